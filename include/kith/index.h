@@ -1,0 +1,161 @@
+/* An index: vectors with ids that can be searched for nearest neighbours.
+ *
+ * Threads: functions that take `const kith_index *` may run beside each other on one index; add,
+ * update, remove and free need the index for themselves.
+ *
+ * Failure: an index is unchanged by a call that fails; every out pointer is then NULL or zero.
+ */
+#ifndef KITH_INDEX_H
+#define KITH_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/filter.h>
+#include <kith/library.h>
+#include <kith/ranges.h>
+#include <kith/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kith_index kith_index;
+
+/* What a search did; filled when the options point to one. */
+typedef struct kith_search_stats {
+	size_t size;   /* sizeof(kith_search_stats) */
+	int64_t pairs; /* (query, vector) pairs that were looked at in any precision */
+	int64_t exact; /* pairs whose distance was computed exactly */
+} kith_search_stats;
+
+/* Options of a search. Start from KITH_SEARCH_OPTIONS so that new members get their defaults. */
+typedef struct kith_search_options {
+	size_t size;               /* sizeof(kith_search_options) */
+	int threads;               /* 0: OpenMP's default */
+	const kith_filter *filter; /* only ids that pass; NULL: all */
+	kith_progress progress;    /* NULL: none */
+	void *progress_data;
+	kith_search_stats *stats; /* out; NULL: none */
+} kith_search_options;
+#define KITH_SEARCH_OPTIONS                                                                                  \
+	{                                                                                                    \
+		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL                                       \
+	}
+
+/* Options of training, adding and updating. */
+typedef struct kith_add_options {
+	size_t size;            /* sizeof(kith_add_options) */
+	int threads;            /* 0: OpenMP's default */
+	kith_progress progress; /* NULL: none */
+	void *progress_data;
+} kith_add_options;
+#define KITH_ADD_OPTIONS                                                                                     \
+	{                                                                                                    \
+		sizeof(kith_add_options), 0, NULL, NULL                                                      \
+	}
+
+/* Make an empty index from a FAISS index-factory string.
+ *
+ *   dim     1 … KITH_MAX_DIM
+ *   spec    "Flat": exact search over floats, stored losslessly
+ *           "SQ8_direct" (or "U8"), "SQ8_direct_signed" (or "I8"): exact search over byte vectors,
+ *           one byte a dimension
+ *           "IDMap,…" and "IDMap2,…" are accepted: every index keeps ids
+ *
+ * Errors: INVALID (dim, metric, a word of spec that is unknown or impossible: the message names it),
+ * UNSUPPORTED (a word that kith does not build yet), NOMEM. */
+KITH_API kith_status kith_index_new(kith_index **out, int64_t dim, kith_metric metric, const char *spec);
+
+/* Independent copy. Errors: INVALID, NOMEM. Cost: O(bytes). */
+KITH_API kith_status kith_index_clone(kith_index **out, const kith_index *index);
+
+/* Free; NULL is allowed. */
+KITH_API void kith_index_free(kith_index *index);
+
+/* Learn what the index needs from x [n × dim]. A flat index needs nothing and only checks x.
+ * Errors: INVALID (non-finite x, too few vectors), NOMEM, CANCELLED. */
+KITH_API kith_status kith_index_train(
+    kith_index *index, int64_t n, const float *x, const kith_add_options *options);
+
+/* Add vectors.
+ *
+ *   x    [n × dim] row-major, finite
+ *   ids  [n] distinct, >= 0, not in the index yet; NULL: count on from the largest id so far
+ *
+ * The _as form takes elements of any type: bytes go into a float index as their values, and into a
+ * byte index as they are; floats go into a byte index only if all of them are its integers.
+ * Errors: INVALID (non-finite or out-of-range x, repeated or negative ids), UNTRAINED, NOMEM,
+ * CANCELLED. Cost: O(n · dim). */
+KITH_API kith_status kith_index_add(
+    kith_index *index, int64_t n, const float *x, const int64_t *ids, const kith_add_options *options);
+KITH_API kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, const void *x,
+    const int64_t *ids, const kith_add_options *options);
+
+/* Replace the vectors of ids [n] (distinct, all present) by x [n × dim].
+ * Errors: as add, and NOTFOUND (an id is not in the index). */
+KITH_API kith_status kith_index_update(kith_index *index, int64_t n, const float *x, const int64_t *ids);
+KITH_API kith_status kith_index_update_as(
+    kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids);
+
+/* Remove all vectors whose ids pass; removed (may be NULL) gets their number. The order of the others
+ * is kept. Errors: INVALID (NULL filter), NOMEM. Cost: O(size · dim). */
+KITH_API kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64_t *removed);
+
+/* Make room for n vectors in all, so that adding them allocates nothing. Errors: INVALID, NOMEM. */
+KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);
+
+/* Find the k nearest stored vectors of each query.
+ *
+ *   q     [nq × dim] row-major, finite
+ *   k     1 … KITH_MAX_K; may exceed the number of vectors
+ *   dist  [nq × k] out: squared L2, inner product or cosine; best first, ties by id
+ *   ids   [nq × k] out: −1 where fewer than k were found (dist: +∞ for L2, −∞ for similarities)
+ *
+ * On failure dist and ids are untouched or partly written.
+ * Errors: INVALID (k, nq < 0, non-finite q), UNTRAINED, NOMEM, CANCELLED.
+ * Cost: flat: nq · n · dim. Exact indexes give the same bits on every CPU, batch size and number of
+ * threads: distances are computed in double precision and rounded once. */
+KITH_API kith_status kith_index_search(const kith_index *index, int64_t nq, const float *q, int64_t k,
+    float *dist, int64_t *ids, const kith_search_options *options);
+KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
+    int64_t k, float *dist, int64_t *ids, const kith_search_options *options);
+
+/* Find all stored vectors within a radius of each query: distance <= radius for L2 (squared!),
+ * similarity >= radius for inner product and cosine.
+ *
+ *   out  the lists; free with kith_ranges_free
+ *
+ * Errors: as search, and INVALID (radius NaN). */
+KITH_API kith_status kith_index_range(const kith_index *index, int64_t nq, const float *q, float radius,
+    kith_ranges **out, const kith_search_options *options);
+KITH_API kith_status kith_index_range_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
+    float radius, kith_ranges **out, const kith_search_options *options);
+
+/* Reconstruct: x [n × dim] gets the vectors of ids [n], as the index keeps them (a cosine index over
+ * floats keeps them at unit length). Errors: NOTFOUND (names the id), INVALID. */
+KITH_API kith_status kith_index_get(const kith_index *index, int64_t n, const int64_t *ids, float *x);
+
+/* 1 if id is in the index, else 0. */
+KITH_API int kith_index_has(const kith_index *index, int64_t id);
+
+/* Ids in storage order: ids [kith_index_size]. */
+KITH_API kith_status kith_index_ids(const kith_index *index, int64_t *ids);
+
+/* What it is. All safe on NULL (0, KITH_L2, KITH_F32). */
+KITH_API int64_t kith_index_dim(const kith_index *index);
+KITH_API int64_t kith_index_size(const kith_index *index);
+KITH_API kith_metric kith_index_metric(const kith_index *index);
+KITH_API kith_type kith_index_type(const kith_index *index); /* elements stored: f32, u8, i8 */
+KITH_API int kith_index_trained(const kith_index *index);
+
+/* Bytes held for vectors, ids and everything else, spare capacity included. */
+KITH_API size_t kith_index_memory(const kith_index *index);
+
+/* Canonical factory string, e.g. "Flat"; belongs to the index. "" for NULL. */
+KITH_API const char *kith_index_describe(const kith_index *index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

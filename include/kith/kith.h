@@ -1,0 +1,13 @@
+/* kith: composable nearest-neighbour indexes. This header includes the whole public interface. */
+#ifndef KITH_KITH_H
+#define KITH_KITH_H
+
+#include <kith/filter.h>
+#include <kith/index.h>
+#include <kith/knn.h>
+#include <kith/library.h>
+#include <kith/ranges.h>
+#include <kith/status.h>
+#include <kith/vecs.h>
+
+#endif

@@ -1,0 +1,62 @@
+/* The library as a whole: version, instruction set, shared types. */
+#ifndef KITH_LIBRARY_H
+#define KITH_LIBRARY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Largest dimension of a vector. Keeps every byte-vector distance inside 31 bits. */
+#define KITH_MAX_DIM 32768
+
+/* Largest k of a search. */
+#define KITH_MAX_K 1048576
+
+typedef enum kith_metric {
+	KITH_L2 = 0,    /* squared Euclidean distance, smaller is nearer */
+	KITH_IP = 1,    /* inner product, larger is nearer */
+	KITH_COSINE = 2 /* cosine of the angle, larger is nearer; a zero vector has cosine 0 with all */
+} kith_metric;
+
+/* Element type of caller's vectors. Vectors are row-major and dense. */
+typedef enum kith_type { KITH_F32 = 0, KITH_U8 = 1, KITH_I8 = 2, KITH_I32 = 3 } kith_type;
+
+/* Progress of a long call: `done` of `total` steps of `stage`. Called from the calling thread, or
+ * one at a time from worker threads, some ten to a hundred times a second. Return 0 to go on,
+ * anything else to cancel: the call then returns KITH_CANCELLED and leaves everything as it was. */
+typedef int (*kith_progress)(void *data, const char *stage, int64_t done, int64_t total);
+
+/* "1.2.3". */
+KITH_API const char *kith_version(void);
+
+/* Names, never NULL: "l2" "ip" "cosine"; "f32" "u8" "i8" "i32". */
+KITH_API const char *kith_metric_name(kith_metric metric);
+KITH_API const char *kith_type_name(kith_type type);
+
+/* Bytes of one element: 4, 1, 1, 4; 0 for an unknown type. */
+KITH_API size_t kith_type_size(kith_type type);
+
+/* Instruction set in use: "ref", "avx2", "avx512", "neon", … . Chosen at first use from what the CPU
+ * offers; the environment variable KITH_ISA or kith_set_isa() forces one. */
+KITH_API const char *kith_isa(void);
+
+/* Force an instruction set; NULL or "" returns to the automatic choice. Exact searches give the same
+ * bits on all of them. Errors: INVALID (unknown name), UNSUPPORTED (this CPU or build lacks it).
+ * Threads: not while other calls run. */
+KITH_API kith_status kith_set_isa(const char *name);
+
+/* Space-separated names of the instruction sets that this CPU and build can run, slowest first. */
+KITH_API const char *kith_isa_available(void);
+
+/* One line that names the BLAS in use, e.g. "OpenBLAS 0.3.21 …". */
+KITH_API const char *kith_blas(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,42 @@
+/* Status codes and error messages.
+ *
+ * Every call that can fail returns a kith_status. After a failure the calling thread can ask for
+ * one line of text that names the argument, what it was and what was allowed.
+ */
+#ifndef KITH_STATUS_H
+#define KITH_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define KITH_API __attribute__((visibility("default")))
+#else
+#define KITH_API
+#endif
+
+typedef enum kith_status {
+	KITH_OK = 0,
+	KITH_INVALID = 1,     /* an argument is outside of what is allowed */
+	KITH_UNTRAINED = 2,   /* the index needs kith_index_train first */
+	KITH_NOMEM = 3,       /* an allocation failed; nothing was changed */
+	KITH_CANCELLED = 4,   /* the progress callback asked to stop; nothing was changed */
+	KITH_NOTFOUND = 5,    /* an id or a file is not there */
+	KITH_IO = 6,          /* the system refused to read or write */
+	KITH_FORMAT = 7,      /* a file's bytes are not what its format demands */
+	KITH_UNSUPPORTED = 8, /* valid, but not offered by this index or this build */
+	KITH_INTERNAL = 9     /* a bug in kith: please report it */
+} kith_status;
+
+/* Constant text of a code ("invalid argument"); never NULL. Threads: safe. */
+KITH_API const char *kith_status_name(kith_status status);
+
+/* Message of this thread's last failed call; "" if none failed yet. Valid until the next kith call
+ * of the same thread that fails. Threads: safe, each thread has its own. */
+KITH_API const char *kith_last_error(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

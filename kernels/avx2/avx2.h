@@ -1,0 +1,109 @@
+/* AVX2 + FMA: prototypes of the kernels in this folder and the helpers that its files share.
+ *
+ * Two habits hold everywhere. Loops over a row take whole vectors and then one tail, which is loaded with a
+ * mask (32-bit elements) or put together from narrower loads (load_part): nothing beyond a row is read. And
+ * a template is an ALWAYS_INLINE function whose first arguments are compile-time constants. */
+#ifndef KITH_KERNELS_AVX2_H
+#define KITH_KERNELS_AVX2_H
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+kernel_f32_fn l2sq_f32_avx2, ip_f32_avx2, l2sq_bf16_avx2, ip_bf16_avx2;
+kernel_f32_gather_fn l2sq_f32_gather_avx2, ip_f32_gather_avx2, l2sq_bf16_gather_avx2, ip_bf16_gather_avx2;
+kernel_i32_fn l2sq_u8_avx2, ip_u8_avx2, l2sq_i8_avx2, ip_i8_avx2;
+kernel_i32_gather_fn l2sq_u8_gather_avx2, ip_u8_gather_avx2, l2sq_i8_gather_avx2, ip_i8_gather_avx2;
+
+void normsq_f32_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+void normsq_u8_avx2(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
+void normsq_i8_avx2(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
+
+double l2sq_exact_avx2(const float *x, const float *y, int64_t d);
+double ip_exact_avx2(const float *x, const float *y, int64_t d);
+
+int64_t find_nonfinite_avx2(const float *x, int64_t n);
+void split_avx2(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
+void join_avx2(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
+void widen_u8_avx2(const uint8_t *x, int64_t n, float *out);
+void widen_i8_avx2(const int8_t *x, int64_t n, float *out);
+int64_t select_le_avx2(const float *keys, int64_t n, float bound, uint32_t *pos);
+
+void quantize_avx2(const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info);
+void pack_avx2(const void *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out);
+uint64_t tile_f32_avx2(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
+    const float *low, const float *thr, uint64_t *mask, float *keys);
+uint64_t tile_i8_avx2(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
+    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
+    uint64_t *mask, float *keys);
+
+/* Mask whose first n of 8 lanes are set, n in 0 … 8. */
+ALWAYS_INLINE __m256i first_lanes(int64_t n)
+{
+	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* Up to 15 bytes, the rest zero. Two loads that may overlap, or three bytes, cover every length. */
+ALWAYS_INLINE __m128i load_part(const void *p, int64_t n)
+{
+	const unsigned char *c = p;
+	uint64_t a = 0, b = 0;
+	if (n >= 8) {
+		memcpy(&a, c, 8);
+		memcpy(&b, c + n - 8, 8);
+		b = b >> 1 >> (127 - 8 * n);
+	} else if (n >= 4) {
+		uint32_t first, last;
+		memcpy(&first, c, 4);
+		memcpy(&last, c + n - 4, 4);
+		a = first | (uint64_t)last << (8 * (n - 4));
+	} else if (n > 0) {
+		a = c[0] | (uint64_t)c[n / 2] << (8 * (n / 2)) | (uint64_t)c[n - 1] << (8 * (n - 1));
+	}
+	return _mm_set_epi64x((long long)b, (long long)a);
+}
+
+/* The sums of four vectors. */
+ALWAYS_INLINE __m128 sum_4x8_f32(__m256 a, __m256 b, __m256 c, __m256 d)
+{
+	__m256 s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+	return _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+}
+
+ALWAYS_INLINE __m128i sum_4x8_i32(__m256i a, __m256i b, __m256i c, __m256i d)
+{
+	__m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+	return _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+}
+
+/* Row kernels take four rows at a time, which share the loads of the query and the final reduction. */
+enum { GROUP = 4 };
+
+/* The group of rows that begins with number i. Past the end the last row is repeated: it costs nothing, as
+ * one row would wait for its own additions just as long. */
+ALWAYS_INLINE void group_rows(
+    const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, const char *row[GROUP])
+{
+	for (int j = 0; j < GROUP; j++) {
+		int64_t r = i + j < n ? i + j : n - 1;
+		row[j] = (const char *)rows + (size_t)(pos ? pos[r] : r) * stride;
+	}
+}
+
+/* Fetch what the group after i will read: gathered rows are where no hardware prefetcher expects them. */
+ALWAYS_INLINE void group_prefetch(
+    const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, int64_t bytes)
+{
+	enum { LINE = 64, MOST = 1024 };
+	int64_t end = i + 2 * GROUP < n ? i + 2 * GROUP : n;
+	for (int64_t r = i + GROUP; r < end; r++) {
+		const char *row = (const char *)rows + (size_t)pos[r] * stride;
+		for (int64_t b = 0; b < bytes && b < MOST; b += LINE)
+			_mm_prefetch(row + b, _MM_HINT_T0);
+	}
+}
+
+#endif

@@ -1,0 +1,102 @@
+/* AVX-512 kernels (F, BW, DQ, VL, VNNI). */
+#ifndef KITH_KERNELS_AVX512_H
+#define KITH_KERNELS_AVX512_H
+
+#include "kernels/kernels.h"
+
+#include <immintrin.h>
+#include <stdbool.h>
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* Masks of the first n of 16 (64) lanes, 0 <= n; all of them from 16 (64) on. */
+ALWAYS_INLINE __mmask16 first16(int64_t n)
+{
+	return n < 16 ? (__mmask16)((1u << n) - 1) : (__mmask16)0xffff;
+}
+
+ALWAYS_INLINE __mmask64 first64(int64_t n)
+{
+	return n < 64 ? (1ull << n) - 1 : ~0ull;
+}
+
+/* Sums of VNNI are kept as vectors of int: with __m512i, which has 64-bit lanes, gcc 12 copies the
+ * accumulator around every instruction and spills. */
+typedef int v16si __attribute__((vector_size(64)));
+
+/* sum + the dot product of each lane's four bytes, unsigned by signed. */
+ALWAYS_INLINE v16si dot4(v16si sum, v16si u8, v16si i8)
+{
+	return (v16si)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)u8, (__m512i)i8);
+}
+
+/* Rows are scored four at a time. A last block of fewer repeats its last row, and stores fewer results:
+ * the spare work hides in the latency of the adds. */
+enum { BLOCK = 4 };
+
+struct block {
+	const char *row[BLOCK];
+	__mmask8 store;
+};
+
+ALWAYS_INLINE struct block block_at(
+    const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n)
+{
+	struct block b = {.store = n - i < BLOCK ? (__mmask8)((1u << (n - i)) - 1) : 15};
+	for (int64_t j = 0; j < BLOCK; j++) {
+		int64_t at = i + j < n ? i + j : n - 1;
+		b.row[j] = (const char *)rows + (pos ? (size_t)pos[at] : (size_t)at) * stride;
+	}
+	return b;
+}
+
+/* Rows are fetched AHEAD of their use into L2, which has more misses in flight than
+ * L1: the hardware alone, seeing four rows advance in step, gave half the bandwidth. Of long rows the first
+ * FETCH bytes are enough for it to follow. */
+enum { AHEAD = 2 * BLOCK, FETCH = 2048 };
+
+ALWAYS_INLINE void prefetch(const void *rows, size_t stride, const uint32_t *pos, int64_t first,
+    int64_t count, int64_t n, int64_t bytes)
+{
+	int64_t last = first + count < n ? first + count : n;
+	for (int64_t i = first; i < last; i++) {
+		const char *row = (const char *)rows + (pos ? (size_t)pos[i] : (size_t)i) * stride;
+		for (int64_t at = 0; at < bytes && at < FETCH; at += 64)
+			_mm_prefetch(row + at, _MM_HINT_T1);
+	}
+}
+
+/* rows.c */
+kernel_f32_fn l2sq_f32_avx512, ip_f32_avx512, l2sq_bf16_avx512, ip_bf16_avx512;
+kernel_f32_gather_fn l2sq_f32_gather_avx512, ip_f32_gather_avx512, l2sq_bf16_gather_avx512,
+    ip_bf16_gather_avx512;
+void normsq_f32_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+
+/* bytes.c */
+kernel_i32_fn l2sq_u8_avx512, ip_u8_avx512, l2sq_i8_avx512, ip_i8_avx512;
+kernel_i32_gather_fn l2sq_u8_gather_avx512, ip_u8_gather_avx512, l2sq_i8_gather_avx512, ip_i8_gather_avx512;
+void normsq_u8_avx512(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
+void normsq_i8_avx512(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
+
+/* exact.c */
+double l2sq_exact_avx512(const float *x, const float *y, int64_t d);
+double ip_exact_avx512(const float *x, const float *y, int64_t d);
+
+/* plane.c */
+int64_t find_nonfinite_avx512(const float *x, int64_t n);
+void split_avx512(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
+void join_avx512(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
+void widen_u8_avx512(const uint8_t *x, int64_t n, float *out);
+void widen_i8_avx512(const int8_t *x, int64_t n, float *out);
+int64_t select_le_avx512(const float *keys, int64_t n, float bound, uint32_t *pos);
+
+/* tile.c */
+void quantize_avx512(const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info);
+void pack_avx512(const void *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out);
+uint64_t tile_f32_avx512(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
+    const float *low, const float *thr, uint64_t *mask, float *keys);
+uint64_t tile_i8_avx512(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
+    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
+    uint64_t *mask, float *keys);
+
+#endif

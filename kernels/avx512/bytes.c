@@ -1,0 +1,119 @@
+/* Byte rows, AVX-512 with VNNI. Four rows at a time, as in rows.c.
+ *
+ * Squared differences: max − min is |x − y| as an unsigned byte for either signedness; interleaved with
+ * zeros it becomes 16 bits wide, and vpdpwssd squares and adds pairs.
+ *
+ * Inner products: vpdpbusd multiplies unsigned by signed bytes. y XOR 0x80 is y − 128 read as signed for an
+ * unsigned y, y + 128 read as unsigned for a signed y, so one of its operands is the query as it is:
+ *   u8  Σ x (y − 128) = Σ xy − 128 Σ x        i8  Σ (y + 128) x = Σ xy + 128 Σ x
+ * and Σ x is a constant of the query. The tail's spare lanes have x = 0. Sums may wrap on the way; the
+ * result fits.
+ */
+#include "kernels/avx512/avx512.h"
+
+enum op { L2SQ, IP, NORMSQ };
+enum elem { U8, I8 };
+
+/* sum + the sums of squares of the unsigned bytes of a. */
+ALWAYS_INLINE v16si add_squares(v16si sum, __m512i a)
+{
+	__m512i zero = _mm512_setzero_si512();
+	__m512i lo = _mm512_unpacklo_epi8(a, zero), hi = _mm512_unpackhi_epi8(a, zero);
+	sum = (v16si)_mm512_dpwssd_epi32((__m512i)sum, lo, lo);
+	return (v16si)_mm512_dpwssd_epi32((__m512i)sum, hi, hi);
+}
+
+ALWAYS_INLINE __m512i absdiff(enum elem elem, __m512i x, __m512i y)
+{
+	return elem == U8 ? _mm512_sub_epi8(_mm512_max_epu8(x, y), _mm512_min_epu8(x, y))
+	                  : _mm512_sub_epi8(_mm512_max_epi8(x, y), _mm512_min_epi8(x, y));
+}
+
+/* Adds 64 bytes of each row to the sums. Lanes outside of m read nothing and add 0. */
+ALWAYS_INLINE void step(enum op op, enum elem elem, const char *q, const struct block *b, int64_t i,
+    __mmask64 m, v16si sum[BLOCK])
+{
+	const __m512i flip = _mm512_set1_epi8((char)0x80);
+	__m512i x = op == NORMSQ ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi8(m, q + i);
+	for (int j = 0; j < BLOCK; j++) {
+		__m512i y = _mm512_maskz_loadu_epi8(m, b->row[j] + i);
+		if (op == L2SQ) {
+			sum[j] = add_squares(sum[j], absdiff(elem, x, y));
+		} else if (op == NORMSQ) {
+			sum[j] = add_squares(sum[j], elem == U8 ? y : _mm512_abs_epi8(y));
+		} else {
+			v16si z = (v16si)_mm512_xor_si512(y, flip);
+			sum[j] = elem == U8 ? dot4(sum[j], (v16si)x, z) : dot4(sum[j], z, (v16si)x);
+		}
+	}
+}
+
+/* The four sums over lanes. */
+ALWAYS_INLINE __m128i reduce4(const v16si sum[BLOCK])
+{
+	__m512i a = (__m512i)sum[0], b = (__m512i)sum[1], c = (__m512i)sum[2], d = (__m512i)sum[3];
+	__m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+	__m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+	__m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+	__m256i half = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
+	return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+/* What the offset of 128 added to an inner product: ±128 Σ x. */
+ALWAYS_INLINE int32_t offset(enum elem elem, const char *q, int64_t d)
+{
+	const __m512i one = _mm512_set1_epi8(1);
+	__m512i sum = _mm512_setzero_si512();
+	for (int64_t i = 0; i < d; i += 64) {
+		__m512i x = _mm512_maskz_loadu_epi8(first64(d - i), q + i);
+		sum = elem == U8 ? _mm512_dpbusd_epi32(sum, x, one) : _mm512_dpbusd_epi32(sum, one, x);
+	}
+	int32_t total = _mm512_reduce_add_epi32(sum);
+	return elem == U8 ? -128 * total : 128 * total;
+}
+
+ALWAYS_INLINE void scan(enum op op, enum elem elem, const void *query, const void *rows, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
+{
+	const char *q = query;
+	__m128i excess = _mm_set1_epi32(op == IP ? offset(elem, q, d) : 0);
+	prefetch(rows, stride, pos, 0, AHEAD, n, d);
+	for (int64_t i = 0; i < n; i += BLOCK) {
+		prefetch(rows, stride, pos, i + AHEAD, BLOCK, n, d);
+		struct block b = block_at(rows, stride, pos, i, n);
+		v16si sum[BLOCK] = {{0}};
+		int64_t at = 0;
+		for (; at + 64 <= d; at += 64)
+			step(op, elem, q, &b, at, ~0ull, sum);
+		if (at < d)
+			step(op, elem, q, &b, at, first64(d - at), sum);
+		_mm_mask_storeu_epi32(out + i, b.store, _mm_sub_epi32(reduce4(sum), excess));
+	}
+}
+
+#define ROWS(name, op, elem)                                                                                 \
+	void name##_avx512(                                                                                  \
+	    const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)              \
+	{                                                                                                    \
+		scan(op, elem, q, rows, stride, NULL, n, d, out);                                            \
+	}                                                                                                    \
+	void name##_gather_avx512(const void *q, const void *rows, size_t stride, const uint32_t *pos,       \
+	    int64_t n, int64_t d, int32_t *out)                                                              \
+	{                                                                                                    \
+		scan(op, elem, q, rows, stride, pos, n, d, out);                                             \
+	}
+
+ROWS(l2sq_u8, L2SQ, U8)
+ROWS(ip_u8, IP, U8)
+ROWS(l2sq_i8, L2SQ, I8)
+ROWS(ip_i8, IP, I8)
+
+void normsq_u8_avx512(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
+{
+	scan(NORMSQ, U8, NULL, rows, stride, NULL, n, d, out);
+}
+
+void normsq_i8_avx512(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
+{
+	scan(NORMSQ, I8, NULL, rows, stride, NULL, n, d, out);
+}

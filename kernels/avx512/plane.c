@@ -1,0 +1,79 @@
+/* Element-wise work, AVX-512: 16 lanes a step, tails by mask. */
+#include "kernels/avx512/avx512.h"
+
+/* Classes of vfpclassps. */
+enum { QUIET_NAN = 0x01, PLUS_INF = 0x08, MINUS_INF = 0x10, SIGNALLING_NAN = 0x80 };
+enum { NONFINITE = QUIET_NAN | PLUS_INF | MINUS_INF | SIGNALLING_NAN };
+
+int64_t find_nonfinite_avx512(const float *x, int64_t n)
+{
+	for (int64_t i = 0; i < n; i += 16) {
+		__mmask16 bad =
+		    _mm512_fpclass_ps_mask(_mm512_maskz_loadu_ps(first16(n - i), x + i), NONFINITE);
+		if (bad)
+			return i + __builtin_ctz(bad);
+	}
+	return -1;
+}
+
+void split_avx512(const float *x, int64_t n, uint16_t *hi, uint16_t *lo)
+{
+	const __m512i half = _mm512_set1_epi32(0x8000);
+	for (int64_t i = 0; i < n; i += 16) {
+		__mmask16 m = first16(n - i);
+		__m512i u = _mm512_maskz_loadu_epi32(m, x + i);
+		__m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(u, half), 16);
+		_mm256_mask_storeu_epi16(hi + i, m, _mm512_cvtepi32_epi16(rounded));
+		_mm256_mask_storeu_epi16(lo + i, m, _mm512_cvtepi32_epi16(u));
+	}
+}
+
+void join_avx512(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x)
+{
+	for (int64_t i = 0; i < n; i += 16) {
+		__mmask16 m = first16(n - i);
+		__m512i h = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, hi + i));
+		__m512i l = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, lo + i));
+		h = _mm512_sub_epi32(h, _mm512_srli_epi32(l, 15));
+		_mm512_mask_storeu_epi32(x + i, m, _mm512_or_si512(_mm512_slli_epi32(h, 16), l));
+	}
+}
+
+void widen_u8_avx512(const uint8_t *x, int64_t n, float *out)
+{
+	for (int64_t i = 0; i < n; i += 16) {
+		__mmask16 m = first16(n - i);
+		__m512i v = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, x + i));
+		_mm512_mask_storeu_ps(out + i, m, _mm512_cvtepi32_ps(v));
+	}
+}
+
+void widen_i8_avx512(const int8_t *x, int64_t n, float *out)
+{
+	for (int64_t i = 0; i < n; i += 16) {
+		__mmask16 m = first16(n - i);
+		__m512i v = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, x + i));
+		_mm512_mask_storeu_ps(out + i, m, _mm512_cvtepi32_ps(v));
+	}
+}
+
+int64_t select_le_avx512(const float *keys, int64_t n, float bound, uint32_t *pos)
+{
+	const __m512 limit = _mm512_set1_ps(bound);
+	__m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	int64_t found = 0;
+	for (int64_t i = 0; i < n; i += 16) {
+		__mmask16 m = first16(n - i);
+		__mmask16 hit =
+		    _mm512_mask_cmp_ps_mask(m, _mm512_maskz_loadu_ps(m, keys + i), limit, _CMP_LE_OQ);
+		if (hit) {
+			/* Compressing in a register: to memory it is microcode on Zen 4. */
+			int hits = __builtin_popcount(hit);
+			__m512i packed = _mm512_maskz_compress_epi32(hit, at);
+			_mm512_mask_storeu_epi32(pos + found, first16(hits), packed);
+			found += hits;
+		}
+		at = _mm512_add_epi32(at, _mm512_set1_epi32(16));
+	}
+	return found;
+}

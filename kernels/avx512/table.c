@@ -1,0 +1,40 @@
+#include "kernels/avx512/avx512.h"
+
+void kernels_avx512(struct kernels *table)
+{
+	*table = (struct kernels){
+	    .isa = "avx512",
+	    .l2sq_f32 = l2sq_f32_avx512,
+	    .ip_f32 = ip_f32_avx512,
+	    .l2sq_bf16 = l2sq_bf16_avx512,
+	    .ip_bf16 = ip_bf16_avx512,
+	    .l2sq_f32_gather = l2sq_f32_gather_avx512,
+	    .ip_f32_gather = ip_f32_gather_avx512,
+	    .l2sq_bf16_gather = l2sq_bf16_gather_avx512,
+	    .ip_bf16_gather = ip_bf16_gather_avx512,
+	    .l2sq_u8 = l2sq_u8_avx512,
+	    .ip_u8 = ip_u8_avx512,
+	    .l2sq_i8 = l2sq_i8_avx512,
+	    .ip_i8 = ip_i8_avx512,
+	    .l2sq_u8_gather = l2sq_u8_gather_avx512,
+	    .ip_u8_gather = ip_u8_gather_avx512,
+	    .l2sq_i8_gather = l2sq_i8_gather_avx512,
+	    .ip_i8_gather = ip_i8_gather_avx512,
+	    .normsq_f32 = normsq_f32_avx512,
+	    .normsq_u8 = normsq_u8_avx512,
+	    .normsq_i8 = normsq_i8_avx512,
+	    .l2sq_exact = l2sq_exact_avx512,
+	    .ip_exact = ip_exact_avx512,
+	    .find_nonfinite = find_nonfinite_avx512,
+	    .split = split_avx512,
+	    .join = join_avx512,
+	    .widen_u8 = widen_u8_avx512,
+	    .widen_i8 = widen_i8_avx512,
+	    .select_le = select_le_avx512,
+	    .quantize = quantize_avx512,
+	    .pack = pack_avx512,
+	    .tile_f32 = tile_f32_avx512,
+	    .tile_i8 = tile_i8_avx512,
+	    .i8_is_fast = 1,
+	};
+}

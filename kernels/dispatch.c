@@ -1,0 +1,148 @@
+/* Choosing the kernels.
+ *
+ * One table per instruction set, each starting as a copy of the one before it, so that what an
+ * instruction set leaves out comes from the next slower one. All are filled once; afterwards `active`
+ * alone changes, atomically, and a table that was handed out stays valid.
+ */
+#include "kernels/kernels.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool always(void)
+{
+	return true;
+}
+
+#if defined(KITH_HAVE_AVX2)
+static bool has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+	       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+	       __builtin_cpu_supports("popcnt");
+}
+#endif
+
+#if defined(KITH_HAVE_AVX512)
+static bool has_avx512(void)
+{
+	return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+	       __builtin_cpu_supports("avx512vnni");
+}
+#endif
+
+/* Every name there is, slowest first; fill is NULL where this build lacks it. */
+static const struct isa {
+	const char *name;
+	bool (*supported)(void);
+	void (*fill)(struct kernels *);
+} isas[] = {
+    {"ref", always, kernels_ref},
+#if defined(KITH_HAVE_AVX2)
+    {"avx2", has_avx2, kernels_avx2},
+#else
+    {"avx2", always, NULL},
+#endif
+#if defined(KITH_HAVE_AVX512)
+    {"avx512", has_avx512, kernels_avx512},
+#else
+    {"avx512", always, NULL},
+#endif
+#if defined(KITH_HAVE_NEON)
+    {"neon", always, kernels_neon},
+#else
+    {"neon", always, NULL},
+#endif
+};
+enum { ISAS = sizeof isas / sizeof *isas };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct kernels tables[ISAS]; /* isa NULL: not available */
+static const struct kernels *automatic;
+static _Atomic(const struct kernels *) active;
+static char available[64];
+static const char *env_problem;
+
+/* The table of that name; NULL with *status −1 (unknown) or −2 (not available). */
+static const struct kernels *find(const char *name, int *status)
+{
+	*status = -1;
+	for (int i = 0; i < ISAS; i++) {
+		if (strcmp(name, isas[i].name))
+			continue;
+		*status = tables[i].isa ? 0 : -2;
+		return tables[i].isa ? &tables[i] : NULL;
+	}
+	return NULL;
+}
+
+static void fill_tables(void)
+{
+	for (int i = 0; i < ISAS; i++) {
+		if (!isas[i].fill || !isas[i].supported())
+			continue;
+		if (automatic) {
+			tables[i] = *automatic;
+			strcat(available, " ");
+		}
+		isas[i].fill(&tables[i]);
+		strcat(available, isas[i].name);
+		automatic = &tables[i];
+	}
+}
+
+static void start(void)
+{
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+#endif
+	fill_tables();
+	const char *wish = getenv("KITH_ISA");
+	if (wish && *wish) {
+		int status;
+		const struct kernels *wished = find(wish, &status);
+		if (wished)
+			automatic = wished;
+		else if (status == -1)
+			env_problem = "KITH_ISA is not one of ref, avx2, avx512, neon; ignored";
+		else
+			env_problem =
+			    "KITH_ISA names an instruction set that this CPU or build lacks; ignored";
+	}
+	atomic_store(&active, automatic);
+}
+
+const struct kernels *kernels(void)
+{
+	const struct kernels *table = atomic_load_explicit(&active, memory_order_acquire);
+	if (table)
+		return table;
+	pthread_once(&once, start);
+	return atomic_load(&active);
+}
+
+int kernels_force(const char *isa)
+{
+	pthread_once(&once, start);
+	int status = 0;
+	const struct kernels *table = isa ? find(isa, &status) : automatic;
+	if (table)
+		atomic_store(&active, table);
+	return status;
+}
+
+const char *kernels_available(void)
+{
+	pthread_once(&once, start);
+	return available;
+}
+
+const char *kernels_env_problem(void)
+{
+	pthread_once(&once, start);
+	return env_problem;
+}

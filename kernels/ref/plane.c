@@ -1,0 +1,58 @@
+/* Element-wise work, plain C: split planes, widening, and the two searches in an array of floats. */
+#include "kernels/ref/ref.h"
+
+#include <string.h>
+
+static inline uint32_t bits(float x)
+{
+	uint32_t u;
+	memcpy(&u, &x, sizeof u);
+	return u;
+}
+
+int64_t find_nonfinite_ref(const float *x, int64_t n)
+{
+	const uint32_t exponent = 0x7f800000;
+	for (int64_t i = 0; i < n; i++)
+		if ((bits(x[i]) & exponent) == exponent)
+			return i;
+	return -1;
+}
+
+void split_ref(const float *x, int64_t n, uint16_t *hi, uint16_t *lo)
+{
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t u = bits(x[i]);
+		hi[i] = (uint16_t)((u + 0x8000) >> 16);
+		lo[i] = (uint16_t)u;
+	}
+}
+
+void join_ref(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x)
+{
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t u = ((uint32_t)hi[i] - (lo[i] >> 15)) << 16 | lo[i];
+		memcpy(&x[i], &u, sizeof u);
+	}
+}
+
+void widen_u8_ref(const uint8_t *x, int64_t n, float *out)
+{
+	for (int64_t i = 0; i < n; i++)
+		out[i] = x[i];
+}
+
+void widen_i8_ref(const int8_t *x, int64_t n, float *out)
+{
+	for (int64_t i = 0; i < n; i++)
+		out[i] = x[i];
+}
+
+int64_t select_le_ref(const float *keys, int64_t n, float bound, uint32_t *pos)
+{
+	int64_t found = 0;
+	for (int64_t i = 0; i < n; i++)
+		if (keys[i] <= bound)
+			pos[found++] = (uint32_t)i;
+	return found;
+}

@@ -1,0 +1,39 @@
+/* Plain C kernels: complete, and the specification of all others. */
+#ifndef KITH_KERNELS_REF_H
+#define KITH_KERNELS_REF_H
+
+#include "kernels/kernels.h"
+
+/* rows.c */
+kernel_f32_fn l2sq_f32_ref, ip_f32_ref, l2sq_bf16_ref, ip_bf16_ref;
+kernel_f32_gather_fn l2sq_f32_gather_ref, ip_f32_gather_ref, l2sq_bf16_gather_ref, ip_bf16_gather_ref;
+void normsq_f32_ref(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+
+/* bytes.c */
+kernel_i32_fn l2sq_u8_ref, ip_u8_ref, l2sq_i8_ref, ip_i8_ref;
+kernel_i32_gather_fn l2sq_u8_gather_ref, ip_u8_gather_ref, l2sq_i8_gather_ref, ip_i8_gather_ref;
+void normsq_u8_ref(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
+void normsq_i8_ref(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
+
+/* exact.c */
+double l2sq_exact_ref(const float *x, const float *y, int64_t d);
+double ip_exact_ref(const float *x, const float *y, int64_t d);
+
+/* plane.c */
+int64_t find_nonfinite_ref(const float *x, int64_t n);
+void split_ref(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
+void join_ref(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
+void widen_u8_ref(const uint8_t *x, int64_t n, float *out);
+void widen_i8_ref(const int8_t *x, int64_t n, float *out);
+int64_t select_le_ref(const float *keys, int64_t n, float bound, uint32_t *pos);
+
+/* tile.c */
+void quantize_ref(const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info);
+void pack_ref(const void *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out);
+uint64_t tile_f32_ref(const float *panel, int64_t k, const float *q, size_t qstride, int nq, const float *low,
+    const float *thr, uint64_t *mask, float *keys);
+uint64_t tile_i8_ref(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
+    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
+    uint64_t *mask, float *keys);
+
+#endif

@@ -1,0 +1,90 @@
+/* Float rows, plain C.
+ *
+ * One function per pair of operation and element type scores a single row; ROWS wraps it into the
+ * contiguous and the gather kernel. Rows may begin at any address, hence memcpy.
+ */
+#include "kernels/ref/ref.h"
+
+#include <string.h>
+
+static inline float f32_at(const char *row, int64_t i)
+{
+	float v;
+	memcpy(&v, row + 4 * i, sizeof v);
+	return v;
+}
+
+static inline float bf16_at(const char *row, int64_t i)
+{
+	uint16_t h;
+	memcpy(&h, row + 2 * i, sizeof h);
+	uint32_t u = (uint32_t)h << 16;
+	float v;
+	memcpy(&v, &u, sizeof v);
+	return v;
+}
+
+static float l2sq_f32(const float *q, const char *row, int64_t d)
+{
+	float sum = 0;
+	for (int64_t i = 0; i < d; i++) {
+		float t = q[i] - f32_at(row, i);
+		sum += t * t;
+	}
+	return sum;
+}
+
+static float ip_f32(const float *q, const char *row, int64_t d)
+{
+	float sum = 0;
+	for (int64_t i = 0; i < d; i++)
+		sum += q[i] * f32_at(row, i);
+	return sum;
+}
+
+static float l2sq_bf16(const float *q, const char *row, int64_t d)
+{
+	float sum = 0;
+	for (int64_t i = 0; i < d; i++) {
+		float t = q[i] - bf16_at(row, i);
+		sum += t * t;
+	}
+	return sum;
+}
+
+static float ip_bf16(const float *q, const char *row, int64_t d)
+{
+	float sum = 0;
+	for (int64_t i = 0; i < d; i++)
+		sum += q[i] * bf16_at(row, i);
+	return sum;
+}
+
+#define ROWS(op)                                                                                             \
+	void op##_ref(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)     \
+	{                                                                                                    \
+		for (int64_t i = 0; i < n; i++)                                                              \
+			out[i] = op(q, (const char *)rows + (size_t)i * stride, d);                          \
+	}                                                                                                    \
+	void op##_gather_ref(const float *q, const void *rows, size_t stride, const uint32_t *pos,           \
+	    int64_t n, int64_t d, float *out)                                                                \
+	{                                                                                                    \
+		for (int64_t i = 0; i < n; i++)                                                              \
+			out[i] = op(q, (const char *)rows + pos[i] * stride, d);                             \
+	}
+
+ROWS(l2sq_f32)
+ROWS(ip_f32)
+ROWS(l2sq_bf16)
+ROWS(ip_bf16)
+
+void normsq_f32_ref(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
+{
+	for (int64_t i = 0; i < n; i++) {
+		const char *row = (const char *)rows + (size_t)i * stride;
+		float sum = 0;
+		for (int64_t j = 0; j < d; j++)
+			sum += f32_at(row, j) * f32_at(row, j);
+		out[i] = sum;
+	}
+}

@@ -1,0 +1,110 @@
+/* Argument checks: one message per kind of mistake, naming the argument. */
+#include "lib/api/check.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+
+#include <stddef.h>
+#include <string.h>
+
+kith_status check_dim(int64_t dim)
+{
+	if (dim < 1 || dim > KITH_MAX_DIM)
+		return fail(KITH_INVALID, "dim is %lld; it must be 1 … %d", (long long)dim, KITH_MAX_DIM);
+	return KITH_OK;
+}
+
+kith_status check_metric(kith_metric metric)
+{
+	if (metric != KITH_L2 && metric != KITH_IP && metric != KITH_COSINE)
+		return fail(
+		    KITH_INVALID, "metric is %d; it must be KITH_L2, KITH_IP or KITH_COSINE", (int)metric);
+	return KITH_OK;
+}
+
+kith_status check_vector_type(kith_type type)
+{
+	if (type != KITH_F32 && type != KITH_U8 && type != KITH_I8)
+		return fail(KITH_INVALID, "type is %d; vectors are KITH_F32, KITH_U8 or KITH_I8", (int)type);
+	return KITH_OK;
+}
+
+kith_status check_vectors(const char *name, int64_t n, int64_t dim, kith_type type, const void *x)
+{
+	size_t cells, bytes;
+	if (n < 0)
+		return fail(
+		    KITH_INVALID, "%s: %lld vectors; the number cannot be negative", name, (long long)n);
+	if (n > 0 && !x)
+		return fail(KITH_INVALID, "%s is NULL, with %lld vectors to read", name, (long long)n);
+	if (!size_mul((size_t)n, (size_t)dim, &cells) || !size_mul(cells, kith_type_size(type), &bytes) ||
+	    bytes > PTRDIFF_MAX)
+		return fail(KITH_INVALID, "%s: %lld vectors of dimension %lld are more than memory can hold",
+		    name, (long long)n, (long long)dim);
+	return KITH_OK;
+}
+
+kith_status check_queries(int64_t nq, int64_t dim, kith_type type, const void *q)
+{
+	kith_status status = check_vectors("q", nq, dim, type, q);
+	if (status || type != KITH_F32 || nq == 0)
+		return status;
+	int64_t bad = kernels()->find_nonfinite(q, nq * dim);
+	if (bad >= 0)
+		return fail(KITH_INVALID, "q: query %lld, component %lld is %g; queries must be finite",
+		    (long long)(bad / dim), (long long)(bad % dim), (double)((const float *)q)[bad]);
+	return KITH_OK;
+}
+
+kith_status check_k(int64_t k)
+{
+	if (k < 1 || k > KITH_MAX_K)
+		return fail(KITH_INVALID, "k is %lld; it must be 1 … %d", (long long)k, KITH_MAX_K);
+	return KITH_OK;
+}
+
+static kith_status check_size(size_t size, size_t least, size_t most)
+{
+	if (size < least || size > most)
+		return fail(KITH_INVALID,
+		    "options: size is %zu, which is none of this library's; set it to sizeof", size);
+	return KITH_OK;
+}
+
+static kith_status check_threads(int threads)
+{
+	if (threads < 0 || threads > 65536)
+		return fail(KITH_INVALID, "options: threads is %d; it must be 0 (default) … 65536", threads);
+	return KITH_OK;
+}
+
+kith_status check_search_options(const kith_search_options *options, kith_search_options *full)
+{
+	*full = (kith_search_options)KITH_SEARCH_OPTIONS;
+	if (!options)
+		return KITH_OK;
+	kith_status status = check_size(
+	    options->size, offsetof(kith_search_options, threads) + sizeof options->threads, sizeof *full);
+	if (status)
+		return status;
+	memcpy(full, options, options->size);
+	full->size = sizeof *full;
+	if (full->stats && full->stats->size != sizeof *full->stats)
+		return fail(KITH_INVALID, "options: stats->size is %zu; set it to sizeof", full->stats->size);
+	return check_threads(full->threads);
+}
+
+kith_status check_add_options(const kith_add_options *options, kith_add_options *full)
+{
+	*full = (kith_add_options)KITH_ADD_OPTIONS;
+	if (!options)
+		return KITH_OK;
+	kith_status status = check_size(
+	    options->size, offsetof(kith_add_options, threads) + sizeof options->threads, sizeof *full);
+	if (status)
+		return status;
+	memcpy(full, options, options->size);
+	full->size = sizeof *full;
+	return check_threads(full->threads);
+}

@@ -1,0 +1,26 @@
+/* Argument checks that several calls share. Each returns KITH_OK or fails with a message. */
+#ifndef KITH_API_CHECK_H
+#define KITH_API_CHECK_H
+
+#include <kith/index.h>
+
+#include "lib/search/rows.h"
+
+kith_status check_dim(int64_t dim);
+kith_status check_metric(kith_metric metric);
+kith_status check_vector_type(kith_type type);
+
+/* n vectors of argument `name`: n >= 0, a pointer where n > 0, n · dim elements addressable. */
+kith_status check_vectors(const char *name, int64_t n, int64_t dim, kith_type type, const void *x);
+
+/* Queries: as check_vectors, and finite. */
+kith_status check_queries(int64_t nq, int64_t dim, kith_type type, const void *q);
+
+kith_status check_k(int64_t k);
+
+/* The options' size is one that this library knows, threads >= 0. NULL is fine. On success *full is a
+ * complete copy with defaults for what an older caller does not know. */
+kith_status check_search_options(const kith_search_options *options, kith_search_options *full);
+kith_status check_add_options(const kith_add_options *options, kith_add_options *full);
+
+#endif

@@ -1,0 +1,272 @@
+/* The index API: checks arguments, then calls the structure. Metrics end here: below, a smaller key is
+ * better (squared L2, minus the inner product). */
+#include <kith/index.h>
+
+#include "lib/api/check.h"
+#include "lib/api/spec.h"
+#include "lib/base/status.h"
+#include "lib/search/sink.h"
+#include "lib/structure/structure.h"
+
+#include <math.h>
+
+kith_status kith_index_new(kith_index **out, int64_t dim, kith_metric metric, const char *spec)
+{
+	if (!out)
+		return fail(KITH_INVALID, "out is NULL");
+	*out = NULL;
+	if (!spec)
+		return fail(KITH_INVALID, "spec is NULL; try \"Flat\"");
+	kith_status status = check_dim(dim);
+	if (status == KITH_OK)
+		status = check_metric(metric);
+	return status ? status : spec_build(out, dim, metric, spec);
+}
+
+kith_status kith_index_clone(kith_index **out, const kith_index *index)
+{
+	if (!out)
+		return fail(KITH_INVALID, "out is NULL");
+	*out = NULL;
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	return index->ops->clone(out, index);
+}
+
+void kith_index_free(kith_index *index)
+{
+	if (index)
+		index->ops->free(index);
+}
+
+kith_status kith_index_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
+{
+	kith_add_options full;
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	kith_status status = check_add_options(options, &full);
+	if (status == KITH_OK)
+		status = check_vectors("x", n, index->dim, KITH_F32, x);
+	return status ? status : index->ops->train(index, n, x, &full);
+}
+
+kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
+    const kith_add_options *options)
+{
+	kith_add_options full;
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	kith_status status = check_add_options(options, &full);
+	if (status == KITH_OK)
+		status = check_vector_type(type);
+	if (status == KITH_OK)
+		status = check_vectors("x", n, index->dim, type, x);
+	if (status == KITH_OK && !index->trained)
+		status =
+		    fail(KITH_UNTRAINED, "index '%s' must be trained before vectors are added", index->spec);
+	if (status || n == 0)
+		return status;
+	return index->ops->add(index, type, n, x, ids, &full);
+}
+
+kith_status kith_index_add(
+    kith_index *index, int64_t n, const float *x, const int64_t *ids, const kith_add_options *options)
+{
+	return kith_index_add_as(index, KITH_F32, n, x, ids, options);
+}
+
+kith_status kith_index_update_as(
+    kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
+{
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	kith_status status = check_vector_type(type);
+	if (status == KITH_OK)
+		status = check_vectors("x", n, index->dim, type, x);
+	if (status == KITH_OK && n > 0 && !ids)
+		status = fail(KITH_INVALID, "ids is NULL, with %lld vectors to update", (long long)n);
+	if (status || n == 0)
+		return status;
+	return index->ops->update(index, type, n, x, ids);
+}
+
+kith_status kith_index_update(kith_index *index, int64_t n, const float *x, const int64_t *ids)
+{
+	return kith_index_update_as(index, KITH_F32, n, x, ids);
+}
+
+kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64_t *removed)
+{
+	int64_t count = 0;
+	if (removed)
+		*removed = 0;
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	if (!which)
+		return fail(KITH_INVALID, "which is NULL; to remove everything use the range 0 … INT64_MAX");
+	kith_status status = index->ops->remove(index, which, &count);
+	if (removed)
+		*removed = count;
+	return status;
+}
+
+kith_status kith_index_reserve(kith_index *index, int64_t n)
+{
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	if (n < 0)
+		return fail(KITH_INVALID, "n is %lld; it cannot be negative", (long long)n);
+	return index->ops->reserve(index, n);
+}
+
+static struct rows query_rows(const kith_index *index, kith_type type, int64_t nq, const void *q)
+{
+	struct rows query = rows_of_array(type, nq, index->dim, q, 0);
+	query.normalize = index->metric == KITH_COSINE;
+	return query;
+}
+
+static kith_status check_search(const kith_index *index, kith_type type, int64_t nq, const void *q)
+{
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	if (!index->trained)
+		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is searched", index->spec);
+	kith_status status = check_vector_type(type);
+	return status ? status : check_queries(nq, index->dim, type, q);
+}
+
+kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
+    int64_t k, float *dist, int64_t *ids, const kith_search_options *options)
+{
+	kith_search_options full;
+	kith_status status = check_search(index, type, nq, q);
+	if (status == KITH_OK)
+		status = check_k(k);
+	if (status == KITH_OK)
+		status = check_search_options(options, &full);
+	if (status == KITH_OK && nq > 0 && (!dist || !ids))
+		status = fail(KITH_INVALID, "%s is NULL, with %lld results to write", dist ? "ids" : "dist",
+		    (long long)nq);
+	if (status || nq == 0)
+		return status;
+	/* Room for no more results than there can be. */
+	int64_t size = index->ops->size(index);
+	struct sink sink;
+	struct rows query = query_rows(index, type, nq, q);
+	status = sink_init_topk(&sink, nq, size < k ? (size ? size : 1) : k);
+	if (status)
+		return status;
+	status = index->ops->search(index, &query, &sink, &full);
+	if (status == KITH_OK)
+		sink_write_topk(&sink, k, index->metric != KITH_L2, dist, ids);
+	sink_free(&sink);
+	return status;
+}
+
+kith_status kith_index_search(const kith_index *index, int64_t nq, const float *q, int64_t k, float *dist,
+    int64_t *ids, const kith_search_options *options)
+{
+	return kith_index_search_as(index, KITH_F32, nq, q, k, dist, ids, options);
+}
+
+kith_status kith_index_range_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
+    float radius, kith_ranges **out, const kith_search_options *options)
+{
+	kith_search_options full;
+	if (!out)
+		return fail(KITH_INVALID, "out is NULL");
+	*out = NULL;
+	kith_status status = check_search(index, type, nq, q);
+	if (status == KITH_OK && isnan(radius))
+		status = fail(KITH_INVALID, "radius is NaN");
+	if (status == KITH_OK)
+		status = check_search_options(options, &full);
+	if (status)
+		return status;
+	bool similarity = index->metric != KITH_L2;
+	struct sink sink;
+	struct rows query = query_rows(index, type, nq, q);
+	status = sink_init_range(&sink, nq, similarity ? -(double)radius : (double)radius);
+	if (status)
+		return status;
+	status = index->ops->search(index, &query, &sink, &full);
+	if (status == KITH_OK)
+		status = sink_take_ranges(&sink, similarity, out);
+	sink_free(&sink);
+	return status;
+}
+
+kith_status kith_index_range(const kith_index *index, int64_t nq, const float *q, float radius,
+    kith_ranges **out, const kith_search_options *options)
+{
+	return kith_index_range_as(index, KITH_F32, nq, q, radius, out, options);
+}
+
+kith_status kith_index_get(const kith_index *index, int64_t n, const int64_t *ids, float *x)
+{
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	if (n < 0 || (n > 0 && (!ids || !x)))
+		return fail(KITH_INVALID, "n is %lld, ids %s, x %s", (long long)n, ids ? "given" : "NULL",
+		    x ? "given" : "NULL");
+	for (int64_t i = 0; i < n; i++)
+		if (index->ops->find(index, ids[i]) < 0)
+			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
+			    (long long)i, (long long)ids[i]);
+	for (int64_t i = 0; i < n; i++)
+		index->ops->read(index, index->ops->find(index, ids[i]), x + i * index->dim);
+	return KITH_OK;
+}
+
+int kith_index_has(const kith_index *index, int64_t id)
+{
+	return index && index->ops->find(index, id) >= 0;
+}
+
+kith_status kith_index_ids(const kith_index *index, int64_t *ids)
+{
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	int64_t n = index->ops->size(index);
+	if (n > 0 && !ids)
+		return fail(KITH_INVALID, "ids is NULL, with %lld ids to write", (long long)n);
+	for (int64_t i = 0; i < n; i++)
+		ids[i] = index->ops->id_at(index, i);
+	return KITH_OK;
+}
+
+int64_t kith_index_dim(const kith_index *index)
+{
+	return index ? index->dim : 0;
+}
+
+int64_t kith_index_size(const kith_index *index)
+{
+	return index ? index->ops->size(index) : 0;
+}
+
+kith_metric kith_index_metric(const kith_index *index)
+{
+	return index ? index->metric : KITH_L2;
+}
+
+kith_type kith_index_type(const kith_index *index)
+{
+	return index ? index->type : KITH_F32;
+}
+
+int kith_index_trained(const kith_index *index)
+{
+	return index && index->trained;
+}
+
+size_t kith_index_memory(const kith_index *index)
+{
+	return index ? index->ops->memory(index) : 0;
+}
+
+const char *kith_index_describe(const kith_index *index)
+{
+	return index ? index->spec : "";
+}

@@ -1,0 +1,72 @@
+/* The library as a whole. */
+#include <kith/library.h>
+
+#include "kernels/kernels.h"
+#include "lib/base/status.h"
+
+#include <cblas.h>
+#include <stdio.h>
+
+const char *kith_version(void)
+{
+	return KITH_VERSION;
+}
+
+const char *kith_metric_name(kith_metric metric)
+{
+	return metric == KITH_L2 ? "l2" : metric == KITH_IP ? "ip" : metric == KITH_COSINE ? "cosine" : "?";
+}
+
+const char *kith_type_name(kith_type type)
+{
+	return type == KITH_F32   ? "f32"
+	       : type == KITH_U8  ? "u8"
+	       : type == KITH_I8  ? "i8"
+	       : type == KITH_I32 ? "i32"
+	                          : "?";
+}
+
+size_t kith_type_size(kith_type type)
+{
+	switch (type) {
+	case KITH_F32:
+	case KITH_I32:
+		return 4;
+	case KITH_U8:
+	case KITH_I8:
+		return 1;
+	}
+	return 0;
+}
+
+const char *kith_isa(void)
+{
+	return kernels()->isa;
+}
+
+const char *kith_isa_available(void)
+{
+	return kernels_available();
+}
+
+kith_status kith_set_isa(const char *name)
+{
+	int failed = kernels_force(name && name[0] ? name : NULL);
+	if (failed == -1)
+		return fail(KITH_INVALID, "unknown instruction set '%s'; this build and CPU have: %s", name,
+		    kernels_available());
+	if (failed)
+		return fail(KITH_UNSUPPORTED, "instruction set '%s' is not available here; there are: %s",
+		    name, kernels_available());
+	return KITH_OK;
+}
+
+const char *kith_blas(void)
+{
+	static _Thread_local char text[160];
+	static const char *const threading[] = {"sequential", "pthreads", "OpenMP"};
+	int kind = openblas_get_parallel();
+	snprintf(text, sizeof text, "%s (%s)", openblas_get_config(),
+	    kind >= 0 && kind < 3 ? threading[kind] : "?");
+	return text;
+}

@@ -1,0 +1,202 @@
+/* Checked allocation.
+ *
+ * Small blocks come from aligned_alloc. A `struct buffer` above BUFFER_MAP bytes is an anonymous mapping
+ * that mremap grows in place or moves by page tables, so the peak while growing is the array itself; an
+ * untouched spare costs address space only. Other systems fall back to allocate, copy, free.
+ */
+#include "lib/base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+enum { ALIGN = 64 };
+static const size_t HUGE_PAGE = (size_t)2 << 20;
+static const size_t BUFFER_MAP = (size_t)1 << 20;
+
+static _Atomic int64_t made, live, fail_from;
+static _Atomic bool fail_sticky;
+
+bool size_mul(size_t a, size_t b, size_t *out)
+{
+	return !__builtin_mul_overflow(a, b, out);
+}
+
+bool size_add(size_t a, size_t b, size_t *out)
+{
+	return !__builtin_add_overflow(a, b, out);
+}
+
+/* Counts an allocation; false if the test asked it to fail. */
+static bool allowed(void)
+{
+	int64_t n = atomic_fetch_add(&made, 1) + 1;
+	int64_t from = atomic_load(&fail_from);
+	return from == 0 || n < from || (n > from && !atomic_load(&fail_sticky));
+}
+
+void alloc_fail_at(int64_t n, bool sticky)
+{
+	atomic_store(&fail_from, 0);
+	atomic_store(&made, 0);
+	atomic_store(&fail_sticky, sticky);
+	atomic_store(&fail_from, n);
+}
+
+int64_t alloc_count(void)
+{
+	return atomic_load(&made);
+}
+
+int64_t alloc_live(void)
+{
+	return atomic_load(&live);
+}
+
+static size_t round_up(size_t bytes, size_t unit)
+{
+	return (bytes + unit - 1) / unit * unit;
+}
+
+/* Transparent huge pages save TLB misses when rows are fetched at random; a refusal costs nothing. */
+static void ask_huge(void *p, size_t bytes)
+{
+#if defined(__linux__)
+	if (bytes >= HUGE_PAGE)
+		madvise(p, bytes, MADV_HUGEPAGE);
+#else
+	(void)p;
+	(void)bytes;
+#endif
+}
+
+void *mem_alloc(size_t n, size_t size)
+{
+	size_t bytes;
+	if (!size_mul(n, size, &bytes) || bytes > SIZE_MAX / 2 || !allowed())
+		return NULL;
+	size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : ALIGN;
+	void *p = aligned_alloc(align, round_up(bytes ? bytes : 1, align));
+	if (!p)
+		return NULL;
+	ask_huge(p, bytes);
+	atomic_fetch_add(&live, 1);
+	return p;
+}
+
+void *mem_zalloc(size_t n, size_t size)
+{
+	void *p = mem_alloc(n, size);
+	if (p)
+		memset(p, 0, n * size);
+	return p;
+}
+
+void mem_free(void *p)
+{
+	if (!p)
+		return;
+	atomic_fetch_sub(&live, 1);
+	free(p);
+}
+
+char *mem_strdup(const char *s)
+{
+	size_t n = strlen(s) + 1;
+	char *copy = mem_alloc(n, 1);
+	if (copy)
+		memcpy(copy, s, n);
+	return copy;
+}
+
+#if defined(__linux__)
+static bool is_mapped(size_t capacity)
+{
+	return capacity >= BUFFER_MAP;
+}
+
+/* New mapping of `want` bytes with b's content; NULL on failure, b then unchanged. */
+static char *remap(struct buffer *b, size_t want)
+{
+	char *p;
+	if (is_mapped(b->capacity)) {
+		p = mremap(b->data, b->capacity, want, MREMAP_MAYMOVE);
+		return p == MAP_FAILED ? NULL : p;
+	}
+	p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (b->capacity)
+		memcpy(p, b->data, b->capacity);
+	free(b->data);
+	return p;
+}
+#else
+static bool is_mapped(size_t capacity)
+{
+	(void)capacity;
+	return false;
+}
+
+static char *remap(struct buffer *b, size_t want)
+{
+	(void)b;
+	(void)want;
+	return NULL;
+}
+#endif
+
+bool buffer_reserve(struct buffer *b, size_t bytes, bool exact)
+{
+	if (bytes <= b->capacity)
+		return true;
+	if (bytes > SIZE_MAX / 4)
+		return false;
+	size_t want = bytes;
+	if (!exact && want < b->capacity + b->capacity / 2)
+		want = b->capacity + b->capacity / 2;
+#if defined(__linux__)
+	bool map = want >= BUFFER_MAP;
+#else
+	bool map = false;
+#endif
+	want = round_up(want, map ? (size_t)4096 : (size_t)ALIGN);
+	if (!allowed())
+		return false;
+	char *p;
+	if (map) {
+		p = remap(b, want);
+		if (p)
+			ask_huge(p, want);
+	} else {
+		p = aligned_alloc(ALIGN, want);
+		if (p && b->capacity)
+			memcpy(p, b->data, b->capacity);
+		if (p)
+			free(b->data);
+	}
+	if (!p)
+		return false;
+	if (!b->data)
+		atomic_fetch_add(&live, 1);
+	b->data = p;
+	b->capacity = want;
+	return true;
+}
+
+void buffer_free(struct buffer *b)
+{
+	if (!b->data)
+		return;
+	atomic_fetch_sub(&live, 1);
+#if defined(__linux__)
+	if (is_mapped(b->capacity))
+		munmap(b->data, b->capacity);
+	else
+#endif
+		free(b->data);
+	*b = (struct buffer){0};
+}

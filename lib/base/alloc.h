@@ -1,0 +1,43 @@
+/* Checked allocation: every allocation of the library goes through here, so that sizes are multiplied
+ * safely and tests can make any one of them fail. */
+#ifndef KITH_BASE_ALLOC_H
+#define KITH_BASE_ALLOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* *out = a · b (a + b); false on overflow. */
+bool size_mul(size_t a, size_t b, size_t *out);
+bool size_add(size_t a, size_t b, size_t *out);
+
+/* n elements of `size` bytes, 64-byte aligned; NULL on overflow, on failure. n = 0 gives a valid
+ * pointer. Blocks of 2 MiB and more ask for huge pages. Free with mem_free. */
+void *mem_alloc(size_t n, size_t size);
+void *mem_zalloc(size_t n, size_t size); /* all zero */
+void mem_free(void *p);
+
+/* Copy of a string; NULL on failure. */
+char *mem_strdup(const char *s);
+
+/* A growing array of bytes, 64-byte aligned. Big ones live in their own mapping, which the system can
+ * move without copying: growing a gigabyte costs no second gigabyte. Zero-initialise to begin. */
+struct buffer {
+	char *data;
+	size_t capacity; /* bytes */
+};
+
+/* Make room for `bytes` bytes. exact: no spare; otherwise grows by at least a half. What was stored
+ * stays; on failure (false) nothing changed. */
+bool buffer_reserve(struct buffer *b, size_t bytes, bool exact);
+void buffer_free(struct buffer *b);
+
+/* Testing: make the n-th allocation from now (1 = the next) fail, and all after it if `sticky`;
+ * 0: none. Counts allocations of all threads. */
+void alloc_fail_at(int64_t n, bool sticky);
+
+/* Testing: allocations since the last alloc_fail_at; blocks now allocated. */
+int64_t alloc_count(void);
+int64_t alloc_live(void);
+
+#endif

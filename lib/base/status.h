@@ -1,0 +1,16 @@
+/* Failing with a message. */
+#ifndef KITH_BASE_STATUS_H
+#define KITH_BASE_STATUS_H
+
+#include <stddef.h>
+
+#include <kith/status.h>
+
+/* Set this thread's message (printf style, one line, names the argument, its value and what is
+ * allowed) and return the status, so that `return fail(KITH_INVALID, …)` reads well. */
+kith_status fail(kith_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* fail(KITH_NOMEM, …) for `bytes` bytes of `what`. */
+kith_status fail_nomem(const char *what, size_t bytes);
+
+#endif

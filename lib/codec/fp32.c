@@ -1,0 +1,136 @@
+/* fp32: floats, lossless, as two planes of 16 bits.
+ *
+ * The upper plane is the vector rounded to bf16, the lower plane what is missing (see split in
+ * kernels.h): together the same bytes as plain floats, the same bits after joining. A scan for one query
+ * reads only the upper plane, half the memory traffic; what that leaves out is bounded per block of 64
+ * rows (struct rows_bound), so the exact distance is needed for a handful of rows only.
+ *
+ * Measured against plain rows (1M × 128, one thread): one query at a time runs at half the bytes, batches
+ * at the same speed, since a panel is packed once for hundreds of queries.
+ */
+#include "lib/codec/codec.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/status.h"
+#include "lib/search/pool.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Elements converted at a time, on the stack. */
+enum { CHUNK = 1024 };
+
+static size_t fp32_row_bytes(int64_t dim)
+{
+	return (size_t)dim * sizeof(uint16_t);
+}
+
+static kith_status fp32_check(int64_t dim, kith_type type, int64_t n, const void *x)
+{
+	if (type != KITH_F32)
+		return KITH_OK;
+	/* A row at a time: n · dim may be more than memory has bytes, and is not to be trusted yet. */
+	for (int64_t i = 0; i < n; i++) {
+		int64_t bad = kernels()->find_nonfinite((const float *)x + i * dim, dim);
+		if (bad >= 0)
+			return fail(KITH_INVALID,
+			    "x: vector %lld, component %lld is %g; vectors must be finite", (long long)i,
+			    (long long)bad, (double)((const float *)x)[i * dim + bad]);
+	}
+	return KITH_OK;
+}
+
+/* Components from … from + n − 1 of a row of any type, as floats in part. */
+static void load_part(kith_type type, const void *row, int64_t from, int64_t n, float *part)
+{
+	if (type == KITH_U8)
+		kernels()->widen_u8((const uint8_t *)row + from, n, part);
+	else if (type == KITH_I8)
+		kernels()->widen_i8((const int8_t *)row + from, n, part);
+	else
+		memcpy(part, (const float *)row + from, (size_t)n * sizeof *part);
+}
+
+static int64_t part_size(int64_t dim, int64_t from)
+{
+	return dim - from < CHUNK ? dim - from : CHUNK;
+}
+
+/* 1 / ‖row‖; 1 for a zero row. */
+static double inverse_norm(kith_type type, const void *row, int64_t dim)
+{
+	float part[CHUNK];
+	double sq = 0;
+	for (int64_t from = 0; from < dim; from += CHUNK) {
+		int64_t n = part_size(dim, from);
+		load_part(type, row, from, n, part);
+		sq += kernels()->ip_exact(part, part, n);
+	}
+	return sq > 0 ? 1 / sqrt(sq) : 1;
+}
+
+static void fp32_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x)
+{
+	float part[CHUNK];
+	int64_t dim = codes->dim;
+	for (int64_t i = 0; i < n; i++) {
+		const char *row = (const char *)x + (size_t)(i * dim) * kith_type_size(type);
+		double inverse = codes->cosine ? inverse_norm(type, row, dim) : 1;
+		size_t offset = (size_t)(at + i) * fp32_row_bytes(dim);
+		uint16_t *upper = (uint16_t *)(void *)(codes->plane[0].data + offset);
+		uint16_t *lower = (uint16_t *)(void *)(codes->plane[1].data + offset);
+		for (int64_t from = 0; from < dim; from += CHUNK) {
+			int64_t count = part_size(dim, from);
+			load_part(type, row, from, count, part);
+			for (int64_t j = 0; codes->cosine && j < count; j++)
+				part[j] = (float)((double)part[j] * inverse);
+			kernels()->split(part, count, upper + from, lower + from);
+		}
+	}
+}
+
+static void block_bound(struct codes *codes, int64_t block)
+{
+	static const uint16_t zeros[CHUNK];
+	const struct kernels *kern = kernels();
+	float x[CHUNK], rounded[CHUNK];
+	double err = 0, norm = 0;
+	int64_t dim = codes->dim, end = (block + 1) * ROWS_BLOCK;
+	end = end < codes->n ? end : codes->n;
+	for (int64_t i = block * ROWS_BLOCK; i < end; i++) {
+		size_t offset = (size_t)i * fp32_row_bytes(dim);
+		const uint16_t *upper = (const uint16_t *)(const void *)(codes->plane[0].data + offset);
+		const uint16_t *lower = (const uint16_t *)(const void *)(codes->plane[1].data + offset);
+		double row_err = 0, row_norm = 0;
+		for (int64_t from = 0; from < dim; from += CHUNK) {
+			int64_t n = part_size(dim, from);
+			kern->join(upper + from, lower + from, n, x);
+			kern->join(upper + from, zeros, n, rounded);
+			row_err += kern->l2sq_exact(x, rounded, n);
+			row_norm += kern->ip_exact(rounded, rounded, n);
+		}
+		err = fmax(err, row_err);
+		norm = fmax(norm, row_norm);
+	}
+	struct rows_bound *bounds = (struct rows_bound *)(void *)codes->bounds.data;
+	bounds[block].err = float_up(sqrt(err) * (1 + 1e-12));
+	bounds[block].norm = float_up(sqrt(norm) * (1 + 1e-12));
+}
+
+static void fp32_renew(struct codes *codes, int64_t from, int64_t to)
+{
+	for (int64_t block = from / ROWS_BLOCK; block * ROWS_BLOCK < to; block++)
+		block_bound(codes, block);
+}
+
+const struct codec_ops codec_fp32 = {
+    .word = "Flat",
+    .type = KITH_F32,
+    .normalizes = true,
+    .row_bytes = fp32_row_bytes,
+    .planes = 2,
+    .check = fp32_check,
+    .write = fp32_write,
+    .renew = fp32_renew,
+    .kind = ROWS_SPLIT,
+};

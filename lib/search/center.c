@@ -1,0 +1,49 @@
+/* The centre: distances do not change when all vectors are moved, errors of low precision do.
+ *
+ * A mean over a sample of the rows makes the vectors short, and so the bounds tight. Data that is really
+ * bytes (SIFT, pixels) is centred on 128 instead: its values then fit int8 exactly.
+ */
+#include "lib/search/search.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SAMPLE = 1024 };
+
+static bool is_bytes(const float *x, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (!(x[i] >= 0 && x[i] <= 255) || x[i] != (float)(int)x[i])
+			return false;
+	return true;
+}
+
+static bool queries_are_bytes(const struct search *s, float *scratch)
+{
+	for (int64_t q = 0; q < s->query.n; q++)
+		if (!is_bytes(rows_load(&s->query, q, scratch), s->query.dim))
+			return false;
+	return true;
+}
+
+void search_choose_mean(struct search *s, float *scratch)
+{
+	int64_t dim = s->base.dim, n = s->base.n < SAMPLE ? s->base.n : SAMPLE;
+	bool bytes = true;
+	memset(s->mean, 0, (size_t)dim * sizeof *s->mean);
+	for (int64_t i = 0; i < n; i++) {
+		/* Evenly spread; i · n fits easily, rows are at most 2^32. */
+		const float *x = rows_load(&s->base, i * s->base.n / n, scratch);
+		bytes = bytes && is_bytes(x, dim);
+		for (int64_t j = 0; j < dim; j++)
+			s->mean[j] += x[j] / (float)n;
+	}
+	for (int64_t j = 0; j < dim; j++)
+		if (!isfinite(s->mean[j]))
+			s->mean[j] = 0;
+	if (!bytes || !queries_are_bytes(s, scratch))
+		return;
+	for (int64_t j = 0; j < dim; j++)
+		s->mean[j] = 128;
+	s->query_shift = s->ip ? 128 : 0;
+}

@@ -1,0 +1,13 @@
+/* Filters as the searches use them. */
+#ifndef KITH_SEARCH_FILTER_H
+#define KITH_SEARCH_FILTER_H
+
+#include <kith/filter.h>
+
+#include "lib/search/rows.h"
+
+/* Bits [ceil(n / 64)] of the rows whose ids pass: row i is bits[i / 64] >> (i % 64) & 1, bits past n are
+ * zero. Returns how many pass. Filter is not NULL. */
+int64_t filter_rows(const kith_filter *filter, const struct rows *rows, int threads, uint64_t *bits);
+
+#endif

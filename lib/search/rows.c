@@ -1,0 +1,78 @@
+/* Rows: how a stored vector becomes floats again. Everything that reads vectors one at a time (exact
+ * distances, quantising a panel) comes through rows_load; whole blocks go to kernels directly. */
+#include "lib/search/rows.h"
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+struct rows rows_of_array(kith_type type, int64_t n, int64_t dim, const void *x, size_t stride)
+{
+	struct rows rows = {.a = x, .n = n, .dim = dim};
+	rows.kind = type == KITH_U8 ? ROWS_U8 : type == KITH_I8 ? ROWS_I8 : ROWS_F32;
+	rows.stride = stride ? stride : (size_t)dim * kith_type_size(type);
+	return rows;
+}
+
+void vector_normalize(float *x, int64_t dim)
+{
+	double sq = kernels()->ip_exact(x, x, dim);
+	if (sq == 0)
+		return;
+	double inverse = 1 / sqrt(sq);
+	for (int64_t i = 0; i < dim; i++)
+		x[i] = (float)((double)x[i] * inverse);
+}
+
+const float *rows_load(const struct rows *rows, int64_t i, float *scratch)
+{
+	const struct kernels *kern = kernels();
+	const char *row = rows_at(rows, i);
+	switch (rows->kind) {
+	case ROWS_F32:
+		if (!rows->normalize && (uintptr_t)row % sizeof(float) == 0)
+			return (const float *)(const void *)row;
+		memcpy(scratch, row, (size_t)rows->dim * sizeof(float));
+		break;
+	case ROWS_SPLIT:
+		kern->join((const uint16_t *)(const void *)row,
+		    (const uint16_t *)(const void *)(rows->b + (size_t)i * rows->stride), rows->dim, scratch);
+		break;
+	case ROWS_U8:
+		kern->widen_u8((const uint8_t *)row, rows->dim, scratch);
+		break;
+	case ROWS_I8:
+		kern->widen_i8((const int8_t *)row, rows->dim, scratch);
+		break;
+	}
+	if (rows->normalize)
+		vector_normalize(scratch, rows->dim);
+	return scratch;
+}
+
+int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, float *scratch)
+{
+	if (rows->kind != ROWS_F32)
+		return -1;
+	struct rows raw = *rows;
+	raw.normalize = false;
+	for (int64_t i = from; i < to; i++)
+		if (kernels()->find_nonfinite(rows_load(&raw, i, scratch), rows->dim) >= 0)
+			return i;
+	return -1;
+}
+
+void rows_prefetch(const struct rows *rows, int64_t i)
+{
+	size_t offset = (size_t)i * rows->stride;
+	size_t element = rows->kind == ROWS_F32 ? 4 : rows->kind == ROWS_SPLIT ? 2 : 1;
+	size_t bytes = (size_t)rows->dim * element;
+	if (bytes > 1024)
+		bytes = 1024; /* the hardware follows on from there */
+	for (size_t j = 0; j < bytes; j += 64) {
+		__builtin_prefetch(rows->a + offset + j);
+		if (rows->kind == ROWS_SPLIT)
+			__builtin_prefetch(rows->b + offset + j);
+	}
+}

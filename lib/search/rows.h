@@ -1,0 +1,62 @@
+/* Rows: a read-only view of stored vectors, whatever their layout. */
+#ifndef KITH_SEARCH_ROWS_H
+#define KITH_SEARCH_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/library.h>
+
+enum rows_kind {
+	ROWS_F32,   /* a: floats */
+	ROWS_SPLIT, /* a: upper halves (bf16, rounded), b: lower halves; see split in kernels.h */
+	ROWS_U8,    /* a: bytes */
+	ROWS_I8
+};
+
+/* Rows of a block of ROWS_BLOCK share one bound of what their upper halves leave out. */
+enum { ROWS_BLOCK = 64 };
+
+struct rows_bound {
+	float err;  /* max ‖x − hi(x)‖ over the block, rounded up */
+	float norm; /* max ‖hi(x)‖ over the block, rounded up */
+};
+
+struct rows {
+	enum rows_kind kind;
+	bool normalize; /* what is meant is x / ‖x‖ (a zero row stays zero) */
+	const char *a, *b;
+	size_t stride; /* bytes from row to row, in a and in b */
+	int64_t n, dim;
+	const struct rows_bound *bounds; /* SPLIT: [ceil(n / ROWS_BLOCK)] */
+	const int64_t *ids;              /* NULL: row i has id first_id + i */
+	int64_t first_id;
+};
+
+/* View of dense rows of a caller's array. stride 0: dense. */
+struct rows rows_of_array(kith_type type, int64_t n, int64_t dim, const void *x, size_t stride);
+
+static inline int64_t rows_id(const struct rows *rows, int64_t i)
+{
+	return rows->ids ? rows->ids[i] : rows->first_id + i;
+}
+
+static inline const char *rows_at(const struct rows *rows, int64_t i)
+{
+	return rows->a + (size_t)i * rows->stride;
+}
+
+/* Row i as floats: a pointer into the rows where they are aligned floats, else scratch [dim], filled. */
+const float *rows_load(const struct rows *rows, int64_t i, float *scratch);
+
+/* First row in [from, to) with a NaN or an infinity, −1: none. Only ROWS_F32 can have one. */
+int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, float *scratch);
+
+/* Ask for row i ahead of rows_load. */
+void rows_prefetch(const struct rows *rows, int64_t i);
+
+/* x / ‖x‖ in place, the norm computed in double; zero stays zero. */
+void vector_normalize(float *x, int64_t dim);
+
+#endif

@@ -1,0 +1,224 @@
+/* Exact search: chooses the way, cuts the work into tasks, runs them.
+ *
+ * A task is a block of queries against a range of rows. Many queries are cut into as many blocks as
+ * there are threads (or more, when a block's pools would take too much memory), each of which passes
+ * over all rows; few queries share the threads by ranges of rows and merge into one sink.
+ */
+#include "lib/search/search.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/search/filter.h"
+
+#include <string.h>
+
+enum {
+	FEW_QUERIES = 48,       /* below it quantising a row costs more than it saves */
+	MOST_QUERIES = 16384,   /* in a task */
+	LEAST_ROWS = 4096,      /* in a task */
+	POOL_BUDGET = 48 << 20, /* bytes of pools and queries in a task */
+	SERIAL_WORK = 1 << 20,  /* multiplications below which threads cost more than they give */
+};
+
+void search_fail(struct search *s, kith_status status)
+{
+	int ok = KITH_OK;
+	atomic_compare_exchange_strong(&s->status, &ok, (int)status);
+}
+
+bool search_advance(struct search *s, int64_t pairs)
+{
+	atomic_fetch_add_explicit(&s->pairs, pairs, memory_order_relaxed);
+	if (!progress_add(&s->progress, pairs))
+		search_fail(s, KITH_CANCELLED);
+	return !search_stopped(s);
+}
+
+static enum tile_kind choose_kind(const struct search *s)
+{
+	if (s->bytes)
+		return s->kern->i8_is_fast ? TILE_BYTES : TILE_F32;
+	if (s->query.n >= FEW_QUERIES && s->kern->i8_is_fast)
+		return TILE_I8;
+	if (s->query.n < FEW_QUERIES && s->base.kind == ROWS_SPLIT && !s->base.normalize)
+		return TILE_UPPER;
+	return TILE_F32;
+}
+
+const char *search_tile_name(void)
+{
+	return kernels()->i8_is_fast ? "i8" : "f32";
+}
+
+/* How the work is cut. */
+struct plan {
+	int threads;
+	bool scan;
+	int64_t blocks, splits; /* blocks of queries × ranges of rows */
+};
+
+static struct plan make_plan(struct search *s, int threads)
+{
+	struct plan plan = {.threads = threads, .scan = s->query.n == 1 && scan_can(s)};
+	int64_t nq = s->query.n, n = s->base.n;
+	if ((double)nq * (double)n * (double)s->base.dim < SERIAL_WORK)
+		plan.threads = 1;
+	size_t per_query =
+	    pool_bytes(s->capacity) + sizeof(struct pool) + (size_t)s->base.dim * sizeof(float) + 64;
+	int64_t most = (int64_t)(POOL_BUDGET / per_query);
+	most = most < TILE_QUERIES ? TILE_QUERIES : most > MOST_QUERIES ? MOST_QUERIES : most;
+	plan.blocks = (nq + most - 1) / most;
+	if (nq >= (int64_t)plan.threads * FEW_QUERIES)
+		plan.blocks = (plan.blocks + plan.threads - 1) / plan.threads * plan.threads;
+	s->block = (nq + plan.blocks - 1) / plan.blocks;
+	plan.blocks = (nq + s->block - 1) / s->block;
+	plan.splits = plan.blocks >= plan.threads ? 1 : (plan.threads + plan.blocks - 1) / plan.blocks;
+	int64_t most_splits = (n + LEAST_ROWS - 1) / LEAST_ROWS;
+	plan.splits = plan.splits > most_splits ? most_splits : plan.splits;
+	s->shared = plan.splits > 1;
+	int64_t tasks = plan.blocks * plan.splits;
+	if (plan.threads > tasks)
+		plan.threads = (int)tasks;
+	return plan;
+}
+
+struct run {
+	struct search *s;
+	struct plan plan;
+	struct scratch *scratch; /* [threads] */
+};
+
+static void run_task(void *arg, int64_t number, int worker)
+{
+	struct run *run = arg;
+	struct search *s = run->s;
+	if (search_stopped(s))
+		return;
+	int64_t block = number % run->plan.blocks, split = number / run->plan.blocks;
+	struct task t = {.s = s, .scratch = &run->scratch[worker], .q0 = block * s->block};
+	t.nq = s->query.n - t.q0 < s->block ? s->query.n - t.q0 : s->block;
+	/* Cut at blocks of rows. */
+	int64_t row_blocks = (s->base.n + ROWS_BLOCK - 1) / ROWS_BLOCK;
+	t.r0 = row_blocks * split / run->plan.splits * ROWS_BLOCK;
+	t.r1 = row_blocks * (split + 1) / run->plan.splits * ROWS_BLOCK;
+	t.r1 = t.r1 < s->base.n ? t.r1 : s->base.n;
+	if (run->plan.scan)
+		scan_task(&t);
+	else
+		tile_task(&t);
+	atomic_fetch_add(&s->exact, t.exact);
+}
+
+static size_t round64(size_t bytes)
+{
+	return (bytes + 63) / 64 * 64;
+}
+
+/* One allocation per worker: vectors, selection, findings, pools, tile. */
+static bool scratch_init(const struct search *s, bool scan, struct scratch *scratch)
+{
+	size_t vector = round64(((size_t)s->base.dim + 16) * sizeof(float));
+	size_t select = round64((size_t)s->capacity * sizeof(float));
+	size_t found = round64((size_t)s->capacity * sizeof(struct found));
+	size_t pools = round64((size_t)s->block * (sizeof(struct pool) + pool_bytes(s->capacity)));
+	size_t tile = scan ? 0 : tile_scratch_bytes(s);
+	char *memory = mem_alloc(1, 2 * vector + select + found + pools + tile);
+	*scratch = (struct scratch){.memory = memory};
+	if (!memory)
+		return false;
+	scratch->x = (float *)(void *)memory;
+	scratch->y = (float *)(void *)(memory + vector);
+	scratch->select = (float *)(void *)(memory + 2 * vector);
+	scratch->found = (struct found *)(void *)(memory + 2 * vector + select);
+	scratch->pools = (struct pool *)(void *)(memory + 2 * vector + select + found);
+	if (!scan)
+		tile_scratch_init(s, scratch, memory + 2 * vector + select + found + pools);
+	return true;
+}
+
+static kith_status run_plan(struct search *s, struct plan plan)
+{
+	struct run run = {.s = s, .plan = plan};
+	run.scratch = mem_zalloc((size_t)plan.threads, sizeof *run.scratch);
+	bool ready = run.scratch != NULL;
+	for (int i = 0; ready && i < plan.threads; i++)
+		ready = scratch_init(s, plan.scan, &run.scratch[i]);
+	if (!ready)
+		search_fail(s, KITH_NOMEM);
+	if (ready && !plan.scan)
+		search_choose_mean(s, run.scratch[0].x);
+	if (ready)
+		threads_run(plan.threads, plan.blocks * plan.splits, run_task, &run);
+	for (int i = 0; run.scratch && i < plan.threads; i++)
+		mem_free(run.scratch[i].memory);
+	mem_free(run.scratch);
+	return (kith_status)atomic_load(&s->status);
+}
+
+/* The message of a failure that happened on some worker. */
+static kith_status explain(struct search *s, kith_status status)
+{
+	if (status == KITH_NOMEM)
+		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)s->query.n);
+	if (status != KITH_INVALID)
+		return status;
+	float *scratch = mem_alloc((size_t)s->base.dim, sizeof *scratch);
+	int64_t row = scratch ? rows_find_nonfinite(&s->base, 0, s->base.n, scratch) : -1;
+	mem_free(scratch);
+	return fail(KITH_INVALID, "x: row %lld holds a NaN or an infinity; vectors must be finite",
+	    (long long)(s->base.first_id + row));
+}
+
+static kith_status search_rows(struct search *s, int threads, const kith_search_options *options)
+{
+	uint64_t *pass = NULL;
+	s->mean = mem_alloc((size_t)s->base.dim, sizeof *s->mean);
+	if (!s->mean)
+		return fail_nomem("a search", (size_t)s->base.dim * sizeof *s->mean);
+	if (options && options->filter) {
+		size_t words = (size_t)(s->base.n + 63) / 64;
+		pass = mem_zalloc(words, sizeof *pass);
+		if (!pass) {
+			mem_free(s->mean);
+			return fail_nomem("a filter's bits", words * sizeof *pass);
+		}
+		s->pass = pass;
+	}
+	progress_begin(&s->progress, options ? options->progress : NULL,
+	    options ? options->progress_data : NULL, "search", s->query.n * s->base.n);
+	kith_status status = KITH_OK;
+	if (!pass || filter_rows(options->filter, &s->base, threads, pass) > 0)
+		status = run_plan(s, make_plan(s, threads));
+	kith_status told = progress_end(&s->progress);
+	if (status == KITH_OK || status == KITH_CANCELLED)
+		status = told;
+	mem_free(pass);
+	mem_free(s->mean);
+	return explain(s, status);
+}
+
+kith_status search_exact(const struct rows *base, const struct rows *query, bool ip, bool check,
+    struct sink *sink, const kith_search_options *options)
+{
+	if (base->n == 0 || query->n == 0)
+		return KITH_OK;
+	if (base->n > UINT32_MAX)
+		return fail(KITH_INVALID, "%lld rows in one search; at most 4294967295", (long long)base->n);
+	struct search s = {.kern = kernels(),
+	    .base = *base,
+	    .query = *query,
+	    .ip = ip,
+	    .check = check && base->kind == ROWS_F32,
+	    .sink = sink,
+	    .capacity = pool_capacity(sink->k)};
+	bool byte_rows = base->kind == ROWS_U8 || base->kind == ROWS_I8;
+	s.bytes = byte_rows && query->kind == base->kind && !base->normalize && !query->normalize;
+	s.kind = choose_kind(&s);
+	kith_status status = search_rows(&s, threads_resolve(options ? options->threads : 0), options);
+	if (options && options->stats) {
+		options->stats->pairs += s.pairs;
+		options->stats->exact += s.exact;
+	}
+	return status;
+}

@@ -1,0 +1,112 @@
+/* Exact search: queries × rows → sink. This is the whole interface of the engine; below it are
+ * tile.c (many queries), scan.c (one query) and verify.c (exact distances of what they let through).
+ */
+#ifndef KITH_SEARCH_SEARCH_H
+#define KITH_SEARCH_SEARCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kith/index.h>
+
+#include "kernels/kernels.h"
+#include "lib/base/progress.h"
+#include "lib/search/pool.h"
+#include "lib/search/rows.h"
+#include "lib/search/sink.h"
+
+/* Compare all rows of `base` (that pass options->filter) with all `query` rows by inner product (ip) or
+ * squared L2 and put the findings into the sink. Rows that normalize are compared as unit vectors.
+ * Queries are finite; check: base may not be, and INVALID names the row. options may be NULL.
+ * On failure the sink is good for nothing but sink_free. */
+kith_status search_exact(const struct rows *base, const struct rows *query, bool ip, bool check,
+    struct sink *sink, const kith_search_options *options);
+
+/* Name of the way that a search takes (for `kith info`): "i8", "f32". */
+const char *search_tile_name(void);
+
+/* ---- below this line: for the files of the engine only ---- */
+
+/* How the tile pass sees rows and queries. */
+enum tile_kind {
+	TILE_F32,   /* floats, centred */
+	TILE_UPPER, /* floats, from the upper halves of split rows: half the memory traffic */
+	TILE_I8,    /* quantised to int8 */
+	TILE_BYTES  /* bytes as they are */
+};
+
+/* One call of search_exact, shared by its tasks. */
+struct search {
+	const struct kernels *kern;
+	struct rows base, query;
+	bool ip;
+	bool bytes; /* rows and queries are bytes of one kind, compared in integers */
+	bool check;
+	bool shared; /* several tasks have the same queries: merge under the sink's lock */
+	struct sink *sink;
+	const uint64_t *pass; /* bit per row, NULL: all */
+	enum tile_kind kind;
+	float *mean;       /* [dim] rows (and, for L2, queries) are centred on it before quantising */
+	float query_shift; /* inner product: queries are centred on this constant */
+	int64_t capacity;  /* of pools */
+	int64_t block;     /* queries in a task at most */
+	struct progress progress;
+	_Atomic int status; /* kith_status of the first failure */
+	_Atomic int64_t pairs, exact;
+};
+
+/* What a worker needs, carved from one allocation. */
+struct scratch {
+	void *memory;
+	float *x, *y;        /* [dim] each, and padding */
+	float *select;       /* [capacity] */
+	struct found *found; /* [capacity] */
+	struct pool *pools;  /* [block] */
+	struct tile *tile;   /* NULL: scan only */
+};
+
+/* A task: queries q0 … q0 + nq − 1 against rows r0 … r1 − 1. */
+struct task {
+	struct search *s;
+	struct scratch *scratch;
+	int64_t q0, nq, r0, r1;
+	int64_t exact; /* distances computed exactly */
+};
+
+void search_fail(struct search *s, kith_status status);
+
+static inline bool search_stopped(struct search *s)
+{
+	return atomic_load_explicit(&s->status, memory_order_relaxed) != KITH_OK;
+}
+
+/* Count pairs and look for a cancel; false: stop. */
+bool search_advance(struct search *s, int64_t pairs);
+
+static inline bool search_passes(const struct search *s, int64_t row)
+{
+	return !s->pass || (s->pass[row / 64] >> (row % 64) & 1);
+}
+
+/* verify.c: pools of a task begin with what the sink knows. */
+void task_begin_pools(struct task *t);
+
+/* Make room in the pool of query q (of the task) when fewer than 64 places are left, or tighten its
+ * bound for the first time. */
+void task_settle(struct task *t, int64_t q);
+
+/* Compute the exact keys of all candidates of query q and move them to the sink. */
+void task_verify(struct task *t, int64_t q);
+
+/* scan.c, tile.c: run a task. */
+bool scan_can(const struct search *s);
+void scan_task(struct task *t);
+size_t tile_scratch_bytes(const struct search *s);
+void tile_scratch_init(const struct search *s, struct scratch *scratch, char *memory);
+void tile_task(struct task *t);
+
+/* center.c: choose mean and query_shift from a sample. */
+void search_choose_mean(struct search *s, float *scratch);
+
+#endif

@@ -1,0 +1,168 @@
+/* Sinks. Top-k lists are short sorted arrays, merged with sorted batches of findings; lists grow by
+ * doubling for range searches. What is nearer is decided by (key, id) alone, so the result does not
+ * depend on the order in which findings arrive: any split of the work over threads gives the same. */
+#include "lib/search/sink.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+#include "lib/search/ranges.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compare_found(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+kith_status sink_init_topk(struct sink *sink, int64_t nq, int64_t k)
+{
+	size_t cells, bytes;
+	*sink = (struct sink){.nq = nq, .k = k};
+	if (!size_mul((size_t)nq, (size_t)k, &cells) || !size_mul(cells, sizeof *sink->best, &bytes))
+		return fail(
+		    KITH_NOMEM, "no memory for %lld queries × %lld results", (long long)nq, (long long)k);
+	sink->best = mem_alloc(cells, sizeof *sink->best);
+	sink->count = mem_zalloc((size_t)nq, sizeof *sink->count);
+	pthread_mutex_init(&sink->lock, NULL);
+	if (!sink->best || !sink->count) {
+		sink_free(sink);
+		return fail_nomem("search results", bytes);
+	}
+	return KITH_OK;
+}
+
+kith_status sink_init_range(struct sink *sink, int64_t nq, double radius)
+{
+	*sink = (struct sink){.nq = nq, .radius = radius};
+	sink->lists = mem_zalloc((size_t)nq, sizeof *sink->lists);
+	pthread_mutex_init(&sink->lock, NULL);
+	if (!sink->lists) {
+		sink_free(sink);
+		return fail_nomem("range results", (size_t)nq * sizeof *sink->lists);
+	}
+	return KITH_OK;
+}
+
+void sink_free(struct sink *sink)
+{
+	if (sink->lists)
+		for (int64_t q = 0; q < sink->nq; q++)
+			mem_free(sink->lists[q].items);
+	mem_free(sink->lists);
+	mem_free(sink->best);
+	mem_free(sink->count);
+	pthread_mutex_destroy(&sink->lock);
+	sink->lists = NULL;
+	sink->best = NULL;
+	sink->count = NULL;
+}
+
+double sink_bound(const struct sink *sink, int64_t q)
+{
+	if (!sink->k)
+		return sink->radius;
+	return sink->count[q] < sink->k ? INFINITY : sink->best[q * sink->k + sink->k - 1].key;
+}
+
+static bool list_append(struct found_list *list, const struct found *items, int64_t n)
+{
+	if (list->n + n > list->capacity) {
+		int64_t capacity = 2 * (list->n + n) + 16;
+		struct found *grown = mem_alloc((size_t)capacity, sizeof *grown);
+		if (!grown)
+			return false;
+		if (list->n)
+			memcpy(grown, list->items, (size_t)list->n * sizeof *grown);
+		mem_free(list->items);
+		list->items = grown;
+		list->capacity = capacity;
+	}
+	memcpy(list->items + list->n, items, (size_t)n * sizeof *items);
+	list->n += n;
+	return true;
+}
+
+/* Merge ascending items into an ascending list of `count` of at most k; from the back, in place. */
+static int64_t merge_topk(struct found *best, int64_t count, int64_t k, const struct found *items, int64_t n)
+{
+	/* How many of each side survive: walk both from the front. */
+	int64_t a = 0, b = 0;
+	while (a + b < k && (a < count || b < n)) {
+		if (b == n || (a < count && compare_found(&best[a], &items[b]) < 0))
+			a++;
+		else
+			b++;
+	}
+	int64_t total = a + b;
+	for (int64_t w = total - 1; b > 0; w--) {
+		if (a > 0 && compare_found(&best[a - 1], &items[b - 1]) > 0)
+			best[w] = best[--a];
+		else
+			best[w] = items[--b];
+	}
+	return total;
+}
+
+bool sink_merge(struct sink *sink, int64_t q, struct found *items, int64_t n)
+{
+	double bound = sink_bound(sink, q);
+	int64_t kept = 0;
+	for (int64_t i = 0; i < n; i++)
+		if (items[i].key <= bound)
+			items[kept++] = items[i];
+	if (!kept)
+		return true;
+	if (!sink->k)
+		return list_append(&sink->lists[q], items, kept);
+	qsort(items, (size_t)kept, sizeof *items, compare_found);
+	sink->count[q] = merge_topk(sink->best + q * sink->k, sink->count[q], sink->k, items, kept);
+	return true;
+}
+
+static float score(double key, bool similarity)
+{
+	/* Adding zero turns −0 into 0. */
+	return (float)(similarity ? -key : key) + 0.0f;
+}
+
+void sink_write_topk(const struct sink *sink, int64_t k, bool similarity, float *dist, int64_t *ids)
+{
+	float none = similarity ? -INFINITY : INFINITY;
+	for (int64_t q = 0; q < sink->nq; q++) {
+		const struct found *best = sink->best + q * sink->k;
+		for (int64_t j = 0; j < k; j++) {
+			bool have = j < sink->count[q];
+			ids[q * k + j] = have ? best[j].id : -1;
+			dist[q * k + j] = have ? score(best[j].key, similarity) : none;
+		}
+	}
+}
+
+kith_status sink_take_ranges(struct sink *sink, bool similarity, kith_ranges **out)
+{
+	int64_t total = 0;
+	for (int64_t q = 0; q < sink->nq; q++)
+		total += sink->lists[q].n;
+	kith_ranges *r = ranges_new(sink->nq, total);
+	if (!r)
+		return fail_nomem("range results", (size_t)total * (sizeof(float) + sizeof(int64_t)));
+	int64_t at = 0;
+	for (int64_t q = 0; q < sink->nq; q++) {
+		struct found_list *list = &sink->lists[q];
+		if (list->n)
+			qsort(list->items, (size_t)list->n, sizeof *list->items, compare_found);
+		r->begin[q] = at;
+		for (int64_t j = 0; j < list->n; j++, at++) {
+			r->dist[at] = score(list->items[j].key, similarity);
+			r->ids[at] = list->items[j].id;
+		}
+	}
+	r->begin[sink->nq] = at;
+	*out = r;
+	return KITH_OK;
+}

@@ -1,0 +1,54 @@
+/* Sinks: what a search keeps. Either the k best per query, or all within a radius.
+ *
+ * A sink holds exact keys only, ordered by (key, id). A key is smaller for nearer: squared L2 or minus
+ * the inner product, in double precision.
+ */
+#ifndef KITH_SEARCH_SINK_H
+#define KITH_SEARCH_SINK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kith/library.h>
+#include <kith/ranges.h>
+
+struct found {
+	double key;
+	int64_t id;
+};
+
+struct found_list {
+	struct found *items;
+	int64_t n, capacity;
+};
+
+struct sink {
+	int64_t nq;
+	int64_t k;                /* 0: range sink */
+	double radius;            /* range sink: largest key kept */
+	struct found *best;       /* top-k: [nq × k], each list ascending */
+	int64_t *count;           /* top-k: [nq] */
+	struct found_list *lists; /* range: [nq], any order until sink_take_ranges */
+	pthread_mutex_t lock;     /* for the owners of split queries */
+};
+
+kith_status sink_init_topk(struct sink *sink, int64_t nq, int64_t k);
+kith_status sink_init_range(struct sink *sink, int64_t nq, double radius);
+void sink_free(struct sink *sink);
+
+/* No key above this is of use to query q any more; +∞ while the list is not full. */
+double sink_bound(const struct sink *sink, int64_t q);
+
+/* Add n findings (ids not in the sink yet); `items` is reordered. False: no memory. The caller holds the
+ * lock if others may merge into the same query. */
+bool sink_merge(struct sink *sink, int64_t q, struct found *items, int64_t n);
+
+/* Write a top-k sink as kith_index_search documents it, padded to k >= sink->k columns. similarity: the
+ * score is −key. */
+void sink_write_topk(const struct sink *sink, int64_t k, bool similarity, float *dist, int64_t *ids);
+
+/* Move a range sink's findings to a result object, sorted. */
+kith_status sink_take_ranges(struct sink *sink, bool similarity, kith_ranges **out);
+
+#endif

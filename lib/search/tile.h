@@ -1,0 +1,65 @@
+/* The tile pass: what tile.c and its two halves, rows (panel.c) and queries (block.c), share. */
+#ifndef KITH_SEARCH_TILE_H
+#define KITH_SEARCH_TILE_H
+
+#include "lib/search/search.h"
+
+/* Rows of the panel in work: up to `rows` of them, in groups of 64 with their dwords interleaved. */
+struct panel {
+	int64_t n;
+	uint32_t *data; /* [groups × k × 64] */
+	uint32_t *row;  /* [rows] where each comes from */
+	float *nsq;     /* ‖ĉ‖², c = x − mean, ĉ what the tile sees of it */
+	float *norm;    /* >= ‖ĉ‖ */
+	float *err;     /* >= ‖c − ĉ‖; ∞: the tile sees nothing of it */
+	float *scale;   /* of the quantised values */
+	float *sum;     /* Σ ĉ */
+	float *low;     /* the part of the key that does not depend on the query */
+	float *temp;    /* [64 × padded dim] */
+};
+
+/* Queries of the task, as the tile sees them. y is the query less its centre. */
+struct query_block {
+	void *data;     /* [block × stride] floats or int8 */
+	size_t stride;  /* elements */
+	float *nsq;     /* ‖ŷ‖² */
+	float *norm;    /* >= ‖ŷ‖ */
+	float *err;     /* >= ‖y − ŷ‖; ∞: the tile sees nothing of it */
+	float *scale;   /* factor of the integer product in the key */
+	int32_t *bias;  /* start of the integer product */
+	float *unit;    /* keys of inner products are divided by it */
+	double *offset; /* ⟨mean, query⟩ */
+	float *thr;     /* threshold of the tile keys */
+};
+
+struct tile {
+	enum tile_kind kind;
+	const float *mean; /* [dim] or NULL: zero */
+	float shift;       /* inner product: y = query − shift */
+	int64_t k;         /* dwords in a row */
+	int64_t rows;      /* in a panel at most */
+	double gamma;      /* the tile's sums are off by at most gamma · ‖ĉ‖ · ‖ŷ‖ */
+	struct panel panel;
+	struct query_block q;
+};
+
+/* panel.c: fill the panel with passing rows from *row on, before `end`; advances *row. False: failed. */
+bool panel_fill(struct task *t, int64_t *row, int64_t end);
+
+/* panel.c: `low` of all rows for queries from … to − 1 of the task. */
+void panel_lows(struct task *t, int64_t from, int64_t to);
+
+/* block.c: the task's queries in the form that tile->kind wants, thresholds from the pools. */
+void block_fill(struct task *t);
+void block_threshold(struct task *t, int64_t q);
+
+/* Norms above it would overflow when squared; such vectors are always candidates. */
+static const float TILE_HUGE = 1e18f;
+
+/* Relative size of what rounding does to a key, against the squared norms in it: a generous 16 ulp. */
+static const double TILE_EPS = 0x1p-20;
+
+/* Covers sums of squares that underflow. */
+static const double TILE_TINY = 1e-30;
+
+#endif

@@ -1,0 +1,83 @@
+/* The exact end of a search: candidates become findings.
+ *
+ * Distances are computed in double precision by kernels that give the same bits everywhere, from the
+ * vectors as they are stored; for bytes they are integers. So the answer is a function of the data
+ * alone: not of the CPU, the tile pass, the batch or the threads.
+ */
+#include "lib/search/search.h"
+
+void task_begin_pools(struct task *t)
+{
+	struct search *s = t->s;
+	size_t bytes = pool_bytes(s->capacity);
+	char *memory = (char *)(t->scratch->pools + s->block);
+	for (int64_t q = 0; q < t->nq; q++) {
+		struct pool *pool = &t->scratch->pools[q];
+		pool_init(pool, s->capacity, memory + (size_t)q * bytes);
+		if (s->shared)
+			pthread_mutex_lock(&s->sink->lock);
+		pool->bound = float_up(sink_bound(s->sink, t->q0 + q));
+		if (s->shared)
+			pthread_mutex_unlock(&s->sink->lock);
+	}
+}
+
+static double exact_bytes(const struct search *s, const void *q, int64_t row)
+{
+	int32_t key;
+	const void *x = rows_at(&s->base, row);
+	bool u8 = s->base.kind == ROWS_U8;
+	if (s->ip)
+		(u8 ? s->kern->ip_u8 : s->kern->ip_i8)(q, x, 0, 1, s->base.dim, &key);
+	else
+		(u8 ? s->kern->l2sq_u8 : s->kern->l2sq_i8)(q, x, 0, 1, s->base.dim, &key);
+	return s->ip ? -(double)key : (double)key;
+}
+
+static double exact_floats(const struct search *s, const float *q, int64_t row, float *scratch)
+{
+	const float *x = rows_load(&s->base, row, scratch);
+	return s->ip ? -s->kern->ip_exact(q, x, s->base.dim) : s->kern->l2sq_exact(q, x, s->base.dim);
+}
+
+void task_verify(struct task *t, int64_t q)
+{
+	enum { AHEAD = 6 };
+	struct search *s = t->s;
+	struct pool *pool = &t->scratch->pools[q];
+	struct found *found = t->scratch->found;
+	const float *query = NULL;
+	if (!s->bytes)
+		query = rows_load(&s->query, t->q0 + q, t->scratch->y);
+	for (int32_t i = 0; i < pool->count && i < AHEAD; i++)
+		rows_prefetch(&s->base, pool->row[i]);
+	for (int32_t i = 0; i < pool->count; i++) {
+		int64_t row = pool->row[i];
+		if (i + AHEAD < pool->count)
+			rows_prefetch(&s->base, pool->row[i + AHEAD]);
+		found[i].id = rows_id(&s->base, row);
+		found[i].key = s->bytes ? exact_bytes(s, rows_at(&s->query, t->q0 + q), row)
+		                        : exact_floats(s, query, row, t->scratch->x);
+	}
+	t->exact += pool->count;
+	if (s->shared)
+		pthread_mutex_lock(&s->sink->lock);
+	if (!sink_merge(s->sink, t->q0 + q, found, pool->count))
+		search_fail(s, KITH_NOMEM);
+	float bound = float_up(sink_bound(s->sink, t->q0 + q));
+	if (s->shared)
+		pthread_mutex_unlock(&s->sink->lock);
+	if (bound < pool->bound)
+		pool->bound = bound;
+	pool->count = 0;
+}
+
+void task_settle(struct task *t, int64_t q)
+{
+	struct pool *pool = &t->scratch->pools[q];
+	int64_t k = t->s->sink->k;
+	pool_tighten(pool, k, t->scratch->select);
+	/* Crowded by candidates that the low-precision bounds cannot tell apart. */
+	if (pool->count > (pool->capacity - 64 + k) / 2)
+		task_verify(t, q);
+}

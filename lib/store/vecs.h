@@ -1,0 +1,195 @@
+/* Vector files inside: what the formats share.
+ *
+ *   vecs_format.c   the table of formats, names, messages
+ *   vecs.c          reading: kith_vecs_open … kith_vecs_close
+ *   vecs_write.c    writing: kith_vecs_create … kith_vecs_write
+ *   vecs_convert.c  one element type to another
+ *   vecs_target.c   a file that appears whole or not at all
+ *   vecs_plain.c    storage in a file of rows: pread, mmap, buffered writes
+ *   vecs_hdf5.c     storage in an HDF5 file (where KITH_HAVE_HDF5 is defined)
+ *   vecs_texmex.c  vecs_bin.c  vecs_npy.c    how plain files lay out their rows
+ *
+ * A format is one row of the table: an extension, an element type, a storage and, for plain storage, a
+ * plan: the bytes around the rows. A new plain format is a new plan; nothing else knows formats.
+ */
+#ifndef KITH_STORE_VECS_H
+#define KITH_STORE_VECS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <kith/vecs.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+
+_Static_assert(
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "vector files are mapped as they are: little-endian");
+_Static_assert(sizeof(off_t) >= 8, "build with large file support");
+
+/* So many vectors of the largest dimension and the widest element still have a size in bytes. */
+#define VECS_MAX_N (INT64_MAX / (KITH_MAX_DIM * 16))
+
+/* Element of a file. The first four are kith_type; the wide ones are read as F32 and I32. */
+enum vecs_cell {
+	CELL_F32 = KITH_F32,
+	CELL_U8 = KITH_U8,
+	CELL_I8 = KITH_I8,
+	CELL_I32 = KITH_I32,
+	CELL_F64,
+	CELL_I64
+};
+
+/* Where the rows are. Row i begins at offset + i · stride; its elements follow `prefix` bytes later.
+ * `columns`: the file holds dim runs of n elements instead (Fortran order). */
+struct vecs_layout {
+	int64_t n, dim;
+	enum vecs_cell cell;
+	bool swap; /* elements are big-endian */
+	bool columns;
+	size_t offset, prefix, stride;
+};
+
+/* The beginning of a plain file. */
+struct vecs_head {
+	const char *path; /* for messages */
+	kith_type type;   /* the format's own; npy: ignored */
+	const uint8_t *bytes;
+	size_t n;     /* bytes there: all of the file, or VECS_HEAD */
+	int64_t size; /* of the file, > 0 */
+};
+
+enum {
+	VECS_HEAD = 10240, /* as NumPy: the longest npy header that is believed */
+	VECS_HEADER = 128, /* the longest header that is written */
+	VECS_SCRATCH =
+	    1024 * 1024 /* bytes of rows read or written at a time; holds many of the largest row */
+};
+
+/* The bytes around the rows of a plain file. */
+struct vecs_plan {
+	/* Layout from the first bytes. Everything must agree with head->size. */
+	kith_status (*parse)(const struct vecs_head *head, struct vecs_layout *layout);
+
+	/* Header of a file of n rows, up to VECS_HEADER bytes, the same length for every n; NULL: none. */
+	size_t (*header)(kith_type type, int64_t n, int64_t dim, uint8_t *out);
+	int64_t max_n; /* the header can count */
+
+	/* Each row begins with its dimension as int32. */
+	bool prefixed;
+};
+
+/* How rows get in and out of a file. Arguments were checked by the caller. `close` and `free` clean up
+ * whatever was reached, also after a failed `open` or `create`. */
+struct vecs_storage {
+	kith_status (*open)(kith_vecs *vecs); /* fills layout and bytes */
+	kith_status (*load)(kith_vecs *vecs, int64_t first, int64_t n, void *rows); /* n · stride bytes */
+	kith_status (*map)(kith_vecs *vecs, int64_t first, int64_t n, const void **rows); /* NULL: cannot */
+	void (*drop)(kith_vecs *vecs); /* NULL: nothing to */
+	void (*close)(kith_vecs *vecs);
+
+	kith_status (*create)(kith_vecs_writer *writer); /* opens the target */
+	kith_status (*append)(kith_vecs_writer *writer, int64_t n, const void *x);
+	kith_status (*finish)(kith_vecs_writer *writer); /* all bytes to the target; not yet in place */
+	void (*free)(kith_vecs_writer *writer);
+};
+
+enum { VECS_ANY_TYPE = -1 };
+
+struct vecs_format {
+	const char *extension;
+	int type;                           /* the kith_type it holds, or VECS_ANY_TYPE */
+	const struct vecs_storage *storage; /* NULL: not in this build */
+	const struct vecs_plan *plan;       /* NULL: the storage is no plain file */
+};
+
+/* A path, taken apart. */
+struct vecs_name {
+	const struct vecs_format *format;
+	char *path; /* owned; without ":set" */
+	char *set;  /* owned; HDF5 only, else NULL */
+};
+
+struct kith_vecs {
+	struct vecs_name name;
+	struct vecs_layout layout;
+	int64_t bytes;    /* of the file when it was opened */
+	uint8_t *scratch; /* VECS_SCRATCH bytes, made at first need */
+
+	int fd;       /* plain */
+	uint8_t *map; /* plain: the whole file, or NULL */
+	void *hdf5;
+};
+
+/* A file that appears whole or not at all: a temporary beside `path`, renamed by vecs_target_commit.
+ * A device or a pipe is written directly, front to back. */
+struct vecs_target {
+	const char *name; /* the path as given, for messages */
+	char *path;       /* where it will be: links followed; owned */
+	char *temp;       /* owned; NULL: direct, or committed */
+	int fd;
+};
+
+struct kith_vecs_writer {
+	struct vecs_name name;
+	kith_type type;
+	int64_t dim, n;
+	bool broken; /* an append failed: what is in the file is not what the caller thinks */
+	struct vecs_target target;
+
+	uint8_t *buffer; /* plain: VECS_SCRATCH bytes, `used` of them full */
+	size_t used;
+	void *hdf5;
+};
+
+/* vecs_format.c */
+
+/* "'path': text" as this thread's message, on one line whatever the file holds. */
+kith_status vecs_fail(kith_status status, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The format of `path` by its extension. type ≥ 0: the path is to be written; a device or pipe without an
+ * extension then gets TexMex's format of that type. */
+kith_status vecs_name_parse(struct vecs_name *name, const char *path, int type);
+void vecs_name_free(struct vecs_name *name);
+
+/* FORMAT unless 1 ≤ dim ≤ KITH_MAX_DIM. */
+kith_status vecs_check_dim(const char *path, int64_t dim);
+
+size_t vecs_cell_size(enum vecs_cell cell);
+kith_type vecs_cell_type(enum vecs_cell cell); /* what it is read as */
+
+extern const struct vecs_storage vecs_plain, vecs_hdf5;
+extern const struct vecs_plan vecs_texmex, vecs_bin, vecs_npy;
+
+/* vecs_plain.c */
+
+/* Open a regular file that is not empty. */
+kith_status vecs_file_open(const char *path, int *fd, int64_t *size);
+
+/* vecs_convert.c */
+
+struct vecs_misfit {
+	int64_t row, element;
+	double value;
+};
+
+/* n rows of dim cells, src_stride bytes apart, to dense elements of `type`. false: a value does not fit. */
+bool vecs_convert(const void *src, size_t src_stride, enum vecs_cell cell, int64_t n, int64_t dim,
+    kith_type type, void *dst, struct vecs_misfit *misfit);
+
+/* Reverse the bytes of n cells. */
+void vecs_swap(void *cells, enum vecs_cell cell, size_t n);
+
+/* vecs_target.c */
+
+kith_status vecs_target_open(struct vecs_target *target, const char *path);
+kith_status vecs_target_commit(struct vecs_target *target); /* fsync, rename, fsync the directory */
+void vecs_target_free(struct vecs_target *target);          /* removes what was not committed */
+
+/* All of n bytes, at `offset` (< 0: where the last write ended). */
+kith_status vecs_target_write(struct vecs_target *target, const void *bytes, size_t n, int64_t offset);
+
+#endif

@@ -1,0 +1,220 @@
+/* Flat: every vector is a candidate. Codes in one growing array, ids beside them; removal closes the gaps
+ * and keeps the order. */
+#include "lib/structure/structure.h"
+
+#include "lib/base/status.h"
+#include "lib/search/filter.h"
+#include "lib/search/search.h"
+#include "lib/structure/ids.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct flat {
+	struct kith_index base;
+	struct codes codes;
+	struct ids ids;
+};
+
+static struct flat *flat_of(kith_index *index)
+{
+	return (struct flat *)(void *)index;
+}
+
+static const struct flat *flat_of_const(const kith_index *index)
+{
+	return (const struct flat *)(const void *)index;
+}
+
+static struct rows flat_rows(const struct flat *flat)
+{
+	struct rows rows = codes_rows(&flat->codes);
+	rows.ids = ids_list(&flat->ids);
+	return rows;
+}
+
+static kith_status flat_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
+{
+	(void)options;
+	return flat_of(index)->codes.ops->check(index->dim, KITH_F32, n, x);
+}
+
+static kith_status flat_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
+    const kith_add_options *options)
+{
+	(void)options;
+	struct flat *flat = flat_of(index);
+	kith_status status = flat->codes.ops->check(index->dim, type, n, x);
+	if (status == KITH_OK && n > IDS_MAX - flat->codes.n)
+		status = fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
+		    (long long)IDS_MAX);
+	if (status == KITH_OK)
+		status = codes_reserve(&flat->codes, flat->codes.n + n, false);
+	if (status == KITH_OK)
+		status = ids_append(&flat->ids, n, ids);
+	if (status == KITH_OK)
+		codes_append(&flat->codes, type, n, x);
+	return status;
+}
+
+static kith_status flat_update(
+    kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
+{
+	struct flat *flat = flat_of(index);
+	kith_status status = flat->codes.ops->check(index->dim, type, n, x);
+	if (status)
+		return status;
+	for (int64_t i = 0; i < n; i++)
+		if (ids_find(&flat->ids, ids[i]) < 0)
+			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
+			    (long long)i, (long long)ids[i]);
+	size_t row = (size_t)index->dim * kith_type_size(type);
+	for (int64_t i = 0; i < n; i++)
+		codes_replace(
+		    &flat->codes, ids_find(&flat->ids, ids[i]), type, (const char *)x + (size_t)i * row);
+	return KITH_OK;
+}
+
+static kith_status flat_remove(kith_index *index, const kith_filter *which, int64_t *removed)
+{
+	struct flat *flat = flat_of(index);
+	struct rows rows = flat_rows(flat);
+	size_t words = (size_t)(rows.n + 63) / 64;
+	uint64_t *bits = mem_zalloc(words, sizeof *bits);
+	if (!bits)
+		return fail_nomem("a removal", words * sizeof *bits);
+	int64_t n = filter_rows(which, &rows, 1, bits);
+	kith_status status = n ? ids_prepare_remove(&flat->ids) : KITH_OK;
+	if (status == KITH_OK && n) {
+		for (size_t i = 0; i < words; i++)
+			bits[i] = ~bits[i];
+		codes_keep(&flat->codes, bits);
+		ids_keep(&flat->ids, bits);
+	}
+	mem_free(bits);
+	*removed = status == KITH_OK ? n : 0;
+	return status;
+}
+
+static kith_status flat_reserve(kith_index *index, int64_t n)
+{
+	struct flat *flat = flat_of(index);
+	kith_status status = codes_reserve(&flat->codes, n, true);
+	return status ? status : ids_reserve(&flat->ids, n);
+}
+
+/* Float queries of a byte index, as bytes if they are such integers; NULL if not (or no memory: floats
+ * will do, only slower). */
+static void *bytes_of_queries(const struct rows *query, kith_type type)
+{
+	int64_t least = type == KITH_U8 ? 0 : -128, most = least + 255;
+	char *bytes = mem_alloc((size_t)query->n, (size_t)query->dim);
+	for (int64_t q = 0; bytes && q < query->n; q++) {
+		const float *x = (const float *)(const void *)rows_at(query, q);
+		for (int64_t i = 0; i < query->dim; i++) {
+			if (!(x[i] >= (float)least && x[i] <= (float)most) || x[i] != (float)(int)x[i]) {
+				mem_free(bytes);
+				return NULL;
+			}
+			bytes[q * query->dim + i] = (char)(int)x[i];
+		}
+	}
+	return bytes;
+}
+
+static kith_status flat_search(
+    const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct flat *flat = flat_of_const(index);
+	struct rows rows = flat_rows(flat), converted = *query;
+	void *bytes = NULL;
+	if (index->type != KITH_F32 && query->kind == ROWS_F32 && !query->normalize)
+		bytes = bytes_of_queries(query, index->type);
+	if (bytes)
+		converted = rows_of_array(index->type, query->n, query->dim, bytes, 0);
+	kith_status status = search_exact(&rows, &converted, index->metric != KITH_L2, false, sink, options);
+	mem_free(bytes);
+	return status;
+}
+
+static int64_t flat_find(const kith_index *index, int64_t id)
+{
+	return ids_find(&flat_of_const(index)->ids, id);
+}
+
+static int64_t flat_id_at(const kith_index *index, int64_t position)
+{
+	return ids_at(&flat_of_const(index)->ids, position);
+}
+
+static void flat_read(const kith_index *index, int64_t position, float *x)
+{
+	codes_read(&flat_of_const(index)->codes, position, x);
+}
+
+static int64_t flat_size(const kith_index *index)
+{
+	return flat_of_const(index)->codes.n;
+}
+
+static size_t flat_memory(const kith_index *index)
+{
+	const struct flat *flat = flat_of_const(index);
+	return sizeof *flat + codes_memory(&flat->codes) + ids_memory(&flat->ids);
+}
+
+static void flat_free(kith_index *index)
+{
+	struct flat *flat = flat_of(index);
+	codes_free(&flat->codes);
+	ids_free(&flat->ids);
+	mem_free(flat);
+}
+
+static kith_status flat_clone(kith_index **out, const kith_index *index)
+{
+	const struct flat *from = flat_of_const(index);
+	struct flat *to = mem_alloc(1, sizeof *to);
+	if (!to)
+		return fail_nomem("an index", sizeof *to);
+	to->base = from->base;
+	to->ids = (struct ids){0};
+	kith_status status = codes_copy(&to->codes, &from->codes);
+	if (status == KITH_OK)
+		status = ids_copy(&to->ids, &from->ids);
+	if (status) {
+		flat_free(&to->base);
+		return status;
+	}
+	*out = &to->base;
+	return KITH_OK;
+}
+
+static const struct structure_ops flat_ops = {
+    .train = flat_train,
+    .add = flat_add,
+    .update = flat_update,
+    .remove = flat_remove,
+    .reserve = flat_reserve,
+    .search = flat_search,
+    .find = flat_find,
+    .id_at = flat_id_at,
+    .read = flat_read,
+    .size = flat_size,
+    .memory = flat_memory,
+    .clone = flat_clone,
+    .free = flat_free,
+};
+
+kith_status flat_new(kith_index **out, int64_t dim, kith_metric metric, const struct codec_ops *codec)
+{
+	struct flat *flat = mem_zalloc(1, sizeof *flat);
+	if (!flat)
+		return fail_nomem("an index", sizeof *flat);
+	flat->base = (struct kith_index){
+	    .ops = &flat_ops, .dim = dim, .metric = metric, .type = codec->type, .trained = true};
+	snprintf(flat->base.spec, sizeof flat->base.spec, "%s", codec->word);
+	codes_init(&flat->codes, codec, dim, metric == KITH_COSINE);
+	*out = &flat->base;
+	return KITH_OK;
+}

@@ -1,0 +1,174 @@
+/* Ids. The hash stores positions only and compares through the list, so it costs 4 bytes a slot at a load
+ * of 3/8 to 3/4; linear probing over a mixed id. Removal is by whole passes, which rebuild it, so there
+ * are no tombstones. */
+#include "lib/structure/ids.h"
+
+#include "lib/base/status.h"
+
+#include <string.h>
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+static uint32_t *table_of(const struct ids *ids)
+{
+	return (uint32_t *)(void *)ids->table.data;
+}
+
+/* Slot of id, or the empty slot where it belongs. */
+static uint64_t find_slot(const struct ids *ids, int64_t id)
+{
+	const uint32_t *table = table_of(ids);
+	const int64_t *list = (const int64_t *)(const void *)ids->list.data;
+	uint64_t slot = mix((uint64_t)id) & (ids->slots - 1);
+	while (table[slot] && list[table[slot] - 1] != id)
+		slot = (slot + 1) & (ids->slots - 1);
+	return slot;
+}
+
+static void rebuild(struct ids *ids)
+{
+	const int64_t *list = (const int64_t *)(const void *)ids->list.data;
+	memset(ids->table.data, 0, ids->slots * sizeof(uint32_t));
+	for (int64_t i = 0; i < ids->n; i++)
+		table_of(ids)[find_slot(ids, list[i])] = (uint32_t)i + 1;
+}
+
+/* Room for n ids in list and table. */
+static kith_status make_room(struct ids *ids, int64_t n)
+{
+	uint64_t slots = 64;
+	while (slots / 4 * 3 < (uint64_t)n)
+		slots *= 2;
+	if (!buffer_reserve(&ids->list, (size_t)n * sizeof(int64_t), false))
+		return fail_nomem("ids", (size_t)n * sizeof(int64_t));
+	if (ids->slots >= slots)
+		return KITH_OK;
+	if (!buffer_reserve(&ids->table, slots * sizeof(uint32_t), true))
+		return fail_nomem("the table of ids", slots * sizeof(uint32_t));
+	ids->slots = slots;
+	if (ids->listed)
+		rebuild(ids);
+	return KITH_OK;
+}
+
+/* From implicit to listed. */
+static kith_status make_list(struct ids *ids, int64_t room)
+{
+	kith_status status = make_room(ids, room > ids->n ? room : ids->n);
+	if (status || ids->listed)
+		return status;
+	int64_t *list = (int64_t *)(void *)ids->list.data;
+	for (int64_t i = 0; i < ids->n; i++)
+		list[i] = i;
+	ids->listed = true;
+	rebuild(ids);
+	return KITH_OK;
+}
+
+static bool continues(const struct ids *ids, int64_t n, const int64_t *added)
+{
+	if (ids->listed || ids->next != ids->n)
+		return false;
+	for (int64_t i = 0; added && i < n; i++)
+		if (added[i] != ids->n + i)
+			return false;
+	return true;
+}
+
+kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added)
+{
+	if (n > IDS_MAX - ids->n)
+		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
+		    (long long)IDS_MAX);
+	if (continues(ids, n, added)) {
+		ids->n += n;
+		ids->next = ids->n;
+		return KITH_OK;
+	}
+	if (!added && n > INT64_MAX - ids->next)
+		return fail(KITH_INVALID, "ids: no free ids above %lld", (long long)ids->next);
+	for (int64_t i = 0; added && i < n; i++)
+		if (added[i] < 0 || added[i] == INT64_MAX)
+			return fail(KITH_INVALID, "ids[%lld] is %lld; ids are 0 … 2^63 − 2", (long long)i,
+			    (long long)added[i]);
+	kith_status status = make_list(ids, ids->n + n);
+	if (status)
+		return status;
+	int64_t *list = (int64_t *)(void *)ids->list.data, before = ids->n, next = ids->next;
+	for (int64_t i = 0; i < n; i++) {
+		int64_t id = added ? added[i] : next;
+		list[before + i] = id;
+		uint64_t slot = find_slot(ids, id);
+		if (table_of(ids)[slot]) {
+			rebuild(ids); /* forgets what was put in before */
+			return fail(KITH_INVALID,
+			    "ids[%lld] is %lld, which is in the index or the list already", (long long)i,
+			    (long long)id);
+		}
+		table_of(ids)[slot] = (uint32_t)(before + i) + 1;
+		next = id >= next ? id + 1 : next;
+	}
+	ids->n += n;
+	ids->next = next;
+	return KITH_OK;
+}
+
+kith_status ids_reserve(struct ids *ids, int64_t n)
+{
+	return ids->listed ? make_room(ids, n) : KITH_OK;
+}
+
+int64_t ids_find(const struct ids *ids, int64_t id)
+{
+	if (!ids->listed)
+		return id >= 0 && id < ids->n ? id : -1;
+	return (int64_t)table_of(ids)[find_slot(ids, id)] - 1;
+}
+
+kith_status ids_prepare_remove(struct ids *ids)
+{
+	return make_list(ids, ids->n);
+}
+
+void ids_keep(struct ids *ids, const uint64_t *keep)
+{
+	int64_t *list = (int64_t *)(void *)ids->list.data, kept = 0;
+	for (int64_t i = 0; i < ids->n; i++)
+		if (keep[i / 64] >> (i % 64) & 1)
+			list[kept++] = list[i];
+	ids->n = kept;
+	rebuild(ids);
+}
+
+kith_status ids_copy(struct ids *to, const struct ids *from)
+{
+	*to = (struct ids){.n = from->n, .next = from->next};
+	if (!from->listed)
+		return KITH_OK;
+	kith_status status = make_room(to, from->n);
+	if (status) {
+		ids_free(to);
+		return status;
+	}
+	memcpy(to->list.data, from->list.data, (size_t)from->n * sizeof(int64_t));
+	to->listed = true;
+	rebuild(to);
+	return KITH_OK;
+}
+
+size_t ids_memory(const struct ids *ids)
+{
+	return ids->list.capacity + ids->table.capacity;
+}
+
+void ids_free(struct ids *ids)
+{
+	buffer_free(&ids->list);
+	buffer_free(&ids->table);
+	*ids = (struct ids){0};
+}

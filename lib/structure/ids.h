@@ -1,0 +1,55 @@
+/* Ids: which caller's id each stored position has, and back. */
+#ifndef KITH_STRUCTURE_IDS_H
+#define KITH_STRUCTURE_IDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kith/status.h>
+
+#include "lib/base/alloc.h"
+
+/* Positions are 32 bits; one value is kept for "empty". */
+#define IDS_MAX (INT64_C(0xfffffffe))
+
+/* As long as ids are 0 … n − 1 in order, nothing is stored (`list` is empty). Otherwise `list` has the
+ * ids and `table` is an open-addressing hash of positions, some 6 bytes an id. Zero-initialise. */
+struct ids {
+	int64_t n;
+	int64_t next; /* 1 + the largest id ever given */
+	bool listed;
+	struct buffer list;  /* int64_t [n] */
+	struct buffer table; /* uint32_t [slots]: position + 1, 0 empty */
+	uint64_t slots;      /* a power of two, 0: no table */
+};
+
+/* Append n ids (NULL: next, next + 1, …). INVALID: negative or repeated; NOMEM. Unchanged on failure. */
+kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added);
+
+/* Make room for n ids in all, where they need any. */
+kith_status ids_reserve(struct ids *ids, int64_t n);
+
+/* Position of id, −1: absent. */
+int64_t ids_find(const struct ids *ids, int64_t id);
+
+static inline const int64_t *ids_list(const struct ids *ids)
+{
+	return ids->listed ? (const int64_t *)(const void *)ids->list.data : NULL;
+}
+
+static inline int64_t ids_at(const struct ids *ids, int64_t position)
+{
+	return ids->listed ? ids_list(ids)[position] : position;
+}
+
+/* Before removing anything: make sure that ids are listed and removal cannot fail. */
+kith_status ids_prepare_remove(struct ids *ids);
+
+/* Keep position i where keep bit i is set, in order. */
+void ids_keep(struct ids *ids, const uint64_t *keep);
+
+kith_status ids_copy(struct ids *to, const struct ids *from);
+size_t ids_memory(const struct ids *ids);
+void ids_free(struct ids *ids);
+
+#endif

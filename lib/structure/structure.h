@@ -1,0 +1,47 @@
+/* Structures: which candidates a search looks at. The API talks to an index through this table only. */
+#ifndef KITH_STRUCTURE_STRUCTURE_H
+#define KITH_STRUCTURE_STRUCTURE_H
+
+#include <kith/index.h>
+
+#include "lib/codec/codec.h"
+#include "lib/search/rows.h"
+#include "lib/search/sink.h"
+
+/* Arguments were checked by the caller: n >= 0, pointers there where needed, queries finite. */
+struct structure_ops {
+	kith_status (*train)(kith_index *index, int64_t n, const float *x, const kith_add_options *options);
+	kith_status (*add)(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
+	    const kith_add_options *options);
+	kith_status (*update)(
+	    kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids);
+	kith_status (*remove)(kith_index *index, const kith_filter *which, int64_t *removed);
+	kith_status (*reserve)(kith_index *index, int64_t n);
+
+	/* Findings into the sink; query rows are of any type, normalised where the metric wants it. */
+	kith_status (*search)(const kith_index *index, const struct rows *query, struct sink *sink,
+	    const kith_search_options *options);
+
+	int64_t (*find)(const kith_index *index, int64_t id); /* position or −1 */
+	int64_t (*id_at)(const kith_index *index, int64_t position);
+	void (*read)(const kith_index *index, int64_t position, float *x);
+	int64_t (*size)(const kith_index *index);
+	size_t (*memory)(const kith_index *index);
+	kith_status (*clone)(kith_index **out, const kith_index *index);
+	void (*free)(kith_index *index);
+};
+
+/* What every index begins with. */
+struct kith_index {
+	const struct structure_ops *ops;
+	int64_t dim;
+	kith_metric metric;
+	kith_type type; /* of the elements that are kept */
+	bool trained;
+	char spec[128];
+};
+
+/* flat.c: all vectors, one after another. */
+kith_status flat_new(kith_index **out, int64_t dim, kith_metric metric, const struct codec_ops *codec);
+
+#endif

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Check what no compiler checks, over every file that git knows or would take.
+
+- Layers: api → structure → codec, search, learn → kernels → base. A file includes only headers of its own
+  layer or of one below; `store` stands beside structure and is called from api.
+- Paths: no file names a directory of somebody's machine.
+- Sizes: files stay under 600 lines, functions under 80 (the aim is 60).
+"""
+import re
+import subprocess
+import sys
+
+# Height of each folder. An include may go level or down. Folders of equal height but another name may not
+# include each other unless ALLOWED says so.
+LAYERS = {
+    "lib/api/": 5,
+    "lib/structure/": 4,
+    "lib/store/": 4,
+    "lib/codec/": 3,
+    "lib/search/": 3,
+    "lib/learn/": 3,
+    "kernels/": 2,
+    "lib/base/": 1,
+}
+ALLOWED = {("lib/codec/", "lib/search/"), ("lib/codec/", "lib/learn/"), ("lib/learn/", "lib/search/")}
+MACHINE = re.compile(r"(?<![\w.$}/-])/(?:work|home|root|tmp|Users|mnt)/[\w.]*")
+PATHS_EXEMPT = {"tests/lint/tree.py"}
+MAX_FILE, MAX_FUNCTION = 600, 80
+
+
+def tree_files():
+    out = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                         stdout=subprocess.PIPE, check=True).stdout.decode()
+    return sorted(set(filter(None, out.split("\0"))))
+
+
+def layer_of(path):
+    return next((layer for layer in LAYERS if path.startswith(layer)), None)
+
+
+def resolve(path, name, known):
+    """The tree's file that `#include "name"` means, or None."""
+    folder = path.rsplit("/", 1)[0]
+    parts = []
+    for part in f"{folder}/{name}".split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part != ".":
+            parts.append(part)
+    for candidate in ("/".join(parts), name, "lib/" + name):
+        if candidate in known:
+            return candidate
+    return None
+
+
+def check_layers(path, lines, known):
+    mine = layer_of(path)
+    if mine is None:
+        return
+    for number, line in enumerate(lines, 1):
+        include = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
+        target = include and resolve(path, include[1], known)
+        theirs = target and layer_of(target)
+        if not theirs or theirs == mine or (mine, theirs) in ALLOWED:
+            continue
+        if LAYERS[theirs] >= LAYERS[mine]:
+            yield f"{path}:{number}: {mine} must not include {target}: arrows point down only"
+
+
+def check_paths(path, lines):
+    if path in PATHS_EXEMPT:
+        return
+    for number, line in enumerate(lines, 1):
+        found = MACHINE.search(line)
+        if found:
+            yield f"{path}:{number}: a machine's own path: {found[0]}"
+
+
+def check_sizes(path, lines):
+    if len(lines) > MAX_FILE:
+        yield f"{path}: {len(lines)} lines, more than {MAX_FILE}"
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line.startswith("{") and start is None:
+            start = number
+        elif line.startswith("}") and start is not None:
+            if number - start > MAX_FUNCTION:
+                yield f"{path}:{start}: a function of {number - start} lines, more than {MAX_FUNCTION}"
+            start = None
+
+
+def main():
+    known = set(tree_files())
+    problems = []
+    for path in sorted(known):
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = file.read().split("\n")
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+            continue
+        problems += check_paths(path, lines)
+        if path.endswith((".c", ".h")):
+            problems += check_layers(path, lines, known)
+            problems += check_sizes(path, lines)
+    print("\n".join(problems), end="\n" if problems else "")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+/* Vector files in HDF5: round trips, the element types of ann-benchmarks' files, sets whose bytes are not
+ * there. Built only where kith has HDF5. */
+#include "tests/store/test_vecs.h"
+
+#include <hdf5.h>
+
+START_TEST(round_trip)
+{
+	static const int64_t sizes[][2] = {{1, 1}, {1, 128}, {7, 13}, {5000, 131}, {3, KITH_MAX_DIM}};
+	const kith_type type = (kith_type)_i;
+	for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+		const int64_t n = sizes[s][0], dim = sizes[s][1];
+		void *x = make_values(type, n * dim);
+		check_ok(kith_vecs_write(at("a.hdf5"), type, n, dim, x));
+		check_content(at("a.hdf5"), "hdf5", type, n, dim, false);
+		check_content(at("a.hdf5:train"), "hdf5", type, n, dim, false);
+		ck_assert_int_eq(unlink(at("a.hdf5")), 0);
+		check_ok(kith_vecs_write(at("B.H5:some/where/test"), type, n, dim, x));
+		check_content(at("B.H5:some/where/test"), "h5", type, n, dim, false);
+		ck_assert_int_eq(unlink(at("B.H5")), 0);
+		free(x);
+	}
+}
+END_TEST
+
+START_TEST(append_in_pieces)
+{
+	enum { N = 40000, DIM = 17 };
+	float *x = make_values(KITH_F32, (int64_t)N * DIM);
+	kith_vecs_writer *writer;
+	check_ok(kith_vecs_create(&writer, at("a.hdf5:test"), KITH_F32, DIM));
+	for (int64_t i = 0, m = 1; i < N; i += m, m = m * 3) {
+		m = m < N - i ? m : N - i;
+		check_ok(kith_vecs_append(writer, m, x + i * DIM));
+	}
+	ck_assert(!exists(at("a.hdf5")));
+	check_ok(kith_vecs_finish(writer));
+	check_content(at("a.hdf5:test"), "hdf5", KITH_F32, N, DIM, false);
+	ck_assert_int_eq(count_files(), 1);
+	free(x);
+}
+END_TEST
+
+/* A set of its own file, as other programs write it. chunk[0] = 0: contiguous. x = NULL: nothing is written.
+ */
+static const char *put_set(const char *name, int rank, const hsize_t *extent, const hsize_t *chunk,
+    hid_t type, hid_t memory, const void *x)
+{
+	const char *path = at(name);
+	hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+	hid_t space = H5Screate_simple(rank, extent, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
+	if (chunk[0]) {
+		H5Pset_chunk(plist, rank, chunk);
+		H5Pset_deflate(plist, 3);
+	}
+	hid_t set = H5Dcreate2(file, "train", type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+	ck_assert_int_ge(set, 0);
+	if (x)
+		ck_assert_int_ge(H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, x), 0);
+	H5Dclose(set);
+	H5Pclose(plist);
+	H5Sclose(space);
+	ck_assert_int_ge(H5Fclose(file), 0);
+	return path;
+}
+
+START_TEST(foreign_types)
+{
+	enum { N = 300, DIM = 7 };
+	const struct {
+		hid_t type;
+		kith_type read_as;
+	} types[] = {{H5T_IEEE_F64LE, KITH_F32}, {H5T_IEEE_F32BE, KITH_F32}, {H5T_STD_I64LE, KITH_I32},
+	    {H5T_STD_U64BE, KITH_I32}, {H5T_STD_U32LE, KITH_I32}, {H5T_STD_I32BE, KITH_I32},
+	    {H5T_STD_I16LE, KITH_I32}, {H5T_STD_U8LE, KITH_U8}, {H5T_STD_I8LE, KITH_I8}};
+	const hsize_t extent[2] = {N, DIM}, chunks[2][2] = {{0, 0}, {64, 3}};
+	float *x = make_values(KITH_F32, N * DIM);
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		for (int c = 0; c < 2; c++) {
+			put_set("a.hdf5", 2, extent, chunks[c], types[i].type, H5T_NATIVE_FLOAT, x);
+			check_content(at("a.hdf5"), "hdf5", types[i].read_as, N, DIM, false);
+		}
+	put_set("a.hdf5", 1, extent, chunks[0], H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, x);
+	check_content(at("a.hdf5"), "hdf5", KITH_F32, N, 1, false);
+	free(x);
+}
+END_TEST
+
+START_TEST(values_that_do_not_fit)
+{
+	const hsize_t extent[2] = {2, 2}, chunk[2] = {0, 0};
+	const uint64_t x[4] = {0, 1, UINT64_MAX, 3};
+	int32_t out[4];
+	kith_vecs *vecs = open_ok(put_set("a.hdf5", 2, extent, chunk, H5T_STD_U64LE, H5T_NATIVE_UINT64, x));
+	check_fails(kith_vecs_read(vecs, 0, 2, KITH_I32, out), KITH_FORMAT, "vector 1, element 0");
+	kith_vecs_close(vecs);
+}
+END_TEST
+
+START_TEST(bad_sets)
+{
+	const hsize_t contiguous[4] = {0}, chunk[4] = {1000, 8, 1, 1}, small[4] = {4, 4, 4, 4};
+	const hsize_t huge[2] = {(hsize_t)1 << 40, 8}, wide[2] = {1, 32769}, empty[2] = {0, 8};
+	const char x[64] = "x";
+	check_open_fails(
+	    put_set("a.h5", 2, huge, chunk, H5T_IEEE_F32LE, 0, NULL), KITH_FORMAT, "not all in this file");
+	check_open_fails(put_set("a.h5", 2, huge, contiguous, H5T_IEEE_F32LE, 0, NULL), KITH_FORMAT,
+	    "not all in this file");
+	check_open_fails(
+	    put_set("a.h5", 2, wide, contiguous, H5T_IEEE_F32LE, 0, NULL), KITH_FORMAT, "dimension 32769");
+	check_open_fails(
+	    put_set("a.h5", 2, empty, contiguous, H5T_IEEE_F32LE, 0, NULL), KITH_FORMAT, "empty");
+	check_open_fails(
+	    put_set("a.h5", 3, small, contiguous, H5T_IEEE_F32LE, 0, NULL), KITH_UNSUPPORTED, "3-D");
+	check_open_fails(
+	    put_set("a.h5", 0, small, contiguous, H5T_IEEE_F32LE, 0, NULL), KITH_UNSUPPORTED, "0-D");
+	check_open_fails(
+	    put_set("a.h5", 1, small, contiguous, H5T_C_S1, H5T_C_S1, x), KITH_UNSUPPORTED, "neither floats");
+}
+END_TEST
+
+START_TEST(bad_names)
+{
+	const float x[2] = {1, 2};
+	check_ok(kith_vecs_write(at("a.hdf5:neighbors"), KITH_F32, 1, 2, x));
+	check_open_fails(at("a.hdf5"), KITH_NOTFOUND, "has no set 'train'; it has: neighbors");
+	check_open_fails(at("a.hdf5:no/where"), KITH_NOTFOUND, "'no/where'");
+	check_open_fails(at("a.hdf5:"), KITH_INVALID, "after the colon");
+	check_open_fails(at("none.hdf5:train"), KITH_NOTFOUND, "no such file");
+	check_open_fails(put_file("b.hdf5", "nothing", 7), KITH_FORMAT, "no HDF5");
+	check_open_fails(put_file("b.hdf5", "", 0), KITH_FORMAT, "is empty");
+	check_fails(kith_vecs_write(at("a.hdf5:train"), KITH_F32, 1, 2, x), KITH_INVALID, "exists");
+	check_fails(kith_vecs_write(at("no/such/a.hdf5"), KITH_F32, 1, 2, x), KITH_IO, "no/such");
+	ck_assert_int_eq(symlink("/dev/null", at("null.h5")), 0);
+	check_fails(kith_vecs_write(at("null.h5"), KITH_F32, 1, 2, x), KITH_INVALID, "exists");
+	check_fails(kith_vecs_write(at("c.h5:train/"), KITH_F32, 0, 2, x), KITH_INVALID, "0 vectors");
+	ck_assert_int_eq(count_files(), 3);
+}
+END_TEST
+
+START_TEST(cut_off)
+{
+	enum { N = 3000, DIM = 8 };
+	float *x = make_values(KITH_F32, N * DIM);
+	const hsize_t extent[2] = {N, DIM}, chunk[2] = {0, 0};
+	put_set("a.h5", 2, extent, chunk, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, x);
+	ck_assert_int_eq(truncate(at("a.h5"), 50000), 0);
+	kith_vecs *vecs;
+	ck_assert_int_ne(kith_vecs_open(&vecs, at("a.h5")), KITH_OK);
+	free(x);
+}
+END_TEST
+
+START_TEST(abandon_leaves_nothing)
+{
+	const float x[3] = {1, 2, 3};
+	kith_vecs_writer *writer;
+	check_ok(kith_vecs_create(&writer, at("a.h5"), KITH_F32, 3));
+	check_ok(kith_vecs_append(writer, 1, x));
+	kith_vecs_abandon(writer);
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+/* The host program's error printing is as it was. */
+START_TEST(errors_stay_the_hosts)
+{
+	H5E_auto2_t before, after;
+	void *data;
+	H5Eget_auto2(H5E_DEFAULT, &before, &data);
+	check_open_fails(put_file("b.hdf5", "nothing", 7), KITH_FORMAT, "no HDF5");
+	H5Eget_auto2(H5E_DEFAULT, &after, &data);
+	ck_assert(before == after && before);
+}
+END_TEST
+
+START_TEST(allocation_failures)
+{
+	static float x[700 * 40];
+	static uint8_t u[700 * 40];
+	kith_status status = KITH_NOMEM;
+	for (int64_t i = 1; status == KITH_NOMEM; i++) {
+		kith_vecs *vecs = NULL;
+		unlink(at("a.h5"));
+		alloc_fail_at(i, _i);
+		status = kith_vecs_write(at("a.h5"), KITH_F32, 700, 40, x);
+		if (!status)
+			status = kith_vecs_open(&vecs, at("a.h5"));
+		if (!status)
+			status = kith_vecs_read(vecs, 0, 700, KITH_U8, u);
+		kith_vecs_close(vecs);
+		alloc_fail_at(0, false);
+		ck_assert(status == KITH_OK || status == KITH_NOMEM);
+		ck_assert_int_eq(alloc_live(), 0);
+		ck_assert_int_eq(count_files(), exists(at("a.h5")));
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("vecs_hdf5");
+	TCase *tc = tcase_create("vecs_hdf5");
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, round_trip, KITH_F32, KITH_I32 + 1);
+	tcase_add_test(tc, append_in_pieces);
+	tcase_add_test(tc, foreign_types);
+	tcase_add_test(tc, values_that_do_not_fit);
+	tcase_add_test(tc, bad_sets);
+	tcase_add_test(tc, bad_names);
+	tcase_add_test(tc, cut_off);
+	tcase_add_test(tc, abandon_leaves_nothing);
+	tcase_add_test(tc, errors_stay_the_hosts);
+	tcase_add_loop_test(tc, allocation_failures, 0, 2);
+	suite_add_tcase(suite, tc);
+	return run_suite(suite);
+}

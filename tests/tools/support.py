@@ -1,0 +1,123 @@
+"""What the tests of the command line share: running the program, vector files by struct, brute force."""
+import os
+import struct
+import subprocess
+import unittest
+
+BIN = os.environ.get("KITH_BIN", "")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DATA = os.path.join(os.path.dirname(ROOT), "shared", "data")
+
+
+class Run:
+    """A finished run: exit code, stdout and stderr as text."""
+
+    def __init__(self, args, env=None, **options):
+        done = subprocess.run([BIN] + [str(a) for a in args], stdout=options.pop("stdout", subprocess.PIPE),
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=120,
+                              env=dict(os.environ, **(env or {})), **options)
+        self.code = done.returncode
+        self.out = (done.stdout or b"").decode()
+        self.err = done.stderr.decode()
+
+
+class Case(unittest.TestCase):
+    """A test with a folder of its own."""
+
+    def setUp(self):
+        import tempfile
+        folder = tempfile.TemporaryDirectory(prefix="kith-tools-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def ok(self, *args, **options):
+        run = Run(args, **options)
+        self.assertEqual(run.code, 0, f"{args}: {run.err}")
+        self.assertEqual(run.err, "", f"{args}: nothing belongs on stderr")
+        return run
+
+    def fails(self, code, *args, says=(), **options):
+        """The run ends with `code`, prints nothing on stdout, one line on stderr that holds all of `says`."""
+        run = Run(args, **options)
+        self.assertEqual(run.code, code, f"{args}: {run.out}{run.err}")
+        self.assertEqual(run.out, "", f"{args}: results belong on stdout only on success")
+        self.assertTrue(run.err.endswith("\n") and run.err.count("\n") == 1, f"{args}: one line: {run.err!r}")
+        self.assertTrue(run.err.startswith("kith"), run.err)
+        for word in [says] if isinstance(says, str) else says:
+            self.assertIn(word, run.err)
+        return run
+
+    def write(self, name, data):
+        with open(self.path(name), "wb") as file:
+            file.write(data)
+        return self.path(name)
+
+    def vectors(self, name, rows):
+        return self.write(name, pack(name, rows))
+
+
+CELLS = {"fvecs": "f", "bvecs": "B", "ivecs": "i", "fbin": "f", "u8bin": "B", "i8bin": "b", "ibin": "i"}
+DTYPES = {"f": "<f4", "B": "|u1", "b": "|i1", "i": "<i4"}
+
+
+def pack(name, rows, cell=None):
+    """The bytes of a vector file; the format follows from the name. cell: of an npy file."""
+    extension = name.rsplit(".", 1)[1]
+    cell = CELLS.get(extension, cell)
+    body = [struct.pack(f"<{len(r)}{cell}", *r) for r in rows]
+    if extension.endswith("vecs"):
+        return b"".join(struct.pack("<i", len(r)) + b for r, b in zip(rows, body))
+    if extension.endswith("bin"):
+        return struct.pack("<ii", len(rows), len(rows[0])) + b"".join(body)
+    header = f"{{'descr': '{DTYPES[cell]}', 'fortran_order': False, 'shape': ({len(rows)}, {len(rows[0])}), }}"
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + b"".join(body)
+
+
+def read_vecs(path):
+    """Rows of an fvecs, bvecs or ivecs file."""
+    cell = CELLS[path.rsplit(".", 1)[1]]
+    with open(path, "rb") as file:
+        data = file.read()
+    rows, at = [], 0
+    while at < len(data):
+        (dim,) = struct.unpack_from("<i", data, at)
+        rows.append(list(struct.unpack_from(f"<{dim}{cell}", data, at + 4)))
+        at += 4 + dim * struct.calcsize(cell)
+    return rows
+
+
+def float32(x):
+    return struct.unpack("<f", struct.pack("<f", x))[0]
+
+
+def score(metric, q, x):
+    """Distance or similarity in double precision."""
+    if metric == "l2":
+        return sum((a - b) * (a - b) for a, b in zip(q, x))
+    dot = sum(a * b for a, b in zip(q, x))
+    if metric == "ip":
+        return dot
+    norm = (sum(a * a for a in q) * sum(b * b for b in x)) ** 0.5
+    return dot / norm if norm else 0.0
+
+
+def brute_force(metric, base, queries, k, keep=lambda i: True):
+    """Per query the k best (score, id), padded with (None, -1)."""
+    sign = 1 if metric == "l2" else -1
+    result = []
+    for q in queries:
+        found = sorted((sign * score(metric, q, x), i) for i, x in enumerate(base) if keep(i))[:k]
+        result.append([(sign * s, i) for s, i in found] + [(None, -1)] * (k - len(found)))
+    return result
+
+
+def peak_kilobytes(args):
+    """Run to a good end; peak resident memory in kB, as the system counts it."""
+    process = subprocess.Popen([BIN] + [str(a) for a in args], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss

@@ -1,0 +1,127 @@
+"""kith eval: measures on cases worked out by hand."""
+import json
+import math
+
+from support import Case, pack
+
+
+class Eval(Case):
+    def measures(self, result, truth, *options, distances=None):
+        r, t = self.vectors("r.ivecs", result), self.vectors("t.ivecs", truth)
+        args = ["eval", r, t, "--json", *options]
+        if distances:
+            args += ["--distances", self.vectors("r.fvecs", distances[0]), "--truth-distances",
+                     self.vectors("t.fvecs", distances[1])]
+        report = json.loads(self.ok(*args).out)
+        self.assertEqual(report["ties"], distances is not None)
+        return {m["k"]: m for m in report["at"]}
+
+    def check(self, got, recall, one_recall, precision, ap, mrr):
+        want = {"recall": recall, "one_recall": one_recall, "precision": precision, "map": ap, "mrr": mrr}
+        for name, value in want.items():
+            self.assertAlmostEqual(got[name], value, places=8, msg=name)
+
+    def test_perfect(self):
+        rows = [[5, 3, 1, 0], [9, 8, 7, 6]]
+        for m in self.measures(rows, rows, "-k", "1,2,4").values():
+            self.check(m, 1, 1, 1, 1, 1)
+
+    def test_by_hand(self):
+        # Row 1: true 1 2 3 4; places 2 and 4 are right at k = 4; the nearest (1) is at place 4.
+        # Row 2: true 5 6 7 8; places 1 and 2 are right; the nearest (5) is at place 2.
+        m = self.measures([[9, 3, 8, 1], [6, 5, 0, 9]], [[1, 2, 3, 4], [5, 6, 7, 8]], "-k", "1,2,4")
+        self.check(m[1], 0, 0, 0, 0, 0)
+        # k = 2: true are 1 2 and 5 6. Row 1 has none, row 2 both.
+        self.check(m[2], 0.5, 0.5, 0.5, (0 + (1 + 1) / 2) / 2, (0 + 1 / 2) / 2)
+        self.check(m[4], 0.5, 1, 0.5, ((1 / 2 + 2 / 4) / 4 + (1 + 1) / 4) / 2, (1 / 4 + 1 / 2) / 2)
+
+    def test_order_does_not_matter_to_recall(self):
+        m = self.measures([[4, 3, 2, 1]], [[1, 2, 3, 4]], "-k", "4")
+        self.check(m[4], 1, 1, 1, 1, 1 / 4)
+
+    def test_missing_ids_never_count(self):
+        # One id returned, and it is right: precision 1, recall 1/3.
+        m = self.measures([[1, -1, -1]], [[1, 2, 3]], "-k", "3")
+        self.check(m[3], 1 / 3, 1, 1, 1 / 3, 1)
+        m = self.measures([[-1, -1]], [[1, -1]], "-k", "1,2")
+        self.check(m[1], 0, 0, 0, 0, 0)
+        # A truth that ends early: k is what it has.
+        m = self.measures([[1, -1]], [[1, -1]], "-k", "2")
+        self.check(m[2], 1, 1, 1, 1, 1)
+        m = self.measures([[-1, -1], [3, -1]], [[-1, -1], [-1, -1]], "-k", "2")
+        self.check(m[2], 0.5, 0.5, 0.5, 0.5, 0.5)
+
+    def test_repeated_ids_count_once(self):
+        m = self.measures([[1, 1, 1, 2]], [[1, 2, 3, 4]], "-k", "3,4")
+        self.check(m[3], 1 / 3, 1, 1 / 3, 1 / 3, 1)
+        self.check(m[4], 2 / 4, 1, 2 / 4, (1 + 2 / 4) / 4, 1)
+
+    def test_ties(self):
+        # 7 and 8 are as near as the 2nd true one; 9 is not.
+        result, truth = [[1, 7, 8, 9]], [[1, 2, 3, 4]]
+        plain = self.measures(result, truth, "-k", "1,2,4")
+        self.check(plain[2], 0.5, 1, 0.5, 0.5, 1)
+        dist = ([[0.5, 2.0, 2.00001, 9.0]], [[0.5, 2.0, 2.5, 3.0]])
+        m = self.measures(result, truth, "-k", "1,2,4", distances=dist)
+        self.check(m[1], 1, 1, 1, 1, 1)
+        self.check(m[2], 1, 1, 1, 1, 1)
+        self.check(m[4], 3 / 4, 1, 3 / 4, 3 / 4, 1)
+        # Beyond the relative tolerance of 1e-5 it is no tie.
+        dist = ([[0.5, 2.001, 2.1, 9.0]], [[0.5, 2.0, 2.05, 3.0]])
+        m = self.measures(result, truth, "-k", "2", distances=dist)
+        self.check(m[2], 0.5, 1, 0.5, 0.5, 1)
+
+    def test_ties_of_the_nearest(self):
+        dist = ([[1.0, 1.0]], [[1.0, 1.0]])
+        m = self.measures([[8, 9]], [[1, 2]], "-k", "1,2", distances=dist)
+        self.check(m[1], 1, 1, 1, 1, 1)
+        self.check(m[2], 1, 1, 1, 1, 1)
+
+    def test_ties_of_similarities(self):
+        dist = ([[0.9, 0.5, 0.1]], [[0.9, 0.5, 0.5]])
+        m = self.measures([[1, 7, 8]], [[1, 2, 3]], "-k", "2,3", "--metric", "ip", distances=dist)
+        self.check(m[2], 1, 1, 1, 1, 1)
+        self.check(m[3], 2 / 3, 1, 2 / 3, 2 / 3, 1)
+        dist = ([[-1.0, -2.0]], [[-1.0, -2.0]])
+        m = self.measures([[5, 6]], [[1, 2]], "-k", "1,2", "--metric", "ip", distances=dist)
+        self.check(m[2], 1, 1, 1, 1, 1)
+
+    def test_default_k(self):
+        rows = [list(range(12))]
+        self.assertEqual(sorted(self.measures(rows, rows)), [1, 10])
+        rows = [list(range(100))]
+        self.assertEqual(sorted(self.measures(rows, rows)), [1, 10, 100])
+
+    def test_formats_and_widths(self):
+        r = self.vectors("r.ibin", [[1, 2, 3]])
+        t = self.write("t.npy", pack("t.npy", [[1, 2, 3, 4, 5]], "i"))
+        out = self.ok("eval", r, t, "-k", "3").out
+        self.assertIn("1.000000", out)
+
+    def test_many_rows(self):
+        rows = [[i, i + 1] for i in range(5000)]
+        wrong = [[i, -1] for i in range(5000)]
+        self.check(self.measures(wrong, rows, "-k", "2")[2], 0.5, 1, 1, 0.5, 1)
+
+    def test_bad(self):
+        r, t = self.vectors("r.ivecs", [[1, 2]]), self.vectors("t.ivecs", [[1, 2, 3]])
+        two = self.vectors("two.ivecs", [[1, 2], [3, 4]])
+        f, nan = self.vectors("f.fvecs", [[1, 2]]), self.vectors("nan.fvecs", [[1, math.nan, 3]])
+        f3, down = self.vectors("f3.fvecs", [[1, 2, 3]]), self.vectors("down.fvecs", [[3, 2, 1]])
+        for code, args, says in (
+                (2, (r,), "files are needed"),
+                (2, (r, t, "-k", "0"), "-k"),
+                (2, (r, t, "-k", "1,,2"), "-k"),
+                (2, (r, t, "-k", "1,x"), "'1,x'"),
+                (2, (r, t, "--distances", f), "--truth-distances"),
+                (1, (r, two), "has 1 rows but"),
+                (1, (r, t, "-k", "1,3"), ["-k 3", "2 columns", "r.ivecs"]),
+                (1, (t, r, "-k", "3"), ["-k 3", "r.ivecs"]),
+                (1, (f, t), ["f.fvecs", "integers"]),
+                (1, (r, self.path("none.ivecs")), "none.ivecs"),
+                (1, (r, t, "-d", f, "-D", f), "must match"),
+                (1, (r, t, "-d", r, "-D", down), ["down.fvecs", "--metric l2"]),
+                (1, (r, t, "-d", f, "-D", f3, "-m", "ip"), ["f3.fvecs", "--metric ip"]),
+                (1, (r, t, "-d", f, "-D", nan), "nan.fvecs")):
+            with self.subTest(args=args):
+                self.fails(code, "eval", *args, says=says)

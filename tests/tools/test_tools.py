@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+"""Tests of the `kith` program. Python's standard library only.
+
+usage: KITH_BIN=path/to/kith python3 test_tools.py [unittest options] [test_knn.Exact …]
+"""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import support  # noqa: E402
+
+MODULES = ("test_knn", "test_eval", "test_files")
+
+
+def load_tests(loader, _tests, _pattern):
+    return unittest.TestSuite(loader.loadTestsFromName(name) for name in MODULES)
+
+
+if __name__ == "__main__":
+    if not os.access(support.BIN, os.X_OK):
+        sys.exit("set KITH_BIN to the kith program")
+    unittest.main()

@@ -1,0 +1,340 @@
+/* Reading a command line.
+ *
+ * Every command describes its options in one table, from which come the arguments of getopt_long, the
+ * help text and the names in messages. So all commands look alike and a message always names the
+ * option as the user can type it. Numbers are read strictly: the whole word, base ten, within the
+ * option's range.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bar.h"
+
+enum { MAX_OPTIONS = 24, FIRST_LONG = 256, HELP_LONG = 255, HELP_COLUMN = 24 };
+
+static const char *command_name = "kith";
+
+void cli_set_command(const char *command)
+{
+	command_name = command;
+}
+
+int cli_error(int code, const char *format, ...)
+{
+	char line[2048];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	for (char *c = line; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+	bar_wipe();
+	fprintf(stderr, "%s: %s\n", command_name, line);
+	return code;
+}
+
+/* Edit distance between two short words: one row of the usual table. */
+static int edit_distance(const char *a, const char *b)
+{
+	enum { MAX_WORD = 31 };
+	size_t n = strlen(a), m = strlen(b);
+	int row[MAX_WORD + 1];
+	if (n > MAX_WORD || m > MAX_WORD)
+		return INT_MAX;
+	for (size_t j = 0; j <= m; j++)
+		row[j] = (int)j;
+	for (size_t i = 1; i <= n; i++) {
+		int diagonal = row[0];
+		row[0] = (int)i;
+		for (size_t j = 1; j <= m; j++) {
+			int best = diagonal + (a[i - 1] != b[j - 1]);
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[m];
+}
+
+const char *cli_nearest(const char *word, const char *const *table, int n)
+{
+	const char *nearest = NULL;
+	int least = 4;
+	for (int i = 0; i < n; i++) {
+		int distance = table[i] ? edit_distance(word, table[i]) : INT_MAX;
+		/* A word with nothing in common is no suggestion. */
+		if (distance < least && distance < (int)strlen(table[i])) {
+			least = distance;
+			nearest = table[i];
+		}
+	}
+	return nearest;
+}
+
+/* "  -k, --k K", "      --json" */
+static void print_option(const struct cli_option *option)
+{
+	char letter[8] = "    ", left[80];
+	if (option->letter)
+		snprintf(letter, sizeof letter, "-%c, ", option->letter);
+	int n = snprintf(
+	    left, sizeof left, "  %s--%s %s", letter, option->name, option->value ? option->value : "");
+	/* A long name has a line for itself. */
+	if (n > HELP_COLUMN)
+		printf("%s\n%*s  ", left, HELP_COLUMN, "");
+	else
+		printf("%-*s  ", HELP_COLUMN, left);
+	for (const char *c = option->help; *c; c++) {
+		putchar(*c);
+		if (*c == '\n')
+			printf("%*s  ", HELP_COLUMN, "");
+	}
+	putchar('\n');
+}
+
+void cli_print_help(const struct command *command)
+{
+	printf("Usage: kith %s [OPTION]... %s\n", command->name, command->operands);
+	printf("%s.\n\n%s\nOptions:\n", command->summary, command->notes);
+	for (const struct cli_option *o = command->options; o->help; o++)
+		print_option(o);
+	print_option(&(struct cli_option){"help", 'h', NULL, "show this text"});
+	printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 128 + n stopped by signal n.\n");
+	printf("\nExample:\n%s", command->example);
+}
+
+/* The option as the user has typed it: "-m", "--metric". */
+static const char *option_name(const struct cli *cli, int option, char name[40])
+{
+	const struct cli_option *o = &cli->command->options[option];
+	if (cli->short_form)
+		snprintf(name, 40, "-%c", o->letter);
+	else
+		snprintf(name, 40, "--%s", o->name);
+	return name;
+}
+
+/* getopt_long met something that it does not know; `word` is the argument it was found in. */
+static int unknown_option(const struct cli *cli, const char *word)
+{
+	const char *names[MAX_OPTIONS];
+	int n = 0;
+	for (const struct cli_option *o = cli->command->options; o->help; o++)
+		names[n++] = o->name;
+	const char *command = cli->command->name;
+	if (optopt > 0 && optopt < HELP_LONG)
+		return cli_error(EXIT_USAGE, "unknown option '-%c'; see 'kith %s --help'", optopt, command);
+	if (optopt >= HELP_LONG || !word)
+		return cli_error(EXIT_USAGE, "option '%s' takes no value; see 'kith %s --help'",
+		    word ? word : "", command);
+	char bare[40];
+	snprintf(bare, sizeof bare, "%s", word + strspn(word, "-"));
+	bare[strcspn(bare, "=")] = 0;
+	const char *nearest = cli_nearest(bare, names, n);
+	if (nearest)
+		return cli_error(EXIT_USAGE, "unknown option '%s'; did you mean '--%s'?", word, nearest);
+	return cli_error(EXIT_USAGE, "unknown or ambiguous option '%s'; see 'kith %s --help'", word, command);
+}
+
+/* The table as getopt_long wants it: a leading ':' asks for ':' on a missing value. */
+static void getopt_tables(const struct command *command, char *shorts, struct option *longs)
+{
+	*shorts++ = ':';
+	*shorts++ = 'h';
+	*longs++ = (struct option){"help", no_argument, NULL, HELP_LONG};
+	for (int i = 0; command->options[i].help && i < MAX_OPTIONS; i++) {
+		const struct cli_option *o = &command->options[i];
+		*longs++ = (struct option){
+		    o->name, o->value ? required_argument : no_argument, NULL, FIRST_LONG + i};
+		if (o->letter) {
+			*shorts++ = o->letter;
+			if (o->value)
+				*shorts++ = ':';
+		}
+	}
+	*shorts = 0;
+	*longs = (struct option){NULL, 0, NULL, 0};
+}
+
+static int leave(struct cli *cli, int exit_code)
+{
+	cli->exit_code = exit_code;
+	return CLI_EXIT;
+}
+
+static int check_operands(struct cli *cli)
+{
+	const struct command *c = cli->command;
+	cli->operands = cli->argv + optind;
+	cli->operand_count = cli->argc - optind;
+	if (cli->operand_count < c->min_operands)
+		return leave(cli, cli_error(EXIT_USAGE, "%s: %d of them given; usage: kith %s [OPTION]... %s",
+		                      c->min_operands == 1 ? "a file is needed" : "files are needed",
+		                      cli->operand_count, c->name, c->operands));
+	if (cli->operand_count > c->max_operands)
+		return leave(
+		    cli, cli_error(EXIT_USAGE, "unexpected argument '%s'; usage: kith %s [OPTION]... %s",
+		             cli->operands[c->max_operands], c->name, c->operands));
+	for (int i = 0; i < cli->operand_count; i++) {
+		if (!*cli->operands[i])
+			return leave(
+			    cli, cli_error(EXIT_USAGE, "a file name is empty; usage: kith %s [OPTION]... %s",
+			             c->name, c->operands));
+	}
+	return CLI_DONE;
+}
+
+int cli_next(struct cli *cli)
+{
+	char shorts[2 * MAX_OPTIONS + 4], name[40];
+	struct option longs[MAX_OPTIONS + 2];
+	const struct command *command = cli->command;
+	getopt_tables(command, shorts, longs);
+	opterr = 0;
+	int before = optind;
+	int o = getopt_long(cli->argc, cli->argv, shorts, longs, NULL);
+	cli->value = optarg;
+	if (o == -1)
+		return check_operands(cli);
+	if (o == 'h' || o == HELP_LONG) {
+		cli_print_help(command);
+		return leave(cli, EXIT_OK);
+	}
+	if (o == '?')
+		return leave(cli, unknown_option(cli, cli->argv[optind > before ? optind - 1 : before]));
+	bool missing = o == ':';
+	int key = missing ? optopt : o;
+	cli->short_form = key < HELP_LONG;
+	for (int i = 0; command->options[i].help; i++) {
+		if (key != FIRST_LONG + i && key != command->options[i].letter)
+			continue;
+		if (missing || (optarg && !*optarg))
+			return leave(
+			    cli, cli_error(EXIT_USAGE, "%s needs a value (%s); see 'kith %s --help'",
+			             option_name(cli, i, name), command->options[i].value, command->name));
+		return i;
+	}
+	return leave(cli, cli_error(EXIT_USAGE, "wrong option; see 'kith %s --help'", command->name));
+}
+
+/* The whole number that `text` begins with; *end: what follows it. Nothing but digits and a sign. */
+static bool read_number(const char *text, const char **end, int64_t *out)
+{
+	size_t sign = *text == '-' || *text == '+';
+	if (text[sign] < '0' || text[sign] > '9')
+		return false;
+	char *stop;
+	errno = 0;
+	long long value = strtoll(text, &stop, 10);
+	*end = stop;
+	*out = value;
+	return errno == 0;
+}
+
+bool cli_number(const struct cli *cli, int option, int64_t min, int64_t max, int64_t *out)
+{
+	char name[40];
+	const char *end;
+	int64_t value;
+	if (read_number(cli->value, &end, &value) && !*end && value >= min && value <= max) {
+		*out = value;
+		return true;
+	}
+	option_name(cli, option, name);
+	if (max == INT64_MAX)
+		cli_error(EXIT_USAGE, "%s must be a whole number of at least %lld, not '%s'", name,
+		    (long long)min, cli->value);
+	else
+		cli_error(EXIT_USAGE, "%s must be a whole number from %lld to %lld, not '%s'", name,
+		    (long long)min, (long long)max, cli->value);
+	return false;
+}
+
+bool cli_numbers(const struct cli *cli, int option, int64_t min, int64_t max, int limit, int64_t *out, int *n)
+{
+	char name[40];
+	const char *text = cli->value, *end;
+	*n = 0;
+	for (;; text = end + 1) {
+		int64_t value;
+		if (!read_number(text, &end, &value) || (*end && *end != ',') || value < min || value > max)
+			break;
+		if (*n == limit) {
+			cli_error(
+			    EXIT_USAGE, "%s takes at most %d numbers", option_name(cli, option, name), limit);
+			return false;
+		}
+		out[(*n)++] = value;
+		if (!*end)
+			return true;
+	}
+	cli_error(EXIT_USAGE, "%s must be whole numbers from %lld to %lld separated by commas, not '%s'",
+	    option_name(cli, option, name), (long long)min, (long long)max, cli->value);
+	return false;
+}
+
+bool cli_range(const struct cli *cli, int option, int64_t *min, int64_t *max)
+{
+	char name[40];
+	const char *end = cli->value;
+	*min = 0;
+	*max = INT64_MAX;
+	bool ok = *end == ':' || read_number(cli->value, &end, min);
+	ok = ok && *end == ':' && (!*++end || read_number(end, &end, max)) && !*end;
+	if (ok && *min >= 0 && *min <= *max)
+		return true;
+	cli_error(EXIT_USAGE, "%s must be MIN:MAX with 0 <= MIN <= MAX (either may be left out), not '%s'",
+	    option_name(cli, option, name), cli->value);
+	return false;
+}
+
+bool cli_threads(const struct cli *cli, int option, int *threads)
+{
+	int64_t value;
+	if (!cli_number(cli, option, 1, 1024, &value))
+		return false;
+	*threads = (int)value;
+	return true;
+}
+
+bool cli_choice(const struct cli *cli, int option, const char *words, int *choice)
+{
+	char name[40];
+	size_t n = strlen(cli->value);
+	int i = 0;
+	for (const char *word = words;; word++, i++) {
+		size_t length = strcspn(word, "|");
+		if (length == n && strncmp(word, cli->value, n) == 0) {
+			*choice = i;
+			return true;
+		}
+		word += length;
+		if (!*word)
+			break;
+	}
+	cli_error(
+	    EXIT_USAGE, "%s must be one of %s, not '%s'", option_name(cli, option, name), words, cli->value);
+	return false;
+}
+
+bool cli_metric(const struct cli *cli, int option, kith_metric *metric)
+{
+	static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
+	int choice;
+	if (!cli_choice(cli, option, "l2|ip|cosine", &choice))
+		return false;
+	*metric = metrics[choice];
+	return true;
+}

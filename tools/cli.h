@@ -1,0 +1,79 @@
+/* The command line: options, operands, numbers, error lines, exit codes. */
+#ifndef KITH_TOOLS_CLI_H
+#define KITH_TOOLS_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kith/kith.h>
+
+/* Exit codes; a run stopped by signal s ends with 128 + s. */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* One option. letter: short name or 0; value: what follows it, for the help text, or NULL for a switch.
+ * A table of options ends with an empty one. */
+struct cli_option {
+	const char *name;
+	char letter;
+	const char *value;
+	const char *help;
+};
+
+/* One sub-command. Every command understands -h and --help. */
+struct command {
+	const char *name;
+	const char *operands; /* "BASE QUERY" */
+	const char *summary;  /* one line for `kith --help` */
+	const char *notes;    /* what a user has to know: lines of at most 80 columns */
+	const char *example;
+	const struct cli_option *options;
+	int min_operands, max_operands;
+	int (*run)(const struct command *command, int argc, char **argv);
+};
+
+extern const struct command command_knn, command_eval, command_gen, command_info, command_convert;
+
+/* A command line being read. */
+struct cli {
+	const struct command *command;
+	int argc;
+	char **argv;       /* argv[0] is the command's name */
+	const char *value; /* of the option that cli_next returned */
+	bool short_form;   /* it was given as a letter */
+	char **operands;   /* after CLI_DONE; NULL-terminated like argv */
+	int operand_count;
+	int exit_code; /* after CLI_EXIT */
+};
+
+/* Next option: its index in the command's table; CLI_DONE: no more, and the number of operands is
+ * right; CLI_EXIT: help was shown or an error was printed, end with cli->exit_code. */
+enum { CLI_DONE = -1, CLI_EXIT = -2 };
+int cli_next(struct cli *cli);
+
+/* Print `kith COMMAND: message` as one line on stderr and return `code`. Control characters, which file
+ * names may hold, are shown as '?'. */
+int cli_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Name that errors begin with: "kith knn". Points to constant text or argv. */
+void cli_set_command(const char *command);
+
+void cli_print_help(const struct command *command);
+
+/* The name of table [n] nearest to `word`; NULL: none is near. */
+const char *cli_nearest(const char *word, const char *const *table, int n);
+
+/* Values of the option just returned. False: an error was printed, end with EXIT_USAGE. */
+bool cli_number(const struct cli *cli, int option, int64_t min, int64_t max, int64_t *out);
+bool cli_numbers(
+    const struct cli *cli, int option, int64_t min, int64_t max, int limit, int64_t *out, int *n);
+bool cli_range(const struct cli *cli, int option, int64_t *min, int64_t *max);
+bool cli_threads(const struct cli *cli, int option, int *threads);
+bool cli_metric(const struct cli *cli, int option, kith_metric *metric);
+/* *choice: which of the words, separated by '|', it is. */
+bool cli_choice(const struct cli *cli, int option, const char *words, int *choice);
+
+#define CLI_HELP_METRIC  "l2, ip or cosine (default l2)"
+#define CLI_HELP_THREADS "number of threads (default: all that OpenMP offers)"
+#define CLI_HELP_JSON    "print one JSON object instead of text"
+
+#endif

@@ -1,0 +1,395 @@
+/* kith eval: how good a result is against the truth.
+ *
+ * Every returned id gets a rank: its place among the true neighbours of its query, counted from 0. It is
+ * right at k if that rank is below k. With distances, an id that is not among the true ones but as near
+ * as the j-th of them has rank j (a tie: the truth could as well have named it). All measures follow from
+ * the ranks of one row, in one pass over the files:
+ *
+ *   recall@k     right ids among the first k / k true ones
+ *   1-recall@k   1 if the nearest true neighbour is among the first k
+ *   precision@k  right ids among the first k / ids returned there
+ *   mAP@k        mean of precision@i over the places i <= k that are right, the missing ones as 0
+ *   MRR@k        1 / place of the nearest true neighbour, 0 if it is not among the first k
+ *
+ * each averaged over the queries. Ids of -1 and repetitions of an id are never right. Where the truth
+ * itself ends early (-1), k is what it has.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bar.h"
+#include "cli.h"
+#include "files.h"
+#include "report.h"
+
+enum { PIECE_BYTES = 16 << 20, MAX_KS = 32 };
+
+/* Distances that differ by less, relatively, are equal. */
+static const double TOLERANCE = 1e-5;
+
+enum { OPT_K, OPT_DISTANCES, OPT_TRUTH_DISTANCES, OPT_METRIC, OPT_JSON };
+
+static const struct cli_option options[] = {
+    [OPT_K] = {"k", 'k', "K,...",
+        "numbers of neighbours (default: those of 1, 10, 100 that\n"
+        "both files hold)"},
+    [OPT_DISTANCES] = {"distances", 'd', "FILE",
+        "exact distances of the result's ids; with the next option,\n"
+        "equally near ids count as right"},
+    [OPT_TRUTH_DISTANCES] = {"truth-distances", 'D', "FILE", "distances of the true neighbours"},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip or cosine (default l2)"},
+    [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
+    {0},
+};
+
+enum file { RESULT, TRUTH, RESULT_DIST, TRUTH_DIST, FILES };
+
+struct measures {
+	double recall, one_recall, precision, map, mrr;
+};
+
+struct ranked_id {
+	int32_t id;
+	int64_t place;
+};
+
+struct eval {
+	const char *paths[FILES]; /* NULL: not given */
+	struct input inputs[FILES];
+	int64_t k[MAX_KS], n;
+	struct measures sums[MAX_KS];
+	int ks;
+	kith_metric metric;
+	bool json;
+
+	/* One piece of each file, and work space for one row. */
+	void *rows[FILES];
+	struct ranked_id *result, *truth; /* sorted by id, then place */
+	int64_t *rank;                    /* of each place of the result */
+};
+
+static int parse(struct eval *e, struct cli *cli)
+{
+	bool ok = true;
+	for (int option; (option = cli_next(cli)) != CLI_DONE;) {
+		if (option == OPT_K)
+			ok = cli_numbers(cli, option, 1, KITH_MAX_DIM, MAX_KS, e->k, &e->ks);
+		else if (option == OPT_DISTANCES)
+			e->paths[RESULT_DIST] = cli->value;
+		else if (option == OPT_TRUTH_DISTANCES)
+			e->paths[TRUTH_DIST] = cli->value;
+		else if (option == OPT_METRIC)
+			ok = cli_metric(cli, option, &e->metric);
+		else if (option == OPT_JSON)
+			e->json = true;
+		else
+			return cli->exit_code;
+		if (!ok)
+			return EXIT_USAGE;
+	}
+	if (!e->paths[RESULT_DIST] != !e->paths[TRUTH_DIST])
+		return cli_error(
+		    EXIT_USAGE, "--distances and --truth-distances go together; give both or none");
+	e->paths[RESULT] = cli->operands[0];
+	e->paths[TRUTH] = cli->operands[1];
+	return EXIT_OK;
+}
+
+static int open_inputs(struct eval *e)
+{
+	for (int f = 0; f < FILES; f++) {
+		if (!e->paths[f])
+			continue;
+		struct input *in = &e->inputs[f];
+		const struct input *ids = &e->inputs[f == RESULT || f == RESULT_DIST ? RESULT : TRUTH];
+		int code = input_open(in, e->paths[f]);
+		if (code != EXIT_OK)
+			return code;
+		if (f <= TRUTH && in->info.type != KITH_I32)
+			return cli_error(EXIT_FAILED,
+			    "'%s' holds %s, no ids; give a file of integers (ivecs, ibin, npy)", in->path,
+			    kith_type_name(in->info.type));
+		if (in->info.dim != ids->info.dim || in->info.n != ids->info.n)
+			return cli_error(EXIT_FAILED,
+			    "'%s' is %" PRId64 " x %" PRId64 " but '%s' is %" PRId64 " x %" PRId64
+			    "; distances must match their ids",
+			    in->path, in->info.n, in->info.dim, ids->path, ids->info.n, ids->info.dim);
+		if (in->info.n != e->inputs[RESULT].info.n)
+			return cli_error(EXIT_FAILED,
+			    "'%s' has %" PRId64 " rows but '%s' has %" PRId64
+			    "; both need one row for each query",
+			    e->inputs[RESULT].path, e->inputs[RESULT].info.n, in->path, in->info.n);
+	}
+	e->n = e->inputs[RESULT].info.n;
+	return EXIT_OK;
+}
+
+static int choose_ks(struct eval *e)
+{
+	static const int64_t usual[] = {1, 10, 100};
+	bool given = e->ks > 0;
+	for (int f = RESULT; f <= TRUTH; f++) {
+		const struct input *in = &e->inputs[f];
+		for (int i = 0; i < e->ks; i++) {
+			if (e->k[i] > in->info.dim)
+				return cli_error(EXIT_FAILED,
+				    "-k %" PRId64 " is more than the %" PRId64 " columns of '%s'", e->k[i],
+				    in->info.dim, in->path);
+		}
+	}
+	for (int i = 0; !given && i < 3; i++) {
+		if (usual[i] <= e->inputs[RESULT].info.dim && usual[i] <= e->inputs[TRUTH].info.dim)
+			e->k[e->ks++] = usual[i];
+	}
+	return EXIT_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct ranked_id *x = a, *y = b;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return (x->place > y->place) - (x->place < y->place);
+}
+
+/* Sort ids [n] into out, without repetitions and -1; the first place of each remains. */
+static int64_t sort_ids(const int32_t *ids, int64_t n, struct ranked_id *out)
+{
+	int64_t kept = 0;
+	for (int64_t i = 0; i < n; i++)
+		out[i] = (struct ranked_id){ids[i], i};
+	qsort(out, (size_t)n, sizeof *out, by_id);
+	for (int64_t i = 0; i < n; i++) {
+		if (out[i].id >= 0 && (kept == 0 || out[kept - 1].id != out[i].id))
+			out[kept++] = out[i];
+	}
+	return kept;
+}
+
+/* Place of the first true distance that `dist` does not exceed; n: none. Both as keys: smaller is nearer. */
+static int64_t tie_rank(double dist, const float *truth, double sign, int64_t n)
+{
+	int64_t low = 0, high = n;
+	while (low < high) {
+		int64_t middle = (low + high) / 2;
+		double key = sign * (double)truth[middle];
+		if (dist <= key + TOLERANCE * fabs(key))
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+/* Ranks of the places of one row into e->rank; INT64_MAX: not right at any k. Returns the number of true
+ * neighbours. */
+static int64_t rank_row(struct eval *e, int64_t row)
+{
+	int64_t rc = e->inputs[RESULT].info.dim, tc = e->inputs[TRUTH].info.dim, t = 0;
+	const int32_t *true_ids = (const int32_t *)e->rows[TRUTH] + row * tc;
+	int64_t kept = sort_ids((const int32_t *)e->rows[RESULT] + row * rc, rc, e->result);
+	int64_t known = 0;
+	while (known < tc && true_ids[known] >= 0)
+		known++;
+	int64_t true_kept = sort_ids(true_ids, known, e->truth);
+	for (int64_t i = 0; i < rc; i++)
+		e->rank[i] = INT64_MAX;
+	for (int64_t i = 0; i < kept; i++) {
+		int64_t place = e->result[i].place, *rank = &e->rank[place];
+		while (t < true_kept && e->truth[t].id < e->result[i].id)
+			t++;
+		if (t < true_kept && e->truth[t].id == e->result[i].id)
+			*rank = e->truth[t].place;
+		if (e->rows[TRUTH_DIST]) {
+			double sign = e->metric == KITH_L2 ? 1 : -1;
+			double dist = sign * (double)((const float *)e->rows[RESULT_DIST])[row * rc + place];
+			const float *truth = (const float *)e->rows[TRUTH_DIST] + row * tc;
+			int64_t tie = tie_rank(dist, truth, sign, known);
+			if (tie < known && tie < *rank)
+				*rank = tie;
+		}
+	}
+	return known;
+}
+
+/* Add one row's measures at k. ids: of the result; known: true neighbours there are. */
+static void measure_row(
+    struct measures *sum, const int32_t *ids, const int64_t *rank, int64_t k, int64_t known)
+{
+	int64_t right = 0, returned = 0, first = 0, wanted = known < k ? known : k;
+	double precisions = 0;
+	for (int64_t i = 0; i < k; i++) {
+		returned += ids[i] >= 0;
+		if (rank[i] == 0 && !first)
+			first = i + 1;
+		if (rank[i] < k && right < wanted) {
+			right++;
+			precisions += (double)right / (double)(i + 1);
+		}
+	}
+	if (wanted == 0) {
+		/* Nothing is to be found: perfect if nothing is returned. */
+		double perfect = returned == 0;
+		sum->recall += perfect;
+		sum->one_recall += perfect;
+		sum->precision += perfect;
+		sum->map += perfect;
+		sum->mrr += perfect;
+		return;
+	}
+	sum->recall += (double)right / (double)wanted;
+	sum->one_recall += first > 0;
+	sum->precision += returned ? (double)right / (double)returned : 0;
+	sum->map += precisions / (double)wanted;
+	sum->mrr += first > 0 ? 1.0 / (double)first : 0;
+}
+
+/* True distances must be sorted in the metric's direction, or ties would be decided wrongly. */
+static int check_order(const struct eval *e, int64_t row, int64_t first)
+{
+	int64_t tc = e->inputs[TRUTH].info.dim;
+	const float *d = (const float *)e->rows[TRUTH_DIST] + row * tc;
+	const int32_t *ids = (const int32_t *)e->rows[TRUTH] + row * tc;
+	bool l2 = e->metric == KITH_L2;
+	for (int64_t j = 0; j < tc && ids[j] >= 0; j++) {
+		bool wrong = j > 0 && (l2 ? d[j] < d[j - 1] : d[j] > d[j - 1]);
+		if (wrong || isnan(d[j]))
+			return cli_error(EXIT_FAILED,
+			    "'%s': row %" PRId64 " is not sorted from near to far for --metric %s"
+			    " (column %" PRId64 "); is that the metric?",
+			    e->paths[TRUTH_DIST], first + row, kith_metric_name(e->metric), j);
+	}
+	return EXIT_OK;
+}
+
+static int eval_rows(struct eval *e, int64_t first, int64_t n)
+{
+	for (int f = 0; f < FILES; f++) {
+		if (!e->paths[f])
+			continue;
+		kith_type type = f <= TRUTH ? KITH_I32 : KITH_F32;
+		kith_status status = kith_vecs_read(e->inputs[f].vecs, first, n, type, e->rows[f]);
+		kith_vecs_drop(e->inputs[f].vecs);
+		if (status != KITH_OK)
+			return fail_status(status, e->paths[f], NULL);
+	}
+	int64_t columns = e->inputs[RESULT].info.dim;
+	for (int64_t i = 0; i < n; i++) {
+		int code = e->rows[TRUTH_DIST] ? check_order(e, i, first) : EXIT_OK;
+		if (code != EXIT_OK)
+			return code;
+		int64_t known = rank_row(e, i);
+		const int32_t *ids = (const int32_t *)e->rows[RESULT] + i * columns;
+		for (int j = 0; j < e->ks; j++)
+			measure_row(&e->sums[j], ids, e->rank, e->k[j], known);
+	}
+	return EXIT_OK;
+}
+
+static int eval_files(struct eval *e)
+{
+	int64_t rc = e->inputs[RESULT].info.dim, tc = e->inputs[TRUTH].info.dim;
+	int64_t rows = batch_rows(e->n, (rc + tc) * 8, PIECE_BYTES);
+	bool ok = true;
+	for (int f = 0; f < FILES; f++) {
+		if (e->paths[f])
+			ok = (e->rows[f] = calloc((size_t)(rows * e->inputs[f].info.dim), 4)) && ok;
+	}
+	e->result = calloc((size_t)rc, sizeof *e->result);
+	e->truth = calloc((size_t)tc, sizeof *e->truth);
+	e->rank = calloc((size_t)rc, sizeof *e->rank);
+	if (!ok || !e->result || !e->truth || !e->rank)
+		return fail_memory(rows * (rc + tc) * 8, "ids and distances");
+	struct bar bar;
+	bar_begin(&bar, "comparing", "queries", (double)e->n);
+	int code = EXIT_OK;
+	for (int64_t i = 0; i < e->n && code == EXIT_OK; i += rows) {
+		int64_t now = rows < e->n - i ? rows : e->n - i;
+		code = eval_rows(e, i, now);
+		if (code == EXIT_OK && bar_at(&bar, (double)(i + now)))
+			code = fail_stopped(NULL);
+	}
+	bar_wipe();
+	return code;
+}
+
+static void print_report(const struct eval *e)
+{
+	double n = (double)e->n;
+	printf("queries %" PRId64 ", columns %" PRId64 " (result) and %" PRId64 " (truth), %s\n\n", e->n,
+	    e->inputs[RESULT].info.dim, e->inputs[TRUTH].info.dim,
+	    e->paths[TRUTH_DIST] ? "ties count (relative 1e-5)" : "compared by id");
+	printf("%6s %10s %10s %10s %10s %10s\n", "k", "recall", "1-recall", "precision", "mAP", "MRR");
+	for (int i = 0; i < e->ks; i++) {
+		const struct measures *s = &e->sums[i];
+		printf("%6" PRId64 " %10.6f %10.6f %10.6f %10.6f %10.6f\n", e->k[i], s->recall / n,
+		    s->one_recall / n, s->precision / n, s->map / n, s->mrr / n);
+	}
+}
+
+static int print_report_json(const struct eval *e)
+{
+	double n = (double)e->n;
+	json_t *at = json_array();
+	for (int i = 0; i < e->ks; i++) {
+		const struct measures *s = &e->sums[i];
+		json_array_append_new(
+		    at, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "k", (json_int_t)e->k[i], "recall",
+		            s->recall / n, "one_recall", s->one_recall / n, "precision", s->precision / n,
+		            "map", s->map / n, "mrr", s->mrr / n));
+	}
+	return print_json(json_pack("{s:o, s:o, s:I, s:b, s:o}", "result", input_json(&e->inputs[RESULT]),
+	    "truth", input_json(&e->inputs[TRUTH]), "queries", (json_int_t)e->n, "ties",
+	    e->paths[TRUTH_DIST] != NULL, "at", at));
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
+	struct eval e = {.metric = KITH_L2};
+	int code = parse(&e, &cli);
+	if (code != EXIT_OK || !cli.operands)
+		return code;
+	code = open_inputs(&e);
+	if (code == EXIT_OK)
+		code = choose_ks(&e);
+	if (code == EXIT_OK)
+		code = eval_files(&e);
+	if (code == EXIT_OK && e.json)
+		code = print_report_json(&e);
+	else if (code == EXIT_OK)
+		print_report(&e);
+	for (int f = 0; f < FILES; f++) {
+		input_close(&e.inputs[f]);
+		free(e.rows[f]);
+	}
+	free(e.result);
+	free(e.truth);
+	free(e.rank);
+	return code;
+}
+
+const struct command command_eval = {
+    .name = "eval",
+    .operands = "RESULT TRUTH",
+    .summary = "Measure a result's recall, precision, mAP and MRR against the truth",
+    .notes = "RESULT and TRUTH hold one row of ids for each query, nearest first: ivecs, ibin,\n"
+             "npy or HDF5 (data.hdf5:neighbors). At each K, averaged over the queries:\n"
+             "  recall     true neighbours among the first K / K\n"
+             "  1-recall   is the nearest true neighbour among the first K?\n"
+             "  precision  true neighbours among the first K / ids returned there\n"
+             "  mAP        mean precision over the places of the true neighbours\n"
+             "  MRR        1 / place of the nearest true neighbour, 0 beyond K\n"
+             "Ids of -1 and repeated ids never count. With both distance files an id counts as\n"
+             "true at K if its distance is at most that of the K-th true neighbour, within a\n"
+             "relative 1e-5.\n",
+    .example = "  kith eval found.ivecs truth.ivecs -k 1,10,100\n"
+               "  kith eval found.ivecs truth.ivecs -d found.fvecs -D truth.fvecs\n",
+    .options = options,
+    .min_operands = 2,
+    .max_operands = 2,
+    .run = run,
+};

@@ -1,0 +1,41 @@
+/* Vector files as the commands use them: opening, checking, and turning failures into error lines. */
+#ifndef KITH_TOOLS_FILES_H
+#define KITH_TOOLS_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+#include <kith/kith.h>
+
+/* A vector file being read. */
+struct input {
+	const char *path;
+	kith_vecs *vecs;
+	kith_vecs_info info;
+};
+
+/* These return an exit code; unless it is EXIT_OK an error was printed. */
+int input_open(struct input *input, const char *path);
+int output_open(kith_vecs_writer **writer, const char *option, const char *path, kith_type type, int64_t dim);
+
+/* An output may not be one of the inputs, nor a directory. */
+int output_check(const char *path, const struct input *inputs, int n);
+
+void input_close(struct input *input);
+
+/* Rows of `row_bytes` bytes that fit into `bytes`; at least one, at most n. */
+int64_t batch_rows(int64_t n, int64_t row_bytes, int64_t bytes);
+
+/* Report that a library call failed, and return the exit code. subject: the file it was about, or NULL.
+ * A cancelled call was stopped by a signal: `after` tells what that means for the user. */
+int fail_status(kith_status status, const char *subject, const char *after);
+
+/* Report that memory is short, or that a signal asked to stop. */
+int fail_memory(int64_t bytes, const char *what);
+int fail_stopped(const char *after);
+#define NOTHING_WRITTEN "nothing was written"
+
+json_t *input_json(const struct input *input);
+
+#endif

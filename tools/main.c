@@ -1,0 +1,128 @@
+/* The `kith` program: finds the sub-command, and makes sure that what was printed arrived. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bar.h"
+#include "cli.h"
+
+static const struct command *const commands[] = {
+    &command_knn, &command_eval, &command_gen, &command_info, &command_convert};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const struct command *find_command(const char *name)
+{
+	for (int i = 0; i < COMMANDS; i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *names[COMMANDS];
+	for (int i = 0; i < COMMANDS; i++)
+		names[i] = commands[i]->name;
+	const char *nearest = cli_nearest(name, names, COMMANDS);
+	if (nearest)
+		return cli_error(EXIT_USAGE, "unknown command '%s'; did you mean 'kith %s'?", name, nearest);
+	return cli_error(EXIT_USAGE, "unknown command '%s'; 'kith --help' lists all commands", name);
+}
+
+static int print_overview(void)
+{
+	printf("Usage: kith COMMAND [OPTION]... [FILE]...\n"
+	       "Nearest neighbours of vectors, from the command line.\n\nCommands:\n");
+	for (int i = 0; i < COMMANDS; i++)
+		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
+	printf("\n'kith help COMMAND' or 'kith COMMAND --help' explains one of them.\n"
+	       "'kith --version' prints the version.\n\n"
+	       "Vector files: %s (by extension; hdf5 as FILE:SET).\n"
+	       "KITH_ISA=NAME forces an instruction set: %s.\n\n"
+	       "Example:\n"
+	       "  kith gen --n 100000 --dim 64 --out demo\n"
+	       "  kith knn demo/base.fvecs demo/query.fvecs -k 10\n",
+	    kith_vecs_formats(), kith_isa_available());
+	return EXIT_OK;
+}
+
+static int help(int argc, char **argv)
+{
+	if (argc < 2)
+		return print_overview();
+	const struct command *command = find_command(argv[1]);
+	if (!command)
+		return unknown_command(argv[1]);
+	cli_print_help(command);
+	return EXIT_OK;
+}
+
+/* A wrong KITH_ISA must not silently measure something else. */
+static int choose_isa(void)
+{
+	const char *isa = getenv("KITH_ISA");
+	if (!isa || !*isa || kith_set_isa(isa) == KITH_OK)
+		return EXIT_OK;
+	return cli_error(
+	    EXIT_USAGE, "KITH_ISA=%s cannot be used; this machine offers: %s", isa, kith_isa_available());
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	char name[40];
+	snprintf(name, sizeof name, "kith %s", command->name);
+	cli_set_command(name);
+	int code = choose_isa();
+	if (code == EXIT_OK) {
+		stop_on_signals();
+		code = command->run(command, argc, argv);
+	}
+	cli_set_command("kith");
+	return code;
+}
+
+static int dispatch(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "--help";
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+		return help(argc - 1, argv + 1);
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+		printf("kith %s\n", kith_version());
+		return EXIT_OK;
+	}
+	const struct command *command = find_command(word);
+	if (command)
+		return run_command(command, argc - 1, argv + 1);
+	if (*word == '-')
+		return cli_error(EXIT_USAGE, "unknown option '%s'; 'kith --help' shows the usage", word);
+	return unknown_command(word);
+}
+
+/* A closed descriptor 0 … 2 would be given to the next file that is opened, and messages would end up
+ * in it. Hold the place with something that cannot be written. */
+static void hold_standard_files(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDONLY) != fd)
+			_exit(EXIT_FAILED);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	hold_standard_files();
+	/* A reader that went away and a file size limit are errors like others: outputs get cleaned up. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	int code = dispatch(argc, argv);
+	errno = 0;
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK)
+		return cli_error(EXIT_FAILED, "cannot write to standard output: %s",
+		    errno ? strerror(errno) : "some of it was lost");
+	return code;
+}
