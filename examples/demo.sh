@@ -10,7 +10,8 @@ trap 'rm -rf "$data"' EXIT
 cd "$data"
 
 show() {
-	printf '\n\033[1m$ %s\033[0m\n' "${*/#"$kith"/kith}"
+	local command=${*/#"$kith"/kith}
+	if [ -t 1 ]; then printf '\n\033[1m$ %s\033[0m\n' "$command"; else printf '\n$ %s\n' "$command"; fi
 	"$@"
 }
 

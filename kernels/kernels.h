@@ -113,6 +113,9 @@ struct kernels {
 	/* 1 where tile_i8 is faster than tile_f32 by enough to pay for quantising (VNNI); set by the
 	 * instruction set. */
 	int i8_is_fast;
+
+	/* 1 where a BLAS beats tile_f32: in plain C. */
+	int blas_is_faster;
 };
 
 /* The table in use; never NULL after the first call. Threads: safe. */

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Count the results in meson's test logs: prints 'N passed, N failed' and exits 1 on failures or none run.
 
-Programs written with Check report how many checks they hold; their sum is shown too.
+Programs written with Check and with Python's unittest report how many checks they hold; their sum is shown too.
 """
 import json
 import re
 import sys
 
 PASS = {"OK", "EXPECTEDFAIL"}
-CHECKS = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
+CHECKS = re.compile(r"^(?:\d+%: Checks:|Ran) (\d+)(?:, Failures:| tests? in)", re.M)
 
 
 def main():
@@ -23,8 +23,8 @@ def main():
                     skipped.append(test["name"])
                 else:
                     failed.append(test["name"])
-                for counts in CHECKS.finditer(test.get("stdout") or ""):
-                    checks += int(counts[1])
+                output = (test.get("stdout") or "") + (test.get("stderr") or "")
+                checks += sum(int(count[1]) for count in CHECKS.finditer(output))
     print()
     if skipped:
         print("skipped:", ", ".join(skipped))

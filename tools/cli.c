@@ -71,11 +71,16 @@ static int edit_distance(const char *a, const char *b)
 const char *cli_nearest(const char *word, const char *const *table, int n)
 {
 	const char *nearest = NULL;
-	int least = 4;
+	size_t length = strlen(word);
+	int least = INT_MAX;
 	for (int i = 0; i < n; i++) {
-		int distance = table[i] ? edit_distance(word, table[i]) : INT_MAX;
-		/* A word with nothing in common is no suggestion. */
-		if (distance < least && distance < (int)strlen(table[i])) {
+		size_t other = strlen(table[i]), common = length < other ? length : other;
+		int distance = edit_distance(word, table[i]);
+		/* "conv" means convert, "evaluate" means eval. */
+		if (common >= 3 && strncmp(word, table[i], common) == 0)
+			distance = 1;
+		/* A word with less than half in common is no suggestion. */
+		if (distance < least && distance <= (int)(length < 6 ? (length + 1) / 2 : 3)) {
 			least = distance;
 			nearest = table[i];
 		}
@@ -331,10 +336,9 @@ bool cli_choice(const struct cli *cli, int option, const char *words, int *choic
 
 bool cli_metric(const struct cli *cli, int option, kith_metric *metric)
 {
-	static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
-	int choice;
+	int choice = 0;
 	if (!cli_choice(cli, option, "l2|ip|cosine", &choice))
 		return false;
-	*metric = metrics[choice];
+	*metric = choice == 2 ? KITH_COSINE : choice == 1 ? KITH_IP : KITH_L2;
 	return true;
 }

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -57,15 +58,58 @@ void input_close(struct input *input)
 	input->vecs = NULL;
 }
 
+/* The name of the file itself, without ":set"; malloc'd, NULL if memory is short. */
+static char *file_name(const char *path)
+{
+	char *name = strdup(path), *colon = name ? strrchr(name, ':') : NULL;
+	if (colon && !strchr(colon, '/')) {
+		*colon = 0;
+		bool hdf5 = colon - name >= 3 && (strcmp(colon - 3, ".h5") == 0);
+		hdf5 = hdf5 || (colon - name >= 5 && strcmp(colon - 5, ".hdf5") == 0);
+		*colon = hdf5 ? 0 : ':';
+	}
+	return name;
+}
+
+/* The folder of a name, which is cut, and what remains. */
+static const char *split_name(char *name, const char **folder)
+{
+	char *slash = strrchr(name, '/');
+	*folder = !slash ? "." : slash == name ? "/" : name;
+	if (!slash)
+		return name;
+	*slash = 0;
+	return slash + 1;
+}
+
+/* Does the same name in the same folder stand for both, or the same file? */
+static bool same_names(char *a, char *b)
+{
+	struct stat x, y;
+	if (stat(a, &x) == 0 && stat(b, &y) == 0)
+		return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	const char *folder_a, *folder_b, *last_a = split_name(a, &folder_a),
+	                                 *last_b = split_name(b, &folder_b);
+	return strcmp(last_a, last_b) == 0 && stat(folder_a, &x) == 0 && stat(folder_b, &y) == 0 &&
+	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+bool same_file(const char *a, const char *b)
+{
+	char *name_a = file_name(a), *name_b = file_name(b);
+	bool same = name_a && name_b ? same_names(name_a, name_b) : strcmp(a, b) == 0;
+	free(name_a);
+	free(name_b);
+	return same;
+}
+
 int output_check(const char *path, const struct input *inputs, int n)
 {
-	struct stat out, in;
-	if (stat(path, &out) != 0)
-		return EXIT_OK;
-	if (S_ISDIR(out.st_mode))
+	struct stat st;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return cli_error(EXIT_FAILED, "'%s' is a directory; give the name of a file", path);
 	for (int i = 0; i < n; i++) {
-		if (stat(inputs[i].path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+		if (same_file(path, inputs[i].path))
 			return cli_error(
 			    EXIT_FAILED, "'%s' is read as input; give the output another name", path);
 	}

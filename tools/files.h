@@ -19,6 +19,9 @@ struct input {
 int input_open(struct input *input, const char *path);
 int output_open(kith_vecs_writer **writer, const char *option, const char *path, kith_type type, int64_t dim);
 
+/* Do two paths name one file, whether it exists or not? Sets of one HDF5 file are one file. */
+bool same_file(const char *a, const char *b);
+
 /* An output may not be one of the inputs, nor a directory. */
 int output_check(const char *path, const struct input *inputs, int n);
 

@@ -94,7 +94,7 @@ static int parse(struct gen *g, struct cli *cli)
 			return EXIT_USAGE;
 	}
 	int64_t most = synth_max_clusters(g->dim);
-	if (!g->out)
+	if (!*g->out)
 		return cli_error(EXIT_USAGE, "--out DIR is needed; see 'kith gen --help'");
 	if (g->clusters > most)
 		return cli_error(EXIT_USAGE,
@@ -226,7 +226,7 @@ static int run(const struct command *command, int argc, char **argv)
 	struct gen *g = calloc(1, sizeof *g);
 	if (!g)
 		return fail_memory((int64_t)sizeof *g, "options");
-	*g = (struct gen){.n = 10000, .dim = 128, .queries = 100, .seed = 1, .metric = KITH_L2};
+	*g = (struct gen){.out = "", .n = 10000, .dim = 128, .queries = 100, .seed = 1, .metric = KITH_L2};
 	int code = parse(g, &cli);
 	if (code != EXIT_OK || !cli.operands)
 		goto done;

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,9 +74,9 @@ static int parse(struct knn *knn, struct cli *cli)
 		if (!ok)
 			return EXIT_USAGE;
 	}
-	if (knn->ids_path && knn->dist_path && strcmp(knn->ids_path, knn->dist_path) == 0)
+	if (knn->ids_path && knn->dist_path && same_file(knn->ids_path, knn->dist_path))
 		return cli_error(
-		    EXIT_USAGE, "--ids and --distances are both %s; give two names", knn->ids_path);
+		    EXIT_USAGE, "--ids and --distances are one file, '%s'; give two names", knn->ids_path);
 	return EXIT_OK;
 }
 

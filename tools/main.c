@@ -10,9 +10,10 @@
 #include "bar.h"
 #include "cli.h"
 
-static const struct command *const commands[] = {
+enum { COMMANDS = 5 };
+
+static const struct command *const commands[COMMANDS] = {
     &command_knn, &command_eval, &command_gen, &command_info, &command_convert};
-enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static const struct command *find_command(const char *name)
 {
@@ -113,12 +114,23 @@ static void hold_standard_files(void)
 	}
 }
 
+/* A mapped file that shrinks, or a disk that fails, while it is read. */
+static void on_bus_error(int signal)
+{
+	static const char text[] =
+	    "kith: an input file became shorter, or unreadable, while it was searched\n";
+	(void)signal;
+	(void)!write(STDERR_FILENO, text, sizeof text - 1);
+	_exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	hold_standard_files();
 	/* A reader that went away and a file size limit are errors like others: outputs get cleaned up. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGBUS, on_bus_error);
 	int code = dispatch(argc, argv);
 	errno = 0;
 	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK)

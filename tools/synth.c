@@ -2,8 +2,8 @@
  *
  *   row = centre of a cluster + Σ_j z_j · direction_j + noise
  *
- * Clusters vary in size (Zipf: weight 1 / (c + 3)), in density (scale 0.25 … 1) and in intrinsic dimension
- * (4 … 16 random directions of decreasing strength, different ones in each cluster), so that distances
+ * Clusters vary in size (Zipf: weight 1 / (c + 3)), in density (scale 0.3 … 1.2) and in intrinsic dimension
+ * (6 … 20 random directions of decreasing strength, different ones in each cluster), so that distances
  * within a cluster are governed by few dimensions, as those of descriptors and embeddings are. Two rows
  * in a hundred belong to no cluster. Queries are further rows of the same model.
  *
@@ -19,7 +19,7 @@
 
 #include "report.h"
 
-enum { MIN_RANK = 4, MAX_RANK = 16, TABLE_BYTES = 256 << 20, DEFAULT_CLUSTERS = 1000 };
+enum { MIN_RANK = 6, MAX_RANK = 20, TABLE_BYTES = 256 << 20, DEFAULT_CLUSTERS = 1000 };
 
 struct cluster {
 	double weights; /* of this cluster and those before it */
@@ -92,7 +92,7 @@ static void make_cluster(struct synth *s, int64_t c)
 	float *v = s->vectors + c * (1 + MAX_RANK) * s->dim;
 	uint64_t state = rng(s->seed, MODEL_STREAM, (uint64_t)c);
 	int64_t rank = MIN_RANK + (int64_t)(next(&state) % (MAX_RANK - MIN_RANK + 1));
-	double scale = 0.25 + 0.75 * uniform(&state);
+	double scale = 0.3 + 0.9 * uniform(&state);
 	cluster->weights = (c ? s->cluster[c - 1].weights : 0) + 1.0 / (double)(c + 3);
 	cluster->rank = rank < s->dim ? rank : s->dim;
 	for (int64_t j = 0; j < MAX_RANK; j++)
@@ -149,7 +149,7 @@ static void make_row(const struct synth *s, enum synth_stream stream, int64_t ro
 	int64_t c = choose_cluster(s, uniform(&state)), dim = s->dim;
 	const struct cluster *cluster = &s->cluster[c];
 	const float *v = s->vectors + c * (1 + MAX_RANK) * dim;
-	float noise = outlier ? 1.3f : 0.15f;
+	float noise = outlier ? 1.3f : 0.2f;
 	for (int64_t i = 0; i < dim; i++)
 		x[i] = noise * normal(&state);
 	if (outlier)

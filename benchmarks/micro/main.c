@@ -231,38 +231,41 @@ struct arguments {
 	int ndims, limits_only;
 };
 
+/* Take one option and its value; returns whether they are understood. */
+static int take(const char *option, const char *value, struct arguments *a, struct settings *settings)
+{
+	if (strcmp(option, "--isa") == 0)
+		a->isa = value;
+	else if (strcmp(option, "--only") == 0)
+		settings->only = value;
+	else if (strcmp(option, "--json") == 0)
+		a->json = value;
+	else if (strcmp(option, "--threads") == 0)
+		return (settings->threads = (int)strtol(value, NULL, 10)) >= 1;
+	else if (strcmp(option, "--dim") == 0)
+		return (a->ndims = parse_dims(value, a->dims)) > 0;
+	else
+		return 0;
+	return 1;
+}
+
 /* Returns −1 to go on, else the exit status. */
 static int parse(int argc, char **argv, struct arguments *a, struct settings *settings)
 {
 	for (int i = 1; i < argc; i++) {
-		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 		if (strcmp(argv[i], "--help") == 0)
 			return usage(stdout);
-		if (strcmp(argv[i], "--quick") == 0) {
+		if (strcmp(argv[i], "--limits") == 0) {
+			a->limits_only = 1;
+		} else if (strcmp(argv[i], "--quick") == 0) {
 			settings->repetition = 0.001;
 			settings->repetitions = 3;
 			a->ndims = 1;
-			continue;
-		}
-		if (strcmp(argv[i], "--limits") == 0) {
-			a->limits_only = 1;
-			continue;
-		}
-		if (value == NULL)
+		} else if (i + 1 < argc && take(argv[i], argv[i + 1], a, settings)) {
+			i++;
+		} else {
 			return usage(stderr);
-		if (strcmp(argv[i], "--isa") == 0)
-			a->isa = value;
-		else if (strcmp(argv[i], "--only") == 0)
-			settings->only = value;
-		else if (strcmp(argv[i], "--json") == 0)
-			a->json = value;
-		else if (strcmp(argv[i], "--threads") == 0 && (settings->threads = atoi(value)) >= 1)
-			;
-		else if (strcmp(argv[i], "--dim") == 0 && (a->ndims = parse_dims(value, a->dims)) > 0)
-			;
-		else
-			return usage(stderr);
-		i++;
+		}
 	}
 	return -1;
 }

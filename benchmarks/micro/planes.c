@@ -87,7 +87,7 @@ static void run_select_le(void *context, int64_t round)
 static void run_quantize(void *context, int64_t round)
 {
 	const struct plane *p = context;
-	struct quantized info;
+	struct quantized info = {0};
 	(void)round;
 	for (int64_t i = 0; i < p->n; i++) {
 		const float *x = (const float *)p->in + i * p->d;

@@ -13,6 +13,14 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* Before a short loop over an array of sums that is to live in registers. gcc must be told to unroll it, or
+ * it keeps copies in memory; clang does by itself, and if told to, does it too late. */
+#ifdef __clang__
+#define UNROLL
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 kernel_f32_fn l2sq_f32_avx2, ip_f32_avx2, l2sq_bf16_avx2, ip_bf16_avx2;
 kernel_f32_gather_fn l2sq_f32_gather_avx2, ip_f32_gather_avx2, l2sq_bf16_gather_avx2, ip_bf16_gather_avx2;
 kernel_i32_fn l2sq_u8_avx2, ip_u8_avx2, l2sq_i8_avx2, ip_i8_avx2;
@@ -79,30 +87,24 @@ ALWAYS_INLINE __m128i sum_4x8_i32(__m256i a, __m256i b, __m256i c, __m256i d)
 	return _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
 }
 
-/* Row kernels take four rows at a time, which share the loads of the query and the final reduction. */
+/* Row kernels finish four rows at a time with one tree of horizontal additions. */
 enum { GROUP = 4 };
 
-/* The group of rows that begins with number i. Past the end the last row is repeated: it costs nothing, as
- * one row would wait for its own additions just as long. */
-ALWAYS_INLINE void group_rows(
-    const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, const char *row[GROUP])
+ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t *pos, int64_t i)
 {
-	for (int j = 0; j < GROUP; j++) {
-		int64_t r = i + j < n ? i + j : n - 1;
-		row[j] = (const char *)rows + (size_t)(pos ? pos[r] : r) * stride;
-	}
+	return (const char *)rows + (size_t)(pos ? pos[i] : i) * stride;
 }
 
-/* Fetch what the group after i will read: gathered rows are where no hardware prefetcher expects them. */
+/* Fetch where the group after i begins: gathered rows are where no hardware prefetcher expects them, though
+ * it foresees the rest of a long row. */
 ALWAYS_INLINE void group_prefetch(
     const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, int64_t bytes)
 {
-	enum { LINE = 64, MOST = 1024 };
+	enum { LINE = 64, MOST = 512 };
 	int64_t end = i + 2 * GROUP < n ? i + 2 * GROUP : n;
 	for (int64_t r = i + GROUP; r < end; r++) {
-		const char *row = (const char *)rows + (size_t)pos[r] * stride;
 		for (int64_t b = 0; b < bytes && b < MOST; b += LINE)
-			_mm_prefetch(row + b, _MM_HINT_T0);
+			_mm_prefetch(row_at(rows, stride, pos, r) + b, _MM_HINT_T0);
 	}
 }
 

@@ -1,15 +1,16 @@
 /* One float query × rows of floats or bf16.
  *
- * Four rows at a time: each vector of the query is loaded once for the four, and one tree of horizontal
- * additions ends all of them. Two accumulators a row make eight chains of fused multiply-adds, which is what
- * latency 4 at two a cycle needs; a scan from memory is then bound by the memory alone. A bf16 is widened
- * by a shift, so it costs half the bytes of a float and two cheap instructions more. */
+ * Rows are read one after another, from the first byte to the last: four rows in step would share the loads
+ * of the query, but the hardware prefetcher loses track of them, which costs half of the memory's bandwidth
+ * and more. Four chains of multiply-adds hide the latency within a row, and four rows share one tree of
+ * horizontal additions. A bf16 is widened by a shift: half the bytes of a float for two cheap instructions.
+ */
 #include "kernels/avx2/avx2.h"
 
 enum op { L2SQ, IP, NORMSQ };
 enum type { F32, BF16 };
 
-enum { LANES = 8 };
+enum { LANES = 8, CHAINS = 4 };
 
 ALWAYS_INLINE __m256 widen_bf16(__m128i x)
 {
@@ -38,49 +39,47 @@ ALWAYS_INLINE __m256 accumulate(enum op op, __m256 sum, __m256 q, __m256 x)
 	return _mm256_fmadd_ps(t, t, sum);
 }
 
-ALWAYS_INLINE __m128 group_f32(
-    enum op op, enum type type, const float *q, const char *const row[GROUP], int64_t d)
+/* The sum over a row, spread over the lanes. q is not read where op is NORMSQ. */
+ALWAYS_INLINE __m256 row_f32(enum op op, enum type type, const float *q, const char *row, int64_t d)
 {
 	const __m256 zero = _mm256_setzero_ps();
-	__m256 even[GROUP] = {zero, zero, zero, zero}, odd[GROUP] = {zero, zero, zero, zero};
+	__m256 sum[CHAINS] = {zero, zero, zero, zero};
 	int64_t i = 0;
-	for (; i + 2 * LANES <= d; i += 2 * LANES) {
-		__m256 q0 = op == NORMSQ ? zero : _mm256_loadu_ps(q + i);
-		__m256 q1 = op == NORMSQ ? zero : _mm256_loadu_ps(q + i + LANES);
-		for (int j = 0; j < GROUP; j++) {
-			even[j] = accumulate(op, even[j], q0, load(type, row[j], i));
-			odd[j] = accumulate(op, odd[j], q1, load(type, row[j], i + LANES));
+	for (; i + CHAINS * LANES <= d; i += CHAINS * LANES) {
+		for (int c = 0; c < CHAINS; c++) {
+			__m256 y = op == NORMSQ ? zero : _mm256_loadu_ps(q + i + c * LANES);
+			sum[c] = accumulate(op, sum[c], y, load(type, row, i + c * LANES));
 		}
 	}
-	if (i + LANES <= d) {
-		__m256 q0 = op == NORMSQ ? zero : _mm256_loadu_ps(q + i);
-		for (int j = 0; j < GROUP; j++)
-			even[j] = accumulate(op, even[j], q0, load(type, row[j], i));
-		i += LANES;
+	for (; i + LANES <= d; i += LANES) {
+		__m256 y = op == NORMSQ ? zero : _mm256_loadu_ps(q + i);
+		sum[0] = accumulate(op, sum[0], y, load(type, row, i));
 	}
 	if (i < d) {
-		__m256 q1 = op == NORMSQ ? zero : _mm256_maskload_ps(q + i, first_lanes(d - i));
-		for (int j = 0; j < GROUP; j++)
-			odd[j] = accumulate(op, odd[j], q1, load_tail(type, row[j], i, d - i));
+		__m256 y = op == NORMSQ ? zero : _mm256_maskload_ps(q + i, first_lanes(d - i));
+		sum[1] = accumulate(op, sum[1], y, load_tail(type, row, i, d - i));
 	}
-	for (int j = 0; j < GROUP; j++)
-		even[j] = _mm256_add_ps(even[j], odd[j]);
-	return sum_4x8_f32(even[0], even[1], even[2], even[3]);
+	return _mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3]));
 }
 
 ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const void *rows, size_t stride,
     const uint32_t *pos, int64_t n, int64_t d, float *out)
 {
 	for (int64_t i = 0; i < n; i += GROUP) {
-		const char *row[GROUP];
-		group_rows(rows, stride, pos, i, n, row);
+		__m256 sum[GROUP];
 		if (pos)
 			group_prefetch(rows, stride, pos, i, n, d * (type == F32 ? 4 : 2));
-		__m128 sum = group_f32(op, type, q, row, d);
+		UNROLL
+		for (int j = 0; j < GROUP; j++) {
+			sum[j] = _mm256_setzero_ps();
+			if (i + j < n)
+				sum[j] = row_f32(op, type, q, row_at(rows, stride, pos, i + j), d);
+		}
+		__m128 result = sum_4x8_f32(sum[0], sum[1], sum[2], sum[3]);
 		if (i + GROUP <= n)
-			_mm_storeu_ps(out + i, sum);
+			_mm_storeu_ps(out + i, result);
 		else
-			_mm_maskstore_ps(out + i, _mm256_castsi256_si128(first_lanes(n - i)), sum);
+			_mm_maskstore_ps(out + i, _mm256_castsi256_si128(first_lanes(n - i)), result);
 	}
 }
 

@@ -3,6 +3,7 @@
 void kernels_avx2(struct kernels *table)
 {
 	table->isa = "avx2";
+	table->blas_is_faster = 0;
 	table->l2sq_f32 = l2sq_f32_avx2;
 	table->ip_f32 = ip_f32_avx2;
 	table->l2sq_bf16 = l2sq_bf16_avx2;

@@ -18,23 +18,17 @@
 
 enum { LANES = 8, VECS = 8, CHUNK = 64, AHEAD = 12 };
 
-/* gcc must be told to unroll the loops over sums, or it keeps copies of them in memory; clang, told so, does
- * it too late to keep them in registers. */
-#ifdef __clang__
-#define UNROLL
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
-
-/* x − mean of up to 8 elements, the rest zero. */
-ALWAYS_INLINE __m256 centred(__m256 x, const float *mean, int64_t i, __m256i part)
+/* Up to 8 floats, the rest zero. */
+ALWAYS_INLINE __m256 load_8(const float *x, int64_t left)
 {
-	return mean ? _mm256_sub_ps(x, _mm256_maskload_ps(mean + i, part)) : x;
+	return left >= LANES ? _mm256_loadu_ps(x) : _mm256_maskload_ps(x, first_lanes(left));
 }
 
-ALWAYS_INLINE __m256i part_of(int64_t left)
+/* x − mean of up to 8 elements from i on, the rest zero. */
+ALWAYS_INLINE __m256 centred(const float *x, const float *mean, int64_t i, int64_t d)
 {
-	return first_lanes(left < LANES ? left : LANES);
+	__m256 v = load_8(x + i, d - i);
+	return mean ? _mm256_sub_ps(v, load_8(mean + i, d - i)) : v;
 }
 
 struct sums {
@@ -69,10 +63,9 @@ static void quantize_as_is(const float *x, const float *mean, int64_t d, int8_t 
 	struct sums s = {_mm_setzero_si128(), _mm_setzero_si128()};
 	__m256 inexact = _mm256_setzero_ps();
 	for (int64_t i = 0; i < d; i += LANES) {
-		__m256i part = part_of(d - i);
-		__m256 a = _mm256_maskload_ps(x + i, part), c = centred(a, mean, i, part);
+		__m256 c = centred(x, mean, i, d);
 		if (mean) {
-			__m256 b = _mm256_maskload_ps(mean + i, part);
+			__m256 a = load_8(x + i, d - i), b = load_8(mean + i, d - i);
 			__m256 sum = _mm256_cmp_ps(_mm256_add_ps(c, b), a, _CMP_NEQ_UQ);
 			__m256 difference = _mm256_cmp_ps(_mm256_sub_ps(a, c), b, _CMP_NEQ_UQ);
 			inexact = _mm256_or_ps(inexact, _mm256_or_ps(sum, difference));
@@ -90,8 +83,7 @@ static void quantize_to_scale(
 	struct sums s = {_mm_setzero_si128(), _mm_setzero_si128()};
 	__m256 residual = _mm256_setzero_ps();
 	for (int64_t i = 0; i < d; i += LANES) {
-		__m256i part = part_of(d - i);
-		__m256 c = centred(_mm256_maskload_ps(x + i, part), mean, i, part);
+		__m256 c = centred(x, mean, i, d);
 		__m256i v = _mm256_cvtps_epi32(_mm256_mul_ps(c, inv));
 		v = _mm256_max_epi32(_mm256_min_epi32(v, most), least);
 		emit_bytes(out + i, d - i, v, &s);
@@ -108,8 +100,7 @@ void quantize_avx2(const float *x, const float *mean, int64_t d, int8_t *out, st
 	const __m256 sign = _mm256_set1_ps(-0.0f);
 	__m256 top = _mm256_setzero_ps(), other = top; /* other: not an integer in −128 … 127 */
 	for (int64_t i = 0; i < d; i += LANES) {
-		__m256i part = part_of(d - i);
-		__m256 c = centred(_mm256_maskload_ps(x + i, part), mean, i, part);
+		__m256 c = centred(x, mean, i, d);
 		__m256 whole = _mm256_round_ps(c, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
 		other = _mm256_or_ps(other, _mm256_cmp_ps(whole, c, _CMP_NEQ_UQ));
 		other = _mm256_or_ps(other, _mm256_cmp_ps(c, _mm256_set1_ps(-128), _CMP_LT_OQ));

@@ -12,7 +12,8 @@
 /* Masks of the first n of 16 (64) lanes, 0 <= n; all of them from 16 (64) on. */
 ALWAYS_INLINE __mmask16 first16(int64_t n)
 {
-	return n < 16 ? (__mmask16)((1u << n) - 1) : (__mmask16)0xffff;
+	uint32_t lanes = n < 16 ? (1u << n) - 1 : 0xffff;
+	return (__mmask16)lanes;
 }
 
 ALWAYS_INLINE __mmask64 first64(int64_t n)
@@ -42,7 +43,7 @@ struct block {
 ALWAYS_INLINE struct block block_at(
     const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n)
 {
-	struct block b = {.store = n - i < BLOCK ? (__mmask8)((1u << (n - i)) - 1) : 15};
+	struct block b = {.store = (__mmask8)first16(n - i < BLOCK ? n - i : BLOCK)};
 	for (int64_t j = 0; j < BLOCK; j++) {
 		int64_t at = i + j < n ? i + j : n - 1;
 		b.row[j] = (const char *)rows + (pos ? (size_t)pos[at] : (size_t)at) * stride;
@@ -53,7 +54,7 @@ ALWAYS_INLINE struct block block_at(
 /* Rows are fetched AHEAD of their use into L2, which has more misses in flight than
  * L1: the hardware alone, seeing four rows advance in step, gave half the bandwidth. Of long rows the first
  * FETCH bytes are enough for it to follow. */
-enum { AHEAD = 2 * BLOCK, FETCH = 2048 };
+enum { AHEAD = 16, FETCH = 2048 };
 
 ALWAYS_INLINE void prefetch(const void *rows, size_t stride, const uint32_t *pos, int64_t first,
     int64_t count, int64_t n, int64_t bytes)

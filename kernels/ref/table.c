@@ -4,6 +4,7 @@ void kernels_ref(struct kernels *table)
 {
 	*table = (struct kernels){
 	    .isa = "ref",
+	    .blas_is_faster = 1,
 	    .l2sq_f32 = l2sq_f32_ref,
 	    .ip_f32 = ip_f32_ref,
 	    .l2sq_bf16 = l2sq_bf16_ref,

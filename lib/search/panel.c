@@ -62,16 +62,28 @@ static bool group_upper(struct task *t, int64_t first, int64_t n)
 {
 	struct panel *p = &t->scratch->tile->panel;
 	const struct rows *base = &t->s->base;
-	const uint16_t *zeros = (const uint16_t *)(const void *)t->scratch->x;
-	memset(t->scratch->x, 0, (size_t)base->dim * sizeof *zeros);
 	for (int64_t i = 0; i < n; i++) {
 		int64_t row = p->row[first + i];
 		const void *upper = rows_at(base, row);
-		t->s->kern->join(upper, zeros, base->dim, p->temp + i * base->dim);
+		t->s->kern->join(upper, t->scratch->zeros, base->dim, p->temp + i * base->dim);
 		p->err[first + i] = base->bounds[row / ROWS_BLOCK].err;
 	}
 	finish_floats(t, first, n, p->temp, 0);
 	return true;
+}
+
+/* A row as quantising wants it. Of split rows the upper half is enough (and half the memory traffic): *err is
+ * what it leaves out. */
+static const float *load_for_i8(struct task *t, int64_t row, float *err)
+{
+	const struct rows *base = &t->s->base;
+	*err = 0;
+	if (base->kind != ROWS_SPLIT || base->normalize)
+		return load_checked(t, row);
+	*err = base->bounds[row / ROWS_BLOCK].err;
+	t->s->kern->join(
+	    (const uint16_t *)(const void *)rows_at(base, row), t->scratch->zeros, base->dim, t->scratch->x);
+	return t->scratch->x;
 }
 
 /* 64 rows quantised. */
@@ -82,7 +94,8 @@ static bool group_i8(struct task *t, int64_t first, int64_t n)
 	int8_t *temp = (int8_t *)p->temp;
 	int64_t dim = t->s->base.dim, stride = tile->k * 4;
 	for (int64_t i = 0; i < n; i++) {
-		const float *x = load_checked(t, p->row[first + i]);
+		float err;
+		const float *x = load_for_i8(t, p->row[first + i], &err);
 		if (!x)
 			return false;
 		struct quantized info;
@@ -90,10 +103,10 @@ static bool group_i8(struct task *t, int64_t first, int64_t n)
 		t->s->kern->quantize(x, tile->mean, dim, temp + i * stride, &info);
 		p->nsq[first + i] = info.normsq;
 		p->norm[first + i] = info.norm;
-		p->err[first + i] = info.err;
+		p->err[first + i] = float_up((double)info.err + (double)err);
 		p->scale[first + i] = info.scale;
 		p->sum[first + i] = info.scale * (float)info.sum;
-		if (!(info.norm < TILE_HUGE) || !(info.err < TILE_HUGE))
+		if (!(info.norm < TILE_HUGE) || !(p->err[first + i] < TILE_HUGE))
 			blank_row(p, first + i);
 	}
 	return true;
@@ -143,6 +156,7 @@ static bool group_fill(struct task *t, int64_t first, int64_t n)
 	bool ok = true;
 	switch (tile->kind) {
 	case TILE_F32:
+	case TILE_BLAS:
 		ok = group_f32(t, first, n);
 		break;
 	case TILE_UPPER:
@@ -162,7 +176,10 @@ static bool group_fill(struct task *t, int64_t first, int64_t n)
 	}
 	if (!ok)
 		return false;
-	t->s->kern->pack(rows, stride, n, bytes, flip, tile->panel.data + first * tile->k);
+	if (tile->kind == TILE_BLAS)
+		memcpy(tile->panel.data + first * dim, rows, (size_t)n * stride);
+	else
+		t->s->kern->pack(rows, stride, n, bytes, flip, tile->panel.data + first * tile->k);
 	for (int64_t i = first + n; i < first + TILE_ROWS; i++)
 		tile->panel.nsq[i] = tile->panel.norm[i] = tile->panel.err[i] = tile->panel.scale[i] =
 		    tile->panel.sum[i] = 0;

@@ -1,8 +1,8 @@
-/* One query over many rows, at the speed of memory.
+/* A few queries over many rows, at the speed of memory.
  *
- * Blocks of 64 rows are scored while they stream by; of split rows only the upper halves are read, which
- * is half the bytes. Bounds (u = 2^-24, e = (d + 8) · u the kernel's relative error, δ the block's
- * largest ‖x − x̂‖, x̂ the upper half):
+ * Blocks of 64 rows are scored while they stream by, for one query after another while they are in the
+ * nearest cache; of split rows only the upper halves are read, which is half the bytes. Bounds (u = 2^-24, e
+ * = (d + 8) · u the kernel's relative error, δ the block's largest ‖x − x̂‖, x̂ the upper half):
  *
  *   L2:  | ‖q − x‖ − ‖q − x̂‖ | <= δ, and the sum of squared differences has relative error e;
  *   IP:  | ⟨q,x⟩ − ⟨q,x̂⟩ | <= ‖q‖ δ, and the sum is off by at most e ‖q‖ ‖x̂‖.
@@ -28,6 +28,7 @@ struct slack {
 	double err, rel;
 };
 
+/* One query on its way. */
 struct scan {
 	struct task *t;
 	const void *q; /* floats or bytes */
@@ -146,16 +147,30 @@ static void scan_block(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 		task_settle(t, scan->pool - t->scratch->pools);
 }
 
-static void scan_query(struct task *t, int64_t q)
+/* The queries of the task; floats are loaded into scratch->vectors. */
+static void scan_begin(struct task *t, struct scan *scans)
+{
+	struct search *s = t->s;
+	task_begin_pools(t);
+	for (int64_t q = 0; q < t->nq; q++) {
+		struct scan *scan = &scans[q];
+		*scan =
+		    (struct scan){.t = t, .q = rows_at(&s->query, t->q0 + q), .pool = &t->scratch->pools[q]};
+		if (s->bytes)
+			continue;
+		const float *x = rows_load(&s->query, t->q0 + q, t->scratch->queries + q * s->base.dim);
+		scan->q = x;
+		scan->qnorm = sqrt(s->kern->ip_exact(x, x, s->base.dim)) * (1 + 1e-12);
+	}
+}
+
+void scan_task(struct task *t)
 {
 	enum { LOOK_EVERY = 256 };
 	struct search *s = t->s;
-	struct scan scan = {.t = t, .pool = &t->scratch->pools[q]};
-	scan.q = s->bytes ? rows_at(&s->query, t->q0 + q)
-	                  : (const void *)rows_load(&s->query, t->q0 + q, t->scratch->y);
-	if (!s->bytes)
-		scan.qnorm = sqrt(s->kern->ip_exact(scan.q, scan.q, s->base.dim)) * (1 + 1e-12);
+	struct scan scans[SCAN_QUERIES];
 	int64_t since = 0;
+	scan_begin(t, scans);
 	for (int64_t row = t->r0, n; row < t->r1; row += n) {
 		int64_t end = (row / ROWS_BLOCK + 1) * ROWS_BLOCK;
 		n = (end < t->r1 ? end : t->r1) - row;
@@ -166,22 +181,18 @@ static void scan_query(struct task *t, int64_t q)
 			search_fail(s, KITH_INVALID);
 			return;
 		}
-		scan_block(&scan, row, n, mask);
+		for (int64_t q = 0; q < t->nq; q++)
+			scan_block(&scans[q], row, n, mask);
 		since += n;
 		if (since >= LOOK_EVERY * ROWS_BLOCK) {
-			if (!search_advance(s, since))
+			if (!search_advance(s, since * t->nq))
 				return;
 			since = 0;
 		}
 	}
-	search_advance(s, since);
-	pool_tighten(scan.pool, s->sink->k, t->scratch->select);
-	task_verify(t, q);
-}
-
-void scan_task(struct task *t)
-{
-	task_begin_pools(t);
-	for (int64_t q = 0; q < t->nq && !search_stopped(t->s); q++)
-		scan_query(t, q);
+	search_advance(s, since * t->nq);
+	for (int64_t q = 0; q < t->nq && !search_stopped(s); q++) {
+		pool_tighten(scans[q].pool, s->sink->k, t->scratch->select);
+		task_verify(t, q);
+	}
 }

@@ -10,11 +10,13 @@
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/filter.h"
+#include "lib/search/tile.h"
 
 #include <string.h>
 
 enum {
-	FEW_QUERIES = 48,       /* below it quantising a row costs more than it saves */
+	FEW_QUERIES = 16,       /* below it quantising a row costs more than it saves */
+	SCAN_BELOW = 12,        /* queries that are scanned rather than packed into tiles */
 	MOST_QUERIES = 16384,   /* in a task */
 	LEAST_ROWS = 4096,      /* in a task */
 	POOL_BUDGET = 48 << 20, /* bytes of pools and queries in a task */
@@ -37,6 +39,8 @@ bool search_advance(struct search *s, int64_t pairs)
 
 static enum tile_kind choose_kind(const struct search *s)
 {
+	if (s->kern->blas_is_faster)
+		return TILE_BLAS;
 	if (s->bytes)
 		return s->kern->i8_is_fast ? TILE_BYTES : TILE_F32;
 	if (s->query.n >= FEW_QUERIES && s->kern->i8_is_fast)
@@ -48,7 +52,7 @@ static enum tile_kind choose_kind(const struct search *s)
 
 const char *search_tile_name(void)
 {
-	return kernels()->i8_is_fast ? "i8" : "f32";
+	return kernels()->blas_is_faster ? "BLAS" : kernels()->i8_is_fast ? "i8" : "f32";
 }
 
 /* How the work is cut. */
@@ -60,7 +64,9 @@ struct plan {
 
 static struct plan make_plan(struct search *s, int threads)
 {
-	struct plan plan = {.threads = threads, .scan = s->query.n == 1 && scan_can(s)};
+	struct plan plan = {.threads = threads, .scan = s->query.n < SCAN_BELOW && scan_can(s)};
+	if (s->kind == TILE_BLAS && !plan.scan)
+		plan.threads = blas_search_threads(threads);
 	int64_t nq = s->query.n, n = s->base.n;
 	if ((double)nq * (double)n * (double)s->base.dim < SERIAL_WORK)
 		plan.threads = 1;
@@ -122,18 +128,23 @@ static bool scratch_init(const struct search *s, bool scan, struct scratch *scra
 	size_t select = round64((size_t)s->capacity * sizeof(float));
 	size_t found = round64((size_t)s->capacity * sizeof(struct found));
 	size_t pools = round64((size_t)s->block * (sizeof(struct pool) + pool_bytes(s->capacity)));
-	size_t tile = scan ? 0 : tile_scratch_bytes(s);
-	char *memory = mem_alloc(1, 2 * vector + select + found + pools + tile);
+	size_t rest = scan ? SCAN_QUERIES * vector : tile_scratch_bytes(s);
+	char *memory = mem_alloc(1, 3 * vector + select + found + pools + rest);
 	*scratch = (struct scratch){.memory = memory};
 	if (!memory)
 		return false;
 	scratch->x = (float *)(void *)memory;
 	scratch->y = (float *)(void *)(memory + vector);
-	scratch->select = (float *)(void *)(memory + 2 * vector);
-	scratch->found = (struct found *)(void *)(memory + 2 * vector + select);
-	scratch->pools = (struct pool *)(void *)(memory + 2 * vector + select + found);
-	if (!scan)
-		tile_scratch_init(s, scratch, memory + 2 * vector + select + found + pools);
+	scratch->zeros = memset(memory + 2 * vector, 0, vector);
+	char *after = memory + 3 * vector;
+	scratch->select = (float *)(void *)after;
+	scratch->found = (struct found *)(void *)(after + select);
+	scratch->pools = (struct pool *)(void *)(after + select + found);
+	after += select + found + pools;
+	if (scan)
+		scratch->queries = (float *)(void *)after;
+	else
+		tile_scratch_init(s, scratch, after);
 	return true;
 }
 

@@ -23,7 +23,7 @@
 kith_status search_exact(const struct rows *base, const struct rows *query, bool ip, bool check,
     struct sink *sink, const kith_search_options *options);
 
-/* Name of the way that a search takes (for `kith info`): "i8", "f32". */
+/* Name of the way that a search takes (for `kith info`): "i8", "f32", "BLAS". */
 const char *search_tile_name(void);
 
 /* ---- below this line: for the files of the engine only ---- */
@@ -31,10 +31,14 @@ const char *search_tile_name(void);
 /* How the tile pass sees rows and queries. */
 enum tile_kind {
 	TILE_F32,   /* floats, centred */
+	TILE_BLAS,  /* the same, multiplied by BLAS */
 	TILE_UPPER, /* floats, from the upper halves of split rows: half the memory traffic */
 	TILE_I8,    /* quantised to int8 */
 	TILE_BYTES  /* bytes as they are */
 };
+
+/* Most queries of a scan. */
+enum { SCAN_QUERIES = 16 };
 
 /* One call of search_exact, shared by its tasks. */
 struct search {
@@ -60,6 +64,8 @@ struct search {
 struct scratch {
 	void *memory;
 	float *x, *y;        /* [dim] each, and padding */
+	float *queries;      /* [SCAN_QUERIES × dim], scan only */
+	uint16_t *zeros;     /* [dim]: the lower halves of rounded rows */
 	float *select;       /* [capacity] */
 	struct found *found; /* [capacity] */
 	struct pool *pools;  /* [block] */

@@ -28,9 +28,6 @@
 
 #include <math.h>
 
-/* Queries that share one `low` (and stay in L1 beside a group of rows). */
-enum { SHARE = 8 * TILE_QUERIES };
-
 static size_t align64(size_t bytes)
 {
 	return (bytes + 63) / 64 * 64;
@@ -76,7 +73,9 @@ static void carve_tile(const struct search *s, struct tile *tile, struct carver 
 		*row_floats[i] = carve(c, rows, sizeof(float));
 	p->temp = carve(c, TILE_ROWS * padded, sizeof *p->temp);
 	struct query_block *q = &tile->q;
-	bool floats = s->kind == TILE_F32 || s->kind == TILE_UPPER || s->kind == TILE_I8;
+	bool floats = s->kind != TILE_BYTES;
+	if (s->kind == TILE_BLAS)
+		p->products = carve(c, SHARE * rows, sizeof(float));
 	q->data = carve(c, block * padded, floats ? sizeof(float) : 1);
 	float **query_floats[] = {&q->nsq, &q->norm, &q->err, &q->scale, &q->unit, &q->thr};
 	for (size_t i = 0; i < sizeof query_floats / sizeof *query_floats; i++)
@@ -106,7 +105,7 @@ static void tile_begin(struct task *t, enum tile_kind kind)
 	struct tile *tile = t->scratch->tile;
 	bool integers = kind == TILE_I8 || kind == TILE_BYTES;
 	tile->kind = kind;
-	tile->mean = kind == TILE_F32 || kind == TILE_I8 ? s->mean : NULL;
+	tile->mean = kind == TILE_UPPER || kind == TILE_BYTES ? NULL : s->mean;
 	tile->shift = kind == TILE_I8 ? s->query_shift : 0;
 	if (kind == TILE_BYTES && s->base.kind == ROWS_U8)
 		tile->shift = 128;
@@ -185,6 +184,38 @@ static uint64_t multiply(const struct task *t, int64_t q, int nq, int64_t first,
 	    nq, p->low + first, p->scale + first, b->scale + q, b->bias + q, b->thr + q, mask, keys);
 }
 
+/* Compares products with thresholds as the kernels do: bit per row of the group, keys [64]. */
+static uint64_t compare(const float *products, const float *low, float thr, int64_t n, float *keys)
+{
+	uint64_t mask = 0;
+	for (int64_t r = 0; r < n; r++) {
+		keys[r] = low[r] + products[r];
+		mask |= (uint64_t)(keys[r] <= thr) << r;
+	}
+	return mask;
+}
+
+static void multiply_blas(struct task *t)
+{
+	const struct panel *p = &t->scratch->tile->panel;
+	float keys[TILE_ROWS];
+	for (int64_t from = 0; from < t->nq; from += SHARE) {
+		int64_t to = from + SHARE < t->nq ? from + SHARE : t->nq;
+		panel_lows(t, from, to);
+		blas_multiply(t, from, to, p->products);
+		for (int64_t q = from; q < to; q++) {
+			for (int64_t first = 0; first < p->n; first += TILE_ROWS) {
+				int64_t n = p->n - first < TILE_ROWS ? p->n - first : TILE_ROWS;
+				const float *products = p->products + (q - from) * p->n + first;
+				uint64_t mask =
+				    compare(products, p->low + first, t->scratch->tile->q.thr[q], n, keys);
+				if (mask)
+					take_hits(t, q, 1, first, &mask, keys);
+			}
+		}
+	}
+}
+
 static void multiply_panel(struct task *t)
 {
 	const struct panel *p = &t->scratch->tile->panel;
@@ -212,7 +243,10 @@ void tile_task(struct task *t)
 	for (int64_t row = t->r0; row < t->r1;) {
 		if (!panel_fill(t, &row, t->r1))
 			return;
-		multiply_panel(t);
+		if (t->scratch->tile->kind == TILE_BLAS)
+			multiply_blas(t);
+		else
+			multiply_panel(t);
 		pairs += t->nq * t->scratch->tile->panel.n;
 		if (!search_advance(s, t->nq * t->scratch->tile->panel.n))
 			return;

@@ -4,18 +4,22 @@
 
 #include "lib/search/search.h"
 
+/* Queries that share one `low`, and stay in L1 beside a group of rows. */
+enum { SHARE = 8 * TILE_QUERIES };
+
 /* Rows of the panel in work: up to `rows` of them, in groups of 64 with their dwords interleaved. */
 struct panel {
 	int64_t n;
-	uint32_t *data; /* [groups × k × 64] */
-	uint32_t *row;  /* [rows] where each comes from */
-	float *nsq;     /* ‖ĉ‖², c = x − mean, ĉ what the tile sees of it */
-	float *norm;    /* >= ‖ĉ‖ */
-	float *err;     /* >= ‖c − ĉ‖; ∞: the tile sees nothing of it */
-	float *scale;   /* of the quantised values */
-	float *sum;     /* Σ ĉ */
-	float *low;     /* the part of the key that does not depend on the query */
-	float *temp;    /* [64 × padded dim] */
+	uint32_t *data;  /* [groups × k × 64] */
+	uint32_t *row;   /* [rows] where each comes from */
+	float *nsq;      /* ‖ĉ‖², c = x − mean, ĉ what the tile sees of it */
+	float *norm;     /* >= ‖ĉ‖ */
+	float *err;      /* >= ‖c − ĉ‖; ∞: the tile sees nothing of it */
+	float *scale;    /* of the quantised values */
+	float *sum;      /* Σ ĉ */
+	float *low;      /* the part of the key that does not depend on the query */
+	float *temp;     /* [64 × padded dim] */
+	float *products; /* BLAS only: [SHARE × rows] */
 };
 
 /* Queries of the task, as the tile sees them. y is the query less its centre. */
@@ -52,6 +56,11 @@ void panel_lows(struct task *t, int64_t from, int64_t to);
 /* block.c: the task's queries in the form that tile->kind wants, thresholds from the pools. */
 void block_fill(struct task *t);
 void block_threshold(struct task *t, int64_t q);
+
+/* blas.c: threads that a search on BLAS tiles may use; products [(to − from) × panel.n] of queries with the
+ * panel's rows. */
+int blas_search_threads(int threads);
+void blas_multiply(const struct task *t, int64_t from, int64_t to, float *products);
 
 /* Norms above it would overflow when squared; such vectors are always candidates. */
 static const float TILE_HUGE = 1e18f;

@@ -57,8 +57,9 @@ static kith_status check_range(const kith_vecs *vecs, int64_t first, int64_t n)
 static kith_status fail_misfit(
     const kith_vecs *vecs, kith_type type, int64_t first, const struct vecs_misfit *bad)
 {
+	const int64_t row = first + bad->row;
 	return vecs_fail(KITH_FORMAT, vecs->name.path, "vector %lld, element %lld is %.9g, which is no %s",
-	    (long long)(first + bad->row), (long long)bad->element, bad->value, kith_type_name(type));
+	    (long long)row, (long long)bad->element, bad->value, kith_type_name(type));
 }
 
 /* By way of the scratch, as many rows at a time as it holds. */

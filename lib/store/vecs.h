@@ -2,15 +2,15 @@
  *
  *   vecs_format.c   the table of formats, names, messages
  *   vecs.c          reading: kith_vecs_open … kith_vecs_close
- *   vecs_write.c    writing: kith_vecs_create … kith_vecs_write
+ *   vecs_write.c    writing: kith_vecs_create … kith_vecs_write, every format alike
  *   vecs_convert.c  one element type to another
  *   vecs_target.c   a file that appears whole or not at all
- *   vecs_plain.c    storage in a file of rows: pread, mmap, buffered writes
- *   vecs_hdf5.c     storage in an HDF5 file (where KITH_HAVE_HDF5 is defined)
- *   vecs_texmex.c  vecs_bin.c  vecs_npy.c    how plain files lay out their rows
+ *   vecs_plain.c    storage to read from: a file of rows, by pread and mmap
+ *   vecs_hdf5.c     storage to read from: libhdf5 (where KITH_HAVE_HDF5 is defined)
+ *   vecs_texmex.c  vecs_bin.c  vecs_npy.c  vecs_h5.c    plans: the bytes around the rows
  *
- * A format is one row of the table: an extension, an element type, a storage and, for plain storage, a
- * plan: the bytes around the rows. A new plain format is a new plan; nothing else knows formats.
+ * A format is one row of the table: an extension, an element type, a storage and a plan. A new format is a
+ * new plan; nothing else knows formats.
  */
 #ifndef KITH_STORE_VECS_H
 #define KITH_STORE_VECS_H
@@ -62,38 +62,33 @@ struct vecs_head {
 };
 
 enum {
-	VECS_HEAD = 10240, /* as NumPy: the longest npy header that is believed */
-	VECS_HEADER = 128, /* the longest header that is written */
-	VECS_SCRATCH =
-	    1024 * 1024 /* bytes of rows read or written at a time; holds many of the largest row */
+	VECS_HEAD = 10240,         /* as NumPy: the longest npy header that is believed */
+	VECS_HEADER = 512,         /* the longest header that is written */
+	VECS_LONGEST_SET = 200,    /* the longest name of a set that is written */
+	VECS_SCRATCH = 1024 * 1024 /* bytes of rows at a time; holds many of the largest row */
 };
 
-/* The bytes around the rows of a plain file. */
+/* The bytes around the rows: all that tells formats apart when they are written, or read as plain files. */
 struct vecs_plan {
-	/* Layout from the first bytes. Everything must agree with head->size. */
+	/* Layout from the first bytes. Everything must agree with head->size. NULL: not a plain file. */
 	kith_status (*parse)(const struct vecs_head *head, struct vecs_layout *layout);
 
-	/* Header of a file of n rows, up to VECS_HEADER bytes, the same length for every n; NULL: none. */
-	size_t (*header)(kith_type type, int64_t n, int64_t dim, uint8_t *out);
-	int64_t max_n; /* the header can count */
+	/* Header of a file of writer->n rows, up to VECS_HEADER bytes, as long for every n; NULL: none. */
+	size_t (*header)(const kith_vecs_writer *writer, uint8_t *out);
+	int64_t max_n; /* what the header can count */
 
-	/* Each row begins with its dimension as int32. */
-	bool prefixed;
+	bool prefixed; /* each row begins with its dimension as int32 */
+	bool sets;     /* a file holds several sets by name */
 };
 
-/* How rows get in and out of a file. Arguments were checked by the caller. `close` and `free` clean up
- * whatever was reached, also after a failed `open` or `create`. */
+/* How rows get out of a file. Arguments were checked by the caller. `close` cleans up whatever was reached,
+ * also after a failed `open`. */
 struct vecs_storage {
 	kith_status (*open)(kith_vecs *vecs); /* fills layout and bytes */
 	kith_status (*load)(kith_vecs *vecs, int64_t first, int64_t n, void *rows); /* n · stride bytes */
 	kith_status (*map)(kith_vecs *vecs, int64_t first, int64_t n, const void **rows); /* NULL: cannot */
 	void (*drop)(kith_vecs *vecs); /* NULL: nothing to */
 	void (*close)(kith_vecs *vecs);
-
-	kith_status (*create)(kith_vecs_writer *writer); /* opens the target */
-	kith_status (*append)(kith_vecs_writer *writer, int64_t n, const void *x);
-	kith_status (*finish)(kith_vecs_writer *writer); /* all bytes to the target; not yet in place */
-	void (*free)(kith_vecs_writer *writer);
 };
 
 enum { VECS_ANY_TYPE = -1 };
@@ -102,14 +97,14 @@ struct vecs_format {
 	const char *extension;
 	int type;                           /* the kith_type it holds, or VECS_ANY_TYPE */
 	const struct vecs_storage *storage; /* NULL: not in this build */
-	const struct vecs_plan *plan;       /* NULL: the storage is no plain file */
+	const struct vecs_plan *plan;
 };
 
 /* A path, taken apart. */
 struct vecs_name {
 	const struct vecs_format *format;
 	char *path; /* owned; without ":set" */
-	char *set;  /* owned; HDF5 only, else NULL */
+	char *set;  /* owned; NULL where the format has no sets */
 };
 
 struct kith_vecs {
@@ -139,9 +134,8 @@ struct kith_vecs_writer {
 	bool broken; /* an append failed: what is in the file is not what the caller thinks */
 	struct vecs_target target;
 
-	uint8_t *buffer; /* plain: VECS_SCRATCH bytes, `used` of them full */
+	uint8_t *buffer; /* VECS_SCRATCH bytes, `used` of them full */
 	size_t used;
-	void *hdf5;
 };
 
 /* vecs_format.c */
@@ -162,7 +156,7 @@ size_t vecs_cell_size(enum vecs_cell cell);
 kith_type vecs_cell_type(enum vecs_cell cell); /* what it is read as */
 
 extern const struct vecs_storage vecs_plain, vecs_hdf5;
-extern const struct vecs_plan vecs_texmex, vecs_bin, vecs_npy;
+extern const struct vecs_plan vecs_texmex, vecs_bin, vecs_npy, vecs_h5;
 
 /* vecs_plain.c */
 

@@ -36,10 +36,9 @@ static kith_status bin_parse(const struct vecs_head *head, struct vecs_layout *l
 	return KITH_OK;
 }
 
-static size_t bin_header(kith_type type, int64_t n, int64_t dim, uint8_t *out)
+static size_t bin_header(const kith_vecs_writer *writer, uint8_t *out)
 {
-	(void)type;
-	const uint32_t header[2] = {(uint32_t)n, (uint32_t)dim};
+	const uint32_t header[2] = {(uint32_t)writer->n, (uint32_t)writer->dim};
 	memcpy(out, header, sizeof header);
 	return sizeof header;
 }

@@ -30,8 +30,8 @@
 	ROW(ibin, KITH_I32, &vecs_plain, &vecs_bin)                                                          \
 	ROW(npy, VECS_ANY_TYPE, &vecs_plain, &vecs_npy)
 #define HDF5_FORMATS(ROW)                                                                                    \
-	ROW(hdf5, VECS_ANY_TYPE, HDF5, NULL)                                                                 \
-	ROW(h5, VECS_ANY_TYPE, HDF5, NULL)
+	ROW(hdf5, VECS_ANY_TYPE, HDF5, &vecs_h5)                                                             \
+	ROW(h5, VECS_ANY_TYPE, HDF5, &vecs_h5)
 
 #define ENTRY(extension, type, storage, plan) {#extension, type, storage, plan},
 #define NAME(extension, type, storage, plan)  " " #extension
@@ -90,8 +90,8 @@ static const struct vecs_format *find_split(const char *path, size_t *end)
 	for (const char *colon = path; !format && (colon = strchr(colon, ':')) != NULL; colon++) {
 		*end = (size_t)(colon - path);
 		format = find_by_path(path, *end);
-		if (format && format->plan)
-			format = NULL; /* only HDF5 names sets */
+		if (format && !format->plan->sets)
+			format = NULL;
 	}
 	return format;
 }
@@ -124,9 +124,9 @@ kith_status vecs_name_parse(struct vecs_name *name, const char *path, int type)
 	if (path[end] == ':' && !path[end + 1])
 		return vecs_fail(KITH_INVALID, path, "no name after the colon; expected one like ':train'");
 	name->path = mem_strdup(path);
-	if (!name->format->plan)
+	if (name->format->plan->sets)
 		name->set = mem_strdup(path[end] == ':' ? path + end + 1 : "train");
-	if (!name->path || (!name->format->plan && !name->set)) {
+	if (!name->path || (name->format->plan->sets && !name->set)) {
 		vecs_name_free(name);
 		return fail_nomem("a path", end);
 	}

@@ -1,4 +1,4 @@
-/* Storage in an HDF5 file, as ann-benchmarks lays it out: 2-D sets named train, test, neighbors, distances.
+/* Reading an HDF5 file, as ann-benchmarks lays it out: 2-D sets named train, test, neighbors, distances.
  * 1-D sets are columns, vectors of dimension 1. Floats of any size are read as f32, integers as u8, i8 or
  * i32.
  *
@@ -7,28 +7,25 @@
  *
  * A set's extent is a promise that HDF5 keeps with fill values, so a file of 2 KiB can claim 2^60 rows. The
  * bytes must really be there: allocated in full, in this file (no virtual sets, no external files).
- *
- * A set is written in chunks of CHUNK bytes, because its number of rows is known only at the end.
  */
 #include "lib/store/vecs.h"
 
 #include <hdf5.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static const hsize_t CHUNK = (hsize_t)256 << 10;
 
 /* Chunks kept unpacked while reading batch by batch: a chunk bigger than this is unpacked for each batch. */
 static const size_t CACHE_BYTES = (size_t)64 << 20, CACHE_SLOTS = 12421;
 
+/* Bytes of HDF5's own words in a message. */
+enum { REASON = 160 };
+
 struct hdf5 {
 	hid_t file, set;
 };
-
-/* ---- guarding ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -55,47 +52,24 @@ static void leave(const struct quiet *quiet)
 	pthread_mutex_unlock(&lock);
 }
 
-static herr_t copy_reason(unsigned depth, const H5E_error2_t *error, void *data)
+/* The innermost error's text; of a failed system call only what the system said. */
+static herr_t copy_reason(unsigned depth, const H5E_error2_t *error, void *reason)
 {
-	if (depth == 0)
-		snprintf(data, 160, "%s", error->desc ? error->desc : "");
+	static const char mark[] = "errno = ";
+	if (depth > 0 || !error->desc)
+		return 0;
+	const char *code = strstr(error->desc, mark);
+	const char *text = code ? strerror((int)strtol(code + strlen(mark), NULL, 10)) : error->desc;
+	snprintf(reason, REASON, "%s", text);
 	return 0;
 }
 
 /* vecs_fail with HDF5's innermost reason. */
 static kith_status fail_hdf5(kith_status status, const char *path, const char *what)
 {
-	char reason[160] = "";
+	char reason[REASON] = "";
 	H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, copy_reason, reason);
 	return vecs_fail(status, path, "%s%s%s", what, reason[0] ? ": " : "", reason);
-}
-
-static struct hdf5 *hdf5_new(void)
-{
-	struct hdf5 *h = mem_alloc(1, sizeof *h);
-	if (h)
-		*h = (struct hdf5){.file = -1, .set = -1};
-	return h;
-}
-
-/* false: something was not written. */
-static bool hdf5_shut(struct hdf5 *h)
-{
-	bool good = h->set < 0 || H5Dclose(h->set) >= 0;
-	good = (h->file < 0 || H5Fclose(h->file) >= 0) && good;
-	h->set = h->file = -1;
-	return good;
-}
-
-static void hdf5_free(struct hdf5 *h)
-{
-	struct quiet quiet;
-	if (!h)
-		return;
-	enter(&quiet);
-	hdf5_shut(h);
-	leave(&quiet);
-	mem_free(h);
 }
 
 static hid_t native_type(enum vecs_cell cell)
@@ -116,8 +90,6 @@ static hid_t native_type(enum vecs_cell cell)
 	}
 	return -1;
 }
-
-/* ---- reading ---- */
 
 static kith_status fail_no_set(const kith_vecs *vecs, hid_t file)
 {
@@ -245,22 +217,24 @@ static kith_status hdf5_open(kith_vecs *vecs)
 	kith_status status = vecs_file_open(vecs->name.path, &vecs->fd, &vecs->bytes);
 	if (status)
 		return status;
-	struct hdf5 *h = vecs->hdf5 = hdf5_new();
+	struct hdf5 *h = vecs->hdf5 = mem_alloc(1, sizeof *h);
 	if (!h)
 		return fail_nomem("an HDF5 file", sizeof *h);
+	*h = (struct hdf5){.file = -1, .set = -1};
 	enter(&quiet);
 	status = open_locked(vecs, h);
 	leave(&quiet);
 	return status;
 }
 
-/* The file space of n rows from `first`, and the same in memory. */
+/* The file space of n rows from `first`, and the same in memory. Both have the same shape: otherwise HDF5
+ * walks them element by element. */
 static bool select_rows(
     const struct hdf5 *h, hsize_t first, hsize_t n, hsize_t dim, hid_t *file, hid_t *memory)
 {
-	const hsize_t start[2] = {first, 0}, count[2] = {n, dim}, elements = n * dim;
+	const hsize_t start[2] = {first, 0}, count[2] = {n, dim};
 	*file = H5Dget_space(h->set);
-	*memory = H5Screate_simple(1, &elements, NULL);
+	*memory = H5Screate_simple(H5Sget_simple_extent_ndims(*file), count, NULL);
 	return H5Sselect_hyperslab(*file, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 && *memory >= 0;
 }
 
@@ -282,100 +256,23 @@ static kith_status hdf5_load(kith_vecs *vecs, int64_t first, int64_t n, void *ro
 
 static void hdf5_close(kith_vecs *vecs)
 {
-	hdf5_free(vecs->hdf5);
+	const struct hdf5 *h = vecs->hdf5;
+	struct quiet quiet;
+	if (h) {
+		enter(&quiet);
+		if (h->set >= 0)
+			H5Dclose(h->set);
+		if (h->file >= 0)
+			H5Fclose(h->file);
+		leave(&quiet);
+		mem_free(vecs->hdf5);
+	}
 	if (vecs->fd >= 0)
 		close(vecs->fd);
-}
-
-/* ---- writing ---- */
-
-static kith_status create_locked(const kith_vecs_writer *writer, struct hdf5 *h)
-{
-	const hsize_t dim = (hsize_t)writer->dim, extent[2] = {0, dim}, most[2] = {H5S_UNLIMITED, dim};
-	const hsize_t row = dim * vecs_cell_size((enum vecs_cell)writer->type);
-	const hsize_t chunk[2] = {row < CHUNK ? CHUNK / row : 1, dim};
-	const char *path = writer->name.path;
-	h->file = H5Fcreate(writer->target.temp, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-	if (h->file < 0)
-		return fail_hdf5(KITH_IO, path, "cannot be created");
-	hid_t space = H5Screate_simple(2, extent, most);
-	hid_t links = H5Pcreate(H5P_LINK_CREATE), plist = H5Pcreate(H5P_DATASET_CREATE);
-	H5Pset_create_intermediate_group(links, 1);
-	H5Pset_chunk(plist, 2, chunk);
-	H5Pset_fill_time(plist, H5D_FILL_TIME_NEVER);
-	h->set = H5Dcreate2(h->file, writer->name.set, native_type((enum vecs_cell)writer->type), space,
-	    links, plist, H5P_DEFAULT);
-	kith_status status = h->set < 0 ? fail_hdf5(KITH_IO, path, "its set cannot be created") : KITH_OK;
-	H5Pclose(plist);
-	H5Pclose(links);
-	H5Sclose(space);
-	return status;
-}
-
-static kith_status hdf5_create(kith_vecs_writer *writer)
-{
-	struct quiet quiet;
-	struct stat st;
-	const char *path = writer->name.path;
-	if (stat(path, &st) == 0)
-		return vecs_fail(KITH_INVALID, path,
-		    "exists, and may hold other sets: kith writes one set to a new HDF5 file");
-	kith_status status = vecs_target_open(&writer->target, path);
-	if (status)
-		return status;
-	if (!writer->target.temp)
-		return vecs_fail(KITH_UNSUPPORTED, path, "is a pipe or a device, which cannot hold HDF5");
-	struct hdf5 *h = writer->hdf5 = hdf5_new();
-	if (!h)
-		return fail_nomem("an HDF5 file", sizeof *h);
-	enter(&quiet);
-	status = create_locked(writer, h);
-	leave(&quiet);
-	return status;
-}
-
-static kith_status hdf5_append(kith_vecs_writer *writer, int64_t n, const void *x)
-{
-	const struct hdf5 *h = writer->hdf5;
-	const hsize_t dim = (hsize_t)writer->dim, first = (hsize_t)writer->n;
-	const hsize_t extent[2] = {first + (hsize_t)n, dim};
-	struct quiet quiet;
-	hid_t file = -1, memory = -1;
-	kith_status status = KITH_OK;
-	enter(&quiet);
-	if (H5Dset_extent(h->set, extent) < 0 || !select_rows(h, first, (hsize_t)n, dim, &file, &memory) ||
-	    H5Dwrite(h->set, native_type((enum vecs_cell)writer->type), memory, file, H5P_DEFAULT, x) < 0)
-		status = fail_hdf5(KITH_IO, writer->name.path, "cannot be written");
-	if (memory >= 0)
-		H5Sclose(memory);
-	if (file >= 0)
-		H5Sclose(file);
-	leave(&quiet);
-	return status;
-}
-
-static kith_status hdf5_finish(kith_vecs_writer *writer)
-{
-	struct quiet quiet;
-	kith_status status = KITH_OK;
-	enter(&quiet);
-	if (!hdf5_shut(writer->hdf5))
-		status = fail_hdf5(KITH_IO, writer->name.path, "cannot be written");
-	leave(&quiet);
-	return status;
-}
-
-static void hdf5_writer_free(kith_vecs_writer *writer)
-{
-	hdf5_free(writer->hdf5);
 }
 
 const struct vecs_storage vecs_hdf5 = {
     .open = hdf5_open,
     .load = hdf5_load,
     .close = hdf5_close,
-    .create = hdf5_create,
-    .append = hdf5_append,
-    .finish = hdf5_finish,
-    .free = hdf5_writer_free,
 };

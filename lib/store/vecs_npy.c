@@ -238,22 +238,22 @@ static kith_status npy_parse(const struct vecs_head *head, struct vecs_layout *l
 	return check_size(head, &npy, layout);
 }
 
-/* Version 1.0, padded with spaces to VECS_HEADER bytes, which hold even the longest counts. */
-static size_t npy_header(kith_type type, int64_t n, int64_t dim, uint8_t *out)
+/* Version 1.0, padded with spaces to LENGTH bytes, which hold even the longest counts. */
+static size_t npy_header(const kith_vecs_writer *writer, uint8_t *out)
 {
+	enum { BEGIN = MAGIC + 4, LENGTH = 128 };
 	static const char *const descr[] = {
 	    [KITH_F32] = "<f4", [KITH_U8] = "|u1", [KITH_I8] = "|i1", [KITH_I32] = "<i4"};
-	enum { BEGIN = MAGIC + 4 };
-	char text[VECS_HEADER];
+	char text[LENGTH];
 	int length =
 	    snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%lld, %lld), }",
-	        descr[type], (long long)n, (long long)dim);
+	        descr[writer->type], (long long)writer->n, (long long)writer->dim);
 	memcpy(out, magic, MAGIC);
-	memcpy(out + MAGIC, (const uint8_t[]){1, 0, VECS_HEADER - BEGIN, 0}, 4);
-	memset(out + BEGIN, ' ', VECS_HEADER - BEGIN);
+	memcpy(out + MAGIC, (const uint8_t[]){1, 0, LENGTH - BEGIN, 0}, 4);
+	memset(out + BEGIN, ' ', LENGTH - BEGIN);
 	memcpy(out + BEGIN, text, (size_t)length);
-	out[VECS_HEADER - 1] = '\n';
-	return VECS_HEADER;
+	out[LENGTH - 1] = '\n';
+	return LENGTH;
 }
 
 const struct vecs_plan vecs_npy = {.parse = npy_parse, .header = npy_header, .max_n = VECS_MAX_N};

@@ -1,12 +1,9 @@
-/* Storage in a plain file: a header, rows, nothing else. The format's plan says what surrounds the rows.
+/* Reading a plain file: a header, rows, nothing else. The format's plan says what surrounds the rows.
  *
  * Rows are read with pread, so that a file that shrinks meanwhile gives a short read, an error. Only
  * kith_vecs_map maps the file; there the size is checked before each look, but a file cut off between the
  * look and the caller's use of the pages raises SIGBUS: whoever maps files that others truncate must copy
  * with kith_vecs_read instead.
- *
- * Rows are written through one buffer. A header with a count goes first with n = 0 and is overwritten at the
- * end; what cannot seek (a pipe) cannot hold such a format.
  */
 #include "lib/store/vecs.h"
 
@@ -16,8 +13,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- reading ---- */
 
 kith_status vecs_file_open(const char *path, int *fd, int64_t *size)
 {
@@ -74,13 +69,14 @@ static kith_status check_rows(const kith_vecs *vecs, const void *rows, int64_t f
 	if (!vecs->name.format->plan->prefixed)
 		return KITH_OK;
 	for (int64_t i = 0; i < n; i++, row += vecs->layout.stride) {
+		const int64_t at = first + i;
 		int32_t dim;
 		memcpy(&dim, row, sizeof dim);
 		if (dim != vecs->layout.dim)
 			return vecs_fail(KITH_FORMAT, vecs->name.path,
 			    "vector %lld has dimension %d, but vector 0 has %lld: damaged, or not of this "
 			    "format",
-			    (long long)(first + i), (int)dim, (long long)vecs->layout.dim);
+			    (long long)at, (int)dim, (long long)vecs->layout.dim);
 	}
 	return KITH_OK;
 }
@@ -167,7 +163,7 @@ static kith_status plain_map(kith_vecs *vecs, int64_t first, int64_t n, const vo
 	if (st.st_size < vecs->bytes)
 		return fail_shrank(vecs);
 	kith_status status = vecs->map ? KITH_OK : map_file(vecs);
-	if (status)
+	if (!vecs->map)
 		return status;
 	const uint8_t *row = vecs->map + row_offset(&vecs->layout, first);
 	status = check_rows(vecs, row, first, n);
@@ -190,91 +186,10 @@ static void plain_close(kith_vecs *vecs)
 		close(vecs->fd);
 }
 
-/* ---- writing ---- */
-
-static kith_status flush(kith_vecs_writer *writer)
-{
-	kith_status status = vecs_target_write(&writer->target, writer->buffer, writer->used, -1);
-	writer->used = 0;
-	return status;
-}
-
-static kith_status put(kith_vecs_writer *writer, const void *bytes, size_t n)
-{
-	if (n > VECS_SCRATCH - writer->used) {
-		kith_status status = flush(writer);
-		if (status)
-			return status;
-	}
-	if (n >= VECS_SCRATCH)
-		return vecs_target_write(&writer->target, bytes, n, -1);
-	memcpy(writer->buffer + writer->used, bytes, n);
-	writer->used += n;
-	return KITH_OK;
-}
-
-static kith_status plain_create(kith_vecs_writer *writer)
-{
-	const struct vecs_format *format = writer->name.format;
-	uint8_t header[VECS_HEADER];
-	kith_status status = vecs_target_open(&writer->target, writer->name.path);
-	if (status)
-		return status;
-	if (format->plan->header && !writer->target.temp)
-		return vecs_fail(KITH_UNSUPPORTED, writer->name.path,
-		    "is a pipe or a device, but %s begins with a count that is known at the end; write "
-		    "fvecs, "
-		    "bvecs or ivecs",
-		    format->extension);
-	writer->buffer = mem_alloc(VECS_SCRATCH, 1);
-	if (!writer->buffer)
-		return fail_nomem("a write buffer", VECS_SCRATCH);
-	if (!format->plan->header)
-		return KITH_OK;
-	return put(writer, header, format->plan->header(writer->type, 0, writer->dim, header));
-}
-
-static kith_status plain_append(kith_vecs_writer *writer, int64_t n, const void *x)
-{
-	const struct vecs_plan *plan = writer->name.format->plan;
-	const size_t row = (size_t)writer->dim * vecs_cell_size((enum vecs_cell)writer->type);
-	const int32_t dim = (int32_t)writer->dim;
-	if (!plan->prefixed)
-		return put(writer, x, (size_t)n * row);
-	for (int64_t i = 0; i < n; i++) {
-		kith_status status = put(writer, &dim, sizeof dim);
-		if (!status)
-			status = put(writer, (const char *)x + (size_t)i * row, row);
-		if (status)
-			return status;
-	}
-	return KITH_OK;
-}
-
-static kith_status plain_finish(kith_vecs_writer *writer)
-{
-	const struct vecs_plan *plan = writer->name.format->plan;
-	uint8_t header[VECS_HEADER];
-	kith_status status = flush(writer);
-	if (status || !plan->header)
-		return status;
-	size_t length = plan->header(writer->type, writer->n, writer->dim, header);
-	return vecs_target_write(&writer->target, header, length, 0);
-}
-
-static void plain_free(kith_vecs_writer *writer)
-{
-	mem_free(writer->buffer);
-}
-
 const struct vecs_storage vecs_plain = {
     .open = plain_open,
     .load = plain_load,
     .map = plain_map,
     .drop = plain_drop,
     .close = plain_close,
-    .create = plain_create,
-    .append = plain_append,
-    .finish = plain_finish,
-    .free = plain_free,
 };

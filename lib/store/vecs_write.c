@@ -1,9 +1,11 @@
-/* Writing vector files: the arguments are checked here, the bytes go to the format's storage, and the file
- * takes its name when all of them are on disk.
+/* Writing vector files. Rows go through one buffer into a temporary, which takes the file's name when all of
+ * them are on disk. A header with a count goes first with n = 0 and is overwritten at the end; what cannot
+ * seek (a pipe) cannot hold such a format.
  */
 #include "lib/store/vecs.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* A type that the format cannot hold is refused with the formats' own list of what it can. */
 static kith_status check_type(const struct vecs_name *name, kith_type type)
@@ -19,14 +21,95 @@ static kith_status check_type(const struct vecs_name *name, kith_type type)
 	    kith_type_name(type), instead[type]);
 }
 
+/* HDF5 only: a set by a plain name in a new file. */
+static kith_status check_set(const struct vecs_name *name)
+{
+	struct stat st;
+	if (!name->format->plan->sets)
+		return KITH_OK;
+	if (strlen(name->set) > VECS_LONGEST_SET || strchr(name->set, '/') || strcmp(name->set, ".") == 0)
+		return vecs_fail(KITH_UNSUPPORTED, name->path,
+		    "a set '%.60s' is not written: use a name of at most %d bytes without '/'", name->set,
+		    VECS_LONGEST_SET);
+	if (stat(name->path, &st) == 0)
+		return vecs_fail(KITH_INVALID, name->path,
+		    "exists, and may hold other sets: kith writes one set to a new file");
+	return KITH_OK;
+}
+
+static kith_status flush(kith_vecs_writer *writer)
+{
+	kith_status status = vecs_target_write(&writer->target, writer->buffer, writer->used, -1);
+	writer->used = 0;
+	return status;
+}
+
+static kith_status put(kith_vecs_writer *writer, const void *bytes, size_t n)
+{
+	if (n > VECS_SCRATCH - writer->used) {
+		kith_status status = flush(writer);
+		if (status)
+			return status;
+	}
+	if (n >= VECS_SCRATCH)
+		return vecs_target_write(&writer->target, bytes, n, -1);
+	memcpy(writer->buffer + writer->used, bytes, n);
+	writer->used += n;
+	return KITH_OK;
+}
+
+static kith_status open_writer(kith_vecs_writer *writer)
+{
+	const struct vecs_format *format = writer->name.format;
+	uint8_t header[VECS_HEADER];
+	kith_status status = vecs_target_open(&writer->target, writer->name.path);
+	if (status)
+		return status;
+	if (format->plan->header && !writer->target.temp)
+		return vecs_fail(KITH_UNSUPPORTED, writer->name.path,
+		    "is a pipe or a device, but %s begins with a count that is known at the end; write "
+		    "fvecs, "
+		    "bvecs or ivecs",
+		    format->extension);
+	writer->buffer = mem_alloc(VECS_SCRATCH, 1);
+	if (!writer->buffer)
+		return fail_nomem("a write buffer", VECS_SCRATCH);
+	return format->plan->header ? put(writer, header, format->plan->header(writer, header)) : KITH_OK;
+}
+
+static kith_status put_rows(kith_vecs_writer *writer, int64_t n, const void *x)
+{
+	const size_t row = (size_t)writer->dim * vecs_cell_size((enum vecs_cell)writer->type);
+	const int32_t dim = (int32_t)writer->dim;
+	if (!writer->name.format->plan->prefixed)
+		return put(writer, x, (size_t)n * row);
+	for (int64_t i = 0; i < n; i++) {
+		kith_status status = put(writer, &dim, sizeof dim);
+		if (!status)
+			status = put(writer, (const char *)x + (size_t)i * row, row);
+		if (status)
+			return status;
+	}
+	return KITH_OK;
+}
+
+/* The rows that are left, and the header, which now knows their number. */
+static kith_status put_rest(kith_vecs_writer *writer)
+{
+	const struct vecs_plan *plan = writer->name.format->plan;
+	uint8_t header[VECS_HEADER];
+	kith_status status = flush(writer);
+	if (status || !plan->header)
+		return status;
+	return vecs_target_write(&writer->target, header, plan->header(writer, header), 0);
+}
+
 /* Frees the writer, and the temporary if it was not committed. */
 static void writer_free(kith_vecs_writer *writer)
 {
-	if (writer->name.path) {
-		writer->name.format->storage->free(writer);
-		vecs_target_free(&writer->target);
-	}
+	vecs_target_free(&writer->target);
 	vecs_name_free(&writer->name);
+	mem_free(writer->buffer);
 	mem_free(writer);
 }
 
@@ -53,7 +136,9 @@ kith_status kith_vecs_create(kith_vecs_writer **out, const char *path, kith_type
 	if (!status)
 		status = check_type(&writer->name, type);
 	if (!status)
-		status = writer->name.format->storage->create(writer);
+		status = check_set(&writer->name);
+	if (!status)
+		status = open_writer(writer);
 	if (status) {
 		writer_free(writer);
 		return status;
@@ -67,7 +152,7 @@ kith_status kith_vecs_append(kith_vecs_writer *writer, int64_t n, const void *x)
 	if (!writer || (!x && n > 0))
 		return fail(KITH_INVALID, "kith_vecs_append: %s is NULL", writer ? "x" : "writer");
 	const struct vecs_format *format = writer->name.format;
-	const int64_t max_n = format->plan ? format->plan->max_n : VECS_MAX_N;
+	const int64_t max_n = format->plan->max_n;
 	if (n < 0 || n > max_n - writer->n)
 		return vecs_fail(KITH_INVALID, writer->name.path,
 		    "%lld more vectors after %lld; %s holds 0 to %lld", (long long)n, (long long)writer->n,
@@ -76,7 +161,7 @@ kith_status kith_vecs_append(kith_vecs_writer *writer, int64_t n, const void *x)
 		return vecs_fail(KITH_IO, writer->name.path, "an earlier write failed");
 	if (n == 0)
 		return KITH_OK;
-	kith_status status = format->storage->append(writer, n, x);
+	kith_status status = put_rows(writer, n, x);
 	writer->broken = status != KITH_OK;
 	if (!status)
 		writer->n += n;
@@ -94,7 +179,7 @@ kith_status kith_vecs_finish(kith_vecs_writer *writer)
 		status = vecs_fail(
 		    KITH_INVALID, writer->name.path, "not written: a file of 0 vectors cannot be opened");
 	else
-		status = writer->name.format->storage->finish(writer);
+		status = put_rest(writer);
 	if (!status)
 		status = vecs_target_commit(&writer->target);
 	writer_free(writer);

@@ -51,8 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kith_vecs *vecs;
 	if (size == 0)
 		return 0;
-	snprintf(
-	    path, sizeof path, "/tmp/fuzz_vecs.%ld.%s", (long)getpid(), extensions[data[0] % EXTENSIONS]);
+	snprintf(path, sizeof path, "%s/fuzz_vecs.%ld.%s", P_tmpdir, (long)getpid(),
+	    extensions[data[0] % EXTENSIONS]);
 	put_file(path, data + 1, size - 1);
 	if (kith_vecs_open(&vecs, path) == KITH_OK) {
 		kith_vecs_info info = {.size = sizeof info};

@@ -272,6 +272,44 @@ START_TEST(formats_are_listed)
 }
 END_TEST
 
+#if defined(__linux__)
+static long resident_file_kib(void)
+{
+	char line[256];
+	long kib = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "RssFile: %ld", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* A file is streamed through its map in little memory. */
+START_TEST(drop_gives_memory_back)
+{
+	enum { N = 60000, DIM = 200, BATCH = 5000 };
+	uint8_t *x = make_values(KITH_U8, N * DIM);
+	check_ok(kith_vecs_write(at("a.bvecs"), KITH_U8, N, DIM, x));
+	free(x);
+	kith_vecs *vecs = open_ok(at("a.bvecs"));
+	const long before = resident_file_kib();
+	long most = 0;
+	for (int64_t first = 0; first < N; first += BATCH) {
+		const void *rows;
+		size_t stride;
+		check_ok(kith_vecs_map(vecs, first, BATCH, &rows, &stride));
+		const long now = resident_file_kib() - before;
+		most = now > most ? now : most;
+		kith_vecs_drop(vecs);
+	}
+	ck_assert_int_lt(most, 4096);
+	kith_vecs_close(vecs);
+}
+END_TEST
+#endif
+
 /* Real files, where they are: KITH_DATA, or shared/data beside the source. */
 START_TEST(real_data)
 {
@@ -317,6 +355,9 @@ int main(void)
 	tcase_add_test(tc, wide_conversion_refused);
 	tcase_add_test(tc, arguments);
 	tcase_add_test(tc, formats_are_listed);
+#if defined(__linux__)
+	tcase_add_test(tc, drop_gives_memory_back);
+#endif
 	tcase_add_test(tc, real_data);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);

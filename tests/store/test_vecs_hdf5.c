@@ -3,6 +3,8 @@
 #include "tests/store/test_vecs.h"
 
 #include <hdf5.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 START_TEST(round_trip)
 {
@@ -15,8 +17,8 @@ START_TEST(round_trip)
 		check_content(at("a.hdf5"), "hdf5", type, n, dim, false);
 		check_content(at("a.hdf5:train"), "hdf5", type, n, dim, false);
 		ck_assert_int_eq(unlink(at("a.hdf5")), 0);
-		check_ok(kith_vecs_write(at("B.H5:some/where/test"), type, n, dim, x));
-		check_content(at("B.H5:some/where/test"), "h5", type, n, dim, false);
+		check_ok(kith_vecs_write(at("B.H5:test"), type, n, dim, x));
+		check_content(at("B.H5:test"), "h5", type, n, dim, false);
 		ck_assert_int_eq(unlink(at("B.H5")), 0);
 		free(x);
 	}
@@ -133,8 +135,19 @@ START_TEST(bad_names)
 	check_fails(kith_vecs_write(at("no/such/a.hdf5"), KITH_F32, 1, 2, x), KITH_IO, "no/such");
 	ck_assert_int_eq(symlink("/dev/null", at("null.h5")), 0);
 	check_fails(kith_vecs_write(at("null.h5"), KITH_F32, 1, 2, x), KITH_INVALID, "exists");
-	check_fails(kith_vecs_write(at("c.h5:train/"), KITH_F32, 0, 2, x), KITH_INVALID, "0 vectors");
-	ck_assert_int_eq(count_files(), 3);
+	check_fails(kith_vecs_write(at("c.h5:train"), KITH_F32, 0, 2, x), KITH_INVALID, "0 vectors");
+	check_fails(
+	    kith_vecs_write(at("c.h5:group/train"), KITH_F32, 1, 2, x), KITH_UNSUPPORTED, "group/train");
+	check_fails(kith_vecs_write(at("c.h5:."), KITH_F32, 1, 2, x), KITH_UNSUPPORTED, "'.'");
+	char longest[300];
+	memset(longest, 'x', sizeof longest);
+	memcpy(longest, "d.h5:", 5);
+	longest[5 + 201] = 0;
+	check_fails(kith_vecs_write(at(longest), KITH_F32, 1, 2, x), KITH_UNSUPPORTED, "200 bytes");
+	longest[5 + 200] = 0;
+	check_ok(kith_vecs_write(at(longest), KITH_F32, 1, 2, (float[]){0, 37}));
+	check_content(at(longest), "h5", KITH_F32, 1, 2, false);
+	ck_assert_int_eq(count_files(), 4);
 }
 END_TEST
 
@@ -147,6 +160,42 @@ START_TEST(cut_off)
 	ck_assert_int_eq(truncate(at("a.h5"), 50000), 0);
 	kith_vecs *vecs;
 	ck_assert_int_ne(kith_vecs_open(&vecs, at("a.h5")), KITH_OK);
+	free(x);
+}
+END_TEST
+
+/* Compressed chunks full of nonsense. */
+START_TEST(damaged)
+{
+	enum { N = 3000, DIM = 8 };
+	float *x = make_values(KITH_F32, N * DIM);
+	const hsize_t extent[2] = {N, DIM}, chunk[2] = {100, 8};
+	put_set("a.h5", 2, extent, chunk, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, x);
+	int fd = open(at("a.h5"), O_RDWR);
+	char nonsense[64];
+	memset(nonsense, 0x5a, sizeof nonsense);
+	for (off_t at_byte = 4096; at_byte < lseek(fd, 0, SEEK_END); at_byte += 128)
+		ck_assert_int_eq(pwrite(fd, nonsense, sizeof nonsense, at_byte), sizeof nonsense);
+	close(fd);
+	kith_vecs *vecs;
+	kith_status status = kith_vecs_open(&vecs, at("a.h5"));
+	if (!status)
+		status = kith_vecs_read(vecs, 0, N, KITH_F32, x);
+	ck_assert_int_ne(status, KITH_OK);
+	kith_vecs_close(vecs);
+	free(x);
+}
+END_TEST
+
+START_TEST(file_too_big)
+{
+	enum { N = 100000 };
+	float *x = make_values(KITH_F32, N * 4);
+	const struct rlimit small = {65536, 65536};
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	check_fails(kith_vecs_write(at("a.h5"), KITH_F32, N, 4, x), KITH_IO, "File too large");
+	ck_assert_int_eq(count_files(), 0);
 	free(x);
 }
 END_TEST
@@ -210,6 +259,8 @@ int main(void)
 	tcase_add_test(tc, bad_sets);
 	tcase_add_test(tc, bad_names);
 	tcase_add_test(tc, cut_off);
+	tcase_add_test(tc, damaged);
+	tcase_add_test(tc, file_too_big);
 	tcase_add_test(tc, abandon_leaves_nothing);
 	tcase_add_test(tc, errors_stay_the_hosts);
 	tcase_add_loop_test(tc, allocation_failures, 0, 2);

@@ -195,7 +195,11 @@ class Bad(Case):
                            ((self.base, self.query, "--filter", "5:2"), "MIN:MAX"),
                            ((self.base, self.query, "--filter", "-1:2"), "MIN:MAX"),
                            ((self.base, self.query, "--filter", "1:2:3"), "MIN:MAX"),
-                           ((self.base, self.query, "--ids", "x.ivecs", "--distances", "x.ivecs"), "two names"),
+                           ((self.base, self.query, "--ids", self.path("x.npy"), "--distances", self.path("x.npy")), "two names"),
+                           ((self.base, self.query, "--ids", self.path("x.npy"), "--distances",
+                             self.path("../") + os.path.basename(self.folder) + "/x.npy"), "two names"),
+                           ((self.base, self.query, "--ids", self.path("x.h5:i"), "--distances",
+                             self.path("x.h5:d")), "two names"),
                            ((self.base, ""), "empty")):
             with self.subTest(args=args):
                 self.knn_fails(2, *args, says=says)

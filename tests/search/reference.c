@@ -1,0 +1,213 @@
+/* The answer by brute force: double precision, no blocking, no pruning.
+ *
+ * What must be equal. A key is a sum of d products, formed in double by kith and here in another order; the
+ * two may differ by d roundings of 2^-53, at most some 1e-13 of Σ |terms| (for squared distances that is the
+ * key itself, for inner products at most ‖x‖ ‖q‖). Rows whose keys lie closer together than 1e-12 of that are
+ * not told apart here, any order will do, unless they are equal rows (whose keys are the same bits in any
+ * program) or all keys are integers, which both sides compute without rounding: then ids must be equal.
+ */
+#include "tests/search/problem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+double problem_key(const struct problem *p, int64_t query, int64_t row)
+{
+	const float *q = p->qf + query * p->dim, *x = p->xf + row * p->dim;
+	double sum[4] = {0};
+	bool l2 = p->metric == KITH_L2;
+	int64_t j = 0;
+	for (; j + 4 <= p->dim; j += 4)
+		for (int i = 0; i < 4; i++) {
+			double a = (double)q[j + i], b = (double)x[j + i];
+			sum[i] += l2 ? (a - b) * (a - b) : a * b;
+		}
+	for (; j < p->dim; j++) {
+		double a = (double)q[j], b = (double)x[j];
+		sum[0] += l2 ? (a - b) * (a - b) : a * b;
+	}
+	double total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+	return l2 ? total : -total;
+}
+
+double problem_tolerance(const struct problem *p, int64_t query, int64_t row, double key)
+{
+	if (p->integral)
+		return 0;
+	return 1e-12 * (p->metric == KITH_L2 ? key : p->xnorm[row] * p->qnorm[query]);
+}
+
+static int64_t row_of(const struct problem *p, int64_t id)
+{
+	int64_t low = 0, high = p->n;
+	while (low < high) {
+		int64_t mid = low + (high - low) / 2;
+		if (p->by_id[mid][0] < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < p->n && p->by_id[low][0] == id ? p->by_id[low][1] : -1;
+}
+
+struct hit {
+	double key;
+	int64_t id, row;
+};
+
+static int compare_hits(const void *a, const void *b)
+{
+	const struct hit *x = a, *y = b;
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* The k first of the rows that pass, in order; returns how many. */
+static int64_t best(const struct problem *p, int64_t query, int64_t k, struct hit *hits)
+{
+	int64_t n = 0;
+	bool few = k <= 128;
+	for (int64_t row = 0; row < p->n; row++) {
+		if (p->pass && !p->pass[row])
+			continue;
+		struct hit hit = {problem_key(p, query, row), p->ids ? p->ids[row] : row, row};
+		if (!few) {
+			hits[n++] = hit;
+			continue;
+		}
+		if (n == k && compare_hits(&hits[k - 1], &hit) < 0)
+			continue;
+		int64_t at = n < k ? n++ : k - 1;
+		for (; at > 0 && compare_hits(&hits[at - 1], &hit) > 0; at--)
+			hits[at] = hits[at - 1];
+		hits[at] = hit;
+	}
+	if (!few)
+		qsort(hits, (size_t)n, sizeof *hits, compare_hits);
+	return n < k ? n : k;
+}
+
+static float toward(double x, double by, float end)
+{
+	return nextafterf((float)(x + by), end);
+}
+
+/* The reported distance is the key, rounded once, give or take the tolerance and one unit. */
+static void check_dist(const struct problem *p, int64_t query, int64_t row, float dist)
+{
+	double key = problem_key(p, query, row), off = problem_tolerance(p, query, row, key);
+	float score = p->metric == KITH_L2 ? dist : -dist;
+	bool fits = p->integral ? score == (float)key
+	                        : score >= toward(key, -off, -INFINITY) && score <= toward(key, off, INFINITY);
+	if (!fits)
+		ck_abort_msg("%s: query %lld, row %lld: distance %.9g, not %.17g", p->text, (long long)query,
+		    (long long)row, (double)dist, p->metric == KITH_L2 ? key : -key);
+}
+
+static bool same_row(const struct problem *p, int64_t a, int64_t b)
+{
+	size_t bytes = (size_t)p->dim * sizeof(float);
+	return memcmp(p->xf + a * p->dim, p->xf + b * p->dim, bytes) == 0;
+}
+
+static void check_hit(const struct problem *p, int64_t query, int64_t rank, const struct hit *want, int64_t id)
+{
+	int64_t row = row_of(p, id);
+	if (row < 0 || (p->pass && !p->pass[row]))
+		ck_abort_msg("%s: query %lld, rank %lld: id %lld is %s", p->text, (long long)query,
+		    (long long)rank, (long long)id, row < 0 ? "not in the index" : "filtered out");
+	if (id == want->id)
+		return;
+	double key = problem_key(p, query, row);
+	double off = problem_tolerance(p, query, row, key) +
+	             problem_tolerance(p, query, want->row, want->key);
+	if (same_row(p, row, want->row) || !(fabs(key - want->key) <= off) || p->integral)
+		ck_abort_msg("%s: query %lld, rank %lld: id %lld with key %.17g, not id %lld with key %.17g",
+		    p->text, (long long)query, (long long)rank, (long long)id, key, (long long)want->id,
+		    want->key);
+}
+
+static void check_distinct(const struct problem *p, int64_t query, const int64_t *ids, int64_t n, uint8_t *seen)
+{
+	for (int64_t j = 0; j < n; j++) {
+		int64_t row = row_of(p, ids[j]);
+		if (seen[row]++)
+			ck_abort_msg("%s: query %lld: id %lld twice", p->text, (long long)query,
+			    (long long)ids[j]);
+	}
+	for (int64_t j = 0; j < n; j++)
+		seen[row_of(p, ids[j])] = 0;
+}
+
+void problem_check_topk(const struct problem *p, const float *dist, const int64_t *ids)
+{
+	struct hit *hits = make(p->n > p->k ? p->n : p->k, sizeof *hits);
+	uint8_t *seen = make(p->n, 1);
+	float none = p->metric == KITH_L2 ? INFINITY : -INFINITY;
+	for (int64_t query = 0; query < p->nq; query++) {
+		int64_t n = best(p, query, p->k, hits);
+		REQUIRE(n == (p->passing < p->k ? p->passing : p->k));
+		for (int64_t j = 0; j < p->k; j++) {
+			float d = dist[query * p->k + j];
+			int64_t id = ids[query * p->k + j];
+			if (j < n) {
+				check_hit(p, query, j, &hits[j], id);
+				check_dist(p, query, row_of(p, id), d);
+			} else if (id != -1 || d != none) {
+				ck_abort_msg("%s: query %lld, rank %lld of %lld: id %lld, distance %g", p->text,
+				    (long long)query, (long long)j, (long long)n, (long long)id, (double)d);
+			}
+		}
+		check_distinct(p, query, ids + query * p->k, n, seen);
+	}
+	free(hits);
+	free(seen);
+}
+
+/* One list: sorted, everything in it within the radius, nothing left out. */
+static void check_list(const struct problem *p, int64_t query, double limit, int64_t n, const float *dist,
+    const int64_t *ids, uint8_t *listed)
+{
+	double sign = p->metric == KITH_L2 ? 1 : -1;
+	memset(listed, 0, (size_t)p->n);
+	for (int64_t j = 0; j < n; j++) {
+		int64_t row = row_of(p, ids[j]);
+		REQUIRE(row >= 0 && !listed[row] && (!p->pass || p->pass[row]));
+		listed[row] = 1;
+		check_dist(p, query, row, dist[j]);
+		if (j && (sign * (double)dist[j - 1] > sign * (double)dist[j] ||
+		          (p->integral && dist[j - 1] == dist[j] && ids[j - 1] > ids[j] &&
+		              problem_key(p, query, row) ==
+		                  problem_key(p, query, row_of(p, ids[j - 1])))))
+			ck_abort_msg("%s: query %lld: result %lld is out of order", p->text, (long long)query,
+			    (long long)j);
+	}
+	for (int64_t row = 0; row < p->n; row++) {
+		double key = problem_key(p, query, row), off = problem_tolerance(p, query, row, key);
+		bool passes = !p->pass || p->pass[row];
+		if ((listed[row] && key - off > limit) || (!listed[row] && passes && key + off <= limit))
+			ck_abort_msg("%s: query %lld: row %lld with key %.17g is %s, the limit is %.17g",
+			    p->text, (long long)query, (long long)row, key,
+			    listed[row] ? "listed" : "missing", limit);
+	}
+}
+
+void problem_check_range(const struct problem *p, float radius, const kith_ranges *ranges)
+{
+	uint8_t *listed = make(p->n, 1);
+	int64_t total = 0;
+	REQUIRE(kith_ranges_queries(ranges) == p->nq);
+	for (int64_t query = 0; query < p->nq; query++) {
+		int64_t n;
+		const float *dist;
+		const int64_t *ids;
+		OK(kith_ranges_get(ranges, query, &n, &dist, &ids));
+		check_list(p, query, p->metric == KITH_L2 ? (double)radius : -(double)radius, n, dist, ids,
+		    listed);
+		total += n;
+	}
+	REQUIRE(kith_ranges_total(ranges) == total);
+	free(listed);
+}
