@@ -160,7 +160,8 @@ static void measure_memory(struct bench *bench)
 	printf("%s\n", cpu);
 	printf("read bandwidth    DRAM, 1 thread   %9.2f GB/s  (%zu MiB)\n",
 	    1e-9 * bench->limits.rate[LIMIT_DRAM], b->big_bytes >> 20);
-	printf("                  DRAM, %d threads  %9.2f GB/s\n", s->threads, 1e-9 * all);
+	if (s->threads > 1)
+		printf("                  DRAM, %d threads  %9.2f GB/s\n", s->threads, 1e-9 * all);
 	printf("                  L2               %9.2f GB/s  (%zu KiB)\n",
 	    1e-9 * bench->limits.rate[LIMIT_L2], b->l2_bytes >> 10);
 	if (bench->json != NULL)

@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 
 CASES = {
@@ -70,11 +71,14 @@ def load(name):
 
 
 def package_version(module, name):
+    """Of the module that was really imported: another one of that name may be installed."""
     if hasattr(module, "__version__"):
         return module.__version__
     try:
-        from importlib.metadata import version
-        return version(name)
+        from importlib.metadata import distribution
+        package = distribution(name)
+        here = os.path.realpath(package.locate_file(""))
+        return package.version if os.path.realpath(module.__file__).startswith(here) else "a build of its own"
     except Exception:  # whatever the packaging lacks, a benchmark need not fail for it
         return "unknown"
 
@@ -108,7 +112,7 @@ class Bench:
         self.base_own, self.queries_own = base, queries
         self.base = np.ascontiguousarray(base, np.float32)
         self.queries = np.ascontiguousarray(queries, np.float32)
-        self.cache, self.results = {}, []
+        self.cache, self.results, self.bits = {}, [], None
 
     def once(self, key, make):
         if key not in self.cache:
@@ -144,7 +148,8 @@ class Bench:
         if not hasattr(faiss, "SearchParameters"):
             return None
         if hasattr(faiss, "IDSelectorBitmap"):
-            selector = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+            self.bits = np.packbits(mask, bitorder="little")  # FAISS keeps a bare pointer to it
+            selector = faiss.IDSelectorBitmap(self.bits)
         else:
             selector = faiss.IDSelectorBatch(np.flatnonzero(mask))
         params = faiss.SearchParameters(sel=selector)
@@ -266,12 +271,16 @@ def show(row):
 
 
 def bandwidth():
-    """Read bandwidth of this machine, as bench_micro measures it: one query cannot beat it."""
+    """Read bandwidth of this machine in GB/s, as bench_micro measures it: one query cannot beat it."""
     tool = os.path.join(ARGS.build, "benchmarks", "bench_micro")
-    if os.path.exists(tool):
-        run = subprocess.run([tool, "--limits", "--threads", str(ARGS.threads)], stdout=subprocess.PIPE)
-        return run.stdout.decode().strip()
-    return ""
+    if not os.path.exists(tool):
+        return {}
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        subprocess.run([tool, "--limits", "--threads", str(ARGS.threads), "--json", file.name],
+                       stdout=subprocess.DEVNULL, check=True)
+        with open(file.name) as written:
+            rates = json.load(written)["read_bandwidth"]
+    return {key: round(rate / 1e9, 1) for key, rate in rates.items()}
 
 
 def main():
@@ -287,7 +296,7 @@ def main():
         base, queries = data.synthetic(ARGS.n or 1_000_000, 10_000, ARGS.dim)
     env = environment(kith, faiss, hnswlib)
     env["base"], env["dim"], env["type"] = len(base), base.shape[1], str(base.dtype)
-    env["read_bandwidth"] = bandwidth()
+    env["read_gb_per_s"] = bandwidth()
     for key, value in env.items():
         print(f"{key:15s} {value}")
     print(f"\n{'case':9s} {'library':13s} {'queries':>7s} {'at once':>7s} {'k':>5s} {'µs/query':>12s} "

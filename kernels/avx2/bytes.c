@@ -81,49 +81,22 @@ ALWAYS_INLINE void rows_i32(enum op op, enum type type, const void *q, const voi
 	}
 }
 
-void l2sq_u8_avx2(const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(L2SQ, U8, q, rows, stride, NULL, n, d, out);
-}
+#define ROWS(op, OP, type, TYPE)                                                                             \
+	void op##_##type##_avx2(                                                                             \
+	    const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)              \
+	{                                                                                                    \
+		rows_i32(OP, TYPE, q, rows, stride, NULL, n, d, out);                                        \
+	}                                                                                                    \
+	void op##_##type##_gather_avx2(const void *q, const void *rows, size_t stride, const uint32_t *pos,  \
+	    int64_t n, int64_t d, int32_t *out)                                                              \
+	{                                                                                                    \
+		rows_i32(OP, TYPE, q, rows, stride, pos, n, d, out);                                         \
+	}
 
-void ip_u8_avx2(const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(IP, U8, q, rows, stride, NULL, n, d, out);
-}
-
-void l2sq_i8_avx2(const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(L2SQ, I8, q, rows, stride, NULL, n, d, out);
-}
-
-void ip_i8_avx2(const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(IP, I8, q, rows, stride, NULL, n, d, out);
-}
-
-void l2sq_u8_gather_avx2(
-    const void *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(L2SQ, U8, q, rows, stride, pos, n, d, out);
-}
-
-void ip_u8_gather_avx2(
-    const void *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(IP, U8, q, rows, stride, pos, n, d, out);
-}
-
-void l2sq_i8_gather_avx2(
-    const void *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(L2SQ, I8, q, rows, stride, pos, n, d, out);
-}
-
-void ip_i8_gather_avx2(
-    const void *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(IP, I8, q, rows, stride, pos, n, d, out);
-}
+ROWS(l2sq, L2SQ, u8, U8)
+ROWS(ip, IP, u8, U8)
+ROWS(l2sq, L2SQ, i8, I8)
+ROWS(ip, IP, i8, I8)
 
 void normsq_u8_avx2(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
 {

@@ -83,49 +83,22 @@ ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const vo
 	}
 }
 
-void l2sq_f32_avx2(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	rows_f32(L2SQ, F32, q, rows, stride, NULL, n, d, out);
-}
+#define ROWS(op, OP, type, TYPE)                                                                             \
+	void op##_##type##_avx2(                                                                             \
+	    const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)               \
+	{                                                                                                    \
+		rows_f32(OP, TYPE, q, rows, stride, NULL, n, d, out);                                        \
+	}                                                                                                    \
+	void op##_##type##_gather_avx2(const float *q, const void *rows, size_t stride, const uint32_t *pos, \
+	    int64_t n, int64_t d, float *out)                                                                \
+	{                                                                                                    \
+		rows_f32(OP, TYPE, q, rows, stride, pos, n, d, out);                                         \
+	}
 
-void ip_f32_avx2(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	rows_f32(IP, F32, q, rows, stride, NULL, n, d, out);
-}
-
-void l2sq_bf16_avx2(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	rows_f32(L2SQ, BF16, q, rows, stride, NULL, n, d, out);
-}
-
-void ip_bf16_avx2(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	rows_f32(IP, BF16, q, rows, stride, NULL, n, d, out);
-}
-
-void l2sq_f32_gather_avx2(
-    const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out)
-{
-	rows_f32(L2SQ, F32, q, rows, stride, pos, n, d, out);
-}
-
-void ip_f32_gather_avx2(
-    const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out)
-{
-	rows_f32(IP, F32, q, rows, stride, pos, n, d, out);
-}
-
-void l2sq_bf16_gather_avx2(
-    const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out)
-{
-	rows_f32(L2SQ, BF16, q, rows, stride, pos, n, d, out);
-}
-
-void ip_bf16_gather_avx2(
-    const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out)
-{
-	rows_f32(IP, BF16, q, rows, stride, pos, n, d, out);
-}
+ROWS(l2sq, L2SQ, f32, F32)
+ROWS(ip, IP, f32, F32)
+ROWS(l2sq, L2SQ, bf16, BF16)
+ROWS(ip, IP, bf16, BF16)
 
 void normsq_f32_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {

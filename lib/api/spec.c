@@ -28,13 +28,13 @@ struct words {
 
 static const struct {
 	const char *word;
-	const struct codec_ops *codec;
-} flat_words[] = {
-    {"Flat", &codec_fp32},
-    {"SQ8_direct", &codec_u8},
-    {"U8", &codec_u8},
-    {"SQ8_direct_signed", &codec_i8},
-    {"I8", &codec_i8},
+	kith_status (*make)(struct codec **out, int64_t dim, bool cosine);
+} codec_words[] = {
+    {"Flat", codec_new_fp32},
+    {"SQ8_direct", codec_new_u8},
+    {"U8", codec_new_u8},
+    {"SQ8_direct_signed", codec_new_i8},
+    {"I8", codec_new_i8},
 };
 
 /* First letters of words that FAISS's factory knows; a number, an option or the end must follow. */
@@ -69,12 +69,13 @@ static kith_status split_words(const char *spec, struct words *words)
 	return KITH_OK;
 }
 
-static const struct codec_ops *find_flat(const char *word)
+/* Number of the word in codec_words, −1: not there. */
+static int find_codec(const char *word)
 {
-	for (size_t i = 0; i < sizeof flat_words / sizeof *flat_words; i++)
-		if (strcmp(word, flat_words[i].word) == 0)
-			return flat_words[i].codec;
-	return NULL;
+	for (size_t i = 0; i < sizeof codec_words / sizeof *codec_words; i++)
+		if (strcmp(word, codec_words[i].word) == 0)
+			return (int)i;
+	return -1;
 }
 
 static bool is_known(const char *word)
@@ -91,7 +92,7 @@ static bool is_known(const char *word)
 static kith_status refuse(const struct words *words, int i)
 {
 	const char *word = words->word[i];
-	if (find_flat(word))
+	if (find_codec(word) >= 0)
 		return fail(
 		    KITH_INVALID, "spec: '%s' (word %d) cannot follow '%s'", word, i + 1, words->word[i - 1]);
 	if (is_known(word))
@@ -114,10 +115,17 @@ kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const 
 	/* Every kith index keeps ids. */
 	if (words.n > 1 && (strcmp(words.word[0], "IDMap") == 0 || strcmp(words.word[0], "IDMap2") == 0))
 		at = 1;
-	const struct codec_ops *codec = find_flat(words.word[at]);
-	if (!codec)
+	int number = find_codec(words.word[at]);
+	if (number < 0)
 		return refuse(&words, at);
 	if (at + 1 < words.n)
 		return refuse(&words, at + 1);
-	return flat_new(out, dim, metric, codec);
+	struct codec *codec;
+	status = codec_words[number].make(&codec, dim, metric == KITH_COSINE);
+	if (status)
+		return status;
+	status = flat_new(out, metric, codec);
+	if (status)
+		codec_free(codec);
+	return status;
 }

@@ -149,15 +149,15 @@ static char *remap(struct buffer *b, size_t want)
 }
 #endif
 
-bool buffer_reserve(struct buffer *b, size_t bytes, bool exact)
+bool buffer_reserve(struct buffer *b, size_t bytes, int spare)
 {
 	if (bytes <= b->capacity)
 		return true;
 	if (bytes > SIZE_MAX / 4)
 		return false;
-	size_t want = bytes;
-	if (!exact && want < b->capacity + b->capacity / 2)
-		want = b->capacity + b->capacity / 2;
+	size_t want = b->capacity + b->capacity / 8 * (size_t)spare;
+	if (want < bytes)
+		want = bytes;
 #if defined(__linux__)
 	bool map = want >= BUFFER_MAP;
 #else

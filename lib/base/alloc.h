@@ -27,9 +27,9 @@ struct buffer {
 	size_t capacity; /* bytes */
 };
 
-/* Make room for `bytes` bytes. exact: no spare; otherwise grows by at least a half. What was stored
- * stays; on failure (false) nothing changed. */
-bool buffer_reserve(struct buffer *b, size_t bytes, bool exact);
+/* Make room for `bytes` bytes, growing by at least `spare` eighths of the present capacity (0: by no more
+ * than is needed). What was stored stays; on failure (false) nothing changed. */
+bool buffer_reserve(struct buffer *b, size_t bytes, int spare);
 void buffer_free(struct buffer *b);
 
 /* Testing: make the n-th allocation from now (1 = the next) fail, and all after it if `sticky`;

@@ -6,9 +6,14 @@
 
 #include <string.h>
 
-static size_t byte_row_bytes(int64_t dim)
+static size_t byte_row_bytes(const struct codec *codec)
 {
-	return (size_t)dim;
+	return (size_t)codec->dim;
+}
+
+static void byte_word(const struct codec *codec, char *word)
+{
+	strcpy(word, codec->ops->type == KITH_U8 ? "SQ8_direct" : "SQ8_direct_signed");
 }
 
 /* Value i of x; NaN stays NaN. */
@@ -47,10 +52,12 @@ static kith_status i8_check(int64_t dim, kith_type type, int64_t n, const void *
 }
 
 /* Both kinds keep the low byte of the integer. */
-static void byte_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x)
+static void byte_write(
+    struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
 {
-	char *out = codes->plane[0].data + (size_t)at * (size_t)codes->dim;
-	size_t count = (size_t)n * (size_t)codes->dim;
+	(void)scratch;
+	char *out = codes->plane[0].data + (size_t)at * (size_t)codes->codec->dim;
+	size_t count = (size_t)n * (size_t)codes->codec->dim;
 	if (type != KITH_F32 && count) {
 		memcpy(out, x, count);
 		return;
@@ -59,22 +66,38 @@ static void byte_write(struct codes *codes, int64_t at, kith_type type, int64_t 
 		out[i] = (char)(int)((const float *)x)[i];
 }
 
-const struct codec_ops codec_u8 = {
-    .word = "SQ8_direct",
+static const struct codec_ops u8_ops = {
     .type = KITH_U8,
-    .row_bytes = byte_row_bytes,
+    .kind = ROWS_U8,
     .planes = 1,
+    .word = byte_word,
+    .row_bytes = byte_row_bytes,
+    .clone = codec_clone_plain,
+    .free = codec_free_plain,
+    .memory = codec_memory_plain,
     .check = u8_check,
     .write = byte_write,
-    .kind = ROWS_U8,
 };
 
-const struct codec_ops codec_i8 = {
-    .word = "SQ8_direct_signed",
+static const struct codec_ops i8_ops = {
     .type = KITH_I8,
-    .row_bytes = byte_row_bytes,
+    .kind = ROWS_I8,
     .planes = 1,
+    .word = byte_word,
+    .row_bytes = byte_row_bytes,
+    .clone = codec_clone_plain,
+    .free = codec_free_plain,
+    .memory = codec_memory_plain,
     .check = i8_check,
     .write = byte_write,
-    .kind = ROWS_I8,
 };
+
+kith_status codec_new_u8(struct codec **out, int64_t dim, bool cosine)
+{
+	return codec_new_plain(out, &u8_ops, dim, cosine);
+}
+
+kith_status codec_new_i8(struct codec **out, int64_t dim, bool cosine)
+{
+	return codec_new_plain(out, &i8_ops, dim, cosine);
+}

@@ -1,10 +1,17 @@
-/* Codecs: how vectors lie in memory. One file per codec; nobody else knows the layout. */
+/* Codecs: how vectors lie in memory. One file per codec; nobody else knows its layout.
+ *
+ * struct codec is what was learnt (shared by all lists of an inverted file), struct codes an array of
+ * vectors encoded with it. A codec either keeps vectors exactly, in rows that kernels read directly (fp32,
+ * u8, i8), or as codes that decode to an approximation (ROWS_CODE: half, sq, pq). Either way struct rows
+ * is how searches see them, and an exact search over codes is exact for the decoded vectors.
+ */
 #ifndef KITH_CODEC_CODEC_H
 #define KITH_CODEC_CODEC_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <kith/index.h>
 #include <kith/library.h>
 
 #include "lib/base/alloc.h"
@@ -12,52 +19,108 @@
 
 struct codes;
 
+struct codec {
+	const struct codec_ops *ops;
+	int64_t dim;
+	bool cosine; /* vectors are kept (or, with ops->normalizes false, meant) at unit length */
+	bool trained;
+};
+
 struct codec_ops {
-	const char *word; /* in factory strings */
-	kith_type type;   /* of the elements that are kept */
-	bool normalizes;  /* stores unit vectors under cosine; others are normalised when read */
-	size_t (*row_bytes)(int64_t dim); /* of each plane */
+	kith_type type;      /* of the elements that are kept; KITH_F32 for codes */
+	enum rows_kind kind; /* of the rows that the codes make up */
+	bool normalizes;     /* stores unit vectors under cosine; others are normalised when read */
+	bool blocked; /* ROWS_CODE: in blocks of 64 vectors, byte b of vector i at block · 64 · row_bytes +
+	                 b · 64 + i % 64; else row after row */
 	int planes;
+
+	/* Factory word ("SQ8", "PQ16x4"), at most 31 characters. */
+	void (*word)(const struct codec *codec, char *word);
+
+	/* Bytes of a vector in each plane: the code size. */
+	size_t (*row_bytes)(const struct codec *codec);
+
+	/* Learn from n finite vectors (of residuals, if those will be kept). NULL: nothing to learn. */
+	kith_status (*train)(struct codec *codec, int64_t n, const float *x, const kith_add_options *options);
+
+	/* Independent copy; release. The struct itself is mem_alloc'ed. */
+	kith_status (*clone)(struct codec **out, const struct codec *codec);
+	void (*free)(struct codec *codec);
+	size_t (*memory)(const struct codec *codec);
 
 	/* Whether n vectors of `type` can be kept; INVALID names the first that cannot. */
 	kith_status (*check)(int64_t dim, kith_type type, int64_t n, const void *x);
 
-	/* Store n vectors, checked before, at positions from `at` (room is there). */
-	void (*write)(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x);
+	/* Store n checked vectors at positions from `at`; room is there. scratch [CODES_SCRATCH(dim)]. */
+	void (*write)(
+	    struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 
 	/* Rows from … to − 1 were written or have moved: renew what is kept about them. NULL: nothing is. */
 	void (*renew)(struct codes *codes, int64_t from, int64_t to);
 
-	/* Rows that this codec's planes make up. */
-	enum rows_kind kind;
+	/* ROWS_CODE: x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe.
+	 */
+	void (*encode)(const struct codec *codec, int64_t n, const float *x, uint8_t *code);
+	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
+
+	/* ROWS_CODE, optional (NULL): keys of up to 64 codes for one query without decoding them.
+	 *
+	 * query_begin fills `state` (query_bytes, 64-byte aligned) from q [dim]: for ip = true keys are
+	 * −⟨q, decode(code)⟩, else ‖q − decode(code)‖². scan writes key [n] of codes first … first + n − 1 of
+	 * the array `codes` (first is a multiple of 64 where blocked, n <= 64) and returns their error. */
+	size_t (*query_bytes)(const struct codec *codec);
+	void (*query_begin)(const struct codec *codec, const float *q, bool ip, void *state);
+	struct slack (*scan)(const struct codec *codec, const void *state, const uint8_t *codes,
+	    int64_t first, int64_t n, float *key);
 };
 
-extern const struct codec_ops codec_fp32, codec_u8, codec_i8;
+/* Exact codecs. They learn nothing and fail only for lack of memory. */
+kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine);
+kith_status codec_new_u8(struct codec **out, int64_t dim, bool cosine);
+kith_status codec_new_i8(struct codec **out, int64_t dim, bool cosine);
+
+kith_status codec_clone(struct codec **out, const struct codec *codec);
+void codec_free(struct codec *codec);
+
+/* For codec_ops: a codec whose struct is all there is of it. */
+kith_status codec_new_plain(struct codec **out, const struct codec_ops *ops, int64_t dim, bool cosine);
+kith_status codec_clone_plain(struct codec **out, const struct codec *codec);
+void codec_free_plain(struct codec *codec);
+size_t codec_memory_plain(const struct codec *codec);
+
+/* For codec_ops of ROWS_CODE: all finite vectors can be kept; write by encode. */
+kith_status coded_check(int64_t dim, kith_type type, int64_t n, const void *x);
+void coded_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 
 /* Vectors of one codec, positions 0 … n − 1. */
 struct codes {
-	const struct codec_ops *ops;
-	int64_t dim, n;
-	bool cosine;
+	const struct codec *codec; /* not owned */
+	int64_t n;
+	const float
+	    *center; /* [dim] subtracted before encoding, added after decoding; NULL: none. Not owned */
 	struct buffer plane[2];
 	struct buffer bounds; /* struct rows_bound per block of rows, where the codec has them */
 };
 
-void codes_init(struct codes *codes, const struct codec_ops *ops, int64_t dim, bool cosine);
+/* Floats of scratch that writing takes. */
+#define CODES_SCRATCH(dim) (CODES_BATCH * (size_t)(dim) + CODES_BATCH * 4 * (size_t)(dim))
+enum { CODES_BATCH = 16 };
+
+void codes_init(struct codes *codes, const struct codec *codec);
 void codes_free(struct codes *codes);
-kith_status codes_copy(struct codes *to, const struct codes *from);
 
-/* Make room for n vectors in all. */
-kith_status codes_reserve(struct codes *codes, int64_t n, bool exact);
+/* Copy for another codec of the same kind and state. */
+kith_status codes_copy(struct codes *to, const struct codes *from, const struct codec *codec);
 
-/* Append or overwrite n vectors that passed check; appending needs room. */
-void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x);
+/* Make room for n vectors in all. spare: how much to grow beyond, in eighths of n (0: exactly). */
+kith_status codes_reserve(struct codes *codes, int64_t n, int spare);
+
+/* Append or overwrite vectors that passed check; appending needs room. */
+void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch);
+void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch);
 
 /* Keep position i where keep bit i is set, in order. */
 void codes_keep(struct codes *codes, const uint64_t *keep);
-
-/* Overwrite position `at`. */
-void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x);
 
 /* View for searching. */
 struct rows codes_rows(const struct codes *codes);

@@ -1,13 +1,14 @@
-/* Codes: growing arrays of encoded vectors, the same for every codec that stores whole rows. */
+/* Codes: growing arrays of encoded vectors, the same for every codec. */
 #include "lib/codec/codec.h"
 
+#include "kernels/kernels.h"
 #include "lib/base/status.h"
 
 #include <string.h>
 
-void codes_init(struct codes *codes, const struct codec_ops *ops, int64_t dim, bool cosine)
+void codes_init(struct codes *codes, const struct codec *codec)
 {
-	*codes = (struct codes){.ops = ops, .dim = dim, .cosine = cosine};
+	*codes = (struct codes){.codec = codec};
 }
 
 void codes_free(struct codes *codes)
@@ -23,31 +24,41 @@ static size_t bounds_bytes(int64_t n)
 	return (size_t)((n + ROWS_BLOCK - 1) / ROWS_BLOCK) * sizeof(struct rows_bound);
 }
 
-kith_status codes_reserve(struct codes *codes, int64_t n, bool exact)
+/* Bytes of a plane of n vectors: whole blocks where there are blocks. False: overflow. */
+static bool plane_bytes(const struct codec *codec, int64_t n, size_t *bytes)
 {
-	size_t row = codes->ops->row_bytes(codes->dim), bytes;
-	if (!size_mul((size_t)n, row, &bytes))
-		return fail(KITH_NOMEM, "no memory for %lld vectors of %zu bytes", (long long)n, row);
-	for (int p = 0; p < codes->ops->planes; p++)
-		if (!buffer_reserve(&codes->plane[p], bytes, exact))
+	size_t rows = (size_t)n;
+	if (codec->ops->blocked)
+		rows = (rows + ROWS_BLOCK - 1) / ROWS_BLOCK * ROWS_BLOCK;
+	return size_mul(rows, codec->ops->row_bytes(codec), bytes);
+}
+
+kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
+{
+	size_t bytes;
+	if (!plane_bytes(codes->codec, n, &bytes))
+		return fail(KITH_NOMEM, "no memory for %lld vectors", (long long)n);
+	for (int p = 0; p < codes->codec->ops->planes; p++)
+		if (!buffer_reserve(&codes->plane[p], bytes, spare))
 			return fail_nomem("vectors", bytes);
-	if (codes->ops->kind == ROWS_SPLIT && !buffer_reserve(&codes->bounds, bounds_bytes(n), exact))
+	if (codes->codec->ops->kind == ROWS_SPLIT && !buffer_reserve(&codes->bounds, bounds_bytes(n), spare))
 		return fail_nomem("error bounds", bounds_bytes(n));
 	return KITH_OK;
 }
 
-kith_status codes_copy(struct codes *to, const struct codes *from)
+kith_status codes_copy(struct codes *to, const struct codes *from, const struct codec *codec)
 {
-	codes_init(to, from->ops, from->dim, from->cosine);
-	kith_status status = codes_reserve(to, from->n, true);
+	codes_init(to, codec);
+	kith_status status = codes_reserve(to, from->n, 0);
 	if (status) {
 		codes_free(to);
 		return status;
 	}
-	size_t bytes = (size_t)from->n * from->ops->row_bytes(from->dim);
-	for (int p = 0; p < from->ops->planes && bytes; p++)
+	size_t bytes = 0;
+	plane_bytes(from->codec, from->n, &bytes);
+	for (int p = 0; p < codec->ops->planes && bytes; p++)
 		memcpy(to->plane[p].data, from->plane[p].data, bytes);
-	if (from->ops->kind == ROWS_SPLIT && from->n)
+	if (codec->ops->kind == ROWS_SPLIT && from->n)
 		memcpy(to->bounds.data, from->bounds.data, bounds_bytes(from->n));
 	to->n = from->n;
 	return KITH_OK;
@@ -55,26 +66,40 @@ kith_status codes_copy(struct codes *to, const struct codes *from)
 
 static void renew(struct codes *codes, int64_t from, int64_t to)
 {
-	if (codes->ops->renew && from < to)
-		codes->ops->renew(codes, from, to);
+	if (codes->codec->ops->renew && from < to)
+		codes->codec->ops->renew(codes, from, to);
 }
 
-void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x)
+void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch)
 {
-	codes->ops->write(codes, codes->n, type, n, x);
+	codes->codec->ops->write(codes, codes->n, type, n, x, scratch);
 	codes->n += n;
 	renew(codes, codes->n - n, codes->n);
 }
 
-void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x)
+void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch)
 {
-	codes->ops->write(codes, at, type, 1, x);
+	codes->codec->ops->write(codes, at, type, 1, x, scratch);
 	renew(codes, at, at + 1);
+}
+
+static void move_row(struct codes *codes, int64_t to, int64_t from)
+{
+	size_t row = codes->codec->ops->row_bytes(codes->codec);
+	if (!codes->codec->ops->blocked) {
+		for (int p = 0; p < codes->codec->ops->planes; p++)
+			memcpy(codes->plane[p].data + (size_t)to * row,
+			    codes->plane[p].data + (size_t)from * row, row);
+		return;
+	}
+	struct rows rows = codes_rows(codes);
+	for (size_t b = 0; b < row; b++)
+		codes->plane[0].data[rows_code_offset(&rows, to, b)] =
+		    codes->plane[0].data[rows_code_offset(&rows, from, b)];
 }
 
 void codes_keep(struct codes *codes, const uint64_t *keep)
 {
-	size_t row = codes->ops->row_bytes(codes->dim);
 	int64_t kept = 0, first_moved = codes->n; /* first position that another vector has moved to */
 	for (int64_t i = 0; i < codes->n; i++) {
 		if (!(keep[i / 64] >> (i % 64) & 1)) {
@@ -82,9 +107,7 @@ void codes_keep(struct codes *codes, const uint64_t *keep)
 			continue;
 		}
 		if (i != kept)
-			for (int p = 0; p < codes->ops->planes; p++)
-				memcpy(codes->plane[p].data + (size_t)kept * row,
-				    codes->plane[p].data + (size_t)i * row, row);
+			move_row(codes, kept, i);
 		kept++;
 	}
 	codes->n = kept;
@@ -93,14 +116,19 @@ void codes_keep(struct codes *codes, const uint64_t *keep)
 
 struct rows codes_rows(const struct codes *codes)
 {
-	struct rows rows = {.kind = codes->ops->kind,
-	    .normalize = codes->cosine && !codes->ops->normalizes,
+	const struct codec *codec = codes->codec;
+	struct rows rows = {.kind = codec->ops->kind,
+	    .normalize = codec->cosine && !codec->ops->normalizes,
 	    .a = codes->plane[0].data,
 	    .b = codes->plane[1].data,
-	    .stride = codes->ops->row_bytes(codes->dim),
+	    .stride = codec->ops->row_bytes(codec),
 	    .n = codes->n,
-	    .dim = codes->dim};
+	    .dim = codec->dim};
 	rows.bounds = (const struct rows_bound *)(const void *)codes->bounds.data;
+	rows.blocked = codec->ops->blocked;
+	rows.codec = codec;
+	rows.decode = codec->ops->decode;
+	rows.center = codes->center;
 	return rows;
 }
 
@@ -110,10 +138,52 @@ void codes_read(const struct codes *codes, int64_t at, float *x)
 	rows.normalize = false;
 	const float *row = rows_load(&rows, at, x);
 	if (row != x)
-		memcpy(x, row, (size_t)codes->dim * sizeof *x);
+		memcpy(x, row, (size_t)codes->codec->dim * sizeof *x);
 }
 
 size_t codes_memory(const struct codes *codes)
 {
 	return codes->plane[0].capacity + codes->plane[1].capacity + codes->bounds.capacity;
+}
+
+/* ---- codecs of codes ---- */
+
+kith_status coded_check(int64_t dim, kith_type type, int64_t n, const void *x)
+{
+	if (type != KITH_F32)
+		return KITH_OK;
+	/* A row at a time, so that n · dim cannot overflow. */
+	for (int64_t i = 0; i < n; i++) {
+		const float *row = (const float *)x + (size_t)i * (size_t)dim;
+		int64_t bad = kernels()->find_nonfinite(row, dim);
+		if (bad >= 0)
+			return fail(KITH_INVALID,
+			    "x: vector %lld, component %lld is %g; vectors must be finite", (long long)i,
+			    (long long)bad, (double)row[bad]);
+	}
+	return KITH_OK;
+}
+
+void coded_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
+{
+	const struct codec *codec = codes->codec;
+	int64_t dim = codec->dim;
+	size_t size = codec->ops->row_bytes(codec);
+	struct rows source = rows_of_array(type, n, dim, x, 0), rows = codes_rows(codes);
+	uint8_t *code = (uint8_t *)(scratch + CODES_BATCH * (size_t)dim);
+	source.normalize = codec->cosine && codec->ops->normalizes;
+	for (int64_t from = 0; from < n; from += CODES_BATCH) {
+		int64_t count = n - from < CODES_BATCH ? n - from : CODES_BATCH;
+		for (int64_t i = 0; i < count; i++) {
+			float *out = scratch + i * dim;
+			const float *row = rows_load(&source, from + i, out);
+			for (int64_t j = 0; j < dim; j++)
+				out[j] = codes->center ? row[j] - codes->center[j] : row[j];
+		}
+		codec->ops->encode(codec, count, scratch, code);
+		for (int64_t i = 0; i < count; i++)
+			for (size_t b = 0; b < size; b++)
+				codes->plane[0].data[rows_code_offset(&rows, at + from + i, b)] =
+				    (char)code[(size_t)i * size + b];
+	}
 }

@@ -11,7 +11,6 @@
 #include "lib/codec/codec.h"
 
 #include "kernels/kernels.h"
-#include "lib/base/status.h"
 #include "lib/search/pool.h"
 
 #include <math.h>
@@ -20,24 +19,15 @@
 /* Elements converted at a time, on the stack. */
 enum { CHUNK = 1024 };
 
-static size_t fp32_row_bytes(int64_t dim)
+static size_t fp32_row_bytes(const struct codec *codec)
 {
-	return (size_t)dim * sizeof(uint16_t);
+	return (size_t)codec->dim * sizeof(uint16_t);
 }
 
-static kith_status fp32_check(int64_t dim, kith_type type, int64_t n, const void *x)
+static void fp32_word(const struct codec *codec, char *word)
 {
-	if (type != KITH_F32)
-		return KITH_OK;
-	/* A row at a time: n · dim may be more than memory has bytes, and is not to be trusted yet. */
-	for (int64_t i = 0; i < n; i++) {
-		int64_t bad = kernels()->find_nonfinite((const float *)x + i * dim, dim);
-		if (bad >= 0)
-			return fail(KITH_INVALID,
-			    "x: vector %lld, component %lld is %g; vectors must be finite", (long long)i,
-			    (long long)bad, (double)((const float *)x)[i * dim + bad]);
-	}
-	return KITH_OK;
+	(void)codec;
+	strcpy(word, "Flat");
 }
 
 /* Components from … from + n − 1 of a row of any type, as floats in part. */
@@ -69,20 +59,22 @@ static double inverse_norm(kith_type type, const void *row, int64_t dim)
 	return sq > 0 ? 1 / sqrt(sq) : 1;
 }
 
-static void fp32_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x)
+static void fp32_write(
+    struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
 {
+	(void)scratch;
 	float part[CHUNK];
-	int64_t dim = codes->dim;
+	int64_t dim = codes->codec->dim;
 	for (int64_t i = 0; i < n; i++) {
 		const char *row = (const char *)x + (size_t)(i * dim) * kith_type_size(type);
-		double inverse = codes->cosine ? inverse_norm(type, row, dim) : 1;
-		size_t offset = (size_t)(at + i) * fp32_row_bytes(dim);
+		double inverse = codes->codec->cosine ? inverse_norm(type, row, dim) : 1;
+		size_t offset = (size_t)(at + i) * fp32_row_bytes(codes->codec);
 		uint16_t *upper = (uint16_t *)(void *)(codes->plane[0].data + offset);
 		uint16_t *lower = (uint16_t *)(void *)(codes->plane[1].data + offset);
 		for (int64_t from = 0; from < dim; from += CHUNK) {
 			int64_t count = part_size(dim, from);
 			load_part(type, row, from, count, part);
-			for (int64_t j = 0; codes->cosine && j < count; j++)
+			for (int64_t j = 0; codes->codec->cosine && j < count; j++)
 				part[j] = (float)((double)part[j] * inverse);
 			kernels()->split(part, count, upper + from, lower + from);
 		}
@@ -95,10 +87,10 @@ static void block_bound(struct codes *codes, int64_t block)
 	const struct kernels *kern = kernels();
 	float x[CHUNK], rounded[CHUNK];
 	double err = 0, norm = 0;
-	int64_t dim = codes->dim, end = (block + 1) * ROWS_BLOCK;
+	int64_t dim = codes->codec->dim, end = (block + 1) * ROWS_BLOCK;
 	end = end < codes->n ? end : codes->n;
 	for (int64_t i = block * ROWS_BLOCK; i < end; i++) {
-		size_t offset = (size_t)i * fp32_row_bytes(dim);
+		size_t offset = (size_t)i * fp32_row_bytes(codes->codec);
 		const uint16_t *upper = (const uint16_t *)(const void *)(codes->plane[0].data + offset);
 		const uint16_t *lower = (const uint16_t *)(const void *)(codes->plane[1].data + offset);
 		double row_err = 0, row_norm = 0;
@@ -123,14 +115,22 @@ static void fp32_renew(struct codes *codes, int64_t from, int64_t to)
 		block_bound(codes, block);
 }
 
-const struct codec_ops codec_fp32 = {
-    .word = "Flat",
+static const struct codec_ops fp32_ops = {
     .type = KITH_F32,
+    .kind = ROWS_SPLIT,
     .normalizes = true,
-    .row_bytes = fp32_row_bytes,
     .planes = 2,
-    .check = fp32_check,
+    .word = fp32_word,
+    .row_bytes = fp32_row_bytes,
+    .clone = codec_clone_plain,
+    .free = codec_free_plain,
+    .memory = codec_memory_plain,
+    .check = coded_check,
     .write = fp32_write,
     .renew = fp32_renew,
-    .kind = ROWS_SPLIT,
 };
+
+kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine)
+{
+	return codec_new_plain(out, &fp32_ops, dim, cosine);
+}

@@ -25,6 +25,21 @@ void vector_normalize(float *x, int64_t dim)
 		x[i] = (float)((double)x[i] * inverse);
 }
 
+/* Decode a row; one that lies in a block is gathered first. */
+static void load_code(const struct rows *rows, int64_t i, float *x)
+{
+	if (!rows->blocked) {
+		rows->decode(rows->codec, (const uint8_t *)rows_at(rows, i), x);
+	} else {
+		uint8_t code[ROWS_MAX_CODE];
+		for (size_t b = 0; b < rows->stride; b++)
+			code[b] = (uint8_t)rows->a[rows_code_offset(rows, i, b)];
+		rows->decode(rows->codec, code, x);
+	}
+	for (int64_t j = 0; rows->center && j < rows->dim; j++)
+		x[j] += rows->center[j];
+}
+
 const float *rows_load(const struct rows *rows, int64_t i, float *scratch)
 {
 	const struct kernels *kern = kernels();
@@ -38,6 +53,9 @@ const float *rows_load(const struct rows *rows, int64_t i, float *scratch)
 	case ROWS_SPLIT:
 		kern->join((const uint16_t *)(const void *)row,
 		    (const uint16_t *)(const void *)(rows->b + (size_t)i * rows->stride), rows->dim, scratch);
+		break;
+	case ROWS_CODE:
+		load_code(rows, i, scratch);
 		break;
 	case ROWS_U8:
 		kern->widen_u8((const uint8_t *)row, rows->dim, scratch);
@@ -65,11 +83,16 @@ int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, f
 
 void rows_prefetch(const struct rows *rows, int64_t i)
 {
+	enum { MOST = 1024 }; /* the hardware follows on from there */
+	static const size_t element[] = {[ROWS_F32] = 4, [ROWS_SPLIT] = 2, [ROWS_U8] = 1, [ROWS_I8] = 1};
+	if (rows->kind == ROWS_CODE && rows->blocked) {
+		for (size_t b = 0; b < rows->stride && b < MOST / 64; b++)
+			__builtin_prefetch(rows->a + rows_code_offset(rows, i, b));
+		return;
+	}
 	size_t offset = (size_t)i * rows->stride;
-	size_t element = rows->kind == ROWS_F32 ? 4 : rows->kind == ROWS_SPLIT ? 2 : 1;
-	size_t bytes = (size_t)rows->dim * element;
-	if (bytes > 1024)
-		bytes = 1024; /* the hardware follows on from there */
+	size_t bytes = rows->kind == ROWS_CODE ? rows->stride : (size_t)rows->dim * element[rows->kind];
+	bytes = bytes < MOST ? bytes : MOST;
 	for (size_t j = 0; j < bytes; j += 64) {
 		__builtin_prefetch(rows->a + offset + j);
 		if (rows->kind == ROWS_SPLIT)

@@ -12,15 +12,27 @@ enum rows_kind {
 	ROWS_F32,   /* a: floats */
 	ROWS_SPLIT, /* a: upper halves (bf16, rounded), b: lower halves; see split in kernels.h */
 	ROWS_U8,    /* a: bytes */
-	ROWS_I8
+	ROWS_I8,
+	ROWS_CODE /* a: codes, which decode() turns into floats */
 };
+
+struct codec;
 
 /* Rows of a block of ROWS_BLOCK share one bound of what their upper halves leave out. */
 enum { ROWS_BLOCK = 64 };
 
+/* Bytes of a code that lies in blocks, at most. */
+enum { ROWS_MAX_CODE = 65536 };
+
 struct rows_bound {
 	float err;  /* max ‖x − hi(x)‖ over the block, rounded up */
 	float norm; /* max ‖hi(x)‖ over the block, rounded up */
+};
+
+/* What the keys of a scan may be off by: the true key is within key ± (abs + rel · |key|); for L2, after
+ * that, its root may be off by `root` (the distance between what was scanned and what is meant). */
+struct slack {
+	double abs, rel, root;
 };
 
 struct rows {
@@ -30,7 +42,11 @@ struct rows {
 	size_t stride; /* bytes from row to row, in a and in b */
 	int64_t n, dim;
 	const struct rows_bound *bounds; /* SPLIT: [ceil(n / ROWS_BLOCK)] */
-	const int64_t *ids;              /* NULL: row i has id first_id + i */
+	bool blocked;                    /* CODE: in blocks of ROWS_BLOCK rows, byte after byte */
+	const struct codec *codec;       /* CODE */
+	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
+	const float *center; /* CODE: [dim] added to what decode gives; NULL: nothing */
+	const int64_t *ids;  /* NULL: row i has id first_id + i */
 	int64_t first_id;
 };
 
@@ -45,6 +61,15 @@ static inline int64_t rows_id(const struct rows *rows, int64_t i)
 static inline const char *rows_at(const struct rows *rows, int64_t i)
 {
 	return rows->a + (size_t)i * rows->stride;
+}
+
+/* Where byte b of the code of row i is. */
+static inline size_t rows_code_offset(const struct rows *rows, int64_t i, size_t b)
+{
+	if (!rows->blocked)
+		return (size_t)i * rows->stride + b;
+	return (size_t)(i / ROWS_BLOCK) * ROWS_BLOCK * rows->stride + b * ROWS_BLOCK +
+	       (size_t)(i % ROWS_BLOCK);
 }
 
 /* Row i as floats: a pointer into the rows where they are aligned floats, else scratch [dim], filled. */

@@ -7,31 +7,38 @@
  *   L2:  | ‖q − x‖ − ‖q − x̂‖ | <= δ, and the sum of squared differences has relative error e;
  *   IP:  | ⟨q,x⟩ − ⟨q,x̂⟩ | <= ‖q‖ δ, and the sum is off by at most e ‖q‖ ‖x̂‖.
  *
- * TINY covers sums so small that they underflow.
+ * Codes are scored by their codec, which states the error itself. TINY covers sums so small that they
+ * underflow.
  */
+#include "lib/codec/codec.h"
 #include "lib/search/search.h"
 
 #include <math.h>
 
-static const float TINY = 1e-30f;
+static const double TINY = 1e-30;
+
+/* Bytes of a query's own state: the floats, or what a codec makes of them. */
+size_t scan_query_bytes(const struct search *s)
+{
+	size_t bytes = ((size_t)s->base.dim + 16) * sizeof(float);
+	if (s->base.kind == ROWS_CODE && s->base.codec->ops->scan)
+		bytes = s->base.codec->ops->query_bytes(s->base.codec);
+	return (bytes + 63) / 64 * 64;
+}
 
 bool scan_can(const struct search *s)
 {
 	if (s->bytes)
 		return true;
+	if (s->base.kind == ROWS_CODE)
+		return s->base.codec->ops->scan && !s->base.normalize && !s->base.center;
 	return !s->base.normalize && (s->base.kind == ROWS_F32 || s->base.kind == ROWS_SPLIT);
 }
-
-/* What the keys of one block may be off by: |true root − root| <= err for L2, |true key − key| <= err
- * for inner products; rel is the relative error of an L2 key. */
-struct slack {
-	double err, rel;
-};
 
 /* One query on its way. */
 struct scan {
 	struct task *t;
-	const void *q; /* floats or bytes */
+	const void *q; /* floats, bytes, or what the codec makes of them */
 	double qnorm;
 	struct pool *pool;
 };
@@ -76,44 +83,57 @@ static struct slack block_slack(const struct scan *scan, const char *rows, int64
 	const struct search *s = scan->t->s;
 	double e = (double)(s->base.dim + 8) * 0x1p-24;
 	if (s->bytes)
-		return (struct slack){.err = s->ip ? 0x1p-24 * 0x1p31 : 0, .rel = 0x1p-23};
+		return (struct slack){.rel = 0x1p-23};
 	struct rows_bound b = {0, 0};
 	if (s->base.kind == ROWS_SPLIT)
 		b = s->base.bounds[row / ROWS_BLOCK];
 	if (!s->ip)
-		return (struct slack){.err = (double)b.err, .rel = e};
+		return (struct slack){.root = (double)b.err, .rel = e};
 	double norm = s->base.kind == ROWS_SPLIT ? (double)b.norm : largest_norm(s, rows, n);
-	return (struct slack){.err = scan->qnorm * ((double)b.err + e * norm) + (double)TINY};
+	return (struct slack){.abs = scan->qnorm * ((double)b.err + e * norm)};
+}
+
+/* Keys of n rows of one block, and what they may be off by. */
+static struct slack score_block(const struct scan *scan, int64_t row, int64_t n, float *key)
+{
+	const struct search *s = scan->t->s;
+	const struct codec *codec = s->base.codec;
+	const char *rows = rows_at(&s->base, row);
+	if (s->base.kind == ROWS_CODE)
+		return codec->ops->scan(codec, scan->q, (const uint8_t *)s->base.a, row, n, key);
+	if (s->bytes)
+		score_bytes(s, scan->q, rows, n, key);
+	else
+		score_floats(s, scan->q, rows, n, key);
+	return block_slack(scan, rows, row, n);
 }
 
 /* Largest key of the block that can still belong to a row within the bound. */
-static float block_limit(const struct search *s, struct slack slack, float bound)
+static float block_limit(const struct search *s, struct slack slack, double bound)
 {
-	if (!(fabs(slack.err) < 1e18))
+	if (!(slack.abs < 1e18) || !(slack.root < 1e18) || !(bound < 1e36))
 		return INFINITY;
-	if (s->ip)
-		return float_up((double)bound + slack.err);
-	if (bound < 0)
-		return bound;
-	double root = sqrt((double)bound) + slack.err;
-	return float_up(root * root * (1 + 2 * slack.rel) + (double)TINY);
+	if (!s->ip && bound >= 0) {
+		double root = sqrt(bound) + slack.root;
+		bound = root * root;
+	}
+	return float_up(bound + fabs(bound) * 2 * slack.rel + slack.abs + TINY);
 }
 
 static void add_candidate(
     const struct search *s, struct pool *pool, float key, struct slack slack, int64_t row)
 {
-	double low, high;
-	if (!(fabsf(key) < 1e37f) || !(slack.err < 1e18)) {
-		low = -INFINITY;
-		high = INFINITY;
-	} else if (s->ip) {
-		low = (double)key - slack.err;
-		high = (double)key + slack.err;
-	} else {
-		double root = sqrt((double)key * (1 - slack.rel)) - slack.err;
-		low = root > 0 ? root * root * (1 - 1e-12) - (double)TINY : 0;
-		root = sqrt((double)key * (1 + 2 * slack.rel)) + slack.err;
-		high = root * root * (1 + 1e-12) + (double)TINY;
+	double low = -INFINITY, high = INFINITY;
+	if (fabsf(key) < 1e37f && slack.abs < 1e18 && slack.root < 1e18) {
+		double off = slack.abs + 2 * slack.rel * fabs((double)key) + TINY;
+		low = (double)key - off;
+		high = (double)key + off;
+		if (!s->ip) {
+			double root = (low > 0 ? sqrt(low) : 0) - slack.root;
+			low = root > 0 ? root * root * (1 - 1e-12) : 0;
+			root = (high > 0 ? sqrt(high) : 0) + slack.root;
+			high = root * root * (1 + 1e-12);
+		}
 	}
 	pool_add(pool, float_down(low), float_up(high), (uint32_t)row);
 }
@@ -123,15 +143,10 @@ static void scan_block(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 {
 	struct task *t = scan->t;
 	const struct search *s = t->s;
-	const char *rows = rows_at(&s->base, row);
 	float key[ROWS_BLOCK];
 	uint32_t hit[ROWS_BLOCK];
-	if (s->bytes)
-		score_bytes(s, scan->q, rows, n, key);
-	else
-		score_floats(s, scan->q, rows, n, key);
-	struct slack slack = block_slack(scan, rows, row, n);
-	float limit = block_limit(s, slack, scan->pool->bound);
+	struct slack slack = score_block(scan, row, n, key);
+	float limit = block_limit(s, slack, (double)scan->pool->bound);
 	int64_t hits = n;
 	/* Overflowed sums are NaN or infinite and compare with nothing: then all rows are candidates. */
 	if (limit < 1e37f)
@@ -147,7 +162,7 @@ static void scan_block(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 		task_settle(t, scan->pool - t->scratch->pools);
 }
 
-/* The queries of the task; floats are loaded into scratch->vectors. */
+/* The queries of the task, with empty pools. */
 static void scan_begin(struct task *t, struct scan *scans)
 {
 	struct search *s = t->s;
@@ -158,9 +173,15 @@ static void scan_begin(struct task *t, struct scan *scans)
 		    (struct scan){.t = t, .q = rows_at(&s->query, t->q0 + q), .pool = &t->scratch->pools[q]};
 		if (s->bytes)
 			continue;
-		const float *x = rows_load(&s->query, t->q0 + q, t->scratch->queries + q * s->base.dim);
+		void *own = t->scratch->queries + (size_t)q * scan_query_bytes(s);
+		bool code = s->base.kind == ROWS_CODE;
+		const float *x = rows_load(&s->query, t->q0 + q, code ? t->scratch->y : own);
 		scan->q = x;
 		scan->qnorm = sqrt(s->kern->ip_exact(x, x, s->base.dim)) * (1 + 1e-12);
+		if (!code)
+			continue;
+		s->base.codec->ops->query_begin(s->base.codec, x, s->ip, own);
+		scan->q = own;
 	}
 }
 

@@ -128,7 +128,7 @@ static bool scratch_init(const struct search *s, bool scan, struct scratch *scra
 	size_t select = round64((size_t)s->capacity * sizeof(float));
 	size_t found = round64((size_t)s->capacity * sizeof(struct found));
 	size_t pools = round64((size_t)s->block * (sizeof(struct pool) + pool_bytes(s->capacity)));
-	size_t rest = scan ? SCAN_QUERIES * vector : tile_scratch_bytes(s);
+	size_t rest = scan ? SCAN_QUERIES * scan_query_bytes(s) : tile_scratch_bytes(s);
 	char *memory = mem_alloc(1, 3 * vector + select + found + pools + rest);
 	*scratch = (struct scratch){.memory = memory};
 	if (!memory)
@@ -142,7 +142,7 @@ static bool scratch_init(const struct search *s, bool scan, struct scratch *scra
 	scratch->pools = (struct pool *)(void *)(after + select + found);
 	after += select + found + pools;
 	if (scan)
-		scratch->queries = (float *)(void *)after;
+		scratch->queries = after;
 	else
 		tile_scratch_init(s, scratch, after);
 	return true;

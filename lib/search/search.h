@@ -64,7 +64,7 @@ struct search {
 struct scratch {
 	void *memory;
 	float *x, *y;        /* [dim] each, and padding */
-	float *queries;      /* [SCAN_QUERIES × dim], scan only */
+	char *queries;       /* [SCAN_QUERIES × scan_query_bytes], scan only */
 	uint16_t *zeros;     /* [dim]: the lower halves of rounded rows */
 	float *select;       /* [capacity] */
 	struct found *found; /* [capacity] */
@@ -107,6 +107,7 @@ void task_verify(struct task *t, int64_t q);
 
 /* scan.c, tile.c: run a task. */
 bool scan_can(const struct search *s);
+size_t scan_query_bytes(const struct search *s);
 void scan_task(struct task *t);
 size_t tile_scratch_bytes(const struct search *s);
 void tile_scratch_init(const struct search *s, struct scratch *scratch, char *memory);

@@ -6,8 +6,8 @@
  *   vecs_convert.c  one element type to another
  *   vecs_target.c   a file that appears whole or not at all
  *   vecs_plain.c    storage to read from: a file of rows, by pread and mmap
- *   vecs_hdf5.c     storage to read from: libhdf5 (where KITH_HAVE_HDF5 is defined)
- *   vecs_texmex.c  vecs_bin.c  vecs_npy.c  vecs_h5.c    plans: the bytes around the rows
+ *   vecs_texmex.c  vecs_bin.c  vecs_npy.c    plans: the bytes around the rows
+ *   vecs_hdf5.c     storage to read from, libhdf5, and a plan to write by (where KITH_HAVE_HDF5 is defined)
  *
  * A format is one row of the table: an extension, an element type, a storage and a plan. A new format is a
  * new plan; nothing else knows formats.
@@ -156,7 +156,7 @@ size_t vecs_cell_size(enum vecs_cell cell);
 kith_type vecs_cell_type(enum vecs_cell cell); /* what it is read as */
 
 extern const struct vecs_storage vecs_plain, vecs_hdf5;
-extern const struct vecs_plan vecs_texmex, vecs_bin, vecs_npy, vecs_h5;
+extern const struct vecs_plan vecs_texmex, vecs_bin, vecs_npy, vecs_hdf5_plan;
 
 /* vecs_plain.c */
 

@@ -13,9 +13,12 @@
 
 #if defined(KITH_HAVE_HDF5)
 #define HDF5       &vecs_hdf5
+#define HDF5_PLAN  &vecs_hdf5_plan
 #define HDF5_NAMES HDF5_FORMATS(NAME)
-#else
+#else /* known by name, to say what is missing */
+static const struct vecs_plan no_hdf5 = {.sets = true};
 #define HDF5       NULL
+#define HDF5_PLAN  &no_hdf5
 #define HDF5_NAMES ""
 #endif
 
@@ -30,8 +33,8 @@
 	ROW(ibin, KITH_I32, &vecs_plain, &vecs_bin)                                                          \
 	ROW(npy, VECS_ANY_TYPE, &vecs_plain, &vecs_npy)
 #define HDF5_FORMATS(ROW)                                                                                    \
-	ROW(hdf5, VECS_ANY_TYPE, HDF5, &vecs_h5)                                                             \
-	ROW(h5, VECS_ANY_TYPE, HDF5, &vecs_h5)
+	ROW(hdf5, VECS_ANY_TYPE, HDF5, HDF5_PLAN)                                                            \
+	ROW(h5, VECS_ANY_TYPE, HDF5, HDF5_PLAN)
 
 #define ENTRY(extension, type, storage, plan) {#extension, type, storage, plan},
 #define NAME(extension, type, storage, plan)  " " #extension

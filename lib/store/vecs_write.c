@@ -67,9 +67,8 @@ static kith_status open_writer(kith_vecs_writer *writer)
 		return status;
 	if (format->plan->header && !writer->target.temp)
 		return vecs_fail(KITH_UNSUPPORTED, writer->name.path,
-		    "is a pipe or a device, but %s begins with a count that is known at the end; write "
-		    "fvecs, "
-		    "bvecs or ivecs",
+		    "is a pipe or a device, but %s begins with a count that is known at the end: "
+		    "write fvecs, bvecs or ivecs",
 		    format->extension);
 	writer->buffer = mem_alloc(VECS_SCRATCH, 1);
 	if (!writer->buffer)

@@ -7,11 +7,9 @@
 #include "lib/search/search.h"
 #include "lib/structure/ids.h"
 
-#include <stdio.h>
-#include <string.h>
-
 struct flat {
 	struct kith_index base;
+	struct codec *codec;
 	struct codes codes;
 	struct ids ids;
 };
@@ -35,8 +33,24 @@ static struct rows flat_rows(const struct flat *flat)
 
 static kith_status flat_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
-	(void)options;
-	return flat_of(index)->codes.ops->check(index->dim, KITH_F32, n, x);
+	struct flat *flat = flat_of(index);
+	kith_status status = flat->codec->ops->check(index->dim, KITH_F32, n, x);
+	if (status || !flat->codec->ops->train)
+		return status;
+	if (flat->codes.n > 0)
+		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
+		    index->spec);
+	status = flat->codec->ops->train(flat->codec, n, x, options);
+	index->trained = flat->codec->trained;
+	return status;
+}
+
+static float *new_scratch(const kith_index *index)
+{
+	float *scratch = mem_alloc(CODES_SCRATCH(index->dim), sizeof *scratch);
+	if (!scratch)
+		fail_nomem("encoding", CODES_SCRATCH(index->dim) * sizeof *scratch);
+	return scratch;
 }
 
 static kith_status flat_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
@@ -44,16 +58,21 @@ static kith_status flat_add(kith_index *index, kith_type type, int64_t n, const 
 {
 	(void)options;
 	struct flat *flat = flat_of(index);
-	kith_status status = flat->codes.ops->check(index->dim, type, n, x);
-	if (status == KITH_OK && n > IDS_MAX - flat->codes.n)
-		status = fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
+	kith_status status = flat->codec->ops->check(index->dim, type, n, x);
+	if (status)
+		return status;
+	if (n > IDS_MAX - flat->codes.n)
+		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
 		    (long long)IDS_MAX);
-	if (status == KITH_OK)
-		status = codes_reserve(&flat->codes, flat->codes.n + n, false);
+	float *scratch = new_scratch(index);
+	if (!scratch)
+		return KITH_NOMEM;
+	status = codes_reserve(&flat->codes, flat->codes.n + n, 4);
 	if (status == KITH_OK)
 		status = ids_append(&flat->ids, n, ids);
 	if (status == KITH_OK)
-		codes_append(&flat->codes, type, n, x);
+		codes_append(&flat->codes, type, n, x, scratch);
+	mem_free(scratch);
 	return status;
 }
 
@@ -61,17 +80,21 @@ static kith_status flat_update(
     kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
 {
 	struct flat *flat = flat_of(index);
-	kith_status status = flat->codes.ops->check(index->dim, type, n, x);
+	kith_status status = flat->codec->ops->check(index->dim, type, n, x);
 	if (status)
 		return status;
 	for (int64_t i = 0; i < n; i++)
 		if (ids_find(&flat->ids, ids[i]) < 0)
 			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
 			    (long long)i, (long long)ids[i]);
+	float *scratch = new_scratch(index);
+	if (!scratch)
+		return KITH_NOMEM;
 	size_t row = (size_t)index->dim * kith_type_size(type);
 	for (int64_t i = 0; i < n; i++)
-		codes_replace(
-		    &flat->codes, ids_find(&flat->ids, ids[i]), type, (const char *)x + (size_t)i * row);
+		codes_replace(&flat->codes, ids_find(&flat->ids, ids[i]), type,
+		    (const char *)x + (size_t)i * row, scratch);
+	mem_free(scratch);
 	return KITH_OK;
 }
 
@@ -99,7 +122,7 @@ static kith_status flat_remove(kith_index *index, const kith_filter *which, int6
 static kith_status flat_reserve(kith_index *index, int64_t n)
 {
 	struct flat *flat = flat_of(index);
-	kith_status status = codes_reserve(&flat->codes, n, true);
+	kith_status status = codes_reserve(&flat->codes, n, 0);
 	return status ? status : ids_reserve(&flat->ids, n);
 }
 
@@ -160,13 +183,15 @@ static int64_t flat_size(const kith_index *index)
 static size_t flat_memory(const kith_index *index)
 {
 	const struct flat *flat = flat_of_const(index);
-	return sizeof *flat + codes_memory(&flat->codes) + ids_memory(&flat->ids);
+	return sizeof *flat + flat->codec->ops->memory(flat->codec) + codes_memory(&flat->codes) +
+	       ids_memory(&flat->ids);
 }
 
 static void flat_free(kith_index *index)
 {
 	struct flat *flat = flat_of(index);
 	codes_free(&flat->codes);
+	codec_free(flat->codec);
 	ids_free(&flat->ids);
 	mem_free(flat);
 }
@@ -174,12 +199,13 @@ static void flat_free(kith_index *index)
 static kith_status flat_clone(kith_index **out, const kith_index *index)
 {
 	const struct flat *from = flat_of_const(index);
-	struct flat *to = mem_alloc(1, sizeof *to);
+	struct flat *to = mem_zalloc(1, sizeof *to);
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
 	to->base = from->base;
-	to->ids = (struct ids){0};
-	kith_status status = codes_copy(&to->codes, &from->codes);
+	kith_status status = codec_clone(&to->codec, from->codec);
+	if (status == KITH_OK)
+		status = codes_copy(&to->codes, &from->codes, to->codec);
 	if (status == KITH_OK)
 		status = ids_copy(&to->ids, &from->ids);
 	if (status) {
@@ -206,15 +232,19 @@ static const struct structure_ops flat_ops = {
     .free = flat_free,
 };
 
-kith_status flat_new(kith_index **out, int64_t dim, kith_metric metric, const struct codec_ops *codec)
+kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec)
 {
 	struct flat *flat = mem_zalloc(1, sizeof *flat);
 	if (!flat)
 		return fail_nomem("an index", sizeof *flat);
-	flat->base = (struct kith_index){
-	    .ops = &flat_ops, .dim = dim, .metric = metric, .type = codec->type, .trained = true};
-	snprintf(flat->base.spec, sizeof flat->base.spec, "%s", codec->word);
-	codes_init(&flat->codes, codec, dim, metric == KITH_COSINE);
+	flat->base = (struct kith_index){.ops = &flat_ops,
+	    .dim = take_codec->dim,
+	    .metric = metric,
+	    .type = take_codec->ops->type,
+	    .trained = take_codec->trained};
+	take_codec->ops->word(take_codec, flat->base.spec);
+	flat->codec = take_codec;
+	codes_init(&flat->codes, take_codec);
 	*out = &flat->base;
 	return KITH_OK;
 }

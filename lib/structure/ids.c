@@ -44,11 +44,11 @@ static kith_status make_room(struct ids *ids, int64_t n)
 	uint64_t slots = 64;
 	while (slots / 4 * 3 < (uint64_t)n)
 		slots *= 2;
-	if (!buffer_reserve(&ids->list, (size_t)n * sizeof(int64_t), false))
+	if (!buffer_reserve(&ids->list, (size_t)n * sizeof(int64_t), 4))
 		return fail_nomem("ids", (size_t)n * sizeof(int64_t));
 	if (ids->slots >= slots)
 		return KITH_OK;
-	if (!buffer_reserve(&ids->table, slots * sizeof(uint32_t), true))
+	if (!buffer_reserve(&ids->table, slots * sizeof(uint32_t), 0))
 		return fail_nomem("the table of ids", slots * sizeof(uint32_t));
 	ids->slots = slots;
 	if (ids->listed)

@@ -41,7 +41,7 @@ struct kith_index {
 	char spec[128];
 };
 
-/* flat.c: all vectors, one after another. */
-kith_status flat_new(kith_index **out, int64_t dim, kith_metric metric, const struct codec_ops *codec);
+/* flat.c: all vectors, one after another. Takes the codec if it succeeds. */
+kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec);
 
 #endif

@@ -13,14 +13,17 @@ enum kind {
 	WHOLE_CENTRED, /* integers less integers, which fits */
 	BYTES,         /* 0 … 255 less 128 */
 	FRACTION,      /* integers less a fractional mean */
-	INEXACT,       /* the difference rounds to an integer */
-	HALVES,        /* c / scale falls on ties; no mean */
-	SPIKE,         /* one big element */
-	OFFSET,        /* tiny differences of big numbers */
-	TINY,          /* just about a normal scale */
-	DENORMAL,      /* too small for a scale */
-	HUGE_VALUES,   /* squares overflow */
-	OVERFLOW,      /* x − mean overflows */
+	TINY_MEAN,     /* the difference rounds to the integer x, or to −mean */
+	TINY_X,
+	TOO_HIGH, /* integers, but one is 128, or −129; no mean */
+	TOO_LOW,
+	HALVES,      /* c / scale falls on ties; no mean */
+	SPIKE,       /* one big element */
+	OFFSET,      /* tiny differences of big numbers */
+	TINY,        /* just about a normal scale */
+	DENORMAL,    /* too small for a scale */
+	HUGE_VALUES, /* squares overflow */
+	OVERFLOW,    /* x − mean overflows */
 	ZEROS,
 	KINDS
 };
@@ -50,9 +53,19 @@ static void draw(enum kind kind, int i, float *x, float *mean)
 	case FRACTION:
 		*x = (float)whole;
 		break;
-	case INEXACT:
+	case TINY_MEAN:
 		*x = 100;
 		*mean = 0x1p-40f;
+		break;
+	case TINY_X:
+		*x = 0x1p-40f;
+		*mean = 100;
+		break;
+	case TOO_HIGH:
+		*x = i ? (float)whole : 128;
+		break;
+	case TOO_LOW:
+		*x = i ? (float)whole : -129;
 		break;
 	case HALVES:
 		*x = i == 0 ? 127 * 0.5f : (float)whole * 0.25f;
@@ -149,7 +162,8 @@ static void try_quantize(
     const struct kernels *k, const struct kernels *ref, enum kind kind, int d, size_t shift)
 {
 	static float xs[MAX_LENGTH], means[MAX_LENGTH];
-	int centred = kind != FLOATS && kind != WHOLE && kind != HALVES;
+	int centred =
+	    kind != FLOATS && kind != WHOLE && kind != HALVES && kind != TOO_HIGH && kind != TOO_LOW;
 	for (int i = 0; i < d; i++)
 		draw(kind, i, &xs[i], &means[i]);
 	const float *x = guard_put(Q, xs, (size_t)d * sizeof *xs, shift);

@@ -64,17 +64,20 @@ static const float *put_floats(enum guard_slot slot, int n, float factor)
 	return guard_put(slot, x, (size_t)n * sizeof *x, 0);
 }
 
-/* Thresholds: nobody, somebody, everybody, even infinite keys. */
+/* Thresholds: nobody, half of them, everybody, even infinite keys, just one. */
 static void put_thresholds(struct tile *t, int turn)
 {
 	float thr[TILE_QUERIES];
 	for (int j = 0; j < t->nq; j++) {
-		double least = INFINITY, sum = 0;
+		double least = INFINITY, second = INFINITY, sum = 0;
 		for (int r = 0; r < TILE_ROWS; r++) {
-			least = fmin(least, t->key[j][r]);
-			sum += isinf(t->key[j][r]) ? 0 : t->key[j][r];
+			double key = t->key[j][r];
+			second = fmin(second, fmax(least, key));
+			least = fmin(least, key);
+			sum += isinf(key) ? 0 : key;
 		}
-		const double choice[] = {-INFINITY, sum / TILE_ROWS, 1e30, INFINITY, least, least - 1};
+		const double choice[] = {
+		    -INFINITY, sum / TILE_ROWS, 1e30, INFINITY, (least + second) / 2, least - 1};
 		thr[j] = (float)choice[(j + turn) % 6];
 	}
 	t->thr = guard_put(THR, thr, (size_t)t->nq * sizeof *thr, 0);

@@ -195,7 +195,8 @@ class Bad(Case):
                            ((self.base, self.query, "--filter", "5:2"), "MIN:MAX"),
                            ((self.base, self.query, "--filter", "-1:2"), "MIN:MAX"),
                            ((self.base, self.query, "--filter", "1:2:3"), "MIN:MAX"),
-                           ((self.base, self.query, "--ids", self.path("x.npy"), "--distances", self.path("x.npy")), "two names"),
+                           ((self.base, self.query, "--ids", self.path("x.npy"), "--distances",
+                             self.path("x.npy")), "two names"),
                            ((self.base, self.query, "--ids", self.path("x.npy"), "--distances",
                              self.path("../") + os.path.basename(self.folder) + "/x.npy"), "two names"),
                            ((self.base, self.query, "--ids", self.path("x.h5:i"), "--distances",
@@ -275,7 +276,9 @@ class Bad(Case):
                            says="out.ivecs")
 
     def test_k_too_wide_for_the_output(self):
-        self.knn_fails(1, self.base, self.query, "-k", "1000000", "--ids", self.path("out.ivecs"), says="--ids")
+        self.knn_fails(2, self.base, self.query, "-k", "32769", "--ids", self.path("out.ivecs"), says="32768")
+        self.ok("knn", self.base, self.query, "-k", "32768", "--ids", self.path("out.ivecs"))
+        self.ok("knn", self.base, self.query, "-k", "32769")
 
     def test_full_disk(self):
         self.knn_fails(1, self.base, self.query, "--ids", "/dev/full", says="/dev/full")

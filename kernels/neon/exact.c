@@ -1,0 +1,60 @@
+/* Double-precision distances with the same bits on every instruction set.
+ *
+ * The contract fixes 32 lanes: here sixteen vectors of two. They are laid down in memory for the last few
+ * elements and the final tree, which are plain C. */
+#include "kernels/neon/neon.h"
+
+#include <math.h>
+
+enum op { L2SQ, IP };
+
+enum { LANES = 32, VECS = 16 };
+
+ALWAYS_INLINE float64x2_t accumulate(enum op op, float64x2_t sum, float64x2_t x, float64x2_t y)
+{
+	if (op == IP)
+		return vfmaq_f64(sum, x, y);
+	float64x2_t t = vsubq_f64(x, y);
+	return vfmaq_f64(sum, t, t);
+}
+
+ALWAYS_INLINE double exact(enum op op, const float *x, const float *y, int64_t d)
+{
+	float64x2_t sum[VECS];
+	UNROLL
+	for (int v = 0; v < VECS; v++)
+		sum[v] = vdupq_n_f64(0);
+	int64_t i = 0;
+	for (; i + LANES <= d; i += LANES) {
+		UNROLL
+		for (int v = 0; v < VECS; v += 2) {
+			float32x4_t a = vld1q_f32(x + i + 2 * v), b = vld1q_f32(y + i + 2 * v);
+			sum[v] = accumulate(
+			    op, sum[v], vcvt_f64_f32(vget_low_f32(a)), vcvt_f64_f32(vget_low_f32(b)));
+			sum[v + 1] = accumulate(op, sum[v + 1], vcvt_high_f64_f32(a), vcvt_high_f64_f32(b));
+		}
+	}
+	double lane[LANES];
+	UNROLL
+	for (int v = 0; v < VECS; v++)
+		vst1q_f64(lane + 2 * v, sum[v]);
+	for (int l = 0; i < d; i++, l++) {
+		double a = x[i], b = y[i], t = a - b;
+		lane[l] = op == IP ? fma(a, b, lane[l]) : fma(t, t, lane[l]);
+	}
+	for (int w = LANES / 2; w > 0; w /= 2) {
+		for (int j = 0; j < w; j++)
+			lane[j] += lane[j + w];
+	}
+	return lane[0];
+}
+
+double l2sq_exact_neon(const float *x, const float *y, int64_t d)
+{
+	return exact(L2SQ, x, y, d);
+}
+
+double ip_exact_neon(const float *x, const float *y, int64_t d)
+{
+	return exact(IP, x, y, d);
+}

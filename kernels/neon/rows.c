@@ -1,0 +1,103 @@
+/* One float query × rows of floats or bf16.
+ *
+ * Rows are read one after another, from the first byte to the last, as hardware prefetchers like it. Four
+ * chains of multiply-adds hide the latency within a row, and four rows share one tree of pairwise additions.
+ * A bf16 is widened by a shift. */
+#include "kernels/neon/neon.h"
+
+enum op { L2SQ, IP, NORMSQ };
+enum type { F32, BF16 };
+
+enum { LANES = 4, CHAINS = 4 };
+
+ALWAYS_INLINE float32x4_t widen_bf16(uint8x8_t x)
+{
+	return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(x), 16));
+}
+
+ALWAYS_INLINE float32x4_t load(enum type type, const void *row, int64_t i)
+{
+	const uint8_t *p = row;
+	return type == F32 ? vreinterpretq_f32_u8(vld1q_u8(p + 4 * i)) : widen_bf16(vld1_u8(p + 2 * i));
+}
+
+ALWAYS_INLINE float32x4_t load_tail(enum type type, const void *row, int64_t i, int64_t left)
+{
+	const uint8_t *p = row;
+	if (type == F32)
+		return vreinterpretq_f32_u8(load_part(p + 4 * i, 4 * left));
+	return widen_bf16(vget_low_u8(load_part(p + 2 * i, 2 * left)));
+}
+
+ALWAYS_INLINE float32x4_t accumulate(enum op op, float32x4_t sum, float32x4_t q, float32x4_t x)
+{
+	if (op == IP)
+		return vfmaq_f32(sum, q, x);
+	float32x4_t t = op == L2SQ ? vsubq_f32(q, x) : x;
+	return vfmaq_f32(sum, t, t);
+}
+
+/* The sum over a row, spread over the lanes. q is not read where op is NORMSQ. */
+ALWAYS_INLINE float32x4_t row_f32(enum op op, enum type type, const float *q, const char *row, int64_t d)
+{
+	const float32x4_t zero = vdupq_n_f32(0);
+	float32x4_t sum[CHAINS] = {zero, zero, zero, zero};
+	int64_t i = 0;
+	for (; i + CHAINS * LANES <= d; i += CHAINS * LANES) {
+		UNROLL
+		for (int c = 0; c < CHAINS; c++) {
+			float32x4_t y = op == NORMSQ ? zero : load(F32, q, i + c * LANES);
+			sum[c] = accumulate(op, sum[c], y, load(type, row, i + c * LANES));
+		}
+	}
+	for (; i + LANES <= d; i += LANES) {
+		float32x4_t y = op == NORMSQ ? zero : load(F32, q, i);
+		sum[0] = accumulate(op, sum[0], y, load(type, row, i));
+	}
+	if (i < d) {
+		float32x4_t y = op == NORMSQ ? zero : load_tail(F32, q, i, d - i);
+		sum[1] = accumulate(op, sum[1], y, load_tail(type, row, i, d - i));
+	}
+	return vaddq_f32(vaddq_f32(sum[0], sum[1]), vaddq_f32(sum[2], sum[3]));
+}
+
+ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const void *rows, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out)
+{
+	for (int64_t i = 0; i < n; i += GROUP) {
+		float32x4_t sum[GROUP];
+		if (pos)
+			group_prefetch(rows, stride, pos, i, n, d * (type == F32 ? 4 : 2));
+		UNROLL
+		for (int j = 0; j < GROUP; j++) {
+			sum[j] = vdupq_n_f32(0);
+			if (i + j < n)
+				sum[j] = row_f32(op, type, q, row_at(rows, stride, pos, i + j), d);
+		}
+		float result[GROUP];
+		vst1q_f32(result, vpaddq_f32(vpaddq_f32(sum[0], sum[1]), vpaddq_f32(sum[2], sum[3])));
+		memcpy(out + i, result, (size_t)(n - i < GROUP ? n - i : GROUP) * sizeof *out);
+	}
+}
+
+#define ROWS(op, OP, type, TYPE)                                                                             \
+	void op##_##type##_neon(                                                                             \
+	    const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)               \
+	{                                                                                                    \
+		rows_f32(OP, TYPE, q, rows, stride, NULL, n, d, out);                                        \
+	}                                                                                                    \
+	void op##_##type##_gather_neon(const float *q, const void *rows, size_t stride, const uint32_t *pos, \
+	    int64_t n, int64_t d, float *out)                                                                \
+	{                                                                                                    \
+		rows_f32(OP, TYPE, q, rows, stride, pos, n, d, out);                                         \
+	}
+
+ROWS(l2sq, L2SQ, f32, F32)
+ROWS(ip, IP, f32, F32)
+ROWS(l2sq, L2SQ, bf16, BF16)
+ROWS(ip, IP, bf16, BF16)
+
+void normsq_f32_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
+{
+	rows_f32(NORMSQ, F32, NULL, rows, stride, NULL, n, d, out);
+}
