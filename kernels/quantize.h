@@ -8,6 +8,7 @@
  *          the rounding of all of c has norm <= u · norm(c) <= u · (norm(scale q) + norm(residual)).
  *   exact  Fast2Sum: of c − (−mean) and x − c the one that takes back the greater operand is exact.
  *          So the subtraction was exact if and only if both c + mean == x and x − c == mean.
+ *   q      |c_i · inv| <= 127 (1 + 4u) with all roundings, which rounds to 127 at most: no clamping.
  *   w      w_i = fl(r_i · inv), r_i = fma(−scale, q_i, c_i), is the residual in units of scale. r_i has
  *          one rounding: c and scale · q are multiples of 2^-149, so that a denormal result is exact.
  *          inv = fl(1 / scale) and the product have one more each; inv is normal, as

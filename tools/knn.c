@@ -77,6 +77,10 @@ static int parse(struct knn *knn, struct cli *cli)
 	if (knn->ids_path && knn->dist_path && same_file(knn->ids_path, knn->dist_path))
 		return cli_error(
 		    EXIT_USAGE, "--ids and --distances are one file, '%s'; give two names", knn->ids_path);
+	if ((knn->ids_path || knn->dist_path) && knn->search.k > KITH_MAX_DIM)
+		return cli_error(EXIT_USAGE,
+		    "-k %" PRId64 " is too many for --ids and --distances: a file holds at most %d",
+		    knn->search.k, KITH_MAX_DIM);
 	return EXIT_OK;
 }
 

@@ -60,15 +60,12 @@ static void quantize_to_scale(
     const float *x, const float *mean, int64_t d, float scale, int8_t *out, struct quantized *info)
 {
 	const __m512 unit = _mm512_set1_ps(scale), inv = _mm512_set1_ps(1 / scale);
-	const __m512i limit = _mm512_set1_epi32(127);
 	struct sums s = {_mm512_setzero_si512(), _mm512_setzero_si512()};
 	__m512 residual = _mm512_setzero_ps();
 	for (int64_t i = 0; i < d; i += 16) {
 		__mmask16 m = first16(d - i);
 		__m512 c = centred(x, mean, i, m);
 		__m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(c, inv));
-		v = _mm512_max_epi32(
-		    _mm512_min_epi32(v, limit), _mm512_sub_epi32(_mm512_setzero_si512(), limit));
 		emit_bytes(out + i, v, m, &s);
 		__m512 w = _mm512_mul_ps(_mm512_fnmadd_ps(unit, _mm512_cvtepi32_ps(v), c), inv);
 		residual = _mm512_fmadd_ps(w, w, residual);

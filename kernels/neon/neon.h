@@ -77,14 +77,14 @@ ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t
 	return (const char *)rows + (size_t)(pos ? pos[i] : i) * stride;
 }
 
-/* Fetch where the group after i begins: gathered rows are where no hardware prefetcher expects them, though
- * it foresees the rest of a long row. */
+/* Fetch the beginnings of the rows in the group after that of row i, at first also of that group itself:
+ * gathered rows are where no hardware prefetcher expects them, though it foresees the rest of a long row. */
 ALWAYS_INLINE void group_prefetch(
     const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, int64_t bytes)
 {
 	enum { LINE = 64, MOST = 512 };
 	int64_t end = i + 2 * GROUP < n ? i + 2 * GROUP : n;
-	for (int64_t r = i + GROUP; r < end; r++) {
+	for (int64_t r = i ? i + GROUP : 0; r < end; r++) {
 		for (int64_t b = 0; b < bytes && b < MOST; b += LINE)
 			__builtin_prefetch(row_at(rows, stride, pos, r) + b);
 	}

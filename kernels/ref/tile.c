@@ -45,7 +45,6 @@ void quantize_ref(const float *x, const float *mean, int64_t d, int8_t *out, str
 	for (int64_t i = 0; i < d; i++) {
 		float c = centred(x, mean, i);
 		int32_t v = (int32_t)lrintf(c * inv);
-		v = v > 127 ? 127 : v < -127 ? -127 : v;
 		out[i] = (int8_t)v;
 		sum += v;
 		sumsq += v * v;

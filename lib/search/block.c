@@ -115,7 +115,7 @@ void block_threshold(struct task *t, int64_t q)
 	const struct tile *tile = t->scratch->tile;
 	struct query_block *b = &t->scratch->tile->q;
 	double bound = (double)t->scratch->pools[q].bound, err = (double)b->err[q];
-	if (!(err < (double)TILE_HUGE) || !(bound < 1e36)) {
+	if (!(err < (double)TILE_HUGE) || !tile_bounded(&t->scratch->pools[q])) {
 		b->thr[q] = INFINITY;
 		return;
 	}

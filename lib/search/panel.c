@@ -13,7 +13,7 @@ static void blank_row(struct panel *p, int64_t i)
 
 static const float *load_checked(struct task *t, int64_t row)
 {
-	const float *x = rows_load(&t->s->base, row, t->scratch->x);
+	const float *x = rows_load(t->base, row, t->scratch->x);
 	if (t->s->check && t->s->kern->find_nonfinite(x, t->s->base.dim) >= 0) {
 		search_fail(t->s, KITH_INVALID);
 		return NULL;
@@ -61,7 +61,7 @@ static bool group_f32(struct task *t, int64_t first, int64_t n)
 static bool group_upper(struct task *t, int64_t first, int64_t n)
 {
 	struct panel *p = &t->scratch->tile->panel;
-	const struct rows *base = &t->s->base;
+	const struct rows *base = t->base;
 	for (int64_t i = 0; i < n; i++) {
 		int64_t row = p->row[first + i];
 		const void *upper = rows_at(base, row);
@@ -76,7 +76,7 @@ static bool group_upper(struct task *t, int64_t first, int64_t n)
  * what it leaves out. */
 static const float *load_for_i8(struct task *t, int64_t row, float *err)
 {
-	const struct rows *base = &t->s->base;
+	const struct rows *base = t->base;
 	*err = 0;
 	if (base->kind != ROWS_SPLIT || base->normalize)
 		return load_checked(t, row);
@@ -116,7 +116,7 @@ static bool group_i8(struct task *t, int64_t first, int64_t n)
 static void group_bytes(struct task *t, int64_t first, int64_t n, const void **rows, size_t *stride)
 {
 	struct panel *p = &t->scratch->tile->panel;
-	const struct rows *base = &t->s->base;
+	const struct rows *base = t->base;
 	const struct kernels *kern = t->s->kern;
 	int32_t nsq[TILE_ROWS], sum[TILE_ROWS];
 	bool u8 = base->kind == ROWS_U8;
@@ -191,9 +191,15 @@ bool panel_fill(struct task *t, int64_t *row, int64_t end)
 	struct tile *tile = t->scratch->tile;
 	struct panel *p = &tile->panel;
 	p->n = 0;
-	for (int64_t i = *row; i < end && p->n < tile->rows; *row = ++i)
-		if (search_passes(t->s, i))
-			p->row[p->n++] = (uint32_t)i;
+	while (*row < end && p->n + TILE_ROWS <= tile->rows) {
+		int64_t block_end = (*row / ROWS_BLOCK + 1) * ROWS_BLOCK;
+		int64_t n = (block_end < end ? block_end : end) - *row;
+		uint64_t mask = task_mask(t, *row, n);
+		for (int64_t i = 0; i < n; i++)
+			if (mask >> i & 1)
+				p->row[p->n++] = (uint32_t)(*row + i);
+		*row += n;
+	}
 	for (int64_t first = 0; first < p->n; first += TILE_ROWS) {
 		int64_t n = p->n - first < TILE_ROWS ? p->n - first : TILE_ROWS;
 		if (!group_fill(t, first, n))
@@ -229,10 +235,11 @@ void panel_lows(struct task *t, int64_t from, int64_t to)
 	struct tile *tile = t->scratch->tile;
 	const struct query_block *q = &tile->q;
 	double reach = 0, per_err = 0, per_norm = 0;
+	tile->stale = false;
 	for (int64_t j = from; j < to; j++) {
 		double err = (double)q->err[j], bound = (double)t->scratch->pools[j].bound;
-		if (!(err < (double)TILE_HUGE) || !(bound < 1e36))
-			continue; /* its threshold is ∞: whatever low is, all rows are candidates */
+		if (!(err < (double)TILE_HUGE) || !tile_bounded(&t->scratch->pools[j]))
+			continue;
 		if (!t->s->ip) {
 			reach = fmax(reach, sqrt(bound > 0 ? bound : 0) + err);
 			continue;

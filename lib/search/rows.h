@@ -48,6 +48,7 @@ struct rows {
 	const float *center; /* CODE: [dim] added to what decode gives; NULL: nothing */
 	const int64_t *ids;  /* NULL: row i has id first_id + i */
 	int64_t first_id;
+	const uint32_t *slots; /* row i is number slots[i] in ids; NULL: number i */
 };
 
 /* View of dense rows of a caller's array. stride 0: dense. */
@@ -55,6 +56,8 @@ struct rows rows_of_array(kith_type type, int64_t n, int64_t dim, const void *x,
 
 static inline int64_t rows_id(const struct rows *rows, int64_t i)
 {
+	if (rows->slots)
+		i = rows->slots[i];
 	return rows->ids ? rows->ids[i] : rows->first_id + i;
 }
 

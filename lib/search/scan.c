@@ -86,7 +86,7 @@ static struct slack block_slack(const struct scan *scan, const char *rows, int64
 		return (struct slack){.rel = 0x1p-23};
 	struct rows_bound b = {0, 0};
 	if (s->base.kind == ROWS_SPLIT)
-		b = s->base.bounds[row / ROWS_BLOCK];
+		b = scan->t->base->bounds[row / ROWS_BLOCK];
 	if (!s->ip)
 		return (struct slack){.root = (double)b.err, .rel = e};
 	double norm = s->base.kind == ROWS_SPLIT ? (double)b.norm : largest_norm(s, rows, n);
@@ -98,9 +98,10 @@ static struct slack score_block(const struct scan *scan, int64_t row, int64_t n,
 {
 	const struct search *s = scan->t->s;
 	const struct codec *codec = s->base.codec;
-	const char *rows = rows_at(&s->base, row);
-	if (s->base.kind == ROWS_CODE)
-		return codec->ops->scan(codec, scan->q, (const uint8_t *)s->base.a, row, n, key);
+	const struct rows *base = scan->t->base;
+	const char *rows = rows_at(base, row);
+	if (base->kind == ROWS_CODE)
+		return codec->ops->scan(codec, scan->q, (const uint8_t *)base->a, row, n, key);
 	if (s->bytes)
 		score_bytes(s, scan->q, rows, n, key);
 	else
@@ -156,7 +157,7 @@ static void scan_block(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 			hit[i] = (uint32_t)i;
 	for (int64_t i = 0; i < hits; i++)
 		if (mask >> hit[i] & 1)
-			add_candidate(s, scan->pool, key[hit[i]], slack, row + hit[i]);
+			add_candidate(s, scan->pool, key[hit[i]], slack, t->offset + row + hit[i]);
 	if (scan->pool->count + ROWS_BLOCK > scan->pool->capacity ||
 	    (isinf(scan->pool->bound) && s->sink->k && scan->pool->count >= s->sink->k))
 		task_settle(t, scan->pool - t->scratch->pools);
@@ -195,10 +196,10 @@ void scan_task(struct task *t)
 	for (int64_t row = t->r0, n; row < t->r1; row += n) {
 		int64_t end = (row / ROWS_BLOCK + 1) * ROWS_BLOCK;
 		n = (end < t->r1 ? end : t->r1) - row;
-		uint64_t mask = s->pass ? s->pass[row / 64] >> (row % 64) : ~UINT64_C(0);
+		uint64_t mask = task_mask(t, row, n);
 		if (!mask)
 			continue;
-		if (s->check && rows_find_nonfinite(&s->base, row, row + n, t->scratch->x) >= 0) {
+		if (s->check && rows_find_nonfinite(t->base, row, row + n, t->scratch->x) >= 0) {
 			search_fail(s, KITH_INVALID);
 			return;
 		}

@@ -37,6 +37,38 @@ bool search_advance(struct search *s, int64_t pairs)
 	return !search_stopped(s);
 }
 
+uint64_t task_mask(const struct task *t, int64_t row, int64_t n)
+{
+	const struct search *s = t->s;
+	if (s->pass)
+		return s->pass[row / 64] >> (row % 64);
+	if (!s->filter)
+		return ~UINT64_C(0);
+	uint64_t mask = 0;
+	for (int64_t i = 0; i < n; i++)
+		mask |= (uint64_t)kith_filter_test(s->filter, rows_id(t->base, row + i)) << i;
+	return mask;
+}
+
+const struct rows *search_locate(const struct search *s, int64_t number, struct rows *list, int64_t *row)
+{
+	*row = number;
+	if (!s->lists)
+		return &s->base;
+	/* The last list that begins at or before it; empty ones begin where the next does. */
+	int64_t low = 0, high = s->lists->n;
+	while (high - low > 1) {
+		int64_t mid = low + (high - low) / 2;
+		if (s->lists->start[mid] <= number)
+			low = mid;
+		else
+			high = mid;
+	}
+	*row = number - s->lists->start[low];
+	s->lists->view(s->lists, low, list);
+	return list;
+}
+
 static enum tile_kind choose_kind(const struct search *s)
 {
 	if (s->kern->blas_is_faster)
@@ -102,7 +134,7 @@ static void run_task(void *arg, int64_t number, int worker)
 	if (search_stopped(s))
 		return;
 	int64_t block = number % run->plan.blocks, split = number / run->plan.blocks;
-	struct task t = {.s = s, .scratch = &run->scratch[worker], .q0 = block * s->block};
+	struct task t = {.s = s, .scratch = &run->scratch[worker], .base = &s->base, .q0 = block * s->block};
 	t.nq = s->query.n - t.q0 < s->block ? s->query.n - t.q0 : s->block;
 	/* Cut at blocks of rows. */
 	int64_t row_blocks = (s->base.n + ROWS_BLOCK - 1) / ROWS_BLOCK;

@@ -40,6 +40,14 @@ enum tile_kind {
 /* Most queries of a scan. */
 enum { SCAN_QUERIES = 16 };
 
+/* Rows in lists: an inverted file as the engine sees it. All lists have base's kind and dimension. */
+struct lists {
+	int64_t n;
+	const int64_t *start; /* [n + 1] number of each list's first row over all lists */
+	void (*view)(const struct lists *lists, int64_t list, struct rows *rows);
+	const void *owner;
+};
+
 /* One call of search_exact, shared by its tasks. */
 struct search {
 	const struct kernels *kern;
@@ -49,7 +57,9 @@ struct search {
 	bool check;
 	bool shared; /* several tasks have the same queries: merge under the sink's lock */
 	struct sink *sink;
-	const uint64_t *pass; /* bit per row, NULL: all */
+	const uint64_t *pass;      /* bit per row of base, NULL: all */
+	const struct lists *lists; /* NULL: base is all there is */
+	const kith_filter *filter; /* with lists: tested row by row */
 	enum tile_kind kind;
 	float *mean;       /* [dim] rows (and, for L2, queries) are centred on it before quantising */
 	float query_shift; /* inner product: queries are centred on this constant */
@@ -76,6 +86,8 @@ struct scratch {
 struct task {
 	struct search *s;
 	struct scratch *scratch;
+	const struct rows *base; /* s->base, or one list of it */
+	int64_t offset;          /* what to add to a row of base for its number in pools */
 	int64_t q0, nq, r0, r1;
 	int64_t exact; /* distances computed exactly */
 };
@@ -90,10 +102,12 @@ static inline bool search_stopped(struct search *s)
 /* Count pairs and look for a cancel; false: stop. */
 bool search_advance(struct search *s, int64_t pairs);
 
-static inline bool search_passes(const struct search *s, int64_t row)
-{
-	return !s->pass || (s->pass[row / 64] >> (row % 64) & 1);
-}
+/* Bits of rows row … row + n − 1 (of one block of 64) of the task's base: which may be returned. */
+uint64_t task_mask(const struct task *t, int64_t row, int64_t n);
+
+/* The rows that hold the row with this number in pools, and which of them it is; *list is room for the view
+ * of a list. */
+const struct rows *search_locate(const struct search *s, int64_t number, struct rows *list, int64_t *row);
 
 /* verify.c: pools of a task begin with what the sink knows. */
 void task_begin_pools(struct task *t);

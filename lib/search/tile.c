@@ -143,7 +143,7 @@ static void add_candidate(struct task *t, int64_t q, int64_t r, float key)
 		low = est - off;
 		high = est + off;
 	}
-	pool_add(&t->scratch->pools[q], float_down(low), float_up(high), p->row[r]);
+	pool_add(&t->scratch->pools[q], float_down(low), float_up(high), (uint32_t)(t->offset + p->row[r]));
 }
 
 /* Candidates of one call: nq queries from q on, the group of rows that begins at `first`. */
@@ -164,8 +164,11 @@ static void take_hits(
 		}
 		bool first_bound = isinf(pool->bound) && k && pool->count >= k;
 		if (pool->count + TILE_ROWS > pool->capacity || first_bound) {
+			bool bounded = tile_bounded(pool);
 			task_settle(t, q + j);
 			block_threshold(t, q + j);
+			if (!bounded && tile_bounded(pool))
+				t->scratch->tile->stale = true;
 		}
 	}
 }
@@ -209,8 +212,11 @@ static void multiply_blas(struct task *t)
 				const float *products = p->products + (q - from) * p->n + first;
 				uint64_t mask =
 				    compare(products, p->low + first, t->scratch->tile->q.thr[q], n, keys);
-				if (mask)
-					take_hits(t, q, 1, first, &mask, keys);
+				if (!mask)
+					continue;
+				take_hits(t, q, 1, first, &mask, keys);
+				if (t->scratch->tile->stale)
+					panel_lows(t, from, to);
 			}
 		}
 	}
@@ -227,8 +233,11 @@ static void multiply_panel(struct task *t)
 		for (int64_t first = 0; first < p->n; first += TILE_ROWS) {
 			for (int64_t q = from; q < to; q += TILE_QUERIES) {
 				int nq = to - q < TILE_QUERIES ? (int)(to - q) : TILE_QUERIES;
-				if (multiply(t, q, nq, first, mask, keys))
-					take_hits(t, q, nq, first, mask, keys);
+				if (!multiply(t, q, nq, first, mask, keys))
+					continue;
+				take_hits(t, q, nq, first, mask, keys);
+				if (t->scratch->tile->stale)
+					panel_lows(t, from, to);
 			}
 		}
 	}

@@ -43,6 +43,7 @@ struct tile {
 	int64_t k;         /* dwords in a row */
 	int64_t rows;      /* in a panel at most */
 	double gamma;      /* the tile's sums are off by at most gamma · ‖ĉ‖ · ‖ŷ‖ */
+	bool stale;        /* a query got its first bound since panel_lows, which left it out */
 	struct panel panel;
 	struct query_block q;
 };
@@ -50,7 +51,7 @@ struct tile {
 /* panel.c: fill the panel with passing rows from *row on, before `end`; advances *row. False: failed. */
 bool panel_fill(struct task *t, int64_t *row, int64_t end);
 
-/* panel.c: `low` of all rows for queries from … to − 1 of the task. */
+/* panel.c: `low` of all rows for queries from … to − 1 of the task, as far as they are bounded. */
 void panel_lows(struct task *t, int64_t from, int64_t to);
 
 /* block.c: the task's queries in the form that tile->kind wants, thresholds from the pools. */
@@ -64,6 +65,12 @@ void blas_multiply(const struct task *t, int64_t from, int64_t to, float *produc
 
 /* Norms above it would overflow when squared; such vectors are always candidates. */
 static const float TILE_HUGE = 1e18f;
+
+/* Whether a query has a threshold; one without gets all rows as candidates, whatever their `low` is. */
+static inline bool tile_bounded(const struct pool *pool)
+{
+	return pool->bound < 1e36f;
+}
 
 /* Relative size of what rounding does to a key, against the squared norms in it: a generous 16 ulp. */
 static const double TILE_EPS = 0x1p-20;

@@ -22,10 +22,9 @@ void task_begin_pools(struct task *t)
 	}
 }
 
-static double exact_bytes(const struct search *s, const void *q, int64_t row)
+static double exact_bytes(const struct search *s, const void *q, const void *x)
 {
 	int32_t key;
-	const void *x = rows_at(&s->base, row);
 	bool u8 = s->base.kind == ROWS_U8;
 	if (s->ip)
 		(u8 ? s->kern->ip_u8 : s->kern->ip_i8)(q, x, 0, 1, s->base.dim, &key);
@@ -34,10 +33,17 @@ static double exact_bytes(const struct search *s, const void *q, int64_t row)
 	return s->ip ? -(double)key : (double)key;
 }
 
-static double exact_floats(const struct search *s, const float *q, int64_t row, float *scratch)
+static double exact_floats(const struct search *s, const float *q, const float *x)
 {
-	const float *x = rows_load(&s->base, row, scratch);
 	return s->ip ? -s->kern->ip_exact(q, x, s->base.dim) : s->kern->l2sq_exact(q, x, s->base.dim);
+}
+
+static void prefetch(const struct search *s, int64_t number)
+{
+	struct rows list;
+	int64_t row;
+	const struct rows *rows = search_locate(s, number, &list, &row);
+	rows_prefetch(rows, row);
 }
 
 void task_verify(struct task *t, int64_t q)
@@ -50,14 +56,16 @@ void task_verify(struct task *t, int64_t q)
 	if (!s->bytes)
 		query = rows_load(&s->query, t->q0 + q, t->scratch->y);
 	for (int32_t i = 0; i < pool->count && i < AHEAD; i++)
-		rows_prefetch(&s->base, pool->row[i]);
+		prefetch(s, pool->row[i]);
 	for (int32_t i = 0; i < pool->count; i++) {
-		int64_t row = pool->row[i];
 		if (i + AHEAD < pool->count)
-			rows_prefetch(&s->base, pool->row[i + AHEAD]);
-		found[i].id = rows_id(&s->base, row);
-		found[i].key = s->bytes ? exact_bytes(s, rows_at(&s->query, t->q0 + q), row)
-		                        : exact_floats(s, query, row, t->scratch->x);
+			prefetch(s, pool->row[i + AHEAD]);
+		struct rows list;
+		int64_t row;
+		const struct rows *rows = search_locate(s, pool->row[i], &list, &row);
+		found[i].id = rows_id(rows, row);
+		found[i].key = s->bytes ? exact_bytes(s, rows_at(&s->query, t->q0 + q), rows_at(rows, row))
+		                        : exact_floats(s, query, rows_load(rows, row, t->scratch->x));
 	}
 	t->exact += pool->count;
 	if (s->shared)

@@ -146,10 +146,12 @@ static void try_problem(struct problem *p, struct rng *rng)
 
 START_TEST(exact)
 {
-	struct decks *decks = decks_new(1000 + (uint64_t)_i);
-	struct rng rng = {(uint64_t)_i};
-	int problems = sanitized ? 18 : 36;
-	for (int i = 0; i < problems; i++) {
+	/* KITH_TEST_SEED and KITH_TEST_PROBLEMS look further. */
+	uint64_t seed = (uint64_t)test_setting("KITH_TEST_SEED", 1) * 1000 + (uint64_t)_i;
+	struct decks *decks = decks_new(seed);
+	struct rng rng = {~seed};
+	int64_t problems = test_setting("KITH_TEST_PROBLEMS", sanitized ? 18 : 36);
+	for (int64_t i = 0; i < problems; i++) {
 		struct problem p;
 		/* Mostly small; now and then enough for several threads and many blocks. */
 		problem_make(&p, decks, (enum data_kind)_i, i % 9 == 8 ? 40000000 : 4000000);

@@ -106,6 +106,12 @@ struct isa_list isa_list(void)
 	return list;
 }
 
+int64_t test_setting(const char *name, int64_t usual)
+{
+	const char *text = getenv(name);
+	return text && *text ? strtoll(text, NULL, 10) : usual;
+}
+
 kith_index *make_index(int64_t dim, kith_metric metric, const char *spec, int64_t n, const float *x)
 {
 	kith_index *index;

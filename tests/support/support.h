@@ -58,6 +58,9 @@ struct isa_list isa_list(void);
 /* 1 in builds with a sanitizer, which are slow: the suites then try less. */
 extern const bool sanitized;
 
+/* A number from the environment, for runs that look further than usual. */
+int64_t test_setting(const char *name, int64_t usual);
+
 /* An index with vectors; never NULL. */
 kith_index *make_index(int64_t dim, kith_metric metric, const char *spec, int64_t n, const float *x);
 
