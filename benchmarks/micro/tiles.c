@@ -13,7 +13,7 @@ struct tile {
 	const uint32_t *panels;
 	int64_t count, depth; /* panels, dwords of each */
 	const char *q;
-	size_t qstride;
+	size_t qstride; /* elements */
 	float low[TILE_ROWS], scale[TILE_ROWS], qscale[TILE_QUERIES], thr[TILE_QUERIES];
 	int32_t qbias[TILE_QUERIES];
 	uint64_t mask[TILE_QUERIES];
@@ -72,8 +72,8 @@ void bench_tiles(struct bench *bench, const struct kernels *k, int64_t d)
 	t.q = q;
 	if (wanted(bench, "tile_f32")) {
 		t.depth = d;
-		t.qstride = (size_t)d * sizeof(float);
-		memcpy(q, bench->buffers.big, t.qstride * TILE_QUERIES);
+		t.qstride = (size_t)d;
+		memcpy(q, bench->buffers.big, t.qstride * sizeof(float) * TILE_QUERIES);
 		bench_tile(bench, &t, "tile_f32", run_tile_f32, d, LIMIT_F32);
 	}
 	if (wanted(bench, "tile_i8")) {

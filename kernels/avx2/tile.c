@@ -79,13 +79,11 @@ static void quantize_to_scale(
     const float *x, const float *mean, int64_t d, float scale, int8_t *out, struct quantized *info)
 {
 	const __m256 unit = _mm256_set1_ps(scale), inv = _mm256_set1_ps(1 / scale);
-	const __m256i most = _mm256_set1_epi32(127), least = _mm256_set1_epi32(-127);
 	struct sums s = {_mm_setzero_si128(), _mm_setzero_si128()};
 	__m256 residual = _mm256_setzero_ps();
 	for (int64_t i = 0; i < d; i += LANES) {
 		__m256 c = centred(x, mean, i, d);
 		__m256i v = _mm256_cvtps_epi32(_mm256_mul_ps(c, inv));
-		v = _mm256_max_epi32(_mm256_min_epi32(v, most), least);
 		emit_bytes(out + i, d - i, v, &s);
 		__m256 w = _mm256_mul_ps(_mm256_fnmadd_ps(unit, _mm256_cvtepi32_ps(v), c), inv);
 		residual = _mm256_fmadd_ps(w, w, residual);

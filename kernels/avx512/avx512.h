@@ -5,7 +5,6 @@
 #include "kernels/kernels.h"
 
 #include <immintrin.h>
-#include <stdbool.h>
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -51,9 +50,9 @@ ALWAYS_INLINE struct block block_at(
 	return b;
 }
 
-/* Rows are fetched AHEAD of their use into L2, which has more misses in flight than
- * L1: the hardware alone, seeing four rows advance in step, gave half the bandwidth. Of long rows the first
- * FETCH bytes are enough for it to follow. */
+/* Rows are fetched AHEAD of their use into L2, which has more misses in flight than L1: the hardware alone,
+ * seeing four rows advance in step, gave half the bandwidth. Of long rows the first FETCH bytes are enough
+ * for it to follow. */
 enum { AHEAD = 16, FETCH = 2048 };
 
 ALWAYS_INLINE void prefetch(const void *rows, size_t stride, const uint32_t *pos, int64_t first,

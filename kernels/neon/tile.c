@@ -70,13 +70,11 @@ static void quantize_to_scale(
     const float *x, const float *mean, int64_t d, float scale, int8_t *out, struct quantized *info)
 {
 	const float32x4_t unit = vdupq_n_f32(scale), inv = vdupq_n_f32(1 / scale);
-	const int32x4_t most = vdupq_n_s32(127), least = vdupq_n_s32(-127);
 	struct sums s = {vdupq_n_s32(0), vdupq_n_s32(0)};
 	float32x4_t residual = vdupq_n_f32(0);
 	for (int64_t i = 0; i < d; i += LANES) {
 		float32x4_t c = centred(x, mean, i, d);
 		int32x4_t v = vcvtnq_s32_f32(vmulq_f32(c, inv));
-		v = vmaxq_s32(vminq_s32(v, most), least);
 		emit_bytes(out + i, d - i, v, &s);
 		float32x4_t w = vmulq_f32(vfmsq_f32(c, unit, vcvtq_f32_s32(v)), inv);
 		residual = vfmaq_f32(residual, w, w);

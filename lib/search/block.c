@@ -76,7 +76,7 @@ static void fill_bytes(struct task *t, int64_t j)
 	struct query_block *b = &t->scratch->tile->q;
 	int64_t dim = s->base.dim, sum = 0, nsq = 0;
 	int8_t *out = (int8_t *)b->data + (size_t)j * b->stride;
-	const uint8_t *q = (const uint8_t *)rows_at(&s->query, t->q0 + j);
+	const uint8_t *q = (const uint8_t *)rows_at(&s->query, task_query(t, j));
 	uint8_t flip = s->base.kind == ROWS_U8 ? 0x80 : 0;
 	memset(out, 0, b->stride);
 	for (int64_t i = 0; i < dim; i++) {
@@ -100,12 +100,13 @@ void block_fill(struct task *t)
 		if (tile->kind == TILE_BYTES) {
 			fill_bytes(t, j);
 		} else {
-			const float *q = rows_load(&t->s->query, t->q0 + j, t->scratch->y);
+			const float *q = rows_load(&t->s->query, task_query(t, j), t->scratch->y);
 			if (tile->kind == TILE_I8)
 				fill_i8(t, j, q);
 			else
 				fill_f32(t, j, q);
 		}
+		tile->q.thr[j] = INFINITY;
 		block_threshold(t, j);
 	}
 }
@@ -114,11 +115,12 @@ void block_threshold(struct task *t, int64_t q)
 {
 	const struct tile *tile = t->scratch->tile;
 	struct query_block *b = &t->scratch->tile->q;
-	double bound = (double)t->scratch->pools[q].bound, err = (double)b->err[q];
-	if (!(err < (double)TILE_HUGE) || !tile_bounded(&t->scratch->pools[q])) {
+	double bound = (double)pool_bound(task_pool(t, q)), err = (double)b->err[q];
+	if (!(err < (double)TILE_HUGE) || !(bound < TILE_UNBOUNDED)) {
 		b->thr[q] = INFINITY;
 		return;
 	}
+	t->scratch->tile->stale = t->scratch->tile->stale || isinf(b->thr[q]);
 	double nsq = (double)b->nsq[q];
 	if (t->s->ip) {
 		double offset = b->offset[q], slack = TILE_EPS * (fabs(bound) + fabs(offset)) + TILE_TINY;

@@ -28,12 +28,15 @@ static bool queries_are_bytes(const struct search *s, float *scratch)
 
 void search_choose_mean(struct search *s, float *scratch)
 {
-	int64_t dim = s->base.dim, n = s->base.n < SAMPLE ? s->base.n : SAMPLE;
+	int64_t total = s->lists ? s->lists->start[s->lists->n] : s->base.n;
+	int64_t dim = s->base.dim, n = total < SAMPLE ? total : SAMPLE, row;
+	struct rows list;
 	bool bytes = true;
 	memset(s->mean, 0, (size_t)dim * sizeof *s->mean);
 	for (int64_t i = 0; i < n; i++) {
 		/* Evenly spread; i · n fits easily, rows are at most 2^32. */
-		const float *x = rows_load(&s->base, i * s->base.n / n, scratch);
+		const struct rows *rows = search_locate(s, i * total / n, &list, &row);
+		const float *x = rows_load(rows, row, scratch);
 		bytes = bytes && is_bytes(x, dim);
 		for (int64_t j = 0; j < dim; j++)
 			s->mean[j] += x[j] / (float)n;

@@ -237,8 +237,8 @@ void panel_lows(struct task *t, int64_t from, int64_t to)
 	double reach = 0, per_err = 0, per_norm = 0;
 	tile->stale = false;
 	for (int64_t j = from; j < to; j++) {
-		double err = (double)q->err[j], bound = (double)t->scratch->pools[j].bound;
-		if (!(err < (double)TILE_HUGE) || !tile_bounded(&t->scratch->pools[j]))
+		double err = (double)q->err[j], bound = (double)pool_bound(task_pool(t, j));
+		if (!(err < (double)TILE_HUGE) || !(bound < TILE_UNBOUNDED))
 			continue;
 		if (!t->s->ip) {
 			reach = fmax(reach, sqrt(bound > 0 ? bound : 0) + err);

@@ -22,6 +22,7 @@ void pool_init(struct pool *pool, int64_t capacity, void *memory)
 	pool->count = 0;
 	pool->capacity = (int32_t)capacity;
 	pool->bound = INFINITY;
+	pool->lock = false;
 }
 
 static void swap(float *a, float *b)
@@ -70,8 +71,7 @@ void pool_tighten(struct pool *pool, int64_t k, float *scratch)
 		for (int32_t i = 0; i < pool->count; i++)
 			scratch[i] = pool->high[i];
 		float kth = select_kth(scratch, pool->count, k - 1);
-		if (kth < pool->bound)
-			pool->bound = kth;
+		pool_lower(pool, kth);
 	}
 	int32_t kept = 0;
 	for (int32_t i = 0; i < pool->count; i++) {

@@ -14,8 +14,34 @@ struct pool {
 	float *low, *high; /* [capacity] */
 	uint32_t *row;     /* [capacity] */
 	int32_t count, capacity;
-	float bound; /* no exact key above it is of use */
+	float bound; /* no exact key above it is of use; read through pool_bound */
+	bool lock;   /* held while another thread may add to the pool too */
 };
+
+/* The bound only ever falls, so a stale one is merely less sharp: no lock is needed to read it. */
+static inline float pool_bound(const struct pool *pool)
+{
+	float bound;
+	__atomic_load(&pool->bound, &bound, __ATOMIC_RELAXED);
+	return bound;
+}
+
+static inline void pool_lower(struct pool *pool, float bound)
+{
+	if (bound < pool->bound)
+		__atomic_store(&pool->bound, &bound, __ATOMIC_RELAXED);
+}
+
+static inline void pool_lock(struct pool *pool)
+{
+	while (__atomic_test_and_set(&pool->lock, __ATOMIC_ACQUIRE))
+		;
+}
+
+static inline void pool_unlock(struct pool *pool)
+{
+	__atomic_clear(&pool->lock, __ATOMIC_RELEASE);
+}
 
 /* Capacity for k results (0: range search) when up to 64 candidates come between two looks. */
 int64_t pool_capacity(int64_t k);

@@ -46,7 +46,9 @@ struct rows {
 	const struct codec *codec;       /* CODE */
 	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
 	const float *center; /* CODE: [dim] added to what decode gives; NULL: nothing */
-	const int64_t *ids;  /* NULL: row i has id first_id + i */
+	float reach;         /* CODE with a center: >= ‖center + r‖ of all rows */
+	const float *terms; /* CODE with a center, L2: [n] ‖r‖² + 2⟨center, r⟩, r what decode gives */
+	const int64_t *ids; /* NULL: row i has id first_id + i */
 	int64_t first_id;
 	const uint32_t *slots; /* row i is number slots[i] in ids; NULL: number i */
 };

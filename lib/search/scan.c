@@ -11,7 +11,7 @@
  * underflow.
  */
 #include "lib/codec/codec.h"
-#include "lib/search/search.h"
+#include "lib/search/scan.h"
 
 #include <math.h>
 
@@ -31,17 +31,9 @@ bool scan_can(const struct search *s)
 	if (s->bytes)
 		return true;
 	if (s->base.kind == ROWS_CODE)
-		return s->base.codec->ops->scan && !s->base.normalize && !s->base.center;
+		return s->base.codec->ops->scan && !s->base.normalize;
 	return !s->base.normalize && (s->base.kind == ROWS_F32 || s->base.kind == ROWS_SPLIT);
 }
-
-/* One query on its way. */
-struct scan {
-	struct task *t;
-	const void *q; /* floats, bytes, or what the codec makes of them */
-	double qnorm;
-	struct pool *pool;
-};
 
 static void score_bytes(const struct search *s, const void *q, const char *rows, int64_t n, float *key)
 {
@@ -93,6 +85,28 @@ static struct slack block_slack(const struct scan *scan, const char *rows, int64
 	return (struct slack){.abs = scan->qnorm * ((double)b.err + e * norm)};
 }
 
+/* From −⟨q,r̂⟩ to the key of c + r̂: for L2 ‖q − c − r̂‖² = ‖q − c‖² + t − 2⟨q,r̂⟩ with t = ‖r̂‖² + 2⟨c,r̂⟩ kept
+ * for each row, for inner products −⟨q,c⟩ − ⟨q,r̂⟩. The codec's table is made once per query, not once per
+ * list. */
+static struct slack add_residual(
+    const struct scan *scan, int64_t row, int64_t n, float *key, struct slack slack)
+{
+	const float *terms = scan->t->base->terms;
+	double factor = terms ? 2 : 1, most = 0;
+	for (int64_t i = 0; i < n; i++) {
+		float term = (float)scan->constant + (terms ? terms[row + i] : 0);
+		double size = fabs((double)key[i]) * factor + fabs((double)term) + fabs(scan->constant);
+		most = size > most ? size : most;
+		key[i] = (float)factor * key[i] + term;
+	}
+	/* The sum c + r̂ is rounded to floats when it is decoded. */
+	double rounding = 0x1p-22 * (double)scan->t->base->reach;
+	double abs = (slack.abs + slack.rel * most) * factor + 0x1p-20 * most;
+	if (scan->t->s->ip)
+		return (struct slack){.abs = abs + scan->qnorm * rounding};
+	return (struct slack){.abs = abs, .root = rounding};
+}
+
 /* Keys of n rows of one block, and what they may be off by. */
 static struct slack score_block(const struct scan *scan, int64_t row, int64_t n, float *key)
 {
@@ -100,8 +114,10 @@ static struct slack score_block(const struct scan *scan, int64_t row, int64_t n,
 	const struct codec *codec = s->base.codec;
 	const struct rows *base = scan->t->base;
 	const char *rows = rows_at(base, row);
-	if (base->kind == ROWS_CODE)
-		return codec->ops->scan(codec, scan->q, (const uint8_t *)base->a, row, n, key);
+	if (base->kind == ROWS_CODE) {
+		struct slack slack = codec->ops->scan(codec, scan->q, (const uint8_t *)base->a, row, n, key);
+		return scan->residual ? add_residual(scan, row, n, key, slack) : slack;
+	}
 	if (s->bytes)
 		score_bytes(s, scan->q, rows, n, key);
 	else
@@ -160,18 +176,15 @@ static void scan_block(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 			add_candidate(s, scan->pool, key[hit[i]], slack, t->offset + row + hit[i]);
 	if (scan->pool->count + ROWS_BLOCK > scan->pool->capacity ||
 	    (isinf(scan->pool->bound) && s->sink->k && scan->pool->count >= s->sink->k))
-		task_settle(t, scan->pool - t->scratch->pools);
+		task_settle(t, scan->number);
 }
 
-/* The queries of the task, with empty pools. */
-static void scan_begin(struct task *t, struct scan *scans)
+void scan_begin(struct task *t, struct scan *scans)
 {
 	struct search *s = t->s;
-	task_begin_pools(t);
 	for (int64_t q = 0; q < t->nq; q++) {
 		struct scan *scan = &scans[q];
-		*scan =
-		    (struct scan){.t = t, .q = rows_at(&s->query, t->q0 + q), .pool = &t->scratch->pools[q]};
+		*scan = (struct scan){.t = t, .q = rows_at(&s->query, t->q0 + q), .pool = task_pool(t, q)};
 		if (s->bytes)
 			continue;
 		void *own = t->scratch->queries + (size_t)q * scan_query_bytes(s);
@@ -181,18 +194,17 @@ static void scan_begin(struct task *t, struct scan *scans)
 		scan->qnorm = sqrt(s->kern->ip_exact(x, x, s->base.dim)) * (1 + 1e-12);
 		if (!code)
 			continue;
-		s->base.codec->ops->query_begin(s->base.codec, x, s->ip, own);
+		scan->residual = s->base.center != NULL;
+		s->base.codec->ops->query_begin(s->base.codec, x, s->ip || scan->residual, own);
 		scan->q = own;
 	}
 }
 
-void scan_task(struct task *t)
+bool scan_pass(struct task *t, struct scan *scans)
 {
-	enum { LOOK_EVERY = 256 };
+	enum { LOOK_EVERY = 256 * ROWS_BLOCK };
 	struct search *s = t->s;
-	struct scan scans[SCAN_QUERIES];
 	int64_t since = 0;
-	scan_begin(t, scans);
 	for (int64_t row = t->r0, n; row < t->r1; row += n) {
 		int64_t end = (row / ROWS_BLOCK + 1) * ROWS_BLOCK;
 		n = (end < t->r1 ? end : t->r1) - row;
@@ -201,18 +213,28 @@ void scan_task(struct task *t)
 			continue;
 		if (s->check && rows_find_nonfinite(t->base, row, row + n, t->scratch->x) >= 0) {
 			search_fail(s, KITH_INVALID);
-			return;
+			return false;
 		}
 		for (int64_t q = 0; q < t->nq; q++)
 			scan_block(&scans[q], row, n, mask);
 		since += n;
-		if (since >= LOOK_EVERY * ROWS_BLOCK) {
+		if (since >= LOOK_EVERY) {
 			if (!search_advance(s, since * t->nq))
-				return;
+				return false;
 			since = 0;
 		}
 	}
-	search_advance(s, since * t->nq);
+	return search_advance(s, since * t->nq);
+}
+
+void scan_task(struct task *t)
+{
+	struct search *s = t->s;
+	struct scan scans[SCAN_QUERIES];
+	task_begin_pools(t);
+	scan_begin(t, scans);
+	if (!scan_pass(t, scans))
+		return;
 	for (int64_t q = 0; q < t->nq && !search_stopped(s); q++) {
 		pool_tighten(scans[q].pool, s->sink->k, t->scratch->select);
 		task_verify(t, q);

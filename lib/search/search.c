@@ -75,11 +75,9 @@ static enum tile_kind choose_kind(const struct search *s)
 		return TILE_BLAS;
 	if (s->bytes)
 		return s->kern->i8_is_fast ? TILE_BYTES : TILE_F32;
-	if (s->query.n >= FEW_QUERIES && s->kern->i8_is_fast)
-		return TILE_I8;
 	if (s->query.n < FEW_QUERIES && s->base.kind == ROWS_SPLIT && !s->base.normalize)
 		return TILE_UPPER;
-	return TILE_F32;
+	return s->kern->i8_is_fast ? TILE_I8 : TILE_F32;
 }
 
 const char *search_tile_name(void)
@@ -135,6 +133,7 @@ static void run_task(void *arg, int64_t number, int worker)
 		return;
 	int64_t block = number % run->plan.blocks, split = number / run->plan.blocks;
 	struct task t = {.s = s, .scratch = &run->scratch[worker], .base = &s->base, .q0 = block * s->block};
+	t.pools = t.scratch->pools;
 	t.nq = s->query.n - t.q0 < s->block ? s->query.n - t.q0 : s->block;
 	/* Cut at blocks of rows. */
 	int64_t row_blocks = (s->base.n + ROWS_BLOCK - 1) / ROWS_BLOCK;
@@ -153,13 +152,12 @@ static size_t round64(size_t bytes)
 	return (bytes + 63) / 64 * 64;
 }
 
-/* One allocation per worker: vectors, selection, findings, pools, tile. */
-static bool scratch_init(const struct search *s, bool scan, struct scratch *scratch)
+bool scratch_init(const struct search *s, bool scan, int64_t npools, struct scratch *scratch)
 {
 	size_t vector = round64(((size_t)s->base.dim + 16) * sizeof(float));
 	size_t select = round64((size_t)s->capacity * sizeof(float));
 	size_t found = round64((size_t)s->capacity * sizeof(struct found));
-	size_t pools = round64((size_t)s->block * (sizeof(struct pool) + pool_bytes(s->capacity)));
+	size_t pools = round64((size_t)npools * (sizeof(struct pool) + pool_bytes(s->capacity)));
 	size_t rest = scan ? SCAN_QUERIES * scan_query_bytes(s) : tile_scratch_bytes(s);
 	char *memory = mem_alloc(1, 3 * vector + select + found + pools + rest);
 	*scratch = (struct scratch){.memory = memory};
@@ -186,7 +184,7 @@ static kith_status run_plan(struct search *s, struct plan plan)
 	run.scratch = mem_zalloc((size_t)plan.threads, sizeof *run.scratch);
 	bool ready = run.scratch != NULL;
 	for (int i = 0; ready && i < plan.threads; i++)
-		ready = scratch_init(s, plan.scan, &run.scratch[i]);
+		ready = scratch_init(s, plan.scan, s->block, &run.scratch[i]);
 	if (!ready)
 		search_fail(s, KITH_NOMEM);
 	if (ready && !plan.scan)
@@ -241,6 +239,15 @@ static kith_status search_rows(struct search *s, int threads, const kith_search_
 	return explain(s, status);
 }
 
+void search_setup(struct search *s)
+{
+	bool byte_rows = s->base.kind == ROWS_U8 || s->base.kind == ROWS_I8;
+	s->kern = kernels();
+	s->capacity = pool_capacity(s->sink->k);
+	s->bytes = byte_rows && s->query.kind == s->base.kind && !s->base.normalize && !s->query.normalize;
+	s->kind = choose_kind(s);
+}
+
 kith_status search_exact(const struct rows *base, const struct rows *query, bool ip, bool check,
     struct sink *sink, const kith_search_options *options)
 {
@@ -248,16 +255,9 @@ kith_status search_exact(const struct rows *base, const struct rows *query, bool
 		return KITH_OK;
 	if (base->n > UINT32_MAX)
 		return fail(KITH_INVALID, "%lld rows in one search; at most 4294967295", (long long)base->n);
-	struct search s = {.kern = kernels(),
-	    .base = *base,
-	    .query = *query,
-	    .ip = ip,
-	    .check = check && base->kind == ROWS_F32,
-	    .sink = sink,
-	    .capacity = pool_capacity(sink->k)};
-	bool byte_rows = base->kind == ROWS_U8 || base->kind == ROWS_I8;
-	s.bytes = byte_rows && query->kind == base->kind && !base->normalize && !query->normalize;
-	s.kind = choose_kind(&s);
+	struct search s = {.base = *base, .query = *query, .ip = ip, .sink = sink};
+	search_setup(&s);
+	s.check = check && base->kind == ROWS_F32;
 	kith_status status = search_rows(&s, threads_resolve(options ? options->threads : 0), options);
 	if (options && options->stats) {
 		options->stats->pairs += s.pairs;

@@ -78,7 +78,7 @@ struct scratch {
 	uint16_t *zeros;     /* [dim]: the lower halves of rounded rows */
 	float *select;       /* [capacity] */
 	struct found *found; /* [capacity] */
-	struct pool *pools;  /* [block] */
+	struct pool *pools;  /* [block] and their arrays */
 	struct tile *tile;   /* NULL: scan only */
 };
 
@@ -88,9 +88,30 @@ struct task {
 	struct scratch *scratch;
 	const struct rows *base; /* s->base, or one list of it */
 	int64_t offset;          /* what to add to a row of base for its number in pools */
+	struct pool *pools;      /* of the queries, number q at pools[map ? map[q] : q] */
+	const uint32_t *map; /* NULL, or [nq]: query q of the task is q0 + map[q] of the search, and others
+	                        may add to its pool at the same time */
 	int64_t q0, nq, r0, r1;
 	int64_t exact; /* distances computed exactly */
 };
+
+static inline struct pool *task_pool(const struct task *t, int64_t q)
+{
+	return &t->pools[t->map ? t->map[q] : q];
+}
+
+/* Number of a task's query in the search. */
+static inline int64_t task_query(const struct task *t, int64_t q)
+{
+	return t->q0 + (t->map ? t->map[q] : q);
+}
+
+/* Fill in what follows from base, query and sink: kernels, capacity, bytes, kind. */
+void search_setup(struct search *s);
+
+/* One allocation for a worker: vectors, selection, findings, npools pools; scan: queries' states, else the
+ * tile for s->block queries. Free scratch->memory. */
+bool scratch_init(const struct search *s, bool scan, int64_t npools, struct scratch *scratch);
 
 void search_fail(struct search *s, kith_status status);
 
@@ -127,7 +148,7 @@ size_t tile_scratch_bytes(const struct search *s);
 void tile_scratch_init(const struct search *s, struct scratch *scratch, char *memory);
 void tile_task(struct task *t);
 
-/* center.c: choose mean and query_shift from a sample. */
+/* center.c: choose mean and query_shift from a sample of the rows (of all lists). */
 void search_choose_mean(struct search *s, float *scratch);
 
 #endif

@@ -99,7 +99,7 @@ void tile_scratch_init(const struct search *s, struct scratch *scratch, char *me
 	carve_tile(s, scratch->tile, &c);
 }
 
-static void tile_begin(struct task *t, enum tile_kind kind)
+void tile_prepare(struct task *t, enum tile_kind kind)
 {
 	struct search *s = t->s;
 	struct tile *tile = t->scratch->tile;
@@ -113,6 +113,11 @@ static void tile_begin(struct task *t, enum tile_kind kind)
 	tile->rows = panel_rows(tile->k);
 	tile->gamma = integers ? 0 : (double)(s->base.dim + 8) * 0x1p-24;
 	tile->q.stride = (size_t)(integers ? tile->k * 4 : tile->k);
+}
+
+static void tile_begin(struct task *t, enum tile_kind kind)
+{
+	tile_prepare(t, kind);
 	block_fill(t);
 }
 
@@ -143,7 +148,7 @@ static void add_candidate(struct task *t, int64_t q, int64_t r, float key)
 		low = est - off;
 		high = est + off;
 	}
-	pool_add(&t->scratch->pools[q], float_down(low), float_up(high), (uint32_t)(t->offset + p->row[r]));
+	pool_add(task_pool(t, q), float_down(low), float_up(high), (uint32_t)(t->offset + p->row[r]));
 }
 
 /* Candidates of one call: nq queries from q on, the group of rows that begins at `first`. */
@@ -154,22 +159,24 @@ static void take_hits(
 	int64_t left = p->n - first, k = t->s->sink->k;
 	uint64_t valid = left >= TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
 	for (int j = 0; j < nq; j++) {
-		struct pool *pool = &t->scratch->pools[q + j];
 		uint64_t hits = mask[j] & valid;
 		if (!hits)
 			continue;
+		struct pool *pool = task_pool(t, q + j);
+		if (t->map)
+			pool_lock(pool);
 		for (; hits; hits &= hits - 1) {
 			int64_t r = __builtin_ctzll(hits);
 			add_candidate(t, q + j, first + r, keys[j * TILE_ROWS + r]);
 		}
 		bool first_bound = isinf(pool->bound) && k && pool->count >= k;
-		if (pool->count + TILE_ROWS > pool->capacity || first_bound) {
-			bool bounded = tile_bounded(pool);
+		bool settle = pool->count + TILE_ROWS > pool->capacity || first_bound;
+		if (settle)
 			task_settle(t, q + j);
+		if (t->map)
+			pool_unlock(pool);
+		if (settle)
 			block_threshold(t, q + j);
-			if (!bounded && tile_bounded(pool))
-				t->scratch->tile->stale = true;
-		}
 	}
 }
 
@@ -243,28 +250,37 @@ static void multiply_panel(struct task *t)
 	}
 }
 
-void tile_task(struct task *t)
+bool tile_pass(struct task *t)
 {
 	struct search *s = t->s;
+	struct tile *tile = t->scratch->tile;
 	int64_t pairs = 0;
-	task_begin_pools(t);
-	tile_begin(t, s->kind);
 	for (int64_t row = t->r0; row < t->r1;) {
 		if (!panel_fill(t, &row, t->r1))
-			return;
-		if (t->scratch->tile->kind == TILE_BLAS)
+			return false;
+		if (tile->kind == TILE_BLAS)
 			multiply_blas(t);
 		else
 			multiply_panel(t);
-		pairs += t->nq * t->scratch->tile->panel.n;
-		if (!search_advance(s, t->nq * t->scratch->tile->panel.n))
-			return;
+		pairs += t->nq * tile->panel.n;
+		if (!search_advance(s, t->nq * tile->panel.n))
+			return false;
 		/* Exact distances cost some 30 times an int8 product and 8 times a float one. */
-		if (t->scratch->tile->kind == TILE_I8 && t->exact > pairs / 32 + 64 * t->nq)
+		if (tile->kind == TILE_I8 && !t->map && t->exact > pairs / 32 + 64 * t->nq)
 			tile_begin(t, TILE_F32);
 	}
+	return true;
+}
+
+void tile_task(struct task *t)
+{
+	struct search *s = t->s;
+	task_begin_pools(t);
+	tile_begin(t, s->kind);
+	if (!tile_pass(t))
+		return;
 	for (int64_t q = 0; q < t->nq && !search_stopped(s); q++) {
-		pool_tighten(&t->scratch->pools[q], s->sink->k, t->scratch->select);
+		pool_tighten(task_pool(t, q), s->sink->k, t->scratch->select);
 		task_verify(t, q);
 	}
 }

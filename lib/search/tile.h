@@ -43,7 +43,7 @@ struct tile {
 	int64_t k;         /* dwords in a row */
 	int64_t rows;      /* in a panel at most */
 	double gamma;      /* the tile's sums are off by at most gamma · ‖ĉ‖ · ‖ŷ‖ */
-	bool stale;        /* a query got its first bound since panel_lows, which left it out */
+	bool stale;        /* a query got its first threshold since panel_lows, which left it out */
 	struct panel panel;
 	struct query_block q;
 };
@@ -58,6 +58,11 @@ void panel_lows(struct task *t, int64_t from, int64_t to);
 void block_fill(struct task *t);
 void block_threshold(struct task *t, int64_t q);
 
+/* tile.c: set the tile up for a kind, without queries; pass all of base over the task's queries. The latter
+ * returns false when the search was stopped. */
+void tile_prepare(struct task *t, enum tile_kind kind);
+bool tile_pass(struct task *t);
+
 /* blas.c: threads that a search on BLAS tiles may use; products [(to − from) × panel.n] of queries with the
  * panel's rows. */
 int blas_search_threads(int threads);
@@ -66,11 +71,8 @@ void blas_multiply(const struct task *t, int64_t from, int64_t to, float *produc
 /* Norms above it would overflow when squared; such vectors are always candidates. */
 static const float TILE_HUGE = 1e18f;
 
-/* Whether a query has a threshold; one without gets all rows as candidates, whatever their `low` is. */
-static inline bool tile_bounded(const struct pool *pool)
-{
-	return pool->bound < 1e36f;
-}
+/* A query whose bound is not below it has no threshold: all rows are its candidates, whatever their `low`. */
+static const double TILE_UNBOUNDED = 1e36;
 
 /* Relative size of what rounding does to a key, against the squared norms in it: a generous 16 ulp. */
 static const double TILE_EPS = 0x1p-20;

@@ -10,9 +10,9 @@ void task_begin_pools(struct task *t)
 {
 	struct search *s = t->s;
 	size_t bytes = pool_bytes(s->capacity);
-	char *memory = (char *)(t->scratch->pools + s->block);
+	char *memory = (char *)(t->pools + s->block);
 	for (int64_t q = 0; q < t->nq; q++) {
-		struct pool *pool = &t->scratch->pools[q];
+		struct pool *pool = &t->pools[q];
 		pool_init(pool, s->capacity, memory + (size_t)q * bytes);
 		if (s->shared)
 			pthread_mutex_lock(&s->sink->lock);
@@ -50,11 +50,11 @@ void task_verify(struct task *t, int64_t q)
 {
 	enum { AHEAD = 6 };
 	struct search *s = t->s;
-	struct pool *pool = &t->scratch->pools[q];
+	struct pool *pool = task_pool(t, q);
 	struct found *found = t->scratch->found;
 	const float *query = NULL;
 	if (!s->bytes)
-		query = rows_load(&s->query, t->q0 + q, t->scratch->y);
+		query = rows_load(&s->query, task_query(t, q), t->scratch->y);
 	for (int32_t i = 0; i < pool->count && i < AHEAD; i++)
 		prefetch(s, pool->row[i]);
 	for (int32_t i = 0; i < pool->count; i++) {
@@ -64,25 +64,25 @@ void task_verify(struct task *t, int64_t q)
 		int64_t row;
 		const struct rows *rows = search_locate(s, pool->row[i], &list, &row);
 		found[i].id = rows_id(rows, row);
-		found[i].key = s->bytes ? exact_bytes(s, rows_at(&s->query, t->q0 + q), rows_at(rows, row))
-		                        : exact_floats(s, query, rows_load(rows, row, t->scratch->x));
+		found[i].key = s->bytes
+		                   ? exact_bytes(s, rows_at(&s->query, task_query(t, q)), rows_at(rows, row))
+		                   : exact_floats(s, query, rows_load(rows, row, t->scratch->x));
 	}
 	t->exact += pool->count;
 	if (s->shared)
 		pthread_mutex_lock(&s->sink->lock);
-	if (!sink_merge(s->sink, t->q0 + q, found, pool->count))
+	if (!sink_merge(s->sink, task_query(t, q), found, pool->count))
 		search_fail(s, KITH_NOMEM);
-	float bound = float_up(sink_bound(s->sink, t->q0 + q));
+	float bound = float_up(sink_bound(s->sink, task_query(t, q)));
 	if (s->shared)
 		pthread_mutex_unlock(&s->sink->lock);
-	if (bound < pool->bound)
-		pool->bound = bound;
+	pool_lower(pool, bound);
 	pool->count = 0;
 }
 
 void task_settle(struct task *t, int64_t q)
 {
-	struct pool *pool = &t->scratch->pools[q];
+	struct pool *pool = task_pool(t, q);
 	int64_t k = t->s->sink->k;
 	pool_tighten(pool, k, t->scratch->select);
 	/* Crowded by candidates that the low-precision bounds cannot tell apart. */

@@ -133,27 +133,12 @@ static void fill_constant(uint64_t seed, struct rng *rng, int64_t dim, float *x)
 }
 
 /* A row of the kinds that one number scales, or that are integers; false: another kind. */
-static bool fill_simple(enum data_kind kind, struct rng *rng, bool query, int64_t dim, float *x)
+static bool fill_simple(enum data_kind kind, struct rng *rng, int64_t dim, float *x)
 {
 	switch (kind) {
 	case GAUSSIAN:
 	case COPIES:
 		fill_gauss(rng, 1, dim, x);
-		return true;
-	case TINY:
-		fill_gauss(rng, 1e-30f, dim, x);
-		return true;
-	case DENORMAL:
-		fill_gauss(rng, 1e-42f, dim, x);
-		return true;
-	case TINY_ROWS:
-		fill_gauss(rng, query ? 1e8f : 1e-25f, dim, x);
-		return true;
-	case DENORMAL_ROWS:
-		fill_gauss(rng, query ? 1e15f : 1e-41f, dim, x);
-		return true;
-	case TINY_QUERIES:
-		fill_gauss(rng, query ? 1e-35f : 1e10f, dim, x);
 		return true;
 	case HEAVY_TAILED:
 		fill_gauss(rng, expf(2.3f * rng_gauss(rng)), dim, x);
@@ -181,9 +166,26 @@ static bool fill_simple(enum data_kind kind, struct rng *rng, bool query, int64_
 static void fill_row(enum data_kind kind, uint64_t seed, bool query, int64_t i, int64_t n, int64_t dim, float *x)
 {
 	struct rng rng = branch(query && kind != COPIES ? ~seed : seed, i);
-	if (fill_simple(kind, &rng, query, dim, x))
+	if (fill_simple(kind, &rng, dim, x))
 		return;
+	/* Vectors of extreme size, in every other problem hard to tell apart. */
+	float noise = seed % 2 ? 1 : 1e-6f;
 	switch (kind) {
+	case TINY:
+		fill_around(seed, 0, 1e-30f, &rng, 1e-30f * noise, dim, x);
+		break;
+	case DENORMAL:
+		fill_around(seed, 0, 1e-42f, &rng, 1e-42f, dim, x);
+		break;
+	case TINY_ROWS:
+		fill_around(seed, 0, query ? 1e8f : 1e-25f, &rng, (query ? 1e8f : 1e-25f) * noise, dim, x);
+		break;
+	case DENORMAL_ROWS:
+		fill_around(seed, 0, query ? 1e15f : 1e-41f, &rng, query ? 1e15f : 3e-45f, dim, x);
+		break;
+	case TINY_QUERIES:
+		fill_around(seed, 0, query ? 1e-35f : 1e10f, &rng, query ? 1e-35f : 1e10f * noise, dim, x);
+		break;
 	case CLUSTERED:
 		fill_around(seed, rng_below(&rng, 10), 10, &rng, 0.01f, dim, x);
 		break;

@@ -310,13 +310,21 @@ START_TEST(drop_gives_memory_back)
 END_TEST
 #endif
 
-/* Real files, where they are: KITH_DATA, or shared/data beside the source. */
+/* Real files, where they are: KITH_DATA, or shared/data beside the source (its root by define or
+ * environment). */
 START_TEST(real_data)
 {
+#if defined(KITH_SOURCE_ROOT)
+	const char *root = KITH_SOURCE_ROOT;
+#else
+	const char *root = getenv("KITH_SOURCE_ROOT");
+#endif
 	char path[1024];
 	const char *data = getenv("KITH_DATA");
-	snprintf(
-	    path, sizeof path, "%s/siftsmall/base.fvecs", data ? data : KITH_SOURCE_ROOT "/../shared/data");
+	if (!data && !root)
+		return;
+	snprintf(path, sizeof path, "%s%s/siftsmall/base.fvecs", data ? data : root,
+	    data ? "" : "/../shared/data");
 	if (!exists(path))
 		return;
 	kith_vecs *vecs = open_ok(path);

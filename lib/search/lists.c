@@ -1,0 +1,274 @@
+/* Searching lists. Two orders of the same work:
+ *
+ * Query by query (few queries): a query passes over its lists one after another, nearest first, with the
+ * scan.
+ *
+ * List by list (batches): all queries that probe a list pass over it together as tiles, so that a list is
+ * read and packed once for all of them. The queries are prepared once; what a list needs of them is copied
+ * out. A query's pool takes candidates from lists on several threads, hence its lock, which is only taken for
+ * hits. Each query's nearest list goes first, in a pass of its own: after it thresholds are tight and the
+ * rest of the lists yields little. Exact distances are computed at the end, as everywhere.
+ *
+ * The answer is that of comparing all rows of all probed lists, so both orders, and any number of threads,
+ * give the same bits.
+ */
+#include "lib/search/lists.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/codec/codec.h"
+#include "lib/search/scan.h"
+#include "lib/search/tile.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	LIST_QUERIES = 768, /* of a list that are taken together */
+	SHARED_BY = 6,      /* queries per list from which lists go first */
+	POOLS = 96 << 20,   /* bytes of pools at a time */
+	VERIFY_CHUNK = 64   /* queries in a task of the last step */
+};
+
+struct batch {
+	struct search *s;
+	const int32_t *probes; /* [nq × nprobe] of this batch */
+	int64_t nprobe, nq, q0;
+	struct scratch *scratch; /* [threads] */
+	struct scratch all;      /* pools, and the queries in tile form, of the whole batch */
+	int64_t *begin;          /* [lists + 1] queries of list l are query[begin[l]] … */
+	uint32_t *query;
+	int threads;
+};
+
+/* ---- query by query ---- */
+
+/* What a list adds to the keys of residual codes. */
+static void enter_list(struct scan *scan, const float *query, const struct rows *list)
+{
+	const struct search *s = scan->t->s;
+	if (scan->residual)
+		scan->constant = s->ip ? -s->kern->ip_exact(query, list->center, list->dim)
+		                       : s->kern->l2sq_exact(query, list->center, list->dim);
+}
+
+static void query_task(void *arg, int64_t q, int worker)
+{
+	struct batch *b = arg;
+	struct search *s = b->s;
+	struct rows list;
+	struct scan scan;
+	if (search_stopped(s))
+		return;
+	struct task t = {.s = s, .scratch = &b->scratch[worker], .base = &list, .q0 = q, .nq = 1};
+	t.pools = t.scratch->pools;
+	task_begin_pools(&t);
+	scan_begin(&t, &scan);
+	for (int64_t i = 0; i < b->nprobe; i++) {
+		int32_t number = b->probes[q * b->nprobe + i];
+		if (number < 0)
+			continue;
+		s->lists->view(s->lists, number, &list);
+		t.offset = s->lists->start[number];
+		t.r1 = list.n;
+		/* task_verify may have put a row into y; the query's floats are loaded anew. */
+		if (scan.residual)
+			enter_list(&scan, rows_load(&s->query, q, t.scratch->y), &list);
+		if (!scan_pass(&t, &scan))
+			return;
+	}
+	pool_tighten(&t.pools[0], s->sink->k, t.scratch->select);
+	task_verify(&t, 0);
+	atomic_fetch_add(&s->exact, t.exact);
+}
+
+/* ---- list by list ---- */
+
+/* Which queries probe each list with ranks from … to − 1. */
+static void invert(struct batch *b, int64_t from, int64_t to)
+{
+	int64_t nlist = b->s->lists->n;
+	memset(b->begin, 0, (size_t)(nlist + 1) * sizeof *b->begin);
+	for (int64_t q = 0; q < b->nq; q++)
+		for (int64_t i = from; i < to; i++)
+			if (b->probes[q * b->nprobe + i] >= 0)
+				b->begin[b->probes[q * b->nprobe + i] + 1]++;
+	for (int64_t l = 0; l < nlist; l++)
+		b->begin[l + 1] += b->begin[l];
+	for (int64_t q = 0; q < b->nq; q++)
+		for (int64_t i = from; i < to; i++)
+			if (b->probes[q * b->nprobe + i] >= 0)
+				b->query[b->begin[b->probes[q * b->nprobe + i]]++] = (uint32_t)q;
+	memmove(b->begin + 1, b->begin, (size_t)nlist * sizeof *b->begin);
+	b->begin[0] = 0;
+}
+
+/* Copy the prepared queries map[0 … nq − 1] into the worker's block. */
+static void gather_queries(struct task *t, const struct query_block *all)
+{
+	struct tile *tile = t->scratch->tile;
+	struct query_block *q = &tile->q;
+	bool bytes = tile->kind == TILE_I8 || tile->kind == TILE_BYTES;
+	size_t size = q->stride * (bytes ? 1 : sizeof(float));
+	for (int64_t j = 0; j < t->nq; j++) {
+		uint32_t from = t->map[j];
+		memcpy(
+		    (char *)q->data + (size_t)j * size, (const char *)all->data + (size_t)from * size, size);
+		q->nsq[j] = all->nsq[from];
+		q->norm[j] = all->norm[from];
+		q->err[j] = all->err[from];
+		q->scale[j] = all->scale[from];
+		q->bias[j] = all->bias[from];
+		q->unit[j] = all->unit[from];
+		q->offset[j] = all->offset[from];
+		q->thr[j] = INFINITY;
+		block_threshold(t, j);
+	}
+}
+
+static void list_task(void *arg, int64_t number, int worker)
+{
+	struct batch *b = arg;
+	struct search *s = b->s;
+	struct rows list;
+	if (search_stopped(s) || b->begin[number] == b->begin[number + 1])
+		return;
+	s->lists->view(s->lists, number, &list);
+	struct task t = {.s = s,
+	    .scratch = &b->scratch[worker],
+	    .base = &list,
+	    .offset = s->lists->start[number],
+	    .r1 = list.n,
+	    .q0 = b->q0,
+	    .pools = b->all.pools};
+	tile_prepare(&t, s->kind);
+	for (int64_t at = b->begin[number]; at < b->begin[number + 1] && list.n; at += t.nq) {
+		t.map = b->query + at;
+		t.nq = b->begin[number + 1] - at < LIST_QUERIES ? b->begin[number + 1] - at : LIST_QUERIES;
+		gather_queries(&t, &b->all.tile->q);
+		if (!tile_pass(&t))
+			break;
+	}
+	atomic_fetch_add(&s->exact, t.exact);
+}
+
+static void prepare_task(void *arg, int64_t chunk, int worker)
+{
+	(void)worker;
+	struct batch *b = arg;
+	struct task t = {.s = b->s, .scratch = &b->all, .q0 = b->q0, .nq = b->nq, .pools = b->all.pools};
+	(void)chunk;
+	task_begin_pools(&t);
+	tile_prepare(&t, b->s->kind);
+	block_fill(&t);
+}
+
+static void verify_task(void *arg, int64_t chunk, int worker)
+{
+	struct batch *b = arg;
+	struct search *s = b->s;
+	struct task t = {.s = s, .scratch = &b->scratch[worker], .q0 = b->q0, .pools = b->all.pools};
+	int64_t from = chunk * VERIFY_CHUNK, to = from + VERIFY_CHUNK < b->nq ? from + VERIFY_CHUNK : b->nq;
+	for (int64_t q = from; q < to && !search_stopped(s); q++) {
+		pool_tighten(&t.pools[q], s->sink->k, t.scratch->select);
+		task_verify(&t, q);
+	}
+	atomic_fetch_add(&s->exact, t.exact);
+}
+
+static void run_lists(struct batch *b)
+{
+	int64_t nlist = b->s->lists->n;
+	prepare_task(b, 0, 0);
+	invert(b, 0, 1);
+	threads_run(b->threads, nlist, list_task, b);
+	invert(b, 1, b->nprobe);
+	if (b->nprobe > 1)
+		threads_run(b->threads, nlist, list_task, b);
+	threads_run(b->threads, (b->nq + VERIFY_CHUNK - 1) / VERIFY_CHUNK, verify_task, b);
+}
+
+/* ---- both ---- */
+
+static kith_status alloc_batch(struct batch *b, bool by_list)
+{
+	struct search *s = b->s;
+	int64_t whole = s->block;
+	b->scratch = mem_zalloc((size_t)b->threads, sizeof *b->scratch);
+	bool ok = b->scratch != NULL;
+	s->block = by_list ? LIST_QUERIES : 1;
+	for (int i = 0; ok && i < b->threads; i++)
+		ok = scratch_init(s, !by_list, by_list ? 0 : 1, &b->scratch[i]);
+	s->block = whole;
+	if (ok && by_list) {
+		b->begin = mem_alloc((size_t)s->lists->n + 1, sizeof *b->begin);
+		b->query = mem_alloc((size_t)(whole * b->nprobe), sizeof *b->query);
+		ok = b->begin && b->query && scratch_init(s, false, whole, &b->all);
+	}
+	return ok ? KITH_OK
+	          : fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)s->query.n);
+}
+
+static void free_batch(struct batch *b)
+{
+	for (int i = 0; b->scratch && i < b->threads; i++)
+		mem_free(b->scratch[i].memory);
+	mem_free(b->scratch);
+	mem_free(b->all.memory);
+	mem_free(b->begin);
+	mem_free(b->query);
+}
+
+static kith_status run(struct search *s, const int32_t *probes, int64_t nprobe, int threads, bool by_list)
+{
+	struct batch b = {.s = s, .nprobe = nprobe, .threads = threads};
+	int64_t nq = s->query.n;
+	kith_status status = alloc_batch(&b, by_list);
+	if (status == KITH_OK && by_list)
+		search_choose_mean(s, b.scratch[0].x);
+	for (int64_t q = 0; status == KITH_OK && q < nq && !search_stopped(s); q += s->block) {
+		b.q0 = by_list ? q : 0;
+		b.nq = by_list ? (nq - q < s->block ? nq - q : s->block) : nq;
+		b.probes = probes + b.q0 * nprobe;
+		if (!by_list) {
+			threads_run(threads, nq, query_task, &b);
+			break;
+		}
+		run_lists(&b);
+	}
+	free_batch(&b);
+	return status ? status : (kith_status)atomic_load(&s->status);
+}
+
+kith_status search_lists(const struct rows *base, const struct lists *lists, const struct rows *query,
+    bool ip, const int32_t *probes, int64_t nprobe, struct sink *sink, const kith_search_options *options)
+{
+	if (lists->start[lists->n] == 0 || query->n == 0)
+		return KITH_OK;
+	struct search s = {
+	    .kern = kernels(), .base = *base, .query = *query, .ip = ip, .lists = lists, .sink = sink};
+	search_setup(&s);
+	size_t per_query = pool_bytes(s.capacity) + sizeof(struct pool) + (size_t)base->dim * sizeof(float);
+	s.block = (int64_t)(POOLS / per_query) < 64 ? 64 : (int64_t)(POOLS / per_query);
+	s.block = s.block < query->n ? s.block : query->n;
+	s.filter = options ? options->filter : NULL;
+	s.mean = mem_zalloc((size_t)base->dim, sizeof *s.mean);
+	if (!s.mean)
+		return fail_nomem("a search", (size_t)base->dim * sizeof *s.mean);
+	bool by_list = !scan_can(&s) || query->n * nprobe >= SHARED_BY * lists->n;
+	int threads = threads_resolve(options ? options->threads : 0);
+	progress_begin(&s.progress, options ? options->progress : NULL,
+	    options ? options->progress_data : NULL, "search",
+	    query->n * nprobe * (lists->start[lists->n] / lists->n + 1));
+	kith_status status = run(&s, probes, nprobe, threads, by_list);
+	kith_status told = progress_end(&s.progress);
+	mem_free(s.mean);
+	if (options && options->stats) {
+		options->stats->pairs += s.pairs;
+		options->stats->exact += s.exact;
+	}
+	if (status == KITH_NOMEM)
+		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)query->n);
+	return status && status != KITH_CANCELLED ? status : told;
+}
