@@ -37,10 +37,12 @@ typedef struct kith_search_options {
 	kith_progress progress;    /* NULL: none */
 	void *progress_data;
 	kith_search_stats *stats; /* out; NULL: none */
+	int64_t nprobe;           /* inverted files: lists to look at; 0: 8; more than nlist: all */
+	int64_t max_codes;        /* inverted files: no further list after so many vectors; 0: no limit */
 } kith_search_options;
 #define KITH_SEARCH_OPTIONS                                                                                  \
 	{                                                                                                    \
-		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL                                       \
+		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0                                 \
 	}
 
 /* Options of training, adding and updating. */
@@ -49,10 +51,11 @@ typedef struct kith_add_options {
 	int threads;            /* 0: OpenMP's default */
 	kith_progress progress; /* NULL: none */
 	void *progress_data;
+	uint64_t seed; /* of training: the same seed gives the same index, whatever the threads */
 } kith_add_options;
 #define KITH_ADD_OPTIONS                                                                                     \
 	{                                                                                                    \
-		sizeof(kith_add_options), 0, NULL, NULL                                                      \
+		sizeof(kith_add_options), 0, NULL, NULL, 1234                                                \
 	}
 
 /* Make an empty index from a FAISS index-factory string.

@@ -92,6 +92,9 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 	full->size = sizeof *full;
 	if (full->stats && full->stats->size != sizeof *full->stats)
 		return fail(KITH_INVALID, "options: stats->size is %zu; set it to sizeof", full->stats->size);
+	if (full->nprobe < 0 || full->max_codes < 0)
+		return fail(KITH_INVALID, "options: nprobe is %lld, max_codes %lld; they cannot be negative",
+		    (long long)full->nprobe, (long long)full->max_codes);
 	return check_threads(full->threads);
 }
 

@@ -16,6 +16,7 @@
 #include "lib/structure/structure.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_SPEC = 255, MAX_WORDS = 16 };
@@ -105,6 +106,25 @@ static kith_status refuse(const struct words *words, int i)
 	    word, i + 1);
 }
 
+/* A codec word. */
+static kith_status make_codec(
+    struct codec **out, int64_t dim, kith_metric metric, const struct words *words, int at)
+{
+	int number = find_codec(words->word[at]);
+	return number < 0 ? refuse(words, at) : codec_words[number].make(out, dim, metric == KITH_COSINE);
+}
+
+/* The number in "IVF1024" or −1. */
+static int64_t list_count(const char *word)
+{
+	enum { MOST_LISTS = 1 << 24 };
+	char *end;
+	if (strncmp(word, "IVF", 3) != 0 || !isdigit((unsigned char)word[3]))
+		return -1;
+	long long n = strtoll(word + 3, &end, 10);
+	return *end == '\0' && n >= 1 && n <= MOST_LISTS ? n : -1;
+}
+
 kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const char *spec)
 {
 	struct words words;
@@ -115,16 +135,18 @@ kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const 
 	/* Every kith index keeps ids. */
 	if (words.n > 1 && (strcmp(words.word[0], "IDMap") == 0 || strcmp(words.word[0], "IDMap2") == 0))
 		at = 1;
-	int number = find_codec(words.word[at]);
-	if (number < 0)
-		return refuse(&words, at);
-	if (at + 1 < words.n)
-		return refuse(&words, at + 1);
+	int64_t nlist = list_count(words.word[at]);
+	if (nlist >= 0 && ++at == words.n)
+		return fail(KITH_INVALID, "spec: '%s' needs a codec after it, as in \"%s,Flat\"",
+		    words.word[at - 1], words.word[at - 1]);
 	struct codec *codec;
-	status = codec_words[number].make(&codec, dim, metric == KITH_COSINE);
+	status = make_codec(&codec, dim, metric, &words, at);
 	if (status)
 		return status;
-	status = flat_new(out, metric, codec);
+	if (at + 1 < words.n)
+		status = refuse(&words, at + 1);
+	else
+		status = nlist >= 0 ? ivf_new(out, metric, nlist, codec) : flat_new(out, metric, codec);
 	if (status)
 		codec_free(codec);
 	return status;

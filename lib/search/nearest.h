@@ -10,22 +10,22 @@
 #include "lib/base/progress.h"
 #include "lib/search/rows.h"
 
+/* What points are compared with. */
 struct nearest {
-	/* What to compare with: k rows of finite floats [k × dim], 1 <= k <= INT32_MAX. */
-	const float *rows;
+	const float *rows;         /* [k × dim] finite; 1 <= k <= INT32_MAX */
 	int64_t k, dim;
-	bool ip;       /* nearest is the largest inner product, else the least squared L2 distance */
-	int threads;   /* resolved: threads_resolve */
-	bool unpacked; /* compare exactly one by one, with no preparation: for a handful of points */
+	bool ip;                   /* nearest: the largest inner product; else the least squared L2 distance */
+	int threads;               /* threads_resolve has seen it */
 	struct progress *progress; /* NULL: none; advances by k per point */
 };
 
-/* Row nearest to each point: labels [points->n], the lower number on a tie, and its key (squared distance,
- * minus the inner product), keys [points->n] or NULL. Points are finite and have the rows' dim.
- * hints [points->n]: a guess at each label, better than none; NULL: none. May be `labels` itself.
- * The answer is that of exact distances (kernels.h: *_exact), whatever the CPU, threads and hints.
- * Errors: NOMEM, CANCELLED (labels and keys are then half done). */
-kith_status nearest_find(
-    const struct nearest *nearest, const struct rows *points, const int32_t *hints, int32_t *labels, double *keys);
+/* Row nearest to each point: labels [points->n], the lower number on a tie, and its key (squared distance, or
+ * minus the inner product) into keys [points->n] unless that is NULL. Points are finite.
+ * hints [points->n]: a guess at each label, which saves work the better it is; NULL: none. May be `labels`
+ * itself. The answer is that of the exact distances (*_exact in kernels.h), whatever the CPU, the threads
+ * and the hints.
+ * Errors: NOMEM, CANCELLED; labels and keys are then good for nothing. */
+kith_status nearest_find(const struct nearest *nearest, const struct rows *points, const int32_t *hints,
+    int32_t *labels, double *keys);
 
 #endif

@@ -27,7 +27,8 @@ static void finish_floats(struct task *t, int64_t first, int64_t n, float *temp,
 	int64_t dim = t->s->base.dim;
 	t->s->kern->normsq_f32(temp, (size_t)dim * sizeof *temp, n, dim, p->nsq + first);
 	for (int64_t i = first; i < first + n; i++) {
-		p->norm[i] = float_up(sqrt((double)p->nsq[i]) * (1 + t->scratch->tile->gamma));
+		double nsq = (double)p->nsq[i] + search_underflow(dim);
+		p->norm[i] = float_up(sqrt(nsq) * (1 + t->scratch->tile->gamma));
 		p->err[i] += float_up((double)p->norm[i] * relative);
 		p->scale[i] = 1;
 		p->sum[i] = 0;

@@ -67,7 +67,7 @@ static double largest_norm(const struct search *s, const char *rows, int64_t n)
 	s->kern->normsq_f32(rows, s->base.stride, n, s->base.dim, sq);
 	for (int64_t i = 0; i < n; i++)
 		most = sq[i] > most ? sq[i] : most;
-	return sqrt((double)most) * (1 + 1e-2);
+	return sqrt((double)most + search_underflow(s->base.dim)) * (1 + 1e-2);
 }
 
 static struct slack block_slack(const struct scan *scan, const char *rows, int64_t row, int64_t n)
@@ -184,7 +184,7 @@ void scan_begin(struct task *t, struct scan *scans)
 	struct search *s = t->s;
 	for (int64_t q = 0; q < t->nq; q++) {
 		struct scan *scan = &scans[q];
-		*scan = (struct scan){.t = t, .q = rows_at(&s->query, t->q0 + q), .pool = task_pool(t, q)};
+		*scan = (struct scan){.t = t, .number = q, .q = rows_at(&s->query, t->q0 + q), .pool = task_pool(t, q)};
 		if (s->bytes)
 			continue;
 		void *own = t->scratch->queries + (size_t)q * scan_query_bytes(s);

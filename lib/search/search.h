@@ -113,6 +113,12 @@ void search_setup(struct search *s);
  * tile for s->block queries. Free scratch->memory. */
 bool scratch_init(const struct search *s, bool scan, int64_t npools, struct scratch *scratch);
 
+/* What a float sum of `dim` squares may lose to underflow: rows of 1e-25 have norms too. */
+static inline double search_underflow(int64_t dim)
+{
+	return (double)dim * 0x1p-149;
+}
+
 void search_fail(struct search *s, kith_status status);
 
 static inline bool search_stopped(struct search *s)

@@ -44,4 +44,7 @@ struct kith_index {
 /* flat.c: all vectors, one after another. Takes the codec if it succeeds. */
 kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec);
 
+/* ivf.c: an inverted file of nlist lists. Takes the codec if it succeeds. */
+kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec);
+
 #endif

@@ -169,7 +169,7 @@ static void fill_row(enum data_kind kind, uint64_t seed, bool query, int64_t i, 
 	if (fill_simple(kind, &rng, dim, x))
 		return;
 	/* Vectors of extreme size, in every other problem hard to tell apart. */
-	float noise = seed % 2 ? 1 : 1e-6f;
+	float noise = seed % 2 ? 1 : 1e-7f;
 	switch (kind) {
 	case TINY:
 		fill_around(seed, 0, 1e-30f, &rng, 1e-30f * noise, dim, x);

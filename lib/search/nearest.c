@@ -1,0 +1,267 @@
+/* The nearest of k rows for each of very many points.
+ *
+ * It is the tile pass of tile.c with the roles that k-means gives it: few rows, packed once for all points;
+ * points in blocks that pass over all panels; one result each. So a point keeps no pool but the upper bound
+ * of its best distance and the few rows that may be as near.
+ *
+ * The bound. As in tile.c the tile sees ĉ of c = row − m and ŷ of y = point − m, ‖c − ĉ‖ <= δ, ‖y − ŷ‖ <= ε.
+ * Once some row is known to be within t of the point, another one can be so only if
+ *
+ *   L2:  ‖ĉ − ŷ‖ <= t + ε + δ,  that is  ‖ĉ‖² − 2⟨ĉ,ŷ⟩ <= (t + ε + δ)² − ‖ŷ‖²;
+ *   IP:  −⟨ĉ,ŷ⟩ <= t + δ ‖q‖ + ‖ĉ‖ ε,  t a key of c: −⟨row,q⟩ + ⟨m,q⟩  (only rows are centred);
+ *
+ * and by what the sums of the tile may be off: `slack` times ‖ĉ‖² + ‖ŷ‖², or ‖ĉ‖ ‖ŷ‖. A call of the kernel
+ * uses the largest δ and ‖ĉ‖ of its 64 rows, so one threshold per point does; a hit then tightens t by its own
+ * upper bound (the same inequalities the other way round). A hint gives t before the first tile: after the
+ * first iteration of k-means hardly anything else is a hit.
+ *
+ * What is left is compared in floats, whose errors are some 10^-5, and what these cannot separate exactly, in
+ * double precision. So the answer does not depend on any of this.
+ *
+ * Where int8 leaves too many rows (one component outweighs the others by far), the tiles go over to floats.
+ */
+#include "lib/search/nearest.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/search/nearest_parts.h"
+
+#include <math.h>
+
+enum {
+	LEAST_I8_DIM = 16,      /* below it quantising a point costs more than it saves */
+	CROWDED = 8,            /* go over to floats when one pair in so many is left by int8 */
+	SERIAL_WORK = 1 << 20,  /* multiplications below which threads cost more than they give */
+};
+
+/* Rounding of a sum of a few floats. */
+static const float GROW = 1 + 0x1p-20f;
+
+/* Largest tile key of a row with that error and size that can be as near as point j's reach. */
+static inline float limit(bool ip, const struct near_points *p, int64_t j, float err, float size)
+{
+	if (ip)
+		return p->reach[j] + err * p->norm[j] + size * p->per_size[j];
+	float reach = p->reach[j] + err;
+	return reach * reach * GROW + (p->base[j] + size * p->per_size[j]);
+}
+
+/* The best is known to be within t (L2: a distance; IP: a key, less the mean's part). */
+static void tighten(const struct near *s, struct near_points *p, int64_t j, double t)
+{
+	if (!(p->err[j] < TILE_HUGE))
+		return;
+	float reach = float_up(s->ip ? t + TILE_EPS * fabs(t) + TILE_TINY : t + (double)p->err[j]);
+	if (reach < p->reach[j])
+		p->reach[j] = reach;
+}
+
+/* Upper bound, as tighten wants it, of a row with this tile key. */
+static double upper(const struct near *s, const struct near_points *p, int64_t j, int64_t row, float key)
+{
+	double err = (double)s->rows.err[row], size = (double)s->rows.size[row];
+	if (s->ip)
+		return (double)key + err * (double)p->norm[j] + size * (double)p->per_size[j];
+	double off = s->slack * (size + (double)p->nsq[j]) + TILE_TINY;
+	double sq = (double)key + (double)p->nsq[j] + off;
+	return (sq > 0 ? sqrt(sq) * (1 + 1e-12) : 0) + err + (double)p->err[j];
+}
+
+/* What a float kernel's inner product with point j may be off by. */
+static double product_err(const struct near *s, const struct near_points *p, int64_t j)
+{
+	return p->err[j] < TILE_HUGE ? s->float_err * (double)p->norm[j] * s->norms + TILE_TINY : INFINITY;
+}
+
+static void seed(const struct near *s, struct near_points *p, int64_t j, int64_t row, const float *x)
+{
+	float out;
+	const float *c = s->what->rows + row * s->dim;
+	(s->ip ? s->kern->ip_f32 : s->kern->l2sq_f32)(x, c, 0, 1, s->dim, &out);
+	if (!(fabsf(out) < 1e37f))
+		return;
+	if (s->ip)
+		tighten(s, p, j, product_err(s, p, j) - (double)out + p->offset[j]);
+	else
+		tighten(s, p, j, sqrt((double)out * (1 + s->float_err) + TILE_TINY));
+}
+
+/* Drop candidates that floats show to be farther than another; returns how many are left. */
+static int32_t compare_floats(
+    const struct near *s, const struct near_points *p, int64_t j, const float *x, uint32_t *row, int32_t n)
+{
+	float out[CANDIDATES];
+	double low[CANDIDATES], least = INFINITY, off = s->ip ? product_err(s, p, j) : 0;
+	size_t stride = (size_t)s->dim * sizeof(float);
+	(s->ip ? s->kern->ip_f32_gather : s->kern->l2sq_f32_gather)(
+	    x, s->what->rows, stride, row, n, s->dim, out);
+	for (int32_t i = 0; i < n; i++) {
+		double key = s->ip ? -(double)out[i] : (double)out[i];
+		double err = s->ip ? off : s->float_err * key + TILE_TINY;
+		bool sound = fabsf(out[i]) < 1e37f;
+		low[i] = sound ? key - err : -INFINITY;
+		if (sound && key + err < least)
+			least = key + err;
+	}
+	int32_t kept = 0;
+	for (int32_t i = 0; i < n; i++)
+		if (low[i] <= least)
+			row[kept++] = row[i];
+	return kept;
+}
+
+static void compare_exactly(
+    const struct near *s, struct near_points *p, int64_t j, const float *x, const uint32_t *row, int32_t n)
+{
+	for (int32_t i = 0; i < n; i++) {
+		const float *c = s->what->rows + row[i] * s->dim;
+		double key = s->ip ? -s->kern->ip_exact(x, c, s->dim) : s->kern->l2sq_exact(x, c, s->dim);
+		if (p->best[j] >= 0 && (key > p->exact[j] || (key == p->exact[j] && (int32_t)row[i] > p->best[j])))
+			continue;
+		p->exact[j] = key;
+		p->best[j] = (int32_t)row[i];
+	}
+}
+
+/* Reduce the candidates of point j, number `point` of all, to the nearest of them. */
+static void settle(const struct near *s, struct near_scratch *scratch, int64_t j, int64_t point)
+{
+	struct near_points *p = &scratch->points;
+	uint32_t *row = p->row + j * CANDIDATES;
+	const float *key = p->key + j * CANDIDATES;
+	int32_t n = 0;
+	for (int32_t i = 0; i < p->count[j]; i++)
+		if (key[i] <= limit(s->ip, p, j, s->rows.err[row[i]], s->rows.size[row[i]]))
+			row[n++] = row[i];
+	p->count[j] = 0;
+	scratch->checked += n;
+	const float *x = rows_load(s->points, point, scratch->x);
+	if (n > 1)
+		n = compare_floats(s, p, j, x, row, n);
+	compare_exactly(s, p, j, x, row, n);
+	if (s->ip)
+		tighten(s, p, j, p->exact[j] + p->offset[j] + 0x1p-40 * (double)p->norm[j] * s->norms);
+	else
+		tighten(s, p, j, sqrt(p->exact[j]) * (1 + 1e-12));
+}
+
+/* Hits of point j, number `point` of all, in a group. */
+static void take_hits(const struct near *s, struct near_scratch *scratch, int64_t j, int64_t point, int64_t group,
+    uint64_t mask, const float *keys)
+{
+	struct near_points *p = &scratch->points;
+	float err = s->rows.group_err[group], size = s->rows.group_size[group];
+	int64_t first = group * TILE_ROWS, best = __builtin_ctzll(mask);
+	for (uint64_t m = mask; m; m &= m - 1)
+		if (keys[__builtin_ctzll(m)] < keys[best])
+			best = __builtin_ctzll(m);
+	tighten(s, p, j, upper(s, p, j, first + best, keys[best]));
+	float most = limit(s->ip, p, j, err, size);
+	for (; mask; mask &= mask - 1) {
+		int64_t r = __builtin_ctzll(mask);
+		if (!(keys[r] <= most))
+			continue;
+		if (p->count[j] == CANDIDATES) {
+			settle(s, scratch, j, point);
+			most = limit(s->ip, p, j, err, size);
+		}
+		int64_t at = j * CANDIDATES + p->count[j]++;
+		p->row[at] = (uint32_t)(first + r);
+		p->key[at] = keys[r];
+	}
+}
+
+/* nq points from j on against a group. */
+static uint64_t multiply(const struct near *s, const struct near_points *p, int64_t j, int nq, int64_t group,
+    uint64_t *mask, float *keys)
+{
+	const struct near_rows *rows = &s->rows;
+	const uint32_t *data = rows->data + group * TILE_ROWS * s->depth;
+	const float *low = rows->low + group * TILE_ROWS;
+	float thr[TILE_QUERIES];
+	for (int i = 0; i < nq; i++)
+		thr[i] = limit(s->ip, p, j + i, rows->group_err[group], rows->group_size[group]);
+	if (!s->i8)
+		return s->kern->tile_f32((const float *)(const void *)data, s->depth,
+		    (const float *)p->data + (size_t)j * s->stride, s->stride, nq, low, thr, mask, keys);
+	return s->kern->tile_i8(data, s->depth, (const int8_t *)p->data + (size_t)j * s->stride, s->stride, nq, low,
+	    rows->scale + group * TILE_ROWS, p->scale + j, p->bias + j, thr, mask, keys);
+}
+
+/* Points j … to − 1 against one group. */
+static void pass_group(
+    const struct near *s, struct near_scratch *scratch, int64_t point, int64_t j, int64_t to, int64_t group)
+{
+	uint64_t mask[TILE_QUERIES];
+	float keys[TILE_QUERIES * TILE_ROWS];
+	int64_t left = s->k - group * TILE_ROWS;
+	uint64_t valid = left >= TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
+	for (; j < to; j += TILE_QUERIES) {
+		int nq = to - j < TILE_QUERIES ? (int)(to - j) : TILE_QUERIES;
+		if (!multiply(s, &scratch->points, j, nq, group, mask, keys))
+			continue;
+		for (int i = 0; i < nq; i++)
+			if (mask[i] & valid)
+				take_hits(s, scratch, j + i, point + j + i, group, mask[i] & valid,
+				    keys + i * TILE_ROWS);
+	}
+}
+
+static void find_block(void *arg, int64_t task, int worker)
+{
+	struct near *s = arg;
+	struct near_scratch *scratch = &s->scratch[worker];
+	struct near_points *p = &scratch->points;
+	if (atomic_load_explicit(&s->cancelled, memory_order_relaxed))
+		return;
+	int64_t first = s->begin + task * s->block, left = s->points->n - first;
+	int64_t n = left < s->block ? left : s->block;
+	near_fill(s, scratch, first, n);
+	for (int64_t j = 0; s->hints && j < n; j++)
+		if (s->hints[first + j] >= 0 && s->hints[first + j] < s->k)
+			seed(s, p, j, s->hints[first + j], rows_load(s->points, first + j, scratch->x));
+	for (int64_t panel = 0; panel < s->rows.groups; panel += s->panel) {
+		int64_t end = panel + s->panel < s->rows.groups ? panel + s->panel : s->rows.groups;
+		for (int64_t from = 0; from < n; from += SHARE)
+			for (int64_t group = panel; group < end; group++)
+				pass_group(s, scratch, first, from, from + SHARE < n ? from + SHARE : n, group);
+	}
+	for (int64_t j = 0; j < n; j++) {
+		settle(s, scratch, j, first + j);
+		s->labels[first + j] = p->best[j];
+		if (s->keys)
+			s->keys[first + j] = p->exact[j];
+	}
+	if (s->what->progress && !progress_add(s->what->progress, n * s->k))
+		atomic_store(&s->cancelled, true);
+}
+
+kith_status nearest_find(const struct nearest *what, const struct rows *points, const int32_t *hints,
+    int32_t *labels, double *keys)
+{
+	if (points->n == 0)
+		return KITH_OK;
+	struct near s = {.kern = kernels(), .what = what, .points = points, .hints = hints, .labels = labels};
+	s.keys = keys;
+	s.dim = what->dim;
+	s.k = what->k;
+	s.ip = what->ip;
+	s.float_err = 2 * (double)(s.dim + 8) * 0x1p-24;
+	s.workers = (double)points->n * (double)s.k * (double)s.dim < SERIAL_WORK ? 1 : what->threads;
+	bool ready = near_pack(&s, s.kern->i8_is_fast && s.dim >= LEAST_I8_DIM);
+	if (ready) {
+		find_block(&s, 0, 0);
+		s.begin = s.block < points->n ? s.block : points->n;
+	}
+	if (ready && s.i8 && s.scratch[0].checked > s.begin * s.k / CROWDED) {
+		near_pack_free(&s);
+		ready = near_pack(&s, false);
+	}
+	if (ready)
+		threads_run(s.workers, (points->n - s.begin + s.block - 1) / s.block, find_block, &s);
+	near_pack_free(&s);
+	if (!ready)
+		return fail_nomem("packed rows", (size_t)s.k * (size_t)s.stride);
+	return s.cancelled ? fail(KITH_CANCELLED, "cancelled by the progress callback") : KITH_OK;
+}

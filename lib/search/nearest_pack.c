@@ -1,0 +1,288 @@
+/* Packing for the nearest pass: rows into panels, once per call, and points into blocks. What cannot be
+ * represented gets an infinite error and so is a candidate of all, or takes all as its candidates.
+ *
+ * Memory: a quarter of the rows as int8, as much again as floats; a block of points stays in the L2 cache
+ * beside one panel.
+ */
+#include "lib/search/nearest_parts.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/threads.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	BLOCK_BYTES = 192 * 1024, /* of packed points */
+	PANEL_BYTES = 192 * 1024, /* of packed rows */
+	MOST_BLOCK = 384,         /* points */
+	SAMPLE = 256,             /* rows and points looked at to choose the centre */
+};
+
+/* Row i cannot be represented. */
+static void blank_row(struct near_rows *rows, int64_t i)
+{
+	rows->low[i] = rows->size[i] = 0;
+	rows->scale[i] = 1;
+	rows->err[i] = INFINITY;
+}
+
+static void pack_row_i8(struct near *s, int64_t i, int8_t *out)
+{
+	struct near_rows *rows = &s->rows;
+	struct quantized info;
+	memset(out + s->stride - 4, 0, 4);
+	s->kern->quantize(s->what->rows + i * s->dim, s->mean, s->dim, out, &info);
+	rows->low[i] = s->ip ? 0 : info.normsq;
+	rows->size[i] = s->ip ? info.norm : info.normsq;
+	rows->err[i] = info.err;
+	rows->scale[i] = info.scale;
+	if (!(info.norm < TILE_HUGE) || !(info.err < TILE_HUGE))
+		blank_row(rows, i);
+}
+
+static void pack_row_f32(struct near *s, int64_t i, float *out)
+{
+	struct near_rows *rows = &s->rows;
+	const float *c = s->what->rows + i * s->dim;
+	for (int64_t j = 0; j < s->dim; j++)
+		out[j] = c[j] - s->mean[j];
+	double nsq = s->kern->ip_exact(out, out, s->dim);
+	float norm = float_up(sqrt(nsq) * (1 + 1e-12));
+	rows->low[i] = s->ip ? 0 : (float)nsq;
+	rows->size[i] = s->ip ? norm : (float)nsq;
+	rows->err[i] = float_up((double)norm * 0x1p-23);
+	rows->scale[i] = 1;
+	if (!(norm < TILE_HUGE)) {
+		memset(out, 0, (size_t)s->dim * sizeof *out);
+		blank_row(rows, i);
+	}
+}
+
+static void pack_group(void *arg, int64_t group, int worker)
+{
+	struct near *s = arg;
+	struct near_rows *rows = &s->rows;
+	int8_t *temp = s->scratch[worker].temp;
+	int64_t first = group * TILE_ROWS, n = s->k - first < TILE_ROWS ? s->k - first : TILE_ROWS;
+	size_t bytes = s->stride * (s->i8 ? sizeof(int8_t) : sizeof(float));
+	float err = 0, size = 0;
+	for (int64_t i = first; i < first + TILE_ROWS; i++) {
+		if (i >= first + n) {
+			rows->low[i] = rows->size[i] = rows->err[i] = rows->scale[i] = 0;
+			continue;
+		}
+		void *out = temp + (size_t)(i - first) * bytes;
+		if (s->i8)
+			pack_row_i8(s, i, out);
+		else
+			pack_row_f32(s, i, out);
+		err = fmaxf(err, rows->err[i]);
+		size = fmaxf(size, rows->size[i]);
+	}
+	rows->group_err[group] = err;
+	rows->group_size[group] = size;
+	s->kern->pack(temp, bytes, n, (int64_t)bytes, s->i8 ? 0x80808080 : 0,
+	    rows->data + group * TILE_ROWS * s->depth);
+}
+
+static bool is_bytes(const float *x, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (!(x[i] >= 0 && x[i] <= 255) || x[i] != (float)(int)x[i])
+			return false;
+	return true;
+}
+
+/* Distances do not change when everything is moved, what int8 leaves out does: the centre is the rows' mean, or
+ * 128 for points that are bytes and so fit int8 exactly. */
+static void choose_mean(struct near *s)
+{
+	int64_t n = s->points->n < SAMPLE ? s->points->n : SAMPLE, k = s->k < SAMPLE ? s->k : SAMPLE;
+	bool bytes = !s->ip;
+	for (int64_t i = 0; i < n && bytes; i++)
+		bytes = is_bytes(rows_load(s->points, i * (s->points->n / n), s->scratch->x), s->dim);
+	memset(s->mean, 0, (size_t)s->dim * sizeof *s->mean);
+	for (int64_t i = 0; i < k; i++)
+		for (int64_t j = 0; j < s->dim; j++)
+			s->mean[j] += s->what->rows[i * (s->k / k) * s->dim + j] / (float)k;
+	for (int64_t j = 0; bytes && j < s->dim; j++)
+		s->mean[j] = 128;
+	double norm = sqrt(s->kern->ip_exact(s->mean, s->mean, s->dim));
+	if (!(norm < (double)TILE_HUGE))
+		memset(s->mean, 0, (size_t)s->dim * sizeof *s->mean);
+}
+
+/* At least the norm of any row and of the mean together; infinite if a row is blank. */
+static double find_norms(const struct near *s)
+{
+	double most = 0;
+	for (int64_t g = 0; g < s->rows.groups; g++)
+		most = fmax(most, (double)s->rows.group_size[g] + (double)s->rows.group_err[g]);
+	return most + 2 * (1 + 1e-12) * sqrt(s->kern->ip_exact(s->mean, s->mean, s->dim));
+}
+
+/* Hands out pieces of one block of memory; with memory NULL it only counts. */
+struct carver {
+	char *memory;
+	size_t used;
+};
+
+static void *carve(struct carver *c, int64_t n, size_t size)
+{
+	void *p = c->memory ? c->memory + c->used : NULL;
+	c->used += ((size_t)n * size + 63) / 64 * 64;
+	return p;
+}
+
+static void carve_rows(struct near *s, struct carver *c)
+{
+	struct near_rows *rows = &s->rows;
+	int64_t n = rows->groups * TILE_ROWS;
+	rows->data = carve(c, n * s->depth, sizeof *rows->data);
+	float **per_row[] = {&rows->low, &rows->size, &rows->err, &rows->scale};
+	for (size_t i = 0; i < sizeof per_row / sizeof *per_row; i++)
+		*per_row[i] = carve(c, n, sizeof(float));
+	rows->group_err = carve(c, rows->groups, sizeof(float));
+	rows->group_size = carve(c, rows->groups, sizeof(float));
+	s->mean = carve(c, s->dim, sizeof *s->mean);
+}
+
+static void carve_scratch(const struct near *s, struct near_scratch *scratch, struct carver *c)
+{
+	struct near_points *p = &scratch->points;
+	size_t element = s->i8 ? sizeof(int8_t) : sizeof(float);
+	scratch->x = carve(c, s->dim + 16, sizeof *scratch->x);
+	scratch->y = carve(c, s->dim + 16, sizeof *scratch->y);
+	scratch->temp = carve(c, TILE_ROWS * (int64_t)s->stride, element);
+	p->data = carve(c, s->block * (int64_t)s->stride, element);
+	float **per_point[] = {&p->scale, &p->err, &p->nsq, &p->norm, &p->base, &p->per_size, &p->reach};
+	for (size_t i = 0; i < sizeof per_point / sizeof *per_point; i++)
+		*per_point[i] = carve(c, s->block, sizeof(float));
+	p->bias = carve(c, s->block, sizeof *p->bias);
+	p->count = carve(c, s->block, sizeof *p->count);
+	p->best = carve(c, s->block, sizeof *p->best);
+	p->offset = carve(c, s->block, sizeof *p->offset);
+	p->exact = carve(c, s->block, sizeof *p->exact);
+	p->row = carve(c, s->block * CANDIDATES, sizeof *p->row);
+	p->key = carve(c, s->block * CANDIDATES, sizeof *p->key);
+}
+
+static void choose_sizes(struct near *s, bool i8)
+{
+	s->i8 = i8;
+	s->depth = i8 ? (s->dim + 3) / 4 : s->dim;
+	s->stride = (size_t)(i8 ? s->depth * 4 : s->depth);
+	int64_t point = s->depth * 4, group = point * TILE_ROWS;
+	s->block = BLOCK_BYTES / point / SHARE * SHARE;
+	s->block = s->block < SHARE ? SHARE : s->block > MOST_BLOCK ? MOST_BLOCK : s->block;
+	s->panel = PANEL_BYTES / group > 0 ? PANEL_BYTES / group : 1;
+	s->rows.groups = (s->k + TILE_ROWS - 1) / TILE_ROWS;
+	s->slack = (i8 ? 0 : 4 * (double)(s->dim + 8) * 0x1p-24) + 2 * TILE_EPS;
+}
+
+bool near_pack(struct near *s, bool i8)
+{
+	choose_sizes(s, i8);
+	struct carver rows = {NULL, 0}, each = {NULL, 0};
+	struct near_scratch none;
+	carve_rows(s, &rows);
+	carve_scratch(s, &none, &each);
+	s->memory = rows.memory = mem_alloc(rows.used, 1);
+	s->scratch = mem_zalloc((size_t)s->workers, sizeof *s->scratch);
+	bool ready = s->memory && s->scratch;
+	for (int i = 0; ready && i < s->workers; i++) {
+		struct carver c = {mem_alloc(each.used, 1), 0};
+		s->scratch[i].memory = c.memory;
+		ready = c.memory != NULL;
+		if (ready)
+			carve_scratch(s, &s->scratch[i], &c);
+	}
+	if (!ready)
+		return false;
+	rows.used = 0;
+	carve_rows(s, &rows);
+	choose_mean(s);
+	threads_run(s->workers, s->rows.groups, pack_group, s);
+	s->norms = s->ip ? find_norms(s) : 0;
+	return true;
+}
+
+void near_pack_free(struct near *s)
+{
+	for (int i = 0; s->scratch && i < s->workers; i++)
+		mem_free(s->scratch[i].memory);
+	mem_free(s->scratch);
+	mem_free(s->memory);
+}
+
+/* Point j cannot be represented: all rows are its candidates. */
+static void blank_point(const struct near *s, struct near_points *p, int64_t j)
+{
+	size_t element = s->i8 ? sizeof(int8_t) : sizeof(float);
+	memset((char *)p->data + (size_t)j * s->stride * element, 0, s->stride * element);
+	p->nsq[j] = p->norm[j] = 0;
+	p->scale[j] = 1;
+	p->bias[j] = 0;
+	p->err[j] = INFINITY;
+}
+
+static void fill_i8(const struct near *s, struct near_points *p, int64_t j, const float *x)
+{
+	int8_t *out = (int8_t *)p->data + (size_t)j * s->stride;
+	struct quantized info;
+	memset(out + s->stride - 4, 0, 4);
+	s->kern->quantize(x, s->ip ? NULL : s->mean, s->dim, out, &info);
+	p->nsq[j] = info.normsq;
+	p->err[j] = info.err;
+	p->norm[j] = float_up((double)info.norm + (double)info.err);
+	p->scale[j] = (s->ip ? -1.0f : -2.0f) * info.scale;
+	p->bias[j] = -128 * info.sum;
+	if (!(p->norm[j] < TILE_HUGE))
+		blank_point(s, p, j);
+}
+
+static void fill_f32(const struct near *s, struct near_points *p, int64_t j, const float *x)
+{
+	float *out = (float *)p->data + (size_t)j * s->stride;
+	for (int64_t i = 0; i < s->dim; i++)
+		out[i] = s->ip ? x[i] : x[i] - s->mean[i];
+	double nsq = s->kern->ip_exact(out, out, s->dim);
+	p->nsq[j] = (float)nsq;
+	p->norm[j] = float_up(sqrt(nsq) * (1 + 0x1p-23));
+	p->err[j] = s->ip ? 0 : float_up((double)p->norm[j] * 0x1p-23);
+	p->scale[j] = 1;
+	p->bias[j] = 0;
+	for (int64_t i = 0; i < s->dim; i++)
+		out[i] *= s->ip ? -1.0f : -2.0f;
+	if (!(p->norm[j] < TILE_HUGE))
+		blank_point(s, p, j);
+}
+
+void near_fill(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
+{
+	struct near_points *p = &scratch->points;
+	for (int64_t j = 0; j < n; j++) {
+		const float *x = rows_load(s->points, first + j, scratch->x);
+		if (s->i8)
+			fill_i8(s, p, j, x);
+		else
+			fill_f32(s, p, j, x);
+		p->count[j] = 0;
+		p->best[j] = -1;
+		p->exact[j] = INFINITY;
+		p->reach[j] = INFINITY;
+		/* TILE_EPS, here and below, is for the rounding of the limits that are made of these. */
+		double nsq = (double)p->nsq[j], norm = (double)p->norm[j];
+		p->base[j] = float_up(s->slack * nsq - nsq + TILE_TINY);
+		p->per_size[j] = float_up(s->slack);
+		p->offset[j] = 0;
+		if (!s->ip)
+			continue;
+		p->offset[j] = s->kern->ip_exact(s->mean, x, s->dim);
+		double err = p->err[j] < TILE_HUGE ? (double)p->err[j] : 0;
+		/* Never zero: times an infinite error it must be infinite. */
+		p->norm[j] = float_up(norm * (1 + TILE_EPS) + TILE_TINY);
+		p->per_size[j] = float_up((err + s->slack * norm) * (1 + TILE_EPS));
+	}
+}

@@ -1,0 +1,303 @@
+/* IVF: an inverted file (Sivic & Zisserman 2003; Jégou, Douze & Schmid 2011).
+ *
+ * k-means cuts space into nlist cells; a vector is kept in the list of its nearest centroid, and a query
+ * looks at the nprobe lists whose centroids are nearest to it. Codecs that approximate encode the residual,
+ * the vector less its centroid. This file knows lists of rows, not what is in them: any codec goes.
+ *
+ * Memory. A list holds codes, a 32-bit slot per vector (its number in the table of ids) and, for residual
+ * codes under L2, one float per vector that lets a query's look-up table serve all lists (scan.c). list_of
+ * leads from an id to its list, so a vector is found, updated or removed without a pass over everything.
+ * Lists grow by an eighth, so adding in batches costs no second copy of the data.
+ */
+#include "lib/structure/ivf.h"
+
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/search/search.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool ivf_has_terms(const struct ivf *ivf)
+{
+	return ivf->residual && ivf->base.metric == KITH_L2 && ivf->codec->ops->scan;
+}
+
+struct rows ivf_centroids(const struct ivf *ivf)
+{
+	return rows_of_array(KITH_F32, ivf->nlist, ivf->base.dim, ivf->centroids, 0);
+}
+
+kith_status ivf_probe(
+    const struct ivf *ivf, const struct rows *query, int64_t nprobe, int threads, int32_t *probes)
+{
+	struct rows centroids = ivf_centroids(ivf);
+	struct sink sink;
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.threads = threads;
+	kith_status status = sink_init_topk(&sink, query->n, nprobe);
+	if (status)
+		return status;
+	status = search_exact(&centroids, query, ivf->base.metric != KITH_L2, false, &sink, &options);
+	for (int64_t q = 0; status == KITH_OK && q < query->n; q++)
+		for (int64_t i = 0; i < nprobe; i++)
+			probes[q * nprobe + i] =
+			    i < sink.count[q] ? (int32_t)sink.best[q * nprobe + i].id : -1;
+	sink_free(&sink);
+	return status;
+}
+
+static void ivf_view(const struct lists *lists, int64_t number, struct rows *rows)
+{
+	const struct ivf *ivf = lists->owner;
+	const struct list *list = &ivf->lists[number];
+	*rows = codes_rows(&list->codes);
+	rows->ids = ids_list(&ivf->ids);
+	rows->slots = list_slots(list);
+	rows->terms = ivf_has_terms(ivf) ? list_terms(list) : NULL;
+	rows->reach = list->reach;
+}
+
+/* Cut the probes of each query after max_codes vectors. */
+static void limit_codes(const struct ivf *ivf, int64_t nq, int64_t nprobe, int64_t max_codes, int32_t *probes)
+{
+	for (int64_t q = 0; q < nq; q++) {
+		int64_t seen = 0;
+		for (int64_t i = 0; i < nprobe; i++) {
+			int32_t *list = &probes[q * nprobe + i];
+			if (*list >= 0 && seen >= max_codes)
+				*list = -1;
+			else if (*list >= 0)
+				seen += ivf->lists[*list].codes.n;
+		}
+	}
+}
+
+static kith_status ivf_search(
+    const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	enum { DEFAULT_NPROBE = 8 };
+	const struct ivf *ivf = ivf_of_const(index);
+	int64_t nprobe = options->nprobe ? options->nprobe : DEFAULT_NPROBE;
+	nprobe = nprobe < ivf->nlist ? nprobe : ivf->nlist;
+	if (ivf->ids.n == 0)
+		return KITH_OK;
+	int32_t *probes = mem_alloc((size_t)query->n * (size_t)nprobe, sizeof *probes);
+	if (!probes)
+		return fail_nomem("the lists to probe", (size_t)query->n * (size_t)nprobe * sizeof *probes);
+	kith_status status = ivf_probe(ivf, query, nprobe, options->threads, probes);
+	if (status == KITH_OK) {
+		if (options->max_codes)
+			limit_codes(ivf, query->n, nprobe, options->max_codes, probes);
+		struct lists lists = {.n = ivf->nlist, .start = ivf->start, .view = ivf_view, .owner = ivf};
+		struct rows base;
+		ivf_view(&lists, 0, &base);
+		status = search_lists(
+		    &base, &lists, query, index->metric != KITH_L2, probes, nprobe, sink, options);
+	}
+	mem_free(probes);
+	return status;
+}
+
+int64_t ivf_position(const struct ivf *ivf, uint32_t slot)
+{
+	const struct list *list = &ivf->lists[ivf_list_of(ivf)[slot]];
+	const uint32_t *slots = list_slots(list);
+	int64_t i = 0;
+	while (slots[i] != slot)
+		i++;
+	return i;
+}
+
+void ivf_renumber(struct ivf *ivf)
+{
+	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
+		const struct list *list = &ivf->lists[l];
+		ivf->start[l + 1] = ivf->start[l] + list->codes.n;
+		for (int64_t i = 0; i < list->codes.n; i++)
+			ivf_list_of(ivf)[list_slots(list)[i]] = (uint32_t)l;
+	}
+}
+
+/* Positions, for the API, are slots. */
+
+static int64_t ivf_find(const kith_index *index, int64_t id)
+{
+	return ids_find(&ivf_of_const(index)->ids, id);
+}
+
+static int64_t ivf_id_at(const kith_index *index, int64_t position)
+{
+	return ids_at(&ivf_of_const(index)->ids, position);
+}
+
+static void ivf_read(const kith_index *index, int64_t position, float *x)
+{
+	const struct ivf *ivf = ivf_of_const(index);
+	const struct list *list = &ivf->lists[ivf_list_of(ivf)[position]];
+	codes_read(&list->codes, ivf_position(ivf, (uint32_t)position), x);
+}
+
+static int64_t ivf_size(const kith_index *index)
+{
+	return ivf_of_const(index)->ids.n;
+}
+
+static kith_status ivf_reserve(kith_index *index, int64_t n)
+{
+	/* How many go into each list nobody knows; what is counted per vector can be reserved. */
+	struct ivf *ivf = ivf_of(index);
+	if (n > IDS_MAX)
+		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
+		    (long long)IDS_MAX);
+	if (!buffer_reserve(&ivf->list_of, (size_t)n * sizeof(uint32_t), 0))
+		return fail_nomem("list numbers", (size_t)n * sizeof(uint32_t));
+	return ids_reserve(&ivf->ids, n);
+}
+
+static size_t ivf_memory(const kith_index *index)
+{
+	const struct ivf *ivf = ivf_of_const(index);
+	size_t bytes = sizeof *ivf + ids_memory(&ivf->ids) + ivf->list_of.capacity;
+	bytes += ivf->codec->ops->memory(ivf->codec);
+	bytes += (size_t)ivf_lists(ivf) *
+	         ((size_t)index->dim * sizeof(float) + sizeof *ivf->lists + sizeof *ivf->start);
+	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
+		const struct list *list = &ivf->lists[l];
+		bytes += codes_memory(&list->codes) + list->slots.capacity + list->terms.capacity;
+	}
+	return bytes;
+}
+
+static void ivf_free(kith_index *index)
+{
+	struct ivf *ivf = ivf_of(index);
+	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
+		codes_free(&ivf->lists[l].codes);
+		buffer_free(&ivf->lists[l].slots);
+		buffer_free(&ivf->lists[l].terms);
+	}
+	mem_free(ivf->lists);
+	mem_free(ivf->start);
+	mem_free(ivf->centroids);
+	codec_free(ivf->codec);
+	ids_free(&ivf->ids);
+	buffer_free(&ivf->list_of);
+	mem_free(ivf);
+}
+
+kith_status ivf_make_lists(struct ivf *ivf)
+{
+	size_t cells = (size_t)ivf->nlist * (size_t)ivf->base.dim;
+	float *centroids = mem_zalloc((size_t)ivf->nlist, (size_t)ivf->base.dim * sizeof *centroids);
+	struct list *lists = mem_zalloc((size_t)ivf->nlist, sizeof *lists);
+	int64_t *start = mem_zalloc((size_t)ivf->nlist + 1, sizeof *start);
+	if (!centroids || !lists || !start) {
+		mem_free(centroids);
+		mem_free(lists);
+		mem_free(start);
+		return fail_nomem("centroids and lists", cells * sizeof *centroids);
+	}
+	ivf->centroids = centroids;
+	ivf->lists = lists;
+	ivf->start = start;
+	for (int64_t l = 0; l < ivf->nlist; l++) {
+		codes_init(&lists[l].codes, ivf->codec);
+		if (ivf->residual)
+			lists[l].codes.center = centroids + l * ivf->base.dim;
+	}
+	return KITH_OK;
+}
+
+static kith_status copy_buffer(struct buffer *to, const struct buffer *from, size_t bytes)
+{
+	if (!buffer_reserve(to, bytes, 0))
+		return fail_nomem("a copy", bytes);
+	if (bytes)
+		memcpy(to->data, from->data, bytes);
+	return KITH_OK;
+}
+
+static kith_status copy_list(const struct ivf *to, struct list *copy, const struct list *list)
+{
+	const float *center = copy->codes.center;
+	kith_status status = codes_copy(&copy->codes, &list->codes, to->codec);
+	copy->codes.center = center;
+	copy->reach = list->reach;
+	size_t n = (size_t)list->codes.n;
+	if (status == KITH_OK)
+		status = copy_buffer(&copy->slots, &list->slots, n * sizeof(uint32_t));
+	if (status == KITH_OK && ivf_has_terms(to))
+		status = copy_buffer(&copy->terms, &list->terms, n * sizeof(float));
+	return status;
+}
+
+static kith_status copy_lists(struct ivf *to, const struct ivf *from)
+{
+	kith_status status = ivf_make_lists(to);
+	if (status)
+		return status;
+	size_t row = (size_t)from->base.dim * sizeof *to->centroids;
+	memcpy(to->centroids, from->centroids, (size_t)from->nlist * row);
+	memcpy(to->start, from->start, (size_t)(from->nlist + 1) * sizeof *to->start);
+	for (int64_t l = 0; status == KITH_OK && l < from->nlist; l++)
+		status = copy_list(to, &to->lists[l], &from->lists[l]);
+	return status;
+}
+
+static kith_status ivf_clone(kith_index **out, const kith_index *index)
+{
+	const struct ivf *from = ivf_of_const(index);
+	struct ivf *to = mem_zalloc(1, sizeof *to);
+	if (!to)
+		return fail_nomem("an index", sizeof *to);
+	to->base = from->base;
+	to->nlist = from->nlist;
+	to->residual = from->residual;
+	kith_status status = codec_clone(&to->codec, from->codec);
+	if (status == KITH_OK && from->lists)
+		status = copy_lists(to, from);
+	if (status == KITH_OK)
+		status = copy_buffer(&to->list_of, &from->list_of, (size_t)from->ids.n * sizeof(uint32_t));
+	if (status == KITH_OK)
+		status = ids_copy(&to->ids, &from->ids);
+	if (status) {
+		ivf_free(&to->base);
+		return status;
+	}
+	*out = &to->base;
+	return KITH_OK;
+}
+
+static const struct structure_ops ivf_ops = {
+    .train = ivf_train,
+    .add = ivf_add,
+    .update = ivf_update,
+    .remove = ivf_remove,
+    .reserve = ivf_reserve,
+    .search = ivf_search,
+    .find = ivf_find,
+    .id_at = ivf_id_at,
+    .read = ivf_read,
+    .size = ivf_size,
+    .memory = ivf_memory,
+    .clone = ivf_clone,
+    .free = ivf_free,
+};
+
+kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec)
+{
+	struct ivf *ivf = mem_zalloc(1, sizeof *ivf);
+	if (!ivf)
+		return fail_nomem("an index", sizeof *ivf);
+	ivf->base = (struct kith_index){
+	    .ops = &ivf_ops, .dim = take_codec->dim, .metric = metric, .type = take_codec->ops->type};
+	ivf->nlist = nlist;
+	ivf->residual = take_codec->ops->kind == ROWS_CODE;
+	ivf->codec = take_codec;
+	char word[32];
+	take_codec->ops->word(take_codec, word);
+	snprintf(ivf->base.spec, sizeof ivf->base.spec, "IVF%lld,%s", (long long)nlist, word);
+	*out = &ivf->base;
+	return KITH_OK;
+}

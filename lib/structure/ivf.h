@@ -1,0 +1,86 @@
+/* The inverted file, as its files share it: ivf.c (life, search), ivf_train.c, ivf_fill.c (add, update,
+ * remove). */
+#ifndef KITH_STRUCTURE_IVF_H
+#define KITH_STRUCTURE_IVF_H
+
+#include "lib/search/lists.h"
+#include "lib/structure/ids.h"
+#include "lib/structure/structure.h"
+
+/* Vectors of one Voronoi cell, in the order in which they came. */
+struct list {
+	struct codes codes;
+	struct buffer slots; /* uint32_t [codes.n]: number of each vector in `ids` */
+	struct buffer terms; /* float [codes.n]: see rows.h; empty where no scan uses them */
+	float reach;         /* >= norm of all vectors as decoded, center included */
+};
+
+struct ivf {
+	struct kith_index base;
+	int64_t nlist;
+	bool residual;    /* codes are of x − centroid */
+	float *centroids; /* [nlist × dim] */
+	struct codec *codec;
+	struct list *lists;    /* [nlist] */
+	int64_t *start;        /* [nlist + 1] vectors before each list */
+	struct ids ids;        /* of slots, in the order of adding */
+	struct buffer list_of; /* uint32_t [ids.n]: list of each slot */
+};
+
+static inline struct ivf *ivf_of(kith_index *index)
+{
+	return (struct ivf *)(void *)index;
+}
+
+static inline const struct ivf *ivf_of_const(const kith_index *index)
+{
+	return (const struct ivf *)(const void *)index;
+}
+
+static inline uint32_t *list_slots(const struct list *list)
+{
+	return (uint32_t *)(void *)list->slots.data;
+}
+
+static inline float *list_terms(const struct list *list)
+{
+	return (float *)(void *)list->terms.data;
+}
+
+static inline uint32_t *ivf_list_of(const struct ivf *ivf)
+{
+	return (uint32_t *)(void *)ivf->list_of.data;
+}
+
+/* Lists there are: none before training. */
+static inline int64_t ivf_lists(const struct ivf *ivf)
+{
+	return ivf->lists ? ivf->nlist : 0;
+}
+
+/* Make centroids and empty lists for the codec. Unchanged on failure. */
+kith_status ivf_make_lists(struct ivf *ivf);
+
+/* Whether lists keep terms. */
+bool ivf_has_terms(const struct ivf *ivf);
+
+/* The centroids as rows. */
+struct rows ivf_centroids(const struct ivf *ivf);
+
+/* Nearest lists of each query: probes [query->n × nprobe], −1 where there are fewer. */
+kith_status ivf_probe(
+    const struct ivf *ivf, const struct rows *query, int64_t nprobe, int threads, int32_t *probes);
+
+/* Position of a slot in its list. */
+int64_t ivf_position(const struct ivf *ivf, uint32_t slot);
+
+/* After lists changed: start, and list_of for slots listed. */
+void ivf_renumber(struct ivf *ivf);
+
+kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options);
+kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
+    const kith_add_options *options);
+kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids);
+kith_status ivf_remove(kith_index *index, const kith_filter *which, int64_t *removed);
+
+#endif

@@ -1,0 +1,118 @@
+/* Training an inverted file: k-means for the centroids, then the codec on residuals of a sample. */
+#include "lib/structure/ivf.h"
+
+#include "lib/base/status.h"
+#include "lib/learn/kmeans.h"
+
+#include <string.h>
+
+/* Vectors that a codec learns from, at most: 256 for each of 256 centroids of a product quantizer. */
+enum { CODEC_SAMPLE = 65536 };
+
+/* A sample of at most `most` rows, evenly spread, as the index will see them: at unit length under cosine.
+ * Returns x itself when that will do; else *owned is to be freed. NULL: no memory. */
+static const float *sample(
+    const kith_index *index, int64_t n, const float *x, int64_t most, int64_t *count, float **owned)
+{
+	*owned = NULL;
+	*count = n < most ? n : most;
+	if (n <= most && index->metric != KITH_COSINE)
+		return x;
+	int64_t dim = index->dim;
+	*owned = mem_alloc((size_t)*count * (size_t)dim, sizeof **owned);
+	for (int64_t i = 0; *owned && i < *count; i++) {
+		/* i · n / count without overflow. */
+		int64_t from = (int64_t)((__int128)i * n / *count);
+		memcpy(*owned + i * dim, x + from * dim, (size_t)dim * sizeof *x);
+		if (index->metric == KITH_COSINE)
+			vector_normalize(*owned + i * dim, dim);
+	}
+	return *owned;
+}
+
+static kith_status train_centroids(
+    struct ivf *ivf, int64_t n, const float *x, float *centroids, const kith_add_options *options)
+{
+	kith_kmeans_options k = KITH_KMEANS_OPTIONS;
+	k.threads = options->threads;
+	k.progress = options->progress;
+	k.progress_data = options->progress_data;
+	k.iterations = 10;
+	k.seed = options->seed;
+	k.spherical = ivf->base.metric != KITH_L2;
+	return kmeans_run(ivf->base.dim, n, x, ivf->nlist, centroids, NULL, NULL, NULL, &k);
+}
+
+/* Subtract from each vector its nearest centroid. */
+static kith_status make_residuals(
+    const struct ivf *ivf, const float *centroids, int64_t n, const float *x, float *residuals, int threads)
+{
+	int64_t dim = ivf->base.dim;
+	struct ivf with = *ivf;
+	with.centroids = (float *)(uintptr_t)centroids;
+	int32_t *labels = mem_alloc((size_t)n, sizeof *labels);
+	if (!labels)
+		return fail_nomem("labels", (size_t)n * sizeof *labels);
+	struct rows rows = rows_of_array(KITH_F32, n, dim, x, 0);
+	kith_status status = ivf_probe(&with, &rows, 1, threads, labels);
+	for (int64_t i = 0; status == KITH_OK && i < n; i++)
+		for (int64_t j = 0; j < dim; j++)
+			residuals[i * dim + j] = x[i * dim + j] - centroids[labels[i] * dim + j];
+	mem_free(labels);
+	return status;
+}
+
+static kith_status train_codec(
+    struct ivf *ivf, const float *centroids, int64_t n, const float *x, const kith_add_options *options)
+{
+	if (!ivf->codec->ops->train)
+		return KITH_OK;
+	int64_t count;
+	float *owned, *residuals = NULL;
+	const float *some = sample(&ivf->base, n, x, CODEC_SAMPLE, &count, &owned);
+	kith_status status = some ? KITH_OK : fail_nomem("a training sample", 0);
+	if (status == KITH_OK && ivf->residual) {
+		residuals = mem_alloc((size_t)count * (size_t)ivf->base.dim, sizeof *residuals);
+		status = residuals ? make_residuals(ivf, centroids, count, some, residuals, options->threads)
+		                   : fail_nomem("residuals",
+		                         (size_t)count * (size_t)ivf->base.dim * sizeof *residuals);
+	}
+	if (status == KITH_OK)
+		status = ivf->codec->ops->train(ivf->codec, count, residuals ? residuals : some, options);
+	mem_free(residuals);
+	mem_free(owned);
+	return status;
+}
+
+kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
+{
+	struct ivf *ivf = ivf_of(index);
+	kith_status status = coded_check(index->dim, KITH_F32, n, x);
+	if (status)
+		return status;
+	if (ivf->ids.n > 0)
+		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
+		    index->spec);
+	if (n < ivf->nlist)
+		return fail(KITH_INVALID, "n is %lld training vectors; '%s' needs at least %lld",
+		    (long long)n, index->spec, (long long)ivf->nlist);
+	int64_t count, most = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
+	float *owned, *centroids;
+	size_t bytes = (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids;
+	const float *some = sample(index, n, x, most, &count, &owned);
+	centroids = mem_alloc(bytes, 1);
+	status = some && centroids ? KITH_OK : fail_nomem("training", bytes);
+	if (status == KITH_OK)
+		status = train_centroids(ivf, count, some, centroids, options);
+	if (status == KITH_OK)
+		status = train_codec(ivf, centroids, n, x, options);
+	if (status == KITH_OK && !ivf->lists)
+		status = ivf_make_lists(ivf);
+	if (status == KITH_OK) {
+		memcpy(ivf->centroids, centroids, bytes);
+		index->trained = true;
+	}
+	mem_free(owned);
+	mem_free(centroids);
+	return status;
+}
