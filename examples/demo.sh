@@ -16,7 +16,6 @@ show() {
 }
 
 show "$kith" gen --n 50000 --dim 64 --queries 50 --out .
-show "$kith" info base.fvecs
 show "$kith" knn base.fvecs query.fvecs -k 10 --ids found.ivecs --distances found.fvecs
 printf '\nChecking all of it by brute force, in Python and double precision ...\n'
 python3 "$here/brute.py" base.fvecs query.fvecs found.ivecs found.fvecs truth.ivecs

@@ -30,29 +30,29 @@ ALWAYS_INLINE v16si dot4(v16si sum, v16si u8, v16si i8)
 	return (v16si)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)u8, (__m512i)i8);
 }
 
-/* Rows are scored four at a time. A last block of fewer repeats its last row, and stores fewer results:
- * the spare work hides in the latency of the adds. */
+/* gcc keeps an array of sums in registers only if the loop over it is unrolled first. */
+#if defined(__clang__)
+#define UNROLL_BLOCK
+#else
+#define UNROLL_BLOCK _Pragma("GCC unroll 4")
+#endif
+
+/* Rows are reduced four at a time. A last block of fewer repeats its last row, and stores fewer results. */
 enum { BLOCK = 4 };
 
-struct block {
-	const char *row[BLOCK];
-	__mmask8 store;
-};
-
-ALWAYS_INLINE struct block block_at(
-    const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n)
+ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n)
 {
-	struct block b = {.store = (__mmask8)first16(n - i < BLOCK ? n - i : BLOCK)};
-	for (int64_t j = 0; j < BLOCK; j++) {
-		int64_t at = i + j < n ? i + j : n - 1;
-		b.row[j] = (const char *)rows + (pos ? (size_t)pos[at] : (size_t)at) * stride;
-	}
-	return b;
+	int64_t at = i < n ? i : n - 1;
+	return (const char *)rows + (pos ? (size_t)pos[at] : (size_t)at) * stride;
 }
 
-/* Rows are fetched AHEAD of their use into L2, which has more misses in flight than L1: the hardware alone,
- * seeing four rows advance in step, gave half the bandwidth. Of long rows the first FETCH bytes are enough
- * for it to follow. */
+ALWAYS_INLINE __mmask8 store_mask(int64_t i, int64_t n)
+{
+	return (__mmask8)first16(n - i < BLOCK ? n - i : BLOCK);
+}
+
+/* Gathered rows are fetched AHEAD of their use into L2, which has more misses in flight than L1. Of long
+ * rows the first FETCH bytes are enough for the hardware to follow. */
 enum { AHEAD = 16, FETCH = 2048 };
 
 ALWAYS_INLINE void prefetch(const void *rows, size_t stride, const uint32_t *pos, int64_t first,
@@ -60,7 +60,7 @@ ALWAYS_INLINE void prefetch(const void *rows, size_t stride, const uint32_t *pos
 {
 	int64_t last = first + count < n ? first + count : n;
 	for (int64_t i = first; i < last; i++) {
-		const char *row = (const char *)rows + (pos ? (size_t)pos[i] : (size_t)i) * stride;
+		const char *row = (const char *)rows + (size_t)pos[i] * stride;
 		for (int64_t at = 0; at < bytes && at < FETCH; at += 64)
 			_mm_prefetch(row + at, _MM_HINT_T1);
 	}

@@ -1,4 +1,4 @@
-/* Byte rows, AVX-512 with VNNI. Four rows at a time, as in rows.c.
+/* Byte rows, AVX-512 with VNNI. Row after row, four rows to a reduction, as in rows.c.
  *
  * Squared differences: max − min is |x − y| as an unsigned byte for either signedness; interleaved with
  * zeros it becomes 16 bits wide, and vpdpwssd squares and adds pairs.
@@ -29,23 +29,36 @@ ALWAYS_INLINE __m512i absdiff(enum elem elem, __m512i x, __m512i y)
 	                  : _mm512_sub_epi8(_mm512_max_epi8(x, y), _mm512_min_epi8(x, y));
 }
 
-/* Adds 64 bytes of each row to the sums. Lanes outside of m read nothing and add 0. */
-ALWAYS_INLINE void step(enum op op, enum elem elem, const char *q, const struct block *b, int64_t i,
-    __mmask64 m, v16si sum[BLOCK])
+/* sum + 64 bytes of a row. Lanes outside of m read nothing and add 0. */
+ALWAYS_INLINE v16si step(
+    enum op op, enum elem elem, const char *q, const char *row, int64_t i, __mmask64 m, v16si sum)
 {
-	const __m512i flip = _mm512_set1_epi8((char)0x80);
 	__m512i x = op == NORMSQ ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi8(m, q + i);
-	for (int j = 0; j < BLOCK; j++) {
-		__m512i y = _mm512_maskz_loadu_epi8(m, b->row[j] + i);
-		if (op == L2SQ) {
-			sum[j] = add_squares(sum[j], absdiff(elem, x, y));
-		} else if (op == NORMSQ) {
-			sum[j] = add_squares(sum[j], elem == U8 ? y : _mm512_abs_epi8(y));
-		} else {
-			v16si z = (v16si)_mm512_xor_si512(y, flip);
-			sum[j] = elem == U8 ? dot4(sum[j], (v16si)x, z) : dot4(sum[j], z, (v16si)x);
-		}
+	__m512i y = _mm512_maskz_loadu_epi8(m, row + i);
+	if (op == L2SQ)
+		return add_squares(sum, absdiff(elem, x, y));
+	if (op == NORMSQ)
+		return add_squares(sum, elem == U8 ? y : _mm512_abs_epi8(y));
+	v16si z = (v16si)_mm512_xor_si512(y, _mm512_set1_epi8((char)0x80));
+	return elem == U8 ? dot4(sum, (v16si)x, z) : dot4(sum, z, (v16si)x);
+}
+
+/* The sum over a row, spread over the lanes. */
+ALWAYS_INLINE v16si sum_row(enum op op, enum elem elem, const char *q, const char *row, int64_t d)
+{
+	v16si a = {0}, b = {0};
+	int64_t at = 0;
+	for (; at + 128 <= d; at += 128) {
+		a = step(op, elem, q, row, at, ~0ull, a);
+		b = step(op, elem, q, row, at + 64, ~0ull, b);
 	}
+	if (at + 64 <= d) {
+		a = step(op, elem, q, row, at, ~0ull, a);
+		at += 64;
+	}
+	if (at < d)
+		b = step(op, elem, q, row, at, first64(d - at), b);
+	return a + b;
 }
 
 /* The four sums over lanes. */
@@ -77,17 +90,16 @@ ALWAYS_INLINE void scan(enum op op, enum elem elem, const void *query, const voi
 {
 	const char *q = query;
 	__m128i excess = _mm_set1_epi32(op == IP ? offset(elem, q, d) : 0);
-	prefetch(rows, stride, pos, 0, AHEAD, n, d);
+	if (pos)
+		prefetch(rows, stride, pos, 0, AHEAD, n, d);
 	for (int64_t i = 0; i < n; i += BLOCK) {
-		prefetch(rows, stride, pos, i + AHEAD, BLOCK, n, d);
-		struct block b = block_at(rows, stride, pos, i, n);
-		v16si sum[BLOCK] = {{0}};
-		int64_t at = 0;
-		for (; at + 64 <= d; at += 64)
-			step(op, elem, q, &b, at, ~0ull, sum);
-		if (at < d)
-			step(op, elem, q, &b, at, first64(d - at), sum);
-		_mm_mask_storeu_epi32(out + i, b.store, _mm_sub_epi32(reduce4(sum), excess));
+		if (pos)
+			prefetch(rows, stride, pos, i + AHEAD, BLOCK, n, d);
+		v16si sum[BLOCK];
+		UNROLL_BLOCK
+		for (int j = 0; j < BLOCK; j++)
+			sum[j] = sum_row(op, elem, q, row_at(rows, stride, pos, i + j, n), d);
+		_mm_mask_storeu_epi32(out + i, store_mask(i, n), _mm_sub_epi32(reduce4(sum), excess));
 	}
 }
 

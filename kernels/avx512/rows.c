@@ -1,8 +1,10 @@
 /* Float rows, AVX-512.
  *
- * Four rows share each load of the query and one horizontal reduction: a transposing add tree of 13
- * instructions leaves the four sums in one register. bf16 is widened by a shift. The core is inlined once
- * per operation, element type and addressing, with these as constants.
+ * Rows are read one after another, from the first byte to the last, which is what the hardware prefetcher
+ * follows at full bandwidth; only rows gathered from all over are fetched by hand. Two chains of
+ * multiply-adds hide the latency inside a row, and a transposing add tree of 13 instructions reduces four
+ * rows at once. bf16 is widened by a shift. The core is inlined once per operation, element type and
+ * addressing, with these as constants.
  */
 #include "kernels/avx512/avx512.h"
 
@@ -17,20 +19,34 @@ ALWAYS_INLINE __m512 load16(const char *row, int64_t i, enum elem elem, __mmask1
 	return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-/* Adds 16 elements of each row to the sums. Lanes outside of m read nothing and add 0. */
-ALWAYS_INLINE void step(enum op op, enum elem elem, const float *q, const struct block *b, int64_t i,
-    __mmask16 m, __m512 sum[BLOCK])
+/* sum + 16 elements of a row. Lanes outside of m read nothing and add 0. */
+ALWAYS_INLINE __m512 step(
+    enum op op, enum elem elem, const float *q, const char *row, int64_t i, __mmask16 m, __m512 sum)
 {
 	__m512 x = op == NORMSQ ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(m, q + i);
-	for (int j = 0; j < BLOCK; j++) {
-		__m512 y = load16(b->row[j], i, elem, m);
-		if (op == IP) {
-			sum[j] = _mm512_fmadd_ps(x, y, sum[j]);
-		} else {
-			__m512 t = op == L2SQ ? _mm512_sub_ps(x, y) : y;
-			sum[j] = _mm512_fmadd_ps(t, t, sum[j]);
-		}
+	__m512 y = load16(row, i, elem, m);
+	if (op == IP)
+		return _mm512_fmadd_ps(x, y, sum);
+	__m512 t = op == L2SQ ? _mm512_sub_ps(x, y) : y;
+	return _mm512_fmadd_ps(t, t, sum);
+}
+
+/* The sum over a row, spread over the lanes. */
+ALWAYS_INLINE __m512 sum_row(enum op op, enum elem elem, const float *q, const char *row, int64_t d)
+{
+	__m512 a = _mm512_setzero_ps(), b = a;
+	int64_t at = 0;
+	for (; at + 32 <= d; at += 32) {
+		a = step(op, elem, q, row, at, 0xffff, a);
+		b = step(op, elem, q, row, at + 16, 0xffff, b);
 	}
+	if (at + 16 <= d) {
+		a = step(op, elem, q, row, at, 0xffff, a);
+		at += 16;
+	}
+	if (at < d)
+		b = step(op, elem, q, row, at, first16(d - at), b);
+	return _mm512_add_ps(a, b);
 }
 
 /* The four sums over lanes. */
@@ -50,17 +66,16 @@ ALWAYS_INLINE void scan(enum op op, enum elem elem, const float *q, const void *
     const uint32_t *pos, int64_t n, int64_t d, float *out)
 {
 	const int64_t bytes = d * (elem == F32 ? 4 : 2);
-	prefetch(rows, stride, pos, 0, AHEAD, n, bytes);
+	if (pos)
+		prefetch(rows, stride, pos, 0, AHEAD, n, bytes);
 	for (int64_t i = 0; i < n; i += BLOCK) {
-		prefetch(rows, stride, pos, i + AHEAD, BLOCK, n, bytes);
-		struct block b = block_at(rows, stride, pos, i, n);
-		__m512 sum[BLOCK] = {{0}};
-		int64_t at = 0;
-		for (; at + 16 <= d; at += 16)
-			step(op, elem, q, &b, at, 0xffff, sum);
-		if (at < d)
-			step(op, elem, q, &b, at, first16(d - at), sum);
-		_mm_mask_storeu_ps(out + i, b.store, reduce4(sum));
+		if (pos)
+			prefetch(rows, stride, pos, i + AHEAD, BLOCK, n, bytes);
+		__m512 sum[BLOCK];
+		UNROLL_BLOCK
+		for (int j = 0; j < BLOCK; j++)
+			sum[j] = sum_row(op, elem, q, row_at(rows, stride, pos, i + j, n), d);
+		_mm_mask_storeu_ps(out + i, store_mask(i, n), reduce4(sum));
 	}
 }
 

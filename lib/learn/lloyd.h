@@ -2,6 +2,7 @@
 #ifndef KITH_LEARN_LLOYD_H
 #define KITH_LEARN_LLOYD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,56 +28,62 @@ static inline double weight_at(const struct points *points, int64_t i)
 	return points->weights ? (double)points->weights[i] : 1;
 }
 
-/* One k-means problem: k centroids of the points. */
+struct cluster {
+	int64_t begin, end; /* its points, in lloyd.order */
+	double mass;        /* Σ weight */
+	double spread;      /* what may be gained by splitting it */
+};
+
+/* One k-means problem. The caller sets the first part, lloyd_begin the second. */
 struct lloyd {
 	struct points points;
-	int64_t k;
+	int64_t k;               /* 1 … points.n */
 	bool spherical;
-	int threads; /* resolved */
+	int threads;             /* threads_resolve has seen it */
+	float *centroids;        /* [k × dim] */
 	struct progress *progress;
-	float *centroids; /* [k × dim] */
+	int64_t step;            /* of progress, per point and assignment */
 
-	/* lloyd_init allocates */
 	int32_t *labels;          /* [n] of the last assignment; −1: none yet */
-	double *keys;             /* [n] of the last assignment */
-	int64_t *order;           /* [n] points, cluster by cluster, ascending in each */
-	int64_t *begin;           /* [k + 1] where a cluster begins in order */
+	double *keys;             /* [n] of the last assignment: squared distances or −inner products */
+	int64_t *order;           /* [n] points, cluster by cluster */
 	struct cluster *clusters; /* [k] */
+	int32_t *heap;            /* [k] clusters by spread */
 	double *sums;             /* [threads × 2 × dim] */
-	bool repaired;            /* the last update filled an empty cluster */
+	_Atomic bool moved;       /* the last update changed a centroid */
+	bool repaired;            /* … and filled an empty cluster */
 };
 
-/* What an update knows of a cluster. */
-struct cluster {
-	int64_t begin, end; /* in order */
-	double mass;        /* Σ weight */
-	double spread;      /* how much there is to gain by splitting it */
-};
-
-/* lloyd.c. Fields up to centroids are the caller's; lloyd_free also after a failure. */
-kith_status lloyd_init(struct lloyd *l);
-void lloyd_free(struct lloyd *l);
+/* lloyd.c. Allocate; lloyd_end also after a failure. */
+kith_status lloyd_begin(struct lloyd *l);
+void lloyd_end(struct lloyd *l);
 
 /* Assign every point to its nearest centroid; *objective = Σ weight · key. */
 kith_status lloyd_assign(struct lloyd *l, double *objective);
 
-/* Up to `iterations` times: assign, note the objective, update. objectives [iterations], NaN after the last. */
-kith_status lloyd_run(struct lloyd *l, int iterations, double tolerance, double *objectives);
+/* Choose centroids as options->init says (unless they are given) and iterate as it says. objectives
+ * [options->iterations], NaN after the last, or NULL. */
+kith_status lloyd_run(
+    struct lloyd *l, const kith_kmeans_options *options, struct random random, double *objectives);
 
-/* update.c. Move every centroid to the mean of its points; an empty cluster takes half of a big one. */
-void lloyd_update(struct lloyd *l);
-
-/* Fill begin and order from labels. */
+/* update.c. Fill order and the clusters' begin and end from labels. */
 void lloyd_sort(struct lloyd *l);
 
-/* Unit length; the first axis for a vector that has no direction. */
+/* Move every centroid to the mean of its points; an empty cluster takes half of a big one. */
+void lloyd_update(struct lloyd *l);
+
+/* To unit length; the first axis for a vector that has no direction. */
 void unit_length(float *x, int64_t dim);
 
-/* seed.c. Starting centroids. NOMEM, CANCELLED. */
+/* seed.c. Starting centroids: k random points; k-means++. */
 kith_status seed_random(struct lloyd *l, struct random *random);
 kith_status seed_plusplus(struct lloyd *l, struct random *random);
 
-/* levels.c. Centroids by two-level training. */
-kith_status levels_run(struct lloyd *l, const kith_kmeans_options *options, uint64_t seed);
+/* levels.c. As lloyd_run, in two levels. */
+kith_status levels_run(
+    struct lloyd *l, const kith_kmeans_options *options, struct random random, double *objectives);
+
+/* Steps of progress that levels_run takes. */
+int64_t levels_steps(const struct lloyd *l, const kith_kmeans_options *options);
 
 #endif

@@ -233,7 +233,7 @@ static void find_block(void *arg, int64_t task, int worker)
 		if (s->keys)
 			s->keys[first + j] = p->exact[j];
 	}
-	if (s->what->progress && !progress_add(s->what->progress, n * s->k))
+	if (s->what->progress && !progress_add(s->what->progress, n * s->what->step))
 		atomic_store(&s->cancelled, true);
 }
 

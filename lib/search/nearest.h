@@ -16,7 +16,8 @@ struct nearest {
 	int64_t k, dim;
 	bool ip;                   /* nearest: the largest inner product; else the least squared L2 distance */
 	int threads;               /* threads_resolve has seen it */
-	struct progress *progress; /* NULL: none; advances by k per point */
+	struct progress *progress; /* NULL: none */
+	int64_t step;              /* of progress, per point */
 };
 
 /* Row nearest to each point: labels [points->n], the lower number on a tie, and its key (squared distance, or

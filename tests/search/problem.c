@@ -224,6 +224,20 @@ static void widen(const struct problem *p, kith_type type, const void *from, int
 	}
 }
 
+static void prepare(struct problem *p)
+{
+	p->xf = make(p->n * p->dim, sizeof *p->xf);
+	p->qf = make(p->nq * p->dim, sizeof *p->qf);
+	p->xnorm = make(p->n, sizeof *p->xnorm);
+	p->qnorm = make(p->nq, sizeof *p->qnorm);
+	widen(p, p->base_type, p->x, p->n, p->xf, p->xnorm);
+	widen(p, p->query_type, p->q, p->nq, p->qf, p->qnorm);
+	snprintf(p->text, sizeof p->text, "%s %s: %s x [%lld × %lld], %s q [%lld], k %lld, %lld pass%s",
+	    data_names[p->kind], kith_metric_name(p->metric), kith_type_name(p->base_type), (long long)p->n,
+	    (long long)p->dim, kith_type_name(p->query_type), (long long)p->nq, (long long)p->k,
+	    (long long)p->passing, p->ids ? ", ids" : "");
+}
+
 void problem_make(struct problem *p, struct decks *decks, enum data_kind kind, int64_t work)
 {
 	*p = (struct problem){.kind = kind};
@@ -234,16 +248,18 @@ void problem_make(struct problem *p, struct decks *decks, enum data_kind kind, i
 	make_ids(p, &rng, deal(decks, DECK_IDS));
 	choose_pass(p, &rng, deal(decks, DECK_FILTER));
 	make_filter(p, &rng);
-	p->xf = make(p->n * p->dim, sizeof *p->xf);
-	p->qf = make(p->nq * p->dim, sizeof *p->qf);
-	p->xnorm = make(p->n, sizeof *p->xnorm);
-	p->qnorm = make(p->nq, sizeof *p->qnorm);
-	widen(p, p->base_type, p->x, p->n, p->xf, p->xnorm);
-	widen(p, p->query_type, p->q, p->nq, p->qf, p->qnorm);
-	snprintf(p->text, sizeof p->text, "%s %s: %s x [%lld × %lld], %s q [%lld], k %lld, %lld pass%s",
-	    data_names[kind], kith_metric_name(p->metric), kith_type_name(p->base_type), (long long)p->n,
-	    (long long)p->dim, kith_type_name(p->query_type), (long long)p->nq, (long long)p->k,
-	    (long long)p->passing, p->ids ? ", ids" : "");
+	prepare(p);
+}
+
+void problem_take(struct problem *p, kith_type type, void *x, void *q)
+{
+	struct rng rng = {1};
+	p->base_type = p->query_type = type;
+	p->x = x;
+	p->q = q;
+	p->passing = p->n;
+	make_ids(p, &rng, false);
+	prepare(p);
 }
 
 void problem_free(struct problem *p)

@@ -53,7 +53,7 @@ struct problem {
 	float *xf, *qf;                /* as floats, normalised for cosine */
 	double *xnorm, *qnorm;         /* their norms */
 	int64_t (*by_id)[2];           /* [n] (id, row), sorted */
-	kith_filter *filter, *partner; /* the filter over ids; NULL: none */
+	kith_filter *filter;   /* over ids; NULL: none */
 };
 
 /* Which sizes to draw; the draws of one deck use every value before one comes again. */
@@ -64,6 +64,10 @@ void decks_free(struct decks *decks);
 
 /* A problem with at most `work` multiplications. */
 void problem_make(struct problem *p, struct decks *decks, enum data_kind kind, int64_t work);
+
+/* A problem of the caller's: kind, metric, n, dim, nq, k and integral are set, x and q are taken. */
+void problem_take(struct problem *p, kith_type type, void *x, void *q);
+
 void problem_free(struct problem *p);
 
 /* An index with the problem's rows, added in two pieces. */

@@ -161,6 +161,35 @@ START_TEST(exact)
 }
 END_TEST
 
+/* Two tight clusters, opposite each other so that no centre makes them short: within a cluster, keys differ by
+ * little more than floats can tell, and the error bounds decide what is kept. */
+START_TEST(near_ties)
+{
+	static const struct {
+		float x, q, noise;
+	} scales[] = {{1, 1, 1e-6f}, {1e-25f, 1e8f, 1e-6f}, {1e-12f, 1e3f, 1e-6f}, {1e10f, 1e-10f, 1e-6f},
+	    {1e-25f, 1e8f, 1e-3f}, {1e4f, 1e4f, 1e-2f}};
+	static const int64_t nqs[] = {8, 14, 40};
+	enum { N = 6000, DIM = 96, K = 10 };
+	int scale = _i / 3;
+	struct rng rng = {(uint64_t)_i};
+	for (int i = 0; i < 3; i++) {
+		struct problem p = {.metric = (kith_metric)(_i % 3), .n = N, .dim = DIM, .nq = nqs[i], .k = K};
+		float *x = make_gauss(8, N, DIM), *q = make_gauss(9, nqs[i], DIM);
+		for (int64_t j = DIM; j < N * DIM; j++) {
+			float around = j / DIM % 2 ? -x[j % DIM] : x[j % DIM];
+			x[j] = scales[scale].x * (around + scales[scale].noise * x[j]);
+		}
+		for (int64_t j = 0; j < DIM; j++)
+			x[j] *= scales[scale].x;
+		for (int64_t j = 0; j < nqs[i] * DIM; j++)
+			q[j] *= scales[scale].q;
+		problem_take(&p, KITH_F32, x, q);
+		try_problem(&p, &rng);
+	}
+}
+END_TEST
+
 /* Equal vectors by the thousand: the order of ids decides, with ids in storage order and against it. */
 START_TEST(ten_thousand_equal)
 {
@@ -228,6 +257,7 @@ int main(void)
 	TCase *t = tcase_create("exact");
 	tcase_set_timeout(t, 600);
 	tcase_add_loop_test(t, exact, 0, DATA_KINDS);
+	tcase_add_loop_test(t, near_ties, 0, 18);
 	tcase_add_loop_test(t, ten_thousand_equal, 0, 3);
 	tcase_add_loop_test(t, few_exact_distances, 0, 3);
 	suite_add_tcase(suite, t);

@@ -1,0 +1,93 @@
+/* Lloyd's algorithm: assign every point to its nearest centroid, move the centroids, again.
+ *
+ * Assignment is nearest_find with the previous labels as hints; update.c moves. Both give the same bits whatever
+ * the threads and the CPU, so the whole does. The objective of an iteration is that of its assignment, before
+ * its centroids move; sums are taken in the order of the points.
+ */
+#include "lib/learn/lloyd.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+#include "lib/search/nearest.h"
+
+#include <math.h>
+#include <string.h>
+
+kith_status lloyd_begin(struct lloyd *l)
+{
+	size_t n = (size_t)l->points.n, k = (size_t)l->k, dim = (size_t)l->points.dim, cells;
+	l->labels = mem_alloc(n, sizeof *l->labels);
+	l->keys = mem_alloc(n, sizeof *l->keys);
+	l->order = mem_alloc(n, sizeof *l->order);
+	l->clusters = mem_zalloc(k, sizeof *l->clusters);
+	l->heap = mem_alloc(k, sizeof *l->heap);
+	l->sums = size_mul((size_t)l->threads, 2 * dim, &cells) ? mem_alloc(cells, sizeof *l->sums) : NULL;
+	if (!l->labels || !l->keys || !l->order || !l->clusters || !l->heap || !l->sums)
+		return fail(KITH_NOMEM, "no memory for k-means of %lld points", (long long)l->points.n);
+	for (size_t i = 0; i < n; i++)
+		l->labels[i] = -1;
+	return KITH_OK;
+}
+
+void lloyd_end(struct lloyd *l)
+{
+	mem_free(l->labels);
+	mem_free(l->keys);
+	mem_free(l->order);
+	mem_free(l->clusters);
+	mem_free(l->heap);
+	mem_free(l->sums);
+}
+
+kith_status lloyd_assign(struct lloyd *l, double *objective)
+{
+	const struct points *p = &l->points;
+	struct nearest what = {.rows = l->centroids, .k = l->k, .dim = p->dim, .ip = l->spherical};
+	what.threads = l->threads;
+	what.progress = l->progress;
+	what.step = l->step;
+	struct rows rows = rows_of_array(KITH_F32, p->n, p->dim, p->x, 0);
+	kith_status status = nearest_find(&what, &rows, l->labels, l->labels, l->keys);
+	*objective = 0;
+	for (int64_t i = 0; status == KITH_OK && i < p->n; i++)
+		*objective += weight_at(p, i) * l->keys[i];
+	return status;
+}
+
+static kith_status choose_seeds(struct lloyd *l, kith_kmeans_init init, struct random *random)
+{
+	kith_status status = KITH_OK;
+	if (init == KITH_KMEANS_RANDOM)
+		status = seed_random(l, random);
+	else if (init == KITH_KMEANS_PLUSPLUS)
+		status = seed_plusplus(l, random);
+	for (int64_t c = 0; status == KITH_OK && l->spherical && c < l->k; c++)
+		unit_length(l->centroids + c * l->points.dim, l->points.dim);
+	return status;
+}
+
+kith_status lloyd_run(
+    struct lloyd *l, const kith_kmeans_options *options, struct random random, double *objectives)
+{
+	kith_status status = choose_seeds(l, options->init, &random);
+	double before = INFINITY, objective = NAN;
+	bool stop = false;
+	int done = 0;
+	for (; status == KITH_OK && !stop && done < options->iterations; done++) {
+		status = lloyd_assign(l, &objective);
+		if (status)
+			break;
+		lloyd_update(l);
+		if (objectives)
+			objectives[done] = objective;
+		double fall = before - objective;
+		stop = options->tolerance > 0 && !l->repaired && fall < options->tolerance * fabs(before);
+		before = objective;
+		if (!atomic_load(&l->moved))
+			break;
+	}
+	/* With tolerance 0 every iteration counts, also those that would repeat the last one. */
+	for (int t = done; objectives && t < options->iterations; t++)
+		objectives[t] = options->tolerance > 0 || t == 0 ? NAN : objectives[t - 1];
+	return status;
+}
