@@ -21,6 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/pq.h"
+#include "kernels/sq.h"
+
 /* Rows of a tile panel, and queries that one tile call takes. */
 enum { TILE_ROWS = 64, TILE_QUERIES = 6 };
 
@@ -45,9 +48,10 @@ struct kernels {
 	const char *isa; /* of the last override: "ref", "avx2", … */
 
 	/* One float query × n rows: squared L2 (as a sum of squared differences) and inner product.
-	 * bf16 rows are the upper 16 bits of a float. */
-	kernel_f32_fn *l2sq_f32, *ip_f32, *l2sq_bf16, *ip_bf16;
-	kernel_f32_gather_fn *l2sq_f32_gather, *ip_f32_gather, *l2sq_bf16_gather, *ip_bf16_gather;
+	 * bf16 rows are the upper 16 bits of a float, f16 rows IEEE binary16 (finite). */
+	kernel_f32_fn *l2sq_f32, *ip_f32, *l2sq_bf16, *ip_bf16, *l2sq_f16, *ip_f16;
+	kernel_f32_gather_fn *l2sq_f32_gather, *ip_f32_gather, *l2sq_bf16_gather, *ip_bf16_gather,
+	    *l2sq_f16_gather, *ip_f16_gather;
 
 	/* One byte query × n rows of bytes of the same type: exact integers. */
 	kernel_i32_fn *l2sq_u8, *ip_u8, *l2sq_i8, *ip_i8;
@@ -55,6 +59,8 @@ struct kernels {
 
 	/* Squared norm of each of n rows. */
 	void (*normsq_f32)(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+	void (*normsq_bf16)(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+	void (*normsq_f16)(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 	void (*normsq_u8)(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
 	void (*normsq_i8)(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
 
@@ -72,6 +78,16 @@ struct kernels {
 	 * hi = (u + 0x8000) >> 16, lo = u & 0xffff; u = ((hi − (lo >> 15)) << 16) | lo. */
 	void (*split)(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
 	void (*join)(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
+
+	/* Halves of finite floats: to the nearest, ties to even; what lies beyond the largest finite half
+	 * becomes that one. widen is exact. */
+	void (*narrow_f16)(const float *x, int64_t n, void *half);
+	void (*narrow_bf16)(const float *x, int64_t n, void *half);
+	void (*widen_f16)(const void *half, int64_t n, float *x);
+	void (*widen_bf16)(const void *half, int64_t n, float *x);
+
+	/* Scalar quantisers of 8, 6 and 4 bits. */
+	struct sq_kernels sq8, sq6, sq4;
 
 	/* Widen n bytes to floats. */
 	void (*widen_u8)(const uint8_t *x, int64_t n, float *out);
@@ -109,6 +125,8 @@ struct kernels {
 	uint64_t (*tile_i8)(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
 	    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
 	    uint64_t *mask, float *keys);
+
+	struct pq_kernels pq;
 
 	/* 1 where tile_i8 is faster than tile_f32 by enough to pay for quantising (VNNI); set by the
 	 * instruction set. */

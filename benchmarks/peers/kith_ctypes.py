@@ -21,6 +21,8 @@ class SearchOptions(ctypes.Structure):
         ("progress", ctypes.c_void_p),
         ("progress_data", ctypes.c_void_p),
         ("stats", ctypes.c_void_p),
+        ("nprobe", ctypes.c_int64),
+        ("max_codes", ctypes.c_int64),
     ]
 
 
@@ -77,7 +79,7 @@ class Index:
         queries = np.ascontiguousarray(queries)
         dist = np.empty((len(queries), k), np.float32)
         ids = np.empty((len(queries), k), np.int64)
-        options = SearchOptions(ctypes.sizeof(SearchOptions), threads, keep, None, None, None)
+        options = SearchOptions(size=ctypes.sizeof(SearchOptions), threads=threads, filter=keep)
         self.kith.check(self.kith.lib.kith_index_search_as(
             self.handle, TYPES[queries.dtype], ctypes.c_int64(len(queries)),
             queries.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(k), dist.ctypes.data_as(ctypes.c_void_p),

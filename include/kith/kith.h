@@ -4,6 +4,7 @@
 
 #include <kith/filter.h>
 #include <kith/index.h>
+#include <kith/kmeans.h>
 #include <kith/knn.h>
 #include <kith/library.h>
 #include <kith/ranges.h>

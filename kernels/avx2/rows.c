@@ -3,17 +3,20 @@
  * Rows are read one after another, from the first byte to the last: four rows in step would share the loads
  * of the query, but the hardware prefetcher loses track of them, which costs half of the memory's bandwidth
  * and more. Four chains of multiply-adds hide the latency within a row, and four rows share one tree of
- * horizontal additions. A bf16 is widened by a shift: half the bytes of a float for two cheap instructions.
+ * horizontal additions. A bf16 is widened by a shift, an f16 by vcvtph2ps: half the bytes of a float for two
+ * cheap instructions.
  */
 #include "kernels/avx2/avx2.h"
 
 enum op { L2SQ, IP, NORMSQ };
-enum type { F32, BF16 };
+enum type { F32, BF16, F16 };
 
 enum { LANES = 8, CHAINS = 4 };
 
-ALWAYS_INLINE __m256 widen_bf16(__m128i x)
+ALWAYS_INLINE __m256 widen(enum type type, __m128i x)
 {
+	if (type == F16)
+		return _mm256_cvtph_ps(x);
 	return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
 }
 
@@ -21,14 +24,14 @@ ALWAYS_INLINE __m256 load(enum type type, const char *row, int64_t i)
 {
 	if (type == F32)
 		return _mm256_loadu_ps((const float *)(row + 4 * i));
-	return widen_bf16(_mm_loadu_si128((const __m128i *)(row + 2 * i)));
+	return widen(type, _mm_loadu_si128((const __m128i *)(row + 2 * i)));
 }
 
 ALWAYS_INLINE __m256 load_tail(enum type type, const char *row, int64_t i, int64_t left)
 {
 	if (type == F32)
 		return _mm256_maskload_ps((const float *)(row + 4 * i), first_lanes(left));
-	return widen_bf16(load_part(row + 2 * i, 2 * left));
+	return widen(type, load_part(row + 2 * i, 2 * left));
 }
 
 ALWAYS_INLINE __m256 accumulate(enum op op, __m256 sum, __m256 q, __m256 x)
@@ -99,8 +102,20 @@ ROWS(l2sq, L2SQ, f32, F32)
 ROWS(ip, IP, f32, F32)
 ROWS(l2sq, L2SQ, bf16, BF16)
 ROWS(ip, IP, bf16, BF16)
+ROWS(l2sq, L2SQ, f16, F16)
+ROWS(ip, IP, f16, F16)
 
 void normsq_f32_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {
 	rows_f32(NORMSQ, F32, NULL, rows, stride, NULL, n, d, out);
+}
+
+void normsq_bf16_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
+{
+	rows_f32(NORMSQ, BF16, NULL, rows, stride, NULL, n, d, out);
+}
+
+void normsq_f16_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
+{
+	rows_f32(NORMSQ, F16, NULL, rows, stride, NULL, n, d, out);
 }

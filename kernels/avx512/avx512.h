@@ -51,6 +51,19 @@ ALWAYS_INLINE __mmask8 store_mask(int64_t i, int64_t n)
 	return (__mmask8)first16(n - i < BLOCK ? n - i : BLOCK);
 }
 
+/* The four sums over lanes. */
+ALWAYS_INLINE __m128 reduce_4x16_f32(const __m512 s[BLOCK])
+{
+	__m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(s[0], s[1]), _mm512_unpackhi_ps(s[0], s[1]));
+	__m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(s[2], s[3]), _mm512_unpackhi_ps(s[2], s[3]));
+	__m512d abd = _mm512_castps_pd(ab), cdd = _mm512_castps_pd(cd);
+	__m512 lo = _mm512_castpd_ps(_mm512_unpacklo_pd(abd, cdd));
+	__m512 hi = _mm512_castpd_ps(_mm512_unpackhi_pd(abd, cdd));
+	__m512 abcd = _mm512_add_ps(lo, hi);
+	__m256 half = _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
+	return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+
 /* Gathered rows are fetched AHEAD of their use into L2, which has more misses in flight than L1. Of long
  * rows the first FETCH bytes are enough for the hardware to follow. */
 enum { AHEAD = 16, FETCH = 2048 };
@@ -70,7 +83,11 @@ ALWAYS_INLINE void prefetch(const void *rows, size_t stride, const uint32_t *pos
 kernel_f32_fn l2sq_f32_avx512, ip_f32_avx512, l2sq_bf16_avx512, ip_bf16_avx512;
 kernel_f32_gather_fn l2sq_f32_gather_avx512, ip_f32_gather_avx512, l2sq_bf16_gather_avx512,
     ip_bf16_gather_avx512;
+kernel_f32_fn l2sq_f16_avx512, ip_f16_avx512;
+kernel_f32_gather_fn l2sq_f16_gather_avx512, ip_f16_gather_avx512;
 void normsq_f32_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+void normsq_bf16_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+void normsq_f16_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 
 /* bytes.c */
 kernel_i32_fn l2sq_u8_avx512, ip_u8_avx512, l2sq_i8_avx512, ip_i8_avx512;
@@ -81,6 +98,18 @@ void normsq_i8_avx512(const void *rows, size_t stride, int64_t n, int64_t d, int
 /* exact.c */
 double l2sq_exact_avx512(const float *x, const float *y, int64_t d);
 double ip_exact_avx512(const float *x, const float *y, int64_t d);
+
+/* half.c */
+void narrow_f16_avx512(const float *x, int64_t n, void *half);
+void narrow_bf16_avx512(const float *x, int64_t n, void *half);
+void widen_f16_avx512(const void *half, int64_t n, float *x);
+void widen_bf16_avx512(const void *half, int64_t n, float *x);
+
+/* sq.c */
+kernel_sq_encode_fn encode_sq8_avx512, encode_sq6_avx512, encode_sq4_avx512;
+kernel_sq_decode_fn decode_sq8_avx512, decode_sq6_avx512, decode_sq4_avx512;
+kernel_sq_l2sq_fn l2sq_sq8_avx512, l2sq_sq6_avx512, l2sq_sq4_avx512;
+kernel_sq_ip_fn ip_sq8_avx512, ip_sq6_avx512, ip_sq4_avx512;
 
 /* plane.c */
 int64_t find_nonfinite_avx512(const float *x, int64_t n);
@@ -98,5 +127,10 @@ uint64_t tile_f32_avx512(const float *panel, int64_t k, const float *q, size_t q
 uint64_t tile_i8_avx512(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
     const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
     uint64_t *mask, float *keys);
+
+/* pq.c; scan8 needs VBMI */
+kernel_pq_table_fn pq_l2sq_avx512, pq_ip_avx512;
+kernel_pq_nearest_fn pq_nearest_avx512;
+kernel_pq_scan_fn pq_scan8_avx512, pq_scan4_avx512;
 
 #endif

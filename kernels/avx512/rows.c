@@ -3,19 +3,21 @@
  * Rows are read one after another, from the first byte to the last, which is what the hardware prefetcher
  * follows at full bandwidth; only rows gathered from all over are fetched by hand. Two chains of
  * multiply-adds hide the latency inside a row, and a transposing add tree of 13 instructions reduces four
- * rows at once. bf16 is widened by a shift. The core is inlined once per operation, element type and
- * addressing, with these as constants.
+ * rows at once. bf16 is widened by a shift, f16 by vcvtph2ps. The core is inlined once per operation, element
+ * type and addressing, with these as constants.
  */
 #include "kernels/avx512/avx512.h"
 
 enum op { L2SQ, IP, NORMSQ };
-enum elem { F32, BF16 };
+enum elem { F32, BF16, F16 };
 
 ALWAYS_INLINE __m512 load16(const char *row, int64_t i, enum elem elem, __mmask16 m)
 {
 	if (elem == F32)
 		return _mm512_maskz_loadu_ps(m, row + 4 * i);
 	__m256i half = _mm256_maskz_loadu_epi16(m, row + 2 * i);
+	if (elem == F16)
+		return _mm512_cvtph_ps(half);
 	return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
@@ -49,19 +51,6 @@ ALWAYS_INLINE __m512 sum_row(enum op op, enum elem elem, const float *q, const c
 	return _mm512_add_ps(a, b);
 }
 
-/* The four sums over lanes. */
-ALWAYS_INLINE __m128 reduce4(const __m512 s[BLOCK])
-{
-	__m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(s[0], s[1]), _mm512_unpackhi_ps(s[0], s[1]));
-	__m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(s[2], s[3]), _mm512_unpackhi_ps(s[2], s[3]));
-	__m512d abd = _mm512_castps_pd(ab), cdd = _mm512_castps_pd(cd);
-	__m512 lo = _mm512_castpd_ps(_mm512_unpacklo_pd(abd, cdd));
-	__m512 hi = _mm512_castpd_ps(_mm512_unpackhi_pd(abd, cdd));
-	__m512 abcd = _mm512_add_ps(lo, hi);
-	__m256 half = _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
-	return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
-}
-
 ALWAYS_INLINE void scan(enum op op, enum elem elem, const float *q, const void *rows, size_t stride,
     const uint32_t *pos, int64_t n, int64_t d, float *out)
 {
@@ -75,7 +64,7 @@ ALWAYS_INLINE void scan(enum op op, enum elem elem, const float *q, const void *
 		UNROLL_BLOCK
 		for (int j = 0; j < BLOCK; j++)
 			sum[j] = sum_row(op, elem, q, row_at(rows, stride, pos, i + j, n), d);
-		_mm_mask_storeu_ps(out + i, store_mask(i, n), reduce4(sum));
+		_mm_mask_storeu_ps(out + i, store_mask(i, n), reduce_4x16_f32(sum));
 	}
 }
 
@@ -95,8 +84,20 @@ ROWS(l2sq_f32, L2SQ, F32)
 ROWS(ip_f32, IP, F32)
 ROWS(l2sq_bf16, L2SQ, BF16)
 ROWS(ip_bf16, IP, BF16)
+ROWS(l2sq_f16, L2SQ, F16)
+ROWS(ip_f16, IP, F16)
 
 void normsq_f32_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {
 	scan(NORMSQ, F32, NULL, rows, stride, NULL, n, d, out);
+}
+
+void normsq_bf16_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
+{
+	scan(NORMSQ, BF16, NULL, rows, stride, NULL, n, d, out);
+}
+
+void normsq_f16_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
+{
+	scan(NORMSQ, F16, NULL, rows, stride, NULL, n, d, out);
 }

@@ -27,12 +27,26 @@ kernel_f32_gather_fn l2sq_f32_gather_neon, ip_f32_gather_neon, l2sq_bf16_gather_
 kernel_i32_fn l2sq_u8_neon, ip_u8_neon, l2sq_i8_neon, ip_i8_neon;
 kernel_i32_gather_fn l2sq_u8_gather_neon, ip_u8_gather_neon, l2sq_i8_gather_neon, ip_i8_gather_neon;
 
+kernel_f32_fn l2sq_f16_neon, ip_f16_neon;
+kernel_f32_gather_fn l2sq_f16_gather_neon, ip_f16_gather_neon;
 void normsq_f32_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+void normsq_bf16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+void normsq_f16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 void normsq_u8_neon(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
 void normsq_i8_neon(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
 
 double l2sq_exact_neon(const float *x, const float *y, int64_t d);
 double ip_exact_neon(const float *x, const float *y, int64_t d);
+
+void narrow_f16_neon(const float *x, int64_t n, void *half);
+void narrow_bf16_neon(const float *x, int64_t n, void *half);
+void widen_f16_neon(const void *half, int64_t n, float *x);
+void widen_bf16_neon(const void *half, int64_t n, float *x);
+
+kernel_sq_encode_fn encode_sq8_neon, encode_sq6_neon, encode_sq4_neon;
+kernel_sq_decode_fn decode_sq8_neon, decode_sq6_neon, decode_sq4_neon;
+kernel_sq_l2sq_fn l2sq_sq8_neon, l2sq_sq6_neon, l2sq_sq4_neon;
+kernel_sq_ip_fn ip_sq8_neon, ip_sq6_neon, ip_sq4_neon;
 
 int64_t find_nonfinite_neon(const float *x, int64_t n);
 void split_neon(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);

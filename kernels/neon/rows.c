@@ -2,23 +2,25 @@
  *
  * Rows are read one after another, from the first byte to the last, as hardware prefetchers like it. Four
  * chains of multiply-adds hide the latency within a row, and four rows share one tree of pairwise additions.
- * A bf16 is widened by a shift. */
+ * A bf16 is widened by a shift, an f16 by fcvtl. */
 #include "kernels/neon/neon.h"
 
 enum op { L2SQ, IP, NORMSQ };
-enum type { F32, BF16 };
+enum type { F32, BF16, F16 };
 
 enum { LANES = 4, CHAINS = 4 };
 
-ALWAYS_INLINE float32x4_t widen_bf16(uint8x8_t x)
+ALWAYS_INLINE float32x4_t widen(enum type type, uint8x8_t x)
 {
+	if (type == F16)
+		return vcvt_f32_f16(vreinterpret_f16_u8(x));
 	return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(x), 16));
 }
 
 ALWAYS_INLINE float32x4_t load(enum type type, const void *row, int64_t i)
 {
 	const uint8_t *p = row;
-	return type == F32 ? vreinterpretq_f32_u8(vld1q_u8(p + 4 * i)) : widen_bf16(vld1_u8(p + 2 * i));
+	return type == F32 ? vreinterpretq_f32_u8(vld1q_u8(p + 4 * i)) : widen(type, vld1_u8(p + 2 * i));
 }
 
 ALWAYS_INLINE float32x4_t load_tail(enum type type, const void *row, int64_t i, int64_t left)
@@ -26,7 +28,7 @@ ALWAYS_INLINE float32x4_t load_tail(enum type type, const void *row, int64_t i, 
 	const uint8_t *p = row;
 	if (type == F32)
 		return vreinterpretq_f32_u8(load_part(p + 4 * i, 4 * left));
-	return widen_bf16(vget_low_u8(load_part(p + 2 * i, 2 * left)));
+	return widen(type, vget_low_u8(load_part(p + 2 * i, 2 * left)));
 }
 
 ALWAYS_INLINE float32x4_t accumulate(enum op op, float32x4_t sum, float32x4_t q, float32x4_t x)
@@ -96,8 +98,20 @@ ROWS(l2sq, L2SQ, f32, F32)
 ROWS(ip, IP, f32, F32)
 ROWS(l2sq, L2SQ, bf16, BF16)
 ROWS(ip, IP, bf16, BF16)
+ROWS(l2sq, L2SQ, f16, F16)
+ROWS(ip, IP, f16, F16)
 
 void normsq_f32_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {
 	rows_f32(NORMSQ, F32, NULL, rows, stride, NULL, n, d, out);
+}
+
+void normsq_bf16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
+{
+	rows_f32(NORMSQ, BF16, NULL, rows, stride, NULL, n, d, out);
+}
+
+void normsq_f16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
+{
+	rows_f32(NORMSQ, F16, NULL, rows, stride, NULL, n, d, out);
 }

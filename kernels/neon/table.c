@@ -8,10 +8,14 @@ void kernels_neon(struct kernels *table)
 	table->ip_f32 = ip_f32_neon;
 	table->l2sq_bf16 = l2sq_bf16_neon;
 	table->ip_bf16 = ip_bf16_neon;
+	table->l2sq_f16 = l2sq_f16_neon;
+	table->ip_f16 = ip_f16_neon;
 	table->l2sq_f32_gather = l2sq_f32_gather_neon;
 	table->ip_f32_gather = ip_f32_gather_neon;
 	table->l2sq_bf16_gather = l2sq_bf16_gather_neon;
 	table->ip_bf16_gather = ip_bf16_gather_neon;
+	table->l2sq_f16_gather = l2sq_f16_gather_neon;
+	table->ip_f16_gather = ip_f16_gather_neon;
 	table->l2sq_u8 = l2sq_u8_neon;
 	table->ip_u8 = ip_u8_neon;
 	table->l2sq_i8 = l2sq_i8_neon;
@@ -21,6 +25,8 @@ void kernels_neon(struct kernels *table)
 	table->l2sq_i8_gather = l2sq_i8_gather_neon;
 	table->ip_i8_gather = ip_i8_gather_neon;
 	table->normsq_f32 = normsq_f32_neon;
+	table->normsq_bf16 = normsq_bf16_neon;
+	table->normsq_f16 = normsq_f16_neon;
 	table->normsq_u8 = normsq_u8_neon;
 	table->normsq_i8 = normsq_i8_neon;
 	table->l2sq_exact = l2sq_exact_neon;
@@ -28,6 +34,13 @@ void kernels_neon(struct kernels *table)
 	table->find_nonfinite = find_nonfinite_neon;
 	table->split = split_neon;
 	table->join = join_neon;
+	table->narrow_f16 = narrow_f16_neon;
+	table->narrow_bf16 = narrow_bf16_neon;
+	table->widen_f16 = widen_f16_neon;
+	table->widen_bf16 = widen_bf16_neon;
+	table->sq8 = (struct sq_kernels){encode_sq8_neon, decode_sq8_neon, l2sq_sq8_neon, ip_sq8_neon};
+	table->sq6 = (struct sq_kernels){encode_sq6_neon, decode_sq6_neon, l2sq_sq6_neon, ip_sq6_neon};
+	table->sq4 = (struct sq_kernels){encode_sq4_neon, decode_sq4_neon, l2sq_sq4_neon, ip_sq4_neon};
 	table->widen_u8 = widen_u8_neon;
 	table->widen_i8 = widen_i8_neon;
 	table->select_le = select_le_neon;

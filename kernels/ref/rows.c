@@ -14,16 +14,6 @@ static inline float f32_at(const char *row, int64_t i)
 	return v;
 }
 
-static inline float bf16_at(const char *row, int64_t i)
-{
-	uint16_t h;
-	memcpy(&h, row + 2 * i, sizeof h);
-	uint32_t u = (uint32_t)h << 16;
-	float v;
-	memcpy(&v, &u, sizeof v);
-	return v;
-}
-
 static float l2sq_f32(const float *q, const char *row, int64_t d)
 {
 	float sum = 0;
@@ -60,6 +50,24 @@ static float ip_bf16(const float *q, const char *row, int64_t d)
 	return sum;
 }
 
+static float l2sq_f16(const float *q, const char *row, int64_t d)
+{
+	float sum = 0;
+	for (int64_t i = 0; i < d; i++) {
+		float t = q[i] - f16_at(row, i);
+		sum += t * t;
+	}
+	return sum;
+}
+
+static float ip_f16(const float *q, const char *row, int64_t d)
+{
+	float sum = 0;
+	for (int64_t i = 0; i < d; i++)
+		sum += q[i] * f16_at(row, i);
+	return sum;
+}
+
 #define ROWS(op)                                                                                             \
 	void op##_ref(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)     \
 	{                                                                                                    \
@@ -77,14 +85,21 @@ ROWS(l2sq_f32)
 ROWS(ip_f32)
 ROWS(l2sq_bf16)
 ROWS(ip_bf16)
+ROWS(l2sq_f16)
+ROWS(ip_f16)
 
-void normsq_f32_ref(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	for (int64_t i = 0; i < n; i++) {
-		const char *row = (const char *)rows + (size_t)i * stride;
-		float sum = 0;
-		for (int64_t j = 0; j < d; j++)
-			sum += f32_at(row, j) * f32_at(row, j);
-		out[i] = sum;
+#define NORMSQ(type)                                                                                         \
+	void normsq_##type##_ref(const void *rows, size_t stride, int64_t n, int64_t d, float *out)          \
+	{                                                                                                    \
+		for (int64_t i = 0; i < n; i++) {                                                            \
+			const char *row = (const char *)rows + (size_t)i * stride;                           \
+			float sum = 0;                                                                       \
+			for (int64_t j = 0; j < d; j++)                                                      \
+				sum += type##_at(row, j) * type##_at(row, j);                                \
+			out[i] = sum;                                                                        \
+		}                                                                                            \
 	}
-}
+
+NORMSQ(f32)
+NORMSQ(bf16)
+NORMSQ(f16)

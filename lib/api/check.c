@@ -5,6 +5,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -95,7 +96,11 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 	if (full->nprobe < 0 || full->max_codes < 0)
 		return fail(KITH_INVALID, "options: nprobe is %lld, max_codes %lld; they cannot be negative",
 		    (long long)full->nprobe, (long long)full->max_codes);
-	return check_threads(full->threads);
+	status = check_threads(full->threads);
+	/* The searches of a call (or of a stream's life) add up in it. */
+	if (status == KITH_OK && full->stats)
+		full->stats->pairs = full->stats->exact = 0;
+	return status;
 }
 
 kith_status check_add_options(const kith_add_options *options, kith_add_options *full)
@@ -110,4 +115,52 @@ kith_status check_add_options(const kith_add_options *options, kith_add_options 
 	memcpy(full, options, options->size);
 	full->size = sizeof *full;
 	return check_threads(full->threads);
+}
+
+static kith_status check_weights(const float *weights, int64_t n)
+{
+	bool some = false;
+	for (int64_t i = 0; weights && i < n; i++) {
+		if (!(weights[i] >= 0) || isinf(weights[i]))
+			return fail(KITH_INVALID,
+			    "options: weight %lld is %g; it must be finite and not negative", (long long)i,
+			    (double)weights[i]);
+		some = some || weights[i] > 0;
+	}
+	if (weights && n > 0 && !some)
+		return fail(KITH_INVALID, "options: all %lld weights are 0", (long long)n);
+	return KITH_OK;
+}
+
+kith_status check_kmeans_options(const kith_kmeans_options *options, int64_t n, kith_kmeans_options *full)
+{
+	*full = (kith_kmeans_options)KITH_KMEANS_OPTIONS;
+	if (!options)
+		return KITH_OK;
+	kith_status status = check_size(options->size,
+	    offsetof(kith_kmeans_options, objectives) + sizeof options->objectives, sizeof *full);
+	if (status)
+		return status;
+	memcpy(full, options, options->size);
+	full->size = sizeof *full;
+	if (full->init != KITH_KMEANS_RANDOM && full->init != KITH_KMEANS_PLUSPLUS &&
+	    full->init != KITH_KMEANS_GIVEN)
+		return fail(
+		    KITH_INVALID, "options: init is %d, which is none of kith_kmeans_init", (int)full->init);
+	if (full->iterations < 0 || full->iterations > 1000000)
+		return fail(
+		    KITH_INVALID, "options: iterations is %d; it must be 0 … 1000000", full->iterations);
+	if (full->restarts < 1 || full->restarts > 1000000)
+		return fail(KITH_INVALID, "options: restarts is %d; it must be 1 … 1000000", full->restarts);
+	if (!(full->tolerance >= 0 && full->tolerance < 1))
+		return fail(
+		    KITH_INVALID, "options: tolerance is %g; it must be 0 … 1, without 1", full->tolerance);
+	if (full->max_points < 0)
+		return fail(KITH_INVALID, "options: max_points is %lld; it must be 1 or more, or 0 for all",
+		    (long long)full->max_points);
+	if (full->hierarchical < -1 || full->hierarchical > 1)
+		return fail(
+		    KITH_INVALID, "options: hierarchical is %d; it must be −1, 0 or 1", full->hierarchical);
+	status = check_threads(full->threads);
+	return status ? status : check_weights(full->weights, n);
 }

@@ -3,6 +3,7 @@
 #define KITH_API_CHECK_H
 
 #include <kith/index.h>
+#include <kith/kmeans.h>
 
 #include "lib/search/rows.h"
 
@@ -19,8 +20,10 @@ kith_status check_queries(int64_t nq, int64_t dim, kith_type type, const void *q
 kith_status check_k(int64_t k);
 
 /* The options' size is one that this library knows, threads >= 0. NULL is fine. On success *full is a
- * complete copy with defaults for what an older caller does not know. */
+ * complete copy with defaults for what an older caller does not know. n: points that options->weights has one
+ * of each. */
 kith_status check_search_options(const kith_search_options *options, kith_search_options *full);
 kith_status check_add_options(const kith_add_options *options, kith_add_options *full);
+kith_status check_kmeans_options(const kith_kmeans_options *options, int64_t n, kith_kmeans_options *full);
 
 #endif

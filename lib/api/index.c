@@ -47,6 +47,8 @@ kith_status kith_index_train(kith_index *index, int64_t n, const float *x, const
 	kith_status status = check_add_options(options, &full);
 	if (status == KITH_OK)
 		status = check_vectors("x", n, index->dim, KITH_F32, x);
+	if (status == KITH_OK)
+		status = index->ops->check(index, KITH_F32, n, x);
 	return status ? status : index->ops->train(index, n, x, &full);
 }
 
@@ -64,6 +66,8 @@ kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, cons
 	if (status == KITH_OK && !index->trained)
 		status =
 		    fail(KITH_UNTRAINED, "index '%s' must be trained before vectors are added", index->spec);
+	if (status == KITH_OK)
+		status = index->ops->check(index, type, n, x);
 	if (status || n == 0)
 		return status;
 	return index->ops->add(index, type, n, x, ids, &full);
@@ -85,6 +89,8 @@ kith_status kith_index_update_as(
 		status = check_vectors("x", n, index->dim, type, x);
 	if (status == KITH_OK && n > 0 && !ids)
 		status = fail(KITH_INVALID, "ids is NULL, with %lld vectors to update", (long long)n);
+	if (status == KITH_OK)
+		status = index->ops->check(index, type, n, x);
 	if (status || n == 0)
 		return status;
 	return index->ops->update(index, type, n, x, ids);
@@ -214,9 +220,16 @@ kith_status kith_index_get(const kith_index *index, int64_t n, const int64_t *id
 		if (index->ops->find(index, ids[i]) < 0)
 			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
 			    (long long)i, (long long)ids[i]);
-	for (int64_t i = 0; i < n; i++)
-		index->ops->read(index, index->ops->find(index, ids[i]), x + i * index->dim);
-	return KITH_OK;
+	int64_t positions[256];
+	enum { AT_ONCE = sizeof positions / sizeof *positions };
+	kith_status status = KITH_OK;
+	for (int64_t from = 0; status == KITH_OK && from < n; from += AT_ONCE) {
+		int64_t count = n - from < AT_ONCE ? n - from : AT_ONCE;
+		for (int64_t i = 0; i < count; i++)
+			positions[i] = index->ops->find(index, ids[from + i]);
+		status = index->ops->read(index, count, positions, x + from * index->dim);
+	}
+	return status;
 }
 
 int kith_index_has(const kith_index *index, int64_t id)

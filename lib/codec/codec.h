@@ -55,7 +55,8 @@ struct codec_ops {
 	void (*write)(
 	    struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 
-	/* Rows from … to − 1 were written or have moved: renew what is kept about them. NULL: nothing is. */
+	/* Rows from … to − 1 were written or have moved: renew what is kept about them. Where `from` is not
+	 * the first of its block, the rows before it in the block are as they were. NULL: nothing is kept. */
 	void (*renew)(struct codes *codes, int64_t from, int64_t to);
 
 	/* ROWS_CODE: x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe.
@@ -78,6 +79,19 @@ struct codec_ops {
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine);
 kith_status codec_new_u8(struct codec **out, int64_t dim, bool cosine);
 kith_status codec_new_i8(struct codec **out, int64_t dim, bool cosine);
+
+/* Floats rounded to 16 bits: IEEE binary16, which ends at ±65504 (larger values become that), and the upper
+ * half of a float. They learn nothing. */
+kith_status codec_new_fp16(struct codec **out, int64_t dim, bool cosine);
+kith_status codec_new_bf16(struct codec **out, int64_t dim, bool cosine);
+
+/* How a scalar quantiser finds its ranges: from the least and greatest values, or without the 4^-bits most
+ * extreme of them on either side. */
+enum sq_range { SQ_MINMAX, SQ_QUANTILE };
+
+/* Scalar quantiser of 8, 6 or 4 bits an element (sq.h); uniform: one range for all elements. */
+kith_status codec_new_sq(
+    struct codec **out, int64_t dim, bool cosine, int bits, enum sq_range range, bool uniform);
 
 kith_status codec_clone(struct codec **out, const struct codec *codec);
 void codec_free(struct codec *codec);

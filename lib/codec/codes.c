@@ -80,7 +80,7 @@ void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x,
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch)
 {
 	codes->codec->ops->write(codes, at, type, 1, x, scratch);
-	renew(codes, at, at + 1);
+	renew(codes, at / ROWS_BLOCK * ROWS_BLOCK, at + 1);
 }
 
 static void move_row(struct codes *codes, int64_t to, int64_t from)
@@ -111,7 +111,7 @@ void codes_keep(struct codes *codes, const uint64_t *keep)
 		kept++;
 	}
 	codes->n = kept;
-	renew(codes, first_moved, kept);
+	renew(codes, first_moved / ROWS_BLOCK * ROWS_BLOCK, kept);
 }
 
 struct rows codes_rows(const struct codes *codes)

@@ -1,8 +1,8 @@
 /* Lloyd's algorithm: assign every point to its nearest centroid, move the centroids, again.
  *
- * Assignment is nearest_find with the previous labels as hints; update.c moves. Both give the same bits whatever
- * the threads and the CPU, so the whole does. The objective of an iteration is that of its assignment, before
- * its centroids move; sums are taken in the order of the points.
+ * Assignment is nearest_find with the previous labels as hints; update.c moves. Both give the same bits
+ * whatever the threads and the CPU, so the whole does. The objective of an iteration is that of its
+ * assignment, before its centroids move; sums are taken in the order of the points.
  */
 #include "lib/learn/lloyd.h"
 
@@ -71,23 +71,21 @@ kith_status lloyd_run(
 {
 	kith_status status = choose_seeds(l, options->init, &random);
 	double before = INFINITY, objective = NAN;
-	bool stop = false;
 	int done = 0;
-	for (; status == KITH_OK && !stop && done < options->iterations; done++) {
+	for (bool stop = false; status == KITH_OK && !stop && done < options->iterations;) {
 		status = lloyd_assign(l, &objective);
 		if (status)
 			break;
 		lloyd_update(l);
 		if (objectives)
 			objectives[done] = objective;
-		double fall = before - objective;
-		stop = options->tolerance > 0 && !l->repaired && fall < options->tolerance * fabs(before);
+		done++;
+		bool slow = before - objective < options->tolerance * fabs(before);
+		stop = !atomic_load(&l->moved) || (options->tolerance > 0 && slow && !l->repaired);
 		before = objective;
-		if (!atomic_load(&l->moved))
-			break;
 	}
-	/* With tolerance 0 every iteration counts, also those that would repeat the last one. */
-	for (int t = done; objectives && t < options->iterations; t++)
-		objectives[t] = options->tolerance > 0 || t == 0 ? NAN : objectives[t - 1];
+	/* With tolerance 0 all iterations count, also those that would only repeat the last one. */
+	for (; objectives && done < options->iterations; done++)
+		objectives[done] = options->tolerance > 0 ? NAN : objective;
 	return status;
 }

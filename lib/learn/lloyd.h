@@ -37,12 +37,12 @@ struct cluster {
 /* One k-means problem. The caller sets the first part, lloyd_begin the second. */
 struct lloyd {
 	struct points points;
-	int64_t k;               /* 1 … points.n */
+	int64_t k; /* 1 … points.n */
 	bool spherical;
-	int threads;             /* threads_resolve has seen it */
-	float *centroids;        /* [k × dim] */
+	int threads;      /* threads_resolve has seen it */
+	float *centroids; /* [k × dim] */
 	struct progress *progress;
-	int64_t step;            /* of progress, per point and assignment */
+	int64_t step; /* of progress, per point and assignment */
 
 	int32_t *labels;          /* [n] of the last assignment; −1: none yet */
 	double *keys;             /* [n] of the last assignment: squared distances or −inner products */

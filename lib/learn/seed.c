@@ -1,9 +1,9 @@
 /* Starting centroids.
  *
  * k-means++ (Arthur & Vassilvitskii, SODA 2007): each next centroid is a point drawn with probability
- * proportional to its squared distance (times its weight) from the nearest one so far. That takes k passes over
- * the points, so of many points a random sample of PER_CENTROID for each centroid stands for all: the work is
- * then that of about one iteration. For spherical k-means it works on the directions of the points.
+ * proportional to its squared distance (times its weight) from the nearest one so far. That takes k passes
+ * over the points, so of many points a random sample of PER_CENTROID for each centroid stands for all: the
+ * work is then that of about one iteration. For spherical k-means it works on the directions of the points.
  *
  * Float distances sort out the points that a new centroid does not bring nearer (nearly all); the others' are
  * computed exactly, so the draw is the same on every CPU. Sums are taken chunk by chunk, in order.
@@ -40,13 +40,13 @@ kith_status seed_random(struct lloyd *l, struct random *random)
 struct draw {
 	const struct kernels *kern;
 	int64_t n, dim, chunks;
-	float *x;             /* [n × dim] */
-	double *mass;         /* [n] weight · squared distance from the nearest centroid */
-	double *key;          /* [n] that distance */
-	double *weight;       /* [n] */
-	double *chunk_mass;   /* [chunks] */
-	const float *newest;  /* centroid */
-	int64_t *chosen;      /* [n] where x comes from */
+	float *x;            /* [n × dim] */
+	double *mass;        /* [n] weight · squared distance from the nearest centroid */
+	double *key;         /* [n] that distance */
+	double *weight;      /* [n] */
+	double *chunk_mass;  /* [chunks] */
+	const float *newest; /* centroid */
+	int64_t *chosen;     /* [n] where x comes from */
 };
 
 static void draw_free(struct draw *d)
@@ -105,7 +105,8 @@ static void measure_chunk(void *arg, int64_t chunk, int worker)
 	for (int64_t first = chunk * CHUNK, n; first < end; first += n) {
 		float out[AT_ONCE];
 		n = end - first < AT_ONCE ? end - first : AT_ONCE;
-		d->kern->l2sq_f32(d->newest, d->x + first * d->dim, (size_t)d->dim * sizeof *d->x, n, d->dim, out);
+		d->kern->l2sq_f32(
+		    d->newest, d->x + first * d->dim, (size_t)d->dim * sizeof *d->x, n, d->dim, out);
 		for (int64_t i = first; i < first + n; i++) {
 			float about = out[i - first];
 			if (about < 1e37f && (double)about * (1 - err) - 1e-30 > d->key[i])

@@ -1,15 +1,15 @@
 /* The update of k-means: centroids become means.
  *
- * Points are sorted by label (a counting sort, so ascending within a cluster) and every cluster adds up its own,
- * in that order and in double precision. So the bits depend neither on threads nor on the CPU, and no worker
- * needs more than one vector of sums.
+ * Points are sorted by label (a counting sort, so ascending within a cluster) and every cluster adds up its
+ * own, in that order and in double precision. So the bits depend neither on threads nor on the CPU, and no
+ * worker needs more than one vector of sums.
  *
  * Empty clusters. The cluster with the largest spread (Σ weight · squared distance; for spherical k-means its
- * mass) is cut at its mean along its axis of largest variance, and the empty cluster takes the upper half. The
- * halves' own means serve them at least as well as the common one, so the objective does not rise, which a mere
- * perturbed copy of a centroid does not promise. Equal points cannot be cut: when only such are left, empty
- * clusters stay where they are. Work is limited to a few passes over the points; what is left then is looked at
- * again after the next assignment.
+ * mass) is cut at its mean along its axis of largest variance, and the empty cluster takes the upper half.
+ * The halves' own means serve them at least as well as the common one, so the objective does not rise, which
+ * a mere perturbed copy of a centroid does not promise. Equal points cannot be cut: when only such are left,
+ * empty clusters stay where they are. Work is limited to a few passes over the points; what is left then is
+ * looked at again after the next assignment.
  */
 #include "lib/learn/lloyd.h"
 
@@ -47,29 +47,54 @@ void lloyd_sort(struct lloyd *l)
 		l->order[l->clusters[l->labels[i]].end++] = i;
 }
 
+/* sum += Σ weight · x over four points, one after the other; in one go, as sum is what moves most. */
+static void add_four(const struct points *p, const int64_t *which, double *sum)
+{
+	const float *a = point_at(p, which[0]), *b = point_at(p, which[1]);
+	const float *c = point_at(p, which[2]), *d = point_at(p, which[3]);
+	if (!p->weights) {
+		for (int64_t j = 0; j < p->dim; j++)
+			sum[j] = sum[j] + (double)a[j] + (double)b[j] + (double)c[j] + (double)d[j];
+		return;
+	}
+	double wa = weight_at(p, which[0]), wb = weight_at(p, which[1]);
+	double wc = weight_at(p, which[2]), wd = weight_at(p, which[3]);
+	for (int64_t j = 0; j < p->dim; j++)
+		sum[j] =
+		    sum[j] + wa * (double)a[j] + wb * (double)b[j] + wc * (double)c[j] + wd * (double)d[j];
+}
+
+static void prefetch_point(const struct points *p, int64_t i)
+{
+	enum { LINE = 64, MOST = 1024 };
+	int64_t bytes = p->dim * (int64_t)sizeof(float);
+	for (int64_t b = 0; b < bytes && b < MOST; b += LINE)
+		__builtin_prefetch((const char *)point_at(p, i) + b);
+}
+
 /* sum = Σ weight · x over a cluster; returns Σ weight. */
 static double sum_points(const struct lloyd *l, const struct cluster *c, double *sum)
 {
-	enum { AHEAD = 8, LINE = 64, MOST = 1024 };
+	enum { AHEAD = 8 };
 	const struct points *p = &l->points;
-	int64_t dim = p->dim, bytes = dim * (int64_t)sizeof(float) < MOST ? dim * (int64_t)sizeof(float) : MOST;
 	double mass = 0;
-	memset(sum, 0, (size_t)dim * sizeof *sum);
-	for (int64_t i = c->begin; i < c->end; i++) {
-		const float *x = point_at(p, l->order[i]);
-		double weight = weight_at(p, l->order[i]);
-		if (i + AHEAD < c->end)
-			for (int64_t b = 0; b < bytes; b += LINE)
-				__builtin_prefetch((const char *)point_at(p, l->order[i + AHEAD]) + b);
-		for (int64_t j = 0; j < dim; j++)
-			sum[j] += weight * (double)x[j];
-		mass += weight;
+	memset(sum, 0, (size_t)p->dim * sizeof *sum);
+	int64_t i = c->begin;
+	for (; i + 4 <= c->end; i += 4) {
+		for (int64_t next = i + AHEAD; next < i + AHEAD + 4 && next < c->end; next++)
+			prefetch_point(p, l->order[next]);
+		add_four(p, l->order + i, sum);
 	}
+	for (; i < c->end; i++)
+		for (int64_t j = 0; j < p->dim; j++)
+			sum[j] += weight_at(p, l->order[i]) * (double)point_at(p, l->order[i])[j];
+	for (i = c->begin; i < c->end; i++)
+		mass += weight_at(p, l->order[i]);
 	return mass;
 }
 
-/* The centroid that serves a cluster with this sum best. Where every one does alike (no mass; or, spherical, points
- * that cancel each other out) it stays as it is. */
+/* The centroid that serves a cluster with this sum best. Where every one does alike (no mass; or, spherical,
+ * points that cancel each other out) it stays as it is. */
 static void find_centroid(const struct lloyd *l, const double *sum, double mass, float *centroid)
 {
 	double divisor = mass;
@@ -131,7 +156,8 @@ static void sift_up(struct lloyd *l, int64_t at)
 }
 
 /* Axis of the largest variance of a cluster about its mean; −1: all its points are equal. */
-static int64_t widest_axis(const struct lloyd *l, const struct cluster *c, const double *mean, double *variance)
+static int64_t widest_axis(
+    const struct lloyd *l, const struct cluster *c, const double *mean, double *variance)
 {
 	int64_t dim = l->points.dim, widest = 0;
 	memset(variance, 0, (size_t)dim * sizeof *variance);

@@ -11,9 +11,9 @@
  *   IP:  −⟨ĉ,ŷ⟩ <= t + δ ‖q‖ + ‖ĉ‖ ε,  t a key of c: −⟨row,q⟩ + ⟨m,q⟩  (only rows are centred);
  *
  * and by what the sums of the tile may be off: `slack` times ‖ĉ‖² + ‖ŷ‖², or ‖ĉ‖ ‖ŷ‖. A call of the kernel
- * uses the largest δ and ‖ĉ‖ of its 64 rows, so one threshold per point does; a hit then tightens t by its own
- * upper bound (the same inequalities the other way round). A hint gives t before the first tile: after the
- * first iteration of k-means hardly anything else is a hit.
+ * uses the largest δ and ‖ĉ‖ of its 64 rows, so one threshold per point does; a hit then tightens t by its
+ * own upper bound (the same inequalities the other way round). A hint gives t before the first tile: after
+ * the first iteration of k-means hardly anything else is a hit.
  *
  * What is left is compared in floats, whose errors are some 10^-5, and what these cannot separate exactly, in
  * double precision. So the answer does not depend on any of this.
@@ -27,12 +27,10 @@
 #include "lib/base/threads.h"
 #include "lib/search/nearest_parts.h"
 
-#include <math.h>
-
 enum {
-	LEAST_I8_DIM = 16,      /* below it quantising a point costs more than it saves */
-	CROWDED = 8,            /* go over to floats when one pair in so many is left by int8 */
-	SERIAL_WORK = 1 << 20,  /* multiplications below which threads cost more than they give */
+	LEAST_I8_DIM = 16,     /* below it quantising a point costs more than it saves */
+	CROWDED = 8,           /* go over to floats when one pair in so many is left by int8 */
+	SERIAL_WORK = 1 << 20, /* multiplications below which threads cost more than they give */
 };
 
 /* Rounding of a sum of a few floats. */
@@ -52,7 +50,7 @@ static void tighten(const struct near *s, struct near_points *p, int64_t j, doub
 {
 	if (!(p->err[j] < TILE_HUGE))
 		return;
-	float reach = float_up(s->ip ? t + TILE_EPS * fabs(t) + TILE_TINY : t + (double)p->err[j]);
+	float reach = above(s->ip ? t + TILE_EPS * fabs(t) + TILE_TINY : t + (double)p->err[j]);
 	if (reach < p->reach[j])
 		p->reach[j] = reach;
 }
@@ -117,7 +115,8 @@ static void compare_exactly(
 	for (int32_t i = 0; i < n; i++) {
 		const float *c = s->what->rows + row[i] * s->dim;
 		double key = s->ip ? -s->kern->ip_exact(x, c, s->dim) : s->kern->l2sq_exact(x, c, s->dim);
-		if (p->best[j] >= 0 && (key > p->exact[j] || (key == p->exact[j] && (int32_t)row[i] > p->best[j])))
+		if (p->best[j] >= 0 &&
+		    (key > p->exact[j] || (key == p->exact[j] && (int32_t)row[i] > p->best[j])))
 			continue;
 		p->exact[j] = key;
 		p->best[j] = (int32_t)row[i];
@@ -147,8 +146,8 @@ static void settle(const struct near *s, struct near_scratch *scratch, int64_t j
 }
 
 /* Hits of point j, number `point` of all, in a group. */
-static void take_hits(const struct near *s, struct near_scratch *scratch, int64_t j, int64_t point, int64_t group,
-    uint64_t mask, const float *keys)
+static void take_hits(const struct near *s, struct near_scratch *scratch, int64_t j, int64_t point,
+    int64_t group, uint64_t mask, const float *keys)
 {
 	struct near_points *p = &scratch->points;
 	float err = s->rows.group_err[group], size = s->rows.group_size[group];
@@ -185,8 +184,8 @@ static uint64_t multiply(const struct near *s, const struct near_points *p, int6
 	if (!s->i8)
 		return s->kern->tile_f32((const float *)(const void *)data, s->depth,
 		    (const float *)p->data + (size_t)j * s->stride, s->stride, nq, low, thr, mask, keys);
-	return s->kern->tile_i8(data, s->depth, (const int8_t *)p->data + (size_t)j * s->stride, s->stride, nq, low,
-	    rows->scale + group * TILE_ROWS, p->scale + j, p->bias + j, thr, mask, keys);
+	return s->kern->tile_i8(data, s->depth, (const int8_t *)p->data + (size_t)j * s->stride, s->stride,
+	    nq, low, rows->scale + group * TILE_ROWS, p->scale + j, p->bias + j, thr, mask, keys);
 }
 
 /* Points j … to − 1 against one group. */
@@ -225,7 +224,8 @@ static void find_block(void *arg, int64_t task, int worker)
 		int64_t end = panel + s->panel < s->rows.groups ? panel + s->panel : s->rows.groups;
 		for (int64_t from = 0; from < n; from += SHARE)
 			for (int64_t group = panel; group < end; group++)
-				pass_group(s, scratch, first, from, from + SHARE < n ? from + SHARE : n, group);
+				pass_group(
+				    s, scratch, first, from, from + SHARE < n ? from + SHARE : n, group);
 	}
 	for (int64_t j = 0; j < n; j++) {
 		settle(s, scratch, j, first + j);

@@ -12,10 +12,10 @@
 
 /* What points are compared with. */
 struct nearest {
-	const float *rows;         /* [k × dim] finite; 1 <= k <= INT32_MAX */
+	const float *rows; /* [k × dim] finite; 1 <= k <= INT32_MAX */
 	int64_t k, dim;
-	bool ip;                   /* nearest: the largest inner product; else the least squared L2 distance */
-	int threads;               /* threads_resolve has seen it */
+	bool ip;     /* nearest: the largest inner product; else the least squared L2 distance */
+	int threads; /* threads_resolve has seen it */
 	struct progress *progress; /* NULL: none */
 	int64_t step;              /* of progress, per point */
 };

@@ -9,7 +9,6 @@
 #include "lib/base/alloc.h"
 #include "lib/base/threads.h"
 
-#include <math.h>
 #include <string.h>
 
 enum {
@@ -48,10 +47,10 @@ static void pack_row_f32(struct near *s, int64_t i, float *out)
 	for (int64_t j = 0; j < s->dim; j++)
 		out[j] = c[j] - s->mean[j];
 	double nsq = s->kern->ip_exact(out, out, s->dim);
-	float norm = float_up(sqrt(nsq) * (1 + 1e-12));
+	float norm = above(sqrt(nsq) * (1 + 1e-12));
 	rows->low[i] = s->ip ? 0 : (float)nsq;
 	rows->size[i] = s->ip ? norm : (float)nsq;
-	rows->err[i] = float_up((double)norm * 0x1p-23);
+	rows->err[i] = above((double)norm * 0x1p-23);
 	rows->scale[i] = 1;
 	if (!(norm < TILE_HUGE)) {
 		memset(out, 0, (size_t)s->dim * sizeof *out);
@@ -94,8 +93,8 @@ static bool is_bytes(const float *x, int64_t n)
 	return true;
 }
 
-/* Distances do not change when everything is moved, what int8 leaves out does: the centre is the rows' mean, or
- * 128 for points that are bytes and so fit int8 exactly. */
+/* Distances do not change when everything is moved, what int8 leaves out does: the centre is the rows' mean,
+ * or 128 for points that are bytes and so fit int8 exactly. */
 static void choose_mean(struct near *s)
 {
 	int64_t n = s->points->n < SAMPLE ? s->points->n : SAMPLE, k = s->k < SAMPLE ? s->k : SAMPLE;
@@ -235,7 +234,7 @@ static void fill_i8(const struct near *s, struct near_points *p, int64_t j, cons
 	s->kern->quantize(x, s->ip ? NULL : s->mean, s->dim, out, &info);
 	p->nsq[j] = info.normsq;
 	p->err[j] = info.err;
-	p->norm[j] = float_up((double)info.norm + (double)info.err);
+	p->norm[j] = above((double)info.norm + (double)info.err);
 	p->scale[j] = (s->ip ? -1.0f : -2.0f) * info.scale;
 	p->bias[j] = -128 * info.sum;
 	if (!(p->norm[j] < TILE_HUGE))
@@ -249,8 +248,8 @@ static void fill_f32(const struct near *s, struct near_points *p, int64_t j, con
 		out[i] = s->ip ? x[i] : x[i] - s->mean[i];
 	double nsq = s->kern->ip_exact(out, out, s->dim);
 	p->nsq[j] = (float)nsq;
-	p->norm[j] = float_up(sqrt(nsq) * (1 + 0x1p-23));
-	p->err[j] = s->ip ? 0 : float_up((double)p->norm[j] * 0x1p-23);
+	p->norm[j] = above(sqrt(nsq) * (1 + 0x1p-23));
+	p->err[j] = s->ip ? 0 : above((double)p->norm[j] * 0x1p-23);
 	p->scale[j] = 1;
 	p->bias[j] = 0;
 	for (int64_t i = 0; i < s->dim; i++)
@@ -274,15 +273,15 @@ void near_fill(const struct near *s, struct near_scratch *scratch, int64_t first
 		p->reach[j] = INFINITY;
 		/* TILE_EPS, here and below, is for the rounding of the limits that are made of these. */
 		double nsq = (double)p->nsq[j], norm = (double)p->norm[j];
-		p->base[j] = float_up(s->slack * nsq - nsq + TILE_TINY);
-		p->per_size[j] = float_up(s->slack);
+		p->base[j] = above(s->slack * nsq - nsq + TILE_TINY);
+		p->per_size[j] = above(s->slack);
 		p->offset[j] = 0;
 		if (!s->ip)
 			continue;
 		p->offset[j] = s->kern->ip_exact(s->mean, x, s->dim);
 		double err = p->err[j] < TILE_HUGE ? (double)p->err[j] : 0;
 		/* Never zero: times an infinite error it must be infinite. */
-		p->norm[j] = float_up(norm * (1 + TILE_EPS) + TILE_TINY);
-		p->per_size[j] = float_up((err + s->slack * norm) * (1 + TILE_EPS));
+		p->norm[j] = above(norm * (1 + TILE_EPS) + TILE_TINY);
+		p->per_size[j] = above((err + s->slack * norm) * (1 + TILE_EPS));
 	}
 }

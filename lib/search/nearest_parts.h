@@ -5,15 +5,23 @@
 #include "lib/search/nearest.h"
 #include "lib/search/tile.h"
 
+#include <math.h>
+
 enum { CANDIDATES = 32 }; /* of a point, between two looks at them */
+
+/* A float above x, but by very little: float_up without its search for the next one. */
+static inline float above(double x)
+{
+	return (float)(x + fabs(x) * 0x1p-23);
+}
 
 /* All rows as tile panels: groups of 64. */
 struct near_rows {
 	int64_t groups;
-	uint32_t *data;    /* [groups × depth × 64] */
-	float *low;        /* [groups × 64] ‖ĉ‖², or 0 for inner products */
-	float *size;       /* [groups × 64] ‖ĉ‖², or >= ‖ĉ‖ for inner products: what errors grow with */
-	float *err;        /* [groups × 64] >= ‖c − ĉ‖; ∞: the tile sees nothing of it */
+	uint32_t *data; /* [groups × depth × 64] */
+	float *low;     /* [groups × 64] ‖ĉ‖², or 0 for inner products */
+	float *size; /* [groups × 64] ‖ĉ‖², or >= ‖ĉ‖ for inner products: what errors grow with */
+	float *err;  /* [groups × 64] >= ‖c − ĉ‖; ∞: the tile sees nothing of it */
 	float *scale;      /* [groups × 64] */
 	float *group_err;  /* [groups] the largest */
 	float *group_size; /* [groups] the largest */
@@ -25,21 +33,21 @@ struct near_rows {
  *   IP:  K <= reach + err · norm + size · per_size
  */
 struct near_points {
-	void *data;      /* [block × stride] floats or int8 */
-	float *scale;    /* factor of the integer product */
-	int32_t *bias;   /* start of the integer product */
-	float *err;      /* >= ‖y − ŷ‖; ∞: the tile sees nothing of it */
-	float *nsq;      /* ‖ŷ‖² */
-	float *norm;     /* >= ‖y‖ */
-	float *base;     /* L2 */
+	void *data;    /* [block × stride] floats or int8 */
+	float *scale;  /* factor of the integer product */
+	int32_t *bias; /* start of the integer product */
+	float *err;    /* >= ‖y − ŷ‖; ∞: the tile sees nothing of it */
+	float *nsq;    /* ‖ŷ‖² */
+	float *norm;   /* >= ‖y‖ */
+	float *base;   /* L2 */
 	float *per_size;
-	double *offset;  /* inner product: ⟨mean, q⟩ */
-	float *reach;    /* L2: best distance so far + err; IP: best key so far + offset */
-	int32_t *count;  /* candidates */
-	uint32_t *row;   /* [block × CANDIDATES] */
-	float *key;      /* [block × CANDIDATES] of the tile */
-	int32_t *best;   /* nearest of those compared exactly, −1: none yet */
-	double *exact;   /* its key */
+	double *offset; /* inner product: ⟨mean, q⟩ */
+	float *reach;   /* L2: best distance so far + err; IP: best key so far + offset */
+	int32_t *count; /* candidates */
+	uint32_t *row;  /* [block × CANDIDATES] */
+	float *key;     /* [block × CANDIDATES] of the tile */
+	int32_t *best;  /* nearest of those compared exactly, −1: none yet */
+	double *exact;  /* its key */
 };
 
 /* One worker's memory. */
@@ -60,17 +68,17 @@ struct near {
 	double *keys;
 	int64_t dim, k;
 	bool ip, i8;
-	int64_t depth;     /* dwords in a packed row */
-	size_t stride;     /* elements of a packed point */
-	int64_t block;     /* points in a task */
-	int64_t begin;     /* point that task 0 begins at */
-	int64_t panel;     /* groups in a panel */
-	double slack;      /* relative to ‖ĉ‖² + ‖ŷ‖² (2 ‖ĉ‖ ‖ŷ‖): what the tile's sums may be off by */
-	double float_err;  /* relative error of the float kernels */
-	float *mean;       /* [dim] */
-	double norms;      /* inner product: >= norm of any row and of the mean, together */
+	int64_t depth; /* dwords in a packed row */
+	size_t stride; /* elements of a packed point */
+	int64_t block; /* points in a task */
+	int64_t begin; /* point that task 0 begins at */
+	int64_t panel; /* groups in a panel */
+	double slack; /* relative to ‖ĉ‖² + ‖ŷ‖² (2 ‖ĉ‖ ‖ŷ‖): what the tile's sums may be off by */
+	double float_err; /* relative error of the float kernels */
+	float *mean;      /* [dim] */
+	double norms;     /* inner product: >= norm of any row and of the mean, together */
 	struct near_rows rows;
-	void *memory;      /* of rows and mean */
+	void *memory;                 /* of rows and mean */
 	struct near_scratch *scratch; /* [workers] */
 	int workers;
 	_Atomic bool cancelled;

@@ -3,6 +3,7 @@
 #include "lib/search/rows.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/alloc.h"
 
 #include <math.h>
 #include <string.h>
@@ -67,6 +68,28 @@ const float *rows_load(const struct rows *rows, int64_t i, float *scratch)
 	if (rows->normalize)
 		vector_normalize(scratch, rows->dim);
 	return scratch;
+}
+
+void *rows_as_bytes(struct rows *rows, kith_type wanted)
+{
+	if ((wanted != KITH_U8 && wanted != KITH_I8) || rows->kind != ROWS_F32 || rows->normalize)
+		return NULL;
+	float least = wanted == KITH_U8 ? 0 : -128, most = least + 255;
+	char *bytes = mem_alloc((size_t)rows->n, (size_t)rows->dim);
+	for (int64_t i = 0; bytes && i < rows->n; i++) {
+		for (int64_t j = 0; j < rows->dim; j++) {
+			float x;
+			memcpy(&x, rows_at(rows, i) + (size_t)j * sizeof x, sizeof x);
+			if (!(x >= least && x <= most) || x != (float)(int)x) {
+				mem_free(bytes);
+				return NULL;
+			}
+			bytes[i * rows->dim + j] = (char)(int)x;
+		}
+	}
+	if (bytes)
+		*rows = rows_of_array(wanted, rows->n, rows->dim, bytes, 0);
+	return bytes;
 }
 
 int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, float *scratch)

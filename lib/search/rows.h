@@ -80,6 +80,10 @@ static inline size_t rows_code_offset(const struct rows *rows, int64_t i, size_t
 /* Row i as floats: a pointer into the rows where they are aligned floats, else scratch [dim], filled. */
 const float *rows_load(const struct rows *rows, int64_t i, float *scratch);
 
+/* If rows are floats that are all integers of the byte type wanted, make them a view of such bytes, which the
+ * caller frees. NULL: they are not (or no memory: floats will do, only slower), rows as they were. */
+void *rows_as_bytes(struct rows *rows, kith_type wanted);
+
 /* First row in [from, to) with a NaN or an infinity, −1: none. Only ROWS_F32 can have one. */
 int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, float *scratch);
 

@@ -88,10 +88,10 @@ static struct slack block_slack(const struct scan *scan, const char *rows, int64
 /* From −⟨q,r̂⟩ to the key of c + r̂: for L2 ‖q − c − r̂‖² = ‖q − c‖² + t − 2⟨q,r̂⟩ with t = ‖r̂‖² + 2⟨c,r̂⟩ kept
  * for each row, for inner products −⟨q,c⟩ − ⟨q,r̂⟩. The codec's table is made once per query, not once per
  * list. */
-static struct slack add_residual(
-    const struct scan *scan, int64_t row, int64_t n, float *key, struct slack slack)
+static struct slack add_residual(struct scan *scan, int64_t row, int64_t n, struct slack slack)
 {
 	const float *terms = scan->t->base->terms;
+	float *key = scan->key;
 	double factor = terms ? 2 : 1, most = 0;
 	for (int64_t i = 0; i < n; i++) {
 		float term = (float)scan->constant + (terms ? terms[row + i] : 0);
@@ -107,22 +107,36 @@ static struct slack add_residual(
 	return (struct slack){.abs = abs, .root = rounding};
 }
 
-/* Keys of n rows of one block, and what they may be off by. */
-static struct slack score_block(const struct scan *scan, int64_t row, int64_t n, float *key)
+static void score_codes(struct scan *scan, int64_t row, int64_t n)
 {
-	const struct search *s = scan->t->s;
-	const struct codec *codec = s->base.codec;
 	const struct rows *base = scan->t->base;
-	const char *rows = rows_at(base, row);
-	if (base->kind == ROWS_CODE) {
-		struct slack slack = codec->ops->scan(codec, scan->q, (const uint8_t *)base->a, row, n, key);
-		return scan->residual ? add_residual(scan, row, n, key, slack) : slack;
+	scan->slack =
+	    base->codec->ops->scan(base->codec, scan->q, (const uint8_t *)base->a, row, n, scan->key);
+	if (scan->residual)
+		scan->slack = add_residual(scan, row, n, scan->slack);
+}
+
+/* Keys of n rows of one block for all queries, and what they may be off by. A few rows at a time, so that the
+ * hardware goes on fetching what follows while several queries pass over them. */
+static void score_rows(struct task *t, struct scan *scans, int64_t row, int64_t n)
+{
+	enum { TOGETHER = 8 };
+	const struct search *s = t->s;
+	int64_t step = t->nq > 1 && t->base->kind != ROWS_CODE ? TOGETHER : n;
+	for (int64_t first = 0; first < n; first += step) {
+		const char *rows = rows_at(t->base, row + first);
+		int64_t count = n - first < step ? n - first : step;
+		for (int64_t q = 0; q < t->nq; q++) {
+			if (t->base->kind == ROWS_CODE)
+				score_codes(&scans[q], row, n);
+			else if (s->bytes)
+				score_bytes(s, scans[q].q, rows, count, scans[q].key + first);
+			else
+				score_floats(s, scans[q].q, rows, count, scans[q].key + first);
+		}
 	}
-	if (s->bytes)
-		score_bytes(s, scan->q, rows, n, key);
-	else
-		score_floats(s, scan->q, rows, n, key);
-	return block_slack(scan, rows, row, n);
+	for (int64_t q = 0; q < t->nq && t->base->kind != ROWS_CODE; q++)
+		scans[q].slack = block_slack(&scans[q], rows_at(t->base, row), row, n);
 }
 
 /* Largest key of the block that can still belong to a row within the bound. */
@@ -155,14 +169,14 @@ static void add_candidate(
 	pool_add(pool, float_down(low), float_up(high), (uint32_t)row);
 }
 
-/* Rows [row, row + n) of one block; `mask` says which may be returned. */
-static void scan_block(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
+/* Candidates among rows [row, row + n) of one block; `mask` says which may be returned. */
+static void take_rows(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 {
 	struct task *t = scan->t;
 	const struct search *s = t->s;
-	float key[ROWS_BLOCK];
+	const float *key = scan->key;
+	struct slack slack = scan->slack;
 	uint32_t hit[ROWS_BLOCK];
-	struct slack slack = score_block(scan, row, n, key);
 	float limit = block_limit(s, slack, (double)scan->pool->bound);
 	int64_t hits = n;
 	/* Overflowed sums are NaN or infinite and compare with nothing: then all rows are candidates. */
@@ -184,7 +198,8 @@ void scan_begin(struct task *t, struct scan *scans)
 	struct search *s = t->s;
 	for (int64_t q = 0; q < t->nq; q++) {
 		struct scan *scan = &scans[q];
-		*scan = (struct scan){.t = t, .number = q, .q = rows_at(&s->query, t->q0 + q), .pool = task_pool(t, q)};
+		*scan = (struct scan){
+		    .t = t, .number = q, .q = rows_at(&s->query, t->q0 + q), .pool = task_pool(t, q)};
 		if (s->bytes)
 			continue;
 		void *own = t->scratch->queries + (size_t)q * scan_query_bytes(s);
@@ -215,8 +230,9 @@ bool scan_pass(struct task *t, struct scan *scans)
 			search_fail(s, KITH_INVALID);
 			return false;
 		}
+		score_rows(t, scans, row, n);
 		for (int64_t q = 0; q < t->nq; q++)
-			scan_block(&scans[q], row, n, mask);
+			take_rows(&scans[q], row, n, mask);
 		since += n;
 		if (since >= LOOK_EVERY) {
 			if (!search_advance(s, since * t->nq))

@@ -11,8 +11,10 @@ struct scan {
 	const void *q;  /* floats, bytes, or what the codec makes of them */
 	double qnorm;
 	struct pool *pool;
-	double constant; /* of the list: added to the keys of codes */
-	bool residual;   /* codes are residuals; q was begun for inner products */
+	float key[ROWS_BLOCK]; /* of the rows in work */
+	struct slack slack;    /* of the keys */
+	double constant;       /* of the list: added to the keys of codes */
+	bool residual;         /* codes are residuals; q was begun for inner products */
 };
 
 /* Load the task's queries (at most SCAN_QUERIES) into scratch->queries. */

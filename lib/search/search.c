@@ -16,7 +16,7 @@
 
 enum {
 	FEW_QUERIES = 16,       /* below it quantising a row costs more than it saves */
-	SCAN_BELOW = 9,        /* queries that are scanned rather than packed into tiles */
+	SCAN_BELOW = 9,         /* queries that are scanned rather than packed into tiles */
 	MOST_QUERIES = 16384,   /* in a task */
 	LEAST_ROWS = 4096,      /* in a task */
 	POOL_BUDGET = 48 << 20, /* bytes of pools and queries in a task */

@@ -31,16 +31,20 @@ static struct rows flat_rows(const struct flat *flat)
 	return rows;
 }
 
+static kith_status flat_check(const kith_index *index, kith_type type, int64_t n, const void *x)
+{
+	return flat_of_const(index)->codec->ops->check(index->dim, type, n, x);
+}
+
 static kith_status flat_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct flat *flat = flat_of(index);
-	kith_status status = flat->codec->ops->check(index->dim, KITH_F32, n, x);
-	if (status || !flat->codec->ops->train)
-		return status;
+	if (!flat->codec->ops->train)
+		return KITH_OK;
 	if (flat->codes.n > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
-	status = flat->codec->ops->train(flat->codec, n, x, options);
+	kith_status status = flat->codec->ops->train(flat->codec, n, x, options);
 	index->trained = flat->codec->trained;
 	return status;
 }
@@ -58,16 +62,13 @@ static kith_status flat_add(kith_index *index, kith_type type, int64_t n, const 
 {
 	(void)options;
 	struct flat *flat = flat_of(index);
-	kith_status status = flat->codec->ops->check(index->dim, type, n, x);
-	if (status)
-		return status;
 	if (n > IDS_MAX - flat->codes.n)
 		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
 		    (long long)IDS_MAX);
 	float *scratch = new_scratch(index);
 	if (!scratch)
 		return KITH_NOMEM;
-	status = codes_reserve(&flat->codes, flat->codes.n + n, 4);
+	kith_status status = codes_reserve(&flat->codes, flat->codes.n + n, 4);
 	if (status == KITH_OK)
 		status = ids_append(&flat->ids, n, ids);
 	if (status == KITH_OK)
@@ -80,9 +81,6 @@ static kith_status flat_update(
     kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
 {
 	struct flat *flat = flat_of(index);
-	kith_status status = flat->codec->ops->check(index->dim, type, n, x);
-	if (status)
-		return status;
 	for (int64_t i = 0; i < n; i++)
 		if (ids_find(&flat->ids, ids[i]) < 0)
 			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
@@ -126,35 +124,13 @@ static kith_status flat_reserve(kith_index *index, int64_t n)
 	return status ? status : ids_reserve(&flat->ids, n);
 }
 
-/* Float queries of a byte index, as bytes if they are such integers; NULL if not (or no memory: floats
- * will do, only slower). */
-static void *bytes_of_queries(const struct rows *query, kith_type type)
-{
-	int64_t least = type == KITH_U8 ? 0 : -128, most = least + 255;
-	char *bytes = mem_alloc((size_t)query->n, (size_t)query->dim);
-	for (int64_t q = 0; bytes && q < query->n; q++) {
-		const float *x = (const float *)(const void *)rows_at(query, q);
-		for (int64_t i = 0; i < query->dim; i++) {
-			if (!(x[i] >= (float)least && x[i] <= (float)most) || x[i] != (float)(int)x[i]) {
-				mem_free(bytes);
-				return NULL;
-			}
-			bytes[q * query->dim + i] = (char)(int)x[i];
-		}
-	}
-	return bytes;
-}
-
 static kith_status flat_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
 	const struct flat *flat = flat_of_const(index);
 	struct rows rows = flat_rows(flat), converted = *query;
 	void *bytes = NULL;
-	if (index->type != KITH_F32 && query->kind == ROWS_F32 && !query->normalize)
-		bytes = bytes_of_queries(query, index->type);
-	if (bytes)
-		converted = rows_of_array(index->type, query->n, query->dim, bytes, 0);
+	bytes = rows_as_bytes(&converted, index->type);
 	kith_status status = search_exact(&rows, &converted, index->metric != KITH_L2, false, sink, options);
 	mem_free(bytes);
 	return status;
@@ -170,9 +146,11 @@ static int64_t flat_id_at(const kith_index *index, int64_t position)
 	return ids_at(&flat_of_const(index)->ids, position);
 }
 
-static void flat_read(const kith_index *index, int64_t position, float *x)
+static kith_status flat_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
-	codes_read(&flat_of_const(index)->codes, position, x);
+	for (int64_t i = 0; i < n; i++)
+		codes_read(&flat_of_const(index)->codes, positions[i], x + i * index->dim);
+	return KITH_OK;
 }
 
 static int64_t flat_size(const kith_index *index)
@@ -217,6 +195,7 @@ static kith_status flat_clone(kith_index **out, const kith_index *index)
 }
 
 static const struct structure_ops flat_ops = {
+    .check = flat_check,
     .train = flat_train,
     .add = flat_add,
     .update = flat_update,

@@ -13,6 +13,7 @@
 
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
+#include "lib/search/nearest.h"
 #include "lib/search/search.h"
 
 #include <stdio.h>
@@ -23,15 +24,24 @@ bool ivf_has_terms(const struct ivf *ivf)
 	return ivf->residual && ivf->base.metric == KITH_L2 && ivf->codec->ops->scan;
 }
 
-struct rows ivf_centroids(const struct ivf *ivf)
+kith_status ivf_assign(
+    const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, int32_t *labels)
 {
-	return rows_of_array(KITH_F32, ivf->nlist, ivf->base.dim, ivf->centroids, 0);
+	struct nearest nearest = {.rows = centroids,
+	    .k = ivf->nlist,
+	    .dim = ivf->base.dim,
+	    .ip = ivf->base.metric != KITH_L2,
+	    .threads = threads};
+	return nearest_find(&nearest, x, NULL, labels, NULL);
 }
 
-kith_status ivf_probe(
+/* Nearest lists of each query: probes [query->n × nprobe], −1 where there are fewer. */
+static kith_status probe(
     const struct ivf *ivf, const struct rows *query, int64_t nprobe, int threads, int32_t *probes)
 {
-	struct rows centroids = ivf_centroids(ivf);
+	if (nprobe == 1 && query->n > 1)
+		return ivf_assign(ivf, ivf->centroids, query, threads_resolve(threads), probes);
+	struct rows centroids = rows_of_array(KITH_F32, ivf->nlist, ivf->base.dim, ivf->centroids, 0);
 	struct sink sink;
 	kith_search_options options = KITH_SEARCH_OPTIONS;
 	options.threads = threads;
@@ -85,15 +95,17 @@ static kith_status ivf_search(
 	int32_t *probes = mem_alloc((size_t)query->n * (size_t)nprobe, sizeof *probes);
 	if (!probes)
 		return fail_nomem("the lists to probe", (size_t)query->n * (size_t)nprobe * sizeof *probes);
-	kith_status status = ivf_probe(ivf, query, nprobe, options->threads, probes);
+	kith_status status = probe(ivf, query, nprobe, options->threads, probes);
 	if (status == KITH_OK) {
 		if (options->max_codes)
 			limit_codes(ivf, query->n, nprobe, options->max_codes, probes);
 		struct lists lists = {.n = ivf->nlist, .start = ivf->start, .view = ivf_view, .owner = ivf};
-		struct rows base;
+		struct rows base, converted = *query;
+		void *bytes = rows_as_bytes(&converted, index->type);
 		ivf_view(&lists, 0, &base);
 		status = search_lists(
-		    &base, &lists, query, index->metric != KITH_L2, probes, nprobe, sink, options);
+		    &base, &lists, &converted, index->metric != KITH_L2, probes, nprobe, sink, options);
+		mem_free(bytes);
 	}
 	mem_free(probes);
 	return status;
@@ -131,11 +143,20 @@ static int64_t ivf_id_at(const kith_index *index, int64_t position)
 	return ids_at(&ivf_of_const(index)->ids, position);
 }
 
-static void ivf_read(const kith_index *index, int64_t position, float *x)
+static kith_status ivf_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
 	const struct ivf *ivf = ivf_of_const(index);
-	const struct list *list = &ivf->lists[ivf_list_of(ivf)[position]];
-	codes_read(&list->codes, ivf_position(ivf, (uint32_t)position), x);
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t slot = (uint32_t)positions[i];
+		const struct list *list = &ivf->lists[ivf_list_of(ivf)[slot]];
+		codes_read(&list->codes, ivf_position(ivf, slot), x + i * index->dim);
+	}
+	return KITH_OK;
+}
+
+static kith_status ivf_check(const kith_index *index, kith_type type, int64_t n, const void *x)
+{
+	return ivf_of_const(index)->codec->ops->check(index->dim, type, n, x);
 }
 
 static int64_t ivf_size(const kith_index *index)
@@ -270,6 +291,7 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 }
 
 static const struct structure_ops ivf_ops = {
+    .check = ivf_check,
     .train = ivf_train,
     .add = ivf_add,
     .update = ivf_update,

@@ -64,12 +64,9 @@ kith_status ivf_make_lists(struct ivf *ivf);
 /* Whether lists keep terms. */
 bool ivf_has_terms(const struct ivf *ivf);
 
-/* The centroids as rows. */
-struct rows ivf_centroids(const struct ivf *ivf);
-
-/* Nearest lists of each query: probes [query->n × nprobe], −1 where there are fewer. */
-kith_status ivf_probe(
-    const struct ivf *ivf, const struct rows *query, int64_t nprobe, int threads, int32_t *probes);
+/* Nearest of nlist centroids for each of x: labels [x->n]. */
+kith_status ivf_assign(
+    const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, int32_t *labels);
 
 /* Position of a slot in its list. */
 int64_t ivf_position(const struct ivf *ivf, uint32_t slot);

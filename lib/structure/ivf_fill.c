@@ -63,7 +63,7 @@ static kith_status assign(struct filling *f)
 		int64_t n = f->n - i < ASSIGN ? f->n - i : ASSIGN;
 		struct rows rows = rows_of_array(f->type, n, ivf->base.dim, f->x + (size_t)i * row, 0);
 		rows.normalize = ivf->base.metric == KITH_COSINE;
-		kith_status status = ivf_probe(ivf, &rows, 1, f->threads, f->label + i);
+		kith_status status = ivf_assign(ivf, ivf->centroids, &rows, f->threads, f->label + i);
 		if (status)
 			return status;
 		if (!progress_add(&f->progress, n))
@@ -141,15 +141,12 @@ kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x,
     const kith_add_options *options)
 {
 	struct ivf *ivf = ivf_of(index);
-	kith_status status = ivf->codec->ops->check(index->dim, type, n, x);
-	if (status)
-		return status;
 	if (n > IDS_MAX - ivf->ids.n)
 		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
 		    (long long)IDS_MAX);
 	struct filling f = {.ivf = ivf, .type = type, .x = x, .n = n, .first_slot = ivf->ids.n};
 	f.threads = threads_resolve(options->threads);
-	status = filling_alloc(&f);
+	kith_status status = filling_alloc(&f);
 	if (status == KITH_OK) {
 		progress_begin(&f.progress, options->progress, options->progress_data, "add", n);
 		status = assign(&f);
@@ -225,16 +222,13 @@ static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *k
 kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
 {
 	struct ivf *ivf = ivf_of(index);
-	kith_status status = ivf->codec->ops->check(index->dim, type, n, x);
-	if (status)
-		return status;
 	for (int64_t i = 0; i < n; i++)
 		if (ids_find(&ivf->ids, ids[i]) < 0)
 			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
 			    (long long)i, (long long)ids[i]);
 	struct filling f = {.ivf = ivf, .type = type, .x = x, .n = n, .threads = 1};
 	uint64_t *keep = mem_alloc((size_t)(longest_list(ivf) + n + 63) / 64, sizeof *keep);
-	status = keep ? filling_alloc(&f) : fail_nomem("an update", (size_t)longest_list(ivf) / 8);
+	kith_status status = keep ? filling_alloc(&f) : fail_nomem("an update", (size_t)longest_list(ivf) / 8);
 	if (status == KITH_OK) {
 		progress_begin(&f.progress, NULL, NULL, "update", n);
 		status = assign(&f);

@@ -2,6 +2,7 @@
 #include "lib/structure/ivf.h"
 
 #include "lib/base/status.h"
+#include "lib/base/threads.h"
 #include "lib/learn/kmeans.h"
 
 #include <string.h>
@@ -48,13 +49,11 @@ static kith_status make_residuals(
     const struct ivf *ivf, const float *centroids, int64_t n, const float *x, float *residuals, int threads)
 {
 	int64_t dim = ivf->base.dim;
-	struct ivf with = *ivf;
-	with.centroids = (float *)(uintptr_t)centroids;
 	int32_t *labels = mem_alloc((size_t)n, sizeof *labels);
 	if (!labels)
 		return fail_nomem("labels", (size_t)n * sizeof *labels);
 	struct rows rows = rows_of_array(KITH_F32, n, dim, x, 0);
-	kith_status status = ivf_probe(&with, &rows, 1, threads, labels);
+	kith_status status = ivf_assign(ivf, centroids, &rows, threads_resolve(threads), labels);
 	for (int64_t i = 0; status == KITH_OK && i < n; i++)
 		for (int64_t j = 0; j < dim; j++)
 			residuals[i * dim + j] = x[i * dim + j] - centroids[labels[i] * dim + j];
@@ -87,9 +86,6 @@ static kith_status train_codec(
 kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct ivf *ivf = ivf_of(index);
-	kith_status status = coded_check(index->dim, KITH_F32, n, x);
-	if (status)
-		return status;
 	if (ivf->ids.n > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
@@ -101,7 +97,7 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	size_t bytes = (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids;
 	const float *some = sample(index, n, x, most, &count, &owned);
 	centroids = mem_alloc(bytes, 1);
-	status = some && centroids ? KITH_OK : fail_nomem("training", bytes);
+	kith_status status = some && centroids ? KITH_OK : fail_nomem("training", bytes);
 	if (status == KITH_OK)
 		status = train_centroids(ivf, count, some, centroids, options);
 	if (status == KITH_OK)

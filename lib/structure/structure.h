@@ -8,8 +8,11 @@
 #include "lib/search/rows.h"
 #include "lib/search/sink.h"
 
-/* Arguments were checked by the caller: n >= 0, pointers there where needed, queries finite. */
+/* Arguments were checked by the caller: n >= 0, pointers there where needed, queries finite; vectors by check. */
 struct structure_ops {
+	/* Whether n vectors of `type` can be kept; INVALID names the first that cannot. */
+	kith_status (*check)(const kith_index *index, kith_type type, int64_t n, const void *x);
+
 	kith_status (*train)(kith_index *index, int64_t n, const float *x, const kith_add_options *options);
 	kith_status (*add)(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
 	    const kith_add_options *options);
@@ -24,7 +27,8 @@ struct structure_ops {
 
 	int64_t (*find)(const kith_index *index, int64_t id); /* position or −1 */
 	int64_t (*id_at)(const kith_index *index, int64_t position);
-	void (*read)(const kith_index *index, int64_t position, float *x);
+	/* x [n × dim] gets the vectors at n positions. Errors: NOMEM. */
+	kith_status (*read)(const kith_index *index, int64_t n, const int64_t *positions, float *x);
 	int64_t (*size)(const kith_index *index);
 	size_t (*memory)(const kith_index *index);
 	kith_status (*clone)(kith_index **out, const kith_index *index);

@@ -119,8 +119,8 @@ static TCase *dispatch_tests(void)
 int main(void)
 {
 	Suite *suite = suite_create("kernels");
-	TCase *cases[] = {
-	    dispatch_tests(), rows_tests(), bytes_tests(), plane_tests(), quantize_tests(), tile_tests()};
+	TCase *cases[] = {dispatch_tests(), rows_tests(), bytes_tests(), plane_tests(), quantize_tests(),
+	    sq_tests(), tile_tests()};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		tcase_set_timeout(cases[i], 300);
 		suite_add_tcase(suite, cases[i]);

@@ -27,6 +27,7 @@ TCase *rows_tests(void);
 TCase *bytes_tests(void);
 TCase *plane_tests(void);
 TCase *quantize_tests(void);
+TCase *sq_tests(void);
 TCase *tile_tests(void);
 
 #endif

@@ -5,21 +5,29 @@
 #include <string.h>
 
 enum op { L2SQ, IP, NORMSQ };
+enum elem { F32, BF16, F16 };
 enum { MAX_PAD = 16 };
 
 struct data {
 	float q[MAX_LENGTH];
 	float rows[MAX_ROWS][MAX_LENGTH];
-	uint16_t half[MAX_ROWS][MAX_LENGTH]; /* the bf16 rows */
+	uint16_t bf16[MAX_ROWS][MAX_LENGTH], f16[MAX_ROWS][MAX_LENGTH];
 };
 static struct data data;
 
-static float widen(uint16_t half)
+static double widen_bf16(uint16_t half)
 {
 	uint32_t u = (uint32_t)half << 16;
 	float x;
 	memcpy(&x, &u, sizeof x);
 	return x;
+}
+
+static double widen_f16(uint16_t half)
+{
+	int exponent = half >> 10 & 31, fraction = half & 1023;
+	double x = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+	return half & 0x8000 ? -x : x;
 }
 
 static void fill(void)
@@ -31,7 +39,9 @@ static void fill(void)
 			data.rows[r][i] = random_float();
 			uint32_t u;
 			memcpy(&u, &data.rows[r][i], sizeof u);
-			data.half[r][i] = (uint16_t)(u >> 16);
+			data.bf16[r][i] = (uint16_t)(u >> 16);
+			/* Exponents up to 2^0, the least normal and denormals among them. */
+			data.f16[r][i] = (uint16_t)random_bits() & 0xbfff;
 		}
 }
 
@@ -40,12 +50,19 @@ struct truth {
 	double value[MAX_ROWS], bound[MAX_ROWS];
 };
 
-static void find_truth(enum op op, int bf16, int d, struct truth *truth)
+static double value_at(enum elem elem, int r, int i)
+{
+	return elem == F32    ? (double)data.rows[r][i]
+	       : elem == BF16 ? widen_bf16(data.bf16[r][i])
+	                      : widen_f16(data.f16[r][i]);
+}
+
+static void find_truth(enum op op, enum elem elem, int d, struct truth *truth)
 {
 	for (int r = 0; r < MAX_ROWS; r++) {
 		double sum = 0, magnitude = 0;
 		for (int i = 0; i < d; i++) {
-			double x = data.q[i], y = bf16 ? widen(data.half[r][i]) : data.rows[r][i];
+			double x = data.q[i], y = value_at(elem, r, i);
 			double t = op == L2SQ ? (x - y) * (x - y) : op == IP ? x * y : y * y;
 			sum += t;
 			magnitude += fabs(t);
@@ -56,17 +73,20 @@ static void find_truth(enum op op, int bf16, int d, struct truth *truth)
 }
 
 /* rows [n × d] at that stride, ending `shift` bytes before the unmapped page; bytes between rows are ones. */
-static const void *put_rows(int bf16, size_t stride, int n, int d, size_t shift)
+static const void *put_rows(enum elem elem, size_t stride, int n, int d, size_t shift)
 {
 	static char image[MAX_ROWS * (MAX_LENGTH * 4 + MAX_PAD)];
-	size_t width = (size_t)d * (bf16 ? 2 : 4);
+	size_t width = (size_t)d * (elem == F32 ? 4 : 2);
 	if (n == 0)
 		return guard_put(ROWS, image, 0, shift);
 	size_t bytes = (size_t)(n - 1) * stride + width;
 	memset(image, 0xff, bytes);
 	for (int r = 0; r < n; r++)
 		memcpy(image + (size_t)r * stride,
-		    bf16 ? (const void *)data.half[r] : (const void *)data.rows[r], width);
+		    elem == F32    ? (const void *)data.rows[r]
+		    : elem == BF16 ? (const void *)data.bf16[r]
+		                   : (const void *)data.f16[r],
+		    width);
 	return guard_put(ROWS, image, bytes, shift);
 }
 
@@ -94,18 +114,18 @@ static const uint32_t *put_positions(int n)
 struct pair {
 	const char *name;
 	enum op op;
-	int bf16;
+	enum elem elem;
 	kernel_f32_fn *scan;
 	kernel_f32_gather_fn *gather;
 };
 
 static void try_pair(const struct pair *p, size_t pad, int d, size_t shift, const struct truth *truth)
 {
-	size_t stride = (size_t)d * (p->bf16 ? 2 : 4) + pad;
+	size_t stride = (size_t)d * (p->elem == F32 ? 4 : 2) + pad;
 	const float *q = guard_put(Q, data.q, (size_t)d * sizeof *q, shift / 4 * 4);
 	for (int c = 0; c < ROW_COUNT_COUNT; c++) {
 		int n = row_counts[c];
-		const void *rows = put_rows(p->bf16, stride, n, d, shift);
+		const void *rows = put_rows(p->elem, stride, n, d, shift);
 		float *out = guard_room(OUT, (size_t)n * sizeof *out);
 		p->scan(q, rows, stride, n, d, out);
 		check_rows(p->name, out, NULL, n, d, truth);
@@ -124,16 +144,19 @@ START_TEST(test_rows)
 		return;
 	fill();
 	const struct pair pairs[] = {
-	    {"l2sq_f32", L2SQ, 0, k->l2sq_f32, k->l2sq_f32_gather},
-	    {"ip_f32", IP, 0, k->ip_f32, k->ip_f32_gather},
-	    {"l2sq_bf16", L2SQ, 1, k->l2sq_bf16, k->l2sq_bf16_gather},
-	    {"ip_bf16", IP, 1, k->ip_bf16, k->ip_bf16_gather},
+	    {"l2sq_f32", L2SQ, F32, k->l2sq_f32, k->l2sq_f32_gather},
+	    {"ip_f32", IP, F32, k->ip_f32, k->ip_f32_gather},
+	    {"l2sq_bf16", L2SQ, BF16, k->l2sq_bf16, k->l2sq_bf16_gather},
+	    {"ip_bf16", IP, BF16, k->ip_bf16, k->ip_bf16_gather},
+	    {"l2sq_f16", L2SQ, F16, k->l2sq_f16, k->l2sq_f16_gather},
+	    {"ip_f16", IP, F16, k->ip_f16, k->ip_f16_gather},
 	};
+	enum { PAIRS = sizeof pairs / sizeof *pairs };
 	static const size_t pads[] = {0, 7}, shifts[] = {0, 1, 4, 10, 12};
 	for (int l = 0; l < LENGTH_COUNT; l++)
-		for (int p = 0; p < 4; p++) {
+		for (int p = 0; p < PAIRS; p++) {
 			struct truth truth;
-			find_truth(pairs[p].op, pairs[p].bf16, lengths[l], &truth);
+			find_truth(pairs[p].op, pairs[p].elem, lengths[l], &truth);
 			for (int s = 0; s < 5; s++)
 				for (int pad = 0; pad < 2; pad++)
 					try_pair(&pairs[p], pads[pad], lengths[l], shifts[s], &truth);
@@ -148,18 +171,24 @@ START_TEST(test_normsq)
 	if (!k)
 		return;
 	fill();
-	for (int l = 0; l < LENGTH_COUNT; l++) {
-		int d = lengths[l];
+	const struct {
+		const char *name;
+		enum elem elem;
+		void (*norm)(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+	} norms[] = {{"normsq_f32", F32, k->normsq_f32}, {"normsq_bf16", BF16, k->normsq_bf16},
+	    {"normsq_f16", F16, k->normsq_f16}};
+	for (int at = 0; at < LENGTH_COUNT * 3; at++) {
+		int d = lengths[at / 3], e = at % 3;
 		struct truth truth;
-		find_truth(NORMSQ, 0, d, &truth);
+		find_truth(NORMSQ, norms[e].elem, d, &truth);
 		for (size_t shift = 0; shift < MAX_PAD; shift += 3)
 			for (int c = 0; c < ROW_COUNT_COUNT; c++) {
 				int n = row_counts[c];
-				size_t stride = (size_t)d * 4 + shift;
-				const void *rows = put_rows(0, stride, n, d, shift);
+				size_t stride = (size_t)d * (norms[e].elem == F32 ? 4 : 2) + shift;
+				const void *rows = put_rows(norms[e].elem, stride, n, d, shift);
 				float *out = guard_room(OUT, (size_t)n * sizeof *out);
-				k->normsq_f32(rows, stride, n, d, out);
-				check_rows("normsq_f32", out, NULL, n, d, &truth);
+				norms[e].norm(rows, stride, n, d, out);
+				check_rows(norms[e].name, out, NULL, n, d, &truth);
 			}
 	}
 }

@@ -1,0 +1,236 @@
+/* Product quantizers, AVX2.
+ *
+ * Half a panel, 8 centroids, is a register a component. The search for the nearest takes eight vectors at a
+ * time, enough sums to hide the latency of the multiply-adds, and knows the least keys lane by lane until the
+ * codebook ends.
+ *
+ * Scans look up 32 vectors at once and add their bytes as 16-bit words: `words` sums pairs of vectors as they
+ * lie, `odd` the upper byte of each pair alone, so that the lower one's sum is words − 256 · odd modulo 2^16.
+ * CHUNK look-ups cannot overflow. A 256-byte table is 16 shuffles by the number's lower half and a tree of 15
+ * blends by the bits of its upper half: 36 instructions for 32 look-ups, where loads one by one take some 90.
+ */
+#include "kernels/avx2/avx2.h"
+
+#include <math.h>
+
+enum op { L2SQ, IP };
+
+enum { LANES = 8 };
+
+/* Numbers looked up before 16-bit sums could overflow. */
+enum { CHUNK = 256 };
+
+/* Both halves of a panel. */
+ALWAYS_INLINE void table_panel(enum op op, const float *x, int64_t d, const float *panel, float *out)
+{
+	__m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+	for (int64_t i = 0; i < d; i++) {
+		__m256 y = _mm256_broadcast_ss(x + i);
+		__m256 a = _mm256_loadu_ps(panel + i * PQ_LANES);
+		__m256 b = _mm256_loadu_ps(panel + i * PQ_LANES + LANES);
+		__m256 s = _mm256_sub_ps(a, y), t = _mm256_sub_ps(b, y);
+		low = op == IP ? _mm256_fmadd_ps(a, y, low) : _mm256_fmadd_ps(s, s, low);
+		high = op == IP ? _mm256_fmadd_ps(b, y, high) : _mm256_fmadd_ps(t, t, high);
+	}
+	_mm256_storeu_ps(out, low);
+	_mm256_storeu_ps(out + LANES, high);
+}
+
+void pq_l2sq_avx2(const float *x, int64_t d, const float *panels, int64_t k, float *out)
+{
+	for (int64_t c = 0; c < k; c += PQ_LANES)
+		table_panel(L2SQ, x, d, panels + c * d, out + c);
+}
+
+void pq_ip_avx2(const float *x, int64_t d, const float *panels, int64_t k, float *out)
+{
+	for (int64_t c = 0; c < k; c += PQ_LANES)
+		table_panel(IP, x, d, panels + c * d, out + c);
+}
+
+/* The least keys of a vector, lane by lane. */
+struct best {
+	__m256 least, second, at; /* at: bits of the number of the half panel that the least is from */
+};
+
+/* Vectors that share the loads of a panel. */
+enum { VECS = 8 };
+
+ALWAYS_INLINE struct best update(struct best b, __m256 key, __m256 number)
+{
+	b.at = _mm256_blendv_ps(b.at, number, _mm256_cmp_ps(key, b.least, _CMP_LT_OQ));
+	b.second = _mm256_min_ps(b.second, _mm256_max_ps(b.least, key));
+	b.least = _mm256_min_ps(b.least, key);
+	return b;
+}
+
+/* Half a panel: 8 centroids, their components PQ_LANES floats apart. */
+ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const float *panel, const float *half,
+    __m256i number, struct best best[VECS])
+{
+	__m256 key[VECS];
+	UNROLL
+	for (int v = 0; v < VECS; v++)
+		key[v] = _mm256_loadu_ps(half);
+	for (int64_t i = 0; i < d; i++) {
+		__m256 c = _mm256_loadu_ps(panel + i * PQ_LANES);
+		UNROLL
+		for (int v = 0; v < VECS; v++)
+			key[v] = _mm256_fnmadd_ps(c, _mm256_broadcast_ss(x[v] + i), key[v]);
+	}
+	UNROLL
+	for (int v = 0; v < VECS; v++)
+		best[v] = update(best[v], key[v], _mm256_castsi256_ps(number));
+}
+
+/* The least of all lanes, in all lanes. */
+ALWAYS_INLINE __m256 least_lane(__m256 x)
+{
+	x = _mm256_min_ps(x, _mm256_permute2f128_ps(x, x, 1));
+	x = _mm256_min_ps(x, _mm256_shuffle_ps(x, x, 0x4e));
+	return _mm256_min_ps(x, _mm256_shuffle_ps(x, x, 0xb1));
+}
+
+ALWAYS_INLINE void finish(struct best b, uint16_t *pos, float *least, float *second)
+{
+	__m256 min = least_lane(b.least);
+	*least = _mm256_cvtss_f32(min);
+	int all = _mm256_movemask_ps(_mm256_cmp_ps(b.least, min, _CMP_EQ_OQ));
+	int lane = (int)_tzcnt_u32((uint32_t)all);
+	__m256i lanes = _mm256_set1_epi32(lane);
+	__m256 at = _mm256_permutevar8x32_ps(b.at, lanes);
+	*pos = (uint16_t)(LANES * _mm_cvtsi128_si32(_mm_castps_si128(_mm256_castps256_ps128(at))) + lane);
+	/* Of the winning lane the second counts, of the others the least. */
+	__m256i one = _mm256_cmpeq_epi32(lanes, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+	__m256 rest = _mm256_blendv_ps(b.least, b.second, _mm256_castsi256_ps(one));
+	*second = _mm256_cvtss_f32(least_lane(rest));
+}
+
+void pq_nearest_avx2(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
+    const float *half, int64_t k, uint16_t *pos, float *least, float *second)
+{
+	const __m256 inf = _mm256_set1_ps(INFINITY);
+	const __m256i one = _mm256_set1_epi32(1);
+	for (int64_t j = 0; j < n; j += VECS) {
+		/* A last group of fewer vectors repeats its last one. */
+		int count = n - j < VECS ? (int)(n - j) : VECS;
+		const float *vec[VECS];
+		struct best best[VECS];
+		for (int v = 0; v < VECS; v++) {
+			vec[v] = x + (size_t)(j + (v < count ? v : count - 1)) * stride;
+			best[v] = (struct best){inf, inf, _mm256_setzero_ps()};
+		}
+		__m256i number = _mm256_setzero_si256(); /* of the half panel, in every lane */
+		for (int64_t c = 0; c < k; c += PQ_LANES) {
+			nearest_step(vec, d, panels + c * d, half + c, number, best);
+			number = _mm256_add_epi32(number, one);
+			nearest_step(vec, d, panels + c * d + LANES, half + c + LANES, number, best);
+			number = _mm256_add_epi32(number, one);
+		}
+		for (int v = 0; v < count; v++)
+			finish(best[v], &pos[j + v], &least[j + v], &second[j + v]);
+	}
+}
+
+struct sums {
+	__m256i words, odd;
+};
+
+ALWAYS_INLINE struct sums add_bytes(struct sums s, __m256i bytes)
+{
+	s.words = _mm256_add_epi16(s.words, bytes);
+	s.odd = _mm256_add_epi16(s.odd, _mm256_srli_epi16(bytes, 8));
+	return s;
+}
+
+ALWAYS_INLINE __m256 add_words(__m256 total, __m128i words)
+{
+	return _mm256_add_ps(total, _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(words)));
+}
+
+/* Adds the sums, in the vectors' order, to total [4] of 8 floats each: integers, exact in floats. */
+ALWAYS_INLINE void add_sums(struct sums s, __m256 *total)
+{
+	__m256i even = _mm256_sub_epi16(s.words, _mm256_slli_epi16(s.odd, 8));
+	/* Vectors 0 … 7 and 16 … 23, 8 … 15 and 24 … 31. */
+	__m256i a = _mm256_unpacklo_epi16(even, s.odd), b = _mm256_unpackhi_epi16(even, s.odd);
+	total[0] = add_words(total[0], _mm256_castsi256_si128(a));
+	total[1] = add_words(total[1], _mm256_castsi256_si128(b));
+	total[2] = add_words(total[2], _mm256_extracti128_si256(a, 1));
+	total[3] = add_words(total[3], _mm256_extracti128_si256(b, 1));
+}
+
+ALWAYS_INLINE void emit(const __m256 *total, float scale, float offset, float *key)
+{
+	for (int v = 0; v < 4; v++)
+		_mm256_storeu_ps(key + LANES * v,
+		    _mm256_fmadd_ps(_mm256_set1_ps(scale), total[v], _mm256_set1_ps(offset)));
+}
+
+/* Look-up of the lower halves in a table of 16. */
+ALWAYS_INLINE __m256i look16(const uint8_t *t, __m256i low)
+{
+	__m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)t));
+	return _mm256_shuffle_epi8(table, low);
+}
+
+/* In a table of 64: bits 4 and 5 choose among four. The blends look at the top bit of each byte, where a
+ * shift of the 16-bit words brings the bit wanted. */
+ALWAYS_INLINE __m256i look64(const uint8_t *t, __m256i code, __m256i low)
+{
+	__m256i bit4 = _mm256_slli_epi16(code, 3), bit5 = _mm256_slli_epi16(code, 2);
+	__m256i a = _mm256_blendv_epi8(look16(t, low), look16(t + 16, low), bit4);
+	__m256i b = _mm256_blendv_epi8(look16(t + 32, low), look16(t + 48, low), bit4);
+	return _mm256_blendv_epi8(a, b, bit5);
+}
+
+ALWAYS_INLINE __m256i look256(const uint8_t *t, __m256i code, __m256i low)
+{
+	__m256i bit6 = _mm256_slli_epi16(code, 1);
+	__m256i a = _mm256_blendv_epi8(look64(t, code, low), look64(t + 64, code, low), bit6);
+	__m256i b = _mm256_blendv_epi8(look64(t + 128, code, low), look64(t + 192, code, low), bit6);
+	return _mm256_blendv_epi8(a, b, code);
+}
+
+/* bits: 8 or 4, of a number. */
+ALWAYS_INLINE void scan(const int bits, const uint8_t *codes, int64_t bytes, const uint8_t *tables,
+    float scale, float offset, float *key)
+{
+	const __m256i half = _mm256_set1_epi8(15);
+	const int64_t chunk = bits == 8 ? CHUNK : CHUNK / 2;
+	__m256 total[4];
+	for (int v = 0; v < 4; v++)
+		total[v] = _mm256_setzero_ps();
+	for (int64_t from = 0; from < bytes; from += chunk) {
+		struct sums s = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+		int64_t end = from + chunk < bytes ? from + chunk : bytes;
+		for (int64_t b = from; b < end; b++) {
+			__m256i code =
+			    _mm256_loadu_si256((const __m256i *)(const void *)(codes + b * PQ_BLOCK));
+			__m256i low = _mm256_and_si256(code, half);
+			__m256i high = _mm256_and_si256(_mm256_srli_epi16(code, 4), half);
+			if (bits == 8) {
+				s = add_bytes(s, look256(tables + b * 256, code, low));
+			} else {
+				s = add_bytes(s, look16(tables + b * 32, low));
+				s = add_bytes(s, look16(tables + b * 32 + 16, high));
+			}
+		}
+		add_sums(s, total);
+	}
+	emit(total, scale, offset, key);
+}
+
+void pq_scan8_avx2(
+    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+{
+	for (int h = 0; h < PQ_BLOCK; h += 32)
+		scan(8, codes + h, bytes, tables, scale, offset, key + h);
+}
+
+void pq_scan4_avx2(
+    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+{
+	for (int h = 0; h < PQ_BLOCK; h += 32)
+		scan(4, codes + h, bytes, tables, scale, offset, key + h);
+}

@@ -1,0 +1,37 @@
+/* Kernels of product quantizers (lib/codec/pq.h): a part of the table in kernels.h.
+ *
+ * The k centroids of a sub-space, k a positive multiple of PQ_LANES, lie in panels: component i of centroid
+ * c is panels[(c / PQ_LANES · d + i) · PQ_LANES + c % PQ_LANES]. Codes lie in blocks of PQ_BLOCK vectors,
+ * byte b of vector v at b · PQ_BLOCK + v.
+ */
+#ifndef KITH_KERNELS_PQ_H
+#define KITH_KERNELS_PQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PQ_LANES = 16, PQ_BLOCK = 64 };
+
+/* Squared distances (as sums of squared differences) or inner products of x [d] and all centroids: out [k]. */
+typedef void kernel_pq_table_fn(const float *x, int64_t d, const float *panels, int64_t k, float *out);
+
+/* The two least of key[c] = half[c] − ⟨x, centroid c⟩ for each of n vectors x, vector j at x + j · stride
+ * (floats): pos [n] is where a least key is, least [n] that key, second [n] the least of all the other keys.
+ * Everything is finite and small enough that no key overflows. */
+typedef void kernel_pq_nearest_fn(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
+    const float *half, int64_t k, uint16_t *pos, float *least, float *second);
+
+/* Sums over tables for a block of codes: key[v] = offset + scale · Σ_b (entry for byte b of vector v), v = 0
+ * … PQ_BLOCK − 1. The sum is exact, the key rounded at most twice. bytes <= 65,536. */
+typedef void kernel_pq_scan_fn(
+    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key);
+
+struct pq_kernels {
+	kernel_pq_table_fn *l2sq, *ip;
+	kernel_pq_nearest_fn *nearest;
+
+	/* scan8: a table of 256 for each byte. scan4: two of 16, the first for the byte's lower half. */
+	kernel_pq_scan_fn *scan8, *scan4;
+};
+
+#endif

@@ -1,0 +1,69 @@
+/* Half-precision numbers, plain C.
+ *
+ * Both kinds are rounded on the bits of the float: adding just under half a unit, and one more where the
+ * last bit that stays is odd, carries into that bit exactly when rounding to nearest even goes up. */
+#include "kernels/ref/ref.h"
+
+enum { F16_MOST = 0x7bff, BF16_MOST = 0x7f7f, SIGN = 0x8000 };
+
+static inline uint32_t bits_of(float x)
+{
+	uint32_t u;
+	memcpy(&u, &x, sizeof u);
+	return u;
+}
+
+/* u / 2^shift, to nearest even. */
+static inline uint32_t round_shift(uint32_t u, int shift)
+{
+	return (u + (1u << (shift - 1)) - 1 + (u >> shift & 1)) >> shift;
+}
+
+/* The magnitude, at most `most`, with the sign of a float. */
+static inline uint16_t finish(uint32_t magnitude, uint32_t most, uint32_t float_bits)
+{
+	magnitude = magnitude < most ? magnitude : most;
+	return (uint16_t)(magnitude | (float_bits >> 16 & SIGN));
+}
+
+static inline uint16_t to_f16(float x)
+{
+	const uint32_t least_normal = 0x38800000; /* 2^-14 */
+	const uint32_t bias = (127 - 15) << 23;
+	uint32_t u = bits_of(x), magnitude = u & 0x7fffffff;
+	if (magnitude >= least_normal)
+		return finish(round_shift(magnitude - bias, 13), F16_MOST, u);
+	/* Smaller halves are multiples of 2^-24, the last bit of 1/2: the addition rounds to one. */
+	float y;
+	memcpy(&y, &magnitude, sizeof y);
+	return finish(bits_of(y + 0.5f) - bits_of(0.5f), F16_MOST, u);
+}
+
+void narrow_f16_ref(const float *x, int64_t n, void *half)
+{
+	for (int64_t i = 0; i < n; i++) {
+		uint16_t h = to_f16(x[i]);
+		memcpy((char *)half + 2 * i, &h, sizeof h);
+	}
+}
+
+void narrow_bf16_ref(const float *x, int64_t n, void *half)
+{
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t u = bits_of(x[i]);
+		uint16_t h = finish(round_shift(u & 0x7fffffff, 16), BF16_MOST, u);
+		memcpy((char *)half + 2 * i, &h, sizeof h);
+	}
+}
+
+void widen_f16_ref(const void *half, int64_t n, float *x)
+{
+	for (int64_t i = 0; i < n; i++)
+		x[i] = f16_at(half, i);
+}
+
+void widen_bf16_ref(const void *half, int64_t n, float *x)
+{
+	for (int64_t i = 0; i < n; i++)
+		x[i] = bf16_at(half, i);
+}

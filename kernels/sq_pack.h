@@ -1,0 +1,41 @@
+/* Eight codes of 8, 6 or 4 bits between one byte each and one after another, in a word: three steps, each
+ * of which halves the number of gaps. The first code is lowest in either form. */
+#ifndef KITH_KERNELS_SQ_PACK_H
+#define KITH_KERNELS_SQ_PACK_H
+
+#include <stdint.h>
+
+/* The lowest n bits of every field of a word, `wide` bits each. */
+static inline uint64_t sq_fields(int wide, int n)
+{
+	uint64_t field = (1ull << n) - 1;
+	for (int w = wide; w < 64; w *= 2)
+		field |= field << w;
+	return field;
+}
+
+/* Codes in bytes, whose spare bits are 0, to a string of 8 · bits bits. */
+static inline uint64_t sq_pack(uint64_t x, int bits)
+{
+	if (bits == 8)
+		return x;
+	for (int wide = 8, n = bits; wide < 64; wide *= 2, n *= 2) {
+		uint64_t low = sq_fields(2 * wide, n);
+		x = (x & low) | (x & low << wide) >> (wide - n);
+	}
+	return x;
+}
+
+/* And back; bits beyond the string do not matter. */
+static inline uint64_t sq_unpack(uint64_t x, int bits)
+{
+	if (bits == 8)
+		return x;
+	for (int wide = 32, n = 4 * bits; wide >= 8; wide /= 2, n /= 2) {
+		uint64_t low = sq_fields(2 * wide, n);
+		x = (x & low) | (x << (wide - n) & low << wide);
+	}
+	return x;
+}
+
+#endif

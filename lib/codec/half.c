@@ -1,0 +1,117 @@
+/* fp16, bf16: floats rounded to two bytes.
+ *
+ * fp16 is IEEE binary16: 11 significant bits, but nothing beyond ±65504, which larger values become. bf16 is
+ * the upper half of a float: 8 significant bits over the whole range. Rounding is to nearest even. Rows are
+ * scored as they are, widened on the way; with u = 2^-24 and e = (d + 8) · u the relative error of a sum of d
+ * terms,
+ *
+ *   L2:  Σ (q_i − x_i)² has relative error e;
+ *   IP:  Σ q_i x_i is off by at most e ‖q‖ ‖x‖, where ‖x‖ is measured block by block.
+ */
+#include "lib/codec/codec.h"
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct codec_ops fp16_ops, bf16_ops;
+
+static bool is_fp16(const struct codec *codec)
+{
+	return codec->ops == &fp16_ops;
+}
+
+static void half_word(const struct codec *codec, char *word)
+{
+	strcpy(word, is_fp16(codec) ? "SQfp16" : "SQbf16");
+}
+
+static size_t half_row_bytes(const struct codec *codec)
+{
+	return (size_t)codec->dim * 2;
+}
+
+static void half_encode(const struct codec *codec, int64_t n, const float *x, uint8_t *code)
+{
+	const struct kernels *kern = kernels();
+	(is_fp16(codec) ? kern->narrow_f16 : kern->narrow_bf16)(x, n * codec->dim, code);
+}
+
+static void half_decode(const struct codec *codec, const uint8_t *code, float *x)
+{
+	const struct kernels *kern = kernels();
+	(is_fp16(codec) ? kern->widen_f16 : kern->widen_bf16)(code, codec->dim, x);
+}
+
+/* A query: this, and the floats of it. */
+struct half_query {
+	double norm;
+	bool ip;
+	_Alignas(64) float q[];
+};
+
+static size_t half_query_bytes(const struct codec *codec)
+{
+	return sizeof(struct half_query) + (size_t)codec->dim * sizeof(float);
+}
+
+static void half_query_begin(const struct codec *codec, const float *q, bool ip, void *state)
+{
+	struct half_query *query = state;
+	query->ip = ip;
+	query->norm = sqrt(kernels()->ip_exact(q, q, codec->dim));
+	memcpy(query->q, q, (size_t)codec->dim * sizeof *q);
+}
+
+/* Upper bound of the norms of n rows. A square may lose up to 2^-149, so what is added covers all of them. */
+static double largest_norm(const struct codec *codec, const uint8_t *rows, int64_t n)
+{
+	const struct kernels *kern = kernels();
+	float sq[ROWS_BLOCK], most = 0;
+	(is_fp16(codec) ? kern->normsq_f16 : kern->normsq_bf16)(
+	    rows, half_row_bytes(codec), n, codec->dim, sq);
+	for (int64_t i = 0; i < n; i++)
+		most = sq[i] > most ? sq[i] : most;
+	return sqrt((double)most + (double)codec->dim * 0x1p-126) * (1 + 1e-2);
+}
+
+static struct slack half_scan(
+    const struct codec *codec, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key)
+{
+	const struct kernels *kern = kernels();
+	const struct half_query *query = state;
+	size_t stride = half_row_bytes(codec);
+	const uint8_t *rows = codes + (size_t)first * stride;
+	double e = (double)(codec->dim + 8) * 0x1p-24;
+	if (!query->ip) {
+		(is_fp16(codec) ? kern->l2sq_f16 : kern->l2sq_bf16)(
+		    query->q, rows, stride, n, codec->dim, key);
+		return (struct slack){.rel = e};
+	}
+	(is_fp16(codec) ? kern->ip_f16 : kern->ip_bf16)(query->q, rows, stride, n, codec->dim, key);
+	for (int64_t i = 0; i < n; i++)
+		key[i] = -key[i];
+	return (struct slack){.abs = e * query->norm * largest_norm(codec, rows, n)};
+}
+
+#define HALF_OPS                                                                                             \
+	{                                                                                                    \
+		.type = KITH_F32, .kind = ROWS_CODE, .normalizes = true, .planes = 1, .word = half_word,     \
+		.row_bytes = half_row_bytes, .clone = codec_clone_plain, .free = codec_free_plain,           \
+		.memory = codec_memory_plain, .check = coded_check, .write = coded_write,                    \
+		.encode = half_encode, .decode = half_decode, .query_bytes = half_query_bytes,               \
+		.query_begin = half_query_begin, .scan = half_scan                                           \
+	}
+
+static const struct codec_ops fp16_ops = HALF_OPS, bf16_ops = HALF_OPS;
+
+kith_status codec_new_fp16(struct codec **out, int64_t dim, bool cosine)
+{
+	return codec_new_plain(out, &fp16_ops, dim, cosine);
+}
+
+kith_status codec_new_bf16(struct codec **out, int64_t dim, bool cosine)
+{
+	return codec_new_plain(out, &bf16_ops, dim, cosine);
+}

@@ -1,0 +1,205 @@
+/* k-means: which points are learnt from, several starts, what is handed out.
+ *
+ * More points than max_points per centroid teach nothing new and are sampled, without weightless ones unless
+ * they are needed to make up k. The sample is copied; all points are used where they are. Everything is
+ * computed in memory of its own and copied out at the end, so a failure leaves the caller's arrays alone.
+ */
+#include "lib/learn/kmeans.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/learn/lloyd.h"
+#include "lib/search/nearest.h"
+
+#include <math.h>
+#include <string.h>
+
+/* From here on two-level training pays without being asked for. */
+static const int64_t HIERARCHICAL_FROM = 16384;
+
+struct kmeans {
+	const kith_kmeans_options *options;
+	struct points all;
+	struct lloyd l; /* over all points or the sample */
+	bool two_levels;
+	bool wants_labels, wants_objective;
+	float *sample, *sample_weights;
+	float *best;        /* [k × dim] centroids of the best start so far */
+	double *objectives; /* [2 × iterations]: the best start's, the present one's */
+	int32_t *labels;    /* [n] if wanted and there is a sample, else NULL */
+	double *keys;       /* likewise */
+	double objective;   /* of the best start, later the final one */
+	struct progress progress;
+};
+
+/* Take `wanted` of the `eligible` points at random, in order (as random_sample does). */
+static bool take_sample(
+    struct kmeans *m, int64_t wanted, int64_t eligible, bool positive, struct random *random)
+{
+	const struct points *p = &m->all;
+	m->sample = mem_alloc((size_t)wanted, (size_t)p->dim * sizeof *m->sample);
+	if (p->weights)
+		m->sample_weights = mem_alloc((size_t)wanted, sizeof *m->sample_weights);
+	if (!m->sample || (p->weights && !m->sample_weights))
+		return false;
+	int64_t taken = 0;
+	for (int64_t i = 0; taken < wanted; i++) {
+		if ((positive && !(p->weights[i] > 0)) || random_below(random, eligible--) >= wanted - taken)
+			continue;
+		memcpy(m->sample + taken * p->dim, point_at(p, i), (size_t)p->dim * sizeof *m->sample);
+		if (p->weights)
+			m->sample_weights[taken] = p->weights[i];
+		taken++;
+	}
+	m->l.points =
+	    (struct points){.n = wanted, .dim = p->dim, .x = m->sample, .weights = m->sample_weights};
+	return true;
+}
+
+static bool choose_points(struct kmeans *m)
+{
+	const struct points *p = &m->all;
+	int64_t most;
+	m->l.points = *p;
+	if (m->options->max_points == 0 || __builtin_mul_overflow(m->l.k, m->options->max_points, &most) ||
+	    p->n <= most)
+		return true;
+	int64_t eligible = 0;
+	for (int64_t i = 0; p->weights && i < p->n; i++)
+		eligible += p->weights[i] > 0;
+	bool positive = p->weights && eligible >= m->l.k;
+	if (!positive)
+		eligible = p->n;
+	struct random random = random_begin(m->options->seed, 0);
+	return take_sample(m, eligible < most ? eligible : most, eligible, positive, &random);
+}
+
+static kith_status begin(struct kmeans *m)
+{
+	size_t cells = (size_t)m->l.k * (size_t)m->all.dim;
+	bool ready = choose_points(m);
+	m->l.centroids = mem_alloc(cells, sizeof *m->l.centroids);
+	m->best = mem_alloc(cells, sizeof *m->best);
+	m->objectives = mem_alloc(2 * (size_t)m->options->iterations, sizeof *m->objectives);
+	ready = ready && m->l.centroids && m->best && m->objectives;
+	if (ready && m->wants_labels && m->sample) {
+		m->labels = mem_alloc((size_t)m->all.n, sizeof *m->labels);
+		m->keys = m->wants_objective ? mem_alloc((size_t)m->all.n, sizeof *m->keys) : NULL;
+		ready = m->labels && (m->keys || !m->wants_objective);
+	}
+	if (!ready)
+		return fail(KITH_NOMEM, "no memory for k-means: %lld centroids of %lld points",
+		    (long long)m->l.k, (long long)m->all.n);
+	return lloyd_begin(&m->l);
+}
+
+static void end(struct kmeans *m)
+{
+	lloyd_end(&m->l);
+	mem_free(m->sample);
+	mem_free(m->sample_weights);
+	mem_free(m->l.centroids);
+	mem_free(m->best);
+	mem_free(m->objectives);
+	mem_free(m->labels);
+	mem_free(m->keys);
+}
+
+static int64_t count_steps(const struct kmeans *m)
+{
+	int64_t pass = m->l.points.n * m->l.k, one = m->options->iterations * pass;
+	if (m->two_levels)
+		one = levels_steps(&m->l, m->options);
+	if (m->options->restarts > 1)
+		one += pass;
+	return m->options->restarts * one + (m->wants_labels ? m->all.n * m->l.k : pass);
+}
+
+/* One start; it becomes the best if it is. */
+static kith_status run_start(struct kmeans *m, int start, const float *given)
+{
+	struct lloyd *l = &m->l;
+	size_t bytes = (size_t)l->k * (size_t)l->points.dim * sizeof(float);
+	double objective, *objectives = m->objectives + m->options->iterations;
+	struct random random = random_begin(m->options->seed, (uint64_t)start + 1);
+	if (m->options->init == KITH_KMEANS_GIVEN)
+		memcpy(l->centroids, given, bytes);
+	for (int64_t i = 0; i < l->points.n; i++)
+		l->labels[i] = -1;
+	kith_status status = (m->two_levels ? levels_run : lloyd_run)(l, m->options, random, objectives);
+	if (status == KITH_OK && m->options->restarts > 1)
+		status = lloyd_assign(l, &objective);
+	if (status || (start > 0 && !(objective < m->objective)))
+		return status;
+	m->objective = objective;
+	memcpy(m->best, l->centroids, bytes);
+	memcpy(m->objectives, objectives, (size_t)m->options->iterations * sizeof *objectives);
+	return KITH_OK;
+}
+
+/* Labels and objective of the best centroids. */
+static kith_status evaluate(struct kmeans *m)
+{
+	struct lloyd *l = &m->l;
+	memcpy(l->centroids, m->best, (size_t)l->k * (size_t)l->points.dim * sizeof(float));
+	if (!m->labels)
+		return m->wants_labels || m->wants_objective ? lloyd_assign(l, &m->objective) : KITH_OK;
+	struct nearest what = {.rows = l->centroids, .k = l->k, .dim = l->points.dim, .ip = l->spherical};
+	what.threads = l->threads;
+	what.progress = l->progress;
+	what.step = l->k;
+	struct rows rows = rows_of_array(KITH_F32, m->all.n, m->all.dim, m->all.x, 0);
+	kith_status status = nearest_find(&what, &rows, NULL, m->labels, m->keys);
+	m->objective = 0;
+	for (int64_t i = 0; m->keys && i < m->all.n; i++)
+		m->objective += weight_at(&m->all, i) * m->keys[i];
+	return status;
+}
+
+static kith_status run(struct kmeans *m, const float *given)
+{
+	progress_begin(
+	    &m->progress, m->options->progress, m->options->progress_data, "k-means", count_steps(m));
+	m->l.progress = &m->progress;
+	kith_status status = KITH_OK;
+	for (int start = 0; status == KITH_OK && start < m->options->restarts; start++)
+		status = run_start(m, start, given);
+	if (status == KITH_OK)
+		status = evaluate(m);
+	kith_status told = progress_end(&m->progress);
+	return status && status != KITH_CANCELLED ? status : told;
+}
+
+kith_status kmeans_run(int64_t dim, int64_t n, const float *x, int64_t k, float *centroids, int32_t *labels,
+    int64_t *found, double *objective, const kith_kmeans_options *options)
+{
+	struct kmeans m = {.options = options};
+	m.all = (struct points){.n = n, .dim = dim, .x = x, .weights = options->weights};
+	m.l.k = m.l.step = n < k ? n : k;
+	m.l.spherical = options->spherical;
+	m.l.threads = threads_resolve(options->threads);
+	m.wants_labels = labels != NULL;
+	m.wants_objective = objective != NULL;
+	bool many = options->hierarchical > 0 || (options->hierarchical < 0 && k >= HIERARCHICAL_FROM);
+	m.two_levels = many && options->init != KITH_KMEANS_GIVEN && m.l.k > 1;
+	kith_status status = KITH_OK;
+	if (m.l.k > 0)
+		status = begin(&m);
+	if (status == KITH_OK && m.l.k > 0)
+		status = run(&m, centroids);
+	if (status == KITH_OK) {
+		memcpy(centroids, m.best, (size_t)m.l.k * (size_t)dim * sizeof *centroids);
+		if (labels)
+			memcpy(labels, m.labels ? m.labels : m.l.labels, (size_t)n * sizeof *labels);
+		if (found)
+			*found = m.l.k;
+		if (objective)
+			*objective = m.objective;
+		if (options->objectives)
+			memcpy(options->objectives, m.objectives,
+			    (size_t)options->iterations * sizeof *m.objectives);
+	}
+	end(&m);
+	return status;
+}

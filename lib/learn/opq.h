@@ -1,0 +1,25 @@
+/* Optimised product quantization (Ge, He, Ke & Sun, CVPR 2013). */
+#ifndef KITH_LEARN_OPQ_H
+#define KITH_LEARN_OPQ_H
+
+#include <kith/library.h>
+
+#include "lib/learn/linear.h"
+
+/* Training vectors that it takes at least: the centroids of a sub-quantizer. */
+enum { OPQ_LEAST = 256 };
+
+struct opq {
+	int64_t out; /* a multiple of m */
+	int64_t m;   /* sub-quantizers to suit */
+	uint64_t seed;
+	int threads;
+	kith_progress progress; /* NULL: none */
+	void *progress_data;
+};
+
+/* Learn a rotation of rows (n >= OPQ_LEAST) to `out` dimensions, and the way back. Errors: NOMEM, CANCELLED. */
+kith_status opq_learn(
+    const struct opq *opq, const struct rows *rows, struct linear *there, struct linear *back);
+
+#endif

@@ -1,0 +1,104 @@
+/* PCA: y = S V (x − mean), the rows of V the principal axes with the largest variances λ, S = 1, or λ^-½ to
+ * whiten, and a random rotation after that if wanted. The way back is the best approximation in the space
+ * that was kept: x = Vᵀ S⁻¹ y + mean.
+ */
+#include "lib/learn/pca.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+#include "lib/learn/matrix.h"
+#include "lib/learn/rotation.h"
+#include "lib/learn/sample.h"
+#include "lib/learn/vector.h"
+
+#include <math.h>
+
+/* Training vectors per dimension, at most; more would not change a float. */
+enum { POINTS_PER_DIM = 1000 };
+
+/* A variance this far below the largest is the rounding of floats. */
+static const double LEAST_VARIANCE = 1e-12;
+
+struct work {
+	double *values;  /* [in] */
+	double *axes;    /* [in × in]; of which `out` rows become the map */
+	double *back;    /* [out × in], the way back, transposed */
+	double *turn;    /* [out × out] */
+	double *turned;  /* [out × in] */
+	double *inverse; /* [in × out] */
+};
+
+static bool work_init(struct work *w, int64_t in, int64_t out)
+{
+	size_t wide = (size_t)in * (size_t)out;
+	*w = (struct work){.values = mem_alloc((size_t)in, sizeof(double))};
+	w->axes = mem_alloc((size_t)in * (size_t)in, sizeof *w->axes);
+	w->back = mem_alloc(wide, sizeof *w->back);
+	w->turn = mem_alloc((size_t)out * (size_t)out, sizeof *w->turn);
+	w->turned = mem_alloc(wide, sizeof *w->turned);
+	w->inverse = mem_alloc(wide, sizeof *w->inverse);
+	return w->values && w->axes && w->back && w->turn && w->turned && w->inverse;
+}
+
+static void work_free(struct work *w)
+{
+	mem_free(w->values);
+	mem_free(w->axes);
+	mem_free(w->back);
+	mem_free(w->turn);
+	mem_free(w->turned);
+	mem_free(w->inverse);
+}
+
+/* Scale axis i to unit variance, and the way back to the opposite. */
+static void whiten_axis(const struct work *w, int64_t in, int64_t i, double unit)
+{
+	double deviation = unit * sqrt(fmax(w->values[i], 0));
+	bool varies = w->values[i] > LEAST_VARIANCE * w->values[0] && isfinite((float)(1 / deviation));
+	vector_scale(in, varies ? 1 / deviation : 0, w->axes + i * in);
+	vector_scale(in, varies ? deviation : 0, w->back + i * in);
+}
+
+static kith_status make_maps(const struct pca *pca, const struct sample *sample, struct work *w,
+    struct linear *there, struct linear *back)
+{
+	int64_t in = sample->dim, out = pca->out;
+	const double *map = w->axes, *inverse = w->back;
+	for (int64_t i = 0; i < out * in; i++)
+		w->back[i] = w->axes[i];
+	for (int64_t i = 0; pca->whiten && i < out; i++)
+		whiten_axis(w, in, i, sample->unit);
+	if (pca->rotate) {
+		kith_status status = rotation_matrix(out, out, pca->seed, pca->threads, w->turn);
+		if (status)
+			return status;
+		/* (R S V)⁻¹ = Vᵀ S⁻¹ Rᵀ is the transpose of R (S⁻¹ V). */
+		matrix_multiply(out, out, in, w->turn, w->back, pca->threads, w->turned);
+		matrix_transpose(out, in, w->turned, w->inverse);
+		matrix_multiply(out, out, in, w->turn, w->axes, pca->threads, w->turned);
+		map = w->turned;
+	} else {
+		matrix_transpose(out, in, inverse, w->inverse);
+	}
+	return linear_init_both(there, back, in, out, map, w->inverse, sample->mean);
+}
+
+kith_status pca_learn(
+    const struct pca *pca, const struct rows *rows, struct linear *there, struct linear *back)
+{
+	struct sample sample;
+	struct work w;
+	kith_status status = sample_init(&sample, rows, POINTS_PER_DIM * rows->dim, pca->seed, pca->centred);
+	if (status)
+		return status;
+	if (!work_init(&w, rows->dim, pca->out))
+		status = fail_nomem(
+		    "principal components", (size_t)rows->dim * (size_t)rows->dim * sizeof *w.axes);
+	if (status == KITH_OK)
+		status = sample_axes(&sample, pca->threads, w.values, w.axes);
+	if (status == KITH_OK)
+		status = make_maps(pca, &sample, &w, there, back);
+	work_free(&w);
+	sample_free(&sample);
+	return status;
+}

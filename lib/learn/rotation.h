@@ -1,0 +1,15 @@
+/* Random rotations. */
+#ifndef KITH_LEARN_ROTATION_H
+#define KITH_LEARN_ROTATION_H
+
+#include "lib/learn/linear.h"
+
+/* A rotation of max(in, out) dimensions, uniform among all, cut to a [out × in]: its rows are orthonormal if
+ * out <= in, its columns if in <= out. Errors: NOMEM. */
+kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads, double *a);
+
+/* The same as a map and its transpose, the way back. */
+kith_status rotation_learn(
+    int64_t in, int64_t out, uint64_t seed, int threads, struct linear *there, struct linear *back);
+
+#endif

@@ -1,0 +1,264 @@
+/* The ground floor: checked sizes, allocation and buffers, progress, running tasks. */
+#include "tests/support/support.h"
+
+/* An old name of Check's for ck_abort_msg. */
+#undef fail
+
+#include "lib/base/alloc.h"
+#include "lib/base/progress.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+
+#include <omp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+START_TEST(size_arithmetic)
+{
+	size_t out = 1;
+	REQUIRE(size_mul(0, SIZE_MAX, &out) && out == 0);
+	REQUIRE(size_mul(SIZE_MAX, 1, &out) && out == SIZE_MAX);
+	REQUIRE(size_mul(SIZE_MAX / 2, 2, &out) && out == SIZE_MAX - 1);
+	REQUIRE(!size_mul(SIZE_MAX / 2 + 1, 2, &out));
+	REQUIRE(!size_mul(SIZE_MAX, SIZE_MAX, &out));
+	REQUIRE(size_add(SIZE_MAX, 0, &out) && out == SIZE_MAX);
+	REQUIRE(size_add(5, 6, &out) && out == 11);
+	REQUIRE(!size_add(SIZE_MAX, 1, &out));
+}
+END_TEST
+
+START_TEST(allocation)
+{
+	int64_t live = alloc_live();
+	static const size_t sizes[] = {0, 1, 63, 64, 65, 4096, 3 << 20};
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		char *p = mem_alloc(sizes[i], 1), *z = mem_zalloc(1, sizes[i]);
+		REQUIRE(p && z && (uintptr_t)p % 64 == 0 && (uintptr_t)z % 64 == 0);
+		for (size_t j = 0; j < sizes[i]; j++)
+			REQUIRE(z[j] == 0);
+		memset(p, 1, sizes[i]);
+		REQUIRE(alloc_live() == live + 2);
+		mem_free(p);
+		mem_free(z);
+	}
+	mem_free(NULL);
+	REQUIRE(alloc_live() == live);
+	REQUIRE(!mem_alloc(SIZE_MAX, 2) && !mem_alloc(SIZE_MAX / 2, 2) && !mem_alloc(SIZE_MAX, 1));
+	REQUIRE(!mem_zalloc((size_t)1 << 62, 4));
+	char *copy = mem_strdup("kith");
+	ck_assert_str_eq(copy, "kith");
+	mem_free(copy);
+	REQUIRE(alloc_live() == live);
+}
+END_TEST
+
+START_TEST(failing)
+{
+	void *p;
+	alloc_fail_at(2, false);
+	p = mem_alloc(1, 1);
+	REQUIRE(p && !mem_alloc(1, 1));
+	mem_free(p);
+	p = mem_alloc(1, 1);
+	REQUIRE(p && alloc_count() == 3);
+	mem_free(p);
+	alloc_fail_at(1, true);
+	REQUIRE(!mem_alloc(1, 1) && !mem_zalloc(1, 1) && !mem_strdup(""));
+	alloc_fail_at(0, true);
+	p = mem_alloc(1, 1);
+	REQUIRE(p);
+	mem_free(p);
+}
+END_TEST
+
+/* Byte i of a buffer that has been filled up to n. */
+static char mark(size_t i)
+{
+	return (char)(i * 31 + (i >> 9));
+}
+
+static void check_marks(const struct buffer *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		REQUIRE(b->data[i] == mark(i));
+}
+
+/* Growing from bytes through the border between heap and mapping, in uneven steps. */
+START_TEST(buffer_grows)
+{
+	struct buffer b = {0};
+	size_t n = 0, moves = 0;
+	int64_t live = alloc_live();
+	buffer_free(&b);
+	while (n < 6 << 20) {
+		size_t more = 1 + n / 9, before = b.capacity;
+		REQUIRE(buffer_reserve(&b, n + more, _i));
+		REQUIRE(b.capacity >= n + more && (uintptr_t)b.data % 64 == 0);
+		REQUIRE(alloc_live() == live + 1);
+		moves += b.capacity != before;
+		for (size_t i = n; i < n + more; i++)
+			b.data[i] = mark(i);
+		n += more;
+		if (n < 70000 || n > 6 << 20)
+			check_marks(&b, n);
+		/* Less changes nothing. */
+		char *data = b.data;
+		REQUIRE(buffer_reserve(&b, n / 2, _i) && b.data == data);
+	}
+	check_marks(&b, n);
+	REQUIRE(moves > 3);
+	if (_i == 4)
+		REQUIRE(moves < 45);
+	buffer_free(&b);
+	REQUIRE(!b.data && b.capacity == 0 && alloc_live() == live);
+}
+END_TEST
+
+START_TEST(buffer_fails)
+{
+	static const size_t sizes[] = {100, 5000, 2 << 20, 8 << 20};
+	struct buffer b = {0};
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct buffer before = b;
+		alloc_fail_at(1, false);
+		REQUIRE(!buffer_reserve(&b, sizes[i], 0));
+		REQUIRE(b.data == before.data && b.capacity == before.capacity);
+		REQUIRE(!buffer_reserve(&b, SIZE_MAX, 0) && !buffer_reserve(&b, SIZE_MAX / 2, 4));
+		REQUIRE(b.data == before.data && b.capacity == before.capacity);
+		check_marks(&b, before.capacity);
+		alloc_fail_at(0, false);
+		REQUIRE(buffer_reserve(&b, sizes[i], 0));
+		for (size_t j = before.capacity; j < b.capacity; j++)
+			b.data[j] = mark(j);
+	}
+	buffer_free(&b);
+}
+END_TEST
+
+/* ---- progress ---- */
+
+struct told {
+	int calls, cancel_at;
+	int64_t last;
+};
+
+static int tell(void *data, const char *stage, int64_t done, int64_t total)
+{
+	struct told *told = data;
+	ck_assert_str_eq(stage, "stage");
+	REQUIRE(done >= told->last && done <= total && total == 1000);
+	told->last = done;
+	return ++told->calls == told->cancel_at;
+}
+
+START_TEST(progress_tells)
+{
+	struct progress p;
+	struct told told = {0};
+	progress_begin(&p, tell, &told, "stage", 1000);
+	REQUIRE(told.calls == 1 && told.last == 0);
+	for (int i = 0; i < 100; i++)
+		REQUIRE(progress_add(&p, 5));
+	REQUIRE(told.calls <= 3); /* not every time */
+	/* But again after a while. */
+	int calls = told.calls;
+	struct timespec pause = {0, 60 * 1000 * 1000};
+	nanosleep(&pause, NULL);
+	REQUIRE(progress_add(&p, 5) && told.calls == calls + 1 && told.last == 505);
+	REQUIRE(!progress_cancelled(&p));
+	OK(progress_end(&p));
+	REQUIRE(told.last == 1000);
+}
+END_TEST
+
+START_TEST(progress_cancels)
+{
+	struct progress p;
+	struct told told = {.cancel_at = 1};
+	progress_begin(&p, tell, &told, "stage", 1000);
+	REQUIRE(!progress_add(&p, 5) && !progress_add(&p, 5) && progress_cancelled(&p));
+	FAILS(progress_end(&p), KITH_CANCELLED, "stage");
+	REQUIRE(told.calls == 1); /* who has cancelled is left in peace */
+	told = (struct told){.cancel_at = 2};
+	progress_begin(&p, tell, &told, "stage", 1000);
+	FAILS(progress_end(&p), KITH_CANCELLED, "stage");
+	progress_begin(&p, NULL, NULL, "stage", 1000);
+	REQUIRE(progress_add(&p, 2000));
+	OK(progress_end(&p));
+}
+END_TEST
+
+/* ---- threads ---- */
+
+enum { TASKS = 500 };
+
+struct job {
+	_Atomic int runs[TASKS], busy[64];
+	_Atomic int64_t last;
+	int threads;
+	bool ordered;
+};
+
+static void task(void *arg, int64_t number, int worker)
+{
+	struct job *job = arg;
+	REQUIRE(worker >= 0 && worker < job->threads);
+	REQUIRE(atomic_fetch_add(&job->busy[worker], 1) == 0); /* a worker does one thing at a time */
+	atomic_fetch_add(&job->runs[number], 1);
+	job->ordered = job->ordered && (job->threads > 1 || number == job->last + 1);
+	job->last = number;
+	atomic_fetch_sub(&job->busy[worker], 1);
+}
+
+START_TEST(tasks)
+{
+	static const int threads[] = {1, 2, 3, 16};
+	static const int64_t counts[] = {0, 1, 2, 5, TASKS};
+	for (int i = 0; i < 4; i++)
+		for (int j = 0; j < 5; j++) {
+			struct job job = {.last = -1, .threads = threads[i], .ordered = true};
+			threads_run(threads[i], counts[j], task, &job);
+			REQUIRE(job.ordered);
+			for (int64_t k = 0; k < TASKS; k++)
+				REQUIRE(job.runs[k] == (k < counts[j]));
+		}
+	REQUIRE(threads_resolve(3) == 3 && threads_resolve(1) == 1 && threads_resolve(0) >= 1);
+	int inside[2] = {0, 0};
+#pragma omp parallel num_threads(2)
+	inside[omp_get_thread_num()] = threads_resolve(3);
+	/* No threads of ours inside somebody's parallel region. */
+	REQUIRE(inside[0] == 1 && inside[1] <= 1);
+}
+END_TEST
+
+START_TEST(messages)
+{
+	char longer[2000];
+	memset(longer, 'x', sizeof longer);
+	longer[sizeof longer - 1] = '\0';
+	REQUIRE(fail(KITH_IO, "%s", longer) == KITH_IO && strlen(kith_last_error()) == 511);
+	REQUIRE(fail(KITH_INVALID, "n is %d", 5) == KITH_INVALID);
+	ck_assert_str_eq(kith_last_error(), "n is 5");
+	FAILS(fail_nomem("apples", 17), KITH_NOMEM, "17 bytes of apples");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("base");
+	TCase *t = tcase_create("base");
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, size_arithmetic);
+	tcase_add_test(t, allocation);
+	tcase_add_test(t, failing);
+	tcase_add_loop_test(t, buffer_grows, 0, 5);
+	tcase_add_test(t, buffer_fails);
+	tcase_add_test(t, progress_tells);
+	tcase_add_test(t, progress_cancels);
+	tcase_add_test(t, tasks);
+	tcase_add_test(t, messages);
+	suite_add_tcase(suite, t);
+	return run_suite(suite);
+}
