@@ -39,10 +39,11 @@ typedef struct kith_search_options {
 	kith_search_stats *stats; /* out; NULL: none */
 	int64_t nprobe;           /* inverted files: lists to look at; 0: 8; more than nlist: all */
 	int64_t max_codes;        /* inverted files: no further list after so many vectors; 0: no limit */
+	float k_factor;           /* refining: candidates per result, >= 1; 0: 4 */
 } kith_search_options;
 #define KITH_SEARCH_OPTIONS                                                                                  \
 	{                                                                                                    \
-		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0                                 \
+		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0                               \
 	}
 
 /* Options of training, adding and updating. */

@@ -47,6 +47,12 @@ void kernels_avx512(struct kernels *table)
 	table->widen_i8 = widen_i8_avx512;
 	table->select_le = select_le_avx512;
 	table->quantize = quantize_avx512;
+	table->pq.l2sq = pq_l2sq_avx512;
+	table->pq.ip = pq_ip_avx512;
+	table->pq.nearest = pq_nearest_avx512;
+	table->pq.scan4 = pq_scan4_avx512;
+	if (__builtin_cpu_supports("avx512vbmi"))
+		table->pq.scan8 = pq_scan8_avx512;
 	table->pack = pack_avx512;
 	table->tile_f32 = tile_f32_avx512;
 	table->tile_i8 = tile_i8_avx512;

@@ -63,6 +63,10 @@ uint64_t tile_i8_neon(const uint32_t *panel, int64_t k, const int8_t *q, size_t 
     const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
     uint64_t *mask, float *keys);
 
+kernel_pq_table_fn pq_l2sq_neon, pq_ip_neon;
+kernel_pq_nearest_fn pq_nearest_neon;
+kernel_pq_scan_fn pq_scan8_neon, pq_scan4_neon;
+
 /* Up to 15 bytes, the rest zero. Two loads that may overlap, or three bytes, cover every length. */
 ALWAYS_INLINE uint8x16_t load_part(const void *p, int64_t n)
 {

@@ -96,6 +96,9 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 	if (full->nprobe < 0 || full->max_codes < 0)
 		return fail(KITH_INVALID, "options: nprobe is %lld, max_codes %lld; they cannot be negative",
 		    (long long)full->nprobe, (long long)full->max_codes);
+	if (full->k_factor != 0 && !(full->k_factor >= 1 && full->k_factor <= (float)KITH_MAX_K))
+		return fail(KITH_INVALID, "options: k_factor is %g; it must be 0 (default) or 1 … %d",
+		    (double)full->k_factor, KITH_MAX_K);
 	status = check_threads(full->threads);
 	/* The searches of a call (or of a stream's life) add up in it. */
 	if (status == KITH_OK && full->stats)

@@ -81,8 +81,8 @@ static void fp32_write(
 	}
 }
 
-/* Bounds of a block: of its rows from `from` on, and what is known of those before. */
-static void block_bound(struct codes *codes, int64_t block, int64_t from)
+/* Bounds of a block: of its rows from `first` on, and what is known of those before. */
+static void block_bound(struct codes *codes, int64_t block, int64_t first)
 {
 	static const uint16_t zeros[CHUNK];
 	const struct kernels *kern = kernels();
@@ -90,7 +90,7 @@ static void block_bound(struct codes *codes, int64_t block, int64_t from)
 	double err = 0, norm = 0;
 	int64_t dim = codes->codec->dim, end = (block + 1) * ROWS_BLOCK;
 	end = end < codes->n ? end : codes->n;
-	for (int64_t i = from; i < end; i++) {
+	for (int64_t i = first; i < end; i++) {
 		size_t offset = (size_t)i * fp32_row_bytes(codes->codec);
 		const uint16_t *upper = (const uint16_t *)(const void *)(codes->plane[0].data + offset);
 		const uint16_t *lower = (const uint16_t *)(const void *)(codes->plane[1].data + offset);
@@ -106,7 +106,7 @@ static void block_bound(struct codes *codes, int64_t block, int64_t from)
 		norm = fmax(norm, row_norm);
 	}
 	struct rows_bound *bounds = (struct rows_bound *)(void *)codes->bounds.data;
-	struct rows_bound before = from > block * ROWS_BLOCK ? bounds[block] : (struct rows_bound){0, 0};
+	struct rows_bound before = first > block * ROWS_BLOCK ? bounds[block] : (struct rows_bound){0, 0};
 	bounds[block].err = fmaxf(before.err, float_up(sqrt(err) * (1 + 1e-12)));
 	bounds[block].norm = fmaxf(before.norm, float_up(sqrt(norm) * (1 + 1e-12)));
 }

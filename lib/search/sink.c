@@ -62,6 +62,18 @@ void sink_free(struct sink *sink)
 	sink->count = NULL;
 }
 
+void sink_part(struct sink *part, const struct sink *sink, int64_t from, int64_t n)
+{
+	*part = (struct sink){
+	    .nq = n, .k = sink->k, .radius = sink->radius, .lock = PTHREAD_MUTEX_INITIALIZER};
+	if (sink->k) {
+		part->best = sink->best + from * sink->k;
+		part->count = sink->count + from;
+	} else {
+		part->lists = sink->lists + from;
+	}
+}
+
 double sink_bound(const struct sink *sink, int64_t q)
 {
 	if (!sink->k)

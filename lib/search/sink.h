@@ -37,6 +37,10 @@ kith_status sink_init_topk(struct sink *sink, int64_t nq, int64_t k);
 kith_status sink_init_range(struct sink *sink, int64_t nq, double radius);
 void sink_free(struct sink *sink);
 
+/* Make *part a sink over queries from … from + n − 1 of another: what it is given, the other one gets. It is not
+ * to be freed. */
+void sink_part(struct sink *part, const struct sink *sink, int64_t from, int64_t n);
+
 /* No key above this is of use to query q any more; +∞ while the list is not full. */
 double sink_bound(const struct sink *sink, int64_t q);
 

@@ -80,25 +80,30 @@ static bool continues(const struct ids *ids, int64_t n, const int64_t *added)
 	return true;
 }
 
-kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added)
+kith_status ids_prepare_append(struct ids *ids, int64_t n, const int64_t *added)
 {
 	if (n > IDS_MAX - ids->n)
 		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
 		    (long long)IDS_MAX);
+	if (!added && n > INT64_MAX - ids->next)
+		return fail(KITH_INVALID, "ids: no free ids above %lld", (long long)ids->next);
+	return continues(ids, n, added) ? KITH_OK : make_list(ids, ids->n + n);
+}
+
+kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added)
+{
+	for (int64_t i = 0; added && i < n; i++)
+		if (added[i] < 0 || added[i] == INT64_MAX)
+			return fail(KITH_INVALID, "ids[%lld] is %lld; ids are 0 … 2^63 − 2", (long long)i,
+			    (long long)added[i]);
+	kith_status status = ids_prepare_append(ids, n, added);
+	if (status)
+		return status;
 	if (continues(ids, n, added)) {
 		ids->n += n;
 		ids->next = ids->n;
 		return KITH_OK;
 	}
-	if (!added && n > INT64_MAX - ids->next)
-		return fail(KITH_INVALID, "ids: no free ids above %lld", (long long)ids->next);
-	for (int64_t i = 0; added && i < n; i++)
-		if (added[i] < 0 || added[i] == INT64_MAX)
-			return fail(KITH_INVALID, "ids[%lld] is %lld; ids are 0 … 2^63 − 2", (long long)i,
-			    (long long)added[i]);
-	kith_status status = make_list(ids, ids->n + n);
-	if (status)
-		return status;
 	int64_t *list = (int64_t *)(void *)ids->list.data, before = ids->n, next = ids->next;
 	for (int64_t i = 0; i < n; i++) {
 		int64_t id = added ? added[i] : next;

@@ -26,6 +26,9 @@ struct ids {
 /* Append n ids (NULL: next, next + 1, …). INVALID: negative or repeated; NOMEM. Unchanged on failure. */
 kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added);
 
+/* After it, ids_append of the same can fail only for the ids: negative or repeated. */
+kith_status ids_prepare_append(struct ids *ids, int64_t n, const int64_t *added);
+
 /* Make room for n ids in all, where they need any. */
 kith_status ids_reserve(struct ids *ids, int64_t n);
 

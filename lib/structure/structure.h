@@ -35,6 +35,9 @@ struct structure_ops {
 	void (*free)(kith_index *index);
 };
 
+/* Wrappers are structures that own a child. They keep nothing of their own that the child could get out of step
+ * with: a change is checked and prepared, then the child makes it or refuses it, then it cannot fail. */
+
 /* What every index begins with. */
 struct kith_index {
 	const struct structure_ops *ops;
@@ -50,5 +53,34 @@ kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_co
 
 /* ivf.c: an inverted file of nlist lists. Takes the codec if it succeeds. */
 kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec);
+
+/* What a transform does to vectors before its child sees them. */
+enum mapping_kind {
+	MAP_PCA,      /* principal components; about the mean under L2, about the origin otherwise */
+	MAP_OPQ,      /* the rotation that suits a product quantizer of m parts best */
+	MAP_ROTATION, /* a random one */
+	MAP_UNIT,     /* to unit length */
+	MAP_PAD       /* with zeros */
+};
+
+struct mapping {
+	enum mapping_kind kind;
+	int64_t in, out;
+	bool whiten, rotate; /* PCA */
+	int64_t m;           /* OPQ */
+};
+
+/* transform.c: what wraps a child, an empty index of floats of dimension mapping->out whose metric is the same,
+ * or inner product for cosine. INVALID (the child, or numbers that do not go together), NOMEM. */
+kith_status transform_new(
+    kith_index **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child);
+
+/* refine.c: the child finds candidates, their codes in a codec of their own decide. The codec is for the child's
+ * dimension and metric. INVALID (the child holds vectors), NOMEM. */
+kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *take_child);
+
+/* shards.c: one index made of n, of one dimension, metric and type. INVALID (they differ, or have ids in
+ * common), NOMEM. */
+kith_status shards_new(kith_index **out, int64_t n, kith_index **take_children);
 
 #endif

@@ -14,8 +14,8 @@ static void holds(const kith_index *index, int64_t n, const int64_t *want)
 	OK(kith_index_ids(index, ids));
 	for (int64_t i = 0; i < n; i++)
 		if (ids[i] != want[i])
-			ck_abort_msg("id %lld at %lld, not %lld", (long long)ids[i], (long long)i,
-			    (long long)want[i]);
+			ck_abort_msg(
+			    "id %lld at %lld, not %lld", (long long)ids[i], (long long)i, (long long)want[i]);
 }
 
 #define HOLDS(index, ...)                                                                                    \
@@ -69,7 +69,8 @@ START_TEST(add_refuses)
 			FAILS(kith_index_add(index, 4, x, NULL, NULL), KITH_INVALID, "vector 3, component 0");
 		}
 		x[3] = 4;
-		REQUIRE(kith_index_size(index) == n && !kith_index_has(index, 20) && !kith_index_has(index, 30));
+		REQUIRE(
+		    kith_index_size(index) == n && !kith_index_has(index, 20) && !kith_index_has(index, 30));
 		/* A refused id is free afterwards. */
 		OK(kith_index_add(index, 2, x, IDS(30, 20), NULL));
 		OK(kith_index_add(index, 1, x, NULL, NULL));
@@ -100,7 +101,7 @@ START_TEST(add_types)
 	static const uint8_t u8[] = {0, 1, 200, 255};
 	static const int8_t i8[] = {0, 1, -100, 127};
 	static const float fine[] = {0, 255, 7, 1}, fraction[] = {0, 1, 2.5f, 3}, big[] = {0, 1, 2, 256},
-			   below[] = {0, -1, 2, 3}, nan[] = {0, 1, 2, NAN}, zero[] = {-0.0f, 0, 1, 2};
+	                   below[] = {0, -1, 2, 3}, nan[] = {0, 1, 2, NAN}, zero[] = {-0.0f, 0, 1, 2};
 	float got[4];
 	kith_index *index;
 	/* Bytes into floats: their values. */

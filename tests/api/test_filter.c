@@ -23,7 +23,8 @@ START_TEST(range)
 	REQUIRE(!kith_filter_test(f, 5));
 	kith_filter_free(f);
 	OK(kith_filter_range(&f, INT64_MIN, INT64_MAX));
-	REQUIRE(kith_filter_test(f, 0) && kith_filter_test(f, INT64_MAX - 1) && !kith_filter_test(f, INT64_MAX));
+	REQUIRE(
+	    kith_filter_test(f, 0) && kith_filter_test(f, INT64_MAX - 1) && !kith_filter_test(f, INT64_MAX));
 	kith_filter_free(f);
 	f = somewhere;
 	FAILS(kith_filter_range(&f, 6, 5), KITH_INVALID, "min is 6");
@@ -63,7 +64,8 @@ START_TEST(bitmap)
 	REQUIRE(kith_filter_test(f, 0) == 1 && kith_filter_test(f, 7) && kith_filter_test(f, 8) &&
 	        kith_filter_test(f, 9));
 	REQUIRE(!kith_filter_test(f, 1) && !kith_filter_test(f, 10) && !kith_filter_test(f, 15) &&
-	        !kith_filter_test(f, -1) && !kith_filter_test(f, INT64_MAX) && !kith_filter_test(f, INT64_MIN));
+	        !kith_filter_test(f, -1) && !kith_filter_test(f, INT64_MAX) &&
+	        !kith_filter_test(f, INT64_MIN));
 	kith_filter_free(f);
 	OK(kith_filter_bitmap(&f, 0, NULL));
 	REQUIRE(!kith_filter_test(f, 0));

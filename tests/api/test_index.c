@@ -153,8 +153,9 @@ END_TEST
 /* What goes in comes out, bit for bit. */
 START_TEST(reconstruct)
 {
-	static const float special[] = {0, -0.0f, 1, -1, FLT_MAX, -FLT_MAX, FLT_MIN, -FLT_MIN, 0x1p-149f, -0x1p-149f,
-	    0x1.fffffep-127f, 0x1p-133f, 1.0f / 3, 3.40282e38f, 0x1.010001p0f, 0x1.feffffp100f, -0x1.018p-100f};
+	static const float special[] = {0, -0.0f, 1, -1, FLT_MAX, -FLT_MAX, FLT_MIN, -FLT_MIN, 0x1p-149f,
+	    -0x1p-149f, 0x1.fffffep-127f, 0x1p-133f, 1.0f / 3, 3.40282e38f, 0x1.010001p0f, 0x1.feffffp100f,
+	    -0x1.018p-100f};
 	enum { DIM = sizeof special / sizeof *special, N = 130 };
 	float *x = make(N * DIM, sizeof *x), *got = make(N * DIM, sizeof *got);
 	struct rng rng = {11};

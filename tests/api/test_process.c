@@ -55,9 +55,11 @@ static bool search_again(const struct world *w, int threads)
 	bool same = kith_index_search(w->index, NQ, w->q, K, dist, ids, &options) == KITH_OK &&
 	            !memcmp(dist, w->dist, sizeof dist) && !memcmp(ids, w->ids, sizeof ids);
 	for (int i = 0; i < 5; i++)
-		same = same && kith_index_search(w->index, 1, w->q + i * DIM, K, dist, ids, &options) == KITH_OK &&
+		same = same &&
+		       kith_index_search(w->index, 1, w->q + i * DIM, K, dist, ids, &options) == KITH_OK &&
 		       !memcmp(ids, w->ids + i * K, K * sizeof *ids);
-	same = same && kith_knn(DIM, KITH_L2, KITH_F32, N, w->x, NQ, w->q, K, dist, ids, &options) == KITH_OK &&
+	same = same &&
+	       kith_knn(DIM, KITH_L2, KITH_F32, N, w->x, NQ, w->q, K, dist, ids, &options) == KITH_OK &&
 	       !memcmp(dist, w->dist, sizeof dist) && !memcmp(ids, w->ids, sizeof ids);
 	same = same && kith_index_range(w->index, NQ, w->q, 15, &ranges, &options) == KITH_OK;
 	if (same) {

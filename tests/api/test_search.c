@@ -28,7 +28,8 @@ START_TEST(search_refuses)
 	static const float bad[] = {NAN, INFINITY, -INFINITY};
 	for (int i = 0; i < 3; i++) {
 		q[1] = bad[i];
-		FAILS(kith_index_search(index, 1, q, 1, dist, ids, NULL), KITH_INVALID, "query 0, component 1");
+		FAILS(
+		    kith_index_search(index, 1, q, 1, dist, ids, NULL), KITH_INVALID, "query 0, component 1");
 	}
 	q[1] = 0;
 	REQUIRE(dist[0] == 9 && ids[0] == 9);
@@ -128,12 +129,15 @@ START_TEST(stream_refuses)
 	FAILS(kith_knn_stream_new(NULL, 2, KITH_L2, KITH_F32, 1, q, 2, NULL), KITH_INVALID, "out");
 	FAILS(kith_knn_stream_new(&stream, 0, KITH_L2, KITH_F32, 1, q, 2, NULL), KITH_INVALID, "dim");
 	ck_assert_ptr_null(stream);
-	FAILS(kith_knn_stream_new(&stream, 2, (kith_metric)5, KITH_F32, 1, q, 2, NULL), KITH_INVALID, "metric");
+	FAILS(
+	    kith_knn_stream_new(&stream, 2, (kith_metric)5, KITH_F32, 1, q, 2, NULL), KITH_INVALID, "metric");
 	FAILS(kith_knn_stream_new(&stream, 2, KITH_L2, KITH_I32, 1, q, 2, NULL), KITH_INVALID, "type");
 	FAILS(kith_knn_stream_new(&stream, 2, KITH_L2, KITH_F32, -1, q, 2, NULL), KITH_INVALID, "q: -1");
-	FAILS(kith_knn_stream_new(&stream, 2, KITH_L2, KITH_F32, 1, NULL, 2, NULL), KITH_INVALID, "q is NULL");
+	FAILS(
+	    kith_knn_stream_new(&stream, 2, KITH_L2, KITH_F32, 1, NULL, 2, NULL), KITH_INVALID, "q is NULL");
 	FAILS(kith_knn_stream_new(&stream, 2, KITH_L2, KITH_F32, 1, q, 0, NULL), KITH_INVALID, "k is 0");
-	FAILS(kith_knn_stream_new(&stream, 2, KITH_L2, KITH_F32, 1, bad + 2, 1, NULL), KITH_INVALID, "query 0");
+	FAILS(
+	    kith_knn_stream_new(&stream, 2, KITH_L2, KITH_F32, 1, bad + 2, 1, NULL), KITH_INVALID, "query 0");
 	FAILS(kith_knn_stream_feed(NULL, 1, q, 0), KITH_INVALID, "stream");
 	FAILS(kith_knn_stream_get(NULL, dist, ids), KITH_INVALID, "stream");
 	kith_knn_stream_free(NULL);
@@ -241,8 +245,7 @@ START_TEST(progress)
 		/* The beginning and the end are always told. */
 		REQUIRE(s.log.calls >= 2 && s.log.last == s.log.total && s.log.total > 0);
 		begin_log(&s, 0);
-		OK(kith_knn(
-		    DIM, KITH_IP, KITH_F32, N, s.x, nqs[i / 2], s.q, K, s.dist, s.ids, &s.options));
+		OK(kith_knn(DIM, KITH_IP, KITH_F32, N, s.x, nqs[i / 2], s.q, K, s.dist, s.ids, &s.options));
 		REQUIRE(s.log.calls >= 2 && s.log.last == s.log.total);
 	}
 	searched_free(&s);
@@ -261,7 +264,8 @@ START_TEST(cancel)
 		int64_t nq = i & 4 ? 1 : NQ;
 		s.options.threads = 1 + i % 2;
 		begin_log(&s, 1 + i / 2 % 2);
-		FAILS(kith_index_search(s.index, nq, s.q, K, s.dist, s.ids, &s.options), KITH_CANCELLED, "cancel");
+		FAILS(kith_index_search(s.index, nq, s.q, K, s.dist, s.ids, &s.options), KITH_CANCELLED,
+		    "cancel");
 		begin_log(&s, 1 + i / 2 % 2);
 		FAILS(kith_index_range(s.index, nq, s.q, 20, &ranges, &s.options), KITH_CANCELLED, "cancel");
 		ck_assert_ptr_null(ranges);
@@ -272,7 +276,8 @@ START_TEST(cancel)
 		kith_knn_stream_free(stream);
 		/* And it goes on as before. */
 		OK(kith_index_search(s.index, NQ, s.q, K, s.dist, s.ids, NULL));
-		REQUIRE(!memcmp(s.dist, dist, NQ * K * sizeof *dist) && !memcmp(s.ids, ids, NQ * K * sizeof *ids));
+		REQUIRE(!memcmp(s.dist, dist, NQ * K * sizeof *dist) &&
+		        !memcmp(s.ids, ids, NQ * K * sizeof *ids));
 	}
 	free(ids);
 	free(dist);
@@ -293,7 +298,8 @@ START_TEST(stats)
 	for (int i = 0; i < 2; i++) {
 		OK(kith_index_search(s.index, NQ, s.q, K, s.dist, s.ids, &s.options));
 		begin_log(&s, 0);
-		REQUIRE(counts.pairs == (int64_t)NQ * N && counts.exact >= NQ * K && counts.exact < counts.pairs);
+		REQUIRE(
+		    counts.pairs == (int64_t)NQ * N && counts.exact >= NQ * K && counts.exact < counts.pairs);
 	}
 	s.options.filter = half;
 	OK(kith_index_search(s.index, NQ, s.q, K, s.dist, s.ids, &s.options));
@@ -339,7 +345,8 @@ START_TEST(names)
 	ck_assert_str_eq(kith_status_name(KITH_INVALID), "invalid argument");
 	for (int i = 0; i <= KITH_INTERNAL; i++)
 		for (int j = -1; j < i; j++)
-			REQUIRE(strcmp(kith_status_name((kith_status)i), kith_status_name((kith_status)j)) != 0);
+			REQUIRE(
+			    strcmp(kith_status_name((kith_status)i), kith_status_name((kith_status)j)) != 0);
 	ck_assert_ptr_nonnull(kith_status_name((kith_status)1000));
 }
 END_TEST

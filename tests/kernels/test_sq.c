@@ -33,6 +33,8 @@ static int rounds_to(int bf16, double x, unsigned h)
 	double m = fabs(x), off = fabs(m - half_value(bf16, magnitude));
 	if (magnitude > most || (h >> 15) != (unsigned)(signbit(x) != 0))
 		return 0;
+	if (m >= half_value(bf16, most))
+		return magnitude == most;
 	if (magnitude < most) {
 		double above = half_value(bf16, magnitude + 1) - m;
 		if (above < off || (above == off && magnitude % 2))

@@ -83,8 +83,8 @@ static void fill_sift(struct rng *rng, int64_t dim, float *x)
 }
 
 /* A vector that all rows of the data share, moved a little by `noise`. */
-static void fill_around(uint64_t seed, int64_t which, float scale, struct rng *rng, float noise, int64_t dim,
-    float *x)
+static void fill_around(
+    uint64_t seed, int64_t which, float scale, struct rng *rng, float noise, int64_t dim, float *x)
 {
 	struct rng shared = branch(seed, -2 - which);
 	for (int64_t j = 0; j < dim; j++)
@@ -163,7 +163,8 @@ static bool fill_simple(enum data_kind kind, struct rng *rng, int64_t dim, float
 	}
 }
 
-static void fill_row(enum data_kind kind, uint64_t seed, bool query, int64_t i, int64_t n, int64_t dim, float *x)
+static void fill_row(
+    enum data_kind kind, uint64_t seed, bool query, int64_t i, int64_t n, int64_t dim, float *x)
 {
 	struct rng rng = branch(query && kind != COPIES ? ~seed : seed, i);
 	if (fill_simple(kind, &rng, dim, x))

@@ -203,7 +203,8 @@ static void make_filter(struct problem *p, struct rng *rng)
 }
 
 /* Floats of any rows; under cosine of unit length, rounded to floats as the index keeps them. */
-static void widen(const struct problem *p, kith_type type, const void *from, int64_t n, float *to, double *norm)
+static void widen(
+    const struct problem *p, kith_type type, const void *from, int64_t n, float *to, double *norm)
 {
 	for (int64_t i = 0; i < n; i++) {
 		float *row = to + i * p->dim;

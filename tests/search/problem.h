@@ -50,9 +50,9 @@ struct problem {
 	int64_t passing;
 	bool integral; /* all keys are integers below 2^53: no rounding anywhere */
 	char text[256];
-	float *xf, *qf;                /* as floats, normalised for cosine */
-	double *xnorm, *qnorm;         /* their norms */
-	int64_t (*by_id)[2];           /* [n] (id, row), sorted */
+	float *xf, *qf;        /* as floats, normalised for cosine */
+	double *xnorm, *qnorm; /* their norms */
+	int64_t (*by_id)[2];   /* [n] (id, row), sorted */
 	kith_filter *filter;   /* over ids; NULL: none */
 };
 

@@ -2,11 +2,11 @@
  *
  * What must be equal. A key is a sum of d products, formed in double by kith and here in another order; the
  * two may differ by d roundings of 2^-53, at most some 1e-13 of Σ |terms| (for squared distances that is the
- * key itself, for inner products at most ‖x‖ ‖q‖). So a key is known to lie within 1e-12 of that, an interval,
- * and the j-th smallest key lies between the j-th smallest lower end and the j-th smallest upper end. The row
- * of rank j must have a key that can. Nearly always that leaves one row; it leaves more where keys lie closer
- * together than doubles can tell. Equal rows have the same bits in any program, and where all keys are
- * integers nothing is rounded: there the ids themselves must be equal.
+ * key itself, for inner products at most ‖x‖ ‖q‖). So a key is known to lie within 1e-12 of that, an
+ * interval, and the j-th smallest key lies between the j-th smallest lower end and the j-th smallest upper
+ * end. The row of rank j must have a key that can. Nearly always that leaves one row; it leaves more where
+ * keys lie closer together than doubles can tell. Equal rows have the same bits in any program, and where all
+ * keys are integers nothing is rounded: there the ids themselves must be equal.
  */
 #include "tests/search/problem.h"
 
@@ -136,8 +136,9 @@ static void check_dist(const struct problem *p, int64_t query, int64_t row, floa
 {
 	double key = problem_key(p, query, row), off = problem_tolerance(p, query, row, key);
 	float score = p->metric == KITH_L2 ? dist : -dist;
-	bool fits = p->integral ? score == (float)key
-	                        : score >= toward(key, -off, -INFINITY) && score <= toward(key, off, INFINITY);
+	bool fits = p->integral
+	                ? score == (float)key
+	                : score >= toward(key, -off, -INFINITY) && score <= toward(key, off, INFINITY);
 	if (!fits)
 		ck_abort_msg("%s: query %lld, row %lld: distance %.9g, not %.17g", p->text, (long long)query,
 		    (long long)row, (double)dist, p->metric == KITH_L2 ? key : -key);
@@ -176,13 +177,14 @@ static void check_hit(
 		    want->key);
 }
 
-static void check_distinct(const struct problem *p, int64_t query, const int64_t *ids, int64_t n, uint8_t *seen)
+static void check_distinct(
+    const struct problem *p, int64_t query, const int64_t *ids, int64_t n, uint8_t *seen)
 {
 	for (int64_t j = 0; j < n; j++) {
 		int64_t row = row_of(p, ids[j]);
 		if (seen[row]++)
-			ck_abort_msg("%s: query %lld: id %lld twice", p->text, (long long)query,
-			    (long long)ids[j]);
+			ck_abort_msg(
+			    "%s: query %lld: id %lld twice", p->text, (long long)query, (long long)ids[j]);
 	}
 	for (int64_t j = 0; j < n; j++)
 		seen[row_of(p, ids[j])] = 0;
@@ -203,8 +205,9 @@ void problem_check_topk(const struct problem *p, const float *dist, const int64_
 				check_hit(p, query, j, &r, ids + query * p->k);
 				check_dist(p, query, row_of(p, id), d);
 			} else if (id != -1 || d != none) {
-				ck_abort_msg("%s: query %lld, rank %lld of %lld: id %lld, distance %g", p->text,
-				    (long long)query, (long long)j, (long long)n, (long long)id, (double)d);
+				ck_abort_msg("%s: query %lld, rank %lld of %lld: id %lld, distance %g",
+				    p->text, (long long)query, (long long)j, (long long)n, (long long)id,
+				    (double)d);
 			}
 		}
 		check_distinct(p, query, ids + query * p->k, n, seen);
@@ -225,9 +228,8 @@ static void check_list(const struct problem *p, int64_t query, double limit, int
 		listed[row] = 1;
 		check_dist(p, query, row, dist[j]);
 		if (j && (sign * (double)dist[j - 1] > sign * (double)dist[j] ||
-		          (p->integral && dist[j - 1] == dist[j] && ids[j - 1] > ids[j] &&
-		              problem_key(p, query, row) ==
-		                  problem_key(p, query, row_of(p, ids[j - 1])))))
+		             (p->integral && dist[j - 1] == dist[j] && ids[j - 1] > ids[j] &&
+		                 problem_key(p, query, row) == problem_key(p, query, row_of(p, ids[j - 1])))))
 			ck_abort_msg("%s: query %lld: result %lld is out of order", p->text, (long long)query,
 			    (long long)j);
 	}
@@ -251,8 +253,8 @@ void problem_check_range(const struct problem *p, float radius, const kith_range
 		const float *dist;
 		const int64_t *ids;
 		OK(kith_ranges_get(ranges, query, &n, &dist, &ids));
-		check_list(p, query, p->metric == KITH_L2 ? (double)radius : -(double)radius, n, dist, ids,
-		    listed);
+		check_list(
+		    p, query, p->metric == KITH_L2 ? (double)radius : -(double)radius, n, dist, ids, listed);
 		total += n;
 	}
 	REQUIRE(kith_ranges_total(ranges) == total);

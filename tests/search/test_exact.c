@@ -161,8 +161,8 @@ START_TEST(exact)
 }
 END_TEST
 
-/* Two tight clusters, opposite each other so that no centre makes them short: within a cluster, keys differ by
- * little more than floats can tell, and the error bounds decide what is kept. */
+/* Two tight clusters, opposite each other so that no centre makes them short: within a cluster, keys differ
+ * by little more than floats can tell, and the error bounds decide what is kept. */
 START_TEST(near_ties)
 {
 	static const struct {
@@ -174,7 +174,8 @@ START_TEST(near_ties)
 	int scale = _i / 3;
 	struct rng rng = {(uint64_t)_i};
 	for (int i = 0; i < 3; i++) {
-		struct problem p = {.metric = (kith_metric)(_i % 3), .n = N, .dim = DIM, .nq = nqs[i], .k = K};
+		struct problem p = {
+		    .metric = (kith_metric)(_i % 3), .n = N, .dim = DIM, .nq = nqs[i], .k = K};
 		float *x = make_gauss(8, N, DIM), *q = make_gauss(9, nqs[i], DIM);
 		for (int64_t j = DIM; j < N * DIM; j++) {
 			float around = j / DIM % 2 ? -x[j % DIM] : x[j % DIM];

@@ -1,4 +1,5 @@
-/* Pools and sinks: selection against sorting, bounds that only drop what cannot win, merging against sorting. */
+/* Pools and sinks: selection against sorting, bounds that only drop what cannot win, merging against sorting.
+ */
 #include "tests/support/support.h"
 
 #include "lib/base/alloc.h"
@@ -136,7 +137,8 @@ START_TEST(merging)
 	struct found *all = make(MOST, sizeof *all);
 	struct rng rng = {8};
 	for (int round = 0; round < 400; round++) {
-		int64_t k = ks[round % 4], n = rng_below(&rng, 300), kinds = 1 + rng_below(&rng, 100), query = round % 3;
+		int64_t k = ks[round % 4], n = rng_below(&rng, 300), kinds = 1 + rng_below(&rng, 100),
+		        query = round % 3;
 		struct sink sink;
 		OK(sink_init_topk(&sink, 3, k));
 		for (int64_t i = 0; i < n; i++)

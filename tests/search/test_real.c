@@ -40,8 +40,8 @@ static void *read_all(const char *name, kith_type type, int64_t *n, int64_t most
 }
 
 /* Neighbour `rank` of the truth is row `row`, at distance dist. */
-static void check_neighbour(const char *name, int64_t query, int64_t rank, int64_t got, float dist, int64_t want,
-    float want_dist)
+static void check_neighbour(
+    const char *name, int64_t query, int64_t rank, int64_t got, float dist, int64_t want, float want_dist)
 {
 	if (dist != want_dist)
 		ck_abort_msg("%s: query %lld, rank %lld: id %lld at %g, not id %lld at %g", name,

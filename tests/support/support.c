@@ -20,8 +20,7 @@ const bool sanitized = false;
 void support_ok(kith_status got, const char *call, const char *file, int line)
 {
 	if (got != KITH_OK)
-		ck_abort_msg(
-		    "%s:%d: %s: %s: %s", file, line, call, kith_status_name(got), kith_last_error());
+		ck_abort_msg("%s:%d: %s: %s: %s", file, line, call, kith_status_name(got), kith_last_error());
 }
 
 void support_fails(

@@ -1,0 +1,231 @@
+/* Product quantizers, NEON.
+ *
+ * A panel of 16 centroids is four registers a component. The search for the nearest takes four vectors at a
+ * time and knows the least keys lane by lane until the codebook ends.
+ *
+ * Scans look up 16 vectors at once and add the bytes to 16-bit words, CHUNK of which cannot overflow. A table
+ * of 256 is four look-ups in 64 bytes: tbl gives 0 for numbers beyond its table, tbx leaves what was there.
+ */
+#include "kernels/neon/neon.h"
+
+#include <math.h>
+
+enum op { L2SQ, IP };
+
+enum { LANES = 4, PARTS = PQ_LANES / LANES };
+
+/* Numbers looked up before 16-bit sums could overflow. */
+enum { CHUNK = 256 };
+
+ALWAYS_INLINE void table(enum op op, const float *x, int64_t d, const float *panels, int64_t k, float *out)
+{
+	for (int64_t c = 0; c < k; c += PQ_LANES, panels += PQ_LANES * d) {
+		float32x4_t sum[PARTS];
+		UNROLL
+		for (int p = 0; p < PARTS; p++)
+			sum[p] = vdupq_n_f32(0);
+		for (int64_t i = 0; i < d; i++) {
+			float32x4_t y = vdupq_n_f32(x[i]);
+			UNROLL
+			for (int p = 0; p < PARTS; p++) {
+				float32x4_t a = vld1q_f32(panels + i * PQ_LANES + p * LANES);
+				float32x4_t t = vsubq_f32(a, y);
+				sum[p] = op == IP ? vfmaq_f32(sum[p], a, y) : vfmaq_f32(sum[p], t, t);
+			}
+		}
+		UNROLL
+		for (int p = 0; p < PARTS; p++)
+			vst1q_f32(out + c + p * LANES, sum[p]);
+	}
+}
+
+void pq_l2sq_neon(const float *x, int64_t d, const float *panels, int64_t k, float *out)
+{
+	table(L2SQ, x, d, panels, k, out);
+}
+
+void pq_ip_neon(const float *x, int64_t d, const float *panels, int64_t k, float *out)
+{
+	table(IP, x, d, panels, k, out);
+}
+
+/* The least keys of a vector, lane by lane. */
+struct best {
+	float32x4_t least, second;
+	uint32x4_t at; /* which quarter of a panel the least is from, counted through all panels */
+};
+
+/* Vectors that share the loads of a panel. */
+enum { VECS = 4 };
+
+ALWAYS_INLINE struct best update(struct best b, float32x4_t key, uint32x4_t number)
+{
+	b.at = vbslq_u32(vcltq_f32(key, b.least), number, b.at);
+	b.second = vminq_f32(b.second, vmaxq_f32(b.least, key));
+	b.least = vminq_f32(b.least, key);
+	return b;
+}
+
+ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const float *panel, const float *half,
+    uint32x4_t number, struct best best[VECS])
+{
+	float32x4_t key[VECS][PARTS];
+	UNROLL
+	for (int v = 0; v < VECS; v++) {
+		UNROLL
+		for (int p = 0; p < PARTS; p++)
+			key[v][p] = vld1q_f32(half + p * LANES);
+	}
+	for (int64_t i = 0; i < d; i++) {
+		float32x4_t c[PARTS];
+		UNROLL
+		for (int p = 0; p < PARTS; p++)
+			c[p] = vld1q_f32(panel + i * PQ_LANES + p * LANES);
+		UNROLL
+		for (int v = 0; v < VECS; v++) {
+			UNROLL
+			for (int p = 0; p < PARTS; p++)
+				key[v][p] = vfmsq_n_f32(key[v][p], c[p], x[v][i]);
+		}
+	}
+	UNROLL
+	for (int p = 0; p < PARTS; p++) {
+		UNROLL
+		for (int v = 0; v < VECS; v++)
+			best[v] = update(best[v], key[v][p], number);
+		number = vaddq_u32(number, vdupq_n_u32(1));
+	}
+}
+
+ALWAYS_INLINE void finish(struct best b, uint16_t *pos, float *least, float *second)
+{
+	static const uint32_t lanes[LANES] = {0, 1, 2, 3};
+	*least = vminvq_f32(b.least);
+	uint32x4_t all = vceqq_f32(b.least, vdupq_n_f32(*least));
+	uint32x4_t number = vmlaq_n_u32(vld1q_u32(lanes), b.at, LANES);
+	uint32_t at = vminvq_u32(vbslq_u32(all, number, vdupq_n_u32(UINT32_MAX)));
+	*pos = (uint16_t)at;
+	/* Of the winning lane the second counts, of the others the least. */
+	uint32x4_t one = vceqq_u32(number, vdupq_n_u32(at));
+	*second = vminvq_f32(vbslq_f32(one, b.second, b.least));
+}
+
+void pq_nearest_neon(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
+    const float *half, int64_t k, uint16_t *pos, float *least, float *second)
+{
+	const float32x4_t inf = vdupq_n_f32(INFINITY);
+	for (int64_t j = 0; j < n; j += VECS) {
+		/* A last group of fewer vectors repeats its last one. */
+		int count = n - j < VECS ? (int)(n - j) : VECS;
+		const float *vec[VECS];
+		struct best best[VECS];
+		for (int v = 0; v < VECS; v++) {
+			vec[v] = x + (size_t)(j + (v < count ? v : count - 1)) * stride;
+			best[v] = (struct best){inf, inf, vdupq_n_u32(0)};
+		}
+		uint32x4_t number = vdupq_n_u32(0); /* of the panel's first quarter, in every lane */
+		for (int64_t c = 0; c < k; c += PQ_LANES) {
+			nearest_step(vec, d, panels + c * d, half + c, number, best);
+			number = vaddq_u32(number, vdupq_n_u32(PARTS));
+		}
+		for (int v = 0; v < count; v++)
+			finish(best[v], &pos[j + v], &least[j + v], &second[j + v]);
+	}
+}
+
+/* Sums of 16 vectors. */
+struct sums {
+	uint16x8_t low, high;
+};
+
+ALWAYS_INLINE struct sums add_bytes(struct sums s, uint8x16_t bytes)
+{
+	s.low = vaddw_u8(s.low, vget_low_u8(bytes));
+	s.high = vaddw_high_u8(s.high, bytes);
+	return s;
+}
+
+/* Adds the sums to total [4] of 4 floats each: integers, exact in floats. */
+ALWAYS_INLINE void add_sums(struct sums s, float32x4_t *total)
+{
+	total[0] = vaddq_f32(total[0], vcvtq_f32_u32(vmovl_u16(vget_low_u16(s.low))));
+	total[1] = vaddq_f32(total[1], vcvtq_f32_u32(vmovl_high_u16(s.low)));
+	total[2] = vaddq_f32(total[2], vcvtq_f32_u32(vmovl_u16(vget_low_u16(s.high))));
+	total[3] = vaddq_f32(total[3], vcvtq_f32_u32(vmovl_high_u16(s.high)));
+}
+
+ALWAYS_INLINE uint8x16_t look256(const uint8x16x4_t t[4], uint8x16_t code)
+{
+	const uint8x16_t next = vdupq_n_u8(64);
+	uint8x16_t found = vqtbl4q_u8(t[0], code);
+	UNROLL
+	for (int j = 1; j < 4; j++) {
+		code = vsubq_u8(code, next);
+		found = vqtbx4q_u8(found, t[j], code);
+	}
+	return found;
+}
+
+enum { QUARTERS = PQ_BLOCK / 16 };
+
+ALWAYS_INLINE void add_numbers8(const uint8_t *codes, const uint8_t *tables, struct sums sum[QUARTERS])
+{
+	uint8x16x4_t t[4];
+	UNROLL
+	for (int j = 0; j < 4; j++)
+		t[j] = vld1q_u8_x4(tables + 64 * j);
+	UNROLL
+	for (int v = 0; v < QUARTERS; v++)
+		sum[v] = add_bytes(sum[v], look256(t, vld1q_u8(codes + 16 * v)));
+}
+
+ALWAYS_INLINE void add_numbers4(const uint8_t *codes, const uint8_t *tables, struct sums sum[QUARTERS])
+{
+	uint8x16_t low = vld1q_u8(tables), high = vld1q_u8(tables + 16);
+	UNROLL
+	for (int v = 0; v < QUARTERS; v++) {
+		uint8x16_t code = vld1q_u8(codes + 16 * v);
+		sum[v] = add_bytes(sum[v], vqtbl1q_u8(low, vandq_u8(code, vdupq_n_u8(15))));
+		sum[v] = add_bytes(sum[v], vqtbl1q_u8(high, vshrq_n_u8(code, 4)));
+	}
+}
+
+/* bits: 8 or 4, of a number. */
+ALWAYS_INLINE void scan(const int bits, const uint8_t *codes, int64_t bytes, const uint8_t *tables,
+    float scale, float offset, float *key)
+{
+	const int64_t chunk = bits == 8 ? CHUNK : CHUNK / 2;
+	float32x4_t total[QUARTERS * 4];
+	for (int v = 0; v < QUARTERS * 4; v++)
+		total[v] = vdupq_n_f32(0);
+	for (int64_t from = 0; from < bytes; from += chunk) {
+		struct sums sum[QUARTERS];
+		UNROLL
+		for (int v = 0; v < QUARTERS; v++)
+			sum[v] = (struct sums){vdupq_n_u16(0), vdupq_n_u16(0)};
+		int64_t end = from + chunk < bytes ? from + chunk : bytes;
+		for (int64_t b = from; b < end; b++) {
+			if (bits == 8)
+				add_numbers8(codes + b * PQ_BLOCK, tables + b * 256, sum);
+			else
+				add_numbers4(codes + b * PQ_BLOCK, tables + b * 32, sum);
+		}
+		UNROLL
+		for (int v = 0; v < QUARTERS; v++)
+			add_sums(sum[v], total + 4 * v);
+	}
+	for (int v = 0; v < QUARTERS * 4; v++)
+		vst1q_f32(key + LANES * v, vfmaq_n_f32(vdupq_n_f32(offset), total[v], scale));
+}
+
+void pq_scan8_neon(
+    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+{
+	scan(8, codes, bytes, tables, scale, offset, key);
+}
+
+void pq_scan4_neon(
+    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+{
+	scan(4, codes, bytes, tables, scale, offset, key);
+}

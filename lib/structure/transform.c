@@ -1,0 +1,451 @@
+/* Transforms: vectors are mapped on their way to the child, and mapped back on their way out.
+ *
+ * The map is linear (principal components, a rotation that suits product quantizers, a random one), or the
+ * vector at unit length, or with zeros at its end. Ids and distances are the child's: under L2 those in the
+ * child's space, which are the true ones for a rotation and smaller where dimensions are dropped.
+ *
+ * Metrics. Principal components are taken about the mean under L2 only: it cancels out of differences, not out
+ * of inner products. Cosine is inner product over unit vectors, and a linear map does not keep lengths; so
+ * vectors are normalised before the map, once, and the child compares inner products.
+ *
+ * Way back. get returns Aᵀy + mean for orthonormal A (the point of the kept space nearest to x, as far as the
+ * child keeps y), undoes whitening, and cuts padding off; what unit length took away is gone.
+ *
+ * A call that adds or trains holds all its vectors transformed, so that the child takes or refuses them at
+ * once; a search transforms SEARCH_BYTES of queries at a time.
+ */
+#include "lib/structure/structure.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/learn/linear.h"
+#include "lib/learn/opq.h"
+#include "lib/learn/pca.h"
+#include "lib/learn/rotation.h"
+#include "lib/structure/relay.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	SEARCH_BYTES = 64 << 20,
+	LEAST_QUERIES = 4096, /* transformed at a time: a batch that is worth searching */
+	COPIED = 256          /* rows of a task that copies */
+};
+
+struct transform {
+	struct kith_index base;
+	struct mapping mapping;
+	struct linear there, back; /* linear kinds, once learnt */
+	kith_index *child;
+};
+
+static struct transform *transform_of(kith_index *index)
+{
+	return (struct transform *)(void *)index;
+}
+
+static const struct transform *transform_of_const(const kith_index *index)
+{
+	return (const struct transform *)(const void *)index;
+}
+
+static bool is_linear(const struct mapping *mapping)
+{
+	return mapping->kind != MAP_UNIT && mapping->kind != MAP_PAD;
+}
+
+/* ---- mapping vectors ---- */
+
+struct copying {
+	const struct rows *x;
+	int64_t out;
+	float *y;
+};
+
+static void copy_rows(void *arg, int64_t number, int worker)
+{
+	(void)worker;
+	const struct copying *c = arg;
+	int64_t dim = c->x->dim, end = (number + 1) * COPIED < c->x->n ? (number + 1) * COPIED : c->x->n;
+	for (int64_t i = number * COPIED; i < end; i++) {
+		float *y = c->y + i * c->out;
+		const float *row = rows_load(c->x, i, y);
+		if (row != y)
+			memcpy(y, row, (size_t)dim * sizeof *y);
+		memset(y + dim, 0, (size_t)(c->out - dim) * sizeof *y);
+	}
+}
+
+/* y [x->n × out]. INVALID names the first vector that left the range of floats, by `name`. */
+static kith_status map_rows(const struct mapping *mapping, const struct linear *there, const char *name,
+    const struct rows *x, int threads, float *y)
+{
+	if (!is_linear(mapping)) {
+		struct rows from = *x;
+		from.normalize |= mapping->kind == MAP_UNIT;
+		struct copying c = {&from, mapping->out, y};
+		threads_run(threads_resolve(threads), (x->n + COPIED - 1) / COPIED, copy_rows, &c);
+		return KITH_OK;
+	}
+	kith_status status = linear_apply(there, x, threads, y);
+	int64_t bad = status ? -1 : kernels()->find_nonfinite(y, x->n * mapping->out);
+	if (bad >= 0)
+		return fail(KITH_INVALID, "%s: vector %lld is too large: it overflows when transformed", name,
+		    (long long)(bad / mapping->out));
+	return status;
+}
+
+/* The index's own view of vectors: unit length under cosine. */
+static struct rows rows_of(const kith_index *index, kith_type type, int64_t n, const void *x)
+{
+	struct rows rows = rows_of_array(type, n, index->dim, x, 0);
+	rows.normalize = index->metric == KITH_COSINE;
+	return rows;
+}
+
+/* A new array of n vectors mapped; NULL on failure. */
+static float *map_array(const struct transform *t, const struct linear *there, kith_type type, int64_t n,
+    const void *x, int threads, kith_status *status)
+{
+	size_t cells = (size_t)n * (size_t)t->mapping.out;
+	float *y = mem_alloc(cells, sizeof *y);
+	struct rows rows = rows_of(&t->base, type, n, x);
+	*status = y ? map_rows(&t->mapping, there, "x", &rows, threads, y)
+	            : fail_nomem("transformed vectors", cells * sizeof *y);
+	if (*status == KITH_OK)
+		return y;
+	mem_free(y);
+	return NULL;
+}
+
+/* ---- training ---- */
+
+static kith_status learn(const struct transform *t, int64_t n, const float *x,
+    const kith_add_options *options, struct linear *there, struct linear *back)
+{
+	const struct mapping *m = &t->mapping;
+	struct rows rows = rows_of(&t->base, KITH_F32, n, x);
+	int64_t least = m->kind == MAP_PCA ? m->out : m->kind == MAP_OPQ ? OPQ_LEAST : 0;
+	if (n < least)
+		return fail(KITH_INVALID, "n is %lld training vectors; '%s' needs at least %lld",
+		    (long long)n, t->base.spec, (long long)least);
+	if (m->kind == MAP_PCA) {
+		struct pca pca = {.out = m->out,
+		    .centred = t->base.metric == KITH_L2,
+		    .whiten = m->whiten,
+		    .rotate = m->rotate,
+		    .seed = options->seed,
+		    .threads = options->threads};
+		return pca_learn(&pca, &rows, there, back);
+	}
+	if (m->kind == MAP_OPQ) {
+		struct opq opq = {.out = m->out,
+		    .m = m->m,
+		    .seed = options->seed,
+		    .threads = options->threads,
+		    .progress = options->progress,
+		    .progress_data = options->progress_data};
+		return opq_learn(&opq, &rows, there, back);
+	}
+	if (m->kind == MAP_ROTATION)
+		return rotation_learn(m->in, m->out, options->seed, options->threads, there, back);
+	return KITH_OK;
+}
+
+static kith_status transform_train(
+    kith_index *index, int64_t n, const float *x, const kith_add_options *options)
+{
+	struct transform *t = transform_of(index);
+	struct linear there = {0}, back = {0};
+	if (is_linear(&t->mapping) && t->child->ops->size(t->child) > 0)
+		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
+		    index->spec);
+	kith_status status = learn(t, n, x, options, &there, &back);
+	if (status)
+		return status;
+	float *y = map_array(t, &there, KITH_F32, n, x, options->threads, &status);
+	if (status == KITH_OK)
+		status = t->child->ops->train(t->child, n, y, options);
+	mem_free(y);
+	if (status) {
+		linear_free(&there);
+		linear_free(&back);
+		return status;
+	}
+	linear_free(&t->there);
+	linear_free(&t->back);
+	t->there = there;
+	t->back = back;
+	index->trained = t->child->trained;
+	return KITH_OK;
+}
+
+/* ---- changes ---- */
+
+static kith_status transform_check(const kith_index *index, kith_type type, int64_t n, const void *x)
+{
+	return coded_check(index->dim, type, n, x);
+}
+
+static kith_status transform_add(kith_index *index, kith_type type, int64_t n, const void *x,
+    const int64_t *ids, const kith_add_options *options)
+{
+	struct transform *t = transform_of(index);
+	kith_status status;
+	float *y = map_array(t, &t->there, type, n, x, options->threads, &status);
+	if (status == KITH_OK)
+		status = t->child->ops->add(t->child, KITH_F32, n, y, ids, options);
+	mem_free(y);
+	return status;
+}
+
+static kith_status transform_update(
+    kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
+{
+	struct transform *t = transform_of(index);
+	kith_status status;
+	float *y = map_array(t, &t->there, type, n, x, 0, &status);
+	if (status == KITH_OK)
+		status = t->child->ops->update(t->child, KITH_F32, n, y, ids);
+	mem_free(y);
+	return status;
+}
+
+static kith_status transform_remove(kith_index *index, const kith_filter *which, int64_t *removed)
+{
+	kith_index *child = transform_of(index)->child;
+	return child->ops->remove(child, which, removed);
+}
+
+static kith_status transform_reserve(kith_index *index, int64_t n)
+{
+	kith_index *child = transform_of(index)->child;
+	return child->ops->reserve(child, n);
+}
+
+/* ---- searching ---- */
+
+/* Queries from … from + n − 1. y: room for them transformed. */
+static kith_status search_some(const struct transform *t, const struct rows *query, int64_t from, int64_t n,
+    float *y, struct sink *sink, const kith_search_options *options)
+{
+	struct rows some = *query;
+	some.a += (size_t)from * query->stride;
+	some.n = n;
+	kith_status status = map_rows(&t->mapping, &t->there, "q", &some, options->threads, y);
+	if (status)
+		return status;
+	struct sink part;
+	sink_part(&part, sink, from, n);
+	struct rows mapped = rows_of_array(KITH_F32, n, t->mapping.out, y, 0);
+	return t->child->ops->search(t->child, &mapped, &part, options);
+}
+
+static kith_status transform_search(
+    const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct transform *t = transform_of_const(index);
+	int64_t most = SEARCH_BYTES / (t->mapping.out * (int64_t)sizeof(float));
+	most = most > LEAST_QUERIES ? most : LEAST_QUERIES;
+	most = most < query->n ? most : query->n;
+	float *y = mem_alloc((size_t)most * (size_t)t->mapping.out, sizeof *y);
+	if (!y)
+		return fail_nomem("transformed queries", (size_t)most * (size_t)t->mapping.out * sizeof *y);
+	struct relay relay = {.fn = options->progress, .data = options->progress_data, .total = query->n};
+	kith_search_options child = *options;
+	if (options->progress && most < query->n) {
+		child.progress = relay_progress;
+		child.progress_data = &relay;
+	}
+	kith_status status = KITH_OK;
+	for (int64_t from = 0; status == KITH_OK && from < query->n; from += most) {
+		int64_t n = query->n - from < most ? query->n - from : most;
+		relay.done = from;
+		relay.part = n;
+		status = search_some(t, query, from, n, y, sink, &child);
+	}
+	mem_free(y);
+	return status;
+}
+
+/* ---- the rest is the child's ---- */
+
+static int64_t transform_find(const kith_index *index, int64_t id)
+{
+	const kith_index *child = transform_of_const(index)->child;
+	return child->ops->find(child, id);
+}
+
+static int64_t transform_id_at(const kith_index *index, int64_t position)
+{
+	const kith_index *child = transform_of_const(index)->child;
+	return child->ops->id_at(child, position);
+}
+
+static int64_t transform_size(const kith_index *index)
+{
+	const kith_index *child = transform_of_const(index)->child;
+	return child->ops->size(child);
+}
+
+static kith_status transform_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
+{
+	const struct transform *t = transform_of_const(index);
+	if (t->mapping.kind == MAP_UNIT)
+		return t->child->ops->read(t->child, n, positions, x);
+	float *y = mem_alloc((size_t)n * (size_t)t->mapping.out, sizeof *y);
+	if (!y)
+		return fail_nomem("transformed vectors", (size_t)n * (size_t)t->mapping.out * sizeof *y);
+	kith_status status = t->child->ops->read(t->child, n, positions, y);
+	if (status == KITH_OK && t->mapping.kind == MAP_PAD) {
+		for (int64_t i = 0; i < n; i++)
+			memcpy(x + i * index->dim, y + i * t->mapping.out, (size_t)index->dim * sizeof *x);
+	} else if (status == KITH_OK) {
+		struct rows rows = rows_of_array(KITH_F32, n, t->mapping.out, y, 0);
+		status = linear_apply(&t->back, &rows, 0, x);
+	}
+	mem_free(y);
+	return status;
+}
+
+static size_t transform_memory(const kith_index *index)
+{
+	const struct transform *t = transform_of_const(index);
+	return sizeof *t + linear_memory(&t->there) + linear_memory(&t->back) +
+	       t->child->ops->memory(t->child);
+}
+
+static void transform_free(kith_index *index)
+{
+	struct transform *t = transform_of(index);
+	linear_free(&t->there);
+	linear_free(&t->back);
+	if (t->child)
+		t->child->ops->free(t->child);
+	mem_free(t);
+}
+
+static kith_status transform_clone(kith_index **out, const kith_index *index)
+{
+	const struct transform *from = transform_of_const(index);
+	struct transform *to = mem_zalloc(1, sizeof *to);
+	if (!to)
+		return fail_nomem("an index", sizeof *to);
+	to->base = from->base;
+	to->mapping = from->mapping;
+	kith_status status = linear_copy(&to->there, &from->there);
+	if (status == KITH_OK)
+		status = linear_copy(&to->back, &from->back);
+	if (status == KITH_OK)
+		status = from->child->ops->clone(&to->child, from->child);
+	if (status) {
+		transform_free(&to->base);
+		return status;
+	}
+	*out = &to->base;
+	return KITH_OK;
+}
+
+static const struct structure_ops transform_ops = {
+    .check = transform_check,
+    .train = transform_train,
+    .add = transform_add,
+    .update = transform_update,
+    .remove = transform_remove,
+    .reserve = transform_reserve,
+    .search = transform_search,
+    .find = transform_find,
+    .id_at = transform_id_at,
+    .read = transform_read,
+    .size = transform_size,
+    .memory = transform_memory,
+    .clone = transform_clone,
+    .free = transform_free,
+};
+
+/* ---- making one ---- */
+
+static kith_status check_mapping(const struct mapping *m, const char *word)
+{
+	if (m->kind == MAP_PCA && m->out > m->in)
+		return fail(KITH_INVALID, "'%s' cannot make %lld dimensions out of %lld", word,
+		    (long long)m->out, (long long)m->in);
+	if (m->kind == MAP_PAD && m->out < m->in)
+		return fail(KITH_INVALID, "'%s' cannot pad %lld dimensions to %lld", word, (long long)m->in,
+		    (long long)m->out);
+	if (m->kind == MAP_OPQ && (m->m < 1 || m->out % m->m))
+		return fail(KITH_INVALID,
+		    "'%s': %lld dimensions do not part into %lld; OPQ%lld_%lld would choose %lld of them",
+		    word, (long long)m->out, (long long)m->m, (long long)m->m,
+		    (long long)(m->out / m->m * m->m), (long long)(m->out / m->m * m->m));
+	return KITH_OK;
+}
+
+static kith_status check_child(
+    const struct mapping *m, const char *word, kith_metric metric, const kith_index *child)
+{
+	if (child->dim != m->out)
+		return fail(KITH_INVALID, "'%s' gives vectors of dimension %lld, but '%s' has %lld", word,
+		    (long long)m->out, child->spec, (long long)child->dim);
+	if (child->type != KITH_F32)
+		return fail(KITH_INVALID, "'%s' gives floats, but '%s' keeps %s", word, child->spec,
+		    kith_type_name(child->type));
+	if (child->metric != (metric == KITH_L2 ? KITH_L2 : KITH_IP))
+		return fail(KITH_INVALID, "metric is %s; the index '%s' below '%s' must have metric %s",
+		    kith_metric_name(metric), child->spec, word, metric == KITH_L2 ? "l2" : "ip");
+	if (child->ops->size(child) > 0)
+		return fail(KITH_INVALID, "'%s' holds vectors already, and none of them went through '%s'",
+		    child->spec, word);
+	return KITH_OK;
+}
+
+static void write_word(const struct mapping *m, char word[32])
+{
+	long long out = m->out, parts = m->m;
+	switch (m->kind) {
+	case MAP_PCA:
+		snprintf(word, 32, "PCA%s%s%lld", m->whiten ? "W" : "", m->rotate ? "R" : "", out);
+		break;
+	case MAP_OPQ:
+		snprintf(word, 32, m->out == m->in ? "OPQ%lld" : "OPQ%lld_%lld", parts, out);
+		break;
+	case MAP_ROTATION:
+		snprintf(word, 32, "RR%lld", out);
+		break;
+	case MAP_UNIT:
+		snprintf(word, 32, "L2norm");
+		break;
+	case MAP_PAD:
+		snprintf(word, 32, "Pad%lld", out);
+		break;
+	}
+}
+
+kith_status transform_new(
+    kith_index **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
+{
+	char word[32];
+	write_word(mapping, word);
+	kith_status status = check_mapping(mapping, word);
+	if (status == KITH_OK)
+		status = check_child(mapping, word, metric, take_child);
+	if (status)
+		return status;
+	struct transform *t = mem_zalloc(1, sizeof *t);
+	if (!t)
+		return fail_nomem("an index", sizeof *t);
+	t->base = (struct kith_index){
+	    .ops = &transform_ops, .dim = mapping->in, .metric = metric, .type = KITH_F32};
+	t->base.trained = take_child->trained && !is_linear(mapping);
+	int length = snprintf(t->base.spec, sizeof t->base.spec, "%s,%s", word, take_child->spec);
+	if (length >= (int)sizeof t->base.spec) {
+		mem_free(t);
+		return fail(KITH_INVALID, "'%s' before '%s' is too long a description", word, take_child->spec);
+	}
+	t->mapping = *mapping;
+	t->child = take_child;
+	*out = &t->base;
+	return KITH_OK;
+}
