@@ -48,7 +48,7 @@ struct kernels {
 	const char *isa; /* of the last override: "ref", "avx2", … */
 
 	/* One float query × n rows: squared L2 (as a sum of squared differences) and inner product.
-	 * bf16 rows are the upper 16 bits of a float, f16 rows IEEE binary16 (finite). */
+	 * bf16 rows are the upper 16 bits of a float, f16 rows IEEE binary16. */
 	kernel_f32_fn *l2sq_f32, *ip_f32, *l2sq_bf16, *ip_bf16, *l2sq_f16, *ip_f16;
 	kernel_f32_gather_fn *l2sq_f32_gather, *ip_f32_gather, *l2sq_bf16_gather, *ip_bf16_gather,
 	    *l2sq_f16_gather, *ip_f16_gather;
@@ -80,7 +80,7 @@ struct kernels {
 	void (*join)(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
 
 	/* Halves of finite floats: to the nearest, ties to even; what lies beyond the largest finite half
-	 * becomes that one. widen is exact. */
+	 * becomes that one. widen is exact and takes infinities and NaN as well. */
 	void (*narrow_f16)(const float *x, int64_t n, void *half);
 	void (*narrow_bf16)(const float *x, int64_t n, void *half);
 	void (*widen_f16)(const void *half, int64_t n, float *x);

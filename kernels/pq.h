@@ -12,12 +12,21 @@
 
 enum { PQ_LANES = 16, PQ_BLOCK = 64 };
 
-/* Squared distances (as sums of squared differences) or inner products of x [d] and all centroids: out [k]. */
+/* Squared distances (as sums of squared differences) or inner products of x [d] and all centroids: out [k].
+ */
 typedef void kernel_pq_table_fn(const float *x, int64_t d, const float *panels, int64_t k, float *out);
 
+/* The least and the greatest of t [k] (no NaN). */
+typedef void kernel_pq_range_fn(const float *t, int64_t k, float *low, float *high);
+
+/* out [k] = (t − start) · steps, rounded twice, then cut to an integer; all are in [0, 256). */
+typedef void kernel_pq_bytes_fn(const float *t, int64_t k, float start, float steps, uint8_t *out);
+
 /* The two least of key[c] = half[c] − ⟨x, centroid c⟩ for each of n vectors x, vector j at x + j · stride
- * (floats): pos [n] is where a least key is, least [n] that key, second [n] the least of all the other keys.
- * Everything is finite and small enough that no key overflows. */
+ * (floats); k is a power of two, at most 4096. pos [n] is where a least key is, least [n] that key, second
+ * [n] the least of all the other keys. Beside the rounding of a sum each key may be off by k · 2^-25 of
+ * itself: instruction sets keep the number of its panel in its last bits. Where keys overflow, results are
+ * anything. */
 typedef void kernel_pq_nearest_fn(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
     const float *half, int64_t k, uint16_t *pos, float *least, float *second);
 
@@ -28,6 +37,8 @@ typedef void kernel_pq_scan_fn(
 
 struct pq_kernels {
 	kernel_pq_table_fn *l2sq, *ip;
+	kernel_pq_range_fn *range;
+	kernel_pq_bytes_fn *bytes;
 	kernel_pq_nearest_fn *nearest;
 
 	/* scan8: a table of 256 for each byte. scan4: two of 16, the first for the byte's lower half. */

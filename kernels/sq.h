@@ -18,13 +18,18 @@ typedef void kernel_sq_encode_fn(
 typedef void kernel_sq_decode_fn(
     const uint8_t *code, const float *low, const float *step, int64_t d, float *x);
 
-/* Σ (a_i − step_i c_i)² of each of n rows of codes, every difference rounded once. */
-typedef void kernel_sq_l2sq_fn(
-    const float *a, const float *step, const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+/* Scans are done in integers of 16 bits, one or two for each element of the query, and are exact. Element i
+ * is at a[sq_lane(bits, i)], b[sq_lane(bits, i)]: in the order in which codes come out of a register by
+ * shifts. a and b have sq_lanes(bits, d) places; those without an element are 0. */
 
-/* Σ w_i c_i of each of n rows of codes. */
+/* Σ (a_i − ⌊c_i b_i / 2^b⌋)² of each of n rows of codes. It is less than 2^31 and each difference an int16.
+ */
+typedef void kernel_sq_l2sq_fn(
+    const int16_t *a, const uint16_t *b, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
+
+/* Σ a_i c_i of each of n rows of codes. Σ |a_i| (2^b − 1) is less than 2^31. */
 typedef void kernel_sq_ip_fn(
-    const float *w, const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+    const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
 
 struct sq_kernels {
 	kernel_sq_encode_fn *encode;
@@ -32,5 +37,26 @@ struct sq_kernels {
 	kernel_sq_l2sq_fn *l2sq;
 	kernel_sq_ip_fn *ip;
 };
+
+/* Codes lie SQ_LANES 16-bit words to a group; a word has two codes of 8 bits, four of 4 bits, and counts as
+ * one of 6 bits. In each group first come the first codes of all words, then the second ones, … */
+enum { SQ_LANES = 32 };
+
+static inline int64_t sq_codes(int bits)
+{
+	return bits == 6 ? 1 : 16 / bits;
+}
+
+static inline int64_t sq_lane(int bits, int64_t i)
+{
+	int64_t codes = sq_codes(bits), group = SQ_LANES * codes;
+	return i / group * group + i % codes * SQ_LANES + i % group / codes;
+}
+
+static inline int64_t sq_lanes(int bits, int64_t d)
+{
+	int64_t group = SQ_LANES * sq_codes(bits);
+	return (d + group - 1) / group * group;
+}
 
 #endif

@@ -31,7 +31,8 @@ struct command {
 	int (*run)(const struct command *command, int argc, char **argv);
 };
 
-extern const struct command command_knn, command_eval, command_gen, command_info, command_convert;
+extern const struct command command_knn, command_build, command_search, command_eval, command_gen,
+    command_info, command_convert;
 
 /* A command line being read. */
 struct cli {

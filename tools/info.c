@@ -1,4 +1,4 @@
-/* kith info: what a vector file holds, or what this build and machine offer.
+/* kith info: what a vector file holds (info_index.c: an index file), or what this build and machine offer.
  *
  * The scan reads a file in pieces and in one pass; integers stay integers (ids beyond 2^24 are no exact
  * floats).
@@ -12,6 +12,7 @@
 #include "bar.h"
 #include "cli.h"
 #include "files.h"
+#include "info_index.h"
 #include "report.h"
 
 enum { PIECE_BYTES = 16 << 20, SAMPLE_ROWS = 3, SAMPLE_COLUMNS = 8 };
@@ -176,12 +177,13 @@ static int print_build(bool json)
 	const char *formats = kith_vecs_formats();
 	bool hdf5 = strstr(formats, "hdf5") != NULL;
 	if (json)
-		return print_json(json_pack("{s:s, s:s, s:o, s:o, s:i, s:b, s:o}", "version", kith_version(),
-		    "isa", kith_isa(), "isa_available", json_words(kith_isa_available()), "blas",
-		    json_text(kith_blas()), "threads", threads_used(0), "hdf5", (int)hdf5, "formats",
-		    json_words(formats)));
+		return print_json(json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:b, s:o}", "version",
+		    kith_version(), "isa", kith_isa(), "tiles", kith_tiles(), "isa_available",
+		    json_words(kith_isa_available()), "blas", json_text(kith_blas()), "threads",
+		    threads_used(0), "hdf5", (int)hdf5, "formats", json_words(formats)));
 	printf("kith         %s\n", kith_version());
 	printf("isa          %s (available: %s)\n", kith_isa(), kith_isa_available());
+	printf("tiles        %s\n", kith_tiles());
 	printf("BLAS         %s\n", kith_blas());
 	printf("threads      %d\n", threads_used(0));
 	printf("HDF5         %s\n", hdf5 ? "yes" : "no");
@@ -201,6 +203,8 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	if (cli.operand_count == 0)
 		return print_build(json);
+	if (is_index_file(cli.operands[0]))
+		return info_index(cli.operands[0], json);
 	struct input in;
 	struct scan scan;
 	int code = input_open(&in, cli.operands[0]);
@@ -217,9 +221,10 @@ static int run(const struct command *command, int argc, char **argv)
 const struct command command_info = {
     .name = "info",
     .operands = "[FILE]",
-    .summary = "Show what a vector file holds, or what this build of kith offers",
-    .notes = "With FILE: format, size, range, NaN and Inf, mean norm, the first values. The file\n"
-             "is read once, in little memory. Without: version, instruction sets, BLAS, threads\n"
+    .summary = "Show what a vector or index file holds, or what this build offers",
+    .notes = "With a vector file: format, size, range, NaN and Inf, mean norm, the first values. It\n"
+             "is read once, in little memory. An index file is opened and verified: what it is, and\n"
+             "what each part of it takes. Without FILE: version, instruction sets, BLAS, threads\n"
              "and file formats.\n",
     .example = "  kith info base.fvecs\n"
                "  kith info --json\n",

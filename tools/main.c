@@ -10,10 +10,11 @@
 #include "bar.h"
 #include "cli.h"
 
-enum { COMMANDS = 5 };
+enum { COMMANDS = 7 };
 
 static const struct command *const commands[COMMANDS] = {
-    &command_knn, &command_eval, &command_gen, &command_info, &command_convert};
+    &command_knn, &command_build, &command_search, &command_eval, &command_gen, &command_info,
+    &command_convert};
 
 static const struct command *find_command(const char *name)
 {

@@ -2,11 +2,13 @@
 #ifndef KITH_KITH_H
 #define KITH_KITH_H
 
+#include <kith/file.h>
 #include <kith/filter.h>
 #include <kith/index.h>
 #include <kith/kmeans.h>
 #include <kith/knn.h>
 #include <kith/library.h>
+#include <kith/pq.h>
 #include <kith/ranges.h>
 #include <kith/status.h>
 #include <kith/vecs.h>

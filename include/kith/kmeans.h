@@ -13,9 +13,10 @@ extern "C" {
 #endif
 
 typedef enum kith_kmeans_init {
-	KITH_KMEANS_RANDOM = 0,   /* k distinct points */
-	KITH_KMEANS_PLUSPLUS = 1, /* k-means++ (Arthur & Vassilvitskii 2007) */
-	KITH_KMEANS_GIVEN = 2     /* what `centroids` holds at the call */
+	KITH_KMEANS_RANDOM = 0, /* k distinct points */
+	KITH_KMEANS_PLUSPLUS =
+	    1,                /* k-means++ (Arthur & Vassilvitskii 2007), over a sample of 16 · k points */
+	KITH_KMEANS_GIVEN = 2 /* what `centroids` holds at the call */
 } kith_kmeans_init;
 
 /* Start from KITH_KMEANS_OPTIONS. */
@@ -23,14 +24,15 @@ typedef struct kith_kmeans_options {
 	size_t size; /* sizeof(kith_kmeans_options) */
 	int threads; /* 0: OpenMP's default */
 	kith_kmeans_init init;
-	int iterations;     /* Lloyd iterations at most; default 25 */
+	int iterations;     /* Lloyd iterations at most, 0: none; default 25 */
 	int restarts;       /* runs from different starts, the best is kept; default 1 */
 	double tolerance;   /* stop when the objective falls by less than this fraction; default 0.001,
 	                       0: never early */
 	int64_t max_points; /* per centroid: more points than k · max_points are sub-sampled; default 256,
 	                       0: all */
 	int spherical;      /* non-zero: unit-length centroids, nearest by inner product */
-	int hierarchical; /* two-level training: 0 never, 1 always, −1 (default) for k of 16,384 and more */
+	int hierarchical; /* two-level training: 0 never, 1 always, −1 (default) for k of 16,384 and more; not
+	                     from given centroids. objectives are those of its last, common iterations */
 	int fewer;        /* non-zero: with n < k points give n centroids instead of an error */
 	uint64_t seed;    /* default 1234; the same seed gives the same bits whatever the threads */
 	const float *weights;   /* [n] >= 0, not all 0; NULL: all 1 */

@@ -53,6 +53,10 @@ KITH_API kith_status kith_set_isa(const char *name);
 /* Space-separated names of the instruction sets that this CPU and build can run, slowest first. */
 KITH_API const char *kith_isa_available(void);
 
+/* How batches are compared on this instruction set: "int8" (products of bytes, for floats quantised under a
+ * certified bound), "float" or "BLAS". The answer does not depend on it. */
+KITH_API const char *kith_tiles(void);
+
 /* One line that names the BLAS in use, e.g. "OpenBLAS 0.3.21 …". */
 KITH_API const char *kith_blas(void);
 

@@ -63,6 +63,8 @@ uint64_t tile_i8_avx2(const uint32_t *panel, int64_t k, const int8_t *q, size_t 
     uint64_t *mask, float *keys);
 
 kernel_pq_table_fn pq_l2sq_avx2, pq_ip_avx2;
+kernel_pq_range_fn pq_range_avx2;
+kernel_pq_bytes_fn pq_bytes_avx2;
 kernel_pq_nearest_fn pq_nearest_avx2;
 kernel_pq_scan_fn pq_scan8_avx2, pq_scan4_avx2;
 

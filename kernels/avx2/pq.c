@@ -48,25 +48,56 @@ void pq_ip_avx2(const float *x, int64_t d, const float *panels, int64_t k, float
 		table_panel(IP, x, d, panels + c * d, out + c);
 }
 
-/* The least keys of a vector, lane by lane. */
+/* The least of all lanes, in all lanes. */
+ALWAYS_INLINE __m256 least_lane(__m256 x)
+{
+	x = _mm256_min_ps(x, _mm256_permute2f128_ps(x, x, 1));
+	x = _mm256_min_ps(x, _mm256_shuffle_ps(x, x, 0x4e));
+	return _mm256_min_ps(x, _mm256_shuffle_ps(x, x, 0xb1));
+}
+
+void pq_range_avx2(const float *t, int64_t k, float *low, float *high)
+{
+	const __m256 sign = _mm256_set1_ps(-0.0f);
+	__m256 least = _mm256_loadu_ps(t), most = least;
+	for (int64_t c = LANES; c < k; c += LANES) {
+		least = _mm256_min_ps(least, _mm256_loadu_ps(t + c));
+		most = _mm256_max_ps(most, _mm256_loadu_ps(t + c));
+	}
+	*low = _mm256_cvtss_f32(least_lane(least));
+	*high = -_mm256_cvtss_f32(least_lane(_mm256_xor_ps(most, sign)));
+}
+
+ALWAYS_INLINE __m256i steps_of(const float *t, float start, float steps)
+{
+	__m256 above = _mm256_sub_ps(_mm256_loadu_ps(t), _mm256_set1_ps(start));
+	return _mm256_cvttps_epi32(_mm256_mul_ps(above, _mm256_set1_ps(steps)));
+}
+
+void pq_bytes_avx2(const float *t, int64_t k, float start, float steps, uint8_t *out)
+{
+	for (int64_t c = 0; c < k; c += PQ_LANES) {
+		__m256i a = steps_of(t + c, start, steps), b = steps_of(t + c + LANES, start, steps);
+		/* Packing works in halves of a register: put the quarters in order. */
+		__m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
+		__m128i bytes =
+		    _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+		_mm_storeu_si128((__m128i *)(void *)(out + c), bytes);
+	}
+}
+
+/* The least keys of a vector, lane by lane. The last bits of a key, those of `mask`, are replaced by the
+ * number of its half panel, so that nothing else has to remember where a key is from. */
 struct best {
-	__m256 least, second, at; /* at: bits of the number of the half panel that the least is from */
+	__m256 least, second;
 };
 
 /* Vectors that share the loads of a panel. */
 enum { VECS = 8 };
 
-ALWAYS_INLINE struct best update(struct best b, __m256 key, __m256 number)
-{
-	b.at = _mm256_blendv_ps(b.at, number, _mm256_cmp_ps(key, b.least, _CMP_LT_OQ));
-	b.second = _mm256_min_ps(b.second, _mm256_max_ps(b.least, key));
-	b.least = _mm256_min_ps(b.least, key);
-	return b;
-}
-
 /* Half a panel: 8 centroids, their components PQ_LANES floats apart. */
 ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const float *panel, const float *half,
-    __m256i number, struct best best[VECS])
+    __m256 mask, __m256 number, struct best best[VECS])
 {
 	__m256 key[VECS];
 	UNROLL
@@ -79,29 +110,23 @@ ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const flo
 			key[v] = _mm256_fnmadd_ps(c, _mm256_broadcast_ss(x[v] + i), key[v]);
 	}
 	UNROLL
-	for (int v = 0; v < VECS; v++)
-		best[v] = update(best[v], key[v], _mm256_castsi256_ps(number));
+	for (int v = 0; v < VECS; v++) {
+		__m256 k = _mm256_or_ps(_mm256_andnot_ps(mask, key[v]), number);
+		best[v].second = _mm256_min_ps(best[v].second, _mm256_max_ps(best[v].least, k));
+		best[v].least = _mm256_min_ps(best[v].least, k);
+	}
 }
 
-/* The least of all lanes, in all lanes. */
-ALWAYS_INLINE __m256 least_lane(__m256 x)
-{
-	x = _mm256_min_ps(x, _mm256_permute2f128_ps(x, x, 1));
-	x = _mm256_min_ps(x, _mm256_shuffle_ps(x, x, 0x4e));
-	return _mm256_min_ps(x, _mm256_shuffle_ps(x, x, 0xb1));
-}
-
-ALWAYS_INLINE void finish(struct best b, uint16_t *pos, float *least, float *second)
+ALWAYS_INLINE void finish(struct best b, __m256 mask, uint16_t *pos, float *least, float *second)
 {
 	__m256 min = least_lane(b.least);
-	*least = _mm256_cvtss_f32(min);
 	int all = _mm256_movemask_ps(_mm256_cmp_ps(b.least, min, _CMP_EQ_OQ));
 	int lane = (int)_tzcnt_u32((uint32_t)all);
-	__m256i lanes = _mm256_set1_epi32(lane);
-	__m256 at = _mm256_permutevar8x32_ps(b.at, lanes);
-	*pos = (uint16_t)(LANES * _mm_cvtsi128_si32(_mm_castps_si128(_mm256_castps256_ps128(at))) + lane);
+	__m128 number = _mm256_castps256_ps128(_mm256_and_ps(min, mask));
+	*pos = (uint16_t)(LANES * _mm_cvtsi128_si32(_mm_castps_si128(number)) + lane);
+	*least = _mm256_cvtss_f32(min);
 	/* Of the winning lane the second counts, of the others the least. */
-	__m256i one = _mm256_cmpeq_epi32(lanes, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+	__m256i one = _mm256_cmpeq_epi32(_mm256_set1_epi32(lane), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 	__m256 rest = _mm256_blendv_ps(b.least, b.second, _mm256_castsi256_ps(one));
 	*second = _mm256_cvtss_f32(least_lane(rest));
 }
@@ -110,25 +135,27 @@ void pq_nearest_avx2(const float *x, size_t stride, int64_t n, int64_t d, const 
     const float *half, int64_t k, uint16_t *pos, float *least, float *second)
 {
 	const __m256 inf = _mm256_set1_ps(INFINITY);
-	const __m256i one = _mm256_set1_epi32(1);
+	const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32((int)(k / LANES) - 1));
 	for (int64_t j = 0; j < n; j += VECS) {
 		/* A last group of fewer vectors repeats its last one. */
 		int count = n - j < VECS ? (int)(n - j) : VECS;
 		const float *vec[VECS];
 		struct best best[VECS];
+		UNROLL
 		for (int v = 0; v < VECS; v++) {
 			vec[v] = x + (size_t)(j + (v < count ? v : count - 1)) * stride;
-			best[v] = (struct best){inf, inf, _mm256_setzero_ps()};
+			best[v] = (struct best){inf, inf};
 		}
 		__m256i number = _mm256_setzero_si256(); /* of the half panel, in every lane */
-		for (int64_t c = 0; c < k; c += PQ_LANES) {
-			nearest_step(vec, d, panels + c * d, half + c, number, best);
-			number = _mm256_add_epi32(number, one);
-			nearest_step(vec, d, panels + c * d + LANES, half + c + LANES, number, best);
-			number = _mm256_add_epi32(number, one);
+		for (int64_t c = 0; c < k; c += LANES) {
+			const float *panel = panels + c / PQ_LANES * PQ_LANES * d + c % PQ_LANES;
+			nearest_step(vec, d, panel, half + c, mask, _mm256_castsi256_ps(number), best);
+			number = _mm256_add_epi32(number, _mm256_set1_epi32(1));
 		}
-		for (int v = 0; v < count; v++)
-			finish(best[v], &pos[j + v], &least[j + v], &second[j + v]);
+		UNROLL
+		for (int v = 0; v < VECS; v++)
+			if (v < count)
+				finish(best[v], mask, &pos[j + v], &least[j + v], &second[j + v]);
 	}
 }
 

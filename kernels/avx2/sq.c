@@ -1,13 +1,14 @@
-/* Scalar quantisers, AVX2: 8 codes a step, in `bits` bytes, one code in each 32-bit lane.
+/* Scalar quantisers, AVX2.
  *
- * Lanes beyond the end of a row have low, step, a and w 0, so that they add nothing; they encode 0 / 0, which
- * is 0. */
+ * Encoding and decoding take 8 codes a step, in `bits` bytes, one in each 32-bit lane. Lanes beyond the end
+ * of a row have low and step 0; they encode 0 / 0, which is 0. Scans take 16 words of codes from one
+ * register, where beyond the end of a row a and b are 0. */
 #include "kernels/avx2/avx2.h"
 
 #include "kernels/sq_pack.h"
 
 enum op { L2SQ, IP };
-enum { LANES = 8, CHAINS = 4 };
+enum { LANES = 8, WORDS = 16 };
 
 /* Codes i … i + 7 of a row of which `left` are left. */
 ALWAYS_INLINE __m256 load8(int bits, const uint8_t *row, int64_t i, int64_t left)
@@ -84,53 +85,97 @@ ALWAYS_INLINE void decode(
 		_mm256_maskstore_ps(x + i, first_lanes(d - i), decode8(bits, code, low, step, i, d - i));
 }
 
-/* sum + the terms of 8 codes; for inner products a is w. */
-ALWAYS_INLINE __m256 add8(enum op op, int bits, const float *a, const float *step, const uint8_t *row,
-    int64_t i, int64_t left, __m256 sum)
+/* Words of codes that a step of a scan takes: 16, which 6 bits have in 12 bytes. */
+ALWAYS_INLINE int64_t step_bytes(int bits)
 {
-	__m256 c = load8(bits, row, i, left), t = load_floats(a + i, left);
-	if (op == IP)
-		return _mm256_fmadd_ps(t, c, sum);
-	t = _mm256_fnmadd_ps(load_floats(step + i, left), c, t);
-	return _mm256_fmadd_ps(t, t, sum);
+	return bits == 6 ? 12 : 32;
 }
 
-/* The sum over a row, spread over the lanes. */
-ALWAYS_INLINE __m256 sum_row(
-    enum op op, int bits, const float *a, const float *step, const char *at, int64_t d)
+/* Of a step's bytes the first `bytes`. 6 bits: each word holds its code, somewhere. */
+ALWAYS_INLINE __m256i load_words(int bits, const uint8_t *p, int64_t bytes)
+{
+	if (bits == 6) {
+		/* The two bytes around a code to its word. */
+		const __m256i around = _mm256_setr_epi8(0, 1, 0, 1, 1, 2, 1, 2, 3, 4, 3, 4, 4, 5, 4, 5, 6, 7,
+		    6, 7, 7, 8, 7, 8, 9, 10, 9, 10, 10, 11, 10, 11);
+		return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load_part(p, bytes)), around);
+	}
+	if (bytes == 32)
+		return _mm256_loadu_si256((const __m256i *)p);
+	if (bytes < 16)
+		return _mm256_zextsi128_si256(load_part(p, bytes));
+	return _mm256_set_m128i(load_part(p + 16, bytes - 16), _mm_loadu_si128((const __m128i *)p));
+}
+
+/* Code number k of each word, at the top of a word (L2SQ) or as a number (IP). */
+ALWAYS_INLINE __m256i codes_at(enum op op, int bits, int k, __m256i v)
+{
+	const int top = 16 - bits;
+	if (bits == 6)
+		v = _mm256_mullo_epi16(
+		    v, _mm256_setr_epi16(1024, 16, 64, 1, 1024, 16, 64, 1, 1024, 16, 64, 1, 1024, 16, 64, 1));
+	else if (top > bits * k)
+		v = _mm256_slli_epi16(v, top - bits * k);
+	if (op == IP)
+		return _mm256_srli_epi16(v, top);
+	return _mm256_and_si256(v, _mm256_set1_epi16((short)(0xffff << top)));
+}
+
+ALWAYS_INLINE __m256i add_words(
+    enum op op, int bits, const int16_t *a, const uint16_t *b, __m256i v, __m256i sum)
+{
+	UNROLL
+	for (int k = 0; k < sq_codes(bits); k++) {
+		__m256i c = codes_at(op, bits, k, v);
+		__m256i t = _mm256_loadu_si256((const __m256i *)(a + SQ_LANES * k));
+		if (op == L2SQ) {
+			c = _mm256_mulhi_epu16(c, _mm256_loadu_si256((const __m256i *)(b + SQ_LANES * k)));
+			c = t = _mm256_sub_epi16(t, c);
+		}
+		sum = _mm256_add_epi32(sum, _mm256_madd_epi16(t, c));
+	}
+	return sum;
+}
+
+/* The sum over a row, spread over the lanes. A group of codes is two steps. */
+ALWAYS_INLINE __m256i sum_row(
+    enum op op, int bits, const int16_t *a, const uint16_t *b, const char *at, int64_t d)
 {
 	const uint8_t *row = (const uint8_t *)at;
-	const __m256 zero = _mm256_setzero_ps();
-	__m256 sum[CHAINS] = {zero, zero, zero, zero};
-	int64_t i = 0;
-	for (; i + CHAINS * LANES <= d; i += CHAINS * LANES) {
-		UNROLL
-		for (int c = 0; c < CHAINS; c++)
-			sum[c] = add8(op, bits, a, step, row, i + c * LANES, LANES, sum[c]);
+	const int64_t group = SQ_LANES * sq_codes(bits), bytes = step_bytes(bits);
+	int64_t left = (d * bits + 7) / 8, i = 0;
+	__m256i sum = _mm256_setzero_si256();
+	for (; left >= 2 * bytes; left -= 2 * bytes, row += 2 * bytes, i += group) {
+		sum = add_words(op, bits, a + i, b + i, load_words(bits, row, bytes), sum);
+		sum = add_words(
+		    op, bits, a + i + WORDS, b + i + WORDS, load_words(bits, row + bytes, bytes), sum);
 	}
-	for (; i + LANES <= d; i += LANES)
-		sum[0] = add8(op, bits, a, step, row, i, LANES, sum[0]);
-	if (i < d)
-		sum[1] = add8(op, bits, a, step, row, i, d - i, sum[1]);
-	return _mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3]));
+	if (left >= bytes) {
+		sum = add_words(op, bits, a + i, b + i, load_words(bits, row, bytes), sum);
+		left -= bytes, row += bytes, i += WORDS;
+	}
+	if (left > 0)
+		sum = add_words(op, bits, a + i, b + i, load_words(bits, row, left), sum);
+	return sum;
 }
 
-ALWAYS_INLINE void scan(enum op op, int bits, const float *a, const float *step, const void *rows,
-    size_t stride, int64_t n, int64_t d, float *out)
+/* b is not read where op is IP, but it moves along. */
+ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
+    size_t stride, int64_t n, int64_t d, int32_t *out)
 {
 	for (int64_t i = 0; i < n; i += GROUP) {
-		__m256 sum[GROUP];
+		__m256i sum[GROUP];
 		UNROLL
 		for (int j = 0; j < GROUP; j++) {
-			sum[j] = _mm256_setzero_ps();
+			sum[j] = _mm256_setzero_si256();
 			if (i + j < n)
-				sum[j] = sum_row(op, bits, a, step, row_at(rows, stride, NULL, i + j), d);
+				sum[j] = sum_row(op, bits, a, b, row_at(rows, stride, NULL, i + j), d);
 		}
-		__m128 result = sum_4x8_f32(sum[0], sum[1], sum[2], sum[3]);
+		__m128i result = sum_4x8_i32(sum[0], sum[1], sum[2], sum[3]);
 		if (i + GROUP <= n)
-			_mm_storeu_ps(out + i, result);
+			_mm_storeu_si128((__m128i *)(out + i), result);
 		else
-			_mm_maskstore_ps(out + i, _mm256_castsi256_si128(first_lanes(n - i)), result);
+			_mm_maskstore_epi32(out + i, _mm256_castsi256_si128(first_lanes(n - i)), result);
 	}
 }
 
@@ -145,15 +190,15 @@ ALWAYS_INLINE void scan(enum op op, int bits, const float *a, const float *step,
 	{                                                                                                    \
 		decode(bits, code, low, step, d, x);                                                         \
 	}                                                                                                    \
-	void l2sq_sq##bits##_avx2(const float *a, const float *step, const void *rows, size_t stride,        \
-	    int64_t n, int64_t d, float *out)                                                                \
+	void l2sq_sq##bits##_avx2(const int16_t *a, const uint16_t *b, const void *rows, size_t stride,      \
+	    int64_t n, int64_t d, int32_t *out)                                                              \
 	{                                                                                                    \
-		scan(L2SQ, bits, a, step, rows, stride, n, d, out);                                          \
+		scan(L2SQ, bits, a, b, rows, stride, n, d, out);                                             \
 	}                                                                                                    \
 	void ip_sq##bits##_avx2(                                                                             \
-	    const float *w, const void *rows, size_t stride, int64_t n, int64_t d, float *out)               \
+	    const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)           \
 	{                                                                                                    \
-		scan(IP, bits, w, NULL, rows, stride, n, d, out);                                            \
+		scan(IP, bits, a, (const uint16_t *)a, rows, stride, n, d, out);                             \
 	}
 
 SQ(8)

@@ -64,6 +64,16 @@ ALWAYS_INLINE __m128 reduce_4x16_f32(const __m512 s[BLOCK])
 	return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
+ALWAYS_INLINE __m128i reduce_4x16_i32(const v16si sum[BLOCK])
+{
+	__m512i a = (__m512i)sum[0], b = (__m512i)sum[1], c = (__m512i)sum[2], d = (__m512i)sum[3];
+	__m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+	__m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+	__m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+	__m256i half = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
+	return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
 /* Gathered rows are fetched AHEAD of their use into L2, which has more misses in flight than L1. Of long
  * rows the first FETCH bytes are enough for the hardware to follow. */
 enum { AHEAD = 16, FETCH = 2048 };
@@ -130,6 +140,8 @@ uint64_t tile_i8_avx512(const uint32_t *panel, int64_t k, const int8_t *q, size_
 
 /* pq.c; scan8 needs VBMI */
 kernel_pq_table_fn pq_l2sq_avx512, pq_ip_avx512;
+kernel_pq_range_fn pq_range_avx512;
+kernel_pq_bytes_fn pq_bytes_avx512;
 kernel_pq_nearest_fn pq_nearest_avx512;
 kernel_pq_scan_fn pq_scan8_avx512, pq_scan4_avx512;
 

@@ -61,17 +61,6 @@ ALWAYS_INLINE v16si sum_row(enum op op, enum elem elem, const char *q, const cha
 	return a + b;
 }
 
-/* The four sums over lanes. */
-ALWAYS_INLINE __m128i reduce4(const v16si sum[BLOCK])
-{
-	__m512i a = (__m512i)sum[0], b = (__m512i)sum[1], c = (__m512i)sum[2], d = (__m512i)sum[3];
-	__m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-	__m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-	__m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-	__m256i half = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
-	return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-}
-
 /* What the offset of 128 added to an inner product: ±128 Σ x. */
 ALWAYS_INLINE int32_t offset(enum elem elem, const char *q, int64_t d)
 {
@@ -99,7 +88,7 @@ ALWAYS_INLINE void scan(enum op op, enum elem elem, const void *query, const voi
 		UNROLL_BLOCK
 		for (int j = 0; j < BLOCK; j++)
 			sum[j] = sum_row(op, elem, q, row_at(rows, stride, pos, i + j, n), d);
-		_mm_mask_storeu_epi32(out + i, store_mask(i, n), _mm_sub_epi32(reduce4(sum), excess));
+		_mm_mask_storeu_epi32(out + i, store_mask(i, n), _mm_sub_epi32(reduce_4x16_i32(sum), excess));
 	}
 }
 

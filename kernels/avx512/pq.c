@@ -13,6 +13,7 @@
 #include "kernels/avx512/avx512.h"
 
 #include <math.h>
+#include <string.h>
 
 #if defined(__clang__)
 #define UNROLL
@@ -65,25 +66,37 @@ void pq_ip_avx512(const float *x, int64_t d, const float *panels, int64_t k, flo
 	table(IP, x, d, panels, k, out);
 }
 
-/* The least keys of a vector, lane by lane. */
+void pq_range_avx512(const float *t, int64_t k, float *low, float *high)
+{
+	__m512 least = _mm512_loadu_ps(t), most = least;
+	for (int64_t c = PQ_LANES; c < k; c += PQ_LANES) {
+		least = _mm512_min_ps(least, _mm512_loadu_ps(t + c));
+		most = _mm512_max_ps(most, _mm512_loadu_ps(t + c));
+	}
+	*low = _mm512_reduce_min_ps(least);
+	*high = _mm512_reduce_max_ps(most);
+}
+
+void pq_bytes_avx512(const float *t, int64_t k, float start, float steps, uint8_t *out)
+{
+	for (int64_t c = 0; c < k; c += PQ_LANES) {
+		__m512 above = _mm512_sub_ps(_mm512_loadu_ps(t + c), _mm512_set1_ps(start));
+		__m512i step = _mm512_cvttps_epi32(_mm512_mul_ps(above, _mm512_set1_ps(steps)));
+		_mm_storeu_si128((__m128i *)(void *)(out + c), _mm512_cvtepi32_epi8(step));
+	}
+}
+
+/* The least keys of a vector, lane by lane. The last bits of a key, those of `mask`, are replaced by the
+ * number of its panel: it costs an instruction, and nothing else has to remember where a key is from. */
 struct best {
 	__m512 least, second;
-	__m512i at; /* which panel the least is from */
 };
 
 /* Vectors that share the loads of a panel. */
 enum { VECS = 8 };
 
-ALWAYS_INLINE struct best update(struct best b, __m512 key, __m512i panel)
-{
-	b.at = _mm512_mask_mov_epi32(b.at, _mm512_cmp_ps_mask(key, b.least, _CMP_LT_OQ), panel);
-	b.second = _mm512_min_ps(b.second, _mm512_max_ps(b.least, key));
-	b.least = _mm512_min_ps(b.least, key);
-	return b;
-}
-
 ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const float *panel, const float *half,
-    __m512i number, struct best best[VECS])
+    __m512i mask, __m512i number, struct best best[VECS])
 {
 	__m512 key[VECS];
 	UNROLL
@@ -96,42 +109,82 @@ ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const flo
 			key[v] = _mm512_fnmadd_ps(c, _mm512_set1_ps(x[v][i]), key[v]);
 	}
 	UNROLL
-	for (int v = 0; v < VECS; v++)
-		best[v] = update(best[v], key[v], number);
+	for (int v = 0; v < VECS; v++) {
+		/* mask ? number : key */
+		__m512i bits = _mm512_ternarylogic_epi32(_mm512_castps_si512(key[v]), number, mask, 0xd8);
+		__m512 k = _mm512_castsi512_ps(bits);
+		best[v].second = _mm512_min_ps(best[v].second, _mm512_max_ps(best[v].least, k));
+		best[v].least = _mm512_min_ps(best[v].least, k);
+	}
 }
 
-ALWAYS_INLINE void finish(struct best b, uint16_t *pos, float *least, float *second)
+/* The least lane of each of eight registers, by folding them into each other. */
+ALWAYS_INLINE __m256 least_lanes(const __m512 v[VECS])
 {
-	*least = _mm512_reduce_min_ps(b.least);
-	__mmask16 all = _mm512_cmp_ps_mask(b.least, _mm512_set1_ps(*least), _CMP_EQ_OQ);
-	unsigned lane = _tzcnt_u32(all);
-	__mmask16 one = (__mmask16)(1u << lane);
-	__m512i panel = _mm512_maskz_compress_epi32(one, b.at);
-	*pos = (uint16_t)(PQ_LANES * (unsigned)_mm_cvtsi128_si32(_mm512_castsi512_si128(panel)) + lane);
-	/* Of the winning lane the second counts, of the others the least. */
-	*second = _mm512_reduce_min_ps(_mm512_mask_mov_ps(b.least, one, b.second));
+	const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+	__m512 a[4], b[2]; /* quarters of a: v0 v0 v1 v1, …; of b: v0 v1 v2 v3, … */
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		a[i] = _mm512_min_ps(_mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0x44),
+		    _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0xee));
+	UNROLL
+	for (int i = 0; i < 2; i++)
+		b[i] = _mm512_min_ps(_mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0x88),
+		    _mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0xdd));
+	__m512 c = _mm512_min_ps(_mm512_shuffle_ps(b[0], b[1], 0x44), _mm512_shuffle_ps(b[0], b[1], 0xee));
+	c = _mm512_min_ps(c, _mm512_permute_ps(c, 0xb1));
+	return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, c));
+}
+
+/* From lanes to vectors. */
+ALWAYS_INLINE void finish(
+    const struct best best[VECS], unsigned mask, uint16_t pos[VECS], float least[VECS], float second[VECS])
+{
+	__m512 rest[VECS];
+	UNROLL
+	for (int v = 0; v < VECS; v++)
+		rest[v] = best[v].least;
+	_mm256_storeu_ps(least, least_lanes(rest));
+	UNROLL
+	for (int v = 0; v < VECS; v++) {
+		uint32_t bits;
+		memcpy(&bits, &least[v], sizeof bits);
+		__mmask16 all = _mm512_cmp_ps_mask(best[v].least, _mm512_set1_ps(least[v]), _CMP_EQ_OQ);
+		unsigned lane = _tzcnt_u32(all | 1u << 15); /* a lane there is even if keys are NaN */
+		pos[v] = (uint16_t)(PQ_LANES * (bits & mask) + lane);
+		/* Of the winning lane the second counts, of the others the least. */
+		rest[v] = _mm512_mask_mov_ps(rest[v], (__mmask16)(1u << lane), best[v].second);
+	}
+	_mm256_storeu_ps(second, least_lanes(rest));
 }
 
 void pq_nearest_avx512(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
     const float *half, int64_t k, uint16_t *pos, float *least, float *second)
 {
 	const __m512 inf = _mm512_set1_ps(INFINITY);
+	const unsigned mask = (unsigned)(k / PQ_LANES) - 1;
+	const __m512i masks = _mm512_set1_epi32((int)mask);
 	for (int64_t j = 0; j < n; j += VECS) {
 		/* A last group of fewer vectors repeats its last one. */
 		int count = n - j < VECS ? (int)(n - j) : VECS;
 		const float *vec[VECS];
 		struct best best[VECS];
+		UNROLL
 		for (int v = 0; v < VECS; v++) {
 			vec[v] = x + (size_t)(j + (v < count ? v : count - 1)) * stride;
-			best[v] = (struct best){inf, inf, _mm512_setzero_si512()};
+			best[v] = (struct best){inf, inf};
 		}
 		__m512i number = _mm512_setzero_si512(); /* of the panel, in every lane */
 		for (int64_t c = 0; c < k; c += PQ_LANES) {
-			nearest_step(vec, d, panels + c * d, half + c, number, best);
+			nearest_step(vec, d, panels + c * d, half + c, masks, number, best);
 			number = _mm512_add_epi32(number, _mm512_set1_epi32(1));
 		}
-		for (int v = 0; v < count; v++)
-			finish(best[v], &pos[j + v], &least[j + v], &second[j + v]);
+		uint16_t at[VECS];
+		float first[VECS], next[VECS];
+		finish(best, mask, at, first, next);
+		memcpy(pos + j, at, (size_t)count * sizeof *at);
+		memcpy(least + j, first, (size_t)count * sizeof *first);
+		memcpy(second + j, next, (size_t)count * sizeof *next);
 	}
 }
 
@@ -154,15 +207,14 @@ ALWAYS_INLINE struct sums add_bytes(struct sums s, __m512i bytes)
 /* Adds the sums, in the vectors' order, to total [4] of 16 floats each: integers, exact in floats. */
 ALWAYS_INLINE void add_sums(struct sums s, __m512 *total)
 {
-	static const uint16_t order[64] = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41,
-	    10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22,
-	    54, 23, 55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63};
+	static const uint16_t order[64] = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9,
+	    41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21,
+	    53, 22, 54, 23, 55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63};
 	__m512i even = _mm512_sub_epi16(s.words, _mm512_slli_epi16(s.odd, 8));
 	for (int h = 0; h < 2; h++) {
 		__m512i words = _mm512_permutex2var_epi16(even, _mm512_loadu_si512(order + 32 * h), s.odd);
 		__m256i low = _mm512_castsi512_si256(words), high = _mm512_extracti64x4_epi64(words, 1);
-		total[2 * h] =
-		    _mm512_add_ps(total[2 * h], _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(low)));
+		total[2 * h] = _mm512_add_ps(total[2 * h], _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(low)));
 		total[2 * h + 1] =
 		    _mm512_add_ps(total[2 * h + 1], _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(high)));
 	}
@@ -185,8 +237,8 @@ __attribute__((target("avx512vbmi"))) void pq_scan8_avx512(
 		for (int64_t b = from; b < end; b++) {
 			const uint8_t *t = tables + b * 256;
 			__m512i code = _mm512_loadu_si512(codes + b * PQ_BLOCK);
-			__m512i low = _mm512_permutex2var_epi8(
-			    _mm512_loadu_si512(t), code, _mm512_loadu_si512(t + 64));
+			__m512i low =
+			    _mm512_permutex2var_epi8(_mm512_loadu_si512(t), code, _mm512_loadu_si512(t + 64));
 			__m512i high = _mm512_permutex2var_epi8(
 			    _mm512_loadu_si512(t + 128), code, _mm512_loadu_si512(t + 192));
 			s = add_bytes(s, _mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high));

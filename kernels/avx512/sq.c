@@ -1,7 +1,8 @@
-/* Scalar quantisers, AVX-512: 16 codes a step, in 2 · bits bytes, one code in each 32-bit lane.
+/* Scalar quantisers, AVX-512.
  *
- * Lanes beyond the end of a row have low, step, a and w 0, so that they add nothing; they encode 0 / 0, which
- * is 0. */
+ * Encoding and decoding take 16 codes a step, in 2 · bits bytes, one in each 32-bit lane. Lanes beyond the
+ * end of a row have low and step 0; they encode 0 / 0, which is 0. Scans take a group of codes from one
+ * register, where beyond the end of a row a and b are 0. */
 #include "kernels/avx512/avx512.h"
 
 enum op { L2SQ, IP };
@@ -65,59 +66,95 @@ ALWAYS_INLINE void encode(
 	}
 }
 
+ALWAYS_INLINE __m512 decode16(
+    int bits, const uint8_t *code, const float *low, const float *step, int64_t i, int64_t left)
+{
+	__mmask16 m = first16(left);
+	__m512 c = _mm512_add_ps(load16(bits, code, i, left), _mm512_set1_ps(0.5f));
+	return _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, step + i), c, _mm512_maskz_loadu_ps(m, low + i));
+}
+
 ALWAYS_INLINE void decode(
     int bits, const uint8_t *code, const float *low, const float *step, int64_t d, float *x)
 {
-	for (int64_t i = 0; i < d; i += 16) {
-		__mmask16 m = first16(d - i);
-		__m512 c = _mm512_add_ps(load16(bits, code, i, d - i), _mm512_set1_ps(0.5f));
-		__m512 v =
-		    _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, step + i), c, _mm512_maskz_loadu_ps(m, low + i));
-		_mm512_mask_storeu_ps(x + i, m, v);
-	}
+	int64_t i = 0;
+	for (; i + 16 <= d; i += 16)
+		_mm512_storeu_ps(x + i, decode16(bits, code, low, step, i, 16));
+	if (i < d)
+		_mm512_mask_storeu_ps(x + i, first16(d - i), decode16(bits, code, low, step, i, d - i));
 }
 
-/* sum + the terms of 16 codes; for inner products a is w. */
-ALWAYS_INLINE __m512 add16(enum op op, int bits, const float *a, const float *step, const uint8_t *row,
-    int64_t i, int64_t left, __m512 sum)
+/* Bytes of a group of codes. */
+ALWAYS_INLINE int64_t group_bytes(int bits)
 {
-	__mmask16 m = first16(left);
-	__m512 c = load16(bits, row, i, left), t = _mm512_maskz_loadu_ps(m, a + i);
+	return bits == 6 ? 24 : 64;
+}
+
+/* A group of codes, of which `bytes` are there. 6 bits: each word holds its code, somewhere. */
+ALWAYS_INLINE __m512i load_group(int bits, const uint8_t *p, int64_t bytes)
+{
+	__m512i v = _mm512_maskz_loadu_epi8(first64(bytes), p);
+	if (bits != 6)
+		return v;
+	/* Six bytes, eight codes, to each quarter; then the two bytes around a code to its word. */
+	const __m512i words =
+	    _mm512_setr_epi32(0x10000, 2, 0, 0, 0x40003, 5, 0, 0, 0x70006, 8, 0, 0, 0xa0009, 11, 0, 0);
+	const __m128i around = _mm_setr_epi8(0, 1, 0, 1, 1, 2, 1, 2, 3, 4, 3, 4, 4, 5, 4, 5);
+	return _mm512_shuffle_epi8(_mm512_permutexvar_epi16(words, v), _mm512_broadcast_i32x4(around));
+}
+
+/* Code number k of each word of a group, at the top of a word (L2SQ) or as a number (IP). */
+ALWAYS_INLINE __m512i codes_at(enum op op, int bits, int k, __m512i v)
+{
+	const int top = 16 - bits;
+	if (bits == 6)
+		v = _mm512_sllv_epi16(v, _mm512_broadcast_i32x4(_mm_setr_epi16(10, 4, 6, 0, 10, 4, 6, 0)));
+	else if (top > bits * k)
+		v = _mm512_slli_epi16(v, (unsigned)(top - bits * k));
 	if (op == IP)
-		return _mm512_fmadd_ps(t, c, sum);
-	t = _mm512_fnmadd_ps(_mm512_maskz_loadu_ps(m, step + i), c, t);
-	return _mm512_fmadd_ps(t, t, sum);
+		return _mm512_srli_epi16(v, (unsigned)top);
+	return _mm512_and_si512(v, _mm512_set1_epi16((short)(0xffff << top)));
+}
+
+ALWAYS_INLINE v16si add_group(enum op op, int bits, const int16_t *a, const uint16_t *b, __m512i v, v16si sum)
+{
+	UNROLL_BLOCK
+	for (int k = 0; k < sq_codes(bits); k++) {
+		__m512i c = codes_at(op, bits, k, v), t = _mm512_loadu_si512(a + SQ_LANES * k);
+		if (op == L2SQ) {
+			c = _mm512_mulhi_epu16(c, _mm512_loadu_si512(b + SQ_LANES * k));
+			c = t = _mm512_sub_epi16(t, c);
+		}
+		sum = (v16si)_mm512_dpwssd_epi32((__m512i)sum, t, c);
+	}
+	return sum;
 }
 
 /* The sum over a row, spread over the lanes. */
-ALWAYS_INLINE __m512 sum_row(
-    enum op op, int bits, const float *a, const float *step, const char *at, int64_t d)
+ALWAYS_INLINE v16si sum_row(
+    enum op op, int bits, const int16_t *a, const uint16_t *b, const char *at, int64_t d)
 {
 	const uint8_t *row = (const uint8_t *)at;
-	__m512 even = _mm512_setzero_ps(), odd = even;
+	const int64_t group = SQ_LANES * sq_codes(bits), bytes = group_bytes(bits);
+	v16si sum = {0};
 	int64_t i = 0;
-	for (; i + 32 <= d; i += 32) {
-		even = add16(op, bits, a, step, row, i, 16, even);
-		odd = add16(op, bits, a, step, row, i + 16, 16, odd);
-	}
-	if (i + 16 <= d) {
-		even = add16(op, bits, a, step, row, i, 16, even);
-		i += 16;
-	}
+	for (; i + group <= d; i += group, row += bytes)
+		sum = add_group(op, bits, a + i, b + i, load_group(bits, row, bytes), sum);
 	if (i < d)
-		odd = add16(op, bits, a, step, row, i, d - i, odd);
-	return _mm512_add_ps(even, odd);
+		sum = add_group(op, bits, a + i, b + i, load_group(bits, row, ((d - i) * bits + 7) / 8), sum);
+	return sum;
 }
 
-ALWAYS_INLINE void scan(enum op op, int bits, const float *a, const float *step, const void *rows,
-    size_t stride, int64_t n, int64_t d, float *out)
+/* b is not read where op is IP, but it moves along. */
+ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
+    size_t stride, int64_t n, int64_t d, int32_t *out)
 {
 	for (int64_t i = 0; i < n; i += BLOCK) {
-		__m512 sum[BLOCK];
+		v16si sum[BLOCK];
 		UNROLL_BLOCK
 		for (int j = 0; j < BLOCK; j++)
-			sum[j] = sum_row(op, bits, a, step, row_at(rows, stride, NULL, i + j, n), d);
-		_mm_mask_storeu_ps(out + i, store_mask(i, n), reduce_4x16_f32(sum));
+			sum[j] = sum_row(op, bits, a, b, row_at(rows, stride, NULL, i + j, n), d);
+		_mm_mask_storeu_epi32(out + i, store_mask(i, n), reduce_4x16_i32(sum));
 	}
 }
 
@@ -132,15 +169,15 @@ ALWAYS_INLINE void scan(enum op op, int bits, const float *a, const float *step,
 	{                                                                                                    \
 		decode(bits, code, low, step, d, x);                                                         \
 	}                                                                                                    \
-	void l2sq_sq##bits##_avx512(const float *a, const float *step, const void *rows, size_t stride,      \
-	    int64_t n, int64_t d, float *out)                                                                \
+	void l2sq_sq##bits##_avx512(const int16_t *a, const uint16_t *b, const void *rows, size_t stride,    \
+	    int64_t n, int64_t d, int32_t *out)                                                              \
 	{                                                                                                    \
-		scan(L2SQ, bits, a, step, rows, stride, n, d, out);                                          \
+		scan(L2SQ, bits, a, b, rows, stride, n, d, out);                                             \
 	}                                                                                                    \
 	void ip_sq##bits##_avx512(                                                                           \
-	    const float *w, const void *rows, size_t stride, int64_t n, int64_t d, float *out)               \
+	    const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)           \
 	{                                                                                                    \
-		scan(IP, bits, w, NULL, rows, stride, n, d, out);                                            \
+		scan(IP, bits, a, (const uint16_t *)a, rows, stride, n, d, out);                             \
 	}
 
 SQ(8)

@@ -49,6 +49,8 @@ void kernels_avx512(struct kernels *table)
 	table->quantize = quantize_avx512;
 	table->pq.l2sq = pq_l2sq_avx512;
 	table->pq.ip = pq_ip_avx512;
+	table->pq.range = pq_range_avx512;
+	table->pq.bytes = pq_bytes_avx512;
 	table->pq.nearest = pq_nearest_avx512;
 	table->pq.scan4 = pq_scan4_avx512;
 	if (__builtin_cpu_supports("avx512vbmi"))

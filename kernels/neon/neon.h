@@ -64,6 +64,8 @@ uint64_t tile_i8_neon(const uint32_t *panel, int64_t k, const int8_t *q, size_t 
     uint64_t *mask, float *keys);
 
 kernel_pq_table_fn pq_l2sq_neon, pq_ip_neon;
+kernel_pq_range_fn pq_range_neon;
+kernel_pq_bytes_fn pq_bytes_neon;
 kernel_pq_nearest_fn pq_nearest_neon;
 kernel_pq_scan_fn pq_scan8_neon, pq_scan4_neon;
 

@@ -49,25 +49,50 @@ void pq_ip_neon(const float *x, int64_t d, const float *panels, int64_t k, float
 	table(IP, x, d, panels, k, out);
 }
 
-/* The least keys of a vector, lane by lane. */
+void pq_range_neon(const float *t, int64_t k, float *low, float *high)
+{
+	float32x4_t least = vld1q_f32(t), most = least;
+	for (int64_t c = LANES; c < k; c += LANES) {
+		least = vminq_f32(least, vld1q_f32(t + c));
+		most = vmaxq_f32(most, vld1q_f32(t + c));
+	}
+	*low = vminvq_f32(least);
+	*high = vmaxvq_f32(most);
+}
+
+ALWAYS_INLINE uint16x4_t steps_of(const float *t, float start, float steps)
+{
+	float32x4_t above = vsubq_f32(vld1q_f32(t), vdupq_n_f32(start));
+	return vmovn_u32(vcvtq_u32_f32(vmulq_n_f32(above, steps)));
+}
+
+void pq_bytes_neon(const float *t, int64_t k, float start, float steps, uint8_t *out)
+{
+	for (int64_t c = 0; c < k; c += 2 * LANES) {
+		uint16x4_t a = steps_of(t + c, start, steps), b = steps_of(t + c + LANES, start, steps);
+		vst1_u8(out + c, vmovn_u16(vcombine_u16(a, b)));
+	}
+}
+
+/* The least keys of a vector, lane by lane. The last bits of a key, those of `mask`, are replaced by the
+ * number of its quarter of a panel, so that nothing else has to remember where a key is from. */
 struct best {
 	float32x4_t least, second;
-	uint32x4_t at; /* which quarter of a panel the least is from, counted through all panels */
 };
 
 /* Vectors that share the loads of a panel. */
 enum { VECS = 4 };
 
-ALWAYS_INLINE struct best update(struct best b, float32x4_t key, uint32x4_t number)
+ALWAYS_INLINE struct best update(struct best b, float32x4_t key, uint32x4_t mask, uint32x4_t number)
 {
-	b.at = vbslq_u32(vcltq_f32(key, b.least), number, b.at);
+	key = vreinterpretq_f32_u32(vbslq_u32(mask, number, vreinterpretq_u32_f32(key)));
 	b.second = vminq_f32(b.second, vmaxq_f32(b.least, key));
 	b.least = vminq_f32(b.least, key);
 	return b;
 }
 
 ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const float *panel, const float *half,
-    uint32x4_t number, struct best best[VECS])
+    uint32x4_t mask, uint32x4_t number, struct best best[VECS])
 {
 	float32x4_t key[VECS][PARTS];
 	UNROLL
@@ -92,44 +117,48 @@ ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const flo
 	for (int p = 0; p < PARTS; p++) {
 		UNROLL
 		for (int v = 0; v < VECS; v++)
-			best[v] = update(best[v], key[v][p], number);
+			best[v] = update(best[v], key[v][p], mask, number);
 		number = vaddq_u32(number, vdupq_n_u32(1));
 	}
 }
 
-ALWAYS_INLINE void finish(struct best b, uint16_t *pos, float *least, float *second)
+ALWAYS_INLINE void finish(struct best b, uint32x4_t mask, uint16_t *pos, float *least, float *second)
 {
-	static const uint32_t lanes[LANES] = {0, 1, 2, 3};
+	static const uint32_t numbers[LANES] = {0, 1, 2, 3};
+	const uint32x4_t lanes = vld1q_u32(numbers);
 	*least = vminvq_f32(b.least);
-	uint32x4_t all = vceqq_f32(b.least, vdupq_n_f32(*least));
-	uint32x4_t number = vmlaq_n_u32(vld1q_u32(lanes), b.at, LANES);
-	uint32_t at = vminvq_u32(vbslq_u32(all, number, vdupq_n_u32(UINT32_MAX)));
-	*pos = (uint16_t)at;
+	float32x4_t min = vdupq_n_f32(*least);
+	uint32_t lane = vminvq_u32(vbslq_u32(vceqq_f32(b.least, min), lanes, vdupq_n_u32(LANES)));
+	uint32_t number = vgetq_lane_u32(vandq_u32(vreinterpretq_u32_f32(min), mask), 0);
+	*pos = (uint16_t)(LANES * number + lane);
 	/* Of the winning lane the second counts, of the others the least. */
-	uint32x4_t one = vceqq_u32(number, vdupq_n_u32(at));
-	*second = vminvq_f32(vbslq_f32(one, b.second, b.least));
+	*second = vminvq_f32(vbslq_f32(vceqq_u32(lanes, vdupq_n_u32(lane)), b.second, b.least));
 }
 
 void pq_nearest_neon(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
     const float *half, int64_t k, uint16_t *pos, float *least, float *second)
 {
 	const float32x4_t inf = vdupq_n_f32(INFINITY);
+	const uint32x4_t mask = vdupq_n_u32((uint32_t)(k / LANES) - 1);
 	for (int64_t j = 0; j < n; j += VECS) {
 		/* A last group of fewer vectors repeats its last one. */
 		int count = n - j < VECS ? (int)(n - j) : VECS;
 		const float *vec[VECS];
 		struct best best[VECS];
+		UNROLL
 		for (int v = 0; v < VECS; v++) {
 			vec[v] = x + (size_t)(j + (v < count ? v : count - 1)) * stride;
-			best[v] = (struct best){inf, inf, vdupq_n_u32(0)};
+			best[v] = (struct best){inf, inf};
 		}
 		uint32x4_t number = vdupq_n_u32(0); /* of the panel's first quarter, in every lane */
 		for (int64_t c = 0; c < k; c += PQ_LANES) {
-			nearest_step(vec, d, panels + c * d, half + c, number, best);
+			nearest_step(vec, d, panels + c * d, half + c, mask, number, best);
 			number = vaddq_u32(number, vdupq_n_u32(PARTS));
 		}
-		for (int v = 0; v < count; v++)
-			finish(best[v], &pos[j + v], &least[j + v], &second[j + v]);
+		UNROLL
+		for (int v = 0; v < VECS; v++)
+			if (v < count)
+				finish(best[v], mask, &pos[j + v], &least[j + v], &second[j + v]);
 	}
 }
 

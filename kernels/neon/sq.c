@@ -1,14 +1,15 @@
-/* Scalar quantisers, NEON: 8 codes a step, in `bits` bytes, as two vectors of four. Codes of 6 and 4 bits are
- * spread to bytes in a general register.
+/* Scalar quantisers, NEON.
  *
- * Lanes beyond the end of a row have low, step, a and w 0, so that they add nothing; they encode 0 / 0, which
- * is 0. */
+ * Encoding and decoding take 8 codes a step, in `bits` bytes, as two vectors of four; codes of 6 and 4 bits
+ * are spread to bytes in a general register. Elements beyond the end of a row have low and step 0; they
+ * encode 0 / 0, which is 0. Scans take 8 words of codes from one register, where beyond the end of a row a
+ * and b are 0. */
 #include "kernels/neon/neon.h"
 
 #include "kernels/sq_pack.h"
 
 enum op { L2SQ, IP };
-enum { LANES = 8 };
+enum { LANES = 8, WORDS = 8 };
 
 /* Eight floats: x[0] has the first four. */
 struct eight {
@@ -90,58 +91,92 @@ ALWAYS_INLINE void decode(
 	}
 }
 
-/* Adds the terms of 8 codes; for inner products a is w. */
-ALWAYS_INLINE void add8(enum op op, int bits, const float *a, const float *step, const uint8_t *row,
-    int64_t i, int64_t left, struct eight *sum)
+/* Words of codes that a step of a scan takes: 8, which 6 bits have in 6 bytes. */
+ALWAYS_INLINE int64_t step_bytes(int bits)
 {
-	struct eight c = load8(bits, row, i, left), t = load_floats(a + i, left), s = t;
-	if (op == L2SQ)
-		s = load_floats(step + i, left);
-	UNROLL
-	for (int h = 0; h < 2; h++) {
-		if (op == L2SQ) {
-			t.x[h] = vfmsq_f32(t.x[h], s.x[h], c.x[h]);
-			sum->x[h] = vfmaq_f32(sum->x[h], t.x[h], t.x[h]);
-		} else {
-			sum->x[h] = vfmaq_f32(sum->x[h], t.x[h], c.x[h]);
-		}
-	}
+	return bits == 6 ? 6 : 16;
 }
 
-/* The sum over a row, spread over the lanes. */
-ALWAYS_INLINE float32x4_t sum_row(
-    enum op op, int bits, const float *a, const float *step, const char *at, int64_t d)
+/* Of a step's bytes the first `bytes`. 6 bits: each word holds its code, somewhere. */
+ALWAYS_INLINE uint16x8_t load_words(int bits, const uint8_t *p, int64_t bytes)
+{
+	uint8x16_t v = bytes == 16 ? vld1q_u8(p) : load_part(p, bytes);
+	if (bits == 6) {
+		/* The two bytes around a code to its word. */
+		static const uint8_t around[16] = {0, 1, 0, 1, 1, 2, 1, 2, 3, 4, 3, 4, 4, 5, 4, 5};
+		v = vqtbl1q_u8(v, vld1q_u8(around));
+	}
+	return vreinterpretq_u16_u8(v);
+}
+
+/* Code number k of each word, at the top of a word (L2SQ) or as a number (IP). */
+ALWAYS_INLINE uint16x8_t codes_at(enum op op, int bits, int k, uint16x8_t v)
+{
+	static const int16_t shifts[8] = {10, 4, 6, 0, 10, 4, 6, 0};
+	const int top = 16 - bits;
+	if (bits == 6)
+		v = vshlq_u16(v, vld1q_s16(shifts));
+	else
+		v = vshlq_u16(v, vdupq_n_s16((int16_t)(top - bits * k)));
+	if (op == IP)
+		return vshlq_u16(v, vdupq_n_s16((int16_t)-top));
+	return vandq_u16(v, vdupq_n_u16((uint16_t)(0xffff << top)));
+}
+
+/* The upper halves of the products. */
+ALWAYS_INLINE uint16x8_t mulhi(uint16x8_t x, uint16x8_t y)
+{
+	uint32x4_t low = vmull_u16(vget_low_u16(x), vget_low_u16(y)), high = vmull_high_u16(x, y);
+	return vuzp2q_u16(vreinterpretq_u16_u32(low), vreinterpretq_u16_u32(high));
+}
+
+ALWAYS_INLINE int32x4_t add_words(
+    enum op op, int bits, const int16_t *a, const uint16_t *b, uint16x8_t v, int32x4_t sum)
+{
+	UNROLL
+	for (int k = 0; k < sq_codes(bits); k++) {
+		uint16x8_t c = codes_at(op, bits, k, v);
+		int16x8_t t = vld1q_s16(a + SQ_LANES * k), u = vreinterpretq_s16_u16(c);
+		if (op == L2SQ)
+			u = t = vsubq_s16(t, vreinterpretq_s16_u16(mulhi(c, vld1q_u16(b + SQ_LANES * k))));
+		sum = vmlal_s16(sum, vget_low_s16(t), vget_low_s16(u));
+		sum = vmlal_high_s16(sum, t, u);
+	}
+	return sum;
+}
+
+/* The sum over a row, spread over the lanes. A group of words is four steps. */
+ALWAYS_INLINE int32x4_t sum_row(
+    enum op op, int bits, const int16_t *a, const uint16_t *b, const char *at, int64_t d)
 {
 	const uint8_t *row = (const uint8_t *)at;
-	const float32x4_t zero = vdupq_n_f32(0);
-	struct eight even = {{zero, zero}}, odd = even;
-	int64_t i = 0;
-	for (; i + 2 * LANES <= d; i += 2 * LANES) {
-		add8(op, bits, a, step, row, i, LANES, &even);
-		add8(op, bits, a, step, row, i + LANES, LANES, &odd);
+	const int64_t codes = sq_codes(bits), bytes = step_bytes(bits);
+	int32x4_t sum = vdupq_n_s32(0);
+	for (int64_t left = (d * bits + 7) / 8, i = 0; left > 0; left -= bytes, i += WORDS) {
+		int64_t lane = i / SQ_LANES * SQ_LANES * codes + i % SQ_LANES;
+		const int16_t *ai = a + lane;
+		const uint16_t *bi = b + lane;
+		uint16x8_t v = left >= bytes ? load_words(bits, row, bytes) : load_words(bits, row, left);
+		sum = add_words(op, bits, ai, bi, v, sum);
+		row += bytes;
 	}
-	if (i + LANES <= d) {
-		add8(op, bits, a, step, row, i, LANES, &even);
-		i += LANES;
-	}
-	if (i < d)
-		add8(op, bits, a, step, row, i, d - i, &odd);
-	return vaddq_f32(vaddq_f32(even.x[0], even.x[1]), vaddq_f32(odd.x[0], odd.x[1]));
+	return sum;
 }
 
-ALWAYS_INLINE void scan(enum op op, int bits, const float *a, const float *step, const void *rows,
-    size_t stride, int64_t n, int64_t d, float *out)
+/* b is not read where op is IP, but it moves along. */
+ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
+    size_t stride, int64_t n, int64_t d, int32_t *out)
 {
 	for (int64_t i = 0; i < n; i += GROUP) {
-		float32x4_t sum[GROUP];
+		int32x4_t sum[GROUP];
 		UNROLL
 		for (int j = 0; j < GROUP; j++) {
-			sum[j] = vdupq_n_f32(0);
+			sum[j] = vdupq_n_s32(0);
 			if (i + j < n)
-				sum[j] = sum_row(op, bits, a, step, row_at(rows, stride, NULL, i + j), d);
+				sum[j] = sum_row(op, bits, a, b, row_at(rows, stride, NULL, i + j), d);
 		}
-		float result[GROUP];
-		vst1q_f32(result, vpaddq_f32(vpaddq_f32(sum[0], sum[1]), vpaddq_f32(sum[2], sum[3])));
+		int32_t result[GROUP];
+		vst1q_s32(result, vpaddq_s32(vpaddq_s32(sum[0], sum[1]), vpaddq_s32(sum[2], sum[3])));
 		memcpy(out + i, result, (size_t)(n - i < GROUP ? n - i : GROUP) * sizeof *out);
 	}
 }
@@ -157,15 +192,15 @@ ALWAYS_INLINE void scan(enum op op, int bits, const float *a, const float *step,
 	{                                                                                                    \
 		decode(bits, code, low, step, d, x);                                                         \
 	}                                                                                                    \
-	void l2sq_sq##bits##_neon(const float *a, const float *step, const void *rows, size_t stride,        \
-	    int64_t n, int64_t d, float *out)                                                                \
+	void l2sq_sq##bits##_neon(const int16_t *a, const uint16_t *b, const void *rows, size_t stride,      \
+	    int64_t n, int64_t d, int32_t *out)                                                              \
 	{                                                                                                    \
-		scan(L2SQ, bits, a, step, rows, stride, n, d, out);                                          \
+		scan(L2SQ, bits, a, b, rows, stride, n, d, out);                                             \
 	}                                                                                                    \
 	void ip_sq##bits##_neon(                                                                             \
-	    const float *w, const void *rows, size_t stride, int64_t n, int64_t d, float *out)               \
+	    const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)           \
 	{                                                                                                    \
-		scan(IP, bits, w, NULL, rows, stride, n, d, out);                                            \
+		scan(IP, bits, a, (const uint16_t *)a, rows, stride, n, d, out);                             \
 	}
 
 SQ(8)

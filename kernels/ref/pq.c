@@ -29,6 +29,21 @@ void pq_ip_ref(const float *x, int64_t d, const float *panels, int64_t k, float 
 	}
 }
 
+void pq_range_ref(const float *t, int64_t k, float *low, float *high)
+{
+	*low = *high = t[0];
+	for (int64_t c = 1; c < k; c++) {
+		*low = t[c] < *low ? t[c] : *low;
+		*high = t[c] > *high ? t[c] : *high;
+	}
+}
+
+void pq_bytes_ref(const float *t, int64_t k, float start, float steps, uint8_t *out)
+{
+	for (int64_t c = 0; c < k; c++)
+		out[c] = (uint8_t)(int)((t[c] - start) * steps);
+}
+
 static void nearest(const float *x, int64_t d, const float *panels, const float *half, int64_t k,
     uint16_t *pos, float *least, float *second)
 {

@@ -16,7 +16,8 @@ static inline float bf16_at(const void *row, int64_t i)
 	return v;
 }
 
-/* A finite binary16: as the lower bits of a float with the wrong exponent, which a power of 2 puts right. */
+/* A binary16: its bits in the place of a float's have the wrong exponent, which a power of 2 puts right,
+ * except where it means infinity or NaN. */
 static inline float f16_at(const void *row, int64_t i)
 {
 	uint16_t h;
@@ -25,7 +26,11 @@ static inline float f16_at(const void *row, int64_t i)
 	float v;
 	memcpy(&v, &u, sizeof v);
 	v *= 0x1p112f;
-	return h & 0x8000 ? -v : v;
+	memcpy(&u, &v, sizeof u);
+	u |= (h & 0x7c00) == 0x7c00 ? 0x7f800000 : 0;
+	u |= (uint32_t)(h & 0x8000) << 16;
+	memcpy(&v, &u, sizeof v);
+	return v;
 }
 
 /* rows.c */
@@ -78,6 +83,8 @@ uint64_t tile_i8_ref(const uint32_t *panel, int64_t k, const int8_t *q, size_t q
 
 /* pq.c */
 kernel_pq_table_fn pq_l2sq_ref, pq_ip_ref;
+kernel_pq_range_fn pq_range_ref;
+kernel_pq_bytes_fn pq_bytes_ref;
 kernel_pq_nearest_fn pq_nearest_ref;
 kernel_pq_scan_fn pq_scan8_ref, pq_scan4_ref;
 

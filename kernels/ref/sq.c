@@ -43,23 +43,34 @@ static inline void decode(
 		x[i] = fmaf(step[i], (float)code_at(code, i, bits) + 0.5f, low[i]);
 }
 
-/* In double, where the product of a float and a code is exact. */
-static inline float l2sq(int bits, const float *a, const float *step, const uint8_t *row, int64_t d)
+static inline int32_t l2sq(int bits, const int16_t *a, const uint16_t *b, const uint8_t *row, int64_t d)
 {
-	float sum = 0;
+	int32_t sum = 0;
 	for (int64_t i = 0; i < d; i++) {
-		float t = (float)((double)a[i] - (double)step[i] * code_at(row, i, bits));
+		int64_t lane = sq_lane(bits, i);
+		int32_t t = a[lane] - (int32_t)((uint32_t)code_at(row, i, bits) * b[lane] >> bits);
 		sum += t * t;
 	}
 	return sum;
 }
 
-static inline float ip(int bits, const float *w, const uint8_t *row, int64_t d)
+static inline int32_t ip(int bits, const int16_t *a, const uint8_t *row, int64_t d)
 {
-	float sum = 0;
+	int32_t sum = 0;
 	for (int64_t i = 0; i < d; i++)
-		sum += w[i] * (float)code_at(row, i, bits);
+		sum += a[sq_lane(bits, i)] * code_at(row, i, bits);
 	return sum;
+}
+
+enum op { L2SQ, IP };
+
+static inline void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
+    size_t stride, int64_t n, int64_t d, int32_t *out)
+{
+	for (int64_t i = 0; i < n; i++) {
+		const uint8_t *row = (const uint8_t *)rows + (size_t)i * stride;
+		out[i] = op == L2SQ ? l2sq(bits, a, b, row, d) : ip(bits, a, row, d);
+	}
 }
 
 #define SQ(bits)                                                                                             \
@@ -73,17 +84,15 @@ static inline float ip(int bits, const float *w, const uint8_t *row, int64_t d)
 	{                                                                                                    \
 		decode(bits, code, low, step, d, x);                                                         \
 	}                                                                                                    \
-	void l2sq_sq##bits##_ref(const float *a, const float *step, const void *rows, size_t stride,         \
-	    int64_t n, int64_t d, float *out)                                                                \
+	void l2sq_sq##bits##_ref(const int16_t *a, const uint16_t *b, const void *rows, size_t stride,       \
+	    int64_t n, int64_t d, int32_t *out)                                                              \
 	{                                                                                                    \
-		for (int64_t i = 0; i < n; i++)                                                              \
-			out[i] = l2sq(bits, a, step, (const uint8_t *)rows + (size_t)i * stride, d);         \
+		scan(L2SQ, bits, a, b, rows, stride, n, d, out);                                             \
 	}                                                                                                    \
 	void ip_sq##bits##_ref(                                                                              \
-	    const float *w, const void *rows, size_t stride, int64_t n, int64_t d, float *out)               \
+	    const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)           \
 	{                                                                                                    \
-		for (int64_t i = 0; i < n; i++)                                                              \
-			out[i] = ip(bits, w, (const uint8_t *)rows + (size_t)i * stride, d);                 \
+		scan(IP, bits, a, NULL, rows, stride, n, d, out);                                            \
 	}
 
 SQ(8)

@@ -46,7 +46,7 @@ void kernels_ref(struct kernels *table)
 	    .widen_i8 = widen_i8_ref,
 	    .select_le = select_le_ref,
 	    .quantize = quantize_ref,
-	    .pq = {pq_l2sq_ref, pq_ip_ref, pq_nearest_ref, pq_scan8_ref, pq_scan4_ref},
+	    .pq = {pq_l2sq_ref, pq_ip_ref, pq_range_ref, pq_bytes_ref, pq_nearest_ref, pq_scan8_ref, pq_scan4_ref},
 	    .pack = pack_ref,
 	    .tile_f32 = tile_f32_ref,
 	    .tile_i8 = tile_i8_ref,

@@ -79,6 +79,16 @@ kith_status kith_index_add(
 	return kith_index_add_as(index, KITH_F32, n, x, ids, options);
 }
 
+/* NOTFOUND names the first of ids that is not in the index. */
+static kith_status check_present(const kith_index *index, int64_t n, const int64_t *ids)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (index->ops->find(index, ids[i]) < 0)
+			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
+			    (long long)i, (long long)ids[i]);
+	return KITH_OK;
+}
+
 kith_status kith_index_update_as(
     kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
 {
@@ -91,6 +101,8 @@ kith_status kith_index_update_as(
 		status = fail(KITH_INVALID, "ids is NULL, with %lld vectors to update", (long long)n);
 	if (status == KITH_OK)
 		status = index->ops->check(index, type, n, x);
+	if (status == KITH_OK)
+		status = check_present(index, n, ids);
 	if (status || n == 0)
 		return status;
 	return index->ops->update(index, type, n, x, ids);
@@ -216,13 +228,9 @@ kith_status kith_index_get(const kith_index *index, int64_t n, const int64_t *id
 	if (n < 0 || (n > 0 && (!ids || !x)))
 		return fail(KITH_INVALID, "n is %lld, ids %s, x %s", (long long)n, ids ? "given" : "NULL",
 		    x ? "given" : "NULL");
-	for (int64_t i = 0; i < n; i++)
-		if (index->ops->find(index, ids[i]) < 0)
-			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
-			    (long long)i, (long long)ids[i]);
 	int64_t positions[256];
 	enum { AT_ONCE = sizeof positions / sizeof *positions };
-	kith_status status = KITH_OK;
+	kith_status status = check_present(index, n, ids);
 	for (int64_t from = 0; status == KITH_OK && from < n; from += AT_ONCE) {
 		int64_t count = n - from < AT_ONCE ? n - from : AT_ONCE;
 		for (int64_t i = 0; i < count; i++)

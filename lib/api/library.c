@@ -61,6 +61,11 @@ kith_status kith_set_isa(const char *name)
 	return KITH_OK;
 }
 
+const char *kith_tiles(void)
+{
+	return kernels()->blas_is_faster ? "BLAS" : kernels()->i8_is_fast ? "int8" : "float";
+}
+
 const char *kith_blas(void)
 {
 	static _Thread_local char text[160];

@@ -1,21 +1,28 @@
 /* Factory strings: FAISS's index-factory grammar.
  *
  *   spec      := [ "IDMap," | "IDMap2," ] { transform "," } core { "," refine }
- *   transform := "PCA" n | "PCAR" n | "PCAW" n | "OPQ" m [ "_" n ] | "RR" n | "L2norm" | "ITQ" n | "Pad" n
+ *   transform := "PCA" [ "W" ] [ "R" ] n | "OPQ" m [ "_" n ] | "RR" [ n ] | "L2norm" | "Pad" n
  *   core      := codec | "IVF" n [ "_HNSW" m ] "," codec | "HNSW" [ m ] [ "," codec ]
+ *              | "(" spec ")" | "Shards" n "(" spec ")"
  *   codec     := "Flat" | "SQ" kind | "PQ" m [ "x" bits ] [ "fs" ] | "RaBitQ" | …
  *   refine    := "RFlat" | "Refine(" codec ")"
  *
  * The spec is cut at its commas and each word is looked up in a table of what kith builds, then in a
  * table of what FAISS knows and kith does not build yet, so that a misspelling and a wish get different
- * answers. Parsing recurses nowhere and allocates nothing.
+ * answers. Only parentheses recurse; they are kith's own, so that every index has a spec.
+ *
+ * An index is then built from the inside out: the core, the transforms from last to first, the refinement
+ * around all of them, so that it ranks by the vectors as the caller knows them.
  */
 #include "lib/api/spec.h"
 
+#include "lib/api/codecs.h"
+#include "lib/api/words.h"
 #include "lib/base/status.h"
 #include "lib/structure/structure.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,21 +34,21 @@ struct words {
 	int n;
 };
 
-static const struct {
-	const char *word;
-	kith_status (*make)(struct codec **out, int64_t dim, bool cosine);
-} codec_words[] = {
-    {"Flat", codec_new_fp32},
-    {"SQ8_direct", codec_new_u8},
-    {"U8", codec_new_u8},
-    {"SQ8_direct_signed", codec_new_i8},
-    {"I8", codec_new_i8},
-};
-
 /* First letters of words that FAISS's factory knows; a number, an option or the end must follow. */
-static const char *const known_words[] = {"IVF", "HNSW", "NSG", "PQ", "OPQ", "PCAR", "PCAW", "PCA", "RR",
-    "L2norm", "ITQ", "Pad", "SQ", "RaBitQ", "RFlat", "Refine", "LSH", "IMI", "RQ", "LSQ", "PRQ", "PLSQ",
-    "ZnLattice", "Residual"};
+static const char *const known_words[] = {"IVF", "HNSW", "NSG", "PQ", "ITQ", "SQ", "RaBitQ", "LSH", "IMI",
+    "RQ", "LSQ", "PRQ", "PLSQ", "ZnLattice", "Residual"};
+
+/* The first comma outside of parentheses, NULL: none. */
+static char *find_comma(char *at)
+{
+	int depth = 0;
+	for (; *at; at++) {
+		depth += (*at == '(') - (*at == ')');
+		if (*at == ',' && depth <= 0)
+			return at;
+	}
+	return NULL;
+}
 
 static kith_status split_words(const char *spec, struct words *words)
 {
@@ -57,7 +64,7 @@ static kith_status split_words(const char *spec, struct words *words)
 	}
 	words->n = 0;
 	for (char *at = words->text; at;) {
-		char *comma = strchr(at, ',');
+		char *comma = find_comma(at);
 		if (comma)
 			*comma = '\0';
 		if (words->n == MAX_WORDS)
@@ -70,15 +77,6 @@ static kith_status split_words(const char *spec, struct words *words)
 	return KITH_OK;
 }
 
-/* Number of the word in codec_words, −1: not there. */
-static int find_codec(const char *word)
-{
-	for (size_t i = 0; i < sizeof codec_words / sizeof *codec_words; i++)
-		if (strcmp(word, codec_words[i].word) == 0)
-			return (int)i;
-	return -1;
-}
-
 static bool is_known(const char *word)
 {
 	for (size_t i = 0; i < sizeof known_words / sizeof *known_words; i++) {
@@ -89,29 +87,69 @@ static bool is_known(const char *word)
 	return false;
 }
 
+/* "RFlat" or "Refine(codec)". */
+static bool is_refinement(const char *word)
+{
+	size_t n = strlen(word);
+	return strcmp(word, "RFlat") == 0 ||
+	       (n > 8 && strncmp(word, "Refine(", 7) == 0 && word[n - 1] == ')');
+}
+
 /* What is wrong with word i, which nothing could be built from. */
 static kith_status refuse(const struct words *words, int i)
 {
 	const char *word = words->word[i];
-	if (find_codec(word) >= 0)
+	if (is_refinement(word) && i == 0)
+		return fail(
+		    KITH_INVALID, "spec: '%s' needs an index before it, as in \"Flat,%s\"", word, word);
+	if (i > 0 && (codec_word_like(word) || word_like_mapping(word) || is_refinement(word)))
 		return fail(
 		    KITH_INVALID, "spec: '%s' (word %d) cannot follow '%s'", word, i + 1, words->word[i - 1]);
 	if (is_known(word))
 		return fail(KITH_UNSUPPORTED,
-		    "spec: '%s' (word %d) is not built yet; this version has Flat, SQ8_direct and "
-		    "SQ8_direct_signed",
-		    word, i + 1);
+		    "spec: '%s' (word %d) is not built yet; this version has the codecs " CODEC_WORDS, word,
+		    i + 1);
 	return fail(KITH_INVALID,
-	    "spec: unknown word '%s' (word %d); this version has Flat, SQ8_direct and SQ8_direct_signed",
-	    word, i + 1);
+	    "spec: unknown word '%s' (word %d); this version has the codecs " CODEC_WORDS, word, i + 1);
 }
 
-/* A codec word. */
-static kith_status make_codec(
-    struct codec **out, int64_t dim, kith_metric metric, const struct words *words, int at)
+kith_status spec_codec(struct codec **out, int64_t dim, kith_metric metric, const char *word)
 {
-	int number = find_codec(words->word[at]);
-	return number < 0 ? refuse(words, at) : codec_words[number].make(out, dim, metric == KITH_COSINE);
+	if (!codec_word_like(word) && is_known(word))
+		return fail(KITH_UNSUPPORTED,
+		    "spec: '%s' is not built yet; this version has the codecs " CODEC_WORDS, word);
+	return codec_of_word(out, dim, metric, word);
+}
+
+/* The codec's word in a refinement. */
+static void refinement_codec(const char *word, char name[MAX_SPEC + 1])
+{
+	size_t n = strlen(word);
+	if (strcmp(word, "RFlat") == 0)
+		strcpy(name, "Flat");
+	else
+		snprintf(name, MAX_SPEC + 1, "%.*s", (int)(n - strlen("Refine()")), word + strlen("Refine("));
+}
+
+kith_status spec_refine(kith_index **out, const char *codec_word, kith_index *take_child)
+{
+	struct codec *codec;
+	kith_status status = spec_codec(&codec, take_child->dim, take_child->metric, codec_word);
+	if (status)
+		return status;
+	status = refine_new(out, codec, take_child);
+	if (status)
+		codec_free(codec);
+	return status;
+}
+
+kith_status spec_mapping(struct mapping *out, int64_t dim, const char *word)
+{
+	if (word_mapping(word, dim, out))
+		return KITH_OK;
+	if (word_like_mapping(word))
+		return fail(KITH_INVALID, "'%s': its numbers must be there, and 1 … %d", word, KITH_MAX_DIM);
+	return fail(KITH_INVALID, "'%s' is no transform; try \"PCA64\"", word);
 }
 
 /* The number in "IVF1024" or −1. */
@@ -125,29 +163,115 @@ static int64_t list_count(const char *word)
 	return *end == '\0' && n >= 1 && n <= MOST_LISTS ? n : -1;
 }
 
+/* A spec, taken apart. */
+struct plan {
+	const struct words *words;
+	kith_metric metric;
+	struct mapping mappings[MAX_WORDS];
+	int transforms;
+	int64_t dim;     /* of the core */
+	int64_t nlist;   /* −1: no inverted file */
+	int codec;       /* number of its word, or of the group's */
+	int refinements; /* words after it */
+	bool group;      /* the core is a spec in parentheses */
+	int64_t shards;  /* so many of it; 0: itself */
+	char inner[MAX_SPEC + 1];
+};
+
+static kith_status make_plan(struct plan *plan, int64_t dim)
+{
+	const struct words *words = plan->words;
+	int at = 0;
+	/* Every kith index keeps ids. */
+	if (words->n > 1 && (strcmp(words->word[0], "IDMap") == 0 || strcmp(words->word[0], "IDMap2") == 0))
+		at = 1;
+	for (; at < words->n && word_like_mapping(words->word[at]); at++) {
+		struct mapping *mapping = &plan->mappings[plan->transforms++];
+		kith_status status = spec_mapping(mapping, dim, words->word[at]);
+		if (status)
+			return status;
+		dim = mapping->out;
+	}
+	plan->dim = dim;
+	plan->nlist = at < words->n ? list_count(words->word[at]) : -1;
+	at += plan->nlist >= 0;
+	if (at == words->n)
+		return fail(KITH_INVALID, "spec: '%s' needs a codec after it, as in \"%s,Flat\"",
+		    words->word[at - 1], words->word[at - 1]);
+	plan->codec = at++;
+	plan->group = plan->nlist < 0 &&
+	              word_group(words->word[plan->codec], &plan->shards, plan->inner, sizeof plan->inner);
+	if (!plan->group && !codec_word_like(words->word[plan->codec]))
+		return refuse(words, plan->codec);
+	plan->refinements = words->n - at;
+	for (; at < words->n; at++)
+		if (!is_refinement(words->word[at]))
+			return refuse(words, at);
+	return KITH_OK;
+}
+
+static kith_status build_shards(kith_index **out, const struct plan *plan, kith_metric metric)
+{
+	if (strstr(plan->inner, "Shards"))
+		return fail(KITH_INVALID, "spec: shards of shards, in '%s'", plan->words->word[plan->codec]);
+	kith_index **children = mem_zalloc((size_t)plan->shards, sizeof(kith_index *));
+	if (!children)
+		return fail_nomem("shards", (size_t)plan->shards * sizeof(kith_index *));
+	kith_status status = KITH_OK;
+	for (int64_t s = 0; status == KITH_OK && s < plan->shards; s++)
+		status = spec_build(&children[s], plan->dim, metric, plan->inner);
+	if (status == KITH_OK)
+		status = shards_new(out, plan->shards, children);
+	for (int64_t s = 0; status && s < plan->shards && children[s]; s++)
+		children[s]->ops->free(children[s]);
+	mem_free(children);
+	return status;
+}
+
+static kith_status build_core(kith_index **out, const struct plan *plan)
+{
+	/* Below transforms vectors have unit length already. */
+	kith_metric metric = plan->transforms && plan->metric == KITH_COSINE ? KITH_IP : plan->metric;
+	if (plan->group && plan->shards)
+		return build_shards(out, plan, metric);
+	if (plan->group)
+		return spec_build(out, plan->dim, metric, plan->inner);
+	struct codec *codec;
+	kith_status status = spec_codec(&codec, plan->dim, metric, plan->words->word[plan->codec]);
+	if (status)
+		return status;
+	status = plan->nlist >= 0 ? ivf_new(out, metric, plan->nlist, codec) : flat_new(out, metric, codec);
+	if (status)
+		codec_free(codec);
+	return status;
+}
+
+static kith_status add_transform(kith_index **index, const struct plan *plan, int number)
+{
+	kith_metric below = (*index)->metric;
+	return transform_new(index, number ? below : plan->metric, &plan->mappings[number], *index);
+}
+
 kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const char *spec)
 {
 	struct words words;
+	struct plan plan = {.words = &words, .metric = metric};
+	kith_index *index = NULL;
 	kith_status status = split_words(spec, &words);
-	if (status)
-		return status;
-	int at = 0;
-	/* Every kith index keeps ids. */
-	if (words.n > 1 && (strcmp(words.word[0], "IDMap") == 0 || strcmp(words.word[0], "IDMap2") == 0))
-		at = 1;
-	int64_t nlist = list_count(words.word[at]);
-	if (nlist >= 0 && ++at == words.n)
-		return fail(KITH_INVALID, "spec: '%s' needs a codec after it, as in \"%s,Flat\"",
-		    words.word[at - 1], words.word[at - 1]);
-	struct codec *codec;
-	status = make_codec(&codec, dim, metric, &words, at);
-	if (status)
-		return status;
-	if (at + 1 < words.n)
-		status = refuse(&words, at + 1);
-	else
-		status = nlist >= 0 ? ivf_new(out, metric, nlist, codec) : flat_new(out, metric, codec);
-	if (status)
-		codec_free(codec);
+	if (status == KITH_OK)
+		status = make_plan(&plan, dim);
+	if (status == KITH_OK)
+		status = build_core(&index, &plan);
+	for (int i = plan.transforms - 1; status == KITH_OK && i >= 0; i--)
+		status = add_transform(&index, &plan, i);
+	for (int i = 1; status == KITH_OK && i <= plan.refinements; i++) {
+		char name[MAX_SPEC + 1];
+		refinement_codec(words.word[plan.codec + i], name);
+		status = spec_refine(&index, name, index);
+	}
+	if (status && index)
+		index->ops->free(index);
+	else if (status == KITH_OK)
+		*out = index;
 	return status;
 }

@@ -2,9 +2,17 @@
 #ifndef KITH_API_SPEC_H
 #define KITH_API_SPEC_H
 
-#include <kith/index.h>
+#include "lib/structure/structure.h"
 
 /* Build the empty index that spec describes. dim and metric were checked. */
 kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const char *spec);
+
+/* Single words: a codec ("SQ8"), a transform of vectors of dimension dim ("PCA64"). INVALID, UNSUPPORTED,
+ * NOMEM. */
+kith_status spec_codec(struct codec **out, int64_t dim, kith_metric metric, const char *word);
+kith_status spec_mapping(struct mapping *out, int64_t dim, const char *word);
+
+/* Wrap a child in a refinement with the codec that a word names. */
+kith_status spec_refine(kith_index **out, const char *codec_word, kith_index *take_child);
 
 #endif

@@ -13,4 +13,10 @@ kith_status fail(kith_status status, const char *format, ...) __attribute__((for
 /* fail(KITH_NOMEM, …) for `bytes` bytes of `what`. */
 kith_status fail_nomem(const char *what, size_t bytes);
 
+/* The analyzer cannot see that they never return KITH_OK. */
+#if defined(__clang_analyzer__)
+#define fail(status, ...)      ((void)fail(status, __VA_ARGS__), (status))
+#define fail_nomem(what, size) ((void)fail_nomem(what, size), KITH_NOMEM)
+#endif
+
 #endif

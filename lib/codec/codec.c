@@ -14,6 +14,30 @@ void codec_free(struct codec *codec)
 		codec->ops->free(codec);
 }
 
+void codec_save(const struct codec *codec, struct blob_writer *w)
+{
+	if (w->status || !codec->trained || !codec->ops->train)
+		return;
+	if (codec->ops->save) {
+		codec->ops->save(codec, w);
+		return;
+	}
+	char word[32];
+	codec->ops->word(codec, word);
+	w->status = fail(KITH_UNSUPPORTED, "a trained '%s' cannot be saved yet", word);
+}
+
+kith_status codec_load(struct codec *codec, bool trained, struct blob_reader *r)
+{
+	if (!trained || codec->trained)
+		return KITH_OK;
+	if (codec->ops->load)
+		return codec->ops->load(codec, r);
+	char word[32];
+	codec->ops->word(codec, word);
+	return fail(KITH_UNSUPPORTED, "a trained '%s' cannot be read yet", word);
+}
+
 kith_status codec_new_plain(struct codec **out, const struct codec_ops *ops, int64_t dim, bool cosine)
 {
 	struct codec *codec = mem_zalloc(1, sizeof *codec);

@@ -15,6 +15,7 @@
 #include <kith/library.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/blob.h"
 #include "lib/search/rows.h"
 
 struct codes;
@@ -43,6 +44,11 @@ struct codec_ops {
 	/* Learn from n finite vectors (of residuals, if those will be kept). NULL: nothing to learn. */
 	kith_status (*train)(struct codec *codec, int64_t n, const float *x, const kith_add_options *options);
 
+	/* What train learnt, to a file and back into a new codec of the same word. load believes nothing and
+	 * sets `trained`. NULL: nothing is learnt. */
+	void (*save)(const struct codec *codec, struct blob_writer *w);
+	kith_status (*load)(struct codec *codec, struct blob_reader *r);
+
 	/* Independent copy; release. The struct itself is mem_alloc'ed. */
 	kith_status (*clone)(struct codec **out, const struct codec *codec);
 	void (*free)(struct codec *codec);
@@ -58,6 +64,10 @@ struct codec_ops {
 	/* Rows from … to − 1 were written or have moved: renew what is kept about them. Where `from` is not
 	 * the first of its block, the rows before it in the block are as they were. NULL: nothing is kept. */
 	void (*renew)(struct codes *codes, int64_t from, int64_t to);
+
+	/* First of the rows, from a file, that stands for no finite vector; −1: none. NULL: every row does.
+	 */
+	int64_t (*find_bad)(const struct codes *codes);
 
 	/* ROWS_CODE: x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe.
 	 */
@@ -93,8 +103,15 @@ enum sq_range { SQ_MINMAX, SQ_QUANTILE };
 kith_status codec_new_sq(
     struct codec **out, int64_t dim, bool cosine, int bits, enum sq_range range, bool uniform);
 
+/* Product quantizer of M numbers of nbits (4 … 12) bits each (pq.h). INVALID unless M divides dim. */
+kith_status codec_new_pq(struct codec **out, int64_t dim, bool cosine, int64_t M, int nbits);
+
 kith_status codec_clone(struct codec **out, const struct codec *codec);
 void codec_free(struct codec *codec);
+
+/* What was learnt, if anything was; trained: whether the file is of a trained codec. */
+void codec_save(const struct codec *codec, struct blob_writer *w);
+kith_status codec_load(struct codec *codec, bool trained, struct blob_reader *r);
 
 /* For codec_ops: a codec whose struct is all there is of it. */
 kith_status codec_new_plain(struct codec **out, const struct codec_ops *ops, int64_t dim, bool cosine);
@@ -143,5 +160,15 @@ struct rows codes_rows(const struct codes *codes);
 void codes_read(const struct codes *codes, int64_t at, float *x);
 
 size_t codes_memory(const struct codes *codes);
+
+/* Bytes of a plane of n vectors: whole blocks where there are blocks. False: overflow. */
+bool codes_plane_bytes(const struct codec *codec, int64_t n, size_t *bytes);
+size_t codes_bounds_bytes(int64_t n);
+
+/* To a file and back: `lists` arrays of one codec, `stride` bytes from one struct codes to the next, in the
+ * same sections. Loading fills new codes with size[i] vectors each. */
+void codes_save(const struct codes *first, size_t stride, int64_t lists, struct blob_writer *w);
+kith_status codes_load(
+    struct codes *first, size_t stride, int64_t lists, const int64_t *size, struct blob_reader *r);
 
 #endif

@@ -19,13 +19,12 @@ void codes_free(struct codes *codes)
 	codes->n = 0;
 }
 
-static size_t bounds_bytes(int64_t n)
+size_t codes_bounds_bytes(int64_t n)
 {
 	return (size_t)((n + ROWS_BLOCK - 1) / ROWS_BLOCK) * sizeof(struct rows_bound);
 }
 
-/* Bytes of a plane of n vectors: whole blocks where there are blocks. False: overflow. */
-static bool plane_bytes(const struct codec *codec, int64_t n, size_t *bytes)
+bool codes_plane_bytes(const struct codec *codec, int64_t n, size_t *bytes)
 {
 	size_t rows = (size_t)n;
 	if (codec->ops->blocked)
@@ -36,13 +35,13 @@ static bool plane_bytes(const struct codec *codec, int64_t n, size_t *bytes)
 kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
 {
 	size_t bytes;
-	if (!plane_bytes(codes->codec, n, &bytes))
+	if (!codes_plane_bytes(codes->codec, n, &bytes))
 		return fail(KITH_NOMEM, "no memory for %lld vectors", (long long)n);
 	for (int p = 0; p < codes->codec->ops->planes; p++)
 		if (!buffer_reserve(&codes->plane[p], bytes, spare))
 			return fail_nomem("vectors", bytes);
-	if (codes->codec->ops->kind == ROWS_SPLIT && !buffer_reserve(&codes->bounds, bounds_bytes(n), spare))
-		return fail_nomem("error bounds", bounds_bytes(n));
+	if (codes->codec->ops->kind == ROWS_SPLIT && !buffer_reserve(&codes->bounds, codes_bounds_bytes(n), spare))
+		return fail_nomem("error bounds", codes_bounds_bytes(n));
 	return KITH_OK;
 }
 
@@ -55,11 +54,11 @@ kith_status codes_copy(struct codes *to, const struct codes *from, const struct 
 		return status;
 	}
 	size_t bytes = 0;
-	plane_bytes(from->codec, from->n, &bytes);
+	codes_plane_bytes(from->codec, from->n, &bytes);
 	for (int p = 0; p < codec->ops->planes && bytes; p++)
 		memcpy(to->plane[p].data, from->plane[p].data, bytes);
 	if (codec->ops->kind == ROWS_SPLIT && from->n)
-		memcpy(to->bounds.data, from->bounds.data, bounds_bytes(from->n));
+		memcpy(to->bounds.data, from->bounds.data, codes_bounds_bytes(from->n));
 	to->n = from->n;
 	return KITH_OK;
 }

@@ -51,7 +51,10 @@ static double inverse_norm(kith_type type, const void *row, int64_t dim)
 {
 	float part[CHUNK];
 	double sq = 0;
-	for (int64_t from = 0; from < dim; from += CHUNK) {
+	/* Floats in one sum, so that the bits are those of vector_normalize; bytes are exact in any order. */
+	if (type == KITH_F32)
+		sq = kernels()->ip_exact(row, row, dim);
+	for (int64_t from = 0; type != KITH_F32 && from < dim; from += CHUNK) {
 		int64_t n = part_size(dim, from);
 		load_part(type, row, from, n, part);
 		sq += kernels()->ip_exact(part, part, n);
@@ -117,6 +120,25 @@ static void fp32_renew(struct codes *codes, int64_t from, int64_t to)
 		block_bound(codes, block, from > block * ROWS_BLOCK ? from : block * ROWS_BLOCK);
 }
 
+static int64_t fp32_find_bad(const struct codes *codes)
+{
+	const struct kernels *kern = kernels();
+	float x[CHUNK];
+	int64_t dim = codes->codec->dim;
+	for (int64_t i = 0; i < codes->n; i++) {
+		size_t offset = (size_t)i * fp32_row_bytes(codes->codec);
+		const uint16_t *upper = (const uint16_t *)(const void *)(codes->plane[0].data + offset);
+		const uint16_t *lower = (const uint16_t *)(const void *)(codes->plane[1].data + offset);
+		for (int64_t from = 0; from < dim; from += CHUNK) {
+			int64_t n = part_size(dim, from);
+			kern->join(upper + from, lower + from, n, x);
+			if (kern->find_nonfinite(x, n) >= 0)
+				return i;
+		}
+	}
+	return -1;
+}
+
 static const struct codec_ops fp32_ops = {
     .type = KITH_F32,
     .kind = ROWS_SPLIT,
@@ -130,6 +152,7 @@ static const struct codec_ops fp32_ops = {
     .check = coded_check,
     .write = fp32_write,
     .renew = fp32_renew,
+    .find_bad = fp32_find_bad,
 };
 
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine)

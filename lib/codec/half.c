@@ -44,6 +44,24 @@ static void half_decode(const struct codec *codec, const uint8_t *code, float *x
 	(is_fp16(codec) ? kern->widen_f16 : kern->widen_bf16)(code, codec->dim, x);
 }
 
+static int64_t half_find_bad(const struct codes *codes)
+{
+	enum { CHUNK = 1024 };
+	const struct kernels *kern = kernels();
+	float x[CHUNK];
+	int64_t dim = codes->codec->dim;
+	for (int64_t i = 0; i < codes->n; i++) {
+		const char *row = codes->plane[0].data + (size_t)i * half_row_bytes(codes->codec);
+		for (int64_t from = 0; from < dim; from += CHUNK) {
+			int64_t n = dim - from < CHUNK ? dim - from : CHUNK;
+			(is_fp16(codes->codec) ? kern->widen_f16 : kern->widen_bf16)(row + 2 * from, n, x);
+			if (kern->find_nonfinite(x, n) >= 0)
+				return i;
+		}
+	}
+	return -1;
+}
+
 /* A query: this, and the floats of it. */
 struct half_query {
 	double norm;
@@ -100,8 +118,8 @@ static struct slack half_scan(
 		.type = KITH_F32, .kind = ROWS_CODE, .normalizes = true, .planes = 1, .word = half_word,     \
 		.row_bytes = half_row_bytes, .clone = codec_clone_plain, .free = codec_free_plain,           \
 		.memory = codec_memory_plain, .check = coded_check, .write = coded_write,                    \
-		.encode = half_encode, .decode = half_decode, .query_bytes = half_query_bytes,               \
-		.query_begin = half_query_begin, .scan = half_scan                                           \
+		.find_bad = half_find_bad, .encode = half_encode, .decode = half_decode,                     \
+		.query_bytes = half_query_bytes, .query_begin = half_query_begin, .scan = half_scan          \
 	}
 
 static const struct codec_ops fp16_ops = HALF_OPS, bf16_ops = HALF_OPS;

@@ -10,15 +10,25 @@
  * distribution, where an error of clipping them equals the error of wider cells. A uniform quantiser has one
  * range for all elements.
  *
- * A query q is scored without decoding: with a_i = q_i − low_i − step_i / 2 and w_i = step_i q_i
+ * A query is scored without decoding, in integers: with a scale s, and a, b, w rounded to integers,
  *
- *   L2:  ‖q − x‖² = Σ (a_i − step_i c_i)²         IP:  ⟨q,x⟩ = ⟨q, low + step / 2⟩ + Σ w_i c_i
+ *   L2:  ‖q − x‖² ≈ s² Σ (a_i − ⌊c_i b_i / 2^bits⌋)²,  a_i = (q_i − low_i − step_i / 2) / s − 1/2,
+ *                                                      b_i = 2^bits step_i / s;
+ *   IP:  ⟨q,x⟩ ≈ ⟨q, low + step / 2⟩ + s Σ w_i c_i,    w_i = step_i q_i / s.
  *
- * Bounds, with u = 2^-24, R >= ‖x‖ for every x that can be decoded, and e = (d + 8) · u:
+ * s is as small as sums in 32 bits allow: for L2 the largest difference is 4092 s at d = 128, 1492 s at d =
+ * 960. What rounding does is known for each element:
  *
- *   decode  x is rounded once: off by a vector of norm <= u R;
- *   L2      a is off by u ‖a‖, the sum of squares has relative error e;
- *   IP      w is off by u |w_i|, the sum by e Σ |w_i| 2^bits, the rest is done in double and rounded once.
+ *   L2:  a difference is off by s (|rounding of a_i| + |rounding of b_i| + 1/2) at most, where 1/2 is for ⌊⌋.
+ *        The norm of these bounds what ‖q − x‖ is off by.
+ *   IP:  with r_i what w_i lacks, Σ r_i c_i is missing. Half the top code times Σ r_i goes to the constant,
+ * and half the top code times Σ |r_i| bounds the rest.
+ *
+ * On top of that x is rounded once when it is decoded, by a vector of norm <= u R, where R >= ‖x‖ for every x
+ * that can be decoded and u = 2^-24; and keys are formed in float, with four roundings.
+ *
+ * Measured (AVX-512, one thread, d = 128, DRAM at 30 GB/s): 4.2 ns a row for L2 and 3.9 for IP with 8 bits,
+ * the speed of memory, 3.9 and 2.7 with 4 bits. Floats took 6.9 and 5.1, 10.7 and 9.0.
  */
 #include "lib/codec/sq.h"
 
@@ -180,6 +190,28 @@ kith_status codec_sq_set_ranges(struct codec *codec, const float *low, const flo
 	return KITH_OK;
 }
 
+static void sq_save(const struct codec *codec, struct blob_writer *w)
+{
+	const struct codec_sq *sq = sq_of_const(codec);
+	blob_write(w, "SQRG", sq->low, 2 * (size_t)codec->dim * sizeof *sq->low);
+}
+
+static kith_status sq_load(struct codec *codec, struct blob_reader *r)
+{
+	size_t bytes = 2 * (size_t)codec->dim * sizeof(float);
+	kith_status status = blob_expect(r, "SQRG", bytes);
+	if (status)
+		return status;
+	float *low = mem_alloc(bytes, 1);
+	if (!low)
+		return fail_nomem("ranges", bytes);
+	status = blob_read(r, "SQRG", low, bytes);
+	if (status == KITH_OK && codec_sq_set_ranges(codec, low, low + codec->dim) != KITH_OK)
+		status = blob_fail(r, "SQRG", "holds a range that is not finite, or negative");
+	mem_free(low);
+	return status;
+}
+
 /* ---- training ---- */
 
 static void set_range(struct codec_sq *sq, int64_t i, float low, float high)
@@ -275,51 +307,87 @@ static void sq_decode(const struct codec *codec, const uint8_t *code, float *x)
 	sq_kern(sq)->decode(code, sq->low, sq->step, codec->dim, x);
 }
 
-/* A query: this, and a or w. */
+/* A query: this, then a (or w), then b, [sq_lanes] each. */
 struct sq_query {
-	double constant; /* IP: ⟨q, low + step / 2⟩ */
+	float scale, constant;
 	struct slack slack;
 	bool ip;
-	_Alignas(64) float a[];
+	_Alignas(64) int16_t a[];
 };
 
 static size_t sq_query_bytes(const struct codec *codec)
 {
-	return sizeof(struct sq_query) + (size_t)codec->dim * sizeof(float);
+	size_t lanes = (size_t)sq_lanes(sq_of_const(codec)->bits, codec->dim);
+	return sizeof(struct sq_query) + 2 * lanes * sizeof(int16_t);
+}
+
+/* The difference of element i to what code 0 stands for. */
+static double offset_of(const struct codec_sq *sq, const float *q, int64_t i)
+{
+	return (double)q[i] - ((double)sq->low[i] + 0.5 * (double)sq->step[i]);
+}
+
+/* Largest difference of any element to what any code stands for. */
+static double largest_difference(const struct codec_sq *sq, const float *q)
+{
+	double most = 0;
+	for (int64_t i = 0; i < sq->codec.dim; i++) {
+		double t = offset_of(sq, q, i);
+		most = fmax(most, fmax(fabs(t), fabs(t - (double)sq->step[i] * top_code(sq))));
+	}
+	return most;
 }
 
 static void begin_l2(const struct codec_sq *sq, const float *q, struct sq_query *query)
 {
-	double norm = 0;
+	uint16_t *b = (uint16_t *)query->a + sq_lanes(sq->bits, sq->codec.dim);
+	double most = largest_difference(sq, q), err = 0;
+	/* Differences grow by less than 3 through rounding; b stays within 16 bits. */
+	double range = floor(fmin(30000, sqrt((double)INT32_MAX / (double)sq->codec.dim))) - 3;
+	double s = most > 0 ? most / range : 1;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {
-		query->a[i] = (float)((double)q[i] - ((double)sq->low[i] + 0.5 * (double)sq->step[i]));
-		norm += (double)query->a[i] * (double)query->a[i];
+		int64_t lane = sq_lane(sq->bits, i);
+		double exact_a = offset_of(sq, q, i) / s - 0.5, a = rint(exact_a);
+		double exact_b = (double)sq->step[i] / s * (top_code(sq) + 1), round_b = rint(exact_b);
+		double off = fabs(a - exact_a) + fabs(round_b - exact_b) + 0.5;
+		query->a[lane] = (int16_t)a;
+		b[lane] = (uint16_t)round_b;
+		err += off * off;
 	}
-	query->slack.root = 0x1p-24 * (1 + 1e-6) * (sqrt(norm) + sq->reach);
-	query->slack.rel = (double)(sq->codec.dim + 8) * 0x1p-24;
+	query->scale = (float)(s * s);
+	query->slack.root = (s * sqrt(err) + 0x1p-24 * sq->reach) * (1 + 1e-6);
+	query->slack.rel = 0x1p-22;
 }
 
 static void begin_ip(const struct codec_sq *sq, const float *q, struct sq_query *query)
 {
-	double norm = 0, sum = 0;
-	query->constant = 0;
+	double most = 0, constant = 0, norm = 0, sum = 0, rest = 0, half_top = 0.5 * top_code(sq);
+	for (int64_t i = 0; i < sq->codec.dim; i++)
+		most = fmax(most, fabs((double)q[i] * (double)sq->step[i]));
+	double range = floor(fmin(INT16_MAX, INT32_MAX / ((double)sq->codec.dim * top_code(sq))));
+	double s = most > 0 ? most / range : 1;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {
-		double x = (double)q[i];
-		query->a[i] = (float)(x * (double)sq->step[i]);
-		query->constant += x * ((double)sq->low[i] + 0.5 * (double)sq->step[i]);
+		double x = (double)q[i], exact = x * (double)sq->step[i], w = rint(exact / s);
+		double r = exact - s * w;
+		query->a[sq_lane(sq->bits, i)] = (int16_t)w;
+		constant += x * ((double)sq->low[i] + 0.5 * (double)sq->step[i]);
 		norm += x * x;
-		sum += fabs((double)query->a[i]);
+		sum += r;
+		rest += fabs(r);
 	}
-	query->slack.abs = (double)(sq->codec.dim + 10) * 0x1p-24 * sum * (top_code(sq) + 1) +
-	                   0x1p-23 * sqrt(norm) * sq->reach;
-	query->slack.rel = 0x1p-23;
+	constant += half_top * sum;
+	query->scale = (float)s;
+	query->constant = (float)constant;
+	query->slack.abs =
+	    (half_top * rest + 0x1p-24 * sqrt(norm) * sq->reach) * (1 + 1e-6) + 0x1p-21 * fabs(constant);
+	query->slack.rel = 0x1p-21;
 }
 
 static void sq_query_begin(const struct codec *codec, const float *q, bool ip, void *state)
 {
 	struct sq_query *query = state;
+	memset(query, 0, sq_query_bytes(codec));
 	query->ip = ip;
-	query->slack = (struct slack){0, 0, 0};
 	(ip ? begin_ip : begin_l2)(sq_of_const(codec), q, query);
 }
 
@@ -328,15 +396,19 @@ static struct slack sq_scan(
 {
 	const struct codec_sq *sq = sq_of_const(codec);
 	const struct sq_query *query = state;
+	const uint16_t *b = (const uint16_t *)query->a + sq_lanes(sq->bits, codec->dim);
 	size_t stride = sq_row_bytes(codec);
 	const uint8_t *rows = codes + (size_t)first * stride;
-	if (!query->ip) {
-		sq_kern(sq)->l2sq(query->a, sq->step, rows, stride, n, codec->dim, key);
-		return query->slack;
+	int32_t sum[ROWS_BLOCK];
+	if (query->ip) {
+		sq_kern(sq)->ip(query->a, rows, stride, n, codec->dim, sum);
+		for (int64_t i = 0; i < n; i++)
+			key[i] = -(query->constant + query->scale * (float)sum[i]);
+	} else {
+		sq_kern(sq)->l2sq(query->a, b, rows, stride, n, codec->dim, sum);
+		for (int64_t i = 0; i < n; i++)
+			key[i] = query->scale * (float)sum[i];
 	}
-	sq_kern(sq)->ip(query->a, rows, stride, n, codec->dim, key);
-	for (int64_t i = 0; i < n; i++)
-		key[i] = (float)-(query->constant + (double)key[i]);
 	return query->slack;
 }
 
@@ -348,6 +420,8 @@ static const struct codec_ops sq_ops = {
     .word = sq_word,
     .row_bytes = sq_row_bytes,
     .train = sq_train,
+    .save = sq_save,
+    .load = sq_load,
     .clone = sq_clone,
     .free = sq_free,
     .memory = sq_memory,

@@ -24,10 +24,11 @@
 #include <string.h>
 
 enum {
-	ROWS = 32,    /* of a task of the reduction */
-	COLUMNS = 64, /* of a task that rotates */
-	SWEEPS = 24,  /* collected before they are applied */
-	TRIES = 80,   /* sweeps for one eigenvalue; two are usual */
+	ROWS = 32,        /* of a task of the reduction */
+	LEAST_ROWS = 512, /* below it a step of the reduction is too little for threads */
+	COLUMNS = 64,     /* of a task that rotates */
+	SWEEPS = 24,      /* collected before they are applied */
+	TRIES = 80,       /* sweeps for one eigenvalue; two are usual */
 };
 
 struct sweep {
@@ -40,6 +41,7 @@ struct eigen {
 	double *a, *vectors;
 	double *diagonal, *beside; /* [n] each; beside[i] stands between diagonal[i] and diagonal[i + 1] */
 	double *w, *p;             /* [n]: of the step before, of this step */
+	double negligible;         /* beside the diagonal */
 	int64_t step;
 	int threads;
 	double (*turns)[2]; /* [SWEEPS × n]: cosine, sine */
@@ -102,7 +104,7 @@ static void reduce(struct eigen *e)
 		if (n == 0)
 			break;
 		e->beside[e->step] = make_reflection(e);
-		threads_run(n < 2 * ROWS ? 1 : e->threads, (n + ROWS - 1) / ROWS, reduce_rows, e);
+		threads_run(n < LEAST_ROWS ? 1 : e->threads, (n + ROWS - 1) / ROWS, reduce_rows, e);
 		const double *v = e->a + e->step * e->n + first;
 		memcpy(e->w + first, e->p + first, (size_t)n * sizeof *e->w);
 		vector_add(n, -vector_dot(n, v, e->p + first) / 2, v, e->w + first);
@@ -137,12 +139,12 @@ static void rotate_vectors(struct eigen *e)
 	e->count = 0;
 }
 
-/* The first m >= l after which the matrix falls apart. Elements were scaled to at most 1 or so. */
+/* The first m >= l after which the matrix falls apart: what stands there is no more than the reduction's own
+ * rounding. */
 static int64_t find_split(const struct eigen *e, int64_t l)
 {
-	const double *d = e->diagonal;
 	for (int64_t m = l; m < e->n - 1; m++)
-		if (fabs(e->beside[m]) <= DBL_EPSILON * (fabs(d[m]) + fabs(d[m + 1])) + 1e-60)
+		if (fabs(e->beside[m]) <= e->negligible)
 			return m;
 	return e->n - 1;
 }
@@ -186,6 +188,10 @@ static void sweep_once(struct eigen *e, int64_t l, int64_t m)
 static kith_status diagonalize(struct eigen *e)
 {
 	e->beside[e->n - 1] = 0;
+	double norm = 0;
+	for (int64_t i = 0; i < e->n; i++)
+		norm = fmax(norm, fabs(e->diagonal[i]) + fabs(e->beside[i]));
+	e->negligible = DBL_EPSILON / 4 * norm;
 	for (int64_t l = 0; l < e->n; l++) {
 		int64_t m;
 		for (int tries = 0; (m = find_split(e, l)) != l; tries++) {

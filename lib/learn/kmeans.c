@@ -189,16 +189,16 @@ kith_status kmeans_run(int64_t dim, int64_t n, const float *x, int64_t k, float 
 	if (status == KITH_OK && m.l.k > 0)
 		status = run(&m, centroids);
 	if (status == KITH_OK) {
-		memcpy(centroids, m.best, (size_t)m.l.k * (size_t)dim * sizeof *centroids);
-		if (labels)
+		if (m.l.k > 0)
+			memcpy(centroids, m.best, (size_t)m.l.k * (size_t)dim * sizeof *centroids);
+		if (labels && n > 0)
 			memcpy(labels, m.labels ? m.labels : m.l.labels, (size_t)n * sizeof *labels);
 		if (found)
 			*found = m.l.k;
 		if (objective)
 			*objective = m.objective;
-		if (options->objectives)
-			memcpy(options->objectives, m.objectives,
-			    (size_t)options->iterations * sizeof *m.objectives);
+		for (int t = 0; options->objectives && t < options->iterations; t++)
+			options->objectives[t] = m.l.k > 0 ? m.objectives[t] : NAN;
 	}
 	end(&m);
 	return status;

@@ -106,6 +106,46 @@ kith_status linear_copy(struct linear *to, const struct linear *from)
 	return KITH_OK;
 }
 
+/* Floats of `shift`; of `panels`, for each dimension that goes in. */
+static size_t padded(const struct linear *map)
+{
+	return (size_t)(panels_of(map->out) * TILE_ROWS);
+}
+
+void linear_save(const struct linear *map, const char *matrix, const char *shift, struct blob_writer *w)
+{
+	blob_write(w, matrix, map->panels, padded(map) * (size_t)map->in * sizeof *map->panels);
+	blob_write(w, shift, map->shift, padded(map) * sizeof *map->shift);
+}
+
+/* count finite floats; *out is to be freed also after a failure. */
+static kith_status load_floats(float **out, const char *tag, size_t count, struct blob_reader *r)
+{
+	size_t bytes = count * sizeof **out;
+	kith_status status = blob_expect(r, tag, bytes);
+	if (status)
+		return status;
+	*out = mem_alloc(bytes, 1);
+	if (!*out)
+		return fail_nomem("a linear map", bytes);
+	status = blob_read(r, tag, *out, bytes);
+	if (status == KITH_OK && kernels()->find_nonfinite(*out, (int64_t)count) >= 0)
+		status = blob_fail(r, tag, "holds a number that is not finite");
+	return status;
+}
+
+kith_status linear_load(
+    struct linear *map, int64_t in, int64_t out, const char *matrix, const char *shift, struct blob_reader *r)
+{
+	*map = (struct linear){.in = in, .out = out};
+	kith_status status = load_floats(&map->panels, matrix, padded(map) * (size_t)in, r);
+	if (status == KITH_OK)
+		status = load_floats(&map->shift, shift, padded(map), r);
+	if (status)
+		linear_free(map);
+	return status;
+}
+
 size_t linear_memory(const struct linear *map)
 {
 	size_t rows = (size_t)(panels_of(map->out) * TILE_ROWS);

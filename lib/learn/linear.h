@@ -7,6 +7,7 @@
 
 #include <kith/status.h>
 
+#include "lib/base/blob.h"
 #include "lib/search/rows.h"
 
 /* y = A x + b. Zero-initialise. */
@@ -26,6 +27,11 @@ kith_status linear_init_both(struct linear *there, struct linear *back, int64_t 
 kith_status linear_copy(struct linear *to, const struct linear *from);
 size_t linear_memory(const struct linear *map);
 void linear_free(struct linear *map);
+
+/* To a file and back: section `matrix` and section `shift`. */
+void linear_save(const struct linear *map, const char *matrix, const char *shift, struct blob_writer *w);
+kith_status linear_load(struct linear *map, int64_t in, int64_t out, const char *matrix, const char *shift,
+    struct blob_reader *r);
 
 /* y [x->n × out] of all rows. Every sum runs over the components of its vector in order, so the bits of a y
  * depend on its x alone: not on the threads, nor on what else is in the batch. Errors: NOMEM. */

@@ -3,9 +3,9 @@
  *   train the quantizer a little on y = R x, and let ŷ be the quantised y;
  *   let R be the rotation that brings x nearest to ŷ: the polar factor of Σ ŷ xᵀ.
  *
- * Neither step can make the error larger. It starts from the parametric solution: principal axes, dealt out to
- * the sub-spaces so that the products of their variances are as equal as can be, which is close already and
- * also right where dimensions are dropped. Codebooks go on from where they were before R changed.
+ * Neither step can make the error larger. It starts from the parametric solution: principal axes, dealt out
+ * to the sub-spaces so that the products of their variances are as equal as can be, which is close already
+ * and also right where dimensions are dropped. Codebooks go on from where they were before R changed.
  */
 #include "lib/learn/opq.h"
 
@@ -33,15 +33,15 @@ static const double LEAST_GAIN = 3e-4;
 struct learner {
 	const struct opq *opq;
 	struct sample sample;
-	int64_t in, out, sub;   /* sub = out / m */
-	double *a;              /* [out × in] the rotation */
-	float *y;               /* [n × out] */
-	float *part;            /* [n × sub] */
-	float *centroids;       /* [m × CENTROIDS × sub] */
-	int32_t *labels;        /* [n] */
-	double *values, *axes;  /* [in], [in × in] */
-	double *weight;         /* [m] log of the product of a sub-space's variances */
-	int64_t *filled;        /* [m] its dimensions in use */
+	int64_t in, out, sub;  /* sub = out / m */
+	double *a;             /* [out × in] the rotation */
+	float *y;              /* [n × out] */
+	float *part;           /* [n × sub] */
+	float *centroids;      /* [m × CENTROIDS × sub] */
+	int32_t *labels;       /* [n] */
+	double *values, *axes; /* [in], [in × in] */
+	double *weight;        /* [m] log of the product of a sub-space's variances */
+	int64_t *filled;       /* [m] its dimensions in use */
 	struct progress progress;
 };
 
@@ -141,8 +141,8 @@ static kith_status quantize_part(struct learner *l, int64_t s, int round, double
 	    kmeans_run(sub, n, l->part, CENTROIDS, centroids, l->labels, NULL, &objective, &k);
 	*error += objective;
 	for (int64_t i = 0; status == KITH_OK && i < n; i++)
-		memcpy(l->y + i * l->out + s * sub, centroids + l->labels[i] * sub,
-		    (size_t)sub * sizeof *l->y);
+		memcpy(
+		    l->y + i * l->out + s * sub, centroids + l->labels[i] * sub, (size_t)sub * sizeof *l->y);
 	return status;
 }
 
@@ -170,8 +170,7 @@ static kith_status alternate(struct learner *l)
 		if (!(error < before * (1 - LEAST_GAIN)))
 			break;
 		before = error;
-		status = linear_outer(
-		    l->sample.n, l->out, l->y, l->in, l->sample.x, l->opq->threads, l->a);
+		status = linear_outer(l->sample.n, l->out, l->y, l->in, l->sample.x, l->opq->threads, l->a);
 		if (status == KITH_OK)
 			status = matrix_polar(l->out, l->in, l->a, l->opq->threads);
 		if (status)

@@ -2,8 +2,9 @@
  *
  * k-means++ (Arthur & Vassilvitskii, SODA 2007): each next centroid is a point drawn with probability
  * proportional to its squared distance (times its weight) from the nearest one so far. That takes k passes
- * over the points, so of many points a random sample of PER_CENTROID for each centroid stands for all: the
- * work is then that of about one iteration. For spherical k-means it works on the directions of the points.
+ * over the points, one centroid at a time, at the speed of memory; so of many points a random sample of
+ * PER_CENTROID for each centroid stands for all, which costs as much as two or three iterations. For
+ * spherical k-means it works on the directions of the points.
  *
  * Float distances sort out the points that a new centroid does not bring nearer (nearly all); the others' are
  * computed exactly, so the draw is the same on every CPU. Sums are taken chunk by chunk, in order.
@@ -18,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PER_CENTROID = 32, CHUNK = 1024 };
+enum { PER_CENTROID = 16, CHUNK = 1024 };
 
 static kith_status no_memory(int64_t n)
 {

@@ -27,6 +27,8 @@
 #include "lib/base/threads.h"
 #include "lib/search/nearest_parts.h"
 
+#include <string.h>
+
 enum {
 	LEAST_I8_DIM = 16,     /* below it quantising a point costs more than it saves */
 	CROWDED = 8,           /* go over to floats when one pair in so many is left by int8 */
@@ -72,25 +74,14 @@ static double product_err(const struct near *s, const struct near_points *p, int
 	return p->err[j] < TILE_HUGE ? s->float_err * (double)p->norm[j] * s->norms + TILE_TINY : INFINITY;
 }
 
-static void seed(const struct near *s, struct near_points *p, int64_t j, int64_t row, const float *x)
-{
-	float out;
-	const float *c = s->what->rows + row * s->dim;
-	(s->ip ? s->kern->ip_f32 : s->kern->l2sq_f32)(x, c, 0, 1, s->dim, &out);
-	if (!(fabsf(out) < 1e37f))
-		return;
-	if (s->ip)
-		tighten(s, p, j, product_err(s, p, j) - (double)out + p->offset[j]);
-	else
-		tighten(s, p, j, sqrt((double)out * (1 + s->float_err) + TILE_TINY));
-}
-
-/* Drop candidates that floats show to be farther than another; returns how many are left. */
+/* Drop candidates that floats show to be farther than another or the best so far; returns how many are left.
+ */
 static int32_t compare_floats(
     const struct near *s, const struct near_points *p, int64_t j, const float *x, uint32_t *row, int32_t n)
 {
 	float out[CANDIDATES];
-	double low[CANDIDATES], least = INFINITY, off = s->ip ? product_err(s, p, j) : 0;
+	double low[CANDIDATES], off = s->ip ? product_err(s, p, j) : 0;
+	double least = p->best[j] >= 0 ? p->exact[j] : INFINITY;
 	size_t stride = (size_t)s->dim * sizeof(float);
 	(s->ip ? s->kern->ip_f32_gather : s->kern->l2sq_f32_gather)(
 	    x, s->what->rows, stride, row, n, s->dim, out);
@@ -135,14 +126,72 @@ static void settle(const struct near *s, struct near_scratch *scratch, int64_t j
 			row[n++] = row[i];
 	p->count[j] = 0;
 	scratch->checked += n;
+	if (n == 0)
+		return;
 	const float *x = rows_load(s->points, point, scratch->x);
 	if (n > 1)
 		n = compare_floats(s, p, j, x, row, n);
 	compare_exactly(s, p, j, x, row, n);
+}
+
+/* Let point j profit from its exact best, if it has one. */
+static void tighten_exactly(const struct near *s, struct near_points *p, int64_t j)
+{
+	if (p->best[j] < 0)
+		return;
 	if (s->ip)
 		tighten(s, p, j, p->exact[j] + p->offset[j] + 0x1p-40 * (double)p->norm[j] * s->norms);
 	else
 		tighten(s, p, j, sqrt(p->exact[j]) * (1 + 1e-12));
+}
+
+/* Begin with the rows that are hinted at. */
+static void take_hints(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
+{
+	for (int64_t j = 0; j < n; j++) {
+		uint32_t row = (uint32_t)s->hints[first + j];
+		if (row >= (uint64_t)s->k)
+			continue;
+		compare_exactly(s, &scratch->points, j, rows_load(s->points, first + j, scratch->x), &row, 1);
+		tighten_exactly(s, &scratch->points, j);
+	}
+}
+
+/* Number of the least of the keys in the mask, which is not empty. */
+static int64_t find_least(uint64_t mask, const float *keys)
+{
+	int64_t best = __builtin_ctzll(mask);
+	for (; mask; mask &= mask - 1)
+		if (keys[__builtin_ctzll(mask)] < keys[best])
+			best = __builtin_ctzll(mask);
+	return best;
+}
+
+/* The same for a full mask, as a point without a hint has at first: 16 minima side by side. */
+static int64_t find_least_of_all(const float *keys)
+{
+	float least[16], most = INFINITY;
+	memcpy(least, keys, sizeof least);
+	for (int r = 16; r < TILE_ROWS; r += 16)
+		for (int i = 0; i < 16; i++)
+			least[i] = keys[r + i] < least[i] ? keys[r + i] : least[i];
+	for (int i = 0; i < 16; i++)
+		most = least[i] < most ? least[i] : most;
+	for (int64_t r = 0; r < TILE_ROWS; r++)
+		if (keys[r] == most)
+			return r;
+	return 0;
+}
+
+/* Those of the mask whose keys are within `most`. */
+static uint64_t narrow(const struct near *s, uint64_t mask, const float *keys, float most)
+{
+	uint32_t pos[TILE_ROWS];
+	int64_t n = s->kern->select_le(keys, TILE_ROWS, most, pos);
+	uint64_t within = 0;
+	for (int64_t i = 0; i < n; i++)
+		within |= UINT64_C(1) << pos[i];
+	return mask & within;
 }
 
 /* Hits of point j, number `point` of all, in a group. */
@@ -151,18 +200,23 @@ static void take_hits(const struct near *s, struct near_scratch *scratch, int64_
 {
 	struct near_points *p = &scratch->points;
 	float err = s->rows.group_err[group], size = s->rows.group_size[group];
-	int64_t first = group * TILE_ROWS, best = __builtin_ctzll(mask);
-	for (uint64_t m = mask; m; m &= m - 1)
-		if (keys[__builtin_ctzll(m)] < keys[best])
-			best = __builtin_ctzll(m);
-	tighten(s, p, j, upper(s, p, j, first + best, keys[best]));
+	int64_t first = group * TILE_ROWS, own = p->best[j] - first;
+	if (own >= 0 && own < TILE_ROWS)
+		mask &= ~(UINT64_C(1) << own);
+	if (!mask)
+		return;
+	int64_t least = ~mask ? find_least(mask, keys) : find_least_of_all(keys);
+	tighten(s, p, j, upper(s, p, j, first + least, keys[least]));
 	float most = limit(s->ip, p, j, err, size);
+	if (!~mask)
+		mask = narrow(s, mask, keys, most);
 	for (; mask; mask &= mask - 1) {
 		int64_t r = __builtin_ctzll(mask);
 		if (!(keys[r] <= most))
 			continue;
 		if (p->count[j] == CANDIDATES) {
 			settle(s, scratch, j, point);
+			tighten_exactly(s, p, j);
 			most = limit(s->ip, p, j, err, size);
 		}
 		int64_t at = j * CANDIDATES + p->count[j]++;
@@ -171,16 +225,27 @@ static void take_hits(const struct near *s, struct near_scratch *scratch, int64_
 	}
 }
 
+/* Thresholds of points from … to − 1 in a group. A point whose reach shrinks meanwhile keeps its own: it is
+ * only wider than need be. */
+static void find_thresholds(const struct near *s, const struct near_points *p, int64_t from, int64_t to,
+    int64_t group, float *restrict thr)
+{
+	float err = s->rows.group_err[group], size = s->rows.group_size[group];
+	if (s->ip)
+		for (int64_t j = from; j < to; j++)
+			thr[j - from] = limit(true, p, j, err, size);
+	else
+		for (int64_t j = from; j < to; j++)
+			thr[j - from] = limit(false, p, j, err, size);
+}
+
 /* nq points from j on against a group. */
 static uint64_t multiply(const struct near *s, const struct near_points *p, int64_t j, int nq, int64_t group,
-    uint64_t *mask, float *keys)
+    const float *thr, uint64_t *mask, float *keys)
 {
 	const struct near_rows *rows = &s->rows;
 	const uint32_t *data = rows->data + group * TILE_ROWS * s->depth;
 	const float *low = rows->low + group * TILE_ROWS;
-	float thr[TILE_QUERIES];
-	for (int i = 0; i < nq; i++)
-		thr[i] = limit(s->ip, p, j + i, rows->group_err[group], rows->group_size[group]);
 	if (!s->i8)
 		return s->kern->tile_f32((const float *)(const void *)data, s->depth,
 		    (const float *)p->data + (size_t)j * s->stride, s->stride, nq, low, thr, mask, keys);
@@ -188,17 +253,18 @@ static uint64_t multiply(const struct near *s, const struct near_points *p, int6
 	    nq, low, rows->scale + group * TILE_ROWS, p->scale + j, p->bias + j, thr, mask, keys);
 }
 
-/* Points j … to − 1 against one group. */
-static void pass_group(
-    const struct near *s, struct near_scratch *scratch, int64_t point, int64_t j, int64_t to, int64_t group)
+/* Points from … to − 1, SHARE of them at most, against one group. */
+static void pass_group(const struct near *s, struct near_scratch *scratch, int64_t point, int64_t from,
+    int64_t to, int64_t group)
 {
 	uint64_t mask[TILE_QUERIES];
-	float keys[TILE_QUERIES * TILE_ROWS];
+	float keys[TILE_QUERIES * TILE_ROWS], thr[SHARE];
 	int64_t left = s->k - group * TILE_ROWS;
 	uint64_t valid = left >= TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
-	for (; j < to; j += TILE_QUERIES) {
+	find_thresholds(s, &scratch->points, from, to, group, thr);
+	for (int64_t j = from; j < to; j += TILE_QUERIES) {
 		int nq = to - j < TILE_QUERIES ? (int)(to - j) : TILE_QUERIES;
-		if (!multiply(s, &scratch->points, j, nq, group, mask, keys))
+		if (!multiply(s, &scratch->points, j, nq, group, thr + (j - from), mask, keys))
 			continue;
 		for (int i = 0; i < nq; i++)
 			if (mask[i] & valid)
@@ -217,9 +283,8 @@ static void find_block(void *arg, int64_t task, int worker)
 	int64_t first = s->begin + task * s->block, left = s->points->n - first;
 	int64_t n = left < s->block ? left : s->block;
 	near_fill(s, scratch, first, n);
-	for (int64_t j = 0; s->hints && j < n; j++)
-		if (s->hints[first + j] >= 0 && s->hints[first + j] < s->k)
-			seed(s, p, j, s->hints[first + j], rows_load(s->points, first + j, scratch->x));
+	if (s->hints)
+		take_hints(s, scratch, first, n);
 	for (int64_t panel = 0; panel < s->rows.groups; panel += s->panel) {
 		int64_t end = panel + s->panel < s->rows.groups ? panel + s->panel : s->rows.groups;
 		for (int64_t from = 0; from < n; from += SHARE)

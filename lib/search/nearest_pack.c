@@ -116,8 +116,11 @@ static void choose_mean(struct near *s)
 static double find_norms(const struct near *s)
 {
 	double most = 0;
-	for (int64_t g = 0; g < s->rows.groups; g++)
-		most = fmax(most, (double)s->rows.group_size[g] + (double)s->rows.group_err[g]);
+	for (int64_t g = 0; g < s->rows.groups; g++) {
+		/* Not fmax: gcc 12 for aarch64 fails on it here. */
+		double norm = (double)s->rows.group_size[g] + (double)s->rows.group_err[g];
+		most = norm > most ? norm : most;
+	}
 	return most + 2 * (1 + 1e-12) * sqrt(s->kern->ip_exact(s->mean, s->mean, s->dim));
 }
 
@@ -177,7 +180,7 @@ static void choose_sizes(struct near *s, bool i8)
 	s->block = s->block < SHARE ? SHARE : s->block > MOST_BLOCK ? MOST_BLOCK : s->block;
 	s->panel = PANEL_BYTES / group > 0 ? PANEL_BYTES / group : 1;
 	s->rows.groups = (s->k + TILE_ROWS - 1) / TILE_ROWS;
-	s->slack = (i8 ? 0 : 4 * (double)(s->dim + 8) * 0x1p-24) + 2 * TILE_EPS;
+	s->slack = (i8 ? 0 : 4 * (double)(s->dim + 8) * 0x1p-24) + 4 * TILE_EPS;
 }
 
 bool near_pack(struct near *s, bool i8)
@@ -226,62 +229,71 @@ static void blank_point(const struct near *s, struct near_points *p, int64_t j)
 	p->err[j] = INFINITY;
 }
 
-static void fill_i8(const struct near *s, struct near_points *p, int64_t j, const float *x)
+static void fill_i8(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
 {
-	int8_t *out = (int8_t *)p->data + (size_t)j * s->stride;
-	struct quantized info;
-	memset(out + s->stride - 4, 0, 4);
-	s->kern->quantize(x, s->ip ? NULL : s->mean, s->dim, out, &info);
-	p->nsq[j] = info.normsq;
-	p->err[j] = info.err;
-	p->norm[j] = above((double)info.norm + (double)info.err);
-	p->scale[j] = (s->ip ? -1.0f : -2.0f) * info.scale;
-	p->bias[j] = -128 * info.sum;
-	if (!(p->norm[j] < TILE_HUGE))
-		blank_point(s, p, j);
+	struct near_points *p = &scratch->points;
+	for (int64_t j = 0; j < n; j++) {
+		int8_t *out = (int8_t *)p->data + (size_t)j * s->stride;
+		struct quantized info;
+		memset(out + s->stride - 4, 0, 4);
+		const float *x = rows_load(s->points, first + j, scratch->x);
+		s->kern->quantize(x, s->ip ? NULL : s->mean, s->dim, out, &info);
+		p->nsq[j] = info.normsq;
+		p->err[j] = info.err;
+		p->norm[j] = above((double)info.norm + (double)info.err);
+		p->scale[j] = (s->ip ? -1.0f : -2.0f) * info.scale;
+		p->bias[j] = -128 * info.sum;
+	}
 }
 
-static void fill_f32(const struct near *s, struct near_points *p, int64_t j, const float *x)
+static void fill_f32(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
 {
-	float *out = (float *)p->data + (size_t)j * s->stride;
-	for (int64_t i = 0; i < s->dim; i++)
-		out[i] = s->ip ? x[i] : x[i] - s->mean[i];
-	double nsq = s->kern->ip_exact(out, out, s->dim);
-	p->nsq[j] = (float)nsq;
-	p->norm[j] = above(sqrt(nsq) * (1 + 0x1p-23));
-	p->err[j] = s->ip ? 0 : above((double)p->norm[j] * 0x1p-23);
-	p->scale[j] = 1;
-	p->bias[j] = 0;
-	for (int64_t i = 0; i < s->dim; i++)
-		out[i] *= s->ip ? -1.0f : -2.0f;
-	if (!(p->norm[j] < TILE_HUGE))
-		blank_point(s, p, j);
+	struct near_points *p = &scratch->points;
+	for (int64_t j = 0; j < n; j++) {
+		float *out = (float *)p->data + (size_t)j * s->stride;
+		const float *x = rows_load(s->points, first + j, scratch->x);
+		for (int64_t i = 0; i < s->dim; i++)
+			out[i] = s->ip ? -x[i] : -2 * (x[i] - s->mean[i]);
+	}
+	s->kern->normsq_f32(p->data, s->stride * sizeof(float), n, s->dim, p->nsq);
+	/* Squares below FLT_MIN = (2^-63)² may be lost. */
+	float grow = 1 + (float)(s->float_err + 0x1p-20), lost = above(0x1p-63 * sqrt((double)s->dim));
+	for (int64_t j = 0; j < n; j++) {
+		p->nsq[j] *= s->ip ? 1 : 0.25f;
+		p->norm[j] = sqrtf(p->nsq[j]) * grow + lost;
+		p->err[j] = s->ip ? 0 : p->norm[j] * 0x1p-23f;
+	}
+}
+
+/* Inner products: what the limits need besides. */
+static void fill_ip(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
+{
+	struct near_points *p = &scratch->points;
+	for (int64_t j = 0; j < n; j++) {
+		double norm = (double)p->norm[j], err = p->err[j] < TILE_HUGE ? (double)p->err[j] : 0;
+		p->offset[j] =
+		    s->kern->ip_exact(s->mean, rows_load(s->points, first + j, scratch->x), s->dim);
+		/* Never zero: times an infinite error it must be infinite. */
+		p->norm[j] = above(norm * (1 + TILE_EPS) + TILE_TINY);
+		p->per_size[j] = above((err + s->slack * norm) * (1 + TILE_EPS));
+	}
 }
 
 void near_fill(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
 {
 	struct near_points *p = &scratch->points;
+	float slack = (float)s->slack;
+	(s->i8 ? fill_i8 : fill_f32)(s, scratch, first, n);
+	for (int64_t j = 0; j < n; j++)
+		if (!(p->norm[j] < TILE_HUGE))
+			blank_point(s, p, j);
 	for (int64_t j = 0; j < n; j++) {
-		const float *x = rows_load(s->points, first + j, scratch->x);
-		if (s->i8)
-			fill_i8(s, p, j, x);
-		else
-			fill_f32(s, p, j, x);
 		p->count[j] = 0;
 		p->best[j] = -1;
-		p->exact[j] = INFINITY;
 		p->reach[j] = INFINITY;
-		/* TILE_EPS, here and below, is for the rounding of the limits that are made of these. */
-		double nsq = (double)p->nsq[j], norm = (double)p->norm[j];
-		p->base[j] = above(s->slack * nsq - nsq + TILE_TINY);
-		p->per_size[j] = above(s->slack);
-		p->offset[j] = 0;
-		if (!s->ip)
-			continue;
-		p->offset[j] = s->kern->ip_exact(s->mean, x, s->dim);
-		double err = p->err[j] < TILE_HUGE ? (double)p->err[j] : 0;
-		/* Never zero: times an infinite error it must be infinite. */
-		p->norm[j] = above(norm * (1 + TILE_EPS) + TILE_TINY);
-		p->per_size[j] = above((err + s->slack * norm) * (1 + TILE_EPS));
+		p->base[j] = p->nsq[j] * slack - p->nsq[j] + (float)TILE_TINY;
+		p->per_size[j] = slack;
 	}
+	if (s->ip)
+		fill_ip(s, scratch, first, n);
 }

@@ -80,11 +80,6 @@ static enum tile_kind choose_kind(const struct search *s)
 	return s->kern->i8_is_fast ? TILE_I8 : TILE_F32;
 }
 
-const char *search_tile_name(void)
-{
-	return kernels()->blas_is_faster ? "BLAS" : kernels()->i8_is_fast ? "i8" : "f32";
-}
-
 /* How the work is cut. */
 struct plan {
 	int threads;

@@ -23,9 +23,6 @@
 kith_status search_exact(const struct rows *base, const struct rows *query, bool ip, bool check,
     struct sink *sink, const kith_search_options *options);
 
-/* Name of the way that a search takes (for `kith info`): "i8", "f32", "BLAS". */
-const char *search_tile_name(void);
-
 /* ---- below this line: for the files of the engine only ---- */
 
 /* How the tile pass sees rows and queries. */

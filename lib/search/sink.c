@@ -64,8 +64,8 @@ void sink_free(struct sink *sink)
 
 void sink_part(struct sink *part, const struct sink *sink, int64_t from, int64_t n)
 {
-	*part = (struct sink){
-	    .nq = n, .k = sink->k, .radius = sink->radius, .lock = PTHREAD_MUTEX_INITIALIZER};
+	*part =
+	    (struct sink){.nq = n, .k = sink->k, .radius = sink->radius, .lock = PTHREAD_MUTEX_INITIALIZER};
 	if (sink->k) {
 		part->best = sink->best + from * sink->k;
 		part->count = sink->count + from;
@@ -76,8 +76,9 @@ void sink_part(struct sink *part, const struct sink *sink, int64_t from, int64_t
 
 double sink_bound(const struct sink *sink, int64_t q)
 {
+	/* What rounds to the radius is within it: reported distances are floats, and compare so. */
 	if (!sink->k)
-		return sink->radius;
+		return (double)nextafterf((float)sink->radius, INFINITY);
 	return sink->count[q] < sink->k ? INFINITY : sink->best[q * sink->k + sink->k - 1].key;
 }
 
@@ -125,7 +126,7 @@ bool sink_merge(struct sink *sink, int64_t q, struct found *items, int64_t n)
 	double bound = sink_bound(sink, q);
 	int64_t kept = 0;
 	for (int64_t i = 0; i < n; i++)
-		if (items[i].key <= bound)
+		if (sink->k ? items[i].key <= bound : (double)(float)items[i].key <= sink->radius)
 			items[kept++] = items[i];
 	if (!kept)
 		return true;

@@ -26,7 +26,7 @@ struct found_list {
 struct sink {
 	int64_t nq;
 	int64_t k;                /* 0: range sink */
-	double radius;            /* range sink: largest key kept */
+	double radius;            /* range sink: keys that round to a float above it are not kept */
 	struct found *best;       /* top-k: [nq × k], each list ascending */
 	int64_t *count;           /* top-k: [nq] */
 	struct found_list *lists; /* range: [nq], any order until sink_take_ranges */
@@ -37,8 +37,8 @@ kith_status sink_init_topk(struct sink *sink, int64_t nq, int64_t k);
 kith_status sink_init_range(struct sink *sink, int64_t nq, double radius);
 void sink_free(struct sink *sink);
 
-/* Make *part a sink over queries from … from + n − 1 of another: what it is given, the other one gets. It is not
- * to be freed. */
+/* Make *part a sink over queries from … from + n − 1 of another: what it is given, the other one gets. It is
+ * not to be freed. */
 void sink_part(struct sink *part, const struct sink *sink, int64_t from, int64_t n);
 
 /* No key above this is of use to query q any more; +∞ while the list is not full. */

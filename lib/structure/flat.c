@@ -44,8 +44,19 @@ static kith_status flat_train(kith_index *index, int64_t n, const float *x, cons
 	if (flat->codes.n > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
-	kith_status status = flat->codec->ops->train(flat->codec, n, x, options);
+	if (n < 1)
+		return fail(KITH_INVALID, "n is 0 training vectors; '%s' needs some", index->spec);
+	/* Under cosine a copy at unit length is learnt from, of no more vectors than that is worth. */
+	enum { MOST = 262144 };
+	int64_t count;
+	float *owned;
+	const float *some =
+	    training_sample(index, n, x, index->metric == KITH_COSINE ? MOST : n, &count, &owned);
+	if (!some)
+		return fail(KITH_NOMEM, "no memory for a training sample");
+	kith_status status = flat->codec->ops->train(flat->codec, count, some, options);
 	index->trained = flat->codec->trained;
+	mem_free(owned);
 	return status;
 }
 
@@ -81,10 +92,6 @@ static kith_status flat_update(
     kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
 {
 	struct flat *flat = flat_of(index);
-	for (int64_t i = 0; i < n; i++)
-		if (ids_find(&flat->ids, ids[i]) < 0)
-			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
-			    (long long)i, (long long)ids[i]);
 	float *scratch = new_scratch(index);
 	if (!scratch)
 		return KITH_NOMEM;
@@ -194,6 +201,24 @@ static kith_status flat_clone(kith_index **out, const kith_index *index)
 	return KITH_OK;
 }
 
+static void flat_save(const kith_index *index, struct blob_writer *w)
+{
+	const struct flat *flat = flat_of_const(index);
+	codec_save(flat->codec, w);
+	ids_save(&flat->ids, w);
+	codes_save(&flat->codes, sizeof flat->codes, 1, w);
+}
+
+static kith_status flat_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
+{
+	struct flat *flat = flat_of(index);
+	kith_status status = codec_load(flat->codec, trained, r);
+	index->trained = flat->codec->trained;
+	if (status == KITH_OK)
+		status = ids_load(&flat->ids, n, r);
+	return status ? status : codes_load(&flat->codes, sizeof flat->codes, 1, &n, r);
+}
+
 static const struct structure_ops flat_ops = {
     .check = flat_check,
     .train = flat_train,
@@ -209,6 +234,8 @@ static const struct structure_ops flat_ops = {
     .memory = flat_memory,
     .clone = flat_clone,
     .free = flat_free,
+    .save = flat_save,
+    .load = flat_load,
 };
 
 kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec)

@@ -160,10 +160,56 @@ kith_status ids_copy(struct ids *to, const struct ids *from)
 		ids_free(to);
 		return status;
 	}
-	memcpy(to->list.data, from->list.data, (size_t)from->n * sizeof(int64_t));
+	if (from->n)
+		memcpy(to->list.data, from->list.data, (size_t)from->n * sizeof(int64_t));
 	to->listed = true;
 	rebuild(to);
 	return KITH_OK;
+}
+
+void ids_save(const struct ids *ids, struct blob_writer *w)
+{
+	int64_t head[2] = {ids->next, ids->listed};
+	blob_write(w, "IDS0", head, sizeof head);
+	if (ids->listed)
+		blob_write(w, "IDS1", ids->list.data, (size_t)ids->n * sizeof(int64_t));
+}
+
+/* Fill the table of ids that are listed. */
+static kith_status enter_all(struct ids *ids, int64_t n, struct blob_reader *r)
+{
+	const int64_t *list = (const int64_t *)(const void *)ids->list.data;
+	for (int64_t i = 0; i < n; i++) {
+		if (list[i] < 0 || list[i] >= ids->next)
+			return blob_fail(r, "IDS1", "holds an id out of range, %lld", (long long)list[i]);
+		uint64_t slot = find_slot(ids, list[i]);
+		if (table_of(ids)[slot])
+			return blob_fail(r, "IDS1", "holds id %lld twice", (long long)list[i]);
+		table_of(ids)[slot] = (uint32_t)i + 1;
+	}
+	ids->n = n;
+	return KITH_OK;
+}
+
+kith_status ids_load(struct ids *ids, int64_t n, struct blob_reader *r)
+{
+	int64_t head[2];
+	size_t bytes = (size_t)n * sizeof(int64_t);
+	kith_status status = blob_read(r, "IDS0", head, sizeof head);
+	if (status)
+		return status;
+	bool listed = head[1] == 1;
+	if ((head[1] != 0 && !listed) || head[0] < n || (!listed && head[0] != n))
+		return blob_fail(r, "IDS0", "contradicts itself");
+	*ids = (struct ids){.n = listed ? 0 : n, .next = head[0]};
+	if (!listed)
+		return KITH_OK;
+	status = blob_expect(r, "IDS1", bytes);
+	if (status == KITH_OK)
+		status = make_list(ids, n);
+	if (status == KITH_OK)
+		status = blob_read(r, "IDS1", ids->list.data, bytes);
+	return status ? status : enter_all(ids, n, r);
 }
 
 size_t ids_memory(const struct ids *ids)

@@ -8,6 +8,7 @@
 #include <kith/status.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/blob.h"
 
 /* Positions are 32 bits; one value is kept for "empty". */
 #define IDS_MAX (INT64_C(0xfffffffe))
@@ -50,6 +51,10 @@ kith_status ids_prepare_remove(struct ids *ids);
 
 /* Keep position i where keep bit i is set, in order. */
 void ids_keep(struct ids *ids, const uint64_t *keep);
+
+/* To a file, and n ids back into new ones: FORMAT unless they are distinct, >= 0 and below `next`. */
+void ids_save(const struct ids *ids, struct blob_writer *w);
+kith_status ids_load(struct ids *ids, int64_t n, struct blob_reader *r);
 
 kith_status ids_copy(struct ids *to, const struct ids *from);
 size_t ids_memory(const struct ids *ids);

@@ -305,6 +305,8 @@ static const struct structure_ops ivf_ops = {
     .memory = ivf_memory,
     .clone = ivf_clone,
     .free = ivf_free,
+    .save = ivf_save,
+    .load = ivf_load,
 };
 
 kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec)

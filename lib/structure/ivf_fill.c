@@ -41,7 +41,7 @@ static void filling_free(struct filling *f)
 
 static kith_status filling_alloc(struct filling *f)
 {
-	size_t floats = CODES_SCRATCH(f->ivf->base.dim) + 2 * (size_t)f->ivf->base.dim;
+	size_t floats = CODES_SCRATCH(f->ivf->base.dim) + (2 + CODES_BATCH) * (size_t)f->ivf->base.dim;
 	f->label = mem_alloc((size_t)f->n, sizeof *f->label);
 	f->begin = mem_zalloc((size_t)f->ivf->nlist + 2, sizeof *f->begin);
 	f->order = mem_alloc((size_t)f->n, sizeof *f->order);
@@ -128,12 +128,19 @@ static void fill_list(void *arg, int64_t number, int worker)
 	struct ivf *ivf = f->ivf;
 	struct list *list = &ivf->lists[number];
 	float *scratch = f->scratch[worker], *rest = scratch + CODES_SCRATCH(ivf->base.dim);
+	char *together = (char *)(rest + 2 * ivf->base.dim);
 	size_t row = (size_t)ivf->base.dim * kith_type_size(f->type);
-	for (int64_t at = f->begin[number]; at < f->begin[number + 1]; at++) {
-		uint32_t i = f->order[at];
-		list_slots(list)[list->codes.n] = (uint32_t)(f->first_slot + i);
-		codes_append(&list->codes, f->type, 1, f->x + (size_t)i * row, scratch);
-		describe_row(ivf, list, list->codes.n - 1, rest);
+	for (int64_t at = f->begin[number], n; at < f->begin[number + 1]; at += n) {
+		int64_t left = f->begin[number + 1] - at, first = list->codes.n;
+		n = left < CODES_BATCH ? left : CODES_BATCH;
+		for (int64_t i = 0; i < n; i++) {
+			uint32_t from = f->order[at + i];
+			list_slots(list)[first + i] = (uint32_t)(f->first_slot + from);
+			memcpy(together + (size_t)i * row, f->x + (size_t)from * row, row);
+		}
+		codes_append(&list->codes, f->type, n, together, scratch);
+		for (int64_t i = first; i < list->codes.n; i++)
+			describe_row(ivf, list, i, rest);
 	}
 }
 
@@ -222,13 +229,10 @@ static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *k
 kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
 {
 	struct ivf *ivf = ivf_of(index);
-	for (int64_t i = 0; i < n; i++)
-		if (ids_find(&ivf->ids, ids[i]) < 0)
-			return fail(KITH_NOTFOUND, "ids[%lld] is %lld, which is not in the index",
-			    (long long)i, (long long)ids[i]);
 	struct filling f = {.ivf = ivf, .type = type, .x = x, .n = n, .threads = 1};
 	uint64_t *keep = mem_alloc((size_t)(longest_list(ivf) + n + 63) / 64, sizeof *keep);
-	kith_status status = keep ? filling_alloc(&f) : fail_nomem("an update", (size_t)longest_list(ivf) / 8);
+	kith_status status =
+	    keep ? filling_alloc(&f) : fail_nomem("an update", (size_t)longest_list(ivf) / 8);
 	if (status == KITH_OK) {
 		progress_begin(&f.progress, NULL, NULL, "update", n);
 		status = assign(&f);

@@ -10,27 +10,6 @@
 /* Vectors that a codec learns from, at most: 256 for each of 256 centroids of a product quantizer. */
 enum { CODEC_SAMPLE = 65536 };
 
-/* A sample of at most `most` rows, evenly spread, as the index will see them: at unit length under cosine.
- * Returns x itself when that will do; else *owned is to be freed. NULL: no memory. */
-static const float *sample(
-    const kith_index *index, int64_t n, const float *x, int64_t most, int64_t *count, float **owned)
-{
-	*owned = NULL;
-	*count = n < most ? n : most;
-	if (n <= most && index->metric != KITH_COSINE)
-		return x;
-	int64_t dim = index->dim;
-	*owned = mem_alloc((size_t)*count * (size_t)dim, sizeof **owned);
-	for (int64_t i = 0; *owned && i < *count; i++) {
-		/* i · n / count without overflow. */
-		int64_t from = (int64_t)((__int128)i * n / *count);
-		memcpy(*owned + i * dim, x + from * dim, (size_t)dim * sizeof *x);
-		if (index->metric == KITH_COSINE)
-			vector_normalize(*owned + i * dim, dim);
-	}
-	return *owned;
-}
-
 static kith_status train_centroids(
     struct ivf *ivf, int64_t n, const float *x, float *centroids, const kith_add_options *options)
 {
@@ -68,7 +47,7 @@ static kith_status train_codec(
 		return KITH_OK;
 	int64_t count;
 	float *owned, *residuals = NULL;
-	const float *some = sample(&ivf->base, n, x, CODEC_SAMPLE, &count, &owned);
+	const float *some = training_sample(&ivf->base, n, x, CODEC_SAMPLE, &count, &owned);
 	kith_status status = some ? KITH_OK : fail_nomem("a training sample", 0);
 	if (status == KITH_OK && ivf->residual) {
 		residuals = mem_alloc((size_t)count * (size_t)ivf->base.dim, sizeof *residuals);
@@ -95,7 +74,7 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	int64_t count, most = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
 	float *owned, *centroids;
 	size_t bytes = (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids;
-	const float *some = sample(index, n, x, most, &count, &owned);
+	const float *some = training_sample(index, n, x, most, &count, &owned);
 	centroids = mem_alloc(bytes, 1);
 	kith_status status = some && centroids ? KITH_OK : fail_nomem("training", bytes);
 	if (status == KITH_OK)

@@ -8,7 +8,8 @@
 #include "lib/search/rows.h"
 #include "lib/search/sink.h"
 
-/* Arguments were checked by the caller: n >= 0, pointers there where needed, queries finite; vectors by check. */
+/* Arguments were checked by the caller: n >= 0, pointers there where needed, queries finite; vectors by
+ * check. */
 struct structure_ops {
 	/* Whether n vectors of `type` can be kept; INVALID names the first that cannot. */
 	kith_status (*check)(const kith_index *index, kith_type type, int64_t n, const void *x);
@@ -16,8 +17,8 @@ struct structure_ops {
 	kith_status (*train)(kith_index *index, int64_t n, const float *x, const kith_add_options *options);
 	kith_status (*add)(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
 	    const kith_add_options *options);
-	kith_status (*update)(
-	    kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids);
+	kith_status (*update)(kith_index *index, kith_type type, int64_t n, const void *x,
+	    const int64_t *ids); /* all present */
 	kith_status (*remove)(kith_index *index, const kith_filter *which, int64_t *removed);
 	kith_status (*reserve)(kith_index *index, int64_t n);
 
@@ -33,10 +34,15 @@ struct structure_ops {
 	size_t (*memory)(const kith_index *index);
 	kith_status (*clone)(kith_index **out, const kith_index *index);
 	void (*free)(kith_index *index);
+
+	/* To a file (blob.h), and back into a new index of the same spec: n vectors, trained or not. load
+	 * believes nothing; after a failure the index is only freed. NULL: cannot be saved. */
+	void (*save)(const kith_index *index, struct blob_writer *w);
+	kith_status (*load)(kith_index *index, int64_t n, bool trained, struct blob_reader *r);
 };
 
-/* Wrappers are structures that own a child. They keep nothing of their own that the child could get out of step
- * with: a change is checked and prepared, then the child makes it or refuses it, then it cannot fail. */
+/* Wrappers are structures that own a child. They keep nothing of their own that the child could get out of
+ * step with: a change is checked and prepared, then the child makes it or refuses it, then it cannot fail. */
 
 /* What every index begins with. */
 struct kith_index {
@@ -47,6 +53,19 @@ struct kith_index {
 	bool trained;
 	char spec[128];
 };
+
+/* structure_file.c: an index with all its parts as sections of the present node, and of those below it. */
+void structure_save(const kith_index *index, struct blob_writer *w);
+kith_status structure_load(kith_index *index, struct blob_reader *r);
+
+/* The same for a child, in a node of its own. Both sides take children in the same order. */
+void structure_save_child(const kith_index *child, struct blob_writer *w);
+kith_status structure_load_child(kith_index *child, struct blob_reader *r);
+
+/* training.c: a sample of at most `most` rows of x, evenly spread, as the index will see them: at unit length
+ * under cosine. Returns x itself when that will do; else *owned is to be freed. NULL: no memory. */
+const float *training_sample(
+    const kith_index *index, int64_t n, const float *x, int64_t most, int64_t *count, float **owned);
 
 /* flat.c: all vectors, one after another. Takes the codec if it succeeds. */
 kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec);
@@ -70,14 +89,17 @@ struct mapping {
 	int64_t m;           /* OPQ */
 };
 
-/* transform.c: what wraps a child, an empty index of floats of dimension mapping->out whose metric is the same,
- * or inner product for cosine. INVALID (the child, or numbers that do not go together), NOMEM. */
+/* transform.c: what wraps a child, an empty index of floats of dimension mapping->out whose metric is the
+ * same, or inner product for cosine. INVALID (the child, or numbers that do not go together), NOMEM. */
 kith_status transform_new(
     kith_index **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child);
 
-/* refine.c: the child finds candidates, their codes in a codec of their own decide. The codec is for the child's
- * dimension and metric. INVALID (the child holds vectors), NOMEM. */
+/* refine.c: the child finds candidates, their codes in a codec of their own decide. The codec is for the
+ * child's dimension and metric. INVALID (the child holds vectors), NOMEM. */
 kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *take_child);
+
+/* Whether an index refines: its spec needs parentheses below a transform. */
+bool is_refine(const kith_index *index);
 
 /* shards.c: one index made of n, of one dimension, metric and type. INVALID (they differ, or have ids in
  * common), NOMEM. */

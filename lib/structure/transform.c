@@ -4,9 +4,9 @@
  * vector at unit length, or with zeros at its end. Ids and distances are the child's: under L2 those in the
  * child's space, which are the true ones for a rotation and smaller where dimensions are dropped.
  *
- * Metrics. Principal components are taken about the mean under L2 only: it cancels out of differences, not out
- * of inner products. Cosine is inner product over unit vectors, and a linear map does not keep lengths; so
- * vectors are normalised before the map, once, and the child compares inner products.
+ * Metrics. Principal components are taken about the mean under L2 only: it cancels out of differences, not
+ * out of inner products. Cosine is inner product over unit vectors, and a linear map does not keep lengths;
+ * so vectors are normalised before the map, once, and the child compares inner products.
  *
  * Way back. get returns Aᵀy + mean for orthonormal A (the point of the kept space nearest to x, as far as the
  * child keeps y), undoes whitening, and cuts padding off; what unit length took away is gone.
@@ -348,6 +348,33 @@ static kith_status transform_clone(kith_index **out, const kith_index *index)
 	return KITH_OK;
 }
 
+static void transform_save(const kith_index *index, struct blob_writer *w)
+{
+	const struct transform *t = transform_of_const(index);
+	if (index->trained && is_linear(&t->mapping)) {
+		linear_save(&t->there, "MAP0", "SHI0", w);
+		linear_save(&t->back, "MAP1", "SHI1", w);
+	}
+	structure_save_child(t->child, w);
+}
+
+static kith_status transform_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
+{
+	(void)n; /* the child's, which is asked for it afterwards */
+	struct transform *t = transform_of(index);
+	const struct mapping *m = &t->mapping;
+	kith_status status = KITH_OK;
+	if (trained && is_linear(m)) {
+		status = linear_load(&t->there, m->in, m->out, "MAP0", "SHI0", r);
+		if (status == KITH_OK)
+			status = linear_load(&t->back, m->out, m->in, "MAP1", "SHI1", r);
+	}
+	if (status == KITH_OK)
+		status = structure_load_child(t->child, r);
+	index->trained = t->child->trained && (trained || !is_linear(m));
+	return status;
+}
+
 static const struct structure_ops transform_ops = {
     .check = transform_check,
     .train = transform_train,
@@ -363,6 +390,8 @@ static const struct structure_ops transform_ops = {
     .memory = transform_memory,
     .clone = transform_clone,
     .free = transform_free,
+    .save = transform_save,
+    .load = transform_load,
 };
 
 /* ---- making one ---- */
@@ -375,11 +404,11 @@ static kith_status check_mapping(const struct mapping *m, const char *word)
 	if (m->kind == MAP_PAD && m->out < m->in)
 		return fail(KITH_INVALID, "'%s' cannot pad %lld dimensions to %lld", word, (long long)m->in,
 		    (long long)m->out);
-	if (m->kind == MAP_OPQ && (m->m < 1 || m->out % m->m))
-		return fail(KITH_INVALID,
-		    "'%s': %lld dimensions do not part into %lld; OPQ%lld_%lld would choose %lld of them",
-		    word, (long long)m->out, (long long)m->m, (long long)m->m,
-		    (long long)(m->out / m->m * m->m), (long long)(m->out / m->m * m->m));
+	if (m->kind == MAP_OPQ && m->out % m->m) {
+		long long fit = m->out > m->m ? m->out / m->m * m->m : m->m;
+		return fail(KITH_INVALID, "'%s': dimension %lld is no multiple of %lld; try OPQ%lld_%lld",
+		    word, (long long)m->out, (long long)m->m, (long long)m->m, fit);
+	}
 	return KITH_OK;
 }
 
@@ -409,7 +438,10 @@ static void write_word(const struct mapping *m, char word[32])
 		snprintf(word, 32, "PCA%s%s%lld", m->whiten ? "W" : "", m->rotate ? "R" : "", out);
 		break;
 	case MAP_OPQ:
-		snprintf(word, 32, m->out == m->in ? "OPQ%lld" : "OPQ%lld_%lld", parts, out);
+		if (m->out == m->in)
+			snprintf(word, 32, "OPQ%lld", parts);
+		else
+			snprintf(word, 32, "OPQ%lld_%lld", parts, out);
 		break;
 	case MAP_ROTATION:
 		snprintf(word, 32, "RR%lld", out);
@@ -439,10 +471,13 @@ kith_status transform_new(
 	t->base = (struct kith_index){
 	    .ops = &transform_ops, .dim = mapping->in, .metric = metric, .type = KITH_F32};
 	t->base.trained = take_child->trained && !is_linear(mapping);
-	int length = snprintf(t->base.spec, sizeof t->base.spec, "%s,%s", word, take_child->spec);
+	bool group = is_refine(take_child);
+	int length = snprintf(t->base.spec, sizeof t->base.spec, "%s,%s%s%s", word, group ? "(" : "",
+	    take_child->spec, group ? ")" : "");
 	if (length >= (int)sizeof t->base.spec) {
 		mem_free(t);
-		return fail(KITH_INVALID, "'%s' before '%s' is too long a description", word, take_child->spec);
+		return fail(
+		    KITH_INVALID, "'%s' before '%s' is too long a description", word, take_child->spec);
 	}
 	t->mapping = *mapping;
 	t->child = take_child;

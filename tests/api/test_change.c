@@ -259,6 +259,12 @@ START_TEST(remove_all_and_none)
 	REQUIRE(kith_index_size(index) == 0);
 	OK(kith_index_search(index, 1, &q, 1, &dist, &id, NULL));
 	REQUIRE(id == -1 && dist == INFINITY);
+	kith_index *copy;
+	OK(kith_index_clone(&copy, index));
+	REQUIRE(kith_index_size(copy) == 0);
+	OK(kith_index_add(copy, 1, x, NULL, NULL));
+	HOLDS(copy, 10);
+	kith_index_free(copy);
 	OK(kith_index_remove(index, all, &removed));
 	REQUIRE(removed == 0);
 	OK(kith_index_add(index, 1, x, NULL, NULL));

@@ -120,7 +120,7 @@ int main(void)
 {
 	Suite *suite = suite_create("kernels");
 	TCase *cases[] = {dispatch_tests(), rows_tests(), bytes_tests(), plane_tests(), quantize_tests(),
-	    sq_tests(), tile_tests()};
+	    sq_tests(), tile_tests(), pq_tests()};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		tcase_set_timeout(cases[i], 300);
 		suite_add_tcase(suite, cases[i]);

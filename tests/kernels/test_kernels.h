@@ -29,5 +29,6 @@ TCase *plane_tests(void);
 TCase *quantize_tests(void);
 TCase *sq_tests(void);
 TCase *tile_tests(void);
+TCase *pq_tests(void);
 
 #endif

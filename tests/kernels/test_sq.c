@@ -1,5 +1,4 @@
-/* Halves and codes of scalar quantisers: the same bits as the definition, here in other words, and scans
- * within the bound of kernels.h. */
+/* Halves and codes of scalar quantisers: the same bits as the definition, here in other words. */
 #include "tests/kernels/test_kernels.h"
 
 #include <math.h>
@@ -99,7 +98,17 @@ START_TEST(test_narrow)
 }
 END_TEST
 
-/* All finite halves, in pieces of all lengths at odd addresses. */
+/* Infinities and NaN have the largest exponent. */
+static int widens_to(int bf16, unsigned half, float x)
+{
+	unsigned infinity = bf16 ? 0x7f80 : 0x7c00, magnitude = half & 0x7fff;
+	if (magnitude > infinity)
+		return isnan(x);
+	double value = magnitude == infinity ? (double)INFINITY : half_value(bf16, magnitude);
+	return (double)fabsf(x) == value && !signbit(x) == !(half & 0x8000);
+}
+
+/* All halves, in pieces of all lengths at odd addresses. */
 START_TEST(test_widen_halves)
 {
 	struct kernels ref;
@@ -110,17 +119,13 @@ START_TEST(test_widen_halves)
 		for (unsigned from = 0, l = 0, n; from < 0x10000; from += n, l = (l + 1) % LENGTH_COUNT) {
 			static uint16_t halves[MAX_LENGTH];
 			n = (unsigned)lengths[l];
-			for (unsigned i = 0; i < n; i++) {
+			for (unsigned i = 0; i < n; i++)
 				halves[i] = (uint16_t)(from + i);
-				if ((halves[i] & 0x7fff) > (bf16 ? 0x7f7f : 0x7bff))
-					halves[i] = 0;
-			}
 			const void *half = guard_put(Q, halves, n * 2, l % 3);
 			float *x = guard_room(OUT, n * sizeof *x);
 			(bf16 ? k->widen_bf16 : k->widen_f16)(half, n, x);
 			for (unsigned i = 0; i < n; i++)
-				if ((double)x[i] != half_value(bf16, halves[i]) ||
-				    !signbit(x[i]) != !(halves[i] & 0x8000))
+				if (!widens_to(bf16, halves[i], x[i]))
 					ck_abort_msg("%s widen_%sf16, n = %u: %04x becomes %a", k->isa,
 					    bf16 ? "b" : "", n, halves[i], (double)x[i]);
 			ck_assert(guard_intact(OUT));
@@ -212,40 +217,66 @@ START_TEST(test_encode_decode)
 }
 END_TEST
 
+/* The operands of a scan: as large as its sums allow, or of any size below that; places without an element
+ * are 0. */
+static struct {
+	int16_t l2[2 * MAX_LENGTH], ip[2 * MAX_LENGTH];
+	uint16_t b[2 * MAX_LENGTH];
+} operands;
+
+static void fill_operands(int bits, int d, int extreme)
+{
+	memset(&operands, 0, sizeof operands);
+	int top = (1 << bits) - 1;
+	int most = (int)fmin(30000, sqrt(2147483647.0 / (d > 0 ? d : 1)));
+	int most_ip = (int)fmin(32767, 2147483647.0 / ((d > 0 ? d : 1) * (double)top));
+	for (int i = 0; i < d; i++) {
+		int64_t lane = sq_lane(bits, i);
+		int sign = random_bits() & 1 ? 1 : -1;
+		int a = extreme ? sign * most : (int)(random_bits() % (unsigned)(2 * most + 1)) - most;
+		/* a − ⌊top · b / 2^bits⌋ >= −most */
+		int b = (int)((int64_t)(a + most) * (top + 1) / top);
+		operands.l2[lane] = (int16_t)a;
+		operands.b[lane] = (uint16_t)(extreme ? b : b > 0 ? (int)(random_bits() % (unsigned)b) : 0);
+		operands.ip[lane] =
+		    (int16_t)(extreme ? sign * most_ip
+		                      : (int)(random_bits() % (unsigned)(2 * most_ip + 1)) - most_ip);
+	}
+}
+
 static void check_sums(
-    const char *name, const float *out, int l2, const uint8_t *rows, size_t stride, int n, int d, int bits)
+    const char *name, const int32_t *out, int l2, const uint8_t *rows, size_t stride, int n, int d, int bits)
 {
 	for (int r = 0; r < n; r++) {
-		double sum = 0, size = 0;
+		int64_t sum = 0;
 		for (int i = 0; i < d; i++) {
-			double c = code_at(rows + (size_t)r * stride, i, bits);
-			double t = (double)data.x[i] - (double)data.step[i] * c;
-			t = l2 ? t * t : (double)data.x[i] * c;
-			sum += t;
-			size += fabs(t);
+			int64_t lane = sq_lane(bits, i), c = code_at(rows + (size_t)r * stride, i, bits);
+			int64_t t = operands.l2[lane] - (c * operands.b[lane] >> bits);
+			sum += l2 ? t * t : operands.ip[lane] * c;
 		}
-		if (!(fabs((double)out[r] - sum) <= (d + 8) * 0x1p-24 * size))
-			ck_abort_msg("%s %s, %d bits, d = %d, n = %d, row %d: %.9g, not %.17g",
-			    kernels()->isa, name, bits, d, n, r, (double)out[r], sum);
+		if (out[r] != sum)
+			ck_abort_msg("%s %s, %d bits, d = %d, n = %d, row %d: %d, not %lld", kernels()->isa,
+			    name, bits, d, n, r, (int)out[r], (long long)sum);
 	}
 }
 
 static void try_scan(const struct kernels *k, int bits, int d, int n, size_t pad, size_t shift)
 {
-	size_t floats = (size_t)d * sizeof(float), width = ((size_t)d * (size_t)bits + 7) / 8;
+	size_t lanes = (size_t)sq_lanes(bits, d) * 2, width = ((size_t)d * (size_t)bits + 7) / 8;
 	size_t stride = width + pad;
 	static uint8_t image[MAX_ROWS * (MAX_LENGTH + 16)];
 	memset(image, 0xff, sizeof image);
 	for (int r = 0; r < n; r++)
 		memcpy(image + (size_t)r * stride, data.rows[r], width);
 	size_t bytes = n ? (size_t)(n - 1) * stride + width : 0;
-	const float *a = guard_put(Q, data.x, floats, shift / 4 * 4);
-	const float *step = guard_put(SCALE, data.step, floats, 0);
 	const uint8_t *rows = guard_put(ROWS, image, bytes, shift);
-	float *out = guard_room(OUT, (size_t)n * sizeof *out);
-	sq_of(k, bits)->l2sq(a, step, rows, stride, n, d, out);
+	const int16_t *a = guard_put(Q, operands.l2, lanes, shift / 2 * 2);
+	const uint16_t *b = guard_put(SCALE, operands.b, lanes, 0);
+	int32_t *out = guard_room(OUT, (size_t)n * sizeof *out);
+	sq_of(k, bits)->l2sq(a, b, rows, stride, n, d, out);
 	check_sums("l2sq", out, 1, rows, stride, n, d, bits);
 	ck_assert(guard_intact(OUT));
+	a = guard_put(Q, operands.ip, lanes, shift / 2 * 2);
 	out = guard_room(OUT, (size_t)n * sizeof *out);
 	sq_of(k, bits)->ip(a, rows, stride, n, d, out);
 	check_sums("ip", out, 0, rows, stride, n, d, bits);
@@ -258,18 +289,34 @@ START_TEST(test_scan)
 	const struct kernels *k = isa_table(_i, &ref);
 	if (!k)
 		return;
-	fill(8);
-	for (int i = 0; i < MAX_LENGTH; i++)
-		data.x[i] = random_float();
-	for (int w = 0; w < WIDTHS; w++)
-		for (int l = 0; l < LENGTH_COUNT; l++)
-			for (int c = 0; c < ROW_COUNT_COUNT; c++) {
-				/* The check of long rows takes longest. */
-				if (lengths[l] > 300 && row_counts[c] > 5)
-					continue;
-				try_scan(k, widths[w], lengths[l], row_counts[c], 0, 0);
-				try_scan(k, widths[w], lengths[l], row_counts[c], 7, (size_t)(l + c) % 14);
-			}
+	for (int l = 0; l < LENGTH_COUNT * WIDTHS; l++)
+		for (int c = 0; c < ROW_COUNT_COUNT; c++) {
+			int d = lengths[l / WIDTHS], bits = widths[l % WIDTHS], n = row_counts[c];
+			/* The check of long rows takes longest. */
+			if (d > 300 && n > 5)
+				continue;
+			random_bytes(data.rows, sizeof data.rows);
+			if (c % 2)
+				memset(data.rows, c % 4 == 1 ? 0xff : 0, MAX_LENGTH);
+			fill_operands(bits, d, c % 3 == 0);
+			try_scan(k, bits, d, n, 0, 0);
+			try_scan(k, bits, d, n, 7, (size_t)(l + c) % 14);
+		}
+}
+END_TEST
+
+/* Every element has a place of its own. */
+START_TEST(test_lanes)
+{
+	for (int l = 0; l < LENGTH_COUNT * WIDTHS; l++) {
+		int d = lengths[l / WIDTHS], bits = widths[l % WIDTHS];
+		static char taken[2 * MAX_LENGTH];
+		memset(taken, 0, sizeof taken);
+		for (int i = 0; i < d; i++) {
+			int64_t lane = sq_lane(bits, i);
+			ck_assert(lane >= 0 && lane < sq_lanes(bits, d) && !taken[lane]++);
+		}
+	}
 }
 END_TEST
 
@@ -280,5 +327,6 @@ TCase *sq_tests(void)
 	tcase_add_loop_test(t, test_widen_halves, 0, ISA_COUNT);
 	tcase_add_loop_test(t, test_encode_decode, 0, ISA_COUNT);
 	tcase_add_loop_test(t, test_scan, 0, ISA_COUNT);
+	tcase_add_test(t, test_lanes);
 	return t;
 }

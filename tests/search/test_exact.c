@@ -191,6 +191,17 @@ START_TEST(near_ties)
 }
 END_TEST
 
+/* Dimensions beyond what fits a block of the codec, up to the largest. */
+START_TEST(long_vectors)
+{
+	static const int64_t dims[] = {1023, 1025, 3001, KITH_MAX_DIM};
+	struct rng rng = {(uint64_t)_i};
+	struct problem p = {.metric = (kith_metric)(_i % 3), .n = 70, .dim = dims[_i / 3], .nq = 20, .k = 70};
+	problem_take(&p, KITH_F32, make_gauss(1, p.n, p.dim), make_gauss(2, p.nq, p.dim));
+	try_problem(&p, &rng);
+}
+END_TEST
+
 /* Equal vectors by the thousand: the order of ids decides, with ids in storage order and against it. */
 START_TEST(ten_thousand_equal)
 {
@@ -259,6 +270,7 @@ int main(void)
 	tcase_set_timeout(t, 600);
 	tcase_add_loop_test(t, exact, 0, DATA_KINDS);
 	tcase_add_loop_test(t, near_ties, 0, 18);
+	tcase_add_loop_test(t, long_vectors, 0, 12);
 	tcase_add_loop_test(t, ten_thousand_equal, 0, 3);
 	tcase_add_loop_test(t, few_exact_distances, 0, 3);
 	suite_add_tcase(suite, t);

@@ -1,0 +1,84 @@
+/* Codec words: a table of plain ones, and "PQ" with its numbers. A new codec adds a line. */
+#include "lib/api/codecs.h"
+
+#include "lib/base/status.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static kith_status sq8(struct codec **out, int64_t dim, bool cosine)
+{
+	return codec_new_sq(out, dim, cosine, 8, SQ_MINMAX, false);
+}
+
+static kith_status sq6(struct codec **out, int64_t dim, bool cosine)
+{
+	return codec_new_sq(out, dim, cosine, 6, SQ_MINMAX, false);
+}
+
+static kith_status sq4(struct codec **out, int64_t dim, bool cosine)
+{
+	return codec_new_sq(out, dim, cosine, 4, SQ_MINMAX, false);
+}
+
+static const struct {
+	const char *word;
+	kith_status (*make)(struct codec **out, int64_t dim, bool cosine);
+} plain[] = {
+    {"Flat", codec_new_fp32},
+    {"SQ8", sq8},
+    {"SQ6", sq6},
+    {"SQ4", sq4},
+    {"SQfp16", codec_new_fp16},
+    {"SQbf16", codec_new_bf16},
+    {"SQ8_direct", codec_new_u8},
+    {"U8", codec_new_u8},
+    {"SQ8_direct_signed", codec_new_i8},
+    {"I8", codec_new_i8},
+};
+
+/* "PQ16", "PQ16x10", "PQ32x4fs": M, and bits (8 where none are given). "fs", fast scan, is how kith scans
+ * anyway. False: not of that form. */
+static bool parse_pq(const char *word, int64_t *M, int *bits)
+{
+	char *end;
+	if (strncmp(word, "PQ", 2) != 0 || !isdigit((unsigned char)word[2]))
+		return false;
+	*M = strtoll(word + 2, &end, 10);
+	*bits = 8;
+	if (*end == 'x' && isdigit((unsigned char)end[1])) {
+		long n = strtol(end + 1, &end, 10);
+		*bits = n > 99 ? 99 : (int)n;
+	}
+	return *end == '\0' || strcmp(end, "fs") == 0;
+}
+
+bool codec_word_like(const char *word)
+{
+	int64_t M;
+	int bits;
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		if (strcmp(word, plain[i].word) == 0)
+			return true;
+	return parse_pq(word, &M, &bits);
+}
+
+kith_status codec_of_word(struct codec **out, int64_t dim, kith_metric metric, const char *word)
+{
+	bool cosine = metric == KITH_COSINE;
+	int64_t M;
+	int bits;
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		if (strcmp(word, plain[i].word) == 0)
+			return plain[i].make(out, dim, cosine);
+	if (!parse_pq(word, &M, &bits))
+		return fail(KITH_INVALID, "spec: '%s' is no codec; there are %s", word, CODEC_WORDS);
+	if (bits < 4 || bits > 12)
+		return fail(KITH_INVALID, "spec: '%s' has %d bits a number; product quantizers have 4 … 12",
+		    word, bits);
+	if (M < 1 || dim % M != 0)
+		return fail(KITH_INVALID, "spec: '%s': %lld sub-quantizers do not divide the dimension %lld",
+		    word, (long long)M, (long long)dim);
+	return codec_new_pq(out, dim, cosine, M, bits);
+}

@@ -1,0 +1,20 @@
+/* Words of factory strings that name transforms and groups. */
+#ifndef KITH_API_WORDS_H
+#define KITH_API_WORDS_H
+
+#include <stdbool.h>
+
+#include "lib/structure/structure.h"
+
+/* Whether word names a transform: "PCA64", "PCAW64", "PCAR64", "PCAWR64", "OPQ16", "OPQ16_64", "RR", "RR64",
+ * "L2norm", "Pad128". If so, *mapping is what it does to vectors of dimension dim. */
+bool word_mapping(const char *word, int64_t dim, struct mapping *mapping);
+
+/* Whether word begins as a transform does, whatever its numbers. */
+bool word_like_mapping(const char *word);
+
+/* Whether word is a spec in parentheses: "(Flat,RFlat)", or after "Shards" and a number: "Shards4(Flat)". If
+ * so, inner [inner_size] is the spec, *shards the number or 0. */
+bool word_group(const char *word, int64_t *shards, char *inner, size_t inner_size);
+
+#endif

@@ -1,0 +1,49 @@
+/* Wrapping indexes in others: checks arguments, then calls the structure. */
+#include <kith/index.h>
+
+#include "lib/api/check.h"
+#include "lib/api/spec.h"
+#include "lib/base/status.h"
+
+kith_status kith_index_wrap_transform(
+    kith_index **out, kith_index *take_child, int64_t dim, kith_metric metric, const char *transform)
+{
+	struct mapping mapping;
+	if (!out)
+		return fail(KITH_INVALID, "out is NULL");
+	*out = NULL;
+	if (!take_child || !transform)
+		return fail(KITH_INVALID, "%s is NULL", take_child ? "transform" : "take_child");
+	kith_status status = check_dim(dim);
+	if (status == KITH_OK)
+		status = check_metric(metric);
+	if (status == KITH_OK)
+		status = spec_mapping(&mapping, dim, transform);
+	return status ? status : transform_new(out, metric, &mapping, take_child);
+}
+
+kith_status kith_index_wrap_refine(kith_index **out, kith_index *take_child, const char *codec)
+{
+	if (!out)
+		return fail(KITH_INVALID, "out is NULL");
+	*out = NULL;
+	if (!take_child || !codec)
+		return fail(KITH_INVALID, "%s is NULL", take_child ? "codec" : "take_child");
+	return spec_refine(out, codec, take_child);
+}
+
+kith_status kith_index_wrap_shards(kith_index **out, int64_t n, kith_index **take_children)
+{
+	enum { MOST = 65536 };
+	if (!out)
+		return fail(KITH_INVALID, "out is NULL");
+	*out = NULL;
+	if (n < 1 || n > MOST)
+		return fail(KITH_INVALID, "n is %lld; it must be 1 … %d", (long long)n, MOST);
+	if (!take_children)
+		return fail(KITH_INVALID, "take_children is NULL");
+	for (int64_t s = 0; s < n; s++)
+		if (!take_children[s])
+			return fail(KITH_INVALID, "take_children[%lld] is NULL", (long long)s);
+	return shards_new(out, n, take_children);
+}

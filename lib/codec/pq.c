@@ -1,0 +1,234 @@
+/* pq: a vector as the numbers of the nearest centroids of its parts (Jégou, Douze & Schmid, PAMI 2011).
+ *
+ * Encoding. The nearest centroid has the least ½‖c‖² − ⟨x,c⟩, one multiply-add for each component of each
+ * centroid, which a kernel computes in floats for 16 centroids at a time. Rounding could make it prefer a
+ * centroid that is second by a hair, and would do so differently on other CPUs. So the nearest is defined by
+ * squared distances in double precision, components in ascending order, the lower number on a tie; and the
+ * kernel's answer is taken only if it must be that:
+ *
+ *   Let u = 2^-24, e = (sub + 8) u. The kernel's sum is off by at most e (½‖c‖² + ‖x‖‖c‖), which is at most e
+ *   (‖c‖² + ½‖x‖²). It is given half = (½ − e) ‖c‖² rather than ½‖c‖², so that each of its keys, less ½e‖x‖²,
+ *   is a lower bound of what it stands for; an upper bound is the key + 2e‖c‖² + ½e‖x‖². The least key wins
+ *   for certain if the second exceeds it by more than 2e‖c‖² + e‖x‖², c being the winner.
+ *
+ * To which comes what the kernel does to the last bits of its keys, k · 2^-25 of each at most.
+ *
+ * A far-away centroid with a great norm and rounding error harms nobody else that way. A first look asks for
+ * a distance that is enough for every centroid, with ‖x‖ of the whole vector, which costs next to nothing and
+ * leaves one sub-vector in a hundred; about one in ten thousand is settled in doubles.
+ */
+#include "lib/codec/pq.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Vectors encoded together. */
+enum { BATCH = 64 };
+
+/* Squared norms from here on could overflow the kernel's sums. */
+static const double HUGE_NORM = 1e36;
+
+/* Covers products that underflow. */
+static const double TINY = 1e-30;
+
+/* Relative error of the kernel's keys, with a margin for that of the norms. */
+static double key_error(const struct pq *pq)
+{
+	return 1.05 * (double)(pq->sub + 8) * 0x1p-24;
+}
+
+/* What the kernel does to the last bits of a key. */
+static double last_bits(const struct pq *pq)
+{
+	return 1.01 * (double)pq->k * 0x1p-25;
+}
+
+kith_status pq_init(struct pq *pq, const char *what, int64_t dim, int64_t m, int bits)
+{
+	if (m < 1 || m > dim || dim % m)
+		return fail(KITH_INVALID, "%s: M is %lld; it must divide the dimension %lld", what,
+		    (long long)m, (long long)dim);
+	if (bits < 4 || bits > 12)
+		return fail(KITH_INVALID, "%s: %d bits a number; it must be 4 … 12", what, bits);
+	*pq = (struct pq){.dim = dim, .m = m, .sub = dim / m, .bits = bits, .k = INT64_C(1) << bits};
+	pq->code_size = ((size_t)m * (size_t)bits + 7) / 8;
+	return KITH_OK;
+}
+
+void pq_free(struct pq *pq)
+{
+	mem_free(pq->centroids);
+	mem_free(pq->panels);
+	mem_free(pq->half);
+	pq->centroids = pq->panels = pq->half = NULL;
+}
+
+size_t pq_memory(const struct pq *pq)
+{
+	return pq->centroids ? (2 * pq_cells(pq) + (size_t)(pq->m * pq->k)) * sizeof(float) : 0;
+}
+
+/* Fills panels, half, most_half and norm_sq. */
+static void derive(struct pq *pq)
+{
+	double e = key_error(pq), sum = 0;
+	pq->most_half = 0;
+	for (int64_t i = 0; i < pq->m; i++) {
+		double most = 0;
+		for (int64_t c = 0; c < pq->k; c++) {
+			const float *centroid = pq->centroids + (i * pq->k + c) * pq->sub;
+			float *panel = pq->panels + (i * pq->k + c / PQ_LANES * PQ_LANES) * pq->sub;
+			double norm_sq = 0;
+			for (int64_t j = 0; j < pq->sub; j++) {
+				panel[j * PQ_LANES + c % PQ_LANES] = centroid[j];
+				norm_sq += (double)centroid[j] * (double)centroid[j];
+			}
+			float half = (float)((0.5 - e) * fmin(norm_sq, HUGE_NORM));
+			pq->half[i * pq->k + c] = half;
+			pq->most_half = fmaxf(pq->most_half, half);
+			most = fmax(most, norm_sq);
+		}
+		sum += most;
+	}
+	pq->norm_sq = sum * (1 + 1e-9);
+}
+
+kith_status pq_set(struct pq *pq, const float *centroids)
+{
+	struct pq made = *pq;
+	size_t bytes = pq_cells(pq) * sizeof(float);
+	made.centroids = mem_alloc(bytes, 1);
+	made.panels = mem_alloc(bytes, 1);
+	made.half = mem_alloc((size_t)pq->m * (size_t)pq->k, sizeof *made.half);
+	if (!made.centroids || !made.panels || !made.half) {
+		pq_free(&made);
+		return fail_nomem("codebooks", 2 * bytes);
+	}
+	memcpy(made.centroids, centroids, bytes);
+	derive(&made);
+	pq_free(pq);
+	*pq = made;
+	return KITH_OK;
+}
+
+kith_status pq_copy(struct pq *to, const struct pq *from)
+{
+	*to = *from;
+	to->centroids = to->panels = to->half = NULL;
+	return from->centroids ? pq_set(to, from->centroids) : KITH_OK;
+}
+
+/* The nearest centroid by its definition. */
+static int64_t settle(const struct pq *pq, int64_t i, const float *x)
+{
+	int64_t nearest = 0;
+	double least = INFINITY;
+	for (int64_t c = 0; c < pq->k; c += PQ_LANES) {
+		const float *panel = pq->panels + (i * pq->k + c) * pq->sub;
+		double sum[PQ_LANES] = {0};
+		for (int64_t j = 0; j < pq->sub; j++)
+			for (int64_t l = 0; l < PQ_LANES; l++) {
+				double t = (double)x[j] - (double)panel[j * PQ_LANES + l];
+				sum[l] += t * t;
+			}
+		for (int64_t l = 0; l < PQ_LANES; l++)
+			if (sum[l] < least) {
+				least = sum[l];
+				nearest = c + l;
+			}
+	}
+	return nearest;
+}
+
+/* Puts number i of n vectors into their codes, whose bits there are still 0. */
+static void put_numbers(const struct pq *pq, int64_t i, int64_t n, const uint16_t *number, uint8_t *codes)
+{
+	size_t bit = (size_t)i * (size_t)pq->bits;
+	codes += bit / 8;
+	for (int64_t v = 0; v < n; v++, codes += pq->code_size) {
+		uint8_t *byte = codes;
+		for (uint32_t rest = (uint32_t)number[v] << (bit % 8); rest; rest >>= 8)
+			*byte++ |= (uint8_t)rest;
+	}
+}
+
+/* The kernel's two least keys of some vectors, and how far apart they must be. */
+struct keys {
+	float least[BATCH], second[BATCH];
+	float apart[BATCH]; /* enough whichever the centroid; ∞: nothing is */
+};
+
+static void begin_keys(const struct pq *pq, int64_t n, const float *x, struct keys *keys)
+{
+	double error = key_error(pq) + last_bits(pq), half = (double)pq->most_half;
+	float sq[BATCH];
+	kernels()->normsq_f32(x, (size_t)pq->dim * sizeof *x, n, pq->dim, sq);
+	for (int64_t v = 0; v < n; v++) {
+		/* No key is beyond ½‖c‖² + ‖x‖‖c‖ <= ‖c‖² + ½‖x‖². */
+		double norm_sq = (double)sq[v];
+		double apart = error * (4.2 * half + norm_sq) + TINY;
+		bool huge = !(norm_sq < HUGE_NORM) || !(pq->norm_sq < HUGE_NORM);
+		keys->apart[v] = huge ? INFINITY : (float)(1.001 * apart);
+	}
+}
+
+/* Whether the kernel's least key, of a centroid with this `half`, must be that of the nearest to sub-vector
+ * x, as derived above. ‖c‖² <= 2.1 half. */
+static bool is_certain(const struct pq *pq, const float *x, float half, double least, double second)
+{
+	double norm_sq = 0;
+	for (int64_t j = 0; j < pq->sub; j++)
+		norm_sq += (double)x[j] * (double)x[j];
+	return second - least > key_error(pq) * (4.2 * (double)half + norm_sq) +
+	                            last_bits(pq) * (fabs(least) + fabs(second)) + TINY;
+}
+
+static void encode_batch(const struct pq *pq, int64_t n, const float *x, uint8_t *codes)
+{
+	uint16_t number[BATCH];
+	struct keys keys;
+	begin_keys(pq, n, x, &keys);
+	memset(codes, 0, (size_t)n * pq->code_size);
+	for (int64_t i = 0; i < pq->m; i++) {
+		const float *sub = x + i * pq->sub, *half = pq->half + i * pq->k;
+		kernels()->pq.nearest(sub, (size_t)pq->dim, n, pq->sub, pq->panels + i * pq->k * pq->sub,
+		    half, pq->k, number, keys.least, keys.second);
+		for (int64_t v = 0; v < n; v++) {
+			float least = keys.least[v], second = keys.second[v];
+			if (second - least > keys.apart[v])
+				continue;
+			/* Where keys overflowed, numbers are anything. */
+			if (isinf(keys.apart[v]) || !is_certain(pq, sub + v * pq->dim, half[number[v]],
+			                                (double)least, (double)second))
+				number[v] = (uint16_t)settle(pq, i, sub + v * pq->dim);
+		}
+		put_numbers(pq, i, n, number, codes);
+	}
+}
+
+void pq_encode(const struct pq *pq, int64_t n, const float *x, uint8_t *codes)
+{
+	for (int64_t from = 0; from < n; from += BATCH) {
+		int64_t count = n - from < BATCH ? n - from : BATCH;
+		encode_batch(pq, count, x + from * pq->dim, codes + (size_t)from * pq->code_size);
+	}
+}
+
+void pq_decode(const struct pq *pq, const uint8_t *code, float *x)
+{
+	for (int64_t i = 0; i < pq->m; i++) {
+		const float *centroid = pq->centroids + (i * pq->k + pq_number(pq, code, i)) * pq->sub;
+		memcpy(x + i * pq->sub, centroid, (size_t)pq->sub * sizeof *x);
+	}
+}
+
+void pq_table(const struct pq *pq, const float *q, bool ip, float *table)
+{
+	const struct pq_kernels *kern = &kernels()->pq;
+	for (int64_t i = 0; i < pq->m; i++)
+		(ip ? kern->ip : kern->l2sq)(
+		    q + i * pq->sub, pq->sub, pq->panels + i * pq->k * pq->sub, pq->k, table + i * pq->k);
+}

@@ -1,0 +1,190 @@
+/* The codec of product quantizers. Codes lie in blocks of 64 vectors, which pq_scan.c wants; 4-bit codes are
+ * the same whether or not a factory string says "fs", for they are always scanned fast. */
+#include "lib/codec/pq.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct codec_pq {
+	struct codec codec;
+	struct pq pq;
+};
+
+static const struct codec_ops pq_ops;
+
+static struct pq *pq_of(struct codec *codec)
+{
+	return &((struct codec_pq *)(void *)codec)->pq;
+}
+
+static const struct pq *pq_of_const(const struct codec *codec)
+{
+	return &((const struct codec_pq *)(const void *)codec)->pq;
+}
+
+static void write_word(int64_t m, int bits, char *word, size_t size)
+{
+	int length = snprintf(word, size, "PQ%lld", (long long)m);
+	if (bits != 8)
+		snprintf(word + length, size - (size_t)length, "x%d", bits);
+}
+
+static void codec_word(const struct codec *codec, char *word)
+{
+	write_word(pq_of_const(codec)->m, pq_of_const(codec)->bits, word, 32);
+}
+
+static size_t codec_row_bytes(const struct codec *codec)
+{
+	return pq_of_const(codec)->code_size;
+}
+
+static void codec_pq_free(struct codec *codec)
+{
+	pq_free(pq_of(codec));
+	mem_free(codec);
+}
+
+static size_t codec_memory(const struct codec *codec)
+{
+	return sizeof(struct codec_pq) + pq_memory(pq_of_const(codec));
+}
+
+kith_status codec_new_pq(struct codec **out, int64_t dim, bool cosine, int64_t M, int nbits)
+{
+	struct pq pq;
+	char what[96];
+	write_word(M, nbits, what, 48);
+	snprintf(what + strlen(what), 48, " on dimension %lld", (long long)dim);
+	kith_status status = pq_init(&pq, what, dim, M, nbits);
+	if (status)
+		return status;
+	struct codec_pq *made = mem_zalloc(1, sizeof *made);
+	if (!made)
+		return fail_nomem("a codec", sizeof *made);
+	made->codec = (struct codec){.ops = &pq_ops, .dim = dim, .cosine = cosine};
+	made->pq = pq;
+	*out = &made->codec;
+	return KITH_OK;
+}
+
+const struct pq *codec_pq(const struct codec *codec)
+{
+	return codec->ops == &pq_ops ? pq_of_const(codec) : NULL;
+}
+
+kith_status codec_pq_set(struct codec *codec, const float *centroids)
+{
+	kith_status status = pq_set(pq_of(codec), centroids);
+	codec->trained = codec->trained || status == KITH_OK;
+	return status;
+}
+
+static kith_status codec_clone_pq(struct codec **out, const struct codec *codec)
+{
+	const struct pq *from = pq_of_const(codec);
+	kith_status status = codec_new_pq(out, codec->dim, codec->cosine, from->m, from->bits);
+	if (status == KITH_OK && from->centroids)
+		status = codec_pq_set(*out, from->centroids);
+	if (status && *out) {
+		codec_pq_free(*out);
+		*out = NULL;
+	}
+	return status;
+}
+
+static kith_status codec_train(
+    struct codec *codec, int64_t n, const float *x, const kith_add_options *options)
+{
+	kith_kmeans_options each = KITH_KMEANS_OPTIONS;
+	if (options) {
+		each.threads = options->threads;
+		each.seed = options->seed;
+		each.progress = options->progress;
+		each.progress_data = options->progress_data;
+	}
+	kith_status status = pq_train(pq_of(codec), n, x, &each);
+	codec->trained = codec->trained || status == KITH_OK;
+	return status;
+}
+
+static size_t codebook_bytes(const struct pq *pq)
+{
+	return pq_cells(pq) * sizeof(float);
+}
+
+static void codec_save_pq(const struct codec *codec, struct blob_writer *w)
+{
+	const struct pq *pq = pq_of_const(codec);
+	blob_write(w, "PQCB", pq->centroids, codebook_bytes(pq));
+}
+
+static kith_status codec_load_pq(struct codec *codec, struct blob_reader *r)
+{
+	size_t bytes = codebook_bytes(pq_of(codec));
+	kith_status status = blob_expect(r, "PQCB", bytes);
+	if (status)
+		return status;
+	float *centroids = mem_alloc(bytes, 1);
+	if (!centroids)
+		return fail_nomem("codebooks", bytes);
+	status = blob_read(r, "PQCB", centroids, bytes);
+	if (status == KITH_OK && kernels()->find_nonfinite(centroids, (int64_t)(bytes / sizeof(float))) >= 0)
+		status = blob_fail(r, "PQCB", "holds a centroid that is not finite");
+	if (status == KITH_OK)
+		status = codec_pq_set(codec, centroids);
+	mem_free(centroids);
+	return status;
+}
+
+static void codec_encode(const struct codec *codec, int64_t n, const float *x, uint8_t *code)
+{
+	pq_encode(pq_of_const(codec), n, x, code);
+}
+
+static void codec_decode(const struct codec *codec, const uint8_t *code, float *x)
+{
+	pq_decode(pq_of_const(codec), code, x);
+}
+
+static size_t codec_query_bytes(const struct codec *codec)
+{
+	return pq_query_bytes(pq_of_const(codec));
+}
+
+static void codec_query_begin(const struct codec *codec, const float *q, bool ip, void *state)
+{
+	pq_query_begin(pq_of_const(codec), q, ip, state);
+}
+
+static struct slack codec_scan(
+    const struct codec *codec, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key)
+{
+	return pq_scan(pq_of_const(codec), state, codes, first, n, key);
+}
+
+static const struct codec_ops pq_ops = {
+    .type = KITH_F32,
+    .kind = ROWS_CODE,
+    .normalizes = true,
+    .blocked = true,
+    .planes = 1,
+    .word = codec_word,
+    .row_bytes = codec_row_bytes,
+    .train = codec_train,
+    .save = codec_save_pq,
+    .load = codec_load_pq,
+    .clone = codec_clone_pq,
+    .free = codec_pq_free,
+    .memory = codec_memory,
+    .check = coded_check,
+    .write = coded_write,
+    .encode = codec_encode,
+    .decode = codec_decode,
+    .query_bytes = codec_query_bytes,
+    .query_begin = codec_query_begin,
+    .scan = codec_scan,
+};

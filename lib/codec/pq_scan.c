@@ -1,0 +1,195 @@
+/* Scanning codes of a product quantizer without decoding them: a table of what each centroid of each
+ * sub-space adds to the key, and a sum of m look-ups for each vector.
+ *
+ * 8-bit and 4-bit numbers. The tables are bytes, which kernels look up for 64 vectors at once (André,
+ * Kermarrec & Le Scouarnec, Quicker ADC, 2019). With low_i the least entry of table i and Δ the widest range
+ * of a table / 255, an entry is S = ⌊(t − low_i) / Δ⌋, hence
+ *
+ *   Σ low_i + Δ Σ S <= Σ t < Σ low_i + Δ (Σ S + m),
+ *
+ * and the key is the middle of the two. The engine computes the exact distance of whatever the bound does not
+ * exclude, so the answer is that of full tables; m Δ / 2 decides only how many those are.
+ *
+ * Other widths. Entries stay floats, and numbers are taken out of their bits for 64 vectors at a time.
+ *
+ * How far a key may be off, with u = 2^-24 and T = Σ max |t| over each table:
+ *
+ *   an entry   L2: e T in all, e = (sub + 8) u its relative error; IP: e ‖q‖ N, N >= norm of all that decodes
+ *   bytes      m Δ (1/2 + 2^-13): (t − low) / Δ < 256 is rounded three times, which may move it across an
+ *              integer, by 256 · 3 u < 2^-14; and 4 u (|offset| + 255 m Δ) for Σ low and for the sum
+ *   floats     (m + 4) u T for the sum of m entries
+ */
+#include "lib/codec/pq.h"
+
+#include "kernels/kernels.h"
+#include "lib/search/pool.h"
+
+#include <math.h>
+#include <string.h>
+
+_Static_assert((int)PQ_BLOCK == (int)ROWS_BLOCK, "codes lie in blocks as kernels want them");
+
+/* A query; the tables follow. */
+struct pq_query {
+	struct slack slack;
+	float scale, offset; /* bytes: Δ, Σ low + m Δ / 2; floats: sign of the sum, 0 */
+};
+
+/* Narrower Δ than this is none: 1 / Δ could overflow. */
+static const double LEAST_SCALE = 1e-30;
+
+/* Sums from here on are not worth a bound. */
+static const double HUGE_SUM = 1e30;
+
+static bool has_bytes(const struct pq *pq)
+{
+	return pq->bits == 8 || pq->bits == 4;
+}
+
+/* Offsets of the parts of a state. */
+struct layout {
+	size_t bytes; /* 8 bits: [m × 256]; 4 bits: [code_size × 2 × 16] */
+	size_t entries;
+	size_t starts; /* floats, [m × k] and [m] */
+	size_t end;
+};
+
+static struct layout layout_of(const struct pq *pq)
+{
+	size_t tables = has_bytes(pq) ? pq->code_size * (pq->bits == 8 ? 256 : 32) : 0;
+	struct layout at = {.bytes = (sizeof(struct pq_query) + 63) / 64 * 64};
+	at.entries = at.bytes + (tables + 63) / 64 * 64;
+	at.starts = at.entries + (size_t)pq->m * (size_t)pq->k * sizeof(float);
+	at.end = at.starts + (size_t)pq->m * sizeof(float);
+	return at;
+}
+
+size_t pq_query_bytes(const struct pq *pq)
+{
+	return layout_of(pq).end;
+}
+
+/* What is known of all tables together. */
+struct ranges {
+	double widest; /* range of a table */
+	double low;    /* Σ least entry */
+	double most;   /* Σ greatest |entry|; NaN or infinite where entries overflowed */
+};
+
+/* starts [m]: the entries that are least in the key: inner products count with a minus. */
+static struct ranges find_ranges(const struct pq *pq, bool ip, const float *entries, float *starts)
+{
+	struct ranges r = {0, 0, 0};
+	for (int64_t i = 0; i < pq->m; i++) {
+		float low, high;
+		kernels()->pq.range(entries + i * pq->k, pq->k, &low, &high);
+		starts[i] = ip ? high : low;
+		double range = (double)high - (double)low;
+		r.widest = range > r.widest ? range : r.widest;
+		r.low += ip ? -(double)high : (double)low;
+		r.most += fmax(fabs((double)low), fabs((double)high));
+	}
+	return r;
+}
+
+static void fill_bytes(
+    const struct pq *pq, const float *entries, const float *starts, float steps, uint8_t *bytes)
+{
+	for (int64_t i = 0; i < pq->m; i++)
+		kernels()->pq.bytes(entries + i * pq->k, pq->k, starts[i], steps, bytes + i * pq->k);
+	/* An odd number of 4-bit tables: the upper half of the last byte counts nothing. */
+	size_t filled = (size_t)pq->m * (size_t)pq->k, all = pq->code_size * (pq->bits == 8 ? 256 : 32);
+	memset(bytes + filled, 0, all - filled);
+}
+
+/* Makes bytes of the entries: scale, offset, and what that adds to the slack. */
+static void begin_bytes(const struct pq *pq, bool ip, struct ranges r, const float *entries,
+    const float *starts, uint8_t *bytes, struct pq_query *query)
+{
+	double m = (double)pq->m;
+	if (r.widest / 255 > LEAST_SCALE)
+		query->scale = float_up(r.widest / 255);
+	double scale = (double)query->scale, offset = r.low + m * scale / 2;
+	float steps = query->scale > 0 ? 1 / query->scale : 0;
+	fill_bytes(pq, entries, starts, ip ? -steps : steps, bytes);
+	query->offset = (float)offset;
+	query->slack.abs += m * (scale > 0 ? scale * (0.5 + 0x1p-13) : r.widest);
+	query->slack.abs += 0x1p-22 * (fabs(offset) + 255 * m * scale);
+}
+
+void pq_query_begin(const struct pq *pq, const float *q, bool ip, void *state)
+{
+	struct pq_query *query = state;
+	struct layout at = layout_of(pq);
+	float *entries = (float *)(void *)((char *)state + at.entries);
+	float *starts = (float *)(void *)((char *)state + at.starts);
+	uint8_t *bytes = (uint8_t *)state + at.bytes;
+	pq_table(pq, q, ip, entries);
+	struct ranges r = find_ranges(pq, ip, entries, starts);
+	double e = 1.01 * (double)(pq->sub + 8) * 0x1p-24;
+	*query = (struct pq_query){.scale = 0, .offset = 0};
+	query->slack.abs = e * (ip ? sqrt(kernels()->ip_exact(q, q, pq->dim) * pq->norm_sq) : r.most);
+	if (!(r.most < HUGE_SUM) || !(query->slack.abs < HUGE_SUM)) {
+		/* Entries may be infinite, or NaN: products beyond 1e36. */
+		memset(bytes, 0, at.end - at.bytes);
+		query->slack.abs = INFINITY;
+	} else if (has_bytes(pq)) {
+		begin_bytes(pq, ip, r, entries, starts, bytes, query);
+	} else {
+		query->scale = ip ? -1 : 1;
+		query->slack.abs += 1.01 * (double)(pq->m + 4) * 0x1p-24 * r.most;
+	}
+}
+
+/* Number i of all vectors of a block. */
+static void unpack_numbers(const struct pq *pq, const uint8_t *block, int64_t i, uint32_t *number)
+{
+	size_t bit = (size_t)i * (size_t)pq->bits;
+	const uint8_t *column = block + bit / 8 * PQ_BLOCK;
+	uint32_t mask = (uint32_t)pq->k - 1;
+	int shift = (int)(bit % 8);
+	for (int v = 0; v < PQ_BLOCK; v++)
+		number[v] = (uint32_t)column[v] >> shift;
+	for (int have = 8 - shift; have < pq->bits; have += 8) {
+		column += PQ_BLOCK;
+		for (int v = 0; v < PQ_BLOCK; v++)
+			number[v] |= (uint32_t)column[v] << have;
+	}
+	for (int v = 0; v < PQ_BLOCK; v++)
+		number[v] &= mask;
+}
+
+static void scan_floats(
+    const struct pq *pq, const float *entries, const uint8_t *block, float sign, float *key)
+{
+	uint32_t number[PQ_BLOCK];
+	for (int v = 0; v < PQ_BLOCK; v++)
+		key[v] = 0;
+	for (int64_t i = 0; i < pq->m; i++) {
+		unpack_numbers(pq, block, i, number);
+		for (int v = 0; v < PQ_BLOCK; v++)
+			key[v] += entries[i * pq->k + number[v]];
+	}
+	for (int v = 0; v < PQ_BLOCK; v++)
+		key[v] *= sign;
+}
+
+struct slack pq_scan(
+    const struct pq *pq, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key)
+{
+	const struct pq_query *query = state;
+	const struct pq_kernels *kern = &kernels()->pq;
+	struct layout at = layout_of(pq);
+	const uint8_t *block = codes + (size_t)first * pq->code_size;
+	/* Blocks are whole in memory; the caller's array may not be. */
+	float all[PQ_BLOCK], *out = n < PQ_BLOCK ? all : key;
+	if (has_bytes(pq))
+		(pq->bits == 8 ? kern->scan8 : kern->scan4)(block, (int64_t)pq->code_size,
+		    (const uint8_t *)state + at.bytes, query->scale, query->offset, out);
+	else
+		scan_floats(pq, (const float *)(const void *)((const char *)state + at.entries), block,
+		    query->scale, out);
+	if (out != key)
+		memcpy(key, out, (size_t)n * sizeof *key);
+	return query->slack;
+}

@@ -1,0 +1,131 @@
+/* Training a product quantizer: one k-means for each sub-space, all over the same points.
+ *
+ * Where there are more points than k-means would look at, they are drawn once for all sub-spaces. The
+ * sub-quantizers share the threads, each run on one of them; only where there are fewer sub-quantizers than
+ * threads do they run one after another, each on all threads. k-means gives the same bits either way.
+ */
+#include "lib/codec/pq.h"
+
+#include "lib/base/progress.h"
+#include "lib/base/random.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/learn/kmeans.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+/* Steps of progress that a sub-quantizer counts for. */
+enum { STEPS = 1000 };
+
+struct training {
+	const struct pq *pq;
+	int64_t n;
+	const float *x;
+	int64_t *drawn; /* [n] points to learn from; NULL: all of x */
+	kith_kmeans_options options;
+	float *parts;     /* [workers × n × sub] */
+	float *centroids; /* [m × k × sub] */
+	struct progress progress;
+	_Atomic int status; /* the first failure */
+};
+
+/* Turns the progress of one k-means into a share of the whole. */
+struct share {
+	struct progress *progress;
+	int64_t told;
+};
+
+static int tell_share(void *data, const char *stage, int64_t done, int64_t total)
+{
+	(void)stage;
+	struct share *share = data;
+	int64_t now = total > 0 ? (int64_t)((double)STEPS * (double)done / (double)total) : 0;
+	now = now > STEPS ? STEPS : now;
+	int64_t more = now > share->told ? now - share->told : 0;
+	share->told += more;
+	return !progress_add(share->progress, more);
+}
+
+static void train_part(void *arg, int64_t i, int worker)
+{
+	struct training *t = arg;
+	if (atomic_load(&t->status) != KITH_OK)
+		return;
+	int64_t sub = t->pq->sub;
+	float *part = t->parts + (size_t)worker * (size_t)t->n * (size_t)sub;
+	for (int64_t v = 0; v < t->n; v++) {
+		int64_t row = t->drawn ? t->drawn[v] : v;
+		memcpy(part + v * sub, t->x + row * t->pq->dim + i * sub, (size_t)sub * sizeof *part);
+	}
+	struct share share = {.progress = &t->progress};
+	kith_kmeans_options options = t->options;
+	options.progress = options.progress ? tell_share : NULL;
+	options.progress_data = &share;
+	kith_status status = kmeans_run(
+	    sub, t->n, part, t->pq->k, t->centroids + i * t->pq->k * sub, NULL, NULL, NULL, &options);
+	progress_add(&t->progress, STEPS - share.told);
+	int ok = KITH_OK;
+	if (status)
+		atomic_compare_exchange_strong(&t->status, &ok, (int)status);
+}
+
+/* Which points to learn from. Weighted ones are left to k-means, which draws with regard to weights. */
+static bool draw(struct training *t)
+{
+	int64_t most, per = t->options.max_points;
+	if (per == 0 || t->options.weights || __builtin_mul_overflow(t->pq->k, per, &most) || t->n <= most)
+		return true;
+	t->drawn = mem_alloc((size_t)most, sizeof *t->drawn);
+	if (!t->drawn)
+		return false;
+	struct random random = random_begin(t->options.seed, 0);
+	random_sample(&random, t->n, most, t->drawn);
+	t->n = most;
+	return true;
+}
+
+static bool make_room(struct training *t, int workers)
+{
+	const struct pq *pq = t->pq;
+	size_t part;
+	if (!draw(t) || !size_mul((size_t)t->n, (size_t)pq->sub * sizeof(float), &part))
+		return false;
+	t->parts = mem_alloc((size_t)workers, part);
+	t->centroids = mem_alloc(pq_cells(pq), sizeof(float));
+	if (t->parts && t->centroids && t->options.init == KITH_KMEANS_GIVEN)
+		memcpy(t->centroids, pq->centroids, pq_cells(pq) * sizeof(float));
+	return t->parts && t->centroids;
+}
+
+kith_status pq_train(struct pq *pq, int64_t n, const float *x, const kith_kmeans_options *options)
+{
+	if (n < pq->k)
+		return fail(KITH_INVALID, "n is %lld training vectors; %d bits a number take %lld at least",
+		    (long long)n, pq->bits, (long long)pq->k);
+	struct training t = {.pq = pq, .n = n, .x = x, .options = *options};
+	int threads = threads_resolve(options->threads);
+	int workers = threads <= pq->m ? threads : 1;
+	t.options.threads = workers > 1 ? 1 : threads;
+	kith_status status = KITH_OK;
+	if (make_room(&t, workers)) {
+		progress_begin(
+		    &t.progress, options->progress, options->progress_data, "codebooks", pq->m * STEPS);
+		threads_run(workers, pq->m, train_part, &t);
+		kith_status told = progress_end(&t.progress);
+		status = (kith_status)t.status;
+		if (status == KITH_OK || status == KITH_CANCELLED)
+			status = told;
+	} else {
+		status = KITH_NOMEM;
+	}
+	/* Messages of other threads are not this thread's. */
+	if (status == KITH_NOMEM)
+		fail(KITH_NOMEM, "no memory to train a product quantizer on %lld vectors", (long long)n);
+	if (status == KITH_OK)
+		status = pq_set(pq, t.centroids);
+	mem_free(t.drawn);
+	mem_free(t.parts);
+	mem_free(t.centroids);
+	return status;
+}

@@ -1,0 +1,94 @@
+/* Blobs on disk: written to a temporary that is renamed when it is whole (vecs_target.c), read with pread, so
+ * that a file which shrinks meanwhile gives an error. */
+#include "lib/store/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static kith_status write_bytes(void *owner, const void *bytes, size_t n)
+{
+	struct file_writer *file = owner;
+	return vecs_target_write(&file->target, bytes, n, -1);
+}
+
+kith_status file_create(struct file_writer *file, const char *path)
+{
+	*file = (struct file_writer){0};
+	kith_status status = vecs_target_open(&file->target, path);
+	if (status)
+		return status;
+	status = blob_writer_begin(&file->blob, (struct blob_sink){write_bytes, file});
+	if (status)
+		file_abandon(file);
+	return status;
+}
+
+kith_status file_finish(struct file_writer *file)
+{
+	kith_status status = blob_finish(&file->blob);
+	if (status == KITH_OK)
+		status = vecs_target_commit(&file->target);
+	file_abandon(file);
+	return status;
+}
+
+void file_abandon(struct file_writer *file)
+{
+	blob_writer_free(&file->blob);
+	vecs_target_free(&file->target);
+}
+
+static kith_status read_bytes(void *owner, uint64_t offset, void *out, size_t n)
+{
+	struct file_reader *file = owner;
+	for (char *to = out; n > 0;) {
+		ssize_t got = pread(file->fd, to, n, (off_t)offset);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return vecs_fail(KITH_IO, file->path, "cannot be read: %s", strerror(errno));
+		if (got == 0)
+			return vecs_fail(KITH_FORMAT, file->path, "has shrunk since it was opened");
+		to += got;
+		offset += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return KITH_OK;
+}
+
+/* "'path'", the end of a long one, on one line whatever it is. */
+static void quote(const char *path, char *out, size_t size)
+{
+	enum { TAIL = 180 };
+	size_t length = strlen(path);
+	snprintf(
+	    out, size, "'%s%s'", length > TAIL ? "..." : "", length > TAIL ? path + length - TAIL : path);
+	for (char *c = out; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+}
+
+kith_status file_open(struct file_reader *file, const char *path, bool verify)
+{
+	int64_t size;
+	*file = (struct file_reader){.path = path, .fd = -1};
+	quote(path, file->name, sizeof file->name);
+	kith_status status = vecs_file_open(path, &file->fd, &size);
+	if (status == KITH_OK) {
+		struct blob_source source = {read_bytes, file, (uint64_t)size, file->name};
+		status = blob_reader_begin(&file->blob, source, verify);
+	}
+	if (status)
+		file_close(file);
+	return status;
+}
+
+void file_close(struct file_reader *file)
+{
+	blob_reader_free(&file->blob);
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+}

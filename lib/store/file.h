@@ -1,0 +1,31 @@
+/* Blobs on disk. */
+#ifndef KITH_STORE_FILE_H
+#define KITH_STORE_FILE_H
+
+#include "lib/base/blob.h"
+#include "lib/store/vecs.h"
+
+/* A file that becomes a blob: it appears under its name when it is complete. */
+struct file_writer {
+	struct vecs_target target;
+	struct blob_writer blob;
+};
+
+/* Begin; file_abandon or file_finish must follow a success. */
+kith_status file_create(struct file_writer *file, const char *path);
+kith_status file_finish(struct file_writer *file);
+void file_abandon(struct file_writer *file);
+
+/* A file that is a blob, open. */
+struct file_reader {
+	const char *path;
+	char name[256]; /* for messages */
+	int fd;
+	struct blob_reader blob;
+};
+
+/* Begin; file_close must follow a success. */
+kith_status file_open(struct file_reader *file, const char *path, bool verify);
+void file_close(struct file_reader *file);
+
+#endif

@@ -1,0 +1,477 @@
+/* Refine: the child finds candidates by its coarse codes, a second, finer store of the vectors ranks them.
+ *
+ * Top-k: the child is asked for k · k_factor candidates, whose distances are then computed anew and exactly
+ * from the store. Range: the child decides by its own distances which vectors are within the radius, and of
+ * those the ones that really are stay; what the child takes for too far is missing.
+ *
+ * Memory: the child, a code per vector, and the ids, which both keep (for vectors that are numbered in order
+ * they take nothing). The child's positions are its own business; the store is in the order of adding.
+ *
+ * Queries go through in chunks whose candidates take CANDIDATE_BYTES. A task re-ranks a few queries; the
+ * vectors of a query's candidates lie all over the store, so they are asked for AHEAD of their use.
+ */
+#include "lib/structure/structure.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/search/filter.h"
+#include "lib/structure/ids.h"
+#include "lib/structure/relay.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+enum {
+	DEFAULT_K_FACTOR = 4,
+	CANDIDATE_BYTES = 64 << 20,
+	RANGE_QUERIES = 4096, /* of a chunk */
+	TASK_QUERIES = 8,
+	AHEAD = 8
+};
+
+struct refine {
+	struct kith_index base;
+	kith_index *child;
+	struct codec *codec;
+	struct codes codes;
+	struct ids ids;
+};
+
+static struct refine *refine_of(kith_index *index)
+{
+	return (struct refine *)(void *)index;
+}
+
+static const struct refine *refine_of_const(const kith_index *index)
+{
+	return (const struct refine *)(const void *)index;
+}
+
+static struct rows store_rows(const struct refine *refine)
+{
+	struct rows rows = codes_rows(&refine->codes);
+	rows.ids = ids_list(&refine->ids);
+	return rows;
+}
+
+static kith_status new_scratch(const kith_index *index, float **scratch)
+{
+	*scratch = mem_alloc(CODES_SCRATCH(index->dim), sizeof **scratch);
+	return *scratch ? KITH_OK : fail_nomem("encoding", CODES_SCRATCH(index->dim) * sizeof **scratch);
+}
+
+/* ---- training and changes ---- */
+
+static kith_status refine_check(const kith_index *index, kith_type type, int64_t n, const void *x)
+{
+	const struct refine *refine = refine_of_const(index);
+	kith_status status = refine->child->ops->check(refine->child, type, n, x);
+	return status ? status : refine->codec->ops->check(index->dim, type, n, x);
+}
+
+/* A copy of the codec learns first: if the child then fails, nothing has changed. */
+static kith_status train_both(
+    struct refine *refine, int64_t n, const float *x, const kith_add_options *options)
+{
+	struct codec *trained;
+	kith_status status = codec_clone(&trained, refine->codec);
+	if (status)
+		return status;
+	status = trained->ops->train(trained, n, x, options);
+	if (status == KITH_OK)
+		status = refine->child->ops->train(refine->child, n, x, options);
+	if (status) {
+		codec_free(trained);
+		return status;
+	}
+	codec_free(refine->codec);
+	refine->codec = trained;
+	refine->codes.codec = trained;
+	return KITH_OK;
+}
+
+static kith_status refine_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
+{
+	struct refine *refine = refine_of(index);
+	bool learns = refine->codec->ops->train != NULL;
+	if (learns && refine->codes.n > 0)
+		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
+		    index->spec);
+	kith_status status = learns ? train_both(refine, n, x, options)
+	                            : refine->child->ops->train(refine->child, n, x, options);
+	index->trained = refine->child->trained && refine->codec->trained;
+	return status;
+}
+
+/* The ids that vectors get which come without. */
+static int64_t *number(const struct ids *ids, int64_t n)
+{
+	int64_t *numbers = mem_alloc((size_t)n, sizeof *numbers);
+	for (int64_t i = 0; numbers && i < n; i++)
+		numbers[i] = ids->next + i;
+	if (!numbers)
+		fail_nomem("ids", (size_t)n * sizeof *numbers);
+	return numbers;
+}
+
+static kith_status refine_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
+    const kith_add_options *options)
+{
+	struct refine *refine = refine_of(index);
+	float *scratch = NULL;
+	int64_t *numbers = NULL;
+	kith_status status = ids_prepare_append(&refine->ids, n, ids);
+	if (status == KITH_OK)
+		status = codes_reserve(&refine->codes, refine->codes.n + n, 4);
+	if (status == KITH_OK)
+		status = new_scratch(index, &scratch);
+	if (status == KITH_OK && !ids) {
+		ids = numbers = number(&refine->ids, n);
+		status = numbers ? KITH_OK : KITH_NOMEM;
+	}
+	/* The child has the same ids, so it finds all faults there can be in them. */
+	if (status == KITH_OK)
+		status = refine->child->ops->add(refine->child, type, n, x, ids, options);
+	if (status == KITH_OK) {
+		ids_append(&refine->ids, n, ids);
+		codes_append(&refine->codes, type, n, x, scratch);
+	}
+	mem_free(scratch);
+	mem_free(numbers);
+	return status;
+}
+
+static kith_status refine_update(
+    kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
+{
+	struct refine *refine = refine_of(index);
+	float *scratch;
+	kith_status status = new_scratch(index, &scratch);
+	if (status == KITH_OK)
+		status = refine->child->ops->update(refine->child, type, n, x, ids);
+	size_t row = (size_t)index->dim * kith_type_size(type);
+	for (int64_t i = 0; status == KITH_OK && i < n; i++)
+		codes_replace(&refine->codes, ids_find(&refine->ids, ids[i]), type,
+		    (const char *)x + (size_t)i * row, scratch);
+	mem_free(scratch);
+	return status;
+}
+
+static kith_status refine_remove(kith_index *index, const kith_filter *which, int64_t *removed)
+{
+	struct refine *refine = refine_of(index);
+	struct rows rows = store_rows(refine);
+	size_t words = (size_t)(rows.n + 63) / 64;
+	uint64_t *bits = mem_zalloc(words, sizeof *bits);
+	if (!bits)
+		return fail_nomem("a removal", words * sizeof *bits);
+	kith_status status = KITH_OK;
+	if (filter_rows(which, &rows, 1, bits) > 0) {
+		status = ids_prepare_remove(&refine->ids);
+		if (status == KITH_OK)
+			status = refine->child->ops->remove(refine->child, which, removed);
+		for (size_t i = 0; i < words; i++)
+			bits[i] = ~bits[i];
+		if (status == KITH_OK) {
+			codes_keep(&refine->codes, bits);
+			ids_keep(&refine->ids, bits);
+		}
+	}
+	mem_free(bits);
+	return status;
+}
+
+static kith_status refine_reserve(kith_index *index, int64_t n)
+{
+	struct refine *refine = refine_of(index);
+	kith_status status = codes_reserve(&refine->codes, n, 0);
+	if (status == KITH_OK)
+		status = ids_reserve(&refine->ids, n);
+	return status ? status : refine->child->ops->reserve(refine->child, n);
+}
+
+/* ---- searching ---- */
+
+/* A chunk of queries, whose candidates the child has found. */
+struct ranking {
+	const struct refine *refine;
+	struct rows store, query;
+	const struct sink *candidates;
+	struct sink *sink;
+	float **scratch;       /* [threads][2 × dim] */
+	_Atomic int64_t exact; /* distances computed */
+	_Atomic bool failed;
+};
+
+/* Exact keys of n candidates in place of the child's. */
+static void rank_again(
+    const struct ranking *r, const float *q, float *scratch, struct found *found, int64_t n)
+{
+	const struct kernels *kern = kernels();
+	const struct ids *ids = &r->refine->ids;
+	bool ip = r->refine->base.metric != KITH_L2;
+	int64_t dim = r->store.dim, asked = 0, ring[AHEAD]; /* positions of candidates i … asked − 1 */
+	for (int64_t i = 0; i < n; i++) {
+		for (; asked < n && asked < i + AHEAD; asked++) {
+			ring[asked % AHEAD] = ids_find(ids, found[asked].id);
+			rows_prefetch(&r->store, ring[asked % AHEAD]);
+		}
+		const float *x = rows_load(&r->store, ring[i % AHEAD], scratch);
+		found[i].key = ip ? -kern->ip_exact(q, x, dim) : kern->l2sq_exact(q, x, dim);
+	}
+}
+
+static void rank_task(void *arg, int64_t number, int worker)
+{
+	struct ranking *r = arg;
+	float *scratch = r->scratch[worker];
+	int64_t end = (number + 1) * TASK_QUERIES, exact = 0;
+	end = end < r->query.n ? end : r->query.n;
+	for (int64_t q = number * TASK_QUERIES; q < end; q++) {
+		const struct sink *c = r->candidates;
+		struct found *found = c->k ? c->best + q * c->k : c->lists[q].items;
+		int64_t n = c->k ? c->count[q] : c->lists[q].n;
+		rank_again(r, rows_load(&r->query, q, scratch), scratch + r->store.dim, found, n);
+		exact += n;
+		if (!sink_merge(r->sink, q, found, n))
+			atomic_store(&r->failed, true);
+	}
+	atomic_fetch_add(&r->exact, exact);
+}
+
+static kith_status rank_candidates(struct ranking *r, int threads, kith_search_stats *stats)
+{
+	int64_t tasks = (r->query.n + TASK_QUERIES - 1) / TASK_QUERIES;
+	threads = threads_resolve(threads);
+	threads = tasks < threads ? (int)tasks : threads;
+	r->scratch = mem_zalloc((size_t)threads, sizeof *r->scratch);
+	bool ok = r->scratch != NULL;
+	for (int i = 0; ok && i < threads; i++) {
+		r->scratch[i] = mem_alloc(2 * (size_t)r->store.dim, sizeof **r->scratch);
+		ok = r->scratch[i] != NULL;
+	}
+	if (ok)
+		threads_run(threads, tasks, rank_task, r);
+	for (int i = 0; r->scratch && i < threads; i++)
+		mem_free(r->scratch[i]);
+	mem_free(r->scratch);
+	if (stats)
+		stats->exact += r->exact;
+	if (!ok || r->failed)
+		return fail(
+		    KITH_NOMEM, "no memory to refine the results of %lld queries", (long long)r->query.n);
+	return KITH_OK;
+}
+
+/* Queries from … from + n − 1; k: candidates of each, 0 for a range. */
+static kith_status search_some(const struct refine *refine, const struct rows *query, int64_t from, int64_t n,
+    int64_t k, struct sink *sink, const kith_search_options *options)
+{
+	struct sink part, candidates;
+	struct ranking r = {.refine = refine, .store = store_rows(refine), .query = *query};
+	r.query.a += (size_t)from * query->stride;
+	r.query.n = n;
+	kith_status status =
+	    k ? sink_init_topk(&candidates, n, k) : sink_init_range(&candidates, n, sink->radius);
+	if (status)
+		return status;
+	sink_part(&part, sink, from, n);
+	r.candidates = &candidates;
+	r.sink = &part;
+	status = refine->child->ops->search(refine->child, &r.query, &candidates, options);
+	if (status == KITH_OK)
+		status = rank_candidates(&r, options->threads, options->stats);
+	sink_free(&candidates);
+	return status;
+}
+
+/* Candidates for k results. */
+static int64_t count_candidates(const struct refine *refine, int64_t k, float k_factor)
+{
+	double wanted = ceil((double)k * (k_factor != 0 ? (double)k_factor : DEFAULT_K_FACTOR));
+	return wanted < (double)refine->codes.n ? (int64_t)wanted : refine->codes.n;
+}
+
+static kith_status refine_search(
+    const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct refine *refine = refine_of_const(index);
+	int64_t k = 0, most = RANGE_QUERIES;
+	if (refine->codes.n == 0)
+		return KITH_OK;
+	if (sink->k) {
+		k = count_candidates(refine, sink->k, options->k_factor);
+		most = CANDIDATE_BYTES / (k * (int64_t)sizeof(struct found));
+		most = most > TASK_QUERIES ? most : TASK_QUERIES;
+	}
+	struct relay relay = {.fn = options->progress, .data = options->progress_data, .total = query->n};
+	kith_search_options child = *options;
+	if (options->progress && most < query->n) {
+		child.progress = relay_progress;
+		child.progress_data = &relay;
+	}
+	kith_status status = KITH_OK;
+	for (int64_t from = 0; status == KITH_OK && from < query->n; from += most) {
+		int64_t n = query->n - from < most ? query->n - from : most;
+		relay.done = from;
+		relay.part = n;
+		status = search_some(refine, query, from, n, k, sink, &child);
+	}
+	return status;
+}
+
+/* ---- the rest ---- */
+
+static int64_t refine_find(const kith_index *index, int64_t id)
+{
+	return ids_find(&refine_of_const(index)->ids, id);
+}
+
+static int64_t refine_id_at(const kith_index *index, int64_t position)
+{
+	return ids_at(&refine_of_const(index)->ids, position);
+}
+
+static kith_status refine_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
+{
+	for (int64_t i = 0; i < n; i++)
+		codes_read(&refine_of_const(index)->codes, positions[i], x + i * index->dim);
+	return KITH_OK;
+}
+
+static int64_t refine_size(const kith_index *index)
+{
+	return refine_of_const(index)->codes.n;
+}
+
+static size_t refine_memory(const kith_index *index)
+{
+	const struct refine *refine = refine_of_const(index);
+	return sizeof *refine + refine->codec->ops->memory(refine->codec) + codes_memory(&refine->codes) +
+	       ids_memory(&refine->ids) + refine->child->ops->memory(refine->child);
+}
+
+static void refine_free(kith_index *index)
+{
+	struct refine *refine = refine_of(index);
+	codes_free(&refine->codes);
+	codec_free(refine->codec);
+	ids_free(&refine->ids);
+	if (refine->child)
+		refine->child->ops->free(refine->child);
+	mem_free(refine);
+}
+
+static kith_status refine_clone(kith_index **out, const kith_index *index)
+{
+	const struct refine *from = refine_of_const(index);
+	struct refine *to = mem_zalloc(1, sizeof *to);
+	if (!to)
+		return fail_nomem("an index", sizeof *to);
+	to->base = from->base;
+	kith_status status = codec_clone(&to->codec, from->codec);
+	if (status == KITH_OK)
+		status = codes_copy(&to->codes, &from->codes, to->codec);
+	if (status == KITH_OK)
+		status = ids_copy(&to->ids, &from->ids);
+	if (status == KITH_OK)
+		status = from->child->ops->clone(&to->child, from->child);
+	if (status) {
+		refine_free(&to->base);
+		return status;
+	}
+	*out = &to->base;
+	return KITH_OK;
+}
+
+static void refine_save(const kith_index *index, struct blob_writer *w)
+{
+	const struct refine *refine = refine_of_const(index);
+	if (index->trained)
+		codec_save(refine->codec, w);
+	ids_save(&refine->ids, w);
+	codes_save(&refine->codes, sizeof refine->codes, 1, w);
+	structure_save_child(refine->child, w);
+}
+
+/* What the child finds is looked up here by its id. */
+static kith_status check_ids(const struct refine *refine, struct blob_reader *r)
+{
+	const kith_index *child = refine->child;
+	if (child->ops->size(child) != refine->ids.n)
+		return blob_fail(r, "IDS0", "has not as many ids as the node below");
+	for (int64_t i = 0; i < refine->ids.n; i++)
+		if (ids_find(&refine->ids, child->ops->id_at(child, i)) < 0)
+			return blob_fail(r, "IDS0", "lacks an id that the node below has");
+	return KITH_OK;
+}
+
+static kith_status refine_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
+{
+	struct refine *refine = refine_of(index);
+	kith_status status = codec_load(refine->codec, trained, r);
+	if (status == KITH_OK)
+		status = ids_load(&refine->ids, n, r);
+	if (status == KITH_OK)
+		status = codes_load(&refine->codes, sizeof refine->codes, 1, &n, r);
+	if (status == KITH_OK)
+		status = structure_load_child(refine->child, r);
+	index->trained = refine->child->trained && refine->codec->trained;
+	return status ? status : check_ids(refine, r);
+}
+
+static const struct structure_ops refine_ops = {
+    .check = refine_check,
+    .train = refine_train,
+    .add = refine_add,
+    .update = refine_update,
+    .remove = refine_remove,
+    .reserve = refine_reserve,
+    .search = refine_search,
+    .find = refine_find,
+    .id_at = refine_id_at,
+    .read = refine_read,
+    .size = refine_size,
+    .memory = refine_memory,
+    .clone = refine_clone,
+    .free = refine_free,
+    .save = refine_save,
+    .load = refine_load,
+};
+
+bool is_refine(const kith_index *index)
+{
+	return index->ops == &refine_ops;
+}
+
+kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *take_child)
+{
+	char word[32], suffix[48] = "RFlat";
+	take_codec->ops->word(take_codec, word);
+	if (take_codec->ops->kind != ROWS_SPLIT)
+		snprintf(suffix, sizeof suffix, "Refine(%s)", word);
+	if (take_child->ops->size(take_child) > 0)
+		return fail(KITH_INVALID, "'%s' holds vectors already, and refining needs them all",
+		    take_child->spec);
+	struct refine *refine = mem_zalloc(1, sizeof *refine);
+	if (!refine)
+		return fail_nomem("an index", sizeof *refine);
+	refine->base = (struct kith_index){.ops = &refine_ops,
+	    .dim = take_child->dim,
+	    .metric = take_child->metric,
+	    .type = take_codec->ops->type};
+	refine->base.trained = take_child->trained && take_codec->trained;
+	int length = snprintf(refine->base.spec, sizeof refine->base.spec, "%s,%s", take_child->spec, suffix);
+	if (length >= (int)sizeof refine->base.spec) {
+		mem_free(refine);
+		return fail(
+		    KITH_INVALID, "'%s' with a refinement is too long a description", take_child->spec);
+	}
+	refine->codec = take_codec;
+	refine->child = take_child;
+	codes_init(&refine->codes, take_codec);
+	*out = &refine->base;
+	return KITH_OK;
+}

@@ -1,0 +1,23 @@
+/* What structures learn from. */
+#include "lib/structure/structure.h"
+
+#include <string.h>
+
+const float *training_sample(
+    const kith_index *index, int64_t n, const float *x, int64_t most, int64_t *count, float **owned)
+{
+	*owned = NULL;
+	*count = n < most ? n : most;
+	if (n <= most && index->metric != KITH_COSINE)
+		return x;
+	int64_t dim = index->dim;
+	*owned = mem_alloc((size_t)*count * (size_t)dim, sizeof **owned);
+	for (int64_t i = 0; *owned && i < *count; i++) {
+		/* i · n / count without overflow. */
+		int64_t from = (int64_t)((__int128)i * n / *count);
+		memcpy(*owned + i * dim, x + from * dim, (size_t)dim * sizeof *x);
+		if (index->metric == KITH_COSINE)
+			vector_normalize(*owned + i * dim, dim);
+	}
+	return *owned;
+}

@@ -1,0 +1,319 @@
+/* The inverted file, with every codec and metric.
+ *
+ * The main property needs no model of a codec: with nprobe = nlist a search looks at everything, so it must
+ * equal brute force, in double precision, over the vectors as kith_index_get gives them back.
+ */
+#include "tests/support/support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DIM = 24, N = 1500, NQ = 40, K = 7, NLIST = 9 };
+
+static const char *const codecs[] = {
+    "Flat", "SQ8", "SQ4", "SQfp16", "SQbf16", "PQ6", "PQ8x4", "PQ4x6", "SQ8_direct", "SQ8_direct_signed"};
+static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
+
+enum { CODECS = sizeof codecs / sizeof *codecs };
+
+/* Clustered integers that every codec takes, bytes included. */
+static float *make_data(uint64_t seed, int64_t n, bool is_signed)
+{
+	struct rng rng = {seed};
+	float *x = make(n * DIM, sizeof *x);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t center = rng_below(&rng, 12);
+		for (int64_t j = 0; j < DIM; j++) {
+			double v = 60 + (double)((center * 37 + j * 11) % 90) + 14 * (double)rng_gauss(&rng);
+			v = v < 0 ? 0 : v > 200 ? 200 : v;
+			x[i * DIM + j] = (float)(int)(is_signed ? v / 2 - 50 : v);
+		}
+	}
+	return x;
+}
+
+static kith_index *make_ivf(const char *codec, kith_metric metric, int64_t n, const float *x, int threads)
+{
+	char spec[64];
+	kith_index *index;
+	kith_add_options options = KITH_ADD_OPTIONS;
+	options.threads = threads;
+	snprintf(spec, sizeof spec, "IVF%d,%s", NLIST, codec);
+	OK(kith_index_new(&index, DIM, metric, spec));
+	REQUIRE(!kith_index_trained(index));
+	OK(kith_index_train(index, n, x, &options));
+	REQUIRE(kith_index_trained(index));
+	OK(kith_index_add(index, n, x, NULL, &options));
+	REQUIRE(kith_index_size(index) == n);
+	return index;
+}
+
+/* normalize: x is kept as it came (bytes); otherwise what is kept stands for a unit vector, whatever its
+ * length. */
+static double distance(kith_metric metric, bool normalize, const float *q, const float *x)
+{
+	double sum = 0, norms[2] = {0, 0};
+	for (int j = 0; j < DIM; j++) {
+		double a = (double)q[j], b = (double)x[j];
+		sum += metric == KITH_L2 ? (a - b) * (a - b) : a * b;
+		norms[0] += a * a;
+		norms[1] += b * b;
+	}
+	if (metric == KITH_COSINE)
+		sum /= sqrt(norms[0]) * (normalize ? sqrt(norms[1]) : 1);
+	return sum;
+}
+
+/* Distances of the result are those of the vectors as kept, in order, and nothing better was left out. */
+static void check_result(const kith_index *index, const float *q, int64_t k, const float *dist,
+    const int64_t *ids, int64_t modulus, int64_t rest)
+{
+	kith_metric metric = kith_index_metric(index);
+	bool bytes = kith_index_type(index) != KITH_F32;
+	int64_t n = kith_index_size(index), passing = 0;
+	float *x = make(n * DIM, sizeof *x);
+	int64_t *all = make(n, sizeof *all);
+	OK(kith_index_ids(index, all));
+	OK(kith_index_get(index, n, all, x));
+	double sign = metric == KITH_L2 ? 1 : -1, worst = -INFINITY;
+	for (int64_t j = 0; j < k; j++) {
+		if (ids[j] < 0)
+			break;
+		float one[DIM];
+		OK(kith_index_get(index, 1, &ids[j], one));
+		double d = distance(metric, bytes, q, one);
+		REQUIRE(ids[j] % modulus == rest);
+		REQUIRE(fabs(d - (double)dist[j]) <=
+		        2e-5 * (fabs(d) + 1e-3 * fabs(distance(metric, bytes, one, one))));
+		REQUIRE(sign * (double)dist[j] >= worst);
+		worst = sign * (double)dist[j];
+		passing++;
+	}
+	int64_t better = 0, all_passing = 0;
+	for (int64_t i = 0; i < n; i++) {
+		if (all[i] % modulus != rest)
+			continue;
+		double d = sign * distance(metric, bytes, q, x + i * DIM);
+		all_passing++;
+		better += d < worst - 2e-5 * (fabs(worst) + 1e-3 * fabs(distance(metric, bytes, q, q)));
+	}
+	REQUIRE(passing == (k < all_passing ? k : all_passing));
+	REQUIRE(better <= passing);
+	free(x);
+	free(all);
+}
+
+static int passes_third(void *data, int64_t id)
+{
+	(void)data;
+	return id % 3 == 1;
+}
+
+START_TEST(test_all_lists_equal_exact)
+{
+	const char *codec = codecs[_i % CODECS];
+	kith_metric metric = metrics[_i / CODECS];
+	bool is_signed = strcmp(codec, "SQ8_direct_signed") == 0;
+	float *x = make_data(1, N, is_signed), *q = make_data(2, NQ, is_signed);
+	kith_index *index = make_ivf(codec, metric, N, x, 2);
+	float dist[NQ * K], one_dist[K];
+	int64_t ids[NQ * K], one_ids[K];
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.nprobe = 1000; /* all */
+	OK(kith_index_search(index, NQ, q, K, dist, ids, &options));
+	for (int64_t i = 0; i < NQ; i++) {
+		check_result(index, q + i * DIM, K, dist + i * K, ids + i * K, 1, 0);
+		/* Query by query, with other threads: the same bits. */
+		options.threads = 1 + (int)(i % 3);
+		OK(kith_index_search(index, 1, q + i * DIM, K, one_dist, one_ids, &options));
+		REQUIRE(memcmp(one_dist, dist + i * K, sizeof one_dist) == 0);
+		REQUIRE(memcmp(one_ids, ids + i * K, sizeof one_ids) == 0);
+	}
+	kith_filter *filter;
+	OK(kith_filter_callback(&filter, passes_third, NULL));
+	options.filter = filter;
+	OK(kith_index_search(index, NQ, q, K, dist, ids, &options));
+	for (int64_t i = 0; i < NQ; i++)
+		check_result(index, q + i * DIM, K, dist + i * K, ids + i * K, 3, 1);
+	kith_filter_free(filter);
+	kith_index_free(index);
+	free(x);
+	free(q);
+}
+END_TEST
+
+START_TEST(test_isa_and_threads_do_not_matter)
+{
+	const char *codec = codecs[_i];
+	bool is_signed = strcmp(codec, "SQ8_direct_signed") == 0;
+	float *x = make_data(3, N, is_signed), *q = make_data(4, NQ, is_signed);
+	float want[NQ * K], dist[NQ * K];
+	int64_t want_ids[NQ * K], ids[NQ * K];
+	kith_index *index = make_ivf(codec, KITH_L2, N, x, 1);
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.nprobe = 3;
+	OK(kith_index_search(index, NQ, q, K, want, want_ids, &options));
+	struct isa_list isas = isa_list();
+	for (int i = 0; i < isas.n; i++) {
+		OK(kith_set_isa(isas.name[i]));
+		kith_index *other = make_ivf(codec, KITH_L2, N, x, 2 + i);
+		options.threads = 1 + i;
+		OK(kith_index_search(other, NQ, q, K, dist, ids, &options));
+		REQUIRE(memcmp(ids, want_ids, sizeof ids) == 0);
+		REQUIRE(memcmp(dist, want, sizeof dist) == 0);
+		kith_index_free(other);
+	}
+	OK(kith_set_isa(NULL));
+	kith_index_free(index);
+	free(x);
+	free(q);
+}
+END_TEST
+
+START_TEST(test_change)
+{
+	const char *codec = codecs[_i];
+	bool is_signed = strcmp(codec, "SQ8_direct_signed") == 0;
+	float *x = make_data(5, N, is_signed), *q = make_data(6, 4, is_signed);
+	kith_index *index = make_ivf(codec, KITH_L2, N, x, 2), *copy;
+	float dist[K], dist_copy[K];
+	int64_t ids[K], ids_copy[K], removed, moved[3] = {2, 700, 1499}, missing = 9999999;
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.nprobe = NLIST;
+	/* Updated vectors answer for themselves; a missing id changes nothing. */
+	OK(kith_index_update(index, 3, q, moved));
+	FAILS(kith_index_update(index, 1, q, &missing), KITH_NOTFOUND, "9999999");
+	kith_filter *odd, *third;
+	OK(kith_filter_callback(&third, passes_third, NULL));
+	OK(kith_index_remove(index, third, &removed));
+	REQUIRE(removed == N / 3);
+	REQUIRE(kith_index_size(index) == N - removed);
+	REQUIRE(!kith_index_has(index, 1) && kith_index_has(index, 2));
+	OK(kith_index_remove(index, third, &removed));
+	REQUIRE(removed == 0);
+	int64_t more[2] = {1, 50000};
+	OK(kith_index_add(index, 2, q, more, NULL));
+	FAILS(kith_index_add(index, 1, q, more, NULL), KITH_INVALID, "ids[0]");
+	OK(kith_index_clone(&copy, index));
+	OK(kith_filter_range(&odd, 0, 700));
+	OK(kith_index_remove(copy, odd, &removed));
+	REQUIRE(kith_index_size(copy) == kith_index_size(index) - removed);
+	kith_index_free(copy);
+	OK(kith_index_clone(&copy, index));
+	for (int i = 0; i < 4; i++) {
+		OK(kith_index_search(index, 1, q + i * DIM, K, dist, ids, &options));
+		OK(kith_index_search(copy, 1, q + i * DIM, K, dist_copy, ids_copy, &options));
+		check_result(index, q + i * DIM, K, dist, ids, 1, 0);
+		REQUIRE(memcmp(ids, ids_copy, sizeof ids) == 0 && memcmp(dist, dist_copy, sizeof dist) == 0);
+	}
+	kith_filter_free(odd);
+	kith_filter_free(third);
+	kith_index_free(copy);
+	kith_index_free(index);
+	free(x);
+	free(q);
+}
+END_TEST
+
+START_TEST(test_range)
+{
+	float *x = make_data(7, N, false), *q = make_data(8, 5, false);
+	kith_index *index = make_ivf(codecs[_i], KITH_L2, N, x, 2);
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.nprobe = NLIST;
+	kith_ranges *ranges;
+	float dist[20];
+	int64_t ids[20];
+	OK(kith_index_search(index, 1, q, 20, dist, ids, &options));
+	OK(kith_index_range(index, 5, q, dist[19], &ranges, &options));
+	int64_t n;
+	const float *found;
+	OK(kith_ranges_get(ranges, 0, &n, &found, NULL));
+	REQUIRE(n >= 20 && memcmp(found, dist, sizeof dist) == 0);
+	kith_ranges_free(ranges);
+	kith_index_free(index);
+	free(x);
+	free(q);
+}
+END_TEST
+
+START_TEST(test_parameters_and_errors)
+{
+	float *x = make_data(9, N, false), dist[K];
+	int64_t ids[K];
+	kith_index *index;
+	OK(kith_index_new(&index, DIM, KITH_L2, "IVF64,Flat"));
+	ck_assert_str_eq(kith_index_describe(index), "IVF64,Flat");
+	FAILS(kith_index_add(index, 1, x, NULL, NULL), KITH_UNTRAINED, "train");
+	FAILS(kith_index_search(index, 1, x, 1, dist, ids, NULL), KITH_UNTRAINED, "train");
+	FAILS(kith_index_train(index, 63, x, NULL), KITH_INVALID, "63");
+	int64_t removed;
+	kith_filter *all;
+	OK(kith_filter_range(&all, 0, INT64_MAX));
+	OK(kith_index_remove(index, all, &removed));
+	REQUIRE(removed == 0 && kith_index_size(index) == 0);
+	OK(kith_index_train(index, N, x, NULL));
+	OK(kith_index_search(index, 1, x, K, dist, ids, NULL)); /* empty */
+	REQUIRE(ids[0] == -1 && isinf(dist[0]));
+	OK(kith_index_add(index, N, x, NULL, NULL));
+	FAILS(kith_index_train(index, N, x, NULL), KITH_INVALID, "empty");
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	kith_search_stats stats = {.size = sizeof stats};
+	options.nprobe = 64;
+	options.max_codes = 1; /* one list is the least */
+	options.stats = &stats;
+	OK(kith_index_search(index, 1, x, K, dist, ids, &options));
+	REQUIRE(stats.pairs > 0 && stats.pairs < N / 2);
+	options.nprobe = -1;
+	FAILS(kith_index_search(index, 1, x, K, dist, ids, &options), KITH_INVALID, "nprobe");
+	OK(kith_index_remove(index, all, &removed));
+	REQUIRE(removed == N);
+	OK(kith_index_search(index, 1, x, K, dist, ids, NULL));
+	REQUIRE(ids[0] == -1);
+	kith_filter_free(all);
+	kith_index_free(index);
+	FAILS(kith_index_new(&index, DIM, KITH_L2, "IVF8"), KITH_INVALID, "IVF8");
+	FAILS(kith_index_new(&index, DIM, KITH_L2, "IVF8,PQ5"), KITH_INVALID, "PQ5");
+	FAILS(kith_index_new(&index, DIM, KITH_L2, "IVF8,PQ6x13"), KITH_INVALID, "PQ6x13");
+	free(x);
+}
+END_TEST
+
+START_TEST(test_degenerate_data)
+{
+	/* All equal: every list but one is empty; nothing divides by zero. */
+	float x[200 * DIM], dist[K];
+	int64_t ids[K];
+	for (int i = 0; i < 200 * DIM; i++)
+		x[i] = 3;
+	kith_index *index;
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.nprobe = NLIST;
+	char spec[64];
+	snprintf(spec, sizeof spec, "IVF%d,%s", NLIST, _i ? "SQ8" : "Flat");
+	OK(kith_index_new(&index, DIM, KITH_L2, spec));
+	OK(kith_index_train(index, 200, x, NULL));
+	OK(kith_index_add(index, 200, x, NULL, NULL));
+	OK(kith_index_search(index, 1, x, K, dist, ids, &options));
+	for (int i = 0; i < K; i++)
+		REQUIRE(ids[i] == i && dist[i] >= 0 && dist[i] < 1e-3f);
+	kith_index_free(index);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("ivf");
+	TCase *tcase = tcase_create("ivf");
+	tcase_set_timeout(tcase, 300);
+	tcase_add_loop_test(tcase, test_all_lists_equal_exact, 0, 3 * CODECS);
+	tcase_add_loop_test(tcase, test_isa_and_threads_do_not_matter, 0, CODECS);
+	tcase_add_loop_test(tcase, test_change, 0, CODECS);
+	tcase_add_loop_test(tcase, test_range, 0, CODECS - 1);
+	tcase_add_loop_test(tcase, test_degenerate_data, 0, 2);
+	tcase_add_test(tcase, test_parameters_and_errors);
+	suite_add_tcase(suite, tcase);
+	return run_suite(suite);
+}

@@ -1,0 +1,338 @@
+/* kith build: an index file from a file of vectors.
+ *
+ * Vectors are read in pieces, so memory is the index, one piece and, while it learns, the training sample.
+ * What can be known to fail is checked before the long work: files, factory string, dimension, the folder of
+ * the output. The output appears when it is whole.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bar.h"
+#include "cli.h"
+#include "files.h"
+#include "report.h"
+#include "settings.h"
+
+enum {
+	PIECE_BYTES = 64 << 20, /* of vectors, read and added at a time */
+	SAMPLE_BYTES = 1 << 30  /* of vectors to learn from, unless --train-size says more */
+};
+
+enum { OPT_INDEX, OPT_METRIC, OPT_TRAIN, OPT_TRAIN_SIZE, OPT_SET, OPT_THREADS, OPT_OUT, OPT_JSON };
+
+static const struct cli_option options[] = {
+    [OPT_INDEX] = {"index", 'i', "SPEC", "what to build, e.g. Flat, SQ8, IVF1024,Flat, IVF1024,PQ16"},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC},
+    [OPT_TRAIN] = {"train", 0, "FILE", "learn from these vectors (default: from BASE)"},
+    [OPT_TRAIN_SIZE] = {"train-size", 0, "N",
+        "learn from N of them, evenly spread (default: from\n"
+        "all, or as many as 1 GB holds)"},
+    [OPT_SET] = {"set", 's', "seed=N", "seed of what is random (default 1234)"},
+    [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
+    [OPT_OUT] = {"out", 'o', "FILE", "the index file to write"},
+    [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
+    {0},
+};
+
+struct build {
+	struct input inputs[2]; /* base, training */
+	const char *spec, *train_path, *out_path;
+	kith_metric metric;
+	int64_t train_size; /* 0: not given */
+	int threads;
+	bool json;
+	struct setting settings[2];
+
+	kith_index *index;
+	struct bar bar;
+	const char *stage; /* that the bar shows */
+	int64_t added, sample;
+	double train_seconds, add_seconds, save_seconds;
+};
+
+static int parse(struct build *b, struct cli *cli)
+{
+	bool ok = true;
+	for (int option; (option = cli_next(cli)) != CLI_DONE;) {
+		switch (option) {
+		case OPT_INDEX:
+			b->spec = cli->value;
+			break;
+		case OPT_METRIC:
+			ok = cli_metric(cli, option, &b->metric);
+			break;
+		case OPT_TRAIN:
+			b->train_path = cli->value;
+			break;
+		case OPT_TRAIN_SIZE:
+			ok = cli_number(cli, option, 1, INT64_MAX, &b->train_size);
+			break;
+		case OPT_SET:
+			ok = settings_read(cli, option, b->settings);
+			break;
+		case OPT_THREADS:
+			ok = cli_threads(cli, option, &b->threads);
+			break;
+		case OPT_OUT:
+			b->out_path = cli->value;
+			break;
+		case OPT_JSON:
+			b->json = true;
+			break;
+		default:
+			return cli->exit_code;
+		}
+		if (!ok)
+			return EXIT_USAGE;
+	}
+	if (!b->spec)
+		return cli_error(EXIT_USAGE, "--index is needed: what to build, e.g. --index IVF1024,Flat");
+	if (!b->out_path)
+		return cli_error(EXIT_USAGE, "--out is needed: the index file to write, e.g. -o base.kith");
+	return EXIT_OK;
+}
+
+/* Training may take hours: is there a folder that the file can be put into? */
+static int check_folder(const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return EXIT_OK; /* a device */
+	char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+	if (!folder)
+		return fail_memory((int64_t)strlen(path), "a path");
+	if (slash)
+		slash[slash == folder] = '\0';
+	int failed = access(slash ? folder : ".", W_OK | X_OK);
+	free(folder);
+	if (failed)
+		return cli_error(EXIT_FAILED, "--out '%s': cannot create a file in its directory: %s", path,
+		    strerror(errno));
+	return EXIT_OK;
+}
+
+static int open_files(struct build *b, struct cli *cli)
+{
+	struct input *base = &b->inputs[0], *train = &b->inputs[1];
+	int code = input_open(base, cli->operands[0]);
+	if (code == EXIT_OK)
+		code = input_open(train, b->train_path ? b->train_path : cli->operands[0]);
+	if (code != EXIT_OK)
+		return code;
+	if (train->info.dim != base->info.dim)
+		return cli_error(EXIT_FAILED,
+		    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64
+		    "; give files of one dimension",
+		    base->path, base->info.dim, train->path, train->info.dim);
+	if (b->train_size > train->info.n)
+		return cli_error(EXIT_FAILED,
+		    "--train-size is %" PRId64 ", but '%s' has only %" PRId64 " vectors", b->train_size,
+		    train->path, train->info.n);
+	code = output_check(b->out_path, b->inputs, 2);
+	if (code == EXIT_OK)
+		code = check_folder(b->out_path);
+	if (code != EXIT_OK)
+		return code;
+	kith_status status = kith_index_new(&b->index, base->info.dim, b->metric, b->spec);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, "--index", NULL);
+}
+
+/* Every stage of training gets a bar. */
+static int on_training(void *data, const char *stage, int64_t done, int64_t total)
+{
+	struct build *b = data;
+	if (b->stage != stage || b->bar.total != (double)total) {
+		b->stage = stage;
+		bar_wipe();
+		bar_begin(&b->bar, stage, "steps", (double)total);
+	}
+	return bar_at(&b->bar, (double)done);
+}
+
+static int on_adding(void *data, const char *stage, int64_t done, int64_t total)
+{
+	(void)stage;
+	(void)total;
+	struct build *b = data;
+	return bar_at(&b->bar, (double)(b->added + done));
+}
+
+static kith_add_options add_options(struct build *b, kith_progress progress)
+{
+	kith_add_options o = KITH_ADD_OPTIONS;
+	o.threads = b->threads;
+	o.progress = progress;
+	o.progress_data = b;
+	if (b->settings[0].given)
+		o.seed = (uint64_t)b->settings[0].value;
+	return o;
+}
+
+/* count of the file's n vectors, evenly spread, as floats. */
+static int read_sample(struct input *in, int64_t count, float *x)
+{
+	int64_t n = in->info.n, dim = in->info.dim,
+	        step = count == n ? batch_rows(n, dim * 4, PIECE_BYTES) : 1;
+	for (int64_t i = 0; i < count; i += step) {
+		int64_t rows = step < count - i ? step : count - i;
+		int64_t from = (int64_t)((double)i * ((double)n / (double)count));
+		from = from <= n - rows ? from : n - rows;
+		kith_status status = kith_vecs_read(in->vecs, from, rows, KITH_F32, x + i * dim);
+		if (status != KITH_OK)
+			return fail_status(status, in->path, NOTHING_WRITTEN);
+		if (stop_signal())
+			return fail_stopped(NOTHING_WRITTEN);
+	}
+	kith_vecs_drop(in->vecs);
+	return EXIT_OK;
+}
+
+static int train(struct build *b)
+{
+	struct input *in = &b->inputs[1];
+	int64_t row = in->info.dim * (int64_t)sizeof(float);
+	if (kith_index_trained(b->index))
+		return EXIT_OK;
+	b->sample = b->train_size ? b->train_size : batch_rows(in->info.n, row, SAMPLE_BYTES);
+	float *x = malloc((size_t)(b->sample * row));
+	if (!x)
+		return fail_memory(b->sample * row, "training vectors; give a smaller --train-size");
+	double start = now_seconds();
+	int code = read_sample(in, b->sample, x);
+	if (code == EXIT_OK) {
+		kith_add_options o = add_options(b, on_training);
+		kith_status status = kith_index_train(b->index, b->sample, x, &o);
+		bar_wipe();
+		if (status != KITH_OK)
+			code = fail_status(status, in->path, NOTHING_WRITTEN);
+	}
+	b->train_seconds = now_seconds() - start;
+	free(x);
+	return code;
+}
+
+static int add(struct build *b)
+{
+	struct input *in = &b->inputs[0];
+	bool bytes = in->info.type == KITH_U8 || in->info.type == KITH_I8;
+	kith_type type = bytes ? in->info.type : KITH_F32;
+	int64_t row = in->info.dim * (int64_t)kith_type_size(type), n = in->info.n;
+	int64_t rows = batch_rows(n, row, PIECE_BYTES);
+	void *piece = malloc((size_t)(rows * row));
+	if (!piece)
+		return fail_memory(rows * row, "a piece of the vectors");
+	kith_add_options o = add_options(b, on_adding);
+	double start = now_seconds();
+	kith_status status = kith_index_reserve(b->index, n);
+	bar_begin(&b->bar, "adding", "vectors", (double)n);
+	for (; status == KITH_OK && b->added < n; b->added += rows) {
+		rows = rows < n - b->added ? rows : n - b->added;
+		status = kith_vecs_read(in->vecs, b->added, rows, type, piece);
+		kith_vecs_drop(in->vecs);
+		if (status == KITH_OK)
+			status = kith_index_add_as(b->index, type, rows, piece, NULL, &o);
+		if (status == KITH_OK && bar_at(&b->bar, (double)(b->added + rows)))
+			status = KITH_CANCELLED;
+	}
+	bar_wipe();
+	b->add_seconds = now_seconds() - start;
+	free(piece);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, in->path, NOTHING_WRITTEN);
+}
+
+static int save(struct build *b)
+{
+	double start = now_seconds();
+	kith_status status = kith_index_save(b->index, b->out_path);
+	b->save_seconds = now_seconds() - start;
+	return status == KITH_OK ? EXIT_OK : fail_status(status, b->out_path, NOTHING_WRITTEN);
+}
+
+static int64_t file_bytes(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (int64_t)st.st_size : 0;
+}
+
+static int print_report_json(const struct build *b)
+{
+	int64_t n = kith_index_size(b->index), bytes = file_bytes(b->out_path);
+	return print_json(json_pack(
+	    "{s:o, s:s, s:s, s:I, s:I, s:s, s:o, s:I, s:f, s:f, s:f, s:I, s:f, s:o, s:I, s:i, s:s, s:I}",
+	    "base", input_json(&b->inputs[0]), "index", kith_index_describe(b->index), "metric",
+	    kith_metric_name(b->metric), "n", (json_int_t)n, "dim", (json_int_t)kith_index_dim(b->index),
+	    "type", kith_type_name(kith_index_type(b->index)), "settings", settings_json(b->settings),
+	    "train_vectors", (json_int_t)b->sample, "train_seconds", b->train_seconds, "add_seconds",
+	    b->add_seconds, "save_seconds", b->save_seconds, "bytes", (json_int_t)bytes, "bytes_per_vector",
+	    n ? (double)bytes / (double)n : 0.0, "output", json_text(b->out_path), "memory_bytes",
+	    (json_int_t)kith_index_memory(b->index), "threads", threads_used(b->threads), "isa", kith_isa(),
+	    "peak_rss_bytes", (json_int_t)peak_memory()));
+}
+
+static void print_report(const struct build *b)
+{
+	const struct input *base = &b->inputs[0];
+	int64_t n = kith_index_size(b->index), bytes = file_bytes(b->out_path);
+	char rate[40], size[40], memory[40], peak[40];
+	format_si((double)n / b->add_seconds, rate, sizeof rate);
+	format_si((double)bytes, size, sizeof size);
+	format_si((double)kith_index_memory(b->index), memory, sizeof memory);
+	format_si((double)peak_memory(), peak, sizeof peak);
+	printf("base     %s: %" PRId64 " x %" PRId64 " %s\n", base->path, base->info.n, base->info.dim,
+	    kith_type_name(base->info.type));
+	printf("index    %s, metric %s, %d threads, %s\n", kith_index_describe(b->index),
+	    kith_metric_name(b->metric), threads_used(b->threads), kith_isa());
+	if (b->sample)
+		printf("train    %.3f s, from %" PRId64 " vectors of %s\n", b->train_seconds, b->sample,
+		    b->inputs[1].path);
+	printf("add      %.3f s, %svectors/s\n", b->add_seconds, rate);
+	printf("memory   %sB, peak %sB\n", memory, peak);
+	printf("wrote    %s: %sB, %.1f bytes per vector\n", b->out_path, size, (double)bytes / (double)n);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	enum { LARGEST_SEED = 1 << 30 };
+	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
+	struct build b = {
+	    .metric = KITH_L2, .settings = {{.name = "seed", .min = 0, .max = LARGEST_SEED, .whole = true}}};
+	int code = parse(&b, &cli);
+	/* Help was shown: there is nothing to do. */
+	if (code != EXIT_OK || !cli.operands)
+		return code;
+	code = open_files(&b, &cli);
+	if (code == EXIT_OK)
+		code = train(&b);
+	if (code == EXIT_OK)
+		code = add(&b);
+	if (code == EXIT_OK)
+		code = save(&b);
+	if (code == EXIT_OK && b.json)
+		code = print_report_json(&b);
+	else if (code == EXIT_OK)
+		print_report(&b);
+	kith_index_free(b.index);
+	input_close(&b.inputs[0]);
+	input_close(&b.inputs[1]);
+	return code;
+}
+
+const struct command command_build = {
+    .name = "build",
+    .operands = "BASE",
+    .summary = "Build an index of vectors and save it to a file",
+    .notes = "SPEC is a FAISS factory string. BASE may be larger than memory as long as the index\n"
+             "is not: it is read in pieces. Ids are row numbers. The same seed gives the same\n"
+             "file, whatever the number of threads. The file appears, complete, at the end.\n",
+    .example = "  kith build base.fvecs --index IVF1024,Flat -o base.kith\n"
+               "  kith search base.kith query.fvecs -k 10 --set nprobe=16\n",
+    .options = options,
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run,
+};

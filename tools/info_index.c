@@ -1,0 +1,154 @@
+/* What an index file holds. The library opens and checks it; what each part takes is read from the file's
+ * table of sections (docs/file-format.md). */
+#include "info_index.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bar.h"
+#include "cli.h"
+#include "files.h"
+#include "report.h"
+
+/* An entry of the table, and the trailer that leads to it. */
+struct section {
+	char tag[4];
+	uint32_t node;
+	uint64_t offset, length, checksum;
+};
+
+struct trailer {
+	uint64_t table, sections, size;
+	uint64_t others[5];
+};
+
+/* What sections are, for those who do not know the format. */
+static const struct {
+	const char *tags, *part;
+} parts[] = {
+    {"COD0 COD1", "codes"},
+    {"BNDS TERM REAC", "bounds and terms"},
+    {"IDS0 IDS1", "ids"},
+    {"SLOT SIZE", "lists"},
+    {"CENT", "centroids"},
+    {"PQCB SQRG", "codec"},
+    {"MAP0 MAP1 SHI0 SHI1", "transforms"},
+};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+struct index_file {
+	const char *path;
+	kith_index *index;
+	int64_t bytes, part_bytes[PARTS], rest;
+};
+
+bool is_index_file(const char *path)
+{
+	static const char magic[8] = "\x89KITH\r\n\x1a";
+	char begin[sizeof magic];
+	struct stat st;
+	/* A pipe must not be waited for. */
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	FILE *file = fopen(path, "rbe");
+	bool is = file && fread(begin, 1, sizeof begin, file) == sizeof begin &&
+	          memcmp(begin, magic, sizeof magic) == 0;
+	if (file)
+		fclose(file);
+	return is;
+}
+
+static int part_of(const char *tag)
+{
+	char word[5] = {0};
+	memcpy(word, tag, 4);
+	for (int i = 0; i < PARTS; i++)
+		if (strstr(parts[i].tags, word))
+			return i;
+	return -1;
+}
+
+/* Add up the sections. The file was checked when it was opened; should it have changed since, the sums are
+ * those of what can be read. */
+static void measure(struct index_file *f, FILE *file)
+{
+	struct trailer trailer;
+	struct section section;
+	if (fseek(file, -(long)sizeof trailer, SEEK_END) != 0 ||
+	    fread(&trailer, sizeof trailer, 1, file) != 1 || trailer.size > INT64_MAX ||
+	    trailer.table > trailer.size || fseek(file, (long)trailer.table, SEEK_SET) != 0)
+		return;
+	f->bytes = f->rest = (int64_t)trailer.size;
+	for (uint64_t i = 0; i < trailer.sections && fread(&section, sizeof section, 1, file) == 1; i++) {
+		int part = part_of(section.tag);
+		if (part < 0 || section.length > (uint64_t)f->rest)
+			continue;
+		f->part_bytes[part] += (int64_t)section.length;
+		f->rest -= (int64_t)section.length;
+	}
+}
+
+static void print_text(const struct index_file *f)
+{
+	int64_t n = kith_index_size(f->index);
+	char size[40], memory[40];
+	format_si((double)f->bytes, size, sizeof size);
+	format_si((double)kith_index_memory(f->index), memory, sizeof memory);
+	printf("file         %s\n", f->path);
+	printf("format       kith index\n");
+	printf("index        %s\n", kith_index_describe(f->index));
+	printf("metric       %s\n", kith_metric_name(kith_index_metric(f->index)));
+	printf("vectors      %" PRId64 "\n", n);
+	printf("dimension    %" PRId64 "\n", kith_index_dim(f->index));
+	printf("type         %s\n", kith_type_name(kith_index_type(f->index)));
+	printf("trained      %s\n", kith_index_trained(f->index) ? "yes" : "no");
+	printf("size         %sB (%" PRId64 " bytes)\n", size, f->bytes);
+	printf("memory       %sB\n", memory);
+	printf("\n%-16s %16s %16s\n", "part", "bytes", "per vector");
+	for (int i = 0; i <= PARTS; i++) {
+		int64_t bytes = i < PARTS ? f->part_bytes[i] : f->rest;
+		if (bytes > 0)
+			printf("%-16s %16" PRId64 " %16.3f\n", i < PARTS ? parts[i].part : "the rest", bytes,
+			    n ? (double)bytes / (double)n : 0.0);
+	}
+}
+
+static int print_object(const struct index_file *f)
+{
+	json_t *sizes = json_object();
+	for (int i = 0; i < PARTS; i++)
+		if (f->part_bytes[i] > 0)
+			json_object_set_new(sizes, parts[i].part, json_integer((json_int_t)f->part_bytes[i]));
+	json_object_set_new(sizes, "the rest", json_integer((json_int_t)f->rest));
+	return print_json(json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I, s:o}", "file",
+	    json_text(f->path), "format", "kith", "index", kith_index_describe(f->index), "metric",
+	    kith_metric_name(kith_index_metric(f->index)), "n", (json_int_t)kith_index_size(f->index), "dim",
+	    (json_int_t)kith_index_dim(f->index), "type", kith_type_name(kith_index_type(f->index)),
+	    "trained", kith_index_trained(f->index), "bytes", (json_int_t)f->bytes, "memory_bytes",
+	    (json_int_t)kith_index_memory(f->index), "parts", sizes));
+}
+
+int info_index(const char *path, bool json)
+{
+	struct index_file f = {.path = path};
+	kith_status status = kith_index_open(&f.index, path, KITH_VERIFY);
+	if (status != KITH_OK)
+		return fail_status(status, path, NULL);
+	FILE *file = stop_signal() ? NULL : fopen(path, "rbe");
+	int code = EXIT_OK;
+	if (stop_signal())
+		code = fail_stopped(NULL);
+	if (file) {
+		measure(&f, file);
+		fclose(file);
+	}
+	if (code == EXIT_OK && json)
+		code = print_object(&f);
+	else if (code == EXIT_OK)
+		print_text(&f);
+	kith_index_free(f.index);
+	return code;
+}

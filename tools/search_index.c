@@ -1,0 +1,480 @@
+/* kith search: queries against an index file.
+ *
+ * Queries are read, searched and written in chunks, so memory is the index and one chunk. Only the search
+ * calls are timed. With --batch N a call gets N queries, as a service that answers them one by one would
+ * (N = 1) or in small groups.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bar.h"
+#include "cli.h"
+#include "files.h"
+#include "report.h"
+#include "settings.h"
+
+enum { CHUNK_BYTES = 200 << 20, SHOWN_QUERIES = 5, SHOWN_NEIGHBOURS = 10, LEVELS = 3 };
+
+enum { SET_NPROBE, SET_MAX_CODES, SET_K_FACTOR, SETTINGS };
+
+enum { OPT_K, OPT_SET, OPT_THREADS, OPT_BATCH, OPT_TRUTH, OPT_IDS, OPT_DISTANCES, OPT_JSON };
+
+static const struct cli_option options[] = {
+    [OPT_K] = {"k", 'k', "K", "neighbours of each query (default 10)"},
+    [OPT_SET] = {"set", 's', "NAME=N,…",
+        "nprobe: lists to look at (default 8); max_codes: stop\n"
+        "after so many vectors; k_factor: candidates per result\n"
+        "when refining (default 4)"},
+    [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
+    [OPT_BATCH] = {"batch", 'b', "N", "queries of one call (default: all together)"},
+    [OPT_TRUTH] = {"truth", 0, "FILE", "true neighbours, a row for each query: print recall"},
+    [OPT_IDS] = {"ids", 'i', "FILE", "write the ids found: ivecs, ibin, npy"},
+    [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy"},
+    [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
+    {0},
+};
+
+struct search_index {
+	const char *index_path, *truth_path, *ids_path, *dist_path;
+	struct input inputs[2]; /* queries, truth */
+	kith_vecs_writer *ids_out, *dist_out;
+	kith_index *index;
+	int64_t k, batch; /* batch 0: all */
+	int threads;
+	bool json;
+	struct setting settings[SETTINGS + 1];
+
+	/* One chunk. */
+	kith_type type;
+	void *q;
+	float *dist;
+	int64_t *ids;
+	int32_t *row;   /* [k] ids being written */
+	int32_t *truth; /* one row, */
+	int64_t *a, *b; /* and what of both is compared */
+	struct bar bar;
+
+	/* Found. */
+	int levels;
+	int64_t level[LEVELS];
+	double hits[LEVELS]; /* recall at each level, summed over all queries */
+	double open_seconds, seconds;
+	int64_t calls;
+	kith_search_stats stats;
+};
+
+static int parse(struct search_index *s, struct cli *cli)
+{
+	bool ok = true;
+	for (int option; (option = cli_next(cli)) != CLI_DONE;) {
+		switch (option) {
+		case OPT_K:
+			ok = cli_number(cli, option, 1, KITH_MAX_K, &s->k);
+			break;
+		case OPT_SET:
+			ok = settings_read(cli, option, s->settings);
+			break;
+		case OPT_THREADS:
+			ok = cli_threads(cli, option, &s->threads);
+			break;
+		case OPT_BATCH:
+			ok = cli_number(cli, option, 1, INT64_MAX, &s->batch);
+			break;
+		case OPT_TRUTH:
+			s->truth_path = cli->value;
+			break;
+		case OPT_IDS:
+			s->ids_path = cli->value;
+			break;
+		case OPT_DISTANCES:
+			s->dist_path = cli->value;
+			break;
+		case OPT_JSON:
+			s->json = true;
+			break;
+		default:
+			return cli->exit_code;
+		}
+		if (!ok)
+			return EXIT_USAGE;
+	}
+	if (s->ids_path && s->dist_path && same_file(s->ids_path, s->dist_path))
+		return cli_error(
+		    EXIT_USAGE, "--ids and --distances are one file, '%s'; give two names", s->ids_path);
+	if ((s->ids_path || s->dist_path) && s->k > KITH_MAX_DIM)
+		return cli_error(EXIT_USAGE,
+		    "-k %" PRId64 " is too many for --ids and --distances: a file holds at most %d", s->k,
+		    KITH_MAX_DIM);
+	return EXIT_OK;
+}
+
+/* Recall at 1, 10 and k, as far as there are columns. */
+static int open_truth(struct search_index *s)
+{
+	struct input *query = &s->inputs[0], *truth = &s->inputs[1];
+	int code = input_open(truth, s->truth_path);
+	if (code != EXIT_OK)
+		return code;
+	if (truth->info.n != query->info.n)
+		return cli_error(EXIT_FAILED,
+		    "'%s' has %" PRId64 " rows, but '%s' has %" PRId64
+		    " queries; give the truth of these queries",
+		    truth->path, truth->info.n, query->path, query->info.n);
+	if (truth->info.type != KITH_I32)
+		return cli_error(EXIT_FAILED, "'%s' holds %s, not ids; give integers: ivecs, ibin, npy",
+		    truth->path, kith_type_name(truth->info.type));
+	int64_t most = truth->info.dim < s->k ? truth->info.dim : s->k, wanted[LEVELS] = {1, 10, most};
+	for (int i = 0; i < LEVELS; i++)
+		if (wanted[i] <= most && (s->levels == 0 || wanted[i] > s->level[s->levels - 1]))
+			s->level[s->levels++] = wanted[i];
+	return EXIT_OK;
+}
+
+static int open_outputs(struct search_index *s)
+{
+	struct input read[3] = {s->inputs[0], s->inputs[1], {.path = s->index_path}};
+	int n = 3;
+	if (!s->truth_path)
+		read[1] = read[--n];
+	int code = EXIT_OK;
+	if (s->ids_path && (code = output_check(s->ids_path, read, n)) != EXIT_OK)
+		return code;
+	if (s->dist_path && (code = output_check(s->dist_path, read, n)) != EXIT_OK)
+		return code;
+	if (s->ids_path)
+		code = output_open(&s->ids_out, "--ids", s->ids_path, KITH_I32, s->k);
+	if (code == EXIT_OK && s->dist_path)
+		code = output_open(&s->dist_out, "--distances", s->dist_path, KITH_F32, s->k);
+	return code;
+}
+
+static int open_files(struct search_index *s, struct cli *cli)
+{
+	struct input *query = &s->inputs[0];
+	s->index_path = cli->operands[0];
+	int code = input_open(query, cli->operands[1]);
+	if (code == EXIT_OK && s->truth_path)
+		code = open_truth(s);
+	if (code == EXIT_OK)
+		code = open_outputs(s);
+	if (code != EXIT_OK)
+		return code;
+	double start = now_seconds();
+	kith_status status = kith_index_open(&s->index, s->index_path, 0);
+	s->open_seconds = now_seconds() - start;
+	if (status != KITH_OK)
+		return fail_status(status, s->index_path, NULL);
+	if (stop_signal())
+		return fail_stopped(NOTHING_WRITTEN);
+	if (kith_index_dim(s->index) != query->info.dim)
+		return cli_error(EXIT_FAILED,
+		    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64
+		    "; give queries of the index's dimension",
+		    s->index_path, kith_index_dim(s->index), query->path, query->info.dim);
+	bool bytes = query->info.type == KITH_U8 || query->info.type == KITH_I8;
+	s->type = bytes ? query->info.type : KITH_F32;
+	return EXIT_OK;
+}
+
+/* ---- a chunk of queries ---- */
+
+static int on_progress(void *data, const char *stage, int64_t done, int64_t total)
+{
+	(void)stage;
+	(void)done;
+	(void)total;
+	struct search_index *s = data;
+	return bar_at(&s->bar, s->bar.done);
+}
+
+static kith_search_options search_options(struct search_index *s)
+{
+	kith_search_options o = KITH_SEARCH_OPTIONS;
+	o.threads = s->threads;
+	o.progress = on_progress;
+	o.progress_data = s;
+	o.nprobe = (int64_t)s->settings[SET_NPROBE].value;
+	o.max_codes = (int64_t)s->settings[SET_MAX_CODES].value;
+	o.k_factor = (float)s->settings[SET_K_FACTOR].value;
+	return o;
+}
+
+/* Search queries of the chunk, n in all, of which the first is number `first` of the file. */
+static int search_chunk(struct search_index *s, int64_t first, int64_t n)
+{
+	kith_search_options o = search_options(s);
+	int64_t step = s->batch && s->batch < n ? s->batch : n;
+	size_t row = (size_t)s->inputs[0].info.dim * kith_type_size(s->type);
+	for (int64_t i = 0; i < n; i += step) {
+		int64_t now = step < n - i ? step : n - i;
+		kith_search_stats stats = {.size = sizeof stats};
+		o.stats = &stats;
+		double start = now_seconds();
+		kith_status status = kith_index_search_as(s->index, s->type, now,
+		    (const char *)s->q + (size_t)i * row, s->k, s->dist + i * s->k, s->ids + i * s->k, &o);
+		s->seconds += now_seconds() - start;
+		s->calls++;
+		s->stats.pairs += stats.pairs;
+		if (status != KITH_OK)
+			return fail_status(status, s->inputs[0].path, NOTHING_WRITTEN);
+		if (bar_at(&s->bar, (double)(first + i + now)))
+			return fail_stopped(NOTHING_WRITTEN);
+	}
+	return EXIT_OK;
+}
+
+static int compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* Share of the first `level` true ids that are among the first `level` found. */
+static double recall(struct search_index *s, const int64_t *ids, int64_t level)
+{
+	int64_t found = 0, known = 0;
+	for (int64_t i = 0; i < level; i++) {
+		s->a[i] = ids[i];
+		s->b[i] = s->truth[i];
+		known += s->truth[i] >= 0;
+	}
+	qsort(s->a, (size_t)level, sizeof *s->a, compare);
+	qsort(s->b, (size_t)level, sizeof *s->b, compare);
+	for (int64_t i = 0, j = 0; i < level && j < level;) {
+		found += s->a[i] == s->b[j] && s->a[i] >= 0;
+		int64_t x = s->a[i], y = s->b[j];
+		i += x <= y;
+		j += y <= x;
+	}
+	return known ? (double)found / (double)known : 1;
+}
+
+static int measure_chunk(struct search_index *s, int64_t first, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++) {
+		kith_status status = kith_vecs_read(s->inputs[1].vecs, first + i, 1, KITH_I32, s->truth);
+		if (status != KITH_OK)
+			return fail_status(status, s->truth_path, NOTHING_WRITTEN);
+		for (int l = 0; l < s->levels; l++)
+			s->hits[l] += recall(s, s->ids + i * s->k, s->level[l]);
+	}
+	kith_vecs_drop(s->inputs[1].vecs);
+	return EXIT_OK;
+}
+
+static int write_chunk(struct search_index *s, int64_t n)
+{
+	kith_status status = KITH_OK;
+	for (int64_t i = 0; s->ids_out && status == KITH_OK && i < n; i++) {
+		for (int64_t j = 0; j < s->k; j++) {
+			int64_t id = s->ids[i * s->k + j];
+			if (id > INT32_MAX)
+				return cli_error(EXIT_FAILED,
+				    "id %" PRId64 " does not fit the 32 bits of --ids; leave --ids out", id);
+			s->row[j] = (int32_t)id;
+		}
+		status = kith_vecs_append(s->ids_out, 1, s->row);
+	}
+	if (status == KITH_OK && s->dist_out)
+		status = kith_vecs_append(s->dist_out, n, s->dist);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, NULL, NOTHING_WRITTEN);
+}
+
+static void print_neighbours(const struct search_index *s, int64_t n)
+{
+	int64_t shown = s->k < SHOWN_NEIGHBOURS ? s->k : SHOWN_NEIGHBOURS;
+	printf("Neighbours (id:%s), nearest first%s\n",
+	    kith_index_metric(s->index) == KITH_L2 ? "squared distance" : "similarity",
+	    shown < s->k ? "; --ids writes all" : "");
+	for (int64_t i = 0; i < n && i < SHOWN_QUERIES; i++) {
+		printf("query %" PRId64 " ", i);
+		for (int64_t j = 0; j < shown && s->ids[i * s->k + j] >= 0; j++)
+			printf(" %" PRId64 ":%.6g", s->ids[i * s->k + j], (double)s->dist[i * s->k + j]);
+		printf("%s\n", s->ids[i * s->k] < 0 ? " none" : "");
+	}
+	printf("\n");
+}
+
+static int search_all(struct search_index *s)
+{
+	struct input *query = &s->inputs[0];
+	size_t row = (size_t)query->info.dim * kith_type_size(s->type);
+	int64_t nq = query->info.n, each = (int64_t)row + s->k * (int64_t)(sizeof *s->dist + sizeof *s->ids);
+	int64_t chunk = batch_rows(nq, each, CHUNK_BYTES), deepest = s->levels ? s->level[s->levels - 1] : 1;
+	s->q = malloc((size_t)chunk * row);
+	s->dist = calloc((size_t)(chunk * s->k), sizeof *s->dist);
+	s->ids = calloc((size_t)(chunk * s->k), sizeof *s->ids);
+	s->row = calloc((size_t)s->k, sizeof *s->row);
+	s->truth = calloc((size_t)(s->levels ? s->inputs[1].info.dim : 1), sizeof *s->truth);
+	s->a = calloc((size_t)deepest, sizeof *s->a);
+	s->b = calloc((size_t)deepest, sizeof *s->b);
+	if (!s->q || !s->dist || !s->ids || !s->row || !s->truth || !s->a || !s->b)
+		return fail_memory(chunk * each, "queries and results");
+	int code = EXIT_OK;
+	bar_begin(&s->bar, "searching", "queries", (double)nq);
+	for (int64_t first = 0; code == EXIT_OK && first < nq; first += chunk) {
+		int64_t n = chunk < nq - first ? chunk : nq - first;
+		kith_status status = kith_vecs_read(query->vecs, first, n, s->type, s->q);
+		kith_vecs_drop(query->vecs);
+		code = status == KITH_OK ? search_chunk(s, first, n)
+		                         : fail_status(status, query->path, NOTHING_WRITTEN);
+		if (code == EXIT_OK && s->truth_path)
+			code = measure_chunk(s, first, n);
+		if (code == EXIT_OK)
+			code = write_chunk(s, n);
+		if (code == EXIT_OK && first == 0 && !s->json && !s->ids_path && !s->dist_path &&
+		    !s->truth_path) {
+			bar_wipe();
+			print_neighbours(s, n);
+		}
+	}
+	bar_wipe();
+	return code;
+}
+
+/* ---- the end ---- */
+
+/* Remove what this run has written; never a device or a link. */
+static void take_back(const char *path)
+{
+	struct stat st;
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		unlink(path);
+}
+
+/* Both files, or none of them. */
+static int finish_files(struct search_index *s)
+{
+	kith_status status = KITH_OK;
+	const char *path = s->ids_path;
+	if (s->ids_out)
+		status = kith_vecs_finish(s->ids_out);
+	s->ids_out = NULL;
+	if (status == KITH_OK && s->dist_out) {
+		path = s->dist_path;
+		status = kith_vecs_finish(s->dist_out);
+		s->dist_out = NULL;
+		if (status != KITH_OK && s->ids_path)
+			take_back(s->ids_path);
+	}
+	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NOTHING_WRITTEN);
+}
+
+static int print_report_json(const struct search_index *s)
+{
+	double nq = (double)s->inputs[0].info.n;
+	json_t *recalls = s->truth_path ? json_object() : json_null(), *outputs = json_object();
+	for (int l = 0; l < s->levels; l++) {
+		char name[32];
+		snprintf(name, sizeof name, "%" PRId64, s->level[l]);
+		json_object_set_new(recalls, name, json_real(s->hits[l] / nq));
+	}
+	if (s->ids_path)
+		json_object_set_new(outputs, "ids", json_text(s->ids_path));
+	if (s->dist_path)
+		json_object_set_new(outputs, "distances", json_text(s->dist_path));
+	return print_json(json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:f, s:f, s:o, s:f, "
+	                            "s:f, s:o, s:i, s:s, s:I, s:o}",
+	    "file", json_text(s->index_path), "index", kith_index_describe(s->index), "metric",
+	    kith_metric_name(kith_index_metric(s->index)), "n", (json_int_t)kith_index_size(s->index), "dim",
+	    (json_int_t)kith_index_dim(s->index), "nq", (json_int_t)s->inputs[0].info.n, "k",
+	    (json_int_t)s->k, "query", input_json(&s->inputs[0]), "settings", settings_json(s->settings),
+	    "calls", (json_int_t)s->calls, "open_seconds", s->open_seconds, "seconds", s->seconds, "qps",
+	    json_finite(nq / s->seconds), "seconds_per_call", s->seconds / (double)s->calls,
+	    "pairs_per_query", (double)s->stats.pairs / nq, "recall", recalls, "threads",
+	    threads_used(s->threads), "isa", kith_isa(), "peak_rss_bytes", (json_int_t)peak_memory(),
+	    "outputs", outputs));
+}
+
+static void print_report(const struct search_index *s)
+{
+	double nq = (double)s->inputs[0].info.n;
+	char rate[40], memory[40], pairs[40], call[40];
+	format_si(nq / s->seconds, rate, sizeof rate);
+	format_si((double)peak_memory(), memory, sizeof memory);
+	format_si((double)s->stats.pairs / nq, pairs, sizeof pairs);
+	snprintf(call, sizeof call, "%.3f", 1e3 * s->seconds / (double)s->calls);
+	printf("index    %s: %s, metric %s, %" PRId64 " x %" PRId64 ", opened in %.3f s\n", s->index_path,
+	    kith_index_describe(s->index), kith_metric_name(kith_index_metric(s->index)),
+	    kith_index_size(s->index), kith_index_dim(s->index), s->open_seconds);
+	printf("queries  %s: %" PRId64 " x %" PRId64 " %s\n", s->inputs[0].path, s->inputs[0].info.n,
+	    s->inputs[0].info.dim, kith_type_name(s->inputs[0].info.type));
+	printf("search   k = %" PRId64, s->k);
+	for (const struct setting *o = s->settings; o->name; o++)
+		if (o->given)
+			printf(", %s = %.9g", o->name, o->value);
+	printf(", %d threads, %s\n", threads_used(s->threads), kith_isa());
+	printf("result   %.3f s, %squeries/s, %s ms per call of %" PRId64 ", %svectors per query\n",
+	    s->seconds, rate, call,
+	    s->batch && s->batch < s->inputs[0].info.n ? s->batch : s->inputs[0].info.n, pairs);
+	for (int l = 0; l < s->levels; l++)
+		printf("recall   @%-6" PRId64 " %.4f\n", s->level[l], s->hits[l] / nq);
+	printf("memory   peak %sB\n", memory);
+	if (s->ids_path)
+		printf("wrote    %s (ids)\n", s->ids_path);
+	if (s->dist_path)
+		printf("wrote    %s (distances)\n", s->dist_path);
+}
+
+static void release(struct search_index *s)
+{
+	kith_vecs_abandon(s->ids_out);
+	kith_vecs_abandon(s->dist_out);
+	kith_index_free(s->index);
+	input_close(&s->inputs[0]);
+	input_close(&s->inputs[1]);
+	free(s->q);
+	free(s->dist);
+	free(s->ids);
+	free(s->row);
+	free(s->truth);
+	free(s->a);
+	free(s->b);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	enum { LARGEST = 1 << 30 };
+	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
+	struct search_index s = {.k = 10,
+	    .settings = {
+	        [SET_NPROBE] = {.name = "nprobe", .min = 1, .max = LARGEST, .whole = true},
+	        [SET_MAX_CODES] = {.name = "max_codes", .min = 1, .max = LARGEST, .whole = true},
+	        [SET_K_FACTOR] = {.name = "k_factor", .min = 1, .max = LARGEST},
+	    }};
+	int code = parse(&s, &cli);
+	/* Help was shown: there is nothing to do. */
+	if (code != EXIT_OK || !cli.operands)
+		return code;
+	code = open_files(&s, &cli);
+	if (code == EXIT_OK)
+		code = search_all(&s);
+	if (code == EXIT_OK)
+		code = finish_files(&s);
+	if (code == EXIT_OK && s.json)
+		code = print_report_json(&s);
+	else if (code == EXIT_OK)
+		print_report(&s);
+	release(&s);
+	return code;
+}
+
+const struct command command_search = {
+    .name = "search",
+    .operands = "INDEX QUERY",
+    .summary = "Search an index file, and measure speed and recall",
+    .notes = "INDEX comes from 'kith build'. Only the search itself is timed. --batch 1 measures\n"
+             "one query at a time. Recall at K is the share of the true K nearest among the K\n"
+             "found; 'kith knn' finds the true ones, 'kith eval' measures more. Output files\n"
+             "appear, complete, at the end; without --ids, --distances, --truth or --json the\n"
+             "first neighbours are shown.\n",
+    .example = "  kith search base.kith query.fvecs -k 10 --set nprobe=16 --truth truth.ivecs\n",
+    .options = options,
+    .min_operands = 2,
+    .max_operands = 2,
+    .run = run,
+};
