@@ -140,7 +140,7 @@ KITH_API kith_status kith_index_add(
 KITH_API kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, const void *x,
     const int64_t *ids, const kith_add_options *options);
 
-/* Replace the vectors of ids [n] (distinct, all present) by x [n × dim].
+/* Replace the vectors of ids [n] (all present; of a repeated id the last counts) by x [n × dim].
  * Errors: as add, and NOTFOUND (an id is not in the index). */
 KITH_API kith_status kith_index_update(kith_index *index, int64_t n, const float *x, const int64_t *ids);
 KITH_API kith_status kith_index_update_as(
@@ -150,7 +150,7 @@ KITH_API kith_status kith_index_update_as(
  * is kept. Errors: INVALID (NULL filter), NOMEM. Cost: O(size · dim). */
 KITH_API kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64_t *removed);
 
-/* Make room for n vectors in all, so that adding them allocates nothing. Errors: INVALID, NOMEM. */
+/* Make room for n vectors in all, so that adding them grows nothing. Errors: INVALID, NOMEM. */
 KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);
 
 /* Find the k nearest stored vectors of each query.

@@ -13,6 +13,7 @@
 #include "lib/structure/structure.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct meta {
@@ -36,6 +37,13 @@ void index_write(const kith_index *index, struct blob_writer *w)
 	structure_save(index, w);
 }
 
+/* Shards are made before they are read: no more of them than there are sections. */
+static bool believable(const char *spec, const struct blob_reader *r)
+{
+	const char *shards = strstr(spec, "Shards");
+	return !shards || strtoull(shards + strlen("Shards"), NULL, 10) <= r->sections;
+}
+
 /* The empty index that meta describes. */
 static kith_status make(kith_index **out, const struct meta *meta, struct blob_reader *r)
 {
@@ -43,6 +51,8 @@ static kith_status make(kith_index **out, const struct meta *meta, struct blob_r
 		return blob_fail(r, "META", "holds a text without an end");
 	if (check_dim(meta->dim) || check_metric((kith_metric)meta->metric))
 		return blob_fail(r, "META", "has dimension %u, metric %u", meta->dim, meta->metric);
+	if (!believable(meta->spec, r))
+		return blob_fail(r, "META", "describes more than there is: '%s'", meta->spec);
 	kith_status status = spec_build(out, meta->dim, (kith_metric)meta->metric, meta->spec);
 	if (status == KITH_NOMEM)
 		return status;

@@ -100,6 +100,9 @@ void blob_section(struct blob_writer *w, const char *tag)
 	size_t bytes = (w->sections + 1) * sizeof(struct blob_entry);
 	if (!w->status && !buffer_reserve(&w->table, bytes, 8))
 		w->status = fail_nomem("the table of sections", bytes);
+	if (!w->status && w->sections == BLOB_MAX_SECTIONS)
+		w->status = fail(KITH_UNSUPPORTED,
+		    "an index of so many parts cannot be saved: more than %d sections", BLOB_MAX_SECTIONS);
 	if (w->status)
 		return;
 	struct blob_entry *entry = &table_of(w)[w->sections++];

@@ -11,7 +11,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "blobs are written as they lie in memory");
 
 #define BLOB_ENDIAN UINT32_C(0x01020304)
-enum { BLOB_ALIGN = 64 };
+enum { BLOB_ALIGN = 64, BLOB_MAX_SECTIONS = 16384 };
 
 struct blob_header {
 	char magic[8];

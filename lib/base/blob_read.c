@@ -124,9 +124,6 @@ static kith_status check_table(const struct blob_reader *r, uint64_t table)
 	return at == table ? KITH_OK : fail_blob(r, KITH_FORMAT, "its table of sections is incomplete");
 }
 
-/* Sections there may be: every node has a dozen at most, and specs are short. */
-enum { MAX_SECTIONS = 4096 };
-
 kith_status blob_reader_begin(struct blob_reader *r, struct blob_source source, bool verify)
 {
 	struct blob_trailer trailer;
@@ -136,7 +133,7 @@ kith_status blob_reader_begin(struct blob_reader *r, struct blob_source source, 
 		status = read_trailer(r, &trailer);
 	if (status)
 		return status;
-	if (trailer.sections > MAX_SECTIONS)
+	if (trailer.sections > BLOB_MAX_SECTIONS)
 		return fail_blob(r, KITH_FORMAT, "has too many sections");
 	size_t bytes = (size_t)trailer.sections * sizeof *r->table;
 	r->table = mem_alloc(bytes, 1);

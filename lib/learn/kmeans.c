@@ -106,14 +106,15 @@ static void end(struct kmeans *m)
 	mem_free(m->keys);
 }
 
+/* Distances to compute at most. */
 static int64_t count_steps(const struct kmeans *m)
 {
-	int64_t pass = m->l.points.n * m->l.k, one = m->options->iterations * pass;
-	if (m->two_levels)
-		one = levels_steps(&m->l, m->options);
+	double k = (double)m->l.k, pass = (double)m->l.points.n * k;
+	double one = m->two_levels ? levels_steps(&m->l, m->options) : m->options->iterations * pass;
 	if (m->options->restarts > 1)
 		one += pass;
-	return m->options->restarts * one + (m->wants_labels ? m->all.n * m->l.k : pass);
+	double all = m->options->restarts * one + (m->wants_labels ? (double)m->all.n * k : pass);
+	return all < 9e18 ? (int64_t)all : INT64_MAX;
 }
 
 /* One start; it becomes the best if it is. */
@@ -121,7 +122,7 @@ static kith_status run_start(struct kmeans *m, int start, const float *given)
 {
 	struct lloyd *l = &m->l;
 	size_t bytes = (size_t)l->k * (size_t)l->points.dim * sizeof(float);
-	double objective, *objectives = m->objectives + m->options->iterations;
+	double objective = NAN, *objectives = m->objectives + m->options->iterations;
 	struct random random = random_begin(m->options->seed, (uint64_t)start + 1);
 	if (m->options->init == KITH_KMEANS_GIVEN)
 		memcpy(l->centroids, given, bytes);
@@ -171,6 +172,29 @@ static kith_status run(struct kmeans *m, const float *given)
 	return status && status != KITH_CANCELLED ? status : told;
 }
 
+/* What the caller asked for. */
+static void hand_out(const struct kmeans *m, float *centroids, int32_t *labels, double *objective)
+{
+	const struct lloyd *l = &m->l;
+	const int32_t *found = m->labels ? m->labels : l->labels;
+	memcpy(centroids, m->best, (size_t)l->k * (size_t)l->points.dim * sizeof *centroids);
+	for (int64_t i = 0; labels && i < m->all.n; i++)
+		labels[i] = found[i];
+	if (objective)
+		*objective = m->objective;
+	for (int t = 0; m->options->objectives && t < m->options->iterations; t++)
+		m->options->objectives[t] = m->objectives[t];
+}
+
+/* No points and so no centroids, which is allowed where fewer are. */
+static void hand_out_nothing(const kith_kmeans_options *options, double *objective)
+{
+	if (objective)
+		*objective = 0;
+	for (int t = 0; options->objectives && t < options->iterations; t++)
+		options->objectives[t] = NAN;
+}
+
 kith_status kmeans_run(int64_t dim, int64_t n, const float *x, int64_t k, float *centroids, int32_t *labels,
     int64_t *found, double *objective, const kith_kmeans_options *options)
 {
@@ -184,22 +208,17 @@ kith_status kmeans_run(int64_t dim, int64_t n, const float *x, int64_t k, float 
 	bool many = options->hierarchical > 0 || (options->hierarchical < 0 && k >= HIERARCHICAL_FROM);
 	m.two_levels = many && options->init != KITH_KMEANS_GIVEN && m.l.k > 1;
 	kith_status status = KITH_OK;
-	if (m.l.k > 0)
+	if (n == 0) {
+		hand_out_nothing(options, objective);
+	} else {
 		status = begin(&m);
-	if (status == KITH_OK && m.l.k > 0)
-		status = run(&m, centroids);
-	if (status == KITH_OK) {
-		if (m.l.k > 0)
-			memcpy(centroids, m.best, (size_t)m.l.k * (size_t)dim * sizeof *centroids);
-		if (labels && n > 0)
-			memcpy(labels, m.labels ? m.labels : m.l.labels, (size_t)n * sizeof *labels);
-		if (found)
-			*found = m.l.k;
-		if (objective)
-			*objective = m.objective;
-		for (int t = 0; options->objectives && t < options->iterations; t++)
-			options->objectives[t] = m.l.k > 0 ? m.objectives[t] : NAN;
+		if (status == KITH_OK)
+			status = run(&m, centroids);
+		if (status == KITH_OK)
+			hand_out(&m, centroids, labels, objective);
+		end(&m);
 	}
-	end(&m);
+	if (status == KITH_OK && found)
+		*found = m.l.k;
 	return status;
 }

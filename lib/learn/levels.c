@@ -59,11 +59,11 @@ static int64_t fine_step(const struct lloyd *l, const kith_kmeans_options *optio
 	return options->iterations * (l->k / coarse_count(l->k));
 }
 
-int64_t levels_steps(const struct lloyd *l, const kith_kmeans_options *options)
+double levels_steps(const struct lloyd *l, const kith_kmeans_options *options)
 {
-	int64_t coarse = coarse_count(l->k);
-	return options->iterations * coarse_points(l) * coarse + l->points.n * coarse +
-	       l->points.n * fine_step(l, options) + polish_count(options) * l->points.n * l->k;
+	double n = (double)l->points.n, k = (double)l->k, coarse = (double)coarse_count(l->k);
+	return options->iterations * (double)coarse_points(l) * coarse + n * coarse +
+	       n * (double)fine_step(l, options) + polish_count(options) * n * k;
 }
 
 /* Rows `chosen` of the points, and their weights. */

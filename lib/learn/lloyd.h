@@ -84,6 +84,6 @@ kith_status levels_run(
     struct lloyd *l, const kith_kmeans_options *options, struct random random, double *objectives);
 
 /* Steps of progress that levels_run takes. */
-int64_t levels_steps(const struct lloyd *l, const kith_kmeans_options *options);
+double levels_steps(const struct lloyd *l, const kith_kmeans_options *options);
 
 #endif

@@ -15,7 +15,7 @@
 
 /* Training vectors per dimension, at most: what the axes that are kept lose by it is a fraction of a percent
  * of the variance that is dropped. */
-enum { POINTS_PER_DIM = 256 };
+enum { POINTS_PER_DIM = 256, LEAST_POINTS = 65536 };
 
 /* A variance this far below the largest is the rounding of floats. */
 static const double LEAST_VARIANCE = 1e-12;
@@ -89,7 +89,8 @@ kith_status pca_learn(
 {
 	struct sample sample;
 	struct work w;
-	kith_status status = sample_init(&sample, rows, POINTS_PER_DIM * rows->dim, pca->seed, pca->centred);
+	int64_t most = POINTS_PER_DIM * rows->dim > LEAST_POINTS ? POINTS_PER_DIM * rows->dim : LEAST_POINTS;
+	kith_status status = sample_init(&sample, rows, most, pca->seed, pca->centred);
 	if (status)
 		return status;
 	if (!work_init(&w, rows->dim, pca->out))

@@ -105,6 +105,7 @@ void tile_prepare(struct task *t, enum tile_kind kind)
 	struct tile *tile = t->scratch->tile;
 	bool integers = kind == TILE_I8 || kind == TILE_BYTES;
 	tile->kind = kind;
+	tile->stale = false;
 	tile->mean = kind == TILE_UPPER || kind == TILE_BYTES ? NULL : s->mean;
 	tile->shift = kind == TILE_I8 ? s->query_shift : 0;
 	if (kind == TILE_BYTES && s->base.kind == ROWS_U8)

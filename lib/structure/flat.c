@@ -2,6 +2,7 @@
  * and keeps the order. */
 #include "lib/structure/structure.h"
 
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/search/filter.h"
 #include "lib/search/search.h"
@@ -44,19 +45,8 @@ static kith_status flat_train(kith_index *index, int64_t n, const float *x, cons
 	if (flat->codes.n > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
-	if (n < 1)
-		return fail(KITH_INVALID, "n is 0 training vectors; '%s' needs some", index->spec);
-	/* Under cosine a copy at unit length is learnt from, of no more vectors than that is worth. */
-	enum { MOST = 262144 };
-	int64_t count;
-	float *owned;
-	const float *some =
-	    training_sample(index, n, x, index->metric == KITH_COSINE ? MOST : n, &count, &owned);
-	if (!some)
-		return fail(KITH_NOMEM, "no memory for a training sample");
-	kith_status status = flat->codec->ops->train(flat->codec, count, some, options);
+	kith_status status = train_whole(index, flat->codec, n, x, options);
 	index->trained = flat->codec->trained;
-	mem_free(owned);
 	return status;
 }
 
@@ -68,22 +58,40 @@ static float *new_scratch(const kith_index *index)
 	return scratch;
 }
 
+/* Write vectors behind the last one, chunk by chunk, until done or cancelled. */
+static kith_status append_chunks(struct flat *flat, kith_type type, int64_t n, const void *x, float *scratch,
+    const kith_add_options *options)
+{
+	enum { CHUNK = 4096 };
+	struct progress progress;
+	size_t row = (size_t)flat->base.dim * kith_type_size(type);
+	progress_begin(&progress, options->progress, options->progress_data, "add", n);
+	for (int64_t i = 0, count; i < n && !progress_cancelled(&progress); i += count) {
+		count = n - i < CHUNK ? n - i : CHUNK;
+		codes_append(&flat->codes, type, count, (const char *)x + (size_t)i * row, scratch);
+		progress_add(&progress, count);
+	}
+	return progress_end(&progress);
+}
+
 static kith_status flat_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
     const kith_add_options *options)
 {
-	(void)options;
 	struct flat *flat = flat_of(index);
-	if (n > IDS_MAX - flat->codes.n)
+	int64_t before = flat->codes.n;
+	if (n > IDS_MAX - before)
 		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
 		    (long long)IDS_MAX);
 	float *scratch = new_scratch(index);
 	if (!scratch)
 		return KITH_NOMEM;
-	kith_status status = codes_reserve(&flat->codes, flat->codes.n + n, 4);
+	kith_status status = codes_reserve(&flat->codes, before + n, 4);
+	if (status == KITH_OK)
+		status = append_chunks(flat, type, n, x, scratch, options);
 	if (status == KITH_OK)
 		status = ids_append(&flat->ids, n, ids);
-	if (status == KITH_OK)
-		codes_append(&flat->codes, type, n, x, scratch);
+	if (status)
+		flat->codes.n = before;
 	mem_free(scratch);
 	return status;
 }

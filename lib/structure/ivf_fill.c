@@ -255,7 +255,7 @@ static void renumber_slots(struct ivf *ivf, const uint64_t *keep, uint32_t *numb
 	uint32_t next = 0;
 	for (int64_t slot = 0; slot < ivf->ids.n; slot++) {
 		number[slot] = next;
-		next += keep[slot / 64] >> (slot % 64) & 1;
+		next += (uint32_t)(keep[slot / 64] >> (slot % 64) & 1);
 	}
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
 		struct list *list = &ivf->lists[l];

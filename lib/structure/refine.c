@@ -79,7 +79,7 @@ static kith_status train_both(
 	kith_status status = codec_clone(&trained, refine->codec);
 	if (status)
 		return status;
-	status = trained->ops->train(trained, n, x, options);
+	status = train_whole(&refine->base, trained, n, x, options);
 	if (status == KITH_OK)
 		status = refine->child->ops->train(refine->child, n, x, options);
 	if (status) {

@@ -67,6 +67,11 @@ kith_status structure_load_child(kith_index *child, struct blob_reader *r);
 const float *training_sample(
     const kith_index *index, int64_t n, const float *x, int64_t most, int64_t *count, float **owned);
 
+/* Train a codec that is to keep whole vectors (no residuals), as the index will see them. INVALID (n < 1),
+ * and the codec's errors. */
+kith_status train_whole(
+    const kith_index *index, struct codec *codec, int64_t n, const float *x, const kith_add_options *options);
+
 /* flat.c: all vectors, one after another. Takes the codec if it succeeds. */
 kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec);
 

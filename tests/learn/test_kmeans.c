@@ -155,10 +155,10 @@ static void check_same(int64_t dim, int64_t n, const float *x, int64_t k, kith_k
 			OK(kith_set_isa(isas.name[i]));
 			options.threads = t == 0 ? 1 : t == 1 ? 2 : 5;
 			struct result r = run(dim, n, x, k, options);
-			REQUIRE(!memcmp(r.centroids, first.centroids, (size_t)(k * dim) * sizeof(float)));
-			REQUIRE(!memcmp(r.labels, first.labels, (size_t)n * sizeof(int32_t)));
-			REQUIRE(!memcmp(&r.objective, &first.objective, sizeof r.objective));
-			REQUIRE(!memcmp(r.objectives, first.objectives, sizeof r.objectives));
+			REQUIRE(same_bits(r.centroids, first.centroids, (size_t)(k * dim) * sizeof(float)));
+			REQUIRE(same_bits(r.labels, first.labels, (size_t)n * sizeof(int32_t)));
+			REQUIRE(same_bits(&r.objective, &first.objective, sizeof r.objective));
+			REQUIRE(same_bits(r.objectives, first.objectives, sizeof r.objectives));
 			result_free(&r);
 		}
 	}

@@ -4,6 +4,14 @@
 
 #include "tests/support/support.h"
 
+#include <string.h>
+
+/* Floats and doubles bit by bit: +0 and −0 differ, NaN is NaN. */
+static inline bool same_bits(const void *a, const void *b, size_t bytes)
+{
+	return memcmp(a, b, bytes) == 0;
+}
+
 /* Options that run one iteration after the other to the end. */
 kith_kmeans_options plain_options(int iterations);
 

@@ -127,7 +127,7 @@ START_TEST(as_many_as_points)
 	OK(kith_kmeans(DIM, N, x, N, centroids, labels, &found, &objective, &options));
 	REQUIRE(found == N && objective == 0);
 	for (int i = 0; i < N; i++)
-		REQUIRE(!memcmp(centroids + labels[i] * DIM, x + i * DIM, DIM * sizeof *x));
+		REQUIRE(same_bits(centroids + labels[i] * DIM, x + i * DIM, DIM * sizeof *x));
 	free(x);
 }
 END_TEST
@@ -146,7 +146,7 @@ START_TEST(fewer_points)
 	OK(kith_kmeans(DIM, N, x, K, centroids, labels, &found, &objective, &options));
 	REQUIRE(found == N && objective == 0);
 	for (int i = 0; i < N; i++)
-		REQUIRE(!memcmp(centroids + labels[i] * DIM, x + i * DIM, DIM * sizeof *x));
+		REQUIRE(same_bits(centroids + labels[i] * DIM, x + i * DIM, DIM * sizeof *x));
 	OK(kith_kmeans(DIM, 0, NULL, K, centroids, labels, &found, &objective, &options));
 	REQUIRE(found == 0 && objective == 0);
 	free(x);
@@ -197,7 +197,7 @@ END_TEST
 START_TEST(sampled)
 {
 	const int64_t n = 5000, dim = 4, k = 10;
-	float *x = make_clumps(3, n, dim, k, 0.2f), a[40], b[40];
+	float *x = make_clumps(3, n, dim, k, 4), a[40], b[40];
 	int32_t *labels = make(n, sizeof *labels);
 	double all, few;
 	kith_kmeans_options options = plain_options(10);
@@ -206,12 +206,12 @@ START_TEST(sampled)
 	options.max_points = 20;
 	OK(kith_kmeans(dim, n, x, k, a, labels, NULL, &few, &options));
 	REQUIRE(fabs(few - distortion(dim, n, x, k, a)) <= 1e-6 * few);
-	REQUIRE(few < 1.5 * all);
+	REQUIRE(few < 1.3 * all);
 	OK(kith_kmeans(dim, n, x, k, b, NULL, NULL, NULL, &options));
-	REQUIRE(!memcmp(a, b, sizeof a));
+	REQUIRE(same_bits(a, b, sizeof a));
 	options.seed++;
 	OK(kith_kmeans(dim, n, x, k, b, NULL, NULL, NULL, &options));
-	REQUIRE(memcmp(a, b, sizeof a) != 0);
+	REQUIRE(!same_bits(a, b, sizeof a));
 	free(x);
 	free(labels);
 }

@@ -121,6 +121,21 @@ START_TEST(crowded)
 }
 END_TEST
 
+/* Rows so much alike that floats cannot tell them apart either. */
+START_TEST(nearly_equal)
+{
+	const int64_t k = 150, n = 400, dim = 24;
+	float *rows = make_gauss(1, k, dim), *x = make_gauss(2, n, dim);
+	for (int64_t i = 0; i < k * dim; i++)
+		rows[i] = 0.25f + rows[i] * 0x1p-22f;
+	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .threads = 2}, x, n, "nearly equal");
+	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .threads = 2, .ip = true}, x, n,
+	    "nearly equal");
+	free(rows);
+	free(x);
+}
+END_TEST
+
 /* Points of other kinds than floats, in rows of a stride. */
 START_TEST(other_rows)
 {
@@ -182,6 +197,7 @@ int main(void)
 	tcase_add_loop_test(cases, hard_data, 0, 2 * BYTES);
 	tcase_add_test(cases, many);
 	tcase_add_test(cases, crowded);
+	tcase_add_test(cases, nearly_equal);
 	tcase_add_test(cases, other_rows);
 	tcase_add_test(cases, no_memory);
 	suite_add_tcase(suite, cases);
