@@ -12,9 +12,8 @@
 
 enum { COMMANDS = 7 };
 
-static const struct command *const commands[COMMANDS] = {
-    &command_knn, &command_build, &command_search, &command_eval, &command_gen, &command_info,
-    &command_convert};
+static const struct command *const commands[COMMANDS] = {&command_knn, &command_build, &command_search,
+    &command_eval, &command_gen, &command_info, &command_convert};
 
 static const struct command *find_command(const char *name)
 {

@@ -43,7 +43,7 @@ typedef struct kith_search_options {
 } kith_search_options;
 #define KITH_SEARCH_OPTIONS                                                                                  \
 	{                                                                                                    \
-		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0                               \
+		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0                              \
 	}
 
 /* Options of training, adding and updating. */
@@ -96,19 +96,20 @@ KITH_API kith_status kith_index_new(kith_index **out, int64_t dim, kith_metric m
 KITH_API kith_status kith_index_wrap_transform(
     kith_index **out, kith_index *take_child, int64_t dim, kith_metric metric, const char *transform);
 
-/* Re-rank what an index finds: a new index of the same dimension and metric that keeps all vectors in a second,
- * finer codec ("Flat", "SQ8", …; see kith_index_new). A search asks the child for k · options->k_factor
- * candidates and ranks them by exact distances to the finer codes. A range search ranks those that the child
- * takes to be within the radius, so it misses what the child thinks too far.
+/* Re-rank what an index finds: a new index of the same dimension and metric that keeps all vectors in a
+ * second, finer codec ("Flat", "SQ8", …; see kith_index_new). A search asks the child for k ·
+ * options->k_factor candidates and ranks them by exact distances to the finer codes. A range search ranks
+ * those that the child takes to be within the radius, so it misses what the child thinks too far.
  *
  *   take_child  empty; belongs to the new index after success, to the caller after failure
  *
  * Errors: INVALID, UNSUPPORTED (codec), NOMEM. */
 KITH_API kith_status kith_index_wrap_refine(kith_index **out, kith_index *take_child, const char *codec);
 
-/* Make one index out of n >= 1 of the same dimension, metric and element type, whose ids differ. They may hold
- * vectors. What is added goes to the smallest; an id lives in one of them. kith_index_ids goes through them one
- * after another. Unlike other indexes, a removal or update that fails for memory may have been made in part.
+/* Make one index out of n >= 1 of the same dimension, metric and element type, whose ids differ. They may
+ * hold vectors. What is added goes to the smallest; an id lives in one of them. kith_index_ids goes through
+ * them one after another. Unlike other indexes, a removal or update that fails for memory may have been made
+ * in part.
  *
  *   take_children  [n] belong to the new index after success, to the caller after failure
  *

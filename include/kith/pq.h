@@ -26,8 +26,10 @@ typedef struct kith_pq kith_pq;
 KITH_API kith_status kith_pq_new(kith_pq **out, int64_t dim, int64_t M, int nbits);
 KITH_API void kith_pq_free(kith_pq *pq);
 
-/* Learn the codebooks from x [n × dim], n >= 2^nbits. options: for each of the M k-means runs; NULL:
- * defaults. Errors: INVALID (too few points, non-finite x), NOMEM, CANCELLED. */
+/* Learn the codebooks from x [n × dim], n >= 2^nbits. options: of each of the M k-means runs (NULL:
+ * defaults), which share the threads; objectives must be NULL, progress is told for all of them together
+ * (stage "codebooks"), KITH_KMEANS_GIVEN goes on from the present codebooks. On failure pq is unchanged.
+ * Errors: INVALID (too few points, non-finite x, bad options), NOMEM, CANCELLED. */
 KITH_API kith_status kith_pq_train(
     kith_pq *pq, int64_t n, const float *x, const kith_kmeans_options *options);
 

@@ -254,7 +254,7 @@ static kith_status add_transform(kith_index **index, const struct plan *plan, in
 
 kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const char *spec)
 {
-	struct words words;
+	struct words words = {.n = 0};
 	struct plan plan = {.words = &words, .metric = metric};
 	kith_index *index = NULL;
 	kith_status status = split_words(spec, &words);

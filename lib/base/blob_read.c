@@ -19,7 +19,8 @@ static kith_status fail_blob(const struct blob_reader *r, kith_status status, co
 	return fail(status, "%s: %s", r->source.name, text);
 }
 
-kith_status blob_fail(const struct blob_reader *r, const char *tag, const char *format, ...)
+/* In parentheses: the analyzer sees a macro of this name. */
+kith_status(blob_fail)(const struct blob_reader *r, const char *tag, const char *format, ...)
 {
 	char text[200], name[5] = {0};
 	va_list args;

@@ -40,7 +40,8 @@ kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
 	for (int p = 0; p < codes->codec->ops->planes; p++)
 		if (!buffer_reserve(&codes->plane[p], bytes, spare))
 			return fail_nomem("vectors", bytes);
-	if (codes->codec->ops->kind == ROWS_SPLIT && !buffer_reserve(&codes->bounds, codes_bounds_bytes(n), spare))
+	if (codes->codec->ops->kind == ROWS_SPLIT &&
+	    !buffer_reserve(&codes->bounds, codes_bounds_bytes(n), spare))
 		return fail_nomem("error bounds", codes_bounds_bytes(n));
 	return KITH_OK;
 }

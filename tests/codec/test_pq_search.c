@@ -51,6 +51,12 @@ static float *make_values(enum kind kind, uint64_t seed, int64_t n, bool query)
 	return x;
 }
 
+/* The same bits. */
+static bool same(const float *a, const float *b, int64_t n)
+{
+	return memcmp(a, b, (size_t)n * sizeof *a) == 0;
+}
+
 /* Codes of n vectors under codebooks that were drawn like them. */
 struct coded {
 	struct codec *codec;
@@ -254,12 +260,12 @@ START_TEST(replace_and_keep)
 	codes_keep(&c.codes, keep);
 	for (int64_t i = 0, at = 0; i < N; i++) {
 		codes_read(&copy.codes, i, x);
-		REQUIRE(!memcmp(x, c.x + i * DIM, sizeof x));
+		REQUIRE(same(x, c.x + i * DIM, DIM));
 		if (i % 3 == 0)
 			continue;
 		codes_read(&c.codes, at++, x);
 		int64_t from = i == N - 1 ? 0 : i;
-		REQUIRE((i == 7) == (memcmp(x, c.x + from * DIM, sizeof x) != 0));
+		REQUIRE(same(x, c.x + from * DIM, DIM) == (i != 7));
 	}
 	codes_free(&copy.codes);
 	codec_free(copy.codec);
@@ -311,8 +317,7 @@ static kith_status live(int64_t n, const float *x, const float *centroids)
 	if (status == KITH_OK)
 		status = codec->ops->train(codec, n, x, NULL);
 	/* What was there is still there. */
-	REQUIRE(status == KITH_OK || !codec->trained ||
-	        !memcmp(codec_pq(codec)->centroids, centroids, 6 * 16 * sizeof *centroids));
+	REQUIRE(status == KITH_OK || !codec->trained || same(codec_pq(codec)->centroids, centroids, 6 * 16));
 	if (status == KITH_OK)
 		status = codec_clone(&clone, codec);
 	codec_free(clone);
@@ -354,10 +359,10 @@ START_TEST(training)
 	OK(a->ops->train(a, N, x, NULL));
 	options.threads = 3;
 	OK(b->ops->train(b, N, x, &options));
-	REQUIRE(!memcmp(codec_pq(a)->centroids, codec_pq(b)->centroids, DIM * 64 * sizeof *x));
+	REQUIRE(same(codec_pq(a)->centroids, codec_pq(b)->centroids, DIM * 64));
 	options.seed = 5;
 	OK(b->ops->train(b, N, x, &options));
-	REQUIRE(memcmp(codec_pq(a)->centroids, codec_pq(b)->centroids, DIM * 64 * sizeof *x) != 0);
+	REQUIRE(!same(codec_pq(a)->centroids, codec_pq(b)->centroids, DIM * 64));
 	codec_free(a);
 	codec_free(b);
 	free(x);

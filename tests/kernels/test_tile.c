@@ -187,7 +187,7 @@ static void find_keys_i8(struct tile *t, const uint32_t *panel, const int8_t *q)
 					       q[(size_t)j * t->qstride + (size_t)(4 * i + b)];
 			double unit = t->qscale[j] * t->scale[r], term = unit * (float)sum;
 			t->key[j][r] = t->low[r] + term;
-			t->bound[j][r] = 0x1p-23 * (fabs(t->low[r]) + fabs(term));
+			t->bound[j][r] = 0x1p-23 * (fabs((double)t->low[r]) + fabs(term));
 		}
 }
 

@@ -232,7 +232,7 @@ START_TEST(on_disk)
 	for (int i = 0; i < 2; i++) {
 		OK(kith_index_save(index, path));
 		got = read_file(path);
-		REQUIRE(got.n == want.n && !memcmp(got.data, want.data, got.n));
+		REQUIRE(got.data && got.n == want.n && !memcmp(got.data, want.data, got.n));
 		free(got.data);
 		OK(kith_index_open(&opened, path, i ? KITH_VERIFY : 0));
 		same(index, opened);
