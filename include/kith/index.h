@@ -70,6 +70,8 @@ typedef struct kith_add_options {
  * Before it, transforms of the vectors, each with a comma (kith_index_wrap_transform says what they are):
  *           "PCA64", "PCAW64", "PCAR64", "PCAWR64", "OPQ16", "OPQ16_64", "RR64", "L2norm", "Pad128"
  * After it, ",RFlat" or ",Refine(SQ8)" (any codec): kith_index_wrap_refine, around transforms too
+ * In its place, kith's own: "Shards4(…)" is four of an index (kith_index_wrap_shards), "PCA64,(PQ16,RFlat)"
+ *           refines below the transform
  *
  * Errors: INVALID (dim, metric, a word of spec that is unknown or impossible: the message names it),
  * UNSUPPORTED (a word that kith does not build yet), NOMEM. */
@@ -108,8 +110,8 @@ KITH_API kith_status kith_index_wrap_refine(kith_index **out, kith_index *take_c
 
 /* Make one index out of n >= 1 of the same dimension, metric and element type, whose ids differ. They may
  * hold vectors. What is added goes to the smallest; an id lives in one of them. kith_index_ids goes through
- * them one after another. Unlike other indexes, a removal or update that fails for memory may have been made
- * in part.
+ * them one after another. Unlike other indexes, a change that fails for memory may have been made in part: a
+ * removal or an update as far as it went (it can be repeated), an add if no memory was left to take it back.
  *
  *   take_children  [n] belong to the new index after success, to the caller after failure
  *

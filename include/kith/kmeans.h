@@ -13,10 +13,9 @@ extern "C" {
 #endif
 
 typedef enum kith_kmeans_init {
-	KITH_KMEANS_RANDOM = 0, /* k distinct points */
-	KITH_KMEANS_PLUSPLUS =
-	    1,                /* k-means++ (Arthur & Vassilvitskii 2007), over a sample of 16 · k points */
-	KITH_KMEANS_GIVEN = 2 /* what `centroids` holds at the call */
+	KITH_KMEANS_RANDOM = 0,   /* k distinct points */
+	KITH_KMEANS_PLUSPLUS = 1, /* k-means++ (Arthur & Vassilvitskii 2007), on 16 · k points at most */
+	KITH_KMEANS_GIVEN = 2     /* what `centroids` holds at the call */
 } kith_kmeans_init;
 
 /* Start from KITH_KMEANS_OPTIONS. */

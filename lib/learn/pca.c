@@ -21,12 +21,12 @@ enum { POINTS_PER_DIM = 256, LEAST_POINTS = 65536 };
 static const double LEAST_VARIANCE = 1e-12;
 
 struct work {
-	double *values;  /* [in] */
-	double *axes;    /* [in × in]; of which `out` rows become the map */
-	double *back;    /* [out × in], the way back, transposed */
-	double *turn;    /* [out × out] */
-	double *turned;  /* [out × in] */
-	double *inverse; /* [in × out] */
+	double *values;               /* [in] */
+	double *axes;                 /* [in × in]; of which `out` rows become the map */
+	double *back;                 /* [out × in], the way back, transposed */
+	double *turn;                 /* [out × out] */
+	double *turned, *turned_back; /* [out × in] */
+	double *inverse;              /* [in × out] */
 };
 
 static bool work_init(struct work *w, int64_t in, int64_t out)
@@ -37,8 +37,9 @@ static bool work_init(struct work *w, int64_t in, int64_t out)
 	w->back = mem_alloc(wide, sizeof *w->back);
 	w->turn = mem_alloc((size_t)out * (size_t)out, sizeof *w->turn);
 	w->turned = mem_alloc(wide, sizeof *w->turned);
+	w->turned_back = mem_alloc(wide, sizeof *w->turned_back);
 	w->inverse = mem_alloc(wide, sizeof *w->inverse);
-	return w->values && w->axes && w->back && w->turn && w->turned && w->inverse;
+	return w->values && w->axes && w->back && w->turn && w->turned && w->turned_back && w->inverse;
 }
 
 static void work_free(struct work *w)
@@ -48,6 +49,7 @@ static void work_free(struct work *w)
 	mem_free(w->back);
 	mem_free(w->turn);
 	mem_free(w->turned);
+	mem_free(w->turned_back);
 	mem_free(w->inverse);
 }
 
@@ -64,7 +66,7 @@ static kith_status make_maps(const struct pca *pca, const struct sample *sample,
     struct linear *there, struct linear *back)
 {
 	int64_t in = sample->dim, out = pca->out;
-	const double *map = w->axes, *inverse = w->back;
+	const double *map = w->axes, *back_rows = w->back;
 	for (int64_t i = 0; i < out * in; i++)
 		w->back[i] = w->axes[i];
 	for (int64_t i = 0; pca->whiten && i < out; i++)
@@ -74,13 +76,12 @@ static kith_status make_maps(const struct pca *pca, const struct sample *sample,
 		if (status)
 			return status;
 		/* (R S V)⁻¹ = Vᵀ S⁻¹ Rᵀ is the transpose of R (S⁻¹ V). */
-		matrix_multiply(out, out, in, w->turn, w->back, pca->threads, w->turned);
-		matrix_transpose(out, in, w->turned, w->inverse);
 		matrix_multiply(out, out, in, w->turn, w->axes, pca->threads, w->turned);
+		matrix_multiply(out, out, in, w->turn, w->back, pca->threads, w->turned_back);
 		map = w->turned;
-	} else {
-		matrix_transpose(out, in, inverse, w->inverse);
+		back_rows = w->turned_back;
 	}
+	matrix_transpose(out, in, back_rows, w->inverse);
 	return linear_init_both(there, back, in, out, map, w->inverse, sample->mean);
 }
 
