@@ -122,7 +122,7 @@ static void score_rows(struct task *t, struct scan *scans, int64_t row, int64_t 
 {
 	enum { TOGETHER = 8 };
 	const struct search *s = t->s;
-	int64_t step = t->nq > 1 && t->base->kind != ROWS_CODE ? TOGETHER : n;
+	int64_t step = t->nq > 1 && t->base->kind != ROWS_CODE ? TOGETHER * (t->nq < 6 ? 1 : 2) : n;
 	for (int64_t first = 0; first < n; first += step) {
 		const char *rows = rows_at(t->base, row + first);
 		int64_t count = n - first < step ? n - first : step;
