@@ -80,6 +80,34 @@ START_TEST(add_refuses)
 }
 END_TEST
 
+static int stop_at_once(void *data, const char *stage, int64_t done, int64_t total)
+{
+	(void)data;
+	REQUIRE(strcmp(stage, "add") == 0 && done >= 0 && done <= total);
+	return 1;
+}
+
+/* A cancelled add leaves the index as it was, and usable. */
+START_TEST(add_cancelled)
+{
+	enum { FIRST = 70, MORE = 9000, D = 3 };
+	float *x = make_gauss(11, FIRST + MORE, D), dist;
+	int64_t id;
+	kith_index *index = make_index(D, KITH_L2, "Flat", FIRST, x);
+	kith_add_options options = KITH_ADD_OPTIONS;
+	options.progress = stop_at_once;
+	FAILS(kith_index_add(index, MORE, x + FIRST * D, NULL, &options), KITH_CANCELLED, "cancel");
+	REQUIRE(kith_index_size(index) == FIRST);
+	OK(kith_index_search(index, 1, x + (FIRST + 5) * D, 1, &dist, &id, NULL));
+	REQUIRE(id < FIRST && dist > 0);
+	OK(kith_index_add(index, MORE, x + FIRST * D, NULL, NULL));
+	OK(kith_index_search(index, 1, x + (FIRST + 5) * D, 1, &dist, &id, NULL));
+	REQUIRE(id == FIRST + 5 && dist == 0);
+	kith_index_free(index);
+	free(x);
+}
+END_TEST
+
 START_TEST(largest_ids)
 {
 	static const float x[3] = {1, 2, 3};
@@ -475,6 +503,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, add_ids);
 	tcase_add_test(t, add_refuses);
+	tcase_add_test(t, add_cancelled);
 	tcase_add_test(t, largest_ids);
 	tcase_add_test(t, add_types);
 	tcase_add_test(t, update);
