@@ -153,12 +153,10 @@ static void list_task(void *arg, int64_t number, int worker)
 	atomic_fetch_add(&s->exact, t.exact);
 }
 
-static void prepare_task(void *arg, int64_t chunk, int worker)
+/* Empty pools, and the queries in tile form, for the whole batch. */
+static void prepare(struct batch *b)
 {
-	(void)worker;
-	struct batch *b = arg;
 	struct task t = {.s = b->s, .scratch = &b->all, .q0 = b->q0, .nq = b->nq, .pools = b->all.pools};
-	(void)chunk;
 	task_begin_pools(&t);
 	tile_prepare(&t, b->s->kind);
 	block_fill(&t);
@@ -180,12 +178,13 @@ static void verify_task(void *arg, int64_t chunk, int worker)
 static void run_lists(struct batch *b)
 {
 	int64_t nlist = b->s->lists->n;
-	prepare_task(b, 0, 0);
+	prepare(b);
 	invert(b, 0, 1);
 	threads_run(b->threads, nlist, list_task, b);
-	invert(b, 1, b->nprobe);
-	if (b->nprobe > 1)
+	if (b->nprobe > 1) {
+		invert(b, 1, b->nprobe);
 		threads_run(b->threads, nlist, list_task, b);
+	}
 	threads_run(b->threads, (b->nq + VERIFY_CHUNK - 1) / VERIFY_CHUNK, verify_task, b);
 }
 
