@@ -4,6 +4,7 @@
 
 #include "lib/api/check.h"
 #include "lib/api/spec.h"
+#include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/search/sink.h"
 #include "lib/structure/structure.h"
@@ -135,6 +136,66 @@ kith_status kith_index_reserve(kith_index *index, int64_t n)
 	if (n < 0)
 		return fail(KITH_INVALID, "n is %lld; it cannot be negative", (long long)n);
 	return index->ops->reserve(index, n);
+}
+
+/* The ids of an index, each plus shift; NULL on failure. */
+static int64_t *shifted_ids(const kith_index *index, int64_t shift, kith_status *status)
+{
+	int64_t n = index->ops->size(index), *ids = mem_alloc((size_t)n, sizeof *ids);
+	*status = ids ? KITH_OK : fail_nomem("ids", (size_t)n * sizeof *ids);
+	for (int64_t i = 0; *status == KITH_OK && i < n; i++) {
+		int64_t id = index->ops->id_at(index, i);
+		if (__builtin_add_overflow(id, shift, &ids[i]) || ids[i] < 0 || ids[i] == INT64_MAX)
+			*status = fail(KITH_INVALID, "shift is %lld, which moves id %lld out of 0 … 2^63 − 2",
+			    (long long)shift, (long long)id);
+	}
+	if (*status == KITH_OK)
+		return ids;
+	mem_free(ids);
+	return NULL;
+}
+
+kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift)
+{
+	if (!into || !from)
+		return fail(KITH_INVALID, "%s is NULL", into ? "from" : "into");
+	if (into == from)
+		return fail(KITH_INVALID, "into and from are the same index");
+	if (into->dim != from->dim || into->metric != from->metric)
+		return fail(KITH_INVALID, "from has dimension %lld, metric %s; into has %lld, %s",
+		    (long long)from->dim, kith_metric_name(from->metric), (long long)into->dim,
+		    kith_metric_name(into->metric));
+	if (!into->trained || !from->trained)
+		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is merged", into->spec);
+	kith_status status;
+	int64_t *ids = shifted_ids(from, shift, &status);
+	if (status == KITH_OK)
+		status = structure_merge(into, from, ids);
+	mem_free(ids);
+	return status;
+}
+
+kith_status kith_index_lists(const kith_index *index, kith_lists_info *info)
+{
+	if (!index || !info)
+		return fail(KITH_INVALID, "%s is NULL", index ? "info" : "index");
+	if (info->size != sizeof *info)
+		return fail(KITH_INVALID, "info->size is %zu; set it to sizeof", info->size);
+	struct list_count count = {.shortest = INT64_MAX};
+	if (index->ops->count_lists)
+		index->ops->count_lists(index, &count);
+	if (count.lists == 0)
+		return fail(KITH_UNSUPPORTED, "index '%s' has no inverted lists%s", index->spec,
+		    index->trained ? "" : " before it is trained");
+	double n = (double)count.vectors;
+	*info = (kith_lists_info){.size = sizeof *info,
+	    .lists = count.lists,
+	    .empty = count.empty,
+	    .shortest = count.shortest,
+	    .longest = count.longest,
+	    .mean = n / (double)count.lists,
+	    .imbalance = n > 0 ? (double)count.lists * count.squares / (n * n) : 1};
+	return KITH_OK;
 }
 
 static struct rows query_rows(const kith_index *index, kith_type type, int64_t nq, const void *q)

@@ -152,6 +152,15 @@ size_t linear_memory(const struct linear *map)
 	return map->panels ? rows * ((size_t)map->in + 1) * sizeof *map->panels : 0;
 }
 
+bool linear_same(const struct linear *a, const struct linear *b)
+{
+	size_t rows = (size_t)(panels_of(a->out) * TILE_ROWS);
+	if (a->in != b->in || a->out != b->out || !a->panels != !b->panels)
+		return false;
+	return !a->panels || (memcmp(a->panels, b->panels, rows * (size_t)a->in * sizeof *a->panels) == 0 &&
+	                         memcmp(a->shift, b->shift, rows * sizeof *a->shift) == 0);
+}
+
 void linear_free(struct linear *map)
 {
 	mem_free(map->panels);

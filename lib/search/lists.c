@@ -241,6 +241,14 @@ static kith_status run(struct search *s, const int32_t *probes, int64_t nprobe, 
 	return status ? status : (kith_status)atomic_load(&s->status);
 }
 
+static int64_t count_probes(const int32_t *probes, int64_t n)
+{
+	int64_t count = 0;
+	for (int64_t i = 0; i < n; i++)
+		count += probes[i] >= 0;
+	return count;
+}
+
 kith_status search_lists(const struct rows *base, const struct lists *lists, const struct rows *query,
     bool ip, const int32_t *probes, int64_t nprobe, struct sink *sink, const kith_search_options *options)
 {
@@ -264,10 +272,7 @@ kith_status search_lists(const struct rows *base, const struct lists *lists, con
 	kith_status status = run(&s, probes, nprobe, threads, by_list);
 	kith_status told = progress_end(&s.progress);
 	mem_free(s.mean);
-	if (options && options->stats) {
-		options->stats->pairs += s.pairs;
-		options->stats->exact += s.exact;
-	}
+	search_count(options, s.pairs, s.exact, count_probes(probes, query->n * nprobe));
 	if (status == KITH_NOMEM)
 		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)query->n);
 	return status && status != KITH_CANCELLED ? status : told;

@@ -23,6 +23,18 @@ enum {
 	SERIAL_WORK = 1 << 20,  /* multiplications below which threads cost more than they give */
 };
 
+void search_count(const kith_search_options *options, int64_t pairs, int64_t exact, int64_t lists)
+{
+	kith_search_stats *stats = options ? options->stats : NULL;
+	if (!stats)
+		return;
+	stats->pairs += pairs;
+	stats->exact += exact;
+	/* An older caller's has no such member. */
+	if (stats->size >= sizeof *stats)
+		stats->lists += lists;
+}
+
 void search_fail(struct search *s, kith_status status)
 {
 	int ok = KITH_OK;
@@ -267,9 +279,6 @@ kith_status search_exact(const struct rows *base, const struct rows *query, bool
 	search_setup(&s);
 	s.check = check && base->kind == ROWS_F32;
 	kith_status status = search_rows(&s, threads_resolve(options ? options->threads : 0), options);
-	if (options && options->stats) {
-		options->stats->pairs += s.pairs;
-		options->stats->exact += s.exact;
-	}
+	search_count(options, s.pairs, s.exact, 0);
 	return status;
 }

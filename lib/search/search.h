@@ -23,6 +23,10 @@
 kith_status search_exact(const struct rows *base, const struct rows *query, bool ip, bool check,
     struct sink *sink, const kith_search_options *options);
 
+/* Add to options->stats, if there are any: (query, vector) pairs that were looked at, those computed exactly,
+ * (query, list) pairs. */
+void search_count(const kith_search_options *options, int64_t pairs, int64_t exact, int64_t lists);
+
 /* ---- below this line: for the files of the engine only ---- */
 
 /* How the tile pass sees rows and queries. */

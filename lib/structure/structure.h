@@ -8,6 +8,12 @@
 #include "lib/search/rows.h"
 #include "lib/search/sink.h"
 
+/* Inverted lists, counted. */
+struct list_count {
+	int64_t lists, empty, vectors, shortest, longest;
+	double squares; /* of their lengths, summed */
+};
+
 /* Arguments were checked by the caller: n >= 0, pointers there where needed, queries finite; vectors by
  * check. */
 struct structure_ops {
@@ -20,6 +26,11 @@ struct structure_ops {
 	kith_status (*update)(kith_index *index, kith_type type, int64_t n, const void *x,
 	    const int64_t *ids); /* all present */
 	kith_status (*remove)(kith_index *index, const kith_filter *which, int64_t *removed);
+
+	/* All vectors of `from`, an index of the same ops and spec, under ids [size, in the order of positions]
+	 * behind those of `into`; from is empty afterwards. On failure both are unchanged; INVALID where they
+	 * learnt different things (merge_unlike), or ids are in the index already. NULL: UNSUPPORTED. */
+	kith_status (*merge)(kith_index *into, kith_index *from, const int64_t *ids);
 	kith_status (*reserve)(kith_index *index, int64_t n);
 
 	/* Findings into the sink; query rows are of any type, normalised where the metric wants it. */
@@ -31,6 +42,8 @@ struct structure_ops {
 	/* x [n × dim] gets the vectors at n positions. Errors: NOMEM. */
 	kith_status (*read)(const kith_index *index, int64_t n, const int64_t *positions, float *x);
 	int64_t (*size)(const kith_index *index);
+	/* Add inverted lists to the count; NULL: there are none. */
+	void (*count_lists)(const kith_index *index, struct list_count *count);
 	size_t (*memory)(const kith_index *index);
 	kith_status (*clone)(kith_index **out, const kith_index *index);
 	void (*free)(kith_index *index);
@@ -61,6 +74,20 @@ kith_status structure_load(kith_index *index, struct blob_reader *r);
 /* The same for a child, in a node of its own. Both sides take children in the same order. */
 void structure_save_child(const kith_index *child, struct blob_writer *w);
 kith_status structure_load_child(kith_index *child, struct blob_reader *r);
+
+/* merge.c: merge what has the same description; UNSUPPORTED names what cannot be merged. */
+kith_status structure_merge(kith_index *into, kith_index *from, const int64_t *ids);
+
+/* The failure of a merge whose two sides learnt different things. */
+kith_status merge_unlike(const kith_index *into);
+
+/* The same for children of wrappers. The child of `from` may have its vectors in another order: ids are those
+ * of from_parent's positions. */
+kith_status merge_children(
+    kith_index *into, kith_index *from, const kith_index *from_parent, const int64_t *ids);
+
+/* count_lists of a child, if it has any. */
+void count_child_lists(const kith_index *child, struct list_count *count);
 
 /* training.c: a sample of at most `most` rows of x, evenly spread, as the index will see them: at unit length
  * under cosine. Returns x itself when that will do; else *owned is to be freed. NULL: no memory. */

@@ -150,7 +150,7 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 		return opq_learn(&opq, &rows, there, back);
 	}
 	if (m->kind == MAP_ROTATION)
-		return rotation_learn(m->in, m->out, options->seed, options->threads, there, back);
+		return rotation_learn(m->in, m->out, options->seed, there, back);
 	return KITH_OK;
 }
 
@@ -217,6 +217,19 @@ static kith_status transform_remove(kith_index *index, const kith_filter *which,
 {
 	kith_index *child = transform_of(index)->child;
 	return child->ops->remove(child, which, removed);
+}
+
+static kith_status transform_merge(kith_index *into, kith_index *from, const int64_t *ids)
+{
+	struct transform *a = transform_of(into), *b = transform_of(from);
+	if (!linear_same(&a->there, &b->there))
+		return merge_unlike(into);
+	return merge_children(a->child, b->child, from, ids);
+}
+
+static void transform_count_lists(const kith_index *index, struct list_count *count)
+{
+	count_child_lists(transform_of_const(index)->child, count);
 }
 
 static kith_status transform_reserve(kith_index *index, int64_t n)
@@ -381,12 +394,14 @@ static const struct structure_ops transform_ops = {
     .add = transform_add,
     .update = transform_update,
     .remove = transform_remove,
+    .merge = transform_merge,
     .reserve = transform_reserve,
     .search = transform_search,
     .find = transform_find,
     .id_at = transform_id_at,
     .read = transform_read,
     .size = transform_size,
+    .count_lists = transform_count_lists,
     .memory = transform_memory,
     .clone = transform_clone,
     .free = transform_free,
