@@ -11,10 +11,11 @@ void dsyevr_(const char *jobz, const char *range, const char *uplo, const blasin
     const double *abstol, blasint *m, double *w, double *z, const blasint *ldz, blasint *isuppz, double *work,
     const blasint *lwork, blasint *iwork, const blasint *liwork, blasint *info);
 
-/* Singular values and vectors. */
-void dgesdd_(const char *jobz, const blasint *m, const blasint *n, double *a, const blasint *lda, double *s,
-    double *u, const blasint *ldu, double *vt, const blasint *ldvt, double *work, const blasint *lwork,
-    blasint *iwork, blasint *info);
+/* Singular values and vectors, by QR iteration: slower than dgesdd_, whose divide and conquer fails to converge
+ * now and then where singular values fall off steeply. */
+void dgesvd_(const char *jobu, const char *jobvt, const blasint *m, const blasint *n, double *a,
+    const blasint *lda, double *s, double *u, const blasint *ldu, double *vt, const blasint *ldvt,
+    double *work, const blasint *lwork, blasint *info);
 
 /* QR decomposition; its orthonormal factor. */
 void dgeqrf_(const blasint *m, const blasint *n, double *a, const blasint *lda, double *tau, double *work,

@@ -12,8 +12,8 @@
 #include "lib/learn/lapack.h"
 #include "lib/learn/vector.h"
 
-#include <limits.h>
 #include <math.h>
+#include <stdbool.h>
 #include <omp.h>
 #include <string.h>
 
@@ -41,33 +41,22 @@ void matrix_transpose(int64_t m, int64_t n, const double *a, double *out)
 				out[j * m + i] = a[i * n + j];
 }
 
-static bool is_finite(int64_t n, const double *a)
+/* Multiply by a power of two that brings the largest element near one, which changes no digit but keeps squares
+ * from vanishing; *scale is its inverse. False: not finite. */
+static bool normalize(int64_t n, double *a, double *scale)
 {
-	for (int64_t i = 0; i < n; i++)
+	double most = 0;
+	int exponent;
+	for (int64_t i = 0; i < n; i++) {
 		if (!isfinite(a[i]))
 			return false;
+		most = fmax(most, fabs(a[i]));
+	}
+	frexp(most, &exponent);
+	*scale = most > 0 ? ldexp(1, exponent) : 1;
+	for (int64_t i = 0; i < n; i++)
+		a[i] /= *scale;
 	return true;
-}
-
-/* Memory of both kinds that LAPACK asks for; what it says is wrong, as a status. */
-struct work {
-	double *real;
-	blasint *whole;
-};
-
-static kith_status work_alloc(struct work *work, double real, int64_t whole)
-{
-	work->real = mem_alloc((size_t)real, sizeof *work->real);
-	work->whole = mem_alloc((size_t)whole, sizeof *work->whole);
-	if (work->real && work->whole)
-		return KITH_OK;
-	return fail_nomem("a matrix decomposition", (size_t)real * sizeof *work->real);
-}
-
-static void work_free(struct work *work)
-{
-	mem_free(work->real);
-	mem_free(work->whole);
 }
 
 static kith_status outcome(const char *what, blasint info)
@@ -98,33 +87,30 @@ static void arrange(int64_t n, double *values, const double *from, double *vecto
 
 static kith_status decompose(blasint n, double *a, double *values, double *z)
 {
-	struct work work = {NULL, NULL};
-	blasint *support = mem_alloc(2 * (size_t)n, sizeof *support), found = 0, info = 0, sizes = 0, ask = -1;
-	double none = 0, size = 0;
-	const blasint all = 0;
-	kith_status status = support ? KITH_OK : fail_nomem("eigenvalues", 2 * (size_t)n * sizeof *support);
-	if (status == KITH_OK) {
+	const double none = 0;
+	const blasint all = 0, ask = -1;
+	blasint found = 0, info = 0, whole = 0;
+	double size = 0;
+	dsyevr_("V", "A", "L", &n, a, &n, &none, &none, &all, &all, &none, &found, values, z, &n, NULL, &size,
+	    &ask, &whole, &ask, &info);
+	double *work = mem_alloc((size_t)size, sizeof *work);
+	blasint *numbers = mem_alloc((size_t)whole + 2 * (size_t)n, sizeof *numbers), real = (blasint)size;
+	if (work && numbers)
 		dsyevr_("V", "A", "L", &n, a, &n, &none, &none, &all, &all, &none, &found, values, z, &n,
-		    support, &size, &ask, &sizes, &ask, &info);
-		status = outcome("eigenvalues", info);
-	}
-	if (status == KITH_OK)
-		status = work_alloc(&work, size, sizes);
-	if (status == KITH_OK) {
-		blasint real = (blasint)size;
-		dsyevr_("V", "A", "L", &n, a, &n, &none, &none, &all, &all, &none, &found, values, z, &n,
-		    support, work.real, &real, work.whole, &sizes, &info);
-		status = outcome("eigenvalues", info);
-	}
-	mem_free(support);
-	work_free(&work);
+		    numbers + whole, work, &real, numbers, &whole, &info);
+	kith_status status =
+	    work && numbers ? outcome("eigenvalues", info)
+	                    : fail_nomem("eigenvalues", (size_t)size * sizeof *work);
+	mem_free(work);
+	mem_free(numbers);
 	return status;
 }
 
 kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors)
 {
 	size_t cells = (size_t)n * (size_t)n;
-	if (!is_finite(n * n, a))
+	double scale;
+	if (!normalize(n * n, a, &scale))
 		return fail(KITH_INTERNAL, "eigenvalues of a matrix that is not finite");
 	double *z = mem_alloc(cells, sizeof *z);
 	if (!z)
@@ -132,8 +118,10 @@ kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors)
 	int before = begin_blas();
 	kith_status status = decompose((blasint)n, a, values, z);
 	omp_set_num_threads(before);
-	if (status == KITH_OK)
+	if (status == KITH_OK) {
 		arrange(n, values, z, vectors);
+		vector_scale(n, scale, values);
+	}
 	mem_free(z);
 	return status;
 }
@@ -143,30 +131,24 @@ kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors)
 /* u [n × low], vt [low × m], as LAPACK sees them. */
 static kith_status singular_vectors(blasint m, blasint n, double *a, double *values, double *u, double *vt)
 {
-	struct work work = {NULL, NULL};
-	blasint low = m < n ? m : n, info = 0, ask = -1, unused = 0;
+	blasint low = m < n ? m : n, info = 0, ask = -1;
 	double size = 0;
-	dgesdd_("S", &n, &m, a, &n, values, u, &n, vt, &low, &size, &ask, &unused, &info);
-	if (info == 0 && size > INT_MAX)
-		return fail(KITH_UNSUPPORTED, "a rotation of %d dimensions is more than LAPACK can count",
-		    (int)(m > n ? m : n));
-	kith_status status = outcome("singular values", info);
-	if (status == KITH_OK)
-		status = work_alloc(&work, size, 8 * (int64_t)low);
-	if (status == KITH_OK) {
-		blasint real = (blasint)size;
-		dgesdd_("S", &n, &m, a, &n, values, u, &n, vt, &low, work.real, &real, work.whole, &info);
-		status = outcome("singular values", info);
-	}
-	work_free(&work);
-	return status;
+	dgesvd_("S", "S", &n, &m, a, &n, values, u, &n, vt, &low, &size, &ask, &info);
+	double *work = mem_alloc((size_t)size, sizeof *work);
+	if (!work)
+		return fail_nomem("a rotation", (size_t)size * sizeof *work);
+	blasint real = (blasint)size;
+	dgesvd_("S", "S", &n, &m, a, &n, values, u, &n, vt, &low, work, &real, &info);
+	mem_free(work);
+	return outcome("singular values", info);
 }
 
 kith_status matrix_polar(int64_t m, int64_t n, double *a)
 {
 	int64_t low = m < n ? m : n;
 	size_t cells = (size_t)low * (size_t)(m + n + 1);
-	if (!is_finite(m * n, a))
+	double scale;
+	if (!normalize(m * n, a, &scale))
 		return fail(KITH_INTERNAL, "a rotation out of a matrix that is not finite");
 	double *memory = mem_alloc(cells, sizeof *memory);
 	if (!memory)

@@ -22,7 +22,7 @@ kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors);
 
 /* The orthonormal matrix nearest to a [m × n], which solves Procrustes' problem (Schönemann 1966): U Vᵀ of a =
  * U Σ Vᵀ. Its rows are orthonormal if m <= n, its columns if n <= m, whatever the rank of a. a is overwritten
- * by it. Errors: as matrix_eigen, and UNSUPPORTED (more than LAPACK's integers can count). */
+ * by it. Errors: as matrix_eigen. */
 kith_status matrix_polar(int64_t m, int64_t n, double *a);
 
 /* a [m × n], m <= n, of independent gaussian elements becomes one with orthonormal rows, uniform in the sense of

@@ -98,9 +98,9 @@ static kith_status flat_merge(kith_index *into, kith_index *from, const int64_t 
 		return merge_unlike(into);
 	kith_status status = codes_reserve(&v->codes, v->codes.n + others->codes.n, 4);
 	if (status == KITH_OK)
-		status = ids_prepare_append(&v->ids, others->codes.n, ids);
+		status = ids_append(&v->ids, others->codes.n, ids);
 	if (status == KITH_OK)
-		vectors_merge(v, others, ids);
+		vectors_merge(v, others);
 	return status;
 }
 

@@ -165,8 +165,11 @@ static kith_status refine_merge(kith_index *into, kith_index *from, const int64_
 		status = ids_prepare_append(&a->store.ids, n, ids);
 	if (status == KITH_OK)
 		status = merge_children(a->child, b->child, from, ids);
-	if (status == KITH_OK)
-		vectors_merge(&a->store, &b->store, ids);
+	/* The child has found all faults there can be in them. */
+	if (status == KITH_OK) {
+		ids_append(&a->store.ids, n, ids);
+		vectors_merge(&a->store, &b->store);
+	}
 	return status;
 }
 

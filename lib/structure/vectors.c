@@ -108,9 +108,8 @@ bool vectors_alike(const struct vectors *a, const struct vectors *b)
 	return codec_same(a->codec, b->codec);
 }
 
-void vectors_merge(struct vectors *into, struct vectors *from, const int64_t *ids)
+void vectors_merge(struct vectors *into, struct vectors *from)
 {
-	ids_append(&into->ids, from->codes.n, ids);
 	codes_extend(&into->codes, &from->codes);
 	codes_free(&from->codes);
 	ids_free(&from->ids);

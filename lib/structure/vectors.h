@@ -57,9 +57,9 @@ void vectors_keep(struct vectors *v, const uint64_t *keep);
 /* Whether codes of one mean the same in the other. */
 bool vectors_alike(const struct vectors *a, const struct vectors *b);
 
-/* All of `from` behind the last one of `into`, under ids [from->codes.n]; from is empty afterwards. Room for
- * them was made in `into`, and the ids were found free. */
-void vectors_merge(struct vectors *into, struct vectors *from, const int64_t *ids);
+/* The codes of `from` behind the last one of `into`, where there is room and their new ids were appended already;
+ * from is empty afterwards. */
+void vectors_merge(struct vectors *into, struct vectors *from);
 
 /* x [n × dim] of n positions. */
 void vectors_read(const struct vectors *v, int64_t n, const int64_t *positions, float *x);
