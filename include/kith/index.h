@@ -27,6 +27,8 @@ typedef struct kith_search_stats {
 	size_t size;   /* sizeof(kith_search_stats) */
 	int64_t pairs; /* (query, vector) pairs that were looked at in any precision */
 	int64_t exact; /* pairs whose distance was computed exactly */
+	int64_t tested; /* vectors that the filter was asked about */
+	int64_t passed; /* of them, those that it let pass */
 } kith_search_stats;
 
 /* Options of a search. Start from KITH_SEARCH_OPTIONS so that new members get their defaults. */

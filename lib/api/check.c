@@ -102,7 +102,7 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 	status = check_threads(full->threads);
 	/* The searches of a call (or of a stream's life) add up in it. */
 	if (status == KITH_OK && full->stats)
-		full->stats->pairs = full->stats->exact = 0;
+		*full->stats = (kith_search_stats){.size = sizeof *full->stats};
 	return status;
 }
 

@@ -212,8 +212,11 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 
 static void free_batch(struct batch *b)
 {
-	for (int i = 0; b->scratch && i < b->threads; i++)
+	for (int i = 0; b->scratch && i < b->threads; i++) {
+		b->s->tested += b->scratch[i].tested;
+		b->s->passed += b->scratch[i].passed;
 		mem_free(b->scratch[i].memory);
+	}
 	mem_free(b->scratch);
 	mem_free(b->all.memory);
 	mem_free(b->begin);
@@ -267,6 +270,8 @@ kith_status search_lists(const struct rows *base, const struct lists *lists, con
 	if (options && options->stats) {
 		options->stats->pairs += s.pairs;
 		options->stats->exact += s.exact;
+		options->stats->tested += s.tested;
+		options->stats->passed += s.passed;
 	}
 	if (status == KITH_NOMEM)
 		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)query->n);

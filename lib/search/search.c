@@ -47,6 +47,8 @@ uint64_t task_mask(const struct task *t, int64_t row, int64_t n)
 	uint64_t mask = 0;
 	for (int64_t i = 0; i < n; i++)
 		mask |= (uint64_t)kith_filter_test(s->filter, rows_id(t->base, row + i)) << i;
+	t->scratch->tested += n;
+	t->scratch->passed += __builtin_popcountll(mask);
 	return mask;
 }
 
@@ -237,7 +239,12 @@ static kith_status search_rows(struct search *s, int threads, const kith_search_
 	progress_begin(&s->progress, options ? options->progress : NULL,
 	    options ? options->progress_data : NULL, "search", s->query.n * s->base.n);
 	kith_status status = KITH_OK;
-	if (!pass || filter_rows(options->filter, &s->base, threads, pass) > 0)
+	int64_t passed = pass ? filter_rows(options->filter, &s->base, threads, pass) : s->base.n;
+	if (pass && options->stats) {
+		options->stats->tested += s->base.n;
+		options->stats->passed += passed;
+	}
+	if (passed > 0)
 		status = run_plan(s, make_plan(s, threads));
 	kith_status told = progress_end(&s->progress);
 	if (status == KITH_OK || status == KITH_CANCELLED)

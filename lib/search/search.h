@@ -65,6 +65,7 @@ struct search {
 	struct progress progress;
 	_Atomic int status; /* kith_status of the first failure */
 	_Atomic int64_t pairs, exact;
+	int64_t tested, passed; /* with lists: what the filter was asked, once the search has ended */
 };
 
 /* What a worker needs, carved from one allocation. */
@@ -77,6 +78,7 @@ struct scratch {
 	struct found *found; /* [capacity] */
 	struct pool *pools;  /* [block] and their arrays */
 	struct tile *tile;   /* NULL: scan only */
+	int64_t tested, passed; /* rows that s->filter was asked about, and let pass */
 };
 
 /* A task: queries q0 … q0 + nq − 1 against rows r0 … r1 − 1. */
