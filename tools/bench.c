@@ -30,7 +30,8 @@ enum {
 	OPT_RUNS,
 	OPT_LATENCY,
 	OPT_JSON,
-	OPT_PLOT
+	OPT_PLOT,
+	OPT_SKIP
 };
 
 static const struct cli_option options[] = {
@@ -57,6 +58,7 @@ static const struct cli_option options[] = {
         "keep the report here; an unfinished one there is\n"
         "finished"},
     [OPT_PLOT] = {"plot", 'p', "FILE", "draw recall against speed: .svg or .png (needs gnuplot)"},
+    [OPT_SKIP] = {"skip-unknown", 0, NULL, "leave out each SPEC that this kith cannot build"},
     {0},
 };
 
@@ -134,8 +136,11 @@ static bool parse_option(struct request *r, struct cli *cli, int option)
 	case OPT_JSON:
 		b->report_path = cli->value;
 		return true;
-	default:
+	case OPT_PLOT:
 		r->plot_path = cli->value;
+		return true;
+	default:
+		b->skip_unknown = true;
 		return true;
 	}
 }
@@ -201,6 +206,12 @@ static int plan(struct bench *b, int64_t *points)
 		kith_status status = index->file
 		                         ? kith_index_open(&made, index->file, 0)
 		                         : kith_index_new(&made, b->base.info.dim, b->metric, index->spec);
+		if (status != KITH_OK && !index->file && b->skip_unknown) {
+			fprintf(stderr, "kith bench: left out: %s\n", kith_last_error());
+			memmove(index, index + 1, (size_t)(--b->index_count - i) * sizeof *index);
+			i--;
+			continue;
+		}
 		if (status != KITH_OK)
 			return fail_status(status, index->file ? index->file : "--index", NULL);
 		index->entry = bench_entry(b, kith_index_describe(made), index->file);

@@ -34,6 +34,7 @@ struct bench {
 	struct bench_index indexes[BENCH_INDEXES];
 	int index_count;
 	const char *report_path; /* NULL: none */
+	bool skip_unknown;       /* leave out indexes that this kith cannot build */
 
 	/* Loaded. */
 	kith_type type; /* of the queries in memory */

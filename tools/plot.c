@@ -23,6 +23,10 @@ enum { COLORS = 8, MAX_REPORTS = 16 };
 static const char *const colors[COLORS] = {
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#000000"};
 
+/* Points and dashes of each library. */
+enum { MARKS = 4 };
+static const char *const marks[MARKS] = {"7 dt 1", "4 dt (12,6)", "8 dt (4,4)", "12 dt (12,4,3,4)"};
+
 static bool ends_with(const char *text, const char *end)
 {
 	size_t n = strlen(text), m = strlen(end);
@@ -131,8 +135,8 @@ static void put_frame(FILE *out, const json_t *report, const char *path, bool sv
 	fprintf(out, "set output ");
 	put_text(out, path);
 	fprintf(out,
-	    "\nset logscale y 10\nset format y '%%.0s%%c'\nset grid xtics ytics mytics lc rgb '#c8c8c8' "
-	    "dt 1 lw 0.6, lc rgb '#e8e8e8' dt 1 lw 0.5\n"
+	    "\nset logscale y 10\nset format y '%%.0s%%c'\nset grid xtics ytics mytics lc rgb '#a8a8a8' "
+	    "dt 1 lw 0.6, lc rgb '#d8d8d8' dt 1 lw 0.5\n"
 	    "set mytics 10\nset border 3 lc rgb '#505050'\nset tics nomirror\n"
 	    "set key outside right top vertical Left reverse samplen 2.5 noenhanced\n"
 	    "set xrange [%.6g:%.6g]\n",
@@ -159,9 +163,9 @@ static void put_series(FILE *out, const struct series *series, int n)
 		free(front);
 	}
 	for (int i = 0; i < n; i++) {
-		fprintf(out, "%s $front%d using 1:2 with linespoints lw 2 ps 0.9 pt %d dt %d lc rgb '%s' title ",
-		    i ? ", \\\n    " : "plot", i, series[i].dash == 1 ? 7 : series[i].dash == 2 ? 4 : 8,
-		    series[i].dash, colors[series[i].color % COLORS]);
+		int mark = (series[i].dash - 1) % MARKS;
+		fprintf(out, "%s $front%d using 1:2 with linespoints lw 2 ps 1 pt %s lc rgb '%s' title ",
+		    i ? ", \\\n    " : "plot", i, marks[mark], colors[series[i].color % COLORS]);
 		put_text(out, series[i].label);
 	}
 	fprintf(out, "\n");
