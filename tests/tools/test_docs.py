@@ -1,7 +1,9 @@
 """docs/commands.md shows each command's --help as it is."""
 import os
 import re
+import shlex
 import sys
+import tempfile
 import unittest
 
 from support import ROOT, Run
@@ -28,6 +30,18 @@ class Docs(unittest.TestCase):
         self.assertGreaterEqual(len(commands()), 10)
         with open(PAGE, encoding="utf-8") as file:
             self.assertEqual(file.read(), page(), "docs/commands.md is not what the program says")
+
+    def test_guide(self):
+        """What docs/choosing-an-index.md lets the reader type runs as it stands."""
+        with open(os.path.join(ROOT, "docs", "choosing-an-index.md"), encoding="utf-8") as file:
+            block = re.search(r"```sh\n(.*?)```", file.read(), re.S)[1]
+        lines = block.strip().split("\n")
+        self.assertEqual([line.split()[:2] for line in lines], [["kith", c] for c in ("gen", "bench", "tune")])
+        with tempfile.TemporaryDirectory(prefix="kith-docs-") as folder:
+            for line in lines:
+                run = Run(shlex.split(line)[1:], cwd=folder, env={"XDG_CACHE_HOME": folder})
+                self.assertEqual(run.code, 0, f"{line}: {run.err}")
+            self.assertIn("kith build data/base.fvecs --index", run.out)
 
     def test_help_is_readable(self):
         for name in commands():
