@@ -20,12 +20,12 @@ static kith_status choose(const kith_index *index, kith_search_options *search)
 	kith_tune_result result = {.size = sizeof result};
 	kith_tune_options options = KITH_TUNE_OPTIONS;
 	options.result = &result;
-	kith_status status =
-	    kith_knn(DIM, KITH_L2, KITH_F32, N, base, QUERIES, query, K, dist, truth, NULL);
+	kith_status status = kith_knn(DIM, KITH_L2, KITH_F32, N, base, QUERIES, query, K, dist, truth, NULL);
 	if (status == KITH_OK)
 		status = kith_index_tune(index, QUERIES, query, K, truth, 0.95, search, &options);
 	if (status == KITH_OK)
-		printf("nprobe %lld finds %.3f of the neighbours\n", (long long)search->nprobe, result.recall);
+		printf(
+		    "nprobe %lld finds %.3f of the neighbours\n", (long long)search->nprobe, result.recall);
 	return status;
 }
 

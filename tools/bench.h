@@ -71,8 +71,7 @@ void bench_print(const struct bench *b);
 int bench_build(struct bench *b, struct bench_index *index, kith_index **out);
 
 /* Measure one combination of settings; *point gets a new object. Returns an exit code. */
-int bench_point(
-    struct bench *b, const kith_index *index, const struct setting *settings, json_t **point);
+int bench_point(struct bench *b, const kith_index *index, const struct setting *settings, json_t **point);
 
 /* What to tell the user about an interruption. */
 const char *bench_after(const struct bench *b);

@@ -136,8 +136,8 @@ static json_t *latency_json(struct measuring *m)
 	for (int64_t i = 0; i < n; i++)
 		sum += m->latencies[i];
 	qsort(m->latencies, (size_t)n, sizeof *m->latencies, compare);
-	return json_pack("{s:I, s:f, s:f, s:f, s:f}", "queries", (json_int_t)n, "mean", sum / (double)n, "p50",
-	    quantile(m->latencies, n, 0.5), "p95", quantile(m->latencies, n, 0.95), "p99",
+	return json_pack("{s:I, s:f, s:f, s:f, s:f}", "queries", (json_int_t)n, "mean", sum / (double)n,
+	    "p50", quantile(m->latencies, n, 0.5), "p95", quantile(m->latencies, n, 0.95), "p99",
 	    quantile(m->latencies, n, 0.99));
 }
 
@@ -155,8 +155,7 @@ static json_t *point_json(struct measuring *m, const struct setting *settings)
 	    "codes_per_query", (double)m->stats.pairs / nq, "exact_per_query", (double)m->stats.exact / nq);
 }
 
-int bench_point(
-    struct bench *b, const kith_index *index, const struct setting *settings, json_t **point)
+int bench_point(struct bench *b, const kith_index *index, const struct setting *settings, json_t **point)
 {
 	int64_t cells = b->query.info.n * b->k;
 	struct measuring m = {.b = b,
@@ -193,10 +192,8 @@ int bench_point(
 
 static int fill(struct bench *b, kith_index *index, json_t *entry)
 {
-	struct fill fill = {.base = &b->base,
-	    .train = &b->base,
-	    .options = KITH_ADD_OPTIONS,
-	    .after = bench_after(b)};
+	struct fill fill = {
+	    .base = &b->base, .train = &b->base, .options = KITH_ADD_OPTIONS, .after = bench_after(b)};
 	fill.options.threads = b->threads;
 	settings_apply(b->build, &fill.options);
 	int code = fill_index(&fill, index);
@@ -241,8 +238,8 @@ int bench_build(struct bench *b, struct bench_index *index, kith_index **out)
 		peak_memory_reset();
 		int64_t memory = (int64_t)kith_index_memory(*out), grown = resident_memory() - before;
 		json_object_set_new(entry, "memory_bytes", json_integer((json_int_t)memory));
-		json_object_set_new(entry, "bytes_per_vector",
-		    json_real((double)memory / (double)kith_index_size(*out)));
+		json_object_set_new(
+		    entry, "bytes_per_vector", json_real((double)memory / (double)kith_index_size(*out)));
 		json_object_set_new(entry, "rss_bytes", json_integer((json_int_t)(grown > 0 ? grown : 0)));
 		json_object_set_new(entry, "peak_rss_bytes", json_integer((json_int_t)peak));
 	} else {

@@ -55,15 +55,16 @@ int bench_read_report(const char *path, json_t **report)
 		code = cli_error(EXIT_FAILED, "'%s' is version %d of the format; this kith reads version %d",
 		    path, version, BENCH_VERSION);
 	else if (json_unpack_ex(read, &error, 0, "{s:s, s:{s:{s:s, s:I, s:I}, s:s}, s:o, s:{s:I, s:I, s:I}}",
-	             "library", &library, "data", "base", "file", &file, "n", &n, "dim", &dim, "metric", &metric,
-	             "protocol", &protocol, "protocol", "k", &k, "threads", &threads, "batch", &batch) != 0)
+	             "library", &library, "data", "base", "file", &file, "n", &n, "dim", &dim, "metric",
+	             &metric, "protocol", &protocol, "protocol", "k", &k, "threads", &threads, "batch",
+	             &batch) != 0)
 		code = cli_error(EXIT_FAILED, "'%s' is damaged: %s", path, error.text);
 	size_t i;
 	json_t *index;
-	json_array_foreach(json_object_get(read, "indexes"), i, index)
-		if (code == EXIT_OK && (!json_is_string(json_object_get(index, "index")) ||
-		                           !json_is_array(json_object_get(index, "points"))))
-			code = cli_error(EXIT_FAILED, "'%s' is damaged: an index lacks its name or points", path);
+	json_array_foreach(json_object_get(read, "indexes"), i,
+	    index) if (code == EXIT_OK && (!json_is_string(json_object_get(index, "index")) ||
+	                                      !json_is_array(json_object_get(index, "points")))) code =
+	    cli_error(EXIT_FAILED, "'%s' is damaged: an index lacks its name or points", path);
 	if (code == EXIT_OK)
 		*report = read;
 	else
@@ -100,7 +101,8 @@ int bench_begin_report(struct bench *b)
 	for (size_t i = 0; code == EXIT_OK && i < sizeof parts / sizeof *parts; i++)
 		if (!same_part(old, fresh, parts[i]))
 			code = cli_error(EXIT_FAILED,
-			    "--json '%s' holds another benchmark: its %s differs; give another name, or remove it",
+			    "--json '%s' holds another benchmark: its %s differs; give another name, or "
+			    "remove it",
 			    b->report_path, parts[i]);
 	json_decref(fresh);
 	if (code == EXIT_OK)
@@ -134,9 +136,8 @@ bool bench_has_point(const json_t *entry, const json_t *settings)
 {
 	size_t i;
 	json_t *point;
-	json_array_foreach(json_object_get(entry, "points"), i, point)
-		if (json_equal(json_object_get(point, "settings"), settings))
-			return true;
+	json_array_foreach(json_object_get(entry, "points"), i,
+	    point) if (json_equal(json_object_get(point, "settings"), settings)) return true;
 	return false;
 }
 
@@ -191,8 +192,7 @@ static void print_index(const json_t *index, int64_t k)
 	printf(", %sB, %.1f bytes per vector, peak %sB\n", memory, number(index, "bytes_per_vector"), peak);
 	printf("  %-24s recall@%-3" PRId64 "       QPS    ±%%    p50 ms    p95 ms    p99 ms   codes/q\n",
 	    "settings", k);
-	json_array_foreach(json_object_get(index, "points"), i, point)
-		print_point(point);
+	json_array_foreach(json_object_get(index, "points"), i, point) print_point(point);
 }
 
 void bench_print(const struct bench *b)
@@ -205,8 +205,8 @@ void bench_print(const struct bench *b)
 	printf("queries  %s: %" PRId64 " x %" PRId64 " %s\n", query->path, query->info.n, query->info.dim,
 	    kith_type_name(query->info.type));
 	if (b->truth.computed)
-		printf("truth    computed in %.3f s, %s%s\n", b->truth.seconds, b->truth.path ? "kept in " : "not kept",
-		    b->truth.path ? b->truth.path : "");
+		printf("truth    computed in %.3f s, %s%s\n", b->truth.seconds,
+		    b->truth.path ? "kept in " : "not kept", b->truth.path ? b->truth.path : "");
 	else
 		printf("truth    %s\n", b->truth.path);
 	printf("search   k = %" PRId64 ", metric %s, %d threads, %s, ", b->k, kith_metric_name(b->metric),
@@ -216,6 +216,5 @@ void bench_print(const struct bench *b)
 	else
 		printf("all queries in one call");
 	printf(", median of %" PRId64 " runs; latency of single queries\n", b->runs);
-	json_array_foreach(json_object_get(b->report, "indexes"), i, index)
-		print_index(index, b->k);
+	json_array_foreach(json_object_get(b->report, "indexes"), i, index) print_index(index, b->k);
 }

@@ -1,8 +1,8 @@
 /* kith build: an index file from a file of vectors.
  *
  * Vectors are read in pieces (fill.c), so memory is the index, one piece and, while it learns, the training
- * sample. What can be known to fail is checked before the long work: files, factory string, dimension, the folder of
- * the output. The output appears when it is whole.
+ * sample. What can be known to fail is checked before the long work: files, factory string, dimension, the
+ * folder of the output. The output appears when it is whole.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -170,10 +170,10 @@ static int print_report_json(const struct build *b)
 	    kith_metric_name(b->metric), "n", (json_int_t)n, "dim", (json_int_t)kith_index_dim(b->index),
 	    "type", kith_type_name(kith_index_type(b->index)), "settings", settings_json(b->settings),
 	    "train_vectors", (json_int_t)b->fill.sample, "train_seconds", b->fill.train_seconds,
-	    "add_seconds", b->fill.add_seconds, "save_seconds", b->save_seconds, "bytes", (json_int_t)bytes, "bytes_per_vector",
-	    n ? (double)bytes / (double)n : 0.0, "output", json_text(b->out_path), "memory_bytes",
-	    (json_int_t)kith_index_memory(b->index), "threads", threads_used(b->threads), "isa", kith_isa(),
-	    "peak_rss_bytes", (json_int_t)peak_memory()));
+	    "add_seconds", b->fill.add_seconds, "save_seconds", b->save_seconds, "bytes", (json_int_t)bytes,
+	    "bytes_per_vector", n ? (double)bytes / (double)n : 0.0, "output", json_text(b->out_path),
+	    "memory_bytes", (json_int_t)kith_index_memory(b->index), "threads", threads_used(b->threads),
+	    "isa", kith_isa(), "peak_rss_bytes", (json_int_t)peak_memory()));
 }
 
 static void print_report(const struct build *b)
@@ -190,8 +190,8 @@ static void print_report(const struct build *b)
 	printf("index    %s, metric %s, %d threads, %s\n", kith_index_describe(b->index),
 	    kith_metric_name(b->metric), threads_used(b->threads), kith_isa());
 	if (b->fill.sample)
-		printf("train    %.3f s, from %" PRId64 " vectors of %s\n", b->fill.train_seconds, b->fill.sample,
-		    b->inputs[1].path);
+		printf("train    %.3f s, from %" PRId64 " vectors of %s\n", b->fill.train_seconds,
+		    b->fill.sample, b->inputs[1].path);
 	printf("add      %.3f s, %svectors/s\n", b->fill.add_seconds, rate);
 	printf("memory   %sB, peak %sB\n", memory, peak);
 	printf("wrote    %s: %sB, %.1f bytes per vector\n", b->out_path, size, (double)bytes / (double)n);

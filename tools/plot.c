@@ -1,7 +1,7 @@
 /* kith plot: recall against queries per second, as ann-benchmarks draws it. Up and to the right is better.
  *
- * Of each index only the Pareto front is drawn: the points that no other point beats in both. gnuplot gets its
- * script and data through a pipe; it writes a temporary file, which gets the picture's name at the end.
+ * Of each index only the Pareto front is drawn: the points that no other point beats in both. gnuplot gets
+ * its script and data through a pipe; it writes a temporary file, which gets the picture's name at the end.
  */
 #include "plot.h"
 
@@ -54,9 +54,10 @@ int plot_check(const char *path)
 	if (!ends_with(path, ".svg") && !ends_with(path, ".png"))
 		return cli_error(EXIT_USAGE, "a plot must be named .svg or .png, not '%s'", path);
 	if (!on_path("gnuplot"))
-		return cli_error(EXIT_FAILED, "'%s' cannot be drawn: gnuplot is not installed (Debian, Ubuntu: "
-		                              "apt-get install gnuplot-nox); leave the plot out, and draw it "
-		                              "later from the JSON file with 'kith plot'",
+		return cli_error(EXIT_FAILED,
+		    "'%s' cannot be drawn: gnuplot is not installed (Debian, Ubuntu: "
+		    "apt-get install gnuplot-nox); leave the plot out, and draw it "
+		    "later from the JSON file with 'kith plot'",
 		    path);
 	return EXIT_OK;
 }
@@ -110,16 +111,16 @@ static void put_title(FILE *out, const json_t *report)
 	const char *file, *metric, *slash;
 	json_int_t n, dim, k, threads, batch;
 	char title[400], calls[60] = "all queries in one call";
-	json_unpack((json_t *)report, "{s:{s:{s:s, s:I, s:I}, s:s}, s:{s:I, s:I, s:I}}", "data", "base", "file",
-	    &file, "n", &n, "dim", &dim, "metric", &metric, "protocol", "k", &k, "threads", &threads, "batch",
-	    &batch);
+	json_unpack((json_t *)report, "{s:{s:{s:s, s:I, s:I}, s:s}, s:{s:I, s:I, s:I}}", "data", "base",
+	    "file", &file, "n", &n, "dim", &dim, "metric", &metric, "protocol", "k", &k, "threads", &threads,
+	    "batch", &batch);
 	slash = strrchr(file, '/');
 	if (batch)
 		snprintf(calls, sizeof calls, "%" JSON_INTEGER_FORMAT " %s a call", batch,
 		    batch == 1 ? "query" : "queries");
 	snprintf(title, sizeof title,
-	    "%s: %" JSON_INTEGER_FORMAT " vectors of dimension %" JSON_INTEGER_FORMAT ", %s;  %" JSON_INTEGER_FORMAT
-	    " %s, %s",
+	    "%s: %" JSON_INTEGER_FORMAT " vectors of dimension %" JSON_INTEGER_FORMAT
+	    ", %s;  %" JSON_INTEGER_FORMAT " %s, %s",
 	    slash ? slash + 1 : file, n, dim, metric, threads, threads == 1 ? "thread" : "threads", calls);
 	fprintf(out, "set title ");
 	put_text(out, title);
@@ -195,8 +196,7 @@ static int collect(json_t *const *reports, int n, struct series *series, int roo
 					s->color = series[other].color;
 			if (s->color < 0)
 				s->color = hues++;
-			json_array_foreach(points, p, point)
-				*least = fmin(*least, number(point, "recall"));
+			json_array_foreach(points, p, point) *least = fmin(*least, number(point, "recall"));
 			count++;
 		}
 	}

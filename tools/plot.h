@@ -4,8 +4,8 @@
 
 #include <jansson.h>
 
-/* Can a picture with this name be drawn here? svg or png, and gnuplot there. Else an error is printed that says
- * what to do; returns an exit code. */
+/* Can a picture with this name be drawn here? svg or png, and gnuplot there. Else an error is printed that
+ * says what to do; returns an exit code. */
 int plot_check(const char *path);
 
 /* Draw the Pareto fronts of n benchmark reports: recall against queries per second. Returns an exit code. */

@@ -52,8 +52,8 @@ struct search_index {
 	void *q;
 	float *dist;
 	int64_t *ids;
-	int32_t *row;   /* [k] ids being written */
-	int32_t *truth; /* one row */
+	int32_t *row;     /* [k] ids being written */
+	int32_t *truth;   /* one row */
 	int64_t *scratch; /* of its comparison */
 	struct bar bar;
 

@@ -64,8 +64,7 @@ static bool fail_name(const char *option, const char *name, const struct setting
 	}
 	const char *nearest = cli_nearest(name, names, n);
 	if (nearest)
-		cli_error(
-		    EXIT_USAGE, "%s: unknown name '%s'; did you mean '%s'?", option, name, nearest);
+		cli_error(EXIT_USAGE, "%s: unknown name '%s'; did you mean '%s'?", option, name, nearest);
 	else
 		cli_error(EXIT_USAGE, "%s: unknown name '%s'; it can be %s", option, name, list);
 	return false;

@@ -1,6 +1,6 @@
 /* Ground truth. In the cache a file's name is a hash of what the truth depends on: the paths, sizes and times
- * of change of base and query, metric and k. So a changed file is never met with an old truth; old truths stay
- * until the user empties the cache.
+ * of change of base and query, metric and k. So a changed file is never met with an old truth; old truths
+ * stay until the user empties the cache.
  */
 #include "truth.h"
 
@@ -111,8 +111,7 @@ static int read_truth(struct truth *t, const char *path)
 	return code;
 }
 
-static int compute(
-    struct truth *t, struct input *base, struct input *query, kith_metric metric, int threads)
+static int compute(struct truth *t, struct input *base, struct input *query, kith_metric metric, int threads)
 {
 	int64_t cells = t->n * t->k;
 	struct search s = {.base = base,

@@ -14,9 +14,9 @@ struct truth {
 	double seconds; /* that it took */
 };
 
-/* The k nearest rows of base for every query, exactly. path: a file that is read if it is there and written if
- * it is not; NULL: a file of the user's cache ($XDG_CACHE_HOME/kith), named after both files, their sizes and
- * times. What cannot be kept in the cache is only kept in memory. Returns an exit code. */
+/* The k nearest rows of base for every query, exactly. path: a file that is read if it is there and written
+ * if it is not; NULL: a file of the user's cache ($XDG_CACHE_HOME/kith), named after both files, their sizes
+ * and times. What cannot be kept in the cache is only kept in memory. Returns an exit code. */
 int truth_get(struct truth *truth, const char *path, struct input *base, struct input *query,
     kith_metric metric, int64_t k, int threads);
 

@@ -1,6 +1,6 @@
-/* The indexes that kith tune chooses from: structures × codecs × refinement, thinned to those that are the best
- * for somebody. Whether a word is known is asked of the library, so that a structure or codec it learns is
- * tried from then on.
+/* The indexes that kith tune chooses from: structures × codecs × refinement, thinned to those that are the
+ * best for somebody. Whether a word is known is asked of the library, so that a structure or codec it learns
+ * is tried from then on.
  *
  * Lists of an inverted file are counted in roots of the number of vectors: that ratio, unlike the number, is
  * as good on a sample as on the whole.
@@ -15,8 +15,8 @@ static const double list_ratios[] = {1, 2, 4, 8};
 static const int link_counts[] = {16, 32};
 enum { RATIOS = 4, LINKS = 2, LEAST_TRAINED = 39 };
 
-static void add(struct candidate *all, int *n, struct candidate c, const char *codec, int64_t dim,
-    kith_metric metric)
+static void add(
+    struct candidate *all, int *n, struct candidate c, const char *codec, int64_t dim, kith_metric metric)
 {
 	char spec[SPEC_SIZE];
 	kith_index *index;
@@ -51,7 +51,8 @@ static int codecs_for_lists(int64_t dim, const char *whole, char out[][64])
 	snprintf(out[n++], 64, "PQ%lldx4fs,Refine(SQ8)", (long long)fine);
 	snprintf(out[n++], 64, "PQ%lld", (long long)fine);
 	snprintf(out[n++], 64, "PQ%lld,Refine(SQ8)", (long long)middle);
-	snprintf(out[n++], 64, "PQ%lld,R%s", (long long)middle, strcmp(whole, "Flat") ? "efine(SQ8)" : "Flat");
+	snprintf(
+	    out[n++], 64, "PQ%lld,R%s", (long long)middle, strcmp(whole, "Flat") ? "efine(SQ8)" : "Flat");
 	snprintf(out[n++], 64, "PQ%lld,Refine(SQ4)", (long long)coarse);
 	snprintf(out[n++], 64, "PQ%lld", (long long)coarse);
 	/* Where whole vectors are bytes two of them are one. */
@@ -73,8 +74,8 @@ int tune_space(struct candidate *all, int64_t dim, kith_type type, kith_metric m
 	add(all, &n, flat, codecs[3], dim, metric);
 	for (int r = 0; r < RATIOS; r++)
 		for (int c = 0; c < count; c++)
-			add(all, &n, (struct candidate){.lists = list_ratios[r], .growth = GROW_ROOT}, codecs[c],
-			    dim, metric);
+			add(all, &n, (struct candidate){.lists = list_ratios[r], .growth = GROW_ROOT},
+			    codecs[c], dim, metric);
 	for (int l = 0; l < LINKS; l++) {
 		const struct candidate graph = {.links = link_counts[l], .growth = GROW_LOG};
 		add(all, &n, graph, whole, dim, metric);
@@ -113,7 +114,8 @@ void tune_expect(struct candidate *c, int64_t n)
 	double ratio = (double)n / (double)c->n, logs = log((double)n + 2) / log((double)c->n + 2);
 	double search[] = {[GROW_LINEAR] = ratio, [GROW_ROOT] = sqrt(ratio), [GROW_LOG] = logs};
 	/* Lists grow in number too; of a graph the path to a vector's place does. */
-	double build[] = {[GROW_LINEAR] = ratio, [GROW_ROOT] = ratio * sqrt(ratio), [GROW_LOG] = ratio * logs};
+	double build[] = {
+	    [GROW_LINEAR] = ratio, [GROW_ROOT] = ratio * sqrt(ratio), [GROW_LOG] = ratio * logs};
 	c->expected_seconds = c->seconds * search[c->growth];
 	c->expected_build = c->build_seconds * build[c->growth];
 	/* Codebooks stay as they are, centroids grow as lists do. */

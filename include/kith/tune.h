@@ -19,19 +19,19 @@ extern "C" {
 
 /* What tuning found. */
 typedef struct kith_tune_result {
-	size_t size;     /* sizeof(kith_tune_result) */
-	double recall;   /* mean over the queries, of the options chosen, or the best that was reached */
-	double seconds;  /* of a query with them: the median of several runs */
-	double codes;    /* vectors that a query looks at with them */
+	size_t size;      /* sizeof(kith_tune_result) */
+	double recall;    /* mean over the queries, of the options chosen, or the best that was reached */
+	double seconds;   /* of a query with them: the median of several runs */
+	double codes;     /* vectors that a query looks at with them */
 	int64_t settings; /* combinations that were tried */
 } kith_tune_result;
 
 /* Options of tuning. Start from KITH_TUNE_OPTIONS. */
 typedef struct kith_tune_options {
-	size_t size;            /* sizeof(kith_tune_options) */
-	int64_t batch;          /* queries of a call, as they will come: 0: all together, 1: one by one, … */
-	int runs;               /* timed runs of each finalist, >= 1 */
-	float certainty;        /* standard errors that the mean recall must lie above the target, >= 0 */
+	size_t size;     /* sizeof(kith_tune_options) */
+	int64_t batch;   /* queries of a call, as they will come: 0: all together, 1: one by one, … */
+	int runs;        /* timed runs of each finalist, >= 1 */
+	float certainty; /* standard errors that the mean recall must lie above the target, >= 0 */
 	kith_progress progress; /* NULL: none; total is a guess */
 	void *progress_data;
 	kith_tune_result *result; /* out; NULL: none */
@@ -51,11 +51,10 @@ KITH_API int kith_index_uses(const kith_index *index, const char *option);
  *            200 is known to two digits, of 2,000 to three
  *   k        neighbours that searches will ask for
  *   truth    [nq × k] ids of the true neighbours (kith_knn finds them), −1 for none
- *   recall   target, 0 … 1: mean share of the true k among the k found. By default the mean must be above it by
- *            1.645 standard errors, so that other queries reach it too, in 19 cases of 20
- *   search   in and out: begin with KITH_SEARCH_OPTIONS, set threads, filter and what is to stay as it is; gets
- *            nprobe and k_factor, as far as the index uses them; otherwise untouched
- *   options  NULL: defaults
+ *   recall   target, 0 … 1: mean share of the true k among the k found. By default the mean must be above it
+ * by 1.645 standard errors, so that other queries reach it too, in 19 cases of 20 search   in and out: begin
+ * with KITH_SEARCH_OPTIONS, set threads, filter and what is to stay as it is; gets nprobe and k_factor, as
+ * far as the index uses them; otherwise untouched options  NULL: defaults
  *
  * Recall grows with each option, so the least nprobe that suffices is bisected for each k_factor of a
  * doubling series, and the fastest of those pairs wins. Time decides, so two runs may choose differently

@@ -1,8 +1,8 @@
 /* Counters of an index, and their text for Prometheus.
  *
  * They lie in the index itself and are changed by relaxed atomic additions, a few per call and none per query
- * or vector, so that they can stay on. The index is const to searches; its counters are the one thing about it
- * that searches may change, which is why they are atomic and found through monitor_of.
+ * or vector, so that they can stay on. The index is const to searches; its counters are the one thing about
+ * it that searches may change, which is why they are atomic and found through monitor_of.
  */
 #include "lib/api/monitor.h"
 
@@ -154,8 +154,8 @@ static void put_label(struct text *t, const char *name)
 	put(t, "\"");
 }
 
-static void put_metric(struct text *t, const char *name, const char *metric, const char *type,
-    const char *help, double value)
+static void put_metric(
+    struct text *t, const char *name, const char *metric, const char *type, const char *help, double value)
 {
 	put(t, "# HELP kith_%s %s\n# TYPE kith_%s %s\nkith_%s{", metric, help, metric, type, metric);
 	put_label(t, name);

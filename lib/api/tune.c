@@ -1,11 +1,11 @@
 /* Tuning search options by measurement.
  *
  * An index has at most two knobs: an inner one (nprobe; k_factor where there is no other) and, around it,
- * k_factor. Recall never falls as a knob grows, up to noise. So for each value of the outer knob, in powers of
- * two, the least inner value that reaches the target is found by doubling and then halving the gap; values
+ * k_factor. Recall never falls as a knob grows, up to noise. So for each value of the outer knob, in powers
+ * of two, the least inner value that reaches the target is found by doubling and then halving the gap; values
  * that differ by less than a sixteenth are not told apart. A walk is given up early when it is already slower
- * than the best pair so far, or when doubling has stopped helping. The finalists, one for each outer value, are
- * timed several times; the best median wins.
+ * than the best pair so far, or when doubling has stopped helping. The finalists, one for each outer value,
+ * are timed several times; the best median wins.
  */
 #include <kith/tune.h>
 
@@ -62,7 +62,7 @@ int kith_index_uses(const kith_index *index, const char *option)
 /* A pair of knobs' values and what it gave. */
 struct point {
 	double inner, outer;
-	double recall, low; /* mean, and what it is above the target by, at the certainty asked for */
+	double recall, low;    /* mean, and what it is above the target by, at the certainty asked for */
 	double seconds, codes; /* of a query */
 };
 
@@ -291,7 +291,8 @@ static kith_status read_options(const kith_tune_options *options, kith_tune_opti
 	if (options)
 		*full = *options;
 	if (full->result && full->result->size != sizeof *full->result)
-		return fail(KITH_INVALID, "options: result->size is %zu; set it to sizeof", full->result->size);
+		return fail(
+		    KITH_INVALID, "options: result->size is %zu; set it to sizeof", full->result->size);
 	return KITH_OK;
 }
 
@@ -306,8 +307,8 @@ static double lists_of(const kith_index *index)
 static void choose_knobs(struct tuning *t)
 {
 	/* As many candidates as there are vectors, and no more than an option may ask for. */
-	double factors = fmin(
-	    ceil((double)kith_index_size(t->index) / (double)t->k), (double)(KITH_MAX_K / t->k));
+	double factors =
+	    fmin(ceil((double)kith_index_size(t->index) / (double)t->k), (double)(KITH_MAX_K / t->k));
 	bool lists = uses(t->index, NPROBE), refines = uses(t->index, K_FACTOR);
 	t->inner = lists ? NPROBE : refines ? K_FACTOR : -1;
 	t->outer = lists && refines ? K_FACTOR : -1;
@@ -351,7 +352,8 @@ static kith_status tune(struct tuning *t, kith_search_options *search)
 		    .settings = t->tried};
 	if (!found)
 		return fail(KITH_NOTFOUND,
-		    "recall %g cannot be reached with index '%s': the best was %.4f; refine it, or take finer codes",
+		    "recall %g cannot be reached with index '%s': the best was %.4f; refine it, or take "
+		    "finer codes",
 		    t->target, t->index->spec, t->best_recall);
 	set_knob(search, t->inner, best.inner);
 	set_knob(search, t->outer, best.outer);

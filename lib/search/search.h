@@ -71,13 +71,13 @@ struct search {
 /* What a worker needs, carved from one allocation. */
 struct scratch {
 	void *memory;
-	float *x, *y;        /* [dim] each, and padding */
-	char *queries;       /* [SCAN_QUERIES × scan_query_bytes], scan only */
-	uint16_t *zeros;     /* [dim]: the lower halves of rounded rows */
-	float *select;       /* [capacity] */
-	struct found *found; /* [capacity] */
-	struct pool *pools;  /* [block] and their arrays */
-	struct tile *tile;   /* NULL: scan only */
+	float *x, *y;           /* [dim] each, and padding */
+	char *queries;          /* [SCAN_QUERIES × scan_query_bytes], scan only */
+	uint16_t *zeros;        /* [dim]: the lower halves of rounded rows */
+	float *select;          /* [capacity] */
+	struct found *found;    /* [capacity] */
+	struct pool *pools;     /* [block] and their arrays */
+	struct tile *tile;      /* NULL: scan only */
 	int64_t tested, passed; /* rows that s->filter was asked about, and let pass */
 };
 

@@ -65,8 +65,8 @@ END_TEST
 /* The user's own statistics and the index's are the same numbers; every structure passes them on. */
 START_TEST(same_as_search_stats)
 {
-	static const char *const specs[] = {"Flat", "IVF8,Flat", "IVF8,SQ4,RFlat", "PCA4,IVF8,Flat",
-	    "Shards2(Flat)", "SQ8", "PQ4"};
+	static const char *const specs[] = {
+	    "Flat", "IVF8,Flat", "IVF8,SQ4,RFlat", "PCA4,IVF8,Flat", "Shards2(Flat)", "SQ8", "PQ4"};
 	float *q = make_gauss(2, NQ, DIM), dist[NQ * K];
 	int64_t ids[NQ * K];
 	kith_index *index = make_filled(specs[_i]);
@@ -129,7 +129,7 @@ START_TEST(quantiles)
 {
 	kith_index_counters c = {.size = sizeof c};
 	REQUIRE(isnan(kith_latency_quantile(&c, 0.5)) && isnan(kith_latency_quantile(NULL, 0.5)));
-	c.latency[3] = 90; /* up to 8 µs */
+	c.latency[3] = 90;  /* up to 8 µs */
 	c.latency[10] = 10; /* up to 1024 µs */
 	REQUIRE(isnan(kith_latency_quantile(&c, 1.5)) && isnan(kith_latency_quantile(&c, NAN)));
 	REQUIRE(fabs(kith_latency_quantile(&c, 0.45) - 6e-6) < 1e-12);

@@ -1,4 +1,5 @@
-/* Tuning: the options found reach the recall, on the sample and beyond it, without being dearer than need be. */
+/* Tuning: the options found reach the recall, on the sample and beyond it, without being dearer than need be.
+ */
 #include "tests/support/support.h"
 
 #include "lib/base/alloc.h"
@@ -169,8 +170,8 @@ START_TEST(what_is_used)
 	static const struct {
 		const char *spec;
 		int nprobe, k_factor;
-	} cases[] = {{"Flat", 0, 0}, {"IVF8,Flat", 1, 0}, {"PQ4,RFlat", 0, 1}, {"PCA8,(IVF8,SQ8,Refine(SQ8))", 1, 1},
-	    {"Shards2(IVF8,Flat)", 1, 0}, {"L2norm,IVF8,Flat", 1, 0}};
+	} cases[] = {{"Flat", 0, 0}, {"IVF8,Flat", 1, 0}, {"PQ4,RFlat", 0, 1},
+	    {"PCA8,(IVF8,SQ8,Refine(SQ8))", 1, 1}, {"Shards2(IVF8,Flat)", 1, 0}, {"L2norm,IVF8,Flat", 1, 0}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		kith_index *index;
 		OK(kith_index_new(&index, DIM, KITH_L2, cases[i].spec));
