@@ -24,10 +24,12 @@ typedef struct kith_index kith_index;
 
 /* What a search did; filled when the options point to one. */
 typedef struct kith_search_stats {
-	size_t size;   /* sizeof(kith_search_stats) */
-	int64_t pairs; /* (query, vector) pairs that were looked at in any precision: codes scanned */
-	int64_t exact; /* pairs whose distance was computed exactly */
-	int64_t lists; /* inverted files: (query, list) pairs; written where size says that it is there */
+	size_t size;    /* sizeof(kith_search_stats) */
+	int64_t pairs;  /* (query, vector) pairs that were looked at in any precision: codes scanned */
+	int64_t exact;  /* pairs whose distance was computed exactly */
+	int64_t lists;  /* inverted files: (query, list) pairs */
+	int64_t tested; /* vectors that the filter was asked about */
+	int64_t passed; /* of them, those that it let pass */
 } kith_search_stats;
 
 /* Options of a search. Start from KITH_SEARCH_OPTIONS so that new members get their defaults. */

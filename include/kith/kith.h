@@ -8,9 +8,11 @@
 #include <kith/kmeans.h>
 #include <kith/knn.h>
 #include <kith/library.h>
+#include <kith/monitor.h>
 #include <kith/pq.h>
 #include <kith/ranges.h>
 #include <kith/status.h>
+#include <kith/tune.h>
 #include <kith/vecs.h>
 
 #endif

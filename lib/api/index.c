@@ -3,6 +3,7 @@
 #include <kith/index.h>
 
 #include "lib/api/check.h"
+#include "lib/api/monitor.h"
 #include "lib/api/spec.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
@@ -10,6 +11,7 @@
 #include "lib/structure/structure.h"
 
 #include <math.h>
+#include <stddef.h>
 
 kith_status kith_index_new(kith_index **out, int64_t dim, kith_metric metric, const char *spec)
 {
@@ -31,7 +33,8 @@ kith_status kith_index_clone(kith_index **out, const kith_index *index)
 	*out = NULL;
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
-	return index->ops->clone(out, index);
+	kith_status status = index->ops->clone(out, index);
+	return status ? status : kith_index_stats_reset(*out);
 }
 
 void kith_index_free(kith_index *index)
@@ -215,31 +218,62 @@ static kith_status check_search(const kith_index *index, kith_type type, int64_t
 	return status ? status : check_queries(nq, index->dim, type, q);
 }
 
+static kith_status search_topk(const kith_index *index, const struct rows *query, int64_t k, float *dist,
+    int64_t *ids, const kith_search_options *options)
+{
+	/* Room for no more results than there can be. */
+	int64_t size = index->ops->size(index);
+	struct sink sink;
+	kith_status status = sink_init_topk(&sink, query->n, size < k ? (size ? size : 1) : k);
+	if (status)
+		return status;
+	status = index->ops->search(index, query, &sink, options);
+	if (status == KITH_OK)
+		sink_write_topk(&sink, k, index->metric != KITH_L2, dist, ids);
+	sink_free(&sink);
+	return status;
+}
+
+/* Options as the caller gave them, complete, but counting in *own; *theirs: where the caller wants it. */
+static kith_status counted_options(const kith_search_options *options, kith_search_options *full,
+    kith_search_stats *own, kith_search_stats **theirs)
+{
+	kith_status status = check_search_options(options, full);
+	*theirs = full->stats;
+	full->stats = own;
+	return status;
+}
+
+/* Count a search that has ended, for the index and for the caller, whose stats may be an older, shorter kind.
+ */
+static void count_search(const kith_index *index, int64_t began, int64_t nq, kith_status status,
+    kith_search_stats *theirs, const kith_search_stats *own)
+{
+	if (status == KITH_OK && theirs)
+		memcpy(&theirs->pairs, &own->pairs, theirs->size - offsetof(kith_search_stats, pairs));
+	if (index)
+		monitor_count(index, began, nq, status, own);
+}
+
 kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
     int64_t k, float *dist, int64_t *ids, const kith_search_options *options)
 {
 	kith_search_options full;
+	kith_search_stats own = {.size = sizeof own}, *theirs = NULL;
+	int64_t began = monitor_now();
 	kith_status status = check_search(index, type, nq, q);
 	if (status == KITH_OK)
 		status = check_k(k);
 	if (status == KITH_OK)
-		status = check_search_options(options, &full);
+		status = counted_options(options, &full, &own, &theirs);
 	if (status == KITH_OK && nq > 0 && (!dist || !ids))
 		status = fail(KITH_INVALID, "%s is NULL, with %lld results to write", dist ? "ids" : "dist",
 		    (long long)nq);
-	if (status || nq == 0)
-		return status;
-	/* Room for no more results than there can be. */
-	int64_t size = index->ops->size(index);
-	struct sink sink;
-	struct rows query = query_rows(index, type, nq, q);
-	status = sink_init_topk(&sink, nq, size < k ? (size ? size : 1) : k);
-	if (status)
-		return status;
-	status = index->ops->search(index, &query, &sink, &full);
-	if (status == KITH_OK)
-		sink_write_topk(&sink, k, index->metric != KITH_L2, dist, ids);
-	sink_free(&sink);
+	if (status == KITH_OK && nq > 0) {
+		struct rows query = query_rows(index, type, nq, q);
+		status = search_topk(index, &query, k, dist, ids, &full);
+	}
+	count_search(index, began, nq, status, theirs, &own);
 	return status;
 }
 
@@ -249,10 +283,27 @@ kith_status kith_index_search(const kith_index *index, int64_t nq, const float *
 	return kith_index_search_as(index, KITH_F32, nq, q, k, dist, ids, options);
 }
 
+static kith_status search_range(const kith_index *index, const struct rows *query, float radius,
+    kith_ranges **out, const kith_search_options *options)
+{
+	bool similarity = index->metric != KITH_L2;
+	struct sink sink;
+	kith_status status = sink_init_range(&sink, query->n, similarity ? -(double)radius : (double)radius);
+	if (status)
+		return status;
+	status = index->ops->search(index, query, &sink, options);
+	if (status == KITH_OK)
+		status = sink_take_ranges(&sink, similarity, out);
+	sink_free(&sink);
+	return status;
+}
+
 kith_status kith_index_range_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
     float radius, kith_ranges **out, const kith_search_options *options)
 {
 	kith_search_options full;
+	kith_search_stats own = {.size = sizeof own}, *theirs = NULL;
+	int64_t began = monitor_now();
 	if (!out)
 		return fail(KITH_INVALID, "out is NULL");
 	*out = NULL;
@@ -260,19 +311,12 @@ kith_status kith_index_range_as(const kith_index *index, kith_type type, int64_t
 	if (status == KITH_OK && isnan(radius))
 		status = fail(KITH_INVALID, "radius is NaN");
 	if (status == KITH_OK)
-		status = check_search_options(options, &full);
-	if (status)
-		return status;
-	bool similarity = index->metric != KITH_L2;
-	struct sink sink;
-	struct rows query = query_rows(index, type, nq, q);
-	status = sink_init_range(&sink, nq, similarity ? -(double)radius : (double)radius);
-	if (status)
-		return status;
-	status = index->ops->search(index, &query, &sink, &full);
-	if (status == KITH_OK)
-		status = sink_take_ranges(&sink, similarity, out);
-	sink_free(&sink);
+		status = counted_options(options, &full, &own, &theirs);
+	if (status == KITH_OK) {
+		struct rows query = query_rows(index, type, nq, q);
+		status = search_range(index, &query, radius, out, &full);
+	}
+	count_search(index, began, nq, status, theirs, &own);
 	return status;
 }
 

@@ -212,8 +212,11 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 
 static void free_batch(struct batch *b)
 {
-	for (int i = 0; b->scratch && i < b->threads; i++)
+	for (int i = 0; b->scratch && i < b->threads; i++) {
+		b->s->tested += b->scratch[i].tested;
+		b->s->passed += b->scratch[i].passed;
 		mem_free(b->scratch[i].memory);
+	}
 	mem_free(b->scratch);
 	mem_free(b->all.memory);
 	mem_free(b->begin);
@@ -272,7 +275,11 @@ kith_status search_lists(const struct rows *base, const struct lists *lists, con
 	kith_status status = run(&s, probes, nprobe, threads, by_list);
 	kith_status told = progress_end(&s.progress);
 	mem_free(s.mean);
-	search_count(options, s.pairs, s.exact, count_probes(probes, query->n * nprobe));
+	search_count(options, &(kith_search_stats){.pairs = s.pairs,
+	                          .exact = s.exact,
+	                          .lists = count_probes(probes, query->n * nprobe),
+	                          .tested = s.tested,
+	                          .passed = s.passed});
 	if (status == KITH_NOMEM)
 		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)query->n);
 	return status && status != KITH_CANCELLED ? status : told;

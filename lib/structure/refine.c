@@ -245,7 +245,7 @@ static kith_status rank_candidates(struct ranking *r, const kith_search_options 
 	for (int i = 0; r->scratch && i < threads; i++)
 		mem_free(r->scratch[i]);
 	mem_free(r->scratch);
-	search_count(options, 0, r->exact, 0);
+	search_count(options, &(kith_search_stats){.exact = r->exact});
 	if (!ok || r->failed)
 		return fail(
 		    KITH_NOMEM, "no memory to refine the results of %lld queries", (long long)r->query.n);

@@ -7,6 +7,7 @@
 #include "lib/codec/codec.h"
 #include "lib/search/rows.h"
 #include "lib/search/sink.h"
+#include "lib/structure/monitor.h"
 
 /* Inverted lists, counted. */
 struct list_count {
@@ -66,6 +67,7 @@ struct kith_index {
 	kith_type type; /* of the elements that are kept */
 	bool trained;
 	char spec[128];
+	struct monitor monitor;
 };
 
 /* structure_file.c: an index with all its parts as sections of the present node, and of those below it. */
