@@ -80,12 +80,10 @@ int graph_draw_level(uint64_t seed, int64_t node, int M);
 /* ---- how near vectors are ---- */
 
 struct graph_space {
-	struct rows rows;   /* of the codes, not blocked */
-	bool ip;            /* queries are compared by inner products; else by squared L2 */
-	int64_t width;      /* components of a vector in the graph's geometry: dim, or dim + 1 with `lift` */
-	const float *lift;  /* [n] the component that inner product adds; NULL: none */
-	const float *scale; /* [n] what rows are to be multiplied by to have unit length, where they are not
-	                       kept so (bytes under cosine); NULL: nothing */
+	struct rows rows;  /* of the codes, not blocked; with `inverse` where they normalize */
+	bool ip;           /* queries are compared by inner products; else by squared L2 */
+	int64_t width;     /* components of a vector in the graph's geometry: dim, or dim + 1 with `lift` */
+	const float *lift; /* [n] the component that inner product adds; NULL: none */
 };
 
 /* Vector of a node in the graph's geometry, decoded: x [width]. */
@@ -101,8 +99,7 @@ void graph_space_load(const struct graph_space *space, int64_t node, float *x);
 size_t graph_origin_bytes(const struct graph_space *space);
 void graph_origin_node(const struct graph_space *space, int64_t node, void *state);
 void graph_origin_query(const struct graph_space *space, const float *q, void *state);
-void graph_keys(
-    const struct graph_space *space, const void *state, const uint32_t *nodes, int64_t n, float *key);
+void graph_keys(const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key);
 
 /* ---- edges ---- */
 
