@@ -173,6 +173,9 @@ kith_status codes_copy(struct codes *to, const struct codes *from, const struct 
 /* Make room for n vectors in all. spare: how much to grow beyond, in eighths of n (0: exactly). */
 kith_status codes_reserve(struct codes *codes, int64_t n, int spare);
 
+/* Give memory back that holds no vectors. */
+void codes_trim(struct codes *codes);
+
 /* Append or overwrite vectors that passed check; appending needs room. */
 void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch);
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch);

@@ -46,6 +46,15 @@ kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
 	return KITH_OK;
 }
 
+void codes_trim(struct codes *codes)
+{
+	size_t bytes = 0;
+	codes_plane_bytes(codes, codes->n, &bytes);
+	buffer_trim(&codes->plane[0], bytes);
+	buffer_trim(&codes->plane[1], bytes);
+	buffer_trim(&codes->bounds, codes_bounds_bytes(codes->n));
+}
+
 kith_status codes_copy(struct codes *to, const struct codes *from, const struct codec *codec)
 {
 	codes_init(to, codec);

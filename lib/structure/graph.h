@@ -71,8 +71,29 @@ size_t graph_memory(const struct graph *graph);
  * stays: whoever links a node of a higher level makes it the entry. NOMEM: nothing changed. */
 kith_status graph_grow(struct graph *graph, int64_t n);
 
+/* Room for n nodes with so many rows on upper levels. spare: as codes_reserve. */
+kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spare);
+
 /* Take the nodes from n on away again; nothing leads to them. */
 void graph_shrink(struct graph *graph, int64_t n);
+
+/* Empty a node's lists. */
+void graph_clear_node(struct graph *graph, int64_t node);
+
+/* Only the live nodes, in their order; lists lead to no others. number [n]: what each of them is then. */
+void graph_squeeze(struct graph *graph, const uint64_t *live, const uint32_t *number);
+
+/* Give memory back that holds no nodes. */
+void graph_trim(struct graph *graph);
+
+/* live: a bit for each node that was not removed; NULL: none was. */
+static inline bool graph_is_live(const uint64_t *live, uint32_t node)
+{
+	return !live || (live[node / 64] >> (node % 64) & 1);
+}
+
+/* Make the first live node of the highest level the entry. */
+void graph_choose_entry(struct graph *graph, const uint64_t *live);
 
 /* Level of node number `node`: a function of the arguments alone. P(level >= l) = M^-l. */
 int graph_draw_level(uint64_t seed, int64_t node, int M);
