@@ -97,14 +97,20 @@ static kith_status load_levels(struct graph *graph, const struct head *head, str
 	return status;
 }
 
-/* One list: nodes of this level, none of them `node`, then nothing. */
+/* One list: nodes of this level, none of them `node` and none twice, then nothing. */
 static bool list_is_good(const struct graph *graph, int64_t node, int level)
 {
 	const uint32_t *list = graph_links(graph, node, level);
 	int width = graph_width(graph, level), i = 0;
-	for (; i < width && list[i] != GRAPH_NONE; i++)
+	for (; i < width && list[i] != GRAPH_NONE; i++) {
+		bool again = false;
 		if (list[i] >= graph->n || list[i] == node || graph_level(graph, list[i]) < level)
 			return false;
+		for (int j = 0; j < i; j++)
+			again |= list[j] == list[i];
+		if (again)
+			return false;
+	}
 	for (; i < width; i++)
 		if (list[i] != GRAPH_NONE)
 			return false;
@@ -159,6 +165,27 @@ static kith_status load_maps(struct hnsw *hnsw, struct blob_reader *r)
 	return found == hnsw->ids.n ? KITH_OK : blob_fail(r, "SLTN", "leaves a vector without a node");
 }
 
+/* Nothing leads to or from free nodes. */
+static kith_status check_free(const struct hnsw *hnsw, struct blob_reader *r)
+{
+	const struct graph *graph = &hnsw->graph;
+	const uint32_t *slot_of = hnsw_slot_of(hnsw);
+	for (int64_t i = 0; hnsw->free && i < graph->n; i++)
+		for (int level = graph_level(graph, i); level >= 0; level--) {
+			const uint32_t *list = graph_links(graph, i, level);
+			int width = graph_width(graph, level);
+			bool bad = slot_of[i] == SLOT_FREE && list[0] != GRAPH_NONE;
+			for (int e = 0; e < width && list[e] != GRAPH_NONE; e++)
+				bad |= slot_of[list[e]] == SLOT_FREE;
+			if (bad)
+				return blob_fail(
+				    r, "SLTN", "takes node %lld away, which is not free", (long long)i);
+		}
+	if (graph->entry != GRAPH_NONE && slot_of[graph->entry] == SLOT_FREE)
+		return blob_fail(r, "SLTN", "takes the entry away");
+	return KITH_OK;
+}
+
 static kith_status load_lift(struct hnsw *hnsw, struct blob_reader *r)
 {
 	int64_t n = hnsw->graph.n;
@@ -196,6 +223,8 @@ kith_status hnsw_load(kith_index *index, int64_t n, bool trained, struct blob_re
 	hnsw_measure(hnsw, 0, head.nodes);
 	if (hnsw->mapped)
 		status = load_maps(hnsw, r);
+	if (status == KITH_OK && hnsw->mapped)
+		status = check_free(hnsw, r);
 	if (status == KITH_OK && hnsw_lifts(hnsw))
 		status = load_lift(hnsw, r);
 	return status;

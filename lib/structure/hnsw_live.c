@@ -95,6 +95,7 @@ static void trim(struct hnsw *hnsw)
 	graph_trim(&hnsw->graph);
 	buffer_trim(&hnsw->lift, n * sizeof(float));
 	buffer_trim(&hnsw->inverse, n * sizeof(float));
+	walkers_clear(hnsw->walkers);
 }
 
 kith_status hnsw_compact(kith_index *index, const kith_add_options *options)
