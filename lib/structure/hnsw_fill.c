@@ -193,7 +193,7 @@ static void write_lift(struct filling *f)
 	for (int64_t i = 0; more > 0 && i < f->nodes; i++)
 		lift[i] = (float)sqrt((double)lift[i] * (double)lift[i] + more);
 	for (int64_t i = 0; i < f->n; i++)
-		lift[f->node[i]] = (float)sqrt(longest - (double)lift[f->node[i]]);
+		lift[f->node[i]] = (float)sqrt(fmax(0, longest - (double)lift[f->node[i]]));
 	hnsw->reach_sq = longest;
 }
 
