@@ -71,8 +71,29 @@ size_t graph_memory(const struct graph *graph);
  * stays: whoever links a node of a higher level makes it the entry. NOMEM: nothing changed. */
 kith_status graph_grow(struct graph *graph, int64_t n);
 
+/* Room for n nodes with so many rows on upper levels. spare: as codes_reserve. */
+kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spare);
+
 /* Take the nodes from n on away again; nothing leads to them. */
 void graph_shrink(struct graph *graph, int64_t n);
+
+/* Empty a node's lists. */
+void graph_clear_node(struct graph *graph, int64_t node);
+
+/* Only the live nodes, in their order; lists lead to no others. number [n]: what each of them is then. */
+void graph_squeeze(struct graph *graph, const uint64_t *live, const uint32_t *number);
+
+/* Give memory back that holds no nodes. */
+void graph_trim(struct graph *graph);
+
+/* live: a bit for each node that was not removed; NULL: none was. */
+static inline bool graph_is_live(const uint64_t *live, uint32_t node)
+{
+	return !live || (live[node / 64] >> (node % 64) & 1);
+}
+
+/* Make the first live node of the highest level the entry. */
+void graph_choose_entry(struct graph *graph, const uint64_t *live);
 
 /* Level of node number `node`: a function of the arguments alone. P(level >= l) = M^-l. */
 int graph_draw_level(uint64_t seed, int64_t node, int M);
@@ -80,12 +101,10 @@ int graph_draw_level(uint64_t seed, int64_t node, int M);
 /* ---- how near vectors are ---- */
 
 struct graph_space {
-	struct rows rows;   /* of the codes, not blocked */
-	bool ip;            /* queries are compared by inner products; else by squared L2 */
-	int64_t width;      /* components of a vector in the graph's geometry: dim, or dim + 1 with `lift` */
-	const float *lift;  /* [n] the component that inner product adds; NULL: none */
-	const float *scale; /* [n] what rows are to be multiplied by to have unit length, where they are not
-	                       kept so (bytes under cosine); NULL: nothing */
+	struct rows rows;  /* of the codes, not blocked; with `inverse` where they normalize */
+	bool ip;           /* queries are compared by inner products; else by squared L2 */
+	int64_t width;     /* components of a vector in the graph's geometry: dim, or dim + 1 with `lift` */
+	const float *lift; /* [n] the component that inner product adds; NULL: none */
 };
 
 /* Vector of a node in the graph's geometry, decoded: x [width]. */
@@ -101,8 +120,7 @@ void graph_space_load(const struct graph_space *space, int64_t node, float *x);
 size_t graph_origin_bytes(const struct graph_space *space);
 void graph_origin_node(const struct graph_space *space, int64_t node, void *state);
 void graph_origin_query(const struct graph_space *space, const float *q, void *state);
-void graph_keys(
-    const struct graph_space *space, const void *state, const uint32_t *nodes, int64_t n, float *key);
+void graph_keys(const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key);
 
 /* ---- edges ---- */
 
