@@ -106,7 +106,7 @@ static kith_status choose_entry(struct bulk *b)
 
 kith_status graph_bulk(struct graph *graph, const struct graph_space *space, const struct graph_building *how)
 {
-	struct bulk b = {.graph = graph, .space = space, .how = how, .rule = how->rule};
+	struct bulk b = {.graph = graph, .space = space, .how = how};
 	b.dim = space->width + (space->lift ? BULK_SPREAD - 1 : 0);
 	b.n = graph->n;
 	if (graph->n == 0)
@@ -120,6 +120,7 @@ kith_status graph_bulk(struct graph *graph, const struct graph_space *space, con
 	for (int level = 0; status == KITH_OK && level <= graph_top(graph); level++) {
 		b.level = level;
 		b.degree = graph_width(graph, level);
+		b.rule = how->rule;
 		b.most = 2 * b.degree + 36;
 		status = build_level(&b);
 	}
