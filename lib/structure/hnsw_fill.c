@@ -130,6 +130,8 @@ static kith_status prepare(struct filling *f, const kith_add_options *options)
 	f->how = how_to_build(hnsw, options);
 	f->how.progress = &f->progress;
 	f->bulk = !f->slot && graph_bulk_pays(live + f->n) && f->n >= live / 2;
+	if (f->bulk)
+		f->how.rule.alpha = 0;
 	kith_status status = KITH_OK;
 	if (f->bulk && hnsw->graph.n > live)
 		status = hnsw_compact(&hnsw->base, options);
