@@ -173,6 +173,12 @@ static kith_status refine_merge(kith_index *into, kith_index *from, const int64_
 	return status;
 }
 
+static kith_status refine_compact(kith_index *index, const kith_add_options *options)
+{
+	kith_index *child = refine_of(index)->child;
+	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
+}
+
 static kith_status refine_reserve(kith_index *index, int64_t n)
 {
 	struct refine *refine = refine_of(index);
@@ -410,6 +416,7 @@ static const struct structure_ops refine_ops = {
     .update = refine_update,
     .remove = refine_remove,
     .merge = refine_merge,
+    .compact = refine_compact,
     .reserve = refine_reserve,
     .search = refine_search,
     .find = refine_find,

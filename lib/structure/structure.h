@@ -33,6 +33,10 @@ struct structure_ops {
 	 * where they learnt different things (merge_unlike), or ids are in the index already. NULL:
 	 * UNSUPPORTED. */
 	kith_status (*merge)(kith_index *into, kith_index *from, const int64_t *ids);
+
+	/* NULL: there is nothing to reclaim. */
+	kith_status (*compact)(kith_index *index, const kith_add_options *options);
+
 	kith_status (*reserve)(kith_index *index, int64_t n);
 
 	/* Findings into the sink; query rows are of any type, normalised where the metric wants it. */
@@ -107,6 +111,10 @@ kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_co
 
 /* ivf.c: an inverted file of nlist lists. Takes the codec if it succeeds. */
 kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec);
+
+/* hnsw.c: a graph whose nodes have at most 2 M neighbours. Takes the codec if it succeeds. INVALID (M),
+ * NOMEM. */
+kith_status hnsw_new(kith_index **out, kith_metric metric, int M, struct codec *take_codec);
 
 /* What a transform does to vectors before its child sees them. */
 enum mapping_kind {

@@ -232,6 +232,12 @@ static void transform_count_lists(const kith_index *index, struct list_count *co
 	count_child_lists(transform_of_const(index)->child, count);
 }
 
+static kith_status transform_compact(kith_index *index, const kith_add_options *options)
+{
+	kith_index *child = transform_of(index)->child;
+	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
+}
+
 static kith_status transform_reserve(kith_index *index, int64_t n)
 {
 	kith_index *child = transform_of(index)->child;
@@ -395,6 +401,7 @@ static const struct structure_ops transform_ops = {
     .update = transform_update,
     .remove = transform_remove,
     .merge = transform_merge,
+    .compact = transform_compact,
     .reserve = transform_reserve,
     .search = transform_search,
     .find = transform_find,

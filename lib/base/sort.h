@@ -1,0 +1,13 @@
+/* Sorting and selecting integers: keys with something in their lower bits. */
+#ifndef KITH_BASE_SORT_H
+#define KITH_BASE_SORT_H
+
+#include <stdint.h>
+
+/* Ascending; a [n] distinct. */
+void sort_u64(uint64_t *a, int64_t n);
+
+/* The k least of a [n], which are distinct, to the front in any order; 0 <= k <= n. */
+void select_u64(uint64_t *a, int64_t n, int64_t k);
+
+#endif

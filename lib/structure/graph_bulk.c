@@ -1,0 +1,129 @@
+/* Building a graph in bulk: all nodes at once, from leaves instead of by insertion.
+ *
+ * Insertion searches the graph so far for every node, a walk that waits for memory at every step. But the
+ * neighbours of a node are nearly always found in the same places as the node itself. So, as in PiPNN (arXiv
+ * 2602.21247), points are put into overlapping leaves of a rough clustering, the nearest of each are found by
+ * comparing all pairs inside leaves (tiles: a pair for a few instructions), and edges are selected among them
+ * as Vamana does (Subramanya et al., NeurIPS 2019), once in each direction. That is:
+ *
+ *   graph_bulk_leaves.c   leaves, and an order of points in which near ones are near each other
+ *   graph_bulk_near.c     the nearest of each point among members of its leaves
+ *   graph_bulk_edges.c    selection among them, and among those that were selected by others
+ *   graph_bulk_repair.c   edges to what cannot be reached
+ *
+ * Each level of the hierarchy is built so from the nodes that it has. Every step writes only what is its own,
+ * in the spirit of ParlayANN (Manohar et al., PPoPP 2024): no locks, and the same graph whatever the threads.
+ *
+ * Memory beside the graph: 36 bytes a node for leaves, then 4 bytes an edge; no copy of the vectors.
+ */
+#include "lib/structure/graph_bulk.h"
+
+#include "lib/base/status.h"
+
+#include <math.h>
+
+/* Below so many nodes insertion is as quick. */
+enum { LEAST = 256 };
+
+bool graph_bulk_pays(int64_t n)
+{
+	return n >= LEAST;
+}
+
+/* Points in a task: the more, the fewer tasks share a leaf, but each takes memory for its candidates, and there
+ * must be tasks enough for all threads. What is built does not depend on it. */
+static int64_t choose_batch(const struct bulk *b)
+{
+	enum { LEAST_BATCH = 512, MOST_BATCH = 16384, TASKS = 8, ROOM = 64 };
+	int64_t threads = b->how->threads, batch = b->n / (TASKS * threads);
+	int64_t bytes = (2 * b->most + TILE_ROWS) * (int64_t)sizeof(uint64_t) + 2 * (int64_t)b->form.bytes;
+	int64_t room = b->n * ROOM / (bytes * threads);
+	batch = batch < room ? batch : room;
+	return batch < LEAST_BATCH ? LEAST_BATCH : batch > MOST_BATCH ? MOST_BATCH : batch;
+}
+
+/* Nodes of a level >= b->level, ascending: b->nodes, b->n. */
+static kith_status list_nodes(struct bulk *b, uint32_t **nodes)
+{
+	const struct graph *graph = b->graph;
+	*nodes = NULL;
+	b->n = graph->n;
+	if (b->level == 0)
+		return KITH_OK;
+	b->n = 0;
+	for (int64_t i = 0; i < graph->n; i++)
+		b->n += graph_level(graph, i) >= b->level;
+	*nodes = mem_alloc((size_t)b->n, sizeof **nodes);
+	if (!*nodes)
+		return fail_nomem("nodes", (size_t)b->n * sizeof **nodes);
+	for (int64_t i = 0, to = 0; i < graph->n; i++)
+		if (graph_level(graph, i) >= b->level)
+			(*nodes)[to++] = (uint32_t)i;
+	b->nodes = *nodes;
+	return KITH_OK;
+}
+
+static kith_status build_level(struct bulk *b)
+{
+	uint32_t *nodes;
+	kith_status status = list_nodes(b, &nodes);
+	b->batch = choose_batch(b);
+	if (status == KITH_OK)
+		status = bulk_make_leaves(b);
+	if (status == KITH_OK)
+		status = bulk_link(b);
+	bulk_free_leaves(b);
+	if (status == KITH_OK)
+		status = bulk_connect(b);
+	mem_free(nodes);
+	b->nodes = NULL;
+	return status;
+}
+
+/* The entry: of the nodes of the highest level the one nearest to the mean of all. */
+static kith_status choose_entry(struct bulk *b)
+{
+	struct graph *graph = b->graph;
+	float *x = mem_alloc((size_t)b->dim, sizeof *x);
+	double least = INFINITY;
+	int top = -1;
+	if (!x)
+		return fail_nomem("a vector", (size_t)b->dim * sizeof *x);
+	for (int64_t i = 0; i < graph->n; i++) {
+		if (graph_level(graph, i) < top)
+			continue;
+		bulk_load(b, i, x);
+		double key = b->form.kern->l2sq_exact(x, b->mean, b->dim);
+		if (graph_level(graph, i) > top || key < least) {
+			top = graph_level(graph, i);
+			least = key;
+			graph->entry = (uint32_t)i;
+		}
+	}
+	mem_free(x);
+	return KITH_OK;
+}
+
+kith_status graph_bulk(struct graph *graph, const struct graph_space *space, const struct graph_building *how)
+{
+	struct bulk b = {.graph = graph, .space = space, .how = how};
+	b.dim = space->width + (space->lift ? BULK_SPREAD - 1 : 0);
+	b.n = graph->n;
+	if (graph->n == 0)
+		return KITH_OK;
+	b.mean = mem_alloc((size_t)b.dim, sizeof *b.mean);
+	if (!b.mean)
+		return fail_nomem("a vector", (size_t)b.dim * sizeof *b.mean);
+	kith_status status = bulk_choose_form(&b);
+	if (status == KITH_OK)
+		status = choose_entry(&b);
+	for (int level = 0; status == KITH_OK && level <= graph_top(graph); level++) {
+		b.level = level;
+		b.degree = graph_width(graph, level);
+		b.rule = how->rule;
+		b.most = 2 * b.degree + 36;
+		status = build_level(&b);
+	}
+	mem_free(b.mean);
+	return status;
+}

@@ -1,0 +1,113 @@
+/* Bulk building from the inside: what graph_bulk*.c share. One struct bulk is one level of the graph; its
+ * points 0 … n − 1 are the nodes of that level, in ascending order. */
+#ifndef KITH_STRUCTURE_GRAPH_BULK_H
+#define KITH_STRUCTURE_GRAPH_BULK_H
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "lib/search/sketch.h"
+#include "lib/structure/graph.h"
+
+enum {
+	BULK_OVERLAP = 4,   /* leaves of a point, at most */
+	BULK_SPREAD = 8     /* components that the lifted one of inner products is spread over */
+};
+
+/* Leaves: sets of points that are near one another. */
+struct leaves {
+	int64_t k;
+	int overlap;     /* leaves of a point */
+	uint32_t *of;    /* [n × overlap] leaves of each point, ascending */
+	int64_t *begin;  /* [k + 1] */
+	uint32_t *member; /* [n × overlap] points of leaf l from begin[l] on, ascending */
+	uint32_t *order; /* [n] all points, near ones near each other */
+};
+
+struct bulk {
+	struct graph *graph;
+	const struct graph_space *space;
+	const struct graph_building *how;
+	struct graph_rule rule; /* alpha is chosen */
+	int level;
+	int64_t degree;        /* most neighbours */
+	int64_t most;          /* candidates of a point */
+	int64_t n;             /* points */
+	const uint32_t *nodes; /* [n] their nodes, ascending; NULL: all nodes */
+	int64_t batch;         /* points in a task */
+	int64_t dim;           /* of loaded vectors */
+	float *mean;           /* [dim] */
+	struct sketch_form form;
+	struct leaves leaves;
+	_Atomic bool stopped; /* cancelled */
+};
+
+static inline uint32_t bulk_node(const struct bulk *b, int64_t point)
+{
+	return b->nodes ? b->nodes[point] : (uint32_t)point;
+}
+
+/* Tasks, and the points of one: first … first + return value − 1. */
+static inline int64_t bulk_tasks(const struct bulk *b)
+{
+	return (b->n + b->batch - 1) / b->batch;
+}
+
+static inline int64_t bulk_task(const struct bulk *b, int64_t task, int64_t *first)
+{
+	*first = task * b->batch;
+	return b->n - *first < b->batch ? b->n - *first : b->batch;
+}
+
+/* A neighbour of a point as an integer that sorts by key: the key's bits (it is not negative) above the
+ * difference of the two numbers. Among equally near ones each point so begins with those that follow it, and
+ * a thousand equal vectors have different neighbours. */
+static inline uint64_t bulk_entry(float key, uint32_t point, uint32_t neighbour)
+{
+	uint32_t bits;
+	memcpy(&bits, &key, sizeof bits);
+	return (uint64_t)bits << 32 | (uint32_t)(neighbour - point);
+}
+
+static inline struct candidate bulk_candidate(uint64_t entry, uint32_t point)
+{
+	struct candidate c = {.node = point + (uint32_t)entry};
+	uint32_t bits = (uint32_t)(entry >> 32);
+	memcpy(&c.key, &bits, sizeof c.key);
+	return c;
+}
+
+/* graph_bulk_leaves.c: vector of a point, x [dim]; distances are those of the space. */
+void bulk_load(const struct bulk *b, int64_t point, float *x);
+
+/* Ask for it ahead. */
+static inline void bulk_prefetch(const struct bulk *b, int64_t point)
+{
+	rows_prefetch(&b->space->rows, bulk_node(b, point));
+}
+
+/* The form of sketches; leaves and order of the points. leaves_free also after a failure. */
+kith_status bulk_choose_form(struct bulk *b);
+kith_status bulk_make_leaves(struct bulk *b);
+void bulk_free_leaves(struct bulk *b);
+
+/* graph_bulk_near.c: candidates of a batch of points. */
+struct near_points;
+size_t near_bytes(const struct bulk *b);
+
+/* A worker's memory of near_bytes. */
+struct near_points *near_init(const struct bulk *b, void *memory);
+
+/* Find candidates of points order[first … first + count − 1]. */
+void near_find(const struct bulk *b, struct near_points *near, int64_t first, int64_t count);
+
+/* Those of the i-th of them: [b->most] ascending by key, nodes are points; returns how many. */
+int64_t near_take(const struct bulk *b, struct near_points *near, int64_t i, struct candidate *out);
+
+/* graph_bulk_edges.c: a list for every point. */
+kith_status bulk_link(struct bulk *b);
+
+/* graph_bulk_repair.c: make every point reachable from the entry on this level. */
+kith_status bulk_connect(struct bulk *b);
+
+#endif
