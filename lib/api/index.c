@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 kith_status kith_index_new(kith_index **out, int64_t dim, kith_metric metric, const char *spec)
 {
