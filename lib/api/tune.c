@@ -307,8 +307,8 @@ static double lists_of(const kith_index *index)
 static void choose_knobs(struct tuning *t)
 {
 	/* As many candidates as there are vectors, and no more than an option may ask for. */
-	double factors =
-	    fmin(ceil((double)kith_index_size(t->index) / (double)t->k), (double)(KITH_MAX_K / t->k));
+	int64_t n = kith_index_size(t->index), most = KITH_MAX_K / t->k, all = (n + t->k - 1) / t->k;
+	double factors = (double)(all < most ? all : most);
 	bool lists = uses(t->index, NPROBE), refines = uses(t->index, K_FACTOR);
 	t->inner = lists ? NPROBE : refines ? K_FACTOR : -1;
 	t->outer = lists && refines ? K_FACTOR : -1;
