@@ -130,7 +130,7 @@ static double quantile(const double *sorted, int64_t n, double share)
 static json_t *latency_json(struct measuring *m)
 {
 	int64_t n = m->latency_count;
-	if (n == 0)
+	if (n == 0 || !m->latencies)
 		return json_null();
 	double sum = 0;
 	for (int64_t i = 0; i < n; i++)
