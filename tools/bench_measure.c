@@ -130,7 +130,7 @@ static double quantile(const double *sorted, int64_t n, double share)
 static json_t *latency_json(struct measuring *m)
 {
 	int64_t n = m->latency_count;
-	if (n == 0)
+	if (n == 0 || !m->latencies)
 		return json_null();
 	double sum = 0;
 	for (int64_t i = 0; i < n; i++)
@@ -170,15 +170,15 @@ int bench_point(struct bench *b, const kith_index *index, const struct setting *
 	m.options.progress = on_progress;
 	m.options.progress_data = &m;
 	settings_apply(settings, &m.options);
-	int code = EXIT_OK;
+	int code;
 	*point = NULL;
-	if (!m.dist || !m.ids || !m.scratch || !m.runs || !m.latencies)
-		code = fail_memory(cells * 12, "results");
-	if (code == EXIT_OK)
+	if (m.dist && m.ids && m.scratch && m.runs && m.latencies)
 		code = measure_throughput(&m);
-	if (code == EXIT_OK)
+	else
+		code = fail_memory(cells * 12, "results");
+	if (code == EXIT_OK && m.latencies)
 		code = measure_latency(&m);
-	if (code == EXIT_OK && !(*point = point_json(&m, settings)))
+	if (code == EXIT_OK && m.runs && !(*point = point_json(&m, settings)))
 		code = cli_error(EXIT_FAILED, "out of memory");
 	free(m.dist);
 	free(m.ids);

@@ -13,14 +13,14 @@
 #define LARGEST ((double)(1 << 30))
 
 static const struct setting search_table[] = {
-    {"nprobe", SETTING_INT64, offsetof(kith_search_options, nprobe), 1, LARGEST, false, 0},
-    {"max_codes", SETTING_INT64, offsetof(kith_search_options, max_codes), 1, LARGEST, false, 0},
-    {"k_factor", SETTING_FLOAT, offsetof(kith_search_options, k_factor), 1, LARGEST, false, 0},
+    {"nprobe", offsetof(kith_search_options, nprobe), 1, LARGEST, .kind = SETTING_INT64},
+    {"max_codes", offsetof(kith_search_options, max_codes), 1, LARGEST, .kind = SETTING_INT64},
+    {"k_factor", offsetof(kith_search_options, k_factor), 1, LARGEST, .kind = SETTING_FLOAT},
     {0},
 };
 
 static const struct setting build_table[] = {
-    {"seed", SETTING_UINT64, offsetof(kith_add_options, seed), 0, LARGEST, false, 0},
+    {"seed", offsetof(kith_add_options, seed), 0, LARGEST, .kind = SETTING_UINT64},
     {0},
 };
 

@@ -15,11 +15,11 @@ enum setting_kind { SETTING_INT64, SETTING_UINT64, SETTING_FLOAT };
 /* One name that can be set: a member of an options struct. A table of settings ends with an empty one. */
 struct setting {
 	const char *name;
-	enum setting_kind kind;
 	size_t offset;
 	double min, max;
+	double value; /* out */
+	enum setting_kind kind;
 	bool given; /* out */
-	double value;
 };
 
 /* Most settings of a table, with its end. */

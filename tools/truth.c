@@ -16,28 +16,35 @@
 #include "report.h"
 #include "search.h"
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n)
+/* FNV-1a, 64 bits: of a text, of the bytes of a number. */
+static uint64_t hash_text(uint64_t h, const char *text)
 {
-	const unsigned char *c = bytes;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ c[i]) * 0x100000001b3u;
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+	return h;
+}
+
+static uint64_t hash_number(uint64_t h, int64_t number)
+{
+	for (int shift = 0; shift < 64; shift += 8)
+		h = (h ^ ((uint64_t)number >> shift & 0xff)) * 0x100000001b3u;
 	return h;
 }
 
 static uint64_t hash_input(uint64_t h, const struct input *in)
 {
-	struct stat st = {0};
+	struct stat st;
 	char *real = realpath(in->path, NULL);
-	const char *name = real ? real : in->path;
+	h = hash_text(h, real ? real : in->path);
+	free(real);
+	h = hash_number(h, in->info.n);
+	h = hash_number(h, in->info.dim);
+	h = hash_number(h, in->info.bytes);
+	h = hash_number(h, (int64_t)in->info.type);
 	/* A set of an HDF5 file cannot be asked for its time: its name and size have to do. */
 	if (stat(in->path, &st) != 0)
-		st = (struct stat){0};
-	int64_t numbers[] = {in->info.n, in->info.dim, in->info.bytes, (int64_t)in->info.type,
-	    (int64_t)st.st_mtim.tv_sec, (int64_t)st.st_mtim.tv_nsec};
-	h = hash_bytes(hash_bytes(h, name, strlen(name)), numbers, sizeof numbers);
-	free(real);
-	return h;
+		return h;
+	return hash_number(hash_number(h, (int64_t)st.st_mtim.tv_sec), (int64_t)st.st_mtim.tv_nsec);
 }
 
 /* The user's cache, made if need be; NULL: there is none. */
@@ -68,9 +75,8 @@ static char *cache_folder(void)
 
 static char *cache_path(const struct input *base, const struct input *query, kith_metric metric, int64_t k)
 {
-	int64_t numbers[] = {(int64_t)metric, k};
 	uint64_t h = hash_input(hash_input(0xcbf29ce484222325u, base), query);
-	h = hash_bytes(h, numbers, sizeof numbers);
+	h = hash_number(hash_number(h, (int64_t)metric), k);
 	char *folder = cache_folder(), *path = NULL;
 	if (folder && asprintf(&path, "%s/truth-%016" PRIx64 ".ivecs", folder, h) < 0)
 		path = NULL;
@@ -97,14 +103,13 @@ static int read_truth(struct truth *t, const char *path)
 		code = cli_error(EXIT_FAILED,
 		    "'%s' has %" PRId64 " neighbours of each query, fewer than k = %" PRId64, path,
 		    in.info.dim, t->k);
-	if (code == EXIT_OK) {
+	if (code == EXIT_OK)
 		all = malloc((size_t)(t->n * in.info.dim) * sizeof *all);
-		if (!all)
-			code = fail_memory(t->n * in.info.dim * 4, "the ground truth");
-	}
+	if (code == EXIT_OK && !all)
+		code = fail_memory(t->n * in.info.dim * 4, "the ground truth");
 	if (code == EXIT_OK && kith_vecs_read(in.vecs, 0, t->n, KITH_I32, all) != KITH_OK)
 		code = fail_status(KITH_IO, path, NULL);
-	for (int64_t i = 0; code == EXIT_OK && i < t->n; i++)
+	for (int64_t i = 0; code == EXIT_OK && all && i < t->n; i++)
 		memcpy(t->ids + i * t->k, all + i * in.info.dim, (size_t)t->k * sizeof *all);
 	free(all);
 	input_close(&in);
@@ -120,10 +125,14 @@ static int compute(struct truth *t, struct input *base, struct input *query, kit
 	    .k = t->k,
 	    .threads = threads,
 	    .keep = t->n,
-	    .ids = malloc((size_t)cells * sizeof *s.ids),
-	    .dist = malloc((size_t)cells * sizeof *s.dist)};
-	int code = s.ids && s.dist ? search_run(&s) : fail_memory(cells * 12, "the ground truth");
-	for (int64_t i = 0; code == EXIT_OK && i < cells; i++)
+	    .ids = calloc((size_t)cells, sizeof *s.ids),
+	    .dist = calloc((size_t)cells, sizeof *s.dist)};
+	int code = EXIT_FAILED;
+	if (s.ids && s.dist)
+		code = search_run(&s);
+	else
+		fail_memory(cells * 12, "the ground truth");
+	for (int64_t i = 0; code == EXIT_OK && s.ids && i < cells; i++)
 		t->ids[i] = (int32_t)s.ids[i];
 	t->seconds = s.seconds;
 	t->computed = true;

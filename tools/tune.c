@@ -149,12 +149,10 @@ static int read_queries(struct tune *t)
 	t->truth = malloc((size_t)cells * sizeof *t->truth);
 	t->found = malloc((size_t)cells * sizeof *t->found);
 	t->dist = malloc((size_t)cells * sizeof *t->dist);
-	int code = EXIT_OK;
-	if (!spread || !t->q || !t->truth || !t->found || !t->dist)
-		code = fail_memory(2 * t->nq * dim * 8, "the queries");
-	if (code == EXIT_OK)
-		code = read_spread(&t->query, 2 * t->nq, spread);
-	for (int64_t i = 0; code == EXIT_OK && i < 2 * t->nq; i++)
+	bool room = spread && t->q && t->truth && t->found && t->dist;
+	int code = room ? read_spread(&t->query, 2 * t->nq, spread)
+	                : fail_memory(2 * t->nq * dim * 8, "the queries");
+	for (int64_t i = 0; room && code == EXIT_OK && i < 2 * t->nq; i++)
 		memcpy(t->q + (i % 2 * t->nq + i / 2) * dim, spread + i * dim, (size_t)dim * sizeof *spread);
 	free(spread);
 	return code;
@@ -391,6 +389,19 @@ static double work_left(int64_t first, int64_t last, int alive)
 	}
 }
 
+/* A finalist may miss on the whole what it reached on a sample: then it is the turn of the next. */
+static int settle(struct tune *t)
+{
+	int code = EXIT_OK;
+	while (code == EXIT_OK && reaching(t) > 0 && t->candidates[0].n < t->base.info.n) {
+		code = t->n < t->base.info.n ? take_sample(t, t->base.info.n) : EXIT_OK;
+		if (code == EXIT_OK)
+			code = try(t, &t->candidates[0]);
+		qsort(t->candidates, (size_t)t->count, sizeof *t->candidates, compare);
+	}
+	return code;
+}
+
 static int halve(struct tune *t)
 {
 	int64_t last = t->base.info.n, n = first_sample(t);
@@ -408,7 +419,7 @@ static int halve(struct tune *t)
 		qsort(t->candidates, (size_t)t->count, sizeof *t->candidates, compare);
 		int left = reaching(t);
 		if (n >= last || left == 0)
-			return EXIT_OK;
+			return settle(t);
 		int keep = alive / KEEP > FINALISTS ? alive / KEEP : FINALISTS;
 		alive = left < keep ? left : keep;
 		n = alive <= FINALISTS || n * GROW > last ? last : n * GROW;

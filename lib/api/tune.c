@@ -16,23 +16,30 @@
 #include "lib/structure/structure.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { FINALISTS = 8, MOST_RUNS = 100, GUESSED_SETTINGS = 30 };
 
+/* Of the tuned ones that an index uses, the first of the table is walked, the second one goes around it. */
+enum role { TUNED, LEFT_ALONE };
+
 /* An option, and the words of factory strings that make an index depend on it. */
 struct knob {
 	const char *name, *words[2];
+	size_t offset; /* in the options; an int64_t, or a float where it is a factor */
+	bool factor;
+	enum role role;
 	double first; /* where doubling begins */
 };
 
 static const struct knob knobs[] = {
-    {"nprobe", {"IVF", NULL}, 1},
-    {"max_codes", {"IVF", NULL}, 0},
-    {"k_factor", {"RFlat", "Refine("}, 1},
+    {"nprobe", {"IVF", NULL}, offsetof(kith_search_options, nprobe), false, TUNED, 1},
+    {"max_codes", {"IVF", NULL}, offsetof(kith_search_options, max_codes), false, LEFT_ALONE, 0},
+    {"k_factor", {"RFlat", "Refine("}, offsetof(kith_search_options, k_factor), true, TUNED, 1},
 };
-enum { KNOBS = sizeof knobs / sizeof *knobs, NPROBE = 0, K_FACTOR = 2 };
+enum { KNOBS = sizeof knobs / sizeof *knobs };
 
 /* Does a word of spec begin so? Words begin at the start and after commas and parentheses. */
 static bool has_word(const char *spec, const char *word)
@@ -98,10 +105,14 @@ static int compare_times(const void *a, const void *b)
 
 static void set_knob(kith_search_options *o, int knob, double value)
 {
-	if (knob == NPROBE)
-		o->nprobe = (int64_t)value;
-	else if (knob == K_FACTOR)
-		o->k_factor = (float)value;
+	int64_t whole = (int64_t)value;
+	float factor = (float)value;
+	if (knob < 0)
+		return;
+	if (knobs[knob].factor)
+		memcpy((char *)o + knobs[knob].offset, &factor, sizeof factor);
+	else
+		memcpy((char *)o + knobs[knob].offset, &whole, sizeof whole);
 }
 
 static kith_search_options options_at(const struct tuning *t, double inner, double outer)
@@ -296,24 +307,30 @@ static kith_status read_options(const kith_tune_options *options, kith_tune_opti
 	return KITH_OK;
 }
 
-/* nlist of the first inverted file of the spec: more lists than that there are none. */
-static double lists_of(const kith_index *index)
+/* A value from which on more changes nothing: the lists of an inverted file, as many candidates as there are
+ * vectors (and no more than an option may ask for). */
+static double most_of(const kith_index *index, int knob, int64_t k)
 {
-	const char *at = strstr(index->spec, "IVF");
-	double n = at ? strtod(at + 3, NULL) : 0;
-	return n >= 1 ? n : 1;
+	int64_t n = kith_index_size(index), all = (n + k - 1) / k, factors = KITH_MAX_K / k;
+	const char *lists = strstr(index->spec, "IVF");
+	if (knobs[knob].factor)
+		return (double)(all < factors ? all : factors);
+	return lists && strtod(lists + 3, NULL) >= 1 ? strtod(lists + 3, NULL) : (double)n;
 }
 
 static void choose_knobs(struct tuning *t)
 {
-	/* As many candidates as there are vectors, and no more than an option may ask for. */
-	double factors =
-	    fmin(ceil((double)kith_index_size(t->index) / (double)t->k), (double)(KITH_MAX_K / t->k));
-	bool lists = uses(t->index, NPROBE), refines = uses(t->index, K_FACTOR);
-	t->inner = lists ? NPROBE : refines ? K_FACTOR : -1;
-	t->outer = lists && refines ? K_FACTOR : -1;
-	t->inner_most = lists ? lists_of(t->index) : factors;
-	t->outer_most = fmin(factors, 1 << (FINALISTS - 1));
+	t->inner = t->outer = -1;
+	for (int i = 0; i < KNOBS; i++) {
+		if (!uses(t->index, i) || knobs[i].role == LEFT_ALONE)
+			continue;
+		if (t->inner < 0)
+			t->inner = i;
+		else
+			t->outer = i;
+	}
+	t->inner_most = t->inner < 0 ? 0 : most_of(t->index, t->inner, t->k);
+	t->outer_most = t->outer < 0 ? 0 : fmin(most_of(t->index, t->outer, t->k), 1 << (FINALISTS - 1));
 }
 
 static kith_status prepare(struct tuning *t)
