@@ -2,7 +2,7 @@
  *
  *   spec      := [ "IDMap," | "IDMap2," ] { transform "," } core { "," refine }
  *   transform := "PCA" [ "W" ] [ "R" ] n | "OPQ" m [ "_" n ] | "RR" [ n ] | "L2norm" | "Pad" n
- *   core      := codec | "IVF" n [ "_HNSW" m ] "," codec | "HNSW" [ m ] [ "," codec ]
+ *   core      := codec | "IVF" n [ "_HNSW" m | "_whole" ] "," codec | "HNSW" [ m ] [ "," codec ]
  *              | "(" spec ")" | "Shards" n "(" spec ")"
  *   codec     := "Flat" | "SQ" kind | "PQ" m [ "x" bits ] [ "fs" ] | "RaBitQ" | …
  *   refine    := "RFlat" | "Refine(" codec ")"
@@ -152,15 +152,16 @@ kith_status spec_mapping(struct mapping *out, int64_t dim, const char *word)
 	return fail(KITH_INVALID, "'%s' is no transform; try \"PCA64\"", word);
 }
 
-/* The number in "IVF1024" or −1. */
-static int64_t list_count(const char *word)
+/* The number in "IVF1024" or "IVF1024_whole", else −1. */
+static int64_t list_count(const char *word, bool *whole)
 {
 	enum { MOST_LISTS = 1 << 24 };
 	char *end;
 	if (strncmp(word, "IVF", 3) != 0 || !isdigit((unsigned char)word[3]))
 		return -1;
 	long long n = strtoll(word + 3, &end, 10);
-	return *end == '\0' && n >= 1 && n <= MOST_LISTS ? n : -1;
+	*whole = strcmp(end, "_whole") == 0;
+	return (*end == '\0' || *whole) && n >= 1 && n <= MOST_LISTS ? n : -1;
 }
 
 /* A spec, taken apart. */
@@ -171,6 +172,7 @@ struct plan {
 	int transforms;
 	int64_t dim;     /* of the core */
 	int64_t nlist;   /* −1: no inverted file */
+	bool whole;      /* whose codes are not of residuals */
 	int codec;       /* number of its word, or of the group's */
 	int refinements; /* words after it */
 	bool group;      /* the core is a spec in parentheses */
@@ -193,7 +195,7 @@ static kith_status make_plan(struct plan *plan, int64_t dim)
 		dim = mapping->out;
 	}
 	plan->dim = dim;
-	plan->nlist = at < words->n ? list_count(words->word[at]) : -1;
+	plan->nlist = at < words->n ? list_count(words->word[at], &plan->whole) : -1;
 	at += plan->nlist >= 0;
 	if (at == words->n)
 		return fail(KITH_INVALID, "spec: '%s' needs a codec after it, as in \"%s,Flat\"",
@@ -243,6 +245,8 @@ static kith_status build_core(kith_index **out, const struct plan *plan)
 	status = plan->nlist >= 0 ? ivf_new(out, metric, plan->nlist, codec) : flat_new(out, metric, codec);
 	if (status)
 		codec_free(codec);
+	else if (plan->nlist >= 0 && plan->whole)
+		ivf_code_whole(*out);
 	return status;
 }
 

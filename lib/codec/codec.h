@@ -150,6 +150,12 @@ kith_status codes_reserve(struct codes *codes, int64_t n, int spare);
 void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch);
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch);
 
+/* Vectors as other programs keep them: codes one after another as the codec's row is, floats, bytes. Append n
+ * of them (room is there; finite, where that can be asked), and get one back. */
+size_t codes_plain_bytes(const struct codec *codec);
+void codes_append_plain(struct codes *codes, int64_t n, const void *plain);
+void codes_get_plain(const struct codes *codes, int64_t at, void *plain);
+
 /* Keep position i where keep bit i is set, in order. */
 void codes_keep(struct codes *codes, const uint64_t *keep);
 

@@ -199,7 +199,8 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 	s->block = by_list ? LIST_QUERIES : 1;
 	for (int i = 0; ok && i < b->threads; i++)
 		ok = scratch_init(s, !by_list, by_list ? 0 : 1, &b->scratch[i]);
-	s->block = whole;
+	/* Pools lie behind s->block of their heads: query by query there is one in a worker's scratch. */
+	s->block = by_list ? whole : 1;
 	if (ok && by_list) {
 		b->begin = mem_alloc((size_t)s->lists->n + 1, sizeof *b->begin);
 		b->query = mem_alloc((size_t)(whole * b->nprobe), sizeof *b->query);

@@ -7,6 +7,7 @@
 #include "lib/search/filter.h"
 #include "lib/search/search.h"
 #include "lib/structure/ids.h"
+#include "lib/structure/parts.h"
 
 struct flat {
 	struct kith_index base;
@@ -261,4 +262,24 @@ kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_co
 	codes_init(&flat->codes, take_codec);
 	*out = &flat->base;
 	return KITH_OK;
+}
+
+kith_status flat_assemble(kith_index **out, kith_metric metric, struct stored *take)
+{
+	kith_status status = flat_new(out, metric, take->codec);
+	if (status)
+		return status;
+	struct flat *flat = flat_of(*out);
+	flat->codes = take->codes;
+	flat->ids = take->ids;
+	return KITH_OK;
+}
+
+bool flat_parts(const kith_index *index, struct stored_parts *parts)
+{
+	if (index->ops != &flat_ops)
+		return false;
+	const struct flat *flat = flat_of_const(index);
+	*parts = (struct stored_parts){flat->codec, &flat->codes, &flat->ids};
+	return true;
 }

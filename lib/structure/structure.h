@@ -78,13 +78,18 @@ kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_co
 /* ivf.c: an inverted file of nlist lists. Takes the codec if it succeeds. */
 kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec);
 
+/* ivf_parts.c: let codes of an inverted file that was not trained yet be of whole vectors, not of residuals.
+ */
+void ivf_code_whole(kith_index *index);
+
 /* What a transform does to vectors before its child sees them. */
 enum mapping_kind {
 	MAP_PCA,      /* principal components; about the mean under L2, about the origin otherwise */
 	MAP_OPQ,      /* the rotation that suits a product quantizer of m parts best */
 	MAP_ROTATION, /* a random one */
 	MAP_UNIT,     /* to unit length */
-	MAP_PAD       /* with zeros */
+	MAP_PAD,      /* with zeros */
+	MAP_LINEAR    /* any linear map: not learnt, but taken over (parts.h) */
 };
 
 struct mapping {
