@@ -262,29 +262,38 @@ static void put_pad(struct export *e, const struct mapping *m)
 	put_ends(e, m->in, m->out);
 }
 
-static void put_linear(struct export *e, const struct mapping *m, const struct linear *there)
+/* What only principal components have. back: room for the way back, [in × out] and [in] */
+static void put_pca(struct export *e, const struct transform_parts *parts, float *back)
 {
-	size_t cells = (size_t)m->in * (size_t)m->out;
-	float *a = mem_alloc(cells + (size_t)m->out, sizeof *a), *b = a + cells;
+	const struct mapping *m = parts->mapping;
+	float *mean = back + (size_t)m->in * (size_t)m->out;
+	linear_get(parts->back, back, mean);
+	faiss_put_fourcc(&e->w, "PcAm");
+	faiss_put_float(&e->w, m->whiten ? -0.5F : 0);
+	faiss_put_bool(&e->w, m->rotate);
+	faiss_put_i32(&e->w, 0);
+	faiss_put_array(&e->w, mean, m->in, sizeof *mean);
+	faiss_put_i64(&e->w, 0); /* eigenvalues, */
+	faiss_put_i64(&e->w, 0); /* and eigenvectors: the matrix was made of them */
+}
+
+static void put_linear(struct export *e, const struct transform_parts *parts)
+{
+	const struct mapping *m = parts->mapping;
+	size_t cells = (size_t)m->in * (size_t)m->out, floats = cells + (size_t)(m->in + m->out);
+	float *a = mem_alloc(floats, sizeof *a), *b = a + cells;
+	bool biased = false;
 	if (!a) {
-		e->w.status = fail_nomem("a linear map", cells * sizeof *a);
+		e->w.status = fail_nomem("a linear map", floats * sizeof *a);
 		return;
 	}
-	linear_get(there, a, b);
-	bool biased = false;
+	if (m->kind == MAP_PCA)
+		put_pca(e, parts, a);
+	linear_get(parts->there, a, b);
 	for (int64_t i = 0; i < m->out; i++)
 		biased |= b[i] != 0;
-	if (m->kind == MAP_PCA) {
-		faiss_put_fourcc(&e->w, "PcAm");
-		faiss_put_float(&e->w, m->whiten ? -0.5F : 0);
-		faiss_put_bool(&e->w, m->rotate);
-		faiss_put_i32(&e->w, 0);
-		for (int i = 0; i < 3; i++) /* what the matrix was made of */
-			faiss_put_i64(&e->w, 0);
-	} else {
-		/* FAISS reads a rotation's bias, but has none. */
+	if (m->kind != MAP_PCA)
 		faiss_put_fourcc(&e->w, m->kind == MAP_ROTATION && !biased ? "rrot" : "LTra");
-	}
 	faiss_put_bool(&e->w, biased);
 	faiss_put_array(&e->w, a, (int64_t)cells, sizeof *a);
 	faiss_put_array(&e->w, b, biased ? m->out : 0, sizeof *b);
@@ -307,7 +316,7 @@ static void put_transform(struct export *e, const kith_index *index)
 		put_unit(e, dim);
 	for (below = index; transform_parts(below, &parts) && !e->w.status; below = parts.child) {
 		if (parts.there)
-			put_linear(e, parts.mapping, parts.there);
+			put_linear(e, &parts);
 		else if (parts.mapping->kind == MAP_UNIT)
 			put_unit(e, parts.mapping->in);
 		else

@@ -1,6 +1,7 @@
 /* Linear maps out of FAISS's files. The way there is in the file; the way back is the transpose where the map
  * is orthonormal, else the pseudo-inverse: with a of more rows than columns (aᵀa)⁺ aᵀ, otherwise aᵀ (a aᵀ)⁺,
- * by the eigenvalues of the smaller product. */
+ * by the eigenvalues of the smaller product. What comes back for b is the origin, or the mean that principal
+ * components were taken about: x = a⁺ (y − b − a mean) + mean. */
 #include "lib/api/faiss.h"
 
 #include "kernels/kernels.h"
@@ -22,7 +23,8 @@ struct work {
 	double *values, *axes;  /* [least], [least²] */
 	double *product;        /* [least²] */
 	double *inverse;        /* [in × out] */
-	double *shift, *home;   /* [out], [in] */
+	double *shift, *home;   /* [out], [in] b; what is added on the way back */
+	double *mean;           /* [in] */
 };
 
 static void work_free(struct work *w)
@@ -37,6 +39,7 @@ static void work_free(struct work *w)
 	mem_free(w->inverse);
 	mem_free(w->shift);
 	mem_free(w->home);
+	mem_free(w->mean);
 }
 
 static kith_status work_init(struct work *w, int64_t in, int64_t out)
@@ -53,8 +56,9 @@ static kith_status work_init(struct work *w, int64_t in, int64_t out)
 	w->inverse = mem_alloc(cells, sizeof *w->inverse);
 	w->shift = mem_zalloc((size_t)out, sizeof *w->shift);
 	w->home = mem_alloc((size_t)in, sizeof *w->home);
+	w->mean = mem_zalloc((size_t)in, sizeof *w->mean);
 	if (w->loaded && w->a && w->transposed && w->gram && w->values && w->axes && w->product &&
-	    w->inverse && w->shift && w->home)
+	    w->inverse && w->shift && w->home && w->mean)
 		return KITH_OK;
 	return fail_nomem("a linear map", 4 * cells * sizeof *w->a);
 }
@@ -103,7 +107,28 @@ static kith_status invert_gram(struct work *w)
 	return KITH_OK;
 }
 
-/* inverse [in × out], and home = −inverse · shift. */
+/* home = mean − inverse · (shift + a · mean). */
+static kith_status lead_home(struct work *w, const struct blob_source *source)
+{
+	int64_t in = w->in, out = w->out;
+	for (int64_t i = 0; i < in; i++)
+		w->home[i] = w->mean[i];
+	for (int64_t j = 0; j < out; j++) {
+		double off = w->shift[j];
+		for (int64_t i = 0; i < in; i++)
+			off += w->a[j * in + i] * w->mean[i];
+		for (int64_t i = 0; i < in; i++)
+			w->home[i] -= w->inverse[i * out + j] * off;
+	}
+	bool finite = true;
+	for (int64_t i = 0; i < in; i++)
+		finite = finite && isfinite((float)w->home[i]);
+	for (int64_t i = 0; i < in * out; i++)
+		finite = finite && isfinite((float)w->inverse[i]);
+	return finite ? KITH_OK : faiss_fail(source, "a transform has no inverse that floats can hold");
+}
+
+/* inverse [in × out] and home. */
 static kith_status invert(struct work *w, const struct blob_source *source, bool *orthonormal)
 {
 	int64_t in = w->in, out = w->out;
@@ -124,17 +149,7 @@ static kith_status invert(struct work *w, const struct blob_source *source, bool
 		matrix_multiply(in, out, out, w->transposed, w->product, 0, w->inverse);
 	else
 		matrix_multiply(in, in, out, w->product, w->transposed, 0, w->inverse);
-	for (int64_t i = 0; i < in; i++) {
-		w->home[i] = 0;
-		for (int64_t j = 0; j < out; j++) {
-			w->home[i] -= w->inverse[i * out + j] * w->shift[j];
-			if (!isfinite((float)w->inverse[i * out + j]))
-				return faiss_fail(source, "a transform has no inverse that floats can hold");
-		}
-		if (!isfinite((float)w->home[i]))
-			return faiss_fail(source, "a transform has no inverse that floats can hold");
-	}
-	return KITH_OK;
+	return lead_home(w, source);
 }
 
 /* What kith calls it: what it may be trained as, too. */
@@ -169,6 +184,8 @@ kith_status faiss_import_map(const struct blob_source *source, const struct fais
 		status = load(source, &t->matrix, w.loaded, w.a);
 	if (status == KITH_OK && t->shift.n)
 		status = load(source, &t->shift, w.loaded, w.shift);
+	if (status == KITH_OK && t->mean.n)
+		status = load(source, &t->mean, w.loaded, w.mean);
 	if (status == KITH_OK)
 		status = invert(&w, source, &orthonormal);
 	if (status == KITH_OK)

@@ -63,6 +63,7 @@ struct faiss_transform {
 	bool whiten, rotate;       /* PCA */
 	struct faiss_array matrix; /* floats [out × in] */
 	struct faiss_array shift;  /* floats [out], or none */
+	struct faiss_array mean;   /* floats [in], or none: PCA's, what comes back for zero */
 };
 
 /* An inverted list. */

@@ -100,8 +100,10 @@ static kith_status take_pca(struct faiss_reader *r, const char *fourcc, struct f
 		status = faiss_take_bool(r, &t->rotate);
 	if (status == KITH_OK && memcmp(fourcc, "PCAm", 4) != 0)
 		status = faiss_take(r, &bins, sizeof bins);
-	/* Mean, eigenvalues, eigenvectors: the matrix and its bias follow from them. */
-	for (int i = 0; status == KITH_OK && i < 3; i++)
+	if (status == KITH_OK)
+		status = faiss_take_array(r, sizeof(float), &t->mean);
+	/* Eigenvalues, eigenvectors: the matrix follows from them. */
+	for (int i = 0; status == KITH_OK && i < 2; i++)
 		status = faiss_take_array(r, sizeof(float), &learnt);
 	t->whiten = power != 0;
 	return status;
@@ -159,7 +161,8 @@ static kith_status check_transform(const struct faiss_reader *r, const struct fa
 		    (long long)t->in);
 	if (t->map == FAISS_PAD)
 		return check_padding(r, map, t);
-	if (t->map != FAISS_UNIT && (t->matrix.n != t->in * t->out || (t->shift.n && t->shift.n != t->out)))
+	if (t->map != FAISS_UNIT && (t->matrix.n != t->in * t->out || (t->shift.n && t->shift.n != t->out) ||
+	                                (t->mean.n && t->mean.n != t->in)))
 		return faiss_fail(r->source, "a transform of %lld to %lld dimensions has a matrix of %lld",
 		    (long long)t->in, (long long)t->out, (long long)t->matrix.n);
 	return KITH_OK;

@@ -44,7 +44,7 @@ struct stored_parts {
 
 struct transform_parts {
 	const struct mapping *mapping;
-	const struct linear *there; /* NULL: not linear */
+	const struct linear *there, *back; /* NULL: not linear */
 	const kith_index *child;
 };
 

@@ -527,6 +527,8 @@ bool transform_parts(const kith_index *index, struct transform_parts *parts)
 	if (index->ops != &transform_ops)
 		return false;
 	const struct transform *t = transform_of_const(index);
-	*parts = (struct transform_parts){&t->mapping, is_linear(&t->mapping) ? &t->there : NULL, t->child};
+	bool linear = is_linear(&t->mapping);
+	*parts = (struct transform_parts){
+	    &t->mapping, linear ? &t->there : NULL, linear ? &t->back : NULL, t->child};
 	return true;
 }
