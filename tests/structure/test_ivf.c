@@ -303,6 +303,37 @@ START_TEST(test_degenerate_data)
 }
 END_TEST
 
+/* Lists are so many that a batch is searched query by query: to the same bits as its queries alone. */
+START_TEST(test_batches_do_not_matter)
+{
+	enum { LISTS = 500, BATCH = 1000 };
+	char spec[64];
+	bool is_signed = !strcmp(codecs[_i], "SQ8_direct_signed");
+	float *x = make_data(51, N, is_signed), *q = make_data(52, BATCH, is_signed);
+	float *dist = make(2 * BATCH * K, sizeof *dist);
+	int64_t *ids = make(2 * BATCH * K, sizeof *ids);
+	kith_index *index;
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	snprintf(spec, sizeof spec, "IVF%d,%s", LISTS, codecs[_i]);
+	OK(kith_index_new(&index, DIM, KITH_L2, spec));
+	OK(kith_index_train(index, N, x, NULL));
+	OK(kith_index_add(index, N, x, NULL, NULL));
+	for (options.nprobe = 1; options.nprobe <= 2; options.nprobe++) {
+		OK(kith_index_search(index, BATCH, q, K, dist, ids, &options));
+		for (int i = 0; i < BATCH; i++)
+			OK(kith_index_search(index, 1, q + i * DIM, K, dist + (BATCH + i) * K,
+			    ids + (BATCH + i) * K, &options));
+		REQUIRE(!memcmp(dist, dist + BATCH * K, BATCH * K * sizeof *dist));
+		REQUIRE(!memcmp(ids, ids + BATCH * K, BATCH * K * sizeof *ids));
+	}
+	kith_index_free(index);
+	free(x);
+	free(q);
+	free(dist);
+	free(ids);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ivf");
@@ -313,6 +344,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_change, 0, CODECS);
 	tcase_add_loop_test(tcase, test_range, 0, CODECS - 1);
 	tcase_add_loop_test(tcase, test_degenerate_data, 0, 2);
+	tcase_add_loop_test(tcase, test_batches_do_not_matter, 0, CODECS);
 	tcase_add_test(tcase, test_parameters_and_errors);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
