@@ -31,11 +31,19 @@ typedef void kernel_sq_l2sq_fn(
 typedef void kernel_sq_ip_fn(
     const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
 
+/* The same of rows gathered from all over, which the caller has asked for ahead. */
+typedef void kernel_sq_l2sq_gather_fn(const int16_t *a, const uint16_t *b, const void *rows, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, int32_t *out);
+typedef void kernel_sq_ip_gather_fn(const int16_t *a, const void *rows, size_t stride, const uint32_t *pos,
+    int64_t n, int64_t d, int32_t *out);
+
 struct sq_kernels {
 	kernel_sq_encode_fn *encode;
 	kernel_sq_decode_fn *decode;
 	kernel_sq_l2sq_fn *l2sq;
 	kernel_sq_ip_fn *ip;
+	kernel_sq_l2sq_gather_fn *l2sq_gather;
+	kernel_sq_ip_gather_fn *ip_gather;
 };
 
 /* Codes lie SQ_LANES 16-bit words to a group; a word has two codes of 8 bits, four of 4 bits, and counts as

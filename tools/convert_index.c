@@ -19,12 +19,16 @@ static bool ends_in(const char *path, const char *end)
 /* What FAISS would search with, for those who go on with kith. */
 static void print_defaults(const kith_search_options *found)
 {
+	const char *before = "  search it as FAISS would with --set ";
 	if (found->nprobe)
-		printf("  search it as FAISS would with --set nprobe=%" PRId64, found->nprobe);
+		printf("%snprobe=%" PRId64, before, found->nprobe);
+	before = found->nprobe ? "," : before;
+	if (found->efSearch)
+		printf("%sefSearch=%" PRId64, before, found->efSearch);
+	before = found->efSearch ? "," : before;
 	if (found->k_factor > 0)
-		printf("%sk_factor=%g", found->nprobe ? "," : "  search it as FAISS would with --set ",
-		    (double)found->k_factor);
-	if (found->nprobe || found->k_factor > 0)
+		printf("%sk_factor=%g", before, (double)found->k_factor);
+	if (found->nprobe || found->efSearch || found->k_factor > 0)
 		printf("\n");
 }
 

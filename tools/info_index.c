@@ -128,6 +128,8 @@ static void print_text(const struct index_file *f)
 	if (f->faiss) {
 		if (f->found.nprobe)
 			printf("nprobe       %" PRId64 "\n", f->found.nprobe);
+		if (f->found.efSearch)
+			printf("efSearch     %" PRId64 "\n", f->found.efSearch);
 		if (f->found.k_factor > 0)
 			printf("k_factor     %g\n", (double)f->found.k_factor);
 		return;

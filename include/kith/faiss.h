@@ -19,7 +19,7 @@ extern "C" {
  * IndexRefine, with L2 or inner product. The index is independent of the file.
  *
  *   options  NULL, or what KITH_SEARCH_OPTIONS gives: gets the parameters of search that FAISS keeps in the
- *            index and kith takes with each call (nprobe, k_factor), as far as the file has them
+ *            index and kith takes with each call (nprobe, efSearch, k_factor), as far as the file has them
  *
  * A coarse quantizer becomes a list of its centroids. A linear map is inverted for kith_index_get, by its
  * pseudo-inverse unless it is orthonormal.

@@ -40,10 +40,11 @@ typedef struct kith_search_options {
 	int64_t nprobe;           /* inverted files: lists to look at; 0: 8; more than nlist: all */
 	int64_t max_codes;        /* inverted files: no further list after so many vectors; 0: no limit */
 	float k_factor;           /* refining: candidates per result, >= 1; 0: 4 */
+	int64_t efSearch;         /* graphs: candidates kept on the way, at least k; 0: 64 */
 } kith_search_options;
 #define KITH_SEARCH_OPTIONS                                                                                  \
 	{                                                                                                    \
-		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0                              \
+		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0                              \
 	}
 
 /* Options of training, adding and updating. */
@@ -52,11 +53,12 @@ typedef struct kith_add_options {
 	int threads;            /* 0: OpenMP's default */
 	kith_progress progress; /* NULL: none */
 	void *progress_data;
-	uint64_t seed; /* of training: the same seed gives the same index, whatever the threads */
+	uint64_t seed; /* of training and of graphs: the same seed gives the same index, whatever the threads */
+	int64_t efConstruction; /* graphs: candidates for the neighbours of a new vector; 0: 200 */
 } kith_add_options;
 #define KITH_ADD_OPTIONS                                                                                     \
 	{                                                                                                    \
-		sizeof(kith_add_options), 0, NULL, NULL, 1234                                                \
+		sizeof(kith_add_options), 0, NULL, NULL, 1234, 0                                                \
 	}
 
 /* Make an empty index from a FAISS index-factory string.
@@ -152,6 +154,12 @@ KITH_API kith_status kith_index_update_as(
 /* Remove all vectors whose ids pass; removed (may be NULL) gets their number. The order of the others
  * is kept. Errors: INVALID (NULL filter), NOMEM. Cost: O(size · dim). */
 KITH_API kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64_t *removed);
+
+/* Make whole what removals and updates have left behind, and give its memory back. Graphs lead around vectors
+ * that were removed and are searched as fast as new ones afterwards; other indexes have nothing to do. Ids,
+ * vectors and their order stay. options: threads; NULL: defaults. It cannot be cancelled.
+ * Errors: INVALID, NOMEM. Cost: O(size), and inserting the neighbours of what was removed. */
+KITH_API kith_status kith_index_compact(kith_index *index, const kith_add_options *options);
 
 /* Make room for n vectors in all, so that adding them grows nothing. Errors: INVALID, NOMEM. */
 KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);

@@ -46,6 +46,8 @@ kernel_sq_encode_fn encode_sq8_avx2, encode_sq6_avx2, encode_sq4_avx2;
 kernel_sq_decode_fn decode_sq8_avx2, decode_sq6_avx2, decode_sq4_avx2;
 kernel_sq_l2sq_fn l2sq_sq8_avx2, l2sq_sq6_avx2, l2sq_sq4_avx2;
 kernel_sq_ip_fn ip_sq8_avx2, ip_sq6_avx2, ip_sq4_avx2;
+kernel_sq_l2sq_gather_fn l2sq_sq8_gather_avx2, l2sq_sq6_gather_avx2, l2sq_sq4_gather_avx2;
+kernel_sq_ip_gather_fn ip_sq8_gather_avx2, ip_sq6_gather_avx2, ip_sq4_gather_avx2;
 
 int64_t find_nonfinite_avx2(const float *x, int64_t n);
 void split_avx2(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);

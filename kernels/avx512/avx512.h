@@ -120,6 +120,8 @@ kernel_sq_encode_fn encode_sq8_avx512, encode_sq6_avx512, encode_sq4_avx512;
 kernel_sq_decode_fn decode_sq8_avx512, decode_sq6_avx512, decode_sq4_avx512;
 kernel_sq_l2sq_fn l2sq_sq8_avx512, l2sq_sq6_avx512, l2sq_sq4_avx512;
 kernel_sq_ip_fn ip_sq8_avx512, ip_sq6_avx512, ip_sq4_avx512;
+kernel_sq_l2sq_gather_fn l2sq_sq8_gather_avx512, l2sq_sq6_gather_avx512, l2sq_sq4_gather_avx512;
+kernel_sq_ip_gather_fn ip_sq8_gather_avx512, ip_sq6_gather_avx512, ip_sq4_gather_avx512;
 
 /* plane.c */
 int64_t find_nonfinite_avx512(const float *x, int64_t n);

@@ -147,13 +147,13 @@ ALWAYS_INLINE v16si sum_row(
 
 /* b is not read where op is IP, but it moves along. */
 ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
-    size_t stride, int64_t n, int64_t d, int32_t *out)
+    size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
 {
 	for (int64_t i = 0; i < n; i += BLOCK) {
 		v16si sum[BLOCK];
 		UNROLL_BLOCK
 		for (int j = 0; j < BLOCK; j++)
-			sum[j] = sum_row(op, bits, a, b, row_at(rows, stride, NULL, i + j, n), d);
+			sum[j] = sum_row(op, bits, a, b, row_at(rows, stride, pos, i + j, n), d);
 		_mm_mask_storeu_epi32(out + i, store_mask(i, n), reduce_4x16_i32(sum));
 	}
 }
@@ -172,12 +172,22 @@ ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *
 	void l2sq_sq##bits##_avx512(const int16_t *a, const uint16_t *b, const void *rows, size_t stride,    \
 	    int64_t n, int64_t d, int32_t *out)                                                              \
 	{                                                                                                    \
-		scan(L2SQ, bits, a, b, rows, stride, n, d, out);                                             \
+		scan(L2SQ, bits, a, b, rows, stride, NULL, n, d, out);                                       \
 	}                                                                                                    \
 	void ip_sq##bits##_avx512(                                                                           \
 	    const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)           \
 	{                                                                                                    \
-		scan(IP, bits, a, (const uint16_t *)a, rows, stride, n, d, out);                             \
+		scan(IP, bits, a, (const uint16_t *)a, rows, stride, NULL, n, d, out);                       \
+	}                                                                                                    \
+	void l2sq_sq##bits##_gather_avx512(const int16_t *a, const uint16_t *b, const void *rows,            \
+	    size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)                          \
+	{                                                                                                    \
+		scan(L2SQ, bits, a, b, rows, stride, pos, n, d, out);                                        \
+	}                                                                                                    \
+	void ip_sq##bits##_gather_avx512(const int16_t *a, const void *rows, size_t stride,                  \
+	    const uint32_t *pos, int64_t n, int64_t d, int32_t *out)                                         \
+	{                                                                                                    \
+		scan(IP, bits, a, (const uint16_t *)a, rows, stride, pos, n, d, out);                        \
 	}
 
 SQ(8)

@@ -37,12 +37,12 @@ void kernels_avx512(struct kernels *table)
 	table->narrow_bf16 = narrow_bf16_avx512;
 	table->widen_f16 = widen_f16_avx512;
 	table->widen_bf16 = widen_bf16_avx512;
-	table->sq8 =
-	    (struct sq_kernels){encode_sq8_avx512, decode_sq8_avx512, l2sq_sq8_avx512, ip_sq8_avx512};
-	table->sq6 =
-	    (struct sq_kernels){encode_sq6_avx512, decode_sq6_avx512, l2sq_sq6_avx512, ip_sq6_avx512};
-	table->sq4 =
-	    (struct sq_kernels){encode_sq4_avx512, decode_sq4_avx512, l2sq_sq4_avx512, ip_sq4_avx512};
+	table->sq8 = (struct sq_kernels){encode_sq8_avx512, decode_sq8_avx512, l2sq_sq8_avx512, ip_sq8_avx512,
+	    l2sq_sq8_gather_avx512, ip_sq8_gather_avx512};
+	table->sq6 = (struct sq_kernels){encode_sq6_avx512, decode_sq6_avx512, l2sq_sq6_avx512, ip_sq6_avx512,
+	    l2sq_sq6_gather_avx512, ip_sq6_gather_avx512};
+	table->sq4 = (struct sq_kernels){encode_sq4_avx512, decode_sq4_avx512, l2sq_sq4_avx512, ip_sq4_avx512,
+	    l2sq_sq4_gather_avx512, ip_sq4_gather_avx512};
 	table->widen_u8 = widen_u8_avx512;
 	table->widen_i8 = widen_i8_avx512;
 	table->select_le = select_le_avx512;

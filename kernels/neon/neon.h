@@ -47,6 +47,8 @@ kernel_sq_encode_fn encode_sq8_neon, encode_sq6_neon, encode_sq4_neon;
 kernel_sq_decode_fn decode_sq8_neon, decode_sq6_neon, decode_sq4_neon;
 kernel_sq_l2sq_fn l2sq_sq8_neon, l2sq_sq6_neon, l2sq_sq4_neon;
 kernel_sq_ip_fn ip_sq8_neon, ip_sq6_neon, ip_sq4_neon;
+kernel_sq_l2sq_gather_fn l2sq_sq8_gather_neon, l2sq_sq6_gather_neon, l2sq_sq4_gather_neon;
+kernel_sq_ip_gather_fn ip_sq8_gather_neon, ip_sq6_gather_neon, ip_sq4_gather_neon;
 
 int64_t find_nonfinite_neon(const float *x, int64_t n);
 void split_neon(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);

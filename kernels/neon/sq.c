@@ -165,7 +165,7 @@ ALWAYS_INLINE int32x4_t sum_row(
 
 /* b is not read where op is IP, but it moves along. */
 ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
-    size_t stride, int64_t n, int64_t d, int32_t *out)
+    size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
 {
 	for (int64_t i = 0; i < n; i += GROUP) {
 		int32x4_t sum[GROUP];
@@ -173,7 +173,7 @@ ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *
 		for (int j = 0; j < GROUP; j++) {
 			sum[j] = vdupq_n_s32(0);
 			if (i + j < n)
-				sum[j] = sum_row(op, bits, a, b, row_at(rows, stride, NULL, i + j), d);
+				sum[j] = sum_row(op, bits, a, b, row_at(rows, stride, pos, i + j), d);
 		}
 		int32_t result[GROUP];
 		vst1q_s32(result, vpaddq_s32(vpaddq_s32(sum[0], sum[1]), vpaddq_s32(sum[2], sum[3])));
@@ -195,12 +195,22 @@ ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *
 	void l2sq_sq##bits##_neon(const int16_t *a, const uint16_t *b, const void *rows, size_t stride,      \
 	    int64_t n, int64_t d, int32_t *out)                                                              \
 	{                                                                                                    \
-		scan(L2SQ, bits, a, b, rows, stride, n, d, out);                                             \
+		scan(L2SQ, bits, a, b, rows, stride, NULL, n, d, out);                                       \
 	}                                                                                                    \
 	void ip_sq##bits##_neon(                                                                             \
 	    const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)           \
 	{                                                                                                    \
-		scan(IP, bits, a, (const uint16_t *)a, rows, stride, n, d, out);                             \
+		scan(IP, bits, a, (const uint16_t *)a, rows, stride, NULL, n, d, out);                       \
+	}                                                                                                    \
+	void l2sq_sq##bits##_gather_neon(const int16_t *a, const uint16_t *b, const void *rows,              \
+	    size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)                          \
+	{                                                                                                    \
+		scan(L2SQ, bits, a, b, rows, stride, pos, n, d, out);                                        \
+	}                                                                                                    \
+	void ip_sq##bits##_gather_neon(const int16_t *a, const void *rows, size_t stride,                    \
+	    const uint32_t *pos, int64_t n, int64_t d, int32_t *out)                                         \
+	{                                                                                                    \
+		scan(IP, bits, a, (const uint16_t *)a, rows, stride, pos, n, d, out);                        \
 	}
 
 SQ(8)

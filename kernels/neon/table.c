@@ -38,9 +38,12 @@ void kernels_neon(struct kernels *table)
 	table->narrow_bf16 = narrow_bf16_neon;
 	table->widen_f16 = widen_f16_neon;
 	table->widen_bf16 = widen_bf16_neon;
-	table->sq8 = (struct sq_kernels){encode_sq8_neon, decode_sq8_neon, l2sq_sq8_neon, ip_sq8_neon};
-	table->sq6 = (struct sq_kernels){encode_sq6_neon, decode_sq6_neon, l2sq_sq6_neon, ip_sq6_neon};
-	table->sq4 = (struct sq_kernels){encode_sq4_neon, decode_sq4_neon, l2sq_sq4_neon, ip_sq4_neon};
+	table->sq8 = (struct sq_kernels){encode_sq8_neon, decode_sq8_neon, l2sq_sq8_neon, ip_sq8_neon,
+	    l2sq_sq8_gather_neon, ip_sq8_gather_neon};
+	table->sq6 = (struct sq_kernels){encode_sq6_neon, decode_sq6_neon, l2sq_sq6_neon, ip_sq6_neon,
+	    l2sq_sq6_gather_neon, ip_sq6_gather_neon};
+	table->sq4 = (struct sq_kernels){encode_sq4_neon, decode_sq4_neon, l2sq_sq4_neon, ip_sq4_neon,
+	    l2sq_sq4_gather_neon, ip_sq4_gather_neon};
 	table->widen_u8 = widen_u8_neon;
 	table->widen_i8 = widen_i8_neon;
 	table->select_le = select_le_neon;

@@ -63,6 +63,8 @@ kernel_sq_encode_fn encode_sq8_ref, encode_sq6_ref, encode_sq4_ref;
 kernel_sq_decode_fn decode_sq8_ref, decode_sq6_ref, decode_sq4_ref;
 kernel_sq_l2sq_fn l2sq_sq8_ref, l2sq_sq6_ref, l2sq_sq4_ref;
 kernel_sq_ip_fn ip_sq8_ref, ip_sq6_ref, ip_sq4_ref;
+kernel_sq_l2sq_gather_fn l2sq_sq8_gather_ref, l2sq_sq6_gather_ref, l2sq_sq4_gather_ref;
+kernel_sq_ip_gather_fn ip_sq8_gather_ref, ip_sq6_gather_ref, ip_sq4_gather_ref;
 
 /* plane.c */
 int64_t find_nonfinite_ref(const float *x, int64_t n);

@@ -65,10 +65,10 @@ static inline int32_t ip(int bits, const int16_t *a, const uint8_t *row, int64_t
 enum op { L2SQ, IP };
 
 static inline void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
-    size_t stride, int64_t n, int64_t d, int32_t *out)
+    size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
 {
 	for (int64_t i = 0; i < n; i++) {
-		const uint8_t *row = (const uint8_t *)rows + (size_t)i * stride;
+		const uint8_t *row = (const uint8_t *)rows + (pos ? (size_t)pos[i] : (size_t)i) * stride;
 		out[i] = op == L2SQ ? l2sq(bits, a, b, row, d) : ip(bits, a, row, d);
 	}
 }
@@ -87,12 +87,22 @@ static inline void scan(enum op op, int bits, const int16_t *a, const uint16_t *
 	void l2sq_sq##bits##_ref(const int16_t *a, const uint16_t *b, const void *rows, size_t stride,       \
 	    int64_t n, int64_t d, int32_t *out)                                                              \
 	{                                                                                                    \
-		scan(L2SQ, bits, a, b, rows, stride, n, d, out);                                             \
+		scan(L2SQ, bits, a, b, rows, stride, NULL, n, d, out);                                       \
 	}                                                                                                    \
 	void ip_sq##bits##_ref(                                                                              \
 	    const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)           \
 	{                                                                                                    \
-		scan(IP, bits, a, NULL, rows, stride, n, d, out);                                            \
+		scan(IP, bits, a, NULL, rows, stride, NULL, n, d, out);                                      \
+	}                                                                                                    \
+	void l2sq_sq##bits##_gather_ref(const int16_t *a, const uint16_t *b, const void *rows,               \
+	    size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)                          \
+	{                                                                                                    \
+		scan(L2SQ, bits, a, b, rows, stride, pos, n, d, out);                                        \
+	}                                                                                                    \
+	void ip_sq##bits##_gather_ref(const int16_t *a, const void *rows, size_t stride,                     \
+	    const uint32_t *pos, int64_t n, int64_t d, int32_t *out)                                         \
+	{                                                                                                    \
+		scan(IP, bits, a, NULL, rows, stride, pos, n, d, out);                                       \
 	}
 
 SQ(8)

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Most candidates that a walk over a graph is asked to keep. */
+enum { MOST_EF = 1 << 20 };
+
 kith_status check_dim(int64_t dim)
 {
 	if (dim < 1 || dim > KITH_MAX_DIM)
@@ -99,6 +102,9 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 	if (full->k_factor != 0 && !(full->k_factor >= 1 && full->k_factor <= (float)KITH_MAX_K))
 		return fail(KITH_INVALID, "options: k_factor is %g; it must be 0 (default) or 1 … %d",
 		    (double)full->k_factor, KITH_MAX_K);
+	if (full->efSearch < 0 || full->efSearch > MOST_EF)
+		return fail(KITH_INVALID, "options: efSearch is %lld; it must be 0 (default) … %d",
+		    (long long)full->efSearch, MOST_EF);
 	status = check_threads(full->threads);
 	/* The searches of a call (or of a stream's life) add up in it. */
 	if (status == KITH_OK && full->stats)
@@ -117,6 +123,9 @@ kith_status check_add_options(const kith_add_options *options, kith_add_options 
 		return status;
 	memcpy(full, options, options->size);
 	full->size = sizeof *full;
+	if (full->efConstruction < 0 || full->efConstruction > MOST_EF)
+		return fail(KITH_INVALID, "options: efConstruction is %lld; it must be 0 (default) … %d",
+		    (long long)full->efConstruction, MOST_EF);
 	return check_threads(full->threads);
 }
 

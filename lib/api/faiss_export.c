@@ -13,6 +13,7 @@
 #include "lib/base/status.h"
 #include "lib/codec/pq.h"
 #include "lib/codec/sq.h"
+#include "lib/structure/hnsw.h"
 #include "lib/structure/ivf.h"
 #include "lib/structure/parts.h"
 
@@ -147,7 +148,15 @@ static uint8_t *new_room(struct export *e, const struct codec *codec)
 
 /* ---- flat ---- */
 
-static void put_stored(struct export *e, const kith_index *index, const struct stored_parts *parts)
+/* Where the codes of a number are. nodes: as number_nodes' order; NULL: codes lie in the order of ids. */
+static int64_t position_of(
+    const struct export *e, const struct stored_parts *parts, const uint32_t *nodes, int64_t number)
+{
+	return nodes ? (int64_t)nodes[number] : ids_find(parts->ids, id_of(e, number));
+}
+
+static void put_stored(
+    struct export *e, const kith_index *index, const struct stored_parts *parts, const uint32_t *nodes)
 {
 	enum faiss_coding coding;
 	int64_t n = index->ops->size(index);
@@ -165,7 +174,7 @@ static void put_stored(struct export *e, const kith_index *index, const struct s
 		put_scalar(e, parts->codec);
 	faiss_put_i64(&e->w, n * (int64_t)(coding == FAISS_FLOATS ? bytes / sizeof(float) : bytes));
 	for (int64_t i = 0; i < n && !e->w.status; i++)
-		put_code(e, parts->codes, ids_find(parts->ids, id_of(e, i)), room);
+		put_code(e, parts->codes, position_of(e, parts, nodes, i), room);
 	if (coding == FAISS_PRODUCT) {
 		faiss_put_i32(&e->w, 0); /* searched by tables, */
 		faiss_put_bool(&e->w, false);
@@ -235,6 +244,58 @@ static void put_ivf(struct export *e, const kith_index *index)
 		faiss_put_bool(&e->w, ivf->residual);
 	}
 	put_lists(e, ivf);
+}
+
+/* ---- graphs ---- */
+
+/* order [n]: the node of each number; number: the reverse. */
+static void number_nodes(const struct export *e, const struct hnsw *hnsw, uint32_t *order, uint32_t *number)
+{
+	for (int64_t i = 0; i < hnsw->ids.n; i++) {
+		order[i] = (uint32_t)hnsw_node(hnsw, ids_find(&hnsw->ids, id_of(e, i)));
+		number[order[i]] = (uint32_t)i;
+	}
+}
+
+static void put_nodes(struct export *e, const kith_index *index)
+{
+	const struct hnsw *hnsw = hnsw_of_const(index);
+	struct stored_parts parts = {hnsw->codec, &hnsw->codes, &hnsw->ids};
+	enum faiss_coding coding;
+	size_t n = (size_t)hnsw->ids.n;
+	if (!has_coding(e, hnsw->codec, &coding))
+		return;
+	uint32_t *order = mem_alloc(2 * n, sizeof *order), *number = order + n;
+	if (!order) {
+		e->w.status = fail_nomem("numbers of nodes", 2 * n * sizeof *order);
+		return;
+	}
+	number_nodes(e, hnsw, order, number);
+	put_header(e, coding == FAISS_FLOATS ? "IHNf" : coding == FAISS_PRODUCT ? "IHNp" : "IHNs", index);
+	faiss_put_graph(&e->w, &hnsw->graph, number, order);
+	put_stored(e, index, &parts, order);
+	mem_free(order);
+}
+
+/* Removed vectors are nodes yet, which FAISS would find: a copy goes without them. */
+static void put_hnsw(struct export *e, const kith_index *index)
+{
+	const struct hnsw *hnsw = hnsw_of_const(index);
+	kith_add_options options = KITH_ADD_OPTIONS;
+	kith_index *copy = NULL;
+	if (hnsw->dead + hnsw->free == 0) {
+		put_nodes(e, index);
+		return;
+	}
+	e->w.status = index->ops->clone(&copy, index);
+	if (e->w.status)
+		return;
+	e->w.status = copy->ops->compact(copy, &options);
+	if (e->w.status == KITH_OK && hnsw_of(copy)->dead + hnsw_of(copy)->free > 0)
+		refuse(e, "a graph of which vectors were removed");
+	if (e->w.status == KITH_OK)
+		put_nodes(e, copy);
+	copy->ops->free(copy);
 }
 
 /* ---- transforms ---- */
@@ -337,13 +398,15 @@ static void put_index(struct export *e, const kith_index *index)
 	if (transform_parts(index, &transform)) {
 		put_transform(e, index);
 	} else if (flat_parts(index, &stored)) {
-		put_stored(e, index, &stored);
+		put_stored(e, index, &stored, NULL);
+	} else if (is_hnsw(index)) {
+		put_hnsw(e, index);
 	} else if (is_ivf(index)) {
 		put_ivf(e, index);
 	} else if (refine_parts(index, &stored, &child)) {
 		put_header(e, "IxRF", index);
 		put_index(e, child);
-		put_stored(e, index, &stored);
+		put_stored(e, index, &stored, NULL);
 		faiss_put_float(&e->w, K_FACTOR);
 	} else {
 		refuse(e, index->spec);

@@ -195,17 +195,19 @@ static void stored_free(struct stored *stored)
 	codes_free(&stored->codes);
 	ids_free(&stored->ids);
 	codec_free(stored->codec);
+	*stored = (struct stored){0};
 }
 
 /* A flat node's vectors. */
-static kith_status load_stored(
-    const struct import *im, const struct faiss_node *node, const int64_t *ids, struct stored *stored)
+static kith_status load_stored(const struct import *im, const struct faiss_node *node, const int64_t *ids,
+    bool gathered, struct stored *stored)
 {
 	*stored = (struct stored){0};
 	kith_status status = make_codec(im, node, &stored->codec);
 	if (status)
 		return status;
 	codes_init(&stored->codes, stored->codec);
+	stored->codes.gathered = gathered;
 	status = copy_codes(im, node, stored);
 	if (status == KITH_OK)
 		status = refit(im, ids_append(&stored->ids, node->n, ids));
@@ -223,7 +225,7 @@ static kith_status build_flat(
     const struct import *im, const struct faiss_node *node, const int64_t *ids, kith_index **out)
 {
 	struct stored stored;
-	kith_status status = load_stored(im, node, ids, &stored);
+	kith_status status = load_stored(im, node, ids, false, &stored);
 	if (status)
 		return status;
 	status = flat_assemble(out, metric_of(node), &stored);
@@ -384,6 +386,18 @@ static kith_status build_ivf(
 	return status;
 }
 
+static kith_status build_hnsw(
+    const struct import *im, const struct faiss_node *node, const int64_t *ids, kith_index **out)
+{
+	struct stored stored;
+	kith_status status = load_stored(im, node->child, ids, true, &stored);
+	if (status)
+		return status;
+	status = faiss_import_graph(im->source, node, metric_of(node), &stored, out);
+	stored_free(&stored);
+	return status;
+}
+
 /* ---- wrappers ---- */
 
 /* ids [n] of the numbers that the node below gives; `around`: what those are called again, or NULL. */
@@ -442,7 +456,7 @@ static kith_status build_refine(
 	im->found.k_factor = node->k_factor;
 	kith_status status = build(im, node->child, ids, out);
 	if (status == KITH_OK)
-		status = load_stored(im, node->fine, ids, &stored);
+		status = load_stored(im, node->fine, ids, false, &stored);
 	if (status)
 		return status;
 	status = refit(im, refine_assemble(out, &stored, *out));
@@ -471,10 +485,10 @@ static kith_status build(
 	case FAISS_REFINE:
 		return build_refine(im, node, ids, out);
 	case FAISS_HNSW:
-		break;
+		im->found.efSearch = node->ef_search;
+		return build_hnsw(im, node, ids, out);
 	}
-	return fail(KITH_UNSUPPORTED, "%s: holds '%s', an HNSW graph; graphs are not imported yet",
-	    im->source->name, node->fourcc);
+	return KITH_INTERNAL;
 }
 
 kith_status faiss_import(kith_index **out, const struct blob_source *source, kith_search_options *options)
@@ -495,6 +509,8 @@ kith_status faiss_import(kith_index **out, const struct blob_source *source, kit
 			options->nprobe = im.found.nprobe;
 		if (options->size >= offsetof(kith_search_options, k_factor) + sizeof options->k_factor)
 			options->k_factor = im.found.k_factor;
+		if (options->size >= offsetof(kith_search_options, efSearch) + sizeof options->efSearch)
+			options->efSearch = im.found.efSearch;
 	}
 	return status;
 }

@@ -128,6 +128,17 @@ kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64
 	return status;
 }
 
+kith_status kith_index_compact(kith_index *index, const kith_add_options *options)
+{
+	kith_add_options full;
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	kith_status status = check_add_options(options, &full);
+	if (status || !index->ops->compact)
+		return status;
+	return index->ops->compact(index, &full);
+}
+
 kith_status kith_index_reserve(kith_index *index, int64_t n)
 {
 	if (!index)

@@ -164,21 +164,53 @@ static int64_t list_count(const char *word, bool *whole)
 	return (*end == '\0' || *whole) && n >= 1 && n <= MOST_LISTS ? n : -1;
 }
 
+/* M in "HNSW32", 32 in "HNSW"; *codec gets the word in "HNSW32_SQ8", else NULL. −1: no such word. */
+static int64_t graph_degree(const char *word, const char **codec)
+{
+	enum { DEFAULT_M = 32 };
+	char *end = (char *)word + strlen("HNSW");
+	*codec = NULL;
+	if (strncmp(word, "HNSW", strlen("HNSW")) != 0)
+		return -1;
+	long long M = isdigit((unsigned char)*end) ? strtoll(end, &end, 10) : DEFAULT_M;
+	if (*end == '_')
+		*codec = end + 1;
+	return *end == '\0' || *end == '_' ? M : -1;
+}
+
 /* A spec, taken apart. */
 struct plan {
 	const struct words *words;
 	kith_metric metric;
 	struct mapping mappings[MAX_WORDS];
 	int transforms;
-	int64_t dim;     /* of the core */
-	int64_t nlist;   /* −1: no inverted file */
-	bool whole;      /* whose codes are not of residuals */
-	int codec;       /* number of its word, or of the group's */
+	int64_t dim;   /* of the core */
+	int64_t nlist; /* −1: no inverted file */
+	bool whole;    /* whose codes are not of residuals */
+	int64_t M;     /* −1: no graph */
+	int codec;     /* number of its word, or of the group's; of the next where there is none */
+	const char *codec_word;
 	int refinements; /* words after it */
 	bool group;      /* the core is a spec in parentheses */
 	int64_t shards;  /* so many of it; 0: itself */
 	char inner[MAX_SPEC + 1];
 };
+
+/* The codec, or a group in its place, at word *at. */
+static kith_status plan_codec(struct plan *plan, int *at)
+{
+	const struct words *words = plan->words;
+	if (*at == words->n)
+		return fail(KITH_INVALID, "spec: '%s' needs a codec after it, as in \"%s,Flat\"",
+		    words->word[*at - 1], words->word[*at - 1]);
+	plan->codec = (*at)++;
+	plan->codec_word = words->word[plan->codec];
+	plan->group = plan->nlist < 0 && plan->M < 0 &&
+	              word_group(plan->codec_word, &plan->shards, plan->inner, sizeof plan->inner);
+	if (!plan->group && !codec_word_like(plan->codec_word))
+		return refuse(words, plan->codec);
+	return KITH_OK;
+}
 
 static kith_status make_plan(struct plan *plan, int64_t dim)
 {
@@ -196,15 +228,20 @@ static kith_status make_plan(struct plan *plan, int64_t dim)
 	}
 	plan->dim = dim;
 	plan->nlist = at < words->n ? list_count(words->word[at], &plan->whole) : -1;
-	at += plan->nlist >= 0;
-	if (at == words->n)
-		return fail(KITH_INVALID, "spec: '%s' needs a codec after it, as in \"%s,Flat\"",
-		    words->word[at - 1], words->word[at - 1]);
-	plan->codec = at++;
-	plan->group = plan->nlist < 0 &&
-	              word_group(words->word[plan->codec], &plan->shards, plan->inner, sizeof plan->inner);
-	if (!plan->group && !codec_word_like(words->word[plan->codec]))
-		return refuse(words, plan->codec);
+	plan->M = at < words->n ? graph_degree(words->word[at], &plan->codec_word) : -1;
+	at += plan->nlist >= 0 || plan->M >= 0;
+	/* A graph keeps floats where nothing else is said. */
+	if (plan->M >= 0 && !plan->codec_word && (at == words->n || is_refinement(words->word[at])))
+		plan->codec_word = "Flat";
+	if (plan->M >= 0 && plan->codec_word) {
+		plan->codec = at - 1;
+		if (!codec_word_like(plan->codec_word))
+			return refuse(words, at - 1);
+	} else {
+		kith_status status = plan_codec(plan, &at);
+		if (status)
+			return status;
+	}
 	plan->refinements = words->n - at;
 	for (; at < words->n; at++)
 		if (!is_refinement(words->word[at]))
@@ -239,10 +276,15 @@ static kith_status build_core(kith_index **out, const struct plan *plan)
 	if (plan->group)
 		return spec_build(out, plan->dim, metric, plan->inner);
 	struct codec *codec;
-	kith_status status = spec_codec(&codec, plan->dim, metric, plan->words->word[plan->codec]);
+	kith_status status = spec_codec(&codec, plan->dim, metric, plan->codec_word);
 	if (status)
 		return status;
-	status = plan->nlist >= 0 ? ivf_new(out, metric, plan->nlist, codec) : flat_new(out, metric, codec);
+	if (plan->M >= 0)
+		status = hnsw_new(out, metric, plan->M > INT32_MAX ? -1 : (int)plan->M, codec);
+	else if (plan->nlist >= 0)
+		status = ivf_new(out, metric, plan->nlist, codec);
+	else
+		status = flat_new(out, metric, codec);
 	if (status)
 		codec_free(codec);
 	else if (plan->nlist >= 0 && plan->whole)

@@ -187,6 +187,22 @@ bool buffer_reserve(struct buffer *b, size_t bytes, int spare)
 	return true;
 }
 
+void buffer_trim(struct buffer *b, size_t bytes)
+{
+#if defined(__linux__)
+	/* A mapping stays one: it is freed as what its capacity says. */
+	size_t want = round_up(bytes > BUFFER_MAP ? bytes : BUFFER_MAP, 4096);
+	if (!is_mapped(b->capacity) || want >= b->capacity)
+		return;
+	void *p = mremap(b->data, b->capacity, want, 0);
+	if (p != MAP_FAILED)
+		b->capacity = want;
+#else
+	(void)b;
+	(void)bytes;
+#endif
+}
+
 void buffer_free(struct buffer *b)
 {
 	if (!b->data)

@@ -32,6 +32,9 @@ struct buffer {
 bool buffer_reserve(struct buffer *b, size_t bytes, int spare);
 void buffer_free(struct buffer *b);
 
+/* Give back what is not needed for `bytes` bytes, where that is more than a page. Cannot fail. */
+void buffer_trim(struct buffer *b, size_t bytes);
+
 /* Testing: make the n-th allocation from now (1 = the next) fail, and all after it if `sticky`;
  * 0: none. Counts allocations of all threads. */
 void alloc_fail_at(int64_t n, bool sticky);

@@ -2,8 +2,10 @@
  * every search over them is exact; floats are taken only where they are such integers. */
 #include "lib/codec/codec.h"
 
+#include "kernels/kernels.h"
 #include "lib/base/status.h"
 
+#include <math.h>
 #include <string.h>
 
 static size_t byte_row_bytes(const struct codec *codec)
@@ -66,6 +68,96 @@ static void byte_write(
 		out[i] = (char)(int)((const float *)x)[i];
 }
 
+/* ---- walks ----
+ *
+ * Queries are rounded to bytes: to the nearest integer for L2, to fractions of the largest component for
+ * inner products. Those that no bytes come near to are compared in float. */
+
+struct byte_origin {
+	bool decode, ip;
+	bool row;      /* of rows that normalize */
+	float factor;  /* of inner products */
+	float inverse; /* of that row */
+	_Alignas(64) uint8_t x[];
+};
+
+static size_t byte_origin_bytes(const struct codec *codec)
+{
+	size_t own = ((size_t)codec->dim + 63) / 64 * 64, decoding = walk_decoding.bytes(codec);
+	return sizeof(struct byte_origin) + (own > decoding ? own : decoding);
+}
+
+static void byte_begin(const struct codec *codec, const float *q, bool ip, void *state)
+{
+	struct byte_origin *origin = state;
+	float low = codec->ops->type == KITH_U8 ? 0 : -128, high = low + 255, least = q[0], most = q[0];
+	for (int64_t i = 1; i < codec->dim; i++) {
+		least = fminf(least, q[i]);
+		most = fmaxf(most, q[i]);
+	}
+	float largest = fmaxf(most, -least);
+	*origin = (struct byte_origin){.ip = ip, .factor = 1};
+	if (ip && largest > 0)
+		origin->factor = largest / (low < 0 ? 127 : 255);
+	origin->decode = least / origin->factor < low - 0.5f || most / origin->factor > high + 0.5f ||
+	                 !(1 / origin->factor < INFINITY);
+	if (origin->decode) {
+		walk_decoding.begin(codec, q, ip, origin->x);
+		return;
+	}
+	float inverse = 1 / origin->factor;
+	for (int64_t i = 0; i < codec->dim; i++)
+		origin->x[i] = (uint8_t)(int)fmaxf(fminf(rintf(q[i] * inverse), high), low);
+}
+
+static void byte_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+{
+	struct byte_origin *origin = state;
+	*origin = (struct byte_origin){.ip = rows->normalize, .row = rows->normalize, .factor = 1};
+	origin->inverse = rows->normalize ? rows->inverse[row] : 0;
+	memcpy(origin->x, rows_at(rows, row), (size_t)codec->dim);
+}
+
+/* Keys of rows at unit length from inner products with them. */
+static void normalize_keys(
+    const struct byte_origin *origin, const struct rows *rows, const uint32_t *pos, int64_t n, float *key)
+{
+	for (int64_t i = 0; i < n; i++) {
+		key[i] *= rows->inverse[pos[i]];
+		/* ‖x − y‖² of vectors that have length 1, or 0. */
+		float lengths = (float)((origin->inverse > 0) + (rows->inverse[pos[i]] > 0));
+		if (origin->row)
+			key[i] = fmaxf(0, lengths + 2 * key[i] * origin->inverse);
+	}
+}
+
+static void byte_keys(const struct codec *codec, void *state, const struct rows *rows, const uint32_t *pos,
+    int64_t n, float *key)
+{
+	enum { PART = 64 };
+	struct byte_origin *origin = state;
+	const struct kernels *kern = kernels();
+	bool u8 = codec->ops->type == KITH_U8;
+	kernel_i32_gather_fn *ip = u8 ? kern->ip_u8_gather : kern->ip_i8_gather;
+	kernel_i32_gather_fn *l2sq = u8 ? kern->l2sq_u8_gather : kern->l2sq_i8_gather;
+	int32_t sum[PART];
+	if (origin->decode) {
+		walk_decoding.keys(codec, origin->x, rows, pos, n, key);
+		return;
+	}
+	for (int64_t from = 0, count; from < n; from += count) {
+		count = n - from < PART ? n - from : PART;
+		(origin->ip ? ip : l2sq)(
+		    origin->x, rows->a, rows->stride, pos + from, count, codec->dim, sum);
+		for (int64_t i = 0; i < count; i++)
+			key[from + i] = origin->ip ? -origin->factor * (float)sum[i] : (float)sum[i];
+	}
+	if (rows->normalize)
+		normalize_keys(origin, rows, pos, n, key);
+}
+
+static const struct codec_walk byte_walk = {byte_origin_bytes, byte_begin, byte_begin_row, byte_keys};
+
 static const struct codec_ops u8_ops = {
     .type = KITH_U8,
     .kind = ROWS_U8,
@@ -77,6 +169,7 @@ static const struct codec_ops u8_ops = {
     .memory = codec_memory_plain,
     .check = u8_check,
     .write = byte_write,
+    .walk = &byte_walk,
 };
 
 static const struct codec_ops i8_ops = {
@@ -90,6 +183,7 @@ static const struct codec_ops i8_ops = {
     .memory = codec_memory_plain,
     .check = i8_check,
     .write = byte_write,
+    .walk = &byte_walk,
 };
 
 kith_status codec_new_u8(struct codec **out, int64_t dim, bool cosine)

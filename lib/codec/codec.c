@@ -62,3 +62,8 @@ size_t codec_memory_plain(const struct codec *codec)
 {
 	return sizeof *codec;
 }
+
+const struct codec_walk *codec_walk(const struct codec *codec)
+{
+	return codec->ops->walk ? codec->ops->walk : &walk_decoding;
+}

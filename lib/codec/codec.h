@@ -27,6 +27,20 @@ struct codec {
 	bool trained;
 };
 
+/* One vector against rows gathered from all over, approximately, for graphs. Rows are not blocked. `state`
+ * has bytes() bytes, 64-byte aligned. Keys are −⟨q, x⟩ for ip = true, else ‖q − x‖². Threads: safe. */
+struct codec_walk {
+	size_t (*bytes)(const struct codec *codec);
+
+	/* Begin with q [dim], or with a row, for squared L2 distances to other rows. */
+	void (*begin)(const struct codec *codec, const float *q, bool ip, void *state);
+	void (*begin_row)(const struct codec *codec, const struct rows *rows, int64_t row, void *state);
+
+	/* Keys [n] of rows pos [n], whose `a` the caller has prefetched. */
+	void (*keys)(const struct codec *codec, void *state, const struct rows *rows, const uint32_t *pos,
+	    int64_t n, float *key);
+};
+
 struct codec_ops {
 	kith_type type;      /* of the elements that are kept; KITH_F32 for codes */
 	enum rows_kind kind; /* of the rows that the codes make up */
@@ -83,7 +97,13 @@ struct codec_ops {
 	void (*query_begin)(const struct codec *codec, const float *q, bool ip, void *state);
 	struct slack (*scan)(const struct codec *codec, const void *state, const uint8_t *codes,
 	    int64_t first, int64_t n, float *key);
+
+	const struct codec_walk *walk; /* NULL: by decoding, see codec_walk */
 };
+
+/* How to walk on rows of this codec: its own way, or by decoding (walk.c). */
+const struct codec_walk *codec_walk(const struct codec *codec);
+extern const struct codec_walk walk_decoding;
 
 /* Exact codecs. They learn nothing and fail only for lack of memory. */
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine);
@@ -127,6 +147,7 @@ void coded_write(struct codes *codes, int64_t at, kith_type type, int64_t n, con
 struct codes {
 	const struct codec *codec; /* not owned */
 	int64_t n;
+	bool gathered; /* rows of a codec that is blocked otherwise are not: they are read one at a time */
 	const float
 	    *center; /* [dim] subtracted before encoding, added after decoding; NULL: none. Not owned */
 	struct buffer plane[2];
@@ -138,6 +159,12 @@ struct codes {
 enum { CODES_BATCH = 16 };
 
 void codes_init(struct codes *codes, const struct codec *codec);
+
+static inline bool codes_blocked(const struct codes *codes)
+{
+	return codes->codec->ops->blocked && !codes->gathered;
+}
+
 void codes_free(struct codes *codes);
 
 /* Copy for another codec of the same kind and state. */
@@ -145,6 +172,9 @@ kith_status codes_copy(struct codes *to, const struct codes *from, const struct 
 
 /* Make room for n vectors in all. spare: how much to grow beyond, in eighths of n (0: exactly). */
 kith_status codes_reserve(struct codes *codes, int64_t n, int spare);
+
+/* Give memory back that holds no vectors. */
+void codes_trim(struct codes *codes);
 
 /* Append or overwrite vectors that passed check; appending needs room. */
 void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch);
@@ -168,7 +198,7 @@ void codes_read(const struct codes *codes, int64_t at, float *x);
 size_t codes_memory(const struct codes *codes);
 
 /* Bytes of a plane of n vectors: whole blocks where there are blocks. False: overflow. */
-bool codes_plane_bytes(const struct codec *codec, int64_t n, size_t *bytes);
+bool codes_plane_bytes(const struct codes *codes, int64_t n, size_t *bytes);
 size_t codes_bounds_bytes(int64_t n);
 
 /* To a file and back: `lists` arrays of one codec, `stride` bytes from one struct codes to the next, in the

@@ -24,18 +24,18 @@ size_t codes_bounds_bytes(int64_t n)
 	return (size_t)((n + ROWS_BLOCK - 1) / ROWS_BLOCK) * sizeof(struct rows_bound);
 }
 
-bool codes_plane_bytes(const struct codec *codec, int64_t n, size_t *bytes)
+bool codes_plane_bytes(const struct codes *codes, int64_t n, size_t *bytes)
 {
 	size_t rows = (size_t)n;
-	if (codec->ops->blocked)
+	if (codes_blocked(codes))
 		rows = (rows + ROWS_BLOCK - 1) / ROWS_BLOCK * ROWS_BLOCK;
-	return size_mul(rows, codec->ops->row_bytes(codec), bytes);
+	return size_mul(rows, codes->codec->ops->row_bytes(codes->codec), bytes);
 }
 
 kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
 {
 	size_t bytes;
-	if (!codes_plane_bytes(codes->codec, n, &bytes))
+	if (!codes_plane_bytes(codes, n, &bytes))
 		return fail(KITH_NOMEM, "no memory for %lld vectors", (long long)n);
 	for (int p = 0; p < codes->codec->ops->planes; p++)
 		if (!buffer_reserve(&codes->plane[p], bytes, spare))
@@ -46,16 +46,26 @@ kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
 	return KITH_OK;
 }
 
+void codes_trim(struct codes *codes)
+{
+	size_t bytes = 0;
+	codes_plane_bytes(codes, codes->n, &bytes);
+	buffer_trim(&codes->plane[0], bytes);
+	buffer_trim(&codes->plane[1], bytes);
+	buffer_trim(&codes->bounds, codes_bounds_bytes(codes->n));
+}
+
 kith_status codes_copy(struct codes *to, const struct codes *from, const struct codec *codec)
 {
 	codes_init(to, codec);
+	to->gathered = from->gathered;
 	kith_status status = codes_reserve(to, from->n, 0);
 	if (status) {
 		codes_free(to);
 		return status;
 	}
 	size_t bytes = 0;
-	codes_plane_bytes(from->codec, from->n, &bytes);
+	codes_plane_bytes(from, from->n, &bytes);
 	for (int p = 0; p < codec->ops->planes && bytes; p++)
 		memcpy(to->plane[p].data, from->plane[p].data, bytes);
 	if (codec->ops->kind == ROWS_SPLIT && from->n)
@@ -122,7 +132,7 @@ void codes_get_plain(const struct codes *codes, int64_t at, void *plain)
 static void move_row(struct codes *codes, int64_t to, int64_t from)
 {
 	size_t row = codes->codec->ops->row_bytes(codes->codec);
-	if (!codes->codec->ops->blocked) {
+	if (!codes_blocked(codes)) {
 		for (int p = 0; p < codes->codec->ops->planes; p++)
 			memcpy(codes->plane[p].data + (size_t)to * row,
 			    codes->plane[p].data + (size_t)from * row, row);
@@ -161,7 +171,7 @@ struct rows codes_rows(const struct codes *codes)
 	    .n = codes->n,
 	    .dim = codec->dim};
 	rows.bounds = (const struct rows_bound *)(const void *)codes->bounds.data;
-	rows.blocked = codec->ops->blocked;
+	rows.blocked = codes_blocked(codes);
 	rows.codec = codec;
 	rows.decode = codec->ops->decode;
 	rows.center = codes->center;

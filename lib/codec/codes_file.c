@@ -15,10 +15,10 @@ static bool has_part(const struct codec *codec, enum part part)
 	return part == BOUNDS ? codec->ops->kind == ROWS_SPLIT : (int)part < codec->ops->planes;
 }
 
-static bool part_bytes(const struct codec *codec, int64_t n, enum part part, size_t *bytes)
+static bool part_bytes(const struct codes *codes, int64_t n, enum part part, size_t *bytes)
 {
 	if (part != BOUNDS)
-		return codes_plane_bytes(codec, n, bytes);
+		return codes_plane_bytes(codes, n, bytes);
 	*bytes = codes_bounds_bytes(n);
 	return true;
 }
@@ -49,11 +49,10 @@ static void put_last_block(const struct codes *codes, struct blob_writer *w)
 
 static void put_part(const struct codes *codes, enum part part, struct blob_writer *w)
 {
-	const struct codec *codec = codes->codec;
-	bool blocked = part != BOUNDS && codec->ops->blocked;
+	bool blocked = part != BOUNDS && codes_blocked(codes);
 	int64_t n = blocked ? codes->n / ROWS_BLOCK * ROWS_BLOCK : codes->n;
 	size_t bytes = 0;
-	part_bytes(codec, n, part, &bytes);
+	part_bytes(codes, n, part, &bytes);
 	blob_put(w, part_data(codes, part), bytes);
 	if (blocked)
 		put_last_block(codes, w);
@@ -73,13 +72,13 @@ void codes_save(const struct codes *first, size_t stride, int64_t lists, struct 
 /* ---- loading ---- */
 
 /* What a part of all lists takes; the section must have exactly that. */
-static kith_status expect_part(const struct codec *codec, enum part part, int64_t lists, const int64_t *size,
+static kith_status expect_part(const struct codes *codes, enum part part, int64_t lists, const int64_t *size,
     struct blob_reader *r, size_t *total)
 {
 	*total = 0;
 	for (int64_t i = 0; i < lists; i++) {
 		size_t bytes;
-		if (!part_bytes(codec, size[i], part, &bytes) || !size_add(*total, bytes, total))
+		if (!part_bytes(codes, size[i], part, &bytes) || !size_add(*total, bytes, total))
 			return blob_fail(r, tags[part], "cannot hold so many vectors");
 	}
 	return blob_expect(r, tags[part], *total);
@@ -113,7 +112,7 @@ static kith_status get_part(
 	for (int64_t i = 0; status == KITH_OK && i < lists; i++) {
 		const struct codes *codes = list_at(first, stride, i);
 		size_t bytes = 0;
-		part_bytes(codes->codec, codes->n, part, &bytes);
+		part_bytes(codes, codes->n, part, &bytes);
 		status = blob_get(r, part_data(codes, part), bytes);
 	}
 	return status ? status : blob_close(r);
@@ -127,7 +126,7 @@ kith_status codes_load(
 	kith_status status = KITH_OK;
 	for (enum part part = 0; status == KITH_OK && part < PARTS; part++)
 		if (has_part(codec, part))
-			status = expect_part(codec, part, lists, size, r, &total[part]);
+			status = expect_part(first, part, lists, size, r, &total[part]);
 	for (int64_t i = 0; status == KITH_OK && i < lists; i++) {
 		struct codes *codes = (struct codes *)(void *)((char *)first + (size_t)i * stride);
 		status = codes_reserve(codes, size[i], 0);

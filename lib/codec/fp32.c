@@ -139,6 +139,45 @@ static int64_t fp32_find_bad(const struct codes *codes)
 	return -1;
 }
 
+/* ---- walks: on the upper halves ---- */
+
+struct fp32_origin {
+	bool ip;
+	_Alignas(64) float q[];
+};
+
+static size_t fp32_origin_bytes(const struct codec *codec)
+{
+	return sizeof(struct fp32_origin) + (size_t)codec->dim * sizeof(float);
+}
+
+static void fp32_begin(const struct codec *codec, const float *q, bool ip, void *state)
+{
+	struct fp32_origin *origin = state;
+	origin->ip = ip;
+	memcpy(origin->q, q, (size_t)codec->dim * sizeof *q);
+}
+
+static void fp32_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+{
+	struct fp32_origin *origin = state;
+	origin->ip = false;
+	kernels()->widen_bf16(rows_at(rows, row), codec->dim, origin->q);
+}
+
+static void fp32_keys(const struct codec *codec, void *state, const struct rows *rows, const uint32_t *pos,
+    int64_t n, float *key)
+{
+	const struct fp32_origin *origin = state;
+	const struct kernels *kern = kernels();
+	(origin->ip ? kern->ip_bf16_gather : kern->l2sq_bf16_gather)(
+	    origin->q, rows->a, rows->stride, pos, n, codec->dim, key);
+	for (int64_t i = 0; origin->ip && i < n; i++)
+		key[i] = -key[i];
+}
+
+static const struct codec_walk fp32_walk = {fp32_origin_bytes, fp32_begin, fp32_begin_row, fp32_keys};
+
 static const struct codec_ops fp32_ops = {
     .type = KITH_F32,
     .kind = ROWS_SPLIT,
@@ -153,6 +192,7 @@ static const struct codec_ops fp32_ops = {
     .write = fp32_write,
     .renew = fp32_renew,
     .find_bad = fp32_find_bad,
+    .walk = &fp32_walk,
 };
 
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine)

@@ -113,13 +113,35 @@ static struct slack half_scan(
 	return (struct slack){.abs = e * query->norm * largest_norm(codec, rows, n)};
 }
 
+static void half_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+{
+	struct half_query *query = state;
+	query->ip = false;
+	half_decode(codec, (const uint8_t *)rows_at(rows, row), query->q);
+}
+
+static void half_keys(const struct codec *codec, void *state, const struct rows *rows, const uint32_t *pos,
+    int64_t n, float *key)
+{
+	const struct half_query *query = state;
+	const struct kernels *kern = kernels();
+	kernel_f32_gather_fn *l2sq = is_fp16(codec) ? kern->l2sq_f16_gather : kern->l2sq_bf16_gather;
+	kernel_f32_gather_fn *ip = is_fp16(codec) ? kern->ip_f16_gather : kern->ip_bf16_gather;
+	(query->ip ? ip : l2sq)(query->q, rows->a, rows->stride, pos, n, codec->dim, key);
+	for (int64_t i = 0; query->ip && i < n; i++)
+		key[i] = -key[i];
+}
+
+static const struct codec_walk half_walk = {half_query_bytes, half_query_begin, half_begin_row, half_keys};
+
 #define HALF_OPS                                                                                             \
 	{                                                                                                    \
 		.type = KITH_F32, .kind = ROWS_CODE, .normalizes = true, .planes = 1, .word = half_word,     \
 		.row_bytes = half_row_bytes, .clone = codec_clone_plain, .free = codec_free_plain,           \
 		.memory = codec_memory_plain, .check = coded_check, .write = coded_write,                    \
 		.find_bad = half_find_bad, .encode = half_encode, .decode = half_decode,                     \
-		.query_bytes = half_query_bytes, .query_begin = half_query_begin, .scan = half_scan          \
+		.query_bytes = half_query_bytes, .query_begin = half_query_begin, .scan = half_scan,         \
+		.walk = &half_walk                                                                           \
 	}
 
 static const struct codec_ops fp16_ops = HALF_OPS, bf16_ops = HALF_OPS;

@@ -54,6 +54,8 @@ struct codec_sq {
 	bool uniform;
 	float *low, *diff, *step; /* [dim] each, in one piece */
 	double reach;             /* >= norm of anything that decode gives */
+	float walk_scale;         /* s² between rows, see settle_walk */
+	uint16_t *walk_b;         /* [sq_lanes], behind step */
 };
 
 static const struct codec_ops sq_ops;
@@ -93,6 +95,12 @@ static size_t sq_row_bytes(const struct codec *codec)
 	return ((size_t)codec->dim * (size_t)sq_of_const(codec)->bits + 7) / 8;
 }
 
+/* low, diff, step, walk_b. */
+static size_t learnt_bytes(int64_t dim, int bits)
+{
+	return 3 * (size_t)dim * sizeof(float) + (size_t)sq_lanes(bits, dim) * sizeof(uint16_t);
+}
+
 static void sq_free(struct codec *codec)
 {
 	mem_free(sq_of(codec)->low);
@@ -101,7 +109,7 @@ static void sq_free(struct codec *codec)
 
 static size_t sq_memory(const struct codec *codec)
 {
-	return sizeof(struct codec_sq) + 3 * (size_t)codec->dim * sizeof(float);
+	return sizeof(struct codec_sq) + learnt_bytes(codec->dim, sq_of_const(codec)->bits);
 }
 
 kith_status codec_new_sq(
@@ -112,14 +120,15 @@ kith_status codec_new_sq(
 	struct codec_sq *sq = mem_zalloc(1, sizeof *sq);
 	if (!sq)
 		return fail_nomem("a codec", sizeof *sq);
-	sq->low = mem_zalloc(3 * (size_t)dim, sizeof *sq->low);
+	sq->low = mem_zalloc(learnt_bytes(dim, bits), 1);
 	if (!sq->low) {
 		mem_free(sq);
-		return fail_nomem("a codec", 3 * (size_t)dim * sizeof *sq->low);
+		return fail_nomem("a codec", learnt_bytes(dim, bits));
 	}
 	sq->codec = (struct codec){.ops = &sq_ops, .dim = dim, .cosine = cosine};
 	sq->diff = sq->low + dim;
 	sq->step = sq->diff + dim;
+	sq->walk_b = (uint16_t *)(void *)(sq->step + dim);
 	sq->bits = bits;
 	sq->range = range;
 	sq->uniform = uniform;
@@ -135,8 +144,9 @@ static kith_status sq_clone(struct codec **out, const struct codec *codec)
 	if (status)
 		return status;
 	struct codec_sq *sq = sq_of(*out);
-	memcpy(sq->low, from->low, 3 * (size_t)codec->dim * sizeof *sq->low);
+	memcpy(sq->low, from->low, learnt_bytes(codec->dim, from->bits));
 	sq->reach = from->reach;
+	sq->walk_scale = from->walk_scale;
 	sq->codec.trained = codec->trained;
 	return KITH_OK;
 }
@@ -150,6 +160,26 @@ static double farthest(const struct codec_sq *sq, double low, double diff)
 	return fmax(fabs(low + 0.5 * step), fabs(low + diff + 0.5 * step));
 }
 
+/* The greatest difference that squares of dim elements leave room for in 32 bits; rounding adds less than 3.
+ */
+static double difference_range(int64_t dim)
+{
+	return floor(fmin(30000, sqrt((double)INT32_MAX / (double)dim))) - 3;
+}
+
+/* For distances between two rows: the scale under which the widest range still fits. */
+static void settle_walk(struct codec_sq *sq)
+{
+	double most = 0;
+	for (int64_t i = 0; i < sq->codec.dim; i++)
+		most = fmax(most, (double)sq->step[i] * (top_code(sq) + 1));
+	double s = most > 0 ? most / difference_range(sq->codec.dim) : 1;
+	for (int64_t i = 0; i < sq->codec.dim; i++)
+		sq->walk_b[sq_lane(sq->bits, i)] =
+		    (uint16_t)rint((double)sq->step[i] / s * (top_code(sq) + 1));
+	sq->walk_scale = (float)(s * s);
+}
+
 /* low and diff are there: what follows from them. */
 static void settle(struct codec_sq *sq)
 {
@@ -160,6 +190,7 @@ static void settle(struct codec_sq *sq)
 		sq_norm += most * most;
 	}
 	sq->reach = sqrt(sq_norm) * (1 + 1e-6);
+	settle_walk(sq);
 	sq->codec.trained = true;
 }
 
@@ -342,9 +373,8 @@ static void begin_l2(const struct codec_sq *sq, const float *q, struct sq_query 
 {
 	uint16_t *b = (uint16_t *)query->a + sq_lanes(sq->bits, sq->codec.dim);
 	double most = largest_difference(sq, q), err = 0;
-	/* Differences grow by less than 3 through rounding; b stays within 16 bits. */
-	double range = floor(fmin(30000, sqrt((double)INT32_MAX / (double)sq->codec.dim))) - 3;
-	double s = most > 0 ? most / range : 1;
+	/* b stays within 16 bits. */
+	double s = most > 0 ? most / difference_range(sq->codec.dim) : 1;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {
 		int64_t lane = sq_lane(sq->bits, i);
 		double exact_a = offset_of(sq, q, i) / s - 0.5, a = rint(exact_a);
@@ -412,6 +442,61 @@ static struct slack sq_scan(
 	return query->slack;
 }
 
+/* ---- walks ---- */
+
+/* Number i of a row of codes. */
+static int code_at(const struct codec_sq *sq, const uint8_t *row, int64_t i)
+{
+	if (sq->bits == 8)
+		return row[i];
+	int64_t first = i * sq->bits, shift = first % 8;
+	int word = row[first / 8];
+	if (shift + sq->bits > 8)
+		word |= row[first / 8 + 1] << 8;
+	return word >> shift & top_code(sq);
+}
+
+/* Distances between rows: a is what the kernel makes of the other row's codes, so equal rows are 0 apart. */
+static void sq_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+{
+	const struct codec_sq *sq = sq_of_const(codec);
+	const uint8_t *code = (const uint8_t *)rows_at(rows, row);
+	struct sq_query *query = state;
+	uint16_t *b = (uint16_t *)query->a + sq_lanes(sq->bits, codec->dim);
+	memset(query, 0, sizeof *query);
+	memset(query->a, 0, (size_t)sq_lanes(sq->bits, codec->dim) * sizeof *query->a);
+	query->scale = sq->walk_scale;
+	memcpy(b, sq->walk_b, (size_t)sq_lanes(sq->bits, codec->dim) * sizeof *b);
+	for (int64_t i = 0; i < codec->dim; i++) {
+		int64_t lane = sq_lane(sq->bits, i);
+		query->a[lane] = (int16_t)((uint32_t)code_at(sq, code, i) * sq->walk_b[lane] >> sq->bits);
+	}
+}
+
+static void sq_keys(const struct codec *codec, void *state, const struct rows *rows, const uint32_t *pos,
+    int64_t n, float *key)
+{
+	enum { PART = 64 };
+	const struct codec_sq *sq = sq_of_const(codec);
+	const struct sq_query *query = state;
+	const uint16_t *b = (const uint16_t *)query->a + sq_lanes(sq->bits, codec->dim);
+	int32_t sum[PART];
+	for (int64_t from = 0, count; from < n; from += count) {
+		count = n - from < PART ? n - from : PART;
+		if (query->ip)
+			sq_kern(sq)->ip_gather(
+			    query->a, rows->a, rows->stride, pos + from, count, codec->dim, sum);
+		else
+			sq_kern(sq)->l2sq_gather(
+			    query->a, b, rows->a, rows->stride, pos + from, count, codec->dim, sum);
+		for (int64_t i = 0; i < count; i++)
+			key[from + i] = query->ip ? -(query->constant + query->scale * (float)sum[i])
+			                          : query->scale * (float)sum[i];
+	}
+}
+
+static const struct codec_walk sq_walk = {sq_query_bytes, sq_query_begin, sq_begin_row, sq_keys};
+
 static const struct codec_ops sq_ops = {
     .type = KITH_F32,
     .kind = ROWS_CODE,
@@ -432,4 +517,5 @@ static const struct codec_ops sq_ops = {
     .query_bytes = sq_query_bytes,
     .query_begin = sq_query_begin,
     .scan = sq_scan,
+    .walk = &sq_walk,
 };

@@ -37,7 +37,8 @@ struct slack {
 
 struct rows {
 	enum rows_kind kind;
-	bool normalize; /* what is meant is x / ‖x‖ (a zero row stays zero) */
+	bool normalize;       /* what is meant is x / ‖x‖ (a zero row stays zero) */
+	const float *inverse; /* walks over rows that normalize: [n] 1 / ‖x‖, 0 for a zero row */
 	const char *a, *b;
 	size_t stride; /* bytes from row to row, in a and in b */
 	int64_t n, dim;

@@ -123,6 +123,14 @@ kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added)
 	return KITH_OK;
 }
 
+void ids_truncate(struct ids *ids, int64_t n, int64_t next)
+{
+	ids->n = n;
+	ids->next = next;
+	if (ids->listed)
+		rebuild(ids);
+}
+
 kith_status ids_reserve(struct ids *ids, int64_t n)
 {
 	return ids->listed ? make_room(ids, n) : KITH_OK;

@@ -30,6 +30,9 @@ kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added);
 /* After it, ids_append of the same can fail only for the ids: negative or repeated. */
 kith_status ids_prepare_append(struct ids *ids, int64_t n, const int64_t *added);
 
+/* Take the last ids away again, so that there are n, and the next one is `next`. */
+void ids_truncate(struct ids *ids, int64_t n, int64_t next);
+
 /* Make room for n ids in all, where they need any. */
 kith_status ids_reserve(struct ids *ids, int64_t n);
 

@@ -34,6 +34,13 @@ kith_status ivf_put_list(
     kith_index *index, int64_t list, int64_t n, const void *codes, const uint32_t *numbers);
 void ivf_end_parts(kith_index *index);
 
+/* hnsw_parts.c: a graph index of vectors, whose codes are gathered (codec.h), with the level of each [n] and
+ * the entry, a node of the highest (GRAPH_NONE: n = 0). *take is empty afterwards; *out is to be freed also
+ * after a failure, unless it is NULL. Lists are empty: fill them through hnsw.h, then end. */
+kith_status hnsw_begin_parts(
+    kith_index **out, kith_metric metric, int M, struct stored *take, const uint8_t *levels, uint32_t entry);
+kith_status hnsw_end_parts(kith_index *index);
+
 /* ---- what there is ---- */
 
 struct stored_parts {
@@ -53,5 +60,6 @@ bool flat_parts(const kith_index *index, struct stored_parts *parts);
 bool refine_parts(const kith_index *index, struct stored_parts *parts, const kith_index **child);
 bool transform_parts(const kith_index *index, struct transform_parts *parts);
 bool is_ivf(const kith_index *index);
+bool is_hnsw(const kith_index *index);
 
 #endif

@@ -184,6 +184,12 @@ static kith_status refine_remove(kith_index *index, const kith_filter *which, in
 	return status;
 }
 
+static kith_status refine_compact(kith_index *index, const kith_add_options *options)
+{
+	kith_index *child = refine_of(index)->child;
+	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
+}
+
 static kith_status refine_reserve(kith_index *index, int64_t n)
 {
 	struct refine *refine = refine_of(index);
@@ -429,6 +435,7 @@ static const struct structure_ops refine_ops = {
     .add = refine_add,
     .update = refine_update,
     .remove = refine_remove,
+    .compact = refine_compact,
     .reserve = refine_reserve,
     .search = refine_search,
     .find = refine_find,

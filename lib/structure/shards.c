@@ -288,6 +288,16 @@ static kith_status shards_remove(kith_index *index, const kith_filter *which, in
 	return status;
 }
 
+static kith_status shards_compact(kith_index *index, const kith_add_options *options)
+{
+	struct shards *shards = shards_of(index);
+	kith_status status = KITH_OK;
+	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++)
+		if (shards->child[s]->ops->compact)
+			status = shards->child[s]->ops->compact(shards->child[s], options);
+	return status;
+}
+
 static kith_status shards_reserve(kith_index *index, int64_t n)
 {
 	struct shards *shards = shards_of(index);
@@ -464,6 +474,7 @@ static const struct structure_ops shards_ops = {
     .add = shards_add,
     .update = shards_update,
     .remove = shards_remove,
+    .compact = shards_compact,
     .reserve = shards_reserve,
     .search = shards_search,
     .find = shards_find,

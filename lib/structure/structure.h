@@ -20,6 +20,8 @@ struct structure_ops {
 	kith_status (*update)(kith_index *index, kith_type type, int64_t n, const void *x,
 	    const int64_t *ids); /* all present */
 	kith_status (*remove)(kith_index *index, const kith_filter *which, int64_t *removed);
+	/* NULL: there is nothing to reclaim. */
+	kith_status (*compact)(kith_index *index, const kith_add_options *options);
 	kith_status (*reserve)(kith_index *index, int64_t n);
 
 	/* Findings into the sink; query rows are of any type, normalised where the metric wants it. */
@@ -81,6 +83,10 @@ kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct 
 /* ivf_parts.c: let codes of an inverted file that was not trained yet be of whole vectors, not of residuals.
  */
 void ivf_code_whole(kith_index *index);
+
+/* hnsw.c: a graph whose nodes have at most 2 M neighbours. Takes the codec if it succeeds. INVALID (M),
+ * NOMEM. */
+kith_status hnsw_new(kith_index **out, kith_metric metric, int M, struct codec *take_codec);
 
 /* What a transform does to vectors before its child sees them. */
 enum mapping_kind {

@@ -224,6 +224,12 @@ static kith_status transform_remove(kith_index *index, const kith_filter *which,
 	return child->ops->remove(child, which, removed);
 }
 
+static kith_status transform_compact(kith_index *index, const kith_add_options *options)
+{
+	kith_index *child = transform_of(index)->child;
+	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
+}
+
 static kith_status transform_reserve(kith_index *index, int64_t n)
 {
 	kith_index *child = transform_of(index)->child;
@@ -386,6 +392,7 @@ static const struct structure_ops transform_ops = {
     .add = transform_add,
     .update = transform_update,
     .remove = transform_remove,
+    .compact = transform_compact,
     .reserve = transform_reserve,
     .search = transform_search,
     .find = transform_find,

@@ -260,6 +260,15 @@ static void check_sums(
 	}
 }
 
+static void reverse(int32_t *x, int n)
+{
+	for (int i = 0; i < n / 2; i++) {
+		int32_t t = x[i];
+		x[i] = x[n - 1 - i];
+		x[n - 1 - i] = t;
+	}
+}
+
 static void try_scan(const struct kernels *k, int bits, int d, int n, size_t pad, size_t shift)
 {
 	size_t lanes = (size_t)sq_lanes(bits, d) * 2, width = ((size_t)d * (size_t)bits + 7) / 8;
@@ -276,10 +285,25 @@ static void try_scan(const struct kernels *k, int bits, int d, int n, size_t pad
 	sq_of(k, bits)->l2sq(a, b, rows, stride, n, d, out);
 	check_sums("l2sq", out, 1, rows, stride, n, d, bits);
 	ck_assert(guard_intact(OUT));
+	/* Gathered backwards: row n − 1 comes first. */
+	uint32_t pos[MAX_ROWS];
+	for (int r = 0; r < n; r++)
+		pos[r] = (uint32_t)(n - 1 - r);
+	const uint32_t *order = guard_put(POS, pos, (size_t)n * sizeof *pos, 0);
+	out = guard_room(OUT, (size_t)n * sizeof *out);
+	sq_of(k, bits)->l2sq_gather(a, b, rows, stride, order, n, d, out);
+	reverse(out, n);
+	check_sums("l2sq_gather", out, 1, rows, stride, n, d, bits);
+	ck_assert(guard_intact(OUT));
 	a = guard_put(Q, operands.ip, lanes, shift / 2 * 2);
 	out = guard_room(OUT, (size_t)n * sizeof *out);
 	sq_of(k, bits)->ip(a, rows, stride, n, d, out);
 	check_sums("ip", out, 0, rows, stride, n, d, bits);
+	ck_assert(guard_intact(OUT));
+	out = guard_room(OUT, (size_t)n * sizeof *out);
+	sq_of(k, bits)->ip_gather(a, rows, stride, order, n, d, out);
+	reverse(out, n);
+	check_sums("ip_gather", out, 0, rows, stride, n, d, bits);
 	ck_assert(guard_intact(OUT));
 }
 

@@ -103,7 +103,8 @@ static const char *const specs[] = {"Flat", "SQ8_direct", "SQ8_direct_signed", "
     "SQ6", "SQ4", "PQ4", "PQ2x4", "PQ4x6", "IVF7,Flat", "IVF7,SQ8_direct", "IVF7,SQfp16", "IVF7,SQ8",
     "IVF7_whole,SQ8", "IVF7,PQ4", "IVF7,PQ4x4", "IVF7_whole,PQ2x5", "PCA4,Flat", "PCAW4,Flat", "PCAR4,SQ8",
     "OPQ4_8,IVF7,PQ4x4", "RR8,Flat", "RR12,Flat", "L2norm,Flat", "Pad10,Flat", "IVF7,SQ4,RFlat",
-    "PCA4,IVF3,SQ8,RFlat", "PQ2x4,Refine(SQ8)", "PCA6,(PQ2x4,RFlat)", "L2norm,PCA4,Flat"};
+    "PCA4,IVF3,SQ8,RFlat", "PQ2x4,Refine(SQ8)", "PCA6,(PQ2x4,RFlat)", "L2norm,PCA4,Flat", "HNSW4,Flat",
+    "HNSW4,SQ8", "HNSW4,PQ4x4", "HNSW4,SQ8_direct", "PCA4,HNSW4,Flat", "HNSW4,SQ4,RFlat"};
 enum { SPECS = sizeof specs / sizeof *specs };
 
 static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
@@ -177,6 +178,7 @@ static void check_round_trip(kith_index *index)
 	struct bytes a = export_bytes(index), b;
 	OK(import_bytes(&back, &a, &found));
 	found.nprobe = 3;
+	found.efSearch = N; /* a graph whose dead nodes were dropped has other ways */
 	found.k_factor = 2;
 	same_vectors(index, back);
 	same_answers(index, back, &found);
@@ -570,6 +572,58 @@ START_TEST(theirs)
 }
 END_TEST
 
+/* Share of the k best of `want` that are among those of `got`. */
+static double recall(int64_t nq, int64_t k, const int64_t *want, const int64_t *got)
+{
+	int64_t found = 0;
+	for (int64_t i = 0; i < nq * k; i++)
+		for (int64_t j = i / k * k; j < (i / k + 1) * k; j++)
+			found += want[i] == got[j];
+	return (double)found / (double)(nq * k);
+}
+
+static const char *const graphs[] = {"HNSW16", "HNSW16-IP", "HNSW16_SQ8", "HNSW16_PQ8"};
+enum { GRAPHS = sizeof graphs / sizeof *graphs };
+
+/* Graphs find no less than FAISS found with the same efSearch. The truth is about vectors as decoded. */
+START_TEST(their_graphs)
+{
+	char path[4096];
+	kith_vecs_info info;
+	kith_search_options found = KITH_SEARCH_OPTIONS;
+	kith_index *index, *flat;
+	if (!faiss_path(path, sizeof path, graphs[_i], ".faiss"))
+		return;
+	OK(kith_index_import_faiss(&index, path, &found));
+	REQUIRE(found.efSearch == 16);
+	float *q = read_all("query", ".fvecs", KITH_F32, &info);
+	int64_t nq = info.n, dim = info.dim, n = kith_index_size(index), *all = make(n, sizeof *all);
+	int32_t *given = read_all(graphs[_i], ".ids.ivecs", KITH_I32, &info);
+	int64_t k = info.dim, *ids[3];
+	float *dist = make(nq * k, sizeof *dist), *x = make(n * dim, sizeof *x);
+	for (int i = 0; i < 3; i++)
+		ids[i] = make(nq * k, sizeof *ids[i]);
+	OK(kith_index_ids(index, all));
+	OK(kith_index_get(index, n, all, x));
+	OK(kith_index_new(&flat, dim, kith_index_metric(index), "Flat"));
+	OK(kith_index_add(flat, n, x, all, NULL));
+	OK(kith_index_search(flat, nq, q, k, dist, ids[0], NULL));
+	OK(kith_index_search(index, nq, q, k, dist, ids[1], &found));
+	for (int64_t i = 0; i < nq * k; i++)
+		ids[2][i] = given[i];
+	REQUIRE(recall(nq, k, ids[0], ids[1]) >= recall(nq, k, ids[0], ids[2]));
+	for (int i = 0; i < 3; i++)
+		free(ids[i]);
+	free(q);
+	free(all);
+	free(given);
+	free(dist);
+	free(x);
+	kith_index_free(flat);
+	kith_index_free(index);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("faiss");
@@ -583,6 +637,7 @@ int main(void)
 	tcase_add_test(t, linear);
 	tcase_add_test(t, maps);
 	tcase_add_loop_test(t, theirs, 0, SAMPLES);
+	tcase_add_loop_test(t, their_graphs, 0, GRAPHS);
 	suite_add_tcase(suite, t);
 	add_bad(suite);
 	return run_suite(suite);

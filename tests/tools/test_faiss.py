@@ -9,13 +9,13 @@ import unittest
 
 from support import Case, float32, read_vecs
 
-# Reads an index and queries, searches, and prints the distances and ids.
+# Reads indexes and queries, searches, and prints the distances and ids of each.
 PEER = """
 import sys, json, faiss, numpy
-index = faiss.read_index(sys.argv[1])
-q = numpy.fromfile(sys.argv[2], dtype='<f4').reshape(-1, int(sys.argv[3]) + 1)[:, 1:].copy()
-dist, ids = index.search(q, int(sys.argv[4]))
-print(json.dumps([dist.tolist(), ids.tolist()]))
+q = numpy.fromfile(sys.argv[1], dtype='<f4').reshape(-1, int(sys.argv[2]) + 1)[:, 1:].copy()
+for path in sys.argv[4:]:
+    dist, ids = faiss.read_index(path).search(q, int(sys.argv[3]))
+    print(json.dumps([dist.tolist(), ids.tolist()]))
 """
 
 
@@ -28,6 +28,9 @@ def python_with_faiss():
 
 
 PYTHON = python_with_faiss()
+SPECS = ("Flat", "SQ8", "SQ6", "SQ4", "SQfp16", "PQ4", "PQ8x4", "IVF8,Flat", "IVF8,SQ8", "IVF8,PQ4", "IVF8_whole,PQ4",
+         "PCA8,IVF8,Flat", "PCAWR8,Flat", "OPQ4,IVF8,PQ4", "RR20,Flat", "L2norm,Flat", "Pad20,Flat", "IVF8,PQ4,RFlat",
+         "PQ4,Refine(SQ8)", "PCA8,(PQ4,RFlat)")
 
 
 class Faiss(Case):
@@ -99,16 +102,21 @@ class Faiss(Case):
 
     @unittest.skipUnless(PYTHON, "no Python with FAISS")
     def test_read_by_faiss(self):
-        for metric in ("l2", "ip", "cosine"):
-            for spec in ("Flat", "SQ8", "SQ6", "SQ4", "SQfp16", "PQ4", "PQ8x4", "IVF8,Flat", "IVF8,SQ8", "IVF8,PQ4",
-                         "IVF8_whole,PQ4", "PCA8,IVF8,Flat", "PCAWR8,Flat", "OPQ4,IVF8,PQ4", "RR20,Flat", "L2norm,Flat",
-                         "Pad20,Flat", "IVF8,PQ4,RFlat", "PQ4,Refine(SQ8)", "PCA8,(PQ4,RFlat)"):
-                with self.subTest(spec=spec, metric=metric):
-                    self.make(spec, metric)
-                    run = subprocess.run([PYTHON, "-c", PEER, self.faiss, self.q, "16", "10"], stdout=subprocess.PIPE,
-                                         stderr=subprocess.PIPE, timeout=120, env=dict(os.environ, OMP_NUM_THREADS="1"))
-                    self.assertEqual(run.returncode, 0, run.stderr.decode())
-                    self.same(self.search(self.kith), json.loads(run.stdout))
+        mine, paths = [], []
+        for metric, spec in [("l2", spec) for spec in SPECS] + [("ip", spec) for spec in SPECS[::2]] + \
+                [("cosine", spec) for spec in SPECS[1::2]]:
+            self.make(spec, metric)
+            mine.append((metric, spec, self.search(self.kith)))
+            paths.append(self.path(f"{len(paths)}.faiss"))
+            os.rename(self.faiss, paths[-1])
+        run = subprocess.run([PYTHON, "-c", PEER, self.q, "16", "10"] + paths, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, timeout=120, env=dict(os.environ, OMP_NUM_THREADS="1"))
+        self.assertEqual(run.returncode, 0, run.stderr.decode())
+        theirs = [json.loads(line) for line in run.stdout.splitlines()]
+        self.assertEqual(len(mine), len(theirs))
+        for (metric, spec, found), peer in zip(mine, theirs):
+            with self.subTest(spec=spec, metric=metric):
+                self.same(found, peer)
 
 
 if __name__ == "__main__":

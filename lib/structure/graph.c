@@ -1,0 +1,182 @@
+/* The graph as it lies in memory.
+ *
+ * Level 0, where a search spends its time, is one array of rows of equal length: the list of node i is at
+ * i · stride, and its lines can be fetched as soon as i is known. Upper levels have M^-l of the nodes; their
+ * rows of M lie in an array of their own, those of one node together, found through one number per node.
+ * That makes 4 · 2 M + 5 bytes a node and 4 M / (M − 1) for the upper levels: 265 bytes with M = 32.
+ *
+ * The level of a node follows from the seed and its number, so it depends on no history.
+ */
+#include "lib/structure/graph.h"
+
+#include "lib/base/random.h"
+#include "lib/base/status.h"
+
+#include <string.h>
+
+int graph_draw_level(uint64_t seed, int64_t node, int M)
+{
+	struct random random = random_begin(seed, (uint64_t)node);
+	int level = 0;
+	while (level < GRAPH_MAX_LEVEL && random_below(&random, M) == 0)
+		level++;
+	return level;
+}
+
+void graph_init(struct graph *graph, int M)
+{
+	*graph = (struct graph){.M = M, .stride = 2 * M, .entry = GRAPH_NONE};
+}
+
+void graph_free(struct graph *graph)
+{
+	buffer_free(&graph->links0);
+	buffer_free(&graph->level);
+	buffer_free(&graph->upper_at);
+	buffer_free(&graph->upper);
+	graph_init(graph, graph->M);
+}
+
+size_t graph_memory(const struct graph *graph)
+{
+	return graph->links0.capacity + graph->level.capacity + graph->upper_at.capacity +
+	       graph->upper.capacity;
+}
+
+static size_t list0_bytes(const struct graph *graph)
+{
+	return (size_t)graph->stride * sizeof(uint32_t);
+}
+
+static size_t row_bytes(const struct graph *graph)
+{
+	return (size_t)graph->M * sizeof(uint32_t);
+}
+
+kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spare)
+{
+	size_t level0, upper;
+	bool ok = size_mul((size_t)n, list0_bytes(graph), &level0) &&
+	          size_mul((size_t)rows, row_bytes(graph), &upper) &&
+	          buffer_reserve(&graph->links0, level0, spare) &&
+	          buffer_reserve(&graph->level, (size_t)n, spare) &&
+	          buffer_reserve(&graph->upper_at, (size_t)n * sizeof(uint32_t), spare) &&
+	          buffer_reserve(&graph->upper, upper, spare);
+	return ok ? KITH_OK : fail(KITH_NOMEM, "no memory for a graph of %lld nodes", (long long)n);
+}
+
+kith_status graph_grow(struct graph *graph, int64_t n)
+{
+	int64_t rows = graph->rows;
+	for (int64_t i = graph->n; i < n; i++)
+		rows += graph_draw_level(graph->seed, i, graph->M);
+	kith_status status = graph_reserve(graph, n, rows, 4);
+	if (status)
+		return status;
+	uint32_t *upper_at = (uint32_t *)(void *)graph->upper_at.data;
+	for (int64_t i = graph->n; i < n; i++) {
+		int level = graph_draw_level(graph->seed, i, graph->M);
+		((uint8_t *)graph->level.data)[i] = (uint8_t)level;
+		upper_at[i] = level ? (uint32_t)graph->rows : GRAPH_NONE;
+		graph->rows += level;
+		graph_clear_node(graph, i);
+	}
+	graph->n = n;
+	return KITH_OK;
+}
+
+void graph_clear_node(struct graph *graph, int64_t node)
+{
+	memset(graph_links(graph, node, 0), 0xff, list0_bytes(graph));
+	int level = graph_level(graph, node);
+	if (level)
+		memset(graph_links(graph, node, 1), 0xff, (size_t)level * row_bytes(graph));
+}
+
+void graph_shrink(struct graph *graph, int64_t n)
+{
+	while (graph->n > n)
+		graph->rows -= graph_level(graph, --graph->n);
+	if (n == 0)
+		graph->entry = GRAPH_NONE;
+}
+
+static kith_status copy_buffer(struct buffer *to, const struct buffer *from, size_t bytes)
+{
+	if (!buffer_reserve(to, bytes, 0))
+		return fail_nomem("a copy of a graph", bytes);
+	if (bytes)
+		memcpy(to->data, from->data, bytes);
+	return KITH_OK;
+}
+
+kith_status graph_copy(struct graph *to, const struct graph *from)
+{
+	graph_init(to, from->M);
+	size_t n = (size_t)from->n;
+	kith_status status = copy_buffer(&to->links0, &from->links0, n * list0_bytes(from));
+	if (status == KITH_OK)
+		status = copy_buffer(&to->level, &from->level, n);
+	if (status == KITH_OK)
+		status = copy_buffer(&to->upper_at, &from->upper_at, n * sizeof(uint32_t));
+	if (status == KITH_OK)
+		status = copy_buffer(&to->upper, &from->upper, (size_t)from->rows * row_bytes(from));
+	if (status) {
+		graph_free(to);
+		return status;
+	}
+	to->n = from->n;
+	to->seed = from->seed;
+	to->entry = from->entry;
+	to->rows = from->rows;
+	return KITH_OK;
+}
+
+void graph_choose_entry(struct graph *graph, const uint64_t *live)
+{
+	graph->entry = GRAPH_NONE;
+	for (int64_t i = 0; i < graph->n; i++)
+		if (graph_is_live(live, (uint32_t)i) &&
+		    (graph->entry == GRAPH_NONE || graph_level(graph, i) > graph_top(graph)))
+			graph->entry = (uint32_t)i;
+}
+
+/* A row of links to its new place, which is not behind the old one. */
+static void move_row(uint32_t *to, const uint32_t *from, int width, const uint32_t *number)
+{
+	for (int i = 0; i < width; i++)
+		to[i] = from[i] == GRAPH_NONE ? GRAPH_NONE : number[from[i]];
+}
+
+void graph_squeeze(struct graph *graph, const uint64_t *live, const uint32_t *number)
+{
+	uint8_t *level = (uint8_t *)graph->level.data;
+	uint32_t *upper_at = (uint32_t *)(void *)graph->upper_at.data;
+	uint32_t *upper = (uint32_t *)(void *)graph->upper.data;
+	int64_t kept = 0, rows = 0;
+	for (int64_t i = 0; i < graph->n; i++) {
+		if (!graph_is_live(live, (uint32_t)i))
+			continue;
+		move_row(graph_links(graph, kept, 0), graph_links(graph, i, 0), graph->stride, number);
+		for (int l = 0; l < level[i]; l++)
+			move_row(upper + (size_t)(rows + l) * (size_t)graph->M,
+			    upper + ((size_t)upper_at[i] + (size_t)l) * (size_t)graph->M, graph->M, number);
+		level[kept] = level[i];
+		upper_at[kept] = level[i] ? (uint32_t)rows : GRAPH_NONE;
+		rows += level[i];
+		kept++;
+	}
+	graph->n = kept;
+	graph->rows = rows;
+	if (graph->entry != GRAPH_NONE)
+		graph->entry = number[graph->entry];
+}
+
+void graph_trim(struct graph *graph)
+{
+	size_t n = (size_t)graph->n;
+	buffer_trim(&graph->links0, n * list0_bytes(graph));
+	buffer_trim(&graph->level, n);
+	buffer_trim(&graph->upper_at, n * sizeof(uint32_t));
+	buffer_trim(&graph->upper, (size_t)graph->rows * row_bytes(graph));
+}

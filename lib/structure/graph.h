@@ -1,0 +1,170 @@
+/* The graph of an HNSW index (Malkov & Yashunin 2016): which nodes each node leads to, and how near stored
+ * vectors are to one another. graph.c keeps it, graph_space.c measures, graph_prune.c selects edges,
+ * graph_bulk.c and graph_insert.c build, graph_walk.c searches. Node i is position i of the codes; nothing
+ * here knows ids.
+ *
+ * Geometry. Edges are chosen by squared L2 distances between stored vectors, whatever the metric: under
+ * cosine vectors are compared at unit length, under inner product with one more component, which makes all
+ * of them equally long (graph_space). So `key` is never negative here, and triangles mean what they should.
+ */
+#ifndef KITH_STRUCTURE_GRAPH_H
+#define KITH_STRUCTURE_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/progress.h"
+#include "lib/search/rows.h"
+
+/* No node: what fills the rest of a list. Lists have no gaps, no repeats and not the node itself. */
+#define GRAPH_NONE UINT32_MAX
+
+enum { GRAPH_MAX_LEVEL = 15, GRAPH_MIN_M = 2, GRAPH_MAX_M = 512 };
+
+struct graph {
+	int M;      /* most neighbours on the upper levels */
+	int stride; /* 2 M: most neighbours on level 0 */
+	int64_t n;
+	uint64_t seed;          /* of the levels */
+	uint32_t entry;         /* a node of the highest level; GRAPH_NONE: no nodes */
+	struct buffer links0;   /* uint32_t [n × stride] */
+	struct buffer level;    /* uint8_t [n] */
+	struct buffer upper_at; /* uint32_t [n]: number of a node's first row in `upper`; where its level is 0
+	                           GRAPH_NONE */
+	struct buffer upper; /* uint32_t [rows × M]: level 1 of a node, level 2 … in rows one after another */
+	int64_t rows;
+};
+
+static inline int graph_level(const struct graph *graph, int64_t node)
+{
+	return ((const uint8_t *)graph->level.data)[node];
+}
+
+/* Highest level that has a node; −1: no nodes. */
+static inline int graph_top(const struct graph *graph)
+{
+	return graph->entry == GRAPH_NONE ? -1 : graph_level(graph, graph->entry);
+}
+
+/* Entries of a list. */
+static inline int graph_width(const struct graph *graph, int level)
+{
+	return level == 0 ? graph->stride : graph->M;
+}
+
+/* List of a node on a level that it has: [graph_width], GRAPH_NONE behind the last. */
+static inline uint32_t *graph_links(const struct graph *graph, int64_t node, int level)
+{
+	if (level == 0)
+		return (uint32_t *)(void *)graph->links0.data + (size_t)node * (size_t)graph->stride;
+	uint32_t at = ((const uint32_t *)(const void *)graph->upper_at.data)[node];
+	return (uint32_t *)(void *)graph->upper.data + ((size_t)at + (size_t)level - 1) * (size_t)graph->M;
+}
+
+void graph_init(struct graph *graph, int M);
+void graph_free(struct graph *graph);
+kith_status graph_copy(struct graph *to, const struct graph *from);
+size_t graph_memory(const struct graph *graph);
+
+/* Add nodes up to n in all, on the levels that (seed, number of the node) gives, with empty lists. The entry
+ * stays: whoever links a node of a higher level makes it the entry. NOMEM: nothing changed. */
+kith_status graph_grow(struct graph *graph, int64_t n);
+
+/* Room for n nodes with so many rows on upper levels. spare: as codes_reserve. */
+kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spare);
+
+/* Take the nodes from n on away again; nothing leads to them. */
+void graph_shrink(struct graph *graph, int64_t n);
+
+/* Empty a node's lists. */
+void graph_clear_node(struct graph *graph, int64_t node);
+
+/* Only the live nodes, in their order; lists lead to no others. number [n]: what each of them is then. */
+void graph_squeeze(struct graph *graph, const uint64_t *live, const uint32_t *number);
+
+/* Give memory back that holds no nodes. */
+void graph_trim(struct graph *graph);
+
+/* live: a bit for each node that was not removed; NULL: none was. */
+static inline bool graph_is_live(const uint64_t *live, uint32_t node)
+{
+	return !live || (live[node / 64] >> (node % 64) & 1);
+}
+
+/* Make the first live node of the highest level the entry. */
+void graph_choose_entry(struct graph *graph, const uint64_t *live);
+
+/* Level of node number `node`: a function of the arguments alone. P(level >= l) = M^-l. */
+int graph_draw_level(uint64_t seed, int64_t node, int M);
+
+/* ---- how near vectors are ---- */
+
+struct graph_space {
+	struct rows rows;  /* of the codes, not blocked; with `inverse` where they normalize */
+	bool ip;           /* queries are compared by inner products; else by squared L2 */
+	int64_t width;     /* components of a vector in the graph's geometry: dim, or dim + 1 with `lift` */
+	const float *lift; /* [n] the component that inner product adds; NULL: none */
+};
+
+/* Vector of a node in the graph's geometry, decoded: x [width]. */
+void graph_space_load(const struct graph_space *space, int64_t node, float *x);
+
+/* One vector against many nodes. An origin is made from a node (edges) or from a query (searches) in `state`,
+ * graph_origin_bytes of memory, 64-byte aligned. Keys come from compressed forms, good to about 1%: from the
+ * upper halves of floats, from bytes, from tables. The nodes' codes are fetched in one go: give whole lists.
+ *
+ *   edges     squared L2 distance in the graph's geometry, >= 0
+ *   searches  the metric's key: squared L2 or minus the inner product; q [dim], at unit length under cosine
+ */
+size_t graph_origin_bytes(const struct graph_space *space);
+void graph_origin_node(const struct graph_space *space, int64_t node, void *state);
+void graph_origin_query(const struct graph_space *space, const float *q, void *state);
+void graph_keys(const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key);
+
+/* ---- edges ---- */
+
+struct candidate {
+	float key;
+	uint32_t node;
+};
+
+/* The order of candidates: by key, then by node. */
+static inline bool candidate_before(struct candidate a, struct candidate b)
+{
+	return a.key < b.key || (a.key == b.key && a.node < b.node);
+}
+
+struct graph_rule {
+	float alpha; /* on squared distances, >= 1: a candidate c of p is dropped if a kept s has
+	                alpha · key(c, s) <= key(c, p), except that vectors equal to s drop each other */
+	bool keep;   /* fill up with the nearest that were dropped */
+};
+
+/* Memory for selections among up to `most` candidates. */
+size_t graph_prune_bytes(const struct graph_space *space, int64_t most);
+
+/* Select at most `degree` neighbours of one node (Algorithm 4 of the paper) among n candidates, ascending,
+ * distinct, without the node itself; keys are distances to it. The selected move to the front, ascending;
+ * returns their number. scratch: graph_prune_bytes, 64-byte aligned. Threads: safe. */
+int64_t graph_prune(const struct graph_space *space, const struct graph_rule *rule,
+    struct candidate *candidates, int64_t n, int64_t degree, void *scratch);
+
+/* ---- building ---- */
+
+struct graph_building {
+	struct graph_rule rule;
+	int64_t ef; /* efConstruction */
+	int threads;
+	struct progress *progress; /* a step for each node */
+};
+
+/* Whether so many nodes of an empty graph are better built by graph_bulk. */
+bool graph_bulk_pays(int64_t n);
+
+/* Link all nodes of a graph that has none linked yet (graph_grow made them), on every level, and choose the
+ * entry. The graph depends on vectors, rule, ef and seed alone. NOMEM, CANCELLED: lists hold anything. */
+kith_status graph_bulk(
+    struct graph *graph, const struct graph_space *space, const struct graph_building *how);
+
+#endif

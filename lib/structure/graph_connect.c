@@ -1,0 +1,174 @@
+/* Keeping a graph whole: a way from the entry to every live node, also after pruning took away the last edge
+ * to one, and around nodes that were removed. */
+#include "lib/structure/graph_build.h"
+
+#include "lib/base/threads.h"
+
+#include <string.h>
+
+/* ---- ways from the entry ---- */
+
+static bool is_reached(const struct builder *b, uint32_t node)
+{
+	return b->reached[node / 64] >> (node % 64) & 1;
+}
+
+/* Everything on level 0 that can be reached from a node. */
+static void spread(struct builder *b, uint32_t node)
+{
+	const struct graph *graph = b->graph;
+	int64_t n = 0;
+	b->reached[node / 64] |= UINT64_C(1) << (node % 64);
+	b->queue[n++] = node;
+	for (int64_t at = 0; at < n; at++) {
+		const uint32_t *list = graph_links(graph, b->queue[at], 0);
+		for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++) {
+			if (is_reached(b, list[i]))
+				continue;
+			b->reached[list[i] / 64] |= UINT64_C(1) << (list[i] % 64);
+			b->queue[n++] = list[i];
+		}
+	}
+}
+
+static int64_t degree(const struct graph *graph, uint32_t node)
+{
+	const uint32_t *list = graph_links(graph, node, 0);
+	int64_t n = 0;
+	while (n < graph->stride && list[n] != GRAPH_NONE)
+		n++;
+	return n;
+}
+
+/* Make `node` a neighbour of one that is reached, if that has room. */
+static bool append(struct builder *b, uint32_t from, uint32_t node)
+{
+	int64_t n = degree(b->graph, from);
+	if (!is_reached(b, from) || n == b->graph->stride)
+		return false;
+	graph_links(b->graph, from, 0)[n] = node;
+	return true;
+}
+
+/* Put `node` between one that is reached and its last neighbour. Nothing that is reached needs the edge which
+ * may be lost, for it went out from a node that was not. */
+static void splice(struct builder *b, uint32_t from, uint32_t node)
+{
+	int64_t last = b->graph->stride - 1, n = degree(b->graph, node);
+	uint32_t *list = graph_links(b->graph, from, 0), *own = graph_links(b->graph, node, 0);
+	uint32_t behind = list[last];
+	list[last] = node;
+	for (int64_t i = 0; i < n; i++)
+		if (own[i] == behind)
+			return;
+	own[n <= last ? n : last] = behind;
+}
+
+/* Lead to a node that nothing leads to: from a neighbour of its own with room, from a near node with room, or
+ * through the list of a near node. */
+static void reach(struct builder *b, uint32_t node)
+{
+	const struct graph *graph = b->graph;
+	struct walker *w = b->worker[0].walker;
+	const uint32_t *list = graph_links(graph, node, 0);
+	for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++)
+		if (append(b, list[i], node))
+			return;
+	graph_origin_node(b->space, node, w->origin);
+	walk_level(w, 0, walk_descend(w, 0), b->how.ef);
+	for (int64_t i = 0; i < w->n; i++)
+		if (append(b, w->pool[i].node, node))
+			return;
+	for (int64_t i = 0; i < w->n; i++)
+		if (is_reached(b, w->pool[i].node)) {
+			splice(b, w->pool[i].node, node);
+			return;
+		}
+	if (!append(b, graph->entry, node))
+		splice(b, graph->entry, node);
+}
+
+void builder_connect(struct builder *b)
+{
+	const struct graph *graph = b->graph;
+	if (graph->entry == GRAPH_NONE)
+		return;
+	memset(b->reached, 0, (size_t)(graph->n + 63) / 64 * sizeof *b->reached);
+	spread(b, graph->entry);
+	for (int64_t i = 0; i < graph->n; i++) {
+		uint32_t node = (uint32_t)i;
+		if (is_reached(b, node) || !graph_is_live(b->live, node))
+			continue;
+		reach(b, node);
+		spread(b, node);
+	}
+}
+
+/* ---- ways around removed nodes ---- */
+
+/* Candidates of a node in the stead of one that was removed: the live neighbours of that. */
+static int64_t add_behind(struct builder *b, uint32_t node, uint32_t removed, int level, const uint32_t *list,
+    uint32_t *more, int64_t n)
+{
+	const uint32_t *behind = graph_links(b->graph, removed, level);
+	int width = graph_width(b->graph, level);
+	for (int i = 0; i < width && behind[i] != GRAPH_NONE; i++) {
+		bool known = behind[i] == node || !graph_is_live(b->live, behind[i]);
+		for (int j = 0; !known && j < width && list[j] != GRAPH_NONE; j++)
+			known = list[j] == behind[i];
+		for (int64_t j = 0; !known && j < n; j++)
+			known = more[j] == behind[i];
+		if (!known && n < REPAIR_MOST)
+			more[n++] = behind[i];
+	}
+	return n;
+}
+
+static void repair_list(struct builder *b, int number, uint32_t node, int level)
+{
+	uint32_t *list = graph_links(b->graph, node, level), more[REPAIR_MOST];
+	float key[REPAIR_MOST];
+	int width = graph_width(b->graph, level);
+	int64_t n = 0;
+	int kept = 0;
+	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++)
+		if (!graph_is_live(b->live, list[i]))
+			n = add_behind(b, node, list[i], level, list, more, n);
+	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++)
+		if (graph_is_live(b->live, list[i]))
+			list[kept++] = list[i];
+	bool changed = kept < width && list[kept] != GRAPH_NONE;
+	for (int i = kept; i < width; i++)
+		list[i] = GRAPH_NONE;
+	if (!changed || n == 0)
+		return;
+	struct worker *worker = &b->worker[number];
+	graph_origin_node(b->space, node, worker->walker->origin);
+	graph_keys(b->space, worker->walker->origin, more, n, key);
+	for (int64_t i = 0; i < n; i++)
+		worker->candidates[b->graph->stride + i] = (struct candidate){key[i], more[i]};
+	builder_choose(b, number, node, level, n);
+}
+
+static void repair_some(void *arg, int64_t task, int worker)
+{
+	struct builder *b = arg;
+	int64_t to = (task + 1) * REPAIR_NODES;
+	to = to < b->graph->n ? to : b->graph->n;
+	for (int64_t i = task * REPAIR_NODES; i < to; i++) {
+		if (!graph_is_live(b->live, (uint32_t)i))
+			continue;
+		for (int level = graph_level(b->graph, i); level >= 0; level--)
+			repair_list(b, worker, (uint32_t)i, level);
+	}
+}
+
+void builder_repair(struct builder *b)
+{
+	struct graph *graph = b->graph;
+	threads_run(b->workers, (graph->n + REPAIR_NODES - 1) / REPAIR_NODES, repair_some, b);
+	for (int64_t i = 0; i < graph->n; i++)
+		if (!graph_is_live(b->live, (uint32_t)i))
+			graph_clear_node(graph, i);
+	graph_choose_entry(graph, b->live);
+}

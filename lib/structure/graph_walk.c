@@ -1,0 +1,362 @@
+/* Walks.
+ *
+ * Candidates are one sorted array of at most ef, each with a mark whether its neighbours were looked at; the
+ * first without it is the next to go to, and when there is none the walk is over. (The paper has two heaps.)
+ * Going to a node takes three passes over its list: those not met before are picked out and their codes asked
+ * for, then all are scored by one call, then the near ones are sorted in. The list of the candidate that
+ * is likely to be next is asked for in the meantime.
+ *
+ * Which nodes were met stands in 16 bits for each node: a walk has a number, and what bears it was met.
+ * Nothing is cleared for 65,535 walks.
+ */
+#include "lib/structure/graph_walk.h"
+
+#include "lib/base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- walkers ---- */
+
+void walkers_init(struct walkers *walkers)
+{
+	pthread_mutex_init(&walkers->lock, NULL);
+	walkers->idle = NULL;
+}
+
+static void walker_release(struct walker *w)
+{
+	if (!w)
+		return;
+	mem_free(w->origin);
+	mem_free(w->pool);
+	mem_free(w->tags);
+	mem_free(w->met);
+	mem_free(w->key);
+	buffer_free(&w->spill);
+	mem_free(w);
+}
+
+void walkers_free(struct walkers *walkers)
+{
+	while (walkers->idle) {
+		struct walker *next = walkers->idle->next;
+		walker_release(walkers->idle);
+		walkers->idle = next;
+	}
+	pthread_mutex_destroy(&walkers->lock);
+}
+
+size_t walkers_memory(struct walkers *walkers)
+{
+	size_t bytes = 0;
+	pthread_mutex_lock(&walkers->lock);
+	for (const struct walker *w = walkers->idle; w; w = w->next)
+		bytes += sizeof *w + w->origin_bytes + (size_t)w->pool_most * sizeof *w->pool +
+		         (size_t)w->tagged * sizeof *w->tags +
+		         (size_t)w->met_most * (sizeof *w->met + sizeof *w->key) + w->spill.capacity;
+	pthread_mutex_unlock(&walkers->lock);
+	return bytes;
+}
+
+/* Replace *array by one of n elements if it has fewer. */
+static bool enlarge(void *array, int64_t *have, int64_t n, size_t size)
+{
+	void **p = array;
+	if (n <= *have)
+		return true;
+	void *larger = mem_zalloc((size_t)n, size);
+	if (!larger)
+		return false;
+	mem_free(*p);
+	*p = larger;
+	*have = n;
+	return true;
+}
+
+static bool walker_fit(struct walker *w, int64_t ef, int64_t met)
+{
+	int64_t bytes = (int64_t)w->origin_bytes, tagged = w->tagged, keys = w->met_most;
+	int64_t least = w->graph->stride;
+	met = met > least ? met : least;
+	if (!enlarge(&w->tags, &w->tagged, w->graph->n, sizeof *w->tags))
+		return false;
+	if (w->tagged != tagged)
+		w->epoch = 0;
+	if (!enlarge(&w->origin, &bytes, (int64_t)graph_origin_bytes(w->space), 1))
+		return false;
+	w->origin_bytes = (size_t)bytes;
+	return enlarge(&w->pool, &w->pool_most, ef, sizeof *w->pool) &&
+	       enlarge(&w->key, &keys, met, sizeof *w->key) &&
+	       enlarge(&w->met, &w->met_most, met, sizeof *w->met);
+}
+
+struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
+    const struct graph_space *space, int64_t ef, int64_t met)
+{
+	pthread_mutex_lock(&walkers->lock);
+	struct walker *w = walkers->idle;
+	if (w)
+		walkers->idle = w->next;
+	pthread_mutex_unlock(&walkers->lock);
+	if (!w)
+		w = mem_zalloc(1, sizeof *w);
+	if (!w)
+		return NULL;
+	w->graph = graph;
+	w->space = space;
+	w->pairs = 0;
+	w->n = 0;
+	if (!walker_fit(w, ef, met)) {
+		walker_release(w);
+		return NULL;
+	}
+	return w;
+}
+
+void walker_return(struct walkers *walkers, struct walker *walker)
+{
+	if (!walker)
+		return;
+	pthread_mutex_lock(&walkers->lock);
+	walker->next = walkers->idle;
+	walkers->idle = walker;
+	pthread_mutex_unlock(&walkers->lock);
+}
+
+/* ---- steps ---- */
+
+void walk_begin(struct walker *w)
+{
+	if (++w->epoch == 0) {
+		memset(w->tags, 0, (size_t)w->tagged * sizeof *w->tags);
+		w->epoch = 1;
+	}
+	w->n = 0;
+}
+
+/* Ask for what scoring reads of a node; the hardware follows long rows by itself. */
+static inline void prefetch_code(const struct graph_space *space, uint32_t node)
+{
+	enum { MOST = 1024 };
+	const char *row = rows_at(&space->rows, node);
+	size_t bytes = space->rows.stride < MOST ? space->rows.stride : MOST;
+	for (size_t b = 0; b < bytes; b += 64)
+		__builtin_prefetch(row + b);
+	__builtin_prefetch(row + bytes - 1);
+}
+
+static inline void prefetch_list(const struct graph *graph, uint32_t node)
+{
+	const char *list = (const char *)graph_links(graph, node, 0);
+	for (size_t b = 0; b < (size_t)graph->stride * sizeof(uint32_t); b += 64)
+		__builtin_prefetch(list + b);
+}
+
+/* The nodes of a list that were not met, into w->met: how many. */
+static inline int64_t meet_list(struct walker *w, const uint32_t *list, int width)
+{
+	int64_t n = 0;
+	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++) {
+		if (walk_meet(w, list[i]))
+			continue;
+		prefetch_code(w->space, list[i]);
+		w->met[n++] = list[i];
+	}
+	return n;
+}
+
+static inline void score_met(struct walker *w, int64_t n)
+{
+	graph_keys(w->space, w->origin, w->met, n, w->key);
+	w->pairs += n;
+}
+
+struct candidate walk_descend(struct walker *w, int to)
+{
+	const struct graph *graph = w->graph;
+	struct candidate best = {.node = graph->entry};
+	graph_keys(w->space, w->origin, &best.node, 1, &best.key);
+	w->pairs++;
+	for (int level = graph_top(graph); level > to; level--) {
+		for (bool better = true; better;) {
+			const uint32_t *list = graph_links(graph, best.node, level);
+			int64_t n = 0;
+			for (; n < graph->M && list[n] != GRAPH_NONE; n++) {
+				prefetch_code(w->space, list[n]);
+				w->met[n] = list[n];
+			}
+			score_met(w, n);
+			better = false;
+			for (int64_t i = 0; i < n; i++) {
+				struct candidate c = {w->key[i], w->met[i]};
+				if (candidate_before(c, best)) {
+					best = c;
+					better = true;
+				}
+			}
+		}
+	}
+	return best;
+}
+
+/* Sort the n nodes that were met and scored into the pool; the first place that changed. */
+static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef)
+{
+	int64_t first = ef;
+	float bound = w->n < ef ? INFINITY : w->pool[ef - 1].key;
+	for (int64_t i = 0; i < n; i++) {
+		if (!(w->key[i] <= bound))
+			continue;
+		int64_t at = candidate_insert(w->pool, &w->n, ef, (struct candidate){w->key[i], w->met[i]});
+		first = at < first ? at : first;
+		bound = w->n < ef ? INFINITY : w->pool[ef - 1].key;
+	}
+	return first;
+}
+
+void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
+{
+	const struct graph *graph = w->graph;
+	int width = graph_width(graph, level);
+	walk_begin(w);
+	walk_meet(w, from.node);
+	w->pool[w->n++] = from;
+	for (int64_t at = 0; at < w->n;) {
+		if (w->pool[at].node & WALKED) {
+			at++;
+			continue;
+		}
+		const uint32_t *list = graph_links(graph, w->pool[at].node, level);
+		w->pool[at].node |= WALKED;
+		int64_t n = meet_list(w, list, width);
+		if (level == 0 && at + 1 < w->n && !(w->pool[at + 1].node & WALKED))
+			prefetch_list(graph, w->pool[at + 1].node);
+		score_met(w, n);
+		int64_t first = take_met(w, n, ef);
+		at = first <= at ? first : at + 1;
+	}
+	for (int64_t i = 0; i < w->n; i++)
+		w->pool[i].node &= ~WALKED;
+}
+
+/* ---- walks under a filter ---- */
+
+static bool passes(const struct filtering *f, uint32_t node)
+{
+	return f->pass[node / 64] >> (node % 64) & 1;
+}
+
+/* Where few pass, lists lead mostly to nodes that are of no use; their neighbours take their places (ACORN-1,
+ * Patel et al. 2024). Nodes that pass into w->met: how many. */
+static int64_t meet_beyond(struct walker *w, const struct filtering *f, const uint32_t *list)
+{
+	const struct graph *graph = w->graph;
+	int64_t n = 0, hops = 0, most = w->met_most - graph->stride;
+	uint32_t *hop = w->met + most;
+	for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++) {
+		if (walk_meet(w, list[i]))
+			continue;
+		if (passes(f, list[i])) {
+			prefetch_code(w->space, list[i]);
+			w->met[n++] = list[i];
+		} else {
+			prefetch_list(graph, list[i]);
+			hop[hops++] = list[i];
+		}
+	}
+	for (int64_t h = 0; h < hops; h++) {
+		const uint32_t *beyond = graph_links(graph, hop[h], 0);
+		for (int i = 0; i < graph->stride && beyond[i] != GRAPH_NONE && n < most; i++) {
+			if (!passes(f, beyond[i]) || walk_meet(w, beyond[i]))
+				continue;
+			prefetch_code(w->space, beyond[i]);
+			w->met[n++] = beyond[i];
+		}
+	}
+	return n;
+}
+
+/* Above this share enough nodes of a list pass. */
+static const double HOP_BELOW = 0.2;
+
+int64_t walk_filtered_pool(const struct graph *graph, double share, int64_t ef)
+{
+	enum { MOST = 16 };
+	(void)graph;
+	double factor = share < HOP_BELOW ? 2 : 2 / share;
+	return (int64_t)((double)ef * (factor < MOST ? factor : MOST));
+}
+
+int64_t walk_filtered_met(const struct graph *graph)
+{
+	return 4 * (int64_t)graph->stride;
+}
+
+/* The walk goes on while a candidate is nearer than the worst of what was found. */
+void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f)
+{
+	const struct graph *graph = w->graph;
+	bool hop = f->share < HOP_BELOW;
+	int64_t most = walk_filtered_pool(graph, f->share, ef);
+	walk_begin(w);
+	f->n = 0;
+	w->met[0] = from.node;
+	w->key[0] = from.key;
+	walk_meet(w, from.node);
+	for (int64_t at = 0, n = 1;;) {
+		int64_t first = most;
+		for (int64_t i = 0; i < n; i++) {
+			struct candidate c = {w->key[i], w->met[i]};
+			if (f->n == ef && !(c.key < f->found[ef - 1].key))
+				continue;
+			if (passes(f, c.node))
+				candidate_insert(f->found, &f->n, ef, c);
+			int64_t place = candidate_insert(w->pool, &w->n, most, c);
+			first = place < first ? place : first;
+		}
+		at = first < at ? first : at;
+		while (at < w->n && w->pool[at].node & WALKED)
+			at++;
+		if (at == w->n || (f->n == ef && w->pool[at].key > f->found[ef - 1].key))
+			break;
+		const uint32_t *list = graph_links(graph, w->pool[at].node, 0);
+		w->pool[at].node |= WALKED;
+		n = hop ? meet_beyond(w, f, list) : meet_list(w, list, graph->stride);
+		if (at + 1 < w->n)
+			prefetch_list(graph, w->pool[at + 1].node & ~WALKED);
+		score_met(w, n);
+	}
+}
+
+/* ---- range walks ---- */
+
+static bool spill(struct walker *w, int64_t *n, struct candidate c)
+{
+	size_t bytes = (size_t)(*n + 1) * sizeof c;
+	if (bytes > w->spill.capacity && !buffer_reserve(&w->spill, bytes, 8))
+		return false;
+	((struct candidate *)(void *)w->spill.data)[(*n)++] = c;
+	return true;
+}
+
+/* In the order in which they are found: none of them can be left out. */
+bool walk_range(struct walker *w, float bound, int64_t *n)
+{
+	const struct graph *graph = w->graph;
+	*n = 0;
+	for (int64_t i = 0; i < w->n; i++)
+		if (w->pool[i].key <= bound && !spill(w, n, w->pool[i]))
+			return false;
+	for (int64_t at = 0; at < *n; at++) {
+		uint32_t node = ((const struct candidate *)(const void *)w->spill.data)[at].node;
+		int64_t met = meet_list(w, graph_links(graph, node, 0), graph->stride);
+		score_met(w, met);
+		for (int64_t i = 0; i < met; i++) {
+			struct candidate c = {w->key[i], w->met[i]};
+			if (c.key <= bound && !spill(w, n, c))
+				return false;
+		}
+	}
+	return true;
+}

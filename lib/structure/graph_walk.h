@@ -1,0 +1,100 @@
+/* Walking on a graph: the best-first search of the paper (Algorithm 2), for searches and for building.
+ *
+ * A walker has all the memory of one walk at a time. Walkers wait in a pool of the index, so that a search
+ * allocates nothing once there are as many as run at the same time. */
+#ifndef KITH_STRUCTURE_GRAPH_WALK_H
+#define KITH_STRUCTURE_GRAPH_WALK_H
+
+#include <pthread.h>
+
+#include "lib/structure/graph.h"
+
+/* Mark in the pool of a walker, for nodes whose neighbours were looked at. */
+#define WALKED UINT32_C(0x80000000)
+
+/* So that it fits. */
+#define GRAPH_MAX_NODES (INT64_C(1) << 31)
+
+struct walker {
+	const struct graph *graph;
+	const struct graph_space *space;
+	void *origin;           /* graph_origin_bytes */
+	struct candidate *pool; /* [pool_most] ascending: the best nodes that were met */
+	int64_t n;              /* in the pool */
+	int64_t pairs;          /* distances computed */
+
+	uint16_t *tags; /* [tagged]: nodes met in this walk have tag `epoch` */
+	uint16_t epoch;
+	int64_t tagged, pool_most, met_most;
+	size_t origin_bytes;
+	uint32_t *met; /* [met_most]: nodes to score, and their keys */
+	float *key;
+	struct buffer spill; /* struct candidate: of walks that know no limit */
+	struct walker *next;
+};
+
+struct walkers {
+	pthread_mutex_t lock;
+	struct walker *idle;
+};
+
+void walkers_init(struct walkers *walkers);
+void walkers_free(struct walkers *walkers);
+size_t walkers_memory(struct walkers *walkers);
+
+/* A walker for this graph whose pool takes `ef` candidates, and `met` nodes to be scored at once where a list
+ * is shorter. NULL: no memory. */
+struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
+    const struct graph_space *space, int64_t ef, int64_t met);
+void walker_return(struct walkers *walkers, struct walker *walker);
+
+/* Forget what was met. */
+void walk_begin(struct walker *w);
+
+/* Whether a node had been met; it is now. */
+static inline bool walk_meet(struct walker *w, uint32_t node)
+{
+	bool met = w->tags[node] == w->epoch;
+	w->tags[node] = w->epoch;
+	return met;
+}
+
+/* Put a candidate in its place in an array of *n, ascending by key, of at most `most`: behind those with the
+ * same key. Returns where it is now; `most`: nowhere. */
+static inline int64_t candidate_insert(
+    struct candidate *pool, int64_t *n, int64_t most, struct candidate candidate)
+{
+	if (*n == most && !(candidate.key < pool[*n - 1].key))
+		return most;
+	int64_t at = *n == most ? *n - 1 : (*n)++;
+	for (; at > 0 && candidate.key < pool[at - 1].key; at--)
+		pool[at] = pool[at - 1];
+	pool[at] = candidate;
+	return at;
+}
+
+/* The node that a greedy descent of the levels from the top to `to` + 1 comes to. The origin is in w->origin.
+ */
+struct candidate walk_descend(struct walker *w, int to);
+
+/* From one node, whose key is known, to the ef nearest of a level that there is a way to: w->pool. */
+void walk_level(struct walker *w, int level, struct candidate from, int64_t ef);
+
+/* The same on level 0, for nodes that `pass` (a bit per node): found [*n, at most ef], ascending. */
+struct filtering {
+	const uint64_t *pass;
+	double share;            /* of the nodes, that pass */
+	struct candidate *found; /* [ef] */
+	int64_t n;
+};
+void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f);
+
+/* Size of the pool, and room for nodes met, that it wants of a walker. */
+int64_t walk_filtered_pool(const struct graph *graph, double share, int64_t ef);
+int64_t walk_filtered_met(const struct graph *graph);
+
+/* Go on from w->pool to every node with a key of at most `bound` that can be reached over such: w->spill has
+ * all of them (but no others) afterwards, *n of them. False: no memory. */
+bool walk_range(struct walker *w, float bound, int64_t *n);
+
+#endif

@@ -1,0 +1,292 @@
+/* HNSW: a navigable small-world graph in levels (Malkov & Yashunin 2016).
+ *
+ * Every vector is a node that leads to up to 2 M others, chosen so that each leads a different way; a search
+ * walks along these edges towards the query. A few nodes have upper levels, on which the walk begins with
+ * long steps. Vectors are kept by any codec, code after code; the walk compares compressed forms (of floats
+ * the upper halves), and what it found is compared again, exactly.
+ *
+ * Slots and nodes. A node is a position of codes and graph. A slot is a position of ids: vectors in the order
+ * in which they were added, which is what the API calls positions. While nothing was removed they are the
+ * same. A removed vector leaves its slot at once, but its node stays in the graph, dead, for ways lead over
+ * it. When many are dead, the ways are led around them, and then their nodes are free and are used again.
+ */
+#include "lib/structure/hnsw.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/status.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct graph_space hnsw_space(const struct hnsw *hnsw)
+{
+	struct graph_space space = {.rows = codes_rows(&hnsw->codes),
+	    .ip = hnsw->base.metric != KITH_L2,
+	    .width = hnsw->base.dim + hnsw_lifts(hnsw)};
+	if (hnsw_lifts(hnsw))
+		space.lift = (const float *)(const void *)hnsw->lift.data;
+	if (hnsw_measures(hnsw))
+		space.rows.inverse = (const float *)(const void *)hnsw->inverse.data;
+	return space;
+}
+
+static kith_status reserve(struct buffer *buffer, int64_t n, size_t size, int spare)
+{
+	size_t bytes = (size_t)n * size;
+	return buffer_reserve(buffer, bytes, spare) ? KITH_OK : fail_nomem("a graph's nodes", bytes);
+}
+
+kith_status hnsw_make_room(struct hnsw *hnsw, int64_t n, int64_t slots, bool map, int spare)
+{
+	kith_status status = codes_reserve(&hnsw->codes, n, spare);
+	if (status == KITH_OK && hnsw_lifts(hnsw))
+		status = reserve(&hnsw->lift, n, sizeof(float), spare);
+	if (status == KITH_OK && hnsw_measures(hnsw))
+		status = reserve(&hnsw->inverse, n, sizeof(float), spare);
+	if (status || !map)
+		return status;
+	status = reserve(&hnsw->node_of, slots, sizeof(uint32_t), spare);
+	if (status == KITH_OK)
+		status = reserve(&hnsw->slot_of, n, sizeof(uint32_t), spare);
+	return status ? status : reserve(&hnsw->live, (n + 63) / 64, sizeof(uint64_t), spare);
+}
+
+void hnsw_map(struct hnsw *hnsw)
+{
+	if (hnsw->mapped)
+		return;
+	hnsw->mapped = true;
+	for (int64_t i = 0; i < hnsw->ids.n; i++)
+		hnsw_node_of(hnsw)[i] = hnsw_slot_of(hnsw)[i] = (uint32_t)i;
+	memset(hnsw->live.data, 0xff, (size_t)(hnsw->ids.n + 63) / 64 * sizeof(uint64_t));
+}
+
+void hnsw_unmap(struct hnsw *hnsw)
+{
+	if (!hnsw->mapped || hnsw->graph.n != hnsw->ids.n)
+		return;
+	for (int64_t i = 0; i < hnsw->ids.n; i++)
+		if (hnsw_node_of(hnsw)[i] != i)
+			return;
+	hnsw->mapped = false;
+	buffer_free(&hnsw->node_of);
+	buffer_free(&hnsw->slot_of);
+	buffer_free(&hnsw->live);
+}
+
+void hnsw_measure(struct hnsw *hnsw, int64_t from, int64_t to)
+{
+	const struct kernels *kern = kernels();
+	struct rows rows = codes_rows(&hnsw->codes);
+	float *inverse = (float *)(void *)hnsw->inverse.data;
+	for (int64_t i = from; hnsw_measures(hnsw) && i < to; i++) {
+		int32_t sq;
+		(rows.kind == ROWS_U8 ? kern->normsq_u8 : kern->normsq_i8)(
+		    rows_at(&rows, i), 0, 1, rows.dim, &sq);
+		inverse[i] = sq > 0 ? (float)(1 / sqrt((double)sq)) : 0;
+	}
+}
+
+void hnsw_clear(struct hnsw *hnsw)
+{
+	codes_free(&hnsw->codes);
+	graph_free(&hnsw->graph);
+	hnsw->mapped = false;
+	hnsw->dead = hnsw->free = hnsw->unsettled = 0;
+	hnsw->reach_sq = 0;
+	buffer_free(&hnsw->node_of);
+	buffer_free(&hnsw->slot_of);
+	buffer_free(&hnsw->live);
+	buffer_free(&hnsw->lift);
+	buffer_free(&hnsw->inverse);
+}
+
+/* ---- structure_ops ---- */
+
+static kith_status hnsw_check(const kith_index *index, kith_type type, int64_t n, const void *x)
+{
+	return hnsw_of_const(index)->codec->ops->check(index->dim, type, n, x);
+}
+
+static kith_status hnsw_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
+{
+	struct hnsw *hnsw = hnsw_of(index);
+	if (!hnsw->codec->ops->train)
+		return KITH_OK;
+	if (hnsw->ids.n > 0)
+		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
+		    index->spec);
+	kith_status status = train_whole(index, hnsw->codec, n, x, options);
+	index->trained = hnsw->codec->trained;
+	return status;
+}
+
+static kith_status hnsw_reserve(kith_index *index, int64_t n)
+{
+	struct hnsw *hnsw = hnsw_of(index);
+	if (n > GRAPH_MAX_NODES)
+		return fail(KITH_INVALID, "n is %lld: a graph has at most %lld vectors", (long long)n,
+		    (long long)GRAPH_MAX_NODES);
+	int64_t rows = n / (hnsw->graph.M - 1) + n / 1000 + 64; /* on the upper levels, most likely */
+	kith_status status = hnsw_make_room(hnsw, n, n, hnsw->mapped, 0);
+	if (status == KITH_OK)
+		status = graph_reserve(&hnsw->graph, n, rows, 0);
+	return status ? status : ids_reserve(&hnsw->ids, n);
+}
+
+static int64_t hnsw_find(const kith_index *index, int64_t id)
+{
+	return ids_find(&hnsw_of_const(index)->ids, id);
+}
+
+static int64_t hnsw_id_at(const kith_index *index, int64_t position)
+{
+	return ids_at(&hnsw_of_const(index)->ids, position);
+}
+
+static kith_status hnsw_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
+{
+	const struct hnsw *hnsw = hnsw_of_const(index);
+	for (int64_t i = 0; i < n; i++)
+		codes_read(&hnsw->codes, hnsw_node(hnsw, positions[i]), x + i * index->dim);
+	return KITH_OK;
+}
+
+static int64_t hnsw_size(const kith_index *index)
+{
+	return hnsw_of_const(index)->ids.n;
+}
+
+static size_t hnsw_memory(const kith_index *index)
+{
+	const struct hnsw *hnsw = hnsw_of_const(index);
+	return sizeof *hnsw + hnsw->codec->ops->memory(hnsw->codec) + codes_memory(&hnsw->codes) +
+	       graph_memory(&hnsw->graph) + ids_memory(&hnsw->ids) + hnsw->node_of.capacity +
+	       hnsw->slot_of.capacity + hnsw->live.capacity + hnsw->lift.capacity + hnsw->inverse.capacity +
+	       walkers_memory(hnsw->walkers);
+}
+
+static void hnsw_free(kith_index *index)
+{
+	struct hnsw *hnsw = hnsw_of(index);
+	hnsw_clear(hnsw);
+	ids_free(&hnsw->ids);
+	codec_free(hnsw->codec);
+	if (hnsw->walkers)
+		walkers_free(hnsw->walkers);
+	mem_free(hnsw->walkers);
+	mem_free(hnsw);
+}
+
+static kith_status copy_buffer(struct buffer *to, const struct buffer *from, int64_t n, size_t size)
+{
+	if (!from->data)
+		return KITH_OK;
+	kith_status status = reserve(to, n, size, 0);
+	if (status == KITH_OK && n)
+		memcpy(to->data, from->data, (size_t)n * size);
+	return status;
+}
+
+static kith_status copy_nodes(struct hnsw *to, const struct hnsw *from)
+{
+	int64_t n = from->graph.n;
+	kith_status status = codes_copy(&to->codes, &from->codes, to->codec);
+	if (status == KITH_OK)
+		status = graph_copy(&to->graph, &from->graph);
+	if (status == KITH_OK)
+		status = copy_buffer(&to->lift, &from->lift, n, sizeof(float));
+	if (status == KITH_OK)
+		status = copy_buffer(&to->inverse, &from->inverse, n, sizeof(float));
+	if (status || !from->mapped)
+		return status;
+	status = copy_buffer(&to->node_of, &from->node_of, from->ids.n, sizeof(uint32_t));
+	if (status == KITH_OK)
+		status = copy_buffer(&to->slot_of, &from->slot_of, n, sizeof(uint32_t));
+	return status ? status : copy_buffer(&to->live, &from->live, (n + 63) / 64, sizeof(uint64_t));
+}
+
+static struct hnsw *new_hnsw(void)
+{
+	struct hnsw *hnsw = mem_zalloc(1, sizeof *hnsw);
+	struct walkers *walkers = mem_alloc(1, sizeof *walkers);
+	if (!hnsw || !walkers) {
+		mem_free(hnsw);
+		mem_free(walkers);
+		fail_nomem("an index", sizeof *hnsw + sizeof *walkers);
+		return NULL;
+	}
+	walkers_init(walkers);
+	hnsw->walkers = walkers;
+	return hnsw;
+}
+
+static kith_status hnsw_clone(kith_index **out, const kith_index *index)
+{
+	const struct hnsw *from = hnsw_of_const(index);
+	struct hnsw *to = new_hnsw();
+	if (!to)
+		return KITH_NOMEM;
+	to->base = from->base;
+	graph_init(&to->graph, from->graph.M);
+	kith_status status = codec_clone(&to->codec, from->codec);
+	if (status == KITH_OK)
+		status = ids_copy(&to->ids, &from->ids);
+	if (status == KITH_OK)
+		status = copy_nodes(to, from);
+	if (status) {
+		hnsw_free(&to->base);
+		return status;
+	}
+	to->mapped = from->mapped;
+	to->dead = from->dead;
+	to->free = from->free;
+	to->reach_sq = from->reach_sq;
+	to->unsettled = from->unsettled;
+	*out = &to->base;
+	return KITH_OK;
+}
+
+static const struct structure_ops hnsw_ops = {
+    .check = hnsw_check,
+    .train = hnsw_train,
+    .add = hnsw_add,
+    .update = hnsw_update,
+    .remove = hnsw_remove,
+    .compact = hnsw_compact,
+    .reserve = hnsw_reserve,
+    .search = hnsw_search,
+    .find = hnsw_find,
+    .id_at = hnsw_id_at,
+    .read = hnsw_read,
+    .size = hnsw_size,
+    .memory = hnsw_memory,
+    .clone = hnsw_clone,
+    .free = hnsw_free,
+    .save = hnsw_save,
+    .load = hnsw_load,
+};
+
+kith_status hnsw_new(kith_index **out, kith_metric metric, int M, struct codec *take_codec)
+{
+	if (M < GRAPH_MIN_M || M > GRAPH_MAX_M)
+		return fail(KITH_INVALID, "spec: HNSW%d: M must be %d … %d", M, GRAPH_MIN_M, GRAPH_MAX_M);
+	struct hnsw *hnsw = new_hnsw();
+	if (!hnsw)
+		return KITH_NOMEM;
+	hnsw->base = (struct kith_index){.ops = &hnsw_ops,
+	    .dim = take_codec->dim,
+	    .metric = metric,
+	    .type = take_codec->ops->type,
+	    .trained = take_codec->trained};
+	char word[32];
+	take_codec->ops->word(take_codec, word);
+	snprintf(hnsw->base.spec, sizeof hnsw->base.spec, "HNSW%d,%s", M, word);
+	hnsw->codec = take_codec;
+	codes_init(&hnsw->codes, take_codec);
+	hnsw->codes.gathered = true;
+	graph_init(&hnsw->graph, M);
+	*out = &hnsw->base;
+	return KITH_OK;
+}

@@ -1,0 +1,354 @@
+/* Adding to and updating a graph index. Everything that can fail comes first: memory, then the ids. What a
+ * cancel can interrupt works on a copy of the graph, or is undone from one.
+ *
+ * Vectors take free nodes first, in their order, then new ones. An update gives a slot another node. A large
+ * add to a small index links all nodes anew in bulk, which is several times faster than inserting them.
+ */
+#include "lib/structure/hnsw.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+	DEFAULT_EF = 200,
+	REPAIR_SHARE = 8, /* an eighth of the nodes dead: lead around them and use them again */
+	SETTLE_SHARE = 16 /* a sixteenth of the nodes new: see that all can be reached */
+};
+
+struct filling {
+	struct hnsw *hnsw;
+	kith_type type;
+	const char *x;
+	int64_t n;             /* vectors to place */
+	const uint32_t *input; /* [n] their rows in x; NULL: all */
+	const uint32_t *slot;  /* [n] of updated ones; NULL: new ones */
+	uint32_t *node;        /* [n] */
+	int64_t reused;        /* of these */
+	int64_t nodes, slots;  /* there were before */
+	int64_t next;          /* id */
+	float *scratch;
+	bool bulk, can_cancel;
+	struct graph graph; /* bulk: the new one; else a copy of the old one, where that can be needed */
+	bool copied;
+	struct graph_space space;
+	struct graph_building how;
+	struct progress progress;
+	struct builder builder;
+};
+
+static struct graph_building how_to_build(const struct hnsw *hnsw, const kith_add_options *options)
+{
+	int64_t ef = options->efConstruction ? options->efConstruction : DEFAULT_EF;
+	ef = ef > hnsw->graph.M ? ef : hnsw->graph.M;
+	return (struct graph_building){
+	    .rule = {.alpha = 1, .keep = false}, .ef = ef, .threads = threads_resolve(options->threads)};
+}
+
+/* ---- keeping whole ---- */
+
+static void free_dead(struct hnsw *hnsw)
+{
+	for (int64_t i = 0; hnsw->dead && i < hnsw->graph.n; i++)
+		if (hnsw_slot_of(hnsw)[i] == SLOT_DEAD)
+			hnsw_slot_of(hnsw)[i] = SLOT_FREE;
+	hnsw->free += hnsw->dead;
+	hnsw->dead = 0;
+	hnsw->unsettled = 0;
+}
+
+kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options)
+{
+	struct builder builder;
+	struct graph_space space = hnsw_space(hnsw);
+	struct graph_building how = how_to_build(hnsw, options);
+	kith_status status = builder_begin(&builder, &hnsw->graph, &space, &how, hnsw->walkers, NULL, 0);
+	if (status == KITH_OK) {
+		builder.live = hnsw_live(hnsw);
+		if (hnsw->dead)
+			builder_repair(&builder);
+		builder_connect(&builder);
+		free_dead(hnsw);
+	}
+	builder_end(&builder);
+	return status;
+}
+
+/* ---- memory first ---- */
+
+/* Free nodes, then those from `nodes` on. */
+static kith_status choose_nodes(struct filling *f)
+{
+	const struct hnsw *hnsw = f->hnsw;
+	f->node = mem_alloc((size_t)f->n, sizeof *f->node);
+	if (!f->node)
+		return fail_nomem("adding", (size_t)f->n * sizeof *f->node);
+	f->reused = f->bulk ? 0 : f->n < hnsw->free ? f->n : hnsw->free;
+	for (int64_t i = 0, found = 0; found < f->reused; i++)
+		if (hnsw_slot_of(hnsw)[i] == SLOT_FREE)
+			f->node[found++] = (uint32_t)i;
+	for (int64_t i = f->reused; i < f->n; i++)
+		f->node[i] = (uint32_t)(f->nodes + i - f->reused);
+	return KITH_OK;
+}
+
+static kith_status prepare_graph(struct filling *f)
+{
+	struct hnsw *hnsw = f->hnsw;
+	int64_t nodes = f->nodes + f->n - f->reused;
+	f->space = hnsw_space(hnsw);
+	graph_init(&f->graph, hnsw->graph.M);
+	if (f->bulk) {
+		f->graph.seed = hnsw->graph.seed;
+		kith_status status = graph_grow(&f->graph, nodes);
+		if (status == KITH_OK)
+			status =
+			    builder_begin(&f->builder, &f->graph, &f->space, &f->how, hnsw->walkers, NULL, 0);
+		return status;
+	}
+	kith_status status = KITH_OK;
+	if (f->can_cancel && f->nodes > 0) {
+		status = graph_copy(&f->graph, &hnsw->graph);
+		f->copied = status == KITH_OK;
+	}
+	if (status == KITH_OK)
+		status = graph_grow(&hnsw->graph, nodes);
+	if (status == KITH_OK)
+		status = builder_begin(
+		    &f->builder, &hnsw->graph, &f->space, &f->how, hnsw->walkers, f->node, f->n);
+	return status;
+}
+
+static kith_status prepare(struct filling *f, const kith_add_options *options)
+{
+	struct hnsw *hnsw = f->hnsw;
+	int64_t live = hnsw->ids.n;
+	f->how = how_to_build(hnsw, options);
+	f->how.progress = &f->progress;
+	f->bulk = !f->slot && graph_bulk_pays(live + f->n) && f->n >= live / 2;
+	kith_status status = KITH_OK;
+	if (f->bulk && hnsw->graph.n > live)
+		status = hnsw_compact(&hnsw->base, options);
+	else if (hnsw->dead * REPAIR_SHARE > hnsw->graph.n)
+		status = hnsw_repair(hnsw, options);
+	if (status)
+		return status;
+	f->nodes = hnsw->graph.n;
+	f->slots = live;
+	f->next = hnsw->ids.next;
+	if (f->n > GRAPH_MAX_NODES - f->nodes)
+		return fail(KITH_INVALID, "n is %lld: a graph has at most %lld vectors", (long long)f->n,
+		    (long long)GRAPH_MAX_NODES);
+	if (f->nodes == 0)
+		hnsw->graph.seed = options->seed;
+	f->scratch = mem_alloc(CODES_SCRATCH(hnsw->base.dim), sizeof *f->scratch);
+	if (!f->scratch)
+		return fail_nomem("encoding", CODES_SCRATCH(hnsw->base.dim) * sizeof *f->scratch);
+	status = choose_nodes(f);
+	if (status == KITH_OK)
+		status = hnsw_make_room(hnsw, f->nodes + f->n - f->reused, f->slot ? live : live + f->n,
+		    hnsw->mapped || f->slot != NULL, 4);
+	return status ? status : prepare_graph(f);
+}
+
+/* ---- vectors ---- */
+
+static const char *input_row(const struct filling *f, int64_t i)
+{
+	size_t row = (size_t)f->hnsw->base.dim * kith_type_size(f->type);
+	return f->x + (size_t)(f->input ? f->input[i] : i) * row;
+}
+
+/* Cut into pieces so that a cancel is seen soon. */
+static void write_codes(struct filling *f)
+{
+	enum { PIECE = 1024 };
+	struct codes *codes = &f->hnsw->codes;
+	for (int64_t i = 0; i < f->reused; i++)
+		codes_replace(codes, f->node[i], f->type, input_row(f, i), f->scratch);
+	for (int64_t i = f->reused, n; i < f->n; i += n) {
+		n = f->input ? 1 : f->n - i < PIECE ? f->n - i : PIECE;
+		codes_append(codes, f->type, n, input_row(f, i), f->scratch);
+	}
+}
+
+/* The component of inner product, of all nodes where the longest vector is a new one. */
+static void write_lift(struct filling *f)
+{
+	struct hnsw *hnsw = f->hnsw;
+	struct rows rows = codes_rows(&hnsw->codes);
+	float *lift = (float *)(void *)hnsw->lift.data;
+	double longest = hnsw->reach_sq;
+	for (int64_t i = 0; i < f->n; i++) {
+		const float *x = rows_load(&rows, f->node[i], f->scratch);
+		double sq = fmin(kernels()->ip_exact(x, x, rows.dim), (double)FLT_MAX);
+		longest = fmax(longest, sq);
+		lift[f->node[i]] = (float)sq;
+	}
+	double more = longest - hnsw->reach_sq;
+	for (int64_t i = 0; more > 0 && i < f->nodes; i++)
+		lift[i] = (float)sqrt((double)lift[i] * (double)lift[i] + more);
+	for (int64_t i = 0; i < f->n; i++)
+		lift[f->node[i]] = (float)sqrt(longest - (double)lift[f->node[i]]);
+	hnsw->reach_sq = longest;
+}
+
+static void set_live(struct hnsw *hnsw, uint32_t node, bool live)
+{
+	uint64_t *word = &hnsw_live(hnsw)[node / 64], bit = UINT64_C(1) << (node % 64);
+	*word = live ? *word | bit : *word & ~bit;
+}
+
+/* Slots of the new nodes; an updated slot leaves its old node. */
+static void write_maps(struct filling *f)
+{
+	struct hnsw *hnsw = f->hnsw;
+	if (f->slot)
+		hnsw_map(hnsw);
+	if (!hnsw->mapped)
+		return;
+	for (int64_t word = (f->nodes + 63) / 64; word * 64 < hnsw->graph.n; word++)
+		hnsw_live(hnsw)[word] = 0;
+	for (int64_t i = 0; i < f->n; i++) {
+		uint32_t slot = f->slot ? f->slot[i] : (uint32_t)(f->slots + i);
+		if (f->slot) {
+			uint32_t old = hnsw_node_of(hnsw)[slot];
+			hnsw_slot_of(hnsw)[old] = SLOT_DEAD;
+			set_live(hnsw, old, false);
+			hnsw->dead++;
+		}
+		hnsw_node_of(hnsw)[slot] = f->node[i];
+		hnsw_slot_of(hnsw)[f->node[i]] = slot;
+		set_live(hnsw, f->node[i], true);
+	}
+	hnsw->free -= f->reused;
+}
+
+static void undo(struct filling *f)
+{
+	struct hnsw *hnsw = f->hnsw;
+	if (f->copied) {
+		struct graph swap = hnsw->graph;
+		hnsw->graph = f->graph;
+		f->graph = swap;
+	} else if (!f->bulk) {
+		graph_shrink(&hnsw->graph, f->nodes);
+	}
+	hnsw->codes.n = f->nodes;
+	ids_truncate(&hnsw->ids, f->slots, f->next);
+	for (int64_t i = 0; hnsw->mapped && i < f->n; i++) {
+		set_live(hnsw, f->node[i], false);
+		if (i < f->reused)
+			hnsw_slot_of(hnsw)[f->node[i]] = SLOT_FREE;
+	}
+	hnsw->free += f->reused;
+}
+
+/* ---- edges ---- */
+
+static kith_status link_all(struct filling *f)
+{
+	struct hnsw *hnsw = f->hnsw;
+	kith_status status = KITH_OK;
+	f->space = hnsw_space(hnsw);
+	f->builder.live = f->bulk ? NULL : hnsw_live(hnsw);
+	if (f->bulk)
+		status = graph_bulk(&f->graph, &f->space, &f->how);
+	else if (!builder_insert(&f->builder, f->node, f->n))
+		status = KITH_CANCELLED;
+	kith_status told = progress_end(&f->progress);
+	if (status == KITH_OK || status == KITH_CANCELLED)
+		status = told;
+	if (status)
+		return status;
+	hnsw->unsettled += f->n;
+	if (f->bulk || hnsw->unsettled * SETTLE_SHARE >= hnsw->graph.n) {
+		builder_connect(&f->builder);
+		hnsw->unsettled = 0;
+	}
+	if (f->bulk) {
+		graph_free(&hnsw->graph);
+		hnsw->graph = f->graph;
+		graph_init(&f->graph, hnsw->graph.M);
+	}
+	return KITH_OK;
+}
+
+static kith_status fill(struct filling *f, const int64_t *ids, const kith_add_options *options)
+{
+	struct hnsw *hnsw = f->hnsw;
+	f->nodes = hnsw->graph.n;
+	f->can_cancel = options->progress != NULL;
+	kith_status status = prepare(f, options);
+	if (status == KITH_OK && !f->slot)
+		status = ids_append(&hnsw->ids, f->n, ids);
+	if (status == KITH_OK) {
+		progress_begin(&f->progress, options->progress, options->progress_data, "add",
+		    f->n + (f->bulk ? f->nodes : 0));
+		write_codes(f);
+		if (hnsw_lifts(hnsw))
+			write_lift(f);
+		for (int64_t i = 0; i < f->n && hnsw_measures(hnsw); i++)
+			hnsw_measure(hnsw, f->node[i], f->node[i] + 1);
+		write_maps(f);
+		status = link_all(f);
+		if (status)
+			undo(f);
+	} else {
+		graph_shrink(&hnsw->graph, f->nodes);
+	}
+	builder_end(&f->builder);
+	graph_free(&f->graph);
+	mem_free(f->scratch);
+	mem_free(f->node);
+	return status;
+}
+
+kith_status hnsw_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
+    const kith_add_options *options)
+{
+	struct filling f = {.hnsw = hnsw_of(index), .type = type, .x = x, .n = n};
+	return fill(&f, ids, options);
+}
+
+/* The slots of ids [n] and, of each, the row that counts: the last. Returns how many. */
+static int64_t last_of_each(
+    const struct hnsw *hnsw, int64_t n, const int64_t *ids, uint32_t *slot, uint32_t *input, uint64_t *seen)
+{
+	int64_t count = 0;
+	for (int64_t i = n - 1; i >= 0; i--) {
+		uint32_t at = (uint32_t)ids_find(&hnsw->ids, ids[i]);
+		if (seen[at / 64] >> (at % 64) & 1)
+			continue;
+		seen[at / 64] |= UINT64_C(1) << (at % 64);
+		slot[count] = at;
+		input[count++] = (uint32_t)i;
+	}
+	return count;
+}
+
+kith_status hnsw_update(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
+{
+	struct hnsw *hnsw = hnsw_of(index);
+	if (n > GRAPH_MAX_NODES)
+		return fail(KITH_INVALID, "n is %lld: a graph has at most %lld vectors", (long long)n,
+		    (long long)GRAPH_MAX_NODES);
+	uint32_t *slot = mem_alloc((size_t)n, sizeof *slot), *input = mem_alloc((size_t)n, sizeof *input);
+	uint64_t *seen = mem_zalloc((size_t)(hnsw->ids.n + 63) / 64, sizeof *seen);
+	kith_status status = slot && input && seen ? KITH_OK : fail_nomem("an update", (size_t)n * 8);
+	if (status == KITH_OK) {
+		kith_add_options options = KITH_ADD_OPTIONS;
+		int64_t count = last_of_each(hnsw, n, ids, slot, input, seen);
+		struct filling f = {
+		    .hnsw = hnsw, .type = type, .x = x, .n = count, .input = input, .slot = slot};
+		status = fill(&f, NULL, &options);
+	}
+	mem_free(slot);
+	mem_free(input);
+	mem_free(seen);
+	return status;
+}

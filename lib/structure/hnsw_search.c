@@ -1,0 +1,336 @@
+/* Searching a graph index.
+ *
+ * A query descends to level 0, walks there with efSearch candidates, and the best of them are compared again
+ * with what is stored, in double precision: distances are exact, only the choice of the vectors is not.
+ *
+ * Filters. Where a fifth and more of the vectors pass, the walk goes over all nodes and gathers those that
+ * pass; below that it goes from one that passes to the next over what lies between. Where very few pass they
+ * are all compared. Removed vectors are nodes that do not pass. A walk that finds fewer than k where there
+ * are as many is followed by a comparison with all, so no result is missing that there could be.
+ *
+ * Range. From the efSearch nearest the walk goes on over all nodes within the radius: complete where these
+ * hang together, which near ones do.
+ */
+#include "lib/structure/hnsw.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/progress.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/search/filter.h"
+#include "lib/search/pool.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+	DEFAULT_EF = 64,
+	TASK_QUERIES = 8,
+	SCAN_SHARE = 100, /* below a hundredth of the nodes: compare all that pass */
+	SCAN_EF = 16,     /* so, too, if they are not many more than a walk would compare */
+	AHEAD = 8,        /* rows asked for ahead of their exact distance */
+	PART = 64
+};
+
+struct call {
+	const struct hnsw *hnsw;
+	struct graph_space space;
+	const struct rows *query;
+	struct sink *sink;
+	int64_t ef;
+	bool bytes;             /* rows and queries are bytes of one kind */
+	bool scan;              /* compare all that pass */
+	const uint64_t *pass;   /* bit per node; NULL: all */
+	int64_t passing;        /* nodes */
+	struct walker **walker; /* [threads] */
+	struct lane *lane;      /* [threads] */
+	struct progress progress;
+	_Atomic bool failed;
+	_Atomic int64_t pairs, exact;
+};
+
+/* What a thread works with, beside its walker. */
+struct lane {
+	float *query, *row;      /* [dim] */
+	struct candidate *found; /* [ef], under a filter */
+	struct found *result;    /* [most_results] */
+};
+
+/* ---- exact distances ---- */
+
+static double exact_key(const struct call *c, const struct lane *lane, const void *q, uint32_t node)
+{
+	const struct kernels *kern = kernels();
+	int64_t dim = c->space.rows.dim;
+	if (c->bytes) {
+		int32_t key;
+		bool u8 = c->space.rows.kind == ROWS_U8;
+		const void *x = rows_at(&c->space.rows, node);
+		if (c->space.ip)
+			(u8 ? kern->ip_u8 : kern->ip_i8)(q, x, 0, 1, dim, &key);
+		else
+			(u8 ? kern->l2sq_u8 : kern->l2sq_i8)(q, x, 0, 1, dim, &key);
+		return c->space.ip ? -(double)key : (double)key;
+	}
+	const float *x = rows_load(&c->space.rows, node, lane->row);
+	return c->space.ip ? -kern->ip_exact(q, x, dim) : kern->l2sq_exact(q, x, dim);
+}
+
+static int64_t id_of(const struct hnsw *hnsw, uint32_t node)
+{
+	return ids_at(&hnsw->ids, hnsw->mapped ? hnsw_slot_of(hnsw)[node] : node);
+}
+
+/* Exact keys of candidates, into the sink. A part at a time: results [PART]. */
+static void verify(struct call *c, struct lane *lane, const void *q, int64_t number,
+    const struct candidate *candidates, int64_t n)
+{
+	for (int64_t i = 0; i < n && i < AHEAD; i++)
+		rows_prefetch(&c->space.rows, candidates[i].node);
+	for (int64_t from = 0, count; from < n; from += count) {
+		count = n - from < PART ? n - from : PART;
+		for (int64_t i = from; i < from + count; i++) {
+			if (i + AHEAD < n)
+				rows_prefetch(&c->space.rows, candidates[i + AHEAD].node);
+			lane->result[i - from] = (struct found){
+			    exact_key(c, lane, q, candidates[i].node), id_of(c->hnsw, candidates[i].node)};
+		}
+		if (!sink_merge(c->sink, number, lane->result, count))
+			atomic_store(&c->failed, true);
+	}
+	atomic_fetch_add_explicit(&c->exact, n, memory_order_relaxed);
+}
+
+/* All nodes that pass. */
+static void scan(struct call *c, struct lane *lane, const void *q, int64_t number)
+{
+	struct candidate part[PART];
+	int64_t n = 0, count = c->space.rows.n;
+	for (int64_t i = 0; i < count; i++) {
+		if (!graph_is_live(c->pass, (uint32_t)i))
+			continue;
+		part[n++].node = (uint32_t)i;
+		if (n == PART) {
+			verify(c, lane, q, number, part, n);
+			n = 0;
+		}
+	}
+	verify(c, lane, q, number, part, n);
+	atomic_fetch_add_explicit(&c->pairs, c->passing, memory_order_relaxed);
+}
+
+/* ---- one query ---- */
+
+/* How many of the walk's candidates may be among the k best: their keys are good to about a percent. */
+static int64_t candidates_for(int64_t k, int64_t n)
+{
+	int64_t most = k + k / 2 + 8;
+	return most < n ? most : n;
+}
+
+static void range_query(struct call *c, struct walker *w, struct lane *lane, const void *q, int64_t number)
+{
+	enum { LOOSE = 64 };
+	double bound = c->sink->radius;
+	int64_t n, kept = 0;
+	bound += fabs(bound) / LOOSE;
+	if (!walk_range(w, float_up(bound), &n)) {
+		atomic_store(&c->failed, true);
+		return;
+	}
+	struct candidate *found = (struct candidate *)(void *)w->spill.data;
+	for (int64_t i = 0; i < n; i++)
+		if (graph_is_live(c->pass, found[i].node))
+			found[kept++] = found[i];
+	verify(c, lane, q, number, found, kept);
+}
+
+static void walk_query(struct call *c, struct walker *w, struct lane *lane, const void *q, int64_t number)
+{
+	struct candidate from = walk_descend(w, 0);
+	int64_t k = c->sink->k, n;
+	const struct candidate *found = w->pool;
+	if (!k || !c->pass) {
+		walk_level(w, 0, from, c->ef);
+		n = w->n;
+	} else {
+		struct filtering f = {.pass = c->pass,
+		    .share = (double)c->passing / (double)c->space.rows.n,
+		    .found = lane->found};
+		walk_filtered(w, from, c->ef, &f);
+		found = f.found;
+		n = f.n;
+	}
+	if (!k)
+		range_query(c, w, lane, q, number);
+	else if (n < (k < c->passing ? k : c->passing))
+		scan(c, lane, q, number);
+	else
+		verify(c, lane, q, number, found, candidates_for(k, n));
+}
+
+static void run_query(struct call *c, struct walker *w, struct lane *lane, int64_t number)
+{
+	const float *q = rows_load(c->query, number, lane->query);
+	const void *exact = c->bytes ? (const void *)rows_at(c->query, number) : q;
+	if (c->scan) {
+		scan(c, lane, exact, number);
+		return;
+	}
+	w->pairs = 0;
+	graph_origin_query(&c->space, q, w->origin);
+	walk_query(c, w, lane, exact, number);
+	atomic_fetch_add_explicit(&c->pairs, w->pairs, memory_order_relaxed);
+}
+
+static void run_task(void *arg, int64_t task, int worker)
+{
+	struct call *c = arg;
+	int64_t from = task * TASK_QUERIES, to = from + TASK_QUERIES;
+	to = to < c->query->n ? to : c->query->n;
+	for (int64_t q = from; q < to && !atomic_load(&c->failed) && !progress_cancelled(&c->progress); q++)
+		run_query(c, c->walker[worker], &c->lane[worker], q);
+	progress_add(&c->progress, to - from);
+}
+
+/* ---- a call ---- */
+
+/* Nodes that pass the filter; *owned is to be freed. */
+static kith_status apply_filter(struct call *c, const kith_filter *filter, int threads, uint64_t **owned)
+{
+	const struct hnsw *hnsw = c->hnsw;
+	struct rows slots = {.n = hnsw->ids.n, .ids = ids_list(&hnsw->ids)};
+	c->pass = hnsw_live(hnsw);
+	c->passing = hnsw->ids.n;
+	if (hnsw->mapped && hnsw->graph.n == hnsw->ids.n)
+		c->pass = NULL;
+	if (!filter)
+		return KITH_OK;
+	size_t words = (size_t)(hnsw->graph.n + 63) / 64;
+	uint64_t *bits = mem_zalloc(words, sizeof *bits);
+	*owned = bits;
+	if (!bits)
+		return fail_nomem("a filter's bits", words * sizeof *bits);
+	if (!hnsw->mapped) {
+		c->passing = filter_rows(filter, &slots, threads, bits);
+	} else {
+		uint64_t *by_slot = mem_zalloc(words, sizeof *by_slot);
+		if (!by_slot)
+			return fail_nomem("a filter's bits", words * sizeof *bits);
+		c->passing = filter_rows(filter, &slots, threads, by_slot);
+		for (int64_t slot = 0; slot < slots.n; slot++) {
+			uint32_t node = hnsw_node_of(hnsw)[slot];
+			bits[node / 64] |= (by_slot[slot / 64] >> (slot % 64) & 1) << (node % 64);
+		}
+		mem_free(by_slot);
+	}
+	c->pass = bits;
+	return KITH_OK;
+}
+
+/* Comparing all is exact, and no slower where few pass or most are wanted. */
+static bool scan_pays(const struct call *c)
+{
+	int64_t n = c->space.rows.n;
+	if (!c->sink->k)
+		return c->pass && c->passing * SCAN_SHARE <= n;
+	return c->passing <= n / SCAN_SHARE || c->passing <= SCAN_EF * c->ef;
+}
+
+static bool lane_init(const struct call *c, struct lane *lane)
+{
+	size_t dim = ((size_t)c->space.rows.dim + 15) / 16 * 16;
+	lane->query = mem_alloc(2 * dim, sizeof *lane->query);
+	lane->row = lane->query ? lane->query + dim : NULL;
+	lane->result = mem_alloc(PART, sizeof *lane->result);
+	lane->found = c->pass && !c->scan ? mem_alloc((size_t)c->ef, sizeof *lane->found) : NULL;
+	return lane->query && lane->result && (lane->found || !c->pass || c->scan);
+}
+
+/* A walker and a lane for each thread. */
+static bool begin_threads(struct call *c, int threads)
+{
+	int64_t ef = c->ef, met = 0;
+	if (c->scan)
+		ef = 1;
+	else if (c->pass) {
+		int64_t wide =
+		    walk_filtered_pool(&c->hnsw->graph, (double)c->passing / (double)c->space.rows.n, ef);
+		ef = wide > ef ? wide : ef;
+		met = walk_filtered_met(&c->hnsw->graph);
+	}
+	c->walker = mem_zalloc((size_t)threads, sizeof(struct walker *));
+	c->lane = mem_zalloc((size_t)threads, sizeof *c->lane);
+	bool ok = c->walker && c->lane;
+	for (int i = 0; ok && i < threads; i++) {
+		ok = lane_init(c, &c->lane[i]);
+		if (ok && !c->scan) {
+			c->walker[i] = walker_take(c->hnsw->walkers, &c->hnsw->graph, &c->space, ef, met);
+			ok = c->walker[i] != NULL;
+		}
+	}
+	return ok;
+}
+
+static void end_threads(struct call *c, int threads)
+{
+	for (int i = 0; i < threads; i++) {
+		if (c->walker)
+			walker_return(c->hnsw->walkers, c->walker[i]);
+		if (!c->lane)
+			continue;
+		mem_free(c->lane[i].query);
+		mem_free(c->lane[i].result);
+		mem_free(c->lane[i].found);
+	}
+	mem_free(c->walker);
+	mem_free(c->lane);
+}
+
+static kith_status run(struct call *c, int threads, const kith_search_options *options)
+{
+	int64_t tasks = (c->query->n + TASK_QUERIES - 1) / TASK_QUERIES;
+	threads = tasks < threads ? (int)tasks : threads;
+	bool ok = begin_threads(c, threads);
+	kith_status status = KITH_OK;
+	if (ok) {
+		progress_begin(
+		    &c->progress, options->progress, options->progress_data, "search", c->query->n);
+		threads_run(threads, tasks, run_task, c);
+		status = progress_end(&c->progress);
+	}
+	end_threads(c, threads);
+	if (!ok || c->failed)
+		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)c->query->n);
+	if (options->stats) {
+		options->stats->pairs += c->pairs;
+		options->stats->exact += c->exact;
+	}
+	return status;
+}
+
+kith_status hnsw_search(
+    const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct hnsw *hnsw = hnsw_of_const(index);
+	if (hnsw->ids.n == 0 || query->n == 0)
+		return KITH_OK;
+	struct rows converted = *query;
+	void *bytes = rows_as_bytes(&converted, index->type);
+	struct call c = {.hnsw = hnsw, .space = hnsw_space(hnsw), .query = &converted, .sink = sink};
+	int threads = threads_resolve(options->threads);
+	uint64_t *owned = NULL;
+	c.ef = options->efSearch ? options->efSearch : DEFAULT_EF;
+	c.ef = c.ef > sink->k ? c.ef : sink->k;
+	c.ef = c.ef < hnsw->graph.n ? c.ef : hnsw->graph.n;
+	c.bytes = converted.kind == c.space.rows.kind && converted.kind != ROWS_F32 && !converted.normalize;
+	kith_status status = apply_filter(&c, options->filter, threads, &owned);
+	if (status == KITH_OK && c.passing > 0) {
+		c.scan = scan_pays(&c);
+		status = run(&c, threads, options);
+	}
+	mem_free(owned);
+	mem_free(bytes);
+	return status;
+}
