@@ -30,7 +30,9 @@ static int make(const char *folder, const char *name)
 	for (int i = 0; i < N; i++)
 		ids[i] = strcmp(metric, "ip") == 0 ? 3 * i + 5 : i;
 	kith_index *index = NULL;
-	kith_metric as = strcmp(metric, "ip") == 0 ? KITH_IP : strcmp(metric, "l2") == 0 ? KITH_L2 : KITH_COSINE;
+	kith_metric as = strcmp(metric, "ip") == 0   ? KITH_IP
+	                 : strcmp(metric, "l2") == 0 ? KITH_L2
+	                                             : KITH_COSINE;
 	snprintf(path, sizeof path, "%s/%s", folder, name);
 	int bad = kith_index_new(&index, DIM, as, spec) || kith_index_train(index, TRAINING, x, NULL) ||
 	          kith_index_add(index, N, x, ids, NULL) || kith_index_export_faiss(index, path);

@@ -27,6 +27,12 @@ kith_index *build_index(const char *spec, kith_metric metric, int64_t n, bool li
 /* Everything that reads an index. */
 void use_index(kith_index *index);
 
+/* Whether n floats differ by no more than that share of the largest. */
+bool near(const float *a, const float *b, int64_t n, double relative);
+
+/* test_faiss_hand.c: forms that kith does not write. */
+void add_hand(Suite *suite);
+
 /* test_faiss_bad.c: files and calls that must fail. */
 void add_bad(Suite *suite);
 
