@@ -194,6 +194,12 @@ void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *
 /* Append all of `from`, codes of the same codec and center; room is there. */
 void codes_extend(struct codes *codes, const struct codes *from);
 
+/* Vectors as other programs keep them: codes one after another as the codec's row is, floats, bytes. Append n
+ * of them (room is there; finite, where that can be asked), and get one back. */
+size_t codes_plain_bytes(const struct codec *codec);
+void codes_append_plain(struct codes *codes, int64_t n, const void *plain);
+void codes_get_plain(const struct codes *codes, int64_t at, void *plain);
+
 /* Keep position i where keep bit i is set, in order. */
 void codes_keep(struct codes *codes, const uint64_t *keep);
 

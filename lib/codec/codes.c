@@ -98,6 +98,42 @@ void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *
 	renew(codes, at / ROWS_BLOCK * ROWS_BLOCK, at + 1);
 }
 
+size_t codes_plain_bytes(const struct codec *codec)
+{
+	if (codec->ops->kind == ROWS_CODE)
+		return codec->ops->row_bytes(codec);
+	return (size_t)codec->dim * kith_type_size(codec->ops->type);
+}
+
+void codes_append_plain(struct codes *codes, int64_t n, const void *plain)
+{
+	const struct codec_ops *ops = codes->codec->ops;
+	size_t bytes = codes_plain_bytes(codes->codec);
+	if (ops->kind != ROWS_CODE) {
+		codes_append(codes, ops->type, n, plain, NULL);
+		return;
+	}
+	struct rows rows = codes_rows(codes);
+	for (int64_t i = 0; i < n; i++)
+		for (size_t b = 0; b < bytes; b++)
+			codes->plane[0].data[rows_code_offset(&rows, codes->n + i, b)] =
+			    ((const char *)plain)[(size_t)i * bytes + b];
+	codes->n += n;
+	renew(codes, codes->n - n, codes->n);
+}
+
+void codes_get_plain(const struct codes *codes, int64_t at, void *plain)
+{
+	size_t bytes = codes_plain_bytes(codes->codec);
+	if (codes->codec->ops->kind == ROWS_SPLIT) {
+		codes_read(codes, at, plain);
+		return;
+	}
+	struct rows rows = codes_rows(codes);
+	for (size_t b = 0; b < bytes; b++)
+		((char *)plain)[b] = codes->plane[0].data[rows_code_offset(&rows, at, b)];
+}
+
 static void copy_row(struct codes *codes, int64_t to, const struct codes *source, int64_t from)
 {
 	size_t row = codes->codec->ops->row_bytes(codes->codec);

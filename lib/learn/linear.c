@@ -63,6 +63,16 @@ kith_status linear_init(struct linear *map, int64_t in, int64_t out, const doubl
 	return KITH_OK;
 }
 
+void linear_get(const struct linear *map, float *a, float *b)
+{
+	for (int64_t i = 0; i < map->out; i++) {
+		const float *panel = map->panels + i / TILE_ROWS * TILE_ROWS * map->in;
+		for (int64_t j = 0; j < map->in; j++)
+			a[i * map->in + j] = panel[j * TILE_ROWS + i % TILE_ROWS];
+		b[i] = map->shift[i];
+	}
+}
+
 kith_status linear_init_both(struct linear *there, struct linear *back, int64_t in, int64_t out,
     const double *a, const double *inverse, const double *mean)
 {

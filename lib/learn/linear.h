@@ -21,6 +21,9 @@ struct linear {
 /* a [out × in] row-major; b [out], NULL: zero. NOMEM leaves *map all zero. */
 kith_status linear_init(struct linear *map, int64_t in, int64_t out, const double *a, const double *b);
 
+/* The reverse: a [out × in], b [out]. */
+void linear_get(const struct linear *map, float *a, float *b);
+
 /* The way there, y = a (x − mean), and back, x = inverse · y + mean. inverse [in × out], NULL: the transpose
  * of a, which is then orthonormal; mean [in], NULL: zero. NOMEM leaves both all zero. */
 kith_status linear_init_both(struct linear *there, struct linear *back, int64_t in, int64_t out,

@@ -4,6 +4,7 @@
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/search/search.h"
+#include "lib/structure/parts.h"
 #include "lib/structure/vectors.h"
 
 struct flat {
@@ -216,4 +217,23 @@ kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_co
 	vectors_init(&flat->vectors, take_codec);
 	*out = &flat->base;
 	return KITH_OK;
+}
+
+kith_status flat_assemble(kith_index **out, kith_metric metric, struct vectors *take)
+{
+	kith_status status = flat_new(out, metric, take->codec);
+	if (status)
+		return status;
+	struct flat *flat = flat_of(*out);
+	flat->vectors = *take;
+	return KITH_OK;
+}
+
+bool flat_parts(const kith_index *index, struct stored_parts *parts)
+{
+	if (index->ops != &flat_ops)
+		return false;
+	const struct flat *flat = flat_of_const(index);
+	*parts = (struct stored_parts){flat->vectors.codec, &flat->vectors.codes, &flat->vectors.ids};
+	return true;
 }

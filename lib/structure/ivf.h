@@ -68,6 +68,12 @@ bool ivf_has_terms(const struct ivf *ivf);
 kith_status ivf_assign(
     const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, int32_t *labels);
 
+/* Make room for n vectors in a list. */
+kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n);
+
+/* What a list keeps beside the code at position i: see struct list. scratch [2 × dim]. */
+void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float *scratch);
+
 /* Position of a slot in its list. */
 int64_t ivf_position(const struct ivf *ivf, uint32_t slot);
 

@@ -106,8 +106,7 @@ static kith_status reserve_all(struct filling *f)
 	return status ? status : ivf_reserve_numbers(ivf, ivf->ids.n + f->n);
 }
 
-/* What a list keeps beside the code at position i: see struct list. scratch [2 × dim]. */
-static void describe_row(const struct ivf *ivf, struct list *list, int64_t i, float *scratch)
+void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float *scratch)
 {
 	if (!ivf->residual)
 		return;
@@ -143,7 +142,7 @@ static void fill_list(void *arg, int64_t number, int worker)
 		}
 		codes_append(&list->codes, f->type, n, together, scratch);
 		for (int64_t i = first; i < list->codes.n; i++)
-			describe_row(ivf, list, i, rest);
+			ivf_describe_row(ivf, list, i, rest);
 	}
 }
 
@@ -219,13 +218,13 @@ static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *k
 	if (ivf_list_of(ivf)[slot] == (uint32_t)f->label[i]) {
 		int64_t at = ivf_position(ivf, slot);
 		codes_replace(&list->codes, at, f->type, x, scratch);
-		describe_row(ivf, list, at, rest);
+		ivf_describe_row(ivf, list, at, rest);
 		return;
 	}
 	leave_list(ivf, slot, keep);
 	list_slots(list)[list->codes.n] = slot;
 	codes_append(&list->codes, f->type, 1, x, scratch);
-	describe_row(ivf, list, list->codes.n - 1, rest);
+	ivf_describe_row(ivf, list, list->codes.n - 1, rest);
 	ivf_list_of(ivf)[slot] = (uint32_t)f->label[i];
 }
 

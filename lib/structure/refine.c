@@ -16,6 +16,7 @@
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/search.h"
+#include "lib/structure/parts.h"
 #include "lib/structure/relay.h"
 #include "lib/structure/vectors.h"
 
@@ -436,15 +437,12 @@ bool is_refine(const kith_index *index)
 	return index->ops == &refine_ops;
 }
 
-kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *take_child)
+static kith_status wrap(struct refine **out, struct codec *take_codec, kith_index *take_child)
 {
 	char word[32], suffix[48] = "RFlat";
 	take_codec->ops->word(take_codec, word);
 	if (take_codec->ops->kind != ROWS_SPLIT)
 		snprintf(suffix, sizeof suffix, "Refine(%s)", word);
-	if (take_child->ops->size(take_child) > 0)
-		return fail(KITH_INVALID, "'%s' holds vectors already, and refining needs them all",
-		    take_child->spec);
 	struct refine *refine = mem_zalloc(1, sizeof *refine);
 	if (!refine)
 		return fail_nomem("an index", sizeof *refine);
@@ -461,6 +459,45 @@ kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *t
 	}
 	refine->child = take_child;
 	vectors_init(&refine->store, take_codec);
+	*out = refine;
+	return KITH_OK;
+}
+
+kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *take_child)
+{
+	struct refine *refine;
+	if (take_child->ops->size(take_child) > 0)
+		return fail(KITH_INVALID, "'%s' holds vectors already, and refining needs them all",
+		    take_child->spec);
+	kith_status status = wrap(&refine, take_codec, take_child);
+	if (status == KITH_OK)
+		*out = &refine->base;
+	return status;
+}
+
+kith_status refine_assemble(kith_index **out, struct vectors *take, kith_index *take_child)
+{
+	struct refine *refine;
+	int64_t n = take->ids.n;
+	bool same = take_child->ops->size(take_child) == n;
+	for (int64_t i = 0; same && i < n; i++)
+		same = ids_find(&take->ids, take_child->ops->id_at(take_child, i)) >= 0;
+	if (!same)
+		return fail(KITH_INVALID, "'%s' and its refinement have other vectors", take_child->spec);
+	kith_status status = wrap(&refine, take->codec, take_child);
+	if (status)
+		return status;
+	refine->store = *take;
 	*out = &refine->base;
 	return KITH_OK;
+}
+
+bool refine_parts(const kith_index *index, struct stored_parts *parts, const kith_index **child)
+{
+	if (index->ops != &refine_ops)
+		return false;
+	const struct refine *refine = refine_of_const(index);
+	*parts = (struct stored_parts){refine->store.codec, &refine->store.codes, &refine->store.ids};
+	*child = refine->child;
+	return true;
 }

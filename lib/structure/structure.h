@@ -112,6 +112,10 @@ kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_co
 /* ivf.c: an inverted file of nlist lists. Takes the codec if it succeeds. */
 kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec);
 
+/* ivf_parts.c: let codes of an inverted file that was not trained yet be of whole vectors, not of residuals.
+ */
+void ivf_code_whole(kith_index *index);
+
 /* hnsw.c: a graph whose nodes have at most 2 M neighbours. Takes the codec if it succeeds. INVALID (M),
  * NOMEM. */
 kith_status hnsw_new(kith_index **out, kith_metric metric, int M, struct codec *take_codec);
@@ -122,7 +126,8 @@ enum mapping_kind {
 	MAP_OPQ,      /* the rotation that suits a product quantizer of m parts best */
 	MAP_ROTATION, /* a random one */
 	MAP_UNIT,     /* to unit length */
-	MAP_PAD       /* with zeros */
+	MAP_PAD,      /* with zeros */
+	MAP_LINEAR    /* any linear map: not learnt, but taken over (parts.h) */
 };
 
 struct mapping {
