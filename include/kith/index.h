@@ -48,7 +48,7 @@ typedef struct kith_search_options {
 } kith_search_options;
 #define KITH_SEARCH_OPTIONS                                                                                  \
 	{                                                                                                    \
-		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0                              \
+		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0                           \
 	}
 
 /* Options of training, adding and updating. */
@@ -57,12 +57,13 @@ typedef struct kith_add_options {
 	int threads;            /* 0: OpenMP's default */
 	kith_progress progress; /* NULL: none */
 	void *progress_data;
-	uint64_t seed; /* of training and of graphs: the same seed gives the same index, whatever the threads */
+	uint64_t
+	    seed; /* of training and of graphs: the same seed gives the same index, whatever the threads */
 	int64_t efConstruction; /* graphs: candidates for the neighbours of a new vector; 0: 200 */
 } kith_add_options;
 #define KITH_ADD_OPTIONS                                                                                     \
 	{                                                                                                    \
-		sizeof(kith_add_options), 0, NULL, NULL, 1234, 0                                                \
+		sizeof(kith_add_options), 0, NULL, NULL, 1234, 0                                             \
 	}
 
 /* Make an empty index from a FAISS index-factory string.
@@ -78,6 +79,7 @@ typedef struct kith_add_options {
  *           on either side, where outliers would make the steps coarse. These words are kith's own.
  *           "PQ16", "PQ16x10": product quantizer of 16 numbers of 8 (or 4 … 12) bits; 16 divides dim
  *           "IVF1024,Flat" and any other codec: an inverted file of 1024 lists
+ *           "IVF1024_whole,PQ16": codes of whole vectors instead of residuals
  *           "IDMap,…" and "IDMap2,…" are accepted: every index keeps ids
  *
  * Before it, transforms of the vectors, each with a comma (kith_index_wrap_transform says what they are):
