@@ -1,7 +1,5 @@
-/* Dense matrices in double precision, by BLAS and LAPACK: what learning a rotation takes. All are row-major.
- *
- * How many threads they take is the BLAS's own setting, not options.threads, which therefore cannot change a
- * result; OPENBLAS_NUM_THREADS and another BLAS can change the last bits. */
+/* Dense matrices in double precision: what learning a rotation takes. All are row-major; the results have the
+ * same bits whatever the threads. */
 #ifndef KITH_LEARN_MATRIX_H
 #define KITH_LEARN_MATRIX_H
 
@@ -10,24 +8,23 @@
 #include <kith/status.h>
 
 /* out [m × n] = a [m × k] · b [k × n]. */
-void matrix_multiply(int64_t m, int64_t k, int64_t n, const double *a, const double *b, double *out);
+void matrix_multiply(
+    int64_t m, int64_t k, int64_t n, const double *a, const double *b, int threads, double *out);
 
 /* out [n × m] = transpose of a [m × n]. */
 void matrix_transpose(int64_t m, int64_t n, const double *a, double *out);
 
-/* Eigenvalues of the symmetric matrix a [n × n], descending, and its unit eigenvectors as the rows of vectors
- * [n × n]; the component of each that is largest in magnitude is positive. a is overwritten. Errors: NOMEM,
- * INTERNAL (a holds a NaN). */
-kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors);
+/* Rows 0 … count − 1 of the product H_last … H_0 of reflections H_k = I − v_k v_kᵀ, into rows [count × n].
+ * v [(last + 1) × n]: v_k is zero before component k + skip, and has squared norm 2 or 0. */
+void matrix_reflections(
+    int64_t n, int64_t last, int64_t skip, const double *v, int64_t count, int threads, double *rows);
 
-/* The orthonormal matrix nearest to a [m × n], which solves Procrustes' problem (Schönemann 1966): U Vᵀ of a =
- * U Σ Vᵀ. Its rows are orthonormal if m <= n, its columns if n <= m, whatever the rank of a. a is overwritten
- * by it. Errors: as matrix_eigen. */
-kith_status matrix_polar(int64_t m, int64_t n, double *a);
+/* eigen.c: eigenvalues of the symmetric matrix a [n × n], descending, and its unit eigenvectors as the rows
+ * of vectors [n × n]. a is overwritten. Errors: NOMEM, INTERNAL (a holds a NaN). */
+kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors, int threads);
 
-/* a [m × n], m <= n, of independent gaussian elements becomes one with orthonormal rows, uniform in the sense of
- * Haar: the factor Q of its transpose, each vector with the sign that makes the decomposition unique (Mezzadri
- * 2007). Errors: NOMEM. */
-kith_status matrix_orthonormalize(int64_t m, int64_t n, double *a);
+/* polar.c: the orthonormal matrix nearest to a [m × n]: U Vᵀ of a = U Σ Vᵀ. Its rows are orthonormal if m <=
+ * n, its columns if n <= m, whatever the rank of a. a is overwritten by it. Errors: as matrix_eigen. */
+kith_status matrix_polar(int64_t m, int64_t n, double *a, int threads);
 
 #endif

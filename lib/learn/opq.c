@@ -172,7 +172,7 @@ static kith_status alternate(struct learner *l)
 		before = error;
 		status = linear_outer(l->sample.n, l->out, l->y, l->in, l->sample.x, l->opq->threads, l->a);
 		if (status == KITH_OK)
-			status = matrix_polar(l->out, l->in, l->a);
+			status = matrix_polar(l->out, l->in, l->a, l->opq->threads);
 		if (status)
 			return status;
 	}

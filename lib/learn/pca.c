@@ -72,12 +72,12 @@ static kith_status make_maps(const struct pca *pca, const struct sample *sample,
 	for (int64_t i = 0; pca->whiten && i < out; i++)
 		whiten_axis(w, in, i, sample->unit);
 	if (pca->rotate) {
-		kith_status status = rotation_matrix(out, out, pca->seed, w->turn);
+		kith_status status = rotation_matrix(out, out, pca->seed, pca->threads, w->turn);
 		if (status)
 			return status;
 		/* (R S V)⁻¹ = Vᵀ S⁻¹ Rᵀ is the transpose of R (S⁻¹ V). */
-		matrix_multiply(out, out, in, w->turn, w->axes, w->turned);
-		matrix_multiply(out, out, in, w->turn, w->back, w->turned_back);
+		matrix_multiply(out, out, in, w->turn, w->axes, pca->threads, w->turned);
+		matrix_multiply(out, out, in, w->turn, w->back, pca->threads, w->turned_back);
 		map = w->turned;
 		back_rows = w->turned_back;
 	}

@@ -1,11 +1,14 @@
-/* Random rotations, uniform in the sense of Haar: a gaussian matrix made orthonormal (Mezzadri 2007). Only the
- * side that is kept is computed. */
+/* Random rotations, uniform in the sense of Haar, as a product of reflections (Stewart 1980): reflection k
+ * turns a gaussian vector of the components from k on into the k-th axis, up to a sign that is drawn too.
+ * That is what a QR decomposition of a gaussian matrix would give, for less work and exactly orthonormal.
+ */
 #include "lib/learn/rotation.h"
 
 #include "lib/base/alloc.h"
 #include "lib/base/random.h"
 #include "lib/base/status.h"
 #include "lib/learn/matrix.h"
+#include "lib/learn/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,34 +24,47 @@ static double gaussian(struct random *random)
 	}
 }
 
-kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, double *a)
+/* v of a reflection that turns a gaussian vector of n components into the first axis, ‖v‖² = 2. */
+static void draw_reflection(struct random *random, int64_t n, double *v)
 {
-	int64_t wide = in > out ? in : out, low = in < out ? in : out;
-	double *rows = mem_alloc((size_t)low * (size_t)wide, sizeof *rows);
-	if (!rows)
-		return fail_nomem("a rotation", (size_t)low * (size_t)wide * sizeof *rows);
-	for (int64_t i = 0; i < low; i++) {
-		struct random random = random_begin(seed, (uint64_t)i);
-		for (int64_t j = 0; j < wide; j++)
-			rows[i * wide + j] = gaussian(&random);
+	for (int64_t i = 0; i < n; i++)
+		v[i] = gaussian(random);
+	v[0] += copysign(sqrt(vector_dot(n, v, v)), v[0]);
+	vector_scale(n, sqrt(2 / vector_dot(n, v, v)), v);
+}
+
+kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads, double *a)
+{
+	int64_t n = in > out ? in : out;
+	size_t cells = (size_t)n * (size_t)n;
+	double *v = mem_zalloc(cells, sizeof *v), *rows = mem_alloc((size_t)out * (size_t)n, sizeof *rows);
+	kith_status status = v && rows ? KITH_OK : fail_nomem("a rotation", 2 * cells * sizeof *v);
+	if (status == KITH_OK) {
+		for (int64_t k = 0; k < n - 1; k++) {
+			struct random random = random_begin(seed, (uint64_t)k);
+			draw_reflection(&random, n - k, v + k * n + k);
+		}
+		matrix_reflections(n, n - 2, 0, v, out, threads, rows);
+		struct random signs = random_begin(seed, (uint64_t)n);
+		for (int64_t i = 0; i < out; i++) {
+			double sign = random_next(&signs) >> 63 ? -1 : 1;
+			for (int64_t j = 0; j < in; j++)
+				a[i * in + j] = sign * rows[i * n + j];
+		}
 	}
-	kith_status status = matrix_orthonormalize(low, wide, rows);
-	if (status == KITH_OK && out <= in)
-		memcpy(a, rows, (size_t)low * (size_t)wide * sizeof *a);
-	else if (status == KITH_OK)
-		matrix_transpose(low, wide, rows, a);
+	mem_free(v);
 	mem_free(rows);
 	return status;
 }
 
 kith_status rotation_learn(
-    int64_t in, int64_t out, uint64_t seed, struct linear *there, struct linear *back)
+    int64_t in, int64_t out, uint64_t seed, int threads, struct linear *there, struct linear *back)
 {
 	size_t cells = (size_t)in * (size_t)out;
 	double *a = mem_alloc(cells, sizeof *a);
 	if (!a)
 		return fail_nomem("a rotation", cells * sizeof *a);
-	kith_status status = rotation_matrix(in, out, seed, a);
+	kith_status status = rotation_matrix(in, out, seed, threads, a);
 	if (status == KITH_OK)
 		status = linear_init_both(there, back, in, out, a, NULL, NULL);
 	mem_free(a);

@@ -6,10 +6,10 @@
 
 /* A rotation of max(in, out) dimensions, uniform among all, cut to a [out × in]: its rows are orthonormal if
  * out <= in, its columns if in <= out. Errors: NOMEM. */
-kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, double *a);
+kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads, double *a);
 
 /* The same as a map and its transpose, the way back. */
 kith_status rotation_learn(
-    int64_t in, int64_t out, uint64_t seed, struct linear *there, struct linear *back);
+    int64_t in, int64_t out, uint64_t seed, int threads, struct linear *there, struct linear *back);
 
 #endif

@@ -91,7 +91,7 @@ kith_status sample_axes(const struct sample *sample, int threads, double *values
 	kith_status status = linear_outer(sample->n, dim, sample->x, dim, sample->x, threads, sums);
 	if (status == KITH_OK) {
 		vector_scale(dim * dim, 1 / (double)sample->n, sums);
-		status = matrix_eigen(dim, sums, values, axes);
+		status = matrix_eigen(dim, sums, values, axes, threads);
 	}
 	mem_free(sums);
 	return status;

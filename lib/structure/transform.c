@@ -150,7 +150,7 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 		return opq_learn(&opq, &rows, there, back);
 	}
 	if (m->kind == MAP_ROTATION)
-		return rotation_learn(m->in, m->out, options->seed, there, back);
+		return rotation_learn(m->in, m->out, options->seed, options->threads, there, back);
 	return KITH_OK;
 }
 

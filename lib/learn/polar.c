@@ -1,0 +1,92 @@
+/* The orthonormal polar factor, which solves Procrustes' problem: of all orthonormal R the one with the
+ * largest ⟨R, A⟩ (Schönemann 1966).
+ *
+ * A Aᵀ = U Σ² Uᵀ gives U; the rows of Uᵀ A are then σ_i v_i, and A's factor is U Vᵀ. Squaring costs half of
+ * the digits of small singular values, so rows whose σ_i is below a thousandth of the largest are made
+ * orthogonal to those before them explicitly; where nothing is left of a row (A has not full rank) any
+ * direction is as good, and the first axis that is still free enough is taken.
+ */
+#include "lib/learn/matrix.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+#include "lib/learn/vector.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Take from row i what lies along rows 0 … i − 1, which are orthonormal; its norm afterwards. Twice is enough
+ * (Kahan & Parlett). */
+static double project(int64_t n, int64_t i, double *rows)
+{
+	double *row = rows + i * n;
+	for (int pass = 0; pass < 2; pass++)
+		for (int64_t j = 0; j < i; j++)
+			vector_add(n, -vector_dot(n, row, rows + j * n), rows + j * n, row);
+	return sqrt(vector_dot(n, row, row));
+}
+
+/* Make row i a unit vector orthogonal to rows 0 … i − 1; `least`: the smallest norm that means something. */
+static void complete_row(int64_t n, int64_t i, double least, double *rows)
+{
+	double *row = rows + i * n, norm = project(n, i, rows);
+	/* The squared norms of what is left of all axes sum up to n − i, so some axis has its share. */
+	double share = sqrt((double)(n - i) / (2 * (double)n));
+	for (int64_t axis = 0; norm <= least && axis < n; axis++) {
+		memset(row, 0, (size_t)n * sizeof *row);
+		row[axis] = 1;
+		norm = project(n, i, rows);
+		least = share;
+	}
+	vector_scale(n, 1 / norm, row);
+}
+
+/* Rows σ_i v_i, largest first, to v_i. */
+static void orthonormalize(int64_t m, int64_t n, double *rows)
+{
+	double first = sqrt(vector_dot(n, rows, rows));
+	for (int64_t i = 0; i < m; i++) {
+		double norm = sqrt(vector_dot(n, rows + i * n, rows + i * n));
+		if (norm > first * 1e-3)
+			vector_scale(n, 1 / norm, rows + i * n);
+		else
+			complete_row(n, i, first * 1e-13, rows);
+	}
+}
+
+/* m <= n. square [m × m] and wide [m × n] are scratch, values [m]. */
+static kith_status factor(int64_t m, int64_t n, double *a, double *square, double *vectors, double *values,
+    double *wide, int threads)
+{
+	matrix_transpose(m, n, a, wide);
+	matrix_multiply(m, n, m, a, wide, threads, square);
+	kith_status status = matrix_eigen(m, square, values, vectors, threads);
+	if (status)
+		return status;
+	matrix_multiply(m, m, n, vectors, a, threads, wide);
+	orthonormalize(m, n, wide);
+	matrix_transpose(m, m, vectors, square);
+	matrix_multiply(m, m, n, square, wide, threads, a);
+	return KITH_OK;
+}
+
+kith_status matrix_polar(int64_t m, int64_t n, double *a, int threads)
+{
+	int64_t low = m < n ? m : n, high = m < n ? n : m;
+	size_t cells = (size_t)low * (size_t)high, square = (size_t)low * (size_t)low;
+	double *memory = mem_alloc(2 * cells + 2 * square + (size_t)low, sizeof *memory);
+	if (!memory)
+		return fail_nomem("a rotation", (2 * cells + 2 * square) * sizeof *memory);
+	double *turned = memory + cells, *squared = turned + cells, *vectors = squared + square;
+	kith_status status;
+	if (m <= n) {
+		status = factor(m, n, a, squared, vectors, vectors + square, memory, threads);
+	} else {
+		matrix_transpose(m, n, a, turned);
+		status = factor(n, m, turned, squared, vectors, vectors + square, memory, threads);
+		if (status == KITH_OK)
+			matrix_transpose(n, m, turned, a);
+	}
+	mem_free(memory);
+	return status;
+}
