@@ -67,6 +67,13 @@ typedef struct kith_add_options {
  *   spec    "Flat": exact search over floats, stored losslessly
  *           "SQ8_direct" (or "U8"), "SQ8_direct_signed" (or "I8"): exact search over byte vectors,
  *           one byte a dimension
+ *           "SQfp16", "SQbf16": floats rounded to 16 bits
+ *           "SQ8", "SQ6", "SQ4": each element as a number of so many bits, from the least to the greatest
+ *           value that the element had in training; "SQ8_uniform": one range for all elements (FAISS's
+ *           QT_8bit_uniform); "SQ8_quantile", "SQ8_uniform_quantile": without the 4^-bits most extreme values
+ *           on either side, where outliers would make the steps coarse. These words are kith's own.
+ *           "PQ16", "PQ16x10": product quantizer of 16 numbers of 8 (or 4 … 12) bits; 16 divides dim
+ *           "IVF1024,Flat" and any other codec: an inverted file of 1024 lists
  *           "IDMap,…" and "IDMap2,…" are accepted: every index keeps ids
  *
  * Before it, transforms of the vectors, each with a comma (kith_index_wrap_transform says what they are):
@@ -155,9 +162,9 @@ KITH_API kith_status kith_index_update_as(
  * is kept. Errors: INVALID (NULL filter), NOMEM. Cost: O(size · dim). */
 KITH_API kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64_t *removed);
 
-/* Move all vectors of `from` behind those of `into`: two indexes of one kind that learnt the same (clones of one
- * trained index, say, filled on two machines; loading one file twice gives such too). Inverted lists, codes
- * and transforms move as they are: nothing is encoded again.
+/* Move all vectors of `from` behind those of `into`: two indexes of one kind that learnt the same (clones of
+ * one trained index, say, filled on two machines; loading one file twice gives such too). Inverted lists,
+ * codes and transforms move as they are: nothing is encoded again.
  *
  *   from   is empty afterwards, trained as before, and the caller's to free; its next ids count from 0
  *   shift  is added to the ids that move; 0: they must not be in `into`
@@ -223,8 +230,8 @@ typedef struct kith_lists_info {
 	int64_t lists, empty;
 	int64_t shortest, longest; /* vectors in a list */
 	double mean;
-	double imbalance; /* lists · Σ length² / (Σ length)²: how many times longer a search takes than with lists
-	                     of one length, if queries are spread as vectors are; 1 at best */
+	double imbalance; /* lists · Σ length² / (Σ length)²: how many times longer a search takes than with
+	                     lists of one length, if queries are spread as vectors are; 1 at best */
 } kith_lists_info;
 
 /* Errors: INVALID, UNSUPPORTED (no inverted lists, or not trained yet). Cost: O(lists). */

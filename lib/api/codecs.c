@@ -1,4 +1,5 @@
-/* Codec words: a table of plain ones, scalar quantizers, and "PQ" with its numbers. A new codec adds a line. */
+/* Codec words: a table of plain ones, scalar quantizers, and "PQ" with its numbers. A new codec adds a line.
+ */
 #include "lib/api/codecs.h"
 
 #include "lib/base/status.h"
@@ -26,7 +27,8 @@ struct sq_word {
 	enum sq_range range;
 };
 
-/* "SQ8", "SQ6" and "SQ4", each with "_uniform", "_quantile" or both in this order. False: not of that form. */
+/* "SQ8", "SQ6" and "SQ4", each with "_uniform", "_quantile" or both in this order. False: not of that form.
+ */
 static bool parse_sq(const char *word, struct sq_word *sq)
 {
 	static const char uniform[] = "_uniform", quantile[] = "_quantile";

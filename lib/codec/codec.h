@@ -156,8 +156,8 @@ kith_status codes_reserve(struct codes *codes, int64_t n, int spare);
 /* Append or overwrite vectors that passed check; appending needs room. */
 void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch);
 
-/* Write n of the last vectors of codes, at positions from `at`, that were counted in codes->n before they were
- * there. Threads: safe beside others that write to other blocks. */
+/* Write n of the last vectors of codes, at positions from `at`, that were counted in codes->n before they
+ * were there. Threads: safe beside others that write to other blocks. */
 void codes_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch);
 

@@ -8,7 +8,8 @@
 kith_status merge_unlike(const kith_index *into)
 {
 	return fail(KITH_INVALID,
-	    "from: '%s' learnt something else than the index it is to go into; make both from one trained index "
+	    "from: '%s' learnt something else than the index it is to go into; make both from one trained "
+	    "index "
 	    "with kith_index_clone",
 	    into->spec);
 }
@@ -16,8 +17,7 @@ kith_status merge_unlike(const kith_index *into)
 kith_status structure_merge(kith_index *into, kith_index *from, const int64_t *ids)
 {
 	if (into->ops != from->ops || strcmp(into->spec, from->spec) != 0)
-		return fail(
-		    KITH_INVALID, "from is '%s', which cannot go into '%s'", from->spec, into->spec);
+		return fail(KITH_INVALID, "from is '%s', which cannot go into '%s'", from->spec, into->spec);
 	if (!into->ops->merge)
 		return fail(KITH_UNSUPPORTED, "an index '%s' cannot be merged with another", into->spec);
 	return into->ops->merge(into, from, ids);

@@ -27,9 +27,10 @@ struct structure_ops {
 	    const int64_t *ids); /* all present */
 	kith_status (*remove)(kith_index *index, const kith_filter *which, int64_t *removed);
 
-	/* All vectors of `from`, an index of the same ops and spec, under ids [size, in the order of positions]
-	 * behind those of `into`; from is empty afterwards. On failure both are unchanged; INVALID where they
-	 * learnt different things (merge_unlike), or ids are in the index already. NULL: UNSUPPORTED. */
+	/* All vectors of `from`, an index of the same ops and spec, under ids [size, in the order of
+	 * positions] behind those of `into`; from is empty afterwards. On failure both are unchanged; INVALID
+	 * where they learnt different things (merge_unlike), or ids are in the index already. NULL:
+	 * UNSUPPORTED. */
 	kith_status (*merge)(kith_index *into, kith_index *from, const int64_t *ids);
 	kith_status (*reserve)(kith_index *index, int64_t n);
 

@@ -65,7 +65,8 @@ bool vectors_encode(struct vectors *v, const struct encoder *encoder, kith_type 
 {
 	struct encoding e = {v, encoder, type, x, v->codes.n, v->codes.n + n, progress};
 	v->codes.n = e.end;
-	threads_run(encoder->threads, (e.end - e.first / CHUNK * CHUNK + CHUNK - 1) / CHUNK, encode_chunk, &e);
+	threads_run(
+	    encoder->threads, (e.end - e.first / CHUNK * CHUNK + CHUNK - 1) / CHUNK, encode_chunk, &e);
 	if (!progress || !progress_cancelled(progress))
 		return true;
 	v->codes.n = e.first;
@@ -77,8 +78,8 @@ void vectors_replace(
 {
 	size_t row = (size_t)v->codec->dim * kith_type_size(type);
 	for (int64_t i = 0; i < n; i++)
-		codes_replace(&v->codes, ids_find(&v->ids, ids[i]), type, (const char *)x + (size_t)i * row,
-		    scratch);
+		codes_replace(
+		    &v->codes, ids_find(&v->ids, ids[i]), type, (const char *)x + (size_t)i * row, scratch);
 }
 
 uint64_t *vectors_keepers(const struct vectors *v, const kith_filter *which, int64_t *removed)

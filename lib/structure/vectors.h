@@ -57,8 +57,8 @@ void vectors_keep(struct vectors *v, const uint64_t *keep);
 /* Whether codes of one mean the same in the other. */
 bool vectors_alike(const struct vectors *a, const struct vectors *b);
 
-/* The codes of `from` behind the last one of `into`, where there is room and their new ids were appended already;
- * from is empty afterwards. */
+/* The codes of `from` behind the last one of `into`, where there is room and their new ids were appended
+ * already; from is empty afterwards. */
 void vectors_merge(struct vectors *into, struct vectors *from);
 
 /* x [n × dim] of n positions. */

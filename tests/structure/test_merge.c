@@ -1,7 +1,7 @@
 /* Merging indexes; counting their lists.
  *
- * The property: two halves of the vectors, added to clones of one trained index and merged, are the index that
- * got all of them, to the bit.
+ * The property: two halves of the vectors, added to clones of one trained index and merged, are the index
+ * that got all of them, to the bit.
  */
 #include "tests/structure/common.h"
 
@@ -13,8 +13,8 @@
 
 enum { N = 600, HALF = 333, DIM = 16, NQ = 20 };
 
-static const char *const specs[] = {"Flat", "SQ8_direct", "SQfp16", "SQ8_uniform_quantile", "SQ4", "PQ4", "PQ4x5",
-    "IVF5,Flat", "IVF5,SQ8_direct", "IVF5,SQ6_quantile", "IVF5,PQ4x4", "PCA8,IVF5,PQ4", "L2norm,SQ4",
+static const char *const specs[] = {"Flat", "SQ8_direct", "SQfp16", "SQ8_uniform_quantile", "SQ4", "PQ4",
+    "PQ4x5", "IVF5,Flat", "IVF5,SQ8_direct", "IVF5,SQ6_quantile", "IVF5,PQ4x4", "PCA8,IVF5,PQ4", "L2norm,SQ4",
     "PQ4,RFlat", "OPQ4,IVF5,PQ4,Refine(SQ8)", "RR16,(IVF5,SQ4,RFlat)"};
 enum { SPECS = sizeof specs / sizeof *specs };
 
@@ -134,7 +134,8 @@ END_TEST
 /* What was learnt is compared: other codebooks, ranges and rotations do not go together. */
 START_TEST(learnt_otherwise)
 {
-	static const char *const learning[] = {"PQ4", "SQ8", "OPQ4,PQ4", "RR16,Flat", "PQ4,RFlat", "IVF5,PQ4"};
+	static const char *const learning[] = {
+	    "PQ4", "SQ8", "OPQ4,PQ4", "RR16,Flat", "PQ4,RFlat", "IVF5,PQ4"};
 	float *x = make_bytes(4, N);
 	kith_add_options options = KITH_ADD_OPTIONS;
 	for (size_t i = 0; i < sizeof learning / sizeof *learning; i++) {
@@ -164,7 +165,8 @@ START_TEST(lists)
 		FAILS(kith_index_lists(index, &info), KITH_UNSUPPORTED, "before it is trained");
 		OK(kith_index_train(index, N, x, NULL));
 		OK(kith_index_lists(index, &info));
-		REQUIRE(info.lists == count && info.empty == count && info.longest == 0 && info.imbalance == 1);
+		REQUIRE(
+		    info.lists == count && info.empty == count && info.longest == 0 && info.imbalance == 1);
 		OK(kith_index_add(index, N, x, NULL, NULL));
 		OK(kith_index_lists(index, &info));
 		REQUIRE(info.lists == count && info.mean == (double)N / (double)count);

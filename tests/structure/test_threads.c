@@ -10,8 +10,8 @@
 
 enum { N = 1300, DIM = 16 };
 
-static const char *const codecs[] = {"Flat", "SQ8_direct", "SQ8_direct_signed", "SQfp16", "SQbf16", "SQ8", "SQ6",
-    "SQ4", "SQ8_uniform", "SQ6_quantile", "SQ4_uniform_quantile", "PQ4", "PQ8x4", "PQ2x9"};
+static const char *const codecs[] = {"Flat", "SQ8_direct", "SQ8_direct_signed", "SQfp16", "SQbf16", "SQ8",
+    "SQ6", "SQ4", "SQ8_uniform", "SQ6_quantile", "SQ4_uniform_quantile", "PQ4", "PQ8x4", "PQ2x9"};
 enum { CODECS = sizeof codecs / sizeof *codecs };
 
 /* %s: a codec. */
@@ -19,8 +19,8 @@ static const char *const structures[] = {"%s", "IVF9,%s"};
 enum { STRUCTURES = sizeof structures / sizeof *structures };
 
 /* %s: a structure with a codec. A transform gives floats, so byte vectors have only the first two. */
-static const char *const wrappers[] = {"%s", "Shards2(%s)", "%s,RFlat", "%s,Refine(SQ8)", "PCAR8,%s", "PCAW8,%s",
-    "OPQ4,%s", "RR16,%s", "L2norm,%s", "Pad24,%s", "PCA8,(%s,RFlat)"};
+static const char *const wrappers[] = {"%s", "Shards2(%s)", "%s,RFlat", "%s,Refine(SQ8)", "PCAR8,%s",
+    "PCAW8,%s", "OPQ4,%s", "RR16,%s", "L2norm,%s", "Pad24,%s", "PCA8,(%s,RFlat)"};
 enum { WRAPPERS = sizeof wrappers / sizeof *wrappers };
 
 static char path[64];
