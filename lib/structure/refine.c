@@ -370,7 +370,7 @@ static kith_status refine_clone(kith_index **out, const kith_index *index)
 	struct refine *to = mem_zalloc(1, sizeof *to);
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
-	to->base = from->base;
+	index_head_copy(&to->base, &from->base);
 	kith_status status = codec_clone(&to->codec, from->codec);
 	if (status == KITH_OK)
 		status = codes_copy(&to->codes, &from->codes, to->codec);
