@@ -34,8 +34,7 @@ kith_status kith_index_clone(kith_index **out, const kith_index *index)
 	*out = NULL;
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
-	kith_status status = index->ops->clone(out, index);
-	return status ? status : kith_index_stats_reset(*out);
+	return index->ops->clone(out, index);
 }
 
 void kith_index_free(kith_index *index)

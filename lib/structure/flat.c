@@ -158,7 +158,7 @@ static kith_status flat_clone(kith_index **out, const kith_index *index)
 	struct flat *to = mem_zalloc(1, sizeof *to);
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
-	to->base = from->base;
+	index_head_copy(&to->base, &from->base);
 	kith_status status = vectors_copy(&to->vectors, &from->vectors);
 	if (status) {
 		flat_free(&to->base);

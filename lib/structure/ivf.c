@@ -286,7 +286,7 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 	struct ivf *to = mem_zalloc(1, sizeof *to);
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
-	to->base = from->base;
+	index_head_copy(&to->base, &from->base);
 	to->nlist = from->nlist;
 	to->residual = from->residual;
 	kith_status status = codec_clone(&to->codec, from->codec);

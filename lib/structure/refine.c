@@ -365,7 +365,7 @@ static kith_status refine_clone(kith_index **out, const kith_index *index)
 	struct refine *to = mem_zalloc(1, sizeof *to);
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
-	to->base = from->base;
+	index_head_copy(&to->base, &from->base);
 	kith_status status = vectors_copy(&to->store, &from->store);
 	if (status == KITH_OK)
 		status = from->child->ops->clone(&to->child, from->child);

@@ -390,7 +390,9 @@ static kith_status shards_clone(kith_index **out, const kith_index *index)
 	struct shards *to = mem_zalloc(1, sizeof *to);
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
-	*to = *from;
+	index_head_copy(&to->base, &from->base);
+	to->n = from->n;
+	to->next = from->next;
 	to->child = mem_zalloc((size_t)from->n, sizeof(kith_index *));
 	kith_status status =
 	    to->child ? KITH_OK : fail_nomem("shards", (size_t)from->n * sizeof(kith_index *));
@@ -511,7 +513,7 @@ kith_status shards_new(kith_index **out, int64_t n, kith_index **take_children)
 		mem_free(child);
 		return fail_nomem("shards", (size_t)n * sizeof(kith_index *));
 	}
-	shards->base = *take_children[0];
+	index_head_copy(&shards->base, take_children[0]);
 	shards->base.ops = &shards_ops;
 	shards->n = n;
 	shards->next = next;

@@ -2,6 +2,9 @@
 #ifndef KITH_STRUCTURE_STRUCTURE_H
 #define KITH_STRUCTURE_STRUCTURE_H
 
+#include <stddef.h>
+#include <string.h>
+
 #include <kith/index.h>
 
 #include "lib/codec/codec.h"
@@ -73,6 +76,12 @@ struct kith_index {
 	char spec[128];
 	struct monitor monitor;
 };
+
+/* The head of a copy, which has counted nothing yet: others may count in `from` meanwhile. */
+static inline void index_head_copy(struct kith_index *to, const struct kith_index *from)
+{
+	memcpy(to, from, offsetof(struct kith_index, monitor));
+}
 
 /* structure_file.c: an index with all its parts as sections of the present node, and of those below it. */
 void structure_save(const kith_index *index, struct blob_writer *w);

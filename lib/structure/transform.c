@@ -357,7 +357,7 @@ static kith_status transform_clone(kith_index **out, const kith_index *index)
 	struct transform *to = mem_zalloc(1, sizeof *to);
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
-	to->base = from->base;
+	index_head_copy(&to->base, &from->base);
 	to->mapping = from->mapping;
 	kith_status status = linear_copy(&to->there, &from->there);
 	if (status == KITH_OK)
