@@ -21,16 +21,29 @@ void mem_free(void *p);
 char *mem_strdup(const char *s);
 
 /* A growing array of bytes, 64-byte aligned. Big ones live in their own mapping, which the system can
- * move without copying: growing a gigabyte costs no second gigabyte. Zero-initialise to begin. */
+ * move without copying: growing a gigabyte costs no second gigabyte. Zero-initialise to begin.
+ *
+ * A borrowed one is part of a file that somebody else has mapped, privately: what is written there goes to
+ * copies of its pages. It is as aligned as the file has it, and becomes an own one when it grows. */
 struct buffer {
 	char *data;
 	size_t capacity; /* bytes */
+	bool borrowed;
 };
 
 /* Make room for `bytes` bytes, growing by at least `spare` eighths of the present capacity (0: by no more
  * than is needed). What was stored stays; on failure (false) nothing changed. */
 bool buffer_reserve(struct buffer *b, size_t bytes, int spare);
 void buffer_free(struct buffer *b);
+
+/* Let an empty buffer be `bytes` bytes of somebody else's, who outlives it. */
+void buffer_borrow(struct buffer *b, char *data, size_t bytes);
+
+/* Bytes that it has allocated. */
+static inline size_t buffer_memory(const struct buffer *b)
+{
+	return b->borrowed ? 0 : b->capacity;
+}
 
 /* Testing: make the n-th allocation from now (1 = the next) fail, and all after it if `sticky`;
  * 0: none. Counts allocations of all threads. */

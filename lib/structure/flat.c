@@ -227,6 +227,13 @@ static kith_status flat_load(kith_index *index, int64_t n, bool trained, struct 
 	return status ? status : codes_load(&flat->codes, sizeof flat->codes, 1, &n, r);
 }
 
+static kith_status flat_settle(kith_index *index)
+{
+	struct flat *flat = flat_of(index);
+	kith_status status = ids_settle(&flat->ids);
+	return status ? status : codes_settle(&flat->codes);
+}
+
 static const struct structure_ops flat_ops = {
     .check = flat_check,
     .train = flat_train,
@@ -244,6 +251,7 @@ static const struct structure_ops flat_ops = {
     .free = flat_free,
     .save = flat_save,
     .load = flat_load,
+    .settle = flat_settle,
 };
 
 kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec)
