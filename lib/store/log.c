@@ -21,26 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct frame_head {
-	char magic[8];
-	uint64_t number; /* from 0 */
-	uint64_t offset; /* of itself */
-	uint64_t length; /* of the records, a multiple of 8 */
-	uint64_t identity;
-	uint64_t records; /* checksum */
-	uint64_t zero;
-	uint64_t checksum; /* of what is before it */
-};
-
-struct frame_mark {
-	char magic[8];
-	uint64_t number;
-	uint64_t offset; /* of the frame */
-	uint64_t frame;  /* checksum of its head */
-	uint64_t zeros[3];
-	uint64_t checksum;
-};
-
 _Static_assert(sizeof(struct frame_head) == 64 && sizeof(struct frame_mark) == 64, "no padding");
 
 static const char head_magic[8] = "KITHLOG\n", mark_magic[8] = "KITHDONE";
@@ -59,7 +39,19 @@ static bool mark_is_good(const struct frame_mark *mark)
 	       mark->checksum == XXH3_64bits(mark, offsetof(struct frame_mark, checksum));
 }
 
-static struct frame_mark mark_of(const struct frame_head *head)
+struct frame_head log_head(const struct log_end *end, const void *records, size_t n)
+{
+	struct frame_head head = {.number = end->frames,
+	    .offset = end->at,
+	    .length = n,
+	    .identity = end->identity,
+	    .records = XXH3_64bits(records, n)};
+	memcpy(head.magic, head_magic, sizeof head_magic);
+	head.checksum = XXH3_64bits(&head, offsetof(struct frame_head, checksum));
+	return head;
+}
+
+struct frame_mark log_mark(const struct frame_head *head)
 {
 	struct frame_mark mark = {
 	    .number = head->number, .offset = head->offset, .frame = head->checksum};
@@ -137,7 +129,7 @@ kith_status log_next(
 	status = source->read(source->owner, frame->offset + frame->length, &mark, sizeof mark);
 	if (status)
 		return status;
-	struct frame_mark want = mark_of(&head);
+	struct frame_mark want = log_mark(&head);
 	if (memcmp(&mark, &want, sizeof mark) != 0)
 		return marked || head.length < room ? fail_log(source, end) : KITH_OK;
 	status = hash_records(source, frame->offset, frame->length, &hash);
@@ -247,14 +239,8 @@ static kith_status check_end(struct log_file *file, uint64_t all, const struct l
 static kith_status write_frame(
     const struct log_file *file, const struct log_end *end, const void *records, size_t n)
 {
-	struct frame_head head = {.number = end->frames,
-	    .offset = end->at,
-	    .length = n,
-	    .identity = end->identity,
-	    .records = XXH3_64bits(records, n)};
-	memcpy(head.magic, head_magic, sizeof head_magic);
-	head.checksum = XXH3_64bits(&head, offsetof(struct frame_head, checksum));
-	const struct frame_mark mark = mark_of(&head);
+	const struct frame_head head = log_head(end, records, n);
+	const struct frame_mark mark = log_mark(&head);
 	kith_status status = write_bytes(file, end->at, &head, sizeof head);
 	if (status == KITH_OK)
 		status = write_bytes(file, end->at + sizeof head, records, n);

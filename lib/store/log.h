@@ -11,6 +11,31 @@ struct log_end {
 	uint64_t frames;         /* before that */
 };
 
+/* What a frame begins with, and what follows its records. */
+struct frame_head {
+	char magic[8];
+	uint64_t number; /* from 0 */
+	uint64_t offset; /* of itself */
+	uint64_t length; /* of the records, a multiple of 8 */
+	uint64_t identity;
+	uint64_t records; /* checksum */
+	uint64_t zero;
+	uint64_t checksum; /* of what is before it */
+};
+
+struct frame_mark {
+	char magic[8];
+	uint64_t number;
+	uint64_t offset; /* of the frame */
+	uint64_t frame;  /* checksum of its head */
+	uint64_t zeros[3];
+	uint64_t checksum; /* of what is before it */
+};
+
+/* The head for n bytes of records behind *end, and the mark for a head. */
+struct frame_head log_head(const struct log_end *end, const void *records, size_t n);
+struct frame_mark log_mark(const struct frame_head *head);
+
 /* A complete frame: so many bytes of records at that offset. */
 struct log_frame {
 	uint64_t offset, length;

@@ -102,6 +102,8 @@ START_TEST(mapped)
 				kith_index_free(index);
 			}
 	kith_index *index = make_empty(specs[_i], KITH_L2);
+	if (!index)
+		return;
 	check_mapped(index);
 	kith_index_free(index);
 }
@@ -159,16 +161,22 @@ END_TEST
 
 /* ---- nothing is touched that need not be ---- */
 
-/* Pages of the file's mapping that this process has. */
+/* What this process has of the mapped file, in KiB; −1 where the system does not tell. */
 static long resident_kb(void)
 {
-	long all = 0, resident = 0;
-	FILE *file = fopen("/proc/self/statm", "r");
-	if (!file || fscanf(file, "%ld %ld", &all, &resident) != 2)
-		resident = -1;
+	char line[512];
+	long kb = -1;
+	bool inside = false;
+	FILE *file = fopen("/proc/self/smaps", "r");
+	while (file && fgets(line, sizeof line, file)) {
+		if (strstr(line, path))
+			inside = true;
+		if (inside && sscanf(line, "Rss: %ld", &kb) == 1)
+			break;
+	}
 	if (file)
 		fclose(file);
-	return resident < 0 ? -1 : resident * (sysconf(_SC_PAGESIZE) / 1024);
+	return kb;
 }
 
 START_TEST(untouched)
@@ -187,8 +195,10 @@ START_TEST(untouched)
 	OK(kith_index_train(index, 4096, x, NULL));
 	OK(kith_index_add(index, MANY, x, ids, NULL));
 	put(index, path);
+	/* Threads and BLAS take their memory now. */
+	OK(kith_index_search(index, 1, x, 1, dist, found, &options));
 	kith_index_free(index);
-	long before = resident_kb(), file_kb = (long)MANY * WIDE * 4 / 1024;
+	long file_kb = (long)MANY * WIDE * 4 / 1024;
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	OK(kith_index_open(&opened, path, KITH_MMAP));
 	clock_gettime(CLOCK_MONOTONIC, &b);
@@ -196,11 +206,11 @@ START_TEST(untouched)
 	/* Under 1 ms on a quiet machine. */
 	REQUIRE(sanitized || seconds < 0.02);
 	REQUIRE(kith_index_memory(opened) < 200000);
-	REQUIRE(sanitized || before < 0 || resident_kb() - before < file_kb / 20);
+	REQUIRE(resident_kb() < file_kb / 20);
 	OK(kith_index_search(opened, 1, x + 77 * WIDE, 1, dist, found, &options));
 	REQUIRE(found[0] == MANY - 77 && dist[0] == 0);
 	if (_i)
-		REQUIRE(sanitized || before < 0 || resident_kb() - before < file_kb / 4);
+		REQUIRE(resident_kb() < file_kb / 4);
 	kith_index_free(opened);
 	free(x);
 	free(ids);
@@ -394,6 +404,8 @@ static int stream_read(void *data, int64_t offset, void *bytes, size_t n)
 START_TEST(streams)
 {
 	kith_index *index = build(specs[_i], KITH_COSINE, 129, true), *opened;
+	if (!index)
+		return;
 	struct stream s = {.most = SIZE_MAX};
 	size_t size, again;
 	OK(kith_index_write(index, stream_write, &s));
@@ -497,6 +509,8 @@ START_TEST(no_memory)
 {
 	static const int flags[] = {KITH_MMAP, KITH_MMAP | KITH_VERIFY, KITH_UPDATE, KITH_MMAP | KITH_UPDATE};
 	kith_index *index = build(specs[_i], KITH_L2, 129, true);
+	if (!index)
+		return;
 	OK(kith_index_tag_set(index, "a", "b"));
 	put(index, path);
 	for (size_t f = 0; f < sizeof flags / sizeof *flags; f++)
