@@ -34,6 +34,14 @@ static uint64_t find_slot(const struct ids *ids, int64_t id)
 	return find_in((const int64_t *)(const void *)ids->list.data, table_of(ids), ids->slots, id);
 }
 
+/* Ask for the slot that id belongs to, some ids ahead of its use. */
+enum { AHEAD = 32 };
+
+static void prefetch_slot(const uint32_t *table, uint64_t slots, int64_t id)
+{
+	__builtin_prefetch(&table[mix((uint64_t)id) & (slots - 1)]);
+}
+
 static uint64_t slots_for(int64_t n)
 {
 	uint64_t slots = 64;
@@ -146,8 +154,11 @@ static int64_t find_unseen(const struct ids *ids, int64_t id)
 	uint32_t *table = lazy_get(ids->unseen);
 	if (!table) {
 		uint32_t *made = mem_zalloc(slots, sizeof *made);
-		for (int64_t i = 0; made && i < ids->n; i++)
+		for (int64_t i = 0; made && i < ids->n; i++) {
+			if (i + AHEAD < ids->n)
+				prefetch_slot(made, slots, list[i + AHEAD]);
 			made[find_in(list, made, slots, list[i])] = (uint32_t)i + 1;
+		}
 		table = made ? lazy_put(ids->unseen, made) : NULL;
 	}
 	if (table)
@@ -217,6 +228,8 @@ static const char *enter_all(struct ids *ids, int64_t n, int64_t *bad)
 	memset(ids->table.data, 0, ids->slots * sizeof(uint32_t));
 	for (int64_t i = 0; i < n; i++) {
 		*bad = list[i];
+		if (i + AHEAD < n)
+			prefetch_slot(table_of(ids), ids->slots, list[i + AHEAD]);
 		if (list[i] < 0 || list[i] >= ids->next)
 			return "holds an id out of range";
 		uint64_t slot = find_slot(ids, list[i]);
