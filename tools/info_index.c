@@ -177,8 +177,9 @@ static int print_object(const struct index_file *f)
 	json_object_set_new(sizes, "the rest", json_integer((json_int_t)f->rest));
 	json_t *nodes = json_array(), *tags = json_object();
 	for (int64_t i = 0; i < f->nodes && i < NODES; i++)
-		json_array_append_new(nodes, json_pack("{s:i, s:s, s:I, s:I}", "depth", f->tree[i].depth, "what",
-		    f->tree[i].name, "n", (json_int_t)f->node_vectors[i], "bytes", (json_int_t)f->node_bytes[i]));
+		json_array_append_new(nodes,
+		    json_pack("{s:i, s:s, s:I, s:I}", "depth", f->tree[i].depth, "what", f->tree[i].name, "n",
+		        (json_int_t)f->node_vectors[i], "bytes", (json_int_t)f->node_bytes[i]));
 	const char *key;
 	for (int64_t i = 0; (key = kith_index_tag_at(f->index, i)); i++)
 		json_object_set_new(tags, key, json_text(kith_index_tag(f->index, key)));

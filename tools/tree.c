@@ -1,5 +1,5 @@
-/* A string is either shards of another, or another with a refinement behind it, or with a transform before it,
- * or a flat index or an inverted file. */
+/* A string is either shards of another, or another with a refinement behind it, or with a transform before
+ * it, or a flat index or an inverted file. */
 #include "tree.h"
 
 #include <stdbool.h>
@@ -74,7 +74,8 @@ static void walk(struct tree *tree, const char *text, const char *end, int depth
 		add(tree, depth, "transform", text, (size_t)(first - text));
 		walk(tree, first + 1, end, depth + 1);
 	} else {
-		add(tree, depth, begins(text, end, "IVF") ? "inverted file" : "index", text, (size_t)(end - text));
+		add(tree, depth, begins(text, end, "IVF") ? "inverted file" : "index", text,
+		    (size_t)(end - text));
 	}
 }
 

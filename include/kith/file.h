@@ -18,17 +18,18 @@ extern "C" {
 
 /* Flags of kith_index_open. */
 enum {
-	/* With KITH_MMAP: compare all checksums and check all that is checked of a file that is read, which is
-	 * one pass over it. What is read into memory is always verified. */
+	/* With KITH_MMAP: compare all checksums and check all that is checked of a file that is read, which
+	 * is one pass over it. What is read into memory is always verified. */
 	KITH_VERIFY = 1,
 
 	/* Use the file where it is instead of reading it. Opening takes no longer for more vectors, memory is
-	 * taken up by what is touched, and processes that map one file share it. Changes stay in this process:
-	 * what is overwritten is copied by the page, what grows as a whole. What would cost a look at every
-	 * vector is checked when it is needed: a list of an inverted file at its first search, the rest before
-	 * the first change. So a damaged file opens, may give wrong answers or fail with FORMAT, but is safe.
-	 * Looking up the first id of an index with ids of the caller's makes a table of them all. The file may be
-	 * replaced, as kith_index_save does, or appended to; one that is cut off ends the process with SIGBUS. */
+	 * taken up by what is touched, and processes that map one file share it. Changes stay in this
+	 * process: what is overwritten is copied by the page, what grows as a whole. What would cost a look
+	 * at every vector is checked when it is needed: a list of an inverted file at its first search, the
+	 * rest before the first change. So a damaged file opens, may give wrong answers or fail with FORMAT,
+	 * but is safe. Looking up the first id of an index with ids of the caller's makes a table of them
+	 * all. The file may be replaced, as kith_index_save does, or appended to; one that is cut off ends
+	 * the process with SIGBUS. */
 	KITH_MMAP = 2,
 
 	/* Refuse all changes, with INVALID. */
@@ -58,8 +59,8 @@ KITH_API kith_status kith_index_save(const kith_index *index, const char *path);
  *
  * Errors:  NOTFOUND, IO, INVALID (unknown flags), FORMAT (not an index file, cut off, damaged: the message
  *          names the section), UNSUPPORTED (a newer version's file), NOMEM
- * Cost:    one pass over the data; with KITH_MMAP only over what does not grow with the number of vectors. What
- *          was appended is added anew: vectors of an inverted file are assigned, of a graph inserted */
+ * Cost:    one pass over the data; with KITH_MMAP only over what does not grow with the number of vectors.
+ * What was appended is added anew: vectors of an inverted file are assigned, of a graph inserted */
 KITH_API kith_status kith_index_open(kith_index **out, const char *path, int flags);
 
 /* What was odd about the file that an index was opened from, e.g. that an append was not completed, and so is
@@ -86,7 +87,8 @@ KITH_API kith_status kith_index_append(kith_index *index, const char *path);
 typedef int (*kith_write_fn)(void *data, const void *bytes, size_t n);
 typedef int (*kith_read_fn)(void *data, int64_t offset, void *bytes, size_t n);
 
-/* What kith_index_save writes, given to a function of the caller's. Errors: INVALID, IO, UNSUPPORTED, NOMEM. */
+/* What kith_index_save writes, given to a function of the caller's. Errors: INVALID, IO, UNSUPPORTED, NOMEM.
+ */
 KITH_API kith_status kith_index_write(const kith_index *index, kith_write_fn write, void *data);
 
 /* An index out of `size` such bytes, which a function of the caller's reads in any order. flags: of
@@ -96,8 +98,7 @@ KITH_API kith_status kith_index_read(
 
 /* The same to and from memory. *size gets the bytes that there are; with bytes = NULL nothing else happens.
  * The index that is read is independent of the memory. INVALID: capacity is less than *size. */
-KITH_API kith_status kith_index_to_bytes(
-    const kith_index *index, void *bytes, size_t capacity, size_t *size);
+KITH_API kith_status kith_index_to_bytes(const kith_index *index, void *bytes, size_t capacity, size_t *size);
 KITH_API kith_status kith_index_from_bytes(kith_index **out, const void *bytes, size_t size, int flags);
 
 /* Strings of the caller's that are saved with an index: a value for a key, neither of which means anything to

@@ -110,7 +110,8 @@ kith_status index_read(kith_index **out, struct blob_reader *r, struct log_end *
 	if (status == KITH_OK && (r->lazy || r->all > r->source.size))
 		status = read_log(*out, r, end ? end : &at);
 	else if (end)
-		*end = (struct log_end){.size = r->source.size, .identity = r->identity, .at = r->source.size};
+		*end =
+		    (struct log_end){.size = r->source.size, .identity = r->identity, .at = r->source.size};
 	if (status) {
 		structure_free(*out);
 		*out = NULL;
@@ -200,8 +201,10 @@ kith_status kith_index_open(kith_index **out, const char *path, int flags)
 	if (!path)
 		return fail(KITH_INVALID, "path is NULL");
 	if (flags & ~KNOWN)
-		return fail(KITH_INVALID, "flags is %d; it must be 0 or of KITH_VERIFY, KITH_MMAP, "
-		                          "KITH_READONLY, KITH_UPDATE", flags);
+		return fail(KITH_INVALID,
+		    "flags is %d; it must be 0 or of KITH_VERIFY, KITH_MMAP, "
+		    "KITH_READONLY, KITH_UPDATE",
+		    flags);
 	if ((flags & KITH_READONLY) && (flags & KITH_UPDATE))
 		return fail(KITH_INVALID, "flags: KITH_READONLY and KITH_UPDATE exclude each other");
 	struct file_use use = {.map = flags & KITH_MMAP, .lazy = !(flags & KITH_VERIFY)};

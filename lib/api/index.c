@@ -90,6 +90,7 @@ kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, cons
 	if (status || n == 0)
 		return status;
 	struct change change = {.kind = CHANGE_ADD, .type = type, .n = n, .x = x, .ids = ids};
+	change.seed = full.seed;
 	status = change_begin(index, &change);
 	if (status)
 		return status;

@@ -1,9 +1,9 @@
-/* The journal: changes of an index that was opened to be updated, as they were asked for. kith_index_append puts
- * them behind the blob in its file (store/log.c); opening the file makes the same calls again, in the same
- * order, on the same index, and so, everything being deterministic, comes to the same.
+/* The journal: changes of an index that was opened to be updated, as they were asked for. kith_index_append
+ * puts them behind the blob in its file (store/log.c); opening the file makes the same calls again, in the
+ * same order, on the same index, and so, everything being deterministic, comes to the same.
  *
- * A record is 32 bytes, then ids, then vectors of the type in which they came, filled up to 8 bytes. A removal
- * is recorded by the ids that it took, since a filter can be anything.
+ * A record is 32 bytes, then ids, then vectors of the type in which they came, filled up to 8 bytes. A
+ * removal is recorded by the ids that it took, since a filter can be anything.
  */
 #include "lib/api/journal.h"
 
@@ -19,7 +19,8 @@ struct record {
 	uint32_t kind, type;
 	int64_t n;
 	uint32_t listed; /* 1: n ids follow */
-	uint32_t zeros[3];
+	uint32_t zero;
+	uint64_t seed;
 };
 
 _Static_assert(sizeof(struct record) == 32, "no padding");
@@ -67,7 +68,8 @@ kith_status change_begin(kith_index *index, const struct change *change)
 	struct record record = {.kind = change->kind,
 	    .type = (uint32_t)change->type,
 	    .n = change->n,
-	    .listed = change->ids != NULL};
+	    .listed = change->ids != NULL,
+	    .seed = change->seed};
 	size_t x, all, ids = change->ids ? (size_t)change->n * sizeof *change->ids : 0;
 	if (!record_bytes(index, &record, &x, &all) || all > SIZE_MAX / 4 - journal->bytes ||
 	    !buffer_reserve(&journal->ops, journal->bytes + all, 4))
@@ -122,9 +124,11 @@ static kith_status apply(kith_index *index, const struct record *record, const c
 	const int64_t *ids = record->listed ? (const int64_t *)(const void *)body : NULL;
 	const char *x = body + (ids ? (size_t)record->n * sizeof *ids : 0);
 	kith_type type = (kith_type)record->type;
+	kith_add_options options = KITH_ADD_OPTIONS;
+	options.seed = record->seed;
 	switch ((enum change_kind)record->kind) {
 	case CHANGE_ADD:
-		return kith_index_add_as(index, type, record->n, x, ids, NULL);
+		return kith_index_add_as(index, type, record->n, x, ids, &options);
 	case CHANGE_UPDATE:
 		return kith_index_update_as(index, type, record->n, x, ids);
 	case CHANGE_REMOVE:
@@ -140,8 +144,7 @@ static bool record_is_good(const struct record *record)
 	bool ids = record->kind == CHANGE_UPDATE || record->kind == CHANGE_REMOVE;
 	return record->kind >= CHANGE_ADD && record->kind <= CHANGE_TAG && record->n >= 0 &&
 	       record->listed <= 1 && (!ids || record->listed) &&
-	       (record->kind != CHANGE_TAG || !record->listed) && record->type <= KITH_I8 &&
-	       !record->zeros[0] && !record->zeros[1] && !record->zeros[2];
+	       (record->kind != CHANGE_TAG || !record->listed) && record->type <= KITH_I8 && !record->zero;
 }
 
 static kith_status fail_record(const struct blob_reader *r, uint64_t at, const char *why)
@@ -186,7 +189,8 @@ kith_status journal_replay(kith_index *index, struct blob_reader *r, struct log_
 	for (bool found = true; found;) {
 		struct log_frame frame = {0};
 		kith_status status = log_next(&r->source, r->all, end, &frame, &found);
-		for (uint64_t at = frame.offset; status == KITH_OK && found && at < frame.offset + frame.length;)
+		for (uint64_t at = frame.offset;
+		     status == KITH_OK && found && at < frame.offset + frame.length;)
 			status = replay_record(index, r, &at, frame.offset + frame.length);
 		if (status)
 			return status;
@@ -218,8 +222,8 @@ kith_status kith_index_append(kith_index *index, const char *path)
 		return fail(KITH_INVALID, "index was not opened with KITH_UPDATE: its changes are not known");
 	struct journal *journal = index->keep->journal;
 	if (journal->lost)
-		return fail(KITH_INVALID, "index cannot be appended to its file, because %s; save it",
-		    journal->lost);
+		return fail(
+		    KITH_INVALID, "index cannot be appended to its file, because %s; save it", journal->lost);
 	if (journal->bytes == 0)
 		return KITH_OK;
 	const struct place *place = &journal->place;

@@ -20,13 +20,14 @@ struct change {
 	int64_t n;
 	const void *x;      /* [n × dim], NULL: nothing */
 	const int64_t *ids; /* [n], NULL: none */
+	uint64_t seed;      /* of an add's options */
 };
 
 /* Before any change: INVALID if the index is read-only, FORMAT if it is from a file that proves damaged. */
 kith_status change_allowed(kith_index *index);
 
-/* Make room for the record of a change and write it, before the change is made; then say how that went. NOMEM.
- * An index that keeps no journal pays nothing. */
+/* Make room for the record of a change and write it, before the change is made; then say how that went.
+ * NOMEM. An index that keeps no journal pays nothing. */
 kith_status change_begin(kith_index *index, const struct change *change);
 void change_end(kith_index *index, kith_status status);
 

@@ -49,7 +49,8 @@ kith_status kith_index_write(const kith_index *index, kith_write_fn write, void 
 static kith_status check_flags(int flags)
 {
 	if (flags & ~(KITH_VERIFY | KITH_READONLY))
-		return fail(KITH_INVALID, "flags is %d; it must be 0 or of KITH_VERIFY, KITH_READONLY", flags);
+		return fail(
+		    KITH_INVALID, "flags is %d; it must be 0 or of KITH_VERIFY, KITH_READONLY", flags);
 	return KITH_OK;
 }
 
@@ -81,7 +82,8 @@ kith_status kith_index_read(kith_index **out, kith_read_fn read, void *data, int
 		return fail(KITH_INVALID, "out is NULL");
 	*out = NULL;
 	if (!read || size < 0)
-		return fail(KITH_INVALID, "read is %s, size is %lld", read ? "given" : "NULL", (long long)size);
+		return fail(
+		    KITH_INVALID, "read is %s, size is %lld", read ? "given" : "NULL", (long long)size);
 	kith_status status = check_flags(flags);
 	struct blob_source source = {
 	    .read = from_caller, .owner = &caller, .size = (uint64_t)size, .name = "the stream"};

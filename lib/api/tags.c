@@ -1,5 +1,5 @@
-/* Strings that a caller keeps with an index: one text of key, zero, value, zero, … ascending by key, as it is in
- * the file. There are few of them, so each call goes through the text. */
+/* Strings that a caller keeps with an index: one text of key, zero, value, zero, … ascending by key, as it is
+ * in the file. There are few of them, so each call goes through the text. */
 #include "lib/api/tags.h"
 
 #include "lib/api/journal.h"
@@ -37,7 +37,8 @@ static kith_status set(kith_index *index, const char *key, const char *value)
 	size_t key_bytes = strlen(key) + 1, value_bytes = value ? strlen(value) + 1 : 0, old;
 	size_t at = find(keep, key, &old), more = value ? key_bytes + value_bytes : 0;
 	if (more > MOST_BYTES || keep->tag_bytes - old > MOST_BYTES - more)
-		return fail(KITH_INVALID, "value: all keys and values of an index may take %d bytes", MOST_BYTES);
+		return fail(
+		    KITH_INVALID, "value: all keys and values of an index may take %d bytes", MOST_BYTES);
 	if (!buffer_reserve(&keep->tags, keep->tag_bytes - old + more, 1))
 		return fail_nomem("a text", more);
 	char *text = keep->tags.data;

@@ -136,10 +136,8 @@ static kith_status check_table(const struct blob_reader *r, uint64_t table)
 kith_status blob_reader_begin(struct blob_reader *r, struct blob_source source, bool verify)
 {
 	struct blob_trailer trailer;
-	*r = (struct blob_reader){.source = source,
-	    .verify = verify,
-	    .lazy = source.base && source.lazy,
-	    .all = source.size};
+	*r = (struct blob_reader){
+	    .source = source, .verify = verify, .lazy = source.base && source.lazy, .all = source.size};
 	kith_status status = check_header(r);
 	if (status == KITH_OK)
 		status = read_trailer(r, &trailer);

@@ -1,6 +1,6 @@
 /* Blobs on disk: written to a temporary that is renamed when it is whole (vecs_target.c), read with pread, so
- * that a file which shrinks meanwhile gives an error, or mapped. A mapping is private: what is changed in memory
- * goes to copies of pages, and no memory is set aside for them before there are any. */
+ * that a file which shrinks meanwhile gives an error, or mapped. A mapping is private: what is changed in
+ * memory goes to copies of pages, and no memory is set aside for them before there are any. */
 #include "lib/store/file.h"
 
 #include <errno.h>
@@ -80,8 +80,7 @@ static kith_status map_file(struct file_reader *file, size_t bytes)
 {
 	if (bytes == 0)
 		return KITH_OK;
-	void *base =
-	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file->fd, 0);
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file->fd, 0);
 	if (base == MAP_FAILED)
 		return vecs_fail(KITH_IO, file->path, "cannot be mapped: %s", strerror(errno));
 	file->base = base;

@@ -3,8 +3,8 @@
  *   blob | frame | records | mark | frame | records | mark …
  *
  * A frame says how many bytes of records follow it and has their checksum. It is synced before its mark is
- * written, and that is synced before the append counts. So a frame with a good mark was completed, and must be
- * in order; one without it, at the end, was not, and is as if it had never been: whoever appends next
+ * written, and that is synced before the append counts. So a frame with a good mark was completed, and must
+ * be in order; one without it, at the end, was not, and is as if it had never been: whoever appends next
  * overwrites it. Both are bound to the blob by its identity and to their place by their offset, so that
  * nothing left over from elsewhere passes for one.
  */
@@ -53,8 +53,7 @@ struct frame_head log_head(const struct log_end *end, const void *records, size_
 
 struct frame_mark log_mark(const struct frame_head *head)
 {
-	struct frame_mark mark = {
-	    .number = head->number, .offset = head->offset, .frame = head->checksum};
+	struct frame_mark mark = {.number = head->number, .offset = head->offset, .frame = head->checksum};
 	memcpy(mark.magic, mark_magic, sizeof mark_magic);
 	mark.checksum = XXH3_64bits(&mark, offsetof(struct frame_mark, checksum));
 	return mark;
@@ -185,8 +184,9 @@ static kith_status write_bytes(const struct log_file *file, uint64_t offset, con
 
 static kith_status sync_file(const struct log_file *file)
 {
-	return fsync(file->fd) == 0 ? KITH_OK
-	                            : vecs_fail(KITH_IO, file->path, "cannot be written: %s", strerror(errno));
+	return fsync(file->fd) == 0
+	           ? KITH_OK
+	           : vecs_fail(KITH_IO, file->path, "cannot be written: %s", strerror(errno));
 }
 
 static kith_status open_log(struct log_file *file, const char *path, uint64_t *all)
@@ -197,8 +197,8 @@ static kith_status open_log(struct log_file *file, const char *path, uint64_t *a
 		file->fd = open(path, O_RDWR | O_CLOEXEC);
 	while (file->fd < 0 && errno == EINTR);
 	if (file->fd < 0)
-		return vecs_fail(errno == ENOENT ? KITH_NOTFOUND : KITH_IO, path, "cannot be opened: %s",
-		    strerror(errno));
+		return vecs_fail(
+		    errno == ENOENT ? KITH_NOTFOUND : KITH_IO, path, "cannot be opened: %s", strerror(errno));
 	/* Advice among those who append; a file system without locks has to do without. */
 	if (flock(file->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
 		return vecs_fail(KITH_IO, path, "another process is appending to it");
@@ -231,8 +231,8 @@ static kith_status check_end(struct log_file *file, uint64_t all, const struct l
 	struct log_end next = *end;
 	status = log_next(&source, all, &next, &frame, &found);
 	if (status == KITH_OK && found)
-		status = vecs_fail(KITH_INVALID, file->path,
-		    "has been appended to by somebody else; open it again");
+		status = vecs_fail(
+		    KITH_INVALID, file->path, "has been appended to by somebody else; open it again");
 	return status;
 }
 

@@ -41,15 +41,15 @@ struct log_frame {
 	uint64_t offset, length;
 };
 
-/* The next frame of a source of `all` bytes, behind which *end then is; *found says whether there is one. What
- * remains behind the last one is all − end->at bytes of an append that was not completed. Errors: FORMAT (a
- * frame that was completed is damaged), and the source's. */
-kith_status log_next(
-    const struct blob_source *source, uint64_t all, struct log_end *end, struct log_frame *frame, bool *found);
+/* The next frame of a source of `all` bytes, behind which *end then is; *found says whether there is one.
+ * What remains behind the last one is all − end->at bytes of an append that was not completed. Errors: FORMAT
+ * (a frame that was completed is damaged), and the source's. */
+kith_status log_next(const struct blob_source *source, uint64_t all, struct log_end *end,
+    struct log_frame *frame, bool *found);
 
 /* Append a frame to a file that must be as *end says, and move *end behind it. An append that was not
- * completed is cut off first. It is on the disk when the call succeeds; after a failure the file is as good as
- * it was. Errors: NOTFOUND, IO, INVALID (another file, or somebody else has appended to it). */
+ * completed is cut off first. It is on the disk when the call succeeds; after a failure the file is as good
+ * as it was. Errors: NOTFOUND, IO, INVALID (another file, or somebody else has appended to it). */
 kith_status log_append(const char *path, struct log_end *end, const void *records, size_t n);
 
 #endif

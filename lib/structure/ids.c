@@ -221,7 +221,8 @@ void ids_save(const struct ids *ids, struct blob_writer *w)
 		blob_write(w, "IDS1", ids->list.data, (size_t)ids->n * sizeof(int64_t));
 }
 
-/* Fill the table, where there is room, with ids that are listed. NULL, or what is wrong with the one at *bad. */
+/* Fill the table, where there is room, with ids that are listed. NULL, or what is wrong with the one at *bad.
+ */
 static const char *enter_all(struct ids *ids, int64_t n, int64_t *bad)
 {
 	const int64_t *list = (const int64_t *)(const void *)ids->list.data;
@@ -291,8 +292,8 @@ kith_status ids_settle(struct ids *ids)
 	ids->slots = slots;
 	const char *wrong = enter_all(ids, ids->n, &bad);
 	if (wrong)
-		return fail(KITH_FORMAT, "the index file is damaged: section IDS1 %s: %lld", wrong,
-		    (long long)bad);
+		return fail(
+		    KITH_FORMAT, "the index file is damaged: section IDS1 %s: %lld", wrong, (long long)bad);
 	lazy_free(ids->unseen);
 	ids->unseen = NULL;
 	return KITH_OK;

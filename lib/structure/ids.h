@@ -25,9 +25,9 @@ struct ids {
 	struct buffer table; /* uint32_t [slots]: position + 1, 0 empty */
 	uint64_t slots;      /* a power of two, 0: no table */
 
-	/* Not NULL: ids of a mapped file that nobody has looked at. There is no table but the one in here, made
-	 * when an id is first looked for; an id may be out of range, or be there twice, and is then found at one
-	 * of its positions. */
+	/* Not NULL: ids of a mapped file that nobody has looked at. There is no table but the one in here,
+	 * made when an id is first looked for; an id may be out of range, or be there twice, and is then
+	 * found at one of its positions. */
 	struct lazy *unseen;
 };
 
@@ -59,8 +59,8 @@ kith_status ids_prepare_remove(struct ids *ids);
 /* Keep position i where keep bit i is set, in order. */
 void ids_keep(struct ids *ids, const uint64_t *keep);
 
-/* Of ids that nobody has looked at: do it, as everything but finding, asking and saving demands. FORMAT: they are
- * not what ids_load demands; NOMEM. Unchanged on failure. */
+/* Of ids that nobody has looked at: do it, as everything but finding, asking and saving demands. FORMAT: they
+ * are not what ids_load demands; NOMEM. Unchanged on failure. */
 kith_status ids_settle(struct ids *ids);
 
 /* To a file, and n ids back into new ones: FORMAT unless they are distinct, >= 0 and below `next`. */

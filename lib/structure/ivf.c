@@ -188,7 +188,8 @@ static size_t ivf_memory(const kith_index *index)
 	         ((size_t)index->dim * sizeof(float) + sizeof *ivf->lists + sizeof *ivf->start);
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
 		const struct list *list = &ivf->lists[l];
-		bytes += codes_memory(&list->codes) + buffer_memory(&list->slots) + buffer_memory(&list->terms);
+		bytes +=
+		    codes_memory(&list->codes) + buffer_memory(&list->slots) + buffer_memory(&list->terms);
 	}
 	return bytes;
 }

@@ -3,8 +3,8 @@
  * every slot is in just one list is thereby known, too.
  *
  * Of a mapped file, lists are used where they are and unseen until they are needed. A search checks each list
- * that it probes for the first time; reading a vector by its id needs the list of its slot, for which all slots
- * are gone through once; a change needs everything in order first. */
+ * that it probes for the first time; reading a vector by its id needs the list of its slot, for which all
+ * slots are gone through once; a change needs everything in order first. */
 #include "lib/structure/ivf.h"
 
 #include "kernels/kernels.h"
@@ -84,8 +84,8 @@ static kith_status load_sizes(const struct ivf *ivf, int64_t n, int64_t *size, s
 	return status;
 }
 
-/* Note in list_of, of slots not seen yet UINT32_MAX, that the slots of a list are in it. The first slot that there
- * is not, or that is in a list already; −1: none. */
+/* Note in list_of, of slots not seen yet UINT32_MAX, that the slots of a list are in it. The first slot that
+ * there is not, or that is in a list already; −1: none. */
 static int64_t take_slots(const struct ivf *ivf, int64_t number, uint32_t *list_of)
 {
 	const struct list *list = &ivf->lists[number];
@@ -241,8 +241,8 @@ kith_status ivf_check_list(const struct ivf *ivf, int64_t number)
 		if (slots[i] >= ivf->ids.n)
 			return fail_slot(slots[i], number);
 	if (!terms_are_good(ivf, list))
-		return fail(KITH_FORMAT,
-		    "the index file is damaged: section TERM holds a term that is no number");
+		return fail(
+		    KITH_FORMAT, "the index file is damaged: section TERM holds a term that is no number");
 	kith_status status = codes_settle(&list->codes);
 	if (status == KITH_OK)
 		atomic_store_explicit(&ivf->unseen->in_order[number], 1, memory_order_relaxed);

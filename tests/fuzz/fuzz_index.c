@@ -1,7 +1,7 @@
 /* libFuzzer target: index files of any content. Checksums of sections and table are not compared, as if
  * whoever made the file up had put good ones in; those of header, trailer and appended frames are put right
- * first. It is opened twice, read and used in place. What opens is used in every way that reads an index, then
- * changed.
+ * first. It is opened twice, read and used in place. What opens is used in every way that reads an index,
+ * then changed.
  *
  *     clang -fsanitize=fuzzer,address,undefined …
  */

@@ -1,4 +1,5 @@
-/* Makes seeds for the fuzzer of index files: a file of every kind of index, saved, and one with something appended.
+/* Makes seeds for the fuzzer of index files: a file of every kind of index, saved, and one with something
+ * appended.
  *
  *   usage: seeds FOLDER
  */

@@ -78,10 +78,10 @@ void write_file(const char *name, const char *data, size_t n)
 
 /* ---- indexes ---- */
 
-const char *const specs[SPECS] = {"Flat", "SQ8_direct", "SQ8_direct_signed", "SQfp16", "SQbf16", "SQ8",
-    "SQ6", "SQ4", "SQ8_uniform", "PQ4", "PQ2x4", "PQ4x6", "IVF7,Flat", "IVF7,SQ8_direct", "IVF7,SQfp16",
-    "IVF7,SQ8", "IVF7,PQ4", "IVF7,PQ4x4", "PCA4,Flat", "OPQ4_8,IVF7,PQ4x4", "RR8,Flat", "L2norm,Flat",
-    "Pad10,Flat", "IVF7,SQ4,RFlat", "PCA4,IVF3,SQ8,RFlat", "PQ2x4,Refine(SQ8)", "Shards3(IVF3,Flat)"};
+const char *const specs[SPECS] = {"Flat", "SQ8_direct", "SQ8_direct_signed", "SQfp16", "SQbf16", "SQ8", "SQ6",
+    "SQ4", "SQ8_uniform", "PQ4", "PQ2x4", "PQ4x6", "IVF7,Flat", "IVF7,SQ8_direct", "IVF7,SQfp16", "IVF7,SQ8",
+    "IVF7,PQ4", "IVF7,PQ4x4", "PCA4,Flat", "OPQ4_8,IVF7,PQ4x4", "RR8,Flat", "L2norm,Flat", "Pad10,Flat",
+    "IVF7,SQ4,RFlat", "PCA4,IVF3,SQ8,RFlat", "PQ2x4,Refine(SQ8)", "Shards3(IVF3,Flat)"};
 const kith_metric metrics[3] = {KITH_L2, KITH_IP, KITH_COSINE};
 
 /* Small whole numbers, which every codec can keep. */

@@ -8,8 +8,8 @@
 
 enum { DIM = 8, N = 300, NQ = 5, K = 10, SPECS = 27, SMALL = 7 };
 
-extern const char *const specs[SPECS];        /* every structure, codec and wrapper */
-extern const char *const small_specs[SMALL];  /* for what takes long */
+extern const char *const specs[SPECS];       /* every structure, codec and wrapper */
+extern const char *const small_specs[SMALL]; /* for what takes long */
 extern const kith_metric metrics[3];
 
 struct bytes {

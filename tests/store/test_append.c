@@ -1,6 +1,6 @@
-/* Appending to index files: what was appended is there when the file is opened, and is what the index was; what
- * was not completed is not, and is said; nothing else of the file is touched. Processes are killed while they
- * save and append. KITH_TEST_KILLS=200 kills more of them. */
+/* Appending to index files: what was appended is there when the file is opened, and is what the index was;
+ * what was not completed is not, and is said; nothing else of the file is touched. Processes are killed while
+ * they save and append. KITH_TEST_KILLS=200 kills more of them. */
 #include "tests/store/sample.h"
 
 #include <fcntl.h>
@@ -88,7 +88,8 @@ static void change(kith_index *index, int step)
 /* Opening gives what the index is, in every way to open. */
 static void check_file(const kith_index *index, const char *note)
 {
-	static const int flags[] = {0, KITH_MMAP, KITH_MMAP | KITH_VERIFY, KITH_MMAP | KITH_READONLY, KITH_UPDATE};
+	static const int flags[] = {
+	    0, KITH_MMAP, KITH_MMAP | KITH_VERIFY, KITH_MMAP | KITH_READONLY, KITH_UPDATE};
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
 		kith_index *opened = open_file(flags[i]);
 		same(index, opened);
@@ -272,7 +273,8 @@ START_TEST(cut_off)
 }
 END_TEST
 
-/* Every bit of the log: opening fails, or says that something was dropped: never less than it was silently. */
+/* Every bit of the log: opening fails, or says that something was dropped: never less than it was silently.
+ */
 START_TEST(flipped)
 {
 	kith_index *stage[STEPS + 1], *index;

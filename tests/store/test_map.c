@@ -148,7 +148,8 @@ END_TEST
 /* A file replaced or appended to while it is mapped. */
 START_TEST(replaced)
 {
-	kith_index *index = build("Flat", KITH_L2, N, true), *small = build("Flat", KITH_L2, 20, false), *opened;
+	kith_index *index = build("Flat", KITH_L2, N, true), *small = build("Flat", KITH_L2, 20, false),
+	           *opened;
 	OK(kith_index_save(index, path));
 	OK(kith_index_open(&opened, path, KITH_MMAP));
 	OK(kith_index_save(small, path));
@@ -228,8 +229,8 @@ static kith_status open_unseen(kith_index **out, const struct bytes *b, char **b
 	REQUIRE(*base);
 	memcpy(*base, b->data, b->n);
 	struct bytes copy = {*base, b->n};
-	kith_status status = blob_reader_begin(
-	    &r, (struct blob_source){fetch, &copy, b->n, "'memory'", *base, true}, false);
+	kith_status status =
+	    blob_reader_begin(&r, (struct blob_source){fetch, &copy, b->n, "'memory'", *base, true}, false);
 	if (status == KITH_OK)
 		status = index_read(out, &r, NULL);
 	blob_reader_free(&r);
@@ -462,7 +463,8 @@ START_TEST(tags)
 		OK(kith_index_open(&opened, path, i ? KITH_MMAP : 0));
 		OK(kith_index_clone(&copy, opened));
 		kith_index_free(opened);
-		REQUIRE(!strcmp(kith_index_tag(copy, "model"), "e5") && !strcmp(kith_index_tag(copy, "b"), ""));
+		REQUIRE(
+		    !strcmp(kith_index_tag(copy, "model"), "e5") && !strcmp(kith_index_tag(copy, "b"), ""));
 		REQUIRE(!strcmp(kith_index_tag_at(copy, 0), "b") && !strcmp(kith_index_tag_at(copy, 2), "z"));
 		REQUIRE(!kith_index_tag_at(copy, 3) && !kith_index_tag_at(copy, -1));
 		same_bytes(index, copy);
