@@ -6,10 +6,16 @@
 #include "lib/base/status.h"
 #include "lib/structure/keep.h"
 
-/* Around an index that may not be changed, nothing can be: take what tells so, before it is wrapped. */
+/* What wraps an index may change it, past its own keep: so it has to be in order. Around one that may not be
+ * changed, nothing can be: take what tells so, before it is wrapped. */
 static kith_status begin_keep(struct keep **keep, int64_t n, kith_index *const *children)
 {
+	kith_status status = KITH_OK;
 	*keep = NULL;
+	for (int64_t s = 0; status == KITH_OK && s < n; s++)
+		status = structure_settle(children[s]);
+	if (status)
+		return status;
 	for (int64_t s = 0; s < n && !*keep; s++)
 		if (children[s]->keep && children[s]->keep->readonly) {
 			*keep = mem_zalloc(1, sizeof **keep);

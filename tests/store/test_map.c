@@ -145,6 +145,28 @@ START_TEST(readonly)
 }
 END_TEST
 
+/* Mapped, empty, with a list of no ids: it can be wrapped and filled like any other. */
+START_TEST(wrapped)
+{
+	kith_index *index = build("Flat", KITH_L2, 5, false), *opened, *refined;
+	kith_filter *all;
+	float *x = make_data(1, N), dist[1];
+	int64_t ids[3] = {70, 50, 60}, found[1];
+	OK(kith_filter_range(&all, 0, INT64_MAX));
+	OK(kith_index_remove(index, all, NULL));
+	put(index, path);
+	OK(kith_index_open(&opened, path, KITH_MMAP));
+	OK(kith_index_wrap_refine(&refined, opened, "Flat"));
+	OK(kith_index_add(refined, 3, x, ids, NULL));
+	OK(kith_index_search(refined, 1, x + DIM, 1, dist, found, NULL));
+	REQUIRE(found[0] == 50 && dist[0] == 0 && kith_index_has(refined, 60) && !kith_index_has(refined, 2));
+	kith_index_free(refined);
+	kith_index_free(index);
+	kith_filter_free(all);
+	free(x);
+}
+END_TEST
+
 /* A file replaced or appended to while it is mapped. */
 START_TEST(replaced)
 {
@@ -531,6 +553,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, mapped, 0, SPECS);
 	tcase_add_test(t, readonly);
+	tcase_add_test(t, wrapped);
 	tcase_add_test(t, replaced);
 	tcase_add_loop_test(t, untouched, 0, 2);
 	tcase_add_loop_test(t, flipped, 0, SPECS);
