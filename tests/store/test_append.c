@@ -101,11 +101,12 @@ static void check_file(const kith_index *index, const char *note)
 
 START_TEST(appended)
 {
-	for (int way = 0; way < 12; way++) {
+	/* Each takes a dozen syncs. */
+	for (int way = 0; way < 4; way++) {
 		if (!put(specs[_i], metrics[way % 3], way & 1 ? 0 : 129, way & 2))
 			return;
 		struct bytes before = read_file(path), after;
-		kith_index *index = open_file(way & 4 ? KITH_UPDATE : KITH_UPDATE | KITH_MMAP);
+		kith_index *index = open_file(way == 1 || way == 2 ? KITH_UPDATE : KITH_UPDATE | KITH_MMAP);
 		OK(kith_index_append(index, path));
 		REQUIRE(file_size() == before.n);
 		for (int step = 0; step < 3; step++) {
