@@ -223,9 +223,9 @@ const struct command command_info = {
     .operands = "[FILE]",
     .summary = "Show what a vector or index file holds, or what this build offers",
     .notes = "With a vector file: format, size, range, NaN and Inf, mean norm, the first values. It\n"
-             "is read once, in little memory. An index file is opened and verified: what it is, and\n"
-             "what each part of it takes. Without FILE: version, instruction sets, BLAS, threads\n"
-             "and file formats.\n",
+             "is read once, in little memory. An index file is opened and verified: what it is, the\n"
+             "tree of its parts, what each takes, the tags. Without FILE: version, instruction\n"
+             "sets, BLAS, threads and file formats.\n",
     .example = "  kith info base.fvecs\n"
                "  kith info --json\n",
     .options = options,

@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "files.h"
 #include "report.h"
+#include "tree.h"
 
 /* An entry of the table, and the trailer that leads to it. */
 struct section {
@@ -25,6 +26,9 @@ struct trailer {
 	uint64_t table, sections, size;
 	uint64_t others[5];
 };
+
+/* Where the header tells the size, and META the version of kith that wrote the file. */
+enum { SIZE_AT = 16, VERSION_AT = 64 + 24 };
 
 /* What sections are, for those who do not know the format. */
 static const struct {
@@ -40,12 +44,17 @@ static const struct {
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
+enum { NODES = 64 }; /* that are told apart */
+
 struct index_file {
 	const char *path;
 	bool faiss;
 	kith_search_options found; /* FAISS's: what it would search with */
 	kith_index *index;
-	int64_t bytes, part_bytes[PARTS], rest;
+	int64_t bytes, appended, part_bytes[PARTS], rest;
+	char version[40];
+	struct tree_node tree[NODES];
+	int64_t nodes, node_bytes[NODES], node_vectors[NODES];
 };
 
 enum { MAGIC = 8 };
@@ -89,24 +98,58 @@ static int part_of(const char *tag)
 	return -1;
 }
 
+static void count_section(struct index_file *f, FILE *file, const struct section *section)
+{
+	int part = part_of(section->tag);
+	if (section->length > (uint64_t)f->rest)
+		return;
+	if (part >= 0) {
+		f->part_bytes[part] += (int64_t)section->length;
+		f->rest -= (int64_t)section->length;
+	}
+	if (section->node >= NODES)
+		return;
+	f->node_bytes[section->node] += (int64_t)section->length;
+	long here = ftell(file);
+	int64_t n = 0;
+	if (memcmp(section->tag, "NODE", 4) == 0 && fseek(file, (long)section->offset, SEEK_SET) == 0 &&
+	    fread(&n, sizeof n, 1, file) == 1)
+		f->node_vectors[section->node] = n;
+	(void)fseek(file, here, SEEK_SET);
+}
+
 /* Add up the sections. The file was checked when it was opened; should it have changed since, the sums are
  * those of what can be read. */
 static void measure(struct index_file *f, FILE *file)
 {
 	struct trailer trailer;
 	struct section section;
-	if (fseek(file, -(long)sizeof trailer, SEEK_END) != 0 ||
+	int64_t size = 0;
+	if (fseek(file, 0, SEEK_END) != 0)
+		return;
+	f->bytes = f->rest = ftell(file);
+	if (fseek(file, SIZE_AT, SEEK_SET) != 0 || fread(&size, sizeof size, 1, file) != 1 || size < 0 ||
+	    size > f->bytes || fseek(file, VERSION_AT, SEEK_SET) != 0 ||
+	    fread(f->version, sizeof f->version - 1, 1, file) != 1)
+		return;
+	f->appended = size ? f->bytes - size : 0;
+	if (fseek(file, (long)(f->bytes - f->appended) - (long)sizeof trailer, SEEK_SET) != 0 ||
 	    fread(&trailer, sizeof trailer, 1, file) != 1 || trailer.size > INT64_MAX ||
 	    trailer.table > trailer.size || fseek(file, (long)trailer.table, SEEK_SET) != 0)
 		return;
-	f->bytes = f->rest = (int64_t)trailer.size;
-	for (uint64_t i = 0; i < trailer.sections && fread(&section, sizeof section, 1, file) == 1; i++) {
-		int part = part_of(section.tag);
-		if (part < 0 || section.length > (uint64_t)f->rest)
-			continue;
-		f->part_bytes[part] += (int64_t)section.length;
-		f->rest -= (int64_t)section.length;
-	}
+	for (uint64_t i = 0; i < trailer.sections && fread(&section, sizeof section, 1, file) == 1; i++)
+		count_section(f, file, &section);
+	f->nodes = tree_of(kith_index_describe(f->index), f->tree, NODES);
+}
+
+static void print_tree(const struct index_file *f)
+{
+	printf("\n%-40s %12s %16s\n", "structure", "vectors", "bytes");
+	for (int64_t i = 0; i < f->nodes && i < NODES; i++)
+		printf("%*s%-*s %12" PRId64 " %16" PRId64 "\n", 2 * f->tree[i].depth, "",
+		    40 - 2 * f->tree[i].depth, f->tree[i].name, f->node_vectors[i], f->node_bytes[i]);
+	if (f->nodes > NODES)
+		printf("... and %" PRId64 " more\n", f->nodes - NODES);
 }
 
 static void print_text(const struct index_file *f)
@@ -124,6 +167,8 @@ static void print_text(const struct index_file *f)
 	printf("type         %s\n", kith_type_name(kith_index_type(f->index)));
 	printf("trained      %s\n", kith_index_trained(f->index) ? "yes" : "no");
 	printf("size         %sB (%" PRId64 " bytes)\n", size, f->bytes);
+	if (f->appended)
+		printf("appended     %" PRId64 " bytes of them\n", f->appended);
 	printf("memory       %sB\n", memory);
 	if (f->faiss) {
 		if (f->found.nprobe)
@@ -134,6 +179,13 @@ static void print_text(const struct index_file *f)
 			printf("k_factor     %g\n", (double)f->found.k_factor);
 		return;
 	}
+	printf("written by   kith %s\n", f->version);
+	if (*kith_index_note(f->index))
+		printf("note         %s\n", kith_index_note(f->index));
+	const char *key;
+	for (int64_t i = 0; (key = kith_index_tag_at(f->index, i)); i++)
+		printf("tag          %s = %s\n", key, kith_index_tag(f->index, key));
+	print_tree(f);
 	printf("\n%-16s %16s %16s\n", "part", "bytes", "per vector");
 	for (int i = 0; i <= PARTS; i++) {
 		int64_t bytes = i < PARTS ? f->part_bytes[i] : f->rest;
@@ -150,14 +202,28 @@ static int print_object(const struct index_file *f)
 		if (f->part_bytes[i] > 0)
 			json_object_set_new(sizes, parts[i].part, json_integer((json_int_t)f->part_bytes[i]));
 	json_object_set_new(sizes, "the rest", json_integer((json_int_t)f->rest));
+	json_t *nodes = json_array(), *tags = json_object();
+	for (int64_t i = 0; i < f->nodes && i < NODES; i++)
+		json_array_append_new(nodes,
+		    json_pack("{s:i, s:s, s:I, s:I}", "depth", f->tree[i].depth, "what", f->tree[i].name, "n",
+		        (json_int_t)f->node_vectors[i], "bytes", (json_int_t)f->node_bytes[i]));
+	const char *key;
+	for (int64_t i = 0; (key = kith_index_tag_at(f->index, i)); i++)
+		json_object_set_new(tags, key, json_text(kith_index_tag(f->index, key)));
 	if (f->faiss)
 		json_object_clear(sizes);
-	return print_json(json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I, s:o}", "file",
-	    json_text(f->path), "format", f->faiss ? "faiss" : "kith", "index", kith_index_describe(f->index),
-	    "metric", kith_metric_name(kith_index_metric(f->index)), "n",
-	    (json_int_t)kith_index_size(f->index), "dim", (json_int_t)kith_index_dim(f->index), "type",
-	    kith_type_name(kith_index_type(f->index)), "trained", kith_index_trained(f->index), "bytes",
-	    (json_int_t)f->bytes, "memory_bytes", (json_int_t)kith_index_memory(f->index), "parts", sizes));
+	json_t *object = json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I, s:o}", "file",
+	    json_text(f->path), "format", f->faiss ? "faiss" : "kith", "index", kith_index_describe(f->index), "metric",
+	    kith_metric_name(kith_index_metric(f->index)), "n", (json_int_t)kith_index_size(f->index), "dim",
+	    (json_int_t)kith_index_dim(f->index), "type", kith_type_name(kith_index_type(f->index)),
+	    "trained", kith_index_trained(f->index), "bytes", (json_int_t)f->bytes, "memory_bytes",
+	    (json_int_t)kith_index_memory(f->index), "parts", sizes);
+	json_object_set_new(object, "structure", nodes);
+	json_object_set_new(object, "tags", tags);
+	json_object_set_new(object, "appended_bytes", json_integer((json_int_t)f->appended));
+	json_object_set_new(object, "written_by", json_text(f->version));
+	json_object_set_new(object, "note", json_text(kith_index_note(f->index)));
+	return print_json(object);
 }
 
 int info_index(const char *path, bool json)

@@ -6,6 +6,9 @@
 #ifndef KITH_FILE_H
 #define KITH_FILE_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include <kith/index.h>
 #include <kith/status.h>
 
@@ -15,13 +18,32 @@ extern "C" {
 
 /* Flags of kith_index_open. */
 enum {
-	KITH_VERIFY = 1, /* compare all checksums; what is read into memory is always verified */
-	KITH_MMAP = 2    /* use the file where it is instead of reading it: not offered yet */
+	/* With KITH_MMAP: compare all checksums and check all that is checked of a file that is read, which
+	 * is one pass over it. What is read into memory is always verified. */
+	KITH_VERIFY = 1,
+
+	/* Use the file where it is instead of reading it. Opening takes no longer for more vectors, memory is
+	 * taken up by what is touched, and processes that map one file share it. Changes stay in this
+	 * process: what is overwritten is copied by the page, what grows as a whole. What would cost a look
+	 * at every vector is checked when it is needed: a list of an inverted file at its first search, the
+	 * rest before the first change. So a damaged file opens, may give wrong answers or fail with FORMAT,
+	 * but is safe. Looking up the first id of an index with ids of the caller's makes a table of them
+	 * all. The file may be replaced, as kith_index_save does, or appended to; one that is cut off ends
+	 * the process with SIGBUS. */
+	KITH_MMAP = 2,
+
+	/* Refuse all changes, with INVALID. */
+	KITH_READONLY = 4,
+
+	/* Remember what changes, for kith_index_append. */
+	KITH_UPDATE = 8
 };
 
 /* Save an index, trained or not, empty or not. The file appears, complete and synced, when the call
  * succeeds; until then, and after a failure, there is what was there before. A device or a pipe is written
- * directly.
+ * directly. A killed process may leave a file ".kith-….tmp" beside it, which can be deleted.
+ *
+ * Of an index that was opened with KITH_UPDATE, path is from now on the file that kith_index_append goes to.
  *
  * Errors:  INVALID, IO (the message tells what the system said: no space, no permission), UNSUPPORTED (an
  *          index that no factory string describes, such as unlike shards), NOMEM
@@ -29,16 +51,64 @@ enum {
  * Cost:    one pass over the data */
 KITH_API kith_status kith_index_save(const kith_index *index, const char *path);
 
-/* Open a file that kith_index_save wrote, or one of FAISS's (faiss.h): *out is an index like any other,
- * independent of the file, to be freed with kith_index_free. flags: 0, or of those above.
+/* Open a file that kith_index_save wrote, and kith_index_append, if it did, or one of FAISS's (faiss.h): *out
+ * is an index like any other, to be freed with kith_index_free. flags: 0, or of those above.
  *
  * Nothing in the file is believed: it may be damaged or made up by somebody, and gives an error or an index
  * that is safe to use. Memory is allocated only for what the file really holds.
  *
  * Errors:  NOTFOUND, IO, INVALID (unknown flags), FORMAT (not an index file, cut off, damaged: the message
- *          names the section), UNSUPPORTED (a newer version's file; KITH_MMAP), NOMEM
- * Cost:    one pass over the data */
+ *          names the section), UNSUPPORTED (a newer version's file), NOMEM
+ * Cost:    one pass over the data; with KITH_MMAP only over what does not grow with the number of vectors.
+ * What was appended is added anew: vectors of an inverted file are assigned, of a graph inserted */
 KITH_API kith_status kith_index_open(kith_index **out, const char *path, int flags);
+
+/* What was odd about the file that an index was opened from, e.g. that an append was not completed, and so is
+ * not in it; "" if nothing was. Belongs to the index. */
+KITH_API const char *kith_index_note(const kith_index *index);
+
+/* Make what was added, updated, removed or tagged since an index was opened, saved or appended last a part of
+ * its file, without writing the rest of it again.
+ *
+ *   index  opened with KITH_UPDATE
+ *   path   the file that it was opened from, or saved to since
+ *
+ * When the call succeeds the changes are on the disk; if the process or the machine stops before, the file is
+ * what it was, and opens so. Each append makes opening a little slower, until kith_index_save takes it all
+ * together.
+ *
+ * Errors:  INVALID (no KITH_UPDATE; another file, or somebody else has appended to it; something that must be
+ *          saved as a whole, such as training), NOTFOUND, IO (nothing was appended)
+ * Cost:    writing and syncing what changed: a vector as it was given and its id */
+KITH_API kith_status kith_index_append(kith_index *index, const char *path);
+
+/* Where bytes go to, one after another, and come from, n of them from `offset` on. Anything but 0 stops the
+ * call with IO. */
+typedef int (*kith_write_fn)(void *data, const void *bytes, size_t n);
+typedef int (*kith_read_fn)(void *data, int64_t offset, void *bytes, size_t n);
+
+/* What kith_index_save writes, given to a function of the caller's. Errors: INVALID, IO, UNSUPPORTED, NOMEM.
+ */
+KITH_API kith_status kith_index_write(const kith_index *index, kith_write_fn write, void *data);
+
+/* An index out of `size` such bytes, which a function of the caller's reads in any order. flags: of
+ * KITH_VERIFY, KITH_READONLY. Errors: as kith_index_open. */
+KITH_API kith_status kith_index_read(
+    kith_index **out, kith_read_fn read, void *data, int64_t size, int flags);
+
+/* The same to and from memory. *size gets the bytes that there are; with bytes = NULL nothing else happens.
+ * The index that is read is independent of the memory. INVALID: capacity is less than *size. */
+KITH_API kith_status kith_index_to_bytes(const kith_index *index, void *bytes, size_t capacity, size_t *size);
+KITH_API kith_status kith_index_from_bytes(kith_index **out, const void *bytes, size_t size, int flags);
+
+/* Strings of the caller's that are saved with an index: a value for a key, neither of which means anything to
+ * kith. value NULL: forget the key. All of them may take 1 MiB. Errors: INVALID, NOMEM. */
+KITH_API kith_status kith_index_tag_set(kith_index *index, const char *key, const char *value);
+
+/* The value of a key; NULL: none. Key number i, in the order of strcmp; NULL: there are not so many. They
+ * belong to the index and last until the next kith_index_tag_set. */
+KITH_API const char *kith_index_tag(const kith_index *index, const char *key);
+KITH_API const char *kith_index_tag_at(const kith_index *index, int64_t i);
 
 #ifdef __cplusplus
 }

@@ -287,7 +287,7 @@ static void put_hnsw(struct export *e, const kith_index *index)
 		put_nodes(e, index);
 		return;
 	}
-	e->w.status = index->ops->clone(&copy, index);
+	e->w.status = structure_clone(&copy, index);
 	if (e->w.status)
 		return;
 	e->w.status = copy->ops->compact(copy, &options);
@@ -295,7 +295,7 @@ static void put_hnsw(struct export *e, const kith_index *index)
 		refuse(e, "a graph of which vectors were removed");
 	if (e->w.status == KITH_OK)
 		put_nodes(e, copy);
-	copy->ops->free(copy);
+	structure_free(copy);
 }
 
 /* ---- transforms ---- */

@@ -9,15 +9,18 @@
 #include <kith/faiss.h>
 
 #include "lib/api/check.h"
+#include "lib/api/journal.h"
 #include "lib/api/spec.h"
+#include "lib/api/tags.h"
 #include "lib/base/status.h"
 #include "lib/store/faiss.h"
 #include "lib/store/file.h"
-#include "lib/structure/structure.h"
+#include "lib/structure/keep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct meta {
 	uint32_t dim, metric, type;
@@ -37,6 +40,7 @@ void index_write(const kith_index *index, struct blob_writer *w)
 	snprintf(meta.version, sizeof meta.version, "%s", kith_version());
 	snprintf(meta.spec, sizeof meta.spec, "%s", index->spec);
 	blob_write(w, "META", &meta, sizeof meta);
+	tags_save(index, w);
 	structure_save(index, w);
 }
 
@@ -70,21 +74,49 @@ static kith_status make(kith_index **out, const struct meta *meta, struct blob_r
 	return KITH_OK;
 }
 
-kith_status index_read(kith_index **out, struct blob_reader *r)
+/* The blob alone. */
+static kith_status read_blob(kith_index **out, struct blob_reader *r)
 {
 	struct meta meta;
-	*out = NULL;
 	kith_status status = blob_read(r, "META", &meta, sizeof meta);
 	if (status == KITH_OK)
 		status = make(out, &meta, r);
 	if (status == KITH_OK)
+		status = tags_load(*out, r);
+	if (status == KITH_OK)
 		status = structure_load(*out, r);
 	if (status == KITH_OK && (*out)->ops->size(*out) != meta.n)
 		status = blob_fail(r, "META", "tells another number of vectors than there are");
-	if (status == KITH_OK)
-		status = blob_reader_end(r);
+	return status ? status : blob_reader_end(r);
+}
+
+/* What follows it. */
+static kith_status read_log(kith_index *index, struct blob_reader *r, struct log_end *end)
+{
+	struct keep *keep = keep_of(index);
+	if (!keep)
+		return KITH_NOMEM;
+	keep->unsettled = r->lazy;
+	kith_status status = journal_replay(index, r, end);
+	if (status == KITH_OK && r->all > end->at)
+		snprintf(keep->note, sizeof keep->note,
+		    "an append that was not completed was dropped: %llu bytes from byte %llu on",
+		    (unsigned long long)(r->all - end->at), (unsigned long long)end->at);
+	return status;
+}
+
+kith_status index_read(kith_index **out, struct blob_reader *r, struct log_end *end)
+{
+	struct log_end at;
+	*out = NULL;
+	kith_status status = read_blob(out, r);
+	if (status == KITH_OK && (r->lazy || r->all > r->source.size))
+		status = read_log(*out, r, end ? end : &at);
+	else if (end)
+		*end =
+		    (struct log_end){.size = r->source.size, .identity = r->identity, .at = r->source.size};
 	if (status) {
-		kith_index_free(*out);
+		structure_free(*out);
 		*out = NULL;
 	}
 	return status;
@@ -103,38 +135,107 @@ static kith_status check_spec(const kith_index *index)
 	return status;
 }
 
-kith_status kith_index_save(const kith_index *index, const char *path)
+kith_status index_measure(const kith_index *index, uint64_t *size)
 {
-	if (!index || !path)
-		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
-	struct file_writer file;
+	struct blob_writer w;
 	kith_status status = check_spec(index);
 	if (status == KITH_OK)
-		status = file_create(&file, path);
+		status = blob_writer_begin(&w, (struct blob_sink){0}, 0);
+	if (status)
+		return status;
+	index_write(index, &w);
+	status = blob_finish(&w);
+	*size = w.offset;
+	blob_writer_free(&w);
+	return status;
+}
+
+kith_status kith_index_save(const kith_index *index, const char *path)
+{
+	struct file_writer file;
+	uint64_t size = 0;
+	if (!index || !path)
+		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
+	kith_status status = index_measure(index, &size);
+	if (status == KITH_OK)
+		status = file_create(&file, path, size);
 	if (status)
 		return status;
 	index_write(index, &file.blob);
-	return file_finish(&file);
+	bool lasts = file.target.temp != NULL; /* not a pipe */
+	status = file_finish(&file);
+	if (status == KITH_OK && lasts)
+		journal_saved(index, size, file.blob.identity);
+	return status;
+}
+
+/* What flags add to an index that has been read. The mapping is its own from now on. */
+static kith_status finish_open(
+    kith_index *index, struct file_reader *file, const struct log_end *end, int flags)
+{
+	const struct place place = {end->size, end->identity, end->at, end->frames};
+	kith_status status = KITH_OK;
+	if (!file->base && !(flags & (KITH_READONLY | KITH_UPDATE)))
+		return KITH_OK;
+	struct keep *keep = keep_of(index);
+	if (!keep)
+		return KITH_NOMEM;
+	if (flags & KITH_UPDATE)
+		status = keep_journal(keep, &place);
+	keep->readonly = flags & KITH_READONLY;
+	if (status == KITH_OK && file->base) {
+		if (keep->readonly)
+			mprotect(file->base, file->bytes, PROT_READ);
+		keep->map = file->base;
+		keep->map_bytes = file->bytes;
+		file->base = NULL;
+	}
+	return status;
+}
+
+static kith_status open_faiss(kith_index **out, const char *path, int flags)
+{
+	if (flags & ~KITH_VERIFY)
+		return fail(KITH_UNSUPPORTED,
+		    "flags: '%s' is a file of FAISS's, which can only be read; save it as kith's own", path);
+	return kith_index_import_faiss(out, path, NULL);
 }
 
 kith_status kith_index_open(kith_index **out, const char *path, int flags)
 {
+	enum { KNOWN = KITH_VERIFY | KITH_MMAP | KITH_READONLY | KITH_UPDATE };
+	struct file_reader file;
+	struct log_end end;
 	if (!out)
 		return fail(KITH_INVALID, "out is NULL");
 	*out = NULL;
 	if (!path)
 		return fail(KITH_INVALID, "path is NULL");
-	if (flags & ~(KITH_VERIFY | KITH_MMAP))
-		return fail(KITH_INVALID, "flags is %d; it must be 0 or of KITH_VERIFY, KITH_MMAP", flags);
-	if (flags & KITH_MMAP)
-		return fail(KITH_UNSUPPORTED, "flags: KITH_MMAP is not offered yet; open without it");
+	if (flags & ~KNOWN)
+		return fail(KITH_INVALID,
+		    "flags is %d; it must be 0 or of KITH_VERIFY, KITH_MMAP, "
+		    "KITH_READONLY, KITH_UPDATE",
+		    flags);
+	if ((flags & KITH_READONLY) && (flags & KITH_UPDATE))
+		return fail(KITH_INVALID, "flags: KITH_READONLY and KITH_UPDATE exclude each other");
 	if (faiss_is_file(path))
-		return kith_index_import_faiss(out, path, NULL);
-	struct file_reader file;
-	kith_status status = file_open(&file, path, true);
+		return open_faiss(out, path, flags);
+	struct file_use use = {.map = flags & KITH_MMAP, .lazy = !(flags & KITH_VERIFY)};
+	kith_status status = file_open(&file, path, use);
 	if (status)
 		return status;
-	status = index_read(out, &file.blob);
+	status = index_read(out, &file.blob, &end);
+	if (status == KITH_OK)
+		status = finish_open(*out, &file, &end, flags);
+	if (status) {
+		structure_free(*out);
+		*out = NULL;
+	}
 	file_close(&file);
 	return status;
+}
+
+const char *kith_index_note(const kith_index *index)
+{
+	return index && index->keep ? index->keep->note : "";
 }

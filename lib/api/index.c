@@ -3,8 +3,10 @@
 #include <kith/index.h>
 
 #include "lib/api/check.h"
+#include "lib/api/journal.h"
 #include "lib/api/monitor.h"
 #include "lib/api/spec.h"
+#include "lib/api/tags.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/search/sink.h"
@@ -34,13 +36,21 @@ kith_status kith_index_clone(kith_index **out, const kith_index *index)
 	*out = NULL;
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
-	return index->ops->clone(out, index);
+	kith_status status = structure_clone(out, index);
+	if (status == KITH_OK)
+		status = structure_settle(*out);
+	if (status == KITH_OK)
+		status = tags_copy(*out, index);
+	if (status) {
+		structure_free(*out);
+		*out = NULL;
+	}
+	return status;
 }
 
 void kith_index_free(kith_index *index)
 {
-	if (index)
-		index->ops->free(index);
+	structure_free(index);
 }
 
 kith_status kith_index_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
@@ -53,7 +63,14 @@ kith_status kith_index_train(kith_index *index, int64_t n, const float *x, const
 		status = check_vectors("x", n, index->dim, KITH_F32, x);
 	if (status == KITH_OK)
 		status = index->ops->check(index, KITH_F32, n, x);
-	return status ? status : index->ops->train(index, n, x, &full);
+	if (status == KITH_OK)
+		status = change_allowed(index);
+	if (status)
+		return status;
+	status = index->ops->train(index, n, x, &full);
+	if (status == KITH_OK)
+		change_untold(index, "it was trained anew");
+	return status;
 }
 
 kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
@@ -72,9 +89,18 @@ kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, cons
 		    fail(KITH_UNTRAINED, "index '%s' must be trained before vectors are added", index->spec);
 	if (status == KITH_OK)
 		status = index->ops->check(index, type, n, x);
+	if (status == KITH_OK)
+		status = change_allowed(index);
 	if (status || n == 0)
 		return status;
-	return index->ops->add(index, type, n, x, ids, &full);
+	struct change change = {.kind = CHANGE_ADD, .type = type, .n = n, .x = x, .ids = ids};
+	change.seed = full.seed;
+	status = change_begin(index, &change);
+	if (status)
+		return status;
+	status = index->ops->add(index, type, n, x, ids, &full);
+	change_end(index, status);
+	return status;
 }
 
 kith_status kith_index_add(
@@ -106,15 +132,61 @@ kith_status kith_index_update_as(
 	if (status == KITH_OK)
 		status = index->ops->check(index, type, n, x);
 	if (status == KITH_OK)
+		status = change_allowed(index);
+	if (status == KITH_OK)
 		status = check_present(index, n, ids);
 	if (status || n == 0)
 		return status;
-	return index->ops->update(index, type, n, x, ids);
+	struct change change = {.kind = CHANGE_UPDATE, .type = type, .n = n, .x = x, .ids = ids};
+	status = change_begin(index, &change);
+	if (status)
+		return status;
+	status = index->ops->update(index, type, n, x, ids);
+	change_end(index, status);
+	return status;
 }
 
 kith_status kith_index_update(kith_index *index, int64_t n, const float *x, const int64_t *ids)
 {
 	return kith_index_update_as(index, KITH_F32, n, x, ids);
+}
+
+/* The ids that pass: int64_t [*n]. */
+static kith_status passing_ids(
+    const kith_index *index, const kith_filter *which, int64_t *n, struct buffer *ids)
+{
+	for (int64_t i = 0; i < index->ops->size(index); i++) {
+		int64_t id = index->ops->id_at(index, i);
+		if (!kith_filter_test(which, id))
+			continue;
+		if (!buffer_reserve(ids, (size_t)(*n + 1) * sizeof id, 8))
+			return fail_nomem("ids", (size_t)(*n + 1) * sizeof id);
+		((int64_t *)(void *)ids->data)[(*n)++] = id;
+	}
+	return KITH_OK;
+}
+
+/* A removal that is recorded: by the ids that it takes, since a filter can be anything. */
+static kith_status remove_told(kith_index *index, const kith_filter *which, int64_t *removed)
+{
+	struct buffer ids = {0};
+	kith_filter *taken = NULL;
+	int64_t n = 0;
+	kith_status status = passing_ids(index, which, &n, &ids);
+	const int64_t *list = (const int64_t *)(const void *)ids.data;
+	if (status == KITH_OK && n > 0)
+		status = kith_filter_ids(&taken, n, list);
+	if (status == KITH_OK && n > 0) {
+		struct change change = {.kind = CHANGE_REMOVE, .n = n, .ids = list};
+		status = change_begin(index, &change);
+		if (status == KITH_OK) {
+			status = index->ops->remove(index, taken, removed);
+			change_end(index, status);
+		}
+	}
+	kith_filter_free(taken);
+	buffer_free(&ids);
+	return status;
 }
 
 kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64_t *removed)
@@ -126,7 +198,11 @@ kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64
 		return fail(KITH_INVALID, "index is NULL");
 	if (!which)
 		return fail(KITH_INVALID, "which is NULL; to remove everything use the range 0 … INT64_MAX");
-	kith_status status = index->ops->remove(index, which, &count);
+	kith_status status = change_allowed(index);
+	if (status == KITH_OK && changes_are_kept(index))
+		status = remove_told(index, which, &count);
+	else if (status == KITH_OK)
+		status = index->ops->remove(index, which, &count);
 	if (removed)
 		*removed = count;
 	return status;
@@ -138,9 +214,14 @@ kith_status kith_index_compact(kith_index *index, const kith_add_options *option
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
 	kith_status status = check_add_options(options, &full);
+	if (status == KITH_OK)
+		status = change_allowed(index);
 	if (status || !index->ops->compact)
 		return status;
-	return index->ops->compact(index, &full);
+	status = index->ops->compact(index, &full);
+	if (status == KITH_OK)
+		change_untold(index, "it was compacted");
+	return status;
 }
 
 kith_status kith_index_reserve(kith_index *index, int64_t n)
@@ -149,7 +230,8 @@ kith_status kith_index_reserve(kith_index *index, int64_t n)
 		return fail(KITH_INVALID, "index is NULL");
 	if (n < 0)
 		return fail(KITH_INVALID, "n is %lld; it cannot be negative", (long long)n);
-	return index->ops->reserve(index, n);
+	kith_status status = change_allowed(index);
+	return status ? status : index->ops->reserve(index, n);
 }
 
 /* The ids of an index, each plus shift; NULL on failure. */
@@ -184,8 +266,16 @@ kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift)
 	kith_status status;
 	int64_t *ids = shifted_ids(from, shift, &status);
 	if (status == KITH_OK)
+		status = change_allowed(into);
+	if (status == KITH_OK)
+		status = change_allowed(from);
+	if (status == KITH_OK)
 		status = structure_merge(into, from, ids);
 	mem_free(ids);
+	if (status == KITH_OK) {
+		change_untold(into, "another was merged into it");
+		change_untold(from, "it was merged into another");
+	}
 	return status;
 }
 

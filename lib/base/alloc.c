@@ -122,7 +122,7 @@ static bool is_mapped(size_t capacity)
 static char *remap(struct buffer *b, size_t want)
 {
 	char *p;
-	if (is_mapped(b->capacity)) {
+	if (!b->borrowed && is_mapped(b->capacity)) {
 		p = mremap(b->data, b->capacity, want, MREMAP_MAYMOVE);
 		return p == MAP_FAILED ? NULL : p;
 	}
@@ -131,7 +131,8 @@ static char *remap(struct buffer *b, size_t want)
 		return NULL;
 	if (b->capacity)
 		memcpy(p, b->data, b->capacity);
-	free(b->data);
+	if (!b->borrowed)
+		free(b->data);
 	return p;
 }
 #else
@@ -175,15 +176,14 @@ bool buffer_reserve(struct buffer *b, size_t bytes, int spare)
 		p = aligned_alloc(ALIGN, want);
 		if (p && b->capacity)
 			memcpy(p, b->data, b->capacity);
-		if (p)
+		if (p && !b->borrowed)
 			free(b->data);
 	}
 	if (!p)
 		return false;
-	if (!b->data)
+	if (!b->data || b->borrowed)
 		atomic_fetch_add(&live, 1);
-	b->data = p;
-	b->capacity = want;
+	*b = (struct buffer){.data = p, .capacity = want};
 	return true;
 }
 
@@ -192,7 +192,7 @@ void buffer_trim(struct buffer *b, size_t bytes)
 #if defined(__linux__)
 	/* A mapping stays one: it is freed as what its capacity says. */
 	size_t want = round_up(bytes > BUFFER_MAP ? bytes : BUFFER_MAP, 4096);
-	if (!is_mapped(b->capacity) || want >= b->capacity)
+	if (b->borrowed || !is_mapped(b->capacity) || want >= b->capacity)
 		return;
 	void *p = mremap(b->data, b->capacity, want, 0);
 	if (p != MAP_FAILED)
@@ -203,10 +203,19 @@ void buffer_trim(struct buffer *b, size_t bytes)
 #endif
 }
 
+void buffer_borrow(struct buffer *b, char *data, size_t bytes)
+{
+	*b = (struct buffer){.data = data, .capacity = bytes, .borrowed = bytes > 0};
+	if (bytes == 0)
+		b->data = NULL;
+}
+
 void buffer_free(struct buffer *b)
 {
-	if (!b->data)
+	if (!b->data || b->borrowed) {
+		*b = (struct buffer){0};
 		return;
+	}
 	atomic_fetch_sub(&live, 1);
 #if defined(__linux__)
 	if (is_mapped(b->capacity))

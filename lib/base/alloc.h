@@ -21,10 +21,14 @@ void mem_free(void *p);
 char *mem_strdup(const char *s);
 
 /* A growing array of bytes, 64-byte aligned. Big ones live in their own mapping, which the system can
- * move without copying: growing a gigabyte costs no second gigabyte. Zero-initialise to begin. */
+ * move without copying: growing a gigabyte costs no second gigabyte. Zero-initialise to begin.
+ *
+ * A borrowed one is part of a file that somebody else has mapped, privately: what is written there goes to
+ * copies of its pages. It is as aligned as the file has it, and becomes an own one when it grows. */
 struct buffer {
 	char *data;
 	size_t capacity; /* bytes */
+	bool borrowed;
 };
 
 /* Make room for `bytes` bytes, growing by at least `spare` eighths of the present capacity (0: by no more
@@ -34,6 +38,15 @@ void buffer_free(struct buffer *b);
 
 /* Give back what is not needed for `bytes` bytes, where that is more than a page. Cannot fail. */
 void buffer_trim(struct buffer *b, size_t bytes);
+
+/* Let an empty buffer be `bytes` bytes of somebody else's, who outlives it. */
+void buffer_borrow(struct buffer *b, char *data, size_t bytes);
+
+/* Bytes that it has allocated. */
+static inline size_t buffer_memory(const struct buffer *b)
+{
+	return b->borrowed ? 0 : b->capacity;
+}
 
 /* Testing: make the n-th allocation from now (1 = the next) fail, and all after it if `sticky`;
  * 0: none. Counts allocations of all threads. */

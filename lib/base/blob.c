@@ -2,7 +2,8 @@
  *
  *   header | section | … | section | table of sections | trailer
  *
- * The table comes last, so that a blob can be written front to back without knowing sizes beforehand. Every
+ * The table comes last, so that a blob can be written front to back without knowing the sizes of sections
+ * beforehand. The header tells the size of the whole if it was counted before, by writing to nowhere. Every
  * byte counts: sections, table, header and trailer have checksums, what lies between them is zero.
  */
 #include "lib/base/blob_parts.h"
@@ -21,15 +22,19 @@ void *blob_hash_new(void)
 	return mem_alloc(1, sizeof(XXH3_state_t));
 }
 
-kith_status blob_writer_begin(struct blob_writer *w, struct blob_sink sink)
+kith_status blob_writer_begin(struct blob_writer *w, struct blob_sink sink, uint64_t size)
 {
-	*w = (struct blob_writer){.sink = sink};
+	*w = (struct blob_writer){.sink = sink, .size = size};
+	if (!sink.write) {
+		w->offset = sizeof(struct blob_header);
+		return KITH_OK;
+	}
 	w->pending = mem_alloc(PENDING, 1);
 	w->hash = blob_hash_new();
 	if (!w->pending || !w->hash)
 		return w->status = fail_nomem("writing", PENDING);
 	struct blob_header header = {
-	    .endian = BLOB_ENDIAN, .major_version = BLOB_MAJOR, .minor_version = BLOB_MINOR};
+	    .endian = BLOB_ENDIAN, .major_version = BLOB_MAJOR, .minor_version = BLOB_MINOR, .size = size};
 	memcpy(header.magic, blob_magic, sizeof header.magic);
 	header.checksum = XXH3_64bits(&header, offsetof(struct blob_header, checksum));
 	blob_put(w, &header, sizeof header);
@@ -54,9 +59,11 @@ void blob_put(struct blob_writer *w, const void *bytes, size_t n)
 {
 	if (w->status || n == 0)
 		return;
+	w->offset += n;
+	if (!w->sink.write)
+		return;
 	if (w->inside)
 		XXH3_64bits_update(w->hash, bytes, n);
-	w->offset += n;
 	if (n > PENDING - w->pending_bytes)
 		flush(w);
 	if (n >= PENDING) {
@@ -85,7 +92,7 @@ static struct blob_entry *table_of(const struct blob_writer *w)
 /* End the section, if there is one, and move on to where the next may begin. */
 static void end_section(struct blob_writer *w)
 {
-	if (w->inside && !w->status) {
+	if (w->inside && !w->status && w->sink.write) {
 		struct blob_entry *entry = &table_of(w)[w->sections - 1];
 		entry->length = w->offset - entry->offset;
 		entry->checksum = XXH3_64bits_digest(w->hash);
@@ -97,6 +104,11 @@ static void end_section(struct blob_writer *w)
 void blob_section(struct blob_writer *w, const char *tag)
 {
 	end_section(w);
+	if (!w->sink.write) {
+		w->sections++;
+		w->inside = true;
+		return;
+	}
 	size_t bytes = (w->sections + 1) * sizeof(struct blob_entry);
 	if (!w->status && !buffer_reserve(&w->table, bytes, 8))
 		w->status = fail_nomem("the table of sections", bytes);
@@ -122,6 +134,10 @@ kith_status blob_finish(struct blob_writer *w)
 {
 	end_section(w);
 	size_t bytes = w->sections * sizeof(struct blob_entry);
+	if (!w->sink.write) {
+		w->offset += bytes + sizeof(struct blob_trailer);
+		return w->status;
+	}
 	struct blob_trailer trailer = {.table = w->offset,
 	    .sections = w->sections,
 	    .size = w->offset + bytes + sizeof trailer,
@@ -131,5 +147,9 @@ kith_status blob_finish(struct blob_writer *w)
 	blob_put(w, w->table.data, bytes);
 	blob_put(w, &trailer, sizeof trailer);
 	flush(w);
+	w->identity = trailer.checksum;
+	if (!w->status && w->size && w->size != trailer.size)
+		w->status = fail(KITH_INTERNAL, "an index of %llu bytes was to take %llu",
+		    (unsigned long long)trailer.size, (unsigned long long)w->size);
 	return w->status;
 }

@@ -30,7 +30,9 @@ struct blob_writer {
 	kith_status status; /* of the first failure; nothing is written after it */
 	uint32_t node;      /* whose sections are being written */
 
-	struct blob_sink sink;
+	struct blob_sink sink; /* without `write`: bytes are only counted */
+	uint64_t size;         /* of the whole blob, if that was known beforehand */
+	uint64_t identity;     /* after blob_finish: a checksum of everything */
 	uint32_t nodes;
 	uint64_t offset;     /* bytes written and buffered */
 	bool inside;         /* a section was begun */
@@ -41,8 +43,10 @@ struct blob_writer {
 	void *hash; /* of the section so far */
 };
 
-/* Begin; blob_writer_free must follow, also after a failure. */
-kith_status blob_writer_begin(struct blob_writer *w, struct blob_sink sink);
+/* Begin; blob_writer_free must follow, also after a failure. size: of the whole blob, which its header then
+ * tells, so that something may follow it; 0: not known. A sink of zeros finds it out: what is put is counted
+ * and not looked at, and `offset` is the size after blob_finish. */
+kith_status blob_writer_begin(struct blob_writer *w, struct blob_sink sink, uint64_t size);
 void blob_writer_free(struct blob_writer *w);
 
 /* Begin section `tag` of the present node; what is put goes there until the next one begins. */
@@ -63,6 +67,8 @@ struct blob_source {
 	void *owner;
 	uint64_t size;
 	const char *name; /* that messages begin with: "'demo.kith'" */
+	char *base;       /* all of it in memory, for as long as what is read lives; NULL: it is not */
+	bool lazy;        /* with base: sections that are taken are not looked at */
 };
 
 struct blob_entry;
@@ -70,8 +76,12 @@ struct blob_entry;
 struct blob_reader {
 	uint32_t node; /* whose sections are being read */
 
-	struct blob_source source;
-	bool verify; /* checksums */
+	struct blob_source source; /* its size becomes that of the blob */
+	bool verify;               /* checksums */
+	bool lazy; /* used in place, unseen: what costs a look at every vector has to wait until it is needed
+	            */
+	uint64_t all; /* of the source: the blob and what follows it */
+	uint64_t identity;
 	uint32_t nodes;
 	struct blob_entry *table;
 	size_t sections;
@@ -79,6 +89,7 @@ struct blob_reader {
 	uint64_t at, end;       /* of it: what comes next, the end */
 	char *ahead;            /* bytes at … at + ahead_bytes − 1 begin at ahead + ahead_at */
 	size_t ahead_at, ahead_bytes;
+	bool unseen; /* some of the section was taken without a look */
 	void *hash;
 };
 
@@ -90,6 +101,9 @@ void blob_reader_free(struct blob_reader *r);
 /* Is there such a section of this node? */
 bool blob_has(const struct blob_reader *r, const char *tag);
 
+/* Its bytes; 0 if it is not there. */
+uint64_t blob_length(const struct blob_reader *r, const char *tag);
+
 /* FORMAT unless it is there and has exactly so many bytes: to be asked before memory is allocated. */
 kith_status blob_expect(struct blob_reader *r, const char *tag, size_t bytes);
 
@@ -97,6 +111,10 @@ kith_status blob_expect(struct blob_reader *r, const char *tag, size_t bytes);
 kith_status blob_open(struct blob_reader *r, const char *tag, size_t bytes);
 kith_status blob_get(struct blob_reader *r, void *out, size_t n);
 kith_status blob_close(struct blob_reader *r);
+
+/* The next n bytes of the section into an empty buffer, in place where that is possible. Of one section
+ * either all is taken or all is got. */
+kith_status blob_take(struct blob_reader *r, struct buffer *b, size_t n);
 
 /* A section in one call. */
 kith_status blob_read(struct blob_reader *r, const char *tag, void *out, size_t bytes);

@@ -17,7 +17,8 @@ struct blob_header {
 	char magic[8];
 	uint32_t endian;
 	uint16_t major_version, minor_version;
-	char zeros[40];
+	uint64_t size; /* of the blob; 0: it ends where the source ends */
+	char zeros[32];
 	uint64_t checksum; /* of what is before it */
 };
 

@@ -14,6 +14,9 @@
 /* Bytes that are read ahead within a section. */
 enum { AHEAD = 1 << 16 };
 
+/* Bytes that are read before they are hashed: they are still in the cache then. */
+enum { PIECE = 1 << 18 };
+
 static kith_status fail_blob(const struct blob_reader *r, kith_status status, const char *text)
 {
 	return fail(status, "%s: %s", r->source.name, text);
@@ -43,7 +46,8 @@ static kith_status read_at(const struct blob_reader *r, uint64_t offset, void *o
 static kith_status check_header(struct blob_reader *r)
 {
 	struct blob_header header;
-	if (r->source.size < sizeof header + sizeof(struct blob_trailer))
+	const uint64_t least = sizeof header + sizeof(struct blob_trailer);
+	if (r->source.size < least)
 		return fail_blob(r, KITH_FORMAT, "is too short for a kith index; was it cut off?");
 	kith_status status = read_at(r, 0, &header, sizeof header);
 	if (status)
@@ -59,6 +63,10 @@ static kith_status check_header(struct blob_reader *r)
 	if (header.endian != BLOB_ENDIAN || header.major_version != BLOB_MAJOR ||
 	    header.checksum != XXH3_64bits(&header, offsetof(struct blob_header, checksum)))
 		return fail_blob(r, KITH_FORMAT, "its header is damaged");
+	if (header.size > r->source.size || (header.size && header.size < least))
+		return fail_blob(r, KITH_FORMAT, "is shorter than it was; was it cut off?");
+	if (header.size)
+		r->source.size = header.size;
 	return KITH_OK;
 }
 
@@ -117,7 +125,7 @@ static kith_status check_table(const struct blob_reader *r, uint64_t table)
 			    KITH_FORMAT, "%s: section %zu does not lie where it should", r->source.name, i);
 		at += entry->length + gap;
 		kith_status status = check_name(r, i);
-		if (status == KITH_OK && r->verify)
+		if (status == KITH_OK && r->verify && !r->lazy)
 			status = check_gap(r, at - gap, gap);
 		if (status)
 			return status;
@@ -128,7 +136,8 @@ static kith_status check_table(const struct blob_reader *r, uint64_t table)
 kith_status blob_reader_begin(struct blob_reader *r, struct blob_source source, bool verify)
 {
 	struct blob_trailer trailer;
-	*r = (struct blob_reader){.source = source, .verify = verify};
+	*r = (struct blob_reader){
+	    .source = source, .verify = verify, .lazy = source.base && source.lazy, .all = source.size};
 	kith_status status = check_header(r);
 	if (status == KITH_OK)
 		status = read_trailer(r, &trailer);
@@ -143,6 +152,7 @@ kith_status blob_reader_begin(struct blob_reader *r, struct blob_source source, 
 	if (!r->table || !r->ahead || !r->hash)
 		return fail_nomem("reading", bytes + AHEAD);
 	r->sections = (size_t)trailer.sections;
+	r->identity = trailer.checksum;
 	status = read_at(r, trailer.table, r->table, bytes);
 	if (status)
 		return status;
@@ -173,6 +183,12 @@ bool blob_has(const struct blob_reader *r, const char *tag)
 	return find(r, tag) != NULL;
 }
 
+uint64_t blob_length(const struct blob_reader *r, const char *tag)
+{
+	const struct blob_entry *entry = find(r, tag);
+	return entry ? entry->length : 0;
+}
+
 kith_status blob_expect(struct blob_reader *r, const char *tag, size_t bytes)
 {
 	const struct blob_entry *entry = find(r, tag);
@@ -193,6 +209,7 @@ kith_status blob_open(struct blob_reader *r, const char *tag, size_t bytes)
 	r->at = r->now->offset;
 	r->end = r->at + r->now->length;
 	r->ahead_bytes = 0;
+	r->unseen = false;
 	XXH3_64bits_reset(r->hash);
 	return KITH_OK;
 }
@@ -226,13 +243,30 @@ kith_status blob_get(struct blob_reader *r, void *out, size_t n)
 		return blob_fail(r, r->now->tag, "is shorter than what it should hold");
 	size_t buffered = n >= AHEAD ? r->ahead_bytes : n;
 	kith_status status = get_buffered(r, out, buffered);
-	if (status == KITH_OK && n > buffered) {
-		status = read_at(r, r->at, (char *)out + buffered, n - buffered);
-		r->at += n - buffered;
+	if (status == KITH_OK && r->verify && buffered > 0)
+		XXH3_64bits_update(r->hash, out, buffered);
+	for (size_t done = buffered, part; status == KITH_OK && done < n; done += part) {
+		part = n - done < PIECE ? n - done : PIECE;
+		status = read_at(r, r->at, (char *)out + done, part);
+		if (status == KITH_OK && r->verify)
+			XXH3_64bits_update(r->hash, (char *)out + done, part);
+		r->at += part;
 	}
-	if (status == KITH_OK && r->verify && n > 0)
-		XXH3_64bits_update(r->hash, out, n);
 	return status;
+}
+
+kith_status blob_take(struct blob_reader *r, struct buffer *b, size_t n)
+{
+	if (n > r->end - r->at)
+		return blob_fail(r, r->now->tag, "is shorter than what it should hold");
+	if (!r->source.base)
+		return buffer_reserve(b, n, 0) ? blob_get(r, b->data, n) : fail_nomem("a section", n);
+	buffer_borrow(b, r->source.base + r->at, n);
+	r->at += n;
+	r->unseen |= r->lazy;
+	if (r->verify && !r->lazy && n > 0)
+		XXH3_64bits_update(r->hash, b->data, n);
+	return KITH_OK;
 }
 
 kith_status blob_close(struct blob_reader *r)
@@ -240,7 +274,7 @@ kith_status blob_close(struct blob_reader *r)
 	struct blob_entry *entry = r->now;
 	if (r->at != r->end)
 		return blob_fail(r, entry->tag, "is longer than what it should hold");
-	if (r->verify && XXH3_64bits_digest(r->hash) != entry->checksum)
+	if (r->verify && !r->unseen && XXH3_64bits_digest(r->hash) != entry->checksum)
 		return blob_fail(r, entry->tag, "is damaged: its checksum differs");
 	/* Read: nobody asks for it again, and blob_reader_end does not miss it. */
 	memset(entry->tag, 0, sizeof entry->tag);

@@ -221,4 +221,8 @@ void codes_save(const struct codes *first, size_t stride, int64_t lists, struct 
 kith_status codes_load(
     struct codes *first, size_t stride, int64_t lists, const int64_t *size, struct blob_reader *r);
 
+/* Of codes from a mapped file: look at them, as a change demands; to be searched they may be anything.
+ * FORMAT: they are not what codes_load demands. */
+kith_status codes_settle(const struct codes *codes);
+
 #endif

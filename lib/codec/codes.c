@@ -203,7 +203,8 @@ void codes_read(const struct codes *codes, int64_t at, float *x)
 
 size_t codes_memory(const struct codes *codes)
 {
-	return codes->plane[0].capacity + codes->plane[1].capacity + codes->bounds.capacity;
+	return buffer_memory(&codes->plane[0]) + buffer_memory(&codes->plane[1]) +
+	       buffer_memory(&codes->bounds);
 }
 
 /* ---- codecs of codes ---- */

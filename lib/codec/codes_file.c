@@ -23,9 +23,14 @@ static bool part_bytes(const struct codes *codes, int64_t n, enum part part, siz
 	return true;
 }
 
-static char *part_data(const struct codes *codes, enum part part)
+static const char *part_data(const struct codes *codes, enum part part)
 {
 	return part == BOUNDS ? codes->bounds.data : codes->plane[part].data;
+}
+
+static struct buffer *part_buffer(struct codes *codes, enum part part)
+{
+	return part == BOUNDS ? &codes->bounds : &codes->plane[part];
 }
 
 static const struct codes *list_at(const struct codes *first, size_t stride, int64_t i)
@@ -94,26 +99,43 @@ static bool bounds_are_good(const struct codes *codes)
 	return true;
 }
 
-static kith_status check_codes(const struct codes *codes, struct blob_reader *r)
+/* NULL, or what is wrong with them, in which part. */
+static const char *find_fault(const struct codes *codes, enum part *part)
 {
 	const struct codec_ops *ops = codes->codec->ops;
-	int64_t bad = ops->find_bad ? ops->find_bad(codes) : -1;
-	if (bad >= 0)
-		return blob_fail(r, tags[PLANE0], "holds a vector that is not finite");
+	*part = PLANE0;
+	if (ops->find_bad && ops->find_bad(codes) >= 0)
+		return "holds a vector that is not finite";
+	*part = BOUNDS;
 	if (ops->kind == ROWS_SPLIT && !bounds_are_good(codes))
-		return blob_fail(r, tags[BOUNDS], "holds a bound that is negative or no number");
-	return KITH_OK;
+		return "holds a bound that is negative or no number";
+	return NULL;
 }
 
-static kith_status get_part(
+static kith_status check_codes(const struct codes *codes, struct blob_reader *r)
+{
+	enum part part;
+	const char *fault = find_fault(codes, &part);
+	return fault ? blob_fail(r, tags[part], "%s", fault) : KITH_OK;
+}
+
+kith_status codes_settle(const struct codes *codes)
+{
+	enum part part;
+	const char *fault = find_fault(codes, &part);
+	return fault ? fail(KITH_FORMAT, "the index file is damaged: section %s %s", tags[part], fault)
+	             : KITH_OK;
+}
+
+static kith_status take_part(
     struct codes *first, size_t stride, int64_t lists, enum part part, size_t total, struct blob_reader *r)
 {
 	kith_status status = blob_open(r, tags[part], total);
 	for (int64_t i = 0; status == KITH_OK && i < lists; i++) {
-		const struct codes *codes = list_at(first, stride, i);
+		struct codes *codes = (struct codes *)(void *)((char *)first + (size_t)i * stride);
 		size_t bytes = 0;
 		part_bytes(codes, codes->n, part, &bytes);
-		status = blob_get(r, part_data(codes, part), bytes);
+		status = blob_take(r, part_buffer(codes, part), bytes);
 	}
 	return status ? status : blob_close(r);
 }
@@ -127,16 +149,12 @@ kith_status codes_load(
 	for (enum part part = 0; status == KITH_OK && part < PARTS; part++)
 		if (has_part(codec, part))
 			status = expect_part(first, part, lists, size, r, &total[part]);
-	for (int64_t i = 0; status == KITH_OK && i < lists; i++) {
-		struct codes *codes = (struct codes *)(void *)((char *)first + (size_t)i * stride);
-		status = codes_reserve(codes, size[i], 0);
-		if (status == KITH_OK)
-			codes->n = size[i];
-	}
+	for (int64_t i = 0; i < lists; i++)
+		((struct codes *)(void *)((char *)first + (size_t)i * stride))->n = size[i];
 	for (enum part part = 0; status == KITH_OK && part < PARTS; part++)
 		if (has_part(codec, part))
-			status = get_part(first, stride, lists, part, total[part], r);
-	for (int64_t i = 0; status == KITH_OK && i < lists; i++)
+			status = take_part(first, stride, lists, part, total[part], r);
+	for (int64_t i = 0; status == KITH_OK && !r->lazy && i < lists; i++)
 		status = check_codes(list_at(first, stride, i), r);
 	return status;
 }

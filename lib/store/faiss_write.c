@@ -130,7 +130,8 @@ kith_status faiss_file_open(struct faiss_file *file, const char *path)
 			*c = '?';
 	kith_status status = vecs_file_open(path, &file->fd, &size);
 	if (status == KITH_OK)
-		file->source = (struct blob_source){read_bytes, file, (uint64_t)size, file->name};
+		file->source = (struct blob_source){
+		    .read = read_bytes, .owner = file, .size = (uint64_t)size, .name = file->name};
 	return status;
 }
 

@@ -1,10 +1,12 @@
 /* Blobs on disk: written to a temporary that is renamed when it is whole (vecs_target.c), read with pread, so
- * that a file which shrinks meanwhile gives an error. */
+ * that a file which shrinks meanwhile gives an error, or mapped. A mapping is private: what is changed in
+ * memory goes to copies of pages, and no memory is set aside for them before there are any. */
 #include "lib/store/file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static kith_status write_bytes(void *owner, const void *bytes, size_t n)
@@ -13,13 +15,13 @@ static kith_status write_bytes(void *owner, const void *bytes, size_t n)
 	return vecs_target_write(&file->target, bytes, n, -1);
 }
 
-kith_status file_create(struct file_writer *file, const char *path)
+kith_status file_create(struct file_writer *file, const char *path, uint64_t size)
 {
 	*file = (struct file_writer){0};
 	kith_status status = vecs_target_open(&file->target, path);
 	if (status)
 		return status;
-	status = blob_writer_begin(&file->blob, (struct blob_sink){write_bytes, file});
+	status = blob_writer_begin(&file->blob, (struct blob_sink){write_bytes, file}, size);
 	if (status)
 		file_abandon(file);
 	return status;
@@ -70,15 +72,34 @@ static void quote(const char *path, char *out, size_t size)
 			*c = '?';
 }
 
-kith_status file_open(struct file_reader *file, const char *path, bool verify)
+#if !defined(MAP_NORESERVE)
+#define MAP_NORESERVE 0
+#endif
+
+static kith_status map_file(struct file_reader *file, size_t bytes)
+{
+	if (bytes == 0)
+		return KITH_OK;
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file->fd, 0);
+	if (base == MAP_FAILED)
+		return vecs_fail(KITH_IO, file->path, "cannot be mapped: %s", strerror(errno));
+	file->base = base;
+	file->bytes = bytes;
+	return KITH_OK;
+}
+
+kith_status file_open(struct file_reader *file, const char *path, struct file_use use)
 {
 	int64_t size;
 	*file = (struct file_reader){.path = path, .fd = -1};
 	quote(path, file->name, sizeof file->name);
 	kith_status status = vecs_file_open(path, &file->fd, &size);
+	if (status == KITH_OK && use.map)
+		status = map_file(file, (size_t)size);
 	if (status == KITH_OK) {
-		struct blob_source source = {read_bytes, file, (uint64_t)size, file->name};
-		status = blob_reader_begin(&file->blob, source, verify);
+		struct blob_source source = {
+		    read_bytes, file, (uint64_t)size, file->name, file->base, use.lazy};
+		status = blob_reader_begin(&file->blob, source, true);
 	}
 	if (status)
 		file_close(file);
@@ -88,6 +109,9 @@ kith_status file_open(struct file_reader *file, const char *path, bool verify)
 void file_close(struct file_reader *file)
 {
 	blob_reader_free(&file->blob);
+	if (file->base)
+		munmap(file->base, file->bytes);
+	file->base = NULL;
 	if (file->fd >= 0)
 		close(file->fd);
 	file->fd = -1;

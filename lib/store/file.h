@@ -11,8 +11,8 @@ struct file_writer {
 	struct blob_writer blob;
 };
 
-/* Begin; file_abandon or file_finish must follow a success. */
-kith_status file_create(struct file_writer *file, const char *path);
+/* Begin a blob of `size` bytes (blob.h); file_abandon or file_finish must follow a success. */
+kith_status file_create(struct file_writer *file, const char *path, uint64_t size);
 kith_status file_finish(struct file_writer *file);
 void file_abandon(struct file_writer *file);
 
@@ -21,11 +21,18 @@ struct file_reader {
 	const char *path;
 	char name[256]; /* for messages */
 	int fd;
+	char *base; /* the file in memory; munmap is up to whoever takes it and makes this NULL */
+	size_t bytes;
 	struct blob_reader blob;
 };
 
+/* How a file is used: read, or mapped, privately, with or without a look at all of it. */
+struct file_use {
+	bool map, lazy;
+};
+
 /* Begin; file_close must follow a success. */
-kith_status file_open(struct file_reader *file, const char *path, bool verify);
+kith_status file_open(struct file_reader *file, const char *path, struct file_use use);
 void file_close(struct file_reader *file);
 
 #endif

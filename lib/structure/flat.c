@@ -183,6 +183,13 @@ static kith_status flat_load(kith_index *index, int64_t n, bool trained, struct 
 	return status ? status : vectors_load(v, n, r);
 }
 
+static kith_status flat_settle(kith_index *index)
+{
+	struct flat *flat = flat_of(index);
+	kith_status status = ids_settle(&flat->vectors.ids);
+	return status ? status : codes_settle(&flat->vectors.codes);
+}
+
 static const struct structure_ops flat_ops = {
     .check = flat_check,
     .train = flat_train,
@@ -201,6 +208,7 @@ static const struct structure_ops flat_ops = {
     .free = flat_free,
     .save = flat_save,
     .load = flat_load,
+    .settle = flat_settle,
 };
 
 kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec)

@@ -228,7 +228,7 @@ static kith_status hnsw_clone(kith_index **out, const kith_index *index)
 	struct hnsw *to = new_hnsw();
 	if (!to)
 		return KITH_NOMEM;
-	to->base = from->base;
+	index_head_copy(&to->base, &from->base);
 	graph_init(&to->graph, from->graph.M);
 	kith_status status = codec_clone(&to->codec, from->codec);
 	if (status == KITH_OK)

@@ -3,6 +3,7 @@
  * are no tombstones. */
 #include "lib/structure/ids.h"
 
+#include "lib/base/lazy.h"
 #include "lib/base/status.h"
 
 #include <string.h>
@@ -19,15 +20,34 @@ static uint32_t *table_of(const struct ids *ids)
 	return (uint32_t *)(void *)ids->table.data;
 }
 
-/* Slot of id, or the empty slot where it belongs. */
+/* Slot of id in a table, or the empty slot where it belongs. */
+static uint64_t find_in(const int64_t *list, const uint32_t *table, uint64_t slots, int64_t id)
+{
+	uint64_t slot = mix((uint64_t)id) & (slots - 1);
+	while (table[slot] && list[table[slot] - 1] != id)
+		slot = (slot + 1) & (slots - 1);
+	return slot;
+}
+
 static uint64_t find_slot(const struct ids *ids, int64_t id)
 {
-	const uint32_t *table = table_of(ids);
-	const int64_t *list = (const int64_t *)(const void *)ids->list.data;
-	uint64_t slot = mix((uint64_t)id) & (ids->slots - 1);
-	while (table[slot] && list[table[slot] - 1] != id)
-		slot = (slot + 1) & (ids->slots - 1);
-	return slot;
+	return find_in((const int64_t *)(const void *)ids->list.data, table_of(ids), ids->slots, id);
+}
+
+/* Ask for the slot that id belongs to, some ids ahead of its use. */
+enum { AHEAD = 32 };
+
+static void prefetch_slot(const uint32_t *table, uint64_t slots, int64_t id)
+{
+	__builtin_prefetch(&table[mix((uint64_t)id) & (slots - 1)]);
+}
+
+static uint64_t slots_for(int64_t n)
+{
+	uint64_t slots = 64;
+	while (slots / 4 * 3 < (uint64_t)n)
+		slots *= 2;
+	return slots;
 }
 
 static void rebuild(struct ids *ids)
@@ -41,9 +61,7 @@ static void rebuild(struct ids *ids)
 /* Room for n ids in list and table. */
 static kith_status make_room(struct ids *ids, int64_t n)
 {
-	uint64_t slots = 64;
-	while (slots / 4 * 3 < (uint64_t)n)
-		slots *= 2;
+	uint64_t slots = slots_for(n);
 	if (!buffer_reserve(&ids->list, (size_t)n * sizeof(int64_t), 4))
 		return fail_nomem("ids", (size_t)n * sizeof(int64_t));
 	if (ids->slots >= slots)
@@ -136,10 +154,35 @@ kith_status ids_reserve(struct ids *ids, int64_t n)
 	return ids->listed ? make_room(ids, n) : KITH_OK;
 }
 
+/* In ids that nobody has looked at. Without memory for a table there is still the list. */
+static int64_t find_unseen(const struct ids *ids, int64_t id)
+{
+	const int64_t *list = ids_list(ids);
+	uint64_t slots = slots_for(ids->n);
+	uint32_t *table = lazy_get(ids->unseen);
+	if (!table) {
+		uint32_t *made = mem_zalloc(slots, sizeof *made);
+		for (int64_t i = 0; made && i < ids->n; i++) {
+			if (i + AHEAD < ids->n)
+				prefetch_slot(made, slots, list[i + AHEAD]);
+			made[find_in(list, made, slots, list[i])] = (uint32_t)i + 1;
+		}
+		table = made ? lazy_put(ids->unseen, made) : NULL;
+	}
+	if (table)
+		return (int64_t)table[find_in(list, table, slots, id)] - 1;
+	int64_t i = ids->n - 1;
+	while (i >= 0 && list[i] != id)
+		i--;
+	return i;
+}
+
 int64_t ids_find(const struct ids *ids, int64_t id)
 {
 	if (!ids->listed)
 		return id >= 0 && id < ids->n ? id : -1;
+	if (ids->unseen)
+		return find_unseen(ids, id);
 	return (int64_t)table_of(ids)[find_slot(ids, id)] - 1;
 }
 
@@ -164,6 +207,8 @@ kith_status ids_copy(struct ids *to, const struct ids *from)
 	if (!from->listed)
 		return KITH_OK;
 	kith_status status = make_room(to, from->n);
+	if (status == KITH_OK && from->unseen && !(to->unseen = mem_zalloc(1, sizeof *to->unseen)))
+		status = fail_nomem("ids", sizeof *to->unseen);
 	if (status) {
 		ids_free(to);
 		return status;
@@ -171,7 +216,8 @@ kith_status ids_copy(struct ids *to, const struct ids *from)
 	if (from->n)
 		memcpy(to->list.data, from->list.data, (size_t)from->n * sizeof(int64_t));
 	to->listed = true;
-	rebuild(to);
+	if (!to->unseen)
+		rebuild(to);
 	return KITH_OK;
 }
 
@@ -183,26 +229,53 @@ void ids_save(const struct ids *ids, struct blob_writer *w)
 		blob_write(w, "IDS1", ids->list.data, (size_t)ids->n * sizeof(int64_t));
 }
 
-/* Fill the table of ids that are listed. */
-static kith_status enter_all(struct ids *ids, int64_t n, struct blob_reader *r)
+/* Fill the table, where there is room, with ids that are listed. NULL, or what is wrong with the one at *bad.
+ */
+static const char *enter_all(struct ids *ids, int64_t n, int64_t *bad)
 {
 	const int64_t *list = (const int64_t *)(const void *)ids->list.data;
+	memset(ids->table.data, 0, ids->slots * sizeof(uint32_t));
 	for (int64_t i = 0; i < n; i++) {
+		*bad = list[i];
+		if (i + AHEAD < n)
+			prefetch_slot(table_of(ids), ids->slots, list[i + AHEAD]);
 		if (list[i] < 0 || list[i] >= ids->next)
-			return blob_fail(r, "IDS1", "holds an id out of range, %lld", (long long)list[i]);
+			return "holds an id out of range";
 		uint64_t slot = find_slot(ids, list[i]);
 		if (table_of(ids)[slot])
-			return blob_fail(r, "IDS1", "holds id %lld twice", (long long)list[i]);
+			return "holds an id twice";
 		table_of(ids)[slot] = (uint32_t)i + 1;
 	}
+	return NULL;
+}
+
+/* The ids of an open section. */
+static kith_status load_list(struct ids *ids, int64_t n, struct blob_reader *r)
+{
+	int64_t bad = 0;
+	kith_status status = blob_take(r, &ids->list, (size_t)n * sizeof(int64_t));
+	if (status == KITH_OK)
+		status = blob_close(r);
+	if (status)
+		return status;
+	if (r->lazy) {
+		ids->unseen = mem_zalloc(1, sizeof *ids->unseen);
+		if (!ids->unseen)
+			return fail_nomem("ids", sizeof *ids->unseen);
+	} else {
+		status = make_room(ids, n);
+		const char *wrong = status ? NULL : enter_all(ids, n, &bad);
+		if (wrong)
+			status = blob_fail(r, "IDS1", "%s: %lld", wrong, (long long)bad);
+	}
 	ids->n = n;
-	return KITH_OK;
+	ids->listed = true;
+	return status;
 }
 
 kith_status ids_load(struct ids *ids, int64_t n, struct blob_reader *r)
 {
 	int64_t head[2];
-	size_t bytes = (size_t)n * sizeof(int64_t);
 	kith_status status = blob_read(r, "IDS0", head, sizeof head);
 	if (status)
 		return status;
@@ -212,22 +285,37 @@ kith_status ids_load(struct ids *ids, int64_t n, struct blob_reader *r)
 	*ids = (struct ids){.n = listed ? 0 : n, .next = head[0]};
 	if (!listed)
 		return KITH_OK;
-	status = blob_expect(r, "IDS1", bytes);
-	if (status == KITH_OK)
-		status = make_list(ids, n);
-	if (status == KITH_OK)
-		status = blob_read(r, "IDS1", ids->list.data, bytes);
-	return status ? status : enter_all(ids, n, r);
+	status = blob_open(r, "IDS1", (size_t)n * sizeof(int64_t));
+	return status ? status : load_list(ids, n, r);
+}
+
+kith_status ids_settle(struct ids *ids)
+{
+	int64_t bad = 0;
+	if (!ids->unseen)
+		return KITH_OK;
+	uint64_t slots = slots_for(ids->n);
+	if (!buffer_reserve(&ids->table, slots * sizeof(uint32_t), 0))
+		return fail_nomem("the table of ids", slots * sizeof(uint32_t));
+	ids->slots = slots;
+	const char *wrong = enter_all(ids, ids->n, &bad);
+	if (wrong)
+		return fail(
+		    KITH_FORMAT, "the index file is damaged: section IDS1 %s: %lld", wrong, (long long)bad);
+	lazy_free(ids->unseen);
+	ids->unseen = NULL;
+	return KITH_OK;
 }
 
 size_t ids_memory(const struct ids *ids)
 {
-	return ids->list.capacity + ids->table.capacity;
+	return buffer_memory(&ids->list) + buffer_memory(&ids->table);
 }
 
 void ids_free(struct ids *ids)
 {
 	buffer_free(&ids->list);
 	buffer_free(&ids->table);
+	lazy_free(ids->unseen);
 	*ids = (struct ids){0};
 }

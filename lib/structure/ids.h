@@ -13,6 +13,8 @@
 /* Positions are 32 bits; one value is kept for "empty". */
 #define IDS_MAX (INT64_C(0xfffffffe))
 
+struct lazy;
+
 /* As long as ids are 0 … n − 1 in order, nothing is stored (`list` is empty). Otherwise `list` has the
  * ids and `table` is an open-addressing hash of positions, some 6 bytes an id. Zero-initialise. */
 struct ids {
@@ -22,6 +24,11 @@ struct ids {
 	struct buffer list;  /* int64_t [n] */
 	struct buffer table; /* uint32_t [slots]: position + 1, 0 empty */
 	uint64_t slots;      /* a power of two, 0: no table */
+
+	/* Not NULL: ids of a mapped file that nobody has looked at. There is no table but the one in here,
+	 * made when an id is first looked for; an id may be out of range, or be there twice, and is then
+	 * found at one of its positions. */
+	struct lazy *unseen;
 };
 
 /* Append n ids (NULL: next, next + 1, …). INVALID: negative or repeated; NOMEM. Unchanged on failure. */
@@ -54,6 +61,10 @@ kith_status ids_prepare_remove(struct ids *ids);
 
 /* Keep position i where keep bit i is set, in order. */
 void ids_keep(struct ids *ids, const uint64_t *keep);
+
+/* Of ids that nobody has looked at: do it, as everything but finding, asking and saving demands. FORMAT: they
+ * are not what ids_load demands; NOMEM. Unchanged on failure. */
+kith_status ids_settle(struct ids *ids);
 
 /* To a file, and n ids back into new ones: FORMAT unless they are distinct, >= 0 and below `next`. */
 void ids_save(const struct ids *ids, struct blob_writer *w);

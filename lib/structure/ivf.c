@@ -96,6 +96,8 @@ static kith_status ivf_search(
 	if (!probes)
 		return fail_nomem("the lists to probe", (size_t)query->n * (size_t)nprobe * sizeof *probes);
 	kith_status status = probe(ivf, query, nprobe, options->threads, probes);
+	for (int64_t i = 0; ivf->unseen && status == KITH_OK && i < query->n * nprobe; i++)
+		status = probes[i] < 0 ? KITH_OK : ivf_check_list(ivf, probes[i]);
 	if (status == KITH_OK) {
 		if (options->max_codes)
 			limit_codes(ivf, query->n, nprobe, options->max_codes, probes);
@@ -111,9 +113,8 @@ static kith_status ivf_search(
 	return status;
 }
 
-int64_t ivf_position(const struct ivf *ivf, uint32_t slot)
+int64_t ivf_position(const struct list *list, uint32_t slot)
 {
-	const struct list *list = &ivf->lists[ivf_list_of(ivf)[slot]];
 	const uint32_t *slots = list_slots(list);
 	int64_t i = 0;
 	while (slots[i] != slot)
@@ -126,7 +127,7 @@ void ivf_renumber(struct ivf *ivf)
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
 		const struct list *list = &ivf->lists[l];
 		ivf->start[l + 1] = ivf->start[l] + list->codes.n;
-		for (int64_t i = 0; i < list->codes.n; i++)
+		for (int64_t i = 0; !ivf->unseen && i < list->codes.n; i++)
 			ivf_list_of(ivf)[list_slots(list)[i]] = (uint32_t)l;
 	}
 }
@@ -146,12 +147,14 @@ static int64_t ivf_id_at(const kith_index *index, int64_t position)
 static kith_status ivf_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
 	const struct ivf *ivf = ivf_of_const(index);
-	for (int64_t i = 0; i < n; i++) {
+	const uint32_t *list_of = ivf_list_of(ivf);
+	kith_status status = ivf->unseen ? ivf_find_lists(ivf, &list_of) : KITH_OK;
+	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
 		uint32_t slot = (uint32_t)positions[i];
-		const struct list *list = &ivf->lists[ivf_list_of(ivf)[slot]];
-		codes_read(&list->codes, ivf_position(ivf, slot), x + i * index->dim);
+		const struct list *list = &ivf->lists[list_of[slot]];
+		codes_read(&list->codes, ivf_position(list, slot), x + i * index->dim);
 	}
-	return KITH_OK;
+	return status;
 }
 
 static kith_status ivf_check(const kith_index *index, kith_type type, int64_t n, const void *x)
@@ -179,13 +182,14 @@ static kith_status ivf_reserve(kith_index *index, int64_t n)
 static size_t ivf_memory(const kith_index *index)
 {
 	const struct ivf *ivf = ivf_of_const(index);
-	size_t bytes = sizeof *ivf + ids_memory(&ivf->ids) + ivf->list_of.capacity;
+	size_t bytes = sizeof *ivf + ids_memory(&ivf->ids) + buffer_memory(&ivf->list_of);
 	bytes += ivf->codec->ops->memory(ivf->codec);
 	bytes += (size_t)ivf_lists(ivf) *
 	         ((size_t)index->dim * sizeof(float) + sizeof *ivf->lists + sizeof *ivf->start);
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
 		const struct list *list = &ivf->lists[l];
-		bytes += codes_memory(&list->codes) + list->slots.capacity + list->terms.capacity;
+		bytes +=
+		    codes_memory(&list->codes) + buffer_memory(&list->slots) + buffer_memory(&list->terms);
 	}
 	return bytes;
 }
@@ -218,6 +222,7 @@ static void ivf_free(kith_index *index)
 	codec_free(ivf->codec);
 	ids_free(&ivf->ids);
 	buffer_free(&ivf->list_of);
+	ivf_free_unseen(ivf);
 	mem_free(ivf);
 }
 
@@ -292,7 +297,9 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 	kith_status status = codec_clone(&to->codec, from->codec);
 	if (status == KITH_OK && from->lists)
 		status = copy_lists(to, from);
-	if (status == KITH_OK)
+	if (status == KITH_OK && from->unseen)
+		status = ivf_new_unseen(to);
+	else if (status == KITH_OK)
 		status = copy_buffer(&to->list_of, &from->list_of, (size_t)from->ids.n * sizeof(uint32_t));
 	if (status == KITH_OK)
 		status = ids_copy(&to->ids, &from->ids);
@@ -323,6 +330,7 @@ static const struct structure_ops ivf_ops = {
     .free = ivf_free,
     .save = ivf_save,
     .load = ivf_load,
+    .settle = ivf_settle,
 };
 
 kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec)

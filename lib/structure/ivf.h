@@ -3,6 +3,8 @@
 #ifndef KITH_STRUCTURE_IVF_H
 #define KITH_STRUCTURE_IVF_H
 
+#include <stdatomic.h>
+
 #include "lib/search/lists.h"
 #include "lib/structure/ids.h"
 #include "lib/structure/structure.h"
@@ -25,6 +27,15 @@ struct ivf {
 	int64_t *start;        /* [nlist + 1] vectors before each list */
 	struct ids ids;        /* of slots, in the order of adding */
 	struct buffer list_of; /* uint32_t [ids.n]: list of each slot */
+	struct unseen *unseen; /* NULL: the lists are in order */
+};
+
+struct lazy;
+
+/* Of lists in a mapped file: what is known of them yet. There is no list_of. */
+struct unseen {
+	struct lazy *list_of;      /* made when a vector is first asked for by its id */
+	_Atomic uint8_t *in_order; /* [nlist] 1: its slots and codes have been checked */
 };
 
 static inline struct ivf *ivf_of(kith_index *index)
@@ -75,10 +86,18 @@ kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n
 void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float *scratch);
 
 /* Position of a slot in its list. */
-int64_t ivf_position(const struct ivf *ivf, uint32_t slot);
+int64_t ivf_position(const struct list *list, uint32_t slot);
 
 /* After lists changed: start, and list_of for slots listed. */
 void ivf_renumber(struct ivf *ivf);
+
+/* ivf_file.c, for lists that nobody has looked at: check a list before it is first searched; find the list of
+ * every slot; all of it, before a change. FORMAT, NOMEM. */
+kith_status ivf_check_list(const struct ivf *ivf, int64_t number);
+kith_status ivf_find_lists(const struct ivf *ivf, const uint32_t **list_of);
+kith_status ivf_settle(kith_index *index);
+kith_status ivf_new_unseen(struct ivf *ivf);
+void ivf_free_unseen(struct ivf *ivf);
 
 kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options);
 kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,

@@ -1,9 +1,14 @@
 /* The inverted file in a file: what the lists hold, each kind of it list after list in a section of its own,
  * after their sizes. Which list a slot is in follows from the slots of the lists, so it is not stored; that
- * every slot is in just one list is thereby known, too. */
+ * every slot is in just one list is thereby known, too.
+ *
+ * Of a mapped file, lists are used where they are and unseen until they are needed. A search checks each list
+ * that it probes for the first time; reading a vector by its id needs the list of its slot, for which all
+ * slots are gone through once; a change needs everything in order first. */
 #include "lib/structure/ivf.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/lazy.h"
 #include "lib/base/status.h"
 
 #include <math.h>
@@ -79,40 +84,52 @@ static kith_status load_sizes(const struct ivf *ivf, int64_t n, int64_t *size, s
 	return status;
 }
 
-/* Each of the n slots is in one list. */
-static kith_status take_slots(struct ivf *ivf, const struct list *list, int64_t number, struct blob_reader *r)
+/* Note in list_of, of slots not seen yet UINT32_MAX, that the slots of a list are in it. The first slot that
+ * there is not, or that is in a list already; −1: none. */
+static int64_t take_slots(const struct ivf *ivf, int64_t number, uint32_t *list_of)
 {
+	const struct list *list = &ivf->lists[number];
 	const uint32_t *slots = list_slots(list);
-	uint32_t *list_of = ivf_list_of(ivf);
 	for (int64_t i = 0; i < list->codes.n; i++) {
 		if (slots[i] >= ivf->ids.n || list_of[slots[i]] != UINT32_MAX)
-			return blob_fail(r, "SLOT", "puts number %u into list %lld, wrongly or once more",
-			    (unsigned)slots[i], (long long)number);
+			return slots[i];
 		list_of[slots[i]] = (uint32_t)number;
 	}
-	return KITH_OK;
+	return -1;
+}
+
+/* The same for all lists; *number: the list with the first bad slot. */
+static int64_t take_all_slots(const struct ivf *ivf, uint32_t *list_of, int64_t *number)
+{
+	int64_t bad = -1;
+	if (ivf->ids.n)
+		memset(list_of, 0xff, (size_t)ivf->ids.n * sizeof *list_of);
+	for (int64_t l = 0; bad < 0 && l < ivf_lists(ivf); l++) {
+		*number = l;
+		bad = take_slots(ivf, l, list_of);
+	}
+	return bad;
 }
 
 static kith_status load_slots(struct ivf *ivf, struct blob_reader *r)
 {
 	size_t bytes = (size_t)ivf->ids.n * sizeof(uint32_t);
 	kith_status status = blob_open(r, "SLOT", bytes);
-	if (status)
+	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
+		struct list *list = &ivf->lists[l];
+		status = blob_take(r, &list->slots, (size_t)list->codes.n * sizeof(uint32_t));
+	}
+	if (status == KITH_OK)
+		status = blob_close(r);
+	if (status || r->lazy)
 		return status;
 	if (!buffer_reserve(&ivf->list_of, bytes, 0))
 		return fail_nomem("list numbers", bytes);
-	if (bytes)
-		memset(ivf->list_of.data, 0xff, bytes);
-	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
-		struct list *list = &ivf->lists[l];
-		size_t part = (size_t)list->codes.n * sizeof(uint32_t);
-		if (!buffer_reserve(&list->slots, part, 0))
-			return fail_nomem("slots", part);
-		status = blob_get(r, list->slots.data, part);
-		if (status == KITH_OK)
-			status = take_slots(ivf, list, l, r);
-	}
-	return status ? status : blob_close(r);
+	int64_t number = 0, bad = take_all_slots(ivf, ivf_list_of(ivf), &number);
+	if (bad >= 0)
+		return blob_fail(r, "SLOT", "puts number %lld into list %lld, wrongly or once more",
+		    (long long)bad, (long long)number);
+	return KITH_OK;
 }
 
 static kith_status load_reach(struct ivf *ivf, struct blob_reader *r)
@@ -126,18 +143,22 @@ static kith_status load_reach(struct ivf *ivf, struct blob_reader *r)
 	return status ? status : blob_close(r);
 }
 
+static bool terms_are_good(const struct ivf *ivf, const struct list *list)
+{
+	for (int64_t i = 0; ivf_has_terms(ivf) && i < list->codes.n; i++)
+		if (isnan(list_terms(list)[i]))
+			return false;
+	return true;
+}
+
 static kith_status load_terms(struct ivf *ivf, struct blob_reader *r)
 {
 	kith_status status = blob_open(r, "TERM", (size_t)ivf->ids.n * sizeof(float));
 	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
 		struct list *list = &ivf->lists[l];
-		size_t part = (size_t)list->codes.n * sizeof(float);
-		if (!buffer_reserve(&list->terms, part, 0))
-			return fail_nomem("terms", part);
-		status = blob_get(r, list->terms.data, part);
-		for (int64_t i = 0; status == KITH_OK && i < list->codes.n; i++)
-			if (isnan(list_terms(list)[i]))
-				status = blob_fail(r, "TERM", "holds a term that is no number");
+		status = blob_take(r, &list->terms, (size_t)list->codes.n * sizeof(float));
+		if (status == KITH_OK && !r->lazy && !terms_are_good(ivf, list))
+			status = blob_fail(r, "TERM", "holds a term that is no number");
 	}
 	return status ? status : blob_close(r);
 }
@@ -156,6 +177,8 @@ static kith_status load_lists(struct ivf *ivf, int64_t n, struct blob_reader *r)
 		status = load_reach(ivf, r);
 	if (status == KITH_OK && ivf_has_terms(ivf))
 		status = load_terms(ivf, r);
+	if (status == KITH_OK && r->lazy)
+		status = ivf_new_unseen(ivf);
 	if (status == KITH_OK)
 		ivf_renumber(ivf);
 	return status;
@@ -174,4 +197,92 @@ kith_status ivf_load(kith_index *index, int64_t n, bool trained, struct blob_rea
 		status = load_lists(ivf, n, r);
 	index->trained = status == KITH_OK;
 	return status;
+}
+
+/* ---- what loading left out ---- */
+
+kith_status ivf_new_unseen(struct ivf *ivf)
+{
+	struct unseen *unseen = mem_zalloc(1, sizeof *unseen);
+	ivf->unseen = unseen;
+	if (unseen) {
+		unseen->list_of = mem_zalloc(1, sizeof *unseen->list_of);
+		unseen->in_order = mem_zalloc((size_t)ivf->nlist, sizeof *unseen->in_order);
+	}
+	return unseen && unseen->list_of && unseen->in_order ? KITH_OK
+	                                                     : fail_nomem("lists", (size_t)ivf->nlist);
+}
+
+void ivf_free_unseen(struct ivf *ivf)
+{
+	if (ivf->unseen) {
+		lazy_free(ivf->unseen->list_of);
+		mem_free((void *)ivf->unseen->in_order);
+	}
+	mem_free(ivf->unseen);
+	ivf->unseen = NULL;
+}
+
+static kith_status fail_slot(int64_t slot, int64_t number)
+{
+	return fail(KITH_FORMAT,
+	    "the index file is damaged: section SLOT puts number %lld into list %lld, wrongly or once more",
+	    (long long)slot, (long long)number);
+}
+
+/* What a search reads of a list is checked: its slots lead to ids. */
+kith_status ivf_check_list(const struct ivf *ivf, int64_t number)
+{
+	const struct list *list = &ivf->lists[number];
+	const uint32_t *slots = list_slots(list);
+	if (atomic_load_explicit(&ivf->unseen->in_order[number], memory_order_relaxed))
+		return KITH_OK;
+	for (int64_t i = 0; i < list->codes.n; i++)
+		if (slots[i] >= ivf->ids.n)
+			return fail_slot(slots[i], number);
+	if (!terms_are_good(ivf, list))
+		return fail(
+		    KITH_FORMAT, "the index file is damaged: section TERM holds a term that is no number");
+	kith_status status = codes_settle(&list->codes);
+	if (status == KITH_OK)
+		atomic_store_explicit(&ivf->unseen->in_order[number], 1, memory_order_relaxed);
+	return status;
+}
+
+kith_status ivf_find_lists(const struct ivf *ivf, const uint32_t **list_of)
+{
+	*list_of = lazy_get(ivf->unseen->list_of);
+	if (*list_of)
+		return KITH_OK;
+	int64_t number = 0;
+	uint32_t *made = mem_alloc((size_t)ivf->ids.n, sizeof *made);
+	if (!made)
+		return fail_nomem("list numbers", (size_t)ivf->ids.n * sizeof *made);
+	int64_t bad = take_all_slots(ivf, made, &number);
+	if (bad >= 0) {
+		mem_free(made);
+		return fail_slot(bad, number);
+	}
+	*list_of = lazy_put(ivf->unseen->list_of, made);
+	return KITH_OK;
+}
+
+kith_status ivf_settle(kith_index *index)
+{
+	struct ivf *ivf = ivf_of(index);
+	kith_status status = ids_settle(&ivf->ids);
+	if (status || !ivf->unseen)
+		return status;
+	for (int64_t l = 0; status == KITH_OK && l < ivf_lists(ivf); l++)
+		status = ivf_check_list(ivf, l);
+	size_t bytes = (size_t)ivf->ids.n * sizeof(uint32_t);
+	if (status == KITH_OK && !buffer_reserve(&ivf->list_of, bytes, 0))
+		status = fail_nomem("list numbers", bytes);
+	if (status)
+		return status;
+	int64_t number = 0, bad = take_all_slots(ivf, ivf_list_of(ivf), &number);
+	if (bad >= 0)
+		return fail_slot(bad, number);
+	ivf_free_unseen(ivf);
+	return KITH_OK;
 }

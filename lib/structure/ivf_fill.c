@@ -202,7 +202,7 @@ static int64_t longest_list(const struct ivf *ivf)
 static void leave_list(struct ivf *ivf, uint32_t slot, uint64_t *keep)
 {
 	struct list *list = &ivf->lists[ivf_list_of(ivf)[slot]];
-	int64_t i = ivf_position(ivf, slot);
+	int64_t i = ivf_position(list, slot);
 	memset(keep, 0xff, (size_t)(list->codes.n + 63) / 64 * sizeof *keep);
 	keep[i / 64] &= ~(UINT64_C(1) << (i % 64));
 	keep_in_list(ivf, list, keep);
@@ -216,7 +216,7 @@ static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *k
 	struct list *list = &ivf->lists[f->label[i]];
 	float *scratch = f->scratch[0], *rest = scratch + CODES_SCRATCH(ivf->base.dim);
 	if (ivf_list_of(ivf)[slot] == (uint32_t)f->label[i]) {
-		int64_t at = ivf_position(ivf, slot);
+		int64_t at = ivf_position(list, slot);
 		codes_replace(&list->codes, at, f->type, x, scratch);
 		ivf_describe_row(ivf, list, at, rest);
 		return;

@@ -211,7 +211,13 @@ static void rank_again(
 	for (int64_t i = 0; i < n; i++) {
 		for (; asked < n && asked < i + AHEAD; asked++) {
 			ring[asked % AHEAD] = ids_find(ids, found[asked].id);
-			rows_prefetch(&r->store, ring[asked % AHEAD]);
+			if (ring[asked % AHEAD] >= 0)
+				rows_prefetch(&r->store, ring[asked % AHEAD]);
+		}
+		/* Only in a damaged file that nobody has looked at; sinks take no NaN. */
+		if (ring[i % AHEAD] < 0) {
+			found[i].key = NAN;
+			continue;
 		}
 		const float *x = rows_load(&r->store, ring[i % AHEAD], scratch);
 		found[i].key = ip ? -kern->ip_exact(q, x, dim) : kern->l2sq_exact(q, x, dim);
@@ -354,8 +360,7 @@ static void refine_free(kith_index *index)
 {
 	struct refine *refine = refine_of(index);
 	vectors_free(&refine->store);
-	if (refine->child)
-		refine->child->ops->free(refine->child);
+	structure_free(refine->child);
 	mem_free(refine);
 }
 
@@ -368,7 +373,7 @@ static kith_status refine_clone(kith_index **out, const kith_index *index)
 	index_head_copy(&to->base, &from->base);
 	kith_status status = vectors_copy(&to->store, &from->store);
 	if (status == KITH_OK)
-		status = from->child->ops->clone(&to->child, from->child);
+		status = structure_clone(&to->child, from->child);
 	if (status) {
 		refine_free(&to->base);
 		return status;
@@ -386,16 +391,16 @@ static void refine_save(const kith_index *index, struct blob_writer *w)
 	structure_save_child(refine->child, w);
 }
 
-/* What the child finds is looked up here by its id. */
-static kith_status check_ids(const struct refine *refine, struct blob_reader *r)
+/* What the child finds is looked up here by its id. NULL, or what is wrong. */
+static const char *compare_ids(const struct refine *refine)
 {
 	const kith_index *child = refine->child;
 	if (child->ops->size(child) != refine->store.ids.n)
-		return blob_fail(r, "IDS0", "has not as many ids as the node below");
+		return "has not as many ids as the node below";
 	for (int64_t i = 0; i < refine->store.ids.n; i++)
 		if (ids_find(&refine->store.ids, child->ops->id_at(child, i)) < 0)
-			return blob_fail(r, "IDS0", "lacks an id that the node below has");
-	return KITH_OK;
+			return "lacks an id that the node below has";
+	return NULL;
 }
 
 static kith_status refine_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
@@ -407,7 +412,20 @@ static kith_status refine_load(kith_index *index, int64_t n, bool trained, struc
 	if (status == KITH_OK)
 		status = structure_load_child(refine->child, r);
 	index->trained = refine->child->trained && refine->store.codec->trained;
-	return status ? status : check_ids(refine, r);
+	const char *wrong = status || r->lazy ? NULL : compare_ids(refine);
+	return wrong ? blob_fail(r, "IDS0", "%s", wrong) : status;
+}
+
+static kith_status refine_settle(kith_index *index)
+{
+	struct refine *refine = refine_of(index);
+	kith_status status = ids_settle(&refine->store.ids);
+	if (status == KITH_OK)
+		status = codes_settle(&refine->store.codes);
+	if (status == KITH_OK)
+		status = structure_settle(refine->child);
+	const char *wrong = status ? NULL : compare_ids(refine);
+	return wrong ? fail(KITH_FORMAT, "the index file is damaged: section IDS0 %s", wrong) : status;
 }
 
 static const struct structure_ops refine_ops = {
@@ -430,6 +448,7 @@ static const struct structure_ops refine_ops = {
     .free = refine_free,
     .save = refine_save,
     .load = refine_load,
+    .settle = refine_settle,
 };
 
 bool is_refine(const kith_index *index)

@@ -88,8 +88,8 @@ static kith_status train_copy(const struct shards *shards, int64_t s, kith_index
 {
 	for (int64_t t = 0; t < s; t++)
 		if (strcmp(trained[t]->spec, shards->child[s]->spec) == 0)
-			return trained[t]->ops->clone(&trained[s], trained[t]);
-	kith_status status = shards->child[s]->ops->clone(&trained[s], shards->child[s]);
+			return structure_clone(&trained[s], trained[t]);
+	kith_status status = structure_clone(&trained[s], shards->child[s]);
 	return status ? status : trained[s]->ops->train(trained[s], n, x, options);
 }
 
@@ -114,8 +114,7 @@ static kith_status shards_train(kith_index *index, int64_t n, const float *x, co
 			index->trained &= trained[s]->trained;
 	}
 	for (int64_t s = 0; s < shards->n; s++)
-		if (old[s])
-			old[s]->ops->free(old[s]);
+		structure_free(old[s]);
 	mem_free(old);
 	return status;
 }
@@ -378,8 +377,7 @@ static void shards_free(kith_index *index)
 {
 	struct shards *shards = shards_of(index);
 	for (int64_t s = 0; shards->child && s < shards->n; s++)
-		if (shards->child[s])
-			shards->child[s]->ops->free(shards->child[s]);
+		structure_free(shards->child[s]);
 	mem_free(shards->child);
 	mem_free(shards);
 }
@@ -397,7 +395,7 @@ static kith_status shards_clone(kith_index **out, const kith_index *index)
 	kith_status status =
 	    to->child ? KITH_OK : fail_nomem("shards", (size_t)from->n * sizeof(kith_index *));
 	for (int64_t s = 0; status == KITH_OK && s < from->n; s++)
-		status = from->child[s]->ops->clone(&to->child[s], from->child[s]);
+		status = structure_clone(&to->child[s], from->child[s]);
 	if (status) {
 		shards_free(&to->base);
 		return status;
@@ -457,24 +455,44 @@ static void shards_save(const kith_index *index, struct blob_writer *w)
 		structure_save_child(shards->child[s], w);
 }
 
+/* NULL, or what is wrong with the ids of the shards together, and in which section. */
+static const char *find_fault(const struct shards *shards, const char **tag)
+{
+	int64_t next = 0;
+	*tag = "NODE";
+	for (int64_t s = 0; s < shards->n; s++)
+		if (check_apart(shards->n, shards->child, s, &next))
+			return "has one id in several shards";
+	*tag = "NEXT";
+	return shards->next < next ? "is not above all ids" : NULL;
+}
+
 static kith_status shards_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
 {
 	(void)n;
 	struct shards *shards = shards_of(index);
-	int64_t next = 0;
+	const char *tag = NULL;
 	kith_status status = blob_read(r, "NEXT", &shards->next, sizeof shards->next);
 	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++)
 		status = structure_load_child(shards->child[s], r);
-	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++)
-		if (check_apart(shards->n, shards->child, s, &next))
-			status = blob_fail(r, "NODE", "has one id in several shards");
-	if (status == KITH_OK && shards->next < next)
-		status = blob_fail(
-		    r, "NEXT", "is %lld, with an id %lld", (long long)shards->next, (long long)(next - 1));
+	const char *fault = status || r->lazy ? NULL : find_fault(shards, &tag);
+	if (fault)
+		status = blob_fail(r, tag, "%s", fault);
 	index->trained = trained;
 	for (int64_t s = 0; s < shards->n; s++)
 		index->trained &= shards->child[s]->trained;
 	return status;
+}
+
+static kith_status shards_settle(kith_index *index)
+{
+	struct shards *shards = shards_of(index);
+	const char *tag = NULL;
+	kith_status status = KITH_OK;
+	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++)
+		status = structure_settle(shards->child[s]);
+	const char *fault = status ? NULL : find_fault(shards, &tag);
+	return fault ? fail(KITH_FORMAT, "the index file is damaged: section %s %s", tag, fault) : status;
 }
 
 static const struct structure_ops shards_ops = {
@@ -496,12 +514,15 @@ static const struct structure_ops shards_ops = {
     .free = shards_free,
     .save = shards_save,
     .load = shards_load,
+    .settle = shards_settle,
 };
 
 kith_status shards_new(kith_index **out, int64_t n, kith_index **take_children)
 {
 	int64_t next = 0;
 	kith_status status = check_alike(n, take_children);
+	for (int64_t s = 0; status == KITH_OK && s < n; s++)
+		status = structure_settle(take_children[s]);
 	for (int64_t s = 0; status == KITH_OK && s < n; s++)
 		status = check_apart(n, take_children, s, &next);
 	if (status)
@@ -515,6 +536,7 @@ kith_status shards_new(kith_index **out, int64_t n, kith_index **take_children)
 	}
 	index_head_copy(&shards->base, take_children[0]);
 	shards->base.ops = &shards_ops;
+	shards->base.keep = NULL;
 	shards->n = n;
 	shards->next = next;
 	shards->child = memcpy(child, take_children, (size_t)n * sizeof(kith_index *));

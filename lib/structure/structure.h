@@ -61,10 +61,17 @@ struct structure_ops {
 	 * believes nothing; after a failure the index is only freed. NULL: cannot be saved. */
 	void (*save)(const kith_index *index, struct blob_writer *w);
 	kith_status (*load)(kith_index *index, int64_t n, bool trained, struct blob_reader *r);
+
+	/* What load left out because r->lazy: check what the file gave and make what follows from it. Before
+	 * the first change of an index; until then searches, get, clone, save and the like must be safe with
+	 * whatever the bytes are. FORMAT, NOMEM. NULL: load leaves nothing out. */
+	kith_status (*settle)(kith_index *index);
 };
 
 /* Wrappers are structures that own a child. They keep nothing of their own that the child could get out of
  * step with: a change is checked and prepared, then the child makes it or refuses it, then it cannot fail. */
+
+struct keep;
 
 /* What every index begins with. */
 struct kith_index {
@@ -75,13 +82,19 @@ struct kith_index {
 	bool trained;
 	char spec[128];
 	struct monitor monitor;
+	struct keep *keep; /* keep.h: what only an index that a caller holds can have; NULL: nothing of it */
 };
 
-/* The head of a copy, which has counted nothing yet: others may count in `from` meanwhile. */
+/* The head of a copy, which has no keep and has counted nothing yet: others may count in `from` meanwhile. */
 static inline void index_head_copy(struct kith_index *to, const struct kith_index *from)
 {
 	memcpy(to, from, offsetof(struct kith_index, monitor));
 }
+
+/* Free an index with its keep; NULL is allowed. Clone one, without its keep. Settle one. */
+void structure_free(kith_index *index);
+kith_status structure_clone(kith_index **out, const kith_index *index);
+kith_status structure_settle(kith_index *index);
 
 /* structure_file.c: an index with all its parts as sections of the present node, and of those below it. */
 void structure_save(const kith_index *index, struct blob_writer *w);

@@ -346,8 +346,7 @@ static void transform_free(kith_index *index)
 	struct transform *t = transform_of(index);
 	linear_free(&t->there);
 	linear_free(&t->back);
-	if (t->child)
-		t->child->ops->free(t->child);
+	structure_free(t->child);
 	mem_free(t);
 }
 
@@ -363,7 +362,7 @@ static kith_status transform_clone(kith_index **out, const kith_index *index)
 	if (status == KITH_OK)
 		status = linear_copy(&to->back, &from->back);
 	if (status == KITH_OK)
-		status = from->child->ops->clone(&to->child, from->child);
+		status = structure_clone(&to->child, from->child);
 	if (status) {
 		transform_free(&to->base);
 		return status;
@@ -399,6 +398,11 @@ static kith_status transform_load(kith_index *index, int64_t n, bool trained, st
 	return status;
 }
 
+static kith_status transform_settle(kith_index *index)
+{
+	return structure_settle(transform_of(index)->child);
+}
+
 static const struct structure_ops transform_ops = {
     .check = transform_check,
     .train = transform_train,
@@ -419,6 +423,7 @@ static const struct structure_ops transform_ops = {
     .free = transform_free,
     .save = transform_save,
     .load = transform_load,
+    .settle = transform_settle,
 };
 
 /* ---- making one ---- */

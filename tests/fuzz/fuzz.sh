@@ -19,6 +19,8 @@ seconds=$((minutes * 60 / ${#targets[@]}))
 crashed=()
 export OMP_NUM_THREADS=1
 export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
+mkdir -p "$build/corpus/fuzz_index"
+"$build/tests/fuzz/seeds_index" "$build/corpus/fuzz_index"
 for name in "${targets[@]}"; do
 	echo "== $name, $seconds s"
 	mkdir -p "$build/corpus/$name" "$build/crashes" "$here/corpus/$name"

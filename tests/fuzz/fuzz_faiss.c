@@ -44,7 +44,7 @@ static kith_status append(void *owner, const void *from, size_t n)
 static kith_index *import(struct bytes *bytes)
 {
 	kith_index *index = NULL;
-	struct blob_source source = {fetch, bytes, bytes->n, "'fuzz'"};
+	struct blob_source source = {.read = fetch, .owner = bytes, .size = bytes->n, .name = "'fuzz'"};
 	return faiss_import(&index, &source, NULL) == KITH_OK ? index : NULL;
 }
 

@@ -1,6 +1,7 @@
 /* libFuzzer target: index files of any content. Checksums of sections and table are not compared, as if
- * whoever made the file up had put good ones in; those of header and trailer are put right first. What opens
- * is used in every way that reads an index, then changed.
+ * whoever made the file up had put good ones in; those of header, trailer and appended frames are put right
+ * first. It is opened twice, read and used in place. What opens is used in every way that reads an index,
+ * then changed.
  *
  *     clang -fsanitize=fuzzer,address,undefined …
  */
@@ -29,6 +30,24 @@ static kith_status fetch(void *owner, uint64_t offset, void *out, size_t n)
 	return KITH_OK;
 }
 
+/* Put right the frames that follow the blob, as long as they are as long as they say. */
+static void mend_log(uint8_t *data, size_t size, struct log_end end)
+{
+	while (size - end.at >= sizeof(struct frame_head) + sizeof(struct frame_mark)) {
+		uint64_t length, room = size - end.at - sizeof(struct frame_head) - sizeof(struct frame_mark);
+		memcpy(&length, data + end.at + offsetof(struct frame_head, length), sizeof length);
+		if (length > room || length % 8)
+			return;
+		uint8_t *records = data + end.at + sizeof(struct frame_head);
+		struct frame_head head = log_head(&end, records, length);
+		struct frame_mark mark = log_mark(&head);
+		memcpy(data + end.at, &head, sizeof head);
+		memcpy(records + length, &mark, sizeof mark);
+		end.at += sizeof head + length + sizeof mark;
+		end.frames++;
+	}
+}
+
 /* Correct what would otherwise stop nearly every input at once. */
 static void mend(uint8_t *data, size_t size)
 {
@@ -37,12 +56,16 @@ static void mend(uint8_t *data, size_t size)
 	if (size < sizeof header + sizeof trailer)
 		return;
 	memcpy(&header, data, sizeof header);
+	if (header.size < sizeof header + sizeof trailer || header.size > size)
+		header.size = size;
 	header.checksum = XXH3_64bits(&header, offsetof(struct blob_header, checksum));
 	memcpy(data, &header, sizeof header);
-	memcpy(&trailer, data + size - sizeof trailer, sizeof trailer);
-	trailer.size = size;
+	memcpy(&trailer, data + header.size - sizeof trailer, sizeof trailer);
+	trailer.size = header.size;
 	trailer.checksum = XXH3_64bits(&trailer, offsetof(struct blob_trailer, checksum));
-	memcpy(data + size - sizeof trailer, &trailer, sizeof trailer);
+	memcpy(data + header.size - sizeof trailer, &trailer, sizeof trailer);
+	mend_log(data, size,
+	    (struct log_end){.size = header.size, .identity = trailer.checksum, .at = header.size});
 }
 
 static void use(kith_index *index)
@@ -76,22 +99,34 @@ static void use(kith_index *index)
 	kith_index_add(index, 1, q, NULL, NULL);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* base: the bytes, to be used in place without a look, as a mapping would be; NULL: they are read. */
+static void run(struct bytes *bytes, char *base)
 {
-	uint8_t *copy = malloc(size ? size : 1);
-	if (!copy)
-		return 0;
-	if (size)
-		memcpy(copy, data, size);
-	mend(copy, size);
-	struct bytes bytes = {copy, size};
 	struct blob_reader r;
 	kith_index *index = NULL;
-	if (blob_reader_begin(&r, (struct blob_source){fetch, &bytes, size, "'fuzz'"}, false) == KITH_OK &&
-	    index_read(&index, &r) == KITH_OK)
+	struct blob_source source = {fetch, bytes, bytes->n, "'fuzz'", base, base != NULL};
+	if (blob_reader_begin(&r, source, false) == KITH_OK && index_read(&index, &r, NULL) == KITH_OK)
 		use(index);
 	blob_reader_free(&r);
 	kith_index_free(index);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t room = size / 64 * 64 + 64;
+	uint8_t *copy = malloc(size ? size : 1);
+	char *base = aligned_alloc(64, room);
+	if (copy && base) {
+		if (size)
+			memcpy(copy, data, size);
+		mend(copy, size);
+		struct bytes bytes = {copy, size};
+		run(&bytes, NULL);
+		if (size)
+			memcpy(base, copy, size);
+		run(&bytes, base);
+	}
 	free(copy);
+	free(base);
 	return 0;
 }

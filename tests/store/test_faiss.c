@@ -40,7 +40,7 @@ struct bytes export_bytes(const kith_index *index)
 
 kith_status import_bytes(kith_index **out, struct bytes *b, kith_search_options *options)
 {
-	struct blob_source source = {bytes_fetch, b, b->n, "'memory'"};
+	struct blob_source source = {.read = bytes_fetch, .owner = b, .size = b->n, .name = "'memory'"};
 	return faiss_import(out, &source, options);
 }
 

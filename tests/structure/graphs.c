@@ -120,48 +120,18 @@ double check_recall(const kith_index *index, int64_t nq, const float *q, int64_t
 	return wanted ? (double)hits / (double)wanted : 1;
 }
 
-static kith_status append(void *owner, const void *from, size_t n)
-{
-	struct bytes *b = owner;
-	char *grown = realloc(b->data, b->n + n);
-	REQUIRE(grown);
-	memcpy(grown + b->n, from, n);
-	b->data = grown;
-	b->n += n;
-	return KITH_OK;
-}
-
-static kith_status fetch(void *owner, uint64_t offset, void *out, size_t n)
-{
-	const struct bytes *b = owner;
-	REQUIRE(offset <= b->n && n <= b->n - offset);
-	if (n)
-		memcpy(out, b->data + offset, n);
-	return KITH_OK;
-}
-
 struct bytes bytes_of(const kith_index *index)
 {
 	struct bytes b = {0};
-	struct blob_writer w;
-	OK(blob_writer_begin(&w, (struct blob_sink){append, &b}));
-	index_write(index, &w);
-	OK(blob_finish(&w));
-	blob_writer_free(&w);
+	OK(kith_index_to_bytes(index, NULL, 0, &b.n));
+	b.data = make((int64_t)b.n, 1);
+	OK(kith_index_to_bytes(index, b.data, b.n, &b.n));
 	return b;
 }
 
 kith_status index_of_bytes(kith_index **out, const struct bytes *bytes, bool verify)
 {
-	struct blob_reader r;
-	struct bytes copy = *bytes;
-	*out = NULL;
-	kith_status status =
-	    blob_reader_begin(&r, (struct blob_source){fetch, &copy, bytes->n, "'memory'"}, verify);
-	if (status == KITH_OK)
-		status = index_read(out, &r);
-	blob_reader_free(&r);
-	return status;
+	return kith_index_from_bytes(out, bytes->data, bytes->n, verify ? KITH_VERIFY : 0);
 }
 
 bool same_bytes(const kith_index *a, const kith_index *b)

@@ -11,7 +11,7 @@ import time
 
 from support import BIN, Case, Run, brute_force, pack, read_vecs
 
-COMMANDS = ("knn", "build", "search", "eval", "gen", "info", "convert")
+COMMANDS = ("knn", "build", "search", "eval", "gen", "info", "verify", "convert")
 
 
 class Program(Case):

@@ -154,3 +154,36 @@ class Index(Case):
         self.assertEqual((process.returncode, out), (130, b""))
         self.assertIn(b"interrupted; nothing was written", err)
         self.assertEqual([f for f in os.listdir(self.folder) if "kith" in f], [])
+
+    def test_verify(self):
+        self.build("PCA4,IVF4,SQ8,RFlat")
+        self.assertIn("good, 500 vectors", self.ok("verify", self.index).out)
+        self.assertTrue(json.loads(self.ok("verify", self.index, "--json").out)["good"])
+        whole = self.bytes()
+        for cut in (0, 100, len(whole) // 2, len(whole) - 1):
+            with open(self.index, "wb") as file:
+                file.write(whole[:cut])
+            self.fails(1, "verify", self.index, says="i.kith")
+        with open(self.index, "wb") as file:
+            file.write(whole[:5000] + bytes([whole[5000] ^ 4]) + whole[5001:])
+        self.fails(1, "verify", self.index, says=("section COD0 of node 0", "damaged"))
+        report = json.loads(subprocess.run([BIN, "verify", self.index, "--json"], stdout=subprocess.PIPE).stdout)
+        self.assertFalse(report["good"])
+        self.assertIn("COD0", report["problem"])
+        with open(self.index, "wb") as file:
+            file.write(whole + b"KITHLOG")
+        self.fails(1, "verify", self.index, says="7 bytes")
+        self.fails(1, "verify", self.path("absent.kith"), says="absent.kith")
+        self.fails(2, "verify")
+
+    def test_structure(self):
+        self.build("PCA4,IVF4,SQ8,RFlat")
+        info = json.loads(self.ok("info", self.index, "--json").out)
+        self.assertEqual([(node["depth"], node["what"], node["n"]) for node in info["structure"]],
+                         [(0, "refinement RFlat", 500), (1, "transform PCA4", 500), (2, "inverted file IVF4,SQ8", 500)])
+        self.assertLess(sum(node["bytes"] for node in info["structure"]), info["bytes"])
+        self.assertEqual((info["tags"], info["note"], info["appended_bytes"]), ({}, "", 0))
+        self.build("Shards3(Flat)")
+        text = self.ok("info", self.index).out
+        self.assertEqual(text.count("  index Flat"), 3)
+        self.assertIn("written by   kith", text)

@@ -1,0 +1,64 @@
+/* What belongs to an index from outside of its structure, and ends with it. */
+#include "lib/structure/keep.h"
+
+#include "lib/base/status.h"
+
+#include <sys/mman.h>
+
+struct keep *keep_of(kith_index *index)
+{
+	if (!index->keep)
+		index->keep = mem_zalloc(1, sizeof *index->keep);
+	if (!index->keep)
+		fail_nomem("an index", sizeof *index->keep);
+	return index->keep;
+}
+
+kith_status keep_journal(struct keep *keep, const struct place *place)
+{
+	struct journal *journal = mem_zalloc(1, sizeof *journal);
+	if (!journal)
+		return fail_nomem("a journal", sizeof *journal);
+	journal->place = *place;
+	pthread_mutex_init(&journal->lock, NULL);
+	keep->journal = journal;
+	return KITH_OK;
+}
+
+static void keep_free(struct keep *keep)
+{
+	if (!keep)
+		return;
+	if (keep->journal) {
+		buffer_free(&keep->journal->ops);
+		pthread_mutex_destroy(&keep->journal->lock);
+	}
+	mem_free(keep->journal);
+	buffer_free(&keep->tags);
+	if (keep->map)
+		munmap(keep->map, keep->map_bytes);
+	mem_free(keep);
+}
+
+void structure_free(kith_index *index)
+{
+	if (!index)
+		return;
+	/* Its buffers may be parts of the mapping. */
+	struct keep *keep = index->keep;
+	index->ops->free(index);
+	keep_free(keep);
+}
+
+kith_status structure_clone(kith_index **out, const kith_index *index)
+{
+	kith_status status = index->ops->clone(out, index);
+	if (status == KITH_OK)
+		(*out)->keep = NULL;
+	return status;
+}
+
+kith_status structure_settle(kith_index *index)
+{
+	return index->ops->settle ? index->ops->settle(index) : KITH_OK;
+}
