@@ -50,7 +50,7 @@ def numbers(x: Any, name: str) -> np.ndarray:
     try:
         array = np.asarray(x)
     except (ValueError, TypeError) as error:
-        raise TypeError(f"{name}: {_short(x)} is no array of numbers: {error}") from None
+        raise TypeError(f"{name}: {short(x)} is no array of numbers: {error}") from None
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} has dtype {array.dtype}; vectors are float32, uint8 or int8 (float16, float64 and "
                         "other integers are converted)")
@@ -70,12 +70,14 @@ def ids(values: Any, n: int | None, name: str = "ids") -> np.ndarray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:
-        raise TypeError(f"{name}: {_short(values)} is no array of integers: {error}") from None
+        raise TypeError(f"{name}: {short(values)} is no array of integers: {error}") from None
     if array.ndim != 1 or (n is not None and len(array) != n):
         raise ValueError(f"{name} has shape {array.shape}; it must be ({'n' if n is None else n},), one id a vector")
-    if array.dtype.kind not in "iu" and array.size:
+    if not array.size:
+        return np.empty(0, np.int64)
+    if array.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {array.dtype}; ids are integers")
-    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{name} has {array.max()}; ids are below 2^63")
     return np.ascontiguousarray(array, np.int64).view(np.ndarray)
 
@@ -85,7 +87,7 @@ def count(value: Any, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} is {_short(value)}; it must be an integer") from None
+        raise TypeError(f"{name} is {short(value)}; it must be an integer") from None
     if not least <= number <= most:
         raise ValueError(f"{name} is {number}; it must be {least} … {most}")
     return number
@@ -95,7 +97,7 @@ def real(value: Any, name: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} is {_short(value)}; it must be a number") from None
+        raise TypeError(f"{name} is {short(value)}; it must be a number") from None
 
 
 def k_of(k: Any) -> int:
@@ -109,14 +111,15 @@ def output(array: Any, shape: tuple[int, ...], dtype: Any, name: str) -> np.ndar
     if array is None:
         return np.empty(shape, dtype)
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
-        have = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else _short(array)
+        have = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else short(array)
         raise ValueError(f"{name} is {have}; it must be a {np.dtype(dtype)} array of shape {shape}")
     if not (array.flags.c_contiguous and array.flags.writeable and array.flags.aligned):
         raise ValueError(f"{name} must be C-contiguous, aligned and writeable")
     return array
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value for a message."""
     try:
         text = repr(value)
     except Exception:  # a foreign __repr__ may raise anything
@@ -137,13 +140,13 @@ def metric_of(metric: Any) -> int:
     try:
         return known[metric]
     except (KeyError, TypeError):
-        raise ValueError(f"metric is {_short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
+        raise ValueError(f"metric is {short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
                          "METRIC_INNER_PRODUCT)") from None
 
 
 def text_of(value: Any, name: str) -> bytes:
     if not isinstance(value, str):
-        raise TypeError(f"{name} is {_short(value)}; it must be a string")
+        raise TypeError(f"{name} is {short(value)}; it must be a string")
     if "\0" in value:
         raise ValueError(f"{name} has a NUL character")
     return value.encode("utf-8", "surrogateescape")
@@ -154,7 +157,7 @@ def path_of(path: Any) -> bytes:
     try:
         encoded = os.fsencode(path)
     except TypeError:
-        raise TypeError(f"path is {_short(path)}; it must be a string or a path") from None
+        raise TypeError(f"path is {short(path)}; it must be a string or a path") from None
     if b"\0" in encoded:
         raise ValueError("path has a NUL character")
     return encoded

@@ -33,8 +33,8 @@ def write_index(index: FaissIndex, path: str | os.PathLike[str], format: str = "
     if not isinstance(index, FaissIndex):
         raise TypeError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
     index._whole()
-    if format not in ("kith", "faiss"):
-        raise ValueError(f"format is {format!r}; there are 'kith' and 'faiss'")
+    if not isinstance(format, str) or format not in ("kith", "faiss"):
+        raise ValueError(f"format is {_arrays.short(format)}; there are 'kith' and 'faiss'")
     if format == "kith":
         index.save(path)
         return

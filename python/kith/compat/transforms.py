@@ -157,7 +157,7 @@ class NormalizationTransform(VectorTransform):
     def apply(self, x: Any) -> np.ndarray:
         x = np.array(_arrays.floats(x, self.d_in, "x"))
         norms = np.linalg.norm(x, axis=1, keepdims=True)
-        return np.divide(x, norms, out=x, where=norms > 0)
+        return np.divide(x, norms, out=x, where=(norms > 0) & np.isfinite(norms))
 
     apply_py = apply
 
