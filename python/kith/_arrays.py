@@ -77,7 +77,7 @@ def ids(values: Any, n: int | None, name: str = "ids") -> np.ndarray:
         return np.empty(0, np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {array.dtype}; ids are integers")
-    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+    if array.dtype.kind == "u" and int(array.max()) >= 2**63:
         raise ValueError(f"{name} has {array.max()}; ids are below 2^63")
     return np.ascontiguousarray(array, np.int64).view(np.ndarray)
 

@@ -233,20 +233,26 @@ CALL_SIZES: dict[type[ctypes.Structure], int] = {}
 
 
 def _negotiate() -> None:
-    """How much of each options struct this library knows. New members come at the end, and the library takes any
-    struct that is not longer than its own."""
+    """How much of each struct this library knows. New members come at the end, and the library takes any struct that
+    is not longer than its own."""
     index = c_void_p()
     lib.index_new(ctypes.byref(index), 1, L2, b"Flat")
-    tries = {
-        SearchOptions: lambda o: lib.knn.status(1, L2, F32, 0, None, 0, None, 1, None, None, o),
-        AddOptions: lambda o: lib.index_add_as.status(index, F32, 0, None, None, o),
-    }
-    for struct, attempt in tries.items():
+
+    def search(options: SearchOptions) -> int:
+        return lib.knn.status(1, L2, F32, 0, None, 0, None, 1, None, None, ctypes.byref(options))
+
+    def search_with_stats(stats: SearchStats) -> int:
+        size = CALL_SIZES[SearchOptions]
+        return search(SearchOptions(size=size, stats=ctypes.addressof(stats)))
+
+    def add(options: AddOptions) -> int:
+        return lib.index_add_as.status(index, F32, 0, None, None, ctypes.byref(options))
+
+    for struct, attempt in ((SearchOptions, search), (SearchStats, search_with_stats), (AddOptions, add)):
         for name, kind in reversed(struct._fields_):  # type: ignore[misc]
             size = getattr(struct, name).offset + ctypes.sizeof(kind)
             size += -size % ctypes.alignment(struct)
-            options = struct(size=size)
-            if not attempt(ctypes.byref(options)):
+            if not attempt(struct(size=size)):  # type: ignore[arg-type]
                 CALL_SIZES[struct] = size
                 break
     lib.index_free(index)

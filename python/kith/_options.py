@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from . import _arrays
-from ._lib import AddOptions, SearchOptions, SearchStats, new_options
+from ._lib import CALL_SIZES, AddOptions, SearchOptions, SearchStats, new_options
 
 # Parameters of a search by name: integers, but for k_factor.
 SEARCH_PARAMETERS = ("nprobe", "max_codes", "k_factor", "efSearch")
@@ -74,11 +74,8 @@ def stats_pointer(stats: Any) -> int:
     """Where to write statistics: `stats` is a SearchStats of the caller's."""
     if not isinstance(stats, SearchStats):
         raise TypeError(f"stats is a {type(stats).__name__}; it must be a kith.SearchStats")
-    stats.size = STATS_SIZE
+    stats.size = CALL_SIZES[SearchStats]
     return ctypes.addressof(stats)
-
-
-STATS_SIZE = ctypes.sizeof(SearchStats)
 
 
 def watch(options: Any) -> Any:
