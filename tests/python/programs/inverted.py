@@ -4,7 +4,7 @@ import json
 import faiss
 import numpy as np
 
-d, nb, nq, nlist, k = 32, 20000, 200, 64, 10
+d, nb, nq, nlist, k = 32, 6000, 100, 64, 10
 random = np.random.RandomState(12)
 centers = random.randn(100, d)
 xb = (centers[random.randint(0, 100, nb)] + 0.4 * random.randn(nb, d)).astype("float32")
@@ -32,14 +32,14 @@ for nprobe in (1, 4, 64):
 assert scores["IVFFlat 64"] > 0.999
 assert sum(index.invlists.list_size(i) for i in range(nlist)) == nb
 
-index = faiss.IndexIVFPQ(faiss.IndexFlatL2(d), d, nlist, 8, 8)
+index = faiss.IndexIVFPQ(faiss.IndexFlatL2(d), d, nlist, 16, 4)
 index.train(xb)
 index.add(xb)
 for nprobe in (1, 16):
     index.nprobe = nprobe
     scores[f"IVFPQ {nprobe}"] = recall(index.search(xq, k)[1])
 
-refined = faiss.IndexRefineFlat(faiss.index_factory(d, "IVF64,PQ8"))
+refined = faiss.IndexRefineFlat(faiss.index_factory(d, "IVF64,PQ16x4"))
 refined.train(xb)
 refined.add(xb)
 refined.k_factor = 10
