@@ -18,11 +18,16 @@ def code_size(word: str, dim: int) -> int:
     pq = re.fullmatch(r"PQ(\d+)(?:x(\d+))?(?:fs)?", word)
     if pq:
         return (int(pq[1]) * int(pq[2] or 8) + 7) // 8
-    bits = {"Flat": 32, "SQ8": 8, "SQ6": 6, "SQ4": 4, "SQfp16": 16, "SQbf16": 16, "SQ8_direct": 8,
-            "SQ8_direct_signed": 8}
-    if word not in bits:
+    bits = {"Flat": 32, "SQfp16": 16, "SQbf16": 16}.get(word) or _bits(word)
+    if not bits:
         raise UnsupportedError(f"code_size: codes of '{word}' are not described by a size alone")
-    return (dim * bits[word] + 7) // 8
+    return (dim * bits + 7) // 8
+
+
+def _bits(word: str) -> int:
+    """Bits of an element of a scalar quantizer: "SQ8", "SQ8_uniform", …; 0 for another word."""
+    found = re.fullmatch(r"SQ(8|6|4)(_\w+)?", word)
+    return int(found[1]) if found else 0
 
 
 def codec(word: str, dim: int, learned: Learned, node: int) -> Both:
@@ -32,9 +37,9 @@ def codec(word: str, dim: int, learned: Learned, node: int) -> Both:
         "SQ8_direct": lambda: _cast(np.uint8), "SQ8_direct_signed": lambda: _cast(np.int8)}
     if word in plain:
         return plain[word]()
-    if word in ("SQ8", "SQ6", "SQ4"):
+    if _bits(word):
         ranges = learned.array("SQRG", node, np.float32)
-        return _scalar(int(word[2:]), *_known(ranges).reshape(2, dim))
+        return _scalar(_bits(word), *_known(ranges).reshape(2, dim))
     pq = re.fullmatch(r"PQ(\d+)(?:x(\d+))?(?:fs)?", word)
     if not pq:
         raise UnsupportedError(f"codes of '{word}' cannot be made outside of an index; add the vectors to one")

@@ -14,7 +14,7 @@ from ._handle import Handle
 from ._lib import MAX_DIM, SearchStats, error_of, lib
 from .filter import Filter, as_filter
 
-VERIFY, MMAP = 1, 2
+VERIFY, MMAP, READONLY, UPDATE = 1, 2, 4, 8
 ELEMENTS = (np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.int8))
 
 
@@ -100,8 +100,9 @@ class Index:
 
     def compact(self) -> None:
         """Give back what removed vectors hold, and mend what their removal left."""
+        options = _options.add_options(None)
         with self._handle.changing() as pointer:
-            _calls.call(lib.index_compact, pointer, work=_calls.LONG)
+            _calls.call(lib.index_compact, pointer, ctypes.byref(options), work=_calls.LONG)
 
     def merge(self, other: Index, shift: int = 0) -> None:
         """Move all vectors of another index, one that learnt the same, into this one; `shift` is added to their ids.
@@ -282,10 +283,19 @@ class Index:
         with self._handle.reading() as pointer:
             _calls.call(lib.index_save, pointer, name, work=_calls.LONG if self._handle.size else 0)
 
+    def append(self, path: str | os.PathLike[str]) -> None:
+        """Add to the file that the index was opened from (update=True) what has changed since."""
+        name = _arrays.path_of(path)
+        with self._handle.changing() as pointer:
+            _calls.call(lib.index_append, pointer, name, work=_calls.LONG)
+
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = False) -> Index:
-        """Open a saved index. mmap: use the file where it is; verify: compare all checksums first."""
-        return cls._of(open_handle(path, mmap=mmap, verify=verify))
+    def open(cls, path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = False, readonly: bool = False,
+             update: bool = False) -> Index:
+        """Open a saved index. mmap: use the file where it is; verify: compare all checksums first; readonly: refuse
+        changes; update: remember them for append()."""
+        flags = mmap * MMAP | verify * VERIFY | readonly * READONLY | update * UPDATE
+        return cls._of(open_handle(path, flags))
 
     @classmethod
     def _of(cls, handle: Handle) -> Index:
@@ -295,11 +305,22 @@ class Index:
 
     def tobytes(self) -> bytes:
         """The bytes of the file that save() writes."""
+        if lib.has("index_to_bytes"):
+            return self._to_bytes()
         with tempfile.TemporaryDirectory(prefix="kith-", dir=memory_folder()) as folder:
             path = os.path.join(folder, "index")
             self.save(path)
             with open(path, "rb") as file:
                 return file.read()
+
+    def _to_bytes(self) -> bytes:
+        size = ctypes.c_size_t()
+        with self._handle.reading() as pointer:
+            lib.index_to_bytes(pointer, None, 0, ctypes.byref(size))
+            data = bytearray(size.value)
+            room = (ctypes.c_char * size.value).from_buffer(data)
+            lib.index_to_bytes(pointer, ctypes.addressof(room), size.value, ctypes.byref(size))
+        return bytes(data)
 
     @classmethod
     def frombytes(cls, data: Any) -> Index:
@@ -356,11 +377,17 @@ def new_handle(spec: str, dim: int, metric: Any) -> Handle:
                   _arrays.text_of(spec, "spec"))
 
 
-def open_handle(path: Any, mmap: bool = False, verify: bool = False) -> Handle:
-    return Handle(lib.index_open, _arrays.path_of(path), (MMAP if mmap else 0) | (VERIFY if verify else 0))
+def open_handle(path: Any, flags: int = 0) -> Handle:
+    return Handle(lib.index_open, _arrays.path_of(path), flags)
 
 
 def handle_of_bytes(data: Any) -> Handle:
+    try:
+        data = bytes(memoryview(data))
+    except TypeError:
+        raise TypeError(f"data is {_arrays.short(data)}; it must be bytes") from None
+    if lib.has("index_from_bytes"):
+        return Handle(lib.index_from_bytes, data, len(data), 0)
     with tempfile.TemporaryDirectory(prefix="kith-", dir=memory_folder()) as folder:
         path = os.path.join(folder, "index")
         with open(path, "wb") as file:

@@ -216,6 +216,26 @@ def test_open_with_mmap(index, queries, tmp_path):
         assert (opened.search(queries, 5).ids == index.search(queries, 5).ids).all()
 
 
+def test_append(index, base, queries, tmp_path, function_available):
+    function_available("index_append")
+    path = tmp_path / "index"
+    index.save(path)
+    with kith.open(path, update=True) as opened:
+        opened.add(base[:5] + 1)
+        opened.append(path)
+    with kith.open(path, readonly=True) as opened:
+        assert len(opened) == len(base) + 5
+        with pytest.raises(kith.InvalidError):
+            opened.add(base)
+
+
+def test_compact(index, base, function_available):
+    function_available("index_compact")
+    index.remove(range(0, 100))
+    index.compact()
+    assert len(index) == len(base) - 100 and index.search(base[200], 1).ids[0] == 200
+
+
 def test_copies(index, base, queries):
     expected = index.search(queries, 5).ids
     for made in (index.clone(), copy.copy(index), copy.deepcopy(index), pickle.loads(pickle.dumps(index)),

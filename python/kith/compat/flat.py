@@ -115,7 +115,7 @@ class ScalarQuantizer:
     QT_8bit, QT_4bit, QT_8bit_uniform, QT_4bit_uniform, QT_fp16, QT_8bit_direct, QT_6bit, QT_bf16, \
         QT_8bit_direct_signed = range(9)
     _WORDS = {QT_8bit: "SQ8", QT_4bit: "SQ4", QT_6bit: "SQ6", QT_fp16: "SQfp16", QT_bf16: "SQbf16",
-              QT_8bit_direct: "SQ8_direct", QT_8bit_direct_signed: "SQ8_direct_signed"}
+              QT_8bit_uniform: "SQ8_uniform", QT_8bit_direct: "SQ8_direct", QT_8bit_direct_signed: "SQ8_direct_signed"}
 
     __slots__ = ("d", "qtype", "code_size")
 
@@ -127,9 +127,9 @@ class ScalarQuantizer:
     @classmethod
     def word(cls, qtype: int) -> str:
         """The factory word of a kind."""
-        if qtype in (cls.QT_8bit_uniform, cls.QT_4bit_uniform):
-            raise NotImplementedError("uniform scalar quantizers are not offered; QT_8bit and QT_4bit, with a range "
-                                      "for each dimension, are as small and finer")
+        if qtype == cls.QT_4bit_uniform:
+            raise NotImplementedError("QT_4bit_uniform is not offered; QT_4bit, with a range for each dimension, is as "
+                                      "small and finer")
         if qtype not in cls._WORDS:
             raise ValueError(f"qtype is {qtype!r}; kith has ScalarQuantizer.QT_8bit, QT_6bit, QT_4bit, QT_fp16, "
                              "QT_bf16, QT_8bit_direct and QT_8bit_direct_signed")

@@ -1,6 +1,7 @@
 """FAISS's functions."""
 from __future__ import annotations
 
+import ctypes
 import os
 from typing import Any
 
@@ -10,13 +11,13 @@ from .. import _arrays
 from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
 from .._errors import FormatError
 from .._handle import Handle
-from .._lib import lib
+from .._lib import SearchOptions, lib, new_options
 from .._options import get_threads, set_threads
-from ..index import new_handle, open_handle
+from ..index import MMAP, new_handle, open_handle
 from .base import FaissIndex
 
 KITH_MAGIC = b"\x89KITH\r\n\x1a"
-IO_FLAG_MMAP, IO_FLAG_READ_ONLY, IO_FLAG_SKIP_STORAGE = 1, 2, 4
+IO_FLAG_MMAP, IO_FLAG_READ_ONLY = 1, 2
 
 
 def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissIndex:
@@ -45,12 +46,17 @@ def write_index(index: FaissIndex, path: str | os.PathLike[str], format: str = "
 
 def read_index(path: str | os.PathLike[str], io_flags: int = 0) -> FaissIndex:
     """Open a file of kith's or of FAISS's, told apart by what is in it."""
-    name = _arrays.path_of(path)
+    name, flags = _arrays.path_of(path), _arrays.count(io_flags, "io_flags")
     with open(name, "rb") as file:
         native = file.read(len(KITH_MAGIC)) == KITH_MAGIC
     if native:
-        return FaissIndex._of(open_handle(path, mmap=bool(_arrays.count(io_flags, "io_flags") & IO_FLAG_MMAP)))
-    return FaissIndex._of(Handle(lib.index_import_faiss, name))
+        return FaissIndex._of(open_handle(path, MMAP if flags & IO_FLAG_MMAP else 0))  # type: ignore[return-value]
+    found = new_options(SearchOptions)
+    index = FaissIndex._of(Handle(lib.index_import_faiss, name, ctypes.byref(found)))
+    for parameter in index._params.used:
+        if getattr(found, parameter):
+            index._params.values[parameter] = getattr(found, parameter)
+    return index
 
 
 def serialize_index(index: FaissIndex) -> np.ndarray:
