@@ -163,6 +163,8 @@ def turn():
         values = [v[:2] if isinstance(v, np.ndarray) and v.ndim else v for v in values]
     if function == kith.kmeans or function is faiss.Kmeans:
         values[1:] = [min(v, 50) if isinstance(v, int) else v for v in values[1:]]
+    if getattr(function, "__name__", "") == "reserve":  # a request for gigabytes is granted where there are any
+        values = [min(v, 10**6) if isinstance(v, int) else v for v in values]
     function(*values, **keywords)
 
 

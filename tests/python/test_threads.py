@@ -144,8 +144,8 @@ index = kith.Index("Flat", 64)
 index.add(x)
 calls = {
     "kmeans": lambda: kith.kmeans(x, 4096, iterations=100000, tolerance=0, max_points=0),
-    "knn": lambda: kith.knn(np.tile(x, (4, 1)), x, 1000),
-    "search": lambda: index.search(np.tile(x, (4, 1)), 100),
+    "knn": lambda: kith.knn(x, x, 1000),
+    "search": lambda: index.search(x, 100),
     "callback": lambda: index.search(x[:1000], 10, filter=lambda id: True),
 }
 signum = getattr(signal, sys.argv[2])
@@ -174,7 +174,7 @@ def test_a_signal_interrupts_a_long_call(call, signum, raised):
     run = subprocess.run([sys.executable, "-c", INTERRUPTED, call, signum], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     name, seconds = run.stdout.split()
-    assert name == raised and float(seconds) < 20
+    assert name == raised and float(seconds) < 30
 
 
 def test_a_forked_child_can_call(base, queries):
