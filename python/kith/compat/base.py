@@ -11,7 +11,7 @@ from .._codecs import code_size, codec
 from .._handle import Handle
 from .._learned import learned
 from .._lib import lib
-from ..filter import Filter, as_filter
+from ..filter import Filter
 from ..index import Index, new_handle
 from .parameters import Parameters, SearchParameters
 

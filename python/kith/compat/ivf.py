@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _arrays
 from .._arrays import METRIC_L2
-from .._codecs import code_size, codec
+from .._codecs import codec
 from .._errors import UnsupportedError, UntrainedError
 from .._learned import learned
 from ..index import Index

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
+from .._arrays import METRIC_L2
 from .._errors import FormatError
 from .._handle import Handle
 from .._lib import SearchOptions, lib, new_options
