@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Count the results in meson's test logs: prints 'N passed, N failed' and exits 1 on failures or none run.
 
-Programs written with Check and with Python's unittest report how many checks they hold; their sum is shown too.
+Programs written with Check, unittest and pytest report how many checks they hold; their sum is shown too.
 """
 import json
 import re
 import sys
 
 PASS = {"OK", "EXPECTEDFAIL"}
-CHECKS = re.compile(r"^(?:\d+%: Checks:|Ran) (\d+)(?:, Failures:| tests? in)", re.M)
+CHECKS = re.compile(r"^(?:(?:\d+%: Checks:|Ran) (\d+)(?:, Failures:| tests? in)|(\d+) passed\b)", re.M)
 
 
 def main():
@@ -24,7 +24,7 @@ def main():
                 else:
                     failed.append(test["name"])
                 output = (test.get("stdout") or "") + (test.get("stderr") or "")
-                checks += sum(int(count[1]) for count in CHECKS.finditer(output))
+                checks += sum(int(count[1] or count[2]) for count in CHECKS.finditer(output))
     print()
     if skipped:
         print("skipped:", ", ".join(skipped))

@@ -1,0 +1,76 @@
+"""kith: nearest-neighbour indexes.
+
+The native interface::
+
+    index = kith.Index("IVF1024,PQ16", dim=128, metric="cosine")
+    index.train(sample)
+    index.add(vectors, ids)
+    distances, ids = index.search(queries, k=10, nprobe=16)
+    index.save("vectors.kith")
+
+Beside it there are the names of FAISS's Python interface, so that ``import kith as faiss`` runs what was written for
+that. Vectors are NumPy arrays, one vector a row; float32, uint8 and int8 are taken without a copy.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from ._errors import (CancelledError, FileError, FormatError, InternalError, InvalidError, KithError, NoMemoryError,
+                      NotFoundError, UnsupportedError, UntrainedError)
+from ._lib import MAX_DIM, MAX_K, SearchStats, text as _text
+from ._options import get_threads, set_threads
+from .compat import *
+from .compat import __all__ as _compat
+from .filter import Filter
+from .index import Index, Neighbours, Ranges, shards
+from .learn import Clusters, ProductQuantizer, kmeans, knn
+from .vectors import read_vectors, write_vectors
+
+open = Index.open
+__version__ = _text("version")
+
+__all__ = ["CancelledError", "Clusters", "FileError", "Filter", "FormatError", "Index", "InternalError",
+           "InvalidError", "KithError", "MAX_DIM", "MAX_K", "Neighbours", "NoMemoryError", "NotFoundError",
+           "ProductQuantizer", "Ranges", "SearchStats", "UnsupportedError", "UntrainedError", "get_threads", "info",
+           "kmeans", "knn", "open", "read_vectors", "set_threads", "shards", "write_vectors", *_compat]
+
+
+def info() -> dict[str, str]:
+    """The library: version, instruction set in use and others, how batches are compared, BLAS, file formats."""
+    return {name: _text(name) for name in ("version", "isa", "isa_available", "tiles", "blas", "vecs_formats")}
+
+
+# What FAISS has and kith does not, and what to use instead.
+_ABSENT = {
+    "StandardGpuResources": "kith runs on CPUs: leave the GPU part out",
+    "index_cpu_to_gpu": "kith runs on CPUs: use the index as it is",
+    "index_cpu_to_all_gpus": "kith runs on CPUs: use the index as it is",
+    "IndexBinaryFlat": "binary vectors are not offered",
+    "IndexBinaryIVF": "binary vectors are not offered",
+    "IndexLSH": "use IndexPQ or IndexScalarQuantizer",
+    "IndexNSGFlat": "use IndexHNSWFlat",
+    "IndexResidualQuantizer": "use IndexPQ",
+    "IndexLocalSearchQuantizer": "use IndexPQ",
+    "IndexAdditiveQuantizer": "use IndexPQ",
+    "IndexPQFastScan": "use IndexPQ(d, M, 4), which is scanned that way",
+    "IndexIVFPQFastScan": "use IndexIVFPQ(quantizer, d, nlist, M, 4), which is scanned that way",
+    "IndexIVFPQR": "use IndexRefineFlat(IndexIVFPQ(…))",
+    "IndexReplicas": "search one index from several threads",
+    "MultiIndexQuantizer": "use IndexFlat or IndexHNSWFlat as the quantizer",
+    "ITQMatrix": "use OPQMatrix or RandomRotationMatrix",
+    "OnDiskInvertedLists": "save the index and open it with mmap=True",
+    "Clustering": "use Kmeans, or kith.kmeans",
+    "IndexRowwiseMinMax": "use IndexScalarQuantizer",
+    "METRIC_L1": "kith has METRIC_L2, METRIC_INNER_PRODUCT and, in kith.Index, cosine",
+    "METRIC_Linf": "kith has METRIC_L2, METRIC_INNER_PRODUCT and, in kith.Index, cosine",
+}
+
+
+class _AbsentError(AttributeError, NotImplementedError):
+    """hasattr(faiss, name) is how programs ask whether FAISS was built with something."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ABSENT:
+        raise _AbsentError(f"kith has no {name}: {_ABSENT[name]}")
+    raise AttributeError(f"module 'kith' has no attribute {name!r}")

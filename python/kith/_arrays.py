@@ -1,0 +1,171 @@
+"""What callers hand in, as arrays that the library can read: without a copy where that is possible.
+
+Everything that reaches the library has gone through here: the right type, C-contiguous, native byte order, of the
+shape that the call assumes. So no argument, whatever it is, can make the library read outside of an array.
+"""
+from __future__ import annotations
+
+import operator
+import os
+from typing import Any
+
+import numpy as np
+
+from ._lib import F32, I8, MAX_K, U8
+
+_float32, _uint8, _int8, _int64 = (np.dtype(t) for t in (np.float32, np.uint8, np.int8, np.int64))
+TYPES = {_float32: F32, _uint8: U8, _int8: I8}
+
+
+def address(array: np.ndarray) -> int:
+    """Where an array's elements are. (array.ctypes.data is the slower way.)"""
+    return array.__array_interface__["data"][0]
+
+
+def vectors(x: Any, dim: int, name: str) -> np.ndarray:
+    """x as rows of `dim` elements, f32, u8 or i8: [n × dim]. Those types are taken as they are, other real numbers
+    become float32."""
+    if type(x) is np.ndarray and x.ndim == 2 and x.shape[1] == dim and x.dtype in TYPES and x.flags.c_contiguous:
+        return x
+    return _shaped(numbers(x, name), dim, name)
+
+
+def floats(x: Any, dim: int, name: str) -> np.ndarray:
+    """The same as float32, whatever it was."""
+    x = vectors(x, dim, name)
+    return x if x.dtype is _float32 else np.ascontiguousarray(x, np.float32)
+
+
+def queries(q: Any, dim: int) -> tuple[np.ndarray, bool]:
+    """Queries [nq × dim], and whether q was one vector by itself."""
+    if type(q) is np.ndarray and q.ndim == 2:
+        return vectors(q, dim, "q"), False
+    q = numbers(q, "q")
+    single = q.ndim == 1
+    return _shaped(q[None] if single and len(q) else q, dim, "q"), single
+
+
+def numbers(x: Any, name: str) -> np.ndarray:
+    """An array of float32, uint8 or int8, C-contiguous; TypeError if x holds no real numbers."""
+    try:
+        array = np.asarray(x)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{name}: {short(x)} is no array of numbers: {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} has dtype {array.dtype}; vectors are float32, uint8 or int8 (float16, float64 and "
+                        "other integers are converted)")
+    kind = array.dtype if array.dtype in TYPES else _float32
+    with np.errstate(over="ignore"):  # infinity is refused by the library, which names the element
+        return np.ascontiguousarray(array, kind.newbyteorder("=")).view(np.ndarray)
+
+
+def _shaped(array: np.ndarray, dim: int, name: str) -> np.ndarray:
+    if array.ndim != 2 or array.shape[1] != dim:
+        raise ValueError(f"{name} has shape {array.shape}; it must be (n, {dim}), one vector a row")
+    return array
+
+
+def ids(values: Any, n: int | None, name: str = "ids") -> np.ndarray:
+    """A list of ids as int64 [n]; n None: of any length."""
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{name}: {short(values)} is no array of integers: {error}") from None
+    if array.ndim != 1 or (n is not None and len(array) != n):
+        raise ValueError(f"{name} has shape {array.shape}; it must be ({'n' if n is None else n},), one id a vector")
+    if not array.size:
+        return np.empty(0, np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} has dtype {array.dtype}; ids are integers")
+    if array.dtype.kind == "u" and int(array.max()) >= 2**63:
+        raise ValueError(f"{name} has {array.max()}; ids are below 2^63")
+    return np.ascontiguousarray(array, np.int64).view(np.ndarray)
+
+
+def count(value: Any, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
+    """An integer within bounds."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {short(value)}; it must be an integer") from None
+    if not least <= number <= most:
+        raise ValueError(f"{name} is {number}; it must be {least} … {most}")
+    return number
+
+
+def real(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {short(value)}; it must be a number") from None
+
+
+def k_of(k: Any) -> int:
+    if type(k) is int and 0 < k <= MAX_K:
+        return k
+    return count(k, "k", 1, MAX_K)
+
+
+def output(array: Any, shape: tuple[int, ...], dtype: Any, name: str) -> np.ndarray:
+    """Where results go: a caller's array, which must be exactly what it takes, or a new one."""
+    if array is None:
+        return np.empty(shape, dtype)
+    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+        have = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else short(array)
+        raise ValueError(f"{name} is {have}; it must be a {np.dtype(dtype)} array of shape {shape}")
+    if not (array.flags.c_contiguous and array.flags.writeable and array.flags.aligned):
+        raise ValueError(f"{name} must be C-contiguous, aligned and writeable")
+    return array
+
+
+def short(value: Any) -> str:
+    """A value for a message."""
+    try:
+        text = repr(value)
+    except Exception:  # a foreign __repr__ may raise anything
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+METRICS = {"l2": 0, "ip": 1, "cosine": 2}
+METRIC_NAMES = tuple(METRICS)
+METRIC_INNER_PRODUCT, METRIC_L2 = 0, 1  # FAISS's numbers
+_FAISS_METRICS = {METRIC_L2: 0, METRIC_INNER_PRODUCT: 1}
+
+
+def metric_of(metric: Any) -> int:
+    """The library's number of a metric: "l2", "ip", "cosine", or METRIC_L2 or METRIC_INNER_PRODUCT as FAISS numbers
+    them."""
+    known = METRICS if isinstance(metric, str) else _FAISS_METRICS
+    try:
+        return known[metric]
+    except (KeyError, TypeError):
+        raise ValueError(f"metric is {short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
+                         "METRIC_INNER_PRODUCT)") from None
+
+
+def text_of(value: Any, name: str) -> bytes:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {short(value)}; it must be a string")
+    if "\0" in value:
+        raise ValueError(f"{name} has a NUL character")
+    return value.encode("utf-8", "surrogateescape")
+
+
+def path_of(path: Any) -> bytes:
+    """A file's name as the system takes it."""
+    try:
+        encoded = os.fsencode(path)
+    except TypeError:
+        raise TypeError(f"path is {short(path)}; it must be a string or a path") from None
+    if b"\0" in encoded:
+        raise ValueError("path has a NUL character")
+    return encoded
+
+
+def codes_of(codes: Any, size: int) -> np.ndarray:
+    """Codes [n × size] of a caller's."""
+    array = np.asarray(codes)
+    if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != size:
+        raise ValueError(f"codes is {array.dtype} of shape {array.shape}; it must be uint8 of shape (n, {size})")
+    return np.ascontiguousarray(array)

@@ -1,0 +1,73 @@
+"""Exceptions: one for each status that a call of the library can return.
+
+All are KithError, which is a RuntimeError because that is what FAISS raises; each is also the built-in exception
+that a Python programmer would expect in its place.
+"""
+from __future__ import annotations
+
+
+class KithError(RuntimeError):
+    """A call of the library failed. `status` is its number in <kith/status.h>, the text its message."""
+
+    status: int = 9
+
+
+class InvalidError(KithError, ValueError):
+    """An argument is outside of what is allowed."""
+
+    status = 1
+
+
+class UntrainedError(KithError):
+    """The index must be trained first."""
+
+    status = 2
+
+
+class NoMemoryError(KithError, MemoryError):
+    """An allocation failed; nothing was changed."""
+
+    status = 3
+
+
+class CancelledError(KithError):
+    """A progress callback asked to stop; nothing was changed."""
+
+    status = 4
+
+
+class NotFoundError(KithError, LookupError):
+    """An id or a file is not there."""
+
+    status = 5
+
+
+class FileError(KithError, OSError):
+    """The system refused to read or write."""
+
+    status = 6
+
+
+class FormatError(KithError, ValueError):
+    """The bytes of a file are not what its format demands."""
+
+    status = 7
+
+
+class UnsupportedError(KithError, NotImplementedError):
+    """Valid, but not offered by this index or this build of the library."""
+
+    status = 8
+
+
+class InternalError(KithError):
+    """A bug in kith: please report it."""
+
+    status = 9
+
+
+BY_STATUS: dict[int, type[KithError]] = {
+    kind.status: kind
+    for kind in (InvalidError, UntrainedError, NoMemoryError, CancelledError, NotFoundError, FileError, FormatError,
+                 UnsupportedError, InternalError)
+}

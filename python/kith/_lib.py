@@ -1,0 +1,283 @@
+"""The shared library: where it is, its structs, its functions.
+
+FUNCTIONS is the one table of what the package calls. A function is bound when it is first used, so that the package
+works with a library that lacks some of them: calling one of those raises UnsupportedError.
+"""
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import (CFUNCTYPE, POINTER, c_char_p, c_double, c_float, c_int, c_int64, c_size_t, c_uint64,
+                    c_void_p)
+from pathlib import Path
+from typing import Any
+
+from ._errors import BY_STATUS, InternalError, UnsupportedError
+
+MAX_K = 1 << 20
+MAX_DIM = 32768
+L2, IP, COSINE = 0, 1, 2
+F32, U8, I8, I32 = 0, 1, 2, 3
+
+Progress = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int64, c_int64)
+FilterTest = CFUNCTYPE(c_int, c_void_p, c_int64)
+
+
+class SearchStats(ctypes.Structure):
+    """What a search did: `pairs` of query and vector that it looked at, and how many of them `exact`ly; of inverted
+    files also `lists`, pairs of query and list."""
+
+    _fields_ = [("size", c_size_t), ("pairs", c_int64), ("exact", c_int64), ("lists", c_int64)]
+
+
+class SearchOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("threads", c_int),
+        ("filter", c_void_p),
+        ("progress", c_void_p),
+        ("progress_data", c_void_p),
+        ("stats", c_void_p),
+        ("nprobe", c_int64),
+        ("max_codes", c_int64),
+        ("k_factor", c_float),
+        ("efSearch", c_int64),
+    ]
+
+
+class AddOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("threads", c_int),
+        ("progress", c_void_p),
+        ("progress_data", c_void_p),
+        ("seed", c_uint64),
+        ("efConstruction", c_int64),
+    ]
+
+
+class KmeansOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("threads", c_int),
+        ("init", c_int),
+        ("iterations", c_int),
+        ("restarts", c_int),
+        ("tolerance", c_double),
+        ("max_points", c_int64),
+        ("spherical", c_int),
+        ("hierarchical", c_int),
+        ("fewer", c_int),
+        ("seed", c_uint64),
+        ("weights", c_void_p),
+        ("progress", c_void_p),
+        ("progress_data", c_void_p),
+        ("objectives", c_void_p),
+    ]
+
+
+class VecsInfo(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("format", c_char_p), ("type", c_int), ("n", c_int64), ("dim", c_int64),
+                ("bytes", c_int64)]
+
+
+# The C names of the structs above.
+STRUCTS: dict[str, type[ctypes.Structure]] = {
+    "kith_search_stats": SearchStats,
+    "kith_search_options": SearchOptions,
+    "kith_add_options": AddOptions,
+    "kith_kmeans_options": KmeansOptions,
+    "kith_vecs_info": VecsInfo,
+}
+
+_ptr, _out = c_void_p, POINTER(c_void_p)
+
+# name: (what it returns, its arguments). c_int is a kith_status where the name is not in PLAIN.
+FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "version": (c_char_p, []),
+    "last_error": (c_char_p, []),
+    "isa": (c_char_p, []),
+    "set_isa": (c_int, [c_char_p]),
+    "isa_available": (c_char_p, []),
+    "tiles": (c_char_p, []),
+    "blas": (c_char_p, []),
+    "index_new": (c_int, [_out, c_int64, c_int, c_char_p]),
+    "index_wrap_shards": (c_int, [_out, c_int64, _out]),
+    "index_clone": (c_int, [_out, _ptr]),
+    "index_free": (None, [_ptr]),
+    "index_train": (c_int, [_ptr, c_int64, _ptr, _ptr]),
+    "index_add_as": (c_int, [_ptr, c_int, c_int64, _ptr, _ptr, _ptr]),
+    "index_update_as": (c_int, [_ptr, c_int, c_int64, _ptr, _ptr]),
+    "index_remove": (c_int, [_ptr, _ptr, POINTER(c_int64)]),
+    "index_reserve": (c_int, [_ptr, c_int64]),
+    "index_compact": (c_int, [_ptr, _ptr]),
+    "index_merge": (c_int, [_ptr, _ptr, c_int64]),
+    "index_search_as": (c_int, [_ptr, c_int, c_int64, _ptr, c_int64, _ptr, _ptr, _ptr]),
+    "index_range_as": (c_int, [_ptr, c_int, c_int64, _ptr, c_float, _out, _ptr]),
+    "index_get": (c_int, [_ptr, c_int64, _ptr, _ptr]),
+    "index_has": (c_int, [_ptr, c_int64]),
+    "index_ids": (c_int, [_ptr, _ptr]),
+    "index_dim": (c_int64, [_ptr]),
+    "index_size": (c_int64, [_ptr]),
+    "index_metric": (c_int, [_ptr]),
+    "index_type": (c_int, [_ptr]),
+    "index_trained": (c_int, [_ptr]),
+    "index_memory": (c_size_t, [_ptr]),
+    "index_describe": (c_char_p, [_ptr]),
+    "index_save": (c_int, [_ptr, c_char_p]),
+    "index_open": (c_int, [_out, c_char_p, c_int]),
+    "index_append": (c_int, [_ptr, c_char_p]),
+    "index_to_bytes": (c_int, [_ptr, _ptr, c_size_t, POINTER(c_size_t)]),
+    "index_from_bytes": (c_int, [_out, _ptr, c_size_t, c_int]),
+    "index_import_faiss": (c_int, [_out, c_char_p, _ptr]),
+    "index_export_faiss": (c_int, [_ptr, c_char_p]),
+    "ranges_get": (c_int, [_ptr, c_int64, POINTER(c_int64), _out, _out]),
+    "ranges_total": (c_int64, [_ptr]),
+    "ranges_free": (None, [_ptr]),
+    "filter_range": (c_int, [_out, c_int64, c_int64]),
+    "filter_ids": (c_int, [_out, c_int64, _ptr]),
+    "filter_bitmap": (c_int, [_out, c_int64, _ptr]),
+    "filter_callback": (c_int, [_out, FilterTest, _ptr]),
+    "filter_not": (c_int, [_out, _ptr]),
+    "filter_and": (c_int, [_out, _ptr, _ptr]),
+    "filter_or": (c_int, [_out, _ptr, _ptr]),
+    "filter_test": (c_int, [_ptr, c_int64]),
+    "filter_free": (None, [_ptr]),
+    "knn": (c_int, [c_int64, c_int, c_int, c_int64, _ptr, c_int64, _ptr, c_int64, _ptr, _ptr, _ptr]),
+    "kmeans": (c_int, [c_int64, c_int64, _ptr, c_int64, _ptr, _ptr, POINTER(c_int64), POINTER(c_double), _ptr]),
+    "pq_new": (c_int, [_out, c_int64, c_int64, c_int]),
+    "pq_free": (None, [_ptr]),
+    "pq_train": (c_int, [_ptr, c_int64, _ptr, _ptr]),
+    "pq_code_size": (c_size_t, [_ptr]),
+    "pq_centroids": (c_void_p, [_ptr]),
+    "pq_set_centroids": (c_int, [_ptr, _ptr]),
+    "pq_encode": (c_int, [_ptr, c_int64, _ptr, _ptr, c_int]),
+    "pq_decode": (c_int, [_ptr, c_int64, _ptr, _ptr]),
+    "pq_tables": (c_int, [_ptr, c_int, c_int64, _ptr, _ptr]),
+    "vecs_open": (c_int, [_out, c_char_p]),
+    "vecs_info_get": (c_int, [_ptr, POINTER(VecsInfo)]),
+    "vecs_read": (c_int, [_ptr, c_int64, c_int64, c_int, _ptr]),
+    "vecs_close": (None, [_ptr]),
+    "vecs_write": (c_int, [c_char_p, c_int, c_int64, c_int64, _ptr]),
+    "vecs_formats": (c_char_p, []),
+}
+
+# Of those that return an int, the ones that return no status.
+PLAIN = {"index_has", "index_metric", "index_type", "index_trained", "filter_test"}
+
+
+def _candidates() -> list[str]:
+    """Where the library may be, most wanted first: named by the user, in the build directory, in a wheel, where
+    Meson installed it, where the loader looks."""
+    here = Path(__file__).resolve().parent
+    name = "libkith.so.0"
+    found = [os.environ["KITH_LIBRARY"]] if os.environ.get("KITH_LIBRARY") else []
+    beside = [here.parent.parent / "lib", here.parent / ".kith.mesonpy.libs"]
+    try:
+        from ._installed import LIBDIR, PACKAGE
+        beside.append(Path(os.path.normpath(here / os.path.relpath(LIBDIR, PACKAGE))))
+    except ImportError:
+        pass
+    found += [str(folder / name) for folder in beside if (folder / name).exists()]
+    return found + [name]
+
+
+class _Library:
+    """The functions of FUNCTIONS as attributes, bound at first use. Those that return a status raise."""
+
+    def __init__(self) -> None:
+        self.path = _candidates()[0]
+        try:
+            self._dll = ctypes.CDLL(self.path)
+        except OSError as error:
+            raise ImportError(f"kith: cannot load its shared library: {error}. Build and install kith (meson "
+                              "install), or name the library in the environment variable KITH_LIBRARY.") from None
+
+    def has(self, name: str) -> bool:
+        """Whether this library has kith_NAME."""
+        return hasattr(self._dll, "kith_" + name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in FUNCTIONS:
+            raise AttributeError(name)
+        returns, arguments = FUNCTIONS[name]
+        try:
+            function = self._dll["kith_" + name]
+        except AttributeError:
+            version = self._dll.kith_version
+            version.restype = c_char_p
+            raise UnsupportedError(f"kith_{name} is not in this library ({self.path}, kith "
+                                   f"{version().decode()}): it needs a newer one") from None
+        function.restype, function.argtypes = returns, arguments
+        if returns is c_int and name not in PLAIN:
+            function = _checked(function)
+        setattr(self, name, function)
+        return function
+
+
+def _checked(function: Any) -> Any:
+    """errcheck would cost every call; a plain function around the call costs less."""
+
+    def call(*arguments: Any) -> None:
+        status = function(*arguments)
+        if status:
+            raise error_of(status)
+
+    call.status = function  # type: ignore[attr-defined]  # without the check
+    return call
+
+
+def error_of(status: int) -> Exception:
+    """The exception for a status that a call in this thread has just returned."""
+    message = lib.last_error().decode("utf-8", "replace")
+    return BY_STATUS.get(status, InternalError)(message)
+
+
+lib = _Library()
+CALL_SIZES: dict[type[ctypes.Structure], int] = {}
+
+
+def _negotiate() -> None:
+    """How much of each struct this library knows. New members come at the end, and the library takes any struct that
+    is not longer than its own."""
+    index = c_void_p()
+    lib.index_new(ctypes.byref(index), 1, L2, b"Flat")
+
+    def search(options: SearchOptions) -> int:
+        return lib.knn.status(1, L2, F32, 0, None, 0, None, 1, None, None, ctypes.byref(options))
+
+    def search_with_stats(stats: SearchStats) -> int:
+        size = CALL_SIZES[SearchOptions]
+        return search(SearchOptions(size=size, stats=ctypes.addressof(stats)))
+
+    def add(options: AddOptions) -> int:
+        return lib.index_add_as.status(index, F32, 0, None, None, ctypes.byref(options))
+
+    for struct, attempt in ((SearchOptions, search), (SearchStats, search_with_stats), (AddOptions, add)):
+        for name, kind in reversed(struct._fields_):  # type: ignore[misc]
+            size = getattr(struct, name).offset + ctypes.sizeof(kind)
+            size += -size % ctypes.alignment(struct)
+            if not attempt(struct(size=size)):  # type: ignore[arg-type]
+                CALL_SIZES[struct] = size
+                break
+    lib.index_free(index)
+
+
+_negotiate()
+
+
+def new_options(struct: type[ctypes.Structure], **values: Any) -> ctypes.Structure:
+    """An options struct with these members, the others at their defaults (0 is each one's default)."""
+    size = CALL_SIZES.get(struct, ctypes.sizeof(struct))
+    for name, value in values.items():
+        if value and getattr(struct, name).offset >= size:
+            raise UnsupportedError(f"{name}: this library (kith {lib.version().decode()}) has no such option")
+    try:
+        return struct(size=size, **values)
+    except (TypeError, OverflowError) as error:
+        raise TypeError(f"options {values}: {error}") from None
+
+
+def text(name: str) -> str:
+    """What kith_NAME() says."""
+    return getattr(lib, name)().decode()

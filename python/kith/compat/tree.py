@@ -1,0 +1,93 @@
+"""From an index of the library to the objects that FAISS would show for it: its factory string says what it is made
+of. An index behind a transform or under a refinement becomes a part of the whole."""
+from __future__ import annotations
+
+import re
+
+from .. import _arrays
+from .._handle import Handle
+from .._lib import lib
+from . import base, flat, graph, ivf, wrappers
+from .parameters import Parameters
+from .transforms import transform_of
+
+_REFINE = re.compile(r"RFlat|Refine\((.*)\)")
+
+
+def index_of_handle(handle: Handle) -> base.FaissIndex:
+    """The index in a handle."""
+    with handle.reading() as pointer:
+        spec, metric = lib.index_describe(pointer).decode(), lib.index_metric(pointer)
+    return _build(handle, spec, handle.dim, metric, Parameters(), 0, False)[0]
+
+
+def split(spec: str) -> list[str]:
+    """Words of a factory string: cut at the commas that are not in parentheses."""
+    words, depth = [""], 0
+    for letter in spec:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    return words
+
+
+def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
+           part: bool) -> tuple[base.FaissIndex, int]:
+    """The index that `spec` describes, as node `node` of the handle's index; and the node after all of its parts."""
+    words = split(spec)
+    if len(words) == 1 and spec.startswith("("):
+        return _build(handle, spec[1:-1], d, metric, params, node, part)
+    if len(words) > 1 and _REFINE.fullmatch(words[-1]):
+        child, following = _build(handle, ",".join(words[:-1]), d, metric, params, node + 1, True)
+        flat_codec = words[-1] == "RFlat"
+        made = _new(wrappers.IndexRefineFlat if flat_codec else wrappers.IndexRefine)
+        made.base_index = child
+        made._place(handle, spec, d, metric, params, node, part)
+        return made, following
+    chain, inner = [], d
+    while len(words) > len(chain) + 1 and (found := transform_of(words[len(chain)], inner)):
+        chain.append(found)
+        inner = found.d_out
+    if chain:
+        below = metric if metric != _arrays.METRICS["cosine"] else _arrays.METRICS["ip"]
+        rest = ",".join(words[len(chain):])
+        child, following = _build(handle, rest, inner, below, params, node + len(chain), True)
+        made = _new(wrappers.IndexPreTransform)
+        made._chain, made.index = chain, child
+        made._place(handle, spec, d, metric, params, node, part)
+        made._tie()
+        return made, following
+    made = _new(_core(words, metric))
+    made._place(handle, spec, d, metric, params, node, part)
+    return made, node + 1
+
+
+def _core(words: list[str], metric: int) -> type[base.FaissIndex]:
+    """The class of an index that wraps no other."""
+    codec = words[-1]
+    kind = "PQ" if codec.startswith("PQ") else "SQ" if codec.startswith("SQ") else codec
+    if words[0].startswith("IVF"):
+        classes = {"Flat": ivf.IndexIVFFlat, "PQ": ivf.IndexIVFPQ, "SQ": ivf.IndexIVFScalarQuantizer}
+        return classes.get(kind, ivf.IndexIVF)
+    if words[0].startswith("HNSW"):
+        classes = {"SQ": graph.IndexHNSWSQ, "PQ": graph.IndexHNSWPQ}
+        return graph.IndexHNSWFlat if len(words) == 1 or kind == "Flat" else classes.get(kind, graph.IndexHNSW)
+    if kind == "Flat" and len(words) == 1:
+        return {_arrays.METRICS["l2"]: flat.IndexFlatL2, _arrays.METRICS["ip"]: flat.IndexFlatIP}.get(
+            metric, flat.IndexFlat)
+    if len(words) == 1 and kind in ("PQ", "SQ"):
+        return flat.IndexPQ if kind == "PQ" else flat.IndexScalarQuantizer
+    return AnyIndex
+
+
+def _new(kind: type[base.FaissIndex]) -> base.FaissIndex:
+    return kind.__new__(kind)
+
+
+class AnyIndex(base.FaissIndex):
+    """An index that FAISS has no class for, such as "Shards4(…)"."""
+
+    __slots__ = ()
+    _uses = ("nprobe", "max_codes", "k_factor")

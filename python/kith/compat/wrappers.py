@@ -1,0 +1,341 @@
+"""Indexes around others: ids of the caller's, transforms, refinement, shards."""
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Iterator
+
+import numpy as np
+
+from .. import _arrays
+from .._arrays import METRIC_L2
+from .base import FaissIndex
+from .flat import IndexFlat, IndexPQ, IndexScalarQuantizer
+from .parameters import SearchParameters, parameter
+from .transforms import VectorTransform
+
+
+class IndexIDMap(FaissIndex):
+    """Another name of an index: all of kith's keep ids of the caller's and reconstruct by them."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: FaissIndex) -> None:
+        if not isinstance(index, FaissIndex):
+            raise TypeError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
+        index._whole()
+        self.index = index
+        self._place(index._handle, index._spec, index.d, index._metric, index._params, 0, False)
+
+    def _children(self) -> Iterator[FaissIndex]:
+        return self.index._tree()
+
+    @property
+    def id_map(self) -> np.ndarray:
+        """Ids in the order in which vectors are stored."""
+        return self.ids()
+
+    @property
+    def code_size(self) -> int:
+        return self.index.code_size
+
+    def sa_code_size(self) -> int:
+        return self.index.sa_code_size()
+
+    def sa_encode(self, x: Any) -> np.ndarray:
+        return self.index.sa_encode(x)
+
+    def sa_decode(self, codes: Any) -> np.ndarray:
+        return self.index.sa_decode(codes)
+
+
+class IndexIDMap2(IndexIDMap):
+    __slots__ = ()
+
+
+class IndexPreTransform(FaissIndex):
+    """An index behind transforms: IndexPreTransform(transform, index), both empty; they are trained together."""
+
+    __slots__ = ("_chain", "index")
+
+    def __init__(self, *parts: Any) -> None:
+        *chain, index = parts
+        if not isinstance(index, FaissIndex) or not all(isinstance(vt, VectorTransform) for vt in chain):
+            raise TypeError("IndexPreTransform takes transforms and then one of kith's FAISS-like indexes")
+        self._make(chain, index)
+
+    def _make(self, chain: list[VectorTransform], index: FaissIndex) -> None:
+        index._wrappable()
+        dims = [vt.d_in for vt in chain[1:]] + [index.d]
+        for vt, follows in zip(chain, dims):
+            if vt._home is not None or (vt._linear is not None):
+                raise NotImplementedError(f"{vt!r} is trained already: kith trains a transform together with the index "
+                                          "behind it. Give a new one, and train the whole; or apply() it to vectors "
+                                          "yourself and use the index by itself")
+            if vt.d_out != follows:
+                raise ValueError(f"{vt!r} is followed by something of dimension {follows}")
+        inner = f"({index._spec})" if isinstance(index, IndexRefine) and chain else index._spec
+        whole = FaissIndex(",".join([vt.word for vt in chain] + [inner]), chain[0].d_in if chain else index.d,
+                           index.metric_type)
+        self._chain, self.index = chain, index
+        old = index._handle
+        self._place(whole._handle, whole._spec, whole.d, whole._metric, index._params, 0, False)
+        index._become_part(self, len(chain))
+        self._tie()
+        old.close()
+
+    def _tie(self) -> None:
+        for number, vt in enumerate(self._chain):
+            vt._tie(self._handle, self._node + number)
+
+    def prepend_transform(self, vt: VectorTransform) -> None:
+        """Put another transform before the others."""
+        self._wrappable()
+        if self.is_trained and any(self._chain):
+            raise NotImplementedError("the index is trained: prepend transforms before that")
+        for other in self._chain:
+            other._home = None
+        self.index._part = False
+        self._make([vt, *self._chain], self.index)
+
+    def _children(self) -> Iterator[FaissIndex]:
+        yield self.index
+
+    def _become_part(self, whole: FaissIndex, node: int) -> None:
+        super()._become_part(whole, node)
+        self.index._become_part(whole, node + len(self._chain))
+        self._tie()
+
+    @property
+    def chain(self) -> Chain:
+        """The transforms, in the order in which vectors meet them."""
+        return Chain(self._chain)
+
+    @property
+    def code_size(self) -> int:
+        return self.index.code_size
+
+    def apply_chain(self, x: Any) -> np.ndarray:
+        """Vectors [n × d] as the inner index sees them."""
+        for vt in self._chain:
+            x = vt.apply(x)
+        return x
+
+    def reverse_chain(self, x: Any) -> np.ndarray:
+        for vt in reversed(self._chain):
+            x = vt.reverse_transform(x)
+        return x
+
+    def sa_code_size(self) -> int:
+        return self.index.sa_code_size()
+
+    def sa_encode(self, x: Any) -> np.ndarray:
+        return self.index.sa_encode(self.apply_chain(_arrays.floats(x, self.d, "x")))
+
+    def sa_decode(self, codes: Any) -> np.ndarray:
+        return self.reverse_chain(self.index.sa_decode(codes))
+
+
+class Chain(list):
+    """A list that also answers as a C++ vector does."""
+
+    def at(self, i: int) -> VectorTransform:
+        return self[i]
+
+    def size(self) -> int:
+        return len(self)
+
+
+class IndexRefine(FaissIndex):
+    """Ranks what a base index finds again, by finer codes: k_factor · k candidates for k results."""
+
+    __slots__ = ("base_index",)
+    _uses = ("k_factor",)
+
+    k_factor = parameter("k_factor")
+
+    def __init__(self, base_index: FaissIndex, refine_index: FaissIndex | None = None) -> None:
+        if not isinstance(base_index, FaissIndex):
+            raise TypeError(f"base_index is a {type(base_index).__name__}; it must be one of kith's FAISS-like indexes")
+        base_index._wrappable()
+        if refine_index is None or isinstance(refine_index, IndexFlat):
+            word = "RFlat"
+        elif isinstance(refine_index, (IndexScalarQuantizer, IndexPQ)):
+            word = f"Refine({refine_index._spec})"
+        else:
+            raise NotImplementedError(f"refine_index is a {type(refine_index).__name__}; kith refines by IndexFlat, "
+                                      "IndexScalarQuantizer or IndexPQ")
+        whole = FaissIndex(f"{base_index._spec},{word}", base_index.d, base_index.metric_type)
+        self.base_index = base_index
+        old = base_index._handle
+        self._place(whole._handle, whole._spec, whole.d, whole._metric, base_index._params, 0, False)
+        base_index._become_part(self, 1)
+        if isinstance(base_index, IndexPreTransform):
+            base_index._tie()
+        old.close()
+
+    def _children(self) -> Iterator[FaissIndex]:
+        yield self.base_index
+
+    def _become_part(self, whole: FaissIndex, node: int) -> None:
+        super()._become_part(whole, node)
+        self.base_index._become_part(whole, node + 1)
+
+    @property
+    def _word(self) -> str:
+        last = self._spec.split(",")[-1]
+        return "Flat" if last == "RFlat" else last[len("Refine("):-1]
+
+
+class IndexRefineFlat(IndexRefine):
+    __slots__ = ()
+
+    def __init__(self, base_index: FaissIndex) -> None:
+        super().__init__(base_index)
+
+
+class IndexShards(FaissIndex):
+    """One index out of several, which stay what they are. successive_ids: each shard counts its vectors from 0, and
+    results count them through, shard after shard; otherwise ids are the shards' own. threaded: all are searched at
+    once. (kith.shards makes one index of several that can be saved.)"""
+
+    __slots__ = ("threaded", "successive_ids", "_shards", "_only_metric")
+
+    def __init__(self, d: int = 0, threaded: bool = False, successive_ids: bool = True) -> None:
+        self.d = _arrays.count(d, "d")
+        self.threaded, self.successive_ids = bool(threaded), bool(successive_ids)
+        self.verbose = self.own_fields = self._part = False
+        self._shards: list[FaissIndex] = []
+
+    def add_shard(self, shard: FaissIndex) -> None:
+        if not isinstance(shard, FaissIndex):
+            raise TypeError(f"shard is a {type(shard).__name__}; it must be one of kith's FAISS-like indexes")
+        first = self._shards[0] if self._shards else shard
+        if (self.d and shard.d != self.d) or shard.metric_type != first.metric_type:
+            raise ValueError(f"{shard!r} does not fit: shards have one dimension ({self.d}) and one metric")
+        self.d = shard.d
+        self._shards.append(shard)
+
+    def remove_shard(self, shard: FaissIndex) -> None:
+        self._shards.remove(shard)
+
+    def count(self) -> int:
+        """How many shards there are."""
+        return len(self._shards)
+
+    def at(self, i: int) -> FaissIndex:
+        return self._shards[_arrays.count(i, "i", 0, len(self._shards) - 1)]
+
+    @property
+    def ntotal(self) -> int:
+        return sum(shard.ntotal for shard in self._shards)
+
+    def __len__(self) -> int:
+        return self.ntotal
+
+    @property
+    def is_trained(self) -> bool:
+        return all(shard.is_trained for shard in self._shards)
+
+    @property
+    def metric_type(self) -> int:
+        return self._shards[0].metric_type if self._shards else METRIC_L2
+
+    def _each(self, function: Callable[[FaissIndex], Any]) -> list[Any]:
+        if not self._shards:
+            raise ValueError("there are no shards: add_shard first")
+        if not self.threaded or len(self._shards) == 1:
+            return [function(shard) for shard in self._shards]
+        with ThreadPoolExecutor(len(self._shards)) as pool:
+            return list(pool.map(function, self._shards))
+
+    def _firsts(self) -> np.ndarray:
+        """What is added to the ids of each shard."""
+        sizes = [shard.ntotal if self.successive_ids else 0 for shard in self._shards]
+        return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+
+    def train(self, x: Any, *arguments: Any, **keywords: Any) -> None:
+        """Train every shard on the rows of x."""
+        self._each(lambda shard: shard.train(x, *arguments, **keywords))
+
+    def add(self, x: Any, ids: Any = None, **keywords: Any) -> None:
+        """Give each shard an equal part of the rows of x, in order."""
+        x = _arrays.vectors(x, self.d, "x")
+        if ids is None and self.successive_ids and self.ntotal:
+            raise NotImplementedError("add: shards hold vectors, and successive ids would change: call it once, or "
+                                      "use successive_ids=False and add_with_ids")
+        if ids is None and not self.successive_ids:
+            ids = np.arange(self.ntotal, self.ntotal + len(x))
+        wanted = None if ids is None else _arrays.ids(ids, len(x))
+        if wanted is not None and self.successive_ids:
+            raise NotImplementedError("add_with_ids: ids are successive in these shards; use successive_ids=False")
+        bounds = np.linspace(0, len(x), len(self._shards) + 1).astype(int) if self._shards else []
+        parts = {id(shard): slice(a, b) for shard, a, b in zip(self._shards, bounds, bounds[1:])}
+        self._each(lambda shard: shard.add(x[parts[id(shard)]],
+                                           None if wanted is None else wanted[parts[id(shard)]], **keywords))
+
+    def remove_ids(self, x: Any) -> int:
+        if self.successive_ids:
+            raise NotImplementedError("remove_ids: ids are successive in these shards; use successive_ids=False, or "
+                                      "remove from a shard itself")
+        return sum(self._each(lambda shard: shard.remove_ids(x)))
+
+    def reset(self) -> None:
+        self._each(lambda shard: shard.reset())
+
+    def search(self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
+               numeric_type: Any = None) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
+        k = _arrays.k_of(k)
+        found = self._each(lambda shard: shard.search(x, k, params=self._params_of(params)))
+        ids = [np.where(I >= 0, I + first, -1) for (_, I), first in zip(found, self._firsts())]
+        all_d, all_i = np.hstack([d for d, _ in found]), np.hstack(ids)
+        keys = all_d if self.metric_type == METRIC_L2 else -all_d
+        order = np.lexsort((all_i, keys), axis=1)[:, :k]
+        D = _arrays.output(D, order.shape, np.float32, "D")
+        I = _arrays.output(I, order.shape, np.int64, "I")
+        D[:], I[:] = np.take_along_axis(all_d, order, 1), np.take_along_axis(all_i, order, 1)
+        return D, I
+
+    def _params_of(self, params: SearchParameters | None) -> SearchParameters | None:
+        if params is not None and params.filter() is not None and self.successive_ids:
+            raise NotImplementedError("params.sel: ids are successive in these shards; use successive_ids=False")
+        return params
+
+    def range_search(self, x: Any, thresh: float, *, params: SearchParameters | None = None
+                     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[override]
+        found = self._each(lambda shard: shard.range_search(x, thresh, params=self._params_of(params)))
+        lims = sum(lims for lims, _, _ in found)
+        owner = np.concatenate([np.repeat(np.arange(len(lims) - 1), np.diff(part)) for part, _, _ in found])
+        order = np.argsort(owner, kind="stable")
+        dist = np.concatenate([d for _, d, _ in found])
+        ids = np.concatenate([i + first for (_, _, i), first in zip(found, self._firsts())])
+        return lims, dist[order], ids[order]  # type: ignore[return-value]
+
+    def reconstruct_batch(self, key: Any, x: Any = None) -> np.ndarray:
+        keys = _arrays.ids(key, None, "key")
+        x = _arrays.output(x, (len(keys), self.d), np.float32, "x")
+        firsts = self._firsts()
+        for i, id in enumerate(keys):
+            if self.successive_ids:
+                number = int(np.searchsorted(firsts, id, side="right")) - 1
+            else:
+                number = next((n for n, shard in enumerate(self._shards) if id in shard), 0)
+            self._shards[number]._get(np.array([id - firsts[number]]), x[i:i + 1])
+        return x
+
+    def clone(self) -> IndexShards:
+        made = IndexShards(self.d, self.threaded, self.successive_ids)
+        made._shards = [shard.clone() for shard in self._shards]
+        return made
+
+    def save(self, path: Any) -> None:
+        raise NotImplementedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
+
+    def tobytes(self) -> bytes:
+        return self.save(None)  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Forget the shards; they stay open."""
+        self._shards = []
+
+    def __repr__(self) -> str:
+        return f"<kith.IndexShards of {len(self._shards)}, dim={self.d} size={self.ntotal}>"

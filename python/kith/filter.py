@@ -1,0 +1,160 @@
+"""Filters: which ids a search may return, or a removal takes."""
+from __future__ import annotations
+
+import ctypes
+import threading
+import weakref
+from typing import Any, Callable
+
+import numpy as np
+
+from . import _arrays
+from ._calls import guarded
+from ._lib import FilterTest, lib
+
+
+class Filter:
+    """A set of ids, given by a rule. Combine with & | ~ ; `id in filter` asks it. Filters never change.
+
+    Where a filter is asked for, these do as well: a boolean array (ids whose element is set), an array or list of
+    ids, a range, a set, a function of an id.
+    """
+
+    __slots__ = ("_make", "_parts", "_pointer", "_lock", "_callbacks", "__weakref__")
+
+    def __init__(self, make: Callable[[Any], None], *parts: Filter) -> None:
+        self._make = make
+        self._parts = parts
+        self._pointer: int | None = None
+        self._lock = threading.Lock()
+        self._callbacks: tuple[_Callback, ...] = sum((part._callbacks for part in parts), ())
+
+    @staticmethod
+    def range(start: int, stop: int) -> Filter:
+        """Ids start … stop − 1."""
+        start, stop = _arrays.count(start, "start", -2**63), _arrays.count(stop, "stop", -2**63)
+        return Filter(lambda out: lib.filter_range(out, start, max(start, stop)))
+
+    @staticmethod
+    def ids(ids: Any) -> Filter:
+        """The ids listed."""
+        array = np.array(_arrays.ids(ids, None))
+        return Filter(lambda out: lib.filter_ids(out, len(array), _arrays.address(array)))
+
+    @staticmethod
+    def mask(mask: Any) -> Filter:
+        """Ids whose element of a boolean array is set."""
+        mask = np.asarray(mask)
+        if mask.dtype != np.bool_ or mask.ndim != 1:
+            raise TypeError(f"mask is {mask.dtype} of shape {mask.shape}; it must be a bool array of shape (n,)")
+        return Filter.bitmap(np.packbits(mask, bitorder="little"))
+
+    @staticmethod
+    def bitmap(bits: Any) -> Filter:
+        """Ids i with bit i % 8 of byte i // 8 set."""
+        bits = np.asarray(bits)
+        if bits.dtype != np.uint8 or bits.ndim != 1:
+            raise TypeError(f"bits is {bits.dtype} of shape {bits.shape}; it must be a uint8 array of shape (n,)")
+        bits = np.array(bits, order="C")
+        return Filter(lambda out: lib.filter_bitmap(out, 8 * len(bits), _arrays.address(bits)))
+
+    @staticmethod
+    def callback(function: Callable[[int], Any]) -> Filter:
+        """Ids for which function(id) is true. Calling into Python costs about a microsecond an id."""
+        if not callable(function):
+            raise TypeError(f"function is a {type(function).__name__}; it must be callable")
+        callback = _Callback(function)
+        made = Filter(lambda out: lib.filter_callback(out, callback.pointer, None))
+        made._callbacks = (callback,)
+        return made
+
+    def __invert__(self) -> Filter:
+        return Filter(lambda out: _combine("filter_not", out, self), self)
+
+    def __and__(self, other: Any) -> Filter:
+        return self._with("filter_and", other)
+
+    def __or__(self, other: Any) -> Filter:
+        return self._with("filter_or", other)
+
+    def _with(self, name: str, other: Any) -> Filter:
+        if not isinstance(other, Filter):
+            return NotImplemented
+        return Filter(lambda out: _combine(name, out, self, other), self, other)
+
+    def __contains__(self, id: Any) -> bool:
+        pointer = self.pointer()
+        found = lib.filter_test(pointer, _arrays.count(id, "id", -2**63))
+        self.raise_error()
+        return bool(found)
+
+    def pointer(self) -> int:
+        """The library's filter, which lives as long as this object."""
+        with self._lock:
+            if self._pointer is None:
+                out = ctypes.c_void_p()
+                self._make(ctypes.byref(out))
+                self._pointer = out.value
+                weakref.finalize(self, lib.filter_free, out.value).atexit = False
+        return self._pointer  # type: ignore[return-value]
+
+    @property
+    def calls_python(self) -> bool:
+        return bool(self._callbacks)
+
+    def raise_error(self) -> None:
+        """Raise what a callback raised during a call that has ended."""
+        for callback in self._callbacks:
+            error, callback.error = callback.error, None
+            if error is not None:
+                raise error
+
+
+class _Callback:
+    """A Python function that the library can call."""
+
+    __slots__ = ("function", "error", "pointer")
+
+    def __init__(self, function: Callable[[int], Any]) -> None:
+        self.function = function
+        self.error: BaseException | None = None
+        self.pointer = FilterTest(self._test)
+
+    def _test(self, _data: Any, id: int) -> int:
+        passed = False
+
+        def ask() -> None:
+            nonlocal passed
+            passed = bool(self.function(id))
+
+        if self.error is None:
+            self.error = guarded(ask)
+        return passed and self.error is None
+
+
+def _combine(name: str, out: Any, *parts: Filter) -> None:
+    """The library's operators take their operands: make a new one of each."""
+    made: list[ctypes.c_void_p] = []
+    try:
+        for part in parts:
+            made.append(ctypes.c_void_p())
+            part._make(ctypes.byref(made[-1]))
+        getattr(lib, name)(out, *made)
+    except BaseException:
+        for operand in made:
+            lib.filter_free(operand)
+        raise
+
+
+def as_filter(value: Any) -> Filter | None:
+    """A Filter of anything that can stand for one; None stays None."""
+    if value is None or isinstance(value, Filter):
+        return value
+    if isinstance(value, range) and value.step == 1:
+        return Filter.range(value.start, max(value.start, value.stop))
+    if isinstance(value, (range, set, frozenset)):
+        value = np.fromiter(value, np.int64, len(value))
+    if callable(value):
+        return Filter.callback(value)
+    array = np.asarray(value)
+    return Filter.mask(array) if array.dtype == np.bool_ else Filter.ids(array)

@@ -1,0 +1,421 @@
+"""The index: vectors with ids that can be searched for nearest neighbours."""
+from __future__ import annotations
+
+import ctypes
+import os
+import tempfile
+from typing import Any, Iterable, NamedTuple
+
+import numpy as np
+
+from . import _arrays, _calls, _options
+from ._errors import KithError
+from ._handle import Handle
+from ._lib import MAX_DIM, SearchStats, error_of, lib
+from .filter import Filter, as_filter
+
+VERIFY, MMAP, READONLY, UPDATE = 1, 2, 4, 8
+ELEMENTS = (np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.int8))
+
+
+class Neighbours(NamedTuple):
+    """What a search found, best first: [nq × k], or [k] for a query by itself. Where fewer than k were found, ids are
+    −1 and distances +∞ (L2, squared) or −∞ (similarities)."""
+
+    distances: np.ndarray
+    ids: np.ndarray
+
+
+class Ranges(NamedTuple):
+    """What a range search found: query i has distances and ids lims[i] … lims[i + 1] − 1, best first."""
+
+    lims: np.ndarray
+    distances: np.ndarray
+    ids: np.ndarray
+
+
+class Index:
+    """An index from a factory string: ``Index("IVF1024,PQ16", dim=128, metric="cosine")``.
+
+    Searches may run in several threads at once; what changes the index waits for them, and they for it. Used as a
+    context manager it is closed at the end; a closed index raises InvalidError.
+    """
+
+    __slots__ = ("_handle", "__weakref__")
+
+    def __init__(self, spec: str = "Flat", dim: int | None = None, metric: Any = "l2") -> None:
+        if dim is None:
+            raise TypeError(f"Index({spec!r}): dim is missing, the number of elements of a vector")
+        self._handle = new_handle(spec, dim, metric)
+
+    # ---- filling ----
+
+    def train(self, x: Any, *, seed: int = 1234, threads: int | None = None, progress: Any = None) -> None:
+        """Learn from the rows of x [n × dim] what the index needs. The same seed gives the same index.
+
+        progress: a function of (stage, done, total), called now and then; it cancels by returning something true."""
+        x = _arrays.floats(x, self.dim, "x")
+        options = _options.add_options(threads, seed)
+        with self._handle.changing() as pointer:
+            self._handle.trainings += 1
+            _calls.call(lib.index_train, pointer, len(x), _arrays.address(x), ctypes.byref(options),
+                        work=_calls.LONG if len(x) else 0, progress=progress, watch=_options.watch(options))
+
+    def add(self, x: Any, ids: Any = None, *, threads: int | None = None, progress: Any = None,
+            efConstruction: int | None = None) -> None:
+        """Add the rows of x [n × dim] under ids [n], which count on from the largest one so far if none are given."""
+        x = _arrays.vectors(x, self.dim, "x")
+        if ids is not None:
+            ids = _arrays.ids(ids, len(x))
+        options = _options.add_options(threads, efConstruction=efConstruction)
+        with self._handle.changing() as pointer:
+            _calls.call(lib.index_add_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x),
+                        None if ids is None else _arrays.address(ids), ctypes.byref(options),
+                        work=x.size * 1024.0, progress=progress, watch=_options.watch(options))
+
+    def update(self, ids: Any, x: Any) -> None:
+        """Replace the vectors of ids [n] by the rows of x."""
+        x = _arrays.vectors(x, self.dim, "x")
+        ids = _arrays.ids(ids, len(x))
+        with self._handle.changing() as pointer:
+            _calls.call(lib.index_update_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x),
+                        _arrays.address(ids), work=x.size * 1024.0)
+
+    def remove(self, which: Any) -> int:
+        """Remove the vectors whose ids pass (see Filter: a list of ids will do). Returns how many there were."""
+        chosen = as_filter(which)
+        if chosen is None:
+            raise TypeError("which is None; it must be ids or a Filter")
+        removed = ctypes.c_int64()
+        with self._handle.changing() as pointer:
+            _calls.call(lib.index_remove, pointer, chosen.pointer(), ctypes.byref(removed), away=chosen.calls_python)
+        chosen.raise_error()
+        return removed.value
+
+    def reserve(self, n: int) -> None:
+        """Make room for n vectors in all."""
+        n = _arrays.count(n, "n")
+        with self._handle.changing() as pointer:
+            lib.index_reserve(pointer, n)
+
+    def compact(self) -> None:
+        """Give back what removed vectors hold, and mend what their removal left."""
+        options = _options.add_options(None)
+        with self._handle.changing() as pointer:
+            _calls.call(lib.index_compact, pointer, ctypes.byref(options), work=_calls.LONG)
+
+    def merge(self, other: Index, shift: int = 0) -> None:
+        """Move all vectors of another index, one that learnt the same, into this one; `shift` is added to their ids.
+        The other is empty afterwards."""
+        if not isinstance(other, Index):
+            raise TypeError(f"other is a {type(other).__name__}; it must be a kith.Index")
+        if other._handle is self._handle:
+            raise ValueError("other is the index itself")
+        first, second = sorted((self._handle, other._handle), key=id)
+        with first.changing(), second.changing():
+            lib.index_merge(self._handle.pointer, other._handle.pointer, _arrays.count(shift, "shift", -2**63))
+
+    # ---- asking ----
+
+    def search(self, q: Any, k: int = 10, *, filter: Any = None, threads: int | None = None, progress: Any = None,
+               stats: SearchStats | None = None, **parameters: Any) -> Neighbours:
+        """Find the k nearest vectors of each row of q [nq × dim], or of one query [dim].
+
+        filter      a Filter, or what makes one: ids, a boolean array, a range, a function of an id
+        parameters  nprobe, max_codes (inverted files), efSearch (graphs), k_factor (refinement)
+        """
+        queries, single = _arrays.queries(q, self._handle.dim)
+        k = _arrays.k_of(k)
+        shape = (len(queries), k)
+        found = Neighbours(np.empty(shape, np.float32), np.empty(shape, np.int64))
+        if filter is None and progress is None and stats is None:
+            self._search(queries, k, *found, _options.search_options(threads, parameters))
+        else:
+            self._search_with(queries, k, *found, threads, parameters, filter, progress, stats)
+        return Neighbours(found.distances[0], found.ids[0]) if single else found
+
+    def _search(self, q: np.ndarray, k: int, dist: np.ndarray, ids: np.ndarray, options: Any) -> None:
+        """The short way, with options that take no callback."""
+        handle = self._handle
+        nq = len(q)
+        if nq * handle.size * handle.dim >= _calls.LONG and _calls.would_wait():
+            copy = type(options._obj).from_buffer_copy(options._obj)
+            with handle.reading() as pointer:
+                _calls.call(lib.index_search_as, pointer, _arrays.TYPES[q.dtype], nq, _arrays.address(q), k,
+                            _arrays.address(dist), _arrays.address(ids), ctypes.byref(copy), work=_calls.LONG,
+                            watch=_options.watch(copy))
+            return
+        handle.gate.enter()
+        try:
+            status = lib.index_search_as.status(handle.pointer, _arrays.TYPES[q.dtype], nq, _arrays.address(q), k,
+                                                _arrays.address(dist), _arrays.address(ids), options)
+        finally:
+            handle.gate.leave()
+        if status:
+            raise error_of(status)
+
+    def _search_with(self, q: np.ndarray, k: int, dist: np.ndarray, ids: np.ndarray, threads: int | None,
+                     parameters: dict[str, Any], filter: Any, progress: Any, stats: Any) -> None:
+        options = _options.new_search_options(threads, parameters)
+        chosen = self._put(options, filter, stats)
+        with self._handle.reading() as pointer:
+            _calls.call(lib.index_search_as, pointer, _arrays.TYPES[q.dtype], len(q), _arrays.address(q), k,
+                        _arrays.address(dist), _arrays.address(ids), ctypes.byref(options),
+                        work=float(q.size) * self._handle.size, progress=progress, watch=_options.watch(options),
+                        away=chosen is not None and chosen.calls_python)
+        if chosen is not None:
+            chosen.raise_error()
+
+    @staticmethod
+    def _put(options: Any, filter: Any, stats: Any) -> Filter | None:
+        """Put filter and statistics into options; the filter has to live as long as they do."""
+        chosen = as_filter(filter)
+        if chosen is not None:
+            options.filter = chosen.pointer()
+        if stats is not None:
+            options.stats = _options.stats_pointer(stats)
+        return chosen
+
+    def range_search(self, q: Any, radius: float, *, filter: Any = None, threads: int | None = None,
+                     progress: Any = None, stats: SearchStats | None = None, **parameters: Any) -> Ranges:
+        """Find all vectors within a radius of each query: squared L2 distances up to it, similarities from it on."""
+        queries, _ = _arrays.queries(q, self._handle.dim)
+        radius = _arrays.real(radius, "radius")
+        options = _options.new_search_options(threads, parameters)
+        chosen = self._put(options, filter, stats)
+        ranges = ctypes.c_void_p()
+        try:
+            with self._handle.reading() as pointer:
+                _calls.call(lib.index_range_as, pointer, _arrays.TYPES[queries.dtype], len(queries),
+                            _arrays.address(queries), radius, ctypes.byref(ranges), ctypes.byref(options),
+                            work=float(queries.size) * self._handle.size, progress=progress,
+                            watch=_options.watch(options), away=chosen is not None and chosen.calls_python)
+            if chosen is not None:
+                chosen.raise_error()
+            return _copy_ranges(ranges, len(queries))
+        finally:
+            lib.ranges_free(ranges)
+
+    def get(self, ids: Any) -> np.ndarray:
+        """The vectors of ids [n] as the index keeps them: [n × dim], or [dim] for one id."""
+        single = np.ndim(ids) == 0
+        wanted = _arrays.ids([ids] if single else ids, None)
+        x = np.empty((len(wanted), self.dim), np.float32)
+        self._get(wanted, x)
+        return x[0] if single else x
+
+    def _get(self, wanted: np.ndarray, x: np.ndarray) -> None:
+        with self._handle.reading() as pointer:
+            _calls.call(lib.index_get, pointer, len(wanted), _arrays.address(wanted), _arrays.address(x))
+
+    def ids(self) -> np.ndarray:
+        """All ids, in the order in which they are stored."""
+        with self._handle.reading() as pointer:
+            ids = np.empty(lib.index_size(pointer), np.int64)
+            lib.index_ids(pointer, _arrays.address(ids))
+        return ids
+
+    def __contains__(self, id: Any) -> bool:
+        id = _arrays.count(id, "id", -2**63)
+        with self._handle.reading() as pointer:
+            return bool(lib.index_has(pointer, id))
+
+    def __len__(self) -> int:
+        return self._ask("size")
+
+    # ---- knowing ----
+
+    def _ask(self, name: str) -> Any:
+        with self._handle.reading() as pointer:
+            return getattr(lib, "index_" + name)(pointer)
+
+    @property
+    def dim(self) -> int:
+        """Elements of a vector."""
+        return self._handle.dim
+
+    @property
+    def size(self) -> int:
+        """Vectors in the index."""
+        return self._ask("size")
+
+    @property
+    def metric(self) -> str:
+        """"l2", "ip" or "cosine"."""
+        return _arrays.METRIC_NAMES[self._ask("metric")]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the elements that are stored: float32, uint8 or int8."""
+        return ELEMENTS[self._ask("type")]
+
+    @property
+    def trained(self) -> bool:
+        """Whether vectors can be added."""
+        return bool(self._ask("trained"))
+
+    @property
+    def spec(self) -> str:
+        """The canonical factory string."""
+        return self._ask("describe").decode()
+
+    @property
+    def memory(self) -> int:
+        """Bytes held, spare capacity included."""
+        return self._ask("memory")
+
+    @property
+    def closed(self) -> bool:
+        return self._handle.gate.closed
+
+    def __repr__(self) -> str:
+        try:
+            state = "" if self.trained else " untrained"
+            return f"<{_name(self)} {self.spec!r} dim={self.dim} metric={self.metric} size={self.size}{state}>"
+        except KithError:
+            return f"<{_name(self)} closed>"
+
+    # ---- keeping ----
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save to a file, which appears complete or not at all."""
+        name = _arrays.path_of(path)
+        with self._handle.reading() as pointer:
+            _calls.call(lib.index_save, pointer, name, work=_calls.LONG if self._handle.size else 0)
+
+    def append(self, path: str | os.PathLike[str]) -> None:
+        """Add to the file that the index was opened from (update=True) what has changed since."""
+        name = _arrays.path_of(path)
+        with self._handle.changing() as pointer:
+            _calls.call(lib.index_append, pointer, name, work=_calls.LONG)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = False, readonly: bool = False,
+             update: bool = False) -> Index:
+        """Open a saved index. mmap: use the file where it is; verify: compare all checksums first; readonly: refuse
+        changes; update: remember them for append()."""
+        flags = mmap * MMAP | verify * VERIFY | readonly * READONLY | update * UPDATE
+        return cls._of(open_handle(path, flags))
+
+    @classmethod
+    def _of(cls, handle: Handle) -> Index:
+        index = cls.__new__(cls)
+        index._handle = handle
+        return index
+
+    def tobytes(self) -> bytes:
+        """The bytes of the file that save() writes."""
+        if lib.has("index_to_bytes"):
+            return self._to_bytes()
+        with tempfile.TemporaryDirectory(prefix="kith-", dir=memory_folder()) as folder:
+            path = os.path.join(folder, "index")
+            self.save(path)
+            with open(path, "rb") as file:
+                return file.read()
+
+    def _to_bytes(self) -> bytes:
+        size = ctypes.c_size_t()
+        with self._handle.reading() as pointer:
+            lib.index_to_bytes(pointer, None, 0, ctypes.byref(size))
+            data = bytearray(size.value)
+            room = (ctypes.c_char * size.value).from_buffer(data)
+            lib.index_to_bytes(pointer, ctypes.addressof(room), size.value, ctypes.byref(size))
+        return bytes(data)
+
+    @classmethod
+    def frombytes(cls, data: Any) -> Index:
+        """An index of what tobytes() gave."""
+        return cls._of(handle_of_bytes(data))
+
+    def clone(self) -> Index:
+        """An independent copy."""
+        with self._handle.reading() as pointer:
+            return type(self)._of(Handle(lib.index_clone, pointer))
+
+    def __copy__(self) -> Index:
+        return self.clone()
+
+    def __deepcopy__(self, memo: Any) -> Index:
+        return self.clone()
+
+    def __reduce__(self) -> Any:
+        return type(self).frombytes, (self.tobytes(),)
+
+    def close(self) -> None:
+        """Free the memory now, once calls that run have ended. Later calls raise."""
+        self._handle.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+def _name(index: Index) -> str:
+    return f"kith.{type(index).__name__}"
+
+
+def _copy_ranges(ranges: ctypes.c_void_p, nq: int) -> Ranges:
+    total = lib.ranges_total(ranges)
+    found = Ranges(np.zeros(nq + 1, np.int64), np.empty(total, np.float32), np.empty(total, np.int64))
+    n, dist, ids = ctypes.c_int64(), ctypes.c_void_p(), ctypes.c_void_p()
+    out = ctypes.byref(n), ctypes.byref(dist), ctypes.byref(ids)
+    at = 0
+    to_dist, to_ids = _arrays.address(found.distances), _arrays.address(found.ids)
+    for query in range(nq):
+        lib.ranges_get(ranges, query, *out)
+        ctypes.memmove(to_dist + 4 * at, dist, 4 * n.value)
+        ctypes.memmove(to_ids + 8 * at, ids, 8 * n.value)
+        at += n.value
+        found.lims[query + 1] = at
+    return found
+
+
+def new_handle(spec: str, dim: int, metric: Any) -> Handle:
+    return Handle(lib.index_new, _arrays.count(dim, "dim", 1, MAX_DIM), _arrays.metric_of(metric),
+                  _arrays.text_of(spec, "spec"))
+
+
+def open_handle(path: Any, flags: int = 0) -> Handle:
+    return Handle(lib.index_open, _arrays.path_of(path), flags)
+
+
+def handle_of_bytes(data: Any) -> Handle:
+    try:
+        data = bytes(memoryview(data))
+    except TypeError:
+        raise TypeError(f"data is {_arrays.short(data)}; it must be bytes") from None
+    if lib.has("index_from_bytes"):
+        return Handle(lib.index_from_bytes, data, len(data), 0)
+    with tempfile.TemporaryDirectory(prefix="kith-", dir=memory_folder()) as folder:
+        path = os.path.join(folder, "index")
+        with open(path, "wb") as file:
+            file.write(data)
+        return open_handle(path)
+
+
+def memory_folder() -> str | None:
+    """A folder whose files are in memory, if there is one."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def shards(indexes: Iterable[Index]) -> Index:
+    """One index out of several of one dimension, metric and type, whose ids differ; they must not be used any more
+    afterwards, and are closed."""
+    handles = [index._handle for index in indexes]
+    if len({id(handle) for handle in handles}) != len(handles):
+        raise ValueError("an index is there twice")
+    held: list[Handle] = []
+    try:
+        for handle in sorted(handles, key=id):
+            handle.gate.enter_alone()
+            held.append(handle)
+        pointers = (ctypes.c_void_p * len(handles))(*(handle.pointer for handle in handles))
+        made = Index._of(Handle(lib.index_wrap_shards, len(handles), pointers))
+        for handle in handles:
+            handle.give()
+        return made
+    finally:
+        for handle in held:
+            handle.gate.leave_alone()

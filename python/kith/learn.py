@@ -1,0 +1,191 @@
+"""What is useful without an index: exact neighbours, k-means, product quantizers."""
+from __future__ import annotations
+
+import ctypes
+import threading
+import weakref
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _arrays, _calls, _options
+from ._arrays import METRIC_L2
+from ._lib import MAX_DIM, KmeansOptions, lib, new_options
+from .index import Index, Neighbours
+
+RANDOM, PLUSPLUS, GIVEN = 0, 1, 2
+
+
+def knn(xq: Any, xb: Any, k: int, metric: Any = METRIC_L2, *, filter: Any = None, threads: int | None = None,
+        progress: Any = None) -> Neighbours:
+    """The k nearest rows of xb [n × dim] for each row of xq [nq × dim]: exact, without an index."""
+    xb = _arrays.numbers(xb, "xb")
+    if xb.ndim != 2 or not 1 <= xb.shape[1] <= MAX_DIM:
+        raise ValueError(f"xb has shape {xb.shape}; it must be (n, dim), one vector a row")
+    dim = xb.shape[1]
+    xq = _arrays.vectors(xq, dim, "xq")
+    if xq.dtype != xb.dtype:
+        xq, xb = _arrays.floats(xq, dim, "xq"), _arrays.floats(xb, dim, "xb")
+    k = _arrays.k_of(k)
+    found = Neighbours(np.empty((len(xq), k), np.float32), np.empty((len(xq), k), np.int64))
+    options = _options.new_search_options(threads, {})
+    chosen = Index._put(options, filter, None)
+    _calls.call(lib.knn, dim, _arrays.metric_of(metric), _arrays.TYPES[xb.dtype], len(xb), _arrays.address(xb),
+                len(xq), _arrays.address(xq), k, _arrays.address(found.distances), _arrays.address(found.ids),
+                ctypes.byref(options), work=float(xq.size) * len(xb), progress=progress,
+                watch=_options.watch(options), away=chosen is not None and chosen.calls_python)
+    if chosen is not None:
+        chosen.raise_error()
+    return found
+
+
+class Clusters(NamedTuple):
+    """Centroids [k × dim], the nearest one of each point [n], the final objective, and that of each iteration."""
+
+    centroids: np.ndarray
+    labels: np.ndarray
+    objective: float
+    objectives: np.ndarray
+
+
+def kmeans(x: Any, k: int, *, iterations: int = 25, restarts: int = 1, tolerance: float = 0.001,
+           max_points: int = 256, spherical: bool = False, seed: int = 1234, init: Any = "random",
+           weights: Any = None, fewer: bool = False, threads: int | None = None, progress: Any = None) -> Clusters:
+    """Find k centroids of the rows of x [n × dim] (Lloyd's k-means).
+
+    init: "random", "k-means++", or an array [k × dim] to start from. max_points: of more points than k · max_points
+    only a sample is trained on; 0: all. The same seed gives the same centroids, whatever the threads."""
+    x = _arrays.numbers(x, "x")
+    if x.ndim != 2 or not 1 <= x.shape[1] <= MAX_DIM:
+        raise ValueError(f"x has shape {x.shape}; it must be (n, dim), one vector a row")
+    n, dim = x.shape
+    x = _arrays.floats(x, dim, "x")
+    k = _arrays.count(k, "k", 1, 2**31 - 1)
+    if k > n and not fewer:
+        raise ValueError(f"x has {n} rows; k-means needs at least k = {k}")
+    iterations = _arrays.count(iterations, "iterations", 0, 1_000_000)
+    centroids, start = _start(init, min(k, max(n, 1)), dim)
+    labels, objectives = np.empty(n, np.int32), np.full(iterations, np.nan)
+    weights = _weights(weights, n)
+    options = new_options(
+        KmeansOptions, threads=_options.threads_of(threads), init=start, iterations=iterations,
+        restarts=_arrays.count(restarts, "restarts", 1, 1_000_000), tolerance=_arrays.real(tolerance, "tolerance"),
+        max_points=_arrays.count(max_points, "max_points"), spherical=bool(spherical), hierarchical=-1,
+        fewer=bool(fewer), seed=_arrays.count(seed, "seed", 0, 2**64 - 1),
+        weights=None if weights is None else _arrays.address(weights), objectives=_arrays.address(objectives))
+    found, objective = ctypes.c_int64(), ctypes.c_double()
+    _calls.call(lib.kmeans, dim, n, _arrays.address(x), k, _arrays.address(centroids), _arrays.address(labels),
+                ctypes.byref(found), ctypes.byref(objective), ctypes.byref(options),
+                work=float(x.size) * k * max(iterations, 1), progress=progress, watch=_options.watch(options))
+    return Clusters(centroids[:found.value], labels, objective.value, objectives[~np.isnan(objectives)])
+
+
+def _start(init: Any, k: int, dim: int) -> tuple[np.ndarray, int]:
+    """Room for the centroids, and how they are found first."""
+    if isinstance(init, str):
+        known = {"random": RANDOM, "k-means++": PLUSPLUS}
+        if init not in known:
+            raise ValueError(f"init is {init!r}; it must be 'random', 'k-means++' or centroids")
+        return np.empty((k, dim), np.float32), known[init]
+    given = np.array(_arrays.floats(init, dim, "init"))
+    if len(given) != k:
+        raise ValueError(f"init has {len(given)} centroids; k is {k}")
+    return given, GIVEN
+
+
+def _weights(weights: Any, n: int) -> np.ndarray | None:
+    if weights is None:
+        return None
+    array = _arrays.numbers(weights, "weights").astype(np.float32, copy=False)
+    if array.shape != (n,):
+        raise ValueError(f"weights has shape {array.shape}; it must be ({n},), one for each row of x")
+    return array
+
+
+class ProductQuantizer:
+    """A product quantizer: a vector of d elements as M numbers of nbits bits.
+
+    Attributes: d, M, nbits, dsub (elements of a sub-vector), ksub (centroids of each), code_size (bytes)."""
+
+    __slots__ = ("d", "M", "nbits", "code_size", "is_trained", "verbose", "_pointer", "_lock", "__weakref__")
+
+    def __init__(self, d: int, M: int, nbits: int = 8) -> None:
+        self.d = _arrays.count(d, "d", 1, MAX_DIM)
+        self.M = _arrays.count(M, "M", 1, MAX_DIM)
+        self.nbits = _arrays.count(nbits, "nbits", 0, 2**31 - 1)
+        self.verbose = False
+        self.is_trained = False
+        self._lock = threading.Lock()  # of training against use
+        out = ctypes.c_void_p()
+        lib.pq_new(ctypes.byref(out), self.d, self.M, self.nbits)
+        self._pointer = out.value
+        weakref.finalize(self, lib.pq_free, out.value).atexit = False
+        self.code_size: int = lib.pq_code_size(self._pointer)
+
+    @property
+    def dsub(self) -> int:
+        return self.d // self.M
+
+    @property
+    def ksub(self) -> int:
+        return 1 << self.nbits
+
+    def train(self, x: Any, *, iterations: int = 25, seed: int = 1234, threads: int | None = None) -> None:
+        """Learn the codebooks from the rows of x [n × d]."""
+        x = _arrays.floats(x, self.d, "x")
+        options = new_options(KmeansOptions, threads=_options.threads_of(threads), iterations=iterations, restarts=1,
+                              tolerance=0.001, max_points=256, hierarchical=-1, seed=seed)
+        with self._lock:
+            _calls.call(lib.pq_train, self._pointer, len(x), _arrays.address(x), ctypes.byref(options),
+                        work=_calls.LONG, watch=_options.watch(options))
+            self.is_trained = True
+
+    @property
+    def centroids(self) -> np.ndarray:
+        """The codebooks [M × ksub × dsub]. May be set."""
+        shape = self.M, self.ksub, self.dsub
+        books = np.empty(shape, np.float32)
+        with self._lock:
+            held = lib.pq_centroids(self._pointer)
+            if not held:
+                return np.empty((0, self.ksub, self.dsub), np.float32)
+            ctypes.memmove(_arrays.address(books), held, books.nbytes)
+        return books
+
+    @centroids.setter
+    def centroids(self, books: Any) -> None:
+        books = _arrays.numbers(books, "centroids").astype(np.float32, copy=False)
+        if books.size != self.ksub * self.d:
+            raise ValueError(f"centroids has shape {books.shape}; it must be {(self.M, self.ksub, self.dsub)}")
+        with self._lock:
+            lib.pq_set_centroids(self._pointer, _arrays.address(books))
+            self.is_trained = True
+
+    def compute_codes(self, x: Any) -> np.ndarray:
+        """Codes [n × code_size] of the rows of x [n × d]."""
+        x = _arrays.floats(x, self.d, "x")
+        codes = np.empty((len(x), self.code_size), np.uint8)
+        with self._lock:
+            lib.pq_encode(self._pointer, len(x), _arrays.address(x), _arrays.address(codes), _options.threads_of(None))
+        return codes
+
+    def decode(self, codes: Any) -> np.ndarray:
+        """The vectors [n × d] that codes [n × code_size] stand for."""
+        codes = _arrays.codes_of(codes, self.code_size)
+        x = np.empty((len(codes), self.d), np.float32)
+        with self._lock:
+            lib.pq_decode(self._pointer, len(codes), _arrays.address(codes), _arrays.address(x))
+        return x
+
+    def compute_distance_tables(self, q: Any, metric: Any = METRIC_L2) -> np.ndarray:
+        """Of queries [nq × d]: squared distances, or inner products, to all centroids [nq × M × ksub]."""
+        q = _arrays.floats(q, self.d, "q")
+        tables = np.empty((len(q), self.M, self.ksub), np.float32)
+        with self._lock:
+            lib.pq_tables(self._pointer, _arrays.metric_of(metric), len(q), _arrays.address(q),
+                          _arrays.address(tables))
+        return tables
+
+    def __repr__(self) -> str:
+        state = "" if self.is_trained else " untrained"
+        return f"<kith.ProductQuantizer d={self.d} M={self.M} nbits={self.nbits}{state}>"

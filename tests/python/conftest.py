@@ -1,0 +1,79 @@
+"""What the tests share: data, and what this library and this machine have."""
+import importlib
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+import kith
+from kith._lib import lib
+
+SOURCE = pathlib.Path(os.environ.get("KITH_SOURCE_ROOT", pathlib.Path(__file__).resolve().parents[2]))
+DIM = 16
+
+
+def clusters(n, dim, seed):
+    """Vectors with some structure: around 50 centers."""
+    random = np.random.default_rng(seed)
+    centers = np.random.default_rng(4242).normal(size=(50, dim))
+    return (centers[random.integers(0, 50, n)] + 0.3 * random.normal(size=(n, dim))).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def base():
+    return clusters(2000, DIM, 1)
+
+
+@pytest.fixture(scope="session")
+def queries():
+    return clusters(50, DIM, 2)
+
+
+@pytest.fixture
+def spec_available():
+    """Skips a test of an index that this library does not build yet."""
+
+    def check(spec, dim=DIM):
+        try:
+            kith.Index(spec, dim).close()
+        except kith.UnsupportedError as error:
+            pytest.skip(str(error))
+
+    return check
+
+
+@pytest.fixture
+def function_available():
+    """Skips a test of a function that this library lacks."""
+
+    def check(name):
+        if not lib.has(name):
+            pytest.skip(f"this library has no kith_{name}")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def faiss():
+    """FAISS itself, for comparison."""
+    try:
+        return importlib.import_module("faiss")
+    except ImportError:
+        pytest.skip("FAISS is not installed (Debian: python3-faiss)")
+
+
+def exact(base, queries, k, metric="l2"):
+    """The k nearest by brute force in double precision: (distances, ids)."""
+    x, q = base.astype(np.float64), queries.astype(np.float64)
+    if metric == "cosine":
+        x, q = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, q))
+    keys = ((q[:, None] - x[None]) ** 2).sum(2) if metric == "l2" else -(q @ x.T)
+    order = np.argsort(keys, axis=1, kind="stable")[:, :k]
+    found = np.take_along_axis(keys, order, 1)
+    return (found if metric == "l2" else -found), order
+
+
+def recall(found, truth):
+    """Mean share of the true neighbours that were found."""
+    return np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(found, truth)])

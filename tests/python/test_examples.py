@@ -1,0 +1,45 @@
+"""The examples run and find what they should."""
+import subprocess
+import sys
+
+import pytest
+
+from conftest import SOURCE
+
+EXAMPLES = SOURCE / "python" / "examples"
+EXPECTED = {
+    "retrieval.py": ["manual 2023: A red light", "faq 2021: To reset", "removed 2 old documents, 5 are left"],
+    "recommender.py": ["of the films recommended", "films like film 0"],
+    "sharded.py": ["size=20000", "20 of 20 queries find their vector first"],
+}
+
+
+def test_all_are_known():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", list(EXPECTED))
+def test_example(name):
+    run = subprocess.run([sys.executable, EXAMPLES / name], capture_output=True, text=True, timeout=100)
+    assert run.returncode == 0, run.stderr
+    for words in EXPECTED[name]:
+        assert words in run.stdout
+
+
+def test_the_programs_of_the_guide(tmp_path):
+    """docs/python.md: its programs, one after another in one place, as a reader would try them."""
+    text = (SOURCE / "docs" / "python.md").read_text()
+    programs = [part.split("```")[0] for part in text.split("```python\n")[1:]]
+    assert len(programs) >= 3
+    run = subprocess.run([sys.executable, "-c", "\n".join(programs)], capture_output=True, text=True, timeout=100,
+                         cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_program_of_the_readme(tmp_path):
+    text = (SOURCE / "README.md").read_text()
+    program, shown = text.split("```python\n")[1].split("```")[0], text.split("```python\n")[1].split("```")[1]
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    for line in run.stdout.splitlines():
+        assert f"    {line}" in shown, run.stdout
