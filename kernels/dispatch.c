@@ -14,6 +14,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(KITH_HAVE_AMX)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 static bool always(void)
 {
@@ -45,6 +49,36 @@ static bool has_avx512(void)
 }
 #endif
 
+#if defined(KITH_HAVE_AMX)
+/* Tiles are 8 KB of registers, which Linux saves and restores only for programs that ask for them. It refuses
+ * where it could not put them on a thread's alternate signal stack. */
+static bool may_use_tiles(void)
+{
+	enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+	return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
+/* Whether the operating system keeps the registers' configuration and data. */
+static bool os_saves_tiles(void)
+{
+	unsigned eax, ebx, ecx, edx, low, high;
+	const unsigned config = 1u << 17, data = 1u << 18;
+	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_OSXSAVE))
+		return false;
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (low & config) && (low & data);
+}
+
+/* gcc 12's __builtin_cpu_supports does not know it. */
+static bool has_amx(void)
+{
+	unsigned eax, ebx, ecx, edx;
+	const unsigned tile = 1u << 24, int8 = 1u << 25;
+	return has_avx512() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx & tile) &&
+	       (edx & int8) && os_saves_tiles() && may_use_tiles();
+}
+#endif
+
 /* Every name there is, slowest first; fill is NULL where this build lacks it. */
 static const struct isa {
 	const char *name;
@@ -61,6 +95,11 @@ static const struct isa {
     {"avx512", has_avx512, kernels_avx512},
 #else
     {"avx512", always, NULL},
+#endif
+#if defined(KITH_HAVE_AMX)
+    {"amx", has_amx, kernels_amx},
+#else
+    {"amx", always, NULL},
 #endif
 #if defined(KITH_HAVE_NEON)
     {"neon", always, kernels_neon},
@@ -118,7 +157,7 @@ static void start(void)
 		if (wished)
 			automatic = wished;
 		else if (status == -1)
-			env_problem = "KITH_ISA is not one of ref, avx2, avx512, neon; ignored";
+			env_problem = "KITH_ISA is not one of ref, avx2, avx512, amx, neon; ignored";
 		else
 			env_problem =
 			    "KITH_ISA names an instruction set that this CPU or build lacks; ignored";

@@ -1,8 +1,8 @@
 /* The kernel table: every inner loop of kith behind one struct of function pointers.
  *
  * dispatch.c fills the table once: it starts from ref/ (plain C, complete, the specification) and lets
- * each instruction set that the CPU offers override entries, in the order avx2, avx512 (x86) or neon
- * (Arm). So an incomplete instruction set is always valid.
+ * each instruction set that the CPU offers override entries, in the order avx2, avx512, amx (x86) or
+ * neon (Arm). So an incomplete instruction set is always valid.
  *
  * Kernels know nothing of ids, filters, heaps or locks. They read and write only the arrays they are
  * given: no alignment is needed, nothing outside of the stated lengths is touched, every count may be 0.
@@ -24,8 +24,10 @@
 #include "kernels/pq.h"
 #include "kernels/sq.h"
 
-/* Rows of a tile panel, and queries that one tile call takes. */
-enum { TILE_ROWS = 64, TILE_QUERIES = 6 };
+/* Rows of a tile panel, and queries that one tile call takes at most: enough of them to pay for what a call
+ * has to set up, few enough to stay in L1 beside a panel of bytes. How many an instruction set multiplies at
+ * once is its own affair. */
+enum { TILE_ROWS = 64, TILE_QUERIES = 96 };
 
 /* What quantize tells about c = x − mean, of which q (int8) is the quantised form: c ≈ scale · q. */
 struct quantized {
@@ -154,6 +156,7 @@ const char *kernels_env_problem(void);
 void kernels_ref(struct kernels *table);
 void kernels_avx2(struct kernels *table);
 void kernels_avx512(struct kernels *table);
+void kernels_amx(struct kernels *table);
 void kernels_neon(struct kernels *table);
 
 #endif

@@ -41,7 +41,7 @@ KITH_API const char *kith_type_name(kith_type type);
 /* Bytes of one element: 4, 1, 1, 4; 0 for an unknown type. */
 KITH_API size_t kith_type_size(kith_type type);
 
-/* Instruction set in use: "ref", "avx2", "avx512", "neon", … . Chosen at first use from what the CPU
+/* Instruction set in use: "ref", "avx2", "avx512", "amx", "neon", … . Chosen at first use from what the CPU
  * offers; the environment variable KITH_ISA or kith_set_isa() forces one. */
 KITH_API const char *kith_isa(void);
 

@@ -15,8 +15,9 @@
 #include "kernels/avx2/avx2.h"
 
 #include "kernels/quantize.h"
+#include "kernels/tile_blocks.h"
 
-enum { LANES = 8, VECS = 8, CHUNK = 64, AHEAD = 12 };
+enum { AT_ONCE = 6, LANES = 8, VECS = 8, CHUNK = 64, AHEAD = 12 };
 
 /* Up to 8 floats, the rest zero. */
 ALWAYS_INLINE __m256 load_8(const float *x, int64_t left)
@@ -192,7 +193,7 @@ ALWAYS_INLINE void pass_f32(
     int nq, const float *panel, int64_t k, const float *q, size_t qstride, const float *low, float *key)
 {
 	const int vecs = vecs_of(nq);
-	__m256 sum[TILE_QUERIES][VECS];
+	__m256 sum[AT_ONCE][VECS];
 	UNROLL
 	for (int j = 0; j < nq; j++) {
 		UNROLL
@@ -261,13 +262,13 @@ ALWAYS_INLINE uint64_t emit(const float *key, float thr, float *out)
 	return mask;
 }
 
-uint64_t tile_f32_avx2(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
+static uint64_t block_f32(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
     const float *low, const float *thr, uint64_t *mask, float *keys)
 {
 	/* Called through a pointer, so that no pass keeps sums of another in its registers. */
 	static pass_f32_fn *const pass[] = {
 	    NULL, pass_f32_1, pass_f32_2, pass_f32_3, pass_f32_4, pass_f32_5, pass_f32_6};
-	float key[TILE_QUERIES * TILE_ROWS];
+	float key[AT_ONCE * TILE_ROWS];
 	for (int r = 0; r < TILE_ROWS; r += vecs_of(nq) * LANES)
 		pass[nq](panel + r, k, q, qstride, low + r, key + r);
 	uint64_t any = 0;
@@ -305,7 +306,7 @@ ALWAYS_INLINE void pass_i8(int nq, const uint32_t *panel, int64_t k, const struc
 {
 	const int vecs = vecs_of(nq);
 	const __m256i low_bytes = _mm256_set1_epi16(0xff);
-	__m256i sum[TILE_QUERIES][VECS];
+	__m256i sum[AT_ONCE][VECS];
 	UNROLL
 	for (int j = 0; j < nq; j++) {
 		UNROLL
@@ -363,7 +364,7 @@ static void sums_i8(int nq, const uint32_t *panel, int64_t k, const int8_t *q, s
 {
 	static pass_i8_fn *const pass[] = {
 	    NULL, pass_i8_1, pass_i8_2, pass_i8_3, pass_i8_4, pass_i8_5, pass_i8_6};
-	struct wide wide[TILE_QUERIES];
+	struct wide wide[AT_ONCE];
 	for (int64_t i = 0; i < k; i += CHUNK) {
 		int64_t part = k - i < CHUNK ? k - i : CHUNK;
 		for (int j = 0; j < nq; j++)
@@ -373,11 +374,11 @@ static void sums_i8(int nq, const uint32_t *panel, int64_t k, const int8_t *q, s
 	}
 }
 
-uint64_t tile_i8_avx2(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
+static uint64_t block_i8(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
     const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
     uint64_t *mask, float *keys)
 {
-	int32_t total[TILE_QUERIES * TILE_ROWS];
+	int32_t total[AT_ONCE * TILE_ROWS];
 	for (int j = 0; j < nq; j++) {
 		for (int r = 0; r < TILE_ROWS; r++)
 			total[j * TILE_ROWS + r] = qbias[j];
@@ -398,3 +399,7 @@ uint64_t tile_i8_avx2(const uint32_t *panel, int64_t k, const int8_t *q, size_t 
 	}
 	return any;
 }
+
+TILE_F32_IN_BLOCKS(tile_f32_avx2, block_f32, AT_ONCE)
+
+TILE_I8_IN_BLOCKS(tile_i8_avx2, block_i8, AT_ONCE)

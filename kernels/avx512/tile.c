@@ -10,8 +10,9 @@
 #include "kernels/avx512/avx512.h"
 
 #include "kernels/quantize.h"
+#include "kernels/tile_blocks.h"
 
-enum { REGS = TILE_ROWS / 16 };
+enum { AT_ONCE = 6, REGS = TILE_ROWS / 16 };
 
 /* gcc 12 leaves loops over six queries rolled up otherwise, and the accumulators in memory; clang 14 does
  * well unless it is asked. */
@@ -176,7 +177,7 @@ ALWAYS_INLINE uint64_t emit_keys(
 ALWAYS_INLINE uint64_t tile_f32(const int nq, const float *panel, int64_t k, const float *q, size_t qstride,
     const float *low, const float *thr, uint64_t *mask, float *keys)
 {
-	__m512 acc[TILE_QUERIES][REGS];
+	__m512 acc[AT_ONCE][REGS];
 	UNROLL
 	for (int j = 0; j < nq; j++)
 		for (int v = 0; v < REGS; v++)
@@ -199,7 +200,7 @@ ALWAYS_INLINE uint64_t tile_i8(const int nq, const uint32_t *panel, int64_t k, c
     size_t qstride, const float *low, const float *scale, const float *qscale, const int32_t *qbias,
     const float *thr, uint64_t *mask, float *keys)
 {
-	v16si acc[TILE_QUERIES][REGS];
+	v16si acc[AT_ONCE][REGS];
 	UNROLL
 	for (int j = 0; j < nq; j++)
 		for (int v = 0; v < REGS; v++)
@@ -217,7 +218,7 @@ ALWAYS_INLINE uint64_t tile_i8(const int nq, const uint32_t *panel, int64_t k, c
 				acc[j][v] = dot4(acc[j][v], row[v], x);
 		}
 	}
-	__m512 key[TILE_QUERIES][REGS];
+	__m512 key[AT_ONCE][REGS];
 	UNROLL
 	for (int j = 0; j < nq; j++)
 		for (int v = 0; v < REGS; v++) {
@@ -243,16 +244,20 @@ ALWAYS_INLINE uint64_t tile_i8(const int nq, const uint32_t *panel, int64_t k, c
 	case 5:                                                                                              \
 		return tile(5, __VA_ARGS__);                                                                 \
 	default:                                                                                             \
-		return tile(TILE_QUERIES, __VA_ARGS__);                                                      \
+		return tile(AT_ONCE, __VA_ARGS__);                                                           \
 	}
 
-uint64_t tile_f32_avx512(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
-    const float *low, const float *thr, uint64_t *mask,
-    float *keys){BY_QUERIES(tile_f32, panel, k, q, qstride, low, thr, mask, keys)}
-
-uint64_t tile_i8_avx512(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
-    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
-    uint64_t *mask, float *keys)
+static uint64_t block_f32(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
+    const float *low, const float *thr, uint64_t *mask, float *keys)
 {
-	BY_QUERIES(tile_i8, panel, k, q, qstride, low, scale, qscale, qbias, thr, mask, keys)
+	BY_QUERIES(tile_f32, panel, k, q, qstride, low, thr, mask, keys)
 }
+
+static uint64_t block_i8(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
+    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
+    uint64_t *mask,
+    float *keys){BY_QUERIES(tile_i8, panel, k, q, qstride, low, scale, qscale, qbias, thr, mask, keys)}
+
+TILE_F32_IN_BLOCKS(tile_f32_avx512, block_f32, AT_ONCE)
+
+    TILE_I8_IN_BLOCKS(tile_i8_avx512, block_i8, AT_ONCE)

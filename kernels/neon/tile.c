@@ -14,8 +14,9 @@
 #include "kernels/neon/neon.h"
 
 #include "kernels/quantize.h"
+#include "kernels/tile_blocks.h"
 
-enum { LANES = 4, VECS = 16, AHEAD = 12 };
+enum { AT_ONCE = 6, LANES = 4, VECS = 16, AHEAD = 12 };
 
 /* Up to 4 floats, the rest zero. */
 ALWAYS_INLINE float32x4_t load_4(const float *x, int64_t left)
@@ -161,7 +162,7 @@ ALWAYS_INLINE void pass_f32(
     int nq, const float *panel, int64_t k, const float *q, size_t qstride, const float *low, float *key)
 {
 	const int vecs = vecs_of(nq);
-	float32x4_t sum[TILE_QUERIES][VECS];
+	float32x4_t sum[AT_ONCE][VECS];
 	UNROLL
 	for (int j = 0; j < nq; j++) {
 		UNROLL
@@ -223,13 +224,13 @@ ALWAYS_INLINE uint64_t emit(const float *key, float thr, float *out)
 	return mask;
 }
 
-uint64_t tile_f32_neon(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
+static uint64_t block_f32(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
     const float *low, const float *thr, uint64_t *mask, float *keys)
 {
 	/* Called through a pointer, so that no pass keeps sums of another in its registers. */
 	static pass_f32_fn *const pass[] = {
 	    NULL, pass_f32_1, pass_f32_2, pass_f32_3, pass_f32_4, pass_f32_5, pass_f32_6};
-	float key[TILE_QUERIES * TILE_ROWS];
+	float key[AT_ONCE * TILE_ROWS];
 	for (int r = 0; r < TILE_ROWS; r += vecs_of(nq) * LANES)
 		pass[nq](panel + r, k, q, qstride, low + r, key + r);
 	uint64_t any = 0;
@@ -257,7 +258,7 @@ ALWAYS_INLINE void pass_i8(
     int nq, const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int32_t *total)
 {
 	enum { PASS_VECS = 4 };
-	int32x4_t sum[TILE_QUERIES][PASS_VECS];
+	int32x4_t sum[AT_ONCE][PASS_VECS];
 	UNROLL
 	for (int j = 0; j < nq; j++) {
 		UNROLL
@@ -295,8 +296,8 @@ ALWAYS_INLINE void pass_i8(
 static void sums_i8(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq, int32_t *total)
 {
 	for (int r = 0; r < TILE_ROWS; r += 16) {
-		if (nq == TILE_QUERIES) {
-			pass_i8(TILE_QUERIES, panel + r, k, q, qstride, total + r);
+		if (nq == AT_ONCE) {
+			pass_i8(AT_ONCE, panel + r, k, q, qstride, total + r);
 			continue;
 		}
 		for (int j = 0; j < nq; j++)
@@ -313,11 +314,11 @@ static int32_t full_bias(int32_t bias, const int8_t *q, int64_t bytes)
 	return bias + 128 * sum;
 }
 
-uint64_t tile_i8_neon(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
+static uint64_t block_i8(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
     const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
     uint64_t *mask, float *keys)
 {
-	int32_t total[TILE_QUERIES * TILE_ROWS];
+	int32_t total[AT_ONCE * TILE_ROWS];
 	sums_i8(panel, k, q, qstride, nq, total);
 	uint64_t any = 0;
 	for (int j = 0; j < nq; j++) {
@@ -333,3 +334,7 @@ uint64_t tile_i8_neon(const uint32_t *panel, int64_t k, const int8_t *q, size_t 
 	}
 	return any;
 }
+
+TILE_F32_IN_BLOCKS(tile_f32_neon, block_f32, AT_ONCE)
+
+TILE_I8_IN_BLOCKS(tile_i8_neon, block_i8, AT_ONCE)

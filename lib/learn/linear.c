@@ -2,7 +2,7 @@
  * anybody, and with one fixed order of summation. A BLAS cuts its work by the number of threads and sums the
  * edges of a matrix in another way than its middle; an index built with it would depend on both.
  *
- * A panel is 64 rows of A with their components interleaved, so a tile of 6 vectors × 64 outputs is one
+ * A panel is 64 rows of A with their components interleaved, so a tile of 48 vectors × 64 outputs is one
  * kernel call. For a sum of outer products the roles change: component j of a vector is row j of the panel,
  * and what a tile runs over is the vectors. A panel is then a slice of 64 columns of y as they lie in memory;
  * only x must be transposed.
@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum {
-	VECTORS = 8 * TILE_QUERIES, /* of a task: a panel is read once for all of them */
+	VECTORS = TILE_QUERIES / 2, /* of a task: a panel is read once for all of them */
 	SUMMED = 512,               /* vectors summed in float */
 	SERIAL_WORK = 1 << 20,      /* multiplications below which threads cost more than they give */
 };
@@ -30,13 +30,15 @@ static int64_t panels_of(int64_t rows)
 	return (rows + TILE_ROWS - 1) / TILE_ROWS;
 }
 
-/* One tile: products of nq vectors with a panel. They are sums of fused multiply-adds from zero on: the same
- * bits on every instruction set that has those. */
+/* One tile: products of nq vectors (VECTORS at most) with a panel. They are sums of fused multiply-adds from
+ * zero on: the same bits on every instruction set that has those. */
 static void multiply(const float *panel, int64_t k, const float *q, size_t qstride, int nq, float *products)
 {
 	static const float zeros[TILE_ROWS];
-	static const float all[TILE_QUERIES] = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
-	uint64_t mask[TILE_QUERIES];
+	uint64_t mask[VECTORS];
+	float all[VECTORS];
+	for (int j = 0; j < nq; j++)
+		all[j] = INFINITY;
 	kernels()->tile_f32(panel, k, q, qstride, nq, zeros, all, mask, products);
 	/* A row that is all NaN is not below infinity, and was not written. */
 	for (int j = 0; j < nq; j++)
@@ -222,7 +224,7 @@ static void apply_task(void *arg, int64_t number, int worker)
 	struct apply *a = arg;
 	const struct linear *map = a->map;
 	int64_t from = number * VECTORS, n = a->x->n - from < VECTORS ? a->x->n - from : VECTORS;
-	float *inputs = a->inputs.of[worker], products[TILE_QUERIES * TILE_ROWS];
+	float *inputs = a->inputs.of[worker], products[VECTORS * TILE_ROWS];
 	for (int64_t i = 0; i < n; i++) {
 		const float *row = rows_load(a->x, from + i, inputs + i * map->in);
 		if (row != inputs + i * map->in)
@@ -230,15 +232,11 @@ static void apply_task(void *arg, int64_t number, int worker)
 	}
 	for (int64_t first = 0; first < map->out; first += TILE_ROWS) {
 		int64_t count = map->out - first < TILE_ROWS ? map->out - first : TILE_ROWS;
-		for (int64_t i = 0; i < n; i += TILE_QUERIES) {
-			int nq = n - i < TILE_QUERIES ? (int)(n - i) : TILE_QUERIES;
-			multiply(map->panels + first * map->in, map->in, inputs + i * map->in,
-			    (size_t)map->in, nq, products);
-			for (int j = 0; j < nq; j++)
-				for (int64_t r = 0; r < count; r++)
-					a->y[(from + i + j) * map->out + first + r] =
-					    products[j * TILE_ROWS + r] + map->shift[first + r];
-		}
+		multiply(map->panels + first * map->in, map->in, inputs, (size_t)map->in, (int)n, products);
+		for (int64_t i = 0; i < n; i++)
+			for (int64_t r = 0; r < count; r++)
+				a->y[(from + i) * map->out + first + r] =
+				    products[i * TILE_ROWS + r] + map->shift[first + r];
 	}
 }
 
@@ -294,21 +292,17 @@ static void outer_rows(void *arg, int64_t number, int worker)
 {
 	(void)worker;
 	struct outer *o = arg;
-	float products[TILE_QUERIES * TILE_ROWS];
+	float products[VECTORS * TILE_ROWS];
 	int64_t from = number * VECTORS, to = from + VECTORS < o->p ? from + VECTORS : o->p;
 	for (int64_t first = 0; first < o->q; first += TILE_ROWS) {
 		if (o->symmetric && first + TILE_ROWS <= from)
 			continue;
 		int64_t count = o->q - first < TILE_ROWS ? o->q - first : TILE_ROWS;
-		for (int64_t i = from; i < to; i += TILE_QUERIES) {
-			int nq = to - i < TILE_QUERIES ? (int)(to - i) : TILE_QUERIES;
-			multiply(
-			    o->panels + first * SUMMED, o->n, o->columns + i * SUMMED, SUMMED, nq, products);
-			for (int j = 0; j < nq; j++)
-				for (int64_t r = 0; r < count; r++)
-					o->sums[(i + j) * o->q + first + r] +=
-					    (double)products[j * TILE_ROWS + r];
-		}
+		multiply(o->panels + first * SUMMED, o->n, o->columns + from * SUMMED, SUMMED,
+		    (int)(to - from), products);
+		for (int64_t i = from; i < to; i++)
+			for (int64_t r = 0; r < count; r++)
+				o->sums[i * o->q + first + r] += (double)products[(i - from) * TILE_ROWS + r];
 	}
 }
 

@@ -253,24 +253,21 @@ static uint64_t multiply(const struct near *s, const struct near_points *p, int6
 	    nq, low, rows->scale + group * TILE_ROWS, p->scale + j, p->bias + j, thr, mask, keys);
 }
 
-/* Points from … to − 1, SHARE of them at most, against one group. */
+/* Points from … to − 1, TILE_QUERIES of them at most, against one group. */
 static void pass_group(const struct near *s, struct near_scratch *scratch, int64_t point, int64_t from,
     int64_t to, int64_t group)
 {
 	uint64_t mask[TILE_QUERIES];
-	float keys[TILE_QUERIES * TILE_ROWS], thr[SHARE];
+	float keys[TILE_QUERIES * TILE_ROWS], thr[TILE_QUERIES];
 	int64_t left = s->k - group * TILE_ROWS;
 	uint64_t valid = left >= TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
 	find_thresholds(s, &scratch->points, from, to, group, thr);
-	for (int64_t j = from; j < to; j += TILE_QUERIES) {
-		int nq = to - j < TILE_QUERIES ? (int)(to - j) : TILE_QUERIES;
-		if (!multiply(s, &scratch->points, j, nq, group, thr + (j - from), mask, keys))
-			continue;
-		for (int i = 0; i < nq; i++)
-			if (mask[i] & valid)
-				take_hits(s, scratch, j + i, point + j + i, group, mask[i] & valid,
-				    keys + i * TILE_ROWS);
-	}
+	if (!multiply(s, &scratch->points, from, (int)(to - from), group, thr, mask, keys))
+		return;
+	for (int64_t j = from; j < to; j++)
+		if (mask[j - from] & valid)
+			take_hits(s, scratch, j, point + j, group, mask[j - from] & valid,
+			    keys + (j - from) * TILE_ROWS);
 }
 
 static void find_block(void *arg, int64_t task, int worker)
@@ -287,10 +284,10 @@ static void find_block(void *arg, int64_t task, int worker)
 		take_hints(s, scratch, first, n);
 	for (int64_t panel = 0; panel < s->rows.groups; panel += s->panel) {
 		int64_t end = panel + s->panel < s->rows.groups ? panel + s->panel : s->rows.groups;
-		for (int64_t from = 0; from < n; from += SHARE)
+		for (int64_t from = 0; from < n; from += TILE_QUERIES)
 			for (int64_t group = panel; group < end; group++)
-				pass_group(
-				    s, scratch, first, from, from + SHARE < n ? from + SHARE : n, group);
+				pass_group(s, scratch, first, from,
+				    from + TILE_QUERIES < n ? from + TILE_QUERIES : n, group);
 	}
 	for (int64_t j = 0; j < n; j++) {
 		settle(s, scratch, j, first + j);

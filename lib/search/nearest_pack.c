@@ -176,8 +176,8 @@ static void choose_sizes(struct near *s, bool i8)
 	s->depth = i8 ? (s->dim + 3) / 4 : s->dim;
 	s->stride = (size_t)(i8 ? s->depth * 4 : s->depth);
 	int64_t point = s->depth * 4, group = point * TILE_ROWS;
-	s->block = BLOCK_BYTES / point / SHARE * SHARE;
-	s->block = s->block < SHARE ? SHARE : s->block > MOST_BLOCK ? MOST_BLOCK : s->block;
+	s->block = BLOCK_BYTES / point / TILE_QUERIES * TILE_QUERIES;
+	s->block = s->block < TILE_QUERIES ? TILE_QUERIES : s->block > MOST_BLOCK ? MOST_BLOCK : s->block;
 	s->panel = PANEL_BYTES / group > 0 ? PANEL_BYTES / group : 1;
 	s->rows.groups = (s->k + TILE_ROWS - 1) / TILE_ROWS;
 	s->slack = (i8 ? 0 : 4 * (double)(s->dim + 8) * 0x1p-24) + 4 * TILE_EPS;

@@ -1,7 +1,7 @@
 /* The tile pass: many queries × many rows in low precision, certified.
  *
- * Rows come in panels that stay in the L2 cache while all queries of the task pass over them; 64 rows × 6
- * queries are one call of a kernel that forms the products in registers and compares them with a
+ * Rows come in panels that stay in the L2 cache while all queries of the task pass over them; 64 rows ×
+ * 96 queries are one call of a kernel that forms the products in registers and compares them with a
  * threshold per query before anything is stored. What passes goes to the query's pool.
  *
  * The bound. Let c = x − m and, for L2, y = q − m (m: a centre; distances do not change). The tile sees
@@ -75,7 +75,7 @@ static void carve_tile(const struct search *s, struct tile *tile, struct carver 
 	struct query_block *q = &tile->q;
 	bool floats = s->kind != TILE_BYTES;
 	if (s->kind == TILE_BLAS)
-		p->products = carve(c, SHARE * rows, sizeof(float));
+		p->products = carve(c, TILE_QUERIES * rows, sizeof(float));
 	q->data = carve(c, block * padded, floats ? sizeof(float) : 1);
 	float **query_floats[] = {&q->nsq, &q->norm, &q->err, &q->scale, &q->unit, &q->thr};
 	for (size_t i = 0; i < sizeof query_floats / sizeof *query_floats; i++)
@@ -210,8 +210,8 @@ static void multiply_blas(struct task *t)
 {
 	const struct panel *p = &t->scratch->tile->panel;
 	float keys[TILE_ROWS];
-	for (int64_t from = 0; from < t->nq; from += SHARE) {
-		int64_t to = from + SHARE < t->nq ? from + SHARE : t->nq;
+	for (int64_t from = 0; from < t->nq; from += TILE_QUERIES) {
+		int64_t to = from + TILE_QUERIES < t->nq ? from + TILE_QUERIES : t->nq;
 		panel_lows(t, from, to);
 		blas_multiply(t, from, to, p->products);
 		for (int64_t q = from; q < to; q++) {
@@ -235,18 +235,15 @@ static void multiply_panel(struct task *t)
 	const struct panel *p = &t->scratch->tile->panel;
 	uint64_t mask[TILE_QUERIES];
 	float keys[TILE_QUERIES * TILE_ROWS];
-	for (int64_t from = 0; from < t->nq; from += SHARE) {
-		int64_t to = from + SHARE < t->nq ? from + SHARE : t->nq;
+	for (int64_t from = 0; from < t->nq; from += TILE_QUERIES) {
+		int64_t to = from + TILE_QUERIES < t->nq ? from + TILE_QUERIES : t->nq;
 		panel_lows(t, from, to);
 		for (int64_t first = 0; first < p->n; first += TILE_ROWS) {
-			for (int64_t q = from; q < to; q += TILE_QUERIES) {
-				int nq = to - q < TILE_QUERIES ? (int)(to - q) : TILE_QUERIES;
-				if (!multiply(t, q, nq, first, mask, keys))
-					continue;
-				take_hits(t, q, nq, first, mask, keys);
-				if (t->scratch->tile->stale)
-					panel_lows(t, from, to);
-			}
+			if (!multiply(t, from, (int)(to - from), first, mask, keys))
+				continue;
+			take_hits(t, from, (int)(to - from), first, mask, keys);
+			if (t->scratch->tile->stale)
+				panel_lows(t, from, to);
 		}
 	}
 }

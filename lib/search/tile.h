@@ -4,9 +4,6 @@
 
 #include "lib/search/search.h"
 
-/* Queries that share one `low`, and stay in L1 beside a group of rows. */
-enum { SHARE = 8 * TILE_QUERIES };
-
 /* Rows of the panel in work: up to `rows` of them, in groups of 64 with their dwords interleaved. */
 struct panel {
 	int64_t n;
@@ -19,7 +16,7 @@ struct panel {
 	float *sum;      /* Σ ĉ */
 	float *low;      /* the part of the key that does not depend on the query */
 	float *temp;     /* [64 × padded dim] */
-	float *products; /* BLAS only: [SHARE × rows] */
+	float *products; /* BLAS only: [TILE_QUERIES × rows] */
 };
 
 /* Queries of the task, as the tile sees them. y is the query less its centre. */

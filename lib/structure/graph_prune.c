@@ -45,12 +45,15 @@ void pruner_init(struct pruner *p, const struct sketch_form *form, int64_t degre
 	p->taken = (uint64_t *)(void *)at;
 }
 
+/* Sketches that are compared before asking whether any candidate is left. */
+enum { AT_ONCE = 6 };
+
 /* Those of the panel that sketches from … from + nq − 1 cover. */
 static uint64_t covered(
     const struct pruner *p, const float *low, const struct sketches *by, int64_t from, int nq)
 {
-	float thr[TILE_QUERIES], keys[TILE_QUERIES * TILE_ROWS];
-	uint64_t mask[TILE_QUERIES];
+	float thr[AT_ONCE], keys[AT_ONCE * TILE_ROWS];
+	uint64_t mask[AT_ONCE];
 	for (int j = 0; j < nq; j++)
 		thr[j] = -by->normsq[from + j];
 	return sketch_tile(p->form, &p->panel, low, by, from, nq, thr, mask, keys);
@@ -66,8 +69,8 @@ static uint64_t select_panel(struct pruner *p, const struct graph_rule *rule,
 	for (int64_t r = 0; r < TILE_ROWS; r++)
 		low[r] = p->panel.normsq[r] - (r < n ? candidates[r].key / rule->alpha : 0);
 	uint64_t alive = n == TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1, chosen = 0;
-	for (int64_t s = 0; s < kept && alive; s += TILE_QUERIES)
-		alive &= ~covered(p, low, &p->kept, s, kept - s < TILE_QUERIES ? (int)(kept - s) : TILE_QUERIES);
+	for (int64_t s = 0; s < kept && alive; s += AT_ONCE)
+		alive &= ~covered(p, low, &p->kept, s, kept - s < AT_ONCE ? (int)(kept - s) : AT_ONCE);
 	while (alive && kept < degree) {
 		int64_t r = __builtin_ctzll(alive);
 		chosen |= UINT64_C(1) << r;

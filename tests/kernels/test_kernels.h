@@ -9,7 +9,7 @@
 
 /* Names for a loop test over instruction sets; not all of them need be available. */
 extern const char *const isa_names[];
-enum { ISA_COUNT = 4 };
+enum { ISA_COUNT = 5 };
 
 /* The table of isa_names[i], with *ref the reference; NULL where it is not available. */
 const struct kernels *isa_table(int i, struct kernels *ref);
