@@ -30,8 +30,8 @@ bool graph_bulk_pays(int64_t n)
 	return n >= LEAST;
 }
 
-/* Points in a task: the more, the fewer tasks share a leaf, but each takes memory for its candidates, and there
- * must be tasks enough for all threads. What is built does not depend on it. */
+/* Points in a task: the more, the fewer tasks share a leaf, but each takes memory for its candidates, and
+ * there must be tasks enough for all threads. What is built does not depend on it. */
 static int64_t choose_batch(const struct bulk *b)
 {
 	enum { LEAST_BATCH = 512, MOST_BATCH = 16384, TASKS = 8, ROOM = 64 };

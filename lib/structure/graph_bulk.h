@@ -10,18 +10,18 @@
 #include "lib/structure/graph.h"
 
 enum {
-	BULK_OVERLAP = 4,   /* leaves of a point, at most */
-	BULK_SPREAD = 8     /* components that the lifted one of inner products is spread over */
+	BULK_OVERLAP = 4, /* leaves of a point, at most */
+	BULK_SPREAD = 8   /* components that the lifted one of inner products is spread over */
 };
 
 /* Leaves: sets of points that are near one another. */
 struct leaves {
 	int64_t k;
-	int overlap;     /* leaves of a point */
-	uint32_t *of;    /* [n × overlap] leaves of each point, ascending */
-	int64_t *begin;  /* [k + 1] */
+	int overlap;      /* leaves of a point */
+	uint32_t *of;     /* [n × overlap] leaves of each point, ascending */
+	int64_t *begin;   /* [k + 1] */
 	uint32_t *member; /* [n × overlap] points of leaf l from begin[l] on, ascending */
-	uint32_t *order; /* [n] all points, near ones near each other */
+	uint32_t *order;  /* [n] all points, near ones near each other */
 };
 
 struct bulk {
