@@ -107,7 +107,7 @@ static kith_status choose_entry(struct bulk *b)
 kith_status graph_bulk(struct graph *graph, const struct graph_space *space, const struct graph_building *how)
 {
 	struct bulk b = {.graph = graph, .space = space, .how = how};
-	b.dim = space->width + (space->lift ? BULK_SPREAD - 1 : 0);
+	b.dim = space->rows.dim;
 	b.n = graph->n;
 	if (graph->n == 0)
 		return KITH_OK;

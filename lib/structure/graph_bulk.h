@@ -10,8 +10,7 @@
 #include "lib/structure/graph.h"
 
 enum {
-	BULK_OVERLAP = 4, /* leaves of a point, at most */
-	BULK_SPREAD = 8   /* components that the lifted one of inner products is spread over */
+	BULK_OVERLAP = 4 /* leaves of a point, at most */
 };
 
 /* Leaves: sets of points that are near one another. */

@@ -29,13 +29,6 @@ enum {
 void bulk_load(const struct bulk *b, int64_t point, float *x)
 {
 	graph_space_load(b->space, bulk_node(b, point), x);
-	if (!b->space->lift)
-		return;
-	/* One long component would coarsen the scale of all others; a rotation can share it out. */
-	int64_t dim = b->space->width - 1;
-	float part = x[dim] * (float)(1 / sqrt((double)BULK_SPREAD));
-	for (int64_t j = 0; j < BULK_SPREAD; j++)
-		x[dim + j] = part;
 }
 
 /* i-th of `count` evenly spread points. */
