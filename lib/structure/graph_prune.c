@@ -67,7 +67,8 @@ static uint64_t select_panel(struct pruner *p, const struct graph_rule *rule,
 		low[r] = p->panel.normsq[r] - (r < n ? candidates[r].key / rule->alpha : 0);
 	uint64_t alive = n == TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1, chosen = 0;
 	for (int64_t s = 0; s < kept && alive; s += TILE_QUERIES)
-		alive &= ~covered(p, low, &p->kept, s, kept - s < TILE_QUERIES ? (int)(kept - s) : TILE_QUERIES);
+		alive &=
+		    ~covered(p, low, &p->kept, s, kept - s < TILE_QUERIES ? (int)(kept - s) : TILE_QUERIES);
 	while (alive && kept < degree) {
 		int64_t r = __builtin_ctzll(alive);
 		chosen |= UINT64_C(1) << r;
@@ -90,8 +91,8 @@ static int64_t fill_up(uint64_t *taken, int64_t n, int64_t kept, int64_t degree)
 	return kept;
 }
 
-int64_t pruner_select(struct pruner *p, const struct graph_rule *rule, struct candidate *candidates,
-    int64_t n, int64_t degree)
+int64_t pruner_select(
+    struct pruner *p, const struct graph_rule *rule, struct candidate *candidates, int64_t n, int64_t degree)
 {
 	int64_t equal = 0, share = degree / 4 > 1 ? degree / 4 : 1, kept = 0;
 	memset(p->taken, 0, (size_t)(n + 63) / 64 * sizeof *p->taken);

@@ -1,5 +1,5 @@
-/* Bulk building of graphs: what must be true of every graph, recall, the same bytes for any number of threads,
- * equal vectors, calls that fail or are cancelled. */
+/* Bulk building of graphs: what must be true of every graph, recall, the same bytes for any number of
+ * threads, equal vectors, calls that fail or are cancelled. */
 #include "lib/base/alloc.h"
 #include "lib/codec/codec.h"
 #include "lib/structure/graph_walk.h"
@@ -45,8 +45,8 @@ static struct world begin(int64_t n, int64_t dim, const float *x, int M, bool ip
 	OK(codes_reserve(&w.codes, n, 0));
 	codes_append(&w.codes, KITH_F32, n, x, scratch);
 	w.lift = ip ? make_lift(n, dim, x) : NULL;
-	w.space = (struct graph_space){
-	    .rows = codes_rows(&w.codes), .ip = ip, .width = dim + ip, .lift = w.lift};
+	w.space =
+	    (struct graph_space){.rows = codes_rows(&w.codes), .ip = ip, .width = dim + ip, .lift = w.lift};
 	graph_init(&w.graph, M);
 	w.graph.seed = 7;
 	OK(graph_grow(&w.graph, n));
@@ -301,7 +301,8 @@ START_TEST(same_bytes)
 		OK(build(&w, 0, threads[t], NULL));
 		REQUIRE(w.graph.entry == first.graph.entry && w.graph.rows == first.graph.rows);
 		REQUIRE(memcmp(w.graph.links0.data, first.graph.links0.data, (size_t)n * 12 * 4) == 0);
-		REQUIRE(memcmp(w.graph.upper.data, first.graph.upper.data, (size_t)w.graph.rows * 6 * 4) == 0);
+		REQUIRE(
+		    memcmp(w.graph.upper.data, first.graph.upper.data, (size_t)w.graph.rows * 6 * 4) == 0);
 		graph_free(&w.graph);
 		codes_free(&w.codes);
 		codec_free(w.codec);

@@ -57,8 +57,8 @@ static int by_key(const void *a, const void *b)
 }
 
 /* The rule: marks those that are selected, returns how many. */
-static int64_t select_plainly(const struct world *w, const struct graph_rule *rule,
-    const struct candidate *c, int64_t n, int64_t degree, bool *taken)
+static int64_t select_plainly(const struct world *w, const struct graph_rule *rule, const struct candidate *c,
+    int64_t n, int64_t degree, bool *taken)
 {
 	int64_t kept = 0, share = degree / 4 > 1 ? degree / 4 : 1;
 	for (int64_t i = 0; i < n; i++) {
