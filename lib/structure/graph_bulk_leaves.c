@@ -40,7 +40,7 @@ void bulk_load(const struct bulk *b, int64_t point, float *x)
 	const float *row = rows_load(&b->space->rows, bulk_node(b, point), x);
 	if (row != x)
 		memcpy(x, row, (size_t)b->dim * sizeof *x);
-	if (!b->space->lift)
+	if (!b->space->ip_edges)
 		return;
 	double nsq = b->kern->ip_exact(x, x, b->dim), factor = nsq > 0 ? pow(nsq, -0.75) : 1;
 	for (int64_t j = 0; j < b->dim; j++)

@@ -145,6 +145,8 @@ static size_t vector_bytes(const struct graph_space *space)
 size_t graph_prune_bytes(const struct graph_space *space, int64_t most)
 {
 	struct sketch_form floats = sketch_form(space->width, NULL, false);
+	if (space->ip_edges)
+		return prune_ip_bytes(space, most);
 	return 2 * vector_bytes(space) + pruner_bytes(&floats, most, most);
 }
 
@@ -153,6 +155,8 @@ int64_t graph_prune(const struct graph_space *space, const struct graph_rule *ru
 {
 	if (n == 0)
 		return 0;
+	if (space->ip_edges)
+		return prune_ip(space, candidates, n, degree, scratch);
 	char *memory = scratch;
 	float *center = (float *)(void *)memory, *x = (float *)(void *)(memory + vector_bytes(space));
 	graph_space_load(space, candidates[0].node, center);

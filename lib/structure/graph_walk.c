@@ -37,13 +37,18 @@ static void walker_release(struct walker *w)
 	mem_free(w);
 }
 
-void walkers_free(struct walkers *walkers)
+void walkers_clear(struct walkers *walkers)
 {
 	while (walkers->idle) {
 		struct walker *next = walkers->idle->next;
 		walker_release(walkers->idle);
 		walkers->idle = next;
 	}
+}
+
+void walkers_free(struct walkers *walkers)
+{
+	walkers_clear(walkers);
 	pthread_mutex_destroy(&walkers->lock);
 }
 
@@ -59,36 +64,64 @@ size_t walkers_memory(struct walkers *walkers)
 	return bytes;
 }
 
-/* Replace *array by one of n elements if it has fewer. */
-static bool enlarge(void *array, int64_t *have, int64_t n, size_t size)
+/* Memory for n elements in the stead of `old`, zeroed, where those are `have`, fewer; NULL: none. */
+static void *enlarge(void *old, int64_t have, int64_t n, size_t size)
 {
-	void **p = array;
-	if (n <= *have)
-		return true;
+	if (n <= have)
+		return old;
 	void *larger = mem_zalloc((size_t)n, size);
-	if (!larger)
+	if (larger)
+		mem_free(old);
+	return larger;
+}
+
+static bool fit_tags(struct walker *w, int64_t n)
+{
+	uint16_t *tags = enlarge(w->tags, w->tagged, n, sizeof *tags);
+	if (!tags)
 		return false;
-	mem_free(*p);
-	*p = larger;
-	*have = n;
+	if (n > w->tagged) {
+		w->epoch = 0;
+		w->tagged = n;
+	}
+	w->tags = tags;
+	return true;
+}
+
+static bool fit_pool(struct walker *w, int64_t ef)
+{
+	struct candidate *pool = enlarge(w->pool, w->pool_most, ef, sizeof *pool);
+	if (!pool)
+		return false;
+	w->pool_most = ef > w->pool_most ? ef : w->pool_most;
+	w->pool = pool;
+	return true;
+}
+
+static bool fit_met(struct walker *w, int64_t n)
+{
+	/* Keys first: if then nodes cannot be had, there are fewer nodes than keys. */
+	float *key = enlarge(w->key, w->met_most, n, sizeof *key);
+	if (!key)
+		return false;
+	w->key = key;
+	uint32_t *met = enlarge(w->met, w->met_most, n, sizeof *met);
+	if (!met)
+		return false;
+	w->met_most = n > w->met_most ? n : w->met_most;
+	w->met = met;
 	return true;
 }
 
 static bool walker_fit(struct walker *w, int64_t ef, int64_t met)
 {
-	int64_t bytes = (int64_t)w->origin_bytes, tagged = w->tagged, keys = w->met_most;
-	int64_t least = w->graph->stride;
-	met = met > least ? met : least;
-	if (!enlarge(&w->tags, &w->tagged, w->graph->n, sizeof *w->tags))
+	int64_t bytes = (int64_t)graph_origin_bytes(w->space), least = w->graph->stride;
+	void *origin = enlarge(w->origin, (int64_t)w->origin_bytes, bytes, 1);
+	if (!origin)
 		return false;
-	if (w->tagged != tagged)
-		w->epoch = 0;
-	if (!enlarge(&w->origin, &bytes, (int64_t)graph_origin_bytes(w->space), 1))
-		return false;
-	w->origin_bytes = (size_t)bytes;
-	return enlarge(&w->pool, &w->pool_most, ef, sizeof *w->pool) &&
-	       enlarge(&w->key, &keys, met, sizeof *w->key) &&
-	       enlarge(&w->met, &w->met_most, met, sizeof *w->met);
+	w->origin_bytes = (size_t)bytes > w->origin_bytes ? (size_t)bytes : w->origin_bytes;
+	w->origin = origin;
+	return fit_tags(w, w->graph->n) && fit_pool(w, ef) && fit_met(w, met > least ? met : least);
 }
 
 struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
@@ -344,10 +377,17 @@ static bool spill(struct walker *w, int64_t *n, struct candidate c)
 bool walk_range(struct walker *w, float bound, int64_t *n)
 {
 	const struct graph *graph = w->graph;
+	int64_t near = w->n;
 	*n = 0;
-	for (int64_t i = 0; i < w->n; i++)
-		if (w->pool[i].key <= bound && !spill(w, n, w->pool[i]))
+	/* What the pool had no room for may be within the bound. */
+	walk_begin(w);
+	for (int64_t i = 0; i < near; i++) {
+		if (!(w->pool[i].key <= bound))
+			continue;
+		walk_meet(w, w->pool[i].node);
+		if (!spill(w, n, w->pool[i]))
 			return false;
+	}
 	for (int64_t at = 0; at < *n; at++) {
 		uint32_t node = ((const struct candidate *)(const void *)w->spill.data)[at].node;
 		int64_t met = meet_list(w, graph_links(graph, node, 0), graph->stride);

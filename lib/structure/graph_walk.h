@@ -39,6 +39,8 @@ struct walkers {
 };
 
 void walkers_init(struct walkers *walkers);
+/* Give the memory of those that wait back; nobody takes one meanwhile. */
+void walkers_clear(struct walkers *walkers);
 void walkers_free(struct walkers *walkers);
 size_t walkers_memory(struct walkers *walkers);
 

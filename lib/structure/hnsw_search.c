@@ -28,7 +28,7 @@ enum {
 	DEFAULT_EF = 64,
 	TASK_QUERIES = 8,
 	SCAN_SHARE = 100, /* below a hundredth of the nodes: compare all that pass */
-	SCAN_EF = 16,     /* so, too, if they are not many more than a walk would compare */
+	SCAN_EF = 8,      /* so, too, if they are not many more than a walk would compare */
 	AHEAD = 8,        /* rows asked for ahead of their exact distance */
 	PART = 64
 };
