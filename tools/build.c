@@ -32,7 +32,9 @@ static const struct cli_option options[] = {
     [OPT_TRAIN_SIZE] = {"train-size", 0, "N",
         "learn from N of them, evenly spread (default: from\n"
         "all, or as many as 1 GB holds)"},
-    [OPT_SET] = {"set", 's', "seed=N", "seed of what is random (default 1234)"},
+    [OPT_SET] = {"set", 's', "NAME=N,…",
+        "seed: of what is random (default 1234); efConstruction:\n"
+        "candidates for the edges of a graph (default 200)"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
     [OPT_OUT] = {"out", 'o', "FILE", "the index file to write"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
@@ -46,7 +48,7 @@ struct build {
 	int64_t train_size; /* 0: not given */
 	int threads;
 	bool json;
-	struct setting settings[2];
+	struct setting settings[3];
 
 	kith_index *index;
 	struct bar bar;
@@ -170,6 +172,7 @@ static kith_add_options add_options(struct build *b, kith_progress progress)
 	o.progress_data = b;
 	if (b->settings[0].given)
 		o.seed = (uint64_t)b->settings[0].value;
+	o.efConstruction = (int64_t)b->settings[1].value;
 	return o;
 }
 
@@ -299,8 +302,9 @@ static int run(const struct command *command, int argc, char **argv)
 {
 	enum { LARGEST_SEED = 1 << 30 };
 	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
-	struct build b = {
-	    .metric = KITH_L2, .settings = {{.name = "seed", .min = 0, .max = LARGEST_SEED, .whole = true}}};
+	struct build b = {.metric = KITH_L2,
+	    .settings = {{.name = "seed", .min = 0, .max = LARGEST_SEED, .whole = true},
+	        {.name = "efConstruction", .min = 1, .max = 1 << 20, .whole = true}}};
 	int code = parse(&b, &cli);
 	/* Help was shown: there is nothing to do. */
 	if (code != EXIT_OK || !cli.operands)

@@ -19,7 +19,7 @@
 
 enum { CHUNK_BYTES = 200 << 20, SHOWN_QUERIES = 5, SHOWN_NEIGHBOURS = 10, LEVELS = 3 };
 
-enum { SET_NPROBE, SET_MAX_CODES, SET_K_FACTOR, SETTINGS };
+enum { SET_NPROBE, SET_MAX_CODES, SET_K_FACTOR, SET_EF, SETTINGS };
 
 enum { OPT_K, OPT_SET, OPT_THREADS, OPT_BATCH, OPT_TRUTH, OPT_IDS, OPT_DISTANCES, OPT_JSON };
 
@@ -28,7 +28,8 @@ static const struct cli_option options[] = {
     [OPT_SET] = {"set", 's', "NAME=N,…",
         "nprobe: lists to look at (default 8); max_codes: stop\n"
         "after so many vectors; k_factor: candidates per result\n"
-        "when refining (default 4)"},
+        "when refining (default 4); efSearch: candidates of a\n"
+        "walk over a graph (default 64)"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
     [OPT_BATCH] = {"batch", 'b', "N", "queries of one call (default: all together)"},
     [OPT_TRUTH] = {"truth", 0, "FILE", "true neighbours, a row for each query: print recall"},
@@ -200,6 +201,7 @@ static kith_search_options search_options(struct search_index *s)
 	o.nprobe = (int64_t)s->settings[SET_NPROBE].value;
 	o.max_codes = (int64_t)s->settings[SET_MAX_CODES].value;
 	o.k_factor = (float)s->settings[SET_K_FACTOR].value;
+	o.efSearch = (int64_t)s->settings[SET_EF].value;
 	return o;
 }
 
@@ -445,6 +447,7 @@ static int run(const struct command *command, int argc, char **argv)
 	        [SET_NPROBE] = {.name = "nprobe", .min = 1, .max = LARGEST, .whole = true},
 	        [SET_MAX_CODES] = {.name = "max_codes", .min = 1, .max = LARGEST, .whole = true},
 	        [SET_K_FACTOR] = {.name = "k_factor", .min = 1, .max = LARGEST},
+	        [SET_EF] = {.name = "efSearch", .min = 1, .max = 1 << 20, .whole = true},
 	    }};
 	int code = parse(&s, &cli);
 	/* Help was shown: there is nothing to do. */

@@ -1,7 +1,7 @@
 /* An index: vectors with ids that can be searched for nearest neighbours.
  *
  * Threads: functions that take `const kith_index *` may run beside each other on one index; add,
- * update, remove and free need the index for themselves.
+ * update, remove, compact and free need the index for themselves.
  *
  * Failure: an index is unchanged by a call that fails; every out pointer is then NULL or zero.
  */
@@ -44,7 +44,7 @@ typedef struct kith_search_options {
 } kith_search_options;
 #define KITH_SEARCH_OPTIONS                                                                                  \
 	{                                                                                                    \
-		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0                              \
+		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0                           \
 	}
 
 /* Options of training, adding and updating. */
@@ -53,12 +53,13 @@ typedef struct kith_add_options {
 	int threads;            /* 0: OpenMP's default */
 	kith_progress progress; /* NULL: none */
 	void *progress_data;
-	uint64_t seed; /* of training and of graphs: the same seed gives the same index, whatever the threads */
+	uint64_t
+	    seed; /* of training and of graphs: the same seed gives the same index, whatever the threads */
 	int64_t efConstruction; /* graphs: candidates for the neighbours of a new vector; 0: 200 */
 } kith_add_options;
 #define KITH_ADD_OPTIONS                                                                                     \
 	{                                                                                                    \
-		sizeof(kith_add_options), 0, NULL, NULL, 1234, 0                                                \
+		sizeof(kith_add_options), 0, NULL, NULL, 1234, 0                                             \
 	}
 
 /* Make an empty index from a FAISS index-factory string.
@@ -67,6 +68,8 @@ typedef struct kith_add_options {
  *   spec    "Flat": exact search over floats, stored losslessly
  *           "SQ8_direct" (or "U8"), "SQ8_direct_signed" (or "I8"): exact search over byte vectors,
  *           one byte a dimension
+ *           "HNSW32" and "HNSW32,SQ8" (or "HNSW32_SQ8", any codec): a graph with up to 64 neighbours a
+ *           vector (32 on the upper levels), searched approximately (Malkov & Yashunin 2016)
  *           "IDMap,…" and "IDMap2,…" are accepted: every index keeps ids
  *
  * Before it, transforms of the vectors, each with a comma (kith_index_wrap_transform says what they are):
@@ -139,7 +142,8 @@ KITH_API kith_status kith_index_train(
  * The _as form takes elements of any type: bytes go into a float index as their values, and into a
  * byte index as they are; floats go into a byte index only if all of them are its integers.
  * Errors: INVALID (non-finite or out-of-range x, repeated or negative ids), UNTRAINED, NOMEM,
- * CANCELLED. Cost: O(n · dim). */
+ * CANCELLED. Cost: O(n · dim); graph: some microseconds a vector in large numbers to a small index, else as
+ * much as a search with efConstruction candidates, and now and then a pass over all that is there. */
 KITH_API kith_status kith_index_add(
     kith_index *index, int64_t n, const float *x, const int64_t *ids, const kith_add_options *options);
 KITH_API kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, const void *x,
@@ -173,15 +177,15 @@ KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);
  *
  * On failure dist and ids are untouched or partly written.
  * Errors: INVALID (k, nq < 0, non-finite q), UNTRAINED, NOMEM, CANCELLED.
- * Cost: flat: nq · n · dim. Exact indexes give the same bits on every CPU, batch size and number of
- * threads: distances are computed in double precision and rounded once. */
+ * Cost: flat: nq · n · dim; graph: nq · efSearch · M · dim, about. Exact indexes give the same bits on every
+ * CPU, batch size and number of threads: distances are computed in double precision and rounded once. */
 KITH_API kith_status kith_index_search(const kith_index *index, int64_t nq, const float *q, int64_t k,
     float *dist, int64_t *ids, const kith_search_options *options);
 KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
     int64_t k, float *dist, int64_t *ids, const kith_search_options *options);
 
 /* Find all stored vectors within a radius of each query: distance <= radius for L2 (squared!),
- * similarity >= radius for inner product and cosine.
+ * similarity >= radius for inner product and cosine. A graph finds those that hang together with the nearest.
  *
  *   out  the lists; free with kith_ranges_free
  *

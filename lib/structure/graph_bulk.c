@@ -20,6 +20,8 @@
 
 #include "lib/base/status.h"
 
+#include "kernels/kernels.h"
+
 #include <math.h>
 
 /* Below so many nodes insertion is as quick. */
@@ -107,6 +109,7 @@ static kith_status choose_entry(struct bulk *b)
 kith_status graph_bulk(struct graph *graph, const struct graph_space *space, const struct graph_building *how)
 {
 	struct bulk b = {.graph = graph, .space = space, .how = how};
+	b.kern = kernels();
 	b.dim = space->rows.dim;
 	b.n = graph->n;
 	if (graph->n == 0)
@@ -121,7 +124,7 @@ kith_status graph_bulk(struct graph *graph, const struct graph_space *space, con
 		b.level = level;
 		b.degree = graph_width(graph, level);
 		b.rule = how->rule;
-		b.most = 2 * b.degree + 36;
+		b.most = level == 0 ? 2 * b.degree + 36 : 256;
 		status = build_level(&b);
 	}
 	mem_free(b.mean);

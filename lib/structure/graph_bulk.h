@@ -34,8 +34,9 @@ struct bulk {
 	int64_t n;             /* points */
 	const uint32_t *nodes; /* [n] their nodes, ascending; NULL: all nodes */
 	int64_t batch;         /* points in a task */
-	int64_t dim;           /* of loaded vectors */
-	float *mean;           /* [dim] */
+	const struct kernels *kern;
+	int64_t dim; /* of loaded vectors */
+	float *mean; /* [dim] */
 	struct sketch_form form;
 	struct leaves leaves;
 	_Atomic bool stopped; /* cancelled */
@@ -76,7 +77,7 @@ static inline struct candidate bulk_candidate(uint64_t entry, uint32_t point)
 	return c;
 }
 
-/* graph_bulk_leaves.c: vector of a point, x [dim]; distances are those of the space. */
+/* graph_bulk_leaves.c: vector of a point where edges are chosen by squared L2, x [dim]. */
 void bulk_load(const struct bulk *b, int64_t point, float *x);
 
 /* Ask for it ahead. */

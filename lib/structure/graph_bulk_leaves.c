@@ -5,11 +5,20 @@
  * rough: a few iterations on a sample, assignment by sketches. A cluster that is much too big (equal vectors
  * cannot be told apart) is cut into parts, so that work stays linear in the number of points.
  *
+ * Inner products. What a query with a largest inner product looks for are long vectors in its direction, and
+ * few of them are near any other vector. So vectors trade places: x / ‖x‖^1.5 puts the long ones in the
+ * middle, near each other and on the way of all walks. With the exponent 2, an inversion, neighbours by inner
+ * product become neighbours by distance (Zhou et al., Möbius Transformation for Fast Inner Product Search on
+ * Graph, NeurIPS 2019); 1.5 found as much of 48 and 64 dimensions for fewer distances, with lengths that
+ * differ little or much. Edges chosen so found 99.6% of ten neighbours where those of the space of graph.h,
+ * with the same walk, found 73% (ef 32, log-normal lengths with σ = 0.5).
+ *
  * Clusters are numbered by a clustering of their centroids: tasks are ranges of points in the order of
  * leaves, and near leaves share members.
  */
 #include "lib/structure/graph_bulk.h"
 
+#include "kernels/kernels.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/learn/kmeans.h"
@@ -28,7 +37,14 @@ enum {
 
 void bulk_load(const struct bulk *b, int64_t point, float *x)
 {
-	graph_space_load(b->space, bulk_node(b, point), x);
+	const float *row = rows_load(&b->space->rows, bulk_node(b, point), x);
+	if (row != x)
+		memcpy(x, row, (size_t)b->dim * sizeof *x);
+	if (!b->space->ip_edges)
+		return;
+	double nsq = b->kern->ip_exact(x, x, b->dim), factor = nsq > 0 ? pow(nsq, -0.75) : 1;
+	for (int64_t j = 0; j < b->dim; j++)
+		x[j] = (float)((double)x[j] * factor);
 }
 
 /* i-th of `count` evenly spread points. */

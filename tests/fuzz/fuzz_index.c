@@ -54,6 +54,7 @@ static void use(kith_index *index)
 	kith_filter *some;
 	options.threads = 1;
 	options.nprobe = 3;
+	options.efSearch = 2;
 	if (dim > MOST_DIM || !kith_index_trained(index))
 		return;
 	for (int64_t i = 0; i < NQ * dim; i++)
@@ -74,6 +75,7 @@ static void use(kith_index *index)
 	for (int64_t i = 0; i < dim; i++)
 		q[i] = 1;
 	kith_index_add(index, 1, q, NULL, NULL);
+	kith_index_compact(index, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
