@@ -27,7 +27,9 @@ static const struct cli_option options[] = {
     [OPT_TRAIN_SIZE] = {"train-size", 0, "N",
         "learn from N of them, evenly spread (default: from\n"
         "all, or as many as 1 GB holds)"},
-    [OPT_SET] = {"set", 's', "seed=N", "seed of what is random (default 1234)"},
+    [OPT_SET] = {"set", 's', "NAME=N,…",
+        "seed: of what is random (default 1234); efConstruction:\n"
+        "candidates for the edges of a graph (default 200)"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
     [OPT_OUT] = {"out", 'o', "FILE", "the index file to write"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},

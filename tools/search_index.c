@@ -27,7 +27,8 @@ static const struct cli_option options[] = {
     [OPT_SET] = {"set", 's', "NAME=N,…",
         "nprobe: lists to look at (default 8); max_codes: stop\n"
         "after so many vectors; k_factor: candidates per result\n"
-        "when refining (default 4)"},
+        "when refining (default 4); efSearch: candidates of a\n"
+        "walk over a graph (default 64)"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
     [OPT_BATCH] = {"batch", 'b', "N", "queries of one call (default: all together)"},
     [OPT_TRUTH] = {"truth", 0, "FILE", "true neighbours, a row for each query: print recall"},

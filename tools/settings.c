@@ -16,11 +16,13 @@ static const struct setting search_table[] = {
     {"nprobe", offsetof(kith_search_options, nprobe), 1, LARGEST, .kind = SETTING_INT64},
     {"max_codes", offsetof(kith_search_options, max_codes), 1, LARGEST, .kind = SETTING_INT64},
     {"k_factor", offsetof(kith_search_options, k_factor), 1, LARGEST, .kind = SETTING_FLOAT},
+    {"efSearch", offsetof(kith_search_options, efSearch), 1, 1 << 20, .kind = SETTING_INT64},
     {0},
 };
 
 static const struct setting build_table[] = {
     {"seed", offsetof(kith_add_options, seed), 0, LARGEST, .kind = SETTING_UINT64},
+    {"efConstruction", offsetof(kith_add_options, efConstruction), 1, 1 << 20, .kind = SETTING_INT64},
     {0},
 };
 

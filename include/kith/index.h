@@ -1,7 +1,7 @@
 /* An index: vectors with ids that can be searched for nearest neighbours.
  *
  * Threads: functions that take `const kith_index *` may run beside each other on one index; add,
- * update, remove and free need the index for themselves.
+ * update, remove, compact and free need the index for themselves.
  *
  * Failure: an index is unchanged by a call that fails; every out pointer is then NULL or zero.
  */
@@ -80,6 +80,8 @@ typedef struct kith_add_options {
  *           "PQ16", "PQ16x10": product quantizer of 16 numbers of 8 (or 4 … 12) bits; 16 divides dim
  *           "IVF1024,Flat" and any other codec: an inverted file of 1024 lists
  *           "IVF1024_whole,PQ16": codes of whole vectors instead of residuals
+ *           "HNSW32" and "HNSW32,SQ8" (or "HNSW32_SQ8", any codec): a graph with up to 64 neighbours a
+ *           vector (32 on the upper levels), searched approximately (Malkov & Yashunin 2016)
  *           "IDMap,…" and "IDMap2,…" are accepted: every index keeps ids
  *
  * Before it, transforms of the vectors, each with a comma (kith_index_wrap_transform says what they are):
@@ -152,7 +154,8 @@ KITH_API kith_status kith_index_train(
  * The _as form takes elements of any type: bytes go into a float index as their values, and into a
  * byte index as they are; floats go into a byte index only if all of them are its integers.
  * Errors: INVALID (non-finite or out-of-range x, repeated or negative ids), UNTRAINED, NOMEM,
- * CANCELLED. Cost: O(n · dim). */
+ * CANCELLED. Cost: O(n · dim); graph: some microseconds a vector in large numbers to a small index, else as
+ * much as a search with efConstruction candidates, and now and then a pass over all that is there. */
 KITH_API kith_status kith_index_add(
     kith_index *index, int64_t n, const float *x, const int64_t *ids, const kith_add_options *options);
 KITH_API kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, const void *x,
@@ -198,15 +201,15 @@ KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);
  *
  * On failure dist and ids are untouched or partly written.
  * Errors: INVALID (k, nq < 0, non-finite q), UNTRAINED, NOMEM, CANCELLED.
- * Cost: flat: nq · n · dim. Exact indexes give the same bits on every CPU, batch size and number of
- * threads: distances are computed in double precision and rounded once. */
+ * Cost: flat: nq · n · dim; graph: nq · efSearch · M · dim, about. Exact indexes give the same bits on every
+ * CPU, batch size and number of threads: distances are computed in double precision and rounded once. */
 KITH_API kith_status kith_index_search(const kith_index *index, int64_t nq, const float *q, int64_t k,
     float *dist, int64_t *ids, const kith_search_options *options);
 KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
     int64_t k, float *dist, int64_t *ids, const kith_search_options *options);
 
 /* Find all stored vectors within a radius of each query: distance <= radius for L2 (squared!),
- * similarity >= radius for inner product and cosine.
+ * similarity >= radius for inner product and cosine. A graph finds those that hang together with the nearest.
  *
  *   out  the lists; free with kith_ranges_free
  *

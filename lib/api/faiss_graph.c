@@ -135,7 +135,7 @@ kith_status faiss_import_graph(const struct blob_source *source, const struct fa
 	for (int64_t i = 0; status == KITH_OK && i < node->n; i++)
 		status = copy_lists(source, node, &shape, &hnsw_of(*out)->graph, i);
 	if (status == KITH_OK)
-		status = hnsw_end_parts(*out);
+		hnsw_end_parts(*out);
 	mem_free(levels);
 	return status;
 }

@@ -37,6 +37,7 @@ struct knob {
 static const struct knob knobs[] = {
     {"nprobe", {"IVF", NULL}, offsetof(kith_search_options, nprobe), false, TUNED, 1},
     {"max_codes", {"IVF", NULL}, offsetof(kith_search_options, max_codes), false, LEFT_ALONE, 0},
+    {"efSearch", {"HNSW", NULL}, offsetof(kith_search_options, efSearch), false, TUNED, 16},
     {"k_factor", {"RFlat", "Refine("}, offsetof(kith_search_options, k_factor), true, TUNED, 1},
 };
 enum { KNOBS = sizeof knobs / sizeof *knobs };

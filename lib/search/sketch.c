@@ -110,8 +110,7 @@ void sketch_pack(const struct sketch_form *form, const struct sketches *from, in
 			twice[i] = -2 * x[i];
 		rows = temp;
 	}
-	form->kern->pack(
-	    rows, form->bytes, n, (int64_t)form->bytes, form->i8 ? 0x80808080 : 0, panel->data);
+	form->kern->pack(rows, form->bytes, n, (int64_t)form->bytes, form->i8 ? 0x80808080 : 0, panel->data);
 	memcpy(panel->normsq, from->normsq + first, (size_t)n * sizeof(float));
 	memcpy(panel->scale, from->scale + first, (size_t)n * sizeof(float));
 	for (int64_t i = n; i < TILE_ROWS; i++) {

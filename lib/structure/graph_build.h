@@ -49,8 +49,9 @@ void builder_connect(struct builder *b);
 void builder_repair(struct builder *b);
 
 /* Choose the list of a node anew among what is in it and `extra` candidates, which stand at
- * worker[number].candidates + stride. */
-void builder_choose(struct builder *b, int number, uint32_t node, int level, int64_t extra);
+ * worker[number].candidates + stride. degree, keep: as for graph_prune. */
+void builder_choose(
+    struct builder *b, int number, uint32_t node, int level, int64_t extra, int64_t degree, bool keep);
 
 /* In the order of candidate_before. */
 void candidates_sort(struct candidate *candidates, int64_t n);

@@ -20,6 +20,8 @@
 
 #include "lib/base/status.h"
 
+#include "kernels/kernels.h"
+
 #include <math.h>
 
 /* Below so many nodes insertion is as quick. */
@@ -30,8 +32,8 @@ bool graph_bulk_pays(int64_t n)
 	return n >= LEAST;
 }
 
-/* Points in a task: the more, the fewer tasks share a leaf, but each takes memory for its candidates, and there
- * must be tasks enough for all threads. What is built does not depend on it. */
+/* Points in a task: the more, the fewer tasks share a leaf, but each takes memory for its candidates, and
+ * there must be tasks enough for all threads. What is built does not depend on it. */
 static int64_t choose_batch(const struct bulk *b)
 {
 	enum { LEAST_BATCH = 512, MOST_BATCH = 16384, TASKS = 8, ROOM = 64 };
@@ -107,7 +109,8 @@ static kith_status choose_entry(struct bulk *b)
 kith_status graph_bulk(struct graph *graph, const struct graph_space *space, const struct graph_building *how)
 {
 	struct bulk b = {.graph = graph, .space = space, .how = how};
-	b.dim = space->width + (space->lift ? BULK_SPREAD - 1 : 0);
+	b.kern = kernels();
+	b.dim = space->rows.dim;
 	b.n = graph->n;
 	if (graph->n == 0)
 		return KITH_OK;
@@ -121,7 +124,7 @@ kith_status graph_bulk(struct graph *graph, const struct graph_space *space, con
 		b.level = level;
 		b.degree = graph_width(graph, level);
 		b.rule = how->rule;
-		b.most = 2 * b.degree + 36;
+		b.most = level == 0 ? 2 * b.degree + 36 : 256;
 		status = build_level(&b);
 	}
 	mem_free(b.mean);

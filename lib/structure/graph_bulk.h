@@ -10,18 +10,17 @@
 #include "lib/structure/graph.h"
 
 enum {
-	BULK_OVERLAP = 4,   /* leaves of a point, at most */
-	BULK_SPREAD = 8     /* components that the lifted one of inner products is spread over */
+	BULK_OVERLAP = 4 /* leaves of a point, at most */
 };
 
 /* Leaves: sets of points that are near one another. */
 struct leaves {
 	int64_t k;
-	int overlap;     /* leaves of a point */
-	uint32_t *of;    /* [n × overlap] leaves of each point, ascending */
-	int64_t *begin;  /* [k + 1] */
+	int overlap;      /* leaves of a point */
+	uint32_t *of;     /* [n × overlap] leaves of each point, ascending */
+	int64_t *begin;   /* [k + 1] */
 	uint32_t *member; /* [n × overlap] points of leaf l from begin[l] on, ascending */
-	uint32_t *order; /* [n] all points, near ones near each other */
+	uint32_t *order;  /* [n] all points, near ones near each other */
 };
 
 struct bulk {
@@ -35,8 +34,9 @@ struct bulk {
 	int64_t n;             /* points */
 	const uint32_t *nodes; /* [n] their nodes, ascending; NULL: all nodes */
 	int64_t batch;         /* points in a task */
-	int64_t dim;           /* of loaded vectors */
-	float *mean;           /* [dim] */
+	const struct kernels *kern;
+	int64_t dim; /* of loaded vectors */
+	float *mean; /* [dim] */
 	struct sketch_form form;
 	struct leaves leaves;
 	_Atomic bool stopped; /* cancelled */
@@ -77,7 +77,7 @@ static inline struct candidate bulk_candidate(uint64_t entry, uint32_t point)
 	return c;
 }
 
-/* graph_bulk_leaves.c: vector of a point, x [dim]; distances are those of the space. */
+/* graph_bulk_leaves.c: vector of a point where edges are chosen by squared L2, x [dim]. */
 void bulk_load(const struct bulk *b, int64_t point, float *x);
 
 /* Ask for it ahead. */

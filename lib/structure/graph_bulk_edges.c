@@ -27,7 +27,7 @@ enum { KEPT_BYTES = 8 << 20 };
 struct table {
 	int bits;
 	int64_t n, capacity; /* sketches; a quarter of the places at most */
-	uint64_t *place; /* [2^bits] point << 32 | number of its sketch + 1; 0: free */
+	uint64_t *place;     /* [2^bits] point << 32 | number of its sketch + 1; 0: free */
 	struct sketches sketches;
 };
 
@@ -268,8 +268,8 @@ static kith_status choose_alpha(struct linking *l)
 		int64_t first = b->n / PARTS * part, n = b->n / PARTS < POINTS ? b->n / PARTS : POINTS;
 		near_find(b, w->near, first, n);
 		for (int64_t i = 0; i < n; i++, sample.points++)
-			count[sample.points] = near_take(
-			    b, w->near, i, sample.candidates + sample.points * b->most);
+			count[sample.points] =
+			    near_take(b, w->near, i, sample.candidates + sample.points * b->most);
 	}
 	b->rule.alpha = sample.points ? best_alpha(w, &sample) : 1;
 	mem_free(sample.candidates);

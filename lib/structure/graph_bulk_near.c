@@ -5,8 +5,8 @@
  * batch that belong to the leaf on tiles. What is found is complete when the last leaf is done: nothing is
  * merged between tasks, and no candidates of other points are kept anywhere.
  *
- * Memory: a point's pool is a plain array that is cut to the nearest when it is full; its threshold is that of
- * the last cut.
+ * Memory: a point's pool is a plain array that is cut to the nearest when it is full; its threshold is that
+ * of the last cut.
  *
  * A neighbour that shares several leaves with the point is met several times. The first counts: on a leaf l
  * pairs are left out that share a leaf before l, which a signature of 64 bits denies for most.
@@ -26,12 +26,12 @@ struct near_points {
 	struct sketches rows;   /* [64] members */
 	struct sketch_panel panel;
 	void *temp;
-	uint64_t *visit;   /* [b->batch × overlap] leaf << 32 | number in the batch */
-	uint32_t *point;   /* [b->batch] */
-	uint64_t *shared;  /* [b->batch] signature of the leaves before, of those in the leaf */
-	float *reach;      /* [b->batch] key that is still of interest */
-	int32_t *count;    /* [b->batch] */
-	uint64_t *pool;    /* [b->batch × capacity] */
+	uint64_t *visit;  /* [b->batch × overlap] leaf << 32 | number in the batch */
+	uint32_t *point;  /* [b->batch] */
+	uint64_t *shared; /* [b->batch] signature of the leaves before, of those in the leaf */
+	float *reach;     /* [b->batch] key that is still of interest */
+	int32_t *count;   /* [b->batch] */
+	uint64_t *pool;   /* [b->batch × capacity] */
 	int64_t capacity;
 };
 
@@ -146,8 +146,8 @@ static bool met_before(const struct bulk *b, uint32_t p, uint32_t c, uint32_t le
 /* What a tile call found: members `hits` of the panel for point number i of the batch. */
 struct found {
 	uint32_t leaf;
-	const uint32_t *member;  /* [64] of the panel */
-	const uint64_t *shared;  /* [64] their signatures */
+	const uint32_t *member; /* [64] of the panel */
+	const uint64_t *shared; /* [64] their signatures */
 };
 
 static void take_hits(const struct bulk *b, struct near_points *near, const struct found *found, int64_t i,
@@ -180,8 +180,8 @@ static void pass_panel(const struct bulk *b, struct near_points *near, const str
 		int nq = count - q < TILE_QUERIES ? (int)(count - q) : TILE_QUERIES;
 		for (int j = 0; j < nq; j++)
 			thr[j] = near->reach[(uint32_t)visit[q + j]] - near->inside.normsq[q + j];
-		if (!sketch_tile(&b->form, &near->panel, near->panel.normsq, &near->inside, q, nq, thr, mask,
-		        keys))
+		if (!sketch_tile(
+		        &b->form, &near->panel, near->panel.normsq, &near->inside, q, nq, thr, mask, keys))
 			continue;
 		for (int j = 0; j < nq; j++)
 			if (mask[j])

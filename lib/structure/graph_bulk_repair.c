@@ -1,8 +1,8 @@
 /* Reachability: every node of a level can be reached from the entry along edges.
  *
  * Pruning leaves a few nodes that nobody leads to, and clusters far apart share no leaf. A breadth-first
- * search from the entry marks what is reached, and the edge by which each node was. A node that is not gets an
- * edge from a reached one near it: one of its own neighbours if any is reached, else what a search for it
+ * search from the entry marks what is reached, and the edge by which each node was. A node that is not gets
+ * an edge from a reached one near it: one of its own neighbours if any is reached, else what a search for it
  * finds. Where that one's list is full the longest edge goes by which nothing was reached first, so that all
  * that was reached stays so. Reached nodes have fewer such first edges than places, so one with room exists.
  *

@@ -137,17 +137,20 @@ static void repair_list(struct builder *b, int number, uint32_t node, int level)
 	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++)
 		if (graph_is_live(b->live, list[i]))
 			list[kept++] = list[i];
-	bool changed = kept < width && list[kept] != GRAPH_NONE;
+	int degree = kept;
+	while (degree < width && list[degree] != GRAPH_NONE)
+		degree++;
 	for (int i = kept; i < width; i++)
 		list[i] = GRAPH_NONE;
-	if (!changed || n == 0)
+	if (degree == kept || n == 0)
 		return;
 	struct worker *worker = &b->worker[number];
 	graph_origin_node(b->space, node, worker->walker->origin);
 	graph_keys(b->space, worker->walker->origin, more, n, key);
 	for (int64_t i = 0; i < n; i++)
 		worker->candidates[b->graph->stride + i] = (struct candidate){key[i], more[i]};
-	builder_choose(b, number, node, level, n);
+	/* As many as before: selecting by the rule alone would thin lists out from one repair to the next. */
+	builder_choose(b, number, node, level, n, degree, true);
 }
 
 static void repair_some(void *arg, int64_t task, int worker)

@@ -279,7 +279,8 @@ static bool has(const uint32_t *list, int64_t n, uint32_t node)
 	return false;
 }
 
-void builder_choose(struct builder *b, int number, uint32_t node, int level, int64_t extra)
+void builder_choose(
+    struct builder *b, int number, uint32_t node, int level, int64_t extra, int64_t degree, bool keep)
 {
 	struct worker *worker = &b->worker[number];
 	struct walker *w = worker->walker;
@@ -295,7 +296,8 @@ void builder_choose(struct builder *b, int number, uint32_t node, int level, int
 	for (int64_t i = 0; i < n; i++)
 		c[i] = (struct candidate){w->key[i], list[i]};
 	candidates_sort(c, n + extra);
-	n = graph_prune(b->space, &b->how.rule, c, n + extra, width, worker->prune);
+	struct graph_rule rule = {.alpha = b->how.rule.alpha, .keep = keep};
+	n = graph_prune(b->space, &rule, c, n + extra, degree, worker->prune);
 	for (int64_t i = 0; i < width; i++)
 		list[i] = i < n ? c[i].node : GRAPH_NONE;
 }
@@ -312,7 +314,7 @@ static void link_back(struct builder *b, int number, const struct edge *edge, in
 		if (!has(list, n, edge[i].to))
 			more[extra++] = (struct candidate){edge[i].key, edge[i].to};
 	if (n + extra > width) {
-		builder_choose(b, number, edge->from, level, extra);
+		builder_choose(b, number, edge->from, level, extra, width, b->how.rule.keep);
 		return;
 	}
 	for (int64_t i = 0; i < extra; i++)

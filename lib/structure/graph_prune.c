@@ -93,8 +93,8 @@ static int64_t fill_up(uint64_t *taken, int64_t n, int64_t kept, int64_t degree)
 	return kept;
 }
 
-int64_t pruner_select(struct pruner *p, const struct graph_rule *rule, struct candidate *candidates,
-    int64_t n, int64_t degree)
+int64_t pruner_select(
+    struct pruner *p, const struct graph_rule *rule, struct candidate *candidates, int64_t n, int64_t degree)
 {
 	int64_t equal = 0, share = degree / 4 > 1 ? degree / 4 : 1, kept = 0;
 	memset(p->taken, 0, (size_t)(n + 63) / 64 * sizeof *p->taken);
@@ -127,7 +127,7 @@ int64_t pruner_select(struct pruner *p, const struct graph_rule *rule, struct ca
 struct space_fetch {
 	const struct graph_space *space;
 	const struct sketch_form *form;
-	float *x; /* [width] */
+	float *x; /* [dim] */
 };
 
 static void fetch_nodes(void *arg, const struct candidate *candidates, int64_t n, const struct sketches *rows)
@@ -141,12 +141,14 @@ static void fetch_nodes(void *arg, const struct candidate *candidates, int64_t n
 
 static size_t vector_bytes(const struct graph_space *space)
 {
-	return align64((size_t)space->width * sizeof(float));
+	return align64((size_t)space->rows.dim * sizeof(float));
 }
 
 size_t graph_prune_bytes(const struct graph_space *space, int64_t most)
 {
-	struct sketch_form floats = sketch_form(space->width, NULL, false);
+	struct sketch_form floats = sketch_form(space->rows.dim, NULL, false);
+	if (space->ip_edges)
+		return prune_ip_bytes(space, most);
 	return 2 * vector_bytes(space) + pruner_bytes(&floats, most, most);
 }
 
@@ -155,10 +157,12 @@ int64_t graph_prune(const struct graph_space *space, const struct graph_rule *ru
 {
 	if (n == 0)
 		return 0;
+	if (space->ip_edges)
+		return prune_ip(space, candidates, n, degree, scratch);
 	char *memory = scratch;
 	float *center = (float *)(void *)memory, *x = (float *)(void *)(memory + vector_bytes(space));
 	graph_space_load(space, candidates[0].node, center);
-	struct sketch_form form = sketch_form(space->width, center, true);
+	struct sketch_form form = sketch_form(space->rows.dim, center, true);
 	struct space_fetch fetch = {.space = space, .form = &form, .x = x};
 	struct pruner pruner = {.fetch = fetch_nodes, .arg = &fetch};
 	pruner_init(&pruner, &form, degree < n ? degree : n, memory + 2 * vector_bytes(space));

@@ -23,9 +23,7 @@ struct graph_space hnsw_space(const struct hnsw *hnsw)
 {
 	struct graph_space space = {.rows = codes_rows(&hnsw->codes),
 	    .ip = hnsw->base.metric != KITH_L2,
-	    .width = hnsw->base.dim + hnsw_lifts(hnsw)};
-	if (hnsw_lifts(hnsw))
-		space.lift = (const float *)(const void *)hnsw->lift.data;
+	    .ip_edges = hnsw->base.metric == KITH_IP};
 	if (hnsw_measures(hnsw))
 		space.rows.inverse = (const float *)(const void *)hnsw->inverse.data;
 	return space;
@@ -40,8 +38,6 @@ static kith_status reserve(struct buffer *buffer, int64_t n, size_t size, int sp
 kith_status hnsw_make_room(struct hnsw *hnsw, int64_t n, int64_t slots, bool map, int spare)
 {
 	kith_status status = codes_reserve(&hnsw->codes, n, spare);
-	if (status == KITH_OK && hnsw_lifts(hnsw))
-		status = reserve(&hnsw->lift, n, sizeof(float), spare);
 	if (status == KITH_OK && hnsw_measures(hnsw))
 		status = reserve(&hnsw->inverse, n, sizeof(float), spare);
 	if (status || !map)
@@ -94,11 +90,9 @@ void hnsw_clear(struct hnsw *hnsw)
 	graph_free(&hnsw->graph);
 	hnsw->mapped = false;
 	hnsw->dead = hnsw->free = hnsw->unsettled = 0;
-	hnsw->reach_sq = 0;
 	buffer_free(&hnsw->node_of);
 	buffer_free(&hnsw->slot_of);
 	buffer_free(&hnsw->live);
-	buffer_free(&hnsw->lift);
 	buffer_free(&hnsw->inverse);
 }
 
@@ -163,7 +157,7 @@ static size_t hnsw_memory(const kith_index *index)
 	const struct hnsw *hnsw = hnsw_of_const(index);
 	return sizeof *hnsw + hnsw->codec->ops->memory(hnsw->codec) + codes_memory(&hnsw->codes) +
 	       graph_memory(&hnsw->graph) + ids_memory(&hnsw->ids) + hnsw->node_of.capacity +
-	       hnsw->slot_of.capacity + hnsw->live.capacity + hnsw->lift.capacity + hnsw->inverse.capacity +
+	       hnsw->slot_of.capacity + hnsw->live.capacity + hnsw->inverse.capacity +
 	       walkers_memory(hnsw->walkers);
 }
 
@@ -195,8 +189,6 @@ static kith_status copy_nodes(struct hnsw *to, const struct hnsw *from)
 	kith_status status = codes_copy(&to->codes, &from->codes, to->codec);
 	if (status == KITH_OK)
 		status = graph_copy(&to->graph, &from->graph);
-	if (status == KITH_OK)
-		status = copy_buffer(&to->lift, &from->lift, n, sizeof(float));
 	if (status == KITH_OK)
 		status = copy_buffer(&to->inverse, &from->inverse, n, sizeof(float));
 	if (status || !from->mapped)
@@ -242,7 +234,6 @@ static kith_status hnsw_clone(kith_index **out, const kith_index *index)
 	to->mapped = from->mapped;
 	to->dead = from->dead;
 	to->free = from->free;
-	to->reach_sq = from->reach_sq;
 	to->unsettled = from->unsettled;
 	*out = &to->base;
 	return KITH_OK;

@@ -26,8 +26,6 @@ struct hnsw {
 	struct buffer live;    /* uint64_t: a bit per node */
 	int64_t dead, free;    /* nodes of that kind */
 
-	struct buffer lift;    /* float [graph.n], inner product: see graph.h */
-	double reach_sq;       /* R² of it */
 	struct buffer inverse; /* float [graph.n], bytes under cosine: 1 / ‖x‖ */
 
 	int64_t unsettled; /* nodes linked since all were last seen to be reachable */
@@ -63,12 +61,6 @@ static inline uint64_t *hnsw_live(const struct hnsw *hnsw)
 static inline int64_t hnsw_node(const struct hnsw *hnsw, int64_t slot)
 {
 	return hnsw->mapped ? hnsw_node_of(hnsw)[slot] : slot;
-}
-
-/* Whether inner products make vectors of different lengths comparable by a component more. */
-static inline bool hnsw_lifts(const struct hnsw *hnsw)
-{
-	return hnsw->base.metric == KITH_IP;
 }
 
 /* Whether rows normalize, so that their lengths are kept. */

@@ -5,18 +5,16 @@
 #include "kernels/kernels.h"
 #include "lib/base/status.h"
 
-#include <math.h>
 #include <string.h>
 
 struct head {
 	int64_t nodes, rows; /* rows of upper levels */
 	int64_t unsettled;
 	uint64_t seed;
-	double reach_sq;
 	uint32_t M, entry;
 	uint32_t mapped, zero;
 };
-_Static_assert(sizeof(struct head) == 56, "no padding");
+_Static_assert(sizeof(struct head) == 48, "no padding");
 
 static size_t list_bytes(int64_t rows, int width)
 {
@@ -31,7 +29,6 @@ void hnsw_save(const kith_index *index, struct blob_writer *w)
 	    .rows = graph->rows,
 	    .unsettled = hnsw->unsettled,
 	    .seed = graph->seed,
-	    .reach_sq = hnsw->reach_sq,
 	    .M = (uint32_t)graph->M,
 	    .entry = graph->entry,
 	    .mapped = hnsw->mapped};
@@ -41,8 +38,6 @@ void hnsw_save(const kith_index *index, struct blob_writer *w)
 	blob_write(w, "LEVL", graph->level.data, (size_t)graph->n);
 	blob_write(w, "LNK0", graph->links0.data, list_bytes(graph->n, graph->stride));
 	blob_write(w, "LNK1", graph->upper.data, list_bytes(graph->rows, graph->M));
-	if (hnsw_lifts(hnsw))
-		blob_write(w, "LIFT", hnsw->lift.data, (size_t)graph->n * sizeof(float));
 	if (hnsw->mapped)
 		blob_write(w, "SLTN", hnsw->slot_of.data, (size_t)graph->n * sizeof(uint32_t));
 	codes_save(&hnsw->codes, sizeof hnsw->codes, 1, w);
@@ -58,8 +53,7 @@ static kith_status load_head(struct hnsw *hnsw, int64_t n, struct head *head, st
 	bool good = head->nodes >= n && head->nodes <= GRAPH_MAX_NODES && head->rows >= 0 &&
 	            head->rows <= head->nodes * GRAPH_MAX_LEVEL && head->rows < GRAPH_NONE &&
 	            head->M == (uint32_t)hnsw->graph.M && head->mapped <= 1 && !head->zero &&
-	            head->unsettled >= 0 && head->reach_sq >= 0 && isfinite(head->reach_sq) &&
-	            (head->mapped || head->nodes == n) && (n > 0 || head->nodes == 0);
+	            head->unsettled >= 0 && (head->mapped || head->nodes == n) && (n > 0 || head->nodes == 0);
 	good = good && (head->nodes == 0 ? head->entry == GRAPH_NONE : head->entry < head->nodes);
 	return good ? KITH_OK : blob_fail(r, "GRPH", "contradicts itself");
 }
@@ -74,8 +68,6 @@ static kith_status expect_all(const struct hnsw *hnsw, const struct head *head, 
 		status = blob_expect(r, "LNK0", list_bytes(head->nodes, graph->stride));
 	if (status == KITH_OK)
 		status = blob_expect(r, "LNK1", list_bytes(head->rows, graph->M));
-	if (status == KITH_OK && hnsw_lifts(hnsw))
-		status = blob_expect(r, "LIFT", n * sizeof(float));
 	if (status == KITH_OK && head->mapped)
 		status = blob_expect(r, "SLTN", n * sizeof(uint32_t));
 	return status;
@@ -186,17 +178,6 @@ static kith_status check_free(const struct hnsw *hnsw, struct blob_reader *r)
 	return KITH_OK;
 }
 
-static kith_status load_lift(struct hnsw *hnsw, struct blob_reader *r)
-{
-	int64_t n = hnsw->graph.n;
-	float *lift = (float *)(void *)hnsw->lift.data;
-	kith_status status = blob_read(r, "LIFT", lift, (size_t)n * sizeof *lift);
-	for (int64_t i = 0; status == KITH_OK && i < n; i++)
-		if (!(lift[i] >= 0 && isfinite(lift[i])))
-			status = blob_fail(r, "LIFT", "holds a component that is negative or not finite");
-	return status;
-}
-
 kith_status hnsw_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
 {
 	struct hnsw *hnsw = hnsw_of(index);
@@ -219,13 +200,10 @@ kith_status hnsw_load(kith_index *index, int64_t n, bool trained, struct blob_re
 		return status;
 	hnsw->mapped = head.mapped;
 	hnsw->unsettled = head.unsettled;
-	hnsw->reach_sq = head.reach_sq;
 	hnsw_measure(hnsw, 0, head.nodes);
 	if (hnsw->mapped)
 		status = load_maps(hnsw, r);
 	if (status == KITH_OK && hnsw->mapped)
 		status = check_free(hnsw, r);
-	if (status == KITH_OK && hnsw_lifts(hnsw))
-		status = load_lift(hnsw, r);
 	return status;
 }

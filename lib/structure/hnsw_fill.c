@@ -10,8 +10,6 @@
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 enum {
@@ -178,27 +176,6 @@ static void write_codes(struct filling *f)
 	}
 }
 
-/* The component of inner product, of all nodes where the longest vector is a new one. */
-static void write_lift(struct filling *f)
-{
-	struct hnsw *hnsw = f->hnsw;
-	struct rows rows = codes_rows(&hnsw->codes);
-	float *lift = (float *)(void *)hnsw->lift.data;
-	double longest = hnsw->reach_sq;
-	for (int64_t i = 0; i < f->n; i++) {
-		const float *x = rows_load(&rows, f->node[i], f->scratch);
-		double sq = fmin(kernels()->ip_exact(x, x, rows.dim), (double)FLT_MAX);
-		longest = fmax(longest, sq);
-		lift[f->node[i]] = (float)sq;
-	}
-	double more = longest - hnsw->reach_sq;
-	for (int64_t i = 0; more > 0 && i < f->nodes; i++)
-		lift[i] = (float)sqrt((double)lift[i] * (double)lift[i] + more);
-	for (int64_t i = 0; i < f->n; i++)
-		lift[f->node[i]] = (float)sqrt(fmax(0, longest - (double)lift[f->node[i]]));
-	hnsw->reach_sq = longest;
-}
-
 static void set_live(struct hnsw *hnsw, uint32_t node, bool live)
 {
 	uint64_t *word = &hnsw_live(hnsw)[node / 64], bit = UINT64_C(1) << (node % 64);
@@ -292,8 +269,6 @@ static kith_status fill(struct filling *f, const int64_t *ids, const kith_add_op
 		progress_begin(&f->progress, options->progress, options->progress_data, "add",
 		    f->n + (f->bulk ? f->nodes : 0));
 		write_codes(f);
-		if (hnsw_lifts(hnsw))
-			write_lift(f);
 		for (int64_t i = 0; i < f->n && hnsw_measures(hnsw); i++)
 			hnsw_measure(hnsw, f->node[i], f->node[i] + 1);
 		write_maps(f);

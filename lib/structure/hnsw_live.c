@@ -75,7 +75,6 @@ static void squeeze(struct hnsw *hnsw, uint32_t *number)
 	}
 	graph_squeeze(&hnsw->graph, live, number);
 	codes_keep(&hnsw->codes, live);
-	keep_floats(&hnsw->lift, live, n);
 	keep_floats(&hnsw->inverse, live, n);
 	for (int64_t slot = 0; slot < hnsw->ids.n; slot++) {
 		uint32_t node = number[hnsw_node_of(hnsw)[slot]];
@@ -93,7 +92,6 @@ static void trim(struct hnsw *hnsw)
 	size_t n = (size_t)hnsw->graph.n;
 	codes_trim(&hnsw->codes);
 	graph_trim(&hnsw->graph);
-	buffer_trim(&hnsw->lift, n * sizeof(float));
 	buffer_trim(&hnsw->inverse, n * sizeof(float));
 	walkers_clear(hnsw->walkers);
 }

@@ -1,12 +1,9 @@
 /* Graph indexes made of parts: vectors and levels, then lists that somebody else made. */
 #include "lib/structure/hnsw.h"
 
-#include "kernels/kernels.h"
 #include "lib/base/status.h"
 #include "lib/structure/parts.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 kith_status hnsw_begin_parts(
@@ -44,34 +41,12 @@ kith_status hnsw_begin_parts(
 	return KITH_OK;
 }
 
-/* The component of inner product, see graph.h. */
-static void lift_all(struct hnsw *hnsw, float *scratch)
-{
-	struct rows rows = codes_rows(&hnsw->codes);
-	float *lift = (float *)(void *)hnsw->lift.data;
-	for (int64_t i = 0; i < hnsw->graph.n; i++) {
-		const float *x = rows_load(&rows, i, scratch);
-		double sq = fmin(kernels()->ip_exact(x, x, rows.dim), (double)FLT_MAX);
-		lift[i] = (float)sq;
-		hnsw->reach_sq = fmax(hnsw->reach_sq, sq);
-	}
-	for (int64_t i = 0; i < hnsw->graph.n; i++)
-		lift[i] = (float)sqrt(fmax(hnsw->reach_sq - (double)lift[i], 0));
-}
-
-kith_status hnsw_end_parts(kith_index *index)
+void hnsw_end_parts(kith_index *index)
 {
 	struct hnsw *hnsw = hnsw_of(index);
-	float *scratch = mem_alloc((size_t)index->dim, sizeof *scratch);
-	if (!scratch)
-		return fail_nomem("a vector", (size_t)index->dim * sizeof *scratch);
-	if (hnsw_lifts(hnsw))
-		lift_all(hnsw, scratch);
 	hnsw_measure(hnsw, 0, hnsw->graph.n);
 	/* Whether every node can be reached nobody has looked. */
 	hnsw->unsettled = hnsw->graph.n;
-	mem_free(scratch);
-	return KITH_OK;
 }
 
 bool is_hnsw(const kith_index *index)

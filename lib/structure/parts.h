@@ -32,7 +32,7 @@ void ivf_end_parts(kith_index *index);
  * after a failure, unless it is NULL. Lists are empty: fill them through hnsw.h, then end. */
 kith_status hnsw_begin_parts(
     kith_index **out, kith_metric metric, int M, struct vectors *take, const uint8_t *levels, uint32_t entry);
-kith_status hnsw_end_parts(kith_index *index);
+void hnsw_end_parts(kith_index *index);
 
 /* ---- what there is ---- */
 

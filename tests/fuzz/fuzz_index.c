@@ -77,6 +77,7 @@ static void use(kith_index *index)
 	kith_filter *some;
 	options.threads = 1;
 	options.nprobe = 3;
+	options.efSearch = 2;
 	if (dim > MOST_DIM || !kith_index_trained(index))
 		return;
 	for (int64_t i = 0; i < NQ * dim; i++)
@@ -97,6 +98,7 @@ static void use(kith_index *index)
 	for (int64_t i = 0; i < dim; i++)
 		q[i] = 1;
 	kith_index_add(index, 1, q, NULL, NULL);
+	kith_index_compact(index, NULL);
 }
 
 /* base: the bytes, to be used in place without a look, as a mapping would be; NULL: they are read. */

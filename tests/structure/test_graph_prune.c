@@ -40,7 +40,7 @@ static void begin(struct world *w, struct rng *rng, int64_t n, int64_t dim, int6
 	codes_init(&w->codes, w->codec);
 	OK(codes_reserve(&w->codes, n, 0));
 	codes_append(&w->codes, KITH_F32, n, w->x, scratch);
-	w->space = (struct graph_space){.rows = codes_rows(&w->codes), .width = dim};
+	w->space = (struct graph_space){.rows = codes_rows(&w->codes)};
 }
 
 static void end(struct world *w)
@@ -57,8 +57,8 @@ static int by_key(const void *a, const void *b)
 }
 
 /* The rule: marks those that are selected, returns how many. */
-static int64_t select_plainly(const struct world *w, const struct graph_rule *rule,
-    const struct candidate *c, int64_t n, int64_t degree, bool *taken)
+static int64_t select_plainly(const struct world *w, const struct graph_rule *rule, const struct candidate *c,
+    int64_t n, int64_t degree, bool *taken)
 {
 	int64_t kept = 0, share = degree / 4 > 1 ? degree / 4 : 1;
 	for (int64_t i = 0; i < n; i++) {
