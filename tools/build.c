@@ -1,8 +1,8 @@
 /* kith build: an index file from a file of vectors.
  *
- * Vectors are read in pieces, so memory is the index, one piece and, while it learns, the training sample.
- * What can be known to fail is checked before the long work: files, factory string, dimension, the folder of
- * the output. The output appears when it is whole.
+ * Vectors are read in pieces (fill.c), so memory is the index, one piece and, while it learns, the training
+ * sample. What can be known to fail is checked before the long work: files, factory string, dimension, the
+ * folder of the output. The output appears when it is whole.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,16 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bar.h"
 #include "cli.h"
 #include "files.h"
+#include "fill.h"
 #include "report.h"
 #include "settings.h"
-
-enum {
-	PIECE_BYTES = 64 << 20, /* of vectors, read and added at a time */
-	SAMPLE_BYTES = 1 << 30  /* of vectors to learn from, unless --train-size says more */
-};
 
 enum { OPT_INDEX, OPT_METRIC, OPT_TRAIN, OPT_TRAIN_SIZE, OPT_SET, OPT_THREADS, OPT_OUT, OPT_JSON };
 
@@ -48,13 +43,11 @@ struct build {
 	int64_t train_size; /* 0: not given */
 	int threads;
 	bool json;
-	struct setting settings[3];
+	struct setting settings[SETTINGS_MAX];
 
 	kith_index *index;
-	struct bar bar;
-	const char *stage; /* that the bar shows */
-	int64_t added, sample;
-	double train_seconds, add_seconds, save_seconds;
+	struct fill fill;
+	double save_seconds;
 };
 
 static int parse(struct build *b, struct cli *cli)
@@ -144,108 +137,16 @@ static int open_files(struct build *b, struct cli *cli)
 	return status == KITH_OK ? EXIT_OK : fail_status(status, "--index", NULL);
 }
 
-/* Every stage of training gets a bar. */
-static int on_training(void *data, const char *stage, int64_t done, int64_t total)
+static int fill(struct build *b)
 {
-	struct build *b = data;
-	if (b->stage != stage || b->bar.total != (double)total) {
-		b->stage = stage;
-		bar_wipe();
-		bar_begin(&b->bar, stage, "steps", (double)total);
-	}
-	return bar_at(&b->bar, (double)done);
-}
-
-static int on_adding(void *data, const char *stage, int64_t done, int64_t total)
-{
-	(void)stage;
-	(void)total;
-	struct build *b = data;
-	return bar_at(&b->bar, (double)(b->added + done));
-}
-
-static kith_add_options add_options(struct build *b, kith_progress progress)
-{
-	kith_add_options o = KITH_ADD_OPTIONS;
-	o.threads = b->threads;
-	o.progress = progress;
-	o.progress_data = b;
-	if (b->settings[0].given)
-		o.seed = (uint64_t)b->settings[0].value;
-	o.efConstruction = (int64_t)b->settings[1].value;
-	return o;
-}
-
-/* count of the file's n vectors, evenly spread, as floats. */
-static int read_sample(struct input *in, int64_t count, float *x)
-{
-	int64_t n = in->info.n, dim = in->info.dim,
-	        step = count == n ? batch_rows(n, dim * 4, PIECE_BYTES) : 1;
-	for (int64_t i = 0; i < count; i += step) {
-		int64_t rows = step < count - i ? step : count - i;
-		int64_t from = (int64_t)((double)i * ((double)n / (double)count));
-		from = from <= n - rows ? from : n - rows;
-		kith_status status = kith_vecs_read(in->vecs, from, rows, KITH_F32, x + i * dim);
-		if (status != KITH_OK)
-			return fail_status(status, in->path, NOTHING_WRITTEN);
-		if (stop_signal())
-			return fail_stopped(NOTHING_WRITTEN);
-	}
-	kith_vecs_drop(in->vecs);
-	return EXIT_OK;
-}
-
-static int train(struct build *b)
-{
-	struct input *in = &b->inputs[1];
-	int64_t row = in->info.dim * (int64_t)sizeof(float);
-	if (kith_index_trained(b->index))
-		return EXIT_OK;
-	b->sample = b->train_size ? b->train_size : batch_rows(in->info.n, row, SAMPLE_BYTES);
-	float *x = malloc((size_t)(b->sample * row));
-	if (!x)
-		return fail_memory(b->sample * row, "training vectors; give a smaller --train-size");
-	double start = now_seconds();
-	int code = read_sample(in, b->sample, x);
-	if (code == EXIT_OK) {
-		kith_add_options o = add_options(b, on_training);
-		kith_status status = kith_index_train(b->index, b->sample, x, &o);
-		bar_wipe();
-		if (status != KITH_OK)
-			code = fail_status(status, in->path, NOTHING_WRITTEN);
-	}
-	b->train_seconds = now_seconds() - start;
-	free(x);
-	return code;
-}
-
-static int add(struct build *b)
-{
-	struct input *in = &b->inputs[0];
-	bool bytes = in->info.type == KITH_U8 || in->info.type == KITH_I8;
-	kith_type type = bytes ? in->info.type : KITH_F32;
-	int64_t row = in->info.dim * (int64_t)kith_type_size(type), n = in->info.n;
-	int64_t rows = batch_rows(n, row, PIECE_BYTES);
-	void *piece = malloc((size_t)(rows * row));
-	if (!piece)
-		return fail_memory(rows * row, "a piece of the vectors");
-	kith_add_options o = add_options(b, on_adding);
-	double start = now_seconds();
-	kith_status status = kith_index_reserve(b->index, n);
-	bar_begin(&b->bar, "adding", "vectors", (double)n);
-	for (; status == KITH_OK && b->added < n; b->added += rows) {
-		rows = rows < n - b->added ? rows : n - b->added;
-		status = kith_vecs_read(in->vecs, b->added, rows, type, piece);
-		kith_vecs_drop(in->vecs);
-		if (status == KITH_OK)
-			status = kith_index_add_as(b->index, type, rows, piece, NULL, &o);
-		if (status == KITH_OK && bar_at(&b->bar, (double)(b->added + rows)))
-			status = KITH_CANCELLED;
-	}
-	bar_wipe();
-	b->add_seconds = now_seconds() - start;
-	free(piece);
-	return status == KITH_OK ? EXIT_OK : fail_status(status, in->path, NOTHING_WRITTEN);
+	b->fill = (struct fill){.base = &b->inputs[0],
+	    .train = &b->inputs[1],
+	    .train_size = b->train_size,
+	    .options = KITH_ADD_OPTIONS,
+	    .after = NOTHING_WRITTEN};
+	b->fill.options.threads = b->threads;
+	settings_apply(b->settings, &b->fill.options);
+	return fill_index(&b->fill, b->index);
 }
 
 static int save(struct build *b)
@@ -270,11 +171,11 @@ static int print_report_json(const struct build *b)
 	    "base", input_json(&b->inputs[0]), "index", kith_index_describe(b->index), "metric",
 	    kith_metric_name(b->metric), "n", (json_int_t)n, "dim", (json_int_t)kith_index_dim(b->index),
 	    "type", kith_type_name(kith_index_type(b->index)), "settings", settings_json(b->settings),
-	    "train_vectors", (json_int_t)b->sample, "train_seconds", b->train_seconds, "add_seconds",
-	    b->add_seconds, "save_seconds", b->save_seconds, "bytes", (json_int_t)bytes, "bytes_per_vector",
-	    n ? (double)bytes / (double)n : 0.0, "output", json_text(b->out_path), "memory_bytes",
-	    (json_int_t)kith_index_memory(b->index), "threads", threads_used(b->threads), "isa", kith_isa(),
-	    "peak_rss_bytes", (json_int_t)peak_memory()));
+	    "train_vectors", (json_int_t)b->fill.sample, "train_seconds", b->fill.train_seconds,
+	    "add_seconds", b->fill.add_seconds, "save_seconds", b->save_seconds, "bytes", (json_int_t)bytes,
+	    "bytes_per_vector", n ? (double)bytes / (double)n : 0.0, "output", json_text(b->out_path),
+	    "memory_bytes", (json_int_t)kith_index_memory(b->index), "threads", threads_used(b->threads),
+	    "isa", kith_isa(), "peak_rss_bytes", (json_int_t)peak_memory()));
 }
 
 static void print_report(const struct build *b)
@@ -282,7 +183,7 @@ static void print_report(const struct build *b)
 	const struct input *base = &b->inputs[0];
 	int64_t n = kith_index_size(b->index), bytes = file_bytes(b->out_path);
 	char rate[40], size[40], memory[40], peak[40];
-	format_si((double)n / b->add_seconds, rate, sizeof rate);
+	format_si((double)n / b->fill.add_seconds, rate, sizeof rate);
 	format_si((double)bytes, size, sizeof size);
 	format_si((double)kith_index_memory(b->index), memory, sizeof memory);
 	format_si((double)peak_memory(), peak, sizeof peak);
@@ -290,30 +191,26 @@ static void print_report(const struct build *b)
 	    kith_type_name(base->info.type));
 	printf("index    %s, metric %s, %d threads, %s\n", kith_index_describe(b->index),
 	    kith_metric_name(b->metric), threads_used(b->threads), kith_isa());
-	if (b->sample)
-		printf("train    %.3f s, from %" PRId64 " vectors of %s\n", b->train_seconds, b->sample,
-		    b->inputs[1].path);
-	printf("add      %.3f s, %svectors/s\n", b->add_seconds, rate);
+	if (b->fill.sample)
+		printf("train    %.3f s, from %" PRId64 " vectors of %s\n", b->fill.train_seconds,
+		    b->fill.sample, b->inputs[1].path);
+	printf("add      %.3f s, %svectors/s\n", b->fill.add_seconds, rate);
 	printf("memory   %sB, peak %sB\n", memory, peak);
 	printf("wrote    %s: %sB, %.1f bytes per vector\n", b->out_path, size, (double)bytes / (double)n);
 }
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	enum { LARGEST_SEED = 1 << 30 };
 	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
-	struct build b = {.metric = KITH_L2,
-	    .settings = {{.name = "seed", .min = 0, .max = LARGEST_SEED, .whole = true},
-	        {.name = "efConstruction", .min = 1, .max = 1 << 20, .whole = true}}};
+	struct build b = {.metric = KITH_L2};
+	build_settings(b.settings);
 	int code = parse(&b, &cli);
 	/* Help was shown: there is nothing to do. */
 	if (code != EXIT_OK || !cli.operands)
 		return code;
 	code = open_files(&b, &cli);
 	if (code == EXIT_OK)
-		code = train(&b);
-	if (code == EXIT_OK)
-		code = add(&b);
+		code = fill(&b);
 	if (code == EXIT_OK)
 		code = save(&b);
 	if (code == EXIT_OK && b.json)

@@ -32,7 +32,7 @@ struct command {
 };
 
 extern const struct command command_knn, command_build, command_search, command_eval, command_gen,
-    command_info, command_convert;
+    command_info, command_convert, command_bench, command_plot, command_tune;
 
 /* A command line being read. */
 struct cli {

@@ -1,4 +1,4 @@
-/* kith convert: from one vector format to another, in pieces.
+/* kith convert: from one vector format to another, in pieces; index files see convert_index.c.
  *
  * The element type of the output is the input's where the output's format can hold it, and otherwise the
  * one type that it holds. A value that does not fit exactly is an error, never rounded.
@@ -10,7 +10,9 @@
 
 #include "bar.h"
 #include "cli.h"
+#include "convert_index.h"
 #include "files.h"
+#include "info_index.h"
 #include "report.h"
 
 enum { PIECE_BYTES = 32 << 20 };
@@ -121,6 +123,12 @@ static int run(const struct command *command, int argc, char **argv)
 	if (code != EXIT_OK || !cli.operands)
 		return code;
 	c.out_path = cli.operands[1];
+	if (is_index_file(cli.operands[0])) {
+		if (c.first || c.count >= 0 || c.type >= 0)
+			return cli_error(EXIT_USAGE,
+			    "--first, --count and --type are for vectors; '%s' is an index", cli.operands[0]);
+		return convert_index(cli.operands[0], c.out_path);
+	}
 	code = input_open(&c.in, cli.operands[0]);
 	if (code == EXIT_OK)
 		code = check_rows(&c);
@@ -147,11 +155,14 @@ static int run(const struct command *command, int argc, char **argv)
 const struct command command_convert = {
     .name = "convert",
     .operands = "IN OUT",
-    .summary = "Convert vectors from one file format to another",
+    .summary = "Convert vectors or an index from one file format to another",
     .notes = "The formats follow from the names. Values are kept exactly: where one does not\n"
-             "fit the new type (1.5 or 256 into bytes) the conversion fails, and no OUT is left.\n",
+             "fit the new type (1.5 or 256 into bytes) the conversion fails, and no OUT is left.\n"
+             "An index file, of kith or of FAISS, becomes one of FAISS's where OUT ends in .faiss,\n"
+             "else one of kith's.\n",
     .example = "  kith convert glove.hdf5:train base.fvecs\n"
-               "  kith convert base.fvecs part.npy --first 1000 --count 500\n",
+               "  kith convert base.fvecs part.npy --first 1000 --count 500\n"
+               "  kith convert theirs.faiss mine.kith\n",
     .options = options,
     .min_operands = 2,
     .max_operands = 2,

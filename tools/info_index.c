@@ -2,6 +2,7 @@
  * table of sections (docs/file-format.md). */
 #include "info_index.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,24 +42,41 @@ enum { PARTS = sizeof parts / sizeof *parts };
 
 struct index_file {
 	const char *path;
+	bool faiss;
+	kith_search_options found; /* FAISS's: what it would search with */
 	kith_index *index;
 	int64_t bytes, part_bytes[PARTS], rest;
 };
 
-bool is_index_file(const char *path)
+enum { MAGIC = 8 };
+
+/* The first bytes of a file; false where there are not so many. */
+static bool read_begin(const char *path, char begin[MAGIC])
 {
-	static const char magic[8] = "\x89KITH\r\n\x1a";
-	char begin[sizeof magic];
 	struct stat st;
 	/* A pipe must not be waited for. */
 	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
 		return false;
 	FILE *file = fopen(path, "rbe");
-	bool is = file && fread(begin, 1, sizeof begin, file) == sizeof begin &&
-	          memcmp(begin, magic, sizeof magic) == 0;
+	bool is = file && fread(begin, 1, MAGIC, file) == MAGIC;
 	if (file)
 		fclose(file);
 	return is;
+}
+
+/* Letters that name a class, and a dimension that is none of a vector file: "IxF2" would be 843 million. */
+bool is_faiss_file(const char *path)
+{
+	char begin[MAGIC];
+	return read_begin(path, begin) && begin[0] == 'I' && strchr("xwvHBNPRVLS", begin[1]) && begin[1] &&
+	       isalnum((unsigned char)begin[2]) && isalnum((unsigned char)begin[3]);
+}
+
+bool is_index_file(const char *path)
+{
+	char begin[MAGIC];
+	return is_faiss_file(path) ||
+	       (read_begin(path, begin) && memcmp(begin, "\x89KITH\r\n\x1a", MAGIC) == 0);
 }
 
 static int part_of(const char *tag)
@@ -98,7 +116,7 @@ static void print_text(const struct index_file *f)
 	format_si((double)f->bytes, size, sizeof size);
 	format_si((double)kith_index_memory(f->index), memory, sizeof memory);
 	printf("file         %s\n", f->path);
-	printf("format       kith index\n");
+	printf("format       %s index\n", f->faiss ? "FAISS" : "kith");
 	printf("index        %s\n", kith_index_describe(f->index));
 	printf("metric       %s\n", kith_metric_name(kith_index_metric(f->index)));
 	printf("vectors      %" PRId64 "\n", n);
@@ -107,6 +125,15 @@ static void print_text(const struct index_file *f)
 	printf("trained      %s\n", kith_index_trained(f->index) ? "yes" : "no");
 	printf("size         %sB (%" PRId64 " bytes)\n", size, f->bytes);
 	printf("memory       %sB\n", memory);
+	if (f->faiss) {
+		if (f->found.nprobe)
+			printf("nprobe       %" PRId64 "\n", f->found.nprobe);
+		if (f->found.efSearch)
+			printf("efSearch     %" PRId64 "\n", f->found.efSearch);
+		if (f->found.k_factor > 0)
+			printf("k_factor     %g\n", (double)f->found.k_factor);
+		return;
+	}
 	printf("\n%-16s %16s %16s\n", "part", "bytes", "per vector");
 	for (int i = 0; i <= PARTS; i++) {
 		int64_t bytes = i < PARTS ? f->part_bytes[i] : f->rest;
@@ -123,28 +150,33 @@ static int print_object(const struct index_file *f)
 		if (f->part_bytes[i] > 0)
 			json_object_set_new(sizes, parts[i].part, json_integer((json_int_t)f->part_bytes[i]));
 	json_object_set_new(sizes, "the rest", json_integer((json_int_t)f->rest));
+	if (f->faiss)
+		json_object_clear(sizes);
 	return print_json(json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I, s:o}", "file",
-	    json_text(f->path), "format", "kith", "index", kith_index_describe(f->index), "metric",
-	    kith_metric_name(kith_index_metric(f->index)), "n", (json_int_t)kith_index_size(f->index), "dim",
-	    (json_int_t)kith_index_dim(f->index), "type", kith_type_name(kith_index_type(f->index)),
-	    "trained", kith_index_trained(f->index), "bytes", (json_int_t)f->bytes, "memory_bytes",
-	    (json_int_t)kith_index_memory(f->index), "parts", sizes));
+	    json_text(f->path), "format", f->faiss ? "faiss" : "kith", "index", kith_index_describe(f->index),
+	    "metric", kith_metric_name(kith_index_metric(f->index)), "n",
+	    (json_int_t)kith_index_size(f->index), "dim", (json_int_t)kith_index_dim(f->index), "type",
+	    kith_type_name(kith_index_type(f->index)), "trained", kith_index_trained(f->index), "bytes",
+	    (json_int_t)f->bytes, "memory_bytes", (json_int_t)kith_index_memory(f->index), "parts", sizes));
 }
 
 int info_index(const char *path, bool json)
 {
-	struct index_file f = {.path = path};
-	kith_status status = kith_index_open(&f.index, path, KITH_VERIFY);
+	struct index_file f = {.path = path, .faiss = is_faiss_file(path), .found = KITH_SEARCH_OPTIONS};
+	kith_status status = f.faiss ? kith_index_import_faiss(&f.index, path, &f.found)
+	                             : kith_index_open(&f.index, path, KITH_VERIFY);
 	if (status != KITH_OK)
 		return fail_status(status, path, NULL);
 	FILE *file = stop_signal() ? NULL : fopen(path, "rbe");
 	int code = EXIT_OK;
 	if (stop_signal())
 		code = fail_stopped(NULL);
-	if (file) {
+	if (file && f.faiss && fseek(file, 0, SEEK_END) == 0)
+		f.bytes = ftell(file);
+	else if (file)
 		measure(&f, file);
+	if (file)
 		fclose(file);
-	}
 	if (code == EXIT_OK && json)
 		code = print_object(&f);
 	else if (code == EXIT_OK)

@@ -2,13 +2,17 @@
  * cannot hold as they are: infinities and file names that are no UTF-8. */
 #include "report.h"
 
+#include <errno.h>
+#include <malloc.h>
 #include <math.h>
 #include <omp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -24,18 +28,40 @@ int threads_used(int threads)
 	return threads > 0 ? threads : omp_get_max_threads();
 }
 
-int64_t peak_memory(void)
+/* The number after `key` in a file of /proc; 0: there is none. */
+static long long proc_number(const char *path, const char *key)
 {
-	/* VmHWM, not ru_maxrss: the latter is inherited from whoever started this program. */
-	FILE *file = fopen("/proc/self/status", "re");
+	FILE *file = fopen(path, "re");
 	char line[160];
-	long long kb = 0;
-	while (file && !kb && fgets(line, sizeof line, file)) {
-		if (strncmp(line, "VmHWM:", 6) == 0)
-			kb = strtoll(line + 6, NULL, 10);
+	long long value = 0;
+	while (file && !value && fgets(line, sizeof line, file)) {
+		if (strncmp(line, key, strlen(key)) == 0)
+			value = strtoll(line + strlen(key), NULL, 10);
 	}
 	if (file)
 		fclose(file);
+	return value;
+}
+
+int64_t resident_memory(void)
+{
+	return proc_number("/proc/self/status", "VmRSS:") * 1024;
+}
+
+void peak_memory_reset(void)
+{
+	malloc_trim(0);
+	FILE *file = fopen("/proc/self/clear_refs", "we");
+	if (file) {
+		fputs("5", file);
+		fclose(file);
+	}
+}
+
+int64_t peak_memory(void)
+{
+	/* VmHWM, not ru_maxrss: the latter is inherited from whoever started this program. */
+	long long kb = proc_number("/proc/self/status", "VmHWM:");
 	struct rusage usage;
 	if (!kb && getrusage(RUSAGE_SELF, &usage) == 0)
 		kb = usage.ru_maxrss;
@@ -101,4 +127,48 @@ json_t *json_words(const char *words)
 		words += n;
 	}
 	return array;
+}
+
+json_t *machine_json(void)
+{
+	char line[256], cpu[200] = "unknown";
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	while (file && fgets(line, sizeof line, file)) {
+		const char *colon = strchr(line, ':');
+		if (strncmp(line, "model name", 10) == 0 && colon) {
+			snprintf(cpu, sizeof cpu, "%s", colon + 1 + strspn(colon + 1, " "));
+			cpu[strcspn(cpu, "\n")] = '\0';
+			break;
+		}
+	}
+	if (file)
+		fclose(file);
+	json_int_t memory = proc_number("/proc/meminfo", "MemTotal:") * 1024;
+	return json_pack("{s:o, s:I, s:I, s:s, s:s}", "cpu", json_text(cpu), "cores",
+	    (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_bytes", memory, "isa", kith_isa(), "blas",
+	    kith_blas());
+}
+
+int write_json(const json_t *object, const char *path)
+{
+	char *name = NULL;
+	if (asprintf(&name, "%s.%ld.tmp", path, (long)getpid()) < 0)
+		return cli_error(EXIT_FAILED, "out of memory");
+	FILE *file = fopen(name, "we");
+	int failed = file ? 0 : errno;
+	if (file) {
+		errno = 0;
+		bool ok = json_dumpf(object, file, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) == 0;
+		ok = fputc('\n', file) != EOF && ok;
+		ok = fflush(file) == 0 && fsync(fileno(file)) == 0 && ok;
+		ok = fclose(file) == 0 && ok;
+		if (!ok || rename(name, path) != 0)
+			failed = errno ? errno : EIO;
+		if (failed)
+			unlink(name);
+	}
+	free(name);
+	if (failed)
+		return cli_error(EXIT_FAILED, "cannot write '%s': %s", path, strerror(failed));
+	return EXIT_OK;
 }

@@ -14,8 +14,18 @@ double now_seconds(void);
 /* Threads that a call with options.threads = threads uses. */
 int threads_used(int threads);
 
-/* Peak resident memory of this process in bytes. */
+/* Peak resident memory of this process in bytes, and what is resident now. */
 int64_t peak_memory(void);
+int64_t resident_memory(void);
+
+/* Give free memory back and let the peak begin anew, where the system can do that. */
+void peak_memory_reset(void);
+
+/* What a reader of measurements must know of this machine: cpu, cores, memory, instruction set. */
+json_t *machine_json(void);
+
+/* Write an object to a file, which gets its name when it is whole. Returns an exit code. */
+int write_json(const json_t *object, const char *path);
 
 /* 1234567 → "1.23 M": three digits and a decimal prefix; a space or a prefix comes last, so that a
  * unit can follow. */

@@ -14,12 +14,11 @@
 #include "bar.h"
 #include "cli.h"
 #include "files.h"
+#include "recall.h"
 #include "report.h"
 #include "settings.h"
 
 enum { CHUNK_BYTES = 200 << 20, SHOWN_QUERIES = 5, SHOWN_NEIGHBOURS = 10, LEVELS = 3 };
-
-enum { SET_NPROBE, SET_MAX_CODES, SET_K_FACTOR, SET_EF, SETTINGS };
 
 enum { OPT_K, OPT_SET, OPT_THREADS, OPT_BATCH, OPT_TRUTH, OPT_IDS, OPT_DISTANCES, OPT_JSON };
 
@@ -47,16 +46,16 @@ struct search_index {
 	int64_t k, batch; /* batch 0: all */
 	int threads;
 	bool json;
-	struct setting settings[SETTINGS + 1];
+	struct setting settings[SETTINGS_MAX];
 
 	/* One chunk. */
 	kith_type type;
 	void *q;
 	float *dist;
 	int64_t *ids;
-	int32_t *row;   /* [k] ids being written */
-	int32_t *truth; /* one row, */
-	int64_t *a, *b; /* and what of both is compared */
+	int32_t *row;     /* [k] ids being written */
+	int32_t *truth;   /* one row */
+	int64_t *scratch; /* of its comparison */
 	struct bar bar;
 
 	/* Found. */
@@ -198,10 +197,7 @@ static kith_search_options search_options(struct search_index *s)
 	o.threads = s->threads;
 	o.progress = on_progress;
 	o.progress_data = s;
-	o.nprobe = (int64_t)s->settings[SET_NPROBE].value;
-	o.max_codes = (int64_t)s->settings[SET_MAX_CODES].value;
-	o.k_factor = (float)s->settings[SET_K_FACTOR].value;
-	o.efSearch = (int64_t)s->settings[SET_EF].value;
+	settings_apply(s->settings, &o);
 	return o;
 }
 
@@ -229,32 +225,6 @@ static int search_chunk(struct search_index *s, int64_t first, int64_t n)
 	return EXIT_OK;
 }
 
-static int compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
-/* Share of the first `level` true ids that are among the first `level` found. */
-static double recall(struct search_index *s, const int64_t *ids, int64_t level)
-{
-	int64_t found = 0, known = 0;
-	for (int64_t i = 0; i < level; i++) {
-		s->a[i] = ids[i];
-		s->b[i] = s->truth[i];
-		known += s->truth[i] >= 0;
-	}
-	qsort(s->a, (size_t)level, sizeof *s->a, compare);
-	qsort(s->b, (size_t)level, sizeof *s->b, compare);
-	for (int64_t i = 0, j = 0; i < level && j < level;) {
-		found += s->a[i] == s->b[j] && s->a[i] >= 0;
-		int64_t x = s->a[i], y = s->b[j];
-		i += x <= y;
-		j += y <= x;
-	}
-	return known ? (double)found / (double)known : 1;
-}
-
 static int measure_chunk(struct search_index *s, int64_t first, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++) {
@@ -262,7 +232,7 @@ static int measure_chunk(struct search_index *s, int64_t first, int64_t n)
 		if (status != KITH_OK)
 			return fail_status(status, s->truth_path, NOTHING_WRITTEN);
 		for (int l = 0; l < s->levels; l++)
-			s->hits[l] += recall(s, s->ids + i * s->k, s->level[l]);
+			s->hits[l] += recall_row(s->ids + i * s->k, s->truth, s->level[l], s->scratch);
 	}
 	kith_vecs_drop(s->inputs[1].vecs);
 	return EXIT_OK;
@@ -312,9 +282,8 @@ static int search_all(struct search_index *s)
 	s->ids = calloc((size_t)(chunk * s->k), sizeof *s->ids);
 	s->row = calloc((size_t)s->k, sizeof *s->row);
 	s->truth = calloc((size_t)(s->levels ? s->inputs[1].info.dim : 1), sizeof *s->truth);
-	s->a = calloc((size_t)deepest, sizeof *s->a);
-	s->b = calloc((size_t)deepest, sizeof *s->b);
-	if (!s->q || !s->dist || !s->ids || !s->row || !s->truth || !s->a || !s->b)
+	s->scratch = calloc((size_t)(2 * deepest), sizeof *s->scratch);
+	if (!s->q || !s->dist || !s->ids || !s->row || !s->truth || !s->scratch)
 		return fail_memory(chunk * each, "queries and results");
 	int code = EXIT_OK;
 	bar_begin(&s->bar, "searching", "queries", (double)nq);
@@ -434,21 +403,14 @@ static void release(struct search_index *s)
 	free(s->ids);
 	free(s->row);
 	free(s->truth);
-	free(s->a);
-	free(s->b);
+	free(s->scratch);
 }
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	enum { LARGEST = 1 << 30 };
 	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
-	struct search_index s = {.k = 10,
-	    .settings = {
-	        [SET_NPROBE] = {.name = "nprobe", .min = 1, .max = LARGEST, .whole = true},
-	        [SET_MAX_CODES] = {.name = "max_codes", .min = 1, .max = LARGEST, .whole = true},
-	        [SET_K_FACTOR] = {.name = "k_factor", .min = 1, .max = LARGEST},
-	        [SET_EF] = {.name = "efSearch", .min = 1, .max = 1 << 20, .whole = true},
-	    }};
+	struct search_index s = {.k = 10};
+	search_settings(s.settings);
 	int code = parse(&s, &cli);
 	/* Help was shown: there is nothing to do. */
 	if (code != EXIT_OK || !cli.operands)

@@ -1,4 +1,8 @@
-/* NAME=NUMBER pairs. A name that is misspelt gets the nearest one suggested. */
+/* NAME=NUMBER pairs, and NAME=VALUES to run through. A name that is misspelt gets the nearest one suggested.
+ *
+ * The tables below are all that the commands know about the options of the library: a new member of
+ * kith_search_options or kith_add_options can be set, swept and reported once it has a line here.
+ */
 #include "settings.h"
 
 #include <math.h>
@@ -6,48 +10,106 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NAMES = 16 };
+#define LARGEST ((double)(1 << 30))
 
-static bool fail_name(const char *name, const struct setting *table)
+static const struct setting search_table[] = {
+    {"nprobe", offsetof(kith_search_options, nprobe), 1, LARGEST, .kind = SETTING_INT64},
+    {"max_codes", offsetof(kith_search_options, max_codes), 1, LARGEST, .kind = SETTING_INT64},
+    {"k_factor", offsetof(kith_search_options, k_factor), 1, LARGEST, .kind = SETTING_FLOAT},
+    {"efSearch", offsetof(kith_search_options, efSearch), 1, 1 << 20, .kind = SETTING_INT64},
+    {0},
+};
+
+static const struct setting build_table[] = {
+    {"seed", offsetof(kith_add_options, seed), 0, LARGEST, .kind = SETTING_UINT64},
+    {"efConstruction", offsetof(kith_add_options, efConstruction), 1, 1 << 20, .kind = SETTING_INT64},
+    {0},
+};
+
+_Static_assert(sizeof search_table / sizeof *search_table <= SETTINGS_MAX, "room for all");
+_Static_assert(sizeof build_table / sizeof *build_table <= SETTINGS_MAX, "room for all");
+
+void search_settings(struct setting table[SETTINGS_MAX])
+{
+	memcpy(table, search_table, sizeof search_table);
+}
+
+void build_settings(struct setting table[SETTINGS_MAX])
+{
+	memcpy(table, build_table, sizeof build_table);
+}
+
+void settings_apply(const struct setting *table, void *options)
+{
+	for (const struct setting *s = table; s->name; s++) {
+		char *member = (char *)options + s->offset;
+		int64_t whole = (int64_t)s->value;
+		float real = (float)s->value;
+		if (!s->given)
+			continue;
+		/* Both integer types have eight bytes and values below 2^63. */
+		if (s->kind == SETTING_FLOAT)
+			memcpy(member, &real, sizeof real);
+		else
+			memcpy(member, &whole, sizeof whole);
+	}
+}
+
+static bool fail_name(const char *option, const char *name, const struct setting *table)
 {
 	char list[200] = "";
-	const char *names[MAX_NAMES];
+	const char *names[SETTINGS_MAX];
 	int n = 0;
-	for (size_t used = 0; table[n].name && n < MAX_NAMES; n++) {
+	for (size_t used = 0; table[n].name && n < SETTINGS_MAX && used < sizeof list; n++) {
 		names[n] = table[n].name;
 		used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", n ? ", " : "", names[n]);
 	}
 	const char *nearest = cli_nearest(name, names, n);
 	if (nearest)
-		cli_error(EXIT_USAGE, "--set: unknown name '%s'; did you mean '%s'?", name, nearest);
+		cli_error(EXIT_USAGE, "%s: unknown name '%s'; did you mean '%s'?", option, name, nearest);
 	else
-		cli_error(EXIT_USAGE, "--set: unknown name '%s'; it can be %s", name, list);
+		cli_error(EXIT_USAGE, "%s: unknown name '%s'; it can be %s", option, name, list);
+	return false;
+}
+
+/* The setting of table that is called `name`, or −1 after an error. */
+static int find_setting(const char *option, const char *name, const struct setting *table)
+{
+	int i = 0;
+	while (table[i].name && strcmp(table[i].name, name) != 0)
+		i++;
+	if (table[i].name)
+		return i;
+	fail_name(option, name, table);
+	return -1;
+}
+
+static bool read_value(const char *option, const struct setting *s, const char *text, double *value)
+{
+	char *end;
+	bool whole = s->kind != SETTING_FLOAT;
+	*value = strtod(text, &end);
+	bool plain = strspn(text, "0123456789.eE+-") == strlen(text) && end != text;
+	if (plain && !*end && *value >= s->min && *value <= s->max && (!whole || *value == floor(*value)))
+		return true;
+	cli_error(EXIT_USAGE, "%s %s must be a %snumber from %.16g to %.16g, not '%s'", option, s->name,
+	    whole ? "whole " : "", s->min, s->max, text);
 	return false;
 }
 
 /* One "name=number", which is taken apart. */
 static bool read_pair(char *pair, struct setting *table)
 {
-	char *equals = strchr(pair, '='), *end;
+	char *equals = strchr(pair, '=');
 	if (!equals) {
 		cli_error(EXIT_USAGE, "--set must be NAME=NUMBER,…, not '%s'", pair);
 		return false;
 	}
 	*equals = '\0';
-	struct setting *s = table;
-	while (s->name && strcmp(s->name, pair) != 0)
-		s++;
-	if (!s->name)
-		return fail_name(pair, table);
-	double value = strtod(equals + 1, &end);
-	bool plain = strspn(equals + 1, "0123456789.eE+-") == strlen(equals + 1) && end != equals + 1;
-	if (!plain || *end || !(value >= s->min && value <= s->max) || (s->whole && value != floor(value))) {
-		cli_error(EXIT_USAGE, "--set %s must be a %snumber from %.16g to %.16g, not '%s'", s->name,
-		    s->whole ? "whole " : "", s->min, s->max, equals + 1);
+	int i = find_setting("--set", pair, table);
+	if (i < 0 || !read_value("--set", &table[i], equals + 1, &table[i].value))
 		return false;
-	}
-	s->given = true;
-	s->value = value;
+	table[i].given = true;
 	return true;
 }
 
@@ -71,6 +133,80 @@ json_t *settings_json(const struct setting *table)
 	for (; table->name; table++)
 		if (table->given)
 			json_object_set_new(object, table->name,
-			    table->whole ? json_integer((json_int_t)table->value) : json_real(table->value));
+			    table->kind == SETTING_FLOAT ? json_real(table->value)
+			                                 : json_integer((json_int_t)table->value));
 	return object;
+}
+
+void settings_text(const struct setting *table, char *out, size_t size)
+{
+	size_t used = 0;
+	*out = '\0';
+	for (; table->name; table++)
+		if (table->given && used < size)
+			used += (size_t)snprintf(
+			    out + used, size - used, "%s%s=%.9g", used ? " " : "", table->name, table->value);
+}
+
+/* ---- sweeps ---- */
+
+static bool append(struct sweep *sweep, double value)
+{
+	if (sweep->n == SWEEP_VALUES) {
+		cli_error(EXIT_USAGE, "--sweep takes at most %d values of a name", SWEEP_VALUES);
+		return false;
+	}
+	sweep->value[sweep->n++] = value;
+	return true;
+}
+
+/* "16", or "1:256", which is taken apart. */
+static bool read_part(char *part, const struct setting *s, struct sweep *sweep)
+{
+	char *colon = strchr(part, ':');
+	double from, to;
+	if (colon)
+		*colon = '\0';
+	if (!read_value("--sweep", s, part, &from))
+		return false;
+	if (!colon)
+		return append(sweep, from);
+	if (!read_value("--sweep", s, colon + 1, &to))
+		return false;
+	if (from > to || from <= 0) {
+		cli_error(EXIT_USAGE, "--sweep %s: FROM:TO needs 0 < FROM <= TO, not '%s:%s'", s->name, part,
+		    colon + 1);
+		return false;
+	}
+	bool ok = true;
+	for (double value = from; ok && value < to; value *= 2)
+		ok = append(sweep, value);
+	return ok && append(sweep, to);
+}
+
+bool sweep_read(const struct cli *cli, int option, const struct setting *table, struct sweep *sweeps, int *n)
+{
+	(void)option;
+	char *copy = strdup(cli->value), *rest = NULL, *equals = copy ? strchr(copy, '=') : NULL;
+	bool ok = equals && equals[1];
+	if (!copy)
+		cli_error(EXIT_FAILED, "out of memory");
+	else if (!ok)
+		cli_error(EXIT_USAGE, "--sweep must be NAME=VALUES, e.g. nprobe=1:256, not '%s'", cli->value);
+	if (ok)
+		*equals = '\0';
+	int setting = ok ? find_setting("--sweep", copy, table) : -1, at = 0;
+	ok = setting >= 0;
+	while (at < *n && sweeps[at].setting != setting)
+		at++;
+	struct sweep sweep = {.setting = setting};
+	for (char *part = ok ? strtok_r(equals + 1, ",", &rest) : NULL; ok && part;
+	     part = strtok_r(NULL, ",", &rest))
+		ok = read_part(part, &table[setting], &sweep);
+	free(copy);
+	if (ok) {
+		sweeps[at] = sweep;
+		*n += at == *n;
+	}
+	return ok;
 }

@@ -13,6 +13,18 @@ def read_vecs(path, limit=None):
     return np.ascontiguousarray(rows).view(element)
 
 
+def read(path):
+    """Any vector file as an array: TexMex's (fvecs …), big-ann-benchmarks' (fbin …), NumPy's."""
+    extension = path.rsplit(".", 1)[-1]
+    if extension == "npy":
+        return np.load(path)
+    element = {"fbin": np.float32, "u8bin": np.uint8, "i8bin": np.int8, "ibin": np.int32}.get(extension)
+    if element is None:
+        return read_vecs(path)
+    n, dim = np.fromfile(path, np.uint32, 2)
+    return np.fromfile(path, element, offset=8).reshape(int(n), int(dim))
+
+
 def find(folder, stem):
     for extension in ("bvecs", "fvecs"):
         for name in os.listdir(folder):

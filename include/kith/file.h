@@ -29,8 +29,8 @@ enum {
  * Cost:    one pass over the data */
 KITH_API kith_status kith_index_save(const kith_index *index, const char *path);
 
-/* Open a file that kith_index_save wrote: *out is an index like any other, independent of the file, to be
- * freed with kith_index_free. flags: 0, or of those above.
+/* Open a file that kith_index_save wrote, or one of FAISS's (faiss.h): *out is an index like any other,
+ * independent of the file, to be freed with kith_index_free. flags: 0, or of those above.
  *
  * Nothing in the file is believed: it may be damaged or made up by somebody, and gives an error or an index
  * that is safe to use. Memory is allocated only for what the file really holds.

@@ -24,9 +24,12 @@ typedef struct kith_index kith_index;
 
 /* What a search did; filled when the options point to one. */
 typedef struct kith_search_stats {
-	size_t size;   /* sizeof(kith_search_stats) */
-	int64_t pairs; /* (query, vector) pairs that were looked at in any precision */
-	int64_t exact; /* pairs whose distance was computed exactly */
+	size_t size;    /* sizeof(kith_search_stats) */
+	int64_t pairs;  /* (query, vector) pairs that were looked at in any precision: codes scanned */
+	int64_t exact;  /* pairs whose distance was computed exactly */
+	int64_t lists;  /* inverted files: (query, list) pairs */
+	int64_t tested; /* vectors that the filter was asked about */
+	int64_t passed; /* of them, those that it let pass */
 } kith_search_stats;
 
 /* Options of a search. Start from KITH_SEARCH_OPTIONS so that new members get their defaults. */
@@ -38,7 +41,8 @@ typedef struct kith_search_options {
 	void *progress_data;
 	kith_search_stats *stats; /* out; NULL: none */
 	int64_t nprobe;           /* inverted files: lists to look at; 0: 8; more than nlist: all */
-	int64_t max_codes;        /* inverted files: no further list after so many vectors; 0: no limit */
+	int64_t max_codes;        /* inverted files: no further list after so many vectors of a query's lists,
+	                             whether or not they pass the filter; 0: no limit */
 	float k_factor;           /* refining: candidates per result, >= 1; 0: 4 */
 	int64_t efSearch;         /* graphs: candidates kept on the way, at least k; 0: 64 */
 } kith_search_options;
@@ -68,8 +72,15 @@ typedef struct kith_add_options {
  *   spec    "Flat": exact search over floats, stored losslessly
  *           "SQ8_direct" (or "U8"), "SQ8_direct_signed" (or "I8"): exact search over byte vectors,
  *           one byte a dimension
+ *           "SQfp16", "SQbf16": floats rounded to 16 bits
+ *           "SQ8", "SQ6", "SQ4": each element as a number of so many bits, from the least to the greatest
+ *           value that the element had in training; "SQ8_uniform": one range for all elements (FAISS's
+ *           QT_8bit_uniform); "SQ8_quantile", "SQ8_uniform_quantile": without the 4^-bits most extreme values
+ *           on either side, where outliers would make the steps coarse. These words are kith's own.
+ *           "PQ16", "PQ16x10": product quantizer of 16 numbers of 8 (or 4 … 12) bits; 16 divides dim
  *           "HNSW32" and "HNSW32,SQ8" (or "HNSW32_SQ8", any codec): a graph with up to 64 neighbours a
  *           vector (32 on the upper levels), searched approximately (Malkov & Yashunin 2016)
+ *           "IVF1024,Flat" and any other codec: an inverted file of 1024 lists
  *           "IDMap,…" and "IDMap2,…" are accepted: every index keeps ids
  *
  * Before it, transforms of the vectors, each with a comma (kith_index_wrap_transform says what they are):
@@ -159,6 +170,18 @@ KITH_API kith_status kith_index_update_as(
  * is kept. Errors: INVALID (NULL filter), NOMEM. Cost: O(size · dim). */
 KITH_API kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64_t *removed);
 
+/* Move all vectors of `from` behind those of `into`: two indexes of one kind that learnt the same (clones of
+ * one trained index, say, filled on two machines; loading one file twice gives such too). Inverted lists,
+ * codes and transforms move as they are: nothing is encoded again.
+ *
+ *   from   is empty afterwards, trained as before, and the caller's to free; its next ids count from 0
+ *   shift  is added to the ids that move; 0: they must not be in `into`
+ *
+ * Errors: INVALID (other dimension, metric, description or training; ids taken or out of range), UNTRAINED,
+ * UNSUPPORTED (shards: kith_index_wrap_shards takes them all), NOMEM; both are then unchanged.
+ * Cost: O(bytes of from). */
+KITH_API kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift);
+
 /* Make whole what removals and updates have left behind, and give its memory back. Graphs lead around vectors
  * that were removed and are searched as fast as new ones afterwards; other indexes have nothing to do. Ids,
  * vectors and their order stay. options: threads; NULL: defaults. It cannot be cancelled.
@@ -214,6 +237,19 @@ KITH_API int kith_index_trained(const kith_index *index);
 
 /* Bytes held for vectors, ids and everything else, spare capacity included. */
 KITH_API size_t kith_index_memory(const kith_index *index);
+
+/* How vectors are spread over the lists of an inverted file (or of shards of them). Set size. */
+typedef struct kith_lists_info {
+	size_t size; /* sizeof(kith_lists_info) */
+	int64_t lists, empty;
+	int64_t shortest, longest; /* vectors in a list */
+	double mean;
+	double imbalance; /* lists · Σ length² / (Σ length)²: how many times longer a search takes than with
+	                     lists of one length, if queries are spread as vectors are; 1 at best */
+} kith_lists_info;
+
+/* Errors: INVALID, UNSUPPORTED (no inverted lists, or not trained yet). Cost: O(lists). */
+KITH_API kith_status kith_index_lists(const kith_index *index, kith_lists_info *info);
 
 /* Canonical factory string, e.g. "Flat"; belongs to the index. "" for NULL. */
 KITH_API const char *kith_index_describe(const kith_index *index);

@@ -94,7 +94,8 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 		return status;
 	memcpy(full, options, options->size);
 	full->size = sizeof *full;
-	if (full->stats && full->stats->size != sizeof *full->stats)
+	const size_t least = offsetof(kith_search_stats, exact) + sizeof full->stats->exact;
+	if (full->stats && (full->stats->size < least || full->stats->size > sizeof *full->stats))
 		return fail(KITH_INVALID, "options: stats->size is %zu; set it to sizeof", full->stats->size);
 	if (full->nprobe < 0 || full->max_codes < 0)
 		return fail(KITH_INVALID, "options: nprobe is %lld, max_codes %lld; they cannot be negative",
@@ -108,7 +109,7 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 	status = check_threads(full->threads);
 	/* The searches of a call (or of a stream's life) add up in it. */
 	if (status == KITH_OK && full->stats)
-		full->stats->pairs = full->stats->exact = 0;
+		memset(&full->stats->pairs, 0, full->stats->size - offsetof(kith_search_stats, pairs));
 	return status;
 }
 

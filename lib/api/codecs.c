@@ -1,4 +1,5 @@
-/* Codec words: a table of plain ones, and "PQ" with its numbers. A new codec adds a line. */
+/* Codec words: a table of plain ones, scalar quantizers, and "PQ" with its numbers. A new codec adds a line.
+ */
 #include "lib/api/codecs.h"
 
 #include "lib/base/status.h"
@@ -7,29 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static kith_status sq8(struct codec **out, int64_t dim, bool cosine)
-{
-	return codec_new_sq(out, dim, cosine, 8, SQ_MINMAX, false);
-}
-
-static kith_status sq6(struct codec **out, int64_t dim, bool cosine)
-{
-	return codec_new_sq(out, dim, cosine, 6, SQ_MINMAX, false);
-}
-
-static kith_status sq4(struct codec **out, int64_t dim, bool cosine)
-{
-	return codec_new_sq(out, dim, cosine, 4, SQ_MINMAX, false);
-}
-
 static const struct {
 	const char *word;
 	kith_status (*make)(struct codec **out, int64_t dim, bool cosine);
 } plain[] = {
     {"Flat", codec_new_fp32},
-    {"SQ8", sq8},
-    {"SQ6", sq6},
-    {"SQ4", sq4},
     {"SQfp16", codec_new_fp16},
     {"SQbf16", codec_new_bf16},
     {"SQ8_direct", codec_new_u8},
@@ -37,6 +20,32 @@ static const struct {
     {"SQ8_direct_signed", codec_new_i8},
     {"I8", codec_new_i8},
 };
+
+struct sq_word {
+	int bits;
+	bool uniform;
+	enum sq_range range;
+};
+
+/* "SQ8", "SQ6" and "SQ4", each with "_uniform", "_quantile" or both in this order. False: not of that form.
+ */
+static bool parse_sq(const char *word, struct sq_word *sq)
+{
+	static const char uniform[] = "_uniform", quantile[] = "_quantile";
+	if (strncmp(word, "SQ", 2) != 0 || !strchr("864", word[2]) || !word[2])
+		return false;
+	*sq = (struct sq_word){.bits = word[2] - '0', .range = SQ_MINMAX};
+	word += 3;
+	if (strncmp(word, uniform, sizeof uniform - 1) == 0) {
+		sq->uniform = true;
+		word += sizeof uniform - 1;
+	}
+	if (strcmp(word, quantile) == 0) {
+		sq->range = SQ_QUANTILE;
+		return true;
+	}
+	return *word == '\0';
+}
 
 /* "PQ16", "PQ16x10", "PQ32x4fs": M, and bits (8 where none are given). "fs", fast scan, is how kith scans
  * anyway. False: not of that form. */
@@ -58,10 +67,11 @@ bool codec_word_like(const char *word)
 {
 	int64_t M;
 	int bits;
+	struct sq_word sq;
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (strcmp(word, plain[i].word) == 0)
 			return true;
-	return parse_pq(word, &M, &bits);
+	return parse_sq(word, &sq) || parse_pq(word, &M, &bits);
 }
 
 kith_status codec_of_word(struct codec **out, int64_t dim, kith_metric metric, const char *word)
@@ -69,9 +79,12 @@ kith_status codec_of_word(struct codec **out, int64_t dim, kith_metric metric, c
 	bool cosine = metric == KITH_COSINE;
 	int64_t M;
 	int bits;
+	struct sq_word sq;
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (strcmp(word, plain[i].word) == 0)
 			return plain[i].make(out, dim, cosine);
+	if (parse_sq(word, &sq))
+		return codec_new_sq(out, dim, cosine, sq.bits, sq.range, sq.uniform);
 	if (!parse_pq(word, &M, &bits))
 		return fail(KITH_INVALID, "spec: '%s' is no codec; there are %s", word, CODEC_WORDS);
 	if (bits < 4 || bits > 12)

@@ -6,9 +6,12 @@
  */
 #include "lib/api/file.h"
 
+#include <kith/faiss.h>
+
 #include "lib/api/check.h"
 #include "lib/api/spec.h"
 #include "lib/base/status.h"
+#include "lib/store/faiss.h"
 #include "lib/store/file.h"
 #include "lib/structure/structure.h"
 
@@ -125,6 +128,8 @@ kith_status kith_index_open(kith_index **out, const char *path, int flags)
 		return fail(KITH_INVALID, "flags is %d; it must be 0 or of KITH_VERIFY, KITH_MMAP", flags);
 	if (flags & KITH_MMAP)
 		return fail(KITH_UNSUPPORTED, "flags: KITH_MMAP is not offered yet; open without it");
+	if (faiss_is_file(path))
+		return kith_index_import_faiss(out, path, NULL);
 	struct file_reader file;
 	kith_status status = file_open(&file, path, true);
 	if (status)

@@ -3,12 +3,16 @@
 #include <kith/index.h>
 
 #include "lib/api/check.h"
+#include "lib/api/monitor.h"
 #include "lib/api/spec.h"
+#include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/search/sink.h"
 #include "lib/structure/structure.h"
 
 #include <math.h>
+#include <stddef.h>
+#include <string.h>
 
 kith_status kith_index_new(kith_index **out, int64_t dim, kith_metric metric, const char *spec)
 {
@@ -30,7 +34,8 @@ kith_status kith_index_clone(kith_index **out, const kith_index *index)
 	*out = NULL;
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
-	return index->ops->clone(out, index);
+	kith_status status = index->ops->clone(out, index);
+	return status ? status : kith_index_stats_reset(*out);
 }
 
 void kith_index_free(kith_index *index)
@@ -148,6 +153,66 @@ kith_status kith_index_reserve(kith_index *index, int64_t n)
 	return index->ops->reserve(index, n);
 }
 
+/* The ids of an index, each plus shift; NULL on failure. */
+static int64_t *shifted_ids(const kith_index *index, int64_t shift, kith_status *status)
+{
+	int64_t n = index->ops->size(index), *ids = mem_alloc((size_t)n, sizeof *ids);
+	*status = ids ? KITH_OK : fail_nomem("ids", (size_t)n * sizeof *ids);
+	for (int64_t i = 0; *status == KITH_OK && i < n; i++) {
+		int64_t id = index->ops->id_at(index, i);
+		if (__builtin_add_overflow(id, shift, &ids[i]) || ids[i] < 0 || ids[i] == INT64_MAX)
+			*status = fail(KITH_INVALID, "shift is %lld, which moves id %lld out of 0 … 2^63 − 2",
+			    (long long)shift, (long long)id);
+	}
+	if (*status == KITH_OK)
+		return ids;
+	mem_free(ids);
+	return NULL;
+}
+
+kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift)
+{
+	if (!into || !from)
+		return fail(KITH_INVALID, "%s is NULL", into ? "from" : "into");
+	if (into == from)
+		return fail(KITH_INVALID, "into and from are the same index");
+	if (into->dim != from->dim || into->metric != from->metric)
+		return fail(KITH_INVALID, "from has dimension %lld, metric %s; into has %lld, %s",
+		    (long long)from->dim, kith_metric_name(from->metric), (long long)into->dim,
+		    kith_metric_name(into->metric));
+	if (!into->trained || !from->trained)
+		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is merged", into->spec);
+	kith_status status;
+	int64_t *ids = shifted_ids(from, shift, &status);
+	if (status == KITH_OK)
+		status = structure_merge(into, from, ids);
+	mem_free(ids);
+	return status;
+}
+
+kith_status kith_index_lists(const kith_index *index, kith_lists_info *info)
+{
+	if (!index || !info)
+		return fail(KITH_INVALID, "%s is NULL", index ? "info" : "index");
+	if (info->size != sizeof *info)
+		return fail(KITH_INVALID, "info->size is %zu; set it to sizeof", info->size);
+	struct list_count count = {.shortest = INT64_MAX};
+	if (index->ops->count_lists)
+		index->ops->count_lists(index, &count);
+	if (count.lists == 0)
+		return fail(KITH_UNSUPPORTED, "index '%s' has no inverted lists%s", index->spec,
+		    index->trained ? "" : " before it is trained");
+	double n = (double)count.vectors;
+	*info = (kith_lists_info){.size = sizeof *info,
+	    .lists = count.lists,
+	    .empty = count.empty,
+	    .shortest = count.shortest,
+	    .longest = count.longest,
+	    .mean = n / (double)count.lists,
+	    .imbalance = n > 0 ? (double)count.lists * count.squares / (n * n) : 1};
+	return KITH_OK;
+}
+
 static struct rows query_rows(const kith_index *index, kith_type type, int64_t nq, const void *q)
 {
 	struct rows query = rows_of_array(type, nq, index->dim, q, 0);
@@ -165,31 +230,62 @@ static kith_status check_search(const kith_index *index, kith_type type, int64_t
 	return status ? status : check_queries(nq, index->dim, type, q);
 }
 
+static kith_status search_topk(const kith_index *index, const struct rows *query, int64_t k, float *dist,
+    int64_t *ids, const kith_search_options *options)
+{
+	/* Room for no more results than there can be. */
+	int64_t size = index->ops->size(index);
+	struct sink sink;
+	kith_status status = sink_init_topk(&sink, query->n, size < k ? (size ? size : 1) : k);
+	if (status)
+		return status;
+	status = index->ops->search(index, query, &sink, options);
+	if (status == KITH_OK)
+		sink_write_topk(&sink, k, index->metric != KITH_L2, dist, ids);
+	sink_free(&sink);
+	return status;
+}
+
+/* Options as the caller gave them, complete, but counting in *own; *theirs: where the caller wants it. */
+static kith_status counted_options(const kith_search_options *options, kith_search_options *full,
+    kith_search_stats *own, kith_search_stats **theirs)
+{
+	kith_status status = check_search_options(options, full);
+	*theirs = full->stats;
+	full->stats = own;
+	return status;
+}
+
+/* Count a search that has ended, for the index and for the caller, whose stats may be an older, shorter kind.
+ */
+static void count_search(const kith_index *index, int64_t began, int64_t nq, kith_status status,
+    kith_search_stats *theirs, const kith_search_stats *own)
+{
+	if (status == KITH_OK && theirs)
+		memcpy(&theirs->pairs, &own->pairs, theirs->size - offsetof(kith_search_stats, pairs));
+	if (index)
+		monitor_count(index, began, nq, status, own);
+}
+
 kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
     int64_t k, float *dist, int64_t *ids, const kith_search_options *options)
 {
 	kith_search_options full;
+	kith_search_stats own = {.size = sizeof own}, *theirs = NULL;
+	int64_t began = monitor_now();
 	kith_status status = check_search(index, type, nq, q);
 	if (status == KITH_OK)
 		status = check_k(k);
 	if (status == KITH_OK)
-		status = check_search_options(options, &full);
+		status = counted_options(options, &full, &own, &theirs);
 	if (status == KITH_OK && nq > 0 && (!dist || !ids))
 		status = fail(KITH_INVALID, "%s is NULL, with %lld results to write", dist ? "ids" : "dist",
 		    (long long)nq);
-	if (status || nq == 0)
-		return status;
-	/* Room for no more results than there can be. */
-	int64_t size = index->ops->size(index);
-	struct sink sink;
-	struct rows query = query_rows(index, type, nq, q);
-	status = sink_init_topk(&sink, nq, size < k ? (size ? size : 1) : k);
-	if (status)
-		return status;
-	status = index->ops->search(index, &query, &sink, &full);
-	if (status == KITH_OK)
-		sink_write_topk(&sink, k, index->metric != KITH_L2, dist, ids);
-	sink_free(&sink);
+	if (status == KITH_OK && nq > 0) {
+		struct rows query = query_rows(index, type, nq, q);
+		status = search_topk(index, &query, k, dist, ids, &full);
+	}
+	count_search(index, began, nq, status, theirs, &own);
 	return status;
 }
 
@@ -199,10 +295,27 @@ kith_status kith_index_search(const kith_index *index, int64_t nq, const float *
 	return kith_index_search_as(index, KITH_F32, nq, q, k, dist, ids, options);
 }
 
+static kith_status search_range(const kith_index *index, const struct rows *query, float radius,
+    kith_ranges **out, const kith_search_options *options)
+{
+	bool similarity = index->metric != KITH_L2;
+	struct sink sink;
+	kith_status status = sink_init_range(&sink, query->n, similarity ? -(double)radius : (double)radius);
+	if (status)
+		return status;
+	status = index->ops->search(index, query, &sink, options);
+	if (status == KITH_OK)
+		status = sink_take_ranges(&sink, similarity, out);
+	sink_free(&sink);
+	return status;
+}
+
 kith_status kith_index_range_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
     float radius, kith_ranges **out, const kith_search_options *options)
 {
 	kith_search_options full;
+	kith_search_stats own = {.size = sizeof own}, *theirs = NULL;
+	int64_t began = monitor_now();
 	if (!out)
 		return fail(KITH_INVALID, "out is NULL");
 	*out = NULL;
@@ -210,19 +323,12 @@ kith_status kith_index_range_as(const kith_index *index, kith_type type, int64_t
 	if (status == KITH_OK && isnan(radius))
 		status = fail(KITH_INVALID, "radius is NaN");
 	if (status == KITH_OK)
-		status = check_search_options(options, &full);
-	if (status)
-		return status;
-	bool similarity = index->metric != KITH_L2;
-	struct sink sink;
-	struct rows query = query_rows(index, type, nq, q);
-	status = sink_init_range(&sink, nq, similarity ? -(double)radius : (double)radius);
-	if (status)
-		return status;
-	status = index->ops->search(index, &query, &sink, &full);
-	if (status == KITH_OK)
-		status = sink_take_ranges(&sink, similarity, out);
-	sink_free(&sink);
+		status = counted_options(options, &full, &own, &theirs);
+	if (status == KITH_OK) {
+		struct rows query = query_rows(index, type, nq, q);
+		status = search_range(index, &query, radius, out, &full);
+	}
+	count_search(index, began, nq, status, theirs, &own);
 	return status;
 }
 

@@ -2,7 +2,7 @@
  *
  *   spec      := [ "IDMap," | "IDMap2," ] { transform "," } core { "," refine }
  *   transform := "PCA" [ "W" ] [ "R" ] n | "OPQ" m [ "_" n ] | "RR" [ n ] | "L2norm" | "Pad" n
- *   core      := codec | "IVF" n [ "_HNSW" m ] "," codec | "HNSW" [ m ] [ "," codec ]
+ *   core      := codec | "IVF" n [ "_HNSW" m | "_whole" ] "," codec | "HNSW" [ m ] [ "," codec ]
  *              | "(" spec ")" | "Shards" n "(" spec ")"
  *   codec     := "Flat" | "SQ" kind | "PQ" m [ "x" bits ] [ "fs" ] | "RaBitQ" | …
  *   refine    := "RFlat" | "Refine(" codec ")"
@@ -152,15 +152,16 @@ kith_status spec_mapping(struct mapping *out, int64_t dim, const char *word)
 	return fail(KITH_INVALID, "'%s' is no transform; try \"PCA64\"", word);
 }
 
-/* The number in "IVF1024" or −1. */
-static int64_t list_count(const char *word)
+/* The number in "IVF1024" or "IVF1024_whole", else −1. */
+static int64_t list_count(const char *word, bool *whole)
 {
 	enum { MOST_LISTS = 1 << 24 };
 	char *end;
 	if (strncmp(word, "IVF", 3) != 0 || !isdigit((unsigned char)word[3]))
 		return -1;
 	long long n = strtoll(word + 3, &end, 10);
-	return *end == '\0' && n >= 1 && n <= MOST_LISTS ? n : -1;
+	*whole = strcmp(end, "_whole") == 0;
+	return (*end == '\0' || *whole) && n >= 1 && n <= MOST_LISTS ? n : -1;
 }
 
 /* M in "HNSW32", 32 in "HNSW"; *codec gets the word in "HNSW32_SQ8", else NULL. −1: no such word. */
@@ -185,6 +186,7 @@ struct plan {
 	int transforms;
 	int64_t dim;   /* of the core */
 	int64_t nlist; /* −1: no inverted file */
+	bool whole;    /* whose codes are not of residuals */
 	int64_t M;     /* −1: no graph */
 	int codec;     /* number of its word, or of the group's; of the next where there is none */
 	const char *codec_word;
@@ -225,7 +227,7 @@ static kith_status make_plan(struct plan *plan, int64_t dim)
 		dim = mapping->out;
 	}
 	plan->dim = dim;
-	plan->nlist = at < words->n ? list_count(words->word[at]) : -1;
+	plan->nlist = at < words->n ? list_count(words->word[at], &plan->whole) : -1;
 	plan->M = at < words->n ? graph_degree(words->word[at], &plan->codec_word) : -1;
 	at += plan->nlist >= 0 || plan->M >= 0;
 	/* A graph keeps floats where nothing else is said. */
@@ -285,6 +287,8 @@ static kith_status build_core(kith_index **out, const struct plan *plan)
 		status = flat_new(out, metric, codec);
 	if (status)
 		codec_free(codec);
+	else if (plan->nlist >= 0 && plan->whole)
+		ivf_code_whole(*out);
 	return status;
 }
 

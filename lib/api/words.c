@@ -29,6 +29,7 @@ static const struct {
     {"RR", MAP_ROTATION, MAYBE_DIM, false, false},
     {"L2norm", MAP_UNIT, NONE, false, false},
     {"Pad", MAP_PAD, DIM, false, false},
+    {"Linear", MAP_LINEAR, DIM, false, false},
 };
 
 /* A number from 1 to KITH_MAX_DIM at *at, which moves behind it. */

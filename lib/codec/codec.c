@@ -3,6 +3,8 @@
 
 #include "lib/base/status.h"
 
+#include <string.h>
+
 kith_status codec_clone(struct codec **out, const struct codec *codec)
 {
 	return codec->ops->clone(out, codec);
@@ -12,6 +14,16 @@ void codec_free(struct codec *codec)
 {
 	if (codec)
 		codec->ops->free(codec);
+}
+
+bool codec_same(const struct codec *a, const struct codec *b)
+{
+	if (a->ops != b->ops || a->dim != b->dim || a->cosine != b->cosine || a->trained != b->trained)
+		return false;
+	char word_a[32], word_b[32];
+	a->ops->word(a, word_a);
+	b->ops->word(b, word_b);
+	return strcmp(word_a, word_b) == 0 && (!a->ops->same || !a->trained || a->ops->same(a, b));
 }
 
 void codec_save(const struct codec *codec, struct blob_writer *w)

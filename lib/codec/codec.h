@@ -63,6 +63,10 @@ struct codec_ops {
 	void (*save)(const struct codec *codec, struct blob_writer *w);
 	kith_status (*load)(struct codec *codec, struct blob_reader *r);
 
+	/* Whether both, of one word, learnt the same: codes of one are codes of the other. NULL: nothing is
+	 * learnt. */
+	bool (*same)(const struct codec *a, const struct codec *b);
+
 	/* Independent copy; release. The struct itself is mem_alloc'ed. */
 	kith_status (*clone)(struct codec **out, const struct codec *codec);
 	void (*free)(struct codec *codec);
@@ -129,6 +133,9 @@ kith_status codec_new_pq(struct codec **out, int64_t dim, bool cosine, int64_t M
 kith_status codec_clone(struct codec **out, const struct codec *codec);
 void codec_free(struct codec *codec);
 
+/* Whether codes of one codec are codes of the other. */
+bool codec_same(const struct codec *a, const struct codec *b);
+
 /* What was learnt, if anything was; trained: whether the file is of a trained codec. */
 void codec_save(const struct codec *codec, struct blob_writer *w);
 kith_status codec_load(struct codec *codec, bool trained, struct blob_reader *r);
@@ -154,9 +161,9 @@ struct codes {
 	struct buffer bounds; /* struct rows_bound per block of rows, where the codec has them */
 };
 
-/* Floats of scratch that writing takes. */
-#define CODES_SCRATCH(dim) (CODES_BATCH * (size_t)(dim) + CODES_BATCH * 4 * (size_t)(dim))
-enum { CODES_BATCH = 16 };
+/* Vectors encoded together, and floats of scratch that takes: for them and for their codes. */
+enum { CODES_BATCH = 64 };
+#define CODES_SCRATCH(dim) (CODES_BATCH * (2 * (size_t)(dim) + 16))
 
 void codes_init(struct codes *codes, const struct codec *codec);
 
@@ -178,7 +185,20 @@ void codes_trim(struct codes *codes);
 
 /* Append or overwrite vectors that passed check; appending needs room. */
 void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch);
+
+/* Write n of the last vectors of codes, at positions from `at`, that were counted in codes->n before they
+ * were there. Threads: safe beside others that write to other blocks. */
+void codes_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch);
+
+/* Append all of `from`, codes of the same codec and center; room is there. */
+void codes_extend(struct codes *codes, const struct codes *from);
+
+/* Vectors as other programs keep them: codes one after another as the codec's row is, floats, bytes. Append n
+ * of them (room is there; finite, where that can be asked), and get one back. */
+size_t codes_plain_bytes(const struct codec *codec);
+void codes_append_plain(struct codes *codes, int64_t n, const void *plain);
+void codes_get_plain(const struct codes *codes, int64_t at, void *plain);
 
 /* Keep position i where keep bit i is set, in order. */
 void codes_keep(struct codes *codes, const uint64_t *keep);

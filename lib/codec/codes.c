@@ -80,11 +80,16 @@ static void renew(struct codes *codes, int64_t from, int64_t to)
 		codes->codec->ops->renew(codes, from, to);
 }
 
+void codes_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
+{
+	codes->codec->ops->write(codes, at, type, n, x, scratch);
+	renew(codes, at, at + n);
+}
+
 void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch)
 {
-	codes->codec->ops->write(codes, codes->n, type, n, x, scratch);
 	codes->n += n;
-	renew(codes, codes->n - n, codes->n);
+	codes_write(codes, codes->n - n, type, n, x, scratch);
 }
 
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch)
@@ -93,19 +98,64 @@ void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *
 	renew(codes, at / ROWS_BLOCK * ROWS_BLOCK, at + 1);
 }
 
-static void move_row(struct codes *codes, int64_t to, int64_t from)
+size_t codes_plain_bytes(const struct codec *codec)
+{
+	if (codec->ops->kind == ROWS_CODE)
+		return codec->ops->row_bytes(codec);
+	return (size_t)codec->dim * kith_type_size(codec->ops->type);
+}
+
+void codes_append_plain(struct codes *codes, int64_t n, const void *plain)
+{
+	const struct codec_ops *ops = codes->codec->ops;
+	size_t bytes = codes_plain_bytes(codes->codec);
+	if (ops->kind != ROWS_CODE) {
+		codes_append(codes, ops->type, n, plain, NULL);
+		return;
+	}
+	struct rows rows = codes_rows(codes);
+	for (int64_t i = 0; i < n; i++)
+		for (size_t b = 0; b < bytes; b++)
+			codes->plane[0].data[rows_code_offset(&rows, codes->n + i, b)] =
+			    ((const char *)plain)[(size_t)i * bytes + b];
+	codes->n += n;
+	renew(codes, codes->n - n, codes->n);
+}
+
+void codes_get_plain(const struct codes *codes, int64_t at, void *plain)
+{
+	size_t bytes = codes_plain_bytes(codes->codec);
+	if (codes->codec->ops->kind == ROWS_SPLIT) {
+		codes_read(codes, at, plain);
+		return;
+	}
+	struct rows rows = codes_rows(codes);
+	for (size_t b = 0; b < bytes; b++)
+		((char *)plain)[b] = codes->plane[0].data[rows_code_offset(&rows, at, b)];
+}
+
+static void copy_row(struct codes *codes, int64_t to, const struct codes *source, int64_t from)
 {
 	size_t row = codes->codec->ops->row_bytes(codes->codec);
 	if (!codes_blocked(codes)) {
 		for (int p = 0; p < codes->codec->ops->planes; p++)
 			memcpy(codes->plane[p].data + (size_t)to * row,
-			    codes->plane[p].data + (size_t)from * row, row);
+			    source->plane[p].data + (size_t)from * row, row);
 		return;
 	}
 	struct rows rows = codes_rows(codes);
 	for (size_t b = 0; b < row; b++)
 		codes->plane[0].data[rows_code_offset(&rows, to, b)] =
-		    codes->plane[0].data[rows_code_offset(&rows, from, b)];
+		    source->plane[0].data[rows_code_offset(&rows, from, b)];
+}
+
+void codes_extend(struct codes *codes, const struct codes *from)
+{
+	int64_t before = codes->n;
+	codes->n += from->n;
+	for (int64_t i = 0; i < from->n; i++)
+		copy_row(codes, before + i, from, i);
+	renew(codes, before, codes->n);
 }
 
 void codes_keep(struct codes *codes, const uint64_t *keep)
@@ -117,7 +167,7 @@ void codes_keep(struct codes *codes, const uint64_t *keep)
 			continue;
 		}
 		if (i != kept)
-			move_row(codes, kept, i);
+			copy_row(codes, kept, codes, i);
 		kept++;
 	}
 	codes->n = kept;

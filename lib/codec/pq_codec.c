@@ -96,6 +96,12 @@ static kith_status codec_clone_pq(struct codec **out, const struct codec *codec)
 	return status;
 }
 
+static bool codec_pq_same(const struct codec *a, const struct codec *b)
+{
+	const struct pq *x = pq_of_const(a), *y = pq_of_const(b);
+	return memcmp(x->centroids, y->centroids, pq_cells(x) * sizeof(float)) == 0;
+}
+
 static kith_status codec_train(
     struct codec *codec, int64_t n, const float *x, const kith_add_options *options)
 {
@@ -244,6 +250,7 @@ static const struct codec_ops pq_ops = {
     .train = codec_train,
     .save = codec_save_pq,
     .load = codec_load_pq,
+    .same = codec_pq_same,
     .clone = codec_clone_pq,
     .free = codec_pq_free,
     .memory = codec_memory,

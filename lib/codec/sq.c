@@ -151,6 +151,11 @@ static kith_status sq_clone(struct codec **out, const struct codec *codec)
 	return KITH_OK;
 }
 
+static bool sq_same(const struct codec *a, const struct codec *b)
+{
+	return memcmp(sq_of_const(a)->low, sq_of_const(b)->low, 2 * (size_t)a->dim * sizeof(float)) == 0;
+}
+
 /* ---- ranges ---- */
 
 /* Greatest magnitude that decodes from a range. */
@@ -507,6 +512,7 @@ static const struct codec_ops sq_ops = {
     .train = sq_train,
     .save = sq_save,
     .load = sq_load,
+    .same = sq_same,
     .clone = sq_clone,
     .free = sq_free,
     .memory = sq_memory,

@@ -63,6 +63,16 @@ kith_status linear_init(struct linear *map, int64_t in, int64_t out, const doubl
 	return KITH_OK;
 }
 
+void linear_get(const struct linear *map, float *a, float *b)
+{
+	for (int64_t i = 0; i < map->out; i++) {
+		const float *panel = map->panels + i / TILE_ROWS * TILE_ROWS * map->in;
+		for (int64_t j = 0; j < map->in; j++)
+			a[i * map->in + j] = panel[j * TILE_ROWS + i % TILE_ROWS];
+		b[i] = map->shift[i];
+	}
+}
+
 kith_status linear_init_both(struct linear *there, struct linear *back, int64_t in, int64_t out,
     const double *a, const double *inverse, const double *mean)
 {
@@ -150,6 +160,15 @@ size_t linear_memory(const struct linear *map)
 {
 	size_t rows = (size_t)(panels_of(map->out) * TILE_ROWS);
 	return map->panels ? rows * ((size_t)map->in + 1) * sizeof *map->panels : 0;
+}
+
+bool linear_same(const struct linear *a, const struct linear *b)
+{
+	size_t rows = (size_t)(panels_of(a->out) * TILE_ROWS);
+	if (a->in != b->in || a->out != b->out || !a->panels != !b->panels)
+		return false;
+	return !a->panels || (memcmp(a->panels, b->panels, rows * (size_t)a->in * sizeof *a->panels) == 0 &&
+	                         memcmp(a->shift, b->shift, rows * sizeof *a->shift) == 0);
 }
 
 void linear_free(struct linear *map)

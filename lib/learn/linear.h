@@ -2,6 +2,7 @@
 #ifndef KITH_LEARN_LINEAR_H
 #define KITH_LEARN_LINEAR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,11 +21,15 @@ struct linear {
 /* a [out × in] row-major; b [out], NULL: zero. NOMEM leaves *map all zero. */
 kith_status linear_init(struct linear *map, int64_t in, int64_t out, const double *a, const double *b);
 
+/* The reverse: a [out × in], b [out]. */
+void linear_get(const struct linear *map, float *a, float *b);
+
 /* The way there, y = a (x − mean), and back, x = inverse · y + mean. inverse [in × out], NULL: the transpose
  * of a, which is then orthonormal; mean [in], NULL: zero. NOMEM leaves both all zero. */
 kith_status linear_init_both(struct linear *there, struct linear *back, int64_t in, int64_t out,
     const double *a, const double *inverse, const double *mean);
 kith_status linear_copy(struct linear *to, const struct linear *from);
+bool linear_same(const struct linear *a, const struct linear *b);
 size_t linear_memory(const struct linear *map);
 void linear_free(struct linear *map);
 

@@ -199,7 +199,8 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 	s->block = by_list ? LIST_QUERIES : 1;
 	for (int i = 0; ok && i < b->threads; i++)
 		ok = scratch_init(s, !by_list, by_list ? 0 : 1, &b->scratch[i]);
-	s->block = whole;
+	/* Pools lie behind s->block of their heads: query by query there is one in a worker's scratch. */
+	s->block = by_list ? whole : 1;
 	if (ok && by_list) {
 		b->begin = mem_alloc((size_t)s->lists->n + 1, sizeof *b->begin);
 		b->query = mem_alloc((size_t)(whole * b->nprobe), sizeof *b->query);
@@ -211,8 +212,11 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 
 static void free_batch(struct batch *b)
 {
-	for (int i = 0; b->scratch && i < b->threads; i++)
+	for (int i = 0; b->scratch && i < b->threads; i++) {
+		b->s->tested += b->scratch[i].tested;
+		b->s->passed += b->scratch[i].passed;
 		mem_free(b->scratch[i].memory);
+	}
 	mem_free(b->scratch);
 	mem_free(b->all.memory);
 	mem_free(b->begin);
@@ -240,6 +244,14 @@ static kith_status run(struct search *s, const int32_t *probes, int64_t nprobe, 
 	return status ? status : (kith_status)atomic_load(&s->status);
 }
 
+static int64_t count_probes(const int32_t *probes, int64_t n)
+{
+	int64_t count = 0;
+	for (int64_t i = 0; i < n; i++)
+		count += probes[i] >= 0;
+	return count;
+}
+
 kith_status search_lists(const struct rows *base, const struct lists *lists, const struct rows *query,
     bool ip, const int32_t *probes, int64_t nprobe, struct sink *sink, const kith_search_options *options)
 {
@@ -263,10 +275,11 @@ kith_status search_lists(const struct rows *base, const struct lists *lists, con
 	kith_status status = run(&s, probes, nprobe, threads, by_list);
 	kith_status told = progress_end(&s.progress);
 	mem_free(s.mean);
-	if (options && options->stats) {
-		options->stats->pairs += s.pairs;
-		options->stats->exact += s.exact;
-	}
+	search_count(options, &(kith_search_stats){.pairs = s.pairs,
+	                          .exact = s.exact,
+	                          .lists = count_probes(probes, query->n * nprobe),
+	                          .tested = s.tested,
+	                          .passed = s.passed});
 	if (status == KITH_NOMEM)
 		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)query->n);
 	return status && status != KITH_CANCELLED ? status : told;

@@ -23,6 +23,20 @@ enum {
 	SERIAL_WORK = 1 << 20,  /* multiplications below which threads cost more than they give */
 };
 
+void search_count(const kith_search_options *options, const kith_search_stats *done)
+{
+	kith_search_stats *stats = options ? options->stats : NULL;
+	if (!stats)
+		return;
+	stats->pairs += done->pairs;
+	stats->exact += done->exact;
+	if (stats->size < sizeof *stats) /* an older caller's ends here */
+		return;
+	stats->lists += done->lists;
+	stats->tested += done->tested;
+	stats->passed += done->passed;
+}
+
 void search_fail(struct search *s, kith_status status)
 {
 	int ok = KITH_OK;
@@ -47,6 +61,8 @@ uint64_t task_mask(const struct task *t, int64_t row, int64_t n)
 	uint64_t mask = 0;
 	for (int64_t i = 0; i < n; i++)
 		mask |= (uint64_t)kith_filter_test(s->filter, rows_id(t->base, row + i)) << i;
+	t->scratch->tested += n;
+	t->scratch->passed += __builtin_popcountll(mask);
 	return mask;
 }
 
@@ -237,7 +253,10 @@ static kith_status search_rows(struct search *s, int threads, const kith_search_
 	progress_begin(&s->progress, options ? options->progress : NULL,
 	    options ? options->progress_data : NULL, "search", s->query.n * s->base.n);
 	kith_status status = KITH_OK;
-	if (!pass || filter_rows(options->filter, &s->base, threads, pass) > 0)
+	int64_t passed = pass ? filter_rows(options->filter, &s->base, threads, pass) : s->base.n;
+	if (pass)
+		search_count(options, &(kith_search_stats){.tested = s->base.n, .passed = passed});
+	if (passed > 0)
 		status = run_plan(s, make_plan(s, threads));
 	kith_status told = progress_end(&s->progress);
 	if (status == KITH_OK || status == KITH_CANCELLED)
@@ -267,9 +286,6 @@ kith_status search_exact(const struct rows *base, const struct rows *query, bool
 	search_setup(&s);
 	s.check = check && base->kind == ROWS_F32;
 	kith_status status = search_rows(&s, threads_resolve(options ? options->threads : 0), options);
-	if (options && options->stats) {
-		options->stats->pairs += s.pairs;
-		options->stats->exact += s.exact;
-	}
+	search_count(options, &(kith_search_stats){.pairs = s.pairs, .exact = s.exact});
 	return status;
 }

@@ -23,6 +23,10 @@
 kith_status search_exact(const struct rows *base, const struct rows *query, bool ip, bool check,
     struct sink *sink, const kith_search_options *options);
 
+/* Add to options->stats, if there are any: (query, vector) pairs that were looked at, those computed exactly,
+ * (query, list) pairs. */
+void search_count(const kith_search_options *options, const kith_search_stats *done);
+
 /* ---- below this line: for the files of the engine only ---- */
 
 /* How the tile pass sees rows and queries. */
@@ -65,18 +69,20 @@ struct search {
 	struct progress progress;
 	_Atomic int status; /* kith_status of the first failure */
 	_Atomic int64_t pairs, exact;
+	int64_t tested, passed; /* with lists: what the filter was asked, once the search has ended */
 };
 
 /* What a worker needs, carved from one allocation. */
 struct scratch {
 	void *memory;
-	float *x, *y;        /* [dim] each, and padding */
-	char *queries;       /* [SCAN_QUERIES × scan_query_bytes], scan only */
-	uint16_t *zeros;     /* [dim]: the lower halves of rounded rows */
-	float *select;       /* [capacity] */
-	struct found *found; /* [capacity] */
-	struct pool *pools;  /* [block] and their arrays */
-	struct tile *tile;   /* NULL: scan only */
+	float *x, *y;           /* [dim] each, and padding */
+	char *queries;          /* [SCAN_QUERIES × scan_query_bytes], scan only */
+	uint16_t *zeros;        /* [dim]: the lower halves of rounded rows */
+	float *select;          /* [capacity] */
+	struct found *found;    /* [capacity] */
+	struct pool *pools;     /* [block] and their arrays */
+	struct tile *tile;      /* NULL: scan only */
+	int64_t tested, passed; /* rows that s->filter was asked about, and let pass */
 };
 
 /* A task: queries q0 … q0 + nq − 1 against rows r0 … r1 − 1. */

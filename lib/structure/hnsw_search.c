@@ -19,6 +19,7 @@
 #include "lib/base/threads.h"
 #include "lib/search/filter.h"
 #include "lib/search/pool.h"
+#include "lib/search/search.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -303,10 +304,7 @@ static kith_status run(struct call *c, int threads, const kith_search_options *o
 	end_threads(c, threads);
 	if (!ok || c->failed)
 		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)c->query->n);
-	if (options->stats) {
-		options->stats->pairs += c->pairs;
-		options->stats->exact += c->exact;
-	}
+	search_count(options, &(kith_search_stats){.pairs = c->pairs, .exact = c->exact});
 	return status;
 }
 
@@ -326,6 +324,8 @@ kith_status hnsw_search(
 	c.ef = c.ef < hnsw->graph.n ? c.ef : hnsw->graph.n;
 	c.bytes = converted.kind == c.space.rows.kind && converted.kind != ROWS_F32 && !converted.normalize;
 	kith_status status = apply_filter(&c, options->filter, threads, &owned);
+	if (status == KITH_OK && options->filter)
+		search_count(options, &(kith_search_stats){.tested = hnsw->ids.n, .passed = c.passing});
 	if (status == KITH_OK && c.passing > 0) {
 		c.scan = scan_pays(&c);
 		status = run(&c, threads, options);

@@ -190,6 +190,20 @@ static size_t ivf_memory(const kith_index *index)
 	return bytes;
 }
 
+static void ivf_count_lists(const kith_index *index, struct list_count *count)
+{
+	const struct ivf *ivf = ivf_of_const(index);
+	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
+		int64_t n = ivf->lists[l].codes.n;
+		count->lists++;
+		count->empty += n == 0;
+		count->vectors += n;
+		count->shortest = n < count->shortest ? n : count->shortest;
+		count->longest = n > count->longest ? n : count->longest;
+		count->squares += (double)n * (double)n;
+	}
+}
+
 static void ivf_free(kith_index *index)
 {
 	struct ivf *ivf = ivf_of(index);
@@ -296,12 +310,14 @@ static const struct structure_ops ivf_ops = {
     .add = ivf_add,
     .update = ivf_update,
     .remove = ivf_remove,
+    .merge = ivf_merge,
     .reserve = ivf_reserve,
     .search = ivf_search,
     .find = ivf_find,
     .id_at = ivf_id_at,
     .read = ivf_read,
     .size = ivf_size,
+    .count_lists = ivf_count_lists,
     .memory = ivf_memory,
     .clone = ivf_clone,
     .free = ivf_free,

@@ -1,5 +1,5 @@
 /* The inverted file, as its files share it: ivf.c (life, search), ivf_train.c, ivf_fill.c (add, update,
- * remove), ivf_file.c. */
+ * remove), ivf_merge.c, ivf_file.c. */
 #ifndef KITH_STRUCTURE_IVF_H
 #define KITH_STRUCTURE_IVF_H
 
@@ -68,6 +68,12 @@ bool ivf_has_terms(const struct ivf *ivf);
 kith_status ivf_assign(
     const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, int32_t *labels);
 
+/* Make room for n vectors in a list. */
+kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n);
+
+/* What a list keeps beside the code at position i: see struct list. scratch [2 × dim]. */
+void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float *scratch);
+
 /* Position of a slot in its list. */
 int64_t ivf_position(const struct ivf *ivf, uint32_t slot);
 
@@ -79,6 +85,13 @@ kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x,
     const kith_add_options *options);
 kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids);
 kith_status ivf_remove(kith_index *index, const kith_filter *which, int64_t *removed);
+kith_status ivf_merge(kith_index *into, kith_index *from, const int64_t *ids);
+
+/* Room for n vectors in a list. */
+kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n);
+
+/* Room for n numbers of lists. */
+kith_status ivf_reserve_numbers(struct ivf *ivf, int64_t n);
 void ivf_save(const kith_index *index, struct blob_writer *w);
 kith_status ivf_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r);
 

@@ -78,7 +78,7 @@ static kith_status assign(struct filling *f)
 	return KITH_OK;
 }
 
-static kith_status reserve_list(const struct ivf *ivf, struct list *list, int64_t n)
+kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n)
 {
 	kith_status status = codes_reserve(&list->codes, n, 1);
 	if (status == KITH_OK && !buffer_reserve(&list->slots, (size_t)n * sizeof(uint32_t), 1))
@@ -89,22 +89,24 @@ static kith_status reserve_list(const struct ivf *ivf, struct list *list, int64_
 	return status;
 }
 
+kith_status ivf_reserve_numbers(struct ivf *ivf, int64_t n)
+{
+	size_t bytes = (size_t)n * sizeof(uint32_t);
+	return buffer_reserve(&ivf->list_of, bytes, 1) ? KITH_OK : fail_nomem("list numbers", bytes);
+}
+
 static kith_status reserve_all(struct filling *f)
 {
 	struct ivf *ivf = f->ivf;
 	kith_status status = KITH_OK;
 	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++)
 		if (f->begin[l + 1] > f->begin[l])
-			status = reserve_list(
+			status = ivf_reserve_list(
 			    ivf, &ivf->lists[l], ivf->lists[l].codes.n + f->begin[l + 1] - f->begin[l]);
-	size_t bytes = (size_t)(ivf->ids.n + f->n) * sizeof(uint32_t);
-	if (status == KITH_OK && !buffer_reserve(&ivf->list_of, bytes, 1))
-		status = fail_nomem("list numbers", bytes);
-	return status;
+	return status ? status : ivf_reserve_numbers(ivf, ivf->ids.n + f->n);
 }
 
-/* What a list keeps beside the code at position i: see struct list. scratch [2 × dim]. */
-static void describe_row(const struct ivf *ivf, struct list *list, int64_t i, float *scratch)
+void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float *scratch)
 {
 	if (!ivf->residual)
 		return;
@@ -140,7 +142,7 @@ static void fill_list(void *arg, int64_t number, int worker)
 		}
 		codes_append(&list->codes, f->type, n, together, scratch);
 		for (int64_t i = first; i < list->codes.n; i++)
-			describe_row(ivf, list, i, rest);
+			ivf_describe_row(ivf, list, i, rest);
 	}
 }
 
@@ -216,13 +218,13 @@ static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *k
 	if (ivf_list_of(ivf)[slot] == (uint32_t)f->label[i]) {
 		int64_t at = ivf_position(ivf, slot);
 		codes_replace(&list->codes, at, f->type, x, scratch);
-		describe_row(ivf, list, at, rest);
+		ivf_describe_row(ivf, list, at, rest);
 		return;
 	}
 	leave_list(ivf, slot, keep);
 	list_slots(list)[list->codes.n] = slot;
 	codes_append(&list->codes, f->type, 1, x, scratch);
-	describe_row(ivf, list, list->codes.n - 1, rest);
+	ivf_describe_row(ivf, list, list->codes.n - 1, rest);
 	ivf_list_of(ivf)[slot] = (uint32_t)f->label[i];
 }
 

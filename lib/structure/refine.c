@@ -15,9 +15,10 @@
 #include "kernels/kernels.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
-#include "lib/search/filter.h"
-#include "lib/structure/ids.h"
+#include "lib/search/search.h"
+#include "lib/structure/parts.h"
 #include "lib/structure/relay.h"
+#include "lib/structure/vectors.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -34,9 +35,7 @@ enum {
 struct refine {
 	struct kith_index base;
 	kith_index *child;
-	struct codec *codec;
-	struct codes codes;
-	struct ids ids;
+	struct vectors store;
 };
 
 static struct refine *refine_of(kith_index *index)
@@ -49,26 +48,13 @@ static const struct refine *refine_of_const(const kith_index *index)
 	return (const struct refine *)(const void *)index;
 }
 
-static struct rows store_rows(const struct refine *refine)
-{
-	struct rows rows = codes_rows(&refine->codes);
-	rows.ids = ids_list(&refine->ids);
-	return rows;
-}
-
-static kith_status new_scratch(const kith_index *index, float **scratch)
-{
-	*scratch = mem_alloc(CODES_SCRATCH(index->dim), sizeof **scratch);
-	return *scratch ? KITH_OK : fail_nomem("encoding", CODES_SCRATCH(index->dim) * sizeof **scratch);
-}
-
 /* ---- training and changes ---- */
 
 static kith_status refine_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
 	const struct refine *refine = refine_of_const(index);
 	kith_status status = refine->child->ops->check(refine->child, type, n, x);
-	return status ? status : refine->codec->ops->check(index->dim, type, n, x);
+	return status ? status : refine->store.codec->ops->check(index->dim, type, n, x);
 }
 
 /* A copy of the codec learns first: if the child then fails, nothing has changed. */
@@ -76,7 +62,7 @@ static kith_status train_both(
     struct refine *refine, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct codec *trained;
-	kith_status status = codec_clone(&trained, refine->codec);
+	kith_status status = codec_clone(&trained, refine->store.codec);
 	if (status)
 		return status;
 	status = train_whole(&refine->base, trained, n, x, options);
@@ -86,22 +72,21 @@ static kith_status train_both(
 		codec_free(trained);
 		return status;
 	}
-	codec_free(refine->codec);
-	refine->codec = trained;
-	refine->codes.codec = trained;
+	codec_free(refine->store.codec);
+	vectors_init(&refine->store, trained);
 	return KITH_OK;
 }
 
 static kith_status refine_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct refine *refine = refine_of(index);
-	bool learns = refine->codec->ops->train != NULL;
-	if (learns && refine->codes.n > 0)
+	bool learns = refine->store.codec->ops->train != NULL;
+	if (learns && refine->store.codes.n > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
 	kith_status status = learns ? train_both(refine, n, x, options)
 	                            : refine->child->ops->train(refine->child, n, x, options);
-	index->trained = refine->child->trained && refine->codec->trained;
+	index->trained = refine->child->trained && refine->store.codec->trained;
 	return status;
 }
 
@@ -120,25 +105,21 @@ static kith_status refine_add(kith_index *index, kith_type type, int64_t n, cons
     const kith_add_options *options)
 {
 	struct refine *refine = refine_of(index);
-	float *scratch = NULL;
 	int64_t *numbers = NULL;
-	kith_status status = ids_prepare_append(&refine->ids, n, ids);
-	if (status == KITH_OK)
-		status = codes_reserve(&refine->codes, refine->codes.n + n, 4);
-	if (status == KITH_OK)
-		status = new_scratch(index, &scratch);
+	struct encoder encoder;
+	kith_status status = vectors_prepare(&refine->store, &encoder, n, ids, options->threads);
 	if (status == KITH_OK && !ids) {
-		ids = numbers = number(&refine->ids, n);
+		ids = numbers = number(&refine->store.ids, n);
 		status = numbers ? KITH_OK : KITH_NOMEM;
 	}
 	/* The child has the same ids, so it finds all faults there can be in them. */
 	if (status == KITH_OK)
 		status = refine->child->ops->add(refine->child, type, n, x, ids, options);
 	if (status == KITH_OK) {
-		ids_append(&refine->ids, n, ids);
-		codes_append(&refine->codes, type, n, x, scratch);
+		ids_append(&refine->store.ids, n, ids);
+		vectors_encode(&refine->store, &encoder, type, n, x, NULL);
 	}
-	mem_free(scratch);
+	encoder_free(&encoder);
 	mem_free(numbers);
 	return status;
 }
@@ -147,14 +128,12 @@ static kith_status refine_update(
     kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
 {
 	struct refine *refine = refine_of(index);
-	float *scratch;
-	kith_status status = new_scratch(index, &scratch);
+	float *scratch = mem_alloc(CODES_SCRATCH(index->dim), sizeof *scratch);
+	if (!scratch)
+		return fail_nomem("encoding", CODES_SCRATCH(index->dim) * sizeof *scratch);
+	kith_status status = refine->child->ops->update(refine->child, type, n, x, ids);
 	if (status == KITH_OK)
-		status = refine->child->ops->update(refine->child, type, n, x, ids);
-	size_t row = (size_t)index->dim * kith_type_size(type);
-	for (int64_t i = 0; status == KITH_OK && i < n; i++)
-		codes_replace(&refine->codes, ids_find(&refine->ids, ids[i]), type,
-		    (const char *)x + (size_t)i * row, scratch);
+		vectors_replace(&refine->store, type, n, x, ids, scratch);
 	mem_free(scratch);
 	return status;
 }
@@ -162,24 +141,36 @@ static kith_status refine_update(
 static kith_status refine_remove(kith_index *index, const kith_filter *which, int64_t *removed)
 {
 	struct refine *refine = refine_of(index);
-	struct rows rows = store_rows(refine);
-	size_t words = (size_t)(rows.n + 63) / 64;
-	uint64_t *bits = mem_zalloc(words, sizeof *bits);
-	if (!bits)
-		return fail_nomem("a removal", words * sizeof *bits);
-	kith_status status = KITH_OK;
-	if (filter_rows(which, &rows, 1, bits) > 0) {
-		status = ids_prepare_remove(&refine->ids);
-		if (status == KITH_OK)
-			status = refine->child->ops->remove(refine->child, which, removed);
-		for (size_t i = 0; i < words; i++)
-			bits[i] = ~bits[i];
-		if (status == KITH_OK) {
-			codes_keep(&refine->codes, bits);
-			ids_keep(&refine->ids, bits);
-		}
+	uint64_t *keep = vectors_keepers(&refine->store, which, removed);
+	if (!keep)
+		return KITH_NOMEM;
+	kith_status status = *removed ? ids_prepare_remove(&refine->store.ids) : KITH_OK;
+	if (status == KITH_OK && *removed)
+		status = refine->child->ops->remove(refine->child, which, removed);
+	if (status)
+		*removed = 0;
+	if (*removed)
+		vectors_keep(&refine->store, keep);
+	mem_free(keep);
+	return status;
+}
+
+static kith_status refine_merge(kith_index *into, kith_index *from, const int64_t *ids)
+{
+	struct refine *a = refine_of(into), *b = refine_of(from);
+	if (!vectors_alike(&a->store, &b->store))
+		return merge_unlike(into);
+	int64_t n = b->store.codes.n;
+	kith_status status = codes_reserve(&a->store.codes, a->store.codes.n + n, 4);
+	if (status == KITH_OK)
+		status = ids_prepare_append(&a->store.ids, n, ids);
+	if (status == KITH_OK)
+		status = merge_children(a->child, b->child, from, ids);
+	/* The child has found all faults there can be in them. */
+	if (status == KITH_OK) {
+		ids_append(&a->store.ids, n, ids);
+		vectors_merge(&a->store, &b->store);
 	}
-	mem_free(bits);
 	return status;
 }
 
@@ -192,9 +183,7 @@ static kith_status refine_compact(kith_index *index, const kith_add_options *opt
 static kith_status refine_reserve(kith_index *index, int64_t n)
 {
 	struct refine *refine = refine_of(index);
-	kith_status status = codes_reserve(&refine->codes, n, 0);
-	if (status == KITH_OK)
-		status = ids_reserve(&refine->ids, n);
+	kith_status status = vectors_reserve(&refine->store, n);
 	return status ? status : refine->child->ops->reserve(refine->child, n);
 }
 
@@ -216,7 +205,7 @@ static void rank_again(
     const struct ranking *r, const float *q, float *scratch, struct found *found, int64_t n)
 {
 	const struct kernels *kern = kernels();
-	const struct ids *ids = &r->refine->ids;
+	const struct ids *ids = &r->refine->store.ids;
 	bool ip = r->refine->base.metric != KITH_L2;
 	int64_t dim = r->store.dim, asked = 0, ring[AHEAD]; /* positions of candidates i … asked − 1 */
 	for (int64_t i = 0; i < n; i++) {
@@ -247,10 +236,10 @@ static void rank_task(void *arg, int64_t number, int worker)
 	atomic_fetch_add(&r->exact, exact);
 }
 
-static kith_status rank_candidates(struct ranking *r, int threads, kith_search_stats *stats)
+static kith_status rank_candidates(struct ranking *r, const kith_search_options *options)
 {
 	int64_t tasks = (r->query.n + TASK_QUERIES - 1) / TASK_QUERIES;
-	threads = threads_resolve(threads);
+	int threads = threads_resolve(options->threads);
 	threads = tasks < threads ? (int)tasks : threads;
 	r->scratch = mem_zalloc((size_t)threads, sizeof *r->scratch);
 	bool ok = r->scratch != NULL;
@@ -263,8 +252,7 @@ static kith_status rank_candidates(struct ranking *r, int threads, kith_search_s
 	for (int i = 0; r->scratch && i < threads; i++)
 		mem_free(r->scratch[i]);
 	mem_free(r->scratch);
-	if (stats)
-		stats->exact += r->exact;
+	search_count(options, &(kith_search_stats){.exact = r->exact});
 	if (!ok || r->failed)
 		return fail(
 		    KITH_NOMEM, "no memory to refine the results of %lld queries", (long long)r->query.n);
@@ -276,7 +264,7 @@ static kith_status search_some(const struct refine *refine, const struct rows *q
     int64_t k, struct sink *sink, const kith_search_options *options)
 {
 	struct sink part, candidates;
-	struct ranking r = {.refine = refine, .store = store_rows(refine), .query = *query};
+	struct ranking r = {.refine = refine, .store = vectors_rows(&refine->store), .query = *query};
 	r.query.a += (size_t)from * query->stride;
 	r.query.n = n;
 	kith_status status =
@@ -288,7 +276,7 @@ static kith_status search_some(const struct refine *refine, const struct rows *q
 	r.sink = &part;
 	status = refine->child->ops->search(refine->child, &r.query, &candidates, options);
 	if (status == KITH_OK)
-		status = rank_candidates(&r, options->threads, options->stats);
+		status = rank_candidates(&r, options);
 	sink_free(&candidates);
 	return status;
 }
@@ -297,7 +285,7 @@ static kith_status search_some(const struct refine *refine, const struct rows *q
 static int64_t count_candidates(const struct refine *refine, int64_t k, float k_factor)
 {
 	double wanted = ceil((double)k * (k_factor != 0 ? (double)k_factor : DEFAULT_K_FACTOR));
-	return wanted < (double)refine->codes.n ? (int64_t)wanted : refine->codes.n;
+	return wanted < (double)refine->store.codes.n ? (int64_t)wanted : refine->store.codes.n;
 }
 
 static kith_status refine_search(
@@ -305,7 +293,7 @@ static kith_status refine_search(
 {
 	const struct refine *refine = refine_of_const(index);
 	int64_t k = 0, most = RANGE_QUERIES;
-	if (refine->codes.n == 0)
+	if (refine->store.codes.n == 0)
 		return KITH_OK;
 	if (sink->k) {
 		k = count_candidates(refine, sink->k, options->k_factor);
@@ -332,39 +320,40 @@ static kith_status refine_search(
 
 static int64_t refine_find(const kith_index *index, int64_t id)
 {
-	return ids_find(&refine_of_const(index)->ids, id);
+	return ids_find(&refine_of_const(index)->store.ids, id);
 }
 
 static int64_t refine_id_at(const kith_index *index, int64_t position)
 {
-	return ids_at(&refine_of_const(index)->ids, position);
+	return ids_at(&refine_of_const(index)->store.ids, position);
 }
 
 static kith_status refine_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
-	for (int64_t i = 0; i < n; i++)
-		codes_read(&refine_of_const(index)->codes, positions[i], x + i * index->dim);
+	vectors_read(&refine_of_const(index)->store, n, positions, x);
 	return KITH_OK;
 }
 
 static int64_t refine_size(const kith_index *index)
 {
-	return refine_of_const(index)->codes.n;
+	return refine_of_const(index)->store.codes.n;
+}
+
+static void refine_count_lists(const kith_index *index, struct list_count *count)
+{
+	count_child_lists(refine_of_const(index)->child, count);
 }
 
 static size_t refine_memory(const kith_index *index)
 {
 	const struct refine *refine = refine_of_const(index);
-	return sizeof *refine + refine->codec->ops->memory(refine->codec) + codes_memory(&refine->codes) +
-	       ids_memory(&refine->ids) + refine->child->ops->memory(refine->child);
+	return sizeof *refine + vectors_memory(&refine->store) + refine->child->ops->memory(refine->child);
 }
 
 static void refine_free(kith_index *index)
 {
 	struct refine *refine = refine_of(index);
-	codes_free(&refine->codes);
-	codec_free(refine->codec);
-	ids_free(&refine->ids);
+	vectors_free(&refine->store);
 	if (refine->child)
 		refine->child->ops->free(refine->child);
 	mem_free(refine);
@@ -377,11 +366,7 @@ static kith_status refine_clone(kith_index **out, const kith_index *index)
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
 	to->base = from->base;
-	kith_status status = codec_clone(&to->codec, from->codec);
-	if (status == KITH_OK)
-		status = codes_copy(&to->codes, &from->codes, to->codec);
-	if (status == KITH_OK)
-		status = ids_copy(&to->ids, &from->ids);
+	kith_status status = vectors_copy(&to->store, &from->store);
 	if (status == KITH_OK)
 		status = from->child->ops->clone(&to->child, from->child);
 	if (status) {
@@ -396,9 +381,8 @@ static void refine_save(const kith_index *index, struct blob_writer *w)
 {
 	const struct refine *refine = refine_of_const(index);
 	if (index->trained)
-		codec_save(refine->codec, w);
-	ids_save(&refine->ids, w);
-	codes_save(&refine->codes, sizeof refine->codes, 1, w);
+		codec_save(refine->store.codec, w);
+	vectors_save(&refine->store, w);
 	structure_save_child(refine->child, w);
 }
 
@@ -406,10 +390,10 @@ static void refine_save(const kith_index *index, struct blob_writer *w)
 static kith_status check_ids(const struct refine *refine, struct blob_reader *r)
 {
 	const kith_index *child = refine->child;
-	if (child->ops->size(child) != refine->ids.n)
+	if (child->ops->size(child) != refine->store.ids.n)
 		return blob_fail(r, "IDS0", "has not as many ids as the node below");
-	for (int64_t i = 0; i < refine->ids.n; i++)
-		if (ids_find(&refine->ids, child->ops->id_at(child, i)) < 0)
+	for (int64_t i = 0; i < refine->store.ids.n; i++)
+		if (ids_find(&refine->store.ids, child->ops->id_at(child, i)) < 0)
 			return blob_fail(r, "IDS0", "lacks an id that the node below has");
 	return KITH_OK;
 }
@@ -417,14 +401,12 @@ static kith_status check_ids(const struct refine *refine, struct blob_reader *r)
 static kith_status refine_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
 {
 	struct refine *refine = refine_of(index);
-	kith_status status = codec_load(refine->codec, trained, r);
+	kith_status status = codec_load(refine->store.codec, trained, r);
 	if (status == KITH_OK)
-		status = ids_load(&refine->ids, n, r);
-	if (status == KITH_OK)
-		status = codes_load(&refine->codes, sizeof refine->codes, 1, &n, r);
+		status = vectors_load(&refine->store, n, r);
 	if (status == KITH_OK)
 		status = structure_load_child(refine->child, r);
-	index->trained = refine->child->trained && refine->codec->trained;
+	index->trained = refine->child->trained && refine->store.codec->trained;
 	return status ? status : check_ids(refine, r);
 }
 
@@ -434,6 +416,7 @@ static const struct structure_ops refine_ops = {
     .add = refine_add,
     .update = refine_update,
     .remove = refine_remove,
+    .merge = refine_merge,
     .compact = refine_compact,
     .reserve = refine_reserve,
     .search = refine_search,
@@ -441,6 +424,7 @@ static const struct structure_ops refine_ops = {
     .id_at = refine_id_at,
     .read = refine_read,
     .size = refine_size,
+    .count_lists = refine_count_lists,
     .memory = refine_memory,
     .clone = refine_clone,
     .free = refine_free,
@@ -453,15 +437,12 @@ bool is_refine(const kith_index *index)
 	return index->ops == &refine_ops;
 }
 
-kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *take_child)
+static kith_status wrap(struct refine **out, struct codec *take_codec, kith_index *take_child)
 {
 	char word[32], suffix[48] = "RFlat";
 	take_codec->ops->word(take_codec, word);
 	if (take_codec->ops->kind != ROWS_SPLIT)
 		snprintf(suffix, sizeof suffix, "Refine(%s)", word);
-	if (take_child->ops->size(take_child) > 0)
-		return fail(KITH_INVALID, "'%s' holds vectors already, and refining needs them all",
-		    take_child->spec);
 	struct refine *refine = mem_zalloc(1, sizeof *refine);
 	if (!refine)
 		return fail_nomem("an index", sizeof *refine);
@@ -476,9 +457,47 @@ kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *t
 		return fail(
 		    KITH_INVALID, "'%s' with a refinement is too long a description", take_child->spec);
 	}
-	refine->codec = take_codec;
 	refine->child = take_child;
-	codes_init(&refine->codes, take_codec);
+	vectors_init(&refine->store, take_codec);
+	*out = refine;
+	return KITH_OK;
+}
+
+kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *take_child)
+{
+	struct refine *refine;
+	if (take_child->ops->size(take_child) > 0)
+		return fail(KITH_INVALID, "'%s' holds vectors already, and refining needs them all",
+		    take_child->spec);
+	kith_status status = wrap(&refine, take_codec, take_child);
+	if (status == KITH_OK)
+		*out = &refine->base;
+	return status;
+}
+
+kith_status refine_assemble(kith_index **out, struct vectors *take, kith_index *take_child)
+{
+	struct refine *refine;
+	int64_t n = take->ids.n;
+	bool same = take_child->ops->size(take_child) == n;
+	for (int64_t i = 0; same && i < n; i++)
+		same = ids_find(&take->ids, take_child->ops->id_at(take_child, i)) >= 0;
+	if (!same)
+		return fail(KITH_INVALID, "'%s' and its refinement have other vectors", take_child->spec);
+	kith_status status = wrap(&refine, take->codec, take_child);
+	if (status)
+		return status;
+	refine->store = *take;
 	*out = &refine->base;
 	return KITH_OK;
+}
+
+bool refine_parts(const kith_index *index, struct stored_parts *parts, const kith_index **child)
+{
+	if (index->ops != &refine_ops)
+		return false;
+	const struct refine *refine = refine_of_const(index);
+	*parts = (struct stored_parts){refine->store.codec, &refine->store.codes, &refine->store.ids};
+	*child = refine->child;
+	return true;
 }

@@ -358,6 +358,13 @@ static kith_status shards_read(const kith_index *index, int64_t n, const int64_t
 	return status;
 }
 
+static void shards_count_lists(const kith_index *index, struct list_count *count)
+{
+	const struct shards *shards = shards_of_const(index);
+	for (int64_t s = 0; s < shards->n; s++)
+		count_child_lists(shards->child[s], count);
+}
+
 static size_t shards_memory(const kith_index *index)
 {
 	const struct shards *shards = shards_of_const(index);
@@ -481,6 +488,7 @@ static const struct structure_ops shards_ops = {
     .id_at = shards_id_at,
     .read = shards_read,
     .size = shards_size,
+    .count_lists = shards_count_lists,
     .memory = shards_memory,
     .clone = shards_clone,
     .free = shards_free,

@@ -7,6 +7,13 @@
 #include "lib/codec/codec.h"
 #include "lib/search/rows.h"
 #include "lib/search/sink.h"
+#include "lib/structure/monitor.h"
+
+/* Inverted lists, counted. */
+struct list_count {
+	int64_t lists, empty, vectors, shortest, longest;
+	double squares; /* of their lengths, summed */
+};
 
 /* Arguments were checked by the caller: n >= 0, pointers there where needed, queries finite; vectors by
  * check. */
@@ -20,8 +27,16 @@ struct structure_ops {
 	kith_status (*update)(kith_index *index, kith_type type, int64_t n, const void *x,
 	    const int64_t *ids); /* all present */
 	kith_status (*remove)(kith_index *index, const kith_filter *which, int64_t *removed);
+
+	/* All vectors of `from`, an index of the same ops and spec, under ids [size, in the order of
+	 * positions] behind those of `into`; from is empty afterwards. On failure both are unchanged; INVALID
+	 * where they learnt different things (merge_unlike), or ids are in the index already. NULL:
+	 * UNSUPPORTED. */
+	kith_status (*merge)(kith_index *into, kith_index *from, const int64_t *ids);
+
 	/* NULL: there is nothing to reclaim. */
 	kith_status (*compact)(kith_index *index, const kith_add_options *options);
+
 	kith_status (*reserve)(kith_index *index, int64_t n);
 
 	/* Findings into the sink; query rows are of any type, normalised where the metric wants it. */
@@ -33,6 +48,8 @@ struct structure_ops {
 	/* x [n × dim] gets the vectors at n positions. Errors: NOMEM. */
 	kith_status (*read)(const kith_index *index, int64_t n, const int64_t *positions, float *x);
 	int64_t (*size)(const kith_index *index);
+	/* Add inverted lists to the count; NULL: there are none. */
+	void (*count_lists)(const kith_index *index, struct list_count *count);
 	size_t (*memory)(const kith_index *index);
 	kith_status (*clone)(kith_index **out, const kith_index *index);
 	void (*free)(kith_index *index);
@@ -54,6 +71,7 @@ struct kith_index {
 	kith_type type; /* of the elements that are kept */
 	bool trained;
 	char spec[128];
+	struct monitor monitor;
 };
 
 /* structure_file.c: an index with all its parts as sections of the present node, and of those below it. */
@@ -63,6 +81,20 @@ kith_status structure_load(kith_index *index, struct blob_reader *r);
 /* The same for a child, in a node of its own. Both sides take children in the same order. */
 void structure_save_child(const kith_index *child, struct blob_writer *w);
 kith_status structure_load_child(kith_index *child, struct blob_reader *r);
+
+/* merge.c: merge what has the same description; UNSUPPORTED names what cannot be merged. */
+kith_status structure_merge(kith_index *into, kith_index *from, const int64_t *ids);
+
+/* The failure of a merge whose two sides learnt different things. */
+kith_status merge_unlike(const kith_index *into);
+
+/* The same for children of wrappers. The child of `from` may have its vectors in another order: ids are those
+ * of from_parent's positions. */
+kith_status merge_children(
+    kith_index *into, kith_index *from, const kith_index *from_parent, const int64_t *ids);
+
+/* count_lists of a child, if it has any. */
+void count_child_lists(const kith_index *child, struct list_count *count);
 
 /* training.c: a sample of at most `most` rows of x, evenly spread, as the index will see them: at unit length
  * under cosine. Returns x itself when that will do; else *owned is to be freed. NULL: no memory. */
@@ -80,6 +112,10 @@ kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_co
 /* ivf.c: an inverted file of nlist lists. Takes the codec if it succeeds. */
 kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec);
 
+/* ivf_parts.c: let codes of an inverted file that was not trained yet be of whole vectors, not of residuals.
+ */
+void ivf_code_whole(kith_index *index);
+
 /* hnsw.c: a graph whose nodes have at most 2 M neighbours. Takes the codec if it succeeds. INVALID (M),
  * NOMEM. */
 kith_status hnsw_new(kith_index **out, kith_metric metric, int M, struct codec *take_codec);
@@ -90,7 +126,8 @@ enum mapping_kind {
 	MAP_OPQ,      /* the rotation that suits a product quantizer of m parts best */
 	MAP_ROTATION, /* a random one */
 	MAP_UNIT,     /* to unit length */
-	MAP_PAD       /* with zeros */
+	MAP_PAD,      /* with zeros */
+	MAP_LINEAR    /* any linear map: not learnt, but taken over (parts.h) */
 };
 
 struct mapping {

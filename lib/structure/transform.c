@@ -23,6 +23,7 @@
 #include "lib/learn/opq.h"
 #include "lib/learn/pca.h"
 #include "lib/learn/rotation.h"
+#include "lib/structure/parts.h"
 #include "lib/structure/relay.h"
 
 #include <stdio.h>
@@ -127,6 +128,10 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 {
 	const struct mapping *m = &t->mapping;
 	struct rows rows = rows_of(&t->base, KITH_F32, n, x);
+	if (m->kind == MAP_LINEAR)
+		return fail(KITH_UNSUPPORTED,
+		    "'%s' begins with a map that is not learnt; it comes with an imported index",
+		    t->base.spec);
 	int64_t least = m->kind == MAP_PCA ? m->out : m->kind == MAP_OPQ ? OPQ_LEAST : 0;
 	if (n < least)
 		return fail(KITH_INVALID, "n is %lld training vectors; '%s' needs at least %lld",
@@ -217,6 +222,19 @@ static kith_status transform_remove(kith_index *index, const kith_filter *which,
 {
 	kith_index *child = transform_of(index)->child;
 	return child->ops->remove(child, which, removed);
+}
+
+static kith_status transform_merge(kith_index *into, kith_index *from, const int64_t *ids)
+{
+	struct transform *a = transform_of(into), *b = transform_of(from);
+	if (!linear_same(&a->there, &b->there))
+		return merge_unlike(into);
+	return merge_children(a->child, b->child, from, ids);
+}
+
+static void transform_count_lists(const kith_index *index, struct list_count *count)
+{
+	count_child_lists(transform_of_const(index)->child, count);
 }
 
 static kith_status transform_compact(kith_index *index, const kith_add_options *options)
@@ -387,6 +405,7 @@ static const struct structure_ops transform_ops = {
     .add = transform_add,
     .update = transform_update,
     .remove = transform_remove,
+    .merge = transform_merge,
     .compact = transform_compact,
     .reserve = transform_reserve,
     .search = transform_search,
@@ -394,6 +413,7 @@ static const struct structure_ops transform_ops = {
     .id_at = transform_id_at,
     .read = transform_read,
     .size = transform_size,
+    .count_lists = transform_count_lists,
     .memory = transform_memory,
     .clone = transform_clone,
     .free = transform_free,
@@ -431,9 +451,6 @@ static kith_status check_child(
 	if (child->metric != (metric == KITH_L2 ? KITH_L2 : KITH_IP))
 		return fail(KITH_INVALID, "metric is %s; the index '%s' below '%s' must have metric %s",
 		    kith_metric_name(metric), child->spec, word, metric == KITH_L2 ? "l2" : "ip");
-	if (child->ops->size(child) > 0)
-		return fail(KITH_INVALID, "'%s' holds vectors already, and none of them went through '%s'",
-		    child->spec, word);
 	return KITH_OK;
 }
 
@@ -459,11 +476,15 @@ static void write_word(const struct mapping *m, char word[32])
 	case MAP_PAD:
 		snprintf(word, 32, "Pad%lld", out);
 		break;
+	case MAP_LINEAR:
+		snprintf(word, 32, "Linear%lld", out);
+		break;
 	}
 }
 
-kith_status transform_new(
-    kith_index **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
+/* Around a child that may hold vectors. */
+static kith_status wrap(
+    struct transform **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
 {
 	char word[32];
 	write_word(mapping, word);
@@ -488,6 +509,48 @@ kith_status transform_new(
 	}
 	t->mapping = *mapping;
 	t->child = take_child;
+	*out = t;
+	return KITH_OK;
+}
+
+kith_status transform_new(
+    kith_index **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
+{
+	struct transform *t;
+	char word[32];
+	write_word(mapping, word);
+	if (take_child->ops->size(take_child) > 0)
+		return fail(KITH_INVALID, "'%s' holds vectors already, and none of them went through '%s'",
+		    take_child->spec, word);
+	kith_status status = wrap(&t, metric, mapping, take_child);
+	if (status == KITH_OK)
+		*out = &t->base;
+	return status;
+}
+
+kith_status transform_assemble(kith_index **out, kith_metric metric, const struct mapping *mapping,
+    struct linear *take_there, struct linear *take_back, kith_index *take_child)
+{
+	struct transform *t;
+	kith_status status = wrap(&t, metric, mapping, take_child);
+	if (status)
+		return status;
+	if (is_linear(mapping)) {
+		t->there = *take_there;
+		t->back = *take_back;
+	}
+	t->base.trained = take_child->trained;
 	*out = &t->base;
 	return KITH_OK;
+}
+
+bool transform_parts(const kith_index *index, struct transform_parts *parts)
+{
+	if (index->ops != &transform_ops)
+		return false;
+	const struct transform *t = transform_of_const(index);
+	bool linear = is_linear(&t->mapping);
+	*parts = (struct transform_parts){
+	    &t->mapping, linear ? &t->there : NULL, linear ? &t->back : NULL, t->child};
+	return true;
 }

@@ -22,6 +22,10 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
 for name in "${targets[@]}"; do
 	echo "== $name, $seconds s"
 	mkdir -p "$build/corpus/$name" "$build/crashes" "$here/corpus/$name"
+	# Seeds that the build made.
+	if [ "$name" = fuzz_faiss ]; then
+		cp "$build"/tests/fuzz/*.faiss "$build/corpus/$name/"
+	fi
 	"$build/tests/fuzz/$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
 		-artifact_prefix="$build/crashes/$name-" "$build/corpus/$name" "$here/corpus/$name" \
 		>"$build/$name.log" 2>&1 || crashed+=("$name")

@@ -281,6 +281,77 @@ START_TEST(test_parameters_and_errors)
 }
 END_TEST
 
+/* max_codes cuts the lists of each query, in a batch as one by one; stats count lists and codes. */
+START_TEST(test_max_codes_and_stats)
+{
+	float *x = make_data(11, N, false), *q = make_data(12, NQ, false);
+	kith_index *index = make_ivf(codecs[_i], KITH_L2, N, x, 2);
+	kith_search_stats stats = {.size = sizeof stats}, sum = {.size = sizeof sum};
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	float dist[NQ * K], one[K];
+	int64_t ids[NQ * K], one_ids[K];
+	kith_lists_info lists = {.size = sizeof lists};
+	OK(kith_index_lists(index, &lists));
+	options.nprobe = NLIST;
+	options.stats = &stats;
+	OK(kith_index_search(index, NQ, q, K, dist, ids, &options));
+	REQUIRE(stats.lists == NQ * NLIST && stats.pairs == NQ * N && stats.exact >= NQ * K);
+	options.max_codes = N / 3;
+	OK(kith_index_search(index, NQ, q, K, dist, ids, &options));
+	REQUIRE(stats.lists >= NQ && stats.lists < NQ * NLIST);
+	REQUIRE(stats.pairs >= NQ * (N / 3) && stats.pairs < NQ * (N / 3 + lists.longest));
+	kith_search_stats batch = stats;
+	for (int64_t i = 0; i < NQ; i++) {
+		OK(kith_index_search(index, 1, q + i * DIM, K, one, one_ids, &options));
+		REQUIRE(memcmp(one, dist + i * K, sizeof one) == 0);
+		REQUIRE(memcmp(one_ids, ids + i * K, sizeof one_ids) == 0);
+		sum.lists += stats.lists;
+		sum.pairs += stats.pairs;
+	}
+	REQUIRE(sum.lists == batch.lists && sum.pairs == batch.pairs);
+	/* An older caller's stats end before `lists`. */
+	stats.size = offsetof(kith_search_stats, lists);
+	stats.lists = -5;
+	OK(kith_index_search(index, NQ, q, K, dist, ids, &options));
+	REQUIRE(stats.lists == -5 && stats.pairs == batch.pairs);
+	kith_index_free(index);
+	free(x);
+	free(q);
+}
+END_TEST
+
+/* What was removed and added again is found as if nothing had happened. */
+START_TEST(test_remove_and_add_again)
+{
+	bool is_signed = strcmp(codecs[_i], "SQ8_direct_signed") == 0;
+	float *x = make_data(13, N, is_signed), *q = make_data(14, NQ, is_signed);
+	kith_index *index = make_ivf(codecs[_i], KITH_L2, N, x, 2), *twin;
+	float dist[2][NQ * K];
+	int64_t ids[2][NQ * K], again[200], removed;
+	kith_filter *some;
+	OK(kith_index_clone(&twin, index));
+	OK(kith_filter_range(&some, 100, 300));
+	OK(kith_index_remove(index, some, &removed));
+	REQUIRE(removed == 200);
+	for (int64_t i = 0; i < 200; i++)
+		again[i] = 100 + i;
+	OK(kith_index_add(index, 200, x + 100 * DIM, again, NULL));
+	for (int nprobe = 2; nprobe <= NLIST; nprobe += NLIST - 2) {
+		kith_search_options options = KITH_SEARCH_OPTIONS;
+		options.nprobe = nprobe;
+		OK(kith_index_search(index, NQ, q, K, dist[0], ids[0], &options));
+		OK(kith_index_search(twin, NQ, q, K, dist[1], ids[1], &options));
+		REQUIRE(memcmp(dist[0], dist[1], sizeof dist[0]) == 0);
+		REQUIRE(memcmp(ids[0], ids[1], sizeof ids[0]) == 0);
+	}
+	kith_filter_free(some);
+	kith_index_free(twin);
+	kith_index_free(index);
+	free(x);
+	free(q);
+}
+END_TEST
+
 START_TEST(test_degenerate_data)
 {
 	/* All equal: every list but one is empty; nothing divides by zero. */
@@ -303,6 +374,37 @@ START_TEST(test_degenerate_data)
 }
 END_TEST
 
+/* Lists are so many that a batch is searched query by query: to the same bits as its queries alone. */
+START_TEST(test_batches_do_not_matter)
+{
+	enum { LISTS = 500, BATCH = 1000 };
+	char spec[64];
+	bool is_signed = !strcmp(codecs[_i], "SQ8_direct_signed");
+	float *x = make_data(51, N, is_signed), *q = make_data(52, BATCH, is_signed);
+	float *dist = make(2 * BATCH * K, sizeof *dist);
+	int64_t *ids = make(2 * BATCH * K, sizeof *ids);
+	kith_index *index;
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	snprintf(spec, sizeof spec, "IVF%d,%s", LISTS, codecs[_i]);
+	OK(kith_index_new(&index, DIM, KITH_L2, spec));
+	OK(kith_index_train(index, N, x, NULL));
+	OK(kith_index_add(index, N, x, NULL, NULL));
+	for (options.nprobe = 1; options.nprobe <= 2; options.nprobe++) {
+		OK(kith_index_search(index, BATCH, q, K, dist, ids, &options));
+		for (int i = 0; i < BATCH; i++)
+			OK(kith_index_search(index, 1, q + i * DIM, K, dist + (BATCH + i) * K,
+			    ids + (BATCH + i) * K, &options));
+		REQUIRE(!memcmp(dist, dist + BATCH * K, BATCH * K * sizeof *dist));
+		REQUIRE(!memcmp(ids, ids + BATCH * K, BATCH * K * sizeof *ids));
+	}
+	kith_index_free(index);
+	free(x);
+	free(q);
+	free(dist);
+	free(ids);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ivf");
@@ -312,7 +414,10 @@ int main(void)
 	tcase_add_loop_test(tcase, test_isa_and_threads_do_not_matter, 0, CODECS);
 	tcase_add_loop_test(tcase, test_change, 0, CODECS);
 	tcase_add_loop_test(tcase, test_range, 0, CODECS - 1);
+	tcase_add_loop_test(tcase, test_max_codes_and_stats, 0, CODECS - 1);
+	tcase_add_loop_test(tcase, test_remove_and_add_again, 0, CODECS);
 	tcase_add_loop_test(tcase, test_degenerate_data, 0, 2);
+	tcase_add_loop_test(tcase, test_batches_do_not_matter, 0, CODECS);
 	tcase_add_test(tcase, test_parameters_and_errors);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);

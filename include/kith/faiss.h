@@ -1,0 +1,48 @@
+/* FAISS's index files: taken over, and written for FAISS to read.
+ *
+ * Both ways nothing is trained or encoded anew: codes, codebooks, centroids, lists, ids and maps are the same
+ * afterwards, and so is what they stand for. docs/coming-from-faiss.md says what becomes of what.
+ */
+#ifndef KITH_FAISS_H
+#define KITH_FAISS_H
+
+#include <kith/index.h>
+#include <kith/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Make an index of a file that FAISS's write_index wrote: IndexFlat, IndexPQ, IndexScalarQuantizer (8, 6 and
+ * 4 bits, fp16, bf16, 8bit_direct), IndexHNSW over these, IndexIVFFlat, IndexIVFPQ and
+ * IndexIVFScalarQuantizer, in any of IndexIDMap, IndexPreTransform (linear, L2 normalisation, padding) and
+ * IndexRefine, with L2 or inner product. The index is independent of the file.
+ *
+ *   options  NULL, or what KITH_SEARCH_OPTIONS gives: gets the parameters of search that FAISS keeps in the
+ *            index and kith takes with each call (nprobe, efSearch, k_factor), as far as the file has them
+ *
+ * A coarse quantizer becomes a list of its centroids. A linear map is inverted for kith_index_get, by its
+ * pseudo-inverse unless it is orthonormal.
+ *
+ * Nothing in the file is believed, see kith_index_open. kith_index_open calls this for files of FAISS.
+ *
+ * Errors:  INVALID, NOTFOUND, IO, FORMAT (cut off, damaged, not FAISS's, numbers that are not finite),
+ *          UNSUPPORTED (what kith has nothing for, which the message names: other indexes and metrics,
+ * numbers of product quantizers that have not 4 to 12 bits, ids that are negative or not distinct), NOMEM
+ * Cost:    one pass over the data; for a linear map of dimension d another O(d³) */
+KITH_API kith_status kith_index_import_faiss(
+    kith_index **out, const char *path, kith_search_options *options);
+
+/* Write a trained index as a file for FAISS's read_index (any version from 1.6.4 on). Ids that are not 0 …
+ * n − 1 are kept in the lists of an inverted file, else in an IndexIDMap2 around it. Cosine becomes inner
+ * product after an L2 normalisation. The file appears whole or not at all, as with kith_index_save.
+ *
+ * Errors:  INVALID, UNTRAINED, IO, UNSUPPORTED (shards, and what else FAISS has nothing for), NOMEM
+ * Threads: as a const call
+ * Cost:    one pass over the data */
+KITH_API kith_status kith_index_export_faiss(const kith_index *index, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

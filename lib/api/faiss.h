@@ -1,0 +1,31 @@
+/* Files of FAISS, wherever their bytes are. */
+#ifndef KITH_API_FAISS_H
+#define KITH_API_FAISS_H
+
+#include <kith/faiss.h>
+
+#include "lib/learn/linear.h"
+#include "lib/store/faiss.h"
+#include "lib/structure/graph.h"
+#include "lib/structure/parts.h"
+#include "lib/structure/structure.h"
+
+/* options as of kith_index_import_faiss, checked. */
+kith_status faiss_import(kith_index **out, const struct blob_source *source, kith_search_options *options);
+
+/* INVALID and UNTRAINED were excluded. */
+kith_status faiss_export(const kith_index *index, struct blob_sink sink);
+
+/* faiss_map.c: the map of a transform and the way back, and what kith calls it; m: parts of the product
+ * quantizer that follows, 0: none does. */
+kith_status faiss_import_map(const struct blob_source *source, const struct faiss_transform *transform,
+    int64_t m, struct mapping *mapping, struct linear *there, struct linear *back);
+
+/* faiss_graph.c: a graph index of a graph and its vectors (see hnsw_begin_parts; *take may be left), and a
+ * graph to a file. number [graph->n]: of each node; order: the reverse. */
+kith_status faiss_import_graph(const struct blob_source *source, const struct faiss_node *node,
+    kith_metric metric, struct vectors *take, kith_index **out);
+void faiss_put_graph(
+    struct faiss_writer *w, const struct graph *graph, const uint32_t *number, const uint32_t *order);
+
+#endif

@@ -1,0 +1,62 @@
+/* Inverted files made of parts: centroids, then lists that somebody else filled. */
+#include "lib/structure/ivf.h"
+
+#include "lib/base/status.h"
+#include "lib/structure/parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void ivf_code_whole(kith_index *index)
+{
+	struct ivf *ivf = ivf_of(index);
+	char word[32];
+	if (!ivf->residual)
+		return;
+	ivf->residual = false;
+	ivf->codec->ops->word(ivf->codec, word);
+	snprintf(index->spec, sizeof index->spec, "IVF%lld_whole,%s", (long long)ivf->nlist, word);
+}
+
+kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n, const int64_t *ids)
+{
+	struct ivf *ivf = ivf_of(index);
+	size_t bytes = (size_t)n * sizeof(uint32_t);
+	kith_status status = ivf_make_lists(ivf);
+	if (status)
+		return status;
+	memcpy(ivf->centroids, centroids, (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids);
+	if (!buffer_reserve(&ivf->list_of, bytes, 0))
+		return fail_nomem("list numbers", bytes);
+	return ids_append(&ivf->ids, n, ids);
+}
+
+kith_status ivf_put_list(
+    kith_index *index, int64_t number, int64_t n, const void *codes, const uint32_t *numbers)
+{
+	struct ivf *ivf = ivf_of(index);
+	struct list *list = &ivf->lists[number];
+	kith_status status = ivf_reserve_list(ivf, list, n);
+	float *scratch = mem_alloc(2 * (size_t)index->dim, sizeof *scratch);
+	if (status == KITH_OK && !scratch)
+		status = fail_nomem("a list", 2 * (size_t)index->dim * sizeof *scratch);
+	if (status == KITH_OK && n > 0) {
+		codes_append_plain(&list->codes, n, codes);
+		memcpy(list_slots(list), numbers, (size_t)n * sizeof *numbers);
+		for (int64_t i = 0; i < n; i++)
+			ivf_describe_row(ivf, list, i, scratch);
+	}
+	mem_free(scratch);
+	return status;
+}
+
+void ivf_end_parts(kith_index *index)
+{
+	ivf_renumber(ivf_of(index));
+	index->trained = true;
+}
+
+bool is_ivf(const kith_index *index)
+{
+	return index->ops->train == ivf_train;
+}

@@ -1,0 +1,58 @@
+/* Indexes made of parts that others have learnt and coded, and what parts an index has: for files of other
+ * libraries. Parts were checked by whoever gives them: finite, and as many as belong together. */
+#ifndef KITH_STRUCTURE_PARTS_H
+#define KITH_STRUCTURE_PARTS_H
+
+#include "lib/learn/linear.h"
+#include "lib/structure/structure.h"
+#include "lib/structure/vectors.h"
+
+/* Each takes what is named so if it succeeds; codecs are trained. */
+
+kith_status flat_assemble(kith_index **out, kith_metric metric, struct vectors *take);
+
+/* The child may hold vectors. INVALID (see refine_new; its ids are others than the store's), NOMEM. */
+kith_status refine_assemble(kith_index **out, struct vectors *take, kith_index *take_child);
+
+/* The maps are taken only if the mapping is linear. INVALID (see transform_new, but the child may hold
+ * vectors), NOMEM. */
+kith_status transform_assemble(kith_index **out, kith_metric metric, const struct mapping *mapping,
+    struct linear *take_there, struct linear *take_back, kith_index *take_child);
+
+/* ivf_parts.c: give an empty index of ivf_new, with a trained codec, its centroids [nlist × dim] and its ids
+ * [n] (NULL: 0 …); then its lists, each once: n codes as in codes_append_plain, and their numbers among the
+ * ids, each of which must be in one list; then it is trained. After a failure the index is only freed. */
+kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n, const int64_t *ids);
+kith_status ivf_put_list(
+    kith_index *index, int64_t list, int64_t n, const void *codes, const uint32_t *numbers);
+void ivf_end_parts(kith_index *index);
+
+/* hnsw_parts.c: a graph index of vectors, whose codes are gathered (codec.h), with the level of each [n] and
+ * the entry, a node of the highest (GRAPH_NONE: n = 0). *take is empty afterwards; *out is to be freed also
+ * after a failure, unless it is NULL. Lists are empty: fill them through hnsw.h, then end. */
+kith_status hnsw_begin_parts(
+    kith_index **out, kith_metric metric, int M, struct vectors *take, const uint8_t *levels, uint32_t entry);
+kith_status hnsw_end_parts(kith_index *index);
+
+/* ---- what there is ---- */
+
+struct stored_parts {
+	const struct codec *codec;
+	const struct codes *codes;
+	const struct ids *ids;
+};
+
+struct transform_parts {
+	const struct mapping *mapping;
+	const struct linear *there, *back; /* NULL: not linear */
+	const kith_index *child;
+};
+
+/* Whether it is such an index; if so, its parts. */
+bool flat_parts(const kith_index *index, struct stored_parts *parts);
+bool refine_parts(const kith_index *index, struct stored_parts *parts, const kith_index **child);
+bool transform_parts(const kith_index *index, struct transform_parts *parts);
+bool is_ivf(const kith_index *index);
+bool is_hnsw(const kith_index *index);
+
+#endif

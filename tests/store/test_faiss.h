@@ -1,0 +1,39 @@
+/* What the suites about FAISS's files share: bytes in memory, and indexes to export. */
+#ifndef KITH_TESTS_FAISS_H
+#define KITH_TESTS_FAISS_H
+
+/* First: Check has a macro of the name of fail. */
+#include "lib/api/faiss.h"
+
+#include "tests/support/support.h"
+
+enum { DIM = 8, N = 300, NQ = 5, K = 10 };
+
+struct bytes {
+	char *data;
+	size_t n;
+};
+
+/* A blob_sink's write and a blob_source's read. */
+kith_status bytes_append(void *owner, const void *from, size_t n);
+kith_status bytes_fetch(void *owner, uint64_t offset, void *out, size_t n);
+
+struct bytes export_bytes(const kith_index *index);
+kith_status import_bytes(kith_index **out, struct bytes *b, kith_search_options *options);
+
+/* n vectors, with ids of their own if `listed`, some of them removed again. */
+kith_index *build_index(const char *spec, kith_metric metric, int64_t n, bool listed);
+
+/* Everything that reads an index. */
+void use_index(kith_index *index);
+
+/* Whether n floats differ by no more than that share of the largest. */
+bool near(const float *a, const float *b, int64_t n, double relative);
+
+/* test_faiss_hand.c: forms that kith does not write. */
+void add_hand(Suite *suite);
+
+/* test_faiss_bad.c: files and calls that must fail. */
+void add_bad(Suite *suite);
+
+#endif

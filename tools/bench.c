@@ -1,0 +1,358 @@
+/* kith bench: recall against speed.
+ *
+ * Every index is built (or loaded) once and measured at every combination of the swept settings that it uses.
+ * What can fail is checked before the long work: factory strings, files, the plotting program. The report is
+ * kept after every point, so that an interruption costs one point and, at most, one build.
+ */
+#include "bench.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "plot.h"
+#include "report.h"
+
+enum {
+	OPT_BASE,
+	OPT_QUERY,
+	OPT_TRUTH,
+	OPT_INDEX,
+	OPT_LOAD,
+	OPT_METRIC,
+	OPT_SET,
+	OPT_SWEEP,
+	OPT_K,
+	OPT_THREADS,
+	OPT_BATCH,
+	OPT_RUNS,
+	OPT_LATENCY,
+	OPT_JSON,
+	OPT_PLOT,
+	OPT_SKIP
+};
+
+static const struct cli_option options[] = {
+    [OPT_BASE] = {"base", 'b', "FILE", "the vectors to search"},
+    [OPT_QUERY] = {"query", 'q', "FILE", "the queries"},
+    [OPT_TRUTH] = {"truth", 0, "FILE",
+        "true neighbours; written if it is not there (default:\n"
+        "kept in the user's cache)"},
+    [OPT_INDEX] = {"index", 'i', "SPEC", "an index to build; may be given several times"},
+    [OPT_LOAD] = {"load", 'l', "FILE", "an index file to measure; may be given several times"},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC},
+    [OPT_SET] = {"set", 's', "NAME=N,…",
+        "what is the same for all: any setting of 'kith build'\n"
+        "and 'kith search'"},
+    [OPT_SWEEP] = {"sweep", 'w', "NAME=V,…",
+        "run through values: numbers, or FROM:TO by doubling;\n"
+        "an index that does not use NAME ignores it"},
+    [OPT_K] = {"k", 'k', "K", "neighbours of each query (default 10)"},
+    [OPT_THREADS] = {"threads", 't', "N", "number of threads (default 1)"},
+    [OPT_BATCH] = {"batch", 0, "N", "queries of one call, 1 … or all (default all)"},
+    [OPT_RUNS] = {"runs", 'r', "N", "timed runs of each point; their median counts (default 5)"},
+    [OPT_LATENCY] = {"latency", 0, "N", "queries timed one by one (default 1000; 0: none)"},
+    [OPT_JSON] = {"json", 'o', "FILE",
+        "keep the report here; an unfinished one there is\n"
+        "finished"},
+    [OPT_PLOT] = {"plot", 'p', "FILE", "draw recall against speed: .svg or .png (needs gnuplot)"},
+    [OPT_SKIP] = {"skip-unknown", 0, NULL, "leave out each SPEC that this kith cannot build"},
+    {0},
+};
+
+struct request {
+	struct bench bench;
+	const char *base_path, *query_path, *truth_path, *plot_path;
+	struct setting all[2 * SETTINGS_MAX]; /* of building and searching, for --set */
+};
+
+/* --set takes the settings of both; they part again once all are read. */
+static void join_settings(struct request *r)
+{
+	struct setting *at = r->all;
+	build_settings(r->bench.build);
+	search_settings(r->bench.search);
+	for (const struct setting *s = r->bench.build; s->name; s++)
+		*at++ = *s;
+	for (const struct setting *s = r->bench.search; s->name; s++)
+		*at++ = *s;
+}
+
+static void part_settings(struct request *r)
+{
+	const struct setting *at = r->all;
+	for (struct setting *s = r->bench.build; s->name; s++)
+		*s = *at++;
+	for (struct setting *s = r->bench.search; s->name; s++)
+		*s = *at++;
+}
+
+static bool add_index(struct bench *b, const char *spec, const char *file)
+{
+	if (b->index_count == BENCH_INDEXES) {
+		cli_error(EXIT_USAGE, "at most %d indexes can be measured in one run", BENCH_INDEXES);
+		return false;
+	}
+	b->indexes[b->index_count++] = (struct bench_index){.spec = spec, .file = file};
+	return true;
+}
+
+static bool parse_option(struct request *r, struct cli *cli, int option)
+{
+	struct bench *b = &r->bench;
+	switch (option) {
+	case OPT_BASE:
+		r->base_path = cli->value;
+		return true;
+	case OPT_QUERY:
+		r->query_path = cli->value;
+		return true;
+	case OPT_TRUTH:
+		r->truth_path = cli->value;
+		return true;
+	case OPT_INDEX:
+		return add_index(b, cli->value, NULL);
+	case OPT_LOAD:
+		return add_index(b, NULL, cli->value);
+	case OPT_METRIC:
+		return cli_metric(cli, option, &b->metric);
+	case OPT_SET:
+		return settings_read(cli, option, r->all);
+	case OPT_SWEEP:
+		return sweep_read(cli, option, b->search, b->sweeps, &b->sweep_count);
+	case OPT_K:
+		return cli_number(cli, option, 1, KITH_MAX_DIM, &b->k);
+	case OPT_THREADS:
+		return cli_threads(cli, option, &b->threads);
+	case OPT_BATCH:
+		b->batch = 0;
+		return strcmp(cli->value, "all") == 0 || cli_number(cli, option, 1, INT64_MAX, &b->batch);
+	case OPT_RUNS:
+		return cli_number(cli, option, 1, 1000, &b->runs);
+	case OPT_LATENCY:
+		return cli_number(cli, option, 0, INT64_MAX, &b->latency_queries);
+	case OPT_JSON:
+		b->report_path = cli->value;
+		return true;
+	case OPT_PLOT:
+		r->plot_path = cli->value;
+		return true;
+	default:
+		b->skip_unknown = true;
+		return true;
+	}
+}
+
+static int parse(struct request *r, struct cli *cli)
+{
+	join_settings(r);
+	for (int option; (option = cli_next(cli)) != CLI_DONE;) {
+		if (option == CLI_EXIT)
+			return cli->exit_code;
+		if (!parse_option(r, cli, option))
+			return EXIT_USAGE;
+	}
+	part_settings(r);
+	if (!r->base_path || !r->query_path)
+		return cli_error(EXIT_USAGE, "--base and --query are needed: files of vectors");
+	if (r->bench.index_count == 0)
+		return cli_error(
+		    EXIT_USAGE, "--index or --load is needed: what to measure, e.g. --index IVF1024,Flat");
+	return r->plot_path ? plot_check(r->plot_path) : EXIT_OK;
+}
+
+/* ---- what is to be measured ---- */
+
+/* Combination number i of the sweeps that the index uses, over the settings that are fixed. False: there is
+ * none with this number. */
+static bool combination(const struct bench *b, const kith_index *index, int64_t i, struct setting *settings)
+{
+	memcpy(settings, b->search, sizeof b->search);
+	for (struct setting *s = settings; s->name; s++)
+		s->given = s->given && kith_index_uses(index, s->name);
+	for (int w = 0; w < b->sweep_count; w++) {
+		const struct sweep *sweep = &b->sweeps[w];
+		struct setting *s = &settings[sweep->setting];
+		if (!kith_index_uses(index, s->name))
+			continue;
+		s->given = true;
+		s->value = sweep->value[i % sweep->n];
+		i /= sweep->n;
+	}
+	return i == 0;
+}
+
+/* Points of an index that are not measured yet. */
+static int64_t missing_points(const struct bench *b, const kith_index *index, const json_t *entry)
+{
+	struct setting settings[SETTINGS_MAX];
+	int64_t missing = 0;
+	for (int64_t i = 0; combination(b, index, i, settings); i++) {
+		json_t *wanted = settings_json(settings);
+		missing += !bench_has_point(entry, wanted);
+		json_decref(wanted);
+	}
+	return missing;
+}
+
+/* All indexes are made once, empty, so that a mistake in the last one is found before the first is built. */
+static int plan(struct bench *b, int64_t *points)
+{
+	for (int i = 0; i < b->index_count; i++) {
+		struct bench_index *index = &b->indexes[i];
+		kith_index *made;
+		kith_status status = index->file
+		                         ? kith_index_open(&made, index->file, 0)
+		                         : kith_index_new(&made, b->base.info.dim, b->metric, index->spec);
+		if (status != KITH_OK && !index->file && b->skip_unknown) {
+			fprintf(stderr, "kith bench: left out: %s\n", kith_last_error());
+			memmove(index, index + 1, (size_t)(--b->index_count - i) * sizeof *index);
+			i--;
+			continue;
+		}
+		if (status != KITH_OK)
+			return fail_status(status, index->file ? index->file : "--index", NULL);
+		index->entry = bench_entry(b, kith_index_describe(made), index->file);
+		if (!index->entry) {
+			kith_index_free(made);
+			return cli_error(EXIT_FAILED, "out of memory");
+		}
+		index->missing = missing_points(b, made, index->entry);
+		*points += index->missing;
+		kith_index_free(made);
+	}
+	return EXIT_OK;
+}
+
+/* ---- the work ---- */
+
+static int measure_missing(struct bench *b, const struct bench_index *index, const kith_index *made)
+{
+	struct setting settings[SETTINGS_MAX];
+	int code = EXIT_OK;
+	for (int64_t i = 0; code == EXIT_OK && combination(b, made, i, settings); i++) {
+		json_t *wanted = settings_json(settings), *point = NULL;
+		bool measured = bench_has_point(index->entry, wanted);
+		json_decref(wanted);
+		if (measured)
+			continue;
+		code = bench_point(b, made, settings, &point);
+		if (code != EXIT_OK)
+			break;
+		json_array_append_new(json_object_get(index->entry, "points"), point);
+		b->points_done++;
+		code = bench_save(b);
+	}
+	return code;
+}
+
+static int measure_all(struct bench *b)
+{
+	int64_t points = 0;
+	int code = plan(b, &points);
+	bar_begin(&b->bar, "measuring", "points", (double)points);
+	for (int i = 0; code == EXIT_OK && i < b->index_count; i++) {
+		struct bench_index *index = &b->indexes[i];
+		kith_index *made = NULL;
+		if (!index->missing)
+			continue;
+		code = bench_build(b, index, &made);
+		if (code == EXIT_OK)
+			code = measure_missing(b, index, made);
+		kith_index_free(made);
+	}
+	bar_wipe();
+	return code;
+}
+
+static int open_files(struct request *r)
+{
+	struct bench *b = &r->bench;
+	int code = input_open(&b->base, r->base_path);
+	if (code == EXIT_OK)
+		code = input_open(&b->query, r->query_path);
+	if (code != EXIT_OK)
+		return code;
+	if (b->base.info.dim != b->query.info.dim)
+		return cli_error(EXIT_FAILED,
+		    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64
+		    "; give files of one dimension",
+		    b->base.path, b->base.info.dim, b->query.path, b->query.info.dim);
+	struct input read[] = {b->base, b->query, {.path = r->truth_path}};
+	const char *outputs[] = {b->report_path, r->plot_path};
+	for (int i = 0; code == EXIT_OK && i < 2; i++)
+		if (outputs[i])
+			code = output_check(outputs[i], read, r->truth_path ? 3 : 2);
+	bool bytes = b->query.info.type == KITH_U8 || b->query.info.type == KITH_I8;
+	b->type = bytes ? b->query.info.type : KITH_F32;
+	return code;
+}
+
+static int read_queries(struct bench *b)
+{
+	int64_t bytes = b->query.info.n * b->query.info.dim * (int64_t)kith_type_size(b->type);
+	b->q = malloc((size_t)bytes);
+	if (!b->q)
+		return fail_memory(bytes, "the queries");
+	kith_status status = kith_vecs_read(b->query.vecs, 0, b->query.info.n, b->type, b->q);
+	kith_vecs_drop(b->query.vecs);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, b->query.path, NULL);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
+	struct request *r = calloc(1, sizeof *r);
+	if (!r)
+		return cli_error(EXIT_FAILED, "out of memory");
+	struct bench *b = &r->bench;
+	b->metric = KITH_L2;
+	b->k = 10;
+	b->runs = 5;
+	b->threads = 1;
+	b->latency_queries = 1000;
+	int code = parse(r, &cli);
+	/* Help was shown: there is nothing to do. */
+	bool work = code == EXIT_OK && cli.operands;
+	if (work)
+		code = open_files(r);
+	if (work && code == EXIT_OK)
+		code = bench_begin_report(b);
+	if (work && code == EXIT_OK)
+		code = read_queries(b);
+	if (work && code == EXIT_OK)
+		code = truth_get(&b->truth, r->truth_path, &b->base, &b->query, b->metric, b->k, 0);
+	if (work && code == EXIT_OK)
+		code = measure_all(b);
+	if (work && code == EXIT_OK)
+		bench_print(b);
+	if (work && code == EXIT_OK && r->plot_path)
+		code = plot_reports(&b->report, 1, r->plot_path);
+	json_decref(b->report);
+	truth_free(&b->truth);
+	input_close(&b->base);
+	input_close(&b->query);
+	free(b->q);
+	free(r);
+	return code;
+}
+
+const struct command command_bench = {
+    .name = "bench",
+    .operands = "",
+    .summary = "Measure recall, speed and memory of indexes",
+    .notes = "Each index is measured at every combination of the swept settings that it uses:\n"
+             "recall of the K nearest, queries per second (the median of the runs, and half their\n"
+             "spread in percent), latency of single queries, vectors looked at per query. Times\n"
+             "are good for comparison within one run on an idle machine.\n"
+             "With --json an interrupted run keeps what it measured, and goes on when it is\n"
+             "started again; docs/bench-json.md says what is in the file.\n",
+    .example = "  kith bench --base base.fvecs --query query.fvecs --index IVF1024,Flat \\\n"
+               "    --index IVF1024,PQ32,RFlat --sweep nprobe=1:256 --json out.json --plot out.svg\n",
+    .options = options,
+    .min_operands = 0,
+    .max_operands = 0,
+    .run = run,
+};

@@ -1,0 +1,124 @@
+/* From vector files into an index: a sample to learn from, evenly spread over its file, then the base in
+ * pieces. Memory beside the index: the sample, later one piece.
+ */
+#include "fill.h"
+
+#include <stdlib.h>
+
+#include "cli.h"
+#include "report.h"
+
+enum {
+	PIECE_BYTES = 64 << 20, /* of vectors, read and added at a time */
+	SAMPLE_BYTES = 1 << 30  /* of vectors to learn from, unless told otherwise */
+};
+
+/* Every stage of training gets a bar. */
+static int on_training(void *data, const char *stage, int64_t done, int64_t total)
+{
+	struct fill *f = data;
+	if (f->stage != stage || f->bar.total != (double)total) {
+		f->stage = stage;
+		bar_wipe();
+		bar_begin(&f->bar, stage, "steps", (double)total);
+	}
+	return bar_at(&f->bar, (double)done);
+}
+
+static int on_adding(void *data, const char *stage, int64_t done, int64_t total)
+{
+	(void)stage;
+	(void)total;
+	struct fill *f = data;
+	return bar_at(&f->bar, (double)(f->added + done));
+}
+
+static kith_add_options add_options(struct fill *f, kith_progress progress)
+{
+	kith_add_options o = f->options;
+	o.progress = progress;
+	o.progress_data = f;
+	return o;
+}
+
+/* count of the file's n vectors, evenly spread, as floats. */
+static int read_sample(const struct fill *f, int64_t count, float *x)
+{
+	struct input *in = f->train;
+	int64_t n = in->info.n, dim = in->info.dim,
+	        step = count == n ? batch_rows(n, dim * 4, PIECE_BYTES) : 1;
+	for (int64_t i = 0; i < count; i += step) {
+		int64_t rows = step < count - i ? step : count - i;
+		int64_t from = (int64_t)((double)i * ((double)n / (double)count));
+		from = from <= n - rows ? from : n - rows;
+		kith_status status = kith_vecs_read(in->vecs, from, rows, KITH_F32, x + i * dim);
+		if (status != KITH_OK)
+			return fail_status(status, in->path, f->after);
+		if (stop_signal())
+			return fail_stopped(f->after);
+	}
+	kith_vecs_drop(in->vecs);
+	return EXIT_OK;
+}
+
+static int train(struct fill *f, kith_index *index)
+{
+	struct input *in = f->train;
+	int64_t row = in->info.dim * (int64_t)sizeof(float);
+	if (kith_index_trained(index))
+		return EXIT_OK;
+	f->sample = f->train_size ? f->train_size : batch_rows(in->info.n, row, SAMPLE_BYTES);
+	float *x = malloc((size_t)(f->sample * row));
+	if (!x)
+		return fail_memory(f->sample * row, "training vectors; give a smaller --train-size");
+	double start = now_seconds();
+	int code = read_sample(f, f->sample, x);
+	if (code == EXIT_OK) {
+		kith_add_options o = add_options(f, on_training);
+		kith_status status = kith_index_train(index, f->sample, x, &o);
+		bar_wipe();
+		if (status != KITH_OK)
+			code = fail_status(status, in->path, f->after);
+	}
+	f->train_seconds = now_seconds() - start;
+	free(x);
+	return code;
+}
+
+static int add(struct fill *f, kith_index *index)
+{
+	struct input *in = f->base;
+	bool bytes = in->info.type == KITH_U8 || in->info.type == KITH_I8;
+	kith_type type = bytes ? in->info.type : KITH_F32;
+	int64_t row = in->info.dim * (int64_t)kith_type_size(type), n = in->info.n;
+	int64_t rows = batch_rows(n, row, PIECE_BYTES);
+	void *piece = malloc((size_t)(rows * row));
+	if (!piece)
+		return fail_memory(rows * row, "a piece of the vectors");
+	kith_add_options o = add_options(f, on_adding);
+	double start = now_seconds();
+	kith_status status = kith_index_reserve(index, n);
+	bar_begin(&f->bar, "adding", "vectors", (double)n);
+	for (; status == KITH_OK && f->added < n; f->added += rows) {
+		rows = rows < n - f->added ? rows : n - f->added;
+		status = kith_vecs_read(in->vecs, f->added, rows, type, piece);
+		kith_vecs_drop(in->vecs);
+		if (status == KITH_OK)
+			status = kith_index_add_as(index, type, rows, piece, NULL, &o);
+		if (status == KITH_OK && bar_at(&f->bar, (double)(f->added + rows)))
+			status = KITH_CANCELLED;
+	}
+	bar_wipe();
+	f->add_seconds = now_seconds() - start;
+	free(piece);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, in->path, f->after);
+}
+
+int fill_index(struct fill *f, kith_index *index)
+{
+	f->added = f->sample = 0;
+	f->train_seconds = f->add_seconds = 0;
+	f->stage = NULL;
+	int code = train(f, index);
+	return code == EXIT_OK ? add(f, index) : code;
+}

@@ -1,0 +1,29 @@
+/* Two short lists are sorted and merged: k log k, whatever the order of the results. */
+#include "recall.h"
+
+#include <stdlib.h>
+
+static int compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+double recall_row(const int64_t *found, const int32_t *truth, int64_t level, int64_t *scratch)
+{
+	int64_t *a = scratch, *b = scratch + level, hits = 0, known = 0;
+	for (int64_t i = 0; i < level; i++) {
+		a[i] = found[i];
+		b[i] = truth[i];
+		known += truth[i] >= 0;
+	}
+	qsort(a, (size_t)level, sizeof *a, compare);
+	qsort(b, (size_t)level, sizeof *b, compare);
+	for (int64_t i = 0, j = 0; i < level && j < level;) {
+		int64_t x = a[i], y = b[j];
+		hits += x == y && x >= 0;
+		i += x <= y;
+		j += y <= x;
+	}
+	return known ? (double)hits / (double)known : 1;
+}
