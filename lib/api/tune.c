@@ -316,7 +316,9 @@ static double most_of(const kith_index *index, int knob, int64_t k)
 	const char *lists = strstr(index->spec, "IVF");
 	if (knobs[knob].factor)
 		return (double)(all < factors ? all : factors);
-	return lists && strtod(lists + 3, NULL) >= 1 ? strtod(lists + 3, NULL) : (double)n;
+	if (strcmp(knobs[knob].name, "nprobe") == 0 && lists && strtod(lists + 3, NULL) >= 1)
+		return strtod(lists + 3, NULL);
+	return fmin((double)n, KITH_MAX_K);
 }
 
 static void choose_knobs(struct tuning *t)
