@@ -102,13 +102,12 @@ int graph_draw_level(uint64_t seed, int64_t node, int M);
 /* ---- how near vectors are ---- */
 
 struct graph_space {
-	struct rows rows;  /* of the codes, not blocked; with `inverse` where they normalize */
-	bool ip;       /* queries are compared by inner products; else by squared L2 */
-	bool ip_edges; /* nodes are, too */
-	int64_t width; /* components of a vector */
+	struct rows rows; /* of the codes, not blocked; with `inverse` where they normalize */
+	bool ip;          /* queries are compared by inner products; else by squared L2 */
+	bool ip_edges;    /* nodes are, too */
 };
 
-/* Vector of a node in the graph's geometry, decoded: x [width]. */
+/* Vector of a node, decoded, at unit length under cosine: x [dim]. */
 void graph_space_load(const struct graph_space *space, int64_t node, float *x);
 
 /* One vector against many nodes. An origin is made from a node (edges) or from a query (searches) in `state`,

@@ -125,7 +125,7 @@ int64_t pruner_select(
 struct space_fetch {
 	const struct graph_space *space;
 	const struct sketch_form *form;
-	float *x; /* [width] */
+	float *x; /* [dim] */
 };
 
 static void fetch_nodes(void *arg, const struct candidate *candidates, int64_t n, const struct sketches *rows)
@@ -139,12 +139,12 @@ static void fetch_nodes(void *arg, const struct candidate *candidates, int64_t n
 
 static size_t vector_bytes(const struct graph_space *space)
 {
-	return align64((size_t)space->width * sizeof(float));
+	return align64((size_t)space->rows.dim * sizeof(float));
 }
 
 size_t graph_prune_bytes(const struct graph_space *space, int64_t most)
 {
-	struct sketch_form floats = sketch_form(space->width, NULL, false);
+	struct sketch_form floats = sketch_form(space->rows.dim, NULL, false);
 	if (space->ip_edges)
 		return prune_ip_bytes(space, most);
 	return 2 * vector_bytes(space) + pruner_bytes(&floats, most, most);
@@ -160,7 +160,7 @@ int64_t graph_prune(const struct graph_space *space, const struct graph_rule *ru
 	char *memory = scratch;
 	float *center = (float *)(void *)memory, *x = (float *)(void *)(memory + vector_bytes(space));
 	graph_space_load(space, candidates[0].node, center);
-	struct sketch_form form = sketch_form(space->width, center, true);
+	struct sketch_form form = sketch_form(space->rows.dim, center, true);
 	struct space_fetch fetch = {.space = space, .form = &form, .x = x};
 	struct pruner pruner = {.fetch = fetch_nodes, .arg = &fetch};
 	pruner_init(&pruner, &form, degree < n ? degree : n, memory + 2 * vector_bytes(space));

@@ -6,11 +6,6 @@
 
 #include <string.h>
 
-/* An origin: what the codec makes of a vector; for ip_edges room for it, decoded, behind that. */
-struct origin {
-	_Alignas(64) char state[];
-};
-
 void graph_space_load(const struct graph_space *space, int64_t node, float *x)
 {
 	const float *row = rows_load(&space->rows, node, x);
@@ -23,9 +18,10 @@ static size_t walk_bytes(const struct graph_space *space)
 	return (codec_walk(space->rows.codec)->bytes(space->rows.codec) + 63) / 64 * 64;
 }
 
+/* An origin is what the codec makes of a vector; for ip_edges there is room for it, decoded, behind that. */
 size_t graph_origin_bytes(const struct graph_space *space)
 {
-	size_t bytes = walk_bytes(space) + sizeof(struct origin);
+	size_t bytes = walk_bytes(space);
 	if (space->ip_edges)
 		bytes += (size_t)space->rows.dim * sizeof(float);
 	return (bytes + 63) / 64 * 64;
@@ -33,24 +29,21 @@ size_t graph_origin_bytes(const struct graph_space *space)
 
 void graph_origin_node(const struct graph_space *space, int64_t node, void *state)
 {
-	struct origin *origin = state;
 	const struct codec *codec = space->rows.codec;
 	if (!space->ip_edges) {
-		codec_walk(codec)->begin_row(codec, &space->rows, node, origin->state);
+		codec_walk(codec)->begin_row(codec, &space->rows, node, state);
 		return;
 	}
-	float *x = (float *)(void *)(origin->state + walk_bytes(space));
-	codec_walk(codec)->begin(codec, rows_load(&space->rows, node, x), true, origin->state);
+	float *x = (float *)(void *)((char *)state + walk_bytes(space));
+	codec_walk(codec)->begin(codec, rows_load(&space->rows, node, x), true, state);
 }
 
 void graph_origin_query(const struct graph_space *space, const float *q, void *state)
 {
-	struct origin *origin = state;
-	codec_walk(space->rows.codec)->begin(space->rows.codec, q, space->ip, origin->state);
+	codec_walk(space->rows.codec)->begin(space->rows.codec, q, space->ip, state);
 }
 
 void graph_keys(const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key)
 {
-	struct origin *origin = state;
-	codec_walk(space->rows.codec)->keys(space->rows.codec, origin->state, &space->rows, nodes, n, key);
+	codec_walk(space->rows.codec)->keys(space->rows.codec, state, &space->rows, nodes, n, key);
 }

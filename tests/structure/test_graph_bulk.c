@@ -27,8 +27,7 @@ static struct world begin(int64_t n, int64_t dim, const float *x, int M, bool ip
 	codes_init(&w.codes, w.codec);
 	OK(codes_reserve(&w.codes, n, 0));
 	codes_append(&w.codes, KITH_F32, n, x, scratch);
-	w.space =
-	    (struct graph_space){.rows = codes_rows(&w.codes), .ip = ip, .width = dim + ip, .lift = w.lift};
+	w.space = (struct graph_space){.rows = codes_rows(&w.codes), .ip = ip, .ip_edges = ip};
 	graph_init(&w.graph, M);
 	w.graph.seed = 7;
 	OK(graph_grow(&w.graph, n));
