@@ -37,7 +37,7 @@ struct knob {
 static const struct knob knobs[] = {
     {"nprobe", {"IVF", NULL}, offsetof(kith_search_options, nprobe), false, TUNED, 1},
     {"max_codes", {"IVF", NULL}, offsetof(kith_search_options, max_codes), false, LEFT_ALONE, 0},
-    {"efSearch", {"HNSW", NULL}, offsetof(kith_search_options, efSearch), false, TUNED, 16},
+    {"efSearch", {"HNSW", NULL}, offsetof(kith_search_options, efSearch), false, TUNED, 8},
     {"k_factor", {"RFlat", "Refine("}, offsetof(kith_search_options, k_factor), true, TUNED, 1},
 };
 enum { KNOBS = sizeof knobs / sizeof *knobs };
@@ -316,7 +316,9 @@ static double most_of(const kith_index *index, int knob, int64_t k)
 	const char *lists = strstr(index->spec, "IVF");
 	if (knobs[knob].factor)
 		return (double)(all < factors ? all : factors);
-	return lists && strtod(lists + 3, NULL) >= 1 ? strtod(lists + 3, NULL) : (double)n;
+	if (strcmp(knobs[knob].name, "nprobe") == 0 && lists && strtod(lists + 3, NULL) >= 1)
+		return strtod(lists + 3, NULL);
+	return fmin((double)n, KITH_MAX_K);
 }
 
 static void choose_knobs(struct tuning *t)

@@ -186,16 +186,18 @@ static inline void prefetch_list(const struct graph *graph, uint32_t node)
 		__builtin_prefetch(list + b);
 }
 
-/* The nodes of a list that were not met, into w->met: how many. */
+/* The nodes of a list that were not met, into w->met: how many. Without a branch, so that the tags, which lie
+ * anywhere, are fetched side by side. */
 static inline int64_t meet_list(struct walker *w, const uint32_t *list, int width)
 {
 	int64_t n = 0;
+	uint32_t *met = w->met;
 	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++) {
-		if (walk_meet(w, list[i]))
-			continue;
-		prefetch_code(w->space, list[i]);
-		w->met[n++] = list[i];
+		met[n] = list[i];
+		n += !walk_meet(w, list[i]);
 	}
+	for (int64_t i = 0; i < n; i++)
+		prefetch_code(w->space, met[i]);
 	return n;
 }
 
@@ -233,16 +235,21 @@ struct candidate walk_descend(struct walker *w, int to)
 	return best;
 }
 
-/* Sort the n nodes that were met and scored into the pool; the first place that changed. */
-static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef)
+/* Sort the n nodes that were met and scored into the pool; the first place that changed. What comes near the
+ * front, at `at`, is likely to be gone to next. */
+static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef, int64_t at)
 {
+	enum { SOON = 2 };
 	int64_t first = ef;
 	float bound = w->n < ef ? INFINITY : w->pool[ef - 1].key;
 	for (int64_t i = 0; i < n; i++) {
 		if (!(w->key[i] <= bound))
 			continue;
-		int64_t at = candidate_insert(w->pool, &w->n, ef, (struct candidate){w->key[i], w->met[i]});
-		first = at < first ? at : first;
+		int64_t place =
+		    candidate_insert(w->pool, &w->n, ef, (struct candidate){w->key[i], w->met[i]});
+		if (place < at + SOON)
+			prefetch_list(w->graph, w->met[i]);
+		first = place < first ? place : first;
 		bound = w->n < ef ? INFINITY : w->pool[ef - 1].key;
 	}
 	return first;
@@ -266,7 +273,7 @@ void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
 		if (level == 0 && at + 1 < w->n && !(w->pool[at + 1].node & WALKED))
 			prefetch_list(graph, w->pool[at + 1].node);
 		score_met(w, n);
-		int64_t first = take_met(w, n, ef);
+		int64_t first = take_met(w, n, ef, at);
 		at = first <= at ? first : at + 1;
 	}
 	for (int64_t i = 0; i < w->n; i++)

@@ -186,12 +186,17 @@ kith_status hnsw_load(kith_index *index, int64_t n, bool trained, struct blob_re
 	index->trained = hnsw->codec->trained;
 	if (status == KITH_OK)
 		status = ids_load(&hnsw->ids, n, r);
+	/* Walks follow edges that were looked at, so there is nothing to put off. */
+	if (status == KITH_OK)
+		status = ids_settle(&hnsw->ids);
 	if (status == KITH_OK)
 		status = load_head(hnsw, n, &head, r);
 	if (status == KITH_OK)
 		status = expect_all(hnsw, &head, r);
 	if (status == KITH_OK)
 		status = codes_load(&hnsw->codes, sizeof hnsw->codes, 1, &head.nodes, r);
+	if (status == KITH_OK && r->lazy)
+		status = codes_settle(&hnsw->codes);
 	if (status == KITH_OK)
 		status = hnsw_make_room(hnsw, head.nodes, n, head.mapped, 0);
 	if (status == KITH_OK)

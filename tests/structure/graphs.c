@@ -129,9 +129,26 @@ struct bytes bytes_of(const kith_index *index)
 	return b;
 }
 
+static kith_status fetch(void *owner, uint64_t offset, void *out, size_t n)
+{
+	const struct bytes *b = owner;
+	REQUIRE(offset <= b->n && n <= b->n - offset);
+	if (n)
+		memcpy(out, b->data + offset, n);
+	return KITH_OK;
+}
+
 kith_status index_of_bytes(kith_index **out, const struct bytes *bytes, bool verify)
 {
-	return kith_index_from_bytes(out, bytes->data, bytes->n, verify ? KITH_VERIFY : 0);
+	struct blob_reader r;
+	struct bytes copy = *bytes;
+	struct blob_source source = {.read = fetch, .owner = &copy, .size = copy.n, .name = "'memory'"};
+	*out = NULL;
+	kith_status status = blob_reader_begin(&r, source, verify);
+	if (status == KITH_OK)
+		status = index_read(out, &r, NULL);
+	blob_reader_free(&r);
+	return status;
 }
 
 bool same_bytes(const kith_index *a, const kith_index *b)
