@@ -25,9 +25,10 @@ FilterTest = CFUNCTYPE(c_int, c_void_p, c_int64)
 
 class SearchStats(ctypes.Structure):
     """What a search did: `pairs` of query and vector that it looked at, and how many of them `exact`ly; of inverted
-    files also `lists`, pairs of query and list."""
+    files also `lists`, pairs of query and list; of filters how many vectors were `tested` and how many `passed`."""
 
-    _fields_ = [("size", c_size_t), ("pairs", c_int64), ("exact", c_int64), ("lists", c_int64)]
+    _fields_ = [("size", c_size_t), ("pairs", c_int64), ("exact", c_int64), ("lists", c_int64), ("tested", c_int64),
+                ("passed", c_int64)]
 
 
 class SearchOptions(ctypes.Structure):

@@ -146,7 +146,7 @@ calls = {
     "kmeans": lambda: kith.kmeans(x, 4096, iterations=100000, tolerance=0, max_points=0),
     "knn": lambda: kith.knn(x, x, 1000),
     "search": lambda: index.search(x, 100),
-    "callback": lambda: index.search(x[:1000], 10, filter=lambda id: True),
+    "callback": lambda: index.search(x[:1000], 10, filter=lambda id: sum(range(1000)) > 0),
 }
 signum = getattr(signal, sys.argv[2])
 if signum == signal.SIGALRM:
