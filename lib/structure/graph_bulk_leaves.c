@@ -10,8 +10,7 @@
  * middle, near each other and on the way of all walks. With the exponent 2, an inversion, neighbours by inner
  * product become neighbours by distance (Zhou et al., Möbius Transformation for Fast Inner Product Search on
  * Graph, NeurIPS 2019); 1.5 found as much of 48 and 64 dimensions for fewer distances, with lengths that
- * differ little or much. Edges chosen so found 99.6% of ten neighbours where those of the space of graph.h,
- * with the same walk, found 73% (ef 32, log-normal lengths with σ = 0.5).
+ * differ little or much.
  *
  * Clusters are numbered by a clustering of their centroids: tasks are ranges of points in the order of
  * leaves, and near leaves share members.
