@@ -111,9 +111,10 @@ class Index:
             raise TypeError(f"other is a {type(other).__name__}; it must be a kith.Index")
         if other._handle is self._handle:
             raise ValueError("other is the index itself")
+        shift = _arrays.count(shift, "shift", -2**63)  # before the gates: a message may ask an index what it is
         first, second = sorted((self._handle, other._handle), key=id)
         with first.changing(), second.changing():
-            lib.index_merge(self._handle.pointer, other._handle.pointer, _arrays.count(shift, "shift", -2**63))
+            lib.index_merge(self._handle.pointer, other._handle.pointer, shift)
 
     # ---- asking ----
 
