@@ -75,7 +75,7 @@ static bool has_amx(void)
 	unsigned eax, ebx, ecx, edx;
 	const unsigned tile = 1u << 24, int8 = 1u << 25;
 	return has_avx512() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx & tile) &&
-	       (edx & int8) && os_saves_tiles() && may_use_tiles();
+	       (edx & int8) && os_saves_tiles() && may_use_tiles() && kernels_amx_agree();
 }
 #endif
 

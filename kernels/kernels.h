@@ -18,6 +18,7 @@
 #ifndef KITH_KERNELS_H
 #define KITH_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -158,5 +159,8 @@ void kernels_avx2(struct kernels *table);
 void kernels_avx512(struct kernels *table);
 void kernels_amx(struct kernels *table);
 void kernels_neon(struct kernels *table);
+
+/* Whether AMX gives what AVX-512 does, on a CPU that has it: emulators and virtual machines have been wrong. */
+bool kernels_amx_agree(void);
 
 #endif

@@ -1,7 +1,31 @@
 #include "kernels/amx/amx.h"
 
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
 void kernels_amx(struct kernels *table)
 {
 	table->isa = "amx";
 	table->tile_i8 = tile_i8_amx;
+}
+
+/* Every sign and both extremes of bytes meet, and no step of depth is full. */
+bool kernels_amx_agree(void)
+{
+	enum { K = 21, NQ = 37 };
+	static const float ones[TILE_ROWS] = {[0 ... TILE_ROWS - 1] = 1}, low[TILE_ROWS];
+	static const float endless[NQ] = {[0 ... NQ - 1] = INFINITY};
+	static const int32_t bias[NQ];
+	uint32_t panel[K * TILE_ROWS];
+	int8_t q[NQ][4 * K];
+	uint64_t mask[2][NQ];
+	float keys[2][NQ * TILE_ROWS];
+	for (uint32_t i = 0; i < K * TILE_ROWS; i++)
+		panel[i] = i % 7 ? i * 2654435761u : 0xff80017fu;
+	for (int i = 0; i < NQ * 4 * K; i++)
+		q[i / (4 * K)][i % (4 * K)] = (int8_t)(i % 5 ? i * 89 : i % 2 ? -128 : 127);
+	tile_i8_avx512(panel, K, q[0], sizeof q[0], NQ, low, ones, ones, bias, endless, mask[0], keys[0]);
+	tile_i8_amx(panel, K, q[0], sizeof q[0], NQ, low, ones, ones, bias, endless, mask[1], keys[1]);
+	return !memcmp(mask[0], mask[1], sizeof mask[0]) && !memcmp(keys[0], keys[1], sizeof keys[0]);
 }
