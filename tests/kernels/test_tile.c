@@ -58,7 +58,8 @@ struct tile {
 
 static const float *put_floats(enum guard_slot slot, int n, float factor)
 {
-	float x[TILE_ROWS];
+	float x[TILE_QUERIES];
+	_Static_assert(TILE_QUERIES >= TILE_ROWS, "room for either");
 	for (int i = 0; i < n; i++)
 		x[i] = random_float() * factor;
 	return guard_put(slot, x, (size_t)n * sizeof *x, 0);
