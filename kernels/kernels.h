@@ -160,7 +160,8 @@ void kernels_avx512(struct kernels *table);
 void kernels_amx(struct kernels *table);
 void kernels_neon(struct kernels *table);
 
-/* Whether AMX gives what AVX-512 does, on a CPU that has it: emulators and virtual machines have been wrong. */
+/* Whether AMX gives what AVX-512 does, on a CPU that has it: emulators and virtual machines have been wrong.
+ */
 bool kernels_amx_agree(void);
 
 #endif

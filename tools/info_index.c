@@ -213,11 +213,11 @@ static int print_object(const struct index_file *f)
 	if (f->faiss)
 		json_object_clear(sizes);
 	json_t *object = json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I, s:o}", "file",
-	    json_text(f->path), "format", f->faiss ? "faiss" : "kith", "index", kith_index_describe(f->index), "metric",
-	    kith_metric_name(kith_index_metric(f->index)), "n", (json_int_t)kith_index_size(f->index), "dim",
-	    (json_int_t)kith_index_dim(f->index), "type", kith_type_name(kith_index_type(f->index)),
-	    "trained", kith_index_trained(f->index), "bytes", (json_int_t)f->bytes, "memory_bytes",
-	    (json_int_t)kith_index_memory(f->index), "parts", sizes);
+	    json_text(f->path), "format", f->faiss ? "faiss" : "kith", "index", kith_index_describe(f->index),
+	    "metric", kith_metric_name(kith_index_metric(f->index)), "n",
+	    (json_int_t)kith_index_size(f->index), "dim", (json_int_t)kith_index_dim(f->index), "type",
+	    kith_type_name(kith_index_type(f->index)), "trained", kith_index_trained(f->index), "bytes",
+	    (json_int_t)f->bytes, "memory_bytes", (json_int_t)kith_index_memory(f->index), "parts", sizes);
 	json_object_set_new(object, "structure", nodes);
 	json_object_set_new(object, "tags", tags);
 	json_object_set_new(object, "appended_bytes", json_integer((json_int_t)f->appended));
