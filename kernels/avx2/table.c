@@ -53,4 +53,5 @@ void kernels_avx2(struct kernels *table)
 	table->pack = pack_avx2;
 	table->tile_f32 = tile_f32_avx2;
 	table->tile_i8 = tile_i8_avx2;
+	table->i8_is_fast = 1;
 }
