@@ -4,7 +4,6 @@
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,32 +101,14 @@ void faiss_put_index(struct faiss_writer *w, const char *fourcc, int64_t dim, in
 static kith_status read_bytes(void *owner, uint64_t offset, void *out, size_t n)
 {
 	const struct faiss_file *file = owner;
-	for (char *to = out; n > 0;) {
-		ssize_t got = pread(file->fd, to, n, (off_t)offset);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return vecs_fail(KITH_IO, file->path, "cannot be read: %s", strerror(errno));
-		if (got == 0)
-			return vecs_fail(KITH_FORMAT, file->path, "has shrunk since it was opened");
-		to += got;
-		offset += (uint64_t)got;
-		n -= (size_t)got;
-	}
-	return KITH_OK;
+	return vecs_file_read(file->fd, file->path, offset, out, n);
 }
 
 kith_status faiss_file_open(struct faiss_file *file, const char *path)
 {
 	int64_t size;
 	*file = (struct faiss_file){.path = path, .fd = -1};
-	size_t length = strlen(path);
-	enum { TAIL = 180 };
-	snprintf(file->name, sizeof file->name, "'%s%s'", length > TAIL ? "..." : "",
-	    length > TAIL ? path + length - TAIL : path);
-	for (char *c = file->name; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	vecs_quote(path, file->name, sizeof file->name);
 	kith_status status = vecs_file_open(path, &file->fd, &size);
 	if (status == KITH_OK)
 		file->source = (struct blob_source){

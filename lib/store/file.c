@@ -44,32 +44,8 @@ void file_abandon(struct file_writer *file)
 
 static kith_status read_bytes(void *owner, uint64_t offset, void *out, size_t n)
 {
-	struct file_reader *file = owner;
-	for (char *to = out; n > 0;) {
-		ssize_t got = pread(file->fd, to, n, (off_t)offset);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return vecs_fail(KITH_IO, file->path, "cannot be read: %s", strerror(errno));
-		if (got == 0)
-			return vecs_fail(KITH_FORMAT, file->path, "has shrunk since it was opened");
-		to += got;
-		offset += (uint64_t)got;
-		n -= (size_t)got;
-	}
-	return KITH_OK;
-}
-
-/* "'path'", the end of a long one, on one line whatever it is. */
-static void quote(const char *path, char *out, size_t size)
-{
-	enum { TAIL = 180 };
-	size_t length = strlen(path);
-	snprintf(
-	    out, size, "'%s%s'", length > TAIL ? "..." : "", length > TAIL ? path + length - TAIL : path);
-	for (char *c = out; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	const struct file_reader *file = owner;
+	return vecs_file_read(file->fd, file->path, offset, out, n);
 }
 
 #if !defined(MAP_NORESERVE)
@@ -92,7 +68,7 @@ kith_status file_open(struct file_reader *file, const char *path, struct file_us
 {
 	int64_t size;
 	*file = (struct file_reader){.path = path, .fd = -1};
-	quote(path, file->name, sizeof file->name);
+	vecs_quote(path, file->name, sizeof file->name);
 	kith_status status = vecs_file_open(path, &file->fd, &size);
 	if (status == KITH_OK && use.map)
 		status = map_file(file, (size_t)size);

@@ -152,17 +152,10 @@ struct log_file {
 static kith_status read_bytes(void *owner, uint64_t offset, void *out, size_t n)
 {
 	const struct log_file *file = owner;
-	for (char *to = out; n > 0;) {
-		ssize_t got = pread(file->fd, to, n, (off_t)offset);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return vecs_fail(
-			    KITH_IO, file->path, "cannot be read: %s", got ? strerror(errno) : "it shrinks");
-		to += got;
-		offset += (uint64_t)got;
-		n -= (size_t)got;
-	}
+	int64_t got = vecs_file_take(file->fd, (int64_t)offset, out, n);
+	if (got < 0 || (size_t)got < n)
+		return vecs_fail(
+		    KITH_IO, file->path, "cannot be read: %s", got < 0 ? strerror(errno) : "it shrinks");
 	return KITH_OK;
 }
 

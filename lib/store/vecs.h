@@ -140,6 +140,9 @@ struct kith_vecs_writer {
 
 /* vecs_format.c */
 
+/* "'path'", of a long one the end, on one line whatever it holds. */
+void vecs_quote(const char *path, char *out, size_t size);
+
 /* "'path': text" as this thread's message, on one line whatever the file holds. */
 kith_status vecs_fail(kith_status status, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -162,6 +165,12 @@ extern const struct vecs_plan vecs_texmex, vecs_bin, vecs_npy, vecs_hdf5_plan;
 
 /* Open a regular file that is not empty. */
 kith_status vecs_file_open(const char *path, int *fd, int64_t *size);
+
+/* Up to n bytes at `offset`, fewer only where the file ends: how many; −1: errno tells why not. */
+int64_t vecs_file_take(int fd, int64_t offset, void *out, size_t n);
+
+/* All of n bytes that were there when the file was opened. Errors: IO, FORMAT (they are gone). */
+kith_status vecs_file_read(int fd, const char *path, uint64_t offset, void *out, size_t n);
 
 /* vecs_convert.c */
 

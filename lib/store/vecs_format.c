@@ -49,22 +49,33 @@ const char *kith_vecs_formats(void)
 	return names + 1;
 }
 
+/* On one line, whatever it holds. */
+static void keep_printable(char *text)
+{
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+}
+
+void vecs_quote(const char *path, char *out, size_t size)
+{
+	enum { TAIL = 180 }; /* of a long path, the end tells more, and a text must still fit behind it */
+	size_t length = strlen(path);
+	snprintf(
+	    out, size, "'%s%s'", length > TAIL ? "..." : "", length > TAIL ? path + length - TAIL : path);
+	keep_printable(out);
+}
+
 kith_status vecs_fail(kith_status status, const char *path, const char *format, ...)
 {
-	enum { TAIL = 180 }; /* of a long path, the end tells more, and the text must still fit */
-	size_t length = strlen(path);
-	bool shorten = length > TAIL;
-	char text[300], line[512];
+	char name[200], text[300];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	snprintf(line, sizeof line, "'%s%s': %s", shorten ? "..." : "", shorten ? path + length - TAIL : path,
-	    text);
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	return fail(status, "%s", line);
+	vecs_quote(path, name, sizeof name);
+	keep_printable(text);
+	return fail(status, "%s: %s", name, text);
 }
 
 static const struct vecs_format *find(const char *extension, size_t length)

@@ -34,6 +34,32 @@ kith_status vecs_file_open(const char *path, int *fd, int64_t *size)
 	return KITH_OK;
 }
 
+int64_t vecs_file_take(int fd, int64_t offset, void *out, size_t n)
+{
+	char *to = out;
+	while (n > 0) {
+		ssize_t got = pread(fd, to, n, offset);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		to += got;
+		offset += got;
+		n -= (size_t)got;
+	}
+	return to - (char *)out;
+}
+
+kith_status vecs_file_read(int fd, const char *path, uint64_t offset, void *out, size_t n)
+{
+	int64_t got = vecs_file_take(fd, (int64_t)offset, out, n);
+	if (got < 0)
+		return vecs_fail(KITH_IO, path, "cannot be read: %s", strerror(errno));
+	return (size_t)got == n ? KITH_OK : vecs_fail(KITH_FORMAT, path, "has shrunk since it was opened");
+}
+
 static kith_status fail_shrank(const kith_vecs *vecs)
 {
 	return vecs_fail(KITH_FORMAT, vecs->name.path, "has shrunk since it was opened with %lld bytes",
@@ -42,19 +68,10 @@ static kith_status fail_shrank(const kith_vecs *vecs)
 
 static kith_status read_at(const kith_vecs *vecs, void *out, size_t n, int64_t offset)
 {
-	for (char *to = out; n > 0;) {
-		ssize_t got = pread(vecs->fd, to, n, offset);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return vecs_fail(KITH_IO, vecs->name.path, "cannot be read: %s", strerror(errno));
-		if (got == 0)
-			return fail_shrank(vecs);
-		to += got;
-		offset += got;
-		n -= (size_t)got;
-	}
-	return KITH_OK;
+	int64_t got = vecs_file_take(vecs->fd, offset, out, n);
+	if (got < 0)
+		return vecs_fail(KITH_IO, vecs->name.path, "cannot be read: %s", strerror(errno));
+	return (size_t)got == n ? KITH_OK : fail_shrank(vecs);
 }
 
 static int64_t row_offset(const struct vecs_layout *layout, int64_t row)
