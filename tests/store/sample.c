@@ -5,33 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- bytes in memory, as a blob's sink and source ---- */
-
-kith_status append(void *owner, const void *from, size_t n)
-{
-	struct bytes *b = owner;
-	char *grown = realloc(b->data, b->n + n);
-	REQUIRE(grown);
-	memcpy(grown + b->n, from, n);
-	b->data = grown;
-	b->n += n;
-	return KITH_OK;
-}
-
-kith_status fetch(void *owner, uint64_t offset, void *out, size_t n)
-{
-	const struct bytes *b = owner;
-	REQUIRE(offset <= b->n && n <= b->n - offset);
-	if (n)
-		memcpy(out, b->data + offset, n);
-	return KITH_OK;
-}
-
 struct bytes bytes_of(const kith_index *index, const char *extra_tag)
 {
 	struct bytes b = {0};
 	struct blob_writer w;
-	struct blob_sink sinks[] = {{NULL, NULL}, {append, &b}};
+	struct blob_sink sinks[] = {{NULL, NULL}, {bytes_append, &b}};
 	uint64_t size = 0;
 	for (int i = 0; i < 2; i++) {
 		OK(blob_writer_begin(&w, sinks[i], size));
@@ -51,7 +29,7 @@ kith_status open_bytes(kith_index **out, struct bytes *b, bool verify)
 	struct blob_reader r;
 	*out = NULL;
 	kith_status status =
-	    blob_reader_begin(&r, (struct blob_source){fetch, b, b->n, "'memory'", NULL, false}, verify);
+	    blob_reader_begin(&r, (struct blob_source){bytes_fetch, b, b->n, "'memory'", NULL, false}, verify);
 	if (status == KITH_OK)
 		status = index_read(out, &r, NULL);
 	blob_reader_free(&r);
@@ -65,7 +43,7 @@ struct bytes read_file(const char *name)
 	FILE *file = fopen(name, "rb");
 	REQUIRE(file);
 	for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0;)
-		append(&b, part, n);
+		bytes_append(&b, part, n);
 	fclose(file);
 	return b;
 }

@@ -2,6 +2,7 @@
 #ifndef KITH_TESTS_STORE_SAMPLE_H
 #define KITH_TESTS_STORE_SAMPLE_H
 
+#include "tests/support/bytes.h"
 #include "tests/support/support.h"
 
 #include "lib/api/file.h"
@@ -11,15 +12,6 @@ enum { DIM = 8, N = 300, NQ = 5, K = 10, SPECS = 32, SMALL = 8 };
 extern const char *const specs[SPECS];       /* every structure, codec and wrapper */
 extern const char *const small_specs[SMALL]; /* for what takes long */
 extern const kith_metric metrics[3];
-
-struct bytes {
-	char *data;
-	size_t n;
-};
-
-/* Bytes as a blob's sink and source. */
-kith_status append(void *owner, const void *from, size_t n);
-kith_status fetch(void *owner, uint64_t offset, void *out, size_t n);
 
 /* What an index is saved as, with a section more if extra_tag is not NULL. Free .data. */
 struct bytes bytes_of(const kith_index *index, const char *extra_tag);

@@ -1,22 +1,14 @@
-/* What the suites about FAISS's files share: bytes in memory, and indexes to export. */
+/* What the suites about FAISS's files share: indexes to export, and their bytes. */
 #ifndef KITH_TESTS_FAISS_H
 #define KITH_TESTS_FAISS_H
 
 /* First: Check has a macro of the name of fail. */
 #include "lib/api/faiss.h"
 
+#include "tests/support/bytes.h"
 #include "tests/support/support.h"
 
 enum { DIM = 8, N = 300, NQ = 5, K = 10 };
-
-struct bytes {
-	char *data;
-	size_t n;
-};
-
-/* A blob_sink's write and a blob_source's read. */
-kith_status bytes_append(void *owner, const void *from, size_t n);
-kith_status bytes_fetch(void *owner, uint64_t offset, void *out, size_t n);
 
 struct bytes export_bytes(const kith_index *index);
 kith_status import_bytes(kith_index **out, struct bytes *b, kith_search_options *options);

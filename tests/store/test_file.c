@@ -146,7 +146,7 @@ START_TEST(truncated)
 	write_file(path, b.data, 0);
 	FAILS(kith_index_open(&opened, path, 0), KITH_FORMAT, "empty");
 	/* Longer: as if an append had begun. */
-	append(&b, "x", 1);
+	bytes_append(&b, "x", 1);
 	OK(open_bytes(&opened, &b, true));
 	REQUIRE(strstr(kith_index_note(opened), "1 bytes"));
 	same(index, opened);

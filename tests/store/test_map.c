@@ -252,7 +252,7 @@ static kith_status open_unseen(kith_index **out, const struct bytes *b, char **b
 	memcpy(*base, b->data, b->n);
 	struct bytes copy = {*base, b->n};
 	kith_status status =
-	    blob_reader_begin(&r, (struct blob_source){fetch, &copy, b->n, "'memory'", *base, true}, false);
+	    blob_reader_begin(&r, (struct blob_source){bytes_fetch, &copy, b->n, "'memory'", *base, true}, false);
 	if (status == KITH_OK)
 		status = index_read(out, &r, NULL);
 	blob_reader_free(&r);
@@ -411,7 +411,7 @@ static int stream_write(void *data, const void *bytes, size_t n)
 	struct stream *s = data;
 	if (s->b.n + n > s->most)
 		return 7;
-	append(&s->b, bytes, n);
+	bytes_append(&s->b, bytes, n);
 	return 0;
 }
 

@@ -327,6 +327,8 @@ static int64_t after(int64_t at, int64_t step)
 
 void check_faults_of(const kith_index *whole, const float *x, int64_t step)
 {
+	/* What an index keeps for its searches is there from here on. */
+	check_same(whole, whole, FAULT_NQ, x, NULL);
 	for (int sticky = 0; sticky < 2; sticky++)
 		for (size_t c = 0; c < sizeof fault_calls / sizeof *fault_calls; c++)
 			for (int64_t at = 1; fault_once(whole, fault_calls[c], x, at, sticky);)

@@ -120,29 +120,11 @@ double check_recall(const kith_index *index, int64_t nq, const float *q, int64_t
 	return wanted ? (double)hits / (double)wanted : 1;
 }
 
-struct bytes bytes_of(const kith_index *index)
-{
-	struct bytes b = {0};
-	OK(kith_index_to_bytes(index, NULL, 0, &b.n));
-	b.data = make((int64_t)b.n, 1);
-	OK(kith_index_to_bytes(index, b.data, b.n, &b.n));
-	return b;
-}
-
-static kith_status fetch(void *owner, uint64_t offset, void *out, size_t n)
-{
-	const struct bytes *b = owner;
-	REQUIRE(offset <= b->n && n <= b->n - offset);
-	if (n)
-		memcpy(out, b->data + offset, n);
-	return KITH_OK;
-}
-
 kith_status index_of_bytes(kith_index **out, const struct bytes *bytes, bool verify)
 {
 	struct blob_reader r;
 	struct bytes copy = *bytes;
-	struct blob_source source = {.read = fetch, .owner = &copy, .size = copy.n, .name = "'memory'"};
+	struct blob_source source = {.read = bytes_fetch, .owner = &copy, .size = copy.n, .name = "'memory'"};
 	*out = NULL;
 	kith_status status = blob_reader_begin(&r, source, verify);
 	if (status == KITH_OK)
@@ -153,7 +135,7 @@ kith_status index_of_bytes(kith_index **out, const struct bytes *bytes, bool ver
 
 bool same_bytes(const kith_index *a, const kith_index *b)
 {
-	struct bytes x = bytes_of(a), y = bytes_of(b);
+	struct bytes x = saved_bytes(a), y = saved_bytes(b);
 	bool same = x.n == y.n && memcmp(x.data, y.data, x.n) == 0;
 	free(x.data);
 	free(y.data);

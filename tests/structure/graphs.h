@@ -2,6 +2,7 @@
 #ifndef KITH_TESTS_STRUCTURE_GRAPHS_H
 #define KITH_TESTS_STRUCTURE_GRAPHS_H
 
+#include "tests/support/bytes.h"
 #include "tests/support/support.h"
 
 /* Clustered integers of 0 … 200 (−50 … 50), which every codec takes. */
@@ -17,12 +18,7 @@ kith_index *make_graph(int64_t dim, kith_metric metric, const char *spec, int64_
 double check_recall(const kith_index *index, int64_t nq, const float *q, int64_t k,
     const kith_search_options *options, int64_t modulus, int64_t rest);
 
-/* An index as a file would hold it; free data. */
-struct bytes {
-	char *data;
-	size_t n;
-};
-struct bytes bytes_of(const kith_index *index);
+/* An index as a file would hold it, and its saved bytes compared. */
 kith_status index_of_bytes(kith_index **out, const struct bytes *bytes, bool verify);
 bool same_bytes(const kith_index *a, const kith_index *b);
 

@@ -233,7 +233,7 @@ START_TEST(test_made_up)
 	kith_index *index = make_graph(4, _i ? KITH_IP : KITH_L2, "HNSW2,SQ8_direct", 60, x, NULL), *opened;
 	remove_ids(index, 10, 14);
 	OK(kith_index_add(index, 3, x, NULL, NULL));
-	struct bytes b = bytes_of(index);
+	struct bytes b = saved_bytes(index);
 	kith_search_options search = KITH_SEARCH_OPTIONS;
 	search.efSearch = 2;
 	float dist[K];

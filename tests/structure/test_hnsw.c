@@ -404,7 +404,7 @@ START_TEST(test_copies)
 	remove_ids(index, 10, 300);
 	OK(kith_index_add(index, 100, x + 1500 * DIM, NULL, NULL));
 	OK(kith_index_clone(&three[1], index));
-	struct bytes b = bytes_of(index);
+	struct bytes b = saved_bytes(index);
 	OK(index_of_bytes(&three[2], &b, true));
 	for (int i = 0; i < 3; i++) {
 		OK(kith_index_add(three[i], 300, x + 1700 * DIM, NULL, NULL));

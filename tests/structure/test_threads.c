@@ -1,12 +1,12 @@
 /* The same seed gives the same index whatever the threads: the bytes that are saved, of every structure with
  * every codec under every wrapper. */
 #include "tests/structure/common.h"
+#include "tests/support/bytes.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { N = 1300, DIM = 16 };
 
@@ -22,26 +22,6 @@ enum { STRUCTURES = sizeof structures / sizeof *structures };
 static const char *const wrappers[] = {"%s", "Shards2(%s)", "%s,RFlat", "%s,Refine(SQ8)", "PCAR8,%s",
     "PCAW8,%s", "OPQ4,%s", "RR16,%s", "L2norm,%s", "Pad24,%s", "PCA8,(%s,RFlat)"};
 enum { WRAPPERS = sizeof wrappers / sizeof *wrappers };
-
-static char path[64];
-
-struct bytes {
-	char *data;
-	size_t n;
-};
-
-static struct bytes saved_bytes(const kith_index *index)
-{
-	OK(kith_index_save(index, path));
-	FILE *file = fopen(path, "rb");
-	REQUIRE(file && fseek(file, 0, SEEK_END) == 0);
-	struct bytes b = {.n = (size_t)ftell(file)};
-	b.data = make((int64_t)b.n, 1);
-	rewind(file);
-	REQUIRE(fread(b.data, 1, b.n, file) == b.n);
-	fclose(file);
-	return b;
-}
 
 /* A part of the vectors at a time: what is added later meets blocks that are half full. */
 static struct bytes build(const char *spec, int threads, const float *x)
@@ -66,7 +46,6 @@ START_TEST(same_bytes)
 	float *x = make_cloud(3, N, DIM, 9);
 	for (int64_t i = 0; i < N * DIM; i++)
 		x[i] = fminf(127, fmaxf(0, roundf(60 + 12 * x[i])));
-	snprintf(path, sizeof path, "kith-test-threads-%d-%d", _i, (int)getpid());
 	for (int s = 0; s < STRUCTURES; s++)
 		for (int w = 0; w < (bytes ? 2 : WRAPPERS); w++) {
 			char inner[64], spec[96];
@@ -81,7 +60,6 @@ START_TEST(same_bytes)
 			}
 			free(want.data);
 		}
-	unlink(path);
 	free(x);
 }
 END_TEST
