@@ -102,11 +102,7 @@ static kith_status prepare_graph(struct filling *f)
 	graph_init(&f->graph, hnsw->graph.M);
 	if (f->bulk) {
 		f->graph.seed = hnsw->graph.seed;
-		kith_status status = graph_grow(&f->graph, nodes);
-		if (status == KITH_OK)
-			status =
-			    builder_begin(&f->builder, &f->graph, &f->space, &f->how, hnsw->walkers, NULL, 0);
-		return status;
+		return graph_grow(&f->graph, nodes);
 	}
 	kith_status status = KITH_OK;
 	if (f->can_cancel && f->nodes > 0) {
@@ -236,7 +232,7 @@ static kith_status link_all(struct filling *f)
 	struct hnsw *hnsw = f->hnsw;
 	kith_status status = KITH_OK;
 	f->space = hnsw_space(hnsw);
-	f->builder.live = f->bulk ? NULL : hnsw_live(hnsw);
+	f->builder.live = hnsw_live(hnsw);
 	if (f->bulk)
 		status = graph_bulk(&f->graph, &f->space, &f->how);
 	else if (!builder_insert(&f->builder, f->node, f->n))
@@ -246,15 +242,17 @@ static kith_status link_all(struct filling *f)
 		status = told;
 	if (status)
 		return status;
-	hnsw->unsettled += f->n;
-	if (f->bulk || hnsw->unsettled * SETTLE_SHARE >= hnsw->graph.n) {
-		builder_connect(&f->builder);
-		hnsw->unsettled = 0;
-	}
-	if (f->bulk) {
+	if (f->bulk) { /* connected as it is */
 		graph_free(&hnsw->graph);
 		hnsw->graph = f->graph;
 		graph_init(&f->graph, hnsw->graph.M);
+		hnsw->unsettled = 0;
+		return KITH_OK;
+	}
+	hnsw->unsettled += f->n;
+	if (hnsw->unsettled * SETTLE_SHARE >= hnsw->graph.n) {
+		builder_connect(&f->builder);
+		hnsw->unsettled = 0;
 	}
 	return KITH_OK;
 }
