@@ -54,11 +54,17 @@ ARGS = arguments()
 # Before NumPy and the libraries load: each reads its number of threads once.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = str(ARGS.threads)
+if ARGS.isa:
+    os.environ["KITH_ISA"] = ARGS.isa
+sys.path.insert(0, os.path.join(ARGS.build, "python"))
 
 import numpy as np  # noqa: E402
 
 import data  # noqa: E402
-from kith_ctypes import Kith  # noqa: E402
+try:
+    import kith  # noqa: E402
+except ImportError as error:
+    raise SystemExit(f"no Python package in {ARGS.build}: {error}. Configure with -Dpython=enabled and build.") from None
 
 
 def load(name):
@@ -83,7 +89,7 @@ def package_version(module, name):
         return "unknown"
 
 
-def environment(kith, faiss, hnswlib):
+def environment(faiss, hnswlib):
     """What a reader needs to make sense of the figures."""
     cpu = platform.processor()
     if os.path.exists("/proc/cpuinfo"):
@@ -92,8 +98,8 @@ def environment(kith, faiss, hnswlib):
     with open("/proc/self/maps") as file:
         blas = sorted({os.path.realpath(line.split()[-1]) for line in file if "blas" in line})
     out = {"cpu": cpu, "cores": os.cpu_count(), "threads": ARGS.threads, "numpy": np.__version__,
-           "kith": kith.text("kith_version"), "kith_isa": kith.text("kith_isa"),
-           "kith_blas": kith.text("kith_blas"), "blas_loaded": [os.path.basename(b) for b in blas],
+           "kith": kith.__version__, "kith_isa": kith.info()["isa"],
+           "kith_blas": kith.info()["blas"], "blas_loaded": [os.path.basename(b) for b in blas],
            "openmp_blas": any("openmp" in b for b in blas)}
     if faiss:
         out["faiss"] = faiss.__version__
@@ -106,8 +112,8 @@ def environment(kith, faiss, hnswlib):
 class Bench:
     """Indexes are made on first use and kept for one metric and type at a time."""
 
-    def __init__(self, kith, faiss, hnswlib, base, queries):
-        self.kith, self.faiss, self.hnswlib = kith, faiss, hnswlib
+    def __init__(self, faiss, hnswlib, base, queries):
+        self.faiss, self.hnswlib = faiss, hnswlib
         self.bytes = base.dtype == np.uint8
         self.base_own, self.queries_own = base, queries
         self.base = np.ascontiguousarray(base, np.float32)
@@ -125,9 +131,15 @@ class Bench:
 
     def kith_search(self, spec, metric, k, mask=None):
         base = self.base if spec == "Flat" else self.base_own
-        index = self.once(("kith", spec, metric), lambda: self.kith.index(spec, metric, base))
-        keep = None if mask is None else self.kith.bitmap(mask)
-        return lambda q: index.search(q, k, ARGS.threads, keep)
+
+        def make():
+            index = kith.Index(spec, base.shape[1], metric)
+            index.add(base)
+            return index
+
+        index = self.once(("kith", spec, metric), make)
+        keep = None if mask is None else kith.Filter.mask(mask)
+        return lambda q: index.search(q, k, threads=ARGS.threads, filter=keep)
 
     def faiss_search(self, spec, metric, k, mask=None):
         faiss = self.faiss
@@ -284,9 +296,8 @@ def bandwidth():
 
 
 def main():
-    kith = Kith(ARGS.build)
-    if ARGS.isa:
-        kith.set_isa(ARGS.isa)
+    if ARGS.isa and kith.info()["isa"] != ARGS.isa:
+        raise SystemExit(f"--isa: kith cannot use '{ARGS.isa}' here; there are: {kith.info()['isa_available']}")
     faiss, hnswlib = load("faiss"), load("hnswlib")
     if faiss:
         faiss.omp_set_num_threads(ARGS.threads)
@@ -294,14 +305,14 @@ def main():
         base, queries = data.from_folder(ARGS.data, ARGS.n)
     else:
         base, queries = data.synthetic(ARGS.n or 1_000_000, 10_000, ARGS.dim)
-    env = environment(kith, faiss, hnswlib)
+    env = environment(faiss, hnswlib)
     env["base"], env["dim"], env["type"] = len(base), base.shape[1], str(base.dtype)
     env["read_gb_per_s"] = bandwidth()
     for key, value in env.items():
         print(f"{key:15s} {value}")
     print(f"\n{'case':9s} {'library':13s} {'queries':>7s} {'at once':>7s} {'k':>5s} {'µs/query':>12s} "
           f"{'queries/s':>11s} {'vs FAISS':>9s} same answers")
-    bench = Bench(kith, faiss, hnswlib, base, queries)
+    bench = Bench(faiss, hnswlib, base, queries)
     for name in ARGS.cases.split(","):
         bench.run(name)
     if ARGS.json:
