@@ -28,8 +28,8 @@ kith_status open_bytes(kith_index **out, struct bytes *b, bool verify)
 {
 	struct blob_reader r;
 	*out = NULL;
-	kith_status status =
-	    blob_reader_begin(&r, (struct blob_source){bytes_fetch, b, b->n, "'memory'", NULL, false}, verify);
+	kith_status status = blob_reader_begin(
+	    &r, (struct blob_source){bytes_fetch, b, b->n, "'memory'", NULL, false}, verify);
 	if (status == KITH_OK)
 		status = index_read(out, &r, NULL);
 	blob_reader_free(&r);

@@ -251,8 +251,8 @@ static kith_status open_unseen(kith_index **out, const struct bytes *b, char **b
 	REQUIRE(*base);
 	memcpy(*base, b->data, b->n);
 	struct bytes copy = {*base, b->n};
-	kith_status status =
-	    blob_reader_begin(&r, (struct blob_source){bytes_fetch, &copy, b->n, "'memory'", *base, true}, false);
+	kith_status status = blob_reader_begin(
+	    &r, (struct blob_source){bytes_fetch, &copy, b->n, "'memory'", *base, true}, false);
 	if (status == KITH_OK)
 		status = index_read(out, &r, NULL);
 	blob_reader_free(&r);
