@@ -30,10 +30,20 @@ typedef void kernel_pq_bytes_fn(const float *t, int64_t k, float start, float st
 typedef void kernel_pq_nearest_fn(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
     const float *half, int64_t k, uint16_t *pos, float *least, float *second);
 
-/* Sums over tables for a block of codes: key[v] = offset + scale · Σ_b (entry for byte b of vector v), v = 0
- * … PQ_BLOCK − 1. The sum is exact, the key rounded at most twice. bytes <= 65,536. */
-typedef void kernel_pq_scan_fn(
-    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key);
+/* Codes whose keys may be of interest. key(v) = offset + scale · Σ_b (entry for byte b of vector v) + half the
+ * term of v. */
+struct pq_find {
+	const uint8_t *codes; /* from the start of a block on; blocks are whole in memory */
+	int64_t n, bytes;     /* vectors; bytes of a code, at most 65,536 */
+	const uint8_t *tables;
+	float scale, offset;
+	const float *terms; /* [n]; NULL: none */
+	float limit;
+};
+
+/* Positions of the vectors with key <= limit, ascending, into hit [n]; returns how many. Sums are exact, keys
+ * rounded at most four times, each time by 2^-24 of |scale Σ| + |offset| + |term|. */
+typedef int64_t kernel_pq_find_fn(const struct pq_find *find, uint32_t *hit);
 
 struct pq_kernels {
 	kernel_pq_table_fn *l2sq, *ip;
@@ -41,8 +51,8 @@ struct pq_kernels {
 	kernel_pq_bytes_fn *bytes;
 	kernel_pq_nearest_fn *nearest;
 
-	/* scan8: a table of 256 for each byte. scan4: two of 16, the first for the byte's lower half. */
-	kernel_pq_scan_fn *scan8, *scan4;
+	/* find8: a table of 256 for each byte. find4: two of 16, the first for the byte's lower half. */
+	kernel_pq_find_fn *find8, *find4;
 };
 
 #endif

@@ -68,7 +68,7 @@ kernel_pq_table_fn pq_l2sq_avx2, pq_ip_avx2;
 kernel_pq_range_fn pq_range_avx2;
 kernel_pq_bytes_fn pq_bytes_avx2;
 kernel_pq_nearest_fn pq_nearest_avx2;
-kernel_pq_scan_fn pq_scan8_avx2, pq_scan4_avx2;
+kernel_pq_find_fn pq_find8_avx2, pq_find4_avx2;
 
 /* Mask whose first n of 8 lanes are set, n in 0 … 8. */
 ALWAYS_INLINE __m256i first_lanes(int64_t n)

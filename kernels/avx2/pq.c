@@ -220,9 +220,10 @@ ALWAYS_INLINE __m256i look256(const uint8_t *t, __m256i code, __m256i low)
 }
 
 /* bits: 8 or 4, of a number. */
-ALWAYS_INLINE void scan(const int bits, const uint8_t *codes, int64_t bytes, const uint8_t *tables,
-    float scale, float offset, float *key)
+ALWAYS_INLINE void sum_codes(const int bits, const struct pq_find *find, const uint8_t *codes, float *key)
 {
+	const int64_t bytes = find->bytes;
+	const uint8_t *tables = find->tables;
 	const __m256i half = _mm256_set1_epi8(15);
 	const int64_t chunk = bits == 8 ? CHUNK : CHUNK / 2;
 	__m256 total[4];
@@ -245,19 +246,34 @@ ALWAYS_INLINE void scan(const int bits, const uint8_t *codes, int64_t bytes, con
 		}
 		add_sums(s, total);
 	}
-	emit(total, scale, offset, key);
+	emit(total, find->scale, find->offset, key);
 }
 
-void pq_scan8_avx2(
-    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+/* A block at a time: keys, then those within the limit. */
+ALWAYS_INLINE int64_t find_codes(const int bits, const struct pq_find *find, uint32_t *hit)
 {
-	for (int h = 0; h < PQ_BLOCK; h += 32)
-		scan(8, codes + h, bytes, tables, scale, offset, key + h);
+	int64_t found = 0;
+	for (int64_t first = 0; first < find->n; first += PQ_BLOCK) {
+		int64_t n = find->n - first < PQ_BLOCK ? find->n - first : PQ_BLOCK;
+		float key[PQ_BLOCK];
+		for (int h = 0; h < PQ_BLOCK; h += 32)
+			sum_codes(bits, find, find->codes + first * find->bytes + h, key + h);
+		for (int64_t v = 0; find->terms && v < n; v++)
+			key[v] += 0.5f * find->terms[first + v];
+		int64_t hits = select_le_avx2(key, n, find->limit, hit + found);
+		for (int64_t i = 0; i < hits; i++)
+			hit[found + i] += (uint32_t)first;
+		found += hits;
+	}
+	return found;
 }
 
-void pq_scan4_avx2(
-    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+int64_t pq_find8_avx2(const struct pq_find *find, uint32_t *hit)
 {
-	for (int h = 0; h < PQ_BLOCK; h += 32)
-		scan(4, codes + h, bytes, tables, scale, offset, key + h);
+	return find_codes(8, find, hit);
+}
+
+int64_t pq_find4_avx2(const struct pq_find *find, uint32_t *hit)
+{
+	return find_codes(4, find, hit);
 }

@@ -49,7 +49,7 @@ void kernels_avx2(struct kernels *table)
 	table->select_le = select_le_avx2;
 	table->quantize = quantize_avx2;
 	table->pq = (struct pq_kernels){pq_l2sq_avx2, pq_ip_avx2, pq_range_avx2, pq_bytes_avx2,
-	    pq_nearest_avx2, pq_scan8_avx2, pq_scan4_avx2};
+	    pq_nearest_avx2, pq_find8_avx2, pq_find4_avx2};
 	table->pack = pack_avx2;
 	table->tile_f32 = tile_f32_avx2;
 	table->tile_i8 = tile_i8_avx2;

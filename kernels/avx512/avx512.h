@@ -140,11 +140,11 @@ uint64_t tile_i8_avx512(const uint32_t *panel, int64_t k, const int8_t *q, size_
     const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
     uint64_t *mask, float *keys);
 
-/* pq.c; scan8 needs VBMI */
+/* pq.c; find8 needs VBMI */
 kernel_pq_table_fn pq_l2sq_avx512, pq_ip_avx512;
 kernel_pq_range_fn pq_range_avx512;
 kernel_pq_bytes_fn pq_bytes_avx512;
 kernel_pq_nearest_fn pq_nearest_avx512;
-kernel_pq_scan_fn pq_scan8_avx512, pq_scan4_avx512;
+kernel_pq_find_fn pq_find8_avx512, pq_find4_avx512;
 
 #endif

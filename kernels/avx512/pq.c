@@ -4,11 +4,12 @@
  * time, enough sums to hide the latency of the multiply-adds, and knows the least keys lane by lane until the
  * codebook ends.
  *
- * Scans: bytes of the tables are looked up for 64 vectors at once and added as 16-bit words: `words` sums
+ * Look-ups: bytes of the tables are looked up for 64 vectors at once and added as 16-bit words: `words` sums
  * pairs of vectors as they lie, `odd` the upper byte of each pair alone, so that the lower one's sum is
  * words − 256 · odd modulo 2^16. Three instructions for 64 look-ups; CHUNK of them cannot overflow.
  * A 256-byte table is 2 × vpermi2b and a blend by the number's top bit (André et al., Quicker ADC, 2019),
- * which takes VBMI: without it the table keeps avx2's scan8.
+ * which takes VBMI: without it the table keeps avx2's find8. Loading it is half of that work, so GROUPS
+ * blocks share it.
  */
 #include "kernels/avx512/avx512.h"
 
@@ -23,8 +24,8 @@
 
 enum op { L2SQ, IP };
 
-/* Numbers looked up before 16-bit sums could overflow. */
-enum { CHUNK = 256 };
+/* Numbers looked up before 16-bit sums could overflow; blocks that share the loads of tables. */
+enum { CHUNK = 256, GROUPS = 4 };
 
 ALWAYS_INLINE void table_part(
     enum op op, const int panels_at_once, const float *x, int64_t d, const float *panels, float *out)
@@ -211,6 +212,7 @@ ALWAYS_INLINE void add_sums(struct sums s, __m512 *total)
 	    41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21,
 	    53, 22, 54, 23, 55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63};
 	__m512i even = _mm512_sub_epi16(s.words, _mm512_slli_epi16(s.odd, 8));
+	UNROLL
 	for (int h = 0; h < 2; h++) {
 		__m512i words = _mm512_permutex2var_epi16(even, _mm512_loadu_si512(order + 32 * h), s.odd);
 		__m256i low = _mm512_castsi512_si256(words), high = _mm512_extracti64x4_epi64(words, 1);
@@ -220,32 +222,22 @@ ALWAYS_INLINE void add_sums(struct sums s, __m512 *total)
 	}
 }
 
-ALWAYS_INLINE void emit(const __m512 *total, float scale, float offset, float *key)
+/* Byte b of `groups` blocks: their tables are loaded once. */
+ALWAYS_INLINE __attribute__((target("avx512vbmi"))) void add_numbers8(
+    const int groups, const struct pq_find *find, const uint8_t *codes, int64_t b, struct sums *s)
 {
-	for (int v = 0; v < 4; v++)
-		_mm512_storeu_ps(
-		    key + 16 * v, _mm512_fmadd_ps(_mm512_set1_ps(scale), total[v], _mm512_set1_ps(offset)));
-}
-
-__attribute__((target("avx512vbmi"))) void pq_scan8_avx512(
-    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
-{
-	__m512 total[4] = {{0}};
-	for (int64_t from = 0; from < bytes; from += CHUNK) {
-		struct sums s = no_sums();
-		int64_t end = from + CHUNK < bytes ? from + CHUNK : bytes;
-		for (int64_t b = from; b < end; b++) {
-			const uint8_t *t = tables + b * 256;
-			__m512i code = _mm512_loadu_si512(codes + b * PQ_BLOCK);
-			__m512i low =
-			    _mm512_permutex2var_epi8(_mm512_loadu_si512(t), code, _mm512_loadu_si512(t + 64));
-			__m512i high = _mm512_permutex2var_epi8(
-			    _mm512_loadu_si512(t + 128), code, _mm512_loadu_si512(t + 192));
-			s = add_bytes(s, _mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high));
-		}
-		add_sums(s, total);
+	const uint8_t *t = find->tables + b * 256;
+	__m512i t0 = _mm512_loadu_si512(t), t1 = _mm512_loadu_si512(t + 64);
+	__m512i t2 = _mm512_loadu_si512(t + 128), t3 = _mm512_loadu_si512(t + 192);
+	UNROLL
+	for (int g = 0; g < groups; g++) {
+		const uint8_t *at = codes + (g * find->bytes + b) * PQ_BLOCK;
+		__m512i code = _mm512_loadu_si512(at);
+		_mm_prefetch(at + groups * find->bytes * PQ_BLOCK, _MM_HINT_T0);
+		__m512i low = _mm512_permutex2var_epi8(t0, code, t1);
+		__m512i high = _mm512_permutex2var_epi8(t2, code, t3);
+		s[g] = add_bytes(s[g], _mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high));
 	}
-	emit(total, scale, offset, key);
 }
 
 ALWAYS_INLINE __m512i table16(const uint8_t *t)
@@ -253,22 +245,121 @@ ALWAYS_INLINE __m512i table16(const uint8_t *t)
 	return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)t));
 }
 
-void pq_scan4_avx512(
-    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+ALWAYS_INLINE void add_numbers4(
+    const int groups, const struct pq_find *find, const uint8_t *codes, int64_t b, struct sums *s)
 {
 	const __m512i half = _mm512_set1_epi8(15);
-	__m512 total[4] = {{0}};
-	for (int64_t from = 0; from < bytes; from += CHUNK / 2) {
-		struct sums s = no_sums();
-		int64_t end = from + CHUNK / 2 < bytes ? from + CHUNK / 2 : bytes;
-		for (int64_t b = from; b < end; b++) {
-			const uint8_t *t = tables + b * 32;
-			__m512i code = _mm512_loadu_si512(codes + b * PQ_BLOCK);
-			__m512i upper = _mm512_and_si512(_mm512_srli_epi16(code, 4), half);
-			s = add_bytes(s, _mm512_shuffle_epi8(table16(t), _mm512_and_si512(code, half)));
-			s = add_bytes(s, _mm512_shuffle_epi8(table16(t + 16), upper));
-		}
-		add_sums(s, total);
+	__m512i low = table16(find->tables + b * 32), high = table16(find->tables + b * 32 + 16);
+	UNROLL
+	for (int g = 0; g < groups; g++) {
+		const uint8_t *at = codes + (g * find->bytes + b) * PQ_BLOCK;
+		__m512i code = _mm512_loadu_si512(at);
+		_mm_prefetch(at + groups * find->bytes * PQ_BLOCK, _MM_HINT_T0);
+		__m512i upper = _mm512_and_si512(_mm512_srli_epi16(code, 4), half);
+		s[g] = add_bytes(s[g], _mm512_shuffle_epi8(low, _mm512_and_si512(code, half)));
+		s[g] = add_bytes(s[g], _mm512_shuffle_epi8(high, upper));
 	}
-	emit(total, scale, offset, key);
+}
+
+/* Of one block's sums, those within the limit: hit, from `found` on. */
+ALWAYS_INLINE int64_t take_hits(
+    const struct pq_find *find, int64_t first, const __m512 *total, uint32_t *hit, int64_t found)
+{
+	const __m512 limit = _mm512_set1_ps(find->limit);
+	__mmask16 within[4];
+	UNROLL
+	for (int v = 0; v < 4; v++) {
+		int64_t left = find->n - first - 16 * v;
+		__mmask16 valid = first16(left > 0 ? left : 0);
+		__m512 key =
+		    _mm512_fmadd_ps(_mm512_set1_ps(find->scale), total[v], _mm512_set1_ps(find->offset));
+		if (find->terms)
+			key = _mm512_fmadd_ps(_mm512_set1_ps(0.5f),
+			    _mm512_maskz_loadu_ps(valid, find->terms + first + 16 * v), key);
+		within[v] = _mm512_mask_cmp_ps_mask(valid, key, limit, _CMP_LE_OQ);
+	}
+	if (!(within[0] | within[1] | within[2] | within[3]))
+		return found;
+	for (int v = 0; v < 4; v++) {
+		__m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+		int hits = __builtin_popcount(within[v]);
+		at = _mm512_add_epi32(at, _mm512_set1_epi32((int)first + 16 * v));
+		_mm512_mask_storeu_epi32(
+		    hit + found, first16(hits), _mm512_maskz_compress_epi32(within[v], at));
+		found += hits;
+	}
+	return found;
+}
+
+ALWAYS_INLINE __attribute__((target("avx512vbmi"))) void sum_codes8(
+    const int groups, const struct pq_find *find, int64_t first, __m512 *total)
+{
+	const uint8_t *codes = find->codes + first * find->bytes;
+	UNROLL
+	for (int v = 0; v < 4 * groups; v++)
+		total[v] = _mm512_setzero_ps();
+	for (int64_t from = 0; from < find->bytes; from += CHUNK) {
+		struct sums s[GROUPS];
+		int64_t end = from + CHUNK < find->bytes ? from + CHUNK : find->bytes;
+		UNROLL
+		for (int g = 0; g < groups; g++)
+			s[g] = no_sums();
+		for (int64_t b = from; b < end; b++)
+			add_numbers8(groups, find, codes, b, s);
+		UNROLL
+		for (int g = 0; g < groups; g++)
+			add_sums(s[g], total + 4 * g);
+	}
+}
+
+ALWAYS_INLINE void sum_codes4(const int groups, const struct pq_find *find, int64_t first, __m512 *total)
+{
+	const uint8_t *codes = find->codes + first * find->bytes;
+	UNROLL
+	for (int v = 0; v < 4 * groups; v++)
+		total[v] = _mm512_setzero_ps();
+	for (int64_t from = 0; from < find->bytes; from += CHUNK / 2) {
+		struct sums s[GROUPS];
+		int64_t end = from + CHUNK / 2 < find->bytes ? from + CHUNK / 2 : find->bytes;
+		UNROLL
+		for (int g = 0; g < groups; g++)
+			s[g] = no_sums();
+		for (int64_t b = from; b < end; b++)
+			add_numbers4(groups, find, codes, b, s);
+		UNROLL
+		for (int g = 0; g < groups; g++)
+			add_sums(s[g], total + 4 * g);
+	}
+}
+
+__attribute__((target("avx512vbmi"))) int64_t pq_find8_avx512(const struct pq_find *find, uint32_t *hit)
+{
+	int64_t found = 0, first = 0;
+	__m512 total[4 * GROUPS];
+	for (; first + GROUPS * PQ_BLOCK <= find->n; first += GROUPS * PQ_BLOCK) {
+		sum_codes8(GROUPS, find, first, total);
+		for (int64_t g = 0; g < GROUPS; g++)
+			found = take_hits(find, first + g * PQ_BLOCK, total + 4 * g, hit, found);
+	}
+	for (; first < find->n; first += PQ_BLOCK) {
+		sum_codes8(1, find, first, total);
+		found = take_hits(find, first, total, hit, found);
+	}
+	return found;
+}
+
+int64_t pq_find4_avx512(const struct pq_find *find, uint32_t *hit)
+{
+	int64_t found = 0, first = 0;
+	__m512 total[4 * GROUPS];
+	for (; first + GROUPS * PQ_BLOCK <= find->n; first += GROUPS * PQ_BLOCK) {
+		sum_codes4(GROUPS, find, first, total);
+		for (int64_t g = 0; g < GROUPS; g++)
+			found = take_hits(find, first + g * PQ_BLOCK, total + 4 * g, hit, found);
+	}
+	for (; first < find->n; first += PQ_BLOCK) {
+		sum_codes4(1, find, first, total);
+		found = take_hits(find, first, total, hit, found);
+	}
+	return found;
 }

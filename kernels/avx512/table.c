@@ -52,9 +52,9 @@ void kernels_avx512(struct kernels *table)
 	table->pq.range = pq_range_avx512;
 	table->pq.bytes = pq_bytes_avx512;
 	table->pq.nearest = pq_nearest_avx512;
-	table->pq.scan4 = pq_scan4_avx512;
+	table->pq.find4 = pq_find4_avx512;
 	if (__builtin_cpu_supports("avx512vbmi"))
-		table->pq.scan8 = pq_scan8_avx512;
+		table->pq.find8 = pq_find8_avx512;
 	table->pack = pack_avx512;
 	table->tile_f32 = tile_f32_avx512;
 	table->tile_i8 = tile_i8_avx512;

@@ -69,7 +69,7 @@ kernel_pq_table_fn pq_l2sq_neon, pq_ip_neon;
 kernel_pq_range_fn pq_range_neon;
 kernel_pq_bytes_fn pq_bytes_neon;
 kernel_pq_nearest_fn pq_nearest_neon;
-kernel_pq_scan_fn pq_scan8_neon, pq_scan4_neon;
+kernel_pq_find_fn pq_find8_neon, pq_find4_neon;
 
 /* Up to 15 bytes, the rest zero. Two loads that may overlap, or three bytes, cover every length. */
 ALWAYS_INLINE uint8x16_t load_part(const void *p, int64_t n)

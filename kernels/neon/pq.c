@@ -220,9 +220,10 @@ ALWAYS_INLINE void add_numbers4(const uint8_t *codes, const uint8_t *tables, str
 }
 
 /* bits: 8 or 4, of a number. */
-ALWAYS_INLINE void scan(const int bits, const uint8_t *codes, int64_t bytes, const uint8_t *tables,
-    float scale, float offset, float *key)
+ALWAYS_INLINE void sum_codes(const int bits, const struct pq_find *find, const uint8_t *codes, float *key)
 {
+	const int64_t bytes = find->bytes;
+	const uint8_t *tables = find->tables;
 	const int64_t chunk = bits == 8 ? CHUNK : CHUNK / 2;
 	float32x4_t total[QUARTERS * 4];
 	for (int v = 0; v < QUARTERS * 4; v++)
@@ -244,17 +245,33 @@ ALWAYS_INLINE void scan(const int bits, const uint8_t *codes, int64_t bytes, con
 			add_sums(sum[v], total + 4 * v);
 	}
 	for (int v = 0; v < QUARTERS * 4; v++)
-		vst1q_f32(key + LANES * v, vfmaq_n_f32(vdupq_n_f32(offset), total[v], scale));
+		vst1q_f32(key + LANES * v, vfmaq_n_f32(vdupq_n_f32(find->offset), total[v], find->scale));
 }
 
-void pq_scan8_neon(
-    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+/* A block at a time: keys, then those within the limit. */
+ALWAYS_INLINE int64_t find_codes(const int bits, const struct pq_find *find, uint32_t *hit)
 {
-	scan(8, codes, bytes, tables, scale, offset, key);
+	int64_t found = 0;
+	for (int64_t first = 0; first < find->n; first += PQ_BLOCK) {
+		int64_t n = find->n - first < PQ_BLOCK ? find->n - first : PQ_BLOCK;
+		float key[PQ_BLOCK];
+		sum_codes(bits, find, find->codes + first * find->bytes, key);
+		for (int64_t v = 0; find->terms && v < n; v++)
+			key[v] += 0.5f * find->terms[first + v];
+		int64_t hits = select_le_neon(key, n, find->limit, hit + found);
+		for (int64_t i = 0; i < hits; i++)
+			hit[found + i] += (uint32_t)first;
+		found += hits;
+	}
+	return found;
 }
 
-void pq_scan4_neon(
-    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+int64_t pq_find8_neon(const struct pq_find *find, uint32_t *hit)
 {
-	scan(4, codes, bytes, tables, scale, offset, key);
+	return find_codes(8, find, hit);
+}
+
+int64_t pq_find4_neon(const struct pq_find *find, uint32_t *hit)
+{
+	return find_codes(4, find, hit);
 }

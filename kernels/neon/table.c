@@ -49,7 +49,7 @@ void kernels_neon(struct kernels *table)
 	table->select_le = select_le_neon;
 	table->quantize = quantize_neon;
 	table->pq = (struct pq_kernels){pq_l2sq_neon, pq_ip_neon, pq_range_neon, pq_bytes_neon,
-	    pq_nearest_neon, pq_scan8_neon, pq_scan4_neon};
+	    pq_nearest_neon, pq_find8_neon, pq_find4_neon};
 	table->pack = pack_neon;
 	table->tile_f32 = tile_f32_neon;
 	table->tile_i8 = tile_i8_neon;

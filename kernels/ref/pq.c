@@ -1,4 +1,4 @@
-/* Product quantizers, plain C: panels lane by lane, scans byte by byte. */
+/* Product quantizers, plain C: panels lane by lane, look-ups byte by byte. */
 #include "kernels/ref/ref.h"
 
 #include <math.h>
@@ -72,26 +72,40 @@ void pq_nearest_ref(const float *x, size_t stride, int64_t n, int64_t d, const f
 		nearest(x + (size_t)j * stride, d, panels, half, k, &pos[j], &least[j], &second[j]);
 }
 
-void pq_scan8_ref(
-    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+static uint32_t sum_of(const struct pq_find *find, int bits, int64_t v)
 {
-	uint32_t sum[PQ_BLOCK] = {0};
-	for (int64_t b = 0; b < bytes; b++)
-		for (int v = 0; v < PQ_BLOCK; v++)
-			sum[v] += tables[b * 256 + codes[b * PQ_BLOCK + v]];
-	for (int v = 0; v < PQ_BLOCK; v++)
-		key[v] = offset + scale * (float)sum[v];
+	const uint8_t *codes = find->codes + v / PQ_BLOCK * PQ_BLOCK * find->bytes + v % PQ_BLOCK;
+	uint32_t sum = 0;
+	for (int64_t b = 0; b < find->bytes; b++) {
+		uint8_t code = codes[b * PQ_BLOCK];
+		if (bits == 8)
+			sum += find->tables[b * 256 + code];
+		else
+			sum += (uint32_t)find->tables[b * 32 + code % 16] +
+			       find->tables[b * 32 + 16 + code / 16];
+	}
+	return sum;
 }
 
-void pq_scan4_ref(
-    const uint8_t *codes, int64_t bytes, const uint8_t *tables, float scale, float offset, float *key)
+static int64_t find_codes(const struct pq_find *find, int bits, uint32_t *hit)
 {
-	uint32_t sum[PQ_BLOCK] = {0};
-	for (int64_t b = 0; b < bytes; b++)
-		for (int v = 0; v < PQ_BLOCK; v++) {
-			uint8_t code = codes[b * PQ_BLOCK + v];
-			sum[v] += (uint32_t)tables[b * 32 + code % 16] + tables[b * 32 + 16 + code / 16];
-		}
-	for (int v = 0; v < PQ_BLOCK; v++)
-		key[v] = offset + scale * (float)sum[v];
+	int64_t found = 0;
+	for (int64_t v = 0; v < find->n; v++) {
+		float key = find->offset + find->scale * (float)sum_of(find, bits, v);
+		if (find->terms)
+			key += 0.5f * find->terms[v];
+		if (key <= find->limit)
+			hit[found++] = (uint32_t)v;
+	}
+	return found;
+}
+
+int64_t pq_find8_ref(const struct pq_find *find, uint32_t *hit)
+{
+	return find_codes(find, 8, hit);
+}
+
+int64_t pq_find4_ref(const struct pq_find *find, uint32_t *hit)
+{
+	return find_codes(find, 4, hit);
 }

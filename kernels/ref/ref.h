@@ -88,6 +88,6 @@ kernel_pq_table_fn pq_l2sq_ref, pq_ip_ref;
 kernel_pq_range_fn pq_range_ref;
 kernel_pq_bytes_fn pq_bytes_ref;
 kernel_pq_nearest_fn pq_nearest_ref;
-kernel_pq_scan_fn pq_scan8_ref, pq_scan4_ref;
+kernel_pq_find_fn pq_find8_ref, pq_find4_ref;
 
 #endif

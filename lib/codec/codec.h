@@ -41,6 +41,15 @@ struct codec_walk {
 	    int64_t n, float *key);
 };
 
+/* Codes to be compared with a query. */
+struct code_part {
+	const uint8_t *codes; /* from the start of a block on, where blocked */
+	int64_t n;
+	const float *terms; /* [n] half of which comes to the keys; NULL: nothing does */
+	double most_term;   /* >= |terms| */
+	float limit;        /* on keys with their terms; ∞: all */
+};
+
 struct codec_ops {
 	kith_type type;      /* of the elements that are kept; KITH_F32 for codes */
 	enum rows_kind kind; /* of the rows that the codes make up */
@@ -92,18 +101,36 @@ struct codec_ops {
 	void (*encode)(const struct codec *codec, int64_t n, const float *x, uint8_t *code);
 	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
 
-	/* ROWS_CODE, optional (NULL): keys of up to 64 codes for one query without decoding them.
+	/* ROWS_CODE, optional (NULL): comparing codes with a query without decoding them, by scan or by find.
 	 *
 	 * query_begin fills `state` (query_bytes, 64-byte aligned) from q [dim]: for ip = true keys are
-	 * −⟨q, decode(code)⟩, else ‖q − decode(code)‖². scan writes key [n] of codes first … first + n − 1 of
-	 * the array `codes` (first is a multiple of 64 where blocked, n <= 64) and returns their error. */
+	 * −⟨q, decode(code)⟩, else ‖q − decode(code)‖². */
 	size_t (*query_bytes)(const struct codec *codec);
 	void (*query_begin)(const struct codec *codec, const float *q, bool ip, void *state);
+
+	/* Key [n] of codes first … first + n − 1 of the array `codes`, n <= ROWS_BLOCK; what they may be off
+	 * by.
+	 */
 	struct slack (*scan)(const struct codec *codec, const void *state, const uint8_t *codes,
 	    int64_t first, int64_t n, float *key);
 
+	/* In its stead, where that is faster than to look at every key: those of many codes that are within a
+	 * limit, how many, ascending: hit and key [part->n]. Keys are off by find_slack, and by rounding
+	 * where there are terms. Of the state the first kept_bytes are read, which may have been copied
+	 * elsewhere. */
+	int64_t (*find)(const struct codec *codec, const void *state, const struct code_part *part,
+	    uint32_t *hit, float *key);
+	struct slack (*find_slack)(const struct codec *codec, const void *state);
+	size_t (*kept_bytes)(const struct codec *codec);
+
 	const struct codec_walk *walk; /* NULL: by decoding, see codec_walk */
 };
+
+/* Whether codes can be compared with a query as they are. */
+static inline bool codec_compares(const struct codec *codec)
+{
+	return codec->ops->scan || codec->ops->find;
+}
 
 /* How to walk on rows of this codec: its own way, or by decoding (walk.c). */
 const struct codec_walk *codec_walk(const struct codec *codec);

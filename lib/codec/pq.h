@@ -43,11 +43,13 @@ void pq_decode(const struct pq *pq, const uint8_t *code, float *x);
 /* Table of a query q [dim]: squared distances or inner products, table [m × k]. */
 void pq_table(const struct pq *pq, const float *q, bool ip, float *table);
 
-/* codec_ops.query_bytes, query_begin, scan. */
+/* codec_ops.query_bytes, kept_bytes, query_begin, find_slack, find. */
 size_t pq_query_bytes(const struct pq *pq);
+size_t pq_kept_bytes(const struct pq *pq);
 void pq_query_begin(const struct pq *pq, const float *q, bool ip, void *state);
-struct slack pq_scan(
-    const struct pq *pq, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key);
+struct slack pq_find_slack(const void *state);
+int64_t pq_find(
+    const struct pq *pq, const void *state, const struct code_part *part, uint32_t *hit, float *key);
 
 /* The quantizer of a codec that is one; else NULL. */
 const struct pq *codec_pq(const struct codec *codec);

@@ -161,15 +161,26 @@ static size_t codec_query_bytes(const struct codec *codec)
 	return pq_query_bytes(pq_of_const(codec));
 }
 
+static size_t codec_kept_bytes(const struct codec *codec)
+{
+	return pq_kept_bytes(pq_of_const(codec));
+}
+
 static void codec_query_begin(const struct codec *codec, const float *q, bool ip, void *state)
 {
 	pq_query_begin(pq_of_const(codec), q, ip, state);
 }
 
-static struct slack codec_scan(
-    const struct codec *codec, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key)
+static struct slack codec_find_slack(const struct codec *codec, const void *state)
 {
-	return pq_scan(pq_of_const(codec), state, codes, first, n, key);
+	(void)codec;
+	return pq_find_slack(state);
+}
+
+static int64_t codec_find(
+    const struct codec *codec, const void *state, const struct code_part *part, uint32_t *hit, float *key)
+{
+	return pq_find(pq_of_const(codec), state, part, hit, key);
 }
 
 /* ---- walks: by look-up tables in float ---- */
@@ -259,7 +270,9 @@ static const struct codec_ops pq_ops = {
     .encode = codec_encode,
     .decode = codec_decode,
     .query_bytes = codec_query_bytes,
+    .kept_bytes = codec_kept_bytes,
     .query_begin = codec_query_begin,
-    .scan = codec_scan,
+    .find_slack = codec_find_slack,
+    .find = codec_find,
     .walk = &pq_walk,
 };

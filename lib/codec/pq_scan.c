@@ -1,23 +1,23 @@
-/* Scanning codes of a product quantizer without decoding them: a table of what each centroid of each
- * sub-space adds to the key, and a sum of m look-ups for each vector.
+/* Finding codes of a product quantizer that are near a query, without decoding them: a table of what each
+ * centroid of each sub-space adds to the key, and a sum of m look-ups for each vector.
  *
- * 8-bit and 4-bit numbers. The tables are bytes, which kernels look up for 64 vectors at once (André,
- * Kermarrec & Le Scouarnec, Quicker ADC, 2019). With low_i the least entry of table i and Δ the widest range
- * of a table / 255, an entry is S = ⌊(t − low_i) / Δ⌋, hence
+ * 8-bit and 4-bit numbers. A first look is at tables of bytes, which kernels look up for 64 vectors at once
+ * (André, Kermarrec & Le Scouarnec, Quicker ADC, 2019). With low_i the least entry of table i and Δ the
+ * widest range of a table / 255, a byte is S = ⌊(t − low_i) / Δ⌋, hence
  *
  *   Σ low_i + Δ Σ S <= Σ t < Σ low_i + Δ (Σ S + m),
  *
- * and the key is the middle of the two. The engine computes the exact distance of whatever the bound does not
- * exclude, so the answer is that of full tables; m Δ / 2 decides only how many those are.
+ * and what is compared with the limit is the middle of the two, m Δ / 2 from either. What may be within it is
+ * summed again from the entries themselves: few vectors, whose codes are in the nearest cache then.
  *
- * Other widths. Entries stay floats, and numbers are taken out of their bits for 64 vectors at a time.
+ * Other widths. Numbers are taken out of their bits for 64 vectors at a time, entries are added.
  *
  * How far a key may be off, with u = 2^-24 and T = Σ max |t| over each table:
  *
  *   an entry   L2: e T in all, e = (sub + 8) u its relative error; IP: e ‖q‖ N, N >= norm of all that decodes
- *   bytes      m Δ (1/2 + 2^-13): (t − low) / Δ < 256 is rounded three times, which may move it across an
- *              integer, by 256 · 3 u < 2^-14; and 4 u (|offset| + 255 m Δ) for Σ low and for the sum
- *   floats     (m + 4) u T for the sum of m entries
+ *   the sum    (m + 4) u T for m entries
+ *   of bytes   m Δ (1/2 + 2^-13): (t − low) / Δ < 256 is rounded three times, which may move it across an
+ *              integer, by 256 · 3 u < 2^-14; and 4 u (|offset| + 255 m Δ + |term|) for Σ low and for the sum
  */
 #include "lib/codec/pq.h"
 
@@ -31,8 +31,10 @@ _Static_assert((int)PQ_BLOCK == (int)ROWS_BLOCK, "codes lie in blocks as kernels
 
 /* A query; the tables follow. */
 struct pq_query {
-	struct slack slack;
-	float scale, offset; /* bytes: Δ, Σ low + m Δ / 2; floats: sign of the sum, 0 */
+	double slack;        /* of a sum of entries; ∞: they are good for nothing */
+	float sign;          /* of that sum in the key */
+	float scale, offset; /* bytes: Δ, Σ low + m Δ / 2 */
+	double byte_slack;   /* of a sum of bytes, as a sum of entries */
 };
 
 /* Narrower Δ than this is none: 1 / Δ could overflow. */
@@ -50,7 +52,7 @@ static bool has_bytes(const struct pq *pq)
 struct layout {
 	size_t bytes; /* 8 bits: [m × 256]; 4 bits: [code_size × 2 × 16] */
 	size_t entries;
-	size_t starts; /* floats, [m × k] and [m] */
+	size_t starts; /* floats, [m × k] and [m]; starts are not kept */
 	size_t end;
 };
 
@@ -67,6 +69,11 @@ static struct layout layout_of(const struct pq *pq)
 size_t pq_query_bytes(const struct pq *pq)
 {
 	return layout_of(pq).end;
+}
+
+size_t pq_kept_bytes(const struct pq *pq)
+{
+	return layout_of(pq).starts;
 }
 
 /* What is known of all tables together. */
@@ -102,7 +109,7 @@ static void fill_bytes(
 	memset(bytes + filled, 0, all - filled);
 }
 
-/* Makes bytes of the entries: scale, offset, and what that adds to the slack. */
+/* Makes bytes of the entries: scale, offset, and what they may be off by. */
 static void begin_bytes(const struct pq *pq, bool ip, struct ranges r, const float *entries,
     const float *starts, uint8_t *bytes, struct pq_query *query)
 {
@@ -113,8 +120,8 @@ static void begin_bytes(const struct pq *pq, bool ip, struct ranges r, const flo
 	float steps = query->scale > 0 ? 1 / query->scale : 0;
 	fill_bytes(pq, entries, starts, ip ? -steps : steps, bytes);
 	query->offset = (float)offset;
-	query->slack.abs += m * (scale > 0 ? scale * (0.5 + 0x1p-13) : r.widest);
-	query->slack.abs += 0x1p-22 * (fabs(offset) + 255 * m * scale);
+	query->byte_slack = m * (scale > 0 ? scale * (0.5 + 0x1p-13) : r.widest);
+	query->byte_slack += 0x1p-22 * (fabs(offset) + 255 * m * scale);
 }
 
 void pq_query_begin(const struct pq *pq, const float *q, bool ip, void *state)
@@ -127,17 +134,15 @@ void pq_query_begin(const struct pq *pq, const float *q, bool ip, void *state)
 	pq_table(pq, q, ip, entries);
 	struct ranges r = find_ranges(pq, ip, entries, starts);
 	double e = 1.01 * (double)(pq->sub + 8) * 0x1p-24;
-	*query = (struct pq_query){.scale = 0, .offset = 0};
-	query->slack.abs = e * (ip ? sqrt(kernels()->ip_exact(q, q, pq->dim) * pq->norm_sq) : r.most);
-	if (!(r.most < HUGE_SUM) || !(query->slack.abs < HUGE_SUM)) {
+	*query = (struct pq_query){.sign = ip ? -1 : 1};
+	query->slack = e * (ip ? sqrt(kernels()->ip_exact(q, q, pq->dim) * pq->norm_sq) : r.most);
+	query->slack += 1.01 * (double)(pq->m + 4) * 0x1p-24 * r.most;
+	if (!(r.most < HUGE_SUM) || !(query->slack < HUGE_SUM)) {
 		/* Entries may be infinite, or NaN: products beyond 1e36. */
-		memset(bytes, 0, at.end - at.bytes);
-		query->slack.abs = INFINITY;
+		memset(entries, 0, at.starts - at.entries);
+		query->slack = INFINITY;
 	} else if (has_bytes(pq)) {
 		begin_bytes(pq, ip, r, entries, starts, bytes, query);
-	} else {
-		query->scale = ip ? -1 : 1;
-		query->slack.abs += 1.01 * (double)(pq->m + 4) * 0x1p-24 * r.most;
 	}
 }
 
@@ -159,37 +164,89 @@ static void unpack_numbers(const struct pq *pq, const uint8_t *block, int64_t i,
 		number[v] &= mask;
 }
 
-static void scan_floats(
-    const struct pq *pq, const float *entries, const uint8_t *block, float sign, float *key)
+/* Sums of entries for one block, and of all its vectors those within the limit. */
+static int64_t find_in_block(const struct pq *pq, const float *entries, const uint8_t *block,
+    const struct code_part *part, int64_t first, float sign, uint32_t *hit, float *key)
 {
 	uint32_t number[PQ_BLOCK];
-	for (int v = 0; v < PQ_BLOCK; v++)
-		key[v] = 0;
+	float sum[PQ_BLOCK] = {0};
+	int64_t n = part->n - first < PQ_BLOCK ? part->n - first : PQ_BLOCK, found = 0;
 	for (int64_t i = 0; i < pq->m; i++) {
 		unpack_numbers(pq, block, i, number);
 		for (int v = 0; v < PQ_BLOCK; v++)
-			key[v] += entries[i * pq->k + number[v]];
+			sum[v] += entries[i * pq->k + number[v]];
 	}
-	for (int v = 0; v < PQ_BLOCK; v++)
-		key[v] *= sign;
+	for (int64_t v = 0; v < n; v++) {
+		float k = sign * sum[v] + (part->terms ? 0.5f * part->terms[first + v] : 0);
+		if (part->limit < INFINITY && !(k <= part->limit))
+			continue;
+		hit[found] = (uint32_t)(first + v);
+		key[found++] = k;
+	}
+	return found;
 }
 
-struct slack pq_scan(
-    const struct pq *pq, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key)
+/* Sum of the entries of vector v of some blocks. */
+static float sum_entries(const struct pq *pq, const float *entries, const uint8_t *codes, int64_t v)
+{
+	const uint8_t *column = codes + v / PQ_BLOCK * PQ_BLOCK * (int64_t)pq->code_size + v % PQ_BLOCK;
+	float sum = 0;
+	if (pq->bits == 8) {
+		for (int64_t i = 0; i < pq->m; i++)
+			sum += entries[i * 256 + column[i * PQ_BLOCK]];
+		return sum;
+	}
+	for (int64_t i = 0; i < pq->m; i++)
+		sum += entries[i * 16 + (column[i / 2 * PQ_BLOCK] >> i % 2 * 4 & 15)];
+	return sum;
+}
+
+/* Those that bytes do not exclude, summed again. */
+static int64_t find_by_bytes(const struct pq *pq, const struct pq_query *query, const uint8_t *tables,
+    const float *entries, const struct code_part *part, uint32_t *hit, float *key)
+{
+	const struct pq_kernels *kern = &kernels()->pq;
+	struct pq_find find = {.codes = part->codes,
+	    .n = part->n,
+	    .bytes = (int64_t)pq->code_size,
+	    .tables = tables,
+	    .scale = query->scale,
+	    .offset = query->offset,
+	    .terms = part->terms};
+	double limit = (double)part->limit;
+	find.limit = float_up(limit + query->byte_slack + 0x1p-21 * (fabs(limit) + part->most_term));
+	int64_t seen = (pq->bits == 8 ? kern->find8 : kern->find4)(&find, hit), found = 0;
+	for (int64_t i = 0; i < seen; i++) {
+		int64_t v = hit[i];
+		float k = query->sign * sum_entries(pq, entries, part->codes, v);
+		if (part->terms)
+			k += 0.5f * part->terms[v];
+		hit[found] = (uint32_t)v;
+		key[found] = k;
+		found += k <= part->limit;
+	}
+	return found;
+}
+
+struct slack pq_find_slack(const void *state)
 {
 	const struct pq_query *query = state;
-	const struct pq_kernels *kern = &kernels()->pq;
+	return (struct slack){.abs = query->slack};
+}
+
+int64_t pq_find(
+    const struct pq *pq, const void *state, const struct code_part *part, uint32_t *hit, float *key)
+{
+	const struct pq_query *query = state;
 	struct layout at = layout_of(pq);
-	const uint8_t *block = codes + (size_t)first * pq->code_size;
-	/* Blocks are whole in memory; the caller's array may not be. */
-	float all[PQ_BLOCK], *out = n < PQ_BLOCK ? all : key;
-	if (has_bytes(pq))
-		(pq->bits == 8 ? kern->scan8 : kern->scan4)(block, (int64_t)pq->code_size,
-		    (const uint8_t *)state + at.bytes, query->scale, query->offset, out);
-	else
-		scan_floats(pq, (const float *)(const void *)((const char *)state + at.entries), block,
-		    query->scale, out);
-	if (out != key)
-		memcpy(key, out, (size_t)n * sizeof *key);
-	return query->slack;
+	const float *entries = (const float *)(const void *)((const char *)state + at.entries);
+	if (has_bytes(pq) && query->slack < HUGE_SUM && part->limit < INFINITY)
+		return find_by_bytes(pq, query, (const uint8_t *)state + at.bytes, entries, part, hit, key);
+	int64_t found = 0;
+	for (int64_t first = 0; first < part->n; first += PQ_BLOCK) {
+		const uint8_t *block = part->codes + (size_t)first * pq->code_size;
+		found +=
+		    find_in_block(pq, entries, block, part, first, query->sign, hit + found, key + found);
+	}
+	return found;
 }

@@ -3,11 +3,13 @@
  * Query by query (few queries): a query passes over its lists one after another, nearest first, with the
  * scan.
  *
- * List by list (batches): all queries that probe a list pass over it together as tiles, so that a list is
- * read and packed once for all of them. The queries are prepared once; what a list needs of them is copied
- * out. A query's pool takes candidates from lists on several threads, hence its lock, which is only taken for
- * hits. Each query's nearest list goes first, in a pass of its own: after it thresholds are tight and the
- * rest of the lists yields little. Exact distances are computed at the end, as everywhere.
+ * List by list (batches): all queries that probe a list pass over it together, so that a list is read once
+ * for all of them: as tiles, for which it is packed once, or, where codes are scanned faster than they could
+ * be decoded and multiplied, one after another by the scan. The queries are prepared once; what a list's
+ * tiles need of them is copied out. A query's pool takes candidates from lists on several threads, hence its
+ * lock, which is only taken for hits. Each query's nearest list goes first, in a pass of its own: after it
+ * thresholds are tight and the rest of the lists yields little. Exact distances are computed at the end, as
+ * everywhere.
  *
  * The answer is that of comparing all rows of all probed lists, so both orders, and any number of threads,
  * give the same bits.
@@ -28,6 +30,7 @@ enum {
 	LIST_QUERIES = 768, /* of a list that are taken together */
 	SHARED_BY = 6,      /* queries per list from which lists go first */
 	POOLS = 96 << 20,   /* bytes of pools at a time */
+	STATES = 16 << 20,  /* bytes of queries' tables at a time */
 	VERIFY_CHUNK = 64   /* queries in a task of the last step */
 };
 
@@ -37,21 +40,15 @@ struct batch {
 	int64_t nprobe, nq, q0;
 	struct scratch *scratch; /* [threads] */
 	struct scratch all;      /* pools, and the queries in tile form, of the whole batch */
-	int64_t *begin;          /* [lists + 1] queries of list l are query[begin[l]] … */
+	struct scan *scans;      /* [block] queries that lists are scanned for, NULL: tiles */
+	char *states;            /* [block × state_bytes] what scanning reads of them */
+	size_t state_bytes;
+	int64_t *begin; /* [lists + 1] queries of list l are query[begin[l]] … */
 	uint32_t *query;
 	int threads;
 };
 
 /* ---- query by query ---- */
-
-/* What a list adds to the keys of residual codes. */
-static void enter_list(struct scan *scan, const float *query, const struct rows *list)
-{
-	const struct search *s = scan->t->s;
-	if (scan->residual)
-		scan->constant = s->ip ? -s->kern->ip_exact(query, list->center, list->dim)
-		                       : s->kern->l2sq_exact(query, list->center, list->dim);
-}
 
 static void query_task(void *arg, int64_t q, int worker)
 {
@@ -73,8 +70,7 @@ static void query_task(void *arg, int64_t q, int worker)
 		t.offset = s->lists->start[number];
 		t.r1 = list.n;
 		/* task_verify may have put a row into y; the query's floats are loaded anew. */
-		if (scan.residual)
-			enter_list(&scan, rows_load(&s->query, q, t.scratch->y), &list);
+		scan_enter_list(&scan, scan.residual ? rows_load(&s->query, q, t.scratch->y) : NULL);
 		if (!scan_pass(&t, &scan))
 			return;
 	}
@@ -84,6 +80,15 @@ static void query_task(void *arg, int64_t q, int worker)
 }
 
 /* ---- list by list ---- */
+
+/* Whether lists are scanned even for many queries: where a code's bytes are looked up in less time than its
+ * vector is multiplied. */
+static bool scan_always(const struct search *s)
+{
+	enum { COMPONENTS_PER_BYTE = 4 };
+	return scan_can(s) && s->base.kind == ROWS_CODE && s->base.codec->ops->find &&
+	       (int64_t)s->base.stride * COMPONENTS_PER_BYTE <= s->base.dim;
+}
 
 /* Which queries probe each list with ranks from … to − 1. */
 static void invert(struct batch *b, int64_t from, int64_t to)
@@ -127,7 +132,7 @@ static void gather_queries(struct task *t, const struct query_block *all)
 	}
 }
 
-static void list_task(void *arg, int64_t number, int worker)
+static void tile_list_task(void *arg, int64_t number, int worker)
 {
 	struct batch *b = arg;
 	struct search *s = b->s;
@@ -153,13 +158,69 @@ static void list_task(void *arg, int64_t number, int worker)
 	atomic_fetch_add(&s->exact, t.exact);
 }
 
-/* Empty pools, and the queries in tile form, for the whole batch. */
+/* What the scan will read first of a query: its tables, or a good part of them. */
+static void prefetch_query(const struct batch *b, uint32_t query)
+{
+	enum { MOST = 8192 };
+	const char *state = b->states + query * b->state_bytes;
+	size_t bytes = b->state_bytes < MOST ? b->state_bytes : MOST;
+	for (size_t i = 0; i < bytes; i += 64)
+		__builtin_prefetch(state + i, 0, 2);
+}
+
+/* One after another. */
+static void scan_list_task(void *arg, int64_t number, int worker)
+{
+	struct batch *b = arg;
+	struct search *s = b->s;
+	struct rows list;
+	if (search_stopped(s) || b->begin[number] == b->begin[number + 1])
+		return;
+	s->lists->view(s->lists, number, &list);
+	struct task t = {.s = s,
+	    .scratch = &b->scratch[worker],
+	    .base = &list,
+	    .offset = s->lists->start[number],
+	    .r1 = list.n,
+	    .q0 = b->q0,
+	    .nq = 1,
+	    .pools = b->all.pools};
+	for (int64_t at = b->begin[number]; at < b->begin[number + 1] && list.n; at++) {
+		struct scan scan = b->scans[b->query[at]];
+		if (at + 1 < b->begin[number + 1])
+			prefetch_query(b, b->query[at + 1]);
+		t.map = b->query + at;
+		scan.t = &t;
+		if (scan.residual)
+			scan_enter_list(&scan, rows_load(&s->query, task_query(&t, 0), t.scratch->y));
+		if (!scan_pass(&t, &scan))
+			break;
+	}
+	atomic_fetch_add(&s->exact, t.exact);
+}
+
+/* Tables are made in a worker's scratch; of those the batch keeps what scanning reads. */
+static void begin_scan_task(void *arg, int64_t q, int worker)
+{
+	struct batch *b = arg;
+	struct task t = {
+	    .s = b->s, .scratch = &b->scratch[worker], .q0 = b->q0 + q, .nq = 1, .pools = b->all.pools + q};
+	struct scan *scan = &b->scans[q];
+	scan_begin(&t, scan);
+	scan->q = memcpy(b->states + (size_t)q * b->state_bytes, scan->q, b->state_bytes);
+}
+
+/* Empty pools, and the queries as lists will want them, for the whole batch. */
 static void prepare(struct batch *b)
 {
 	struct task t = {.s = b->s, .scratch = &b->all, .q0 = b->q0, .nq = b->nq, .pools = b->all.pools};
 	task_begin_pools(&t);
-	tile_prepare(&t, b->s->kind);
-	block_fill(&t);
+	if (b->scans) {
+		threads_run(b->threads, b->nq, begin_scan_task, b);
+	} else {
+		tile_prepare(&t, b->s->kind);
+		block_fill(&t);
+	}
 }
 
 static void verify_task(void *arg, int64_t chunk, int worker)
@@ -180,10 +241,10 @@ static void run_lists(struct batch *b)
 	int64_t nlist = b->s->lists->n;
 	prepare(b);
 	invert(b, 0, 1);
-	threads_run(b->threads, nlist, list_task, b);
+	threads_run(b->threads, nlist, b->scans ? scan_list_task : tile_list_task, b);
 	if (b->nprobe > 1) {
 		invert(b, 1, b->nprobe);
-		threads_run(b->threads, nlist, list_task, b);
+		threads_run(b->threads, nlist, b->scans ? scan_list_task : tile_list_task, b);
 	}
 	threads_run(b->threads, (b->nq + VERIFY_CHUNK - 1) / VERIFY_CHUNK, verify_task, b);
 }
@@ -194,17 +255,23 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 {
 	struct search *s = b->s;
 	int64_t whole = s->block;
+	bool scan = !by_list || b->state_bytes > 0;
 	b->scratch = mem_zalloc((size_t)b->threads, sizeof *b->scratch);
 	bool ok = b->scratch != NULL;
 	s->block = by_list ? LIST_QUERIES : 1;
 	for (int i = 0; ok && i < b->threads; i++)
-		ok = scratch_init(s, !by_list, by_list ? 0 : 1, &b->scratch[i]);
+		ok = scratch_init(s, scan, by_list ? 0 : 1, &b->scratch[i]);
 	/* Pools lie behind s->block of their heads: query by query there is one in a worker's scratch. */
 	s->block = by_list ? whole : 1;
 	if (ok && by_list) {
 		b->begin = mem_alloc((size_t)s->lists->n + 1, sizeof *b->begin);
 		b->query = mem_alloc((size_t)(whole * b->nprobe), sizeof *b->query);
-		ok = b->begin && b->query && scratch_init(s, false, whole, &b->all);
+		ok = b->begin && b->query && scratch_init(s, scan, whole, &b->all);
+	}
+	if (ok && b->state_bytes) {
+		b->scans = mem_alloc((size_t)whole, sizeof *b->scans);
+		b->states = mem_alloc((size_t)whole, b->state_bytes);
+		ok = b->scans && b->states;
 	}
 	return ok ? KITH_OK
 	          : fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)s->query.n);
@@ -221,14 +288,22 @@ static void free_batch(struct batch *b)
 	mem_free(b->all.memory);
 	mem_free(b->begin);
 	mem_free(b->query);
+	mem_free(b->scans);
+	mem_free(b->states);
 }
 
 static kith_status run(struct search *s, const int32_t *probes, int64_t nprobe, int threads, bool by_list)
 {
 	struct batch b = {.s = s, .nprobe = nprobe, .threads = threads};
 	int64_t nq = s->query.n;
+	if (by_list && scan_always(s)) {
+		b.state_bytes = s->base.codec->ops->kept_bytes(s->base.codec);
+		int64_t most = (int64_t)(STATES / b.state_bytes);
+		s->block = most < 64 ? 64 : most < s->block ? most : s->block;
+		s->block = s->block < nq ? s->block : nq;
+	}
 	kith_status status = alloc_batch(&b, by_list);
-	if (status == KITH_OK && by_list)
+	if (status == KITH_OK && by_list && !b.scans)
 		search_choose_mean(s, b.scratch[0].x);
 	for (int64_t q = 0; status == KITH_OK && q < nq && !search_stopped(s); q += s->block) {
 		b.q0 = by_list ? q : 0;

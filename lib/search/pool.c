@@ -83,15 +83,3 @@ void pool_tighten(struct pool *pool, int64_t k, float *scratch)
 	}
 	pool->count = kept;
 }
-
-float float_up(double x)
-{
-	float f = (float)x;
-	return (double)f < x ? nextafterf(f, INFINITY) : f;
-}
-
-float float_down(double x)
-{
-	float f = (float)x;
-	return (double)f > x ? nextafterf(f, -INFINITY) : f;
-}

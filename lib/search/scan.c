@@ -7,21 +7,19 @@
  *   L2:  | ‖q − x‖ − ‖q − x̂‖ | <= δ, and the sum of squared differences has relative error e;
  *   IP:  | ⟨q,x⟩ − ⟨q,x̂⟩ | <= ‖q‖ δ, and the sum is off by at most e ‖q‖ ‖x̂‖.
  *
- * Codes are scored by their codec, which states the error itself. TINY covers sums so small that they
- * underflow.
+ * Codes are scored by their codec, which states the error itself: scan_codes.c.
  */
 #include "lib/codec/codec.h"
 #include "lib/search/scan.h"
 
 #include <math.h>
-
-static const double TINY = 1e-30;
+#include <string.h>
 
 /* Bytes of a query's own state: the floats, or what a codec makes of them. */
 size_t scan_query_bytes(const struct search *s)
 {
 	size_t bytes = ((size_t)s->base.dim + 16) * sizeof(float);
-	if (s->base.kind == ROWS_CODE && s->base.codec->ops->scan)
+	if (s->base.kind == ROWS_CODE && codec_compares(s->base.codec))
 		bytes = s->base.codec->ops->query_bytes(s->base.codec);
 	return (bytes + 63) / 64 * 64;
 }
@@ -31,7 +29,7 @@ bool scan_can(const struct search *s)
 	if (s->bytes)
 		return true;
 	if (s->base.kind == ROWS_CODE)
-		return s->base.codec->ops->scan && !s->base.normalize;
+		return codec_compares(s->base.codec) && !s->base.normalize;
 	return !s->base.normalize && (s->base.kind == ROWS_F32 || s->base.kind == ROWS_SPLIT);
 }
 
@@ -85,112 +83,100 @@ static struct slack block_slack(const struct scan *scan, const char *rows, int64
 	return (struct slack){.abs = scan->qnorm * ((double)b.err + e * norm)};
 }
 
-/* From −⟨q,r̂⟩ to the key of c + r̂: for L2 ‖q − c − r̂‖² = ‖q − c‖² + t − 2⟨q,r̂⟩ with t = ‖r̂‖² + 2⟨c,r̂⟩ kept
- * for each row, for inner products −⟨q,c⟩ − ⟨q,r̂⟩. The codec's table is made once per query, not once per
- * list. */
-static struct slack add_residual(struct scan *scan, int64_t row, int64_t n, struct slack slack)
-{
-	const float *terms = scan->t->base->terms;
-	float *key = scan->key;
-	double factor = terms ? 2 : 1, most = 0;
-	for (int64_t i = 0; i < n; i++) {
-		float term = (float)scan->constant + (terms ? terms[row + i] : 0);
-		double size = fabs((double)key[i]) * factor + fabs((double)term) + fabs(scan->constant);
-		most = size > most ? size : most;
-		key[i] = (float)factor * key[i] + term;
-	}
-	/* The sum c + r̂ is rounded to floats when it is decoded. */
-	double rounding = 0x1p-22 * (double)scan->t->base->reach;
-	double abs = (slack.abs + slack.rel * most) * factor + 0x1p-20 * most;
-	if (scan->t->s->ip)
-		return (struct slack){.abs = abs + scan->qnorm * rounding};
-	return (struct slack){.abs = abs, .root = rounding};
-}
-
-static void score_codes(struct scan *scan, int64_t row, int64_t n)
-{
-	const struct rows *base = scan->t->base;
-	scan->slack =
-	    base->codec->ops->scan(base->codec, scan->q, (const uint8_t *)base->a, row, n, scan->key);
-	if (scan->residual)
-		scan->slack = add_residual(scan, row, n, scan->slack);
-}
-
 /* Keys of n rows of one block for all queries, and what they may be off by. A few rows at a time, so that the
  * hardware goes on fetching what follows while several queries pass over them. */
 static void score_rows(struct task *t, struct scan *scans, int64_t row, int64_t n)
 {
 	enum { TOGETHER = 8 };
 	const struct search *s = t->s;
-	int64_t step = t->nq > 1 && t->base->kind != ROWS_CODE ? TOGETHER * (t->nq < 6 ? 1 : 2) : n;
+	int64_t step = t->nq > 1 ? TOGETHER * (t->nq < 6 ? 1 : 2) : n;
 	for (int64_t first = 0; first < n; first += step) {
 		const char *rows = rows_at(t->base, row + first);
 		int64_t count = n - first < step ? n - first : step;
 		for (int64_t q = 0; q < t->nq; q++) {
-			if (t->base->kind == ROWS_CODE)
-				score_codes(&scans[q], row, n);
-			else if (s->bytes)
+			if (s->bytes)
 				score_bytes(s, scans[q].q, rows, count, scans[q].key + first);
 			else
 				score_floats(s, scans[q].q, rows, count, scans[q].key + first);
 		}
 	}
-	for (int64_t q = 0; q < t->nq && t->base->kind != ROWS_CODE; q++)
-		scans[q].slack = block_slack(&scans[q], rows_at(t->base, row), row, n);
+	for (int64_t q = 0; q < t->nq; q++)
+		scan_limit(&scans[q], block_slack(&scans[q], rows_at(t->base, row), row, n));
 }
 
-/* Largest key of the block that can still belong to a row within the bound. */
-static float block_limit(const struct search *s, struct slack slack, double bound)
+static const double TINY = 1e-30;
+
+/* Largest sum of a key and what comes to it that can still belong to a row within the bound. */
+static double largest_sum(bool ip, struct slack slack, double bound)
 {
 	if (!(slack.abs < 1e18) || !(slack.root < 1e18) || !(bound < 1e36))
 		return INFINITY;
-	if (!s->ip && bound >= 0) {
+	if (!ip && bound >= 0) {
 		double root = sqrt(bound) + slack.root;
 		bound = root * root;
 	}
-	return float_up(bound + fabs(bound) * 2 * slack.rel + slack.abs + TINY);
+	return bound + fabs(bound) * 2 * slack.rel + slack.abs + TINY;
 }
 
-static void add_candidate(
-    const struct search *s, struct pool *pool, float key, struct slack slack, int64_t row)
+void scan_limit(struct scan *scan, struct slack slack)
 {
+	float bound = pool_bound(scan->pool);
+	if (bound == scan->bound && memcmp(&slack, &scan->slack, sizeof slack) == 0)
+		return;
+	scan->bound = bound;
+	scan->slack = slack;
+	double sum = largest_sum(scan->t->s->ip, slack, (double)bound);
+	scan->limit = float_up((sum - scan->constant) / scan->factor);
+}
+
+static void add_candidate(struct scan *scan, float key, int64_t row)
+{
+	struct slack slack = scan->slack;
 	double low = -INFINITY, high = INFINITY;
 	if (fabsf(key) < 1e37f && slack.abs < 1e18 && slack.root < 1e18) {
-		double off = slack.abs + 2 * slack.rel * fabs((double)key) + TINY;
-		low = (double)key - off;
-		high = (double)key + off;
-		if (!s->ip) {
+		double sum = scan->factor * (double)key + scan->constant;
+		double off = slack.abs + 2 * slack.rel * fabs(sum) + TINY;
+		low = sum - off;
+		high = sum + off;
+		if (!scan->t->s->ip) {
 			double root = (low > 0 ? sqrt(low) : 0) - slack.root;
 			low = root > 0 ? root * root * (1 - 1e-12) : 0;
 			root = (high > 0 ? sqrt(high) : 0) + slack.root;
 			high = root * root * (1 + 1e-12);
 		}
 	}
-	pool_add(pool, float_down(low), float_up(high), (uint32_t)row);
+	pool_add(scan->pool, float_down(low), float_up(high), (uint32_t)row);
+}
+
+void scan_add(struct scan *scan, float key, int64_t row)
+{
+	struct pool *pool = scan->pool;
+	add_candidate(scan, key, scan->t->offset + row);
+	if (pool->count + ROWS_BLOCK > pool->capacity ||
+	    (isinf(pool->bound) && pool->count == scan->t->s->sink->k)) {
+		task_settle(scan->t, scan->number);
+		scan_limit(scan, scan->slack);
+	}
 }
 
 /* Candidates among rows [row, row + n) of one block; `mask` says which may be returned. */
 static void take_rows(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 {
-	struct task *t = scan->t;
-	const struct search *s = t->s;
-	const float *key = scan->key;
-	struct slack slack = scan->slack;
 	uint32_t hit[ROWS_BLOCK];
-	float limit = block_limit(s, slack, (double)scan->pool->bound);
 	int64_t hits = n;
 	/* Overflowed sums are NaN or infinite and compare with nothing: then all rows are candidates. */
-	if (limit < 1e37f)
-		hits = s->kern->select_le(key, n, limit, hit);
+	if (scan->limit < 1e37f)
+		hits = scan->t->s->kern->select_le(scan->key, n, scan->limit, hit);
 	else
 		for (int64_t i = 0; i < n; i++)
 			hit[i] = (uint32_t)i;
+	if (hits > 0 && scan->t->map)
+		pool_lock(scan->pool);
 	for (int64_t i = 0; i < hits; i++)
 		if (mask >> hit[i] & 1)
-			add_candidate(s, scan->pool, key[hit[i]], slack, t->offset + row + hit[i]);
-	if (scan->pool->count + ROWS_BLOCK > scan->pool->capacity ||
-	    (isinf(scan->pool->bound) && s->sink->k && scan->pool->count >= s->sink->k))
-		task_settle(t, scan->number);
+			scan_add(scan, scan->key[hit[i]], row + hit[i]);
+	if (hits > 0 && scan->t->map)
+		pool_unlock(scan->pool);
 }
 
 void scan_begin(struct task *t, struct scan *scans)
@@ -198,8 +184,12 @@ void scan_begin(struct task *t, struct scan *scans)
 	struct search *s = t->s;
 	for (int64_t q = 0; q < t->nq; q++) {
 		struct scan *scan = &scans[q];
-		*scan = (struct scan){
-		    .t = t, .number = q, .q = rows_at(&s->query, t->q0 + q), .pool = task_pool(t, q)};
+		*scan = (struct scan){.t = t,
+		    .number = q,
+		    .q = rows_at(&s->query, t->q0 + q),
+		    .pool = task_pool(t, q),
+		    .bound = NAN,
+		    .factor = 1};
 		if (s->bytes)
 			continue;
 		void *own = t->scratch->queries + (size_t)q * scan_query_bytes(s);
@@ -207,12 +197,37 @@ void scan_begin(struct task *t, struct scan *scans)
 		const float *x = rows_load(&s->query, t->q0 + q, code ? t->scratch->y : own);
 		scan->q = x;
 		scan->qnorm = sqrt(s->kern->ip_exact(x, x, s->base.dim)) * (1 + 1e-12);
-		if (!code)
-			continue;
-		scan->residual = s->base.center != NULL;
-		s->base.codec->ops->query_begin(s->base.codec, x, s->ip || scan->residual, own);
-		scan->q = own;
+		if (code)
+			scan_begin_code(scan, x, own);
 	}
+}
+
+/* Rows from `row` on that are looked at together: one block where each query's keys are kept or a filter has
+ * a word to say, else many. */
+static int64_t rows_together(const struct task *t, const struct scan *scans, int64_t row)
+{
+	const struct search *s = t->s;
+	int64_t n = ROWS_BLOCK;
+	if (t->base->kind == ROWS_CODE && t->base->codec->ops->find && !s->pass && !s->filter)
+		n = scan_find_rows(t, scans);
+	int64_t end = row / ROWS_BLOCK * ROWS_BLOCK + n;
+	return (end < t->r1 ? end : t->r1) - row;
+}
+
+static void pass_rows(struct task *t, struct scan *scans, int64_t row, int64_t n, uint64_t mask)
+{
+	bool code = t->base->kind == ROWS_CODE;
+	if (code && t->base->codec->ops->find) {
+		for (int64_t q = 0; q < t->nq; q++)
+			scan_find(&scans[q], row, n, mask);
+		return;
+	}
+	for (int64_t q = 0; code && q < t->nq; q++)
+		scan_score_codes(&scans[q], row, n);
+	if (!code)
+		score_rows(t, scans, row, n);
+	for (int64_t q = 0; q < t->nq; q++)
+		take_rows(&scans[q], row, n, mask);
 }
 
 bool scan_pass(struct task *t, struct scan *scans)
@@ -221,18 +236,15 @@ bool scan_pass(struct task *t, struct scan *scans)
 	struct search *s = t->s;
 	int64_t since = 0;
 	for (int64_t row = t->r0, n; row < t->r1; row += n) {
-		int64_t end = (row / ROWS_BLOCK + 1) * ROWS_BLOCK;
-		n = (end < t->r1 ? end : t->r1) - row;
-		uint64_t mask = task_mask(t, row, n);
+		n = rows_together(t, scans, row);
+		uint64_t mask = n > ROWS_BLOCK ? ~UINT64_C(0) : task_mask(t, row, n);
 		if (!mask)
 			continue;
 		if (s->check && rows_find_nonfinite(t->base, row, row + n, t->scratch->x) >= 0) {
 			search_fail(s, KITH_INVALID);
 			return false;
 		}
-		score_rows(t, scans, row, n);
-		for (int64_t q = 0; q < t->nq; q++)
-			take_rows(&scans[q], row, n, mask);
+		pass_rows(t, scans, row, n, mask);
 		since += n;
 		if (since >= LOOK_EVERY) {
 			if (!search_advance(s, since * t->nq))

@@ -12,9 +12,14 @@ struct scan {
 	double qnorm;
 	struct pool *pool;
 	float key[ROWS_BLOCK]; /* of the rows in work */
-	struct slack slack;    /* of the keys */
-	double constant;       /* of the list: added to the keys of codes */
-	bool residual;         /* codes are residuals; q was begun for inner products */
+
+	/* What is compared is factor · key + constant, off by at most slack. */
+	double factor, constant;
+	struct slack slack;
+	float bound, limit; /* greatest key of interest while the pool has this bound */
+
+	bool residual; /* codes are residuals; q was begun for inner products */
+	double beside; /* >= |constant| + |what is kept of a row and added to its key| */
 };
 
 /* Load the task's queries (at most SCAN_QUERIES) into scratch->queries. */
@@ -22,5 +27,24 @@ void scan_begin(struct task *t, struct scan *scans);
 
 /* Pass the rows of t->base over them. False: stopped. */
 bool scan_pass(struct task *t, struct scan *scans);
+
+/* For the slack of the keys in work: the limit, which is computed anew only where something has changed. */
+void scan_limit(struct scan *scan, struct slack slack);
+
+/* Add a row of the task's base to the pool, by its key. Where others may too, hold the pool's lock. */
+void scan_add(struct scan *scan, float key, int64_t row);
+
+/* scan_codes.c: make what the codec needs of query x in `state`; come to a list of residuals, the task's
+ * base.
+ */
+void scan_begin_code(struct scan *scan, const float *x, void *state);
+void scan_enter_list(struct scan *scan, const float *query);
+
+/* Score rows of one block. */
+void scan_score_codes(struct scan *scan, int64_t row, int64_t n);
+
+/* With a codec that finds: take rows of so many, from the start of a block on. mask: of one block, or all. */
+int64_t scan_find_rows(const struct task *t, const struct scan *scans);
+void scan_find(struct scan *scan, int64_t row, int64_t n, uint64_t mask);
 
 #endif

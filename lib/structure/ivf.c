@@ -21,7 +21,7 @@
 
 bool ivf_has_terms(const struct ivf *ivf)
 {
-	return ivf->residual && ivf->base.metric == KITH_L2 && ivf->codec->ops->scan;
+	return ivf->residual && ivf->base.metric == KITH_L2 && codec_compares(ivf->codec);
 }
 
 kith_status ivf_assign(

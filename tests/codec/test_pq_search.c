@@ -1,8 +1,8 @@
 /* IndexPQ without an index: codes of a product quantizer under the exact search.
  *
- *   - a search finds what brute force over the decoded vectors finds, to the bit, by scan and by tiles, on
- *     every instruction set;
- *   - keys of a scan are within the slack that it states, and the slack is small enough to be of use;
+ *   - a search finds what brute force over the decoded vectors finds, to the bit, by finding codes and by
+ *     tiles, on every instruction set;
+ *   - keys are within the slack that it states, and the slack is small enough to be of use;
  *   - the codec's own affairs: word, clone, memory, codes that are replaced and removed.
  */
 #include "lib/codec/pq.h"
@@ -186,40 +186,67 @@ START_TEST(search_long_codes)
 }
 END_TEST
 
-/* ---- scanning ---- */
+/* ---- finding ---- */
 
-static void check_scan(const struct coded *c, enum kind kind, const float *q, bool ip)
+/* Those within a limit are the same as without one, with the same keys. */
+static void check_limit(const struct codec *codec, const void *state, struct code_part part, const float *key)
+{
+	float some[256];
+	uint32_t hit[256];
+	part.limit = key[part.n / 2];
+	int64_t found = codec->ops->find(codec, state, &part, hit, some), next = 0;
+	for (int64_t i = 0; i < part.n; i++) {
+		if (!(key[i] <= part.limit))
+			continue;
+		REQUIRE(next < found && hit[next] == i && some[next] == key[i]);
+		next++;
+	}
+	REQUIRE(next == found);
+}
+
+static void check_find(const struct coded *c, enum kind kind, const float *q, bool ip)
 {
 	const struct codec_ops *ops = c->codec->ops;
 	void *state = aligned_alloc(64, (ops->query_bytes(c->codec) + 63) / 64 * 64);
-	const uint8_t *codes = (const uint8_t *)c->codes.plane[0].data;
+	void *kept = aligned_alloc(64, (ops->kept_bytes(c->codec) + 63) / 64 * 64);
+	float key[256], terms[256], plain[256];
+	uint32_t hit[256];
 	ops->query_begin(c->codec, q, ip, state);
-	double most = 0;
-	for (int64_t first = 0; first < c->codes.n; first += ROWS_BLOCK) {
-		float key[ROWS_BLOCK + 1];
-		int64_t n = c->codes.n - first < ROWS_BLOCK ? c->codes.n - first : ROWS_BLOCK;
-		key[n] = -12345;
-		struct slack slack = ops->scan(c->codec, state, codes, first, n, key);
-		REQUIRE(key[n] == -12345);
-		REQUIRE(slack.rel == 0 && slack.root == 0);
-		for (int64_t i = 0; i < n; i++) {
-			double truth = true_key(c, q, first + i, ip);
-			double off = fabs((double)key[i] - truth);
-			most = fmax(most, fabs(truth));
-			if (off <= slack.abs + 1e-30 || slack.abs == INFINITY)
-				continue;
-			ck_abort_msg("kind %d, %s, %s, dim = %lld: key %.9g of %.17g, slack %g", kind,
-			    ip ? "IP" : "L2", kernels()->isa, (long long)c->codec->dim, (double)key[i], truth,
-			    slack.abs);
-		}
-		/* Codebooks drawn like the queries: their tables reach some times as far as the keys. */
-		if (kind == GAUSSIAN && c->codes.n > 100)
-			REQUIRE(slack.abs < 0.1 * (double)c->codec->dim);
+	memcpy(kept, state, ops->kept_bytes(c->codec));
+	struct slack slack = ops->find_slack(c->codec, kept);
+	struct code_part part = {
+	    .codes = (const uint8_t *)c->codes.plane[0].data, .n = c->codes.n, .limit = INFINITY};
+	REQUIRE(part.n <= 256 && slack.rel == 0 && slack.root == 0);
+	REQUIRE(ops->find(c->codec, kept, &part, hit, plain) == part.n);
+	for (int64_t i = 0; i < part.n; i++) {
+		double truth = true_key(c, q, i, ip), off = fabs((double)plain[i] - truth);
+		REQUIRE(hit[i] == i);
+		if (off <= slack.abs + 1e-30 || slack.abs == INFINITY)
+			continue;
+		ck_abort_msg("kind %d, %s, %s, dim = %lld: key %.9g of %.17g, slack %g", kind,
+		    ip ? "IP" : "L2", kernels()->isa, (long long)c->codec->dim, (double)plain[i], truth,
+		    slack.abs);
 	}
+	/* Codebooks drawn like the queries: their tables reach some times as far as the keys. */
+	if (kind == GAUSSIAN)
+		REQUIRE(slack.abs < 1e-3 * (double)c->codec->dim);
+	if (slack.abs < 1e18)
+		check_limit(c->codec, kept, part, plain);
+	part.terms = terms;
+	for (int64_t i = 0; i < part.n; i++) {
+		terms[i] = plain[i % 7] * (float)(i % 3);
+		part.most_term = fmax(part.most_term, fabs((double)terms[i]));
+	}
+	REQUIRE(ops->find(c->codec, kept, &part, hit, key) == part.n);
+	for (int64_t i = 0; i < part.n && slack.abs < 1e18; i++)
+		REQUIRE(key[i] == plain[i] + 0.5f * terms[i]);
+	if (slack.abs < 1e18)
+		check_limit(c->codec, kept, part, key);
+	free(kept);
 	free(state);
 }
 
-START_TEST(scan)
+START_TEST(find)
 {
 	static const int64_t sizes[][2] = {{1, 1}, {1, 30}, {2, 3}, {3, 8}, {16, 8}, {31, 1}, {257, 1}};
 	struct isa_list isas = isa_list();
@@ -232,7 +259,7 @@ START_TEST(scan)
 			for (int isa = 0; isa < isas.n; isa++) {
 				OK(kith_set_isa(isas.name[isa]));
 				for (int64_t j = 0; j < 2 * NQ; j++)
-					check_scan(&c, (enum kind)kind, q + j / 2 * dim, j % 2);
+					check_find(&c, (enum kind)kind, q + j / 2 * dim, j % 2);
 			}
 			OK(kith_set_isa(NULL));
 			free(q);
@@ -376,7 +403,7 @@ int main(void)
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, search, 0, 4);
 	tcase_add_loop_test(t, search_long_codes, 0, 4);
-	tcase_add_loop_test(t, scan, 4, 13);
+	tcase_add_loop_test(t, find, 4, 13);
 	tcase_add_loop_test(t, replace_and_keep, 4, 13);
 	tcase_add_test(t, words);
 	tcase_add_test(t, no_memory);

@@ -188,49 +188,83 @@ START_TEST(test_bytes_of_tables)
 }
 END_TEST
 
-/* Sums over tables of bytes: random ones, or all as great as can be. */
-static void try_scan(const struct kernels *k, int bits, int bytes, int extreme)
+/* Key of vector v in double, and what the kernel's may be off by. */
+static double find_key(const struct pq_find *f, int bits, int64_t v, double *off)
 {
-	static uint8_t codes[600 * PQ_BLOCK], tables[600 * 256];
+	int sum = 0;
+	for (int64_t b = 0; b < f->bytes; b++) {
+		int code = f->codes[(v / PQ_BLOCK * f->bytes + b) * PQ_BLOCK + v % PQ_BLOCK];
+		sum += bits == 8 ? f->tables[b * 256 + code]
+		                 : f->tables[b * 32 + code % 16] + f->tables[b * 32 + 16 + code / 16];
+	}
+	double product = (double)f->scale * sum, term = f->terms ? 0.5 * (double)f->terms[v] : 0;
+	*off = 0x1p-22 * (fabs(product) + fabs((double)f->offset) + fabs(term));
+	return product + (double)f->offset + term;
+}
+
+/* All within the limit, and few beyond it. */
+static void check_find(const struct kernels *k, int bits, const struct pq_find *f)
+{
+	uint32_t *hit = guard_room(OUT, (size_t)f->n * sizeof *hit);
+	int64_t found = (bits == 8 ? k->pq.find8 : k->pq.find4)(f, hit), next = 0;
+	ck_assert(guard_intact(OUT) && found >= 0 && found <= f->n);
+	for (int64_t v = 0; v < f->n; v++) {
+		double off, key = find_key(f, bits, v, &off);
+		bool got = next < found && hit[next] == v;
+		next += got;
+		if (got ? key <= (double)f->limit + off : key > (double)f->limit - off)
+			continue;
+		ck_abort_msg("%s find%d, %lld bytes, n = %lld: vector %lld with %.9g, limit %.9g", k->isa,
+		    bits, (long long)f->bytes, (long long)f->n, (long long)v, key, (double)f->limit);
+	}
+	ck_assert(next == found);
+}
+
+/* Tables of bytes: random ones, or all as great as can be. */
+static void try_find(const struct kernels *k, int bits, int n, int bytes, int extreme)
+{
+	enum { MOST_BLOCKS = 9, MOST_CODES = 600 * PQ_BLOCK * 2 };
+	static uint8_t codes[MOST_CODES], tables[600 * 256];
+	static float terms[MOST_BLOCKS * PQ_BLOCK];
 	size_t table = bits == 8 ? 256 : 32;
-	random_bytes(codes, (size_t)bytes * PQ_BLOCK);
+	size_t size = (size_t)((n + PQ_BLOCK - 1) / PQ_BLOCK * PQ_BLOCK * bytes);
+	random_bytes(codes, size);
 	random_bytes(tables, (size_t)bytes * table);
 	if (extreme)
 		memset(tables, 255, (size_t)bytes * table);
-	const uint8_t *c = guard_put(ROWS, codes, (size_t)bytes * PQ_BLOCK, (size_t)bytes % 3);
-	const uint8_t *t = guard_put(Q, tables, (size_t)bytes * table, 0);
-	float *key = guard_room(KEYS, PQ_BLOCK * sizeof *key);
-	float scale = extreme ? 1 : random_float(), offset = extreme ? 0 : random_float() * 100;
-	(bits == 8 ? k->pq.scan8 : k->pq.scan4)(c, bytes, t, scale, offset, key);
-	ck_assert(guard_intact(KEYS));
-	for (int v = 0; v < PQ_BLOCK; v++) {
-		int sum = 0;
-		for (int b = 0; b < bytes; b++) {
-			int code = codes[b * PQ_BLOCK + v];
-			sum += bits == 8 ? tables[b * 256 + code]
-			                 : tables[b * 32 + code % 16] + tables[b * 32 + 16 + code / 16];
-		}
-		double product = (double)scale * sum, want = (double)offset + product;
-		double off = extreme ? 0 : 0x1p-24 * (fabs(product) + fabs(want) * 1.01);
-		if (!(fabs((double)key[v] - want) <= off))
-			ck_abort_msg("%s pq scan%d, %d bytes: vector %d has %.9g, not %.9g", k->isa, bits,
-			    bytes, v, (double)key[v], want);
+	for (int i = 0; i < n; i++)
+		terms[i] = random_float() * 50;
+	struct pq_find f = {.n = n, .bytes = bytes, .scale = extreme ? 1 : random_float() + 1.5f};
+	f.codes = guard_put(ROWS, codes, size, (size_t)bytes % 3);
+	f.tables = guard_put(Q, tables, (size_t)bytes * table, 0);
+	f.offset = extreme ? 0 : random_float() * 100;
+	for (int with = 0; with < 2; with++) {
+		double off;
+		f.terms = with ? guard_put(KEYS, terms, (size_t)n * sizeof *terms, 0) : NULL;
+		f.limit = (float)find_key(&f, bits, n / 2, &off);
+		check_find(k, bits, &f);
+		f.limit = INFINITY;
+		check_find(k, bits, &f);
+		f.limit = -1e30f;
+		check_find(k, bits, &f);
 	}
 }
 
-START_TEST(test_scans)
+START_TEST(test_finds)
 {
-	static const int more[] = {128, 255, 256, 257, 258, 512, 513, 600};
+	static const int more[] = {128, 255, 256, 257, 258, 512, 513, 600}, ns[] = {1, 63, 64, 65, 130};
 	struct kernels ref;
 	const struct kernels *k = isa_table(_i, &ref);
 	if (!k)
 		return;
 	for (int bits = 4; bits <= 8; bits += 4) {
-		for (int bytes = 0; bytes <= 67; bytes++)
-			try_scan(k, bits, bytes, 0);
+		for (int bytes = 1; bytes <= 67; bytes++)
+			try_find(k, bits, ns[bytes % 5], bytes, 0);
+		for (int n = 1; n <= 9 * PQ_BLOCK; n += 37)
+			try_find(k, bits, n, 16, 0);
 		for (int i = 0; i < 8; i++) {
-			try_scan(k, bits, more[i], 0);
-			try_scan(k, bits, more[i], 1);
+			try_find(k, bits, 70, more[i], 0);
+			try_find(k, bits, 70, more[i], 1);
 		}
 	}
 }
@@ -243,6 +277,6 @@ TCase *pq_tests(void)
 	tcase_add_loop_test(t, test_nearest, 0, ISA_COUNT);
 	tcase_add_loop_test(t, test_nearest_equal, 0, ISA_COUNT);
 	tcase_add_loop_test(t, test_bytes_of_tables, 0, ISA_COUNT);
-	tcase_add_loop_test(t, test_scans, 0, ISA_COUNT);
+	tcase_add_loop_test(t, test_finds, 0, ISA_COUNT);
 	return t;
 }

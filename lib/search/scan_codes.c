@@ -1,0 +1,104 @@
+/* Scanning codes, which their codec scores without decoding them.
+ *
+ * Residual codes. A row is c + r̂, c the centroid of its list and r̂ what its code decodes to. With one float
+ * t = ‖r̂‖² + 2⟨c,r̂⟩ kept for each row,
+ *
+ *   L2:  ‖q − c − r̂‖² = ‖q − c‖² + t − 2⟨q,r̂⟩;      IP:  −⟨q,c⟩ − ⟨q,r̂⟩,
+ *
+ * so the codec scores ⟨q,r̂⟩, and its table for that is made once for a query, not once for a list (Johnson,
+ * Douze & Jégou 2017 split the distance so, but add the tables up). Keys are kept as −⟨q,r̂⟩ + t / 2: what a
+ * list adds to all of its keys, and the factor 2, go into the limit that they are compared with.
+ *
+ * Bounds. The codec says what −⟨q,r̂⟩ may be off by. As t = ‖c + r̂‖² − ‖c‖², |t| is at most the greater of the
+ * two; the roundings of the sums are a few 2^-24 of their terms. The vector c + r̂ itself is rounded to floats
+ * when it is decoded for its exact distance.
+ */
+#include "lib/codec/codec.h"
+#include "lib/search/scan.h"
+
+#include <math.h>
+
+void scan_begin_code(struct scan *scan, const float *x, void *state)
+{
+	const struct search *s = scan->t->s;
+	scan->residual = s->base.center != NULL;
+	s->base.codec->ops->query_begin(s->base.codec, x, s->ip || scan->residual, state);
+	scan->q = state;
+}
+
+void scan_enter_list(struct scan *scan, const float *query)
+{
+	const struct search *s = scan->t->s;
+	const struct rows *list = scan->t->base;
+	scan->bound = NAN; /* the limit is another one here */
+	if (!scan->residual)
+		return;
+	scan->constant = s->ip ? -s->kern->ip_exact(query, list->center, list->dim)
+	                       : s->kern->l2sq_exact(query, list->center, list->dim);
+	scan->beside = fabs(scan->constant);
+	scan->factor = 1;
+	if (list->terms) {
+		double reach = (double)list->reach, center = scan->qnorm + sqrt(scan->constant);
+		scan->factor = 2;
+		scan->beside += (reach > center ? reach * reach : center * center) * (1 + 1e-6);
+	}
+}
+
+/* Of −⟨q,r̂⟩, to that of the distance. */
+static struct slack residual_slack(const struct scan *scan, struct slack slack)
+{
+	double rel = slack.rel + 0x1p-20, rounding = 0x1p-22 * (double)scan->t->base->reach;
+	double abs = scan->factor * slack.abs + rel * scan->beside;
+	if (scan->t->s->ip)
+		return (struct slack){.abs = abs + scan->qnorm * rounding, .rel = rel};
+	return (struct slack){.abs = abs, .rel = rel, .root = rounding};
+}
+
+void scan_score_codes(struct scan *scan, int64_t row, int64_t n)
+{
+	const struct rows *base = scan->t->base;
+	float *key = scan->key;
+	struct slack slack =
+	    base->codec->ops->scan(base->codec, scan->q, (const uint8_t *)base->a, row, n, key);
+	if (base->terms) {
+		const float *terms = base->terms + row;
+		for (int64_t i = 0; i < n; i++)
+			key[i] += 0.5f * terms[i];
+	}
+	scan_limit(scan, scan->residual ? residual_slack(scan, slack) : slack);
+}
+
+enum { FIND_ROWS = 8 * ROWS_BLOCK };
+
+/* While a pool has no bound every row is a candidate: one block gives it one. */
+int64_t scan_find_rows(const struct task *t, const struct scan *scans)
+{
+	for (int64_t q = 0; q < t->nq; q++)
+		if (isinf(pool_bound(scans[q].pool)))
+			return ROWS_BLOCK;
+	return FIND_ROWS;
+}
+
+void scan_find(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
+{
+	const struct rows *base = scan->t->base;
+	const struct codec_ops *ops = base->codec->ops;
+	uint32_t hit[FIND_ROWS];
+	float key[FIND_ROWS];
+	struct slack slack = ops->find_slack(base->codec, scan->q);
+	scan_limit(scan, scan->residual ? residual_slack(scan, slack) : slack);
+	struct code_part part = {.codes = (const uint8_t *)base->a + (size_t)row * base->stride,
+	    .n = n,
+	    .terms = base->terms ? base->terms + row : NULL,
+	    .most_term = scan->beside,
+	    .limit = scan->limit};
+	int64_t hits = ops->find(base->codec, scan->q, &part, hit, key);
+	if (hits > 0 && scan->t->map)
+		pool_lock(scan->pool);
+	for (int64_t i = 0; i < hits; i++)
+		if ((n > ROWS_BLOCK || mask >> hit[i] & 1) &&
+		    (scan->limit == INFINITY || key[i] <= scan->limit))
+			scan_add(scan, key[i], row + hit[i]);
+	if (hits > 0 && scan->t->map)
+		pool_unlock(scan->pool);
+}
