@@ -15,6 +15,7 @@
 #include "lib/codec/sq.h"
 #include "lib/structure/hnsw.h"
 #include "lib/structure/ivf.h"
+#include "lib/structure/keep.h"
 #include "lib/structure/parts.h"
 
 #include <string.h>
@@ -431,7 +432,7 @@ static bool numbers_itself(const kith_index *index)
 	return true;
 }
 
-kith_status faiss_export(const kith_index *index, struct blob_sink sink)
+static kith_status export_settled(const kith_index *index, struct blob_sink sink)
 {
 	struct export e = {.whole = index};
 	struct transform_parts parts;
@@ -453,6 +454,20 @@ kith_status faiss_export(const kith_index *index, struct blob_sink sink)
 	for (int64_t i = 0; e.mapped && i < n && !e.w.status; i++)
 		faiss_put_i64(&e.w, index->ops->id_at(index, i));
 	return faiss_writer_end(&e.w);
+}
+
+/* Of a mapped file that nobody has looked at, a copy that is in order is written. */
+kith_status faiss_export(const kith_index *index, struct blob_sink sink)
+{
+	kith_index *copy;
+	if (!index->keep || !index->keep->unsettled)
+		return export_settled(index, sink);
+	kith_status status = kith_index_clone(&copy, index);
+	if (status)
+		return status;
+	status = export_settled(copy, sink);
+	kith_index_free(copy);
+	return status;
 }
 
 kith_status kith_index_export_faiss(const kith_index *index, const char *path)

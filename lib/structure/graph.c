@@ -2,8 +2,9 @@
  *
  * Level 0, where a search spends its time, is one array of rows of equal length: the list of node i is at
  * i · stride, and its lines can be fetched as soon as i is known. Upper levels have M^-l of the nodes; their
- * rows of M lie in an array of their own, those of one node together, found through one number per node.
- * That makes 4 · 2 M + 5 bytes a node and 4 M / (M − 1) for the upper levels: 265 bytes with M = 32.
+ * rows of M lie in an array of their own, those of one node together. How many rows lie before its own is
+ * known for every 64th node; for the others the levels since are added up. That makes 4 · 2 M + 1.06 bytes a
+ * node and 4 M / (M − 1) for the upper levels: 261 bytes with M = 32.
  *
  * The level of a node follows from the seed and its number, so it depends on no history.
  */
@@ -32,15 +33,15 @@ void graph_free(struct graph *graph)
 {
 	buffer_free(&graph->links0);
 	buffer_free(&graph->level);
-	buffer_free(&graph->upper_at);
+	buffer_free(&graph->rank);
 	buffer_free(&graph->upper);
 	graph_init(graph, graph->M);
 }
 
 size_t graph_memory(const struct graph *graph)
 {
-	return graph->links0.capacity + graph->level.capacity + graph->upper_at.capacity +
-	       graph->upper.capacity;
+	return buffer_memory(&graph->links0) + buffer_memory(&graph->level) + buffer_memory(&graph->rank) +
+	       buffer_memory(&graph->upper);
 }
 
 static size_t list0_bytes(const struct graph *graph)
@@ -53,6 +54,30 @@ static size_t row_bytes(const struct graph *graph)
 	return (size_t)graph->M * sizeof(uint32_t);
 }
 
+size_t graph_rank_bytes(int64_t n)
+{
+	return (size_t)((n + GRAPH_RANK - 1) / GRAPH_RANK) * sizeof(uint32_t);
+}
+
+void graph_rank(struct graph *graph, int64_t node, int64_t row)
+{
+	if (node % GRAPH_RANK == 0)
+		graph_ranks(graph)[node / GRAPH_RANK] = (uint32_t)row;
+}
+
+/* A look at each list that is taken keeps a walk within the graph; the rest can only mislead it. */
+const uint32_t *graph_unseen_links(const struct graph *graph, int64_t node, int level)
+{
+	if (level > 0 &&
+	    (graph_level(graph, node) < level || graph_row(graph, node) + level > graph->rows))
+		return NULL;
+	const uint32_t *list = graph_links(graph, node, level);
+	uint32_t most = 0; /* 1 + the last node; GRAPH_NONE wraps */
+	for (int i = 0; i < graph_width(graph, level); i++)
+		most = list[i] + 1 > most ? list[i] + 1 : most;
+	return most <= graph->n ? list : NULL;
+}
+
 kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spare)
 {
 	size_t level0, upper;
@@ -60,7 +85,7 @@ kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spar
 	          size_mul((size_t)rows, row_bytes(graph), &upper) &&
 	          buffer_reserve(&graph->links0, level0, spare) &&
 	          buffer_reserve(&graph->level, (size_t)n, spare) &&
-	          buffer_reserve(&graph->upper_at, (size_t)n * sizeof(uint32_t), spare) &&
+	          buffer_reserve(&graph->rank, graph_rank_bytes(n), spare) &&
 	          buffer_reserve(&graph->upper, upper, spare);
 	return ok ? KITH_OK : fail(KITH_NOMEM, "no memory for a graph of %lld nodes", (long long)n);
 }
@@ -73,11 +98,10 @@ kith_status graph_grow(struct graph *graph, int64_t n)
 	kith_status status = graph_reserve(graph, n, rows, 4);
 	if (status)
 		return status;
-	uint32_t *upper_at = (uint32_t *)(void *)graph->upper_at.data;
 	for (int64_t i = graph->n; i < n; i++) {
 		int level = graph_draw_level(graph->seed, i, graph->M);
 		((uint8_t *)graph->level.data)[i] = (uint8_t)level;
-		upper_at[i] = level ? (uint32_t)graph->rows : GRAPH_NONE;
+		graph_rank(graph, i, graph->rows);
 		graph->rows += level;
 		graph_clear_node(graph, i);
 	}
@@ -118,7 +142,7 @@ kith_status graph_copy(struct graph *to, const struct graph *from)
 	if (status == KITH_OK)
 		status = copy_buffer(&to->level, &from->level, n);
 	if (status == KITH_OK)
-		status = copy_buffer(&to->upper_at, &from->upper_at, n * sizeof(uint32_t));
+		status = copy_buffer(&to->rank, &from->rank, graph_rank_bytes(from->n));
 	if (status == KITH_OK)
 		status = copy_buffer(&to->upper, &from->upper, (size_t)from->rows * row_bytes(from));
 	if (status) {
@@ -129,6 +153,7 @@ kith_status graph_copy(struct graph *to, const struct graph *from)
 	to->seed = from->seed;
 	to->entry = from->entry;
 	to->rows = from->rows;
+	to->unseen = from->unseen;
 	return KITH_OK;
 }
 
@@ -151,19 +176,20 @@ static void move_row(uint32_t *to, const uint32_t *from, int width, const uint32
 void graph_squeeze(struct graph *graph, const uint64_t *live, const uint32_t *number)
 {
 	uint8_t *level = (uint8_t *)graph->level.data;
-	uint32_t *upper_at = (uint32_t *)(void *)graph->upper_at.data;
 	uint32_t *upper = (uint32_t *)(void *)graph->upper.data;
-	int64_t kept = 0, rows = 0;
+	int64_t kept = 0, rows = 0, row = 0;
 	for (int64_t i = 0; i < graph->n; i++) {
+		int levels = level[i];
+		row += levels;
 		if (!graph_is_live(live, (uint32_t)i))
 			continue;
 		move_row(graph_links(graph, kept, 0), graph_links(graph, i, 0), graph->stride, number);
-		for (int l = 0; l < level[i]; l++)
+		for (int l = 0; l < levels; l++)
 			move_row(upper + (size_t)(rows + l) * (size_t)graph->M,
-			    upper + ((size_t)upper_at[i] + (size_t)l) * (size_t)graph->M, graph->M, number);
-		level[kept] = level[i];
-		upper_at[kept] = level[i] ? (uint32_t)rows : GRAPH_NONE;
-		rows += level[i];
+			    upper + (size_t)(row - levels + l) * (size_t)graph->M, graph->M, number);
+		level[kept] = (uint8_t)levels;
+		graph_rank(graph, kept, rows);
+		rows += levels;
 		kept++;
 	}
 	graph->n = kept;
@@ -177,6 +203,6 @@ void graph_trim(struct graph *graph)
 	size_t n = (size_t)graph->n;
 	buffer_trim(&graph->links0, n * list0_bytes(graph));
 	buffer_trim(&graph->level, n);
-	buffer_trim(&graph->upper_at, n * sizeof(uint32_t));
+	buffer_trim(&graph->rank, graph_rank_bytes(graph->n));
 	buffer_trim(&graph->upper, (size_t)graph->rows * row_bytes(graph));
 }

@@ -29,13 +29,15 @@ struct graph {
 	int64_t n;
 	uint64_t seed;          /* of the levels */
 	uint32_t entry;         /* a node of the highest level; GRAPH_NONE: no nodes */
-	struct buffer links0;   /* uint32_t [n × stride] */
-	struct buffer level;    /* uint8_t [n] */
-	struct buffer upper_at; /* uint32_t [n]: number of a node's first row in `upper`; where its level is 0
-	                           GRAPH_NONE */
-	struct buffer upper; /* uint32_t [rows × M]: level 1 of a node, level 2 … in rows one after another */
+	struct buffer links0; /* uint32_t [n × stride] */
+	struct buffer level;  /* uint8_t [n] */
+	struct buffer rank;   /* uint32_t [n / GRAPH_RANK, rounded up]: rows of `upper` before each so many nodes */
+	struct buffer upper;  /* uint32_t [rows × M]: level 1 of a node, level 2 … in rows one after another */
 	int64_t rows;
+	bool unseen; /* all that is of a mapped file and was not looked at: use graph_unseen_links */
 };
+
+enum { GRAPH_RANK = 64 };
 
 static inline int graph_level(const struct graph *graph, int64_t node)
 {
@@ -54,14 +56,31 @@ static inline int graph_width(const struct graph *graph, int level)
 	return level == 0 ? graph->stride : graph->M;
 }
 
+static inline uint32_t *graph_ranks(const struct graph *graph)
+{
+	return (uint32_t *)(void *)graph->rank.data;
+}
+
+/* First row of a node in `upper`, if it has any. */
+static inline int64_t graph_row(const struct graph *graph, int64_t node)
+{
+	int64_t row = graph_ranks(graph)[node / GRAPH_RANK];
+	for (int64_t i = node / GRAPH_RANK * GRAPH_RANK; i < node; i++)
+		row += graph_level(graph, i);
+	return row;
+}
+
 /* List of a node on a level that it has: [graph_width], GRAPH_NONE behind the last. */
 static inline uint32_t *graph_links(const struct graph *graph, int64_t node, int level)
 {
 	if (level == 0)
 		return (uint32_t *)(void *)graph->links0.data + (size_t)node * (size_t)graph->stride;
-	uint32_t at = ((const uint32_t *)(const void *)graph->upper_at.data)[node];
-	return (uint32_t *)(void *)graph->upper.data + ((size_t)at + (size_t)level - 1) * (size_t)graph->M;
+	size_t row = (size_t)graph_row(graph, node) + (size_t)level - 1;
+	return (uint32_t *)(void *)graph->upper.data + row * (size_t)graph->M;
 }
+
+/* The same of an unseen graph, whatever its bytes are; NULL: it is damaged there. */
+const uint32_t *graph_unseen_links(const struct graph *graph, int64_t node, int level);
 
 void graph_init(struct graph *graph, int M);
 void graph_free(struct graph *graph);
@@ -71,6 +90,10 @@ size_t graph_memory(const struct graph *graph);
 /* Add nodes up to n in all, on the levels that (seed, number of the node) gives, with empty lists. The entry
  * stays: whoever links a node of a higher level makes it the entry. NOMEM: nothing changed. */
 kith_status graph_grow(struct graph *graph, int64_t n);
+
+/* Bytes of `rank` for n nodes. Note the rows before a node, where it is one that this is kept of. */
+size_t graph_rank_bytes(int64_t n);
+void graph_rank(struct graph *graph, int64_t node, int64_t row);
 
 /* Room for n nodes with so many rows on upper levels. spare: as codes_reserve. */
 kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spare);

@@ -8,6 +8,9 @@
  *
  * Which nodes were met stands in 16 bits for each node: a walk has a number, and what bears it was met.
  * Nothing is cleared for 65,535 walks.
+ *
+ * Lists of a mapped file are looked at as they are gone to: one with a node that there is not counts as empty,
+ * and the walk goes on, so that this costs others no more than a branch.
  */
 #include "lib/structure/graph_walk.h"
 
@@ -139,6 +142,7 @@ struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
 	w->graph = graph;
 	w->space = space;
 	w->pairs = 0;
+	w->damaged = false;
 	w->n = 0;
 	if (!walker_fit(w, ef, met)) {
 		walker_release(w);
@@ -186,6 +190,22 @@ static inline void prefetch_list(const struct graph *graph, uint32_t node)
 		__builtin_prefetch(list + b);
 }
 
+static const uint32_t *unseen_links(struct walker *w, uint32_t node, int level)
+{
+	static const uint32_t nothing = GRAPH_NONE;
+	const uint32_t *list = graph_unseen_links(w->graph, node, level);
+	w->damaged |= !list;
+	return list ? list : &nothing;
+}
+
+/* Where a walk goes to. */
+static inline const uint32_t *links(struct walker *w, uint32_t node, int level)
+{
+	if (__builtin_expect(w->graph->unseen, 0))
+		return unseen_links(w, node, level);
+	return graph_links(w->graph, node, level);
+}
+
 /* The nodes of a list that were not met, into w->met: how many. Without a branch, so that the tags, which lie
  * anywhere, are fetched side by side. */
 static inline int64_t meet_list(struct walker *w, const uint32_t *list, int width)
@@ -215,7 +235,7 @@ struct candidate walk_descend(struct walker *w, int to)
 	w->pairs++;
 	for (int level = graph_top(graph); level > to; level--) {
 		for (bool better = true; better;) {
-			const uint32_t *list = graph_links(graph, best.node, level);
+			const uint32_t *list = links(w, best.node, level);
 			int64_t n = 0;
 			for (; n < graph->M && list[n] != GRAPH_NONE; n++) {
 				prefetch_code(w->space, list[n]);
@@ -267,7 +287,7 @@ void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
 			at++;
 			continue;
 		}
-		const uint32_t *list = graph_links(graph, w->pool[at].node, level);
+		const uint32_t *list = links(w, w->pool[at].node, level);
 		w->pool[at].node |= WALKED;
 		int64_t n = meet_list(w, list, width);
 		if (level == 0 && at + 1 < w->n && !(w->pool[at + 1].node & WALKED))
@@ -306,7 +326,7 @@ static int64_t meet_beyond(struct walker *w, const struct filtering *f, const ui
 		}
 	}
 	for (int64_t h = 0; h < hops; h++) {
-		const uint32_t *beyond = graph_links(graph, hop[h], 0);
+		const uint32_t *beyond = links(w, hop[h], 0);
 		for (int i = 0; i < graph->stride && beyond[i] != GRAPH_NONE && n < most; i++) {
 			if (!passes(f, beyond[i]) || walk_meet(w, beyond[i]))
 				continue;
@@ -360,7 +380,7 @@ void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct f
 			at++;
 		if (at == w->n || (f->n == ef && w->pool[at].key > f->found[ef - 1].key))
 			break;
-		const uint32_t *list = graph_links(graph, w->pool[at].node, 0);
+		const uint32_t *list = links(w, w->pool[at].node, 0);
 		w->pool[at].node |= WALKED;
 		n = hop ? meet_beyond(w, f, list) : meet_list(w, list, graph->stride);
 		if (at + 1 < w->n)
@@ -383,7 +403,6 @@ static bool spill(struct walker *w, int64_t *n, struct candidate c)
 /* In the order in which they are found: none of them can be left out. */
 bool walk_range(struct walker *w, float bound, int64_t *n)
 {
-	const struct graph *graph = w->graph;
 	int64_t near = w->n;
 	*n = 0;
 	/* What the pool had no room for may be within the bound. */
@@ -397,7 +416,7 @@ bool walk_range(struct walker *w, float bound, int64_t *n)
 	}
 	for (int64_t at = 0; at < *n; at++) {
 		uint32_t node = ((const struct candidate *)(const void *)w->spill.data)[at].node;
-		int64_t met = meet_list(w, graph_links(graph, node, 0), graph->stride);
+		int64_t met = meet_list(w, links(w, node, 0), w->graph->stride);
 		score_met(w, met);
 		for (int64_t i = 0; i < met; i++) {
 			struct candidate c = {w->key[i], w->met[i]};

@@ -22,6 +22,7 @@ struct walker {
 	struct candidate *pool; /* [pool_most] ascending: the best nodes that were met */
 	int64_t n;              /* in the pool */
 	int64_t pairs;          /* distances computed */
+	bool damaged; /* the graph was unseen, and a list cannot be: it was taken for empty since walker_take */
 
 	uint16_t *tags; /* [tagged]: nodes met in this walk have tag `epoch` */
 	uint16_t epoch;

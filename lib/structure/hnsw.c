@@ -13,6 +13,7 @@
 #include "lib/structure/hnsw.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/lazy.h"
 #include "lib/base/status.h"
 
 #include <math.h>
@@ -94,6 +95,8 @@ void hnsw_clear(struct hnsw *hnsw)
 	buffer_free(&hnsw->slot_of);
 	buffer_free(&hnsw->live);
 	buffer_free(&hnsw->inverse);
+	lazy_free(hnsw->unseen);
+	hnsw->unseen = NULL;
 }
 
 /* ---- structure_ops ---- */
@@ -142,9 +145,12 @@ static int64_t hnsw_id_at(const kith_index *index, int64_t position)
 static kith_status hnsw_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
 	const struct hnsw *hnsw = hnsw_of_const(index);
-	for (int64_t i = 0; i < n; i++)
-		codes_read(&hnsw->codes, hnsw_node(hnsw, positions[i]), x + i * index->dim);
-	return KITH_OK;
+	struct hnsw_maps maps;
+	kith_status status = hnsw_find_maps(hnsw, &maps);
+	for (int64_t i = 0; status == KITH_OK && i < n; i++)
+		codes_read(&hnsw->codes, maps.node_of ? maps.node_of[positions[i]] : positions[i],
+		    x + i * index->dim);
+	return status;
 }
 
 static int64_t hnsw_size(const kith_index *index)
@@ -156,8 +162,8 @@ static size_t hnsw_memory(const kith_index *index)
 {
 	const struct hnsw *hnsw = hnsw_of_const(index);
 	return sizeof *hnsw + hnsw->codec->ops->memory(hnsw->codec) + codes_memory(&hnsw->codes) +
-	       graph_memory(&hnsw->graph) + ids_memory(&hnsw->ids) + hnsw->node_of.capacity +
-	       hnsw->slot_of.capacity + hnsw->live.capacity + hnsw->inverse.capacity +
+	       graph_memory(&hnsw->graph) + ids_memory(&hnsw->ids) + buffer_memory(&hnsw->node_of) +
+	       buffer_memory(&hnsw->slot_of) + buffer_memory(&hnsw->live) + buffer_memory(&hnsw->inverse) +
 	       walkers_memory(hnsw->walkers);
 }
 
@@ -191,6 +197,8 @@ static kith_status copy_nodes(struct hnsw *to, const struct hnsw *from)
 		status = graph_copy(&to->graph, &from->graph);
 	if (status == KITH_OK)
 		status = copy_buffer(&to->inverse, &from->inverse, n, sizeof(float));
+	if (status == KITH_OK && from->unseen && !(to->unseen = mem_zalloc(1, sizeof *to->unseen)))
+		status = fail_nomem("an index", sizeof *to->unseen);
 	if (status || !from->mapped)
 		return status;
 	status = copy_buffer(&to->node_of, &from->node_of, from->ids.n, sizeof(uint32_t));
@@ -257,6 +265,7 @@ static const struct structure_ops hnsw_ops = {
     .free = hnsw_free,
     .save = hnsw_save,
     .load = hnsw_load,
+    .settle = hnsw_settle,
 };
 
 kith_status hnsw_new(kith_index **out, kith_metric metric, int M, struct codec *take_codec)

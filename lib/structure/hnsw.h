@@ -12,6 +12,8 @@
 #define SLOT_DEAD UINT32_MAX
 #define SLOT_FREE (UINT32_MAX - 1)
 
+struct lazy;
+
 struct hnsw {
 	struct kith_index base;
 	struct codec *codec;
@@ -25,6 +27,10 @@ struct hnsw {
 	struct buffer slot_of; /* uint32_t [graph.n] */
 	struct buffer live;    /* uint64_t: a bit per node */
 	int64_t dead, free;    /* nodes of that kind */
+
+	/* Not NULL: the graph is unseen. slot_of is the file's; node_of and live are in here, made when they
+	 * are first needed; dead and free are not known. */
+	struct lazy *unseen;
 
 	struct buffer inverse; /* float [graph.n], bytes under cosine: 1 / ‖x‖ */
 
@@ -52,7 +58,16 @@ static inline uint32_t *hnsw_slot_of(const struct hnsw *hnsw)
 	return (uint32_t *)(void *)hnsw->slot_of.data;
 }
 
-/* NULL: all nodes are live. */
+/* What may not have been made yet: both NULL where slots are nodes and all are live. */
+struct hnsw_maps {
+	const uint32_t *node_of;
+	const uint64_t *live;
+};
+
+/* hnsw_file.c. Errors: FORMAT, NOMEM. */
+kith_status hnsw_find_maps(const struct hnsw *hnsw, struct hnsw_maps *maps);
+
+/* Of an index that is settled. NULL: all nodes are live. */
 static inline uint64_t *hnsw_live(const struct hnsw *hnsw)
 {
 	return hnsw->mapped ? (uint64_t *)(void *)hnsw->live.data : NULL;
@@ -97,6 +112,7 @@ kith_status hnsw_compact(kith_index *index, const kith_add_options *options);
 kith_status hnsw_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options);
 void hnsw_save(const kith_index *index, struct blob_writer *w);
+kith_status hnsw_settle(kith_index *index);
 kith_status hnsw_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r);
 
 #endif

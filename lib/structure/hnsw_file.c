@@ -1,10 +1,16 @@
 /* The graph index in a file. Nothing is believed: every edge leads to a node that has the level, lists end
- * where they say, slots and nodes match one to one. */
+ * where they say, slots and nodes match one to one.
+ *
+ * Of a mapped file all of it is used where it is. A walk looks at each list that it comes to (graph_walk.c);
+ * where vectors were removed, the first search or reading of a vector goes through all slots once, to know
+ * which nodes are live; a change needs everything in order first. */
 #include "lib/structure/hnsw.h"
 
-#include "kernels/kernels.h"
+#include "lib/base/lazy.h"
 #include "lib/base/status.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 struct head {
@@ -36,14 +42,17 @@ void hnsw_save(const kith_index *index, struct blob_writer *w)
 	ids_save(&hnsw->ids, w);
 	blob_write(w, "GRPH", &head, sizeof head);
 	blob_write(w, "LEVL", graph->level.data, (size_t)graph->n);
+	blob_write(w, "RANK", graph->rank.data, graph_rank_bytes(graph->n));
 	blob_write(w, "LNK0", graph->links0.data, list_bytes(graph->n, graph->stride));
 	blob_write(w, "LNK1", graph->upper.data, list_bytes(graph->rows, graph->M));
 	if (hnsw->mapped)
 		blob_write(w, "SLTN", hnsw->slot_of.data, (size_t)graph->n * sizeof(uint32_t));
+	if (hnsw_measures(hnsw))
+		blob_write(w, "INVR", hnsw->inverse.data, (size_t)graph->n * sizeof(float));
 	codes_save(&hnsw->codes, sizeof hnsw->codes, 1, w);
 }
 
-/* ---- loading ---- */
+/* ---- taking sections ---- */
 
 static kith_status load_head(struct hnsw *hnsw, int64_t n, struct head *head, struct blob_reader *r)
 {
@@ -58,111 +67,119 @@ static kith_status load_head(struct hnsw *hnsw, int64_t n, struct head *head, st
 	return good ? KITH_OK : blob_fail(r, "GRPH", "contradicts itself");
 }
 
-/* Sections before memory: the file must hold what is made room for. */
-static kith_status expect_all(const struct hnsw *hnsw, const struct head *head, struct blob_reader *r)
+static kith_status take(struct blob_reader *r, const char *tag, struct buffer *buffer, size_t bytes)
 {
-	const struct graph *graph = &hnsw->graph;
-	size_t n = (size_t)head->nodes;
-	kith_status status = blob_expect(r, "LEVL", n);
+	kith_status status = blob_open(r, tag, bytes);
 	if (status == KITH_OK)
-		status = blob_expect(r, "LNK0", list_bytes(head->nodes, graph->stride));
+		status = blob_take(r, buffer, bytes);
+	return status ? status : blob_close(r);
+}
+
+static kith_status take_graph(struct graph *graph, const struct head *head, struct blob_reader *r)
+{
+	graph->n = head->nodes;
+	graph->rows = head->rows;
+	graph->seed = head->seed;
+	graph->entry = head->entry;
+	kith_status status = take(r, "LEVL", &graph->level, (size_t)graph->n);
 	if (status == KITH_OK)
-		status = blob_expect(r, "LNK1", list_bytes(head->rows, graph->M));
-	if (status == KITH_OK && head->mapped)
-		status = blob_expect(r, "SLTN", n * sizeof(uint32_t));
+		status = take(r, "RANK", &graph->rank, graph_rank_bytes(graph->n));
+	if (status == KITH_OK)
+		status = take(r, "LNK0", &graph->links0, list_bytes(graph->n, graph->stride));
+	if (status == KITH_OK)
+		status = take(r, "LNK1", &graph->upper, list_bytes(graph->rows, graph->M));
+	if (status == KITH_OK && graph_top(graph) > GRAPH_MAX_LEVEL)
+		status = blob_fail(r, "LEVL", "gives the entry the level %d", graph_top(graph));
 	return status;
 }
 
-static kith_status load_levels(struct graph *graph, const struct head *head, struct blob_reader *r)
-{
-	uint32_t *upper_at = (uint32_t *)(void *)graph->upper_at.data;
-	kith_status status = blob_read(r, "LEVL", graph->level.data, (size_t)head->nodes);
-	for (int64_t i = 0; status == KITH_OK && i < head->nodes; i++) {
-		int level = graph_level(graph, i);
-		if (level > GRAPH_MAX_LEVEL || graph->rows + level > head->rows)
-			return blob_fail(r, "LEVL", "gives node %lld the level %d", (long long)i, level);
-		upper_at[i] = level ? (uint32_t)graph->rows : GRAPH_NONE;
-		graph->rows += level;
-	}
-	if (status == KITH_OK && graph->rows != head->rows)
-		status = blob_fail(r, "LEVL", "has other levels than there are lists for");
-	return status;
-}
+/* ---- checking ---- */
 
-/* One list: nodes of this level, none of them `node` and none twice, then nothing. */
-static bool list_is_good(const struct graph *graph, int64_t node, int level)
+/* What is wrong, and in which section. */
+struct fault {
+	const char *tag;
+	char what[100];
+};
+
+static bool found(struct fault *fault, const char *tag, const char *what, int64_t number)
 {
-	const uint32_t *list = graph_links(graph, node, level);
-	int width = graph_width(graph, level), i = 0;
-	for (; i < width && list[i] != GRAPH_NONE; i++) {
-		bool again = false;
-		if (list[i] >= graph->n || list[i] == node || graph_level(graph, list[i]) < level)
-			return false;
-		for (int j = 0; j < i; j++)
-			again |= list[j] == list[i];
-		if (again)
-			return false;
-	}
-	for (; i < width; i++)
-		if (list[i] != GRAPH_NONE)
-			return false;
+	fault->tag = tag;
+	snprintf(fault->what, sizeof fault->what, "%s, at number %lld", what, (long long)number);
 	return true;
 }
 
-static kith_status load_graph(struct graph *graph, const struct head *head, struct blob_reader *r)
+static bool check_levels(const struct graph *graph, struct fault *fault)
 {
-	kith_status status = graph_reserve(graph, head->nodes, head->rows, 0);
-	if (status == KITH_OK)
-		status = load_levels(graph, head, r);
-	if (status)
-		return status;
-	graph->n = head->nodes;
-	graph->seed = head->seed;
-	graph->entry = head->entry;
-	status = blob_read(r, "LNK0", graph->links0.data, list_bytes(graph->n, graph->stride));
-	if (status == KITH_OK)
-		status = blob_read(r, "LNK1", graph->upper.data, list_bytes(graph->rows, graph->M));
-	for (int64_t i = 0; status == KITH_OK && i < graph->n; i++)
-		for (int level = graph_level(graph, i); level >= 0; level--)
-			if (!list_is_good(graph, i, level))
-				return blob_fail(r, level ? "LNK1" : "LNK0",
-				    "holds a list that cannot be, of node %lld on level %d", (long long)i,
-				    level);
-	return status;
+	int64_t rows = 0;
+	for (int64_t i = 0; i < graph->n; i++) {
+		if (graph_level(graph, i) > GRAPH_MAX_LEVEL)
+			return found(fault, "LEVL", "gives a node a level that there is not", i);
+		if (i % GRAPH_RANK == 0 && graph_ranks(graph)[i / GRAPH_RANK] != rows)
+			return found(fault, "RANK", "does not tell where lists begin", i / GRAPH_RANK);
+		rows += graph_level(graph, i);
+	}
+	return rows != graph->rows && found(fault, "LEVL", "has other levels than there are lists for", rows);
 }
 
-/* Each slot has one node; the other nodes are dead or free. */
-static kith_status load_maps(struct hnsw *hnsw, struct blob_reader *r)
+/* One list: nodes of this level, none of them `node` and none twice, then nothing. All pairs are compared, for
+ * that takes no branches. */
+static bool list_is_good(const struct graph *graph, int64_t node, int level)
 {
-	int64_t n = hnsw->graph.n, found = 0;
-	uint32_t *slot_of = hnsw_slot_of(hnsw), *node_of = hnsw_node_of(hnsw);
-	kith_status status = blob_read(r, "SLTN", slot_of, (size_t)n * sizeof *slot_of);
-	if (status)
-		return status;
-	memset(node_of, 0xff, (size_t)hnsw->ids.n * sizeof *node_of);
-	memset(hnsw->live.data, 0, (size_t)(n + 63) / 64 * sizeof(uint64_t));
+	const uint32_t *list = graph_links(graph, node, level);
+	int width = graph_width(graph, level), n = 0, same = 0;
+	bool bad = false;
+	while (n < width && list[n] != GRAPH_NONE)
+		n++;
+	for (int i = 0; i < n; i++)
+		bad |= list[i] >= graph->n || list[i] == node;
+	for (int i = n; i < width; i++)
+		bad |= list[i] != GRAPH_NONE;
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < n; j++)
+			same += list[j] == list[i];
+	for (int i = 0; level > 0 && !bad && i < n; i++)
+		bad |= graph_level(graph, list[i]) < level;
+	return !bad && same == n;
+}
+
+static bool check_lists(const struct graph *graph, struct fault *fault)
+{
+	for (int64_t i = 0; i < graph->n; i++)
+		for (int level = graph_level(graph, i); level >= 0; level--)
+			if (!list_is_good(graph, i, level))
+				return found(fault, level ? "LNK1" : "LNK0",
+				    "holds a list that cannot be, of the node", i);
+	return false;
+}
+
+/* Each slot has one node; the other nodes are dead or free. Makes node_of [ids.n] and live. */
+static bool check_slots(const struct hnsw *hnsw, uint32_t *node_of, uint64_t *live, struct fault *fault)
+{
+	const uint32_t *slot_of = hnsw_slot_of(hnsw);
+	int64_t n = hnsw->graph.n, slots = 0;
+	if (hnsw->ids.n)
+		memset(node_of, 0xff, (size_t)hnsw->ids.n * sizeof *node_of);
+	if (n)
+		memset(live, 0, (size_t)(n + 63) / 64 * sizeof *live);
 	for (int64_t i = 0; i < n; i++) {
 		uint32_t slot = slot_of[i];
-		hnsw->dead += slot == SLOT_DEAD;
-		hnsw->free += slot == SLOT_FREE;
 		if (slot == SLOT_DEAD || slot == SLOT_FREE)
 			continue;
 		if (slot >= hnsw->ids.n || node_of[slot] != UINT32_MAX)
-			return blob_fail(r, "SLTN", "gives node %lld number %u, wrongly or once more",
-			    (long long)i, (unsigned)slot);
+			return found(fault, "SLTN", "numbers a vector wrongly or once more", i);
 		node_of[slot] = (uint32_t)i;
-		hnsw_live(hnsw)[i / 64] |= UINT64_C(1) << (i % 64);
-		found++;
+		live[i / 64] |= UINT64_C(1) << (i % 64);
+		slots++;
 	}
-	return found == hnsw->ids.n ? KITH_OK : blob_fail(r, "SLTN", "leaves a vector without a node");
+	return slots != hnsw->ids.n && found(fault, "SLTN", "leaves a vector without a node", slots);
 }
 
 /* Nothing leads to or from free nodes. */
-static kith_status check_free(const struct hnsw *hnsw, struct blob_reader *r)
+static bool check_free(const struct hnsw *hnsw, struct fault *fault)
 {
 	const struct graph *graph = &hnsw->graph;
 	const uint32_t *slot_of = hnsw_slot_of(hnsw);
-	for (int64_t i = 0; hnsw->free && i < graph->n; i++)
+	for (int64_t i = 0; i < graph->n; i++)
 		for (int level = graph_level(graph, i); level >= 0; level--) {
 			const uint32_t *list = graph_links(graph, i, level);
 			int width = graph_width(graph, level);
@@ -170,12 +187,64 @@ static kith_status check_free(const struct hnsw *hnsw, struct blob_reader *r)
 			for (int e = 0; e < width && list[e] != GRAPH_NONE; e++)
 				bad |= slot_of[list[e]] == SLOT_FREE;
 			if (bad)
-				return blob_fail(
-				    r, "SLTN", "takes node %lld away, which is not free", (long long)i);
+				return found(fault, "SLTN", "takes a node away that is not free", i);
 		}
-	if (graph->entry != GRAPH_NONE && slot_of[graph->entry] == SLOT_FREE)
-		return blob_fail(r, "SLTN", "takes the entry away");
-	return KITH_OK;
+	return graph->entry != GRAPH_NONE && slot_of[graph->entry] == SLOT_FREE &&
+	       found(fault, "SLTN", "takes the entry away", graph->entry);
+}
+
+static bool check_inverse(const struct hnsw *hnsw, struct fault *fault)
+{
+	const float *inverse = (const float *)(const void *)hnsw->inverse.data;
+	for (int64_t i = 0; hnsw_measures(hnsw) && i < hnsw->graph.n; i++)
+		if (!(inverse[i] >= 0 && inverse[i] <= 1))
+			return found(fault, "INVR", "holds what is no inverse of a length", i);
+	return false;
+}
+
+/* Everything but ids and codes; makes what there is to make. Room is there. */
+static bool find_fault(struct hnsw *hnsw, struct fault *fault)
+{
+	const struct graph *graph = &hnsw->graph;
+	if (check_levels(graph, fault) || check_lists(graph, fault) || check_inverse(hnsw, fault))
+		return true;
+	if (!hnsw->mapped)
+		return false;
+	if (check_slots(hnsw, hnsw_node_of(hnsw), (uint64_t *)(void *)hnsw->live.data, fault))
+		return true;
+	int64_t dead = 0;
+	for (int64_t i = 0; i < graph->n; i++)
+		dead += hnsw_slot_of(hnsw)[i] == SLOT_DEAD;
+	hnsw->dead = dead;
+	hnsw->free = graph->n - hnsw->ids.n - dead;
+	return hnsw->free > 0 && check_free(hnsw, fault);
+}
+
+/* ---- loading ---- */
+
+static kith_status load_nodes(struct hnsw *hnsw, const struct head *head, struct blob_reader *r)
+{
+	struct fault fault;
+	kith_status status = codes_load(&hnsw->codes, sizeof hnsw->codes, 1, &head->nodes, r);
+	if (status == KITH_OK)
+		status = take_graph(&hnsw->graph, head, r);
+	if (status == KITH_OK && head->mapped)
+		status = take(r, "SLTN", &hnsw->slot_of, (size_t)head->nodes * sizeof(uint32_t));
+	if (status == KITH_OK && hnsw_measures(hnsw))
+		status = take(r, "INVR", &hnsw->inverse, (size_t)head->nodes * sizeof(float));
+	if (status)
+		return status;
+	hnsw->mapped = head->mapped;
+	hnsw->unsettled = head->unsettled;
+	if (r->lazy) {
+		hnsw->graph.unseen = true;
+		hnsw->unseen = mem_zalloc(1, sizeof *hnsw->unseen);
+		return hnsw->unseen ? KITH_OK : fail_nomem("an index", sizeof *hnsw->unseen);
+	}
+	status = hnsw_make_room(hnsw, head->nodes, hnsw->ids.n, hnsw->mapped, 0);
+	if (status == KITH_OK && find_fault(hnsw, &fault))
+		status = blob_fail(r, fault.tag, "%s", fault.what);
+	return status;
 }
 
 kith_status hnsw_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
@@ -186,29 +255,62 @@ kith_status hnsw_load(kith_index *index, int64_t n, bool trained, struct blob_re
 	index->trained = hnsw->codec->trained;
 	if (status == KITH_OK)
 		status = ids_load(&hnsw->ids, n, r);
-	/* Walks follow edges that were looked at, so there is nothing to put off. */
-	if (status == KITH_OK)
-		status = ids_settle(&hnsw->ids);
 	if (status == KITH_OK)
 		status = load_head(hnsw, n, &head, r);
+	return status ? status : load_nodes(hnsw, &head, r);
+}
+
+/* ---- what loading left out ---- */
+
+static kith_status fail_fault(const struct fault *fault)
+{
+	return fail(KITH_FORMAT, "the index file is damaged: section %s %s", fault->tag, fault->what);
+}
+
+kith_status hnsw_find_maps(const struct hnsw *hnsw, struct hnsw_maps *maps)
+{
+	struct fault fault;
+	*maps = (struct hnsw_maps){0};
+	if (!hnsw->mapped)
+		return KITH_OK;
+	if (!hnsw->unseen) {
+		*maps = (struct hnsw_maps){hnsw_node_of(hnsw), hnsw_live(hnsw)};
+		return KITH_OK;
+	}
+	/* One block, so that it can be put in its place at once: the bits, then the nodes. */
+	size_t words = (size_t)(hnsw->graph.n + 63) / 64;
+	uint64_t *block = lazy_get(hnsw->unseen);
+	if (!block) {
+		size_t bytes = words * sizeof *block + (size_t)hnsw->ids.n * sizeof(uint32_t);
+		block = mem_alloc(bytes, 1);
+		if (!block)
+			return fail_nomem("the numbers of nodes", bytes);
+		if (check_slots(hnsw, (uint32_t *)(block + words), block, &fault)) {
+			mem_free(block);
+			return fail_fault(&fault);
+		}
+		block = lazy_put(hnsw->unseen, block);
+	}
+	*maps = (struct hnsw_maps){(const uint32_t *)(block + words), block};
+	return KITH_OK;
+}
+
+kith_status hnsw_settle(kith_index *index)
+{
+	struct hnsw *hnsw = hnsw_of(index);
+	struct fault fault;
+	kith_status status = ids_settle(&hnsw->ids);
+	if (status || !hnsw->unseen)
+		return status;
+	status = codes_settle(&hnsw->codes);
 	if (status == KITH_OK)
-		status = expect_all(hnsw, &head, r);
-	if (status == KITH_OK)
-		status = codes_load(&hnsw->codes, sizeof hnsw->codes, 1, &head.nodes, r);
-	if (status == KITH_OK && r->lazy)
-		status = codes_settle(&hnsw->codes);
-	if (status == KITH_OK)
-		status = hnsw_make_room(hnsw, head.nodes, n, head.mapped, 0);
-	if (status == KITH_OK)
-		status = load_graph(&hnsw->graph, &head, r);
+		status = hnsw_make_room(hnsw, hnsw->graph.n, hnsw->ids.n, hnsw->mapped, 0);
+	if (status == KITH_OK && find_fault(hnsw, &fault))
+		status = fail_fault(&fault);
 	if (status)
 		return status;
-	hnsw->mapped = head.mapped;
-	hnsw->unsettled = head.unsettled;
-	hnsw_measure(hnsw, 0, head.nodes);
-	if (hnsw->mapped)
-		status = load_maps(hnsw, r);
-	if (status == KITH_OK && hnsw->mapped)
-		status = check_free(hnsw, r);
-	return status;
+	hnsw->graph.unseen = false;
+	lazy_free(hnsw->unseen);
+	hnsw->unseen = NULL;
+	return KITH_OK;
 }

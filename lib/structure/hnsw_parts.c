@@ -27,10 +27,9 @@ kith_status hnsw_begin_parts(
 		status = graph_reserve(graph, n, rows, 0);
 	if (status || n == 0)
 		return status;
-	uint32_t *upper_at = (uint32_t *)(void *)graph->upper_at.data;
 	memcpy(graph->level.data, levels, (size_t)n);
 	for (int64_t i = 0; i < n; i++) {
-		upper_at[i] = levels[i] ? (uint32_t)graph->rows : GRAPH_NONE;
+		graph_rank(graph, i, graph->rows);
 		graph->rows += levels[i];
 	}
 	memset(graph->links0.data, 0xff, (size_t)n * (size_t)graph->stride * sizeof(uint32_t));

@@ -42,12 +42,14 @@ struct call {
 	int64_t ef;
 	bool bytes;             /* rows and queries are bytes of one kind */
 	bool scan;              /* compare all that pass */
+	struct hnsw_maps maps;
 	const uint64_t *pass;   /* bit per node; NULL: all */
 	int64_t passing;        /* nodes */
 	struct walker **walker; /* [threads] */
 	struct lane *lane;      /* [threads] */
 	struct progress progress;
 	_Atomic bool failed;
+	bool damaged; /* some walk found that the graph is */
 	_Atomic int64_t pairs, exact;
 };
 
@@ -202,7 +204,7 @@ static kith_status apply_filter(struct call *c, const kith_filter *filter, int t
 {
 	const struct hnsw *hnsw = c->hnsw;
 	struct rows slots = {.n = hnsw->ids.n, .ids = ids_list(&hnsw->ids)};
-	c->pass = hnsw_live(hnsw);
+	c->pass = c->maps.live;
 	c->passing = hnsw->ids.n;
 	if (hnsw->mapped && hnsw->graph.n == hnsw->ids.n)
 		c->pass = NULL;
@@ -221,7 +223,7 @@ static kith_status apply_filter(struct call *c, const kith_filter *filter, int t
 			return fail_nomem("a filter's bits", words * sizeof *bits);
 		c->passing = filter_rows(filter, &slots, threads, by_slot);
 		for (int64_t slot = 0; slot < slots.n; slot++) {
-			uint32_t node = hnsw_node_of(hnsw)[slot];
+			uint32_t node = c->maps.node_of[slot];
 			bits[node / 64] |= (by_slot[slot / 64] >> (slot % 64) & 1) << (node % 64);
 		}
 		mem_free(by_slot);
@@ -277,8 +279,10 @@ static bool begin_threads(struct call *c, int threads)
 static void end_threads(struct call *c, int threads)
 {
 	for (int i = 0; i < threads; i++) {
-		if (c->walker)
+		if (c->walker && c->walker[i]) {
+			c->damaged |= c->walker[i]->damaged;
 			walker_return(c->hnsw->walkers, c->walker[i]);
+		}
 		if (!c->lane)
 			continue;
 		mem_free(c->lane[i].query);
@@ -304,6 +308,9 @@ static kith_status run(struct call *c, int threads, const kith_search_options *o
 	end_threads(c, threads);
 	if (!ok || c->failed)
 		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)c->query->n);
+	if (c->damaged)
+		return fail(KITH_FORMAT,
+		    "the index file is damaged: section LNK0 or LNK1 leads to a node that there is not");
 	search_count(options, &(kith_search_stats){.pairs = c->pairs, .exact = c->exact});
 	return status;
 }
@@ -323,7 +330,9 @@ kith_status hnsw_search(
 	c.ef = c.ef > sink->k ? c.ef : sink->k;
 	c.ef = c.ef < hnsw->graph.n ? c.ef : hnsw->graph.n;
 	c.bytes = converted.kind == c.space.rows.kind && converted.kind != ROWS_F32 && !converted.normalize;
-	kith_status status = apply_filter(&c, options->filter, threads, &owned);
+	kith_status status = hnsw_find_maps(hnsw, &c.maps);
+	if (status == KITH_OK)
+		status = apply_filter(&c, options->filter, threads, &owned);
 	if (status == KITH_OK && options->filter)
 		search_count(options, &(kith_search_stats){.tested = hnsw->ids.n, .passed = c.passing});
 	if (status == KITH_OK && c.passing > 0) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/api/faiss.h"
 #include "lib/api/file.h"
 #include "lib/base/blob_parts.h"
 
@@ -68,6 +69,30 @@ static void mend(uint8_t *data, size_t size)
 	    (struct log_end){.size = header.size, .identity = trailer.checksum, .at = header.size});
 }
 
+static kith_status nowhere(void *owner, const void *bytes, size_t n)
+{
+	(void)owner;
+	(void)bytes;
+	(void)n;
+	return KITH_OK;
+}
+
+/* What asks for every part of an index. */
+static void copy_out(const kith_index *index)
+{
+	kith_index *copy = NULL;
+	struct blob_writer w;
+	if (blob_writer_begin(&w, (struct blob_sink){nowhere, NULL}, 0) == KITH_OK) {
+		index_write(index, &w);
+		blob_finish(&w);
+	}
+	blob_writer_free(&w);
+	faiss_export(index, (struct blob_sink){nowhere, NULL});
+	if (kith_index_clone(&copy, index) == KITH_OK)
+		kith_index_compact(copy, NULL);
+	kith_index_free(copy);
+}
+
 static void use(kith_index *index)
 {
 	static float q[NQ * MOST_DIM], dist[NQ * K];
@@ -92,6 +117,9 @@ static void use(kith_index *index)
 	if (kith_index_range(index, 1, q, 10, &ranges, &options) == KITH_OK)
 		kith_ranges_free(ranges);
 	if (kith_filter_range(&some, 0, 100) == KITH_OK) {
+		options.filter = some;
+		kith_index_search(index, NQ, q, K, dist, ids, &options);
+		copy_out(index);
 		kith_index_remove(index, some, &removed);
 		kith_filter_free(some);
 	}
