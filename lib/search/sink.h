@@ -1,6 +1,6 @@
 /* Sinks: what a search keeps. Either the k best per query, or all within a radius.
  *
- * A sink holds exact keys only, ordered by (key, id). A key is smaller for nearer: squared L2 or minus
+ * A sink holds exact keys, ordered by (key, id). A key is smaller for nearer: squared L2 or minus
  * the inner product, in double precision.
  */
 #ifndef KITH_SEARCH_SINK_H
@@ -26,6 +26,7 @@ struct found_list {
 struct sink {
 	int64_t nq;
 	int64_t k;                /* 0: range sink */
+	bool rough;               /* top-k: another step ranks what is kept, so keys need not be exact */
 	double radius;            /* range sink: keys that round to a float above it are not kept */
 	struct found *best;       /* top-k: [nq × k], each list ascending */
 	int64_t *count;           /* top-k: [nq] */

@@ -6,11 +6,11 @@
  * for, then all are scored by one call, then the near ones are sorted in. The list of the candidate that
  * is likely to be next is asked for in the meantime.
  *
- * Which nodes were met stands in 16 bits for each node: a walk has a number, and what bears it was met.
- * Nothing is cleared for 65,535 walks.
+ * Which nodes were met stands in a bit for each node, which stay in a near cache. The next walk clears those
+ * of the last along the trail that it left, so a walk costs what it meets, not what there is.
  *
- * Lists of a mapped file are looked at as they are gone to: one with a node that there is not counts as empty,
- * and the walk goes on, so that this costs others no more than a branch.
+ * Lists of a mapped file are looked at as they are gone to: one with a node that there is not counts as
+ * empty, and the walk goes on, so that this costs others no more than a branch.
  */
 #include "lib/structure/graph_walk.h"
 
@@ -33,7 +33,8 @@ static void walker_release(struct walker *w)
 		return;
 	mem_free(w->origin);
 	mem_free(w->pool);
-	mem_free(w->tags);
+	mem_free(w->seen);
+	mem_free(w->trail);
 	mem_free(w->met);
 	mem_free(w->key);
 	buffer_free(&w->spill);
@@ -61,7 +62,7 @@ size_t walkers_memory(struct walkers *walkers)
 	pthread_mutex_lock(&walkers->lock);
 	for (const struct walker *w = walkers->idle; w; w = w->next)
 		bytes += sizeof *w + w->origin_bytes + (size_t)w->pool_most * sizeof *w->pool +
-		         (size_t)w->tagged * sizeof *w->tags +
+		         (size_t)w->seen_most / 8 + WALK_TRAIL * sizeof *w->trail +
 		         (size_t)w->met_most * (sizeof *w->met + sizeof *w->key) + w->spill.capacity;
 	pthread_mutex_unlock(&walkers->lock);
 	return bytes;
@@ -78,17 +79,20 @@ static void *enlarge(void *old, int64_t have, int64_t n, size_t size)
 	return larger;
 }
 
-static bool fit_tags(struct walker *w, int64_t n)
+static bool fit_seen(struct walker *w, int64_t n)
 {
-	uint16_t *tags = enlarge(w->tags, w->tagged, n, sizeof *tags);
-	if (!tags)
+	int64_t most = (n + 63) / 64 * 64;
+	uint64_t *seen = enlarge(w->seen, w->seen_most / 64, most / 64, sizeof *seen);
+	if (!seen)
 		return false;
-	if (n > w->tagged) {
-		w->epoch = 0;
-		w->tagged = n;
+	if (most > w->seen_most) {
+		w->met_so_far = 0;
+		w->seen_most = most;
 	}
-	w->tags = tags;
-	return true;
+	w->seen = seen;
+	if (!w->trail)
+		w->trail = mem_alloc(WALK_TRAIL, sizeof *w->trail);
+	return w->trail != NULL;
 }
 
 static bool fit_pool(struct walker *w, int64_t ef)
@@ -124,7 +128,7 @@ static bool walker_fit(struct walker *w, int64_t ef, int64_t met)
 		return false;
 	w->origin_bytes = (size_t)bytes > w->origin_bytes ? (size_t)bytes : w->origin_bytes;
 	w->origin = origin;
-	return fit_tags(w, w->graph->n) && fit_pool(w, ef) && fit_met(w, met > least ? met : least);
+	return fit_seen(w, w->graph->n) && fit_pool(w, ef) && fit_met(w, met > least ? met : least);
 }
 
 struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
@@ -165,10 +169,12 @@ void walker_return(struct walkers *walkers, struct walker *walker)
 
 void walk_begin(struct walker *w)
 {
-	if (++w->epoch == 0) {
-		memset(w->tags, 0, (size_t)w->tagged * sizeof *w->tags);
-		w->epoch = 1;
-	}
+	if (w->met_so_far > WALK_TRAIL)
+		memset(w->seen, 0, (size_t)w->seen_most / 8);
+	else
+		for (int64_t i = 0; i < w->met_so_far; i++)
+			w->seen[w->trail[i] / 64] = 0;
+	w->met_so_far = 0;
 	w->n = 0;
 }
 
@@ -206,8 +212,8 @@ static inline const uint32_t *links(struct walker *w, uint32_t node, int level)
 	return graph_links(w->graph, node, level);
 }
 
-/* The nodes of a list that were not met, into w->met: how many. Without a branch, so that the tags, which lie
- * anywhere, are fetched side by side. */
+/* The nodes of a list that were not met, into w->met: how many. Without a branch, so that their bits, which
+ * lie anywhere, are fetched side by side. */
 static inline int64_t meet_list(struct walker *w, const uint32_t *list, int width)
 {
 	int64_t n = 0;
@@ -231,6 +237,7 @@ struct candidate walk_descend(struct walker *w, int to)
 {
 	const struct graph *graph = w->graph;
 	struct candidate best = {.node = graph->entry};
+	memset(w->path, 0, sizeof w->path);
 	graph_keys(w->space, w->origin, &best.node, 1, &best.key);
 	w->pairs++;
 	for (int level = graph_top(graph); level > to; level--) {
@@ -251,6 +258,8 @@ struct candidate walk_descend(struct walker *w, int to)
 				}
 			}
 		}
+		if (level <= WALK_PATH)
+			w->path[WALK_PATH - level] = best.node;
 	}
 	return best;
 }

@@ -15,6 +15,8 @@
 /* So that it fits. */
 #define GRAPH_MAX_NODES (INT64_C(1) << 31)
 
+enum { WALK_PATH = 3, WALK_TRAIL = 8192 };
+
 struct walker {
 	const struct graph *graph;
 	const struct graph_space *space;
@@ -22,11 +24,16 @@ struct walker {
 	struct candidate *pool; /* [pool_most] ascending: the best nodes that were met */
 	int64_t n;              /* in the pool */
 	int64_t pairs;          /* distances computed */
-	bool damaged; /* the graph was unseen, and a list cannot be: it was taken for empty since walker_take */
+	bool damaged; /* the graph was unseen, and a list cannot be: it was taken for empty since walker_take
+	               */
 
-	uint16_t *tags; /* [tagged]: nodes met in this walk have tag `epoch` */
-	uint16_t epoch;
-	int64_t tagged, pool_most, met_most;
+	uint64_t *seen;  /* a bit per node, of `seen_most`: met in this walk */
+	uint32_t *trail; /* [WALK_TRAIL] the last nodes met; number i of the walk at i % WALK_TRAIL */
+	int64_t met_so_far;
+	int64_t seen_most, pool_most, met_most;
+
+	/* Where the last descent left levels WALK_PATH … 1; 0 for those that the graph lacks. */
+	uint32_t path[WALK_PATH];
 	size_t origin_bytes;
 	uint32_t *met; /* [met_most]: nodes to score, and their keys */
 	float *key;
@@ -57,8 +64,11 @@ void walk_begin(struct walker *w);
 /* Whether a node had been met; it is now. */
 static inline bool walk_meet(struct walker *w, uint32_t node)
 {
-	bool met = w->tags[node] == w->epoch;
-	w->tags[node] = w->epoch;
+	uint64_t *word = &w->seen[node / 64], bit = UINT64_C(1) << (node % 64);
+	bool met = *word & bit;
+	*word |= bit;
+	w->trail[w->met_so_far % WALK_TRAIL] = node;
+	w->met_so_far += !met;
 	return met;
 }
 

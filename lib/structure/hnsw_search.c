@@ -1,7 +1,9 @@
 /* Searching a graph index.
  *
  * A query descends to level 0, walks there with efSearch candidates, and the best of them are compared again
- * with what is stored, in double precision: distances are exact, only the choice of the vectors is not.
+ * with what is stored, in double precision: distances are exact, only the choice of the vectors is not. Of
+ * a batch a thread takes some walks in turns, a step of each, so that one's memory accesses are under way
+ * while it works for the others.
  *
  * Filters. Where a fifth and more of the vectors pass, the walk goes over all nodes and gathers those that
  * pass; below that it goes from one that passes to the next over what lies between. Where very few pass they
@@ -23,15 +25,24 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
 	DEFAULT_EF = 64,
 	TASK_QUERIES = 8,
+	SORT_FROM = 64,   /* queries from which sorting pays */
 	SCAN_SHARE = 100, /* below a hundredth of the nodes: compare all that pass */
 	SCAN_EF = 8,      /* so, too, if they are not many more than a walk would compare */
 	AHEAD = 8,        /* rows asked for ahead of their exact distance */
 	PART = 64
+};
+
+/* Where a query enters level 0, and the way there. */
+struct start {
+	uint32_t path[WALK_PATH];
+	struct candidate from;
+	int64_t query;
 };
 
 struct call {
@@ -40,11 +51,12 @@ struct call {
 	const struct rows *query;
 	struct sink *sink;
 	int64_t ef;
-	bool bytes;             /* rows and queries are bytes of one kind */
-	bool scan;              /* compare all that pass */
+	bool bytes; /* rows and queries are bytes of one kind */
+	bool scan;  /* compare all that pass */
 	struct hnsw_maps maps;
 	const uint64_t *pass;   /* bit per node; NULL: all */
 	int64_t passing;        /* nodes */
+	struct start *start;    /* [query->n] sorted; NULL: in the order of the queries */
 	struct walker **walker; /* [threads] */
 	struct lane *lane;      /* [threads] */
 	struct progress progress;
@@ -105,6 +117,20 @@ static void verify(struct call *c, struct lane *lane, const void *q, int64_t num
 	atomic_fetch_add_explicit(&c->exact, n, memory_order_relaxed);
 }
 
+/* The k nearest by the keys of the walk. */
+static void keep_rough(
+    struct call *c, struct lane *lane, int64_t number, const struct candidate *candidates, int64_t n)
+{
+	for (int64_t from = 0, count; from < n; from += count) {
+		count = n - from < PART ? n - from : PART;
+		for (int64_t i = 0; i < count; i++)
+			lane->result[i] = (struct found){
+			    (double)candidates[from + i].key, id_of(c->hnsw, candidates[from + i].node)};
+		if (!sink_merge(c->sink, number, lane->result, count))
+			atomic_store(&c->failed, true);
+	}
+}
+
 /* All nodes that pass. */
 static void scan(struct call *c, struct lane *lane, const void *q, int64_t number)
 {
@@ -149,9 +175,9 @@ static void range_query(struct call *c, struct walker *w, struct lane *lane, con
 	verify(c, lane, q, number, found, kept);
 }
 
-static void walk_query(struct call *c, struct walker *w, struct lane *lane, const void *q, int64_t number)
+static void walk_query(
+    struct call *c, struct walker *w, struct lane *lane, struct candidate from, const void *q, int64_t number)
 {
-	struct candidate from = walk_descend(w, 0);
 	int64_t k = c->sink->k, n;
 	const struct candidate *found = w->pool;
 	if (!k || !c->pass) {
@@ -169,11 +195,15 @@ static void walk_query(struct call *c, struct walker *w, struct lane *lane, cons
 		range_query(c, w, lane, q, number);
 	else if (n < (k < c->passing ? k : c->passing))
 		scan(c, lane, q, number);
+	else if (c->sink->rough)
+		keep_rough(c, lane, number, found, k < n ? k : n);
 	else
 		verify(c, lane, q, number, found, candidates_for(k, n));
 }
 
-static void run_query(struct call *c, struct walker *w, struct lane *lane, int64_t number)
+/* start: where it enters level 0; NULL: it has not descended yet. */
+static void run_query(
+    struct call *c, struct walker *w, struct lane *lane, const struct start *start, int64_t number)
 {
 	const float *q = rows_load(c->query, number, lane->query);
 	const void *exact = c->bytes ? (const void *)rows_at(c->query, number) : q;
@@ -183,7 +213,7 @@ static void run_query(struct call *c, struct walker *w, struct lane *lane, int64
 	}
 	w->pairs = 0;
 	graph_origin_query(&c->space, q, w->origin);
-	walk_query(c, w, lane, exact, number);
+	walk_query(c, w, lane, start ? start->from : walk_descend(w, 0), exact, number);
 	atomic_fetch_add_explicit(&c->pairs, w->pairs, memory_order_relaxed);
 }
 
@@ -192,9 +222,50 @@ static void run_task(void *arg, int64_t task, int worker)
 	struct call *c = arg;
 	int64_t from = task * TASK_QUERIES, to = from + TASK_QUERIES;
 	to = to < c->query->n ? to : c->query->n;
-	for (int64_t q = from; q < to && !atomic_load(&c->failed) && !progress_cancelled(&c->progress); q++)
-		run_query(c, c->walker[worker], &c->lane[worker], q);
+	for (int64_t i = from; i < to && !atomic_load(&c->failed) && !progress_cancelled(&c->progress); i++) {
+		const struct start *start = c->start ? &c->start[i] : NULL;
+		run_query(c, c->walker[worker], &c->lane[worker], start, start ? start->query : i);
+	}
 	progress_add(&c->progress, to - from);
+}
+
+/* ---- in which order ---- */
+
+static void descend_task(void *arg, int64_t task, int worker)
+{
+	struct call *c = arg;
+	struct walker *w = c->walker[worker];
+	int64_t from = task * TASK_QUERIES, to = from + TASK_QUERIES;
+	to = to < c->query->n ? to : c->query->n;
+	w->pairs = 0;
+	for (int64_t q = from; q < to; q++) {
+		graph_origin_query(&c->space, rows_load(c->query, q, c->lane[worker].query), w->origin);
+		c->start[q] = (struct start){.from = walk_descend(w, 0), .query = q};
+		memcpy(c->start[q].path, w->path, sizeof w->path);
+	}
+	atomic_fetch_add_explicit(&c->pairs, w->pairs, memory_order_relaxed);
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+	const struct start *x = a, *y = b;
+	for (int i = 0; i < WALK_PATH; i++)
+		if (x->path[i] != y->path[i])
+			return x->path[i] < y->path[i] ? -1 : 1;
+	return x->query < y->query ? -1 : x->query > y->query;
+}
+
+/* Without memory for it the queries are taken as they come. */
+static void sort_queries(struct call *c, int threads)
+{
+	int64_t n = c->query->n;
+	if (c->scan || n < SORT_FROM || graph_top(&c->hnsw->graph) < 2)
+		return;
+	c->start = mem_alloc((size_t)n, sizeof *c->start);
+	if (!c->start)
+		return;
+	threads_run(threads, (n + TASK_QUERIES - 1) / TASK_QUERIES, descend_task, c);
+	qsort(c->start, (size_t)n, sizeof *c->start, compare_starts);
 }
 
 /* ---- a call ---- */
@@ -291,6 +362,7 @@ static void end_threads(struct call *c, int threads)
 	}
 	mem_free(c->walker);
 	mem_free(c->lane);
+	mem_free(c->start);
 }
 
 static kith_status run(struct call *c, int threads, const kith_search_options *options)
@@ -302,6 +374,7 @@ static kith_status run(struct call *c, int threads, const kith_search_options *o
 	if (ok) {
 		progress_begin(
 		    &c->progress, options->progress, options->progress_data, "search", c->query->n);
+		sort_queries(c, threads);
 		threads_run(threads, tasks, run_task, c);
 		status = progress_end(&c->progress);
 	}

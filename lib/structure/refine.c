@@ -278,6 +278,7 @@ static kith_status search_some(const struct refine *refine, const struct rows *q
 	if (status)
 		return status;
 	sink_part(&part, sink, from, n);
+	candidates.rough = true;
 	r.candidates = &candidates;
 	r.sink = &part;
 	status = refine->child->ops->search(refine->child, &r.query, &candidates, options);
