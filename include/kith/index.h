@@ -1,7 +1,9 @@
 /* An index: vectors with ids that can be searched for nearest neighbours.
  *
- * Threads: functions that take `const kith_index *` may run beside each other on one index; add,
- * update, remove, compact and free need the index for themselves.
+ * Threads: functions that take `const kith_index *` may run beside each other on one index; train, add,
+ * update, remove, compact, reserve, merge, append and tag_set need it for themselves. A call whose turn it is
+ * not fails with KITH_BUSY, at once and without harm, so that it can be tried again; the few functions that
+ * return no status (size, has, describe, memory …) and free are the caller's to keep apart from changes.
  *
  * Failure: an index is unchanged by a call that fails; every out pointer is then NULL or zero.
  */

@@ -26,7 +26,8 @@ typedef enum kith_status {
 	KITH_IO = 6,          /* the system refused to read or write */
 	KITH_FORMAT = 7,      /* a file's bytes are not what its format demands */
 	KITH_UNSUPPORTED = 8, /* valid, but not offered by this index or this build */
-	KITH_INTERNAL = 9     /* a bug in kith: please report it */
+	KITH_INTERNAL = 9,    /* a bug in kith: please report it */
+	KITH_BUSY = 10        /* another call is using the index; nothing was changed */
 } kith_status;
 
 /* Constant text of a code ("invalid argument"); never NULL. Threads: safe. */

@@ -12,6 +12,7 @@
 #include "lib/api/journal.h"
 #include "lib/api/spec.h"
 #include "lib/api/tags.h"
+#include "lib/api/turn.h"
 #include "lib/base/status.h"
 #include "lib/store/faiss.h"
 #include "lib/store/file.h"
@@ -150,12 +151,10 @@ kith_status index_measure(const kith_index *index, uint64_t *size)
 	return status;
 }
 
-kith_status kith_index_save(const kith_index *index, const char *path)
+static kith_status save(const kith_index *index, const char *path)
 {
 	struct file_writer file;
 	uint64_t size = 0;
-	if (!index || !path)
-		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
 	kith_status status = index_measure(index, &size);
 	if (status == KITH_OK)
 		status = file_create(&file, path, size);
@@ -166,6 +165,18 @@ kith_status kith_index_save(const kith_index *index, const char *path)
 	status = file_finish(&file);
 	if (status == KITH_OK && lasts)
 		journal_saved(index, size, file.blob.identity);
+	return status;
+}
+
+kith_status kith_index_save(const kith_index *index, const char *path)
+{
+	if (!index || !path)
+		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
+	kith_status status = turn_begin_read(index);
+	if (status)
+		return status;
+	status = save(index, path);
+	turn_end_read(index);
 	return status;
 }
 

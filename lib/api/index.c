@@ -7,6 +7,7 @@
 #include "lib/api/monitor.h"
 #include "lib/api/spec.h"
 #include "lib/api/tags.h"
+#include "lib/api/turn.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/search/sink.h"
@@ -36,11 +37,15 @@ kith_status kith_index_clone(kith_index **out, const kith_index *index)
 	*out = NULL;
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
-	kith_status status = structure_clone(out, index);
+	kith_status status = turn_begin_read(index);
+	if (status)
+		return status;
+	status = structure_clone(out, index);
 	if (status == KITH_OK)
 		status = structure_settle(*out);
 	if (status == KITH_OK)
 		status = tags_copy(*out, index);
+	turn_end_read(index);
 	if (status) {
 		structure_free(*out);
 		*out = NULL;
@@ -65,11 +70,14 @@ kith_status kith_index_train(kith_index *index, int64_t n, const float *x, const
 		status = index->ops->check(index, KITH_F32, n, x);
 	if (status == KITH_OK)
 		status = change_allowed(index);
+	if (status == KITH_OK)
+		status = turn_begin_change(index);
 	if (status)
 		return status;
 	status = index->ops->train(index, n, x, &full);
 	if (status == KITH_OK)
 		change_untold(index, "it was trained anew");
+	turn_end_change(index);
 	return status;
 }
 
@@ -95,11 +103,15 @@ kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, cons
 		return status;
 	struct change change = {.kind = CHANGE_ADD, .type = type, .n = n, .x = x, .ids = ids};
 	change.seed = full.seed;
-	status = change_begin(index, &change);
+	status = turn_begin_change(index);
 	if (status)
 		return status;
-	status = index->ops->add(index, type, n, x, ids, &full);
-	change_end(index, status);
+	status = change_begin(index, &change);
+	if (status == KITH_OK) {
+		status = index->ops->add(index, type, n, x, ids, &full);
+		change_end(index, status);
+	}
+	turn_end_change(index);
 	return status;
 }
 
@@ -133,16 +145,20 @@ kith_status kith_index_update_as(
 		status = index->ops->check(index, type, n, x);
 	if (status == KITH_OK)
 		status = change_allowed(index);
-	if (status == KITH_OK)
-		status = check_present(index, n, ids);
 	if (status || n == 0)
 		return status;
-	struct change change = {.kind = CHANGE_UPDATE, .type = type, .n = n, .x = x, .ids = ids};
-	status = change_begin(index, &change);
+	status = turn_begin_change(index);
 	if (status)
 		return status;
-	status = index->ops->update(index, type, n, x, ids);
-	change_end(index, status);
+	struct change change = {.kind = CHANGE_UPDATE, .type = type, .n = n, .x = x, .ids = ids};
+	status = check_present(index, n, ids);
+	if (status == KITH_OK)
+		status = change_begin(index, &change);
+	if (status == KITH_OK) {
+		status = index->ops->update(index, type, n, x, ids);
+		change_end(index, status);
+	}
+	turn_end_change(index);
 	return status;
 }
 
@@ -199,10 +215,15 @@ kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64
 	if (!which)
 		return fail(KITH_INVALID, "which is NULL; to remove everything use the range 0 … INT64_MAX");
 	kith_status status = change_allowed(index);
-	if (status == KITH_OK && changes_are_kept(index))
+	if (status == KITH_OK)
+		status = turn_begin_change(index);
+	if (status)
+		return status;
+	if (changes_are_kept(index))
 		status = remove_told(index, which, &count);
-	else if (status == KITH_OK)
+	else
 		status = index->ops->remove(index, which, &count);
+	turn_end_change(index);
 	if (removed)
 		*removed = count;
 	return status;
@@ -218,9 +239,13 @@ kith_status kith_index_compact(kith_index *index, const kith_add_options *option
 		status = change_allowed(index);
 	if (status || !index->ops->compact)
 		return status;
+	status = turn_begin_change(index);
+	if (status)
+		return status;
 	status = index->ops->compact(index, &full);
 	if (status == KITH_OK)
 		change_untold(index, "it was compacted");
+	turn_end_change(index);
 	return status;
 }
 
@@ -231,7 +256,13 @@ kith_status kith_index_reserve(kith_index *index, int64_t n)
 	if (n < 0)
 		return fail(KITH_INVALID, "n is %lld; it cannot be negative", (long long)n);
 	kith_status status = change_allowed(index);
-	return status ? status : index->ops->reserve(index, n);
+	if (status == KITH_OK)
+		status = turn_begin_change(index);
+	if (status)
+		return status;
+	status = index->ops->reserve(index, n);
+	turn_end_change(index);
+	return status;
 }
 
 /* The ids of an index, each plus shift; NULL on failure. */
@@ -251,18 +282,8 @@ static int64_t *shifted_ids(const kith_index *index, int64_t shift, kith_status 
 	return NULL;
 }
 
-kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift)
+static kith_status merge_all(kith_index *into, kith_index *from, int64_t shift)
 {
-	if (!into || !from)
-		return fail(KITH_INVALID, "%s is NULL", into ? "from" : "into");
-	if (into == from)
-		return fail(KITH_INVALID, "into and from are the same index");
-	if (into->dim != from->dim || into->metric != from->metric)
-		return fail(KITH_INVALID, "from has dimension %lld, metric %s; into has %lld, %s",
-		    (long long)from->dim, kith_metric_name(from->metric), (long long)into->dim,
-		    kith_metric_name(into->metric));
-	if (!into->trained || !from->trained)
-		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is merged", into->spec);
 	kith_status status;
 	int64_t *ids = shifted_ids(from, shift, &status);
 	if (status == KITH_OK)
@@ -279,6 +300,30 @@ kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift)
 	return status;
 }
 
+kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift)
+{
+	if (!into || !from)
+		return fail(KITH_INVALID, "%s is NULL", into ? "from" : "into");
+	if (into == from)
+		return fail(KITH_INVALID, "into and from are the same index");
+	if (into->dim != from->dim || into->metric != from->metric)
+		return fail(KITH_INVALID, "from has dimension %lld, metric %s; into has %lld, %s",
+		    (long long)from->dim, kith_metric_name(from->metric), (long long)into->dim,
+		    kith_metric_name(into->metric));
+	if (!into->trained || !from->trained)
+		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is merged", into->spec);
+	kith_status status = turn_begin_change(into);
+	if (status)
+		return status;
+	status = turn_begin_change(from);
+	if (status == KITH_OK) {
+		status = merge_all(into, from, shift);
+		turn_end_change(from);
+	}
+	turn_end_change(into);
+	return status;
+}
+
 kith_status kith_index_lists(const kith_index *index, kith_lists_info *info)
 {
 	if (!index || !info)
@@ -286,8 +331,12 @@ kith_status kith_index_lists(const kith_index *index, kith_lists_info *info)
 	if (info->size != sizeof *info)
 		return fail(KITH_INVALID, "info->size is %zu; set it to sizeof", info->size);
 	struct list_count count = {.shortest = INT64_MAX};
+	kith_status status = turn_begin_read(index);
+	if (status)
+		return status;
 	if (index->ops->count_lists)
 		index->ops->count_lists(index, &count);
+	turn_end_read(index);
 	if (count.lists == 0)
 		return fail(KITH_UNSUPPORTED, "index '%s' has no inverted lists%s", index->spec,
 		    index->trained ? "" : " before it is trained");
@@ -319,19 +368,24 @@ static kith_status check_search(const kith_index *index, kith_type type, int64_t
 	return status ? status : check_queries(nq, index->dim, type, q);
 }
 
-static kith_status search_topk(const kith_index *index, const struct rows *query, int64_t k, float *dist,
-    int64_t *ids, const kith_search_options *options)
+static kith_status search_topk(const kith_index *index, kith_type type, int64_t nq, const void *q, int64_t k,
+    float *dist, int64_t *ids, const kith_search_options *options)
 {
-	/* Room for no more results than there can be. */
-	int64_t size = index->ops->size(index);
-	struct sink sink;
-	kith_status status = sink_init_topk(&sink, query->n, size < k ? (size ? size : 1) : k);
+	struct rows query = query_rows(index, type, nq, q);
+	struct sink sink = {0};
+	kith_status status = turn_begin_read(index);
 	if (status)
 		return status;
-	status = index->ops->search(index, query, &sink, options);
-	if (status == KITH_OK)
-		sink_write_topk(&sink, k, index->metric != KITH_L2, dist, ids);
-	sink_free(&sink);
+	/* Room for no more results than there can be. */
+	int64_t size = index->ops->size(index);
+	status = sink_init_topk(&sink, nq, size < k ? (size ? size : 1) : k);
+	if (status == KITH_OK) {
+		status = index->ops->search(index, &query, &sink, options);
+		if (status == KITH_OK)
+			sink_write_topk(&sink, k, index->metric != KITH_L2, dist, ids);
+		sink_free(&sink);
+	}
+	turn_end_read(index);
 	return status;
 }
 
@@ -370,10 +424,8 @@ kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_
 	if (status == KITH_OK && nq > 0 && (!dist || !ids))
 		status = fail(KITH_INVALID, "%s is NULL, with %lld results to write", dist ? "ids" : "dist",
 		    (long long)nq);
-	if (status == KITH_OK && nq > 0) {
-		struct rows query = query_rows(index, type, nq, q);
-		status = search_topk(index, &query, k, dist, ids, &full);
-	}
+	if (status == KITH_OK && nq > 0)
+		status = search_topk(index, type, nq, q, k, dist, ids, &full);
 	count_search(index, began, nq, status, theirs, &own);
 	return status;
 }
@@ -389,13 +441,17 @@ static kith_status search_range(const kith_index *index, const struct rows *quer
 {
 	bool similarity = index->metric != KITH_L2;
 	struct sink sink;
-	kith_status status = sink_init_range(&sink, query->n, similarity ? -(double)radius : (double)radius);
+	kith_status status = turn_begin_read(index);
 	if (status)
 		return status;
-	status = index->ops->search(index, query, &sink, options);
-	if (status == KITH_OK)
-		status = sink_take_ranges(&sink, similarity, out);
-	sink_free(&sink);
+	status = sink_init_range(&sink, query->n, similarity ? -(double)radius : (double)radius);
+	if (status == KITH_OK) {
+		status = index->ops->search(index, query, &sink, options);
+		if (status == KITH_OK)
+			status = sink_take_ranges(&sink, similarity, out);
+		sink_free(&sink);
+	}
+	turn_end_read(index);
 	return status;
 }
 
@@ -436,13 +492,17 @@ kith_status kith_index_get(const kith_index *index, int64_t n, const int64_t *id
 		    x ? "given" : "NULL");
 	int64_t positions[256];
 	enum { AT_ONCE = sizeof positions / sizeof *positions };
-	kith_status status = check_present(index, n, ids);
+	kith_status status = turn_begin_read(index);
+	if (status)
+		return status;
+	status = check_present(index, n, ids);
 	for (int64_t from = 0; status == KITH_OK && from < n; from += AT_ONCE) {
 		int64_t count = n - from < AT_ONCE ? n - from : AT_ONCE;
 		for (int64_t i = 0; i < count; i++)
 			positions[i] = index->ops->find(index, ids[from + i]);
 		status = index->ops->read(index, count, positions, x + from * index->dim);
 	}
+	turn_end_read(index);
 	return status;
 }
 
@@ -455,12 +515,16 @@ kith_status kith_index_ids(const kith_index *index, int64_t *ids)
 {
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
+	kith_status status = turn_begin_read(index);
+	if (status)
+		return status;
 	int64_t n = index->ops->size(index);
 	if (n > 0 && !ids)
-		return fail(KITH_INVALID, "ids is NULL, with %lld ids to write", (long long)n);
-	for (int64_t i = 0; i < n; i++)
+		status = fail(KITH_INVALID, "ids is NULL, with %lld ids to write", (long long)n);
+	for (int64_t i = 0; ids && i < n; i++)
 		ids[i] = index->ops->id_at(index, i);
-	return KITH_OK;
+	turn_end_read(index);
+	return status;
 }
 
 int64_t kith_index_dim(const kith_index *index)

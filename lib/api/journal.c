@@ -8,6 +8,7 @@
 #include "lib/api/journal.h"
 
 #include "lib/api/tags.h"
+#include "lib/api/turn.h"
 #include "lib/base/status.h"
 #include "lib/store/log.h"
 #include "lib/structure/keep.h"
@@ -214,10 +215,8 @@ void journal_saved(const kith_index *index, uint64_t size, uint64_t identity)
 	pthread_mutex_unlock(&journal->lock);
 }
 
-kith_status kith_index_append(kith_index *index, const char *path)
+static kith_status append(kith_index *index, const char *path)
 {
-	if (!index || !path)
-		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
 	if (!changes_are_kept(index))
 		return fail(KITH_INVALID, "index was not opened with KITH_UPDATE: its changes are not known");
 	struct journal *journal = index->keep->journal;
@@ -239,4 +238,16 @@ kith_status kith_index_append(kith_index *index, const char *path)
 	journal->count = 0;
 	buffer_free(&journal->ops);
 	return KITH_OK;
+}
+
+kith_status kith_index_append(kith_index *index, const char *path)
+{
+	if (!index || !path)
+		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
+	kith_status status = turn_begin_change(index);
+	if (status)
+		return status;
+	status = append(index, path);
+	turn_end_change(index);
+	return status;
 }

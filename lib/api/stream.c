@@ -1,5 +1,6 @@
 /* Indexes to and from wherever a caller keeps bytes. */
 #include "lib/api/file.h"
+#include "lib/api/turn.h"
 #include "lib/base/status.h"
 #include "lib/structure/keep.h"
 
@@ -34,15 +35,19 @@ kith_status kith_index_write(const kith_index *index, kith_write_fn write, void 
 	uint64_t size = 0;
 	if (!index || !write)
 		return fail(KITH_INVALID, "%s is NULL", index ? "write" : "index");
-	kith_status status = index_measure(index, &size);
+	kith_status status = turn_begin_read(index);
 	if (status)
 		return status;
-	status = blob_writer_begin(&w, (struct blob_sink){to_caller, &caller}, size);
+	status = index_measure(index, &size);
 	if (status == KITH_OK) {
-		index_write(index, &w);
-		status = blob_finish(&w);
+		status = blob_writer_begin(&w, (struct blob_sink){to_caller, &caller}, size);
+		if (status == KITH_OK) {
+			index_write(index, &w);
+			status = blob_finish(&w);
+		}
+		blob_writer_free(&w);
 	}
-	blob_writer_free(&w);
+	turn_end_read(index);
 	return status;
 }
 
@@ -113,7 +118,11 @@ kith_status kith_index_to_bytes(const kith_index *index, void *bytes, size_t cap
 	if (!index || !size)
 		return fail(KITH_INVALID, "%s is NULL", index ? "size" : "index");
 	*size = 0;
-	kith_status status = index_measure(index, &need);
+	kith_status status = turn_begin_read(index);
+	if (status)
+		return status;
+	status = index_measure(index, &need);
+	turn_end_read(index);
 	if (status)
 		return status;
 	*size = (size_t)need;

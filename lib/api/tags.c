@@ -3,6 +3,7 @@
 #include "lib/api/tags.h"
 
 #include "lib/api/journal.h"
+#include "lib/api/turn.h"
 #include "lib/base/status.h"
 #include "lib/structure/keep.h"
 
@@ -69,10 +70,14 @@ kith_status kith_index_tag_set(kith_index *index, const char *key, const char *v
 	if (value)
 		memcpy(text + key_bytes, value, value_bytes);
 	struct change change = {.kind = CHANGE_TAG, .n = (int64_t)(key_bytes + value_bytes), .x = text};
-	status = change_begin(index, &change);
+	status = turn_begin_change(index);
 	if (status == KITH_OK) {
-		status = set(index, key, value);
-		change_end(index, status);
+		status = change_begin(index, &change);
+		if (status == KITH_OK) {
+			status = set(index, key, value);
+			change_end(index, status);
+		}
+		turn_end_change(index);
 	}
 	mem_free(text);
 	return status;

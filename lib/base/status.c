@@ -30,6 +30,8 @@ const char *kith_status_name(kith_status status)
 		return "not supported";
 	case KITH_INTERNAL:
 		return "internal error";
+	case KITH_BUSY:
+		return "index in use";
 	}
 	return "unknown status";
 }

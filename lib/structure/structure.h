@@ -82,6 +82,7 @@ struct kith_index {
 	bool trained;
 	char spec[128];
 	struct monitor monitor;
+	_Atomic int32_t turn; /* lib/api/turn.h */
 	struct keep *keep; /* keep.h: what only an index that a caller holds can have; NULL: nothing of it */
 };
 

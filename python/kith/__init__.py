@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._errors import (CancelledError, FileError, FormatError, InternalError, InvalidError, KithError, NoMemoryError,
+from ._errors import (BusyError, CancelledError, FileError, FormatError, InternalError, InvalidError, KithError, NoMemoryError,
                       NotFoundError, UnsupportedError, UntrainedError)
 from ._lib import MAX_DIM, MAX_K, SearchStats, text as _text
 from ._options import get_threads, set_threads
@@ -29,7 +29,7 @@ from .vectors import read_vectors, write_vectors
 open = Index.open
 __version__ = _text("version")
 
-__all__ = ["CancelledError", "Clusters", "FileError", "Filter", "FormatError", "Index", "InternalError",
+__all__ = ["BusyError", "CancelledError", "Clusters", "FileError", "Filter", "FormatError", "Index", "InternalError",
            "InvalidError", "KithError", "MAX_DIM", "MAX_K", "Neighbours", "NoMemoryError", "NotFoundError",
            "ProductQuantizer", "Ranges", "SearchStats", "UnsupportedError", "UntrainedError", "get_threads", "info",
            "kmeans", "knn", "open", "read_vectors", "set_threads", "shards", "write_vectors", *_compat]

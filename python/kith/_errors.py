@@ -66,8 +66,14 @@ class InternalError(KithError):
     status = 9
 
 
+class BusyError(KithError):
+    """Another call, of another thread or further out in this one, is using the index; nothing was changed."""
+
+    status = 10
+
+
 BY_STATUS: dict[int, type[KithError]] = {
     kind.status: kind
     for kind in (InvalidError, UntrainedError, NoMemoryError, CancelledError, NotFoundError, FileError, FormatError,
-                 UnsupportedError, InternalError)
+                 UnsupportedError, InternalError, BusyError)
 }
