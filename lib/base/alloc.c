@@ -17,6 +17,9 @@ enum { ALIGN = 64 };
 static const size_t HUGE_PAGE = (size_t)2 << 20;
 static const size_t BUFFER_MAP = (size_t)1 << 20;
 
+/* From here on the system clears pages (at their next use) instead of memset. */
+static const size_t CLEAR_PAGES = (size_t)64 << 20;
+
 static _Atomic int64_t made, live, fail_from;
 static _Atomic bool fail_sticky;
 
@@ -185,6 +188,17 @@ bool buffer_reserve(struct buffer *b, size_t bytes, int spare)
 		atomic_fetch_add(&live, 1);
 	*b = (struct buffer){.data = p, .capacity = want};
 	return true;
+}
+
+void buffer_clear(struct buffer *b, size_t bytes)
+{
+#if defined(__linux__)
+	if (!b->borrowed && is_mapped(b->capacity) && bytes >= CLEAR_PAGES &&
+	    madvise(b->data, round_up(bytes, 4096), MADV_DONTNEED) == 0)
+		return;
+#endif
+	if (bytes)
+		memset(b->data, 0, bytes);
 }
 
 void buffer_trim(struct buffer *b, size_t bytes)

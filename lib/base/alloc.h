@@ -36,6 +36,10 @@ struct buffer {
 bool buffer_reserve(struct buffer *b, size_t bytes, int spare);
 void buffer_free(struct buffer *b);
 
+/* Make the first `bytes` bytes zero. Of a big one the pages are given back for that, so that those which
+ * nobody touches afterwards take no memory. */
+void buffer_clear(struct buffer *b, size_t bytes);
+
 /* Give back what is not needed for `bytes` bytes, where that is more than a page. Cannot fail. */
 void buffer_trim(struct buffer *b, size_t bytes);
 

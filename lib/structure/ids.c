@@ -53,7 +53,7 @@ static uint64_t slots_for(int64_t n)
 static void rebuild(struct ids *ids)
 {
 	const int64_t *list = (const int64_t *)(const void *)ids->list.data;
-	memset(ids->table.data, 0, ids->slots * sizeof(uint32_t));
+	buffer_clear(&ids->table, ids->slots * sizeof(uint32_t));
 	for (int64_t i = 0; i < ids->n; i++)
 		table_of(ids)[find_slot(ids, list[i])] = (uint32_t)i + 1;
 }
@@ -234,7 +234,7 @@ void ids_save(const struct ids *ids, struct blob_writer *w)
 static const char *enter_all(struct ids *ids, int64_t n, int64_t *bad)
 {
 	const int64_t *list = (const int64_t *)(const void *)ids->list.data;
-	memset(ids->table.data, 0, ids->slots * sizeof(uint32_t));
+	buffer_clear(&ids->table, ids->slots * sizeof(uint32_t));
 	for (int64_t i = 0; i < n; i++) {
 		*bad = list[i];
 		if (i + AHEAD < n)

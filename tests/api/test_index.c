@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -407,6 +408,42 @@ START_TEST(reserve)
 }
 END_TEST
 
+static size_t resident(void)
+{
+	size_t total = 0, pages = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+	if (file && fscanf(file, "%zu %zu", &total, &pages) != 2)
+		pages = 0;
+	if (file)
+		fclose(file);
+	return pages * 4096;
+}
+
+/* Room that nobody uses is room in the address space only: also for the table of listed ids, and after it was
+ * built anew. */
+START_TEST(reserve_touches_little)
+{
+	const int64_t ids[4] = {40, 30, 20, 10};
+	kith_index *index;
+	kith_filter *filter;
+	int64_t removed;
+	float x[12] = {0};
+	OK(kith_index_new(&index, 3, KITH_L2, "SQfp16"));
+	OK(kith_index_add(index, 4, x, ids, NULL));
+	size_t before = resident();
+	OK(kith_index_reserve(index, 1 << 28));
+	OK(kith_filter_range(&filter, 15, 25));
+	OK(kith_index_remove(index, filter, &removed));
+	kith_filter_free(filter);
+	ck_assert_int_eq(removed, 1);
+	ck_assert_uint_le(resident(), before + ((size_t)64 << 20));
+	REQUIRE(kith_index_has(index, 30) && !kith_index_has(index, 20));
+	OK(kith_index_add(index, 1, x, ids + 2, NULL));
+	REQUIRE(kith_index_has(index, 20));
+	kith_index_free(index);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("index");
@@ -426,6 +463,7 @@ int main(void)
 	tcase_add_test(t, clone);
 	tcase_add_test(t, memory);
 	tcase_add_test(t, reserve);
+	tcase_add_test(t, reserve_touches_little);
 	suite_add_tcase(suite, t);
 	return run_suite(suite);
 }

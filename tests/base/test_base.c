@@ -137,6 +137,42 @@ START_TEST(buffer_fails)
 }
 END_TEST
 
+/* Small, in a mapping, and large enough that the system clears it; what is behind stays. */
+START_TEST(buffer_clears)
+{
+	static const size_t sizes[] = {0, 100, 3 << 20, (64 << 20) + 4096};
+	struct buffer b = {0};
+	size_t n = sizes[_i], more = n + 8192;
+	REQUIRE(buffer_reserve(&b, more, 0));
+	for (size_t j = 0; j < more; j++)
+		b.data[j] = (char)(1 + j % 7);
+	buffer_clear(&b, n);
+	for (size_t j = 0; j < n; j++)
+		REQUIRE(b.data[j] == 0);
+	REQUIRE(b.data[more - 1] == (char)(1 + (more - 1) % 7));
+	buffer_free(&b);
+	buffer_clear(&b, 0);
+}
+END_TEST
+
+/* What others have mapped must not fall back to what is on the disk. */
+START_TEST(borrowed_clears)
+{
+	size_t n = (size_t)65 << 20;
+	char *data = mem_alloc(n, 1);
+	ck_assert_ptr_nonnull(data);
+	memset(data, 7, n);
+	struct buffer b = {0};
+	buffer_borrow(&b, data, n);
+	buffer_clear(&b, n - 1);
+	for (size_t j = 0; j < n - 1; j++)
+		REQUIRE(data[j] == 0);
+	REQUIRE(data[n - 1] == 7);
+	buffer_free(&b);
+	mem_free(data);
+}
+END_TEST
+
 /* ---- progress ---- */
 
 struct told {
@@ -255,6 +291,8 @@ int main(void)
 	tcase_add_test(t, failing);
 	tcase_add_loop_test(t, buffer_grows, 0, 5);
 	tcase_add_test(t, buffer_fails);
+	tcase_add_loop_test(t, buffer_clears, 0, 4);
+	tcase_add_test(t, borrowed_clears);
 	tcase_add_test(t, progress_tells);
 	tcase_add_test(t, progress_cancels);
 	tcase_add_test(t, tasks);

@@ -4,6 +4,7 @@ must survive, and indexes must still answer correctly afterwards.
   usage: any_arguments.py CALLS SEED
 """
 import inspect
+import os
 import random
 import sys
 import tempfile
@@ -18,6 +19,7 @@ calls, seed = int(sys.argv[1]), int(sys.argv[2])
 pick = random.Random(seed)
 numbers = np.random.default_rng(seed)
 folder = tempfile.TemporaryDirectory()
+os.chdir(folder.name)  # some names of files are relative
 
 SPECS = ["Flat", "SQ8", "PQ4x4", "IVF4,Flat", "IVF4,PQ4x4", "SQ8_direct", "PCA4,Flat", "PQ4x4,RFlat", "L2norm,Flat",
          "IDMap,Flat", "SQfp16", "nonsense", "IVF,Flat", "", "PQ5", "Shards2(Flat)", "HNSW8", "\0", "Flat,Flat"]
@@ -163,8 +165,6 @@ def turn():
         values = [v[:2] if isinstance(v, np.ndarray) and v.ndim else v for v in values]
     if function == kith.kmeans or function is faiss.Kmeans:
         values[1:] = [min(v, 50) if isinstance(v, int) else v for v in values[1:]]
-    if getattr(function, "__name__", "") == "reserve":  # a request for gigabytes is granted where there are any
-        values = [min(v, 10**6) if isinstance(v, int) else v for v in values]
     function(*values, **keywords)
 
 
