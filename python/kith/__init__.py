@@ -23,7 +23,9 @@ from .compat import *
 from .compat import __all__ as _compat
 from .filter import Filter
 from .index import Index, Neighbours, Ranges, shards
-from .learn import Clusters, ProductQuantizer, kmeans, knn
+from .learn import Clusters, ProductQuantizer, kmeans, knn, knn_blocks
+from .monitor import Counters, Lists, Tags
+from .tuning import Tuned
 from .vectors import read_vectors, write_vectors
 
 open = Index.open
@@ -32,7 +34,7 @@ __version__ = _text("version")
 __all__ = ["BusyError", "CancelledError", "Clusters", "FileError", "Filter", "FormatError", "Index", "InternalError",
            "InvalidError", "KithError", "MAX_DIM", "MAX_K", "Neighbours", "NoMemoryError", "NotFoundError",
            "ProductQuantizer", "Ranges", "SearchStats", "UnsupportedError", "UntrainedError", "get_threads", "info",
-           "kmeans", "knn", "open", "read_vectors", "set_threads", "shards", "write_vectors", *_compat]
+           "kmeans", "knn", "knn_blocks", "open", "read_vectors", "set_threads", "shards", "write_vectors", *_compat]
 
 
 def info() -> dict[str, str]:

@@ -81,7 +81,7 @@ class Gate:
             raise InvalidError("the index is closed")
 
 
-class _Watch:
+class Watch:
     """The progress callback of one call: asks the user's function, if there is one, and knows of cancelling."""
 
     __slots__ = ("function", "cancelled", "error", "callback")
@@ -101,6 +101,9 @@ class _Watch:
     def _ask(self, stage: str, done: int, total: int) -> None:
         if self.function(stage, done, total):  # type: ignore[misc]
             self.cancelled = True
+
+    def cancel(self) -> None:
+        self.cancelled = True
 
     def raise_error(self) -> None:
         if self.error is not None:
@@ -161,21 +164,25 @@ _helper = _Helper()
 
 
 def call(function: Callable[..., Any], *arguments: Any, work: float = 0, progress: ProgressFunction | None = None,
-         watch: Callable[[Any], None] | None = None, away: bool = False) -> None:
+         watch: Callable[[Any], None] | None = None, away: bool = False, watched: Watch | None = None) -> None:
     """Make a call that may be long.
 
     work      about how many multiply-adds it takes
     progress  the user's function: (stage, done, total), something true to cancel; called from any thread
     watch     puts the progress callback that it is given into the options; None: the call takes none
     away      the call runs Python code: never in the main thread, whose signal handlers would run inside of it
+    watched   what watches the call already, in place of progress and watch
     """
+    if watched is not None:
+        progress = watched.function
     aside = (work >= LONG or away or progress is not None) and would_wait()
     if not aside and progress is None:
         function(*arguments)
         return
-    watched = _Watch(progress)
-    if watch is not None:
-        watch(watched.callback)
+    if watched is None:
+        watched = Watch(progress)
+        if watch is not None:
+            watch(watched.callback)
     if not aside:
         _outcome(function, arguments, watched)
         return
@@ -187,10 +194,7 @@ def call(function: Callable[..., Any], *arguments: Any, work: float = 0, progres
         except BaseException as error:
             failure.append(error)
 
-    def stop() -> None:
-        watched.cancelled = True
-
-    _helper.run(job, stop)
+    _helper.run(job, watched.cancel)
     watched.raise_error()
     if failure:
         raise failure.pop()
@@ -201,7 +205,7 @@ def would_wait() -> bool:
     return threading.current_thread() is threading.main_thread() and not getattr(_inside, "callback", False)
 
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...], watched: _Watch) -> None:
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...], watched: Watch) -> None:
     try:
         function(*arguments)
     finally:

@@ -16,11 +16,14 @@ from ._errors import BY_STATUS, InternalError, UnsupportedError
 
 MAX_K = 1 << 20
 MAX_DIM = 32768
+LATENCY_BUCKETS = 28
 L2, IP, COSINE = 0, 1, 2
 F32, U8, I8, I32 = 0, 1, 2, 3
 
 Progress = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int64, c_int64)
 FilterTest = CFUNCTYPE(c_int, c_void_p, c_int64)
+WriteBytes = CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
+ReadBytes = CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p, c_size_t)
 
 
 class SearchStats(ctypes.Structure):
@@ -82,6 +85,45 @@ class VecsInfo(ctypes.Structure):
                 ("bytes", c_int64)]
 
 
+class ListsInfo(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("lists", c_int64), ("empty", c_int64), ("shortest", c_int64),
+                ("longest", c_int64), ("mean", c_double), ("imbalance", c_double)]
+
+
+class IndexCounters(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("searches", c_int64),
+        ("queries", c_int64),
+        ("failures", c_int64),
+        ("codes", c_int64),
+        ("exact", c_int64),
+        ("filter_tests", c_int64),
+        ("filter_hits", c_int64),
+        ("seconds", c_double),
+        ("latency", c_int64 * LATENCY_BUCKETS),
+        ("vectors", c_int64),
+        ("memory", c_int64),
+    ]
+
+
+class TuneResult(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("recall", c_double), ("seconds", c_double), ("codes", c_double),
+                ("settings", c_int64)]
+
+
+class TuneOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("batch", c_int64),
+        ("runs", c_int),
+        ("certainty", c_float),
+        ("progress", c_void_p),
+        ("progress_data", c_void_p),
+        ("result", c_void_p),
+    ]
+
+
 # The C names of the structs above.
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "kith_search_stats": SearchStats,
@@ -89,6 +131,10 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "kith_add_options": AddOptions,
     "kith_kmeans_options": KmeansOptions,
     "kith_vecs_info": VecsInfo,
+    "kith_lists_info": ListsInfo,
+    "kith_index_counters": IndexCounters,
+    "kith_tune_result": TuneResult,
+    "kith_tune_options": TuneOptions,
 }
 
 _ptr, _out = c_void_p, POINTER(c_void_p)
@@ -128,8 +174,21 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "index_save": (c_int, [_ptr, c_char_p]),
     "index_open": (c_int, [_out, c_char_p, c_int]),
     "index_append": (c_int, [_ptr, c_char_p]),
+    "index_note": (c_char_p, [_ptr]),
+    "index_write": (c_int, [_ptr, WriteBytes, _ptr]),
+    "index_read": (c_int, [_out, ReadBytes, _ptr, c_int64, c_int]),
     "index_to_bytes": (c_int, [_ptr, _ptr, c_size_t, POINTER(c_size_t)]),
     "index_from_bytes": (c_int, [_out, _ptr, c_size_t, c_int]),
+    "index_tag_set": (c_int, [_ptr, c_char_p, c_char_p]),
+    "index_tag": (c_char_p, [_ptr, c_char_p]),
+    "index_tag_at": (c_char_p, [_ptr, c_int64]),
+    "index_lists": (c_int, [_ptr, POINTER(ListsInfo)]),
+    "index_stats": (c_int, [_ptr, POINTER(IndexCounters)]),
+    "index_stats_reset": (c_int, [_ptr]),
+    "index_stats_text": (c_int, [_ptr, c_char_p, _ptr, c_size_t, POINTER(c_size_t)]),
+    "latency_quantile": (c_double, [POINTER(IndexCounters), c_double]),
+    "index_uses": (c_int, [_ptr, c_char_p]),
+    "index_tune": (c_int, [_ptr, c_int64, _ptr, c_int64, _ptr, c_double, _ptr, _ptr]),
     "index_import_faiss": (c_int, [_out, c_char_p, _ptr]),
     "index_export_faiss": (c_int, [_ptr, c_char_p]),
     "ranges_get": (c_int, [_ptr, c_int64, POINTER(c_int64), _out, _out]),
@@ -145,6 +204,10 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "filter_test": (c_int, [_ptr, c_int64]),
     "filter_free": (None, [_ptr]),
     "knn": (c_int, [c_int64, c_int, c_int, c_int64, _ptr, c_int64, _ptr, c_int64, _ptr, _ptr, _ptr]),
+    "knn_stream_new": (c_int, [_out, c_int64, c_int, c_int, c_int64, _ptr, c_int64, _ptr]),
+    "knn_stream_feed": (c_int, [_ptr, c_int64, _ptr, c_size_t]),
+    "knn_stream_get": (c_int, [_ptr, _ptr, _ptr]),
+    "knn_stream_free": (None, [_ptr]),
     "kmeans": (c_int, [c_int64, c_int64, _ptr, c_int64, _ptr, _ptr, POINTER(c_int64), POINTER(c_double), _ptr]),
     "pq_new": (c_int, [_out, c_int64, c_int64, c_int]),
     "pq_free": (None, [_ptr]),
@@ -155,6 +218,8 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "pq_encode": (c_int, [_ptr, c_int64, _ptr, _ptr, c_int]),
     "pq_decode": (c_int, [_ptr, c_int64, _ptr, _ptr]),
     "pq_tables": (c_int, [_ptr, c_int, c_int64, _ptr, _ptr]),
+    "pq_distances": (c_int, [_ptr, _ptr, c_int64, _ptr, _ptr]),
+    "pq_symmetric": (c_int, [_ptr, c_int64, _ptr, _ptr, _ptr]),
     "vecs_open": (c_int, [_out, c_char_p]),
     "vecs_info_get": (c_int, [_ptr, POINTER(VecsInfo)]),
     "vecs_read": (c_int, [_ptr, c_int64, c_int64, c_int, _ptr]),
@@ -164,7 +229,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 }
 
 # Of those that return an int, the ones that return no status.
-PLAIN = {"index_has", "index_metric", "index_type", "index_trained", "filter_test"}
+PLAIN = {"index_has", "index_metric", "index_type", "index_trained", "index_uses", "filter_test"}
 
 
 def _candidates() -> list[str]:

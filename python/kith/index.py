@@ -3,12 +3,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-import tempfile
-from typing import Any, Iterable, NamedTuple
+from typing import Any, BinaryIO, Iterable, NamedTuple
 
 import numpy as np
 
-from . import _arrays, _calls, _options
+from . import _arrays, _calls, _options, _streams, monitor, tuning
 from ._errors import KithError
 from ._handle import Handle
 from ._lib import MAX_DIM, SearchStats, error_of, lib
@@ -276,13 +275,74 @@ class Index:
         except KithError:
             return f"<{_name(self)} closed>"
 
+    # ---- watching ----
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that searches of this index depend on, of nprobe, max_codes, k_factor and efSearch."""
+        with self._handle.reading() as pointer:
+            return tuning.used_options(pointer)
+
+    def tune(self, q: Any, truth: Any, recall: float, *, batch: int = 0, runs: int = 3, certainty: float = 1.645,
+             filter: Any = None, threads: int | None = None, progress: Any = None, **parameters: Any) -> tuning.Tuned:
+        """Find the cheapest search options that reach a recall.
+
+        q          sample queries [nq × dim] like those to come, not vectors of the index
+        truth      ids of their true neighbours [nq × k], as knn() finds them
+        batch      queries of a call, as they will come; 0: all together
+        certainty  standard errors by which the mean recall of the sample must be above the target
+
+        Raises NotFoundError where no options do. ``index.search(q, k, **index.tune(…).options)``"""
+        return tuning.tune(self, q, truth, recall, batch, runs, certainty, filter, threads, progress, parameters)
+
+    def counters(self) -> monitor.Counters:
+        """What this index was asked, and how long that took."""
+        with self._handle.reading() as pointer:
+            return monitor.counters(pointer)
+
+    def reset_counters(self) -> None:
+        """Count from zero."""
+        with self._handle.reading() as pointer:
+            lib.index_stats_reset(pointer)
+
+    def prometheus(self, name: str) -> str:
+        """The counters in Prometheus's text format, labelled index="name"."""
+        with self._handle.reading() as pointer:
+            return monitor.prometheus(pointer, name)
+
+    def lists(self) -> monitor.Lists:
+        """How the vectors are spread over the lists of an inverted file."""
+        with self._handle.reading() as pointer:
+            return monitor.lists(pointer)
+
+    @property
+    def tags(self) -> monitor.Tags:
+        """Strings by name that are saved with the index: ``index.tags["model"] = "v2"``."""
+        return monitor.Tags(self._handle)
+
+    @property
+    def note(self) -> str:
+        """What was odd about the file that the index was opened from; empty if nothing was."""
+        with self._handle.reading() as pointer:
+            return lib.index_note(pointer).decode("utf-8", "replace")
+
     # ---- keeping ----
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save to a file, which appears complete or not at all."""
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
+        """Save to a file, which appears complete or not at all; or write to an object that has write(bytes)."""
+        if hasattr(path, "write"):
+            with self._handle.reading() as pointer:
+                _streams.write_file(pointer, path)
+            return
         name = _arrays.path_of(path)
         with self._handle.reading() as pointer:
             _calls.call(lib.index_save, pointer, name, work=_calls.LONG if self._handle.size else 0)
+
+    def export_faiss(self, path: str | os.PathLike[str]) -> None:
+        """Write a file for FAISS's read_index. (open() reads those of FAISS as well.)"""
+        name = _arrays.path_of(path)
+        with self._handle.reading() as pointer:
+            _calls.call(lib.index_export_faiss, pointer, name, work=_calls.LONG if self._handle.size else 0)
 
     def append(self, path: str | os.PathLike[str]) -> None:
         """Add to the file that the index was opened from (update=True) what has changed since."""
@@ -291,11 +351,14 @@ class Index:
             _calls.call(lib.index_append, pointer, name, work=_calls.LONG)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = False, readonly: bool = False,
+    def open(cls, path: str | os.PathLike[str] | BinaryIO, *, mmap: bool = False, verify: bool = False, readonly: bool = False,
              update: bool = False) -> Index:
-        """Open a saved index. mmap: use the file where it is; verify: compare all checksums first; readonly: refuse
-        changes; update: remember them for append()."""
+        """Open a saved index, or one of FAISS's; or read it from an object that has read(n), seek() and tell().
+        mmap: use the file where it is; verify: compare all checksums first; readonly: refuse changes; update: remember
+        them for append()."""
         flags = mmap * MMAP | verify * VERIFY | readonly * READONLY | update * UPDATE
+        if hasattr(path, "read"):
+            return cls._of(_streams.read_file(path, flags))
         return cls._of(open_handle(path, flags))
 
     @classmethod
@@ -306,22 +369,13 @@ class Index:
 
     def tobytes(self) -> bytes:
         """The bytes of the file that save() writes."""
-        if lib.has("index_to_bytes"):
-            return self._to_bytes()
-        with tempfile.TemporaryDirectory(prefix="kith-", dir=memory_folder()) as folder:
-            path = os.path.join(folder, "index")
-            self.save(path)
-            with open(path, "rb") as file:
-                return file.read()
-
-    def _to_bytes(self) -> bytes:
         size = ctypes.c_size_t()
         with self._handle.reading() as pointer:
             lib.index_to_bytes(pointer, None, 0, ctypes.byref(size))
-            data = bytearray(size.value)
-            room = (ctypes.c_char * size.value).from_buffer(data)
-            lib.index_to_bytes(pointer, ctypes.addressof(room), size.value, ctypes.byref(size))
-        return bytes(data)
+            data = ctypes.create_string_buffer(size.value)
+            _calls.call(lib.index_to_bytes, pointer, ctypes.addressof(data), size.value, ctypes.byref(size),
+                        work=_calls.LONG if self._handle.size else 0)
+        return data.raw
 
     @classmethod
     def frombytes(cls, data: Any) -> Index:
@@ -387,18 +441,7 @@ def handle_of_bytes(data: Any) -> Handle:
         data = bytes(memoryview(data))
     except TypeError:
         raise TypeError(f"data is {_arrays.short(data)}; it must be bytes") from None
-    if lib.has("index_from_bytes"):
-        return Handle(lib.index_from_bytes, data, len(data), 0)
-    with tempfile.TemporaryDirectory(prefix="kith-", dir=memory_folder()) as folder:
-        path = os.path.join(folder, "index")
-        with open(path, "wb") as file:
-            file.write(data)
-        return open_handle(path)
-
-
-def memory_folder() -> str | None:
-    """A folder whose files are in memory, if there is one."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return Handle(lib.index_from_bytes, data, len(data), 0)
 
 
 def shards(indexes: Iterable[Index]) -> Index:

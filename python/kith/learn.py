@@ -4,7 +4,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from typing import Any, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,39 @@ def knn(xq: Any, xb: Any, k: int, metric: Any = METRIC_L2, *, filter: Any = None
                 len(xq), _arrays.address(xq), k, _arrays.address(found.distances), _arrays.address(found.ids),
                 ctypes.byref(options), work=float(xq.size) * len(xb), progress=progress,
                 watch=_options.watch(options), away=chosen is not None and chosen.calls_python)
+    if chosen is not None:
+        chosen.raise_error()
+    return found
+
+
+def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: Any = METRIC_L2, *, filter: Any = None,
+               threads: int | None = None, progress: Any = None) -> Neighbours:
+    """knn() over rows that come in blocks [n × dim], one after another, as from a file that is larger than memory.
+    Rows are numbered on from block to block."""
+    q = _arrays.numbers(q, "q")
+    if q.ndim != 2 or not 1 <= q.shape[1] <= MAX_DIM:
+        raise ValueError(f"q has shape {q.shape}; it must be (nq, dim), one vector a row")
+    dim, k = q.shape[1], _arrays.k_of(k)
+    options = _options.new_search_options(threads, {})
+    chosen = Index._put(options, filter, None)
+    away = chosen is not None and chosen.calls_python
+    watched = _calls.Watch(progress)  # lasts as long as the stream
+    _options.watch(options)(watched.callback)
+    stream = ctypes.c_void_p()
+    try:
+        lib.knn_stream_new(ctypes.byref(stream), dim, _arrays.metric_of(metric), _arrays.TYPES[q.dtype], len(q),
+                           _arrays.address(q), k, ctypes.byref(options))
+        for block in blocks:
+            block = _arrays.vectors(block, dim, "a block")
+            if block.dtype != q.dtype:
+                raise TypeError(f"a block has dtype {block.dtype}; q has {q.dtype}")
+            _calls.call(lib.knn_stream_feed, stream, len(block), _arrays.address(block), 0,
+                        work=float(q.size) * len(block), watched=watched, away=away)
+        found = Neighbours(np.empty((len(q), k), np.float32), np.empty((len(q), k), np.int64))
+        _calls.call(lib.knn_stream_get, stream, _arrays.address(found.distances), _arrays.address(found.ids),
+                    watched=watched, away=away)
+    finally:
+        lib.knn_stream_free(stream)
     if chosen is not None:
         chosen.raise_error()
     return found
@@ -185,6 +218,27 @@ class ProductQuantizer:
             lib.pq_tables(self._pointer, _arrays.metric_of(metric), len(q), _arrays.address(q),
                           _arrays.address(tables))
         return tables
+
+    def distances(self, table: Any, codes: Any) -> np.ndarray:
+        """From one query's table [M × ksub] to codes [n × code_size]: what the table says, added up."""
+        table, codes = _arrays.numbers(table, "table"), _arrays.codes_of(codes, self.code_size)
+        if table.shape != (self.M, self.ksub):
+            raise ValueError(f"table has shape {table.shape}; it must be {(self.M, self.ksub)}")
+        table, out = table.astype(np.float32, copy=False), np.empty(len(codes), np.float32)
+        with self._lock:
+            lib.pq_distances(self._pointer, _arrays.address(table), len(codes), _arrays.address(codes),
+                             _arrays.address(out))
+        return out
+
+    def symmetric_distances(self, a: Any, b: Any) -> np.ndarray:
+        """Squared distances between what codes a and b [n × code_size] stand for, row by row."""
+        a, b = _arrays.codes_of(a, self.code_size), _arrays.codes_of(b, self.code_size)
+        if len(a) != len(b):
+            raise ValueError(f"a has {len(a)} codes, b has {len(b)}; they must be as many")
+        out = np.empty(len(a), np.float32)
+        with self._lock:
+            lib.pq_symmetric(self._pointer, len(a), _arrays.address(a), _arrays.address(b), _arrays.address(out))
+        return out
 
     def __repr__(self) -> str:
         state = "" if self.is_trained else " untrained"

@@ -1,7 +1,4 @@
 """kith.Index: the native interface."""
-import copy
-import pickle
-
 import numpy as np
 import pytest
 
@@ -189,59 +186,11 @@ def test_trained_index(base, queries):
     assert again.tobytes() == index.tobytes()
 
 
-def test_save_and_open(index, base, queries, tmp_path):
-    path = tmp_path / "vectors ü.kith"
-    index.save(path)
-    with kith.open(path, verify=True) as opened:
-        assert repr(opened) == "<kith.Index 'Flat' dim=16 metric=l2 size=2000>"
-        assert (opened.search(queries, 5).ids == index.search(queries, 5).ids).all()
-    with pytest.raises(kith.NotFoundError):
-        kith.open(tmp_path / "nothing")
-    (tmp_path / "short").write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(kith.FormatError):
-        kith.open(tmp_path / "short")
-    with pytest.raises(OSError):
-        index.save(tmp_path / "no" / "folder")
-    with pytest.raises(TypeError, match="path"):
-        index.save(3.5)
-
-
-def test_open_with_mmap(index, queries, tmp_path):
-    index.save(tmp_path / "index")
-    try:
-        opened = kith.open(tmp_path / "index", mmap=True)
-    except kith.UnsupportedError as error:
-        pytest.skip(str(error))
-    with opened:
-        assert (opened.search(queries, 5).ids == index.search(queries, 5).ids).all()
-
-
-def test_append(index, base, queries, tmp_path, function_available):
-    function_available("index_append")
-    path = tmp_path / "index"
-    index.save(path)
-    with kith.open(path, update=True) as opened:
-        opened.add(base[:5] + 1)
-        opened.append(path)
-    with kith.open(path, readonly=True) as opened:
-        assert len(opened) == len(base) + 5
-        with pytest.raises(kith.InvalidError):
-            opened.add(base)
-
-
 def test_compact(index, base, function_available):
     function_available("index_compact")
     index.remove(range(0, 100))
     index.compact()
     assert len(index) == len(base) - 100 and index.search(base[200], 1).ids[0] == 200
-
-
-def test_copies(index, base, queries):
-    expected = index.search(queries, 5).ids
-    for made in (index.clone(), copy.copy(index), copy.deepcopy(index), pickle.loads(pickle.dumps(index)),
-                 kith.Index.frombytes(index.tobytes())):
-        index.remove([0])
-        assert type(made) is kith.Index and (made.search(queries, 5).ids == expected).all()
 
 
 def test_closed(base, tmp_path):

@@ -20,7 +20,7 @@ def members(struct):
     body = re.search(r"typedef struct %s \{(.*?)\} %s;" % (struct, struct), CODE, re.S)
     names = []
     for declaration in filter(str.strip, body[1].split(";")):
-        parts = declaration.split(",")
+        parts = re.sub(r"\[\w+\]", "", declaration).split(",")  # an array is one member
         names += [re.findall(r"\w+", part)[-1] for part in parts]
     return names
 
@@ -55,7 +55,7 @@ def test_functions():
     assert len(declared) > 60
     kinds = {"kith_status": ctypes.c_int, "int": ctypes.c_int, "int64_t": ctypes.c_int64, "size_t": ctypes.c_size_t,
              "const char *": ctypes.c_char_p, "void": None, "const float *": ctypes.c_void_p,
-             "kith_metric": ctypes.c_int, "kith_type": ctypes.c_int}
+             "kith_metric": ctypes.c_int, "kith_type": ctypes.c_int, "double": ctypes.c_double}
     for name, (returns, arguments) in _lib.FUNCTIONS.items():
         if not _lib.lib.has(name):
             continue

@@ -26,6 +26,24 @@ def test_knn_of_bytes_and_mixed_types(base):
         kith.knn(base, base[0], 1)
 
 
+@pytest.mark.parametrize("metric", ["l2", "cosine"])
+def test_knn_of_blocks(base, queries, metric):
+    found = kith.knn_blocks(queries, (base[at:at + 300] for at in range(0, len(base), 300)), 7, metric)
+    whole = kith.knn(queries, base, 7, metric)
+    assert (found.ids == whole.ids).all() and (found.distances == whole.distances).all()
+    some = kith.knn_blocks(queries, [base[:1000], base[1000:]], 3, metric, filter=lambda id: id % 2 == 1)
+    assert (some.ids % 2 == 1).all()
+    assert (kith.knn_blocks(queries, [], 2).ids == -1).all()
+    with pytest.raises(ValueError, match="a block has shape"):
+        kith.knn_blocks(queries, [base[:, 1:]], 3)
+    with pytest.raises(TypeError, match="uint8.*float32"):
+        kith.knn_blocks(queries, [base, base.astype("u1")], 3)
+    with pytest.raises(ZeroDivisionError):
+        kith.knn_blocks(queries, (1 / 0 for _ in range(3)), 3)
+    with pytest.raises(kith.CancelledError):
+        kith.knn_blocks(base, [base], 3, progress=lambda *_: True)
+
+
 def test_kmeans(base):
     found = kith.kmeans(base, 50, iterations=20, seed=3, restarts=2)
     assert found.centroids.shape == (50, DIM) and found.labels.shape == (len(base),)
@@ -65,6 +83,12 @@ def test_product_quantizer(base):
     tables = pq.compute_distance_tables(base[:2])
     np.testing.assert_allclose(
         tables, ((base[:2].reshape(2, 4, 1, 4) - pq.centroids[None]) ** 2).sum(3), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(pq.distances(tables[1], codes), ((decoded - base[1]) ** 2).sum(1), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(pq.symmetric_distances(codes[:50], codes[50:100]),
+                               ((decoded[:50] - decoded[50:100]) ** 2).sum(1), rtol=1e-4, atol=1e-4)
+    for bad in (lambda: pq.distances(tables, codes), lambda: pq.symmetric_distances(codes, codes[1:])):
+        with pytest.raises(ValueError):
+            bad()
     other = kith.ProductQuantizer(DIM, 4, 6)
     other.centroids = pq.centroids
     assert (other.compute_codes(base) == codes).all()

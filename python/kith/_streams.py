@@ -1,0 +1,78 @@
+"""The bytes of an index's file, piece after piece, to and from Python."""
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any, Callable
+
+from . import _calls
+from ._errors import FileError
+from ._handle import Handle
+from ._lib import ReadBytes, WriteBytes, lib
+
+PIECE = 1 << 24  # bytes that a file object gets or gives at a time
+
+
+class _Piecewise:
+    """A function of ours in a callback of the library: what it raises stops the call and is raised after it."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self._cancelled: Callable[..., int] = lambda *_: 0
+
+    def watch(self, callback: Any) -> None:
+        self._cancelled = callback
+
+    def step(self, function: Callable[..., None], *arguments: Any) -> int:
+        if self._cancelled(None, b"", 0, 0):
+            return 1
+        self.error = _calls.guarded(function, *arguments)
+        return self.error is not None
+
+    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            _calls.call(function, *arguments, watch=self.watch, away=True)
+        except FileError:
+            if self.error is None:
+                raise
+        if self.error is not None:
+            raise self.error
+
+
+def write_pieces(pointer: int, take: Callable[[int, int], None]) -> None:
+    """Have take(address, n) called for all parts of an index's file; what is at the address is gone afterwards."""
+    pieces = _Piecewise()
+    callback = WriteBytes(lambda _, address, n: pieces.step(take, address, n))
+    pieces.call(lib.index_write, pointer, callback, None)
+
+
+def write_file(pointer: int, file: Any) -> None:
+    """Write an index to an object that has write(bytes)."""
+
+    def take(address: int, n: int) -> None:
+        for at in range(0, n, PIECE):
+            rest = ctypes.string_at(address + at, min(PIECE, n - at))
+            while rest:
+                written = file.write(rest)
+                rest = rest[written:] if isinstance(written, int) and 0 < written < len(rest) else b""
+
+    write_pieces(pointer, take)
+
+
+def read_file(file: Any, flags: int) -> Handle:
+    """The index in an object that has read(n) and seek(), from where that stands to its end."""
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END) - start
+
+    def give(offset: int, address: int, n: int) -> None:
+        file.seek(start + offset)
+        while n:
+            part = bytes(file.read(min(PIECE, n)))[:n]
+            if not part:
+                raise EOFError("the file ends before the index does")
+            ctypes.memmove(address, part, len(part))
+            address, n = address + len(part), n - len(part)
+
+    pieces = _Piecewise()
+    callback = ReadBytes(lambda _, offset, address, n: pieces.step(give, offset, address, n))
+    return Handle(lambda out: pieces.call(lib.index_read, out, callback, None, size, flags))

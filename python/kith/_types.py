@@ -1,0 +1,12 @@
+"""Names of the arrays that come out."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
+Codes = NDArray[np.uint8]

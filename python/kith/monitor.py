@@ -1,0 +1,121 @@
+"""What an index was asked, how long that took, how its vectors lie; and strings that are kept with it."""
+from __future__ import annotations
+
+import ctypes
+from typing import Iterator, MutableMapping, NamedTuple
+
+from . import _arrays
+from ._errors import InvalidError
+from ._handle import Handle
+from ._lib import LATENCY_BUCKETS, IndexCounters, ListsInfo, lib
+
+
+class Lists(NamedTuple):
+    """How vectors are spread over the lists of an inverted file. imbalance: how many times longer a search takes
+    than with lists of one length; 1 at best."""
+
+    lists: int
+    empty: int
+    shortest: int
+    longest: int
+    mean: float
+    imbalance: float
+
+
+class Counters(NamedTuple):
+    """What an index was asked since it was made or opened: calls (searches, failures), their queries, vectors looked
+    at (codes, and exact distances), what filters were asked and let pass, and the seconds of successful calls, added
+    up over threads. latency[i] calls took at most 2^i microseconds and longer than those before. Beside that, what it
+    holds now: vectors, and bytes of memory."""
+
+    searches: int
+    queries: int
+    failures: int
+    codes: int
+    exact: int
+    filter_tests: int
+    filter_hits: int
+    seconds: float
+    latency: tuple[int, ...]
+    vectors: int
+    memory: int
+
+    def quantile(self, share: float) -> float:
+        """Seconds that this share of the calls did not exceed, within a factor of two; NaN where none were counted."""
+        buckets = (ctypes.c_int64 * LATENCY_BUCKETS)(*self.latency)
+        counted = IndexCounters(size=ctypes.sizeof(IndexCounters), searches=self.searches, latency=buckets)
+        return float(lib.latency_quantile(ctypes.byref(counted), _arrays.real(share, "share")))
+
+
+def lists(pointer: int) -> Lists:
+    info = ListsInfo(size=ctypes.sizeof(ListsInfo))
+    lib.index_lists(pointer, ctypes.byref(info))
+    return Lists(*(getattr(info, name) for name in Lists._fields))
+
+
+def counters(pointer: int) -> Counters:
+    counted = IndexCounters(size=ctypes.sizeof(IndexCounters))
+    lib.index_stats(pointer, ctypes.byref(counted))
+    values = {name: getattr(counted, name) for name in Counters._fields}
+    return Counters(**{**values, "latency": tuple(values["latency"])})
+
+
+def prometheus(pointer: int, name: str) -> str:
+    label, length = _arrays.text_of(name, "name"), ctypes.c_size_t()
+    room = 4096
+    while True:  # numbers may grow longer between two calls
+        text = ctypes.create_string_buffer(room)
+        try:
+            lib.index_stats_text(pointer, label, ctypes.addressof(text), room, ctypes.byref(length))
+            return text.value.decode("utf-8", "surrogateescape")
+        except InvalidError:
+            if length.value < room:
+                raise
+            room = length.value + 256
+
+
+class Tags(MutableMapping[str, str]):
+    """Strings by name that are saved with an index, like a dict. They mean nothing to kith."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    def __getitem__(self, key: str) -> str:
+        with self._handle.reading() as pointer:
+            value = lib.index_tag(pointer, _arrays.text_of(key, "key"))
+        if value is None:
+            raise KeyError(key)
+        return _text(value)
+
+    def __setitem__(self, key: str, value: str) -> None:
+        self._set(_arrays.text_of(key, "key"), _arrays.text_of(value, "value"))
+
+    def __delitem__(self, key: str) -> None:
+        self[key]  # raises where there is none
+        self._set(_arrays.text_of(key, "key"), None)
+
+    def _set(self, key: bytes, value: bytes | None) -> None:
+        with self._handle.changing() as pointer:
+            lib.index_tag_set(pointer, key, value)
+
+    def _keys(self) -> list[str]:
+        found: list[str] = []
+        with self._handle.reading() as pointer:
+            while (key := lib.index_tag_at(pointer, len(found))) is not None:
+                found.append(_text(key))
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys())
+
+    def __len__(self) -> int:
+        return len(self._keys())
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
