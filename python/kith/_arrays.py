@@ -22,18 +22,26 @@ def address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 
 
+def plain(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """The array as the library reads it: of that type in native byte order, C-contiguous and aligned."""
+    array = np.ascontiguousarray(array, dtype).view(np.ndarray)
+    return array if array.flags.aligned else array.copy()
+
+
 def vectors(x: Any, dim: int, name: str) -> np.ndarray:
     """x as rows of `dim` elements, f32, u8 or i8: [n × dim]. Those types are taken as they are, other real numbers
     become float32."""
-    if type(x) is np.ndarray and x.ndim == 2 and x.shape[1] == dim and x.dtype in TYPES and x.flags.c_contiguous:
-        return x
+    if type(x) is np.ndarray and x.ndim == 2 and x.shape[1] == dim and x.dtype in TYPES:
+        flags = x.flags
+        if flags.c_contiguous and flags.aligned:
+            return x
     return _shaped(numbers(x, name), dim, name)
 
 
 def floats(x: Any, dim: int, name: str) -> np.ndarray:
     """The same as float32, whatever it was."""
     x = vectors(x, dim, name)
-    return x if x.dtype is _float32 else np.ascontiguousarray(x, np.float32)
+    return x if x.dtype is _float32 else plain(x, np.float32)
 
 
 def queries(q: Any, dim: int) -> tuple[np.ndarray, bool]:
@@ -56,7 +64,7 @@ def numbers(x: Any, name: str) -> np.ndarray:
                         "other integers are converted)")
     kind = array.dtype if array.dtype in TYPES else _float32
     with np.errstate(over="ignore"):  # infinity is refused by the library, which names the element
-        return np.ascontiguousarray(array, kind.newbyteorder("=")).view(np.ndarray)
+        return plain(array, kind.newbyteorder("="))
 
 
 def _shaped(array: np.ndarray, dim: int, name: str) -> np.ndarray:
@@ -79,7 +87,7 @@ def ids(values: Any, n: int | None, name: str = "ids") -> np.ndarray:
         raise TypeError(f"{name} has dtype {array.dtype}; ids are integers")
     if array.dtype.kind == "u" and int(array.max()) >= 2**63:
         raise ValueError(f"{name} has {array.max()}; ids are below 2^63")
-    return np.ascontiguousarray(array, np.int64).view(np.ndarray)
+    return plain(array, np.int64)
 
 
 def count(value: Any, name: str, least: int = 0, most: int = 2**63 - 1) -> int:

@@ -36,7 +36,7 @@ def tune(index: Index, q: Any, truth: Any, recall: float, batch: int, runs: int,
     if ids.dtype.kind not in "iu" or ids.ndim != 2 or len(ids) != len(queries) or not ids.shape[1]:
         raise ValueError(f"truth is {ids.dtype} of shape {ids.shape}; it must be the ids of the nearest neighbours, "
                          f"({len(queries)}, k)")
-    ids = np.ascontiguousarray(ids, np.int64)
+    ids = _arrays.plain(ids, np.int64)
     options = _options.new_search_options(threads, parameters)
     chosen = index._put(options, filter, None)
     result = TuneResult(size=ctypes.sizeof(TuneResult))

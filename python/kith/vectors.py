@@ -32,7 +32,7 @@ def write_vectors(path: str | os.PathLike[str], x: Any) -> None:
     """Write the rows of x to a file, whose name says the format; it appears complete or not at all."""
     x = np.asarray(x)
     if x.dtype == np.int32:
-        x = np.ascontiguousarray(x)
+        x = _arrays.plain(x, np.int32)
     else:
         x = _arrays.numbers(x, "x")
     if x.ndim != 2 or not 1 <= x.shape[1] <= MAX_DIM:

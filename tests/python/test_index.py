@@ -70,7 +70,7 @@ def test_ids_update_remove(index, base):
 
 @pytest.mark.parametrize("convert", [
     lambda x: x.astype("f8"), lambda x: x.astype(">f4"), np.asfortranarray, lambda x: np.repeat(x, 2, 1)[:, ::2],
-    lambda x: x[::-1][::-1], lambda x: x.tolist(), lambda x: np.ma.masked_array(x), lambda x: np.float32(x).T.copy().T])
+    lambda x: np.frombuffer(b"1" + x.tobytes(), np.uint8)[1:].view("f4").reshape(x.shape), lambda x: x[::-1][::-1], lambda x: x.tolist(), lambda x: np.ma.masked_array(x), lambda x: np.float32(x).T.copy().T])
 def test_other_layouts_are_converted(index, queries, convert):
     expected = index.search(queries, 5)
     found = index.search(convert(queries), 5)
