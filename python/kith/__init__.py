@@ -19,8 +19,8 @@ from ._errors import (BusyError, CancelledError, FileError, FormatError, Interna
                       NotFoundError, UnsupportedError, UntrainedError)
 from ._lib import MAX_DIM, MAX_K, SearchStats, text as _text
 from ._options import get_threads, set_threads
+from . import compat as _compat
 from .compat import *
-from .compat import __all__ as _compat
 from .filter import Filter
 from .index import Index, Neighbours, Ranges, shards
 from .learn import Clusters, ProductQuantizer, kmeans, knn, knn_blocks
@@ -31,10 +31,14 @@ from .vectors import read_vectors, write_vectors
 open = Index.open
 __version__ = _text("version")
 
-__all__ = ["BusyError", "CancelledError", "Clusters", "FileError", "Filter", "FormatError", "Index", "InternalError",
-           "InvalidError", "KithError", "MAX_DIM", "MAX_K", "Neighbours", "NoMemoryError", "NotFoundError",
-           "ProductQuantizer", "Ranges", "SearchStats", "UnsupportedError", "UntrainedError", "get_threads", "info",
-           "kmeans", "knn", "knn_blocks", "open", "read_vectors", "set_threads", "shards", "write_vectors", *_compat]
+__all__ = [
+    "BusyError", "CancelledError", "Clusters", "Counters", "FileError", "Filter", "FormatError", "Index", "InternalError",
+    "InvalidError", "KithError", "Lists", "MAX_DIM", "MAX_K", "Neighbours", "NoMemoryError", "NotFoundError",
+    "ProductQuantizer", "Ranges", "SearchStats", "Tags", "Tuned", "UnsupportedError", "UntrainedError", "__version__",
+    "get_threads", "info", "kmeans", "knn", "knn_blocks", "open", "read_vectors", "set_threads", "shards",
+    "write_vectors",
+]
+__all__ += _compat.__all__
 
 
 def info() -> dict[str, str]:
@@ -54,14 +58,17 @@ _ABSENT = {
     "IndexResidualQuantizer": "use IndexPQ",
     "IndexLocalSearchQuantizer": "use IndexPQ",
     "IndexAdditiveQuantizer": "use IndexPQ",
-    "IndexPQFastScan": "use IndexPQ(d, M, 4), which is scanned that way",
-    "IndexIVFPQFastScan": "use IndexIVFPQ(quantizer, d, nlist, M, 4), which is scanned that way",
     "IndexIVFPQR": "use IndexRefineFlat(IndexIVFPQ(…))",
     "IndexReplicas": "search one index from several threads",
     "MultiIndexQuantizer": "use IndexFlat or IndexHNSWFlat as the quantizer",
     "ITQMatrix": "use OPQMatrix or RandomRotationMatrix",
     "OnDiskInvertedLists": "save the index and open it with mmap=True",
-    "Clustering": "use Kmeans, or kith.kmeans",
+    "swig_ptr": "kith takes the arrays themselves",
+    "rev_swig_ptr": "kith gives arrays",
+    "IndexIVFFlatDedup": "use IndexIVFFlat",
+    "MatrixStats": "look at the array with NumPy",
+    "IndexRaBitQ": "use IndexScalarQuantizer or IndexPQ",
+    "IndexIVFRaBitQ": "use IndexIVFScalarQuantizer or IndexIVFPQ",
     "IndexRowwiseMinMax": "use IndexScalarQuantizer",
     "METRIC_L1": "kith has METRIC_L2, METRIC_INNER_PRODUCT and, in kith.Index, cosine",
     "METRIC_Linf": "kith has METRIC_L2, METRIC_INNER_PRODUCT and, in kith.Index, cosine",

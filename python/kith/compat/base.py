@@ -1,7 +1,7 @@
 """What all indexes of the FAISS-like interface have in common."""
 from __future__ import annotations
 
-from typing import Any, Iterator
+from typing import Any, Iterator, List
 
 import numpy as np
 
@@ -16,6 +16,26 @@ from ..index import Index, new_handle
 from .parameters import Parameters, SearchParameters
 
 EVERYTHING = (0, 2**63 - 1)
+
+
+class Chain(List[Any]):
+    """A list that also answers as a C++ vector does."""
+
+    def at(self, i: int) -> Any:
+        return self[i]
+
+    def size(self) -> int:
+        return len(self)
+
+
+def fixed(name: str, only: Any) -> Any:
+    """A property of an index that FAISS offers and kith has one value for."""
+
+    def put(self: Any, value: Any) -> None:
+        if value != only:
+            raise NotImplementedError(f"{name} is always {only!r} in kith")
+
+    return property(lambda self: only, put, doc=f"Always {only!r}.")
 
 
 class FaissIndex(Index):
@@ -47,6 +67,7 @@ class FaissIndex(Index):
         self.own_fields = False
         self._params.use(*self._uses)
 
+    metric_arg = fixed("metric_arg", 0)
     _uses: tuple[str, ...] = ()  # search parameters of this kind of index
 
     @classmethod

@@ -12,6 +12,7 @@ from .._errors import UntrainedError
 from .._learned import learned
 from ..learn import ProductQuantizer
 from .base import FaissIndex
+from .parameters import parameter
 
 
 class IndexFlat(FaissIndex):
@@ -107,6 +108,24 @@ class IndexPQ(FaissIndex):
         if not hasattr(self, "_pq"):
             self._pq = PQView(self)
         return self._pq
+
+
+def four_bits(nbits: int) -> None:
+    if nbits != 4:
+        raise ValueError(f"nbits is {_arrays.short(nbits)}; a fast scan is over numbers of 4 bits")
+
+
+class IndexPQFastScan(IndexPQ):
+    """IndexPQ with numbers of 4 bits, which kith scans that way anyhow."""
+
+    __slots__ = ()
+
+    # Without lists it means nothing, but programs set it before comparing with inverted files.
+    nprobe = parameter("nprobe")
+
+    def __init__(self, d: int, M: int, nbits: int = 4, metric: Any = METRIC_L2, bbs: int = 32) -> None:
+        four_bits(nbits)
+        super().__init__(d, M, nbits, metric)
 
 
 class ScalarQuantizer:

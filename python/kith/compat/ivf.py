@@ -11,11 +11,11 @@ from .._arrays import METRIC_L2
 from .._codecs import codec
 from .._errors import UnsupportedError, UntrainedError
 from .._learned import learned
-from ..index import Index
+from ..index import Index, new_handle
 from ..learn import knn
-from .base import FaissIndex
+from .base import FaissIndex, fixed
 from .clustering import ClusteringParameters
-from .flat import IndexFlat, PQView, ScalarQuantizer, pq_word
+from .flat import IndexFlat, PQView, ScalarQuantizer, four_bits, pq_word
 from .graph import IndexHNSWFlat
 from .parameters import parameter
 
@@ -80,6 +80,8 @@ class IndexIVF(FaissIndex):
 
     nprobe = parameter("nprobe")
     max_codes = parameter("max_codes")
+    own_invlists = fixed("own_invlists", True)
+    quantizer_trains_alone = fixed("quantizer_trains_alone", 0)
 
     def __init__(self, quantizer: Index, d: int, nlist: int, word: str, metric: Any) -> None:
         nlist = _arrays.count(nlist, "nlist", 1)
@@ -140,13 +142,27 @@ class IndexIVF(FaissIndex):
 
     @property
     def by_residual(self) -> bool:
-        """Whether codes are of what a vector differs from its centroid by."""
-        return not (self._word == "Flat" or self._word.startswith("SQ8_direct"))
+        """Whether codes are of what a vector differs from its centroid by. May be set before training."""
+        return self._can_differ and not self._spec.split(",")[0].endswith("_whole")
 
     @by_residual.setter
     def by_residual(self, value: bool) -> None:
-        if bool(value) != self.by_residual:
-            raise NotImplementedError(f"by_residual is always {self.by_residual} for '{self._word}' in kith")
+        if bool(value) == self.by_residual:
+            return
+        if not self._can_differ or "_HNSW" in self._spec:
+            raise NotImplementedError(f"by_residual is always {self.by_residual} for '{self._spec}' in kith")
+        if self._part or self.is_trained or len(self):
+            raise NotImplementedError("by_residual: set it before the index is trained or wrapped")
+        first, _, rest = self._spec.partition(",")
+        spec = f"IVF{self.nlist}{'' if value else '_whole'},{rest}"
+        made = new_handle(spec, self.d, self.metric_type)
+        with self._handle.changing():
+            self._handle.replace(made)
+        self._spec = spec
+
+    @property
+    def _can_differ(self) -> bool:
+        return not (self._word == "Flat" or self._word.startswith("SQ8_direct"))
 
     # ---- the codec by itself: the number of the list, then the code ----
 
@@ -189,6 +205,9 @@ class IndexIVFFlat(IndexIVF):
 class IndexIVFPQ(IndexIVF):
     __slots__ = ("_pq",)
 
+    do_polysemous_training = fixed("do_polysemous_training", False)
+    polysemous_ht = fixed("polysemous_ht", 0)
+
     def __init__(self, quantizer: Index, d: int, nlist: int, M: int, nbits_per_idx: int = 8,
                  metric: Any = METRIC_L2) -> None:
         super().__init__(quantizer, d, nlist, pq_word(M, nbits_per_idx), metric)
@@ -207,6 +226,17 @@ class IndexIVFPQ(IndexIVF):
     @use_precomputed_table.setter
     def use_precomputed_table(self, value: int) -> None:
         pass
+
+
+class IndexIVFPQFastScan(IndexIVFPQ):
+    """IndexIVFPQ with numbers of 4 bits, which kith scans that way anyhow."""
+
+    __slots__ = ()
+
+    def __init__(self, quantizer: Index, d: int, nlist: int, M: int, nbits: int = 4, metric: Any = METRIC_L2,
+                 bbs: int = 32) -> None:
+        four_bits(nbits)
+        super().__init__(quantizer, d, nlist, M, nbits, metric)
 
 
 class IndexIVFScalarQuantizer(IndexIVF):

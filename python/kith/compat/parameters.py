@@ -2,7 +2,6 @@
 the whole tree of indexes that it is made of, and handed over with each call."""
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..filter import Filter, as_filter
@@ -107,36 +106,3 @@ class IndexRefineSearchParameters(SearchParameters):
 
 
 SearchParametersIVFPQ = IVFPQSearchParameters = IVFSearchParameters = SearchParametersIVF
-
-
-class ParameterSpace:
-    """Sets parameters by name: nprobe, max_codes, efSearch, k_factor_rf (refinement), quantizer_efSearch, verbose."""
-
-    _names = {"nprobe": "nprobe", "max_codes": "max_codes", "efSearch": "efSearch", "k_factor_rf": "k_factor",
-              "k_factor": "k_factor", "quantizer_efSearch": "efSearch"}
-
-    def set_index_parameters(self, index: Any, description: str) -> None:
-        """description: "nprobe=16,k_factor_rf=4"."""
-        for word in filter(None, description.split(",")):
-            name, equals, value = word.partition("=")
-            try:
-                number = float(value)
-            except ValueError:
-                number = math.nan
-            if not equals or math.isnan(number):
-                raise ValueError(f"{word!r} in {description!r}: parameters are written NAME=NUMBER")
-            self.set_index_parameter(index, name.strip(), number)
-
-    def set_index_parameter(self, index: Any, name: str, value: float) -> None:
-        if name == "verbose":
-            index.verbose = bool(value)
-            return
-        if name == "efConstruction":
-            index._params.efConstruction = int(value)
-            return
-        if name not in self._names:
-            raise NotImplementedError(f"parameter {name!r}: kith has {', '.join(self._names)} and efConstruction")
-        known = self._names[name]
-        if known not in index._params.used:
-            raise ValueError(f"{index!r} has no parameter {name!r}")
-        index._params.values[known] = float(value) if known == "k_factor" else int(value)

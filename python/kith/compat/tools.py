@@ -1,23 +1,16 @@
 """FAISS's functions."""
 from __future__ import annotations
 
-import ctypes
-import os
 from typing import Any
 
 import numpy as np
 
 from .. import _arrays
 from .._arrays import METRIC_L2
-from .._errors import FormatError
-from .._handle import Handle
-from .._lib import SearchOptions, lib, new_options
 from .._options import get_threads, set_threads
-from ..index import MMAP, new_handle, open_handle
+from .._types import Array
+from ..index import new_handle
 from .base import FaissIndex
-
-KITH_MAGIC = b"\x89KITH\r\n\x1a"
-IO_FLAG_MMAP, IO_FLAG_READ_ONLY = 1, 2
 
 
 def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissIndex:
@@ -27,56 +20,6 @@ def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissInd
         from .wrappers import IndexIDMap, IndexIDMap2
         return (IndexIDMap2 if description.startswith("IDMap2") else IndexIDMap)(made)
     return made
-
-
-def write_index(index: FaissIndex, path: str | os.PathLike[str], format: str = "kith") -> None:
-    """Save an index in kith's format, or with format="faiss" in FAISS's."""
-    if not isinstance(index, FaissIndex):
-        raise TypeError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
-    index._whole()
-    if not isinstance(format, str) or format not in ("kith", "faiss"):
-        raise ValueError(f"format is {_arrays.short(format)}; there are 'kith' and 'faiss'")
-    if format == "kith":
-        index.save(path)
-        return
-    name = _arrays.path_of(path)
-    with index._handle.reading() as pointer:
-        lib.index_export_faiss(pointer, name)
-
-
-def read_index(path: str | os.PathLike[str], io_flags: int = 0) -> FaissIndex:
-    """Open a file of kith's or of FAISS's, told apart by what is in it."""
-    name, flags = _arrays.path_of(path), _arrays.count(io_flags, "io_flags")
-    with open(name, "rb") as file:
-        native = file.read(len(KITH_MAGIC)) == KITH_MAGIC
-    if native:
-        return FaissIndex._of(open_handle(path, MMAP if flags & IO_FLAG_MMAP else 0))  # type: ignore[return-value]
-    found = new_options(SearchOptions)
-    index = FaissIndex._of(Handle(lib.index_import_faiss, name, ctypes.byref(found)))
-    for parameter in index._params.used:
-        if getattr(found, parameter):
-            index._params.values[parameter] = getattr(found, parameter)
-    return index
-
-
-def serialize_index(index: FaissIndex) -> np.ndarray:
-    """The bytes of an index's file, as an array of uint8."""
-    return np.frombuffer(index.tobytes(), np.uint8).copy()
-
-
-def deserialize_index(data: Any) -> FaissIndex:
-    """An index of what serialize_index gave."""
-    array = np.asarray(data) if not isinstance(data, (bytes, bytearray, memoryview)) else np.frombuffer(data, np.uint8)
-    if array.dtype != np.uint8 or array.ndim != 1:
-        raise TypeError(f"data is {array.dtype} of shape {array.shape}; it must be bytes, uint8 of shape (n,)")
-    if array[:len(KITH_MAGIC)].tobytes() != KITH_MAGIC:
-        raise FormatError("data is no index of kith's: its first bytes are others")
-    return FaissIndex.frombytes(array.tobytes())  # type: ignore[return-value]
-
-
-def clone_index(index: FaissIndex) -> FaissIndex:
-    """An independent copy."""
-    return index.clone()
 
 
 def downcast_index(index: FaissIndex) -> FaissIndex:
@@ -99,12 +42,25 @@ def normalize_L2(x: np.ndarray) -> None:
         part /= norms[:, None].astype(np.float32)
 
 
-def vector_to_array(vector: Any) -> np.ndarray:
-    """An array of what FAISS has a C++ vector of; kith has arrays there."""
-    return np.array(vector)
+def vector_to_array(vector: Any) -> Array:
+    """An array of what FAISS has a C++ vector of; kith has arrays, lists and bytes there."""
+    return np.frombuffer(bytes(vector), np.uint8) if isinstance(vector, (bytes, bytearray)) else np.array(vector)
 
 
 vector_float_to_array = vector_to_array
+
+
+def copy_array_to_vector(array: Any, vector: Any) -> None:
+    """Put an array into what FAISS has a C++ vector of; here that is a list or a bytearray."""
+    array = np.asarray(array)
+    if array.ndim != 1:
+        raise ValueError(f"array has shape {array.shape}; it must be (n,)")
+    if isinstance(vector, bytearray):
+        vector[:] = array.tobytes()
+    elif isinstance(vector, list):
+        vector[:] = array.tolist()
+    else:
+        raise TypeError(f"vector is {_arrays.short(vector)}; it must be a list or a bytearray of kith's")
 
 
 def omp_set_num_threads(n: int) -> None:

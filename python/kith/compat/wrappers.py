@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _arrays
 from .._arrays import METRIC_L2
-from .base import FaissIndex
+from .base import Chain, FaissIndex
 from .flat import IndexFlat, IndexPQ, IndexScalarQuantizer
 from .parameters import SearchParameters, parameter
 from .transforms import VectorTransform
@@ -133,16 +133,6 @@ class IndexPreTransform(FaissIndex):
 
     def sa_decode(self, codes: Any) -> np.ndarray:
         return self.reverse_chain(self.index.sa_decode(codes))
-
-
-class Chain(list):
-    """A list that also answers as a C++ vector does."""
-
-    def at(self, i: int) -> VectorTransform:
-        return self[i]
-
-    def size(self) -> int:
-        return len(self)
 
 
 class IndexRefine(FaissIndex):

@@ -1,0 +1,239 @@
+"""FAISS's way of choosing parameters: try combinations, keep the ones that nothing beats in both speed and accuracy.
+(kith's own is Index.tune.)"""
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, Iterable, NamedTuple
+
+import numpy as np
+
+from .. import _arrays
+from .._types import Array
+from .base import Chain
+from .graph import IndexHNSW
+from .ivf import IndexIVF
+from .wrappers import IndexRefine
+
+
+class AutoTuneCriterion:
+    """What a search is to be good at: evaluate(D, I) is between 0 and 1. nnn: neighbours to search for."""
+
+    def __init__(self, nq: int, R: int) -> None:
+        self.nq, self.R = _arrays.count(nq, "nq", 1), _arrays.count(R, "R", 1)
+        self.nnn = self.R
+        self.gt_nnn = 0
+        self.gt_I: Array = np.empty((self.nq, 0), np.int64)
+
+    def set_groundtruth(self, gt_D: Any, gt_I: Any) -> None:
+        """gt_I [nq × any]: ids of the true neighbours, nearest first; gt_D is not needed."""
+        truth = np.asarray(gt_I)
+        if truth.dtype.kind not in "iu" or truth.ndim != 2 or len(truth) != self.nq:
+            raise ValueError(f"gt_I is {truth.dtype} of shape {truth.shape}; it must be ids of shape ({self.nq}, n)")
+        self.gt_I, self.gt_nnn = truth, truth.shape[1]
+
+    def _rows(self, I: Any, least: int) -> Array:
+        found = np.asarray(I)
+        if self.gt_nnn < least or found.ndim != 2 or len(found) != self.nq or found.shape[1] < self.R:
+            raise ValueError(f"I has shape {found.shape}, the ground truth {self.gt_I.shape}; the criterion needs "
+                             f"{self.nq} rows of {self.R}")
+        return found[:, :self.R]
+
+    def evaluate(self, D: Any, I: Any) -> float:
+        raise NotImplementedError("use OneRecallAtRCriterion or IntersectionCriterion")
+
+
+class OneRecallAtRCriterion(AutoTuneCriterion):
+    """How often the nearest neighbour is among the first R."""
+
+    def evaluate(self, D: Any, I: Any) -> float:
+        return float((self._rows(I, 1) == self.gt_I[:, :1]).any(axis=1).mean())
+
+
+class IntersectionCriterion(AutoTuneCriterion):
+    """The share of the R nearest neighbours among the first R."""
+
+    def evaluate(self, D: Any, I: Any) -> float:
+        rows = self._rows(I, self.R)
+        return sum(len(np.intersect1d(a, b[:self.R])) for a, b in zip(rows, self.gt_I)) / (self.nq * self.R)
+
+
+class OperatingPoint(NamedTuple):
+    """An experiment: accuracy, seconds, the parameters as text and their number."""
+
+    perf: float
+    t: float
+    key: str
+    cno: int
+
+
+class OperatingPoints:
+    """Experiments: all_pts, and those of them that nothing beats, optimal_pts, by accuracy."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.all_pts = Chain()
+        self.optimal_pts = Chain([OperatingPoint(0.0, 0.0, "", -1)])  # doing nothing
+
+    def add(self, perf: float, t: float, key: str, cno: int = 0) -> bool:
+        """Take an experiment; whether nothing before beats it."""
+        point = OperatingPoint(float(perf), float(t), key, cno)
+        self.all_pts.append(point)
+        if point.perf <= 0 or any(p.perf >= point.perf and p.t <= point.t for p in self.optimal_pts):
+            return False
+        kept = [p for p in self.optimal_pts if p.perf > point.perf or p.t < point.t]
+        self.optimal_pts = Chain(sorted([*kept, point]))
+        return True
+
+    def merge_with(self, other: OperatingPoints, prefix: str = "") -> int:
+        """Take all of another's; how many of them were added to the optimal ones."""
+        return sum(self.add(p.perf, p.t, prefix + p.key, p.cno) for p in other.all_pts)
+
+    def t_for_perf(self, perf: float) -> float:
+        """The least seconds in which an accuracy is reached; 1e50: none does."""
+        return min((p.t for p in self.optimal_pts if p.perf >= perf), default=1e50)
+
+    def display(self, only_optimal: bool = True) -> None:
+        """Print them."""
+        print(f"Tested {len(self.all_pts)} operating points, {len(self.optimal_pts)} of them optimal:")
+        for p in self.optimal_pts if only_optimal else self.all_pts:
+            star = "" if only_optimal or p not in self.optimal_pts else " *"
+            print(f"cno={p.cno} key={p.key} perf={p.perf:.4f} t={p.t:.3f}{star}")
+
+
+class ParameterRange(NamedTuple):
+    name: str
+    values: list[float]
+
+
+class ParameterSpace:
+    """Sets parameters by name: nprobe, max_codes, efSearch, k_factor_rf (refinement), quantizer_efSearch, verbose.
+    Made for an index (initialize), it tries out combinations of them (explore)."""
+
+    _names = {"nprobe": "nprobe", "max_codes": "max_codes", "efSearch": "efSearch", "k_factor_rf": "k_factor",
+              "k_factor": "k_factor", "quantizer_efSearch": "efSearch"}
+
+    def __init__(self) -> None:
+        self.verbose = 1
+        self.n_experiments = 500
+        self.min_test_duration = 0.0
+        self.parameter_ranges = Chain()
+
+    # ---- setting ----
+
+    def set_index_parameters(self, index: Any, description: str | int) -> None:
+        """description: "nprobe=16,k_factor_rf=4", or the number of a combination."""
+        if not isinstance(description, str):
+            description = self.combination_name(description)
+        for word in filter(None, description.split(",")):
+            name, equals, value = word.partition("=")
+            try:
+                number = float(value)
+            except ValueError:
+                number = math.nan
+            if not equals or math.isnan(number):
+                raise ValueError(f"{word!r} in {description!r}: parameters are written NAME=NUMBER")
+            self.set_index_parameter(index, name.strip(), number)
+
+    def set_index_parameter(self, index: Any, name: str, value: float) -> None:
+        if name == "verbose":
+            index.verbose = bool(value)
+            return
+        if name == "efConstruction":
+            index._params.efConstruction = int(value)
+            return
+        if name not in self._names:
+            raise NotImplementedError(f"parameter {name!r}: kith has {', '.join(self._names)} and efConstruction")
+        known = self._names[name]
+        if known not in index._params.used:
+            raise ValueError(f"{index!r} has no parameter {name!r}")
+        index._params.values[known] = float(value) if known == "k_factor" else int(value)
+
+    # ---- exploring ----
+
+    def add_range(self, name: str, values: Iterable[float] = ()) -> ParameterRange:
+        """The values of a parameter that are tried, which may be changed."""
+        for known in self.parameter_ranges:
+            if known.name == name:
+                return known
+        self.parameter_ranges.append(ParameterRange(name, list(values)))
+        return self.parameter_ranges[-1]
+
+    def initialize(self, index: Any) -> None:
+        """Ranges for the parameters that an index has, doubling."""
+        for part in index._tree():
+            if isinstance(part, IndexRefine):
+                self.add_range("k_factor_rf", (2.0**i for i in range(7)))
+            if isinstance(part, IndexIVF):
+                self.add_range("nprobe", (2.0**i for i in range(13) if 2**i < part.nlist or i == 0))
+            if isinstance(part, IndexHNSW):
+                self.add_range("efSearch", (2.0**i for i in range(2, 10)))
+
+    def n_combinations(self) -> int:
+        return math.prod(len(each.values) for each in self.parameter_ranges)
+
+    def _choice(self, cno: int) -> list[int]:
+        """Which value of each range a combination takes."""
+        rest, chosen = _arrays.count(cno, "cno", 0, self.n_combinations() - 1), []
+        for each in self.parameter_ranges:
+            rest, at = divmod(rest, len(each.values))
+            chosen.append(at)
+        return chosen
+
+    def combination_name(self, cno: int) -> str:
+        return ",".join(f"{each.name}={each.values[at]:g}"
+                        for each, at in zip(self.parameter_ranges, self._choice(cno)))
+
+    def display(self) -> None:
+        """Print the ranges."""
+        print(f"ParameterSpace, {len(self.parameter_ranges)} parameters, {self.n_combinations()} combinations:")
+        for each in self.parameter_ranges:
+            print(f"   {each.name}: {each.values}")
+
+    def explore(self, index: Any, xq: Any, crit: AutoTuneCriterion) -> OperatingPoints:
+        """Search xq [crit.nq × d] with combinations of parameters, at most n_experiments of them and none that one
+        before makes hopeless: each parameter, raised, costs time and gains accuracy."""
+        x = _arrays.vectors(xq, index.d, "xq")
+        if len(x) != crit.nq:
+            raise ValueError(f"xq has {len(x)} rows; the criterion is for {crit.nq} queries")
+        found = OperatingPoints()
+        done: list[tuple[list[int], OperatingPoint]] = []
+        for cno in self._order():
+            choice = self._choice(cno)
+            most = min((p.perf for c, p in done if _above(c, choice)), default=1.0)
+            least = max((p.t for c, p in done if _above(choice, c)), default=0.0)
+            if self.n_experiments and any(p.perf >= most and p.t <= least for p in found.optimal_pts):
+                continue
+            self.set_index_parameters(index, cno)
+            seconds, perf = self._experiment(index, x, crit)
+            kept = found.add(perf, seconds, self.combination_name(cno), cno)
+            done.append((choice, found.all_pts[-1]))
+            if self.verbose:
+                print(f"  {len(done)}: {self.combination_name(cno)} perf={perf:.3f} t={seconds:.3f} s"
+                      f"{' *' if kept else ''}")
+        return found
+
+    def _order(self) -> list[int]:
+        """The fastest and the slowest first, then as chance has it."""
+        n = self.n_combinations()
+        if not self.n_experiments:
+            return list(range(n))
+        between = np.random.RandomState(1234).permutation(np.arange(1, max(n - 1, 1))).tolist()
+        return ([0, n - 1] if n > 1 else [0])[:self.n_experiments] + between[:max(self.n_experiments - 2, 0)]
+
+    def _experiment(self, index: Any, x: Array, crit: AutoTuneCriterion) -> tuple[float, float]:
+        """Seconds of a search of all queries, and how good it was."""
+        start, runs = time.perf_counter(), 0
+        while True:
+            D, I = index.search(x, crit.nnn)
+            runs += 1
+            spent = time.perf_counter() - start
+            if spent >= self.min_test_duration:
+                return spent / runs, crit.evaluate(D, I)
+
+
+def _above(a: list[int], b: list[int]) -> bool:
+    """Whether no parameter of a is lower than in b."""
+    return all(x >= y for x, y in zip(a, b))

@@ -1,0 +1,150 @@
+"""FAISS's functions on arrays and results."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _arrays
+from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
+from .._lib import MAX_DIM, text
+from .._types import Array, Floats, Ids
+from .base import FaissIndex
+from .parameters import SearchParameters
+
+
+def _matrix(values: Any, name: str) -> Floats:
+    array = _arrays.plain(_arrays.numbers(values, name), np.float32)
+    if array.ndim != 2 or array.shape[1] > MAX_DIM:
+        raise ValueError(f"{name} has shape {array.shape}; it must be (n, d), one vector a row")
+    return array
+
+
+def pairwise_distances(xq: Any, xb: Any, metric: int = METRIC_L2, metric_arg: float = 0) -> Floats:
+    """Squared distances, or inner products, of all rows of xq [nq × d] to all of xb [nb × d]: [nq × nb]."""
+    q, x = _matrix(xq, "xq"), _matrix(xb, "xb")
+    if q.shape[1] != x.shape[1]:
+        raise ValueError(f"xq has shape {q.shape}, xb {x.shape}; both must have rows of one length")
+    if _arrays.metric_of(metric) == _arrays.METRICS["ip"]:
+        return q @ x.T
+    out = np.empty((len(q), len(x)), np.float32)
+    wide = x.astype(np.float64)
+    norms = np.einsum("ij,ij->i", wide, wide)
+    for first in range(0, len(q), 256):  # a few rows at a time, in double precision
+        part = q[first:first + 256].astype(np.float64)
+        squares = np.einsum("ij,ij->i", part, part)[:, None] + norms - 2 * (part @ wide.T)
+        out[first:first + 256] = np.maximum(squares, 0)
+    return out
+
+
+def _best(array: Any, k: int, largest: bool) -> tuple[Floats, Ids]:
+    array = _matrix(array, "array")
+    k = _arrays.count(k, "k", 0, array.shape[1])
+    order = np.argsort(-array if largest else array, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(array, order, 1), order.astype(np.int64)
+
+
+def kmin(array: Any, k: int) -> tuple[Floats, Ids]:
+    """The k smallest values of each row, and where they are."""
+    return _best(array, k, False)
+
+
+def kmax(array: Any, k: int) -> tuple[Floats, Ids]:
+    """The k largest values of each row, and where they are."""
+    return _best(array, k, True)
+
+
+def eval_intersection(I1: Any, I2: Any) -> int:
+    """How many ids the rows of two results have in common, row by row, all together."""
+    one, two = np.asarray(I1), np.asarray(I2)
+    if one.ndim != 2 or two.ndim != 2 or len(one) != len(two):
+        raise ValueError(f"I1 has shape {one.shape}, I2 {two.shape}; both must have one row a query")
+    return int(sum(len(np.intersect1d(a, b)) for a, b in zip(one, two)))
+
+
+def merge_knn_results(Dall: Any, Iall: Any, keep_max: bool = False) -> tuple[Array, Array]:
+    """One result [nq × k] of the results of several shards [nshard × nq × k], each of them in order."""
+    D, I = np.asarray(Dall), np.asarray(Iall)
+    if D.ndim != 3 or D.shape != I.shape:
+        raise ValueError(f"Dall has shape {D.shape}, Iall {I.shape}; both must be (nshard, nq, k)")
+    D, I = (np.concatenate(list(part), axis=1) if len(part) else part.reshape(part.shape[1:]) for part in (D, I))
+    # What is missing (id −1) comes last.
+    keys = np.where(I < 0, np.inf, -D if keep_max else D)
+    order = np.argsort(keys, axis=1, kind="stable")[:, :np.shape(Dall)[2]]
+    return np.take_along_axis(D, order, 1), np.take_along_axis(I, order, 1)
+
+
+class ResultHeap:
+    """The best k of results that come in parts: add_result(D, I) each, finalize(), then D and I."""
+
+    def __init__(self, nq: int, k: int, keep_max: bool = False) -> None:
+        self.nq, self.k = _arrays.count(nq, "nq"), _arrays.count(k, "k", 1)
+        self._sign = -1 if keep_max else 1
+        self.D: Floats = np.full((self.nq, self.k), self._sign * np.inf, np.float32)
+        self.I: Ids = np.full((self.nq, self.k), -1, np.int64)
+
+    def add_result(self, D: Any, I: Any) -> None:
+        """D and I [nq × any], in any order."""
+        self.add_result_subset(slice(None), D, I)
+
+    def add_result_subset(self, subset: Any, D: Any, I: Any) -> None:
+        """Results of some of the queries, by number; I may be one row for all of them."""
+        old_D, old_I = self.D[subset], self.I[subset]
+        D, I = np.asarray(D, np.float32), np.asarray(I, np.int64)
+        if D.ndim != 2 or len(D) != len(old_D) or I.shape not in (D.shape, D.shape[1:]):
+            raise ValueError(f"D has shape {D.shape}, I {I.shape}; both must be ({len(old_D)}, n)")
+        D, I = np.hstack([old_D, D]), np.hstack([old_I, np.broadcast_to(I, D.shape)])
+        order = np.argsort(self._sign * D, axis=1, kind="stable")[:, :self.k]
+        self.D[subset], self.I[subset] = np.take_along_axis(D, order, 1), np.take_along_axis(I, order, 1)
+
+    def finalize(self) -> None:
+        """Nothing is left to do: D and I are in order after each part."""
+
+
+def search_with_parameters(index: FaissIndex, x: Any, k: int, params: SearchParameters | None = None,
+                           output_stats: bool = False) -> Any:
+    """index.search(x, k, params=params), and with output_stats a dict of what was looked at."""
+    if not output_stats:
+        return index.search(x, k, params=params)
+    before = index.counters()
+    D, I = index.search(x, k, params=params)
+    return D, I, _stats(index, before)
+
+
+def range_search_with_parameters(index: FaissIndex, x: Any, radius: float, params: SearchParameters | None = None,
+                                 output_stats: bool = False) -> Any:
+    """index.range_search(x, radius, params=params), and with output_stats a dict of what was looked at."""
+    if not output_stats:
+        return index.range_search(x, radius, params=params)
+    before = index.counters()
+    found = index.range_search(x, radius, params=params)
+    return (*found, _stats(index, before))
+
+
+def _stats(index: FaissIndex, before: Any) -> dict[str, float]:
+    after = index.counters()
+    return {"ndis": after.codes - before.codes, "nq": after.queries - before.queries,
+            "pc_time": 1000 * (after.seconds - before.seconds)}
+
+
+def is_similarity_metric(metric: int) -> bool:
+    """Whether larger is nearer."""
+    return _arrays.metric_of(metric) == _arrays.METRICS["ip"] and metric == METRIC_INNER_PRODUCT
+
+
+def get_compile_options() -> str:
+    """The instruction sets that this library can use here, as FAISS's words: "OPTIMIZE AVX2 AVX512 "."""
+    return "OPTIMIZE " + "".join(f"{isa.upper()} " for isa in text("isa_available").split() if isa != "ref")
+
+
+def downcast_VectorTransform(vt: Any) -> Any:
+    """Transforms know their classes: the transform itself."""
+    return vt
+
+
+def downcast_InvertedLists(invlists: Any) -> Any:
+    return invlists
+
+
+def downcast_Quantizer(quantizer: Any) -> Any:
+    return quantizer
