@@ -48,6 +48,57 @@ def test_many_threads_search_one_index(base, queries):
     assert not in_threads(4, search)
 
 
+def test_a_call_lets_other_threads_run():
+    """The GIL is released: another thread runs Python code in the midst of a call."""
+    index = kith.Index("Flat", 64)
+    x = np.random.default_rng(0).random((50000, 64), np.float32)
+    index.add(x)
+    during = []
+
+    def search(_):
+        start = time.monotonic()
+        index.search(x[:4000], 5, threads=1)
+        during.extend([start, time.monotonic()])
+
+    ticks = []
+    ended = threading.Event()
+
+    def tick():
+        while not ended.is_set():
+            ticks.append(time.monotonic())
+            time.sleep(0.001)
+
+    watcher = threading.Thread(target=tick)
+    watcher.start()
+    try:
+        assert not in_threads(1, search)
+    finally:
+        ended.set()
+        watcher.join()
+    start, end = during
+    middle = [t for t in ticks if start + 0.2 * (end - start) < t < end - 0.2 * (end - start)]
+    assert len(middle) >= 3, f"{len(middle)} of {len(ticks)} ticks in a call of {end - start:.3f} s"
+
+
+def test_two_threads_search_faster_than_one():
+    """Work of two threads overlaps: more processor time than time passes. (A busy machine may not show it at once.)"""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one processor")
+    index = kith.Index("Flat", 64)
+    x = np.random.default_rng(0).random((50000, 64), np.float32)
+    index.add(x)
+    best = 0.0
+    for _ in range(20):
+        wall, cpu = time.perf_counter(), time.process_time()
+        assert not in_threads(2, lambda number: index.search(x[number * 2000:][:2000], 5, threads=1))
+        best = max(best, (time.process_time() - cpu) / (time.perf_counter() - wall))
+        if best > 1.3:
+            return
+    if os.getloadavg()[0] > len(os.sched_getaffinity(0)):
+        pytest.skip(f"the machine is busy: {best:.2f} processors were used")
+    pytest.fail(f"two threads used {best:.2f} processors")
+
+
 def test_searches_beside_changes_and_closing(base, queries):
     """Whatever the order, calls succeed or raise; at the end the index is closed."""
     index = kith.Index("IVF8,SQ8", DIM)
