@@ -12,23 +12,24 @@ from typing import Any
 import numpy as np
 
 from ._lib import F32, I8, MAX_K, U8
+from ._types import Array, Codes, Floats, Ids
 
 _float32, _uint8, _int8, _int64 = (np.dtype(t) for t in (np.float32, np.uint8, np.int8, np.int64))
 TYPES = {_float32: F32, _uint8: U8, _int8: I8}
 
 
-def address(array: np.ndarray) -> int:
+def address(array: Array) -> int:
     """Where an array's elements are. (array.ctypes.data is the slower way.)"""
     return array.__array_interface__["data"][0]
 
 
-def plain(array: np.ndarray, dtype: Any) -> np.ndarray:
+def plain(array: Array, dtype: Any) -> Array:
     """The array as the library reads it: of that type in native byte order, C-contiguous and aligned."""
     array = np.ascontiguousarray(array, dtype).view(np.ndarray)
     return array if array.flags.aligned else array.copy()
 
 
-def vectors(x: Any, dim: int, name: str) -> np.ndarray:
+def vectors(x: Any, dim: int, name: str) -> Array:
     """x as rows of `dim` elements, f32, u8 or i8: [n × dim]. Those types are taken as they are, other real numbers
     become float32."""
     if type(x) is np.ndarray and x.ndim == 2 and x.shape[1] == dim and x.dtype in TYPES:
@@ -38,13 +39,13 @@ def vectors(x: Any, dim: int, name: str) -> np.ndarray:
     return _shaped(numbers(x, name), dim, name)
 
 
-def floats(x: Any, dim: int, name: str) -> np.ndarray:
+def floats(x: Any, dim: int, name: str) -> Floats:
     """The same as float32, whatever it was."""
     x = vectors(x, dim, name)
     return x if x.dtype is _float32 else plain(x, np.float32)
 
 
-def queries(q: Any, dim: int) -> tuple[np.ndarray, bool]:
+def queries(q: Any, dim: int) -> tuple[Array, bool]:
     """Queries [nq × dim], and whether q was one vector by itself."""
     if type(q) is np.ndarray and q.ndim == 2:
         return vectors(q, dim, "q"), False
@@ -53,7 +54,7 @@ def queries(q: Any, dim: int) -> tuple[np.ndarray, bool]:
     return _shaped(q[None] if single and len(q) else q, dim, "q"), single
 
 
-def numbers(x: Any, name: str) -> np.ndarray:
+def numbers(x: Any, name: str) -> Array:
     """An array of float32, uint8 or int8, C-contiguous; TypeError if x holds no real numbers."""
     try:
         array = np.asarray(x)
@@ -67,13 +68,13 @@ def numbers(x: Any, name: str) -> np.ndarray:
         return plain(array, kind.newbyteorder("="))
 
 
-def _shaped(array: np.ndarray, dim: int, name: str) -> np.ndarray:
+def _shaped(array: Array, dim: int, name: str) -> Array:
     if array.ndim != 2 or array.shape[1] != dim:
         raise ValueError(f"{name} has shape {array.shape}; it must be (n, {dim}), one vector a row")
     return array
 
 
-def ids(values: Any, n: int | None, name: str = "ids") -> np.ndarray:
+def ids(values: Any, n: int | None, name: str = "ids") -> Ids:
     """A list of ids as int64 [n]; n None: of any length."""
     try:
         array = np.asarray(values)
@@ -114,7 +115,7 @@ def k_of(k: Any) -> int:
     return count(k, "k", 1, MAX_K)
 
 
-def output(array: Any, shape: tuple[int, ...], dtype: Any, name: str) -> np.ndarray:
+def output(array: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Array:
     """Where results go: a caller's array, which must be exactly what it takes, or a new one."""
     if array is None:
         return np.empty(shape, dtype)
@@ -144,7 +145,7 @@ _FAISS_METRICS = {METRIC_L2: 0, METRIC_INNER_PRODUCT: 1}
 def metric_of(metric: Any) -> int:
     """The library's number of a metric: "l2", "ip", "cosine", or METRIC_L2 or METRIC_INNER_PRODUCT as FAISS numbers
     them."""
-    known = METRICS if isinstance(metric, str) else _FAISS_METRICS
+    known: dict[Any, int] = METRICS if isinstance(metric, str) else _FAISS_METRICS  # type: ignore[assignment]
     try:
         return known[metric]
     except (KeyError, TypeError):
@@ -171,7 +172,7 @@ def path_of(path: Any) -> bytes:
     return encoded
 
 
-def codes_of(codes: Any, size: int) -> np.ndarray:
+def codes_of(codes: Any, size: int) -> Codes:
     """Codes [n × size] of a caller's."""
     array = np.asarray(codes)
     if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != size:

@@ -2,15 +2,16 @@
 from __future__ import annotations
 
 import re
-from typing import Callable
+from typing import Any, Callable, Tuple
 
 import numpy as np
 
 from ._errors import UnsupportedError, UntrainedError
 from ._learned import Learned
+from ._types import Array, Codes, Floats
 from .learn import ProductQuantizer
 
-Both = tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]
+Both = Tuple[Callable[[Array], Codes], Callable[[Array], Floats]]
 
 
 def code_size(word: str, dim: int) -> int:
@@ -48,17 +49,17 @@ def codec(word: str, dim: int, learned: Learned, node: int) -> Both:
     return quantizer.compute_codes, quantizer.decode
 
 
-def _known(section: np.ndarray | None) -> np.ndarray:
+def _known(section: Array | None) -> Array:
     if section is None:
         raise UntrainedError("the index must be trained before it encodes")
     return section
 
 
-def _cast(dtype: type) -> Both:
-    def encode(x: np.ndarray) -> np.ndarray:
+def _cast(dtype: Any) -> Both:
+    def encode(x: Array) -> Array:
         return np.ascontiguousarray(x.astype(dtype)).view(np.uint8).reshape(len(x), -1)
 
-    def decode(codes: np.ndarray) -> np.ndarray:
+    def decode(codes: Array) -> Array:
         return codes.view(dtype).astype(np.float32)
 
     return encode, decode
@@ -67,29 +68,29 @@ def _cast(dtype: type) -> Both:
 def _bf16() -> Both:
     """The upper half of a float, rounded to nearest, ties to even."""
 
-    def encode(x: np.ndarray) -> np.ndarray:
+    def encode(x: Array) -> Array:
         bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
         rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
         return np.ascontiguousarray(rounded.astype(np.uint16)).view(np.uint8).reshape(len(x), -1)
 
-    def decode(codes: np.ndarray) -> np.ndarray:
+    def decode(codes: Array) -> Array:
         return (codes.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
     return encode, decode
 
 
-def _scalar(bits: int, low: np.ndarray, width: np.ndarray) -> Both:
+def _scalar(bits: int, low: Array, width: Array) -> Both:
     """Numbers of a few bits, the first in the lowest bits."""
     top = (1 << bits) - 1
     step = width / np.float32(top)
 
-    def encode(x: np.ndarray) -> np.ndarray:
+    def encode(x: Array) -> Array:
         safe = np.where(step > 0, step, 1).astype(np.float32)
         numbers = np.clip((x - low) / safe, 0, top).astype(np.uint8)
         spread = np.unpackbits(numbers[:, :, None], axis=2, count=bits, bitorder="little")
         return np.packbits(spread.reshape(len(x), -1), axis=1, bitorder="little")
 
-    def decode(codes: np.ndarray) -> np.ndarray:
+    def decode(codes: Array) -> Array:
         spread = np.unpackbits(codes, axis=1, count=len(low) * bits, bitorder="little")
         numbers = np.packbits(spread.reshape(len(codes), -1, bits), axis=2, bitorder="little")[:, :, 0]
         return (step.astype(np.float64) * (numbers + 0.5) + low).astype(np.float32)

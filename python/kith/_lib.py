@@ -244,7 +244,8 @@ def _candidates() -> list[str]:
         beside.append(Path(os.path.normpath(here / os.path.relpath(LIBDIR, PACKAGE))))
     except ImportError:
         pass
-    found += [str(folder / name) for folder in beside if (folder / name).exists()]
+    for folder in beside:  # a wheel holds no links, so the library has its full name there
+        found += [str(path) for path in sorted(folder.glob(name + "*")) if path.suffix != ".p" and path.is_file()]
     return found + [name]
 
 
@@ -319,11 +320,12 @@ def _negotiate() -> None:
     def add(options: AddOptions) -> int:
         return lib.index_add_as.status(index, F32, 0, None, None, ctypes.byref(options))
 
-    for struct, attempt in ((SearchOptions, search), (SearchStats, search_with_stats), (AddOptions, add)):
-        for name, kind in reversed(struct._fields_):  # type: ignore[misc]
+    attempts: list[tuple[Any, Any]] = [(SearchOptions, search), (SearchStats, search_with_stats), (AddOptions, add)]
+    for struct, attempt in attempts:
+        for name, kind in reversed(struct._fields_):
             size = getattr(struct, name).offset + ctypes.sizeof(kind)
             size += -size % ctypes.alignment(struct)
-            if not attempt(struct(size=size)):  # type: ignore[arg-type]
+            if not attempt(struct(size=size)):
                 CALL_SIZES[struct] = size
                 break
     lib.index_free(index)

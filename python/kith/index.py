@@ -11,6 +11,7 @@ from . import _arrays, _calls, _options, _streams, monitor, tuning
 from ._errors import KithError
 from ._handle import Handle
 from ._lib import MAX_DIM, SearchStats, error_of, lib
+from ._types import Array, Floats, Ids
 from .filter import Filter, as_filter
 
 VERIFY, MMAP, READONLY, UPDATE = 1, 2, 4, 8
@@ -21,16 +22,16 @@ class Neighbours(NamedTuple):
     """What a search found, best first: [nq × k], or [k] for a query by itself. Where fewer than k were found, ids are
     −1 and distances +∞ (L2, squared) or −∞ (similarities)."""
 
-    distances: np.ndarray
-    ids: np.ndarray
+    distances: Floats
+    ids: Ids
 
 
 class Ranges(NamedTuple):
     """What a range search found: query i has distances and ids lims[i] … lims[i + 1] − 1, best first."""
 
-    lims: np.ndarray
-    distances: np.ndarray
-    ids: np.ndarray
+    lims: Ids
+    distances: Floats
+    ids: Ids
 
 
 class Index:
@@ -134,7 +135,7 @@ class Index:
             self._search_with(queries, k, *found, threads, parameters, filter, progress, stats)
         return Neighbours(found.distances[0], found.ids[0]) if single else found
 
-    def _search(self, q: np.ndarray, k: int, dist: np.ndarray, ids: np.ndarray, options: Any) -> None:
+    def _search(self, q: Array, k: int, dist: Array, ids: Array, options: Any) -> None:
         """The short way, with options that take no callback."""
         handle = self._handle
         nq = len(q)
@@ -154,7 +155,7 @@ class Index:
         if status:
             raise error_of(status)
 
-    def _search_with(self, q: np.ndarray, k: int, dist: np.ndarray, ids: np.ndarray, threads: int | None,
+    def _search_with(self, q: Array, k: int, dist: Array, ids: Array, threads: int | None,
                      parameters: dict[str, Any], filter: Any, progress: Any, stats: Any) -> None:
         options = _options.new_search_options(threads, parameters)
         chosen = self._put(options, filter, stats)
@@ -196,7 +197,7 @@ class Index:
         finally:
             lib.ranges_free(ranges)
 
-    def get(self, ids: Any) -> np.ndarray:
+    def get(self, ids: Any) -> Floats:
         """The vectors of ids [n] as the index keeps them: [n × dim], or [dim] for one id."""
         single = np.ndim(ids) == 0
         wanted = _arrays.ids([ids] if single else ids, None)
@@ -204,11 +205,11 @@ class Index:
         self._get(wanted, x)
         return x[0] if single else x
 
-    def _get(self, wanted: np.ndarray, x: np.ndarray) -> None:
+    def _get(self, wanted: Array, x: Array) -> None:
         with self._handle.reading() as pointer:
             _calls.call(lib.index_get, pointer, len(wanted), _arrays.address(wanted), _arrays.address(x))
 
-    def ids(self) -> np.ndarray:
+    def ids(self) -> Ids:
         """All ids, in the order in which they are stored."""
         with self._handle.reading() as pointer:
             ids = np.empty(lib.index_size(pointer), np.int64)
@@ -245,7 +246,7 @@ class Index:
         return _arrays.METRIC_NAMES[self._ask("metric")]
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[Any]:
         """Of the elements that are stored: float32, uint8 or int8."""
         return ELEMENTS[self._ask("type")]
 

@@ -11,6 +11,7 @@ import numpy as np
 from . import _arrays, _calls, _options
 from ._arrays import METRIC_L2
 from ._lib import MAX_DIM, KmeansOptions, lib, new_options
+from ._types import Array, Codes, Floats
 from .index import Index, Neighbours
 
 RANDOM, PLUSPLUS, GIVEN = 0, 1, 2
@@ -75,10 +76,10 @@ def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: Any = METRIC_L2, *
 class Clusters(NamedTuple):
     """Centroids [k × dim], the nearest one of each point [n], the final objective, and that of each iteration."""
 
-    centroids: np.ndarray
-    labels: np.ndarray
+    centroids: Floats
+    labels: Array
     objective: float
-    objectives: np.ndarray
+    objectives: Array
 
 
 def kmeans(x: Any, k: int, *, iterations: int = 25, restarts: int = 1, tolerance: float = 0.001,
@@ -113,7 +114,7 @@ def kmeans(x: Any, k: int, *, iterations: int = 25, restarts: int = 1, tolerance
     return Clusters(centroids[:found.value], labels, objective.value, objectives[~np.isnan(objectives)])
 
 
-def _start(init: Any, k: int, dim: int) -> tuple[np.ndarray, int]:
+def _start(init: Any, k: int, dim: int) -> tuple[Floats, int]:
     """Room for the centroids, and how they are found first."""
     if isinstance(init, str):
         known = {"random": RANDOM, "k-means++": PLUSPLUS}
@@ -126,7 +127,7 @@ def _start(init: Any, k: int, dim: int) -> tuple[np.ndarray, int]:
     return given, GIVEN
 
 
-def _weights(weights: Any, n: int) -> np.ndarray | None:
+def _weights(weights: Any, n: int) -> Array | None:
     if weights is None:
         return None
     array = _arrays.numbers(weights, "weights").astype(np.float32, copy=False)
@@ -174,7 +175,7 @@ class ProductQuantizer:
             self.is_trained = True
 
     @property
-    def centroids(self) -> np.ndarray:
+    def centroids(self) -> Floats:
         """The codebooks [M × ksub × dsub]. May be set."""
         shape = self.M, self.ksub, self.dsub
         books = np.empty(shape, np.float32)
@@ -194,7 +195,7 @@ class ProductQuantizer:
             lib.pq_set_centroids(self._pointer, _arrays.address(books))
             self.is_trained = True
 
-    def compute_codes(self, x: Any) -> np.ndarray:
+    def compute_codes(self, x: Any) -> Codes:
         """Codes [n × code_size] of the rows of x [n × d]."""
         x = _arrays.floats(x, self.d, "x")
         codes = np.empty((len(x), self.code_size), np.uint8)
@@ -202,7 +203,7 @@ class ProductQuantizer:
             lib.pq_encode(self._pointer, len(x), _arrays.address(x), _arrays.address(codes), _options.threads_of(None))
         return codes
 
-    def decode(self, codes: Any) -> np.ndarray:
+    def decode(self, codes: Any) -> Floats:
         """The vectors [n × d] that codes [n × code_size] stand for."""
         codes = _arrays.codes_of(codes, self.code_size)
         x = np.empty((len(codes), self.d), np.float32)
@@ -210,7 +211,7 @@ class ProductQuantizer:
             lib.pq_decode(self._pointer, len(codes), _arrays.address(codes), _arrays.address(x))
         return x
 
-    def compute_distance_tables(self, q: Any, metric: Any = METRIC_L2) -> np.ndarray:
+    def compute_distance_tables(self, q: Any, metric: Any = METRIC_L2) -> Array:
         """Of queries [nq × d]: squared distances, or inner products, to all centroids [nq × M × ksub]."""
         q = _arrays.floats(q, self.d, "q")
         tables = np.empty((len(q), self.M, self.ksub), np.float32)
@@ -219,7 +220,7 @@ class ProductQuantizer:
                           _arrays.address(tables))
         return tables
 
-    def distances(self, table: Any, codes: Any) -> np.ndarray:
+    def distances(self, table: Any, codes: Any) -> Array:
         """From one query's table [M × ksub] to codes [n × code_size]: what the table says, added up."""
         table, codes = _arrays.numbers(table, "table"), _arrays.codes_of(codes, self.code_size)
         if table.shape != (self.M, self.ksub):
@@ -230,7 +231,7 @@ class ProductQuantizer:
                              _arrays.address(out))
         return out
 
-    def symmetric_distances(self, a: Any, b: Any) -> np.ndarray:
+    def symmetric_distances(self, a: Any, b: Any) -> Array:
         """Squared distances between what codes a and b [n × code_size] stand for, row by row."""
         a, b = _arrays.codes_of(a, self.code_size), _arrays.codes_of(b, self.code_size)
         if len(a) != len(b):

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Iterator, MutableMapping, NamedTuple
+from typing import Any, Iterator, MutableMapping, NamedTuple
 
 from . import _arrays
 from ._errors import InvalidError
@@ -56,7 +56,7 @@ def lists(pointer: int) -> Lists:
 def counters(pointer: int) -> Counters:
     counted = IndexCounters(size=ctypes.sizeof(IndexCounters))
     lib.index_stats(pointer, ctypes.byref(counted))
-    values = {name: getattr(counted, name) for name in Counters._fields}
+    values: dict[str, Any] = {name: getattr(counted, name) for name in Counters._fields}
     return Counters(**{**values, "latency": tuple(values["latency"])})
 
 

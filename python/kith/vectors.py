@@ -9,11 +9,12 @@ import numpy as np
 
 from . import _arrays
 from ._lib import I32, MAX_DIM, VecsInfo, lib
+from ._types import Array
 
 _DTYPES = (np.float32, np.uint8, np.int8, np.int32)
 
 
-def read_vectors(path: str | os.PathLike[str], first: int = 0, n: int | None = None) -> np.ndarray:
+def read_vectors(path: str | os.PathLike[str], first: int = 0, n: int | None = None) -> Array:
     """Vectors first … first + n − 1 of a file (n None: to its end) as [n × dim] of the file's own type."""
     vecs, info = ctypes.c_void_p(), VecsInfo(size=ctypes.sizeof(VecsInfo))
     lib.vecs_open(ctypes.byref(vecs), _arrays.path_of(path))

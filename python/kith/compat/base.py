@@ -11,6 +11,7 @@ from .._codecs import code_size, codec
 from .._handle import Handle
 from .._learned import learned
 from .._lib import lib
+from .._types import Codes, Floats, Ids
 from ..filter import Filter
 from ..index import Index, new_handle
 from .parameters import Parameters, SearchParameters
@@ -202,8 +203,9 @@ class FaissIndex(Index):
 
     # ---- asking ----
 
-    def search(self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
-               numeric_type: Any = None) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
+    def search(  # type: ignore[override]
+            self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
+               numeric_type: Any = None) -> tuple[Floats, Ids]:
         """The k nearest vectors of each row of x [n × d]: distances D and ids I, both [n × k]; id −1 where there are
         fewer. D and I may be given to be filled."""
         self._whole()
@@ -220,8 +222,9 @@ class FaissIndex(Index):
             self._search_with(x, k, D, I, None, options, chosen, None, None)
         return D, I
 
-    def range_search(self, x: Any, thresh: float, *, params: SearchParameters | None = None
-                     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[override]
+    def range_search(  # type: ignore[override]
+            self, x: Any, thresh: float, *, params: SearchParameters | None = None
+                     ) -> tuple[Ids, Floats, Ids]:
         """All vectors within a threshold: lims [n + 1], distances D and ids I; query i has lims[i] … lims[i + 1]."""
         self._whole()
         x = _arrays.vectors(x, self.d, "x")
@@ -229,17 +232,17 @@ class FaissIndex(Index):
                                      **self._params.options(params))
         return tuple(found)  # type: ignore[return-value]
 
-    def assign(self, x: Any, k: int = 1, labels: Any = None) -> np.ndarray:
+    def assign(self, x: Any, k: int = 1, labels: Any = None) -> Ids:
         """Ids of the k nearest vectors [n × k]."""
         _, found = self.search(x, k, I=labels)
         return found
 
-    def reconstruct(self, key: int, x: Any = None) -> np.ndarray:
+    def reconstruct(self, key: int, x: Any = None) -> Floats:
         """The vector of an id, as the index keeps it."""
         keys = np.array([_arrays.count(key, "key", -2**63)])
         return self.reconstruct_batch(keys, None if x is None else _row(x, self.d))[0]
 
-    def reconstruct_batch(self, key: Any, x: Any = None) -> np.ndarray:
+    def reconstruct_batch(self, key: Any, x: Any = None) -> Floats:
         """The vectors of ids [n]."""
         self._whole()
         keys = _arrays.ids(key, None, "key")
@@ -247,14 +250,14 @@ class FaissIndex(Index):
         self._get(keys, x)
         return x
 
-    def reconstruct_n(self, n0: int = 0, ni: int = -1, x: Any = None) -> np.ndarray:
+    def reconstruct_n(self, n0: int = 0, ni: int = -1, x: Any = None) -> Floats:
         """The vectors of ids n0 … n0 + ni − 1; ni −1: all from n0 on."""
         n0 = _arrays.count(n0, "n0")
         ni = self.ntotal - n0 if ni == -1 else ni
         return self.reconstruct_batch(np.arange(n0, n0 + _arrays.count(ni, "ni", 0, self.ntotal)), x)
 
     def search_and_reconstruct(self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None,
-                               I: Any = None, R: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+                               I: Any = None, R: Any = None) -> tuple[Floats, Ids, Floats]:
         """search(), and the vectors found R [n × k × d]; NaN where there is none."""
         D, I = self.search(x, k, params=params, D=D, I=I)
         R = _arrays.output(R, (*I.shape, self.d), np.float32, "R")
@@ -269,13 +272,13 @@ class FaissIndex(Index):
         """Bytes of a vector's code from sa_encode."""
         return self.code_size
 
-    def sa_encode(self, x: Any) -> np.ndarray:
+    def sa_encode(self, x: Any) -> Codes:
         """Codes [n × sa_code_size()] of vectors [n × d] that need not be in the index."""
         x = _arrays.floats(x, self.d, "x")
         with learned(self._handle) as parts:
             return codec(self._word, self.d, parts, self._node)[0](x)
 
-    def sa_decode(self, codes: Any) -> np.ndarray:
+    def sa_decode(self, codes: Any) -> Floats:
         """Vectors [n × d] that codes stand for."""
         codes = _arrays.codes_of(codes, self.sa_code_size())
         with learned(self._handle) as parts:
@@ -315,5 +318,5 @@ def _name(index: FaissIndex) -> str:
     return f"this {type(index).__name__}"
 
 
-def _row(x: Any, d: int) -> np.ndarray:
+def _row(x: Any, d: int) -> Floats:
     return _arrays.output(x, (d,), np.float32, "x").reshape(1, d)

@@ -17,8 +17,8 @@ class ClusteringParameters:
     """Parameters of k-means. Those that kith has no use for can be set to their default only."""
 
     _fixed = {"int_centroids": False, "update_index": False, "frozen_centroids": False, "init_method": 0}
-    _free = ("niter", "nredo", "verbose", "spherical", "seed", "min_points_per_centroid", "max_points_per_centroid",
-             "decode_block_size", "check_input_data_for_NaNs", "use_faster_subsampling")
+    _free: tuple[str, ...] = ("niter", "nredo", "verbose", "spherical", "seed", "min_points_per_centroid", "max_points_per_centroid",
+                              "decode_block_size", "check_input_data_for_NaNs", "use_faster_subsampling")
 
     niter: int
     nredo: int

@@ -10,6 +10,7 @@ from .. import _arrays
 from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
 from .._errors import UntrainedError
 from .._learned import learned
+from .._types import Codes, Floats
 from ..learn import ProductQuantizer
 from .base import FaissIndex
 from .parameters import parameter
@@ -28,12 +29,12 @@ class IndexFlat(FaissIndex):
     def code_size(self) -> int:
         return 4 * self.d
 
-    def get_xb(self) -> np.ndarray:
+    def get_xb(self) -> Floats:
         """All vectors, in the order in which they are stored."""
         return self.reconstruct_batch(self.ids())
 
     @property
-    def xb(self) -> np.ndarray:
+    def xb(self) -> Floats:
         return self.get_xb().ravel()
 
 
@@ -64,14 +65,14 @@ class PQView:
     def __init__(self, index: FaissIndex) -> None:
         numbers = re.fullmatch(r"PQ(\d+)(?:x(\d+))?(?:fs)?", index._word)
         self._index = index
-        self._books: tuple[int, np.ndarray] | None = None
+        self._books: tuple[int, Floats] | None = None
         self.d = index.d
         self.M, self.nbits = int(numbers[1]), int(numbers[2] or 8)  # type: ignore[index]
         self.dsub, self.ksub = self.d // self.M, 1 << self.nbits
         self.code_size = (self.M * self.nbits + 7) // 8
 
     @property
-    def centroids(self) -> np.ndarray:
+    def centroids(self) -> Floats:
         """The codebooks [M × ksub × dsub]."""
         handle = self._index._handle
         if self._books is None or self._books[0] != handle.trainings:
@@ -87,10 +88,10 @@ class PQView:
         quantizer.centroids = self.centroids
         return quantizer
 
-    def compute_codes(self, x: Any) -> np.ndarray:
+    def compute_codes(self, x: Any) -> Codes:
         return self._quantizer().compute_codes(x)
 
-    def decode(self, codes: Any) -> np.ndarray:
+    def decode(self, codes: Any) -> Floats:
         return self._quantizer().decode(codes)
 
 

@@ -11,6 +11,7 @@ from .._arrays import METRIC_L2
 from .._codecs import codec
 from .._errors import UnsupportedError, UntrainedError
 from .._learned import learned
+from .._types import Codes, Floats, Ids
 from ..index import Index, new_handle
 from ..learn import knn
 from .base import FaissIndex, fixed
@@ -56,7 +57,7 @@ class InvertedLists:
         self._look()
         return int(self._sizes[_arrays.count(list_no, "list_no", 0, self.nlist - 1)])
 
-    def get_ids(self, list_no: int) -> np.ndarray:
+    def get_ids(self, list_no: int) -> Ids:
         """Ids of a list's vectors."""
         self._look()
         return self._ids[_arrays.count(list_no, "list_no", 0, self.nlist - 1)].copy()
@@ -76,6 +77,11 @@ class IndexIVF(FaissIndex):
     """Vectors in nlist lists, by their nearest centroid; a search looks at nprobe of them."""
 
     __slots__ = ("nlist", "_quantizer", "_quantizer_state", "cp", "invlists")
+    _quantizer: Any
+    _quantizer_state: Any
+    nlist: int
+    cp: ClusteringParameters
+    invlists: InvertedLists
     _uses = ("nprobe", "max_codes")
 
     nprobe = parameter("nprobe")
@@ -102,8 +108,8 @@ class IndexIVF(FaissIndex):
     def _place(self, *arguments: Any) -> None:
         super()._place(*arguments)
         self.nlist = int(re.match(r"IVF(\d+)", self._spec)[1])  # type: ignore[index]
-        self._quantizer: Any = None
-        self._quantizer_state: Any = None
+        self._quantizer = None
+        self._quantizer_state = None
         self.cp = ClusteringParameters()
         self.invlists = InvertedLists(self)
 
@@ -123,7 +129,7 @@ class IndexIVF(FaissIndex):
         self._quantizer.add(self.centroids())
         self._quantizer_state = state
 
-    def centroids(self) -> np.ndarray:
+    def centroids(self) -> Floats:
         """The centroids [nlist × d]."""
         with learned(self._handle) as parts:
             found = parts.array("CENT", self._node, np.float32)
@@ -173,7 +179,7 @@ class IndexIVF(FaissIndex):
     def sa_code_size(self) -> int:
         return self.coarse_code_size() + self.code_size
 
-    def sa_encode(self, x: Any) -> np.ndarray:
+    def sa_encode(self, x: Any) -> Codes:
         x = _arrays.floats(x, self.d, "x")
         centroids = self.centroids()
         metric = METRIC_L2 if self._metric == _arrays.METRICS["l2"] else 0
@@ -182,7 +188,7 @@ class IndexIVF(FaissIndex):
             codes = codec(self._word, self.d, parts, self._node)[0](x - centroids[lists] if self.by_residual else x)
         return np.hstack([lists.astype("<i8").view(np.uint8).reshape(len(x), 8)[:, :self.coarse_code_size()], codes])
 
-    def sa_decode(self, codes: Any) -> np.ndarray:
+    def sa_decode(self, codes: Any) -> Floats:
         codes = _arrays.codes_of(codes, self.sa_code_size())
         coarse = self.coarse_code_size()
         numbers = np.zeros((len(codes), 8), np.uint8)

@@ -1,7 +1,7 @@
 """FAISS's ID selectors: kith's filters by other names."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
@@ -14,14 +14,14 @@ class IDSelector(Filter):
 
     __slots__ = ()
 
+    _filter: Callable[..., Filter]
+
     def __init__(self, *arguments: Any) -> None:
+        if type(self) is IDSelector:
+            raise TypeError("IDSelector is what selectors have in common: use one of them, as IDSelectorBatch(ids)")
         made = self._filter(*arguments)
         super().__init__(made._make, *made._parts)
         self._callbacks = made._callbacks
-
-    @staticmethod
-    def _filter(*arguments: Any) -> Filter:
-        raise TypeError("IDSelector is what selectors have in common: use one of them, as IDSelectorBatch(ids)")
 
     def is_member(self, id: int) -> bool:
         return id in self

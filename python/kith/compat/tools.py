@@ -27,7 +27,7 @@ def downcast_index(index: FaissIndex) -> FaissIndex:
     return index
 
 
-def normalize_L2(x: np.ndarray) -> None:
+def normalize_L2(x: Array) -> None:
     """Bring the rows of x, an array of float32, to unit length, in place. Zero rows stay."""
     if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim != 2:
         have = f"{x.dtype} of shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__

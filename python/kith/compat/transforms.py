@@ -11,9 +11,10 @@ from .._errors import UntrainedError
 from .._handle import Handle
 from .._learned import learned
 from .._lib import lib
+from .._types import Floats
 from ..index import Index, new_handle
 
-Linear = tuple[np.ndarray, np.ndarray]
+Linear = tuple[Floats, Floats]
 
 
 class VectorTransform:
@@ -69,25 +70,25 @@ class VectorTransform:
             raise UntrainedError(f"{type(self).__name__} must be trained first")
         return self._linear
 
-    def apply(self, x: Any) -> np.ndarray:
+    def apply(self, x: Any) -> Floats:
         """The rows of x [n × d_in] mapped: [n × d_out]."""
         matrix, shift = self._maps()[0]
         return _arrays.floats(x, self.d_in, "x") @ matrix.T + shift
 
     apply_py = apply
 
-    def reverse_transform(self, y: Any) -> np.ndarray:
+    def reverse_transform(self, y: Any) -> Floats:
         """The rows of y [n × d_out] on their way back: [n × d_in]."""
         matrix, shift = self._maps()[1]
         return _arrays.floats(y, self.d_out, "y") @ matrix.T + shift
 
     @property
-    def A(self) -> np.ndarray:
+    def A(self) -> Floats:
         """The matrix, one row after another."""
         return self._maps()[0][0].ravel()
 
     @property
-    def b(self) -> np.ndarray:
+    def b(self) -> Floats:
         """What is added after the product with it."""
         return self._maps()[0][1]
 
@@ -154,14 +155,14 @@ class NormalizationTransform(VectorTransform):
     def train(self, x: Any, *, seed: int = 1234) -> None:
         """Nothing to learn."""
 
-    def apply(self, x: Any) -> np.ndarray:
+    def apply(self, x: Any) -> Floats:
         x = np.array(_arrays.floats(x, self.d_in, "x"))
         norms = np.linalg.norm(x, axis=1, keepdims=True)
         return np.divide(x, norms, out=x, where=(norms > 0) & np.isfinite(norms))
 
     apply_py = apply
 
-    def reverse_transform(self, y: Any) -> np.ndarray:
+    def reverse_transform(self, y: Any) -> Floats:
         return np.array(_arrays.floats(y, self.d_out, "y"))
 
 
@@ -177,13 +178,13 @@ class PadTransform(VectorTransform):
     def train(self, x: Any, *, seed: int = 1234) -> None:
         """Nothing to learn."""
 
-    def apply(self, x: Any) -> np.ndarray:
+    def apply(self, x: Any) -> Floats:
         x = _arrays.floats(x, self.d_in, "x")
         return np.pad(x, ((0, 0), (0, self.d_out - self.d_in)))
 
     apply_py = apply
 
-    def reverse_transform(self, y: Any) -> np.ndarray:
+    def reverse_transform(self, y: Any) -> Floats:
         return _arrays.floats(y, self.d_out, "y")[:, :self.d_in].copy()
 
 

@@ -3,13 +3,14 @@ of. An index behind a transform or under a refinement becomes a part of the whol
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from .. import _arrays
 from .._handle import Handle
 from .._lib import lib
 from . import base, flat, graph, ivf, wrappers
 from .parameters import Parameters
-from .transforms import transform_of
+from .transforms import VectorTransform, transform_of
 
 _REFINE = re.compile(r"RFlat|Refine\((.*)\)")
 
@@ -46,7 +47,8 @@ def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, n
         made.base_index = child
         made._place(handle, spec, d, metric, params, node, part)
         return made, following
-    chain, inner = [], d
+    chain: list[VectorTransform] = []
+    inner = d
     while len(words) > len(chain) + 1 and (found := transform_of(words[len(chain)], inner)):
         chain.append(found)
         inner = found.d_out
@@ -82,7 +84,7 @@ def _core(words: list[str], metric: int) -> type[base.FaissIndex]:
     return AnyIndex
 
 
-def _new(kind: type[base.FaissIndex]) -> base.FaissIndex:
+def _new(kind: type[base.FaissIndex]) -> Any:
     return kind.__new__(kind)
 
 

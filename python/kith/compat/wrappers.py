@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _arrays
 from .._arrays import METRIC_L2
+from .._types import Codes, Floats, Ids
 from .base import Chain, FaissIndex
 from .flat import IndexFlat, IndexPQ, IndexScalarQuantizer
 from .parameters import SearchParameters, parameter
@@ -30,7 +31,7 @@ class IndexIDMap(FaissIndex):
         return self.index._tree()
 
     @property
-    def id_map(self) -> np.ndarray:
+    def id_map(self) -> Ids:
         """Ids in the order in which vectors are stored."""
         return self.ids()
 
@@ -41,10 +42,10 @@ class IndexIDMap(FaissIndex):
     def sa_code_size(self) -> int:
         return self.index.sa_code_size()
 
-    def sa_encode(self, x: Any) -> np.ndarray:
+    def sa_encode(self, x: Any) -> Codes:
         return self.index.sa_encode(x)
 
-    def sa_decode(self, codes: Any) -> np.ndarray:
+    def sa_decode(self, codes: Any) -> Floats:
         return self.index.sa_decode(codes)
 
 
@@ -114,13 +115,13 @@ class IndexPreTransform(FaissIndex):
     def code_size(self) -> int:
         return self.index.code_size
 
-    def apply_chain(self, x: Any) -> np.ndarray:
+    def apply_chain(self, x: Any) -> Floats:
         """Vectors [n × d] as the inner index sees them."""
         for vt in self._chain:
             x = vt.apply(x)
         return x
 
-    def reverse_chain(self, x: Any) -> np.ndarray:
+    def reverse_chain(self, x: Any) -> Floats:
         for vt in reversed(self._chain):
             x = vt.reverse_transform(x)
         return x
@@ -128,10 +129,10 @@ class IndexPreTransform(FaissIndex):
     def sa_code_size(self) -> int:
         return self.index.sa_code_size()
 
-    def sa_encode(self, x: Any) -> np.ndarray:
+    def sa_encode(self, x: Any) -> Codes:
         return self.index.sa_encode(self.apply_chain(_arrays.floats(x, self.d, "x")))
 
-    def sa_decode(self, codes: Any) -> np.ndarray:
+    def sa_decode(self, codes: Any) -> Floats:
         return self.reverse_chain(self.index.sa_decode(codes))
 
 
@@ -238,7 +239,7 @@ class IndexShards(FaissIndex):
         with ThreadPoolExecutor(len(self._shards)) as pool:
             return list(pool.map(function, self._shards))
 
-    def _firsts(self) -> np.ndarray:
+    def _firsts(self) -> Ids:
         """What is added to the ids of each shard."""
         sizes = [shard.ntotal if self.successive_ids else 0 for shard in self._shards]
         return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
@@ -258,7 +259,7 @@ class IndexShards(FaissIndex):
         wanted = None if ids is None else _arrays.ids(ids, len(x))
         if wanted is not None and self.successive_ids:
             raise NotImplementedError("add_with_ids: ids are successive in these shards; use successive_ids=False")
-        bounds = np.linspace(0, len(x), len(self._shards) + 1).astype(int) if self._shards else []
+        bounds = [len(x) * i // max(len(self._shards), 1) for i in range(len(self._shards) + 1)]
         parts = {id(shard): slice(a, b) for shard, a, b in zip(self._shards, bounds, bounds[1:])}
         self._each(lambda shard: shard.add(x[parts[id(shard)]],
                                            None if wanted is None else wanted[parts[id(shard)]], **keywords))
@@ -272,8 +273,9 @@ class IndexShards(FaissIndex):
     def reset(self) -> None:
         self._each(lambda shard: shard.reset())
 
-    def search(self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
-               numeric_type: Any = None) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
+    def search(  # type: ignore[override]
+            self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
+               numeric_type: Any = None) -> tuple[Floats, Ids]:
         k = _arrays.k_of(k)
         found = self._each(lambda shard: shard.search(x, k, params=self._params_of(params)))
         ids = [np.where(I >= 0, I + first, -1) for (_, I), first in zip(found, self._firsts())]
@@ -290,8 +292,9 @@ class IndexShards(FaissIndex):
             raise NotImplementedError("params.sel: ids are successive in these shards; use successive_ids=False")
         return params
 
-    def range_search(self, x: Any, thresh: float, *, params: SearchParameters | None = None
-                     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[override]
+    def range_search(  # type: ignore[override]
+            self, x: Any, thresh: float, *, params: SearchParameters | None = None
+                     ) -> tuple[Ids, Floats, Ids]:
         found = self._each(lambda shard: shard.range_search(x, thresh, params=self._params_of(params)))
         lims = sum(lims for lims, _, _ in found)
         owner = np.concatenate([np.repeat(np.arange(len(lims) - 1), np.diff(part)) for part, _, _ in found])
@@ -300,7 +303,7 @@ class IndexShards(FaissIndex):
         ids = np.concatenate([i + first for (_, _, i), first in zip(found, self._firsts())])
         return lims, dist[order], ids[order]  # type: ignore[return-value]
 
-    def reconstruct_batch(self, key: Any, x: Any = None) -> np.ndarray:
+    def reconstruct_batch(self, key: Any, x: Any = None) -> Floats:
         keys = _arrays.ids(key, None, "key")
         x = _arrays.output(x, (len(keys), self.d), np.float32, "x")
         firsts = self._firsts()
@@ -321,7 +324,7 @@ class IndexShards(FaissIndex):
         raise NotImplementedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
 
     def tobytes(self) -> bytes:
-        return self.save(None)  # type: ignore[return-value]
+        raise NotImplementedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
 
     def close(self) -> None:
         """Forget the shards; they stay open."""
