@@ -37,8 +37,8 @@ static int load(struct run *r, const char *index, const char *queries)
 	r->queries = malloc((size_t)(r->n * r->dim) * sizeof *r->queries);
 	r->dist = malloc((size_t)(r->batch * r->k) * sizeof *r->dist);
 	r->ids = malloc((size_t)(r->batch * r->k) * sizeof *r->ids);
-	int bad = !r->queries || !r->dist || !r->ids || r->dim != kith_index_dim(r->index) || r->n < r->batch ||
-	          kith_vecs_read(vecs, 0, r->n, KITH_F32, r->queries);
+	int bad = !r->queries || !r->dist || !r->ids || r->dim != kith_index_dim(r->index) ||
+	          r->n < r->batch || kith_vecs_read(vecs, 0, r->n, KITH_F32, r->queries);
 	kith_vecs_close(vecs);
 	return bad;
 }
@@ -49,8 +49,8 @@ static int round_of_calls(const struct run *r)
 	options.threads = 1;
 	int64_t at = 0;
 	for (int64_t i = 0; i < r->calls; i++) {
-		if (kith_index_search(r->index, r->batch, r->queries + at * r->dim, r->k, r->dist, r->ids,
-		        &options))
+		if (kith_index_search(
+		        r->index, r->batch, r->queries + at * r->dim, r->k, r->dist, r->ids, &options))
 			return 1;
 		at = at + 2 * r->batch <= r->n ? at + r->batch : 0;
 	}

@@ -245,7 +245,7 @@ def _candidates() -> list[str]:
     except ImportError:
         pass
     for folder in beside:  # a wheel holds no links, so the library has its full name there
-        found += [str(path) for path in sorted(folder.glob(name + "*")) if path.suffix != ".p" and path.is_file()]
+        found += [str(path) for path in sorted(folder.glob(name + "*")) if path.is_file()]
     return found + [name]
 
 

@@ -57,7 +57,8 @@ def counters(pointer: int) -> Counters:
     counted = IndexCounters(size=ctypes.sizeof(IndexCounters))
     lib.index_stats(pointer, ctypes.byref(counted))
     values: dict[str, Any] = {name: getattr(counted, name) for name in Counters._fields}
-    return Counters(**{**values, "latency": tuple(values["latency"])})
+    values["latency"] = tuple(counted.latency)
+    return Counters(**values)
 
 
 def prometheus(pointer: int, name: str) -> str:

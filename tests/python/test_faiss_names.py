@@ -153,8 +153,17 @@ def test_attributes_of_ivf(base):
     assert faiss.extract_index_ivf(index) is index and index.nprobe == 7
     assert index.by_residual
     index.by_residual = True
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match="before the index is trained"):
         index.by_residual = False
+    whole = faiss.IndexIVFPQ(faiss.IndexFlatL2(DIM), DIM, 16, 4, 8)
+    whole.by_residual = False
+    assert not whole.by_residual and whole.spec == "IVF16_whole,PQ4"
+    whole.train(base)
+    whole.add(base)
+    again = faiss.deserialize_index(faiss.serialize_index(whole))
+    assert not again.by_residual and again.nlist == 16 and isinstance(again, faiss.IndexIVFPQ)
+    with pytest.raises(NotImplementedError):
+        faiss.IndexIVFFlat(faiss.IndexFlatL2(DIM), DIM, 16).by_residual = True
     with pytest.raises(AttributeError):
         index.nprob = 3
     with pytest.raises(ValueError, match="list_no is 16"):
@@ -282,6 +291,9 @@ def test_shards(base, queries, threaded, successive):
     assert [set(ids[a:b]) for a, b in zip(lims, lims[1:])] == [
         set(np.flatnonzero(((q.astype("f8") - base[:1800]) ** 2).sum(1) <= float(truth[:, 5].mean()))) for q in queries]
     assert (index.reconstruct_batch([5, 700, 1799]) == base[[5, 700, 1799]]).all()
+    assert "size=1800" in repr(index) and not index.closed
+    with pytest.raises(AttributeError, match="ask its shards"):
+        index.counters()
 
 
 def test_kmeans(base):
@@ -356,6 +368,35 @@ def test_writing_files_of_faiss(base, queries, tmp_path, function_available):
     index.add(base)
     faiss.write_index(index, tmp_path / "kith.faiss", format="faiss")
     assert (faiss.read_index(tmp_path / "kith.faiss").search(queries, 10)[1] == index.search(queries, 10)[1]).all()
+
+
+def test_fast_scans(base, queries):
+    index = faiss.IndexPQFastScan(DIM, 8, 4, faiss.METRIC_L2, 32)
+    index.nprobe = 10  # as FAISS's tutorial does
+    refined = faiss.IndexRefineFlat(index)
+    refined.train(base)
+    refined.add(base)
+    found = refined.search(queries, 10, params=faiss.IndexRefineSearchParameters(k_factor=10))[1]
+    assert recall(found, exact(base, queries, 10)[1]) > 0.9
+    inverted = faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(DIM), DIM, 8, 8, 4)
+    assert inverted.pq.nbits == 4
+    with pytest.raises(ValueError, match="4 bits"):
+        faiss.IndexPQFastScan(DIM, 8, 8)
+
+
+def test_bytes_of_faiss(base, queries):
+    peer = pytest.importorskip("faiss")
+    index = peer.IndexFlatL2(DIM)
+    index.add(base)
+    ours = faiss.deserialize_index(peer.serialize_index(index))
+    assert (ours.search(queries, 5)[1] == index.search(queries, 5)[1]).all()
+    written = []
+    faiss.write_index(ours, faiss.PyCallbackIOWriter(written.append, 1000), format="faiss")
+    assert max(map(len, written)) == 1000
+    again = peer.deserialize_index(np.frombuffer(b"".join(written), np.uint8))
+    assert (again.search(queries, 5)[1] == index.search(queries, 5)[1]).all()
+    with pytest.raises(faiss.FormatError):
+        faiss.deserialize_index(b"x")
 
 
 def test_what_there_is_not():

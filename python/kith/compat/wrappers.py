@@ -197,6 +197,14 @@ class IndexShards(FaissIndex):
         self.verbose = self.own_fields = self._part = False
         self._shards: list[FaissIndex] = []
 
+    @property
+    def _handle(self) -> Any:  # type: ignore[override]
+        raise AttributeError("an IndexShards keeps no index of its own: ask its shards (at(i))")
+
+    @property
+    def closed(self) -> bool:
+        return False
+
     def add_shard(self, shard: FaissIndex) -> None:
         if not isinstance(shard, FaissIndex):
             raise TypeError(f"shard is a {type(shard).__name__}; it must be one of kith's FAISS-like indexes")
