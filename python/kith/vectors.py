@@ -21,9 +21,9 @@ def read_vectors(path: str | os.PathLike[str], first: int = 0, n: int | None = N
     try:
         lib.vecs_info_get(vecs, ctypes.byref(info))
         first = _arrays.count(first, "first", 0, info.n)
-        n = info.n - first if n is None else _arrays.count(n, "n", 0, info.n - first)
-        x = np.empty((n, info.dim), _DTYPES[info.type])
-        lib.vecs_read(vecs, first, n, info.type, _arrays.address(x))
+        count = info.n - first if n is None else _arrays.count(n, "n", 0, info.n - first)
+        x: Array = np.empty((count, info.dim), _DTYPES[info.type])
+        lib.vecs_read(vecs, first, count, info.type, _arrays.address(x))
         return x
     finally:
         lib.vecs_close(vecs)

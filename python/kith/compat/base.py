@@ -163,7 +163,7 @@ class FaissIndex(Index):
             ids = np.arange(self._next, self._next + len(x)) if ids is None else ids
         super().add(x, ids, threads=threads, progress=progress,
                     efConstruction=self._params.efConstruction if efConstruction is None else efConstruction)
-        if self._next is not None and len(x):
+        if self._next is not None and ids is not None and len(x):
             self._next = max(self._next, int(ids.max()) + 1)
 
     def add_with_ids(self, x: Any, ids: Any) -> None:

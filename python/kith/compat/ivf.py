@@ -10,6 +10,7 @@ from .. import _arrays
 from .._arrays import METRIC_L2
 from .._codecs import codec
 from .._errors import UnsupportedError, UntrainedError
+from .._handle import Handle
 from .._learned import learned
 from .._types import Codes, Floats, Ids
 from ..index import Index, new_handle
@@ -18,7 +19,7 @@ from .base import FaissIndex, fixed
 from .clustering import ClusteringParameters
 from .flat import IndexFlat, PQView, ScalarQuantizer, four_bits, pq_word
 from .graph import IndexHNSWFlat
-from .parameters import parameter
+from .parameters import Parameters, parameter
 
 
 class InvertedLists:
@@ -105,8 +106,9 @@ class IndexIVF(FaissIndex):
         super().__init__(f"IVF{nlist}{coarse},{word}", d, metric)
         self._quantizer = quantizer
 
-    def _place(self, *arguments: Any) -> None:
-        super()._place(*arguments)
+    def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
+               part: bool) -> None:
+        super()._place(handle, spec, d, metric, params, node, part)
         self.nlist = int(re.match(r"IVF(\d+)", self._spec)[1])  # type: ignore[index]
         self._quantizer = None
         self._quantizer_state = None

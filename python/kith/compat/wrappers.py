@@ -304,7 +304,7 @@ class IndexShards(FaissIndex):
             self, x: Any, thresh: float, *, params: SearchParameters | None = None
                      ) -> tuple[Ids, Floats, Ids]:
         found = self._each(lambda shard: shard.range_search(x, thresh, params=self._params_of(params)))
-        lims = sum(lims for lims, _, _ in found)
+        lims = np.sum([lims for lims, _, _ in found], axis=0)
         owner = np.concatenate([np.repeat(np.arange(len(lims) - 1), np.diff(part)) for part, _, _ in found])
         order = np.argsort(owner, kind="stable")
         dist = np.concatenate([d for _, d, _ in found])
