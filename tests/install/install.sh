@@ -55,6 +55,15 @@ else
 	echo "no C++ compiler: C++ not tried"
 fi
 
+# --- Python: the package finds the library beside it, wherever both were moved ---------------------
+package=$(find "$stage" -path '*/kith/__init__.py')
+if [ -n "$package" ]; then
+	loaded=$(env -u LD_LIBRARY_PATH -u KITH_LIBRARY PYTHONDONTWRITEBYTECODE=1 \
+		PYTHONPATH="$(dirname "$(dirname "$package")")" \
+		/usr/bin/env "${PYTHON:-python3}" -c 'import kith; print(kith._lib.lib.path)') || fail "import kith"
+	[ "${loaded#"$stage"}" != "$loaded" ] || fail "the installed package loads $loaded"
+fi
+
 # --- each header by itself ------------------------------------------------------------------------
 for header in "$stage$prefix"/include/kith/*.h; do
 	echo "#include <kith/$(basename "$header")>" |
