@@ -218,6 +218,15 @@ void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x,
 void codes_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch);
 
+/* encode.c: append n checked vectors on some threads; room is there. scratch [threads × CODES_SCRATCH]. What
+ * is there does not depend on the threads. False: cancelled, nothing was added. progress may be NULL. */
+struct progress;
+bool codes_append_parallel(struct codes *codes, kith_type type, int64_t n, const void *x, int threads,
+    float *scratch, struct progress *progress);
+
+/* How many of `threads` that gives work to. */
+int codes_useful_threads(int64_t n, int threads);
+
 /* Append all of `from`, codes of the same codec and center; room is there. */
 void codes_extend(struct codes *codes, const struct codes *from);
 

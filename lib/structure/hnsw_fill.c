@@ -29,7 +29,8 @@ struct filling {
 	int64_t reused;        /* of these */
 	int64_t nodes, slots;  /* there were before */
 	int64_t next;          /* id */
-	float *scratch;
+	int encoders;
+	float *scratch; /* [encoders × CODES_SCRATCH] */
 	bool bulk, can_cancel;
 	struct graph graph; /* bulk: the new one; else a copy of the old one, where that can be needed */
 	bool copied;
@@ -143,9 +144,11 @@ static kith_status prepare(struct filling *f, const kith_add_options *options)
 		    (long long)GRAPH_MAX_NODES);
 	if (f->nodes == 0)
 		hnsw->graph.seed = options->seed;
-	f->scratch = mem_alloc(CODES_SCRATCH(hnsw->base.dim), sizeof *f->scratch);
+	f->encoders = codes_useful_threads(f->n, f->how.threads);
+	size_t floats = (size_t)f->encoders * CODES_SCRATCH(hnsw->base.dim);
+	f->scratch = mem_alloc(floats, sizeof *f->scratch);
 	if (!f->scratch)
-		return fail_nomem("encoding", CODES_SCRATCH(hnsw->base.dim) * sizeof *f->scratch);
+		return fail_nomem("encoding", floats * sizeof *f->scratch);
 	status = choose_nodes(f);
 	if (status == KITH_OK)
 		status = hnsw_make_room(hnsw, f->nodes + f->n - f->reused, f->slot ? live : live + f->n,
@@ -161,17 +164,17 @@ static const char *input_row(const struct filling *f, int64_t i)
 	return f->x + (size_t)(f->input ? f->input[i] : i) * row;
 }
 
-/* Cut into pieces so that a cancel is seen soon. */
 static void write_codes(struct filling *f)
 {
-	enum { PIECE = 1024 };
 	struct codes *codes = &f->hnsw->codes;
 	for (int64_t i = 0; i < f->reused; i++)
 		codes_replace(codes, f->node[i], f->type, input_row(f, i), f->scratch);
-	for (int64_t i = f->reused, n; i < f->n; i += n) {
-		n = f->input ? 1 : f->n - i < PIECE ? f->n - i : PIECE;
-		codes_append(codes, f->type, n, input_row(f, i), f->scratch);
-	}
+	if (f->input) /* rows of x in any order: one at a time */
+		for (int64_t i = f->reused; i < f->n; i++)
+			codes_append(codes, f->type, 1, input_row(f, i), f->scratch);
+	else if (f->reused < f->n)
+		codes_append_parallel(
+		    codes, f->type, f->n - f->reused, input_row(f, f->reused), f->encoders, f->scratch, NULL);
 }
 
 static void set_live(struct hnsw *hnsw, uint32_t node, bool live)

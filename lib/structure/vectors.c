@@ -1,16 +1,10 @@
 /* Vectors of one codec with ids. Codes lie in one growing array, ids beside them; removal closes the gaps and
- * keeps the order.
- *
- * Encoding is shared out among threads in chunks that begin at whole blocks, so that no two of them touch one
- * block of codes or one bound. */
+ * keeps the order. */
 #include "lib/structure/vectors.h"
 
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/filter.h"
-
-/* Positions of a task that encodes; whole blocks. */
-enum { CHUNK = 8 * ROWS_BLOCK };
 
 struct rows vectors_rows(const struct vectors *v)
 {
@@ -22,12 +16,10 @@ struct rows vectors_rows(const struct vectors *v)
 kith_status vectors_prepare(
     struct vectors *v, struct encoder *encoder, int64_t n, const int64_t *ids, int threads)
 {
-	*encoder = (struct encoder){.threads = threads_resolve(threads)};
+	*encoder = (struct encoder){.threads = codes_useful_threads(n, threads_resolve(threads))};
 	if (n > IDS_MAX - v->codes.n)
 		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
 		    (long long)IDS_MAX);
-	int64_t tasks = n / CHUNK + 1;
-	encoder->threads = tasks < encoder->threads ? (int)tasks : encoder->threads;
 	size_t floats = CODES_SCRATCH(v->codec->dim) * (size_t)encoder->threads;
 	encoder->scratch = mem_alloc(floats, sizeof *encoder->scratch);
 	if (!encoder->scratch)
@@ -36,41 +28,10 @@ kith_status vectors_prepare(
 	return status ? status : ids_prepare_append(&v->ids, n, ids);
 }
 
-struct encoding {
-	struct vectors *v;
-	const struct encoder *encoder;
-	kith_type type;
-	const char *x; /* of position `first` */
-	int64_t first, end;
-	struct progress *progress;
-};
-
-static void encode_chunk(void *arg, int64_t number, int worker)
-{
-	const struct encoding *e = arg;
-	int64_t dim = e->v->codec->dim, from = (e->first / CHUNK + number) * CHUNK, to = from + CHUNK;
-	from = from > e->first ? from : e->first;
-	to = to < e->end ? to : e->end;
-	if (from >= to || (e->progress && progress_cancelled(e->progress)))
-		return;
-	codes_write(&e->v->codes, from, e->type, to - from,
-	    e->x + (size_t)(from - e->first) * (size_t)dim * kith_type_size(e->type),
-	    e->encoder->scratch + CODES_SCRATCH(dim) * (size_t)worker);
-	if (e->progress)
-		progress_add(e->progress, to - from);
-}
-
 bool vectors_encode(struct vectors *v, const struct encoder *encoder, kith_type type, int64_t n,
     const void *x, struct progress *progress)
 {
-	struct encoding e = {v, encoder, type, x, v->codes.n, v->codes.n + n, progress};
-	v->codes.n = e.end;
-	threads_run(
-	    encoder->threads, (e.end - e.first / CHUNK * CHUNK + CHUNK - 1) / CHUNK, encode_chunk, &e);
-	if (!progress || !progress_cancelled(progress))
-		return true;
-	v->codes.n = e.first;
-	return false;
+	return codes_append_parallel(&v->codes, type, n, x, encoder->threads, encoder->scratch, progress);
 }
 
 void vectors_replace(

@@ -1,0 +1,54 @@
+/* Encoding many vectors. It is shared out among threads in chunks that begin at whole blocks, so that no two
+ * of them touch one block of codes or one bound: the bytes are those of one thread.
+ */
+#include "lib/codec/codec.h"
+
+#include "lib/base/progress.h"
+#include "lib/base/threads.h"
+
+/* Positions of a task; whole blocks. */
+enum { CHUNK = 8 * ROWS_BLOCK };
+
+struct encoding {
+	struct codes *codes;
+	kith_type type;
+	const char *x; /* of position `first` */
+	int64_t first, end;
+	float *scratch;
+	struct progress *progress;
+};
+
+static void encode_chunk(void *arg, int64_t number, int worker)
+{
+	const struct encoding *e = arg;
+	int64_t dim = e->codes->codec->dim, from = (e->first / CHUNK + number) * CHUNK, to = from + CHUNK;
+	from = from > e->first ? from : e->first;
+	to = to < e->end ? to : e->end;
+	if (from >= to || (e->progress && progress_cancelled(e->progress)))
+		return;
+	codes_write(e->codes, from, e->type, to - from,
+	    e->x + (size_t)(from - e->first) * (size_t)dim * kith_type_size(e->type),
+	    e->scratch + CODES_SCRATCH(dim) * (size_t)worker);
+	if (e->progress)
+		progress_add(e->progress, to - from);
+}
+
+int codes_useful_threads(int64_t n, int threads)
+{
+	int64_t tasks = n / CHUNK + 1;
+	return tasks < threads ? (int)tasks : threads;
+}
+
+bool codes_append_parallel(struct codes *codes, kith_type type, int64_t n, const void *x, int threads,
+    float *scratch, struct progress *progress)
+{
+	struct encoding e = {codes, type, x, codes->n, codes->n + n, scratch, progress};
+	codes->n = e.end;
+	threads_run(threads, (e.end - e.first / CHUNK * CHUNK + CHUNK - 1) / CHUNK, encode_chunk, &e);
+	if (!progress || !progress_cancelled(progress))
+		return true;
+	codes->n = e.first;
+	if (codes->codec->ops->renew && e.first % ROWS_BLOCK)
+		codes->codec->ops->renew(codes, e.first / ROWS_BLOCK * ROWS_BLOCK, e.first);
+	return false;
+}
