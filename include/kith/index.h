@@ -185,9 +185,10 @@ KITH_API kith_status kith_index_remove(kith_index *index, const kith_filter *whi
  * Cost: O(bytes of from). */
 KITH_API kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift);
 
-/* Make whole what removals and updates have left behind, and give its memory back. Graphs lead around vectors
- * that were removed and are searched as fast as new ones afterwards; other indexes have nothing to do. Ids,
- * vectors and their order stay. options: threads; NULL: defaults. It cannot be cancelled.
+/* Make whole what removals and updates have left behind, and give its memory and all spare room back. Graphs
+ * lead around vectors that were removed and are searched as fast as new ones afterwards; for other indexes it
+ * is about memory alone, of which they hold up to half as much again after many small adds. Ids, vectors and
+ * their order stay. options: threads; NULL: defaults. It cannot be cancelled.
  * Errors: INVALID, NOMEM. Cost: O(size), and inserting the neighbours of what was removed. */
 KITH_API kith_status kith_index_compact(kith_index *index, const kith_add_options *options);
 

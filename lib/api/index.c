@@ -237,14 +237,17 @@ kith_status kith_index_compact(kith_index *index, const kith_add_options *option
 	kith_status status = check_add_options(options, &full);
 	if (status == KITH_OK)
 		status = change_allowed(index);
-	if (status || !index->ops->compact)
+	if (status)
 		return status;
 	status = turn_begin_change(index);
 	if (status)
 		return status;
-	status = index->ops->compact(index, &full);
-	if (status == KITH_OK)
-		change_untold(index, "it was compacted");
+	structure_trim(index);
+	if (index->ops->compact) {
+		status = index->ops->compact(index, &full);
+		if (status == KITH_OK)
+			change_untold(index, "it was compacted");
+	}
 	turn_end_change(index);
 	return status;
 }

@@ -201,20 +201,37 @@ void buffer_clear(struct buffer *b, size_t bytes)
 		memset(b->data, 0, bytes);
 }
 
-void buffer_trim(struct buffer *b, size_t bytes)
+/* A mapping stays one: it is freed as what its capacity says. */
+static void trim_mapped(struct buffer *b, size_t bytes)
 {
 #if defined(__linux__)
-	/* A mapping stays one: it is freed as what its capacity says. */
 	size_t want = round_up(bytes > BUFFER_MAP ? bytes : BUFFER_MAP, 4096);
-	if (b->borrowed || !is_mapped(b->capacity) || want >= b->capacity)
-		return;
-	void *p = mremap(b->data, b->capacity, want, 0);
+	void *p = want < b->capacity ? mremap(b->data, b->capacity, want, 0) : MAP_FAILED;
 	if (p != MAP_FAILED)
 		b->capacity = want;
 #else
 	(void)b;
 	(void)bytes;
 #endif
+}
+
+void buffer_trim(struct buffer *b, size_t bytes)
+{
+	size_t want = round_up(bytes, ALIGN);
+	if (b->borrowed || want >= b->capacity)
+		return;
+	if (is_mapped(b->capacity)) {
+		trim_mapped(b, bytes);
+		return;
+	}
+	char *p = want && allowed() ? aligned_alloc(ALIGN, want) : NULL;
+	if (!want) {
+		buffer_free(b);
+	} else if (p) {
+		memcpy(p, b->data, want);
+		free(b->data);
+		*b = (struct buffer){.data = p, .capacity = want};
+	}
 }
 
 void buffer_borrow(struct buffer *b, char *data, size_t bytes)

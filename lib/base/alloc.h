@@ -40,7 +40,7 @@ void buffer_free(struct buffer *b);
  * nobody touches afterwards take no memory. */
 void buffer_clear(struct buffer *b, size_t bytes);
 
-/* Give back what is not needed for `bytes` bytes, where that is more than a page. Cannot fail. */
+/* Give back what is not needed for `bytes` bytes, as far as that can be had: it cannot fail. */
 void buffer_trim(struct buffer *b, size_t bytes);
 
 /* Let an empty buffer be `bytes` bytes of somebody else's, who outlives it. */

@@ -53,15 +53,20 @@ static kith_status flat_add(kith_index *index, kith_type type, int64_t n, const 
     const kith_add_options *options)
 {
 	struct vectors *v = &flat_of(index)->vectors;
-	int64_t before = v->codes.n;
+	int64_t before = v->ids.n, next = v->ids.next;
 	struct encoder encoder;
 	kith_status status = vectors_prepare(v, &encoder, n, ids, options->threads);
 	if (status == KITH_OK)
-		status = encode(v, &encoder, type, n, x, options);
-	if (status == KITH_OK)
 		status = ids_append(&v->ids, n, ids);
+	if (status == KITH_OK) {
+		status = encode(v, &encoder, type, n, x, options);
+		if (status) {
+			v->codes.n = before;
+			ids_truncate(&v->ids, before, next);
+		}
+	}
 	if (status)
-		v->codes.n = before;
+		ids_unprepare(&v->ids);
 	encoder_free(&encoder);
 	return status;
 }
@@ -190,6 +195,11 @@ static kith_status flat_settle(kith_index *index)
 	return status ? status : codes_settle(&flat->vectors.codes);
 }
 
+static void flat_trim(kith_index *index)
+{
+	vectors_trim(&flat_of(index)->vectors);
+}
+
 static const struct structure_ops flat_ops = {
     .check = flat_check,
     .train = flat_train,
@@ -197,6 +207,7 @@ static const struct structure_ops flat_ops = {
     .update = flat_update,
     .remove = flat_remove,
     .merge = flat_merge,
+    .trim = flat_trim,
     .reserve = flat_reserve,
     .search = flat_search,
     .find = flat_find,

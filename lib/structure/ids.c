@@ -108,37 +108,66 @@ kith_status ids_prepare_append(struct ids *ids, int64_t n, const int64_t *added)
 	return continues(ids, n, added) ? KITH_OK : make_list(ids, ids->n + n);
 }
 
-kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added)
+void ids_unprepare(struct ids *ids)
+{
+	bool implicit = ids->listed && ids->next == ids->n;
+	for (int64_t i = 0; implicit && i < ids->n; i++)
+		implicit = ids_list(ids)[i] == i;
+	if (!implicit)
+		return;
+	buffer_free(&ids->list);
+	buffer_free(&ids->table);
+	ids->slots = 0;
+	ids->listed = false;
+}
+
+static kith_status check_range(int64_t n, const int64_t *added)
 {
 	for (int64_t i = 0; added && i < n; i++)
 		if (added[i] < 0 || added[i] == INT64_MAX)
 			return fail(KITH_INVALID, "ids[%lld] is %lld; ids are 0 … 2^63 − 2", (long long)i,
 			    (long long)added[i]);
-	kith_status status = ids_prepare_append(ids, n, added);
-	if (status)
-		return status;
-	if (continues(ids, n, added)) {
-		ids->n += n;
-		ids->next = ids->n;
-		return KITH_OK;
-	}
+	return KITH_OK;
+}
+
+/* Behind the ids of a list that has room. INVALID: one is there already; some were put into the table. */
+static kith_status put_listed(struct ids *ids, int64_t n, const int64_t *added)
+{
 	int64_t *list = (int64_t *)(void *)ids->list.data, before = ids->n, next = ids->next;
 	for (int64_t i = 0; i < n; i++) {
 		int64_t id = added ? added[i] : next;
 		list[before + i] = id;
 		uint64_t slot = find_slot(ids, id);
-		if (table_of(ids)[slot]) {
-			rebuild(ids); /* forgets what was put in before */
+		if (table_of(ids)[slot])
 			return fail(KITH_INVALID,
 			    "ids[%lld] is %lld, which is in the index or the list already", (long long)i,
 			    (long long)id);
-		}
 		table_of(ids)[slot] = (uint32_t)(before + i) + 1;
 		next = id >= next ? id + 1 : next;
 	}
 	ids->n += n;
 	ids->next = next;
 	return KITH_OK;
+}
+
+kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added)
+{
+	kith_status status = check_range(n, added);
+	if (status == KITH_OK)
+		status = ids_prepare_append(ids, n, added);
+	if (status == KITH_OK && continues(ids, n, added)) {
+		ids->n += n;
+		ids->next = ids->n;
+		return KITH_OK;
+	}
+	if (status == KITH_OK) {
+		status = put_listed(ids, n, added);
+		if (status)
+			rebuild(ids);
+	}
+	if (status)
+		ids_unprepare(ids);
+	return status;
 }
 
 void ids_truncate(struct ids *ids, int64_t n, int64_t next)
@@ -152,6 +181,17 @@ void ids_truncate(struct ids *ids, int64_t n, int64_t next)
 kith_status ids_reserve(struct ids *ids, int64_t n)
 {
 	return ids->listed ? make_room(ids, n) : KITH_OK;
+}
+
+void ids_trim(struct ids *ids)
+{
+	uint64_t slots = slots_for(ids->n);
+	buffer_trim(&ids->list, ids->listed ? (size_t)ids->n * sizeof(int64_t) : 0);
+	if (ids->unseen || slots >= ids->slots)
+		return;
+	ids->slots = slots;
+	rebuild(ids);
+	buffer_trim(&ids->table, slots * sizeof(uint32_t));
 }
 
 /* In ids that nobody has looked at. Without memory for a table there is still the list. */

@@ -37,11 +37,18 @@ kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added);
 /* After it, ids_append of the same can fail only for the ids: negative or repeated. */
 kith_status ids_prepare_append(struct ids *ids, int64_t n, const int64_t *added);
 
+/* After ids_prepare_append, where nothing is appended after all: ids that were listed for that alone are not
+ * any more. */
+void ids_unprepare(struct ids *ids);
+
 /* Take the last ids away again, so that there are n, and the next one is `next`. */
 void ids_truncate(struct ids *ids, int64_t n, int64_t next);
 
 /* Make room for n ids in all, where they need any. */
 kith_status ids_reserve(struct ids *ids, int64_t n);
+
+/* Give memory back that holds no ids. */
+void ids_trim(struct ids *ids);
 
 /* Position of id, −1: absent. */
 int64_t ids_find(const struct ids *ids, int64_t id);

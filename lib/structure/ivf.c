@@ -128,7 +128,7 @@ void ivf_renumber(struct ivf *ivf)
 		const struct list *list = &ivf->lists[l];
 		ivf->start[l + 1] = ivf->start[l] + list->codes.n;
 		for (int64_t i = 0; !ivf->unseen && i < list->codes.n; i++)
-			ivf_list_of(ivf)[list_slots(list)[i]] = (uint32_t)l;
+			ivf_put_number(ivf, ivf->list_of.data, list_slots(list)[i], l);
 	}
 }
 
@@ -147,11 +147,11 @@ static int64_t ivf_id_at(const kith_index *index, int64_t position)
 static kith_status ivf_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
 	const struct ivf *ivf = ivf_of_const(index);
-	const uint32_t *list_of = ivf_list_of(ivf);
+	const void *list_of = ivf->list_of.data;
 	kith_status status = ivf->unseen ? ivf_find_lists(ivf, &list_of) : KITH_OK;
 	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
 		uint32_t slot = (uint32_t)positions[i];
-		const struct list *list = &ivf->lists[list_of[slot]];
+		const struct list *list = &ivf->lists[ivf_list_at(ivf, list_of, slot)];
 		codes_read(&list->codes, ivf_position(list, slot), x + i * index->dim);
 	}
 	return status;
@@ -174,9 +174,8 @@ static kith_status ivf_reserve(kith_index *index, int64_t n)
 	if (n > IDS_MAX)
 		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
 		    (long long)IDS_MAX);
-	if (!buffer_reserve(&ivf->list_of, (size_t)n * sizeof(uint32_t), 0))
-		return fail_nomem("list numbers", (size_t)n * sizeof(uint32_t));
-	return ids_reserve(&ivf->ids, n);
+	kith_status status = ivf_reserve_numbers(ivf, n, 0);
+	return status ? status : ids_reserve(&ivf->ids, n);
 }
 
 static size_t ivf_memory(const kith_index *index)
@@ -300,7 +299,8 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 	if (status == KITH_OK && from->unseen)
 		status = ivf_new_unseen(to);
 	else if (status == KITH_OK)
-		status = copy_buffer(&to->list_of, &from->list_of, (size_t)from->ids.n * sizeof(uint32_t));
+		status =
+		    copy_buffer(&to->list_of, &from->list_of, (size_t)from->ids.n * ivf_number_bytes(from));
 	if (status == KITH_OK)
 		status = ids_copy(&to->ids, &from->ids);
 	if (status) {
@@ -318,6 +318,7 @@ static const struct structure_ops ivf_ops = {
     .update = ivf_update,
     .remove = ivf_remove,
     .merge = ivf_merge,
+    .trim = ivf_trim,
     .reserve = ivf_reserve,
     .search = ivf_search,
     .find = ivf_find,

@@ -26,7 +26,7 @@ struct ivf {
 	struct list *lists;    /* [nlist] */
 	int64_t *start;        /* [nlist + 1] vectors before each list */
 	struct ids ids;        /* of slots, in the order of adding */
-	struct buffer list_of; /* uint32_t [ids.n]: list of each slot */
+	struct buffer list_of; /* [ids.n] list of each slot: see ivf_list_at */
 	struct unseen *unseen; /* NULL: the lists are in order */
 };
 
@@ -58,9 +58,31 @@ static inline float *list_terms(const struct list *list)
 	return (float *)(void *)list->terms.data;
 }
 
-static inline uint32_t *ivf_list_of(const struct ivf *ivf)
+/* Numbers of lists are kept in two bytes where that will do, for up to 65,535 lists, else in four. All bits
+ * set: none. */
+static inline size_t ivf_number_bytes(const struct ivf *ivf)
 {
-	return (uint32_t *)(void *)ivf->list_of.data;
+	return ivf->nlist <= UINT16_MAX ? sizeof(uint16_t) : sizeof(uint32_t);
+}
+
+static inline uint32_t ivf_no_list(const struct ivf *ivf)
+{
+	return ivf->nlist <= UINT16_MAX ? UINT16_MAX : UINT32_MAX;
+}
+
+/* The list of a slot, in numbers like those of list_of. */
+static inline uint32_t ivf_list_at(const struct ivf *ivf, const void *numbers, uint32_t slot)
+{
+	return ivf->nlist <= UINT16_MAX ? ((const uint16_t *)numbers)[slot]
+	                                : ((const uint32_t *)numbers)[slot];
+}
+
+static inline void ivf_put_number(const struct ivf *ivf, void *numbers, uint32_t slot, int64_t list)
+{
+	if (ivf->nlist <= UINT16_MAX)
+		((uint16_t *)numbers)[slot] = (uint16_t)list;
+	else
+		((uint32_t *)numbers)[slot] = (uint32_t)list;
 }
 
 /* Lists there are: none before training. */
@@ -94,7 +116,7 @@ void ivf_renumber(struct ivf *ivf);
 /* ivf_file.c, for lists that nobody has looked at: check a list before it is first searched; find the list of
  * every slot; all of it, before a change. FORMAT, NOMEM. */
 kith_status ivf_check_list(const struct ivf *ivf, int64_t number);
-kith_status ivf_find_lists(const struct ivf *ivf, const uint32_t **list_of);
+kith_status ivf_find_lists(const struct ivf *ivf, const void **list_of);
 kith_status ivf_settle(kith_index *index);
 kith_status ivf_new_unseen(struct ivf *ivf);
 void ivf_free_unseen(struct ivf *ivf);
@@ -105,12 +127,10 @@ kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x,
 kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids);
 kith_status ivf_remove(kith_index *index, const kith_filter *which, int64_t *removed);
 kith_status ivf_merge(kith_index *into, kith_index *from, const int64_t *ids);
+void ivf_trim(kith_index *index);
 
-/* Room for n vectors in a list. */
-kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n);
-
-/* Room for n numbers of lists. */
-kith_status ivf_reserve_numbers(struct ivf *ivf, int64_t n);
+/* Room for the list numbers of n slots; spare: as buffer_reserve. */
+kith_status ivf_reserve_numbers(struct ivf *ivf, int64_t n, int spare);
 void ivf_save(const kith_index *index, struct blob_writer *w);
 kith_status ivf_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r);
 

@@ -84,26 +84,26 @@ static kith_status load_sizes(const struct ivf *ivf, int64_t n, int64_t *size, s
 	return status;
 }
 
-/* Note in list_of, of slots not seen yet UINT32_MAX, that the slots of a list are in it. The first slot that
+/* Note in list_of, of slots not seen yet ivf_no_list, that the slots of a list are in it. The first slot that
  * there is not, or that is in a list already; −1: none. */
-static int64_t take_slots(const struct ivf *ivf, int64_t number, uint32_t *list_of)
+static int64_t take_slots(const struct ivf *ivf, int64_t number, void *list_of)
 {
 	const struct list *list = &ivf->lists[number];
 	const uint32_t *slots = list_slots(list);
 	for (int64_t i = 0; i < list->codes.n; i++) {
-		if (slots[i] >= ivf->ids.n || list_of[slots[i]] != UINT32_MAX)
+		if (slots[i] >= ivf->ids.n || ivf_list_at(ivf, list_of, slots[i]) != ivf_no_list(ivf))
 			return slots[i];
-		list_of[slots[i]] = (uint32_t)number;
+		ivf_put_number(ivf, list_of, slots[i], number);
 	}
 	return -1;
 }
 
 /* The same for all lists; *number: the list with the first bad slot. */
-static int64_t take_all_slots(const struct ivf *ivf, uint32_t *list_of, int64_t *number)
+static int64_t take_all_slots(const struct ivf *ivf, void *list_of, int64_t *number)
 {
 	int64_t bad = -1;
 	if (ivf->ids.n)
-		memset(list_of, 0xff, (size_t)ivf->ids.n * sizeof *list_of);
+		memset(list_of, 0xff, (size_t)ivf->ids.n * ivf_number_bytes(ivf));
 	for (int64_t l = 0; bad < 0 && l < ivf_lists(ivf); l++) {
 		*number = l;
 		bad = take_slots(ivf, l, list_of);
@@ -123,9 +123,10 @@ static kith_status load_slots(struct ivf *ivf, struct blob_reader *r)
 		status = blob_close(r);
 	if (status || r->lazy)
 		return status;
-	if (!buffer_reserve(&ivf->list_of, bytes, 0))
-		return fail_nomem("list numbers", bytes);
-	int64_t number = 0, bad = take_all_slots(ivf, ivf_list_of(ivf), &number);
+	status = ivf_reserve_numbers(ivf, ivf->ids.n, 0);
+	if (status)
+		return status;
+	int64_t number = 0, bad = take_all_slots(ivf, ivf->list_of.data, &number);
 	if (bad >= 0)
 		return blob_fail(r, "SLOT", "puts number %lld into list %lld, wrongly or once more",
 		    (long long)bad, (long long)number);
@@ -249,15 +250,16 @@ kith_status ivf_check_list(const struct ivf *ivf, int64_t number)
 	return status;
 }
 
-kith_status ivf_find_lists(const struct ivf *ivf, const uint32_t **list_of)
+kith_status ivf_find_lists(const struct ivf *ivf, const void **list_of)
 {
 	*list_of = lazy_get(ivf->unseen->list_of);
 	if (*list_of)
 		return KITH_OK;
 	int64_t number = 0;
-	uint32_t *made = mem_alloc((size_t)ivf->ids.n, sizeof *made);
+	size_t each = ivf_number_bytes(ivf);
+	void *made = mem_alloc((size_t)ivf->ids.n, each);
 	if (!made)
-		return fail_nomem("list numbers", (size_t)ivf->ids.n * sizeof *made);
+		return fail_nomem("list numbers", (size_t)ivf->ids.n * each);
 	int64_t bad = take_all_slots(ivf, made, &number);
 	if (bad >= 0) {
 		mem_free(made);
@@ -275,12 +277,11 @@ kith_status ivf_settle(kith_index *index)
 		return status;
 	for (int64_t l = 0; status == KITH_OK && l < ivf_lists(ivf); l++)
 		status = ivf_check_list(ivf, l);
-	size_t bytes = (size_t)ivf->ids.n * sizeof(uint32_t);
-	if (status == KITH_OK && !buffer_reserve(&ivf->list_of, bytes, 0))
-		status = fail_nomem("list numbers", bytes);
+	if (status == KITH_OK)
+		status = ivf_reserve_numbers(ivf, ivf->ids.n, 0);
 	if (status)
 		return status;
-	int64_t number = 0, bad = take_all_slots(ivf, ivf_list_of(ivf), &number);
+	int64_t number = 0, bad = take_all_slots(ivf, ivf->list_of.data, &number);
 	if (bad >= 0)
 		return fail_slot(bad, number);
 	ivf_free_unseen(ivf);

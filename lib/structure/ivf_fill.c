@@ -89,10 +89,24 @@ kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n
 	return status;
 }
 
-kith_status ivf_reserve_numbers(struct ivf *ivf, int64_t n)
+void ivf_trim(kith_index *index)
 {
-	size_t bytes = (size_t)n * sizeof(uint32_t);
-	return buffer_reserve(&ivf->list_of, bytes, 1) ? KITH_OK : fail_nomem("list numbers", bytes);
+	struct ivf *ivf = ivf_of(index);
+	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
+		struct list *list = &ivf->lists[l];
+		size_t n = (size_t)list->codes.n;
+		codes_trim(&list->codes);
+		buffer_trim(&list->slots, n * sizeof(uint32_t));
+		buffer_trim(&list->terms, ivf_has_terms(ivf) ? n * sizeof(float) : 0);
+	}
+	buffer_trim(&ivf->list_of, (size_t)ivf->ids.n * ivf_number_bytes(ivf));
+	ids_trim(&ivf->ids);
+}
+
+kith_status ivf_reserve_numbers(struct ivf *ivf, int64_t n, int spare)
+{
+	size_t bytes = (size_t)n * ivf_number_bytes(ivf);
+	return buffer_reserve(&ivf->list_of, bytes, spare) ? KITH_OK : fail_nomem("list numbers", bytes);
 }
 
 static kith_status reserve_all(struct filling *f)
@@ -103,7 +117,7 @@ static kith_status reserve_all(struct filling *f)
 		if (f->begin[l + 1] > f->begin[l])
 			status = ivf_reserve_list(
 			    ivf, &ivf->lists[l], ivf->lists[l].codes.n + f->begin[l + 1] - f->begin[l]);
-	return status ? status : ivf_reserve_numbers(ivf, ivf->ids.n + f->n);
+	return status ? status : ivf_reserve_numbers(ivf, ivf->ids.n + f->n, 1);
 }
 
 void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float *scratch)
@@ -201,7 +215,7 @@ static int64_t longest_list(const struct ivf *ivf)
 /* Take one slot out of its list. keep: bits for the longest list. */
 static void leave_list(struct ivf *ivf, uint32_t slot, uint64_t *keep)
 {
-	struct list *list = &ivf->lists[ivf_list_of(ivf)[slot]];
+	struct list *list = &ivf->lists[ivf_list_at(ivf, ivf->list_of.data, slot)];
 	int64_t i = ivf_position(list, slot);
 	memset(keep, 0xff, (size_t)(list->codes.n + 63) / 64 * sizeof *keep);
 	keep[i / 64] &= ~(UINT64_C(1) << (i % 64));
@@ -215,7 +229,7 @@ static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *k
 	const char *x = f->x + (size_t)i * (size_t)ivf->base.dim * kith_type_size(f->type);
 	struct list *list = &ivf->lists[f->label[i]];
 	float *scratch = f->scratch[0], *rest = scratch + CODES_SCRATCH(ivf->base.dim);
-	if (ivf_list_of(ivf)[slot] == (uint32_t)f->label[i]) {
+	if (ivf_list_at(ivf, ivf->list_of.data, slot) == (uint32_t)f->label[i]) {
 		int64_t at = ivf_position(list, slot);
 		codes_replace(&list->codes, at, f->type, x, scratch);
 		ivf_describe_row(ivf, list, at, rest);
@@ -225,7 +239,7 @@ static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *k
 	list_slots(list)[list->codes.n] = slot;
 	codes_append(&list->codes, f->type, 1, x, scratch);
 	ivf_describe_row(ivf, list, list->codes.n - 1, rest);
-	ivf_list_of(ivf)[slot] = (uint32_t)f->label[i];
+	ivf_put_number(ivf, ivf->list_of.data, slot, f->label[i]);
 }
 
 kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)

@@ -15,7 +15,7 @@ static bool alike(const struct ivf *a, const struct ivf *b)
 
 static kith_status make_room(struct ivf *ivf, const struct ivf *others, const int64_t *ids)
 {
-	kith_status status = ivf_reserve_numbers(ivf, ivf->ids.n + others->ids.n);
+	kith_status status = ivf_reserve_numbers(ivf, ivf->ids.n + others->ids.n, 1);
 	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++)
 		if (others->lists[l].codes.n)
 			status = ivf_reserve_list(

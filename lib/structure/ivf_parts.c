@@ -21,14 +21,12 @@ void ivf_code_whole(kith_index *index)
 kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n, const int64_t *ids)
 {
 	struct ivf *ivf = ivf_of(index);
-	size_t bytes = (size_t)n * sizeof(uint32_t);
 	kith_status status = ivf_make_lists(ivf);
 	if (status)
 		return status;
 	memcpy(ivf->centroids, centroids, (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids);
-	if (!buffer_reserve(&ivf->list_of, bytes, 0))
-		return fail_nomem("list numbers", bytes);
-	return ids_append(&ivf->ids, n, ids);
+	status = ivf_reserve_numbers(ivf, n, 0);
+	return status ? status : ids_append(&ivf->ids, n, ids);
 }
 
 kith_status ivf_put_list(

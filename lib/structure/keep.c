@@ -62,3 +62,9 @@ kith_status structure_settle(kith_index *index)
 {
 	return index->ops->settle ? index->ops->settle(index) : KITH_OK;
 }
+
+void structure_trim(kith_index *index)
+{
+	if (index->ops->trim)
+		index->ops->trim(index);
+}

@@ -118,6 +118,8 @@ static kith_status refine_add(kith_index *index, kith_type type, int64_t n, cons
 	if (status == KITH_OK) {
 		ids_append(&refine->store.ids, n, ids);
 		vectors_encode(&refine->store, &encoder, type, n, x, NULL);
+	} else {
+		ids_unprepare(&refine->store.ids);
 	}
 	encoder_free(&encoder);
 	mem_free(numbers);
@@ -178,6 +180,12 @@ static kith_status refine_compact(kith_index *index, const kith_add_options *opt
 {
 	kith_index *child = refine_of(index)->child;
 	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
+}
+
+static void refine_trim(kith_index *index)
+{
+	vectors_trim(&refine_of(index)->store);
+	structure_trim(refine_of(index)->child);
 }
 
 static kith_status refine_reserve(kith_index *index, int64_t n)
@@ -437,6 +445,7 @@ static const struct structure_ops refine_ops = {
     .remove = refine_remove,
     .merge = refine_merge,
     .compact = refine_compact,
+    .trim = refine_trim,
     .reserve = refine_reserve,
     .search = refine_search,
     .find = refine_find,

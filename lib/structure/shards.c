@@ -297,6 +297,12 @@ static kith_status shards_compact(kith_index *index, const kith_add_options *opt
 	return status;
 }
 
+static void shards_trim(kith_index *index)
+{
+	for (int64_t s = 0; s < shards_of(index)->n; s++)
+		structure_trim(shards_of(index)->child[s]);
+}
+
 static kith_status shards_reserve(kith_index *index, int64_t n)
 {
 	struct shards *shards = shards_of(index);
@@ -502,6 +508,7 @@ static const struct structure_ops shards_ops = {
     .update = shards_update,
     .remove = shards_remove,
     .compact = shards_compact,
+    .trim = shards_trim,
     .reserve = shards_reserve,
     .search = shards_search,
     .find = shards_find,

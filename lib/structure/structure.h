@@ -37,8 +37,11 @@ struct structure_ops {
 	 * UNSUPPORTED. */
 	kith_status (*merge)(kith_index *into, kith_index *from, const int64_t *ids);
 
-	/* NULL: there is nothing to reclaim. */
+	/* Put in order what changes have left behind, and trim. NULL: they leave nothing. */
 	kith_status (*compact)(kith_index *index, const kith_add_options *options);
+
+	/* Give back memory that holds nothing: a file of the index stays the same. NULL: only compact can. */
+	void (*trim)(kith_index *index);
 
 	kith_status (*reserve)(kith_index *index, int64_t n);
 
@@ -92,10 +95,11 @@ static inline void index_head_copy(struct kith_index *to, const struct kith_inde
 	memcpy(to, from, offsetof(struct kith_index, monitor));
 }
 
-/* Free an index with its keep; NULL is allowed. Clone one, without its keep. Settle one. */
+/* Free an index with its keep; NULL is allowed. Clone one, without its keep. Settle one; trim one. */
 void structure_free(kith_index *index);
 kith_status structure_clone(kith_index **out, const kith_index *index);
 kith_status structure_settle(kith_index *index);
+void structure_trim(kith_index *index);
 
 /* structure_file.c: an index with all its parts as sections of the present node, and of those below it. */
 void structure_save(const kith_index *index, struct blob_writer *w);

@@ -243,6 +243,11 @@ static kith_status transform_compact(kith_index *index, const kith_add_options *
 	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
 }
 
+static void transform_trim(kith_index *index)
+{
+	structure_trim(transform_of(index)->child);
+}
+
 static kith_status transform_reserve(kith_index *index, int64_t n)
 {
 	kith_index *child = transform_of(index)->child;
@@ -411,6 +416,7 @@ static const struct structure_ops transform_ops = {
     .remove = transform_remove,
     .merge = transform_merge,
     .compact = transform_compact,
+    .trim = transform_trim,
     .reserve = transform_reserve,
     .search = transform_search,
     .find = transform_find,

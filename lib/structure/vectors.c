@@ -89,6 +89,12 @@ kith_status vectors_reserve(struct vectors *v, int64_t n)
 	return status ? status : ids_reserve(&v->ids, n);
 }
 
+void vectors_trim(struct vectors *v)
+{
+	codes_trim(&v->codes);
+	ids_trim(&v->ids);
+}
+
 size_t vectors_memory(const struct vectors *v)
 {
 	return v->codec->ops->memory(v->codec) + codes_memory(&v->codes) + ids_memory(&v->ids);

@@ -65,6 +65,7 @@ void vectors_merge(struct vectors *into, struct vectors *from);
 void vectors_read(const struct vectors *v, int64_t n, const int64_t *positions, float *x);
 
 kith_status vectors_reserve(struct vectors *v, int64_t n);
+void vectors_trim(struct vectors *v);
 size_t vectors_memory(const struct vectors *v);
 kith_status vectors_copy(struct vectors *to, const struct vectors *from);
 void vectors_free(struct vectors *v);
