@@ -39,7 +39,8 @@ typedef struct kith_kmeans_options {
 	void *progress_data;
 	double *objectives; /* out: [iterations] objective (Σ weight · squared distance; spherical: −Σ weight
 	                       · inner product) of each iteration of the best run over the sampled points, NaN
-	                       after the last; NULL: none */
+	                       after the last; NULL: none. While a run goes on, what it has done so far is
+	                       there for the progress callback to read, and after a failure still is */
 } kith_kmeans_options;
 #define KITH_KMEANS_OPTIONS                                                                                  \
 	{                                                                                                    \
@@ -56,7 +57,8 @@ typedef struct kith_kmeans_options {
  *   objective  out: final objective over all n points if labels are wanted, else over the sample;
  *              NULL: not wanted
  *
- * A cluster that runs empty takes over half of a big one. On failure the outputs are untouched.
+ * A cluster that runs empty takes over half of a big one. On failure the outputs are untouched,
+ * but for options->objectives.
  * Errors: INVALID (fewer points than k, non-finite x, bad options), NOMEM, CANCELLED.
  * Cost: O(iterations · n · k · dim), on the tile engine. Threads: safe. */
 KITH_API kith_status kith_kmeans(int64_t dim, int64_t n, const float *x, int64_t k, float *centroids,

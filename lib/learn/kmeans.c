@@ -117,6 +117,12 @@ static int64_t count_steps(const struct kmeans *m)
 	return all < 9e18 ? (int64_t)all : INT64_MAX;
 }
 
+static void forget_objectives(const kith_kmeans_options *options)
+{
+	for (int t = 0; options->objectives && t < options->iterations; t++)
+		options->objectives[t] = NAN;
+}
+
 /* One start; it becomes the best if it is. */
 static kith_status run_start(struct kmeans *m, int start, const float *given)
 {
@@ -128,6 +134,7 @@ static kith_status run_start(struct kmeans *m, int start, const float *given)
 		memcpy(l->centroids, given, bytes);
 	for (int64_t i = 0; i < l->points.n; i++)
 		l->labels[i] = -1;
+	forget_objectives(m->options);
 	kith_status status = (m->two_levels ? levels_run : lloyd_run)(l, m->options, random, objectives);
 	if (status == KITH_OK && m->options->restarts > 1)
 		status = lloyd_assign(l, &objective);
@@ -160,6 +167,7 @@ static kith_status evaluate(struct kmeans *m)
 
 static kith_status run(struct kmeans *m, const float *given)
 {
+	forget_objectives(m->options);
 	progress_begin(
 	    &m->progress, m->options->progress, m->options->progress_data, "k-means", count_steps(m));
 	m->l.progress = &m->progress;
@@ -191,8 +199,7 @@ static void hand_out_nothing(const kith_kmeans_options *options, double *objecti
 {
 	if (objective)
 		*objective = 0;
-	for (int t = 0; options->objectives && t < options->iterations; t++)
-		options->objectives[t] = NAN;
+	forget_objectives(options);
 }
 
 kith_status kmeans_run(int64_t dim, int64_t n, const float *x, int64_t k, float *centroids, int32_t *labels,

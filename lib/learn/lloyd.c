@@ -79,6 +79,8 @@ kith_status lloyd_run(
 		lloyd_update(l);
 		if (objectives)
 			objectives[done] = objective;
+		if (objectives && options->objectives) /* for a progress callback to see */
+			options->objectives[done] = objective;
 		done++;
 		bool slow = before - objective < options->tolerance * fabs(before);
 		stop = !atomic_load(&l->moved) || (options->tolerance > 0 && slow && !l->repaired);

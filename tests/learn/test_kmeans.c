@@ -398,19 +398,20 @@ END_TEST
 START_TEST(two_levels)
 {
 	const int64_t n = 6000, dim = 8, k = 300;
-	float *x = make_clumps(11, n, dim, 50, 2), *centroids = make(k * dim, sizeof *centroids);
+	float *x = make_clumps(11, n, dim, 50, 2), *centroids = make(2 * k * dim, sizeof *centroids);
 	double flat, levels;
 	kith_kmeans_options options = plain_options(10);
 	OK(kith_kmeans(dim, n, x, k, centroids, NULL, NULL, &flat, &options));
 	options.hierarchical = 1;
-	OK(kith_kmeans(dim, n, x, k, centroids, NULL, NULL, &levels, &options));
+	OK(kith_kmeans(dim, n, x, k, centroids + k * dim, NULL, NULL, &levels, &options));
+	REQUIRE(memcmp(centroids, centroids + k * dim, (size_t)(k * dim) * sizeof *centroids) != 0);
 	REQUIRE(levels < 1.05 * flat);
 	free(x);
 	free(centroids);
 }
 END_TEST
 
-/* SIFT descriptors, where they are at hand: as good as what the field.s
+/* SIFT descriptors, where they are at hand: as good as what the field's
  * libraries find. */
 START_TEST(siftsmall)
 {

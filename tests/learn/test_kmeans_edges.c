@@ -304,6 +304,45 @@ START_TEST(cancelled)
 }
 END_TEST
 
+struct seen {
+	const double *objectives;
+	int calls, done; /* iterations */
+	bool grew;
+};
+
+static int see_objectives(void *data, const char *stage, int64_t done, int64_t total)
+{
+	struct seen *s = data;
+	int now = 0;
+	while (isfinite(s->objectives[now]))
+		now++;
+	REQUIRE(strcmp(stage, "k-means") == 0 && done <= total && now >= s->done);
+	s->grew |= now > s->done && s->done > 0;
+	s->done = now;
+	s->calls++;
+	return 0;
+}
+
+/* A progress callback can follow the objective from iteration to iteration. */
+START_TEST(objectives_as_they_come)
+{
+	enum { ITERATIONS = 40 };
+	const int64_t n = sanitized ? 4000 : 40000, dim = 32, k = 300;
+	float *x = make_gauss(1, n, dim), *centroids = make(k * dim, sizeof *centroids);
+	double objectives[ITERATIONS + 1] = {[ITERATIONS] = NAN};
+	struct seen seen = {.objectives = objectives};
+	kith_kmeans_options options = plain_options(ITERATIONS);
+	options.progress = see_objectives;
+	options.progress_data = &seen;
+	options.objectives = objectives;
+	OK(kith_kmeans(dim, n, x, k, centroids, NULL, NULL, NULL, &options));
+	/* It is called about every 30 ms: here some times. */
+	REQUIRE(seen.done == ITERATIONS && (seen.grew || seen.calls < 4));
+	free(x);
+	free(centroids);
+}
+END_TEST
+
 START_TEST(no_memory)
 {
 	enum { N = 700, K = 20, DIM = 6 };
@@ -353,6 +392,7 @@ void add_edge_cases(Suite *suite)
 	tcase_add_test(cases, sampled);
 	tcase_add_test(cases, refused);
 	tcase_add_loop_test(cases, cancelled, 0, 4);
+	tcase_add_test(cases, objectives_as_they_come);
 	tcase_add_loop_test(cases, no_memory, 0, 4);
 	suite_add_tcase(suite, cases);
 }
