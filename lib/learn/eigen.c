@@ -12,9 +12,9 @@
  * Why not LAPACK: the same seed shall give the same index, and LAPACK's bits depend on settings of the host
  * program that a library may not touch. With OpenBLAS 0.3.21 eigenvectors by dsyevd and dsyevr differ between
  * one thread of the BLAS and two from n = 32 on, singular vectors by dgesvd from n = 128 on, and all of them
- * between the kernels that it picks for a CPU (Haswell, SkylakeX). There is no portable way to set a number of
- * threads for one caller alone. Rounding to float hides most of that, not all, and one bit that differs makes
- * other codes. For a dimension of 768 this takes about a second.
+ * between the kernels that it picks for a CPU (Haswell, SkylakeX). There is no portable way to set a number
+ * of threads for one caller alone. Rounding to float hides most of that, not all, and one bit that differs
+ * makes other codes. For a dimension of 768 this takes about a second.
  */
 #include "lib/learn/matrix.h"
 
