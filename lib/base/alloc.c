@@ -20,7 +20,7 @@ static const size_t BUFFER_MAP = (size_t)1 << 20;
 /* From here on the system clears pages (at their next use) instead of memset. */
 static const size_t CLEAR_PAGES = (size_t)64 << 20;
 
-static _Atomic int64_t made, live, fail_from;
+static _Atomic int64_t made, asked, live, fail_from;
 static _Atomic bool fail_sticky;
 
 bool size_mul(size_t a, size_t b, size_t *out)
@@ -34,8 +34,9 @@ bool size_add(size_t a, size_t b, size_t *out)
 }
 
 /* Counts an allocation; false if the test asked it to fail. */
-static bool allowed(void)
+static bool allowed(size_t bytes)
 {
+	atomic_fetch_add_explicit(&asked, (int64_t)bytes, memory_order_relaxed);
 	int64_t n = atomic_fetch_add(&made, 1) + 1;
 	int64_t from = atomic_load(&fail_from);
 	return from == 0 || n < from || (n > from && !atomic_load(&fail_sticky));
@@ -45,6 +46,7 @@ void alloc_fail_at(int64_t n, bool sticky)
 {
 	atomic_store(&fail_from, 0);
 	atomic_store(&made, 0);
+	atomic_store(&asked, 0);
 	atomic_store(&fail_sticky, sticky);
 	atomic_store(&fail_from, n);
 }
@@ -52,6 +54,11 @@ void alloc_fail_at(int64_t n, bool sticky)
 int64_t alloc_count(void)
 {
 	return atomic_load(&made);
+}
+
+int64_t alloc_bytes(void)
+{
+	return atomic_load(&asked);
 }
 
 int64_t alloc_live(void)
@@ -79,7 +86,7 @@ static void ask_huge(void *p, size_t bytes)
 void *mem_alloc(size_t n, size_t size)
 {
 	size_t bytes;
-	if (!size_mul(n, size, &bytes) || bytes > SIZE_MAX / 2 || !allowed())
+	if (!size_mul(n, size, &bytes) || bytes > SIZE_MAX / 2 || !allowed(bytes))
 		return NULL;
 	size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : ALIGN;
 	void *p = aligned_alloc(align, round_up(bytes ? bytes : 1, align));
@@ -168,7 +175,7 @@ bool buffer_reserve(struct buffer *b, size_t bytes, int spare)
 	bool map = false;
 #endif
 	want = round_up(want, map ? (size_t)4096 : (size_t)ALIGN);
-	if (!allowed())
+	if (!allowed(want - b->capacity))
 		return false;
 	char *p;
 	if (map) {

@@ -56,8 +56,10 @@ static inline size_t buffer_memory(const struct buffer *b)
  * 0: none. Counts allocations of all threads. */
 void alloc_fail_at(int64_t n, bool sticky);
 
-/* Testing: allocations since the last alloc_fail_at; blocks now allocated. */
+/* Testing: allocations since the last alloc_fail_at, and the bytes that they asked for, all together; blocks
+ * now allocated. */
 int64_t alloc_count(void);
+int64_t alloc_bytes(void);
 int64_t alloc_live(void);
 
 #endif

@@ -69,6 +69,7 @@ struct blob_source {
 	const char *name; /* that messages begin with: "'demo.kith'" */
 	char *base;       /* all of it in memory, for as long as what is read lives; NULL: it is not */
 	bool lazy;        /* with base: sections that are taken are not looked at */
+	bool parallel;    /* several threads may read at once */
 };
 
 struct blob_entry;

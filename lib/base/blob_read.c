@@ -245,6 +245,8 @@ kith_status blob_get(struct blob_reader *r, void *out, size_t n)
 	kith_status status = get_buffered(r, out, buffered);
 	if (status == KITH_OK && r->verify && buffered > 0)
 		XXH3_64bits_update(r->hash, out, buffered);
+	if (status == KITH_OK && r->source.parallel && n - buffered >= BLOB_BULK)
+		return blob_get_bulk(r, (char *)out + buffered, n - buffered);
 	for (size_t done = buffered, part; status == KITH_OK && done < n; done += part) {
 		part = n - done < PIECE ? n - done : PIECE;
 		status = read_at(r, r->at, (char *)out + done, part);

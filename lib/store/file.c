@@ -74,7 +74,7 @@ kith_status file_open(struct file_reader *file, const char *path, struct file_us
 		status = map_file(file, (size_t)size);
 	if (status == KITH_OK) {
 		struct blob_source source = {
-		    read_bytes, file, (uint64_t)size, file->name, file->base, use.lazy};
+		    read_bytes, file, (uint64_t)size, file->name, file->base, use.lazy, true};
 		status = blob_reader_begin(&file->blob, source, true);
 	}
 	if (status)

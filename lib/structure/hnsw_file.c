@@ -8,8 +8,9 @@
 
 #include "lib/base/lazy.h"
 #include "lib/base/status.h"
+#include "lib/base/threads.h"
 
-#include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,12 +122,34 @@ static bool check_levels(const struct graph *graph, struct fault *fault)
 	return rows != graph->rows && found(fault, "LEVL", "has other levels than there are lists for", rows);
 }
 
-/* One list: nodes of this level, none of them `node` and none twice, then nothing. All pairs are compared, for
- * that takes no branches. */
-static bool list_is_good(const struct graph *graph, int64_t node, int level)
+/* Lists are looked at by tasks, each with a table of what list had a node of some hash last. */
+enum { CHECK_NODES = 16384, CHECK_SLOTS = 4096 };
+
+struct checker {
+	uint32_t number; /* of the list, from 1 */
+	uint32_t last[CHECK_SLOTS];
+};
+
+/* Whether a list has a node twice. Where no two of its nodes have one hash, as in most, that is quick. */
+static bool has_repeats(const uint32_t *list, int n, struct checker *checker)
+{
+	uint32_t number = ++checker->number, again = 0, same = 0;
+	for (int i = 0; i < n; i++) {
+		uint32_t *last = &checker->last[list[i] * UINT32_C(0x9e3779b1) >> 20];
+		again |= *last == number;
+		*last = number;
+	}
+	for (int i = 0; again && i < n; i++)
+		for (int j = 0; j < i; j++)
+			same += list[j] == list[i];
+	return same > 0;
+}
+
+/* One list: nodes of this level, none of them `node` and none twice, then nothing. */
+static bool list_is_good(const struct graph *graph, int64_t node, int level, struct checker *checker)
 {
 	const uint32_t *list = graph_links(graph, node, level);
-	int width = graph_width(graph, level), n = 0, same = 0;
+	int width = graph_width(graph, level), n = 0;
 	bool bad = false;
 	while (n < width && list[n] != GRAPH_NONE)
 		n++;
@@ -134,22 +157,41 @@ static bool list_is_good(const struct graph *graph, int64_t node, int level)
 		bad |= list[i] >= graph->n || list[i] == node;
 	for (int i = n; i < width; i++)
 		bad |= list[i] != GRAPH_NONE;
-	for (int i = 0; i < n; i++)
-		for (int j = 0; j < n; j++)
-			same += list[j] == list[i];
 	for (int i = 0; level > 0 && !bad && i < n; i++)
 		bad |= graph_level(graph, list[i]) < level;
-	return !bad && same == n;
+	return !bad && !has_repeats(list, n, checker);
+}
+
+struct checking {
+	const struct graph *graph;
+	_Atomic int64_t bad; /* the first node with a list that cannot be; graph->n: none yet */
+};
+
+static void check_some(void *arg, int64_t task, int worker)
+{
+	struct checking *c = arg;
+	struct checker checker = {0};
+	int64_t from = task * CHECK_NODES, to = from + CHECK_NODES;
+	(void)worker;
+	to = to < c->graph->n ? to : c->graph->n;
+	for (int64_t i = from; i < to && i < atomic_load_explicit(&c->bad, memory_order_relaxed); i++)
+		for (int level = graph_level(c->graph, i); level >= 0; level--) {
+			int64_t bad = atomic_load(&c->bad);
+			if (list_is_good(c->graph, i, level, &checker))
+				continue;
+			while (i < bad && !atomic_compare_exchange_weak(&c->bad, &bad, i))
+				;
+		}
 }
 
 static bool check_lists(const struct graph *graph, struct fault *fault)
 {
-	for (int64_t i = 0; i < graph->n; i++)
-		for (int level = graph_level(graph, i); level >= 0; level--)
-			if (!list_is_good(graph, i, level))
-				return found(fault, level ? "LNK1" : "LNK0",
-				    "holds a list that cannot be, of the node", i);
-	return false;
+	struct checking c = {.graph = graph, .bad = graph->n};
+	threads_run(threads_resolve(0), (graph->n + CHECK_NODES - 1) / CHECK_NODES, check_some, &c);
+	struct checker checker = {0};
+	return c.bad < graph->n &&
+	       found(fault, list_is_good(graph, c.bad, 0, &checker) ? "LNK1" : "LNK0",
+	           "holds a list that cannot be, of the node", c.bad);
 }
 
 /* Each slot has one node; the other nodes are dead or free. Makes node_of [ids.n] and live. */

@@ -109,6 +109,9 @@ static void use(kith_index *index)
 		q[i] = (float)(i % 7);
 	kith_index_search(index, NQ, q, K, dist, ids, &options);
 	kith_index_search(index, 1, q, K, dist, ids, &options);
+	options.efSearch = 1; /* a graph of a few nodes is walked on */
+	kith_index_search(index, NQ, q, 1, dist, ids, &options);
+	kith_index_search(index, 1, q, K, dist, ids, &options);
 	for (int i = 0; i < K; i++)
 		if (ids[i] >= 0 && kith_index_get(index, 1, &ids[i], q) == KITH_OK &&
 		    !kith_index_has(index, ids[i]))
@@ -134,7 +137,7 @@ static void run(struct bytes *bytes, char *base)
 {
 	struct blob_reader r;
 	kith_index *index = NULL;
-	struct blob_source source = {fetch, bytes, bytes->n, "'fuzz'", base, base != NULL};
+	struct blob_source source = {fetch, bytes, bytes->n, "'fuzz'", base, base != NULL, false};
 	if (blob_reader_begin(&r, source, false) == KITH_OK && index_read(&index, &r, NULL) == KITH_OK)
 		use(index);
 	blob_reader_free(&r);

@@ -4,6 +4,7 @@
  *   usage: seeds_index FOLDER
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <kith/kith.h>
 
@@ -32,10 +33,12 @@ static int make_seeds(const char *folder, int number)
 	for (int i = 0; i < N * DIM; i++)
 		x[i] = (float)(i * 37 % 101);
 	snprintf(path, sizeof path, "%s/%d-saved", folder, number);
+	/* Of few vectors a graph would be no shorter way. */
+	int64_t many = strstr(spec, "HNSW") ? 24 : 7;
 	/* Bytes under cosine have their lengths beside them. */
 	kith_metric metric = number % 3 == 0 ? KITH_COSINE : KITH_L2;
 	if (kith_index_new(&index, DIM, metric, spec) || kith_index_train(index, N, x, NULL) ||
-	    kith_index_add(index, 7, x, number % 2 ? ids : NULL, NULL) ||
+	    kith_index_add(index, many, x, number % 2 && many == 7 ? ids : NULL, NULL) ||
 	    kith_index_tag_set(index, "name", spec) || kith_index_save(index, path))
 		return fail(spec);
 	kith_index_free(index);

@@ -29,7 +29,7 @@ kith_status open_bytes(kith_index **out, struct bytes *b, bool verify)
 	struct blob_reader r;
 	*out = NULL;
 	kith_status status = blob_reader_begin(
-	    &r, (struct blob_source){bytes_fetch, b, b->n, "'memory'", NULL, false}, verify);
+	    &r, (struct blob_source){bytes_fetch, b, b->n, "'memory'", NULL, false, false}, verify);
 	if (status == KITH_OK)
 		status = index_read(out, &r, NULL);
 	blob_reader_free(&r);
@@ -113,6 +113,7 @@ static void search(const kith_index *index, float *dist, int64_t *ids)
 	kith_search_options options = KITH_SEARCH_OPTIONS;
 	float *q = make_data(2, NQ);
 	options.nprobe = 4;
+	options.efSearch = K; /* few, so that it walks */
 	OK(kith_index_search(index, NQ, q, K, dist, ids, &options));
 	free(q);
 }
@@ -185,10 +186,19 @@ void use_unseen(kith_index *index)
 	float dist[NQ * K], *x = make(kith_index_dim(index) * NQ, sizeof *x);
 	kith_search_options options = KITH_SEARCH_OPTIONS;
 	kith_index *copy = NULL;
+	kith_filter *some;
+	kith_ranges *ranges;
 	options.nprobe = 2;
+	options.efSearch = K;
 	if (kith_index_trained(index)) {
 		fine(kith_index_search(index, NQ, x, K, dist, ids, &options));
 		fine(kith_index_search(index, 1, x, K, dist, ids, NULL));
+		OK(kith_filter_range(&some, 0, 3 * N / 2));
+		options.filter = some;
+		fine(kith_index_search(index, NQ, x, K, dist, ids, &options));
+		kith_filter_free(some);
+		if (fine(kith_index_range(index, 1, x, 5, &ranges, NULL)))
+			kith_ranges_free(ranges);
 		OK(kith_index_ids(index, all));
 		for (int64_t i = 0; i < n; i += 5) {
 			REQUIRE(kith_index_has(index, all[i]));
@@ -199,7 +209,6 @@ void use_unseen(kith_index *index)
 		kith_index_free(copy);
 		struct bytes b = bytes_of(index, NULL);
 		free(b.data);
-		kith_filter *some;
 		OK(kith_filter_range(&some, 0, 30));
 		memset(x, 0, (size_t)kith_index_dim(index) * sizeof *x);
 		if (fine(kith_index_remove(index, some, NULL)) &&

@@ -3,6 +3,7 @@
 #define KITH_TESTS_STORE_SAMPLE_H
 
 #include "tests/support/bytes.h"
+#include "tests/support/scratch.h"
 #include "tests/support/support.h"
 
 #include "lib/api/file.h"

@@ -18,14 +18,13 @@
 
 #include "lib/base/alloc.h"
 
-static char folder[64], path[96], other[96];
+static char folder[SCRATCH_FOLDER], path[SCRATCH_PATH], other[SCRATCH_PATH];
 
 static void setup(void)
 {
-	strcpy(folder, "kith-test-append-XXXXXX");
-	REQUIRE(mkdtemp(folder));
-	snprintf(path, sizeof path, "%s/a.kith", folder);
-	snprintf(other, sizeof other, "%s/b.kith", folder);
+	scratch_make(folder);
+	scratch_path(path, folder, "a.kith");
+	scratch_path(other, folder, "b.kith");
 }
 
 static void teardown(void)
@@ -365,7 +364,7 @@ static int kill_one(int first, unsigned us)
 /* Temporaries that killed processes left. */
 static void sweep(void)
 {
-	char name[400];
+	char name[SCRATCH_FOLDER + 257];
 	DIR *dir = opendir(folder);
 	REQUIRE(dir);
 	for (struct dirent *entry; (entry = readdir(dir));)

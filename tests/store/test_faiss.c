@@ -209,10 +209,10 @@ END_TEST
 /* Saved natively, what was imported opens again. */
 START_TEST(native)
 {
-	char folder[64] = "kith-test-faiss-XXXXXX", mine[96], theirs[96];
-	REQUIRE(mkdtemp(folder));
-	snprintf(mine, sizeof mine, "%s/a.kith", folder);
-	snprintf(theirs, sizeof theirs, "%s/a.faiss", folder);
+	char folder[SCRATCH_FOLDER], mine[SCRATCH_PATH], theirs[SCRATCH_PATH];
+	scratch_make(folder);
+	scratch_path(mine, folder, "a.kith");
+	scratch_path(theirs, folder, "a.faiss");
 	kith_index *index = build_index(specs[_i], KITH_L2, 100, true), *imported, *opened;
 	OK(kith_index_export_faiss(index, theirs));
 	OK(kith_index_import_faiss(&imported, theirs, NULL));
@@ -226,7 +226,8 @@ START_TEST(native)
 	kith_index_free(opened);
 	kith_index_free(imported);
 	kith_index_free(index);
-	REQUIRE(unlink(mine) == 0 && unlink(theirs) == 0 && rmdir(folder) == 0);
+	REQUIRE(scratch_count(folder) == 2);
+	scratch_remove(folder);
 }
 END_TEST
 

@@ -6,6 +6,7 @@
 #include "lib/api/faiss.h"
 
 #include "tests/support/bytes.h"
+#include "tests/support/scratch.h"
 #include "tests/support/support.h"
 
 enum { DIM = 8, N = 300, NQ = 5, K = 10 };

@@ -146,9 +146,9 @@ END_TEST
 
 START_TEST(arguments)
 {
-	char folder[64] = "kith-test-faiss-XXXXXX", path[96];
-	REQUIRE(mkdtemp(folder));
-	snprintf(path, sizeof path, "%s/a.faiss", folder);
+	char folder[SCRATCH_FOLDER], path[SCRATCH_PATH];
+	scratch_make(folder);
+	scratch_path(path, folder, "a.faiss");
 	kith_index *index = build_index("Flat", KITH_L2, 20, false), *opened, *untrained;
 	kith_search_options old = {.size = offsetof(kith_search_options, nprobe)}, wrong = {.size = 3};
 	OK(kith_index_new(&untrained, DIM, KITH_L2, "IVF7,Flat"));
@@ -170,7 +170,8 @@ START_TEST(arguments)
 	FAILS(kith_index_open(&opened, path, KITH_MMAP), KITH_UNSUPPORTED, "");
 	OK(kith_index_save(index, path));
 	FAILS(kith_index_import_faiss(&opened, path, NULL), KITH_FORMAT, path);
-	REQUIRE(unlink(path) == 0 && rmdir(folder) == 0);
+	REQUIRE(scratch_count(folder) == 1);
+	scratch_remove(folder);
 	kith_index_free(untrained);
 	kith_index_free(index);
 }

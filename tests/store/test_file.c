@@ -2,6 +2,7 @@
  * or gives an index that is safe to use; a failure leaves no file behind. */
 #include "tests/store/sample.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,18 +11,21 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/mount.h>
+#endif
 
 #include "lib/api/file.h"
 #include "lib/base/alloc.h"
 
-static char folder[64], path[96], other[96];
+static char folder[SCRATCH_FOLDER], path[SCRATCH_PATH], other[SCRATCH_PATH];
 
 static void setup(void)
 {
-	strcpy(folder, "kith-test-file-XXXXXX");
-	REQUIRE(mkdtemp(folder));
-	snprintf(path, sizeof path, "%s/a.kith", folder);
-	snprintf(other, sizeof other, "%s/b.kith", folder);
+	scratch_make(folder);
+	scratch_path(path, folder, "a.kith");
+	scratch_path(other, folder, "b.kith");
 }
 
 static void teardown(void)
@@ -257,7 +261,7 @@ START_TEST(no_room)
 	OK(kith_index_save(old, path));
 	signal(SIGXFSZ, SIG_IGN);
 	REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
-	for (rlim_t most = 0; most < 8192; most += 1000) {
+	for (rlim_t most = 0; most < 8192; most += 100) {
 		limit = (struct rlimit){most, before.rlim_max};
 		REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
 		kith_status status = kith_index_save(index, path);
@@ -274,6 +278,119 @@ START_TEST(no_room)
 	}
 	kith_index_free(old);
 	kith_index_free(index);
+}
+END_TEST
+
+/* A file system of so many pages, mounted where the folder is, for this process; false: that is not to be had
+ * here. */
+#if defined(__linux__)
+static bool mount_small(const char *where, int pages)
+{
+	char size[32];
+	snprintf(size, sizeof size, "size=%ld", pages * sysconf(_SC_PAGESIZE));
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("tmpfs", where, "tmpfs", 0, size) == 0;
+}
+#else
+static bool mount_small(const char *where, int pages)
+{
+	(void)where;
+	(void)pages;
+	return false;
+}
+
+static int umount(const char *where)
+{
+	(void)where;
+	return 0;
+}
+#endif
+
+/* Leave so many pages free. */
+static void fill(const char *filler, int leave)
+{
+	char *page = make(sysconf(_SC_PAGESIZE), 1);
+	unlink(filler);
+	int fd = open(filler, O_WRONLY | O_CREAT, 0600), pages = 0;
+	REQUIRE(fd >= 0);
+	while (write(fd, page, (size_t)sysconf(_SC_PAGESIZE)) == sysconf(_SC_PAGESIZE))
+		pages++;
+	REQUIRE(errno == ENOSPC && pages >= leave);
+	REQUIRE(ftruncate(fd, (off_t)(pages - leave) * sysconf(_SC_PAGESIZE)) == 0);
+	close(fd);
+	free(page);
+}
+
+/* The file is as it was, beside the filler, and nothing else is there. */
+static void check_old(const kith_index *old, const struct bytes *bytes)
+{
+	kith_index *opened;
+	struct bytes now = read_file(path);
+	REQUIRE(now.n == bytes->n && !memcmp(now.data, bytes->data, now.n));
+	OK(kith_index_open(&opened, path, KITH_VERIFY));
+	same_bytes(old, opened);
+	kith_index_free(opened);
+	free(now.data);
+	REQUIRE(scratch_count(folder) == 2);
+}
+
+/* The disk is full at every page of what is written. */
+START_TEST(full_disk)
+{
+	enum { PAGES = 100, MOST = 40 };
+	kith_index *old = build("IVF7,SQ8", KITH_L2, N, true), *large, *update;
+	char filler[SCRATCH_PATH];
+	float *x = make_gauss(1, 3000, DIM);
+	int saved = 0, appended = 0, exported = 0;
+	if (!mount_small(folder, PAGES)) {
+		kith_index_free(old);
+		free(x);
+		return;
+	}
+	scratch_path(filler, folder, "filler");
+	large = make_index(DIM, KITH_L2, "Flat", 3000, x);
+	OK(kith_index_save(old, path));
+	struct bytes bytes = read_file(path);
+	OK(kith_index_open(&update, path, KITH_UPDATE));
+	OK(kith_index_add(update, 1000, x, NULL, NULL));
+	for (int leave = 0; leave < MOST; leave++) {
+		fill(filler, leave);
+		kith_status status = kith_index_save(large, other);
+		REQUIRE(status == KITH_OK || status == KITH_IO);
+		REQUIRE(unlink(other) == (status == KITH_OK ? 0 : -1));
+		check_old(old, &bytes);
+		saved += status == KITH_OK;
+		status = kith_index_export_faiss(large, other);
+		REQUIRE(status == KITH_OK || status == KITH_IO);
+		REQUIRE(unlink(other) == (status == KITH_OK ? 0 : -1));
+		exported += status == KITH_OK;
+		/* In the place of the old one. */
+		if (saved == 0)
+			FAILS(kith_index_save(large, path), KITH_IO, "space");
+		check_old(old, &bytes);
+		if (appended)
+			continue;
+		status = kith_index_append(update, path);
+		REQUIRE(status == KITH_OK || status == KITH_IO);
+		appended += status == KITH_OK;
+		if (status == KITH_OK) {
+			free(bytes.data);
+			bytes = read_file(path);
+			kith_index_free(old);
+			OK(kith_index_open(&old, path, 0));
+			REQUIRE(kith_index_size(old) == kith_index_size(update));
+		}
+		check_old(old, &bytes);
+	}
+	REQUIRE(saved > 0 && saved < MOST && appended == 1 && exported > 0 && exported < MOST);
+	kith_index_free(update);
+	kith_index_free(large);
+	kith_index_free(old);
+	free(bytes.data);
+	free(x);
+	unlink(path);
+	unlink(filler);
+	REQUIRE(umount(folder) == 0);
 }
 END_TEST
 
@@ -327,6 +444,7 @@ int main(void)
 	tcase_add_test(t, versions);
 	tcase_add_test(t, arguments);
 	tcase_add_test(t, no_room);
+	tcase_add_test(t, full_disk);
 	tcase_add_loop_test(t, no_memory, 0, SPECS);
 	suite_add_tcase(suite, t);
 	return run_suite(suite);

@@ -4,7 +4,6 @@
 #define TEST_VECS_H
 
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,37 +15,25 @@
 #include <kith/vecs.h>
 
 #include "lib/base/alloc.h"
+#include "tests/support/scratch.h"
 
-static char scratch_dir[256];
+static char scratch_dir[SCRATCH_FOLDER];
 
 static inline void setup(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	snprintf(scratch_dir, sizeof scratch_dir, "%s/kith-vecs-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(scratch_dir));
+	scratch_make(scratch_dir);
 }
 
 /* Entries of the scratch directory. */
 static inline int count_files(void)
 {
-	int n = 0;
-	DIR *d = opendir(scratch_dir);
-	ck_assert_ptr_nonnull(d);
-	for (struct dirent *e; (e = readdir(d)) != NULL;)
-		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-	closedir(d);
-	return n;
+	return scratch_count(scratch_dir);
 }
 
 /* Also checks that no allocation is left. */
 static inline void teardown(void)
 {
-	DIR *d = opendir(scratch_dir);
-	for (struct dirent *e; d && (e = readdir(d)) != NULL;)
-		unlinkat(dirfd(d), e->d_name, 0);
-	if (d)
-		closedir(d);
-	rmdir(scratch_dir);
+	scratch_remove(scratch_dir);
 	ck_assert_int_eq(alloc_live(), 0);
 }
 
