@@ -45,8 +45,10 @@ static void put_last_block(const struct codes *codes, struct blob_writer *w)
 {
 	int64_t first = codes->n / ROWS_BLOCK * ROWS_BLOCK, rows = codes->n - first;
 	size_t size = codes->codec->ops->row_bytes(codes->codec);
+	if (rows == 0)
+		return;
 	const char *block = codes->plane[0].data + (size_t)first * size;
-	for (size_t b = 0; rows > 0 && b < size; b++) {
+	for (size_t b = 0; b < size; b++) {
 		blob_put(w, block + b * ROWS_BLOCK, (size_t)rows);
 		blob_put_zeros(w, (size_t)(ROWS_BLOCK - rows));
 	}

@@ -31,6 +31,7 @@ PYTHON = python_with_faiss()
 SPECS = ("Flat", "SQ8", "SQ6", "SQ4", "SQfp16", "PQ4", "PQ8x4", "IVF8,Flat", "IVF8,SQ8", "IVF8,PQ4", "IVF8_whole,PQ4",
          "PCA8,IVF8,Flat", "PCAWR8,Flat", "OPQ4,IVF8,PQ4", "RR20,Flat", "L2norm,Flat", "Pad20,Flat", "IVF8,PQ4,RFlat",
          "PQ4,Refine(SQ8)", "PCA8,(PQ4,RFlat)")
+GRAPHS = ("HNSW8", "HNSW8,SQ8", "HNSW8,PQ4", "PCA8,HNSW8,SQ8", "HNSW8,SQ8,RFlat")
 
 
 class Faiss(Case):
@@ -100,11 +101,10 @@ class Faiss(Case):
                 self.fails(code, *args, says=says)
         self.assertFalse(os.path.exists(self.path("o.kith")))
 
-    @unittest.skipUnless(PYTHON, "no Python with FAISS")
-    def test_read_by_faiss(self):
+    def both(self, specs):
+        """What kith finds in each index of (metric, spec), and FAISS in what was exported."""
         mine, paths = [], []
-        for metric, spec in [("l2", spec) for spec in SPECS] + [("ip", spec) for spec in SPECS[::2]] + \
-                [("cosine", spec) for spec in SPECS[1::2]]:
+        for metric, spec in specs:
             self.make(spec, metric)
             mine.append((metric, spec, self.search(self.kith)))
             paths.append(self.path(f"{len(paths)}.faiss"))
@@ -114,9 +114,30 @@ class Faiss(Case):
         self.assertEqual(run.returncode, 0, run.stderr.decode())
         theirs = [json.loads(line) for line in run.stdout.splitlines()]
         self.assertEqual(len(mine), len(theirs))
-        for (metric, spec, found), peer in zip(mine, theirs):
+        return zip(mine, theirs)
+
+    @unittest.skipUnless(PYTHON, "no Python with FAISS")
+    def test_read_by_faiss(self):
+        for (metric, spec, found), peer in self.both(
+                [("l2", spec) for spec in SPECS] + [("ip", spec) for spec in SPECS[::2]] +
+                [("cosine", spec) for spec in SPECS[1::2]]):
             with self.subTest(spec=spec, metric=metric):
                 self.same(found, peer)
+
+    @unittest.skipUnless(PYTHON, "no Python with FAISS")
+    def test_graphs_read_by_faiss(self):
+        """FAISS walks another way, but on the same edges: it finds nearly the same, as far away."""
+        for (metric, spec, (dist, ids)), (far, found) in self.both(
+                [("l2", spec) for spec in GRAPHS] + [("ip", "HNSW8"), ("cosine", "HNSW8,SQ8")]):
+            with self.subTest(spec=spec, metric=metric):
+                both = 0
+                for d, i, e, j in zip(dist, ids, far, found):
+                    theirs = dict(zip(j, e))
+                    for a, number in zip(d, i):
+                        if number in theirs:
+                            both += 1
+                            self.assertLessEqual(abs(a - theirs[number]), 1e-4 * max(abs(a), 1e-2))
+                self.assertGreaterEqual(both, 0.9 * sum(len(i) for i in ids))
 
 
 if __name__ == "__main__":
