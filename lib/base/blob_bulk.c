@@ -1,6 +1,6 @@
 /* Reading large sections. The time goes into the system, which clears fresh pages and copies into them, so
- * several threads do that, a piece each. A checksum has to go through the pieces in order: whoever has read one
- * hashes those that are ready, unless somebody is at it, while they are still in the cache.
+ * several threads do that, a piece each. A checksum has to go through the pieces in order: whoever has read
+ * one hashes those that are ready, unless somebody is at it, while they are still in the cache.
  */
 #include "lib/base/blob_parts.h"
 
@@ -35,8 +35,7 @@ static size_t piece_bytes(const struct bulk *b, int64_t number)
 static void hash_what_is_there(struct bulk *b)
 {
 	for (; b->hashed < b->pieces && atomic_load(&b->there[b->hashed]); b->hashed++)
-		XXH3_64bits_update(
-		    b->r->hash, b->out + (size_t)b->hashed * PIECE, piece_bytes(b, b->hashed));
+		XXH3_64bits_update(b->r->hash, b->out + (size_t)b->hashed * PIECE, piece_bytes(b, b->hashed));
 }
 
 /* Messages are a thread's own: this one's has to get to the caller. */

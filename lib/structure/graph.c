@@ -68,8 +68,7 @@ void graph_rank(struct graph *graph, int64_t node, int64_t row)
 /* A look at each list that is taken keeps a walk within the graph; the rest can only mislead it. */
 const uint32_t *graph_unseen_links(const struct graph *graph, int64_t node, int level)
 {
-	if (level > 0 &&
-	    (graph_level(graph, node) < level || graph_row(graph, node) + level > graph->rows))
+	if (level > 0 && (graph_level(graph, node) < level || graph_row(graph, node) + level > graph->rows))
 		return NULL;
 	const uint32_t *list = graph_links(graph, node, level);
 	uint32_t most = 0; /* 1 + the last node; GRAPH_NONE wraps */

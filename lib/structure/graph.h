@@ -27,12 +27,12 @@ struct graph {
 	int M;      /* most neighbours on the upper levels */
 	int stride; /* 2 M: most neighbours on level 0 */
 	int64_t n;
-	uint64_t seed;          /* of the levels */
-	uint32_t entry;         /* a node of the highest level; GRAPH_NONE: no nodes */
+	uint64_t seed;        /* of the levels */
+	uint32_t entry;       /* a node of the highest level; GRAPH_NONE: no nodes */
 	struct buffer links0; /* uint32_t [n × stride] */
 	struct buffer level;  /* uint8_t [n] */
-	struct buffer rank;   /* uint32_t [n / GRAPH_RANK, rounded up]: rows of `upper` before each so many nodes */
-	struct buffer upper;  /* uint32_t [rows × M]: level 1 of a node, level 2 … in rows one after another */
+	struct buffer rank;   /* uint32_t [n / GRAPH_RANK, up]: rows of `upper` before each so many nodes */
+	struct buffer upper; /* uint32_t [rows × M]: level 1 of a node, level 2 … in rows one after another */
 	int64_t rows;
 	bool unseen; /* all that is of a mapped file and was not looked at: use graph_unseen_links */
 };

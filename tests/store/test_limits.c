@@ -1,6 +1,6 @@
 /* What a file says of sizes must not cost memory or time before the file has shown that it is so long: every
- * reader gets small files with huge numbers in every place. What is counted is all memory that a call asks for,
- * freed in between or not, and the processor's time. */
+ * reader gets small files with huge numbers in every place. What is counted is all memory that a call asks
+ * for, freed in between or not, and the processor's time. */
 #include "lib/api/faiss.h"
 
 #include "tests/store/sample.h"
@@ -41,8 +41,8 @@ static void check_read(read_fn *read, struct bytes *b, const char *what, size_t 
 	read(b);
 	int64_t asked = alloc_bytes();
 	if (asked > allowance(b->n))
-		ck_abort_msg("%s, %zu bytes, changed at %zu: asked for %lld bytes", what, b->n, at,
-		    (long long)asked);
+		ck_abort_msg(
+		    "%s, %zu bytes, changed at %zu: asked for %lld bytes", what, b->n, at, (long long)asked);
 	if (seconds() - begin > 2)
 		ck_abort_msg("%s, %zu bytes, changed at %zu: took %g s", what, b->n, at, seconds() - begin);
 }
@@ -189,8 +189,10 @@ static void read_vectors(struct bytes *b)
 
 START_TEST(vectors)
 {
-	static const char *const ends[] = {"fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin", "ibin", "npy"};
-	static const kith_type types[] = {KITH_F32, KITH_U8, KITH_I32, KITH_F32, KITH_U8, KITH_I8, KITH_I32, KITH_F32};
+	static const char *const ends[] = {
+	    "fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin", "ibin", "npy"};
+	static const kith_type types[] = {
+	    KITH_F32, KITH_U8, KITH_I32, KITH_F32, KITH_U8, KITH_I8, KITH_I32, KITH_F32};
 	char name[16], x[64] = {1, 2, 3};
 	scratch_make(folder);
 	snprintf(name, sizeof name, "a.%s", ends[_i]);
