@@ -21,8 +21,8 @@ extern "C" {
  *   options  NULL, or what KITH_SEARCH_OPTIONS gives: gets the parameters of search that FAISS keeps in the
  *            index and kith takes with each call (nprobe, efSearch, k_factor), as far as the file has them
  *
- * A coarse quantizer becomes a list of its centroids. A linear map is inverted for kith_index_get, by its
- * pseudo-inverse unless it is orthonormal.
+ * A coarse quantizer becomes a list of its centroids, and IndexHNSW the same graph over them. A linear map is
+ * inverted for kith_index_get, by its pseudo-inverse unless it is orthonormal.
  *
  * Nothing in the file is believed, see kith_index_open. kith_index_open calls this for files of FAISS.
  *

@@ -46,7 +46,9 @@ typedef struct kith_search_options {
 	int64_t max_codes;        /* inverted files: no further list after so many vectors of a query's lists,
 	                             whether or not they pass the filter; 0: no limit */
 	float k_factor;           /* refining: candidates per result, >= 1; 0: 4 */
-	int64_t efSearch;         /* graphs: candidates kept on the way, at least k; 0: 64 */
+	int64_t efSearch;         /* graphs: candidates kept on the way, at least k; 0: 64. Graphs over the
+	                             lists of an inverted file ("IVF65536_HNSW32,…"): the same, at least nprobe;
+	                             0: lists are found by walking or by comparing all, whichever is quicker */
 } kith_search_options;
 #define KITH_SEARCH_OPTIONS                                                                                  \
 	{                                                                                                    \
@@ -81,6 +83,9 @@ typedef struct kith_add_options {
  *           on either side, where outliers would make the steps coarse. These words are kith's own.
  *           "PQ16", "PQ16x10": product quantizer of 16 numbers of 8 (or 4 … 12) bits; 16 divides dim
  *           "IVF1024,Flat" and any other codec: an inverted file of 1024 lists
+ *           "IVF65536_HNSW32,Flat": lists are found by a graph over their centroids (M = 32 where it is not
+ *           said), which pays where there are thousands and queries come few at a time; with many queries
+ *           at once, and for adding, all centroids are compared
  *           "IVF1024_whole,PQ16": codes of whole vectors instead of residuals
  *           "HNSW32" and "HNSW32,SQ8" (or "HNSW32_SQ8", any codec): a graph with up to 64 neighbours a
  *           vector (32 on the upper levels), searched approximately (Malkov & Yashunin 2016)
@@ -205,7 +210,9 @@ KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);
  * On failure dist and ids are untouched or partly written.
  * Errors: INVALID (k, nq < 0, non-finite q), UNTRAINED, NOMEM, CANCELLED.
  * Cost: flat: nq · n · dim; graph: nq · efSearch · M · dim, about. Exact indexes give the same bits on every
- * CPU, batch size and number of threads: distances are computed in double precision and rounded once. */
+ * CPU, batch size and number of threads: distances are computed in double precision and rounded once. So do
+ * inverted files; but with a graph over the lists, which of them are found may depend on the batch size (a
+ * walk misses one in a thousand or so), unless efSearch is given. */
 KITH_API kith_status kith_index_search(const kith_index *index, int64_t nq, const float *q, int64_t k,
     float *dist, int64_t *ids, const kith_search_options *options);
 KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,

@@ -21,10 +21,10 @@ kith_status faiss_export(const kith_index *index, struct blob_sink sink);
 kith_status faiss_import_map(const struct blob_source *source, const struct faiss_transform *transform,
     int64_t m, struct mapping *mapping, struct linear *there, struct linear *back);
 
-/* faiss_graph.c: a graph index of a graph and its vectors (see hnsw_begin_parts; *take may be left), and a
- * graph to a file. number [graph->n]: of each node; order: the reverse. */
-kith_status faiss_import_graph(const struct blob_source *source, const struct faiss_node *node,
-    kith_metric metric, struct vectors *take, kith_index **out);
+/* faiss_graph.c: the graph of a node, to be freed also after a failure, and a graph to a file. number
+ * [graph->n]: of each node; order: the reverse; NULL: as they are. */
+kith_status faiss_import_graph(
+    const struct blob_source *source, const struct faiss_node *node, struct graph *graph);
 void faiss_put_graph(
     struct faiss_writer *w, const struct graph *graph, const uint32_t *number, const uint32_t *order);
 

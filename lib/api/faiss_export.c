@@ -221,6 +221,20 @@ static void put_lists(struct export *e, const struct ivf *ivf)
 	mem_free(room);
 }
 
+/* The coarse quantizer. */
+static void put_centroids(struct export *e, const kith_index *index)
+{
+	const struct ivf *ivf = ivf_of_const(index);
+	const struct graph *graph = ivf_graph(index);
+	if (graph) {
+		faiss_put_index(&e->w, "IHNf", index->dim, ivf->nlist, metric_of(index));
+		faiss_put_graph(&e->w, graph, NULL, NULL);
+	}
+	faiss_put_index(
+	    &e->w, metric_of(index) == FAISS_L2 ? "IxF2" : "IxFI", index->dim, ivf->nlist, metric_of(index));
+	faiss_put_array(&e->w, ivf->centroids, ivf->nlist * index->dim, sizeof(float));
+}
+
 static void put_ivf(struct export *e, const kith_index *index)
 {
 	const struct ivf *ivf = ivf_of_const(index);
@@ -230,9 +244,7 @@ static void put_ivf(struct export *e, const kith_index *index)
 	put_header(e, coding == FAISS_FLOATS ? "IwFl" : coding == FAISS_PRODUCT ? "IwPQ" : "IwSq", index);
 	faiss_put_i64(&e->w, ivf->nlist);
 	faiss_put_i64(&e->w, ivf->nlist < NPROBE ? ivf->nlist : NPROBE);
-	faiss_put_index(
-	    &e->w, metric_of(index) == FAISS_L2 ? "IxF2" : "IxFI", index->dim, ivf->nlist, metric_of(index));
-	faiss_put_array(&e->w, ivf->centroids, ivf->nlist * index->dim, sizeof(float));
+	put_centroids(e, index);
 	faiss_put(&e->w, "", 1); /* no map from ids to where they are */
 	faiss_put_i64(&e->w, 0);
 	if (coding == FAISS_PRODUCT) {

@@ -112,8 +112,8 @@ static kith_status copy_lists(const struct blob_source *source, const struct fai
 	return status;
 }
 
-kith_status faiss_import_graph(const struct blob_source *source, const struct faiss_node *node,
-    kith_metric metric, struct vectors *take, kith_index **out)
+kith_status faiss_import_graph(
+    const struct blob_source *source, const struct faiss_node *node, struct graph *graph)
 {
 	struct shape shape;
 	uint8_t *levels = NULL;
@@ -130,12 +130,12 @@ kith_status faiss_import_graph(const struct blob_source *source, const struct fa
 		status =
 		    faiss_fail(source, "'%s' is entered at node %d, which is not on the highest level, %d",
 		        node->fourcc, node->entry, top);
-	if (status == KITH_OK)
-		status = hnsw_begin_parts(out, metric, shape.M, take, levels, entry);
+	if (status == KITH_OK) {
+		graph_init(graph, shape.M);
+		status = graph_begin(graph, node->n, levels, entry);
+	}
 	for (int64_t i = 0; status == KITH_OK && i < node->n; i++)
-		status = copy_lists(source, node, &shape, &hnsw_of(*out)->graph, i);
-	if (status == KITH_OK)
-		hnsw_end_parts(*out);
+		status = copy_lists(source, node, &shape, graph, i);
 	mem_free(levels);
 	return status;
 }
@@ -164,12 +164,17 @@ static int64_t lists_width(const struct graph *graph, int level)
 	return graph->stride + level * (int64_t)graph->M;
 }
 
+static int64_t number_of(const uint32_t *numbers, int64_t i)
+{
+	return numbers ? (int64_t)numbers[i] : i;
+}
+
 static void put_list(
     struct faiss_writer *w, const struct graph *graph, int64_t node, int level, const uint32_t *number)
 {
 	const uint32_t *list = graph_links(graph, node, level);
 	for (int i = 0; i < graph_width(graph, level); i++)
-		faiss_put_i32(w, list[i] == GRAPH_NONE ? -1 : (int64_t)number[list[i]]);
+		faiss_put_i32(w, list[i] == GRAPH_NONE ? -1 : number_of(number, list[i]));
 }
 
 void faiss_put_graph(
@@ -179,18 +184,18 @@ void faiss_put_graph(
 	put_shape(w, graph);
 	faiss_put_i64(w, n);
 	for (int64_t i = 0; i < n; i++)
-		faiss_put_i32(w, graph_level(graph, order[i]) + 1);
+		faiss_put_i32(w, graph_level(graph, number_of(order, i)) + 1);
 	faiss_put_i64(w, n + 1);
 	faiss_put_i64(w, 0);
 	for (int64_t i = 0; i < n; i++) {
-		at += lists_width(graph, graph_level(graph, order[i]));
+		at += lists_width(graph, graph_level(graph, number_of(order, i)));
 		faiss_put_i64(w, at);
 	}
 	faiss_put_i64(w, at);
 	for (int64_t i = 0; i < n && !w->status; i++)
-		for (int l = 0; l <= graph_level(graph, order[i]); l++)
-			put_list(w, graph, order[i], l, number);
-	faiss_put_i32(w, n ? (int64_t)number[graph->entry] : -1);
+		for (int l = 0; l <= graph_level(graph, number_of(order, i)); l++)
+			put_list(w, graph, number_of(order, i), l, number);
+	faiss_put_i32(w, n ? number_of(number, graph->entry) : -1);
 	faiss_put_i32(w, graph_top(graph));
 	faiss_put_i32(w, EF_CONSTRUCTION);
 	faiss_put_i32(w, EF_SEARCH);

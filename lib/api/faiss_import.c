@@ -237,12 +237,12 @@ static kith_status build_flat(
 /* A new array of the centroids [nlist × dim]; NULL on failure. */
 static float *load_centroids(struct import *im, const struct faiss_node *node, kith_status *status)
 {
-	/* A graph over centroids is a way to find them; which they are, its vectors say. */
 	const struct faiss_node *flat = node->child->kind == FAISS_HNSW ? node->child->child : node->child;
 	size_t cells = (size_t)node->nlist * (size_t)node->dim;
 	kith_index *quantizer = NULL;
 	if (flat->kind != FAISS_FLAT) {
-		*status = fail(KITH_UNSUPPORTED, "%s: '%s' has the coarse quantizer '%s'; kith's are flat",
+		*status = fail(KITH_UNSUPPORTED,
+		    "%s: '%s' has the coarse quantizer '%s'; kith's are flat or graphs over floats",
 		    im->source->name, node->fourcc, flat->fourcc);
 		return NULL;
 	}
@@ -336,9 +336,9 @@ static kith_status fill_lists(const struct import *im, const struct faiss_node *
 	return status;
 }
 
-/* An empty index for the node's lists. */
-static kith_status make_ivf(
-    const struct import *im, const struct faiss_node *node, kith_index **out, const struct codec **used)
+/* An empty index for the node's lists; M as of ivf_new. */
+static kith_status make_ivf(const struct import *im, const struct faiss_node *node, int M, kith_index **out,
+    const struct codec **used)
 {
 	struct codec *codec;
 	if (node->nlist > MOST_LISTS)
@@ -352,7 +352,7 @@ static kith_status make_ivf(
 		status = fail(KITH_UNSUPPORTED, "%s: '%s' keeps residuals as whole bytes; kith only vectors",
 		    im->source->name, node->fourcc);
 	if (status == KITH_OK)
-		status = ivf_new(out, metric_of(node), node->nlist, codec);
+		status = ivf_new(out, metric_of(node), node->nlist, M, codec);
 	if (status)
 		codec_free(codec);
 	else if (!node->residual)
@@ -366,18 +366,28 @@ static kith_status build_ivf(
 	struct numbering numbering = {0};
 	const struct codec *codec = NULL;
 	float *centroids = NULL;
+	struct graph graph;
+	bool has_graph = node->child->kind == FAISS_HNSW;
+	graph_init(&graph, 0);
 	im->found.nprobe = node->nprobe;
-	kith_status status = make_ivf(im, node, out, &codec);
+	if (has_graph)
+		im->found.efSearch = node->child->ef_search;
+	kith_status status = has_graph ? faiss_import_graph(im->source, node->child, &graph) : KITH_OK;
+	if (status == KITH_OK)
+		status = make_ivf(im, node, graph.M, out, &codec);
 	if (status == KITH_OK)
 		centroids = load_centroids(im, node, &status);
 	if (status == KITH_OK)
 		status = number_entries(im, node, ids, &numbering);
 	if (status == KITH_OK)
 		status = refit(im, ivf_begin_parts(*out, centroids, node->n, numbering.ids));
+	if (status == KITH_OK && has_graph)
+		status = ivf_take_graph(*out, &graph);
 	if (status == KITH_OK)
 		status = fill_lists(im, node, codec, numbering.number, *out);
 	if (status == KITH_OK)
 		ivf_end_parts(*out);
+	graph_free(&graph);
 	mem_free(centroids);
 	mem_free(numbering.listed);
 	mem_free(numbering.number);
@@ -388,11 +398,15 @@ static kith_status build_hnsw(
     const struct import *im, const struct faiss_node *node, const int64_t *ids, kith_index **out)
 {
 	struct vectors stored;
+	struct graph graph;
+	graph_init(&graph, 0);
 	kith_status status = load_stored(im, node->child, ids, true, &stored);
-	if (status)
-		return status;
-	status = faiss_import_graph(im->source, node, metric_of(node), &stored, out);
+	if (status == KITH_OK)
+		status = faiss_import_graph(im->source, node, &graph);
+	if (status == KITH_OK)
+		status = hnsw_assemble(out, metric_of(node), &stored, &graph);
 	stored_free(&stored);
+	graph_free(&graph);
 	return status;
 }
 

@@ -2,7 +2,7 @@
  *
  *   spec      := [ "IDMap," | "IDMap2," ] { transform "," } core { "," refine }
  *   transform := "PCA" [ "W" ] [ "R" ] n | "OPQ" m [ "_" n ] | "RR" [ n ] | "L2norm" | "Pad" n
- *   core      := codec | "IVF" n [ "_HNSW" m | "_whole" ] "," codec | "HNSW" [ m ] [ "," codec ]
+ *   core      := codec | "IVF" n [ "_HNSW" [ m ] ] [ "_whole" ] "," codec | "HNSW" [ m ] [ "," codec ]
  *              | "(" spec ")" | "Shards" n "(" spec ")"
  *   codec     := "Flat" | "SQ" kind | "PQ" m [ "x" bits ] [ "fs" ] | "RaBitQ" | …
  *   refine    := "RFlat" | "Refine(" codec ")"
@@ -19,6 +19,7 @@
 #include "lib/api/codecs.h"
 #include "lib/api/words.h"
 #include "lib/base/status.h"
+#include "lib/structure/graph.h"
 #include "lib/structure/structure.h"
 
 #include <ctype.h>
@@ -95,6 +96,13 @@ static bool is_refinement(const char *word)
 	       (n > 8 && strncmp(word, "Refine(", 7) == 0 && word[n - 1] == ')');
 }
 
+/* "IVF1024…" or "HNSW…". */
+static bool is_structure(const char *word)
+{
+	return (strncmp(word, "IVF", 3) == 0 && isdigit((unsigned char)word[3])) ||
+	       (strncmp(word, "HNSW", 4) == 0 && !isalpha((unsigned char)word[4]));
+}
+
 /* What is wrong with word i, which nothing could be built from. */
 static kith_status refuse(const struct words *words, int i)
 {
@@ -102,7 +110,8 @@ static kith_status refuse(const struct words *words, int i)
 	if (is_refinement(word) && i == 0)
 		return fail(
 		    KITH_INVALID, "spec: '%s' needs an index before it, as in \"Flat,%s\"", word, word);
-	if (i > 0 && (codec_word_like(word) || word_like_mapping(word) || is_refinement(word)))
+	if (i > 0 &&
+	    (codec_word_like(word) || word_like_mapping(word) || is_refinement(word) || is_structure(word)))
 		return fail(
 		    KITH_INVALID, "spec: '%s' (word %d) cannot follow '%s'", word, i + 1, words->word[i - 1]);
 	if (is_known(word))
@@ -152,22 +161,11 @@ kith_status spec_mapping(struct mapping *out, int64_t dim, const char *word)
 	return fail(KITH_INVALID, "'%s' is no transform; try \"PCA64\"", word);
 }
 
-/* The number in "IVF1024" or "IVF1024_whole", else −1. */
-static int64_t list_count(const char *word, bool *whole)
-{
-	enum { MOST_LISTS = 1 << 24 };
-	char *end;
-	if (strncmp(word, "IVF", 3) != 0 || !isdigit((unsigned char)word[3]))
-		return -1;
-	long long n = strtoll(word + 3, &end, 10);
-	*whole = strcmp(end, "_whole") == 0;
-	return (*end == '\0' || *whole) && n >= 1 && n <= MOST_LISTS ? n : -1;
-}
+enum { DEFAULT_M = 32 };
 
 /* M in "HNSW32", 32 in "HNSW"; *codec gets the word in "HNSW32_SQ8", else NULL. −1: no such word. */
 static int64_t graph_degree(const char *word, const char **codec)
 {
-	enum { DEFAULT_M = 32 };
 	char *end = (char *)word + strlen("HNSW");
 	*codec = NULL;
 	if (strncmp(word, "HNSW", strlen("HNSW")) != 0)
@@ -184,17 +182,49 @@ struct plan {
 	kith_metric metric;
 	struct mapping mappings[MAX_WORDS];
 	int transforms;
-	int64_t dim;   /* of the core */
-	int64_t nlist; /* −1: no inverted file */
-	bool whole;    /* whose codes are not of residuals */
-	int64_t M;     /* −1: no graph */
-	int codec;     /* number of its word, or of the group's; of the next where there is none */
+	int64_t dim;      /* of the core */
+	int64_t nlist;    /* −1: no inverted file */
+	bool whole;       /* whose codes are not of residuals */
+	int64_t coarse_M; /* of the graph over its centroids; 0: none */
+	int64_t M;        /* −1: no graph */
+	int codec;        /* number of its word, or of the group's; of the next where there is none */
 	const char *codec_word;
 	int refinements; /* words after it */
 	bool group;      /* the core is a spec in parentheses */
 	int64_t shards;  /* so many of it; 0: itself */
 	char inner[MAX_SPEC + 1];
 };
+
+/* "IVF1024_HNSW32_whole": lists, the graph over their centroids, whether codes are of whole vectors. */
+static kith_status plan_lists(struct plan *plan, const char *word)
+{
+	enum { MOST_LISTS = 1 << 24 };
+	char *end;
+	plan->nlist = -1;
+	if (strncmp(word, "IVF", 3) != 0 || isalpha((unsigned char)word[3]))
+		return KITH_OK;
+	if (!isdigit((unsigned char)word[3]))
+		return fail(KITH_INVALID, "spec: '%s' lacks the number of lists, as in \"IVF1024\"", word);
+	plan->nlist = strtoll(word + 3, &end, 10);
+	if (plan->nlist < 1 || plan->nlist > MOST_LISTS)
+		return fail(KITH_INVALID, "spec: '%s': the number of lists must be 1 … %d", word, MOST_LISTS);
+	const char *graph = end;
+	if (strncmp(graph, "_HNSW", 5) == 0) {
+		plan->coarse_M = isdigit((unsigned char)graph[5]) ? strtoll(graph + 5, &end, 10) : DEFAULT_M;
+		end = end > graph ? end : end + 5;
+		if (plan->coarse_M < GRAPH_MIN_M || plan->coarse_M > GRAPH_MAX_M)
+			return fail(KITH_INVALID, "spec: '%s': M of the graph must be %d … %d", word,
+			    GRAPH_MIN_M, GRAPH_MAX_M);
+	}
+	plan->whole = strcmp(end, "_whole") == 0;
+	if (*end == '\0' || plan->whole)
+		return KITH_OK;
+	return fail(KITH_UNSUPPORTED,
+	    "spec: '%s': there is no '%s' for inverted files; lists are found among all centroids, or with "
+	    "'_HNSW32' "
+	    "by a graph over them",
+	    word, end);
+}
 
 /* The codec, or a group in its place, at word *at. */
 static kith_status plan_codec(struct plan *plan, int *at)
@@ -227,7 +257,10 @@ static kith_status make_plan(struct plan *plan, int64_t dim)
 		dim = mapping->out;
 	}
 	plan->dim = dim;
-	plan->nlist = at < words->n ? list_count(words->word[at], &plan->whole) : -1;
+	plan->nlist = -1;
+	kith_status status = at < words->n ? plan_lists(plan, words->word[at]) : KITH_OK;
+	if (status)
+		return status;
 	plan->M = at < words->n ? graph_degree(words->word[at], &plan->codec_word) : -1;
 	at += plan->nlist >= 0 || plan->M >= 0;
 	/* A graph keeps floats where nothing else is said. */
@@ -236,9 +269,11 @@ static kith_status make_plan(struct plan *plan, int64_t dim)
 	if (plan->M >= 0 && plan->codec_word) {
 		plan->codec = at - 1;
 		if (!codec_word_like(plan->codec_word))
-			return refuse(words, at - 1);
+			return fail(KITH_INVALID,
+			    "spec: unknown codec '%s' in '%s'; this version has " CODEC_WORDS,
+			    plan->codec_word, words->word[at - 1]);
 	} else {
-		kith_status status = plan_codec(plan, &at);
+		status = plan_codec(plan, &at);
 		if (status)
 			return status;
 	}
@@ -282,7 +317,7 @@ static kith_status build_core(kith_index **out, const struct plan *plan)
 	if (plan->M >= 0)
 		status = hnsw_new(out, metric, plan->M > INT32_MAX ? -1 : (int)plan->M, codec);
 	else if (plan->nlist >= 0)
-		status = ivf_new(out, metric, plan->nlist, codec);
+		status = ivf_new(out, metric, plan->nlist, (int)plan->coarse_M, codec);
 	else
 		status = flat_new(out, metric, codec);
 	if (status)

@@ -89,6 +89,33 @@ kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spar
 	return ok ? KITH_OK : fail(KITH_NOMEM, "no memory for a graph of %lld nodes", (long long)n);
 }
 
+/* Nodes up to n, of these levels (NULL: drawn ones) from node graph->n on; room is there. */
+static void append_nodes(struct graph *graph, int64_t n, const uint8_t *levels)
+{
+	for (int64_t first = graph->n, i = first; i < n; i++) {
+		uint8_t level =
+		    levels ? levels[i - first] : (uint8_t)graph_draw_level(graph->seed, i, graph->M);
+		((uint8_t *)graph->level.data)[i] = level;
+		graph_rank(graph, i, graph->rows);
+		graph->rows += level;
+		graph_clear_node(graph, i);
+	}
+	graph->n = n;
+}
+
+kith_status graph_begin(struct graph *graph, int64_t n, const uint8_t *levels, uint32_t entry)
+{
+	int64_t rows = 0;
+	for (int64_t i = 0; i < n; i++)
+		rows += levels[i];
+	kith_status status = graph_reserve(graph, n, rows, 0);
+	if (status)
+		return status;
+	append_nodes(graph, n, levels);
+	graph->entry = entry;
+	return KITH_OK;
+}
+
 kith_status graph_grow(struct graph *graph, int64_t n)
 {
 	int64_t rows = graph->rows;
@@ -97,14 +124,7 @@ kith_status graph_grow(struct graph *graph, int64_t n)
 	kith_status status = graph_reserve(graph, n, rows, 4);
 	if (status)
 		return status;
-	for (int64_t i = graph->n; i < n; i++) {
-		int level = graph_draw_level(graph->seed, i, graph->M);
-		((uint8_t *)graph->level.data)[i] = (uint8_t)level;
-		graph_rank(graph, i, graph->rows);
-		graph->rows += level;
-		graph_clear_node(graph, i);
-	}
-	graph->n = n;
+	append_nodes(graph, n, NULL);
 	return KITH_OK;
 }
 

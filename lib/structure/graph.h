@@ -95,6 +95,10 @@ kith_status graph_grow(struct graph *graph, int64_t n);
 size_t graph_rank_bytes(int64_t n);
 void graph_rank(struct graph *graph, int64_t node, int64_t row);
 
+/* Fill an empty graph with n nodes of these levels [n] and with empty lists. entry: a node of the highest
+ * level, GRAPH_NONE for n = 0. NOMEM: nothing changed. */
+kith_status graph_begin(struct graph *graph, int64_t n, const uint8_t *levels, uint32_t entry);
+
 /* Room for n nodes with so many rows on upper levels. spare: as codes_reserve. */
 kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spare);
 

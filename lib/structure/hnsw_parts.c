@@ -1,51 +1,33 @@
-/* Graph indexes made of parts: vectors and levels, then lists that somebody else made. */
+/* Graph indexes made of parts: vectors, and a graph that somebody else made. */
 #include "lib/structure/hnsw.h"
 
 #include "lib/base/status.h"
 #include "lib/structure/parts.h"
 
-#include <string.h>
-
-kith_status hnsw_begin_parts(
-    kith_index **out, kith_metric metric, int M, struct vectors *take, const uint8_t *levels, uint32_t entry)
+kith_status hnsw_assemble(
+    kith_index **out, kith_metric metric, struct vectors *take, struct graph *take_graph)
 {
 	kith_index *index;
-	int64_t n = take->codes.n, rows = 0;
-	for (int64_t i = 0; i < n; i++)
-		rows += levels[i];
-	kith_status status = hnsw_new(&index, metric, M, take->codec);
+	int64_t n = take->codes.n;
+	kith_status status = hnsw_new(&index, metric, take_graph->M, take->codec);
 	if (status)
 		return status;
 	struct hnsw *hnsw = hnsw_of(index);
-	struct graph *graph = &hnsw->graph;
 	hnsw->codes = take->codes;
 	hnsw->ids = take->ids;
-	*out = index;
+	hnsw->graph = *take_graph;
 	*take = (struct vectors){0};
+	graph_init(take_graph, take_graph->M);
 	status = hnsw_make_room(hnsw, n, n, false, 0);
-	if (status == KITH_OK)
-		status = graph_reserve(graph, n, rows, 0);
-	if (status || n == 0)
+	if (status) {
+		index->ops->free(index);
 		return status;
-	memcpy(graph->level.data, levels, (size_t)n);
-	for (int64_t i = 0; i < n; i++) {
-		graph_rank(graph, i, graph->rows);
-		graph->rows += levels[i];
 	}
-	memset(graph->links0.data, 0xff, (size_t)n * (size_t)graph->stride * sizeof(uint32_t));
-	if (rows)
-		memset(graph->upper.data, 0xff, (size_t)rows * (size_t)graph->M * sizeof(uint32_t));
-	graph->n = n;
-	graph->entry = entry;
-	return KITH_OK;
-}
-
-void hnsw_end_parts(kith_index *index)
-{
-	struct hnsw *hnsw = hnsw_of(index);
-	hnsw_measure(hnsw, 0, hnsw->graph.n);
+	hnsw_measure(hnsw, 0, n);
 	/* Whether every node can be reached nobody has looked. */
-	hnsw->unsettled = hnsw->graph.n;
+	hnsw->unsettled = n;
+	*out = index;
+	return KITH_OK;
 }
 
 bool is_hnsw(const kith_index *index)

@@ -4,6 +4,10 @@
  * looks at the nprobe lists whose centroids are nearest to it. Codecs that approximate encode the residual,
  * the vector less its centroid. This file knows lists of rows, not what is in them: any codec goes.
  *
+ * Centroids can have a graph over them (coarse.h), which finds lists for a query without comparing all. What
+ * is added goes into the list of the nearest of all centroids nevertheless: tiles find those of many vectors
+ * quickly, and an index does not depend on how vectors came to it.
+ *
  * Memory. A list holds codes, a 32-bit slot per vector (its number in the table of ids) and, for residual
  * codes under L2, one float per vector that lets a query's look-up table serve all lists (scan.c). list_of
  * leads from an id to its list, so a vector is found, updated or removed without a pass over everything.
@@ -24,9 +28,37 @@ bool ivf_has_terms(const struct ivf *ivf)
 	return ivf->residual && ivf->base.metric == KITH_L2 && codec_compares(ivf->codec);
 }
 
+/* All centroids, compared with all of x. */
+static kith_status compare_all(
+    const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, struct sink *sink)
+{
+	struct rows rows = rows_of_array(KITH_F32, ivf->nlist, ivf->base.dim, centroids, 0);
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.threads = threads;
+	return search_exact(&rows, x, ivf->base.metric != KITH_L2, false, sink, &options);
+}
+
+/* The same by a scan, which needs nothing prepared. */
+static kith_status assign_few(
+    const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, int32_t *labels)
+{
+	struct sink sink;
+	kith_status status = sink_init_topk(&sink, x->n, 1);
+	if (status)
+		return status;
+	status = compare_all(ivf, centroids, x, threads, &sink);
+	for (int64_t i = 0; status == KITH_OK && i < x->n; i++)
+		labels[i] = (int32_t)sink.best[i].id;
+	sink_free(&sink);
+	return status;
+}
+
 kith_status ivf_assign(
     const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, int32_t *labels)
 {
+	enum { FEW = 12 };
+	if (x->n < FEW)
+		return assign_few(ivf, centroids, x, threads, labels);
 	struct nearest nearest = {.rows = centroids,
 	    .k = ivf->nlist,
 	    .dim = ivf->base.dim,
@@ -35,26 +67,46 @@ kith_status ivf_assign(
 	return nearest_find(&nearest, x, NULL, labels, NULL);
 }
 
-/* Nearest lists of each query: probes [query->n × nprobe], −1 where there are fewer. */
-static kith_status probe(
-    const struct ivf *ivf, const struct rows *query, int64_t nprobe, int threads, int32_t *probes)
+/* Nearest lists of each query, on the graph with ef candidates, or (ef = 0) among all: probes
+ * [query->n × nprobe], −1 where none was found; *missing: there is such a place. */
+static kith_status find_lists(const struct ivf *ivf, const struct rows *query, int64_t nprobe, int64_t ef,
+    int threads, int32_t *probes, bool *missing)
 {
-	if (nprobe == 1 && query->n > 1)
-		return ivf_assign(ivf, ivf->centroids, query, threads_resolve(threads), probes);
-	struct rows centroids = rows_of_array(KITH_F32, ivf->nlist, ivf->base.dim, ivf->centroids, 0);
+	struct centroids centroids = ivf_centroids(ivf, ivf->centroids);
 	struct sink sink;
-	kith_search_options options = KITH_SEARCH_OPTIONS;
-	options.threads = threads;
 	kith_status status = sink_init_topk(&sink, query->n, nprobe);
 	if (status)
 		return status;
-	status = search_exact(&centroids, query, ivf->base.metric != KITH_L2, false, &sink, &options);
-	for (int64_t q = 0; status == KITH_OK && q < query->n; q++)
+	if (ef)
+		status = coarse_search(ivf->coarse, &centroids, query, ef, threads_resolve(threads), &sink);
+	else
+		status = compare_all(ivf, ivf->centroids, query, threads, &sink);
+	*missing = false;
+	for (int64_t q = 0; status == KITH_OK && q < query->n; q++) {
 		for (int64_t i = 0; i < nprobe; i++)
 			probes[q * nprobe + i] =
 			    i < sink.count[q] ? (int32_t)sink.best[q * nprobe + i].id : -1;
+		*missing |= sink.count[q] < nprobe;
+	}
 	sink_free(&sink);
 	return status;
+}
+
+/* efSearch asks for the graph; where it is not given, whichever is quicker is taken. */
+static kith_status probe(const struct ivf *ivf, const struct rows *query, int64_t nprobe,
+    const kith_search_options *options, int32_t *probes)
+{
+	int64_t ef = coarse_ef(options->efSearch, nprobe);
+	struct centroids centroids = ivf_centroids(ivf, ivf->centroids);
+	bool missing = true;
+	kith_status status = KITH_OK;
+	if (ivf->coarse && (options->efSearch || coarse_pays(&centroids, ivf->M, query->n, ef)))
+		status = find_lists(ivf, query, nprobe, ef, options->threads, probes, &missing);
+	if (status || !missing)
+		return status;
+	if (nprobe == 1)
+		return ivf_assign(ivf, ivf->centroids, query, threads_resolve(options->threads), probes);
+	return find_lists(ivf, query, nprobe, 0, options->threads, probes, &missing);
 }
 
 static void ivf_view(const struct lists *lists, int64_t number, struct rows *rows)
@@ -95,7 +147,7 @@ static kith_status ivf_search(
 	int32_t *probes = mem_alloc((size_t)query->n * (size_t)nprobe, sizeof *probes);
 	if (!probes)
 		return fail_nomem("the lists to probe", (size_t)query->n * (size_t)nprobe * sizeof *probes);
-	kith_status status = probe(ivf, query, nprobe, options->threads, probes);
+	kith_status status = probe(ivf, query, nprobe, options, probes);
 	for (int64_t i = 0; ivf->unseen && status == KITH_OK && i < query->n * nprobe; i++)
 		status = probes[i] < 0 ? KITH_OK : ivf_check_list(ivf, probes[i]);
 	if (status == KITH_OK) {
@@ -182,7 +234,7 @@ static size_t ivf_memory(const kith_index *index)
 {
 	const struct ivf *ivf = ivf_of_const(index);
 	size_t bytes = sizeof *ivf + ids_memory(&ivf->ids) + buffer_memory(&ivf->list_of);
-	bytes += ivf->codec->ops->memory(ivf->codec);
+	bytes += ivf->codec->ops->memory(ivf->codec) + coarse_memory(ivf->coarse);
 	bytes += (size_t)ivf_lists(ivf) *
 	         ((size_t)index->dim * sizeof(float) + sizeof *ivf->lists + sizeof *ivf->start);
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
@@ -218,6 +270,7 @@ static void ivf_free(kith_index *index)
 	mem_free(ivf->lists);
 	mem_free(ivf->start);
 	mem_free(ivf->centroids);
+	coarse_free(ivf->coarse);
 	codec_free(ivf->codec);
 	ids_free(&ivf->ids);
 	buffer_free(&ivf->list_of);
@@ -279,6 +332,9 @@ static kith_status copy_lists(struct ivf *to, const struct ivf *from)
 	size_t row = (size_t)from->base.dim * sizeof *to->centroids;
 	memcpy(to->centroids, from->centroids, (size_t)from->nlist * row);
 	memcpy(to->start, from->start, (size_t)(from->nlist + 1) * sizeof *to->start);
+	struct centroids centroids = ivf_centroids(to, to->centroids);
+	if (from->coarse)
+		status = coarse_clone(&to->coarse, from->coarse, &centroids);
 	for (int64_t l = 0; status == KITH_OK && l < from->nlist; l++)
 		status = copy_list(to, &to->lists[l], &from->lists[l]);
 	return status;
@@ -292,6 +348,7 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 		return fail_nomem("an index", sizeof *to);
 	index_head_copy(&to->base, &from->base);
 	to->nlist = from->nlist;
+	to->M = from->M;
 	to->residual = from->residual;
 	kith_status status = codec_clone(&to->codec, from->codec);
 	if (status == KITH_OK && from->lists)
@@ -334,7 +391,18 @@ static const struct structure_ops ivf_ops = {
     .settle = ivf_settle,
 };
 
-kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec)
+void ivf_name(struct ivf *ivf)
+{
+	char codec[32], graph[32] = "";
+	ivf->codec->ops->word(ivf->codec, codec);
+	if (ivf->M)
+		snprintf(graph, sizeof graph, "_HNSW%d", ivf->M);
+	bool whole = !ivf->residual && ivf->codec->ops->kind == ROWS_CODE;
+	snprintf(ivf->base.spec, sizeof ivf->base.spec, "IVF%lld%s%s,%s", (long long)ivf->nlist, graph,
+	    whole ? "_whole" : "", codec);
+}
+
+kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, int M, struct codec *take_codec)
 {
 	struct ivf *ivf = mem_zalloc(1, sizeof *ivf);
 	if (!ivf)
@@ -344,9 +412,8 @@ kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct 
 	ivf->nlist = nlist;
 	ivf->residual = take_codec->ops->kind == ROWS_CODE;
 	ivf->codec = take_codec;
-	char word[32];
-	take_codec->ops->word(take_codec, word);
-	snprintf(ivf->base.spec, sizeof ivf->base.spec, "IVF%lld,%s", (long long)nlist, word);
+	ivf->M = M;
+	ivf_name(ivf);
 	*out = &ivf->base;
 	return KITH_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "lib/search/lists.h"
+#include "lib/structure/coarse.h"
 #include "lib/structure/ids.h"
 #include "lib/structure/structure.h"
 
@@ -20,8 +21,10 @@ struct list {
 struct ivf {
 	struct kith_index base;
 	int64_t nlist;
-	bool residual;    /* codes are of x − centroid */
-	float *centroids; /* [nlist × dim] */
+	bool residual;         /* codes are of x − centroid */
+	float *centroids;      /* [nlist × dim] */
+	int M;                 /* of the graph over centroids; 0: there is to be none */
+	struct coarse *coarse; /* NULL: no graph (yet) */
 	struct codec *codec;
 	struct list *lists;    /* [nlist] */
 	int64_t *start;        /* [nlist + 1] vectors before each list */
@@ -90,6 +93,14 @@ static inline int64_t ivf_lists(const struct ivf *ivf)
 {
 	return ivf->lists ? ivf->nlist : 0;
 }
+
+static inline struct centroids ivf_centroids(const struct ivf *ivf, const float *centroids)
+{
+	return (struct centroids){centroids, ivf->nlist, ivf->base.dim, ivf->base.metric != KITH_L2};
+}
+
+/* Write the spec that the index is of. */
+void ivf_name(struct ivf *ivf);
 
 /* Make centroids and empty lists for the codec. Unchanged on failure. */
 kith_status ivf_make_lists(struct ivf *ivf);

@@ -4,18 +4,15 @@
 #include "lib/base/status.h"
 #include "lib/structure/parts.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void ivf_code_whole(kith_index *index)
 {
 	struct ivf *ivf = ivf_of(index);
-	char word[32];
 	if (!ivf->residual)
 		return;
 	ivf->residual = false;
-	ivf->codec->ops->word(ivf->codec, word);
-	snprintf(index->spec, sizeof index->spec, "IVF%lld_whole,%s", (long long)ivf->nlist, word);
+	ivf_name(ivf);
 }
 
 kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n, const int64_t *ids)
@@ -27,6 +24,13 @@ kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n
 	memcpy(ivf->centroids, centroids, (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids);
 	status = ivf_reserve_numbers(ivf, n, 0);
 	return status ? status : ids_append(&ivf->ids, n, ids);
+}
+
+kith_status ivf_take_graph(kith_index *index, struct graph *take)
+{
+	struct ivf *ivf = ivf_of(index);
+	struct centroids centroids = ivf_centroids(ivf, ivf->centroids);
+	return coarse_new(&ivf->coarse, &centroids, take);
 }
 
 kith_status ivf_put_list(
@@ -52,6 +56,12 @@ void ivf_end_parts(kith_index *index)
 {
 	ivf_renumber(ivf_of(index));
 	index->trained = true;
+}
+
+const struct graph *ivf_graph(const kith_index *index)
+{
+	const struct ivf *ivf = ivf_of_const(index);
+	return ivf->coarse ? coarse_graph(ivf->coarse) : NULL;
 }
 
 bool is_ivf(const kith_index *index)

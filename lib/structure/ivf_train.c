@@ -62,6 +62,15 @@ static kith_status train_codec(
 	return status;
 }
 
+/* The graph over new centroids; NULL where there is to be none. */
+static kith_status build_graph(
+    struct ivf *ivf, const float *centroids, const kith_add_options *options, struct coarse **coarse)
+{
+	struct centroids over = ivf_centroids(ivf, centroids);
+	*coarse = NULL;
+	return ivf->M ? coarse_build(coarse, &over, ivf->M, options) : KITH_OK;
+}
+
 kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct ivf *ivf = ivf_of(index);
@@ -73,6 +82,7 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 		    (long long)n, index->spec, (long long)ivf->nlist);
 	int64_t count, most = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
 	float *owned, *centroids;
+	struct coarse *coarse = NULL;
 	size_t bytes = (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids;
 	const float *some = training_sample(index, n, x, most, &count, &owned);
 	centroids = mem_alloc(bytes, 1);
@@ -80,12 +90,18 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	if (status == KITH_OK)
 		status = train_centroids(ivf, count, some, centroids, options);
 	if (status == KITH_OK)
+		status = build_graph(ivf, centroids, options, &coarse);
+	if (status == KITH_OK)
 		status = train_codec(ivf, centroids, n, x, options);
 	if (status == KITH_OK && !ivf->lists)
 		status = ivf_make_lists(ivf);
 	if (status == KITH_OK) {
 		memcpy(ivf->centroids, centroids, bytes);
+		coarse_free(ivf->coarse);
+		ivf->coarse = coarse;
 		index->trained = true;
+	} else {
+		coarse_free(coarse);
 	}
 	mem_free(owned);
 	mem_free(centroids);

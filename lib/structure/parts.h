@@ -4,6 +4,7 @@
 #define KITH_STRUCTURE_PARTS_H
 
 #include "lib/learn/linear.h"
+#include "lib/structure/graph.h"
 #include "lib/structure/structure.h"
 #include "lib/structure/vectors.h"
 
@@ -20,19 +21,20 @@ kith_status transform_assemble(kith_index **out, kith_metric metric, const struc
     struct linear *take_there, struct linear *take_back, kith_index *take_child);
 
 /* ivf_parts.c: give an empty index of ivf_new, with a trained codec, its centroids [nlist × dim] and its ids
- * [n] (NULL: 0 …); then its lists, each once: n codes as in codes_append_plain, and their numbers among the
- * ids, each of which must be in one list; then it is trained. After a failure the index is only freed. */
+ * [n] (NULL: 0 …); then, if it is of a spec with one, the graph over the
+ * centroids, of its M, which is empty afterwards if that succeeds; then its lists, each once: n codes as in
+ * codes_append_plain, and their numbers among the ids, each of which must be in one list; then it is trained.
+ * After a failure the index is only freed. */
 kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n, const int64_t *ids);
+kith_status ivf_take_graph(kith_index *index, struct graph *take);
 kith_status ivf_put_list(
     kith_index *index, int64_t list, int64_t n, const void *codes, const uint32_t *numbers);
 void ivf_end_parts(kith_index *index);
 
-/* hnsw_parts.c: a graph index of vectors, whose codes are gathered (codec.h), with the level of each [n] and
- * the entry, a node of the highest (GRAPH_NONE: n = 0). *take is empty afterwards; *out is to be freed also
- * after a failure, unless it is NULL. Lists are empty: fill them through hnsw.h, then end. */
-kith_status hnsw_begin_parts(
-    kith_index **out, kith_metric metric, int M, struct vectors *take, const uint8_t *levels, uint32_t entry);
-void hnsw_end_parts(kith_index *index);
+/* hnsw_parts.c: a graph index of vectors, whose codes are gathered (codec.h), and the graph over them. Both
+ * are empty afterwards if that succeeds. INVALID (M), NOMEM. */
+kith_status hnsw_assemble(
+    kith_index **out, kith_metric metric, struct vectors *take, struct graph *take_graph);
 
 /* ---- what there is ---- */
 
@@ -53,6 +55,7 @@ bool flat_parts(const kith_index *index, struct stored_parts *parts);
 bool refine_parts(const kith_index *index, struct stored_parts *parts, const kith_index **child);
 bool transform_parts(const kith_index *index, struct transform_parts *parts);
 bool is_ivf(const kith_index *index);
+const struct graph *ivf_graph(const kith_index *index); /* over the centroids; NULL: none */
 bool is_hnsw(const kith_index *index);
 
 #endif

@@ -136,8 +136,9 @@ kith_status train_whole(
 /* flat.c: all vectors, one after another. Takes the codec if it succeeds. */
 kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec);
 
-/* ivf.c: an inverted file of nlist lists. Takes the codec if it succeeds. */
-kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, struct codec *take_codec);
+/* ivf.c: an inverted file of nlist lists; M: the graph over their centroids has at most 2 M neighbours a
+ * node, 0: there is none. Takes the codec if it succeeds. */
+kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, int M, struct codec *take_codec);
 
 /* ivf_parts.c: let codes of an inverted file that was not trained yet be of whole vectors, not of residuals.
  */

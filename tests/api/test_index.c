@@ -86,6 +86,19 @@ START_TEST(specs_refused)
 	refuses("Flat,Flat", KITH_INVALID, "cannot follow");
 	refuses("Flat,Banana", KITH_INVALID, "'Banana'");
 	refuses("IVFx,Flat", KITH_INVALID, "'IVFx'");
+	refuses("IVF,Flat", KITH_INVALID, "'IVF' lacks the number of lists");
+	refuses("IVF_HNSW32,Flat", KITH_INVALID, "'IVF_HNSW32' lacks the number");
+	refuses("IVF0,Flat", KITH_INVALID, "'IVF0': the number of lists");
+	refuses("IVF99999999999999999999,Flat", KITH_INVALID, "the number of lists");
+	refuses("IVF64_HNSW1,Flat", KITH_INVALID, "'IVF64_HNSW1': M");
+	refuses("IVF64_HNSW600,Flat", KITH_INVALID, "2 … 512");
+	refuses("IVF64_HNSW32", KITH_INVALID, "'IVF64_HNSW32' needs a codec");
+	refuses("IVF64_NSG32,Flat", KITH_UNSUPPORTED, "no '_NSG32'");
+	refuses("IVF64(IVF8,Flat),Flat", KITH_UNSUPPORTED, "no '(IVF8,Flat)'");
+	refuses("IVF64_HNSW32_HNSW32,Flat", KITH_UNSUPPORTED, "no '_HNSW32'");
+	refuses("IVF64,HNSW32", KITH_INVALID, "'HNSW32' (word 2) cannot follow 'IVF64'");
+	refuses("HNSW32,IVF4,Flat", KITH_INVALID, "'IVF4' (word 2) cannot follow 'HNSW32'");
+	refuses("HNSW32_Banana", KITH_INVALID, "'Banana' in 'HNSW32_Banana'");
 	refuses("%s%n", KITH_INVALID, "%s%n");
 }
 END_TEST

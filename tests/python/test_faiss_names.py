@@ -134,6 +134,26 @@ def test_life_of_an_index(name, base, queries, tmp_path):
     assert index.ids().tolist() == [*range(10), 1000, 2000, 2001]
 
 
+def test_graph_as_quantizer(base, queries):
+    quantizer = faiss.IndexHNSWFlat(DIM, 8)
+    index = faiss.IndexIVFFlat(quantizer, DIM, 64)
+    index.train(base)
+    index.add(base)
+    index.nprobe = 8
+    plain = faiss.IndexIVFFlat(faiss.IndexFlatL2(DIM), DIM, 64)
+    plain.train(base)
+    plain.add(base)
+    plain.nprobe = 8
+    assert quantizer.ntotal == 64 and index.quantizer is quantizer
+    wanted = plain.search(queries, 10)[1]
+    assert (index.search(queries, 10)[1] == wanted).all()
+    faiss.ParameterSpace().set_index_parameter(index, "quantizer_efSearch", 64)
+    assert (index.search(queries, 10)[1] == wanted).all()
+    params = faiss.SearchParametersIVF(nprobe=8, quantizer_params=faiss.SearchParametersHNSW(efSearch=8))
+    assert recall(index.search(queries, 10, params=params)[1], wanted) > 0.8
+    assert isinstance(faiss.index_factory(DIM, "IVF64_HNSW32,PQ4"), faiss.IndexIVFPQ)
+
+
 def test_attributes_of_ivf(base):
     quantizer = faiss.IndexFlatL2(DIM)
     index = faiss.IndexIVFPQ(quantizer, DIM, 16, 4, 8)

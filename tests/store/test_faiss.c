@@ -83,7 +83,8 @@ static const char *const specs[] = {"Flat", "SQ8_direct", "SQ8_direct_signed", "
     "IVF7_whole,SQ8", "IVF7,PQ4", "IVF7,PQ4x4", "IVF7_whole,PQ2x5", "PCA4,Flat", "PCAW4,Flat", "PCAR4,SQ8",
     "OPQ4_8,IVF7,PQ4x4", "RR8,Flat", "RR12,Flat", "L2norm,Flat", "Pad10,Flat", "IVF7,SQ4,RFlat",
     "PCA4,IVF3,SQ8,RFlat", "PQ2x4,Refine(SQ8)", "PCA6,(PQ2x4,RFlat)", "L2norm,PCA4,Flat", "HNSW4,Flat",
-    "HNSW4,SQ8", "HNSW4,PQ4x4", "HNSW4,SQ8_direct", "PCA4,HNSW4,Flat", "HNSW4,SQ4,RFlat"};
+    "HNSW4,SQ8", "HNSW4,PQ4x4", "HNSW4,SQ8_direct", "PCA4,HNSW4,Flat", "HNSW4,SQ4,RFlat", "IVF7_HNSW2,Flat",
+    "IVF40_HNSW3,SQ8", "IVF7_HNSW4_whole,PQ4"};
 enum { SPECS = sizeof specs / sizeof *specs };
 
 static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};

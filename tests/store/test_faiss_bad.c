@@ -9,7 +9,8 @@
 #include "lib/base/alloc.h"
 
 static const char *const small_specs[] = {"Flat", "SQ8_direct", "SQ4", "SQfp16", "PQ2x4", "IVF3,Flat",
-    "IVF3,SQ8", "IVF3,PQ2x4", "PCA4,IVF3,SQ8,RFlat", "L2norm,Pad10,Flat", "HNSW2,Flat", "HNSW3,SQ8"};
+    "IVF3,SQ8", "IVF3,PQ2x4", "PCA4,IVF3,SQ8,RFlat", "L2norm,Pad10,Flat", "HNSW2,Flat", "HNSW3,SQ8",
+    "IVF5_HNSW2,SQ4"};
 enum { SMALL = sizeof small_specs / sizeof *small_specs };
 
 START_TEST(truncated)

@@ -97,7 +97,8 @@ END_TEST
 
 START_TEST(changes)
 {
-	static const char *const specs[] = {"Flat", "PCA16,Flat", "Flat,RFlat", "IVF4,Flat"};
+	static const char *const specs[] = {
+	    "Flat", "PCA16,Flat", "Flat,RFlat", "IVF4,Flat", "IVF4_HNSW2,Flat"};
 	float *x = make_cloud(1, N, DIM, 16);
 	for (size_t s = 0; s < sizeof specs / sizeof *specs; s++)
 		for (size_t m = 0; m < 3; m++) {

@@ -15,7 +15,7 @@ static const char *const codecs[] = {"Flat", "SQ8_direct", "SQ8_direct_signed", 
 enum { CODECS = sizeof codecs / sizeof *codecs };
 
 /* %s: a codec. */
-static const char *const structures[] = {"%s", "IVF9,%s", "HNSW4,%s"};
+static const char *const structures[] = {"%s", "IVF9,%s", "IVF9_HNSW2,%s", "HNSW4,%s"};
 enum { STRUCTURES = sizeof structures / sizeof *structures };
 
 /* %s: a structure with a codec. A transform gives floats, so byte vectors have only the first two; a graph

@@ -109,6 +109,9 @@ class IndexIVF(FaissIndex):
     def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
                part: bool) -> None:
         super()._place(handle, spec, d, metric, params, node, part)
+        if "_HNSW" in self._spec and "efSearch" not in self._params.used:
+            self._params.use("efSearch")
+            self._params.values["efSearch"] = 0  # by graph or by all centroids, whichever is quicker
         self.nlist = int(re.match(r"IVF(\d+)", self._spec)[1])  # type: ignore[index]
         self._quantizer = None
         self._quantizer_state = None
