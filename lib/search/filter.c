@@ -1,7 +1,13 @@
 /* Filters: an immutable expression tree over ids.
  *
- * Searches evaluate a filter once per stored row into a bit map (filter_rows), so its cost does not
- * depend on the number of queries, and the kernels never hear of it.
+ * Flat searches evaluate a filter once per stored row into a bit map (filter_rows), so its cost does not
+ * depend on the number of queries; inverted files where they come by, since a few queries see only a part of
+ * the rows. The kernels never hear of it.
+ *
+ * Ids are tested 64 at a time: each node of the tree turns a word of those that are still wanted into a word
+ * of those that pass, without a branch for each id. A set of ids is a bit map if that takes no more memory
+ * than the ids do; else a sieve of 16 bits for each id (Bloom 1970, with one hash) turns nearly all others
+ * away before the ids are searched.
  */
 #include "lib/search/filter.h"
 
@@ -22,7 +28,9 @@ struct kith_filter {
 	int depth;
 	int64_t min, max; /* RANGE: min <= id < max; BITMAP: max bits; IDS: max ids */
 	int64_t *ids;     /* IDS: ascending, distinct */
-	uint8_t *bits;
+	uint8_t *bits;    /* BITMAP; IDS: see set_bits */
+	int64_t span;     /* IDS: bits, of ids from ids[0] on; 0: bits are a sieve */
+	int shift;        /* of its hash */
 	kith_filter_fn fn;
 	void *data;
 	kith_filter *a, *b;
@@ -60,6 +68,30 @@ static int compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static uint64_t sieve_place(const kith_filter *f, int64_t id)
+{
+	return ((uint64_t)id * UINT64_C(0x9e3779b97f4a7c15)) >> f->shift;
+}
+
+/* The bit map, or the sieve, of the ids. */
+static bool make_bits(kith_filter *f)
+{
+	enum { DENSE = 64, LEAST_LOG = 9, PER_ID_LOG = 4 };
+	uint64_t span = f->max ? (uint64_t)f->ids[f->max - 1] - (uint64_t)f->ids[0] + 1 : 1;
+	bool dense = span && span / DENSE <= (uint64_t)f->max;
+	int log = LEAST_LOG;
+	while ((INT64_C(1) << (log - PER_ID_LOG)) < f->max)
+		log++;
+	f->span = dense ? (int64_t)span : 0;
+	f->shift = 64 - log;
+	f->bits = mem_zalloc(dense ? span / 8 + 1 : (size_t)1 << (log - 3), 1);
+	for (int64_t i = 0; f->bits && i < f->max; i++) {
+		uint64_t at = dense ? (uint64_t)(f->ids[i] - f->ids[0]) : sieve_place(f, f->ids[i]);
+		f->bits[at / 8] = (uint8_t)(f->bits[at / 8] | 1 << at % 8);
+	}
+	return f->bits != NULL;
+}
+
 kith_status kith_filter_ids(kith_filter **out, int64_t n, const int64_t *ids)
 {
 	if (out)
@@ -86,6 +118,10 @@ kith_status kith_filter_ids(kith_filter **out, int64_t n, const int64_t *ids)
 	for (int64_t i = 0; i < n; i++)
 		if (!f->max || f->ids[f->max - 1] != f->ids[i])
 			f->ids[f->max++] = f->ids[i];
+	if (!make_bits(f)) {
+		kith_filter_free(f);
+		return fail_nomem("a filter's bits", (size_t)n * sizeof *ids);
+	}
 	*out = f;
 	return KITH_OK;
 }
@@ -163,27 +199,92 @@ kith_status kith_filter_or(kith_filter **out, kith_filter *take_a, kith_filter *
 	return combine(out, OP_OR, take_a, take_b);
 }
 
-int kith_filter_test(const kith_filter *f, int64_t id)
+/* ---- testing ---- */
+
+static uint64_t test_range(const kith_filter *f, const int64_t *ids, int64_t n)
 {
-	if (!f)
-		return 1;
+	uint64_t mask = 0, span = (uint64_t)f->max - (uint64_t)f->min;
+	for (int64_t i = 0; i < n; i++)
+		mask |= (uint64_t)((uint64_t)ids[i] - (uint64_t)f->min < span) << i;
+	return mask;
+}
+
+/* Bits for ids from `first` on, at least one. */
+static uint64_t test_bits(const uint8_t *bits, int64_t first, int64_t span, const int64_t *ids, int64_t n)
+{
+	uint64_t mask = 0;
+	for (int64_t i = 0; i < n; i++) {
+		uint64_t at = (uint64_t)ids[i] - (uint64_t)first, there = at < (uint64_t)span;
+		at = there ? at : 0;
+		mask |= (there & (uint64_t)(bits[at / 8] >> at % 8)) << i;
+	}
+	return mask;
+}
+
+static uint64_t test_ids(const kith_filter *f, const int64_t *ids, int64_t n)
+{
+	uint64_t mask = 0, perhaps = 0;
+	if (f->max == 0)
+		return 0;
+	if (f->span)
+		return test_bits(f->bits, f->ids[0], f->span, ids, n);
+	for (int64_t i = 0; i < n; i++) {
+		uint64_t at = sieve_place(f, ids[i]);
+		perhaps |= (uint64_t)(f->bits[at / 8] >> at % 8 & 1) << i;
+	}
+	for (; perhaps; perhaps &= perhaps - 1) {
+		int i = __builtin_ctzll(perhaps);
+		void *found = bsearch(&ids[i], f->ids, (size_t)f->max, sizeof *ids, compare_ids);
+		mask |= (uint64_t)(found != NULL) << i;
+	}
+	return mask;
+}
+
+static uint64_t test_callback(const kith_filter *f, const int64_t *ids, uint64_t wanted)
+{
+	uint64_t mask = 0;
+	for (; wanted; wanted &= wanted - 1) {
+		int i = __builtin_ctzll(wanted);
+		mask |= (uint64_t)(f->fn(f->data, ids[i]) != 0) << i;
+	}
+	return mask;
+}
+
+/* Of the n ids, whose bits are `wanted`, those that pass. A callback is not asked about others. */
+static uint64_t test(const kith_filter *f, const int64_t *ids, int64_t n, uint64_t wanted)
+{
+	uint64_t mask;
+	if (!wanted)
+		return 0;
 	switch (f->op) {
 	case OP_RANGE:
-		return id >= f->min && id < f->max;
+		return wanted & test_range(f, ids, n);
 	case OP_IDS:
-		return f->max && bsearch(&id, f->ids, (size_t)f->max, sizeof id, compare_ids) != NULL;
+		return wanted & test_ids(f, ids, n);
 	case OP_BITMAP:
-		return id >= 0 && id < f->max && (f->bits[id / 8] >> (id % 8) & 1);
+		return f->max ? wanted & test_bits(f->bits, 0, f->max, ids, n) : 0;
 	case OP_CALLBACK:
-		return f->fn(f->data, id) != 0;
+		return test_callback(f, ids, wanted);
 	case OP_NOT:
-		return !kith_filter_test(f->a, id);
+		return wanted & ~test(f->a, ids, n, wanted);
 	case OP_AND:
-		return kith_filter_test(f->a, id) && kith_filter_test(f->b, id);
+		return test(f->b, ids, n, test(f->a, ids, n, wanted));
 	case OP_OR:
-		return kith_filter_test(f->a, id) || kith_filter_test(f->b, id);
+		mask = test(f->a, ids, n, wanted);
+		return mask | test(f->b, ids, n, wanted & ~mask);
 	}
 	return 0;
+}
+
+uint64_t filter_block(const kith_filter *filter, const int64_t *ids, int64_t n)
+{
+	uint64_t all = n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
+	return filter ? test(filter, ids, n, all) : all;
+}
+
+int kith_filter_test(const kith_filter *filter, int64_t id)
+{
+	return (int)filter_block(filter, &id, 1);
 }
 
 void kith_filter_free(kith_filter *filter)
@@ -215,9 +316,9 @@ static void filter_chunk(void *arg, int64_t task, int worker)
 	if (to > job->rows->n)
 		to = job->rows->n;
 	for (int64_t i = from; i < to; i += 64) {
-		uint64_t word = 0;
-		for (int64_t j = i; j < to && j < i + 64; j++)
-			word |= (uint64_t)kith_filter_test(job->filter, rows_id(job->rows, j)) << (j - i);
+		int64_t ids[64], n = to - i < 64 ? to - i : 64;
+		rows_ids(job->rows, i, n, ids);
+		uint64_t word = filter_block(job->filter, ids, n);
 		job->bits[i / 64] = word;
 		passed += __builtin_popcountll(word);
 	}

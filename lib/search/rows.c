@@ -16,6 +16,14 @@ struct rows rows_of_array(kith_type type, int64_t n, int64_t dim, const void *x,
 	return rows;
 }
 
+void rows_ids(const struct rows *rows, int64_t row, int64_t n, int64_t *ids)
+{
+	for (int64_t i = 0; i < n; i++)
+		ids[i] = rows->slots ? rows->slots[row + i] : row + i;
+	for (int64_t i = 0; i < n; i++)
+		ids[i] = rows->ids ? rows->ids[ids[i]] : rows->first_id + ids[i];
+}
+
 void vector_normalize(float *x, int64_t dim)
 {
 	double sq = kernels()->ip_exact(x, x, dim);

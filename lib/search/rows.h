@@ -64,6 +64,9 @@ static inline int64_t rows_id(const struct rows *rows, int64_t i)
 	return rows->ids ? rows->ids[i] : rows->first_id + i;
 }
 
+/* Ids of n rows from `row` on. */
+void rows_ids(const struct rows *rows, int64_t row, int64_t n, int64_t *ids);
+
 static inline const char *rows_at(const struct rows *rows, int64_t i)
 {
 	return rows->a + (size_t)i * rows->stride;

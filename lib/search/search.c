@@ -58,9 +58,9 @@ uint64_t task_mask(const struct task *t, int64_t row, int64_t n)
 		return s->pass[row / 64] >> (row % 64);
 	if (!s->filter)
 		return ~UINT64_C(0);
-	uint64_t mask = 0;
-	for (int64_t i = 0; i < n; i++)
-		mask |= (uint64_t)kith_filter_test(s->filter, rows_id(t->base, row + i)) << i;
+	int64_t ids[ROWS_BLOCK];
+	rows_ids(t->base, row, n, ids);
+	uint64_t mask = filter_block(s->filter, ids, n);
 	t->scratch->tested += n;
 	t->scratch->passed += __builtin_popcountll(mask);
 	return mask;

@@ -55,6 +55,34 @@ START_TEST(ids)
 }
 END_TEST
 
+/* Sets of ids that are close together, far apart, and all over the numbers there are. */
+START_TEST(sets)
+{
+	enum { MOST = 3000 };
+	static const int64_t steps[] = {1, 2, 60, 64, 66, 1000, 1 << 30, INT64_C(1) << 50};
+	int64_t *list = make(MOST, sizeof *list);
+	for (size_t s = 0; s < sizeof steps / sizeof *steps; s++)
+		for (int64_t n = 1; n <= MOST; n = n * 4 - 1) {
+			struct rng rng = {s};
+			kith_filter *f;
+			int64_t first = -(n / 2) * steps[s] + 7;
+			for (int64_t i = 0; i < n; i++)
+				list[i] = first + i * steps[s];
+			rng_shuffle(&rng, list, n);
+			OK(kith_filter_ids(&f, n, list));
+			for (int64_t i = 0; i < n; i++) {
+				REQUIRE(kith_filter_test(f, list[i]));
+				REQUIRE(steps[s] == 1 || !kith_filter_test(f, list[i] + 1));
+				REQUIRE(!kith_filter_test(f, list[i] + n * steps[s]));
+			}
+			REQUIRE(!kith_filter_test(f, first - 1) && !kith_filter_test(f, INT64_MIN));
+			REQUIRE(!kith_filter_test(f, INT64_MAX));
+			kith_filter_free(f);
+		}
+	free(list);
+}
+END_TEST
+
 START_TEST(bitmap)
 {
 	uint8_t bits[] = {0x81, 0xff};
@@ -243,6 +271,7 @@ int main(void)
 	TCase *t = tcase_create("filter");
 	tcase_add_test(t, range);
 	tcase_add_test(t, ids);
+	tcase_add_test(t, sets);
 	tcase_add_test(t, bitmap);
 	tcase_add_test(t, callback);
 	tcase_add_test(t, nothing);

@@ -217,6 +217,100 @@ START_TEST(test_change)
 }
 END_TEST
 
+/* Every hundredth id or so: a set of few, then one that is a bit map inside. */
+static kith_filter *make_set(uint64_t seed, int64_t one_in, int64_t scale)
+{
+	struct rng rng = {seed};
+	int64_t ids[N], n = 0;
+	kith_filter *set;
+	for (int64_t i = 0; i < N; i++)
+		if (rng_below(&rng, one_in) == 0)
+			ids[n++] = i * scale;
+	OK(kith_filter_ids(&set, n, ids));
+	return set;
+}
+
+/* A filter that lets one in so many pass, made in different ways. */
+static kith_filter *make_filter(int way, int64_t one_in)
+{
+	kith_filter *a, *b, *made;
+	uint8_t bits[N / 8 + 1] = {0};
+	struct rng rng = {99};
+	switch (way) {
+	case 0:
+		return make_set(5, one_in, 1);
+	case 1: /* most of its ids are none */
+		OK(kith_filter_or(&made, make_set(6, one_in, 1), make_set(7, 2, 1000003)));
+		return made;
+	case 2:
+		for (int64_t i = 0; i < N; i++)
+			bits[i / 8] = (uint8_t)(bits[i / 8] | (rng_below(&rng, one_in) == 0) << i % 8);
+		OK(kith_filter_bitmap(&made, N, bits));
+		return made;
+	case 3:
+		OK(kith_filter_range(&made, 700, 700 + N / one_in));
+		return made;
+	default:
+		OK(kith_filter_callback(&a, passes_third, NULL));
+		OK(kith_filter_not(&b, make_set(8, 2, 1)));
+		OK(kith_filter_and(&made, a, b));
+		OK(kith_filter_and(&b, made, make_set(9, one_in, 1)));
+		return b;
+	}
+}
+
+/* A search under a filter gives what one without gives, less what does not pass; whatever the share, for a
+ * few queries as for many, in lists as without. */
+START_TEST(test_filtered_is_filtered_afterwards)
+{
+	enum { WAYS = 5, SOME = 12 };
+	const char *codec = codecs[_i % CODECS];
+	kith_metric metric = metrics[_i / CODECS];
+	bool is_signed = strcmp(codec, "SQ8_direct_signed") == 0;
+	float *x = make_data(61, N, is_signed), *q = make_data(62, NQ, is_signed);
+	float *dist = make(SOME * N, sizeof *dist), got[NQ * K];
+	int64_t *ids = make(SOME * N, sizeof *ids), got_ids[NQ * K];
+	kith_index *both[2] = {make_ivf(codec, metric, N, x, 2), NULL};
+	OK(kith_index_new(&both[1], DIM, metric, codec));
+	OK(kith_index_train(both[1], N, x, NULL));
+	OK(kith_index_add(both[1], N, x, NULL, NULL));
+	for (int f = 0; f < 2 * WAYS * 5; f++) {
+		static const int64_t one_in[] = {500, 100, 12, 4, 2};
+		kith_index *index = both[f % 2];
+		kith_filter *filter = make_filter(f / 2 % WAYS, one_in[f / 2 / WAYS]);
+		kith_search_options options = KITH_SEARCH_OPTIONS;
+		options.nprobe = 4;
+		OK(kith_index_search(index, SOME, q, N, dist, ids, &options));
+		options.filter = filter;
+		OK(kith_index_search(index, NQ, q, K, got, got_ids, &options));
+		for (int64_t i = 0; i < SOME; i++) {
+			float one[K], want[K];
+			int64_t one_ids[K], want_ids[K], found = 0;
+			OK(kith_index_search(index, 1, q + i * DIM, K, one, one_ids, &options));
+			for (int64_t j = i * N; j < (i + 1) * N && found < K; j++) {
+				if (ids[j] >= 0 && !kith_filter_test(filter, ids[j]))
+					continue;
+				want[found] = dist[j];
+				want_ids[found++] = ids[j];
+			}
+			size_t n = (size_t)found;
+			REQUIRE(memcmp(one, want, n * sizeof *want) == 0);
+			REQUIRE(memcmp(one_ids, want_ids, n * sizeof *want_ids) == 0);
+			REQUIRE(found == K || one_ids[found] < 0);
+			REQUIRE(memcmp(one, got + i * K, sizeof one) == 0);
+			REQUIRE(memcmp(one_ids, got_ids + i * K, sizeof one_ids) == 0);
+		}
+		kith_filter_free(filter);
+	}
+	kith_index_free(both[0]);
+	kith_index_free(both[1]);
+	free(x);
+	free(q);
+	free(dist);
+	free(ids);
+}
+END_TEST
+
 START_TEST(test_range)
 {
 	float *x = make_data(7, N, false), *q = make_data(8, 5, false);
@@ -413,6 +507,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_all_lists_equal_exact, 0, 3 * CODECS);
 	tcase_add_loop_test(tcase, test_isa_and_threads_do_not_matter, 0, CODECS);
 	tcase_add_loop_test(tcase, test_change, 0, CODECS);
+	tcase_add_loop_test(tcase, test_filtered_is_filtered_afterwards, 0, 3 * CODECS);
 	tcase_add_loop_test(tcase, test_range, 0, CODECS - 1);
 	tcase_add_loop_test(tcase, test_max_codes_and_stats, 0, CODECS - 1);
 	tcase_add_loop_test(tcase, test_remove_and_add_again, 0, CODECS);
