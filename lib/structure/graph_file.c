@@ -89,7 +89,8 @@ static bool check_levels(const struct graph *graph, struct graph_fault *fault)
 			return graph_found(fault, "RANK", "does not tell where lists begin", i / GRAPH_RANK);
 		rows += graph_level(graph, i);
 	}
-	return rows != graph->rows && graph_found(fault, "LEVL", "has other levels than there are lists for", rows);
+	return rows != graph->rows &&
+	       graph_found(fault, "LEVL", "has other levels than there are lists for", rows);
 }
 
 /* Lists are looked at by tasks, each with a table of what list had a node of some hash last. */

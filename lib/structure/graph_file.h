@@ -22,8 +22,7 @@ kith_status graph_load_head(const struct graph *graph, struct graph_head *head, 
 kith_status graph_take(struct graph *graph, const struct graph_head *head, struct blob_reader *r);
 
 /* One section, of so many bytes, into an empty buffer. */
-kith_status graph_take_section(
-    struct blob_reader *r, const char *tag, struct buffer *buffer, size_t bytes);
+kith_status graph_take_section(struct blob_reader *r, const char *tag, struct buffer *buffer, size_t bytes);
 
 /* What is wrong, and in which section. */
 struct graph_fault {

@@ -117,7 +117,8 @@ static kith_status load_nodes(struct hnsw *hnsw, const struct graph_head *head, 
 	if (status == KITH_OK)
 		status = graph_take(&hnsw->graph, head, r);
 	if (status == KITH_OK && head->mapped)
-		status = graph_take_section(r, "SLTN", &hnsw->slot_of, (size_t)head->nodes * sizeof(uint32_t));
+		status =
+		    graph_take_section(r, "SLTN", &hnsw->slot_of, (size_t)head->nodes * sizeof(uint32_t));
 	if (status == KITH_OK && hnsw_measures(hnsw))
 		status = graph_take_section(r, "INVR", &hnsw->inverse, (size_t)head->nodes * sizeof(float));
 	if (status)

@@ -12,8 +12,8 @@ enum { DIM = 4, N = 300 };
 
 static const char *const specs[] = {"Flat", "SQ8_direct", "SQfp16", "SQ8", "SQ4", "PQ2x4", "IVF3,Flat",
     "IVF3,SQ8_direct", "IVF3,SQ8", "IVF3,PQ2x4", "PCA3,IVF2,Flat", "OPQ2_4,PQ2x4", "L2norm,Flat", "Pad5,Flat",
-    "IVF2,SQ4,RFlat", "IVF9_HNSW2,PQ2x4", "HNSW2", "HNSW2,SQ8", "HNSW2,PQ2x4", "HNSW3,SQ8_direct", "PCA3,HNSW2,SQ8,RFlat",
-    "Shards2(HNSW2)", "Shards2(IVF2,Flat)", "Shards2(Flat)"};
+    "IVF2,SQ4,RFlat", "IVF9_HNSW2,PQ2x4", "HNSW2", "HNSW2,SQ8", "HNSW2,PQ2x4", "HNSW3,SQ8_direct",
+    "PCA3,HNSW2,SQ8,RFlat", "Shards2(HNSW2)", "Shards2(IVF2,Flat)", "Shards2(Flat)"};
 
 static int fail(const char *spec)
 {
