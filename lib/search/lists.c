@@ -20,6 +20,7 @@
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/codec/codec.h"
+#include "lib/search/filter.h"
 #include "lib/search/scan.h"
 #include "lib/search/tile.h"
 
@@ -43,6 +44,9 @@ struct batch {
 	struct scan *scans;      /* [block] queries that lists are scanned for, NULL: tiles */
 	char *states;            /* [block × state_bytes] what scanning reads of them */
 	size_t state_bytes;
+	uint64_t
+	    *pass; /* [threads × pass_words] which rows of a scanned list the filter lets pass; NULL: all */
+	size_t pass_words;
 	int64_t *begin; /* [lists + 1] queries of list l are query[begin[l]] … */
 	uint32_t *query;
 	int threads;
@@ -168,6 +172,16 @@ static void prefetch_query(const struct batch *b, uint32_t query)
 		__builtin_prefetch(state + i, 0, 2);
 }
 
+/* Test the rows of a list once for all its queries. */
+static void test_list(const struct batch *b, struct task *t, int worker)
+{
+	uint64_t *pass = b->pass + (size_t)worker * b->pass_words;
+	for (int64_t row = 0; row < t->r1; row += ROWS_BLOCK)
+		pass[row / ROWS_BLOCK] =
+		    task_mask(t, row, t->r1 - row < ROWS_BLOCK ? t->r1 - row : ROWS_BLOCK);
+	t->pass = pass;
+}
+
 /* One after another. */
 static void scan_list_task(void *arg, int64_t number, int worker)
 {
@@ -185,6 +199,8 @@ static void scan_list_task(void *arg, int64_t number, int worker)
 	    .q0 = b->q0,
 	    .nq = 1,
 	    .pools = b->all.pools};
+	if (b->pass)
+		test_list(b, &t, worker);
 	for (int64_t at = b->begin[number]; at < b->begin[number + 1] && list.n; at++) {
 		struct scan scan = b->scans[b->query[at]];
 		if (at + 1 < b->begin[number + 1])
@@ -273,6 +289,16 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 		b->states = mem_alloc((size_t)whole, b->state_bytes);
 		ok = b->scans && b->states;
 	}
+	if (ok && b->scans && s->filter) {
+		int64_t most = 0;
+		for (int64_t l = 0; l < s->lists->n; l++)
+			most = s->lists->start[l + 1] - s->lists->start[l] > most
+			           ? s->lists->start[l + 1] - s->lists->start[l]
+			           : most;
+		b->pass_words = (size_t)(most + ROWS_BLOCK - 1) / ROWS_BLOCK;
+		b->pass = mem_alloc((size_t)b->threads * b->pass_words, sizeof *b->pass);
+		ok = b->pass != NULL;
+	}
 	return ok ? KITH_OK
 	          : fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)s->query.n);
 }
@@ -289,14 +315,35 @@ static void free_batch(struct batch *b)
 	mem_free(b->begin);
 	mem_free(b->query);
 	mem_free(b->scans);
+	mem_free(b->pass);
 	mem_free(b->states);
+}
+
+/* Whether a filter lets so few rows pass, of a sample of the n lists that are probed, that tiles, which are
+ * made of these alone, are the quicker: the scan looks at whole blocks. */
+static bool few_pass(const struct search *s, const int32_t *probes, int64_t n)
+{
+	enum { LISTS = 32, SHARE = 4 };
+	int64_t seen = 0, passed = 0, step = n / LISTS + 1;
+	for (int64_t i = 0; s->filter && i < n; i += step) {
+		struct rows list;
+		int64_t ids[ROWS_BLOCK];
+		if (probes[i] < 0)
+			continue;
+		s->lists->view(s->lists, probes[i], &list);
+		int64_t rows = list.n < ROWS_BLOCK ? list.n : ROWS_BLOCK;
+		rows_ids(&list, 0, rows, ids);
+		passed += __builtin_popcountll(filter_block(s->filter, ids, rows));
+		seen += rows;
+	}
+	return passed * SHARE < seen;
 }
 
 static kith_status run(struct search *s, const int32_t *probes, int64_t nprobe, int threads, bool by_list)
 {
 	struct batch b = {.s = s, .nprobe = nprobe, .threads = threads};
 	int64_t nq = s->query.n;
-	if (by_list && scan_always(s)) {
+	if (by_list && scan_always(s) && !few_pass(s, probes, nq * nprobe)) {
 		b.state_bytes = s->base.codec->ops->kept_bytes(s->base.codec);
 		int64_t most = (int64_t)(STATES / b.state_bytes);
 		s->block = most < 64 ? 64 : most < s->block ? most : s->block;

@@ -54,8 +54,9 @@ bool search_advance(struct search *s, int64_t pairs)
 uint64_t task_mask(const struct task *t, int64_t row, int64_t n)
 {
 	const struct search *s = t->s;
-	if (s->pass)
-		return s->pass[row / 64] >> (row % 64);
+	const uint64_t *pass = t->pass ? t->pass : s->pass;
+	if (pass)
+		return pass[row / 64] >> (row % 64);
 	if (!s->filter)
 		return ~UINT64_C(0);
 	int64_t ids[ROWS_BLOCK];

@@ -94,6 +94,8 @@ struct task {
 	struct pool *pools;      /* of the queries, number q at pools[map ? map[q] : q] */
 	const uint32_t *map; /* NULL, or [nq]: query q of the task is q0 + map[q] of the search, and others
 	                        may add to its pool at the same time */
+	const uint64_t
+	    *pass; /* bit per row of base, of those that s->filter lets pass; NULL: not tested yet */
 	int64_t q0, nq, r0, r1;
 	int64_t exact; /* distances computed exactly */
 };
