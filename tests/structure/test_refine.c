@@ -29,7 +29,7 @@ static kith_search_options factor(float k_factor)
 }
 
 static const char *const children[] = {
-    "Flat", "PCA4,Flat", "SQ4", "PQ4", "IVF16,Flat", "IVF16,PQ4", "IVF16_HNSW4,SQ8", "RR,SQ8"};
+    "Flat", "PCA4,Flat", "SQ4", "PQ4", "IVF16,Flat", "IVF16,PQ4", "RR,SQ8", "IVF16_HNSW4,SQ8"};
 
 /* All vectors are candidates: the bits of a flat index, whatever the child. */
 START_TEST(exact_with_all)
