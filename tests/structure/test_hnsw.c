@@ -464,7 +464,7 @@ START_TEST(test_words)
 	FAILS(kith_index_new(&index, DIM, KITH_L2, "HNSW1"), KITH_INVALID, "HNSW1");
 	FAILS(kith_index_new(&index, DIM, KITH_L2, "HNSW99999999999"), KITH_INVALID, "M must");
 	FAILS(kith_index_new(&index, DIM, KITH_L2, "HNSW16,PQ7"), KITH_INVALID, "PQ7");
-	FAILS(kith_index_new(&index, DIM, KITH_L2, "HNSW16_"), KITH_UNSUPPORTED, "HNSW16_");
+	FAILS(kith_index_new(&index, DIM, KITH_L2, "HNSW16_"), KITH_INVALID, "HNSW16_");
 	FAILS(kith_index_new(&index, DIM, KITH_L2, "HNSW16,SQ8,Flat"), KITH_INVALID, "Flat");
 	FAILS(kith_index_new(&index, DIM, KITH_L2, "HNSW16,(SQ8,RFlat)"), KITH_INVALID, "(SQ8");
 	free(x);
