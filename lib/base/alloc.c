@@ -231,7 +231,7 @@ void buffer_trim(struct buffer *b, size_t bytes)
 		trim_mapped(b, bytes);
 		return;
 	}
-	char *p = want && allowed() ? aligned_alloc(ALIGN, want) : NULL;
+	char *p = want && allowed(want) ? aligned_alloc(ALIGN, want) : NULL;
 	if (!want) {
 		buffer_free(b);
 	} else if (p) {

@@ -160,8 +160,9 @@ static bool check_lists(const struct graph *graph, struct graph_fault *fault)
 	struct checking c = {.graph = graph, .bad = graph->n};
 	threads_run(threads_resolve(0), (graph->n + CHECK_NODES - 1) / CHECK_NODES, check_some, &c);
 	struct checker checker = {0};
-	return c.bad < graph->n && graph_found(fault, list_is_good(graph, c.bad, 0, &checker) ? "LNK1" : "LNK0",
-	                               "holds a list that cannot be, of the node", c.bad);
+	return c.bad < graph->n &&
+	       graph_found(fault, list_is_good(graph, c.bad, 0, &checker) ? "LNK1" : "LNK0",
+	           "holds a list that cannot be, of the node", c.bad);
 }
 
 bool graph_check(const struct graph *graph, struct graph_fault *fault)
