@@ -75,6 +75,7 @@ static void carve_worker(const struct bulk *b, struct worker *w, struct carver *
 	const struct sketch_form *form = &b->form;
 	struct table *table = &w->table;
 	int64_t rows = KEPT_BYTES / (int64_t)form->bytes, least = 4 * TILE_ROWS;
+	rows = rows < b->n ? rows : b->n;
 	table->capacity = rows < least ? least : rows;
 	table->bits = 1;
 	while (INT64_C(1) << table->bits < 4 * table->capacity)

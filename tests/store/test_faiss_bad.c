@@ -178,7 +178,8 @@ START_TEST(arguments)
 }
 END_TEST
 
-/* Allocation i fails: NOMEM, nothing given out, no leak. */
+/* Allocation i fails: NOMEM, nothing given out, no leak. Giving spare room back takes memory too, and goes
+ * without it. */
 static bool attempt(const kith_index *index, struct bytes *b, int64_t i, bool sticky, bool importing)
 {
 	kith_index *opened = NULL;
@@ -189,10 +190,9 @@ static bool attempt(const kith_index *index, struct bytes *b, int64_t i, bool st
 	                               : faiss_export(index, (struct blob_sink){bytes_append, &out});
 	bool reached = alloc_count() >= i;
 	alloc_fail_at(0, false);
-	if (reached && (status != KITH_NOMEM || opened))
+	if (status && (!reached || status != KITH_NOMEM || opened))
 		ck_abort_msg("%s: allocation %lld fails%s: %s", kith_index_describe(index), (long long)i,
 		    sticky ? " with all after it" : "", kith_status_name(status));
-	REQUIRE(reached || status == KITH_OK);
 	kith_index_free(opened);
 	free(out.data);
 	REQUIRE(alloc_live() == live);
