@@ -44,6 +44,7 @@ struct batch {
 	struct scan *scans;      /* [block] queries that lists are scanned for, NULL: tiles */
 	char *states;            /* [block × state_bytes] what scanning reads of them */
 	size_t state_bytes;
+	bool settled; /* the nearest lists have been passed */
 	uint64_t
 	    *pass; /* [threads × pass_words] which rows of a scanned list the filter lets pass; NULL: all */
 	size_t pass_words;
@@ -77,6 +78,7 @@ static void query_task(void *arg, int64_t q, int worker)
 		scan_enter_list(&scan, scan.residual ? rows_load(&s->query, q, t.scratch->y) : NULL);
 		if (!scan_pass(&t, &scan))
 			return;
+		scan.settled = true;
 	}
 	pool_tighten(&t.pools[0], s->sink->k, t.scratch->select);
 	task_verify(&t, 0);
@@ -207,6 +209,7 @@ static void scan_list_task(void *arg, int64_t number, int worker)
 			prefetch_query(b, b->query[at + 1]);
 		t.map = b->query + at;
 		scan.t = &t;
+		scan.settled = b->settled;
 		if (scan.residual)
 			scan_enter_list(&scan, rows_load(&s->query, task_query(&t, 0), t.scratch->y));
 		if (!scan_pass(&t, &scan))
@@ -255,10 +258,12 @@ static void verify_task(void *arg, int64_t chunk, int worker)
 static void run_lists(struct batch *b)
 {
 	int64_t nlist = b->s->lists->n;
+	b->settled = false;
 	prepare(b);
 	invert(b, 0, 1);
 	threads_run(b->threads, nlist, b->scans ? scan_list_task : tile_list_task, b);
 	if (b->nprobe > 1) {
+		b->settled = true;
 		invert(b, 1, b->nprobe);
 		threads_run(b->threads, nlist, b->scans ? scan_list_task : tile_list_task, b);
 	}

@@ -314,7 +314,7 @@ static int64_t rows_together(const struct task *t, const struct scan *scans, int
 	const struct search *s = t->s;
 	int64_t n = ROWS_BLOCK;
 	if (t->base->kind == ROWS_CODE && t->base->codec->ops->find && !s->pass && !s->filter)
-		n = scan_find_rows(t, scans);
+		n = scan_find_rows(t, scans, row);
 	int64_t end = row / ROWS_BLOCK * ROWS_BLOCK + n;
 	return (end < t->r1 ? end : t->r1) - row;
 }

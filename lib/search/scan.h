@@ -19,6 +19,7 @@ struct scan {
 	float bound, limit; /* greatest key of interest while the pool has this bound */
 
 	bool residual; /* codes are residuals; q was begun for inner products */
+	bool settled;  /* rows were passed before: the pool's bound is about what it will be */
 	double beside; /* >= |constant| + |what is kept of a row and added to its key| */
 };
 
@@ -44,7 +45,7 @@ void scan_enter_list(struct scan *scan, const float *query);
 void scan_score_codes(struct scan *scan, int64_t row, int64_t n);
 
 /* With a codec that finds: take rows of so many, from the start of a block on. mask: of one block, or all. */
-int64_t scan_find_rows(const struct task *t, const struct scan *scans);
+int64_t scan_find_rows(const struct task *t, const struct scan *scans, int64_t row);
 void scan_find(struct scan *scan, int64_t row, int64_t n, uint64_t mask);
 
 #endif

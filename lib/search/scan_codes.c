@@ -70,13 +70,18 @@ void scan_score_codes(struct scan *scan, int64_t row, int64_t n)
 
 enum { FIND_ROWS = 8 * ROWS_BLOCK };
 
-/* While a pool has no bound every row is a candidate: one block gives it one. */
-int64_t scan_find_rows(const struct task *t, const struct scan *scans)
+/* While a pool has no bound every row is a candidate: one block gives it one. It is far off at first, so what
+ * is compared with it doubles from one look to the next. */
+int64_t scan_find_rows(const struct task *t, const struct scan *scans, int64_t row)
 {
-	for (int64_t q = 0; q < t->nq; q++)
+	int64_t n = FIND_ROWS, passed = row - t->r0;
+	for (int64_t q = 0; q < t->nq; q++) {
 		if (isinf(pool_bound(scans[q].pool)))
 			return ROWS_BLOCK;
-	return FIND_ROWS;
+		if (!scans[q].settled && passed < FIND_ROWS)
+			n = passed < ROWS_BLOCK ? ROWS_BLOCK : passed / ROWS_BLOCK * ROWS_BLOCK;
+	}
+	return n;
 }
 
 void scan_find(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
