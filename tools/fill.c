@@ -1,5 +1,6 @@
 /* From vector files into an index: a sample to learn from, evenly spread over its file, then the base in
- * pieces. Memory beside the index: the sample, later one piece.
+ * pieces. Memory beside the index: the sample, later one piece. A graph is given all at once, for it is built
+ * several times as fast from all of its vectors as by adding to it.
  */
 #include "fill.h"
 
@@ -91,10 +92,10 @@ static int add(struct fill *f, kith_index *index)
 	bool bytes = in->info.type == KITH_U8 || in->info.type == KITH_I8;
 	kith_type type = bytes ? in->info.type : KITH_F32;
 	int64_t row = in->info.dim * (int64_t)kith_type_size(type), n = in->info.n;
-	int64_t rows = batch_rows(n, row, PIECE_BYTES);
+	int64_t rows = kith_index_uses(index, "efSearch") ? n : batch_rows(n, row, PIECE_BYTES);
 	void *piece = malloc((size_t)(rows * row));
 	if (!piece)
-		return fail_memory(rows * row, "a piece of the vectors");
+		return fail_memory(rows * row, "the vectors to add");
 	kith_add_options o = add_options(f, on_adding);
 	double start = now_seconds();
 	kith_status status = kith_index_reserve(index, n);
