@@ -30,8 +30,8 @@ typedef void kernel_pq_bytes_fn(const float *t, int64_t k, float start, float st
 typedef void kernel_pq_nearest_fn(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
     const float *half, int64_t k, uint16_t *pos, float *least, float *second);
 
-/* Codes whose keys may be of interest. key(v) = offset + scale · Σ_b (entry for byte b of vector v) + half the
- * term of v. */
+/* Codes whose keys may be of interest. key(v) = offset + scale · Σ_b (entry for byte b of vector v) + half
+ * the term of v. */
 struct pq_find {
 	const uint8_t *codes; /* from the start of a block on; blocks are whole in memory */
 	int64_t n, bytes;     /* vectors; bytes of a code, at most 65,536 */
