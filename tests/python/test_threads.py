@@ -1,18 +1,15 @@
-"""Threads: calls beside each other, closing under them, interrupting them; and what a call costs."""
+"""Threads: calls beside each other, closing under them, interrupting them."""
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-import timeit
 
 import numpy as np
 import pytest
 
 import kith
-from kith import _calls
-from kith._lib import lib
 from conftest import DIM, clusters, exact
 
 
@@ -49,54 +46,60 @@ def test_many_threads_search_one_index(base, queries):
 
 
 def test_a_call_lets_other_threads_run():
-    """The GIL is released: another thread runs Python code in the midst of a call."""
+    """The GIL is released: another thread runs Python code in the midst of a call. (Python itself takes it from no
+    thread meanwhile. A busy machine may not run the other thread at once.)"""
     index = kith.Index("Flat", 64)
     x = np.random.default_rng(0).random((50000, 64), np.float32)
     index.add(x)
-    during = []
+    inside, seen = False, []
 
     def search(_):
-        start = time.monotonic()
+        nonlocal inside
+        inside = True
         index.search(x[:4000], 5, threads=1)
-        during.extend([start, time.monotonic()])
-
-    ticks = []
-    ended = threading.Event()
-
-    def tick():
-        while not ended.is_set():
-            ticks.append(time.monotonic())
-            time.sleep(0.001)
-
-    watcher = threading.Thread(target=tick)
-    watcher.start()
-    try:
-        assert not in_threads(1, search)
-    finally:
+        inside = False
         ended.set()
-        watcher.join()
-    start, end = during
-    middle = [t for t in ticks if start + 0.2 * (end - start) < t < end - 0.2 * (end - start)]
-    assert len(middle) >= 3, f"{len(middle)} of {len(ticks)} ticks in a call of {end - start:.3f} s"
+
+    def watch():
+        while not ended.wait(0.001):
+            seen.append(inside)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    try:
+        for _ in range(20):
+            ended = threading.Event()
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            try:
+                assert not in_threads(1, search)
+            finally:
+                ended.set()
+                watcher.join()
+            if any(seen):
+                return
+    finally:
+        sys.setswitchinterval(interval)
+    pytest.fail("no other thread ran while the index was searched")
 
 
-def test_two_threads_search_faster_than_one():
-    """Work of two threads overlaps: more processor time than time passes. (A busy machine may not show it at once.)"""
-    if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("one processor")
-    index = kith.Index("Flat", 64)
-    x = np.random.default_rng(0).random((50000, 64), np.float32)
+def test_two_threads_are_in_calls_at_once():
+    """Two searches of one index meet in the library: each ends only when the other has begun."""
+    index = kith.Index("Flat", 8)
+    x = np.random.default_rng(0).random((100, 8), np.float32)
     index.add(x)
-    best = 0.0
-    for _ in range(20):
-        wall, cpu = time.perf_counter(), time.process_time()
-        assert not in_threads(2, lambda number: index.search(x[number * 2000:][:2000], 5, threads=1))
-        best = max(best, (time.process_time() - cpu) / (time.perf_counter() - wall))
-        if best > 1.3:
-            return
-    if os.getloadavg()[0] > len(os.sched_getaffinity(0)):
-        pytest.skip(f"the machine is busy: {best:.2f} processors were used")
-    pytest.fail(f"two threads used {best:.2f} processors")
+    meet = threading.Barrier(2, timeout=100)
+    first = [True, True]
+
+    def search(number):
+        def progress(*_):
+            if first[number]:
+                first[number] = False
+                meet.wait()
+
+        index.search(x, 5, progress=progress)
+
+    assert not in_threads(2, search)
 
 
 def test_searches_beside_changes_and_closing(base, queries):
@@ -207,12 +210,11 @@ def later():
     time.sleep(1)
     os.kill(os.getpid(), signum)
 threading.Thread(target=later, daemon=True).start()
-start = time.monotonic()
 try:
     calls[sys.argv[1]]()
     print("finished")
 except (KeyboardInterrupt, TimeoutError) as error:
-    print(type(error).__name__, time.monotonic() - start)
+    print(type(error).__name__)
 assert index.search(x[:1], 1).ids[0, 0] == 0
 """
 
@@ -224,8 +226,7 @@ assert index.search(x[:1], 1).ids[0, 0] == 0
 def test_a_signal_interrupts_a_long_call(call, signum, raised):
     run = subprocess.run([sys.executable, "-c", INTERRUPTED, call, signum], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
-    name, seconds = run.stdout.split()
-    assert name == raised and float(seconds) < 30
+    assert run.stdout == raised + "\n"
 
 
 def test_a_forked_child_can_call(base, queries):
@@ -249,26 +250,3 @@ def test_a_forked_child_can_call(base, queries):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     pytest.fail("the child hangs")
-
-
-def quickest(call, number=200, repeat=50):
-    return min(timeit.repeat(call, number=number, repeat=repeat)) / number
-
-
-@pytest.mark.parametrize("make", [lambda: kith.Index("Flat", 8), lambda: kith.IndexFlatL2(8)])
-def test_a_call_costs_little(make):
-    """A single query: less than 15 µs over the same call with everything prepared."""
-    index, q = make(), np.ones((1, 8), "f4")
-    index.add(np.eye(8, dtype="f4"))
-    D, I = np.empty((1, 4), "f4"), np.empty((1, 4), "i8")
-    call = lib.index_search_as.status
-    prepared = (index._handle.pointer, 0, 1, q.ctypes.data, 4, D.ctypes.data, I.ctypes.data, None)
-    assert quickest(lambda: index.search(q, 4)) - quickest(lambda: call(*prepared)) < 15e-6
-
-
-def test_a_long_call_costs_little_more():
-    """The way through the helper thread: less than a millisecond, of calls of a tenth of a second and more."""
-    def nothing():
-        pass
-
-    assert quickest(lambda: _calls.call(nothing, work=_calls.LONG), 20, 20) < 1e-3

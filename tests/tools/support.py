@@ -2,6 +2,7 @@
 import os
 import struct
 import subprocess
+import time
 import unittest
 
 BIN = os.environ.get("KITH_BIN", "")
@@ -19,6 +20,22 @@ class Run:
         self.code = done.returncode
         self.out = (done.stdout or b"").decode()
         self.err = done.stderr.decode()
+
+
+def stop(process, number, first=0.2):
+    """Send a running program a signal, once it is prepared for it and at work: what it printed."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and not catches(process.pid, number) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(first)
+    process.send_signal(number)
+    return process.communicate(timeout=100)
+
+
+def catches(pid, number):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        caught = next(int(line.split()[1], 16) for line in file if line.startswith("SigCgt"))
+    return bool(caught >> (number - 1) & 1)
 
 
 class Case(unittest.TestCase):

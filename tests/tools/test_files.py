@@ -7,9 +7,8 @@ import resource
 import signal
 import struct
 import subprocess
-import time
 
-from support import BIN, Case, Run, brute_force, pack, read_vecs
+from support import BIN, Case, Run, brute_force, pack, read_vecs, stop
 
 COMMANDS = ("knn", "build", "search", "eval", "gen", "info", "verify", "convert")
 
@@ -134,9 +133,7 @@ class Gen(Case):
     def test_interrupted(self):
         process = subprocess.Popen([BIN, "gen", "--n", "100000000", "--dim", "8", "--out", self.path("x")],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = stop(process, signal.SIGINT)
         self.assertEqual((process.returncode, err), (130, b"kith gen: interrupted; nothing was written\n"))
         self.assertEqual(os.listdir(self.path("x")), [])
 

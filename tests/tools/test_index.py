@@ -5,9 +5,8 @@ import os
 import random
 import signal
 import subprocess
-import time
 
-from support import BIN, Case, brute_force, float32, read_vecs
+from support import BIN, Case, brute_force, float32, read_vecs, stop
 
 
 class Index(Case):
@@ -148,9 +147,7 @@ class Index(Case):
         self.ok("gen", "--n", 60000, "--dim", 64, "--out", self.path("big"))
         process = subprocess.Popen([BIN, "build", self.path("big/base.fvecs"), "-i", "IVF4096,Flat", "-t", "1",
                                     "-o", self.index], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = stop(process, signal.SIGINT)
         self.assertEqual((process.returncode, out), (130, b""))
         self.assertIn(b"interrupted; nothing was written", err)
         self.assertEqual([f for f in os.listdir(self.folder) if "kith" in f], [])

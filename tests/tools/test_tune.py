@@ -4,9 +4,8 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 
-from support import BIN, Case, Run
+from support import BIN, Case, Run, stop
 
 
 class Tune(Case):
@@ -93,8 +92,6 @@ class Tune(Case):
     def test_interrupted(self):
         process = subprocess.Popen([BIN, "tune", "-b", self.b, "-q", self.q], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, env=dict(os.environ))
-        time.sleep(0.3)
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = stop(process, signal.SIGTERM)
         self.assertEqual((process.returncode, out), (143, b""))
         self.assertIn(b"interrupted", err)
