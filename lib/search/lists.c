@@ -138,21 +138,31 @@ static void gather_queries(struct task *t, const struct query_block *all)
 	}
 }
 
+/* A task over one list, without queries. False: there are none for it. */
+static bool begin_list(struct batch *b, int64_t number, int worker, struct rows *list, struct task *t)
+{
+	struct search *s = b->s;
+	if (search_stopped(s) || b->begin[number] == b->begin[number + 1])
+		return false;
+	s->lists->view(s->lists, number, list);
+	*t = (struct task){.s = s,
+	    .scratch = &b->scratch[worker],
+	    .base = list,
+	    .offset = s->lists->start[number],
+	    .r1 = list->n,
+	    .q0 = b->q0,
+	    .pools = b->all.pools};
+	return true;
+}
+
 static void tile_list_task(void *arg, int64_t number, int worker)
 {
 	struct batch *b = arg;
 	struct search *s = b->s;
 	struct rows list;
-	if (search_stopped(s) || b->begin[number] == b->begin[number + 1])
+	struct task t;
+	if (!begin_list(b, number, worker, &list, &t))
 		return;
-	s->lists->view(s->lists, number, &list);
-	struct task t = {.s = s,
-	    .scratch = &b->scratch[worker],
-	    .base = &list,
-	    .offset = s->lists->start[number],
-	    .r1 = list.n,
-	    .q0 = b->q0,
-	    .pools = b->all.pools};
 	tile_prepare(&t, s->kind);
 	for (int64_t at = b->begin[number]; at < b->begin[number + 1] && list.n; at += t.nq) {
 		t.map = b->query + at;
@@ -190,17 +200,10 @@ static void scan_list_task(void *arg, int64_t number, int worker)
 	struct batch *b = arg;
 	struct search *s = b->s;
 	struct rows list;
-	if (search_stopped(s) || b->begin[number] == b->begin[number + 1])
+	struct task t;
+	if (!begin_list(b, number, worker, &list, &t))
 		return;
-	s->lists->view(s->lists, number, &list);
-	struct task t = {.s = s,
-	    .scratch = &b->scratch[worker],
-	    .base = &list,
-	    .offset = s->lists->start[number],
-	    .r1 = list.n,
-	    .q0 = b->q0,
-	    .nq = 1,
-	    .pools = b->all.pools};
+	t.nq = 1;
 	if (b->pass)
 		test_list(b, &t, worker);
 	for (int64_t at = b->begin[number]; at < b->begin[number + 1] && list.n; at++) {

@@ -94,6 +94,17 @@ int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, f
 /* Ask for row i ahead of rows_load. */
 void rows_prefetch(const struct rows *rows, int64_t i);
 
+/* Ask for what scoring reads of row i, not in blocks; the hardware follows long rows by itself. */
+static inline void rows_prefetch_scored(const struct rows *rows, int64_t i)
+{
+	enum { MOST = 1024 };
+	const char *row = rows_at(rows, i);
+	size_t bytes = rows->stride < MOST ? rows->stride : MOST;
+	for (size_t b = 0; b < bytes; b += 64)
+		__builtin_prefetch(row + b);
+	__builtin_prefetch(row + bytes - 1);
+}
+
 /* x / ‖x‖ in place, the norm computed in double; zero stays zero. */
 void vector_normalize(float *x, int64_t dim);
 

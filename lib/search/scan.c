@@ -194,16 +194,6 @@ static int few_rows(const struct rows *base)
 	return base->blocked ? 0 : FEW_CODES;
 }
 
-/* Ask for what scoring reads of the rows at `pos`. */
-static void prefetch_rows(const struct rows *base, const char *rows, const uint32_t *pos, int64_t n)
-{
-	enum { MOST = 1024 };
-	size_t bytes = base->stride < MOST ? base->stride : MOST;
-	for (int64_t i = 0; i < n; i++)
-		for (size_t b = 0; b < bytes; b += 64)
-			__builtin_prefetch(rows + pos[i] * base->stride + b);
-}
-
 static void pick_bytes(
     const struct search *s, const void *q, const char *rows, const uint32_t *pos, int64_t n, float *key)
 {
@@ -266,7 +256,8 @@ static void pick_rows(struct task *t, struct scan *scans, int64_t row, uint64_t 
 	int64_t n = 0;
 	for (; mask; mask &= mask - 1)
 		pos[n++] = (uint32_t)__builtin_ctzll(mask);
-	prefetch_rows(t->base, rows, pos, n);
+	for (int64_t i = 0; i < n; i++)
+		rows_prefetch_scored(t->base, row + pos[i]);
 	for (int64_t q = 0; q < t->nq; q++) {
 		struct scan *scan = &scans[q];
 		if (t->base->kind == ROWS_CODE) {

@@ -35,9 +35,7 @@ void scan_limit(struct scan *scan, struct slack slack);
 /* Add a row of the task's base to the pool, by its key. Where others may too, hold the pool's lock. */
 void scan_add(struct scan *scan, float key, int64_t row);
 
-/* scan_codes.c: make what the codec needs of query x in `state`; come to a list of residuals, the task's
- * base.
- */
+/* scan_codes.c: make what the codec needs of query x in `state`; come to a list, the task's base. */
 void scan_begin_code(struct scan *scan, const float *x, void *state);
 void scan_enter_list(struct scan *scan, const float *query);
 

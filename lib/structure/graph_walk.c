@@ -178,17 +178,6 @@ void walk_begin(struct walker *w)
 	w->n = 0;
 }
 
-/* Ask for what scoring reads of a node; the hardware follows long rows by itself. */
-static inline void prefetch_code(const struct graph_space *space, uint32_t node)
-{
-	enum { MOST = 1024 };
-	const char *row = rows_at(&space->rows, node);
-	size_t bytes = space->rows.stride < MOST ? space->rows.stride : MOST;
-	for (size_t b = 0; b < bytes; b += 64)
-		__builtin_prefetch(row + b);
-	__builtin_prefetch(row + bytes - 1);
-}
-
 static inline void prefetch_list(const struct graph *graph, uint32_t node)
 {
 	const char *list = (const char *)graph_links(graph, node, 0);
@@ -223,7 +212,7 @@ static inline int64_t meet_list(struct walker *w, const uint32_t *list, int widt
 		n += !walk_meet(w, list[i]);
 	}
 	for (int64_t i = 0; i < n; i++)
-		prefetch_code(w->space, met[i]);
+		rows_prefetch_scored(&w->space->rows, met[i]);
 	return n;
 }
 
@@ -245,7 +234,7 @@ struct candidate walk_descend(struct walker *w, int to)
 			const uint32_t *list = links(w, best.node, level);
 			int64_t n = 0;
 			for (; n < graph->M && list[n] != GRAPH_NONE; n++) {
-				prefetch_code(w->space, list[n]);
+				rows_prefetch_scored(&w->space->rows, list[n]);
 				w->met[n] = list[n];
 			}
 			score_met(w, n);
@@ -327,7 +316,7 @@ static int64_t meet_beyond(struct walker *w, const struct filtering *f, const ui
 		if (walk_meet(w, list[i]))
 			continue;
 		if (passes(f, list[i])) {
-			prefetch_code(w->space, list[i]);
+			rows_prefetch_scored(&w->space->rows, list[i]);
 			w->met[n++] = list[i];
 		} else {
 			prefetch_list(graph, list[i]);
@@ -339,7 +328,7 @@ static int64_t meet_beyond(struct walker *w, const struct filtering *f, const ui
 		for (int i = 0; i < graph->stride && beyond[i] != GRAPH_NONE && n < most; i++) {
 			if (!passes(f, beyond[i]) || walk_meet(w, beyond[i]))
 				continue;
-			prefetch_code(w->space, beyond[i]);
+			rows_prefetch_scored(&w->space->rows, beyond[i]);
 			w->met[n++] = beyond[i];
 		}
 	}
