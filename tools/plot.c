@@ -148,6 +148,7 @@ static void put_frame(FILE *out, const json_t *report, const char *path, bool sv
 /* One line of the picture. */
 struct series {
 	const json_t *points;
+	const char *name; /* of the index */
 	char label[200];
 	int color, dash;
 };
@@ -172,6 +173,19 @@ static void put_series(FILE *out, const struct series *series, int n)
 	fprintf(out, "\n");
 }
 
+/* Characters of a factory string that tell indexes apart: HNSW32,Flat is HNSW32. */
+static int telling_length(const char *name)
+{
+	size_t n = strlen(name), structure = strcspn(name, ",");
+	return (int)(strncmp(name, "HNSW", 4) == 0 && strcmp(name + structure, ",Flat") == 0 ? structure : n);
+}
+
+static bool same_index(const char *a, const char *b)
+{
+	int n = telling_length(a);
+	return n == telling_length(b) && strncmp(a, b, (size_t)n) == 0;
+}
+
 /* Indexes with one factory string share a colour, those of one library a dash. */
 static int collect(json_t *const *reports, int n, struct series *series, int room, double *least)
 {
@@ -188,11 +202,11 @@ static int collect(json_t *const *reports, int n, struct series *series, int roo
 			if (count == room || json_array_size(points) == 0)
 				continue;
 			struct series *s = &series[count];
-			*s = (struct series){.points = points, .color = -1, .dash = r + 1};
+			*s = (struct series){.points = points, .name = name, .color = -1, .dash = r + 1};
 			snprintf(s->label, sizeof s->label, "%s%s%s", n > 1 ? library : "", n > 1 ? " " : "",
 			    name);
 			for (int other = 0; other < count && s->color < 0; other++)
-				if (ends_with(series[other].label, name) && n > 1)
+				if (same_index(series[other].name, name) && n > 1)
 					s->color = series[other].color;
 			if (s->color < 0)
 				s->color = hues++;

@@ -1,21 +1,62 @@
-"""FAISS and hnswlib as sweep.py measures them: made from a factory string, set, searched, weighed.
+"""FAISS, hnswlib and pyglass as sweep.py measures them: made from a factory string, built, kept, set, searched.
 
-Each class says with `can` whether it knows a factory string, and with `uses` which settings it has.
+Making one raises Unknown where the library has no such index; `uses` says which settings it has. An index is
+either trained, added to and saved, or loaded; `prepare` follows, then `set` and `search`. ImportError of
+`version`: the library is not there. Nothing heavy is imported before it is needed.
 """
+import contextlib
+import ctypes
 import importlib
 import importlib.metadata
 import os
 import re
-import tempfile
-
-import numpy as np
 
 
 class Unknown(Exception):
     """The library has no such index."""
 
 
-class Faiss:
+def version_of(name):
+    """Of the module that is really imported: another one of that name may be installed."""
+    module = importlib.import_module(name)
+    if hasattr(module, "__version__"):
+        return module.__version__
+    folder = os.path.dirname(os.path.realpath(module.__file__))
+    for package in importlib.metadata.distributions(path=[folder]):
+        if package.metadata["Name"] == name:
+            return package.version
+    return "unknown"
+
+
+@contextlib.contextmanager
+def silence():
+    """Nothing reaches standard output, not even what C code prints to it."""
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+class Library:
+    """What the libraries have in common: nothing to train, no more memory than what is saved."""
+
+    def train(self, x):
+        pass
+
+    def prepare(self, x):
+        """What searching needs besides the index as it is kept."""
+
+    def more_bytes(self, n, dim):
+        """Memory that searching takes besides the index as it is kept."""
+        return 0
+
+
+class Faiss(Library):
     name = "faiss"
     # kith's names of settings, and FAISS's.
     settings = {"nprobe": "nprobe", "efSearch": "efSearch", "k_factor": "k_factor_rf"}
@@ -34,7 +75,7 @@ class Faiss:
 
     @staticmethod
     def version():
-        return importlib.import_module("faiss").__version__
+        return version_of("faiss")
 
     def uses(self, name):
         word = {"nprobe": r"IVF", "efSearch": r"HNSW", "k_factor": r"RFlat|Refine\("}.get(name)
@@ -54,10 +95,11 @@ class Faiss:
     def set(self, name, value):
         self.space.set_index_parameter(self.index, self.settings[name], value)
 
-    def saved_bytes(self):
-        writer = self.faiss.VectorIOWriter()
-        self.faiss.write_index(self.index, writer)
-        return writer.data.size()
+    def save(self, path):
+        self.faiss.write_index(self.index, path)
+
+    def load(self, path):
+        self.index = self.faiss.read_index(path)
 
     def search(self, q, k):
         return self.index.search(self._prepared(q), k)[1]
@@ -69,7 +111,7 @@ class Faiss:
         return x
 
 
-class Hnswlib:
+class Hnswlib(Library):
     name = "hnswlib"
 
     def __init__(self, spec, dim, metric, threads):
@@ -82,15 +124,7 @@ class Hnswlib:
 
     @staticmethod
     def version():
-        """Of the module that was really imported: another one of that name may be installed."""
-        module = importlib.import_module("hnswlib")
-        if hasattr(module, "__version__"):
-            return module.__version__
-        folder = os.path.dirname(os.path.realpath(module.__file__))
-        for package in importlib.metadata.distributions(path=[folder]):
-            if package.metadata["Name"] == "hnswlib":
-                return package.version
-        return "unknown"
+        return version_of("hnswlib")
 
     def uses(self, name):
         return name == "efSearch"
@@ -98,9 +132,6 @@ class Hnswlib:
     def build_option(self, name, value):
         if name == "efConstruction":
             self.construction = int(value)
-
-    def train(self, x):
-        pass
 
     def add(self, x):
         self.index.init_index(max_elements=len(x), M=self.m, ef_construction=self.construction, random_seed=1234)
@@ -110,14 +141,79 @@ class Hnswlib:
     def set(self, name, value):
         self.index.set_ef(int(value))
 
-    def saved_bytes(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "index")
-            self.index.save_index(path)
-            return os.path.getsize(path)
+    def save(self, path):
+        self.index.save_index(path)
+
+    def load(self, path):
+        self.index.load_index(path)
+        self.index.set_num_threads(self.threads)
 
     def search(self, q, k):
-        return self.index.knn_query(q, k, num_threads=self.threads)[0].astype(np.int64)
+        return self.index.knn_query(q, k, num_threads=self.threads)[0].astype("int64")
 
 
-LIBRARIES = {library.name: library for library in (Faiss, Hnswlib)}
+class Pyglass(Library):
+    """Its graph of 2 * M edges, walked over bytes (SQ8U) and re-ranked by floats: its own recommendation.
+
+    How many candidates are re-ranked is fixed in the library, at 1.5 for each result.
+    """
+    name = "pyglass"
+
+    def __init__(self, spec, dim, metric, threads):
+        self.glass = importlib.import_module("glass")
+        match = re.fullmatch(r"HNSW(\d+),SQ8,(RFlat|Refine\(Flat\))", spec)
+        if not match:
+            raise Unknown(f"pyglass stands beside HNSW<M>,SQ8,RFlat only, not '{spec}'")
+        self.edges, self.threads, self.construction = 2 * int(match[1]), threads, 40
+        self.metric, self.normalize = ("L2" if metric == "l2" else "IP"), metric == "cosine"
+        self.glass.set_num_threads(threads)
+
+    @staticmethod
+    def version():
+        if not hasattr(importlib.import_module("glass"), "Searcher"):
+            raise ImportError("the module glass is another library")
+        return version_of("glass")
+
+    def uses(self, name):
+        return name == "efSearch"
+
+    def build_option(self, name, value):
+        if name == "efConstruction":
+            self.construction = int(value)
+
+    def add(self, x):
+        with silence():
+            builder = self.glass.Index("HNSW", self.metric, quant="SQ8U", R=self.edges, L=self.construction)
+            self.graph = builder.build(self._prepared(x))
+
+    def save(self, path):
+        with silence():
+            self.graph.save(path)
+
+    def load(self, path):
+        with silence():
+            self.graph = self.glass.Graph(path)
+
+    def prepare(self, x):
+        """Both copies of the vectors, and the prefetching that suits this machine, as its own benchmark does."""
+        with silence():
+            self.searcher = self.glass.Searcher(self.graph, self._prepared(x), self.metric, "SQ8U", "FP32")
+            self.searcher.optimize(self.threads)
+
+    def more_bytes(self, n, dim):
+        return n * (-(-dim // 64) * 64 + 4 * (-(-dim // 16) * 16))
+
+    def set(self, name, value):
+        self.searcher.set_ef(int(value))
+
+    def search(self, q, k):
+        q = self._prepared(q)
+        if len(q) == 1:
+            return self.searcher.search(q[0], k)[0].reshape(1, k).astype("int64")
+        return self.searcher.batch_search(q, k, self.threads)[0].astype("int64")
+
+    def _prepared(self, x):
+        return x / (x * x).sum(axis=1, keepdims=True).clip(1e-30) ** 0.5 if self.normalize else x
+
+
+LIBRARIES = {library.name: library for library in (Faiss, Hnswlib, Pyglass)}

@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
-"""Tables from reports of `kith bench` and sweep.py: speed at equal recall, build time, memory.
+"""Tables from reports of `kith bench`, sweep.py and peers.py: speed at equal recall, build time, memory.
 
 Queries per second at a recall are read off the Pareto front of an index, between two of its points on a straight
 line in log(queries per second). Where even the lowest point lies above the recall, that point counts: it reaches
-it. Nothing is measured here; the same reports give the same table.
+it. Latency is that of the fastest point with a recall of 0.95. A library without an index of codes stands beside it
+with the plain one of the same structure: hnswlib's `HNSW16` beside `HNSW16,SQ8,RFlat`. Nothing is measured here;
+the same reports give the same table.
 
     ratios.py kith.json faiss.json                  the table, as Markdown
-    ratios.py --into README.md kith.json faiss.json replaces what is between the file's two markers
+    ratios.py peers.json                            that of exact search, from what peers.py --json wrote
+    ratios.py --into README.md --name graphs kith.json faiss.json
+                                                    replaces what is between the file's two markers of that name
 """
 import argparse
 import json
 import math
+import re
 import sys
 
-RECALLS = (0.9, 0.95, 0.99)
-BEGIN, END = "<!-- begin: ratios -->", "<!-- end: ratios -->"
+RECALLS, LATENCY_RECALL = (0.9, 0.95, 0.99), 0.95
 
 
 def front(points):
@@ -72,69 +76,135 @@ def comparable(reports):
     return len({key(report) for report in reports}) == 1
 
 
-def cells(entry, first):
-    """Speed at each recall, with how many times as fast the first library is."""
-    out = []
+def multiple(own, other, text):
+    """text, and in parentheses own / other: by how much the first library is ahead."""
+    return text + (f" ({own / other:.2f}×)" if own and other else "")
+
+
+def latency(points):
+    """p50 and p99 in microseconds of the fastest point that reaches LATENCY_RECALL."""
+    for point in front(points):
+        times = point.get("latency_seconds")
+        if point["recall"] >= LATENCY_RECALL and times:
+            return f"{1e6 * times['p50']:.0f} / {1e6 * times['p99']:.0f}"
+    return "–"
+
+
+def row(name, library, entry, first):
+    """A library's index beside the first library's, if that is another one and has it."""
+    cells = [f"`{name}`", library if plain(entry["index"]) == name else f"{library} `{entry['index']}`"]
     for recall in RECALLS:
         qps = qps_at(entry["points"], recall)
-        other = qps_at(first["points"], recall) if first else None
-        out.append(si(qps) + (f" ({other / qps:.2f}×)" if qps and other else ""))
-    return out
+        cells.append(multiple(qps_at(first["points"], recall) if first else None, qps, si(qps)))
+    build = entry.get("build_seconds")
+    cells.append(multiple(build, first.get("build_seconds") if first else None,
+                          "–" if build is None else format(build, ".3g")))
+    cells += [si(entry.get("bytes_per_vector")), latency(entry["points"])]
+    return f"| {' | '.join(cells)} |"
+
+
+def plain(name):
+    """The shorter of two names of one graph: `HNSW16,Flat` is `HNSW16`."""
+    return re.sub(r"^(HNSW\d+),Flat$", r"\1", name)
+
+
+def entry_of(report, name):
+    """A report's entry of an index, or the plain one of the same structure."""
+    measured = {plain(entry["index"]): entry for entry in report["indexes"] if entry["points"]}
+    if name in measured:
+        return measured[name]
+    structure, comma, _ = name.partition(",")
+    return measured.get(structure) if comma else None
 
 
 def table(reports):
-    """Rows grouped by index. Beside the others' speeds is how many times as fast the first library is."""
+    """Rows grouped by index. Beside the others' figures is by how much the first library is ahead."""
     names = []
     for report in reports:
-        names += [e["index"] for e in report["indexes"] if e["points"] and e["index"] not in names]
+        found = [plain(entry["index"]) for entry in report["indexes"] if entry["points"]]
+        names += [name for name in dict.fromkeys(found) if name not in names]
     columns = " | ".join(f"QPS at {recall:g}" for recall in RECALLS)
-    lines = [f"| index | library | {columns} | build, s | bytes per vector |",
-             "|---|---|" + "---|" * (len(RECALLS) + 2)]
+    lines = [f"| index | library | {columns} | build, s | bytes per vector | p50 / p99, µs |",
+             "|---|---|" + "---|" * (len(RECALLS) + 3)]
     for name in names:
-        entries = {r["library"]: next((e for e in r["indexes"] if e["index"] == name and e["points"]), None)
-                   for r in reports}
-        mine = entries[reports[0]["library"]]
-        for library, entry in entries.items():
-            if entry is None:
+        first = entry_of(reports[0], name)
+        own = first is not None and plain(first["index"]) == name
+        for report in reports:
+            entry = entry_of(report, name)
+            if entry is None or plain(entry["index"]) != name and (report is reports[0] or not own):
                 continue
-            multiples = cells(entry, mine if mine is not None and entry is not mine else None)
-            build = entry.get("build_seconds")
-            lines.append(f"| `{name}` | {library} | {' | '.join(multiples)} | "
-                         f"{'–' if build is None else format(build, '.3g')} | "
-                         f"{si(entry.get('bytes_per_vector'))} |")
+            lines.append(row(name, report["library"], entry, first if own and report is not reports[0] else None))
     return "\n".join(lines)
 
 
-def insert(path, text):
+def swept_text(reports):
+    text = f"{heading(reports)}\n\n{table(reports)}"
+    if len(reports) == 1:
+        return text
+    return (f"{text}\n\nIn parentheses: how many times as fast {reports[0]['library']} is, at that recall or in "
+            f"building. p50 / p99: single queries at recall {LATENCY_RECALL:g}.")
+
+
+def exact_text(report):
+    """Exact search, from peers.py: a row for each case."""
+    rows, libraries, about = {}, [], report["environment"]
+    for result in report["results"]:
+        rows.setdefault((result["case"], result["queries"], result["at_once"], result["k"]), {})[
+            result["library"]] = result["qps"]
+        if result["library"] not in libraries:
+            libraries.append(result["library"])
+    versions = ", ".join(f"{name} {about[name]}" for name in ("kith", "faiss", "hnswlib") if name in about)
+    lines = [f"{about['base']:,} vectors of dimension {about['dim']} ({about['type']}), "
+             f"{plural(about['threads'], 'thread')}; {about['cpu']}; {versions}.", "",
+             f"| exact search, queries per second | {' | '.join(libraries)} |", "|---|" + "---|" * len(libraries)]
+    for (case, queries, at_once, k), found in rows.items():
+        calls = "in one call" if at_once >= queries else "one by one" if at_once == 1 else f"{at_once:,} a call"
+        cells = [multiple(found.get(libraries[0]), found.get(name) if name != libraries[0] else None,
+                          si(found.get(name))) for name in libraries]
+        lines.append(f"| {report['cases'].get(case, case)}: {queries:,} {calls}, k = {k} | {' | '.join(cells)} |")
+    return "\n".join(lines) + f"\n\nIn parentheses: how many times as fast {libraries[0]} is."
+
+
+def insert(path, name, text):
+    begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
     with open(path, encoding="utf-8") as file:
         content = file.read()
-    head, begin, rest = content.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        sys.exit(f"ratios.py: '{path}' lacks the lines {BEGIN} and {END}")
+    head, found, rest = content.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
+        sys.exit(f"ratios.py: '{path}' lacks the lines {begin} and {end}")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+        file.write(f"{head}{begin}\n{text}\n{end}{tail}")
+
+
+def read(path):
+    try:
+        with open(path) as file:
+            report = json.load(file)
+    except (OSError, ValueError) as error:
+        sys.exit(f"ratios.py: '{path}': {error}")
+    if isinstance(report, dict) and {"environment", "cases", "results"} <= set(report):
+        return report
+    if not isinstance(report, dict) or report.get("format") != "kith-bench" or report.get("version") != 1:
+        sys.exit(f"ratios.py: '{path}' is no report of 'kith bench', version 1, nor of peers.py")
+    return report
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", nargs="+", help="JSON reports; peers are compared with the first")
     parser.add_argument("--into", metavar="FILE", help="put the table between the markers in FILE")
+    parser.add_argument("--name", default="ratios", help="of the markers: <!-- begin: NAME --> (default: ratios)")
     args = parser.parse_args()
-    reports = []
-    for path in args.reports:
-        with open(path) as file:
-            report = json.load(file)
-        if report.get("format") != "kith-bench" or report.get("version") != 1:
-            sys.exit(f"ratios.py: '{path}' is no report of 'kith bench', version 1")
-        reports.append(report)
-    if not comparable(reports):
+    reports = [read(path) for path in args.reports]
+    exact = ["results" in report for report in reports]
+    if any(exact) and len(reports) > 1:
+        sys.exit("ratios.py: a report of peers.py stands alone: it holds all libraries")
+    if not any(exact) and not comparable(reports):
         sys.exit("ratios.py: the reports are of different data, protocols or machines: they cannot be compared")
-    others = len(reports) > 1
-    note = f"\n\nIn parentheses: how many times as fast {reports[0]['library']} is at that recall." if others else ""
-    text = f"{heading(reports)}\n\n{table(reports)}{note}"
+    text = exact_text(reports[0]) if any(exact) else swept_text(reports)
     if args.into:
-        insert(args.into, text)
+        insert(args.into, args.name, text)
     else:
         print(text)
 

@@ -4,13 +4,19 @@
 The same protocol: all queries are searched --runs times in calls of --batch, the median counts, one run before
 them warms the caches; latency is that of single queries, evenly spread. Only the search calls are timed. An
 unfinished report is finished. docs/bench-json.md describes the file, `kith plot` draws it.
+
+--cache keeps the indexes that were built, and what building took: a later run over the same vectors, with the
+same library, settings and threads, loads them.
 """
 import argparse
 import ctypes
+import hashlib
 import itertools
 import json
 import os
+import re
 import sys
+import tempfile
 import time
 
 LONG_RUN = 5.0  # seconds: a warming run that took longer counts
@@ -18,7 +24,7 @@ LONG_RUN = 5.0  # seconds: a warming run that took longer counts
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--library", required=True, help="faiss or hnswlib")
+    parser.add_argument("--library", required=True, help="faiss, hnswlib or pyglass")
     parser.add_argument("--base", required=True, help="vectors: fvecs, bvecs, fbin, u8bin, i8bin, npy")
     parser.add_argument("--query", required=True)
     parser.add_argument("--truth", required=True, help="ids of true neighbours: ivecs, ibin, npy")
@@ -26,11 +32,12 @@ def arguments():
     parser.add_argument("--set", default="", help="NAME=N,…: settings of building (efConstruction)")
     parser.add_argument("--sweep", action="append", default=[], help="NAME=VALUES, as kith bench takes them")
     parser.add_argument("--metric", default="l2", choices=("l2", "ip", "cosine"))
-    parser.add_argument("-k", type=int, default=10)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch", default="all")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--latency", type=int, default=1000)
+    parser.add_argument("-k", type=int, default=10, help="neighbours of each query (default 10)")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads (default 1)")
+    parser.add_argument("--batch", default="all", help="queries of one call, 1 … or all (default all)")
+    parser.add_argument("--runs", type=int, default=5, help="timed runs of each point (default 5)")
+    parser.add_argument("--latency", type=int, default=1000, help="queries timed one by one (default 1000)")
+    parser.add_argument("--cache", metavar="DIR", help="keep the indexes here, and load those that are there")
     parser.add_argument("--json", required=True, help="the report")
     return parser.parse_args()
 
@@ -89,6 +96,59 @@ def same(a, b):
     return bare(a) == bare(b)
 
 
+def write_json(value, path):
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "w") as file:
+        json.dump(value, file, indent=1)
+        file.write("\n")
+    os.replace(temporary, path)
+
+
+class Cache:
+    """Index files, each with a .json beside it: which index it is, and what building it took."""
+
+    def __init__(self, folder, base, **common):
+        os.makedirs(folder, exist_ok=True)
+        hashed = hashlib.sha256()
+        with open(base, "rb") as file:
+            while piece := file.read(1 << 20):
+                hashed.update(piece)
+        self.folder, self.common = folder, dict(common, base_sha256=hashed.hexdigest())
+
+    def key(self, spec, build):
+        return dict(self.common, index=spec, build=build)
+
+    def path(self, key):
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
+        name = re.sub(r"[^\w.]+", "-", f"{key['library']}-{key['index']}").strip("-")
+        return os.path.join(self.folder, f"{name}-{digest}.index")
+
+    def find(self, key):
+        """(path, what building took); None: it is not there, or not whole."""
+        path = self.path(key)
+        try:
+            with open(path + ".json") as file:
+                kept = json.load(file)
+            if kept["key"] == key and kept["bytes"] == os.path.getsize(path):
+                return path, kept["took"]
+        except (OSError, ValueError, KeyError):
+            pass
+        return None
+
+    def keep(self, key, index, took):
+        """Under its name only once it is complete."""
+        path = self.path(key)
+        temporary = f"{path}.{os.getpid()}.tmp"
+        try:
+            index.save(temporary)
+            os.replace(temporary, path)
+        finally:
+            if os.path.exists(temporary):
+                os.remove(temporary)
+        write_json({"key": key, "bytes": os.path.getsize(path), "took": took}, path + ".json")
+        return path
+
+
 class Sweep:
     def __init__(self, args, library):
         import numpy as np
@@ -115,13 +175,12 @@ class Sweep:
             if not same(old, self.report):
                 sys.exit(f"sweep.py: '{args.json}' holds another benchmark; give another name, or remove it")
             self.report = old
+        self.cache = args.cache and Cache(args.cache, args.base, library=args.library,
+                                          library_version=library.version(), metric=args.metric,
+                                          threads=args.threads, cpu=machine()["cpu"])
 
     def save(self):
-        temporary = f"{self.args.json}.{os.getpid()}.tmp"
-        with open(temporary, "w") as file:
-            json.dump(self.report, file, indent=1)
-            file.write("\n")
-        os.replace(temporary, self.args.json)
+        write_json(self.report, self.args.json)
 
     def entry(self, spec, build):
         for entry in self.report["indexes"]:
@@ -131,20 +190,40 @@ class Sweep:
         return self.report["indexes"][-1]
 
     def build(self, index, entry):
+        """Build it, or load it from the cache; and weigh it."""
         for name, value in entry["build"].items():
             index.build_option(name, value)
         reset_peak()
-        before, start = memory("VmRSS:"), time.perf_counter()
+        before, n = memory("VmRSS:"), len(self.base)
+        key = self.cache.key(entry["index"], entry["build"]) if self.cache else None
+        found = self.cache.find(key) if self.cache else None
+        if found:
+            path, took = found
+            index.load(path)
+            saved = os.path.getsize(path)
+        else:
+            took = self.build_anew(index)
+            if self.cache:
+                saved = os.path.getsize(self.cache.keep(key, index, took))
+            else:
+                with tempfile.TemporaryDirectory() as folder:
+                    path = os.path.join(folder, "index")
+                    index.save(path)
+                    saved = os.path.getsize(path)
+        index.prepare(self.base)
+        reset_peak()
+        saved += index.more_bytes(*self.base.shape)
+        entry.update(took, memory_bytes=saved, rss_bytes=max(memory("VmRSS:") - before, 0),
+                     bytes_per_vector=saved / n, cached=bool(found))
+
+    def build_anew(self, index):
+        start = time.perf_counter()
         index.train(self.base)
         trained = time.perf_counter()
         index.add(self.base)
-        added, peak = time.perf_counter(), memory("VmHWM:")
-        reset_peak()
-        grown = max(memory("VmRSS:") - before, 0)
-        saved = index.saved_bytes()
-        entry.update(train_seconds=trained - start, add_seconds=added - trained, build_seconds=added - start,
-                     memory_bytes=saved, rss_bytes=grown, bytes_per_vector=saved / len(self.base),
-                     peak_rss_bytes=peak)
+        added = time.perf_counter()
+        return {"train_seconds": trained - start, "add_seconds": added - trained, "build_seconds": added - start,
+                "peak_rss_bytes": memory("VmHWM:")}
 
     def run(self, index):
         """Seconds for all queries, and the ids found."""

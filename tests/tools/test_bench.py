@@ -184,6 +184,17 @@ class Bench(Case):
             svg = file.read()
         for word in ("recall@10", "queries per second", "kith IVF8,Flat", "peer's Flat", "400 vectors"):
             self.assertIn(word.replace("'", "&apos;") if word not in svg else word, svg)
+        # A colour for each index, whatever its library calls it; the names of some end with those of others.
+        pictures = []
+        for library, names in (("kith", ("IVF8,Flat", "Flat", "HNSW8,Flat")), ("peer", ("Flat", "HNSW8"))):
+            entries = [dict(report["indexes"][1], index=name) for name in names]
+            pictures.append(self.write(f"{library}.json", json.dumps(
+                dict(report, library=library, indexes=entries)).encode()))
+        self.ok("plot", *pictures, "-o", self.path("colours.svg"))
+        with open(self.path("colours.svg")) as file:
+            svg = file.read().replace(" ", "")
+        blue, red, green, purple = "rgb(0,114,178)", "rgb(213,94,0)", "rgb(0,158,115)", "rgb(204,121,167)"
+        self.assertEqual([colour in svg for colour in (blue, red, green, purple)], [True, True, True, False])
         report["indexes"] = []
         empty = self.write("e.json", json.dumps(report).encode())
         self.fails(1, "plot", empty, "-o", self.path("c.svg"), says="nothing was measured")
