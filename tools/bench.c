@@ -35,20 +35,25 @@ enum {
 };
 
 static const struct cli_option options[] = {
-    [OPT_BASE] = {"base", 'b', "FILE", "the vectors to search"},
-    [OPT_QUERY] = {"query", 'q', "FILE", "the queries"},
+    [OPT_BASE] = {"base", 'b', "FILE", "the vectors to search (required)"},
+    [OPT_QUERY] = {"query", 'q', "FILE", "the queries (required)"},
     [OPT_TRUTH] = {"truth", 0, "FILE",
         "true neighbours; written if it is not there (default:\n"
         "kept in the user's cache)"},
-    [OPT_INDEX] = {"index", 'i', "SPEC", "an index to build; may be given several times"},
-    [OPT_LOAD] = {"load", 'l', "FILE", "an index file to measure; may be given several times"},
+    [OPT_INDEX] = {"index", 'i', "SPEC",
+        "an index to build; may be given several times (required:\n"
+        "this or the next)"},
+    [OPT_LOAD] = {"load", 'l', "FILE",
+        "an index file to measure; may be given several times\n"
+        "(required: this or the one before)"},
     [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC},
     [OPT_SET] = {"set", 's', "NAME=N,…",
         "what is the same for all: any setting of 'kith build'\n"
-        "and 'kith search'"},
+        "and 'kith search' (default: their defaults)"},
     [OPT_SWEEP] = {"sweep", 'w', "NAME=V,…",
         "run through values: numbers, or FROM:TO by doubling;\n"
-        "an index that does not use NAME ignores it"},
+        "an index that does not use NAME ignores it (default:\n"
+        "nothing is swept)"},
     [OPT_K] = {"k", 'k', "K", "neighbours of each query (default 10)"},
     [OPT_THREADS] = {"threads", 't', "N", "number of threads (default 1)"},
     [OPT_BATCH] = {"batch", 0, "N", "queries of one call, 1 … or all (default all)"},
@@ -56,8 +61,10 @@ static const struct cli_option options[] = {
     [OPT_LATENCY] = {"latency", 0, "N", "queries timed one by one (default 1000; 0: none)"},
     [OPT_JSON] = {"json", 'o', "FILE",
         "keep the report here; an unfinished one there is\n"
-        "finished"},
-    [OPT_PLOT] = {"plot", 'p', "FILE", "draw recall against speed: .svg or .png (needs gnuplot)"},
+        "finished (default: do not)"},
+    [OPT_PLOT] = {"plot", 'p', "FILE",
+        "draw recall against speed: .svg or .png, needs gnuplot\n"
+        "(default: do not)"},
     [OPT_SKIP] = {"skip-unknown", 0, NULL, "leave out each SPEC that this kith cannot build"},
     {0},
 };

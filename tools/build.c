@@ -21,7 +21,9 @@
 enum { OPT_INDEX, OPT_METRIC, OPT_TRAIN, OPT_TRAIN_SIZE, OPT_SET, OPT_THREADS, OPT_OUT, OPT_JSON };
 
 static const struct cli_option options[] = {
-    [OPT_INDEX] = {"index", 'i', "SPEC", "what to build, e.g. Flat, SQ8, IVF1024,Flat, IVF1024,PQ16"},
+    [OPT_INDEX] = {"index", 'i', "SPEC",
+        "what to build, e.g. Flat, SQ8, HNSW32, IVF1024,PQ16\n"
+        "(required)"},
     [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC},
     [OPT_TRAIN] = {"train", 0, "FILE", "learn from these vectors (default: from BASE)"},
     [OPT_TRAIN_SIZE] = {"train-size", 0, "N",
@@ -31,7 +33,7 @@ static const struct cli_option options[] = {
         "seed: of what is random (default 1234); efConstruction:\n"
         "candidates for the edges of a graph (default 200)"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
-    [OPT_OUT] = {"out", 'o', "FILE", "the index file to write"},
+    [OPT_OUT] = {"out", 'o', "FILE", "the index file to write (required)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };

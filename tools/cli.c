@@ -88,19 +88,29 @@ const char *cli_nearest(const char *word, const char *const *table, int n)
 	return nearest;
 }
 
+/* Bytes of UTF-8 text that take no column of their own. */
+static int hidden_bytes(const char *text)
+{
+	int n = 0;
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) == 0x80;
+	return n;
+}
+
 /* "  -k, --k K", "      --json" */
 static void print_option(const struct cli_option *option)
 {
 	char letter[8] = "    ", left[80];
 	if (option->letter)
 		snprintf(letter, sizeof letter, "-%c, ", option->letter);
-	int n = snprintf(
-	    left, sizeof left, "  %s--%s %s", letter, option->name, option->value ? option->value : "");
+	int n = snprintf(left, sizeof left, "  %s--%s%s%s", letter, option->name, option->value ? " " : "",
+	    option->value ? option->value : "");
+	int hidden = hidden_bytes(left);
 	/* A long name has a line for itself. */
-	if (n > HELP_COLUMN)
+	if (n - hidden > HELP_COLUMN)
 		printf("%s\n%*s  ", left, HELP_COLUMN, "");
 	else
-		printf("%-*s  ", HELP_COLUMN, left);
+		printf("%-*s  ", HELP_COLUMN + hidden, left);
 	for (const char *c = option->help; *c; c++) {
 		putchar(*c);
 		if (*c == '\n')
@@ -111,7 +121,8 @@ static void print_option(const struct cli_option *option)
 
 void cli_print_help(const struct command *command)
 {
-	printf("Usage: kith %s [OPTION]... %s\n", command->name, command->operands);
+	printf("Usage: kith %s [OPTION]...%s%s\n", command->name, *command->operands ? " " : "",
+	    command->operands);
 	printf("%s.\n\n%s\nOptions:\n", command->summary, command->notes);
 	for (const struct cli_option *o = command->options; o->help; o++)
 		print_option(o);

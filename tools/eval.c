@@ -38,8 +38,9 @@ static const struct cli_option options[] = {
         "both files hold)"},
     [OPT_DISTANCES] = {"distances", 'd', "FILE",
         "exact distances of the result's ids; with the next option,\n"
-        "equally near ids count as right"},
-    [OPT_TRUTH_DISTANCES] = {"truth-distances", 'D', "FILE", "distances of the true neighbours"},
+        "equally near ids count as right (default: ids alone count)"},
+    [OPT_TRUTH_DISTANCES] = {"truth-distances", 'D', "FILE",
+        "distances of the true neighbours (default: none)"},
     [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip or cosine (default l2)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},

@@ -26,8 +26,10 @@ static const struct cli_option options[] = {
         "search only base rows MIN <= row < MAX (default: all);\n"
         "either may be left out"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
-    [OPT_IDS] = {"ids", 'i', "FILE", "write the row numbers found: ivecs, ibin, npy"},
-    [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy"},
+    [OPT_IDS] = {"ids", 'i', "FILE",
+        "write the row numbers found: ivecs, ibin, npy\n"
+        "(default: do not)"},
+    [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy (default: do not)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };

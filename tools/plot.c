@@ -265,7 +265,7 @@ int plot_reports(json_t *const *reports, int n, const char *path)
 enum { OPT_OUT };
 
 static const struct cli_option options[] = {
-    [OPT_OUT] = {"out", 'o', "FILE", "the picture to draw: .svg or .png"},
+    [OPT_OUT] = {"out", 'o', "FILE", "the picture to draw: .svg or .png (required)"},
     {0},
 };
 

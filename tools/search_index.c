@@ -26,14 +26,16 @@ static const struct cli_option options[] = {
     [OPT_K] = {"k", 'k', "K", "neighbours of each query (default 10)"},
     [OPT_SET] = {"set", 's', "NAME=N,…",
         "nprobe: lists to look at (default 8); max_codes: stop\n"
-        "after so many vectors; k_factor: candidates per result\n"
-        "when refining (default 4); efSearch: candidates of a\n"
-        "walk over a graph (default 64)"},
+        "after so many vectors (default: never); k_factor:\n"
+        "candidates per result when refining (default 4);\n"
+        "efSearch: candidates of a walk over a graph (default 64)"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
     [OPT_BATCH] = {"batch", 'b', "N", "queries of one call (default: all together)"},
-    [OPT_TRUTH] = {"truth", 0, "FILE", "true neighbours, a row for each query: print recall"},
-    [OPT_IDS] = {"ids", 'i', "FILE", "write the ids found: ivecs, ibin, npy"},
-    [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy"},
+    [OPT_TRUTH] = {"truth", 0, "FILE",
+        "true neighbours, a row for each query: print recall\n"
+        "(default: do not)"},
+    [OPT_IDS] = {"ids", 'i', "FILE", "write the ids found: ivecs, ibin, npy (default: do not)"},
+    [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy (default: do not)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };

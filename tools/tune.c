@@ -37,14 +37,20 @@ enum {
 };
 
 static const struct cli_option options[] = {
-    [OPT_BASE] = {"base", 'b', "FILE", "the vectors to search"},
-    [OPT_QUERY] = {"query", 'q', "FILE", "sample queries, like those to come; 500 or more are best"},
+    [OPT_BASE] = {"base", 'b', "FILE", "the vectors to search (required)"},
+    [OPT_QUERY] = {"query", 'q', "FILE",
+        "sample queries, like those to come; 500 or more are best\n"
+        "(required)"},
     [OPT_RECALL] = {"recall", 'r', "R", "share of the true K nearest to find (default 0.95)"},
     [OPT_K] = {"k", 'k', "K", "neighbours of each query (default 10)"},
-    [OPT_BYTES] = {"max-bytes-per-vector", 0, "N", "memory that the index may take, ids included"},
-    [OPT_SECONDS] = {"max-build-seconds", 0, "N", "time that building may take"},
+    [OPT_BYTES] = {"max-bytes-per-vector", 0, "N",
+        "memory that the index may take, ids included (default:\n"
+        "any)"},
+    [OPT_SECONDS] = {"max-build-seconds", 0, "N", "time that building may take (default: any)"},
     [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC},
-    [OPT_INDEX] = {"index", 'i', "SPEC", "choose among these only; may be given several times"},
+    [OPT_INDEX] = {"index", 'i', "SPEC",
+        "choose among these only; may be given several times\n"
+        "(default: all that fit)"},
     [OPT_THREADS] = {"threads", 't', "N", "number of threads (default 1)"},
     [OPT_BATCH] = {"batch", 0, "N", "queries of one call, 1 … or all (default all)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},

@@ -9,7 +9,7 @@
 enum { OPT_JSON };
 
 static const struct cli_option options[] = {
-    {"json", 0, NULL, CLI_HELP_JSON},
+    [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };
 

@@ -30,6 +30,9 @@ done
 foreign=$(nm -D --defined-only "$libs/libkith.so" | awk '$3 !~ /^kith_/ && $3 !~ /^(_init|_fini)$/ {print $3}')
 [ -z "$foreign" ] || fail "libkith.so exports $foreign"
 version=$(pkg-config --modversion kith)
+if [ -f "$build/tools/kith.1" ]; then
+	[ -n "$(find "$stage" -path '*/man1/kith.1')" ] || fail "kith.1 was not installed"
+fi
 
 # --- C, shared ------------------------------------------------------------------------------------
 read -r -a cflags <<<"$(pkg-config --cflags kith)"
