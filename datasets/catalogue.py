@@ -1,6 +1,6 @@
 """The data sets that fetch knows: where they officially are, what they hold, under which terms.
 
-size: bytes of the download, as published (rounded) or computed from the numbers; None: the server tells. md5: only where
+size: bytes of the download, as published (rounded) or computed from the numbers. md5: only where
 the publisher gives one; `md5_source` says where. What has none is recorded at the first download, and checked then
 on. TexMex links a list of MD5 sums from its page, in a place that may move: compare with it by hand.
 """
@@ -50,7 +50,7 @@ SETS = {
         "metric": "cosine", "n": 1_183_514, "dim": 100, "queries": 10_000, "kind": "hdf5", "type": "f32",
         "terms": "GloVe vectors of Pennington, Socher & Manning (nlp.stanford.edu/projects/glove): Public Domain "
                  "Dedication and License 1.0; split by ann-benchmarks.com",
-        "files": {"archive": {"url": "http://ann-benchmarks.com/glove-100-angular.hdf5", "size": None}}},
+        "files": {"archive": {"url": "http://ann-benchmarks.com/glove-100-angular.hdf5", "size": 485_000_000}}},
     "fashion-mnist": {
         "metric": "l2", "n": 60_000, "dim": 784, "queries": 10_000, "kind": "idx", "type": "u8",
         "terms": "Fashion-MNIST, Zalando Research: MIT licence",

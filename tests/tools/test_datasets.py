@@ -6,6 +6,8 @@ import http.server
 import importlib.util
 import io
 import os
+import re
+import socketserver
 import struct
 import subprocess
 import sys
@@ -20,7 +22,7 @@ FETCH = os.path.join(ROOT, "datasets", "fetch")
 
 class Server(http.server.SimpleHTTPRequestHandler):
     """Files, with ranges; `cut` ends the first answers early, as a bad connection does."""
-    cut, asked = [], []
+    cut, asked, deaf = [], [], False
 
     def log_message(self, *_):
         pass
@@ -34,6 +36,7 @@ class Server(http.server.SimpleHTTPRequestHandler):
             data = file.read()
         wanted = self.headers.get("Range")
         Server.asked.append(wanted)
+        wanted = None if Server.deaf else wanted
         first, last = 0, len(data) - 1
         if wanted:
             low, _, high = wanted.partition("=")[2].partition("-")
@@ -46,6 +49,55 @@ class Server(http.server.SimpleHTTPRequestHandler):
         self.end_headers()
         body = data[first:last + 1]
         self.wfile.write(body[:Server.cut.pop(0)] if Server.cut else body)
+
+
+class FileServer(socketserver.StreamRequestHandler):
+    """As much of FTP as a client needs to fetch files, also from an offset; the first answers may be cut off."""
+    folder, cut, offsets = "", [], []
+
+    def say(self, line):
+        self.wfile.write((line + "\r\n").encode())
+
+    def open_data(self):
+        with socketserver.TCPServer(("127.0.0.1", 0), None, bind_and_activate=False) as listening:
+            listening.server_bind()
+            listening.server_activate()
+            port = listening.server_address[1]
+            passive = f"(127,0,0,1,{port // 256},{port % 256})"
+            self.say(f"229 here (|||{port}|)" if self.extended else f"227 here {passive}")
+            return listening.socket.accept()[0]
+
+    def send(self, name, offset):
+        FileServer.offsets.append(offset)
+        with open(os.path.join(FileServer.folder, os.path.basename(name)), "rb") as file:
+            body = file.read()[offset:]
+        self.say("150 it comes")
+        self.data.sendall(body[:FileServer.cut.pop(0)] if FileServer.cut else body)
+        self.data.close()
+        self.say("226 that was it")
+
+    def handle(self):
+        offset = 0
+        self.say("220 hello")
+        while line := self.rfile.readline().decode().strip():
+            word, _, rest = line.partition(" ")
+            path = os.path.join(FileServer.folder, os.path.basename(rest))
+            if word in ("EPSV", "PASV"):
+                self.extended = word == "EPSV"
+                self.data = self.open_data()
+            elif word in ("SIZE", "RETR") and not os.path.isfile(path):
+                self.say("550 no such file")
+            elif word == "SIZE":
+                self.say(f"213 {os.path.getsize(path)}")
+            elif word == "RETR":
+                self.send(rest, offset)
+                offset = 0
+            elif word == "REST":
+                offset = int(rest)
+                self.say("350 from there")
+            else:
+                self.say({"USER": "331 and", "PASS": "230 in", "TYPE": "200 well", "QUIT": "221 bye"}.get(
+                    word, "502 what?"))
 
 
 class Datasets(Case):
@@ -106,6 +158,31 @@ class Datasets(Case):
         self.assertIn("at the first download it was " + hashlib.sha256(archive).hexdigest(),
                       self.fetch("siftsmall", code=1))
 
+    def test_ftp_goes_on(self):
+        """What is offered by FTP alone, as the TexMex corpus is."""
+        archive = self.texmex()
+        self.serve("siftsmall.tar.gz", archive)
+        FileServer.folder, FileServer.cut, FileServer.offsets = self.path("www"), [1000, 500], []
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), FileServer)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.url = f"ftp://127.0.0.1:{server.server_address[1]}/somewhere"
+        self.assertIn("base.fvecs: 10000 x 128 f32", self.fetch("siftsmall"))
+        self.assertEqual(FileServer.offsets, [0, 1000, 1500])
+        with open(self.path("data/checksums.json")) as file:
+            self.assertIn(hashlib.sha256(archive).hexdigest(), file.read())
+        self.assertIn("550", self.fetch("sift1m", code=1))
+
+    def test_a_server_without_ranges(self):
+        """It sends all of the file again: what is there is not kept in front of it."""
+        archive = self.texmex()
+        self.serve("siftsmall.tar.gz", archive)
+        Server.cut, Server.deaf = [1000], True
+        self.addCleanup(setattr, Server, "deaf", False)
+        self.assertIn("base.fvecs: 10000 x 128 f32", self.fetch("siftsmall"))
+        self.assertEqual(Server.asked, [None, "bytes=1000-"])
+
     def test_wrong_count(self):
         self.serve("siftsmall.tar.gz", self.texmex(n=9_999))
         self.assertIn("holds 9999 x 128, expected are 10000 x 128", self.fetch("siftsmall", code=1))
@@ -146,9 +223,17 @@ class Datasets(Case):
         self.assertEqual(read_vecs(self.path("base.bvecs")), [list(images[i:i + 6]) for i in (0, 6, 12)])
 
     def test_nothing_without_a_yes(self):
-        out = self.fetch("sift1m", mirror=False, code=1)
-        self.assertIn("say --yes", out)
-        self.assertFalse(os.path.exists(self.path("data/sift1m")))
+        for name, terms in (("siftsmall", "INRIA"), ("sift1m", "INRIA"), ("gist1m", "INRIA"), ("deep1m", "Yandex"),
+                            ("deep10m", "Yandex"), ("bigann", "INRIA"), ("glove-100", "Public Domain"),
+                            ("fashion-mnist", "MIT")):
+            command = [sys.executable, FETCH, name, "--out", self.path("data")]
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"say --yes", done.stderr)
+            # Where from, how much and on what terms is said first.
+            self.assertTrue(re.search(rf"from     (http|ftp)\S+: [\d.]+ [kMG]B.*terms    .*{terms}",
+                                      done.stdout.decode(), re.S), done.stdout)
+            self.assertFalse(os.path.exists(self.path(f"data/{name}")))
 
     def test_stand_in(self):
         out = self.fetch("deep1m", "--stand-in", "--rows", 3000, mirror=False)
@@ -159,6 +244,7 @@ class Datasets(Case):
     def test_usage(self):
         listed = self.fetch("--list", mirror=False)
         for name in ("siftsmall", "sift1m", "gist1m", "deep1m", "deep10m", "glove-100", "fashion-mnist", "bigann"):
-            self.assertIn(name, listed)
+            line = next(line for line in listed.split("\n") if line.startswith(name + " "))
+            self.assertRegex(line, r" [\d.]+ [kMG]B$", "its size is said")
         self.assertIn("unknown data set", self.fetch("sift2m", code=1))
         self.assertIn("which data set", self.fetch(code=1))
