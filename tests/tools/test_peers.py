@@ -293,6 +293,32 @@ class Sweeps(Case):
         self.assertEqual(self.notes(), [])
         self.assertIn("no library is called faissx", self.call("compare.py", *args, "--without", "faissx", code=2))
 
+    def test_tables(self):
+        """The pages get their tables; a report that is there is not made again."""
+        os.makedirs(self.path("pages/docs"))
+        os.mkdir(self.path("tools"))
+        os.mkdir(self.path("out"))
+        os.symlink(os.path.realpath(BIN), self.path("tools/kith"))
+        empty = "".join(f"<!-- begin: {name} -->\n<!-- end: {name} -->\n" for name in ("exact", "graphs"))
+        pages = [self.write(f"pages/{page}", empty.encode()) for page in ("README.md", "docs/choosing-an-index.md")]
+        exact = {"environment": {"cpu": "a CPU", "threads": 1, "base": 300, "dim": 4, "type": "uint8", "kith": "1"},
+                 "cases": {}, "results": [{"case": "single", "library": "kith", "queries": 30, "at_once": 1, "k": 10,
+                                           "qps": 90.0}]}
+        self.write("out/exact.json", json.dumps(exact).encode())
+        env = {"PYTHONPATH": self.folder, "NOTES": self.path("notes")}
+        self.call("tables.py", "--build", self.folder, "--data", self.folder, "--out", self.path("out"), "--runs", "1",
+                  "--cache", self.cache, "--only", "exact,graphs", "--pages", self.path("pages"), env=env)
+        texts = []
+        for page in pages:
+            with open(page, encoding="utf-8") as file:
+                texts.append(file.read())
+        self.assertIn("| single: 30 one by one, k = 10 | 90 |", texts[0])
+        self.assertNotIn("| single", texts[1])
+        for text in texts:
+            self.assertIn("| `HNSW32,SQ8,RFlat` | kith | ", text)
+        self.assertIn("no table is called graph;", self.call("tables.py", "--data", "x", "--out", "x", "--only",
+                                                             "graph", code=2))
+
     def test_each_library_that_is_there(self):
         """The real ones, built, kept and loaded: recall must be that of an index which holds these vectors."""
         modules = {"faiss": "faiss", "hnswlib": "hnswlib", "pyglass": "glass"}

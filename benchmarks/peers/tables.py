@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Measure what README.md and docs/choosing-an-index.md say about speed, and write their tables anew.
+
+Exact search by peers.py, inverted files and graphs by compare.py, beside every library that this Python has. All
+reports stay in OUT: what was interrupted goes on, and what is there is not measured again. On a million vectors the graphs of the peers take hours to
+build; --cache keeps them. The machine must be idle.
+"""
+import argparse
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+README, GUIDE = "README.md", os.path.join("docs", "choosing-an-index.md")
+TABLES = {"exact": [README], "lists": [README, GUIDE], "graphs": [README, GUIDE]}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", help="kith's build directory (default: build)")
+    parser.add_argument("--data", required=True, help="folder with …base and …query, fvecs or bvecs")
+    parser.add_argument("--out", required=True, help="folder of the reports")
+    parser.add_argument("--cache", metavar="DIR", help="keep the peers' indexes here")
+    parser.add_argument("--only", default=",".join(TABLES), help=f"some of the tables (default: {','.join(TABLES)})")
+    parser.add_argument("--pages", default=ROOT, metavar="DIR", help="folder of the pages (default: this repository)")
+    parser.add_argument("--runs", default="5", help="timed runs of each point (default 5)")
+    args = parser.parse_args()
+    args.only = args.only.split(",")
+    unknown = set(args.only) - set(TABLES)
+    if unknown:
+        parser.error(f"--only: no table is called {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
+    return args
+
+
+def call(script, *args):
+    subprocess.run([sys.executable, os.path.join(HERE, script), *args], check=True)
+
+
+def main():
+    args = arguments()
+    os.makedirs(args.out, exist_ok=True)
+    common = ["--build", args.build, "--data", args.data, "--runs", args.runs]
+    pages = {name: [os.path.join(args.pages, page) for page in TABLES[name]] for name in args.only}
+    if "exact" in pages:
+        report = os.path.join(args.out, "exact.json")
+        if not os.path.exists(report):
+            call("peers.py", *common, "--cases", "batch10,q100,single", "--json", report)
+        for page in pages.pop("exact"):
+            call("ratios.py", report, "--name", "exact", "--into", page)
+    for name in pages:
+        into = [word for page in pages[name] for word in ("--into", page)]
+        cache = ["--cache", args.cache] if args.cache else []
+        call("compare.py", *common, f"--{name}", "--out", os.path.join(args.out, name), *cache, *into)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as failed:
+        sys.exit(failed.returncode if failed.returncode > 0 else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
