@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
+import ratios  # noqa: E402
 from libraries import LIBRARIES  # noqa: E402
 
 DEFAULT = {"name": "ratios", "index": ["Flat", "IVF1024,Flat", "IVF1024,PQ16", "HNSW32"],
@@ -116,17 +117,19 @@ def measure_all(args, kith):
 
 def main():
     args = arguments()
+    for page in args.into:
+        ratios.around(page, args.name)  # before the long work
     os.makedirs(args.out, exist_ok=True)
     kith = os.path.join(args.build, "tools", "kith")
     reports = measure_all(args, kith)
-    ratios = [sys.executable, os.path.join(HERE, "ratios.py"), "--name", args.name]
-    table = subprocess.run([*ratios, *reports], check=True, stdout=subprocess.PIPE).stdout.decode()
+    write = [sys.executable, os.path.join(HERE, "ratios.py"), "--name", args.name]
+    table = subprocess.run([*write, *reports], check=True, stdout=subprocess.PIPE).stdout.decode()
     path = os.path.join(args.out, "ratios.md")
     with open(path, "w", encoding="utf-8") as file:
         file.write(table)
     print(f"\n{table}\nwrote    {path}", flush=True)
     for page in args.into:
-        subprocess.run([*ratios, "--into", page, *reports], check=True)
+        subprocess.run([*write, "--into", page, *reports], check=True)
         print(f"wrote    {page}, its table '{args.name}'", flush=True)
     if shutil.which("gnuplot"):
         subprocess.run([kith, "plot", *reports, "--out", os.path.join(args.out, "recall.svg")], check=True)

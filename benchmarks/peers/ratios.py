@@ -165,16 +165,25 @@ def exact_text(report):
     return "\n".join(lines) + f"\n\nIn parentheses: how many times as fast {libraries[0]} is."
 
 
-def insert(path, name, text):
+def around(path, name):
+    """What is before the text between a page's markers and what is behind it, both with the marker."""
     begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
-    with open(path, encoding="utf-8") as file:
-        content = file.read()
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = file.read()
+    except OSError as error:
+        sys.exit(f"ratios.py: {error}")
     head, found, rest = content.partition(begin)
     _, closed, tail = rest.partition(end)
     if not found or not closed:
         sys.exit(f"ratios.py: '{path}' lacks the lines {begin} and {end}")
+    return f"{head}{begin}\n", f"\n{end}{tail}"
+
+
+def insert(path, name, text):
+    before, after = around(path, name)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{head}{begin}\n{text}\n{end}{tail}")
+        file.write(before + text + after)
 
 
 def read(path):

@@ -11,6 +11,11 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+
+import ratios  # noqa: E402
+
 ROOT = os.path.dirname(os.path.dirname(HERE))
 README, GUIDE = "README.md", os.path.join("docs", "choosing-an-index.md")
 TABLES = {"exact": [README], "lists": [README, GUIDE], "graphs": [README, GUIDE]}
@@ -39,9 +44,12 @@ def call(script, *args):
 
 def main():
     args = arguments()
+    pages = {name: [os.path.join(args.pages, page) for page in TABLES[name]] for name in args.only}
+    for name, paths in pages.items():
+        for path in paths:
+            ratios.around(path, name)  # before the long work
     os.makedirs(args.out, exist_ok=True)
     common = ["--build", args.build, "--data", args.data, "--runs", args.runs]
-    pages = {name: [os.path.join(args.pages, page) for page in TABLES[name]] for name in args.only}
     if "exact" in pages:
         report = os.path.join(args.out, "exact.json")
         if not os.path.exists(report):

@@ -316,6 +316,13 @@ class Sweeps(Case):
         self.assertNotIn("| single", texts[1])
         for text in texts:
             self.assertIn("| `HNSW32,SQ8,RFlat` | kith | ", text)
+        # A page without the markers is found before anything is measured.
+        before = os.listdir(self.path("out"))
+        for script, options in (("tables.py", ("--only", "lists", "--pages", self.path("pages"))),
+                                ("compare.py", ("--lists", "--into", pages[0]))):
+            self.assertIn("lacks the lines <!-- begin: lists -->", self.call(
+                script, "--build", self.folder, "--data", self.folder, "--out", self.path("out"), *options, code=1))
+        self.assertEqual(os.listdir(self.path("out")), before)
         self.assertIn("no table is called graph;", self.call("tables.py", "--data", "x", "--out", "x", "--only",
                                                              "graph", code=2))
 
