@@ -161,7 +161,7 @@ def exact_text(report):
         calls = "in one call" if at_once >= queries else "one by one" if at_once == 1 else f"{at_once:,} a call"
         cells = [multiple(found.get(libraries[0]), found.get(name) if name != libraries[0] else None,
                           si(found.get(name))) for name in libraries]
-        lines.append(f"| {report['cases'].get(case, case)}: {queries:,} {calls}, k = {k} | {' | '.join(cells)} |")
+        lines.append(f"| `{case}`: {queries:,} {calls}, k = {k} | {' | '.join(cells)} |")
     return "\n".join(lines) + f"\n\nIn parentheses: how many times as fast {libraries[0]} is."
 
 

@@ -143,8 +143,8 @@ class Peers(Case):
         path = self.write("peers.json", json.dumps(report).encode())
         text = self.ratios(path)
         self.assertIn("1,000 vectors of dimension 4 (uint8), 1 thread; a CPU; kith 1, faiss 2.", text)
-        self.assertIn("| alone: 30 one by one, k = 10 | 90 | 45 (2.00×) |", text)
-        self.assertIn("| batch10: 10,000 in one call, k = 10 | 1.5 k | – |", text)
+        self.assertIn("| `single`: 30 one by one, k = 10 | 90 | 45 (2.00×) |", text)
+        self.assertIn("| `batch10`: 10,000 in one call, k = 10 | 1.5 k | – |", text)
         self.assertIn("stands alone", self.ratios(path, path, code=1))
 
     def test_every_page_has_its_markers(self):
@@ -312,7 +312,7 @@ class Sweeps(Case):
         for page in pages:
             with open(page, encoding="utf-8") as file:
                 texts.append(file.read())
-        self.assertIn("| single: 30 one by one, k = 10 | 90 |", texts[0])
+        self.assertIn("| `single`: 30 one by one, k = 10 | 90 |", texts[0])
         self.assertNotIn("| single", texts[1])
         for text in texts:
             self.assertIn("| `HNSW32,SQ8,RFlat` | kith | ", text)
