@@ -39,10 +39,12 @@ struct pq_find {
 	float scale, offset;
 	const float *terms; /* [n]; NULL: none */
 	float limit;
+	float *least; /* [PQ_BLOCK]; NULL: none */
 };
 
-/* Positions of the vectors with key <= limit, ascending, into hit [n]; returns how many. Sums are exact, keys
- * rounded at most four times, each time by 2^-24 of |scale Σ| + |offset| + |term|. */
+/* Positions of the vectors with key <= limit, ascending, into hit [n]; returns how many. With `least` nothing
+ * of that: least[i] is lowered to the least key of vectors i, i + PQ_BLOCK, …; 0 is returned. Sums are exact,
+ * keys rounded at most four times, each time by 2^-24 of |scale Σ| + |offset| + |term|. */
 typedef int64_t kernel_pq_find_fn(const struct pq_find *find, uint32_t *hit);
 
 struct pq_kernels {

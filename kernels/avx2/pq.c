@@ -10,6 +10,7 @@
  * blends by the bits of its upper half: 36 instructions for 32 look-ups, where loads one by one take some 90.
  */
 #include "kernels/avx2/avx2.h"
+#include "kernels/pq_find.h"
 
 #include <math.h>
 
@@ -249,31 +250,24 @@ ALWAYS_INLINE void sum_codes(const int bits, const struct pq_find *find, const u
 	emit(total, find->scale, find->offset, key);
 }
 
-/* A block at a time: keys, then those within the limit. */
-ALWAYS_INLINE int64_t find_codes(const int bits, const struct pq_find *find, uint32_t *hit)
+static void sum_block8(const struct pq_find *find, const uint8_t *codes, float *key)
 {
-	int64_t found = 0;
-	for (int64_t first = 0; first < find->n; first += PQ_BLOCK) {
-		int64_t n = find->n - first < PQ_BLOCK ? find->n - first : PQ_BLOCK;
-		float key[PQ_BLOCK];
-		for (int h = 0; h < PQ_BLOCK; h += 32)
-			sum_codes(bits, find, find->codes + first * find->bytes + h, key + h);
-		for (int64_t v = 0; find->terms && v < n; v++)
-			key[v] += 0.5f * find->terms[first + v];
-		int64_t hits = select_le_avx2(key, n, find->limit, hit + found);
-		for (int64_t i = 0; i < hits; i++)
-			hit[found + i] += (uint32_t)first;
-		found += hits;
-	}
-	return found;
+	for (int h = 0; h < PQ_BLOCK; h += 32)
+		sum_codes(8, find, codes + h, key + h);
+}
+
+static void sum_block4(const struct pq_find *find, const uint8_t *codes, float *key)
+{
+	for (int h = 0; h < PQ_BLOCK; h += 32)
+		sum_codes(4, find, codes + h, key + h);
 }
 
 int64_t pq_find8_avx2(const struct pq_find *find, uint32_t *hit)
 {
-	return find_codes(8, find, hit);
+	return pq_find_blocks(find, sum_block8, select_le_avx2, hit);
 }
 
 int64_t pq_find4_avx2(const struct pq_find *find, uint32_t *hit)
 {
-	return find_codes(4, find, hit);
+	return pq_find_blocks(find, sum_block4, select_le_avx2, hit);
 }

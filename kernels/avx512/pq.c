@@ -261,7 +261,7 @@ ALWAYS_INLINE void add_numbers4(
 	}
 }
 
-/* Of one block's sums, those within the limit: hit, from `found` on. */
+/* Of one block's sums, those within the limit: hit, from `found` on; or into the least ones. */
 ALWAYS_INLINE int64_t take_hits(
     const struct pq_find *find, int64_t first, const __m512 *total, uint32_t *hit, int64_t found)
 {
@@ -277,6 +277,12 @@ ALWAYS_INLINE int64_t take_hits(
 			key = _mm512_fmadd_ps(_mm512_set1_ps(0.5f),
 			    _mm512_maskz_loadu_ps(valid, find->terms + first + 16 * v), key);
 		within[v] = _mm512_mask_cmp_ps_mask(valid, key, limit, _CMP_LE_OQ);
+		if (find->least) {
+			__m512 least = _mm512_loadu_ps(find->least + 16 * v);
+			_mm512_storeu_ps(
+			    find->least + 16 * v, _mm512_mask_min_ps(least, valid, key, least));
+			within[v] = 0;
+		}
 	}
 	if (!(within[0] | within[1] | within[2] | within[3]))
 		return found;
@@ -341,6 +347,12 @@ __attribute__((target("avx512vbmi"))) int64_t pq_find8_avx512(const struct pq_fi
 		for (int64_t g = 0; g < GROUPS; g++)
 			found = take_hits(find, first + g * PQ_BLOCK, total + 4 * g, hit, found);
 	}
+	if (first + PQ_BLOCK < find->n) {
+		sum_codes8(2, find, first, total);
+		found = take_hits(find, first, total, hit, found);
+		found = take_hits(find, first + PQ_BLOCK, total + 4, hit, found);
+		first += 2 * PQ_BLOCK;
+	}
 	for (; first < find->n; first += PQ_BLOCK) {
 		sum_codes8(1, find, first, total);
 		found = take_hits(find, first, total, hit, found);
@@ -356,6 +368,12 @@ int64_t pq_find4_avx512(const struct pq_find *find, uint32_t *hit)
 		sum_codes4(GROUPS, find, first, total);
 		for (int64_t g = 0; g < GROUPS; g++)
 			found = take_hits(find, first + g * PQ_BLOCK, total + 4 * g, hit, found);
+	}
+	if (first + PQ_BLOCK < find->n) {
+		sum_codes4(2, find, first, total);
+		found = take_hits(find, first, total, hit, found);
+		found = take_hits(find, first + PQ_BLOCK, total + 4, hit, found);
+		first += 2 * PQ_BLOCK;
 	}
 	for (; first < find->n; first += PQ_BLOCK) {
 		sum_codes4(1, find, first, total);

@@ -7,6 +7,7 @@
  * of 256 is four look-ups in 64 bytes: tbl gives 0 for numbers beyond its table, tbx leaves what was there.
  */
 #include "kernels/neon/neon.h"
+#include "kernels/pq_find.h"
 
 #include <math.h>
 
@@ -248,30 +249,22 @@ ALWAYS_INLINE void sum_codes(const int bits, const struct pq_find *find, const u
 		vst1q_f32(key + LANES * v, vfmaq_n_f32(vdupq_n_f32(find->offset), total[v], find->scale));
 }
 
-/* A block at a time: keys, then those within the limit. */
-ALWAYS_INLINE int64_t find_codes(const int bits, const struct pq_find *find, uint32_t *hit)
+static void sum_block8(const struct pq_find *find, const uint8_t *codes, float *key)
 {
-	int64_t found = 0;
-	for (int64_t first = 0; first < find->n; first += PQ_BLOCK) {
-		int64_t n = find->n - first < PQ_BLOCK ? find->n - first : PQ_BLOCK;
-		float key[PQ_BLOCK];
-		sum_codes(bits, find, find->codes + first * find->bytes, key);
-		for (int64_t v = 0; find->terms && v < n; v++)
-			key[v] += 0.5f * find->terms[first + v];
-		int64_t hits = select_le_neon(key, n, find->limit, hit + found);
-		for (int64_t i = 0; i < hits; i++)
-			hit[found + i] += (uint32_t)first;
-		found += hits;
-	}
-	return found;
+	sum_codes(8, find, codes, key);
+}
+
+static void sum_block4(const struct pq_find *find, const uint8_t *codes, float *key)
+{
+	sum_codes(4, find, codes, key);
 }
 
 int64_t pq_find8_neon(const struct pq_find *find, uint32_t *hit)
 {
-	return find_codes(8, find, hit);
+	return pq_find_blocks(find, sum_block8, select_le_neon, hit);
 }
 
 int64_t pq_find4_neon(const struct pq_find *find, uint32_t *hit)
 {
-	return find_codes(4, find, hit);
+	return pq_find_blocks(find, sum_block4, select_le_neon, hit);
 }

@@ -94,7 +94,10 @@ static int64_t find_codes(const struct pq_find *find, int bits, uint32_t *hit)
 		float key = find->offset + find->scale * (float)sum_of(find, bits, v);
 		if (find->terms)
 			key += 0.5f * find->terms[v];
-		if (key <= find->limit)
+		float *least = find->least ? &find->least[v % PQ_BLOCK] : NULL;
+		if (least)
+			*least = key < *least ? key : *least;
+		else if (key <= find->limit)
 			hit[found++] = (uint32_t)v;
 	}
 	return found;

@@ -43,11 +43,12 @@ void pq_decode(const struct pq *pq, const uint8_t *code, float *x);
 /* Table of a query q [dim]: squared distances or inner products, table [m × k]. */
 void pq_table(const struct pq *pq, const float *q, bool ip, float *table);
 
-/* codec_ops.query_bytes, kept_bytes, query_begin, find_slack, find. */
+/* codec_ops.query_bytes, kept_bytes, query_begin, find_slack, find_bound, find. */
 size_t pq_query_bytes(const struct pq *pq);
 size_t pq_kept_bytes(const struct pq *pq);
 void pq_query_begin(const struct pq *pq, const float *q, bool ip, void *state);
 struct slack pq_find_slack(const void *state);
+float pq_find_bound(const struct pq *pq, const void *state, const struct code_part *part, int64_t k);
 int64_t pq_find(
     const struct pq *pq, const void *state, const struct code_part *part, uint32_t *hit, float *key);
 

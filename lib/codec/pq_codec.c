@@ -177,6 +177,12 @@ static struct slack codec_find_slack(const struct codec *codec, const void *stat
 	return pq_find_slack(state);
 }
 
+static float codec_find_bound(
+    const struct codec *codec, const void *state, const struct code_part *part, int64_t k)
+{
+	return pq_find_bound(pq_of_const(codec), state, part, k);
+}
+
 static int64_t codec_find(
     const struct codec *codec, const void *state, const struct code_part *part, uint32_t *hit, float *key)
 {
@@ -273,6 +279,7 @@ static const struct codec_ops pq_ops = {
     .kept_bytes = codec_kept_bytes,
     .query_begin = codec_query_begin,
     .find_slack = codec_find_slack,
+    .find_bound = codec_find_bound,
     .find = codec_find,
     .walk = &pq_walk,
 };

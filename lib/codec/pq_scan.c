@@ -10,6 +10,11 @@
  * and what is compared with the limit is the middle of the two, m Δ / 2 from either. What may be within it is
  * summed again from the entries themselves: few vectors, whose codes are in the nearest cache then.
  *
+ * A first limit. Where there is none yet, bytes give one: of some pieces of the codes the least key is kept
+ * for each place in a block, and the k-th of these is at least the k-th of all. With 64 places for up to 16
+ * of the nearest, few of these share one, so that it is little more; and little more than k vectors are
+ * summed again, where a limit that sinks while one looks lets through several times as many.
+ *
  * Other widths. Numbers are taken out of their bits for 64 vectors at a time, entries are added.
  *
  * How far a key may be off, with u = 2^-24 and T = Σ max |t| over each table:
@@ -201,21 +206,38 @@ static float sum_entries(const struct pq *pq, const float *entries, const uint8_
 	return sum;
 }
 
-/* Those that bytes do not exclude, summed again. */
-static int64_t find_by_bytes(const struct pq *pq, const struct pq_query *query, const uint8_t *tables,
-    const float *entries, const struct code_part *part, uint32_t *hit, float *key)
+/* What kernels are to look at: the bytes of a query for the codes from `first` on, a block's start. */
+static struct pq_find find_of(const struct pq *pq, const struct pq_query *query,
+    const struct code_part *part, int64_t first, int64_t end)
 {
-	const struct pq_kernels *kern = &kernels()->pq;
-	struct pq_find find = {.codes = part->codes,
-	    .n = part->n,
+	return (struct pq_find){.codes = part->codes + (size_t)first * pq->code_size,
+	    .n = end - first,
 	    .bytes = (int64_t)pq->code_size,
-	    .tables = tables,
+	    .tables = (const uint8_t *)query + layout_of(pq).bytes,
 	    .scale = query->scale,
 	    .offset = query->offset,
-	    .terms = part->terms};
-	double limit = (double)part->limit;
-	find.limit = float_up(limit + query->byte_slack + 0x1p-21 * (fabs(limit) + part->most_term));
-	int64_t seen = (pq->bits == 8 ? kern->find8 : kern->find4)(&find, hit), found = 0;
+	    .terms = part->terms ? part->terms + first : NULL};
+}
+
+static int64_t look_up(const struct pq *pq, const struct pq_find *find, uint32_t *hit)
+{
+	return (pq->bits == 8 ? kernels()->pq.find8 : kernels()->pq.find4)(find, hit);
+}
+
+/* The least key that may exceed one of bytes by all that they may be off. */
+static float above_bytes(const struct pq_query *query, const struct code_part *part, float key)
+{
+	double k = (double)key;
+	return float_up(k + query->byte_slack + 0x1p-21 * (fabs(k) + part->most_term));
+}
+
+/* Those that bytes do not exclude, summed again. */
+static int64_t find_by_bytes(const struct pq *pq, const struct pq_query *query, const float *entries,
+    const struct code_part *part, uint32_t *hit, float *key)
+{
+	struct pq_find find = find_of(pq, query, part, 0, part->n);
+	find.limit = above_bytes(query, part, part->limit);
+	int64_t seen = look_up(pq, &find, hit), found = 0;
 	for (int64_t i = 0; i < seen; i++) {
 		int64_t v = hit[i];
 		float k = query->sign * sum_entries(pq, entries, part->codes, v);
@@ -241,7 +263,7 @@ int64_t pq_find(
 	struct layout at = layout_of(pq);
 	const float *entries = (const float *)(const void *)((const char *)state + at.entries);
 	if (has_bytes(pq) && query->slack < HUGE_SUM && part->limit < INFINITY)
-		return find_by_bytes(pq, query, (const uint8_t *)state + at.bytes, entries, part, hit, key);
+		return find_by_bytes(pq, query, entries, part, hit, key);
 	int64_t found = 0;
 	for (int64_t first = 0; first < part->n; first += PQ_BLOCK) {
 		const uint8_t *block = part->codes + (size_t)first * pq->code_size;
@@ -249,4 +271,23 @@ int64_t pq_find(
 		    find_in_block(pq, entries, block, part, first, query->sign, hit + found, key + found);
 	}
 	return found;
+}
+
+float pq_find_bound(const struct pq *pq, const void *state, const struct code_part *part, int64_t k)
+{
+	enum { PIECES = 8, OF_PIECE = 16 };
+	const struct pq_query *query = state;
+	int64_t blocks = part->n / PQ_BLOCK, pieces = (k + OF_PIECE - 1) / OF_PIECE;
+	float least[PIECES * PQ_BLOCK];
+	if (!has_bytes(pq) || !(query->slack < HUGE_SUM) || pieces > PIECES || blocks < 2 * pieces)
+		return INFINITY;
+	for (int64_t i = 0; i < pieces * PQ_BLOCK; i++)
+		least[i] = INFINITY;
+	for (int64_t i = 0; i < pieces; i++) {
+		int64_t first = blocks * i / pieces, end = blocks * (i + 1) / pieces;
+		struct pq_find find = find_of(pq, query, part, first * PQ_BLOCK, end * PQ_BLOCK);
+		find.least = least + i * PQ_BLOCK;
+		look_up(pq, &find, NULL);
+	}
+	return above_bytes(query, part, select_kth(least, pieces * PQ_BLOCK, k - 1));
 }

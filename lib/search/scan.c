@@ -132,29 +132,37 @@ void scan_limit(struct scan *scan, struct slack slack)
 	scan->limit = float_up((sum - scan->constant) / scan->factor);
 }
 
-static void add_candidate(struct scan *scan, float key, int64_t row)
+/* What a row's exact key may be, by its key. */
+struct range {
+	double low, high;
+};
+
+static struct range exact_range(const struct scan *scan, float key)
 {
 	struct slack slack = scan->slack;
-	double low = -INFINITY, high = INFINITY;
-	if (fabsf(key) < 1e37f && slack.abs < 1e18 && slack.root < 1e18) {
-		double sum = scan->factor * (double)key + scan->constant;
-		double off = slack.abs + 2 * slack.rel * fabs(sum) + TINY;
-		low = sum - off;
-		high = sum + off;
-		if (!scan->t->s->ip) {
-			double root = (low > 0 ? sqrt(low) : 0) - slack.root;
-			low = root > 0 ? root * root * (1 - 1e-12) : 0;
-			root = (high > 0 ? sqrt(high) : 0) + slack.root;
-			high = root * root * (1 + 1e-12);
-		}
+	if (!(fabsf(key) < 1e37f && slack.abs < 1e18 && slack.root < 1e18))
+		return (struct range){-INFINITY, INFINITY};
+	double sum = scan->factor * (double)key + scan->constant;
+	double off = slack.abs + 2 * slack.rel * fabs(sum) + TINY, low = sum - off, high = sum + off;
+	if (!scan->t->s->ip) {
+		double root = (low > 0 ? sqrt(low) : 0) - slack.root;
+		low = root > 0 ? root * root * (1 - 1e-12) : 0;
+		root = (high > 0 ? sqrt(high) : 0) + slack.root;
+		high = root * root * (1 + 1e-12);
 	}
-	pool_add(scan->pool, float_down(low), float_up(high), (uint32_t)row);
+	return (struct range){low, high};
+}
+
+float scan_highest(const struct scan *scan, float key)
+{
+	return float_up(exact_range(scan, key).high);
 }
 
 void scan_add(struct scan *scan, float key, int64_t row)
 {
 	struct pool *pool = scan->pool;
-	add_candidate(scan, key, scan->t->offset + row);
+	struct range range = exact_range(scan, key);
+	pool_add(pool, float_down(range.low), float_up(range.high), (uint32_t)(scan->t->offset + row));
 	if (pool->count + ROWS_BLOCK > pool->capacity ||
 	    (isinf(pool->bound) && pool->count == scan->t->s->sink->k)) {
 		task_settle(scan->t, scan->number);
@@ -298,14 +306,18 @@ void scan_begin(struct task *t, struct scan *scans)
 	}
 }
 
+/* Whether the codec finds rows of which no filter says which may be returned. */
+static bool finds(const struct task *t)
+{
+	const struct search *s = t->s;
+	return t->base->kind == ROWS_CODE && t->base->codec->ops->find && !s->pass && !s->filter;
+}
+
 /* Rows from `row` on that are looked at together: one block where each query's keys are kept or a filter has
  * a word to say, else many. */
 static int64_t rows_together(const struct task *t, const struct scan *scans, int64_t row)
 {
-	const struct search *s = t->s;
-	int64_t n = ROWS_BLOCK;
-	if (t->base->kind == ROWS_CODE && t->base->codec->ops->find && !s->pass && !s->filter)
-		n = scan_find_rows(t, scans, row);
+	int64_t n = finds(t) ? scan_find_rows(t, scans, row) : ROWS_BLOCK;
 	int64_t end = row / ROWS_BLOCK * ROWS_BLOCK + n;
 	return (end < t->r1 ? end : t->r1) - row;
 }
@@ -335,6 +347,8 @@ bool scan_pass(struct task *t, struct scan *scans)
 	enum { LOOK_EVERY = 256 * ROWS_BLOCK };
 	struct search *s = t->s;
 	int64_t since = 0;
+	if (finds(t))
+		scan_find_bounds(t, scans);
 	for (int64_t row = t->r0, n; row < t->r1; row += n) {
 		n = rows_together(t, scans, row);
 		uint64_t mask = ~UINT64_C(0);

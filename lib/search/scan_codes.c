@@ -68,7 +68,38 @@ void scan_score_codes(struct scan *scan, int64_t row, int64_t n)
 	scan_limit(scan, scan->residual ? residual_slack(scan, slack) : slack);
 }
 
-enum { FIND_ROWS = 8 * ROWS_BLOCK };
+/* `n` rows of the task's base from `row` on, a block's start, and the limit for their keys. */
+static struct code_part part_of(struct scan *scan, int64_t row, int64_t n)
+{
+	const struct rows *base = scan->t->base;
+	struct slack slack = base->codec->ops->find_slack(base->codec, scan->q);
+	scan_limit(scan, scan->residual ? residual_slack(scan, slack) : slack);
+	return (struct code_part){.codes = (const uint8_t *)base->a + (size_t)row * base->stride,
+	    .n = n,
+	    .terms = base->terms ? base->terms + row : NULL,
+	    .most_term = scan->beside,
+	    .limit = scan->limit};
+}
+
+void scan_find_bounds(struct task *t, struct scan *scans)
+{
+	enum { MOST = 64 * ROWS_BLOCK };
+	const struct codec *codec = t->base->codec;
+	int64_t n = t->r1 - t->r0 < MOST ? t->r1 - t->r0 : MOST, k = t->s->sink->k;
+	for (int64_t q = 0; q < t->nq && k > 0 && t->r0 % ROWS_BLOCK == 0; q++) {
+		struct scan *scan = &scans[q];
+		if (!isinf(pool_bound(scan->pool)))
+			continue;
+		struct code_part part = part_of(scan, t->r0, n);
+		float bound = scan_highest(scan, codec->ops->find_bound(codec, scan->q, &part, k));
+		pool_lock(scan->pool);
+		pool_lower(scan->pool, bound);
+		pool_unlock(scan->pool);
+		scan->settled |= bound < INFINITY;
+	}
+}
+
+enum { FIND_ROWS = 16 * ROWS_BLOCK };
 
 /* While a pool has no bound every row is a candidate: one block gives it one. It is far off at first, so what
  * is compared with it doubles from one look to the next. */
@@ -90,13 +121,7 @@ void scan_find(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 	const struct codec_ops *ops = base->codec->ops;
 	uint32_t hit[FIND_ROWS];
 	float key[FIND_ROWS];
-	struct slack slack = ops->find_slack(base->codec, scan->q);
-	scan_limit(scan, scan->residual ? residual_slack(scan, slack) : slack);
-	struct code_part part = {.codes = (const uint8_t *)base->a + (size_t)row * base->stride,
-	    .n = n,
-	    .terms = base->terms ? base->terms + row : NULL,
-	    .most_term = scan->beside,
-	    .limit = scan->limit};
+	struct code_part part = part_of(scan, row, n);
 	int64_t hits = ops->find(base->codec, scan->q, &part, hit, key);
 	if (hits > 0 && scan->t->map)
 		pool_lock(scan->pool);

@@ -204,7 +204,22 @@ static void check_limit(const struct codec *codec, const void *state, struct cod
 	REQUIRE(next == found);
 }
 
-static void check_find(const struct coded *c, enum kind kind, const float *q, bool ip)
+/* So many keys are within the bound; there is one where bytes are looked up and there are blocks enough. */
+static void check_bound(
+    const struct codec *codec, const void *state, struct code_part part, const float *key, bool bytes)
+{
+	static const int64_t ks[] = {1, 2, 10, 16, 17, 32, 33, 129, 100000};
+	for (int i = 0; i < 9; i++) {
+		float bound = codec->ops->find_bound(codec, state, &part, ks[i]);
+		int64_t within = 0;
+		for (int64_t j = 0; j < part.n; j++)
+			within += key[j] <= bound;
+		REQUIRE(bound == INFINITY || within >= ks[i]);
+		REQUIRE(!bytes || bound < INFINITY || ks[i] > 16 || part.n < 128);
+	}
+}
+
+static void check_find(const struct coded *c, enum kind kind, int bits, const float *q, bool ip)
 {
 	const struct codec_ops *ops = c->codec->ops;
 	void *state = aligned_alloc(64, (ops->query_bytes(c->codec) + 63) / 64 * 64);
@@ -230,8 +245,10 @@ static void check_find(const struct coded *c, enum kind kind, const float *q, bo
 	/* Codebooks drawn like the queries: their tables reach some times as far as the keys. */
 	if (kind == GAUSSIAN)
 		REQUIRE(slack.abs < 1e-3 * (double)c->codec->dim);
-	if (slack.abs < 1e18)
+	if (slack.abs < 1e18) {
 		check_limit(c->codec, kept, part, plain);
+		check_bound(c->codec, kept, part, plain, bits % 4 == 0 && bits < 12);
+	}
 	part.terms = terms;
 	for (int64_t i = 0; i < part.n; i++) {
 		terms[i] = plain[i % 7] * (float)(i % 3);
@@ -240,8 +257,10 @@ static void check_find(const struct coded *c, enum kind kind, const float *q, bo
 	REQUIRE(ops->find(c->codec, kept, &part, hit, key) == part.n);
 	for (int64_t i = 0; i < part.n && slack.abs < 1e18; i++)
 		REQUIRE(key[i] == plain[i] + 0.5f * terms[i]);
-	if (slack.abs < 1e18)
+	if (slack.abs < 1e18) {
 		check_limit(c->codec, kept, part, key);
+		check_bound(c->codec, kept, part, key, bits % 4 == 0 && bits < 12);
+	}
 	free(kept);
 	free(state);
 }
@@ -252,14 +271,14 @@ START_TEST(find)
 	struct isa_list isas = isa_list();
 	for (int kind = 0; kind < KINDS; kind++)
 		for (int i = 0; i < 7; i++) {
-			enum { N = 130, NQ = 3 };
-			int64_t m = sizes[i][0], dim = m * sizes[i][1];
-			struct coded c = coded_new((enum kind)kind, N, m, sizes[i][1], _i);
+			enum { NQ = 3 };
+			int64_t m = sizes[i][0], dim = m * sizes[i][1], n = i % 2 ? 130 : 256;
+			struct coded c = coded_new((enum kind)kind, n, m, sizes[i][1], _i);
 			float *q = make_values((enum kind)kind, (uint64_t)i + 100, NQ * dim, true);
 			for (int isa = 0; isa < isas.n; isa++) {
 				OK(kith_set_isa(isas.name[isa]));
 				for (int64_t j = 0; j < 2 * NQ; j++)
-					check_find(&c, (enum kind)kind, q + j / 2 * dim, j % 2);
+					check_find(&c, (enum kind)kind, _i, q + j / 2 * dim, j % 2);
 			}
 			OK(kith_set_isa(NULL));
 			free(q);

@@ -220,6 +220,29 @@ static void check_find(const struct kernels *k, int bits, const struct pq_find *
 	ck_assert(next == found);
 }
 
+/* The least keys of each place in a block, and no word of hits. */
+static void check_least(const struct kernels *k, int bits, struct pq_find f)
+{
+	const float before = 1e3f;
+	float *least = guard_room(OUT2, PQ_BLOCK * sizeof *least);
+	double want[PQ_BLOCK], most[PQ_BLOCK], off;
+	for (int64_t v = 0; v < PQ_BLOCK; v++) {
+		least[v] = before;
+		want[v] = (double)before;
+		most[v] = 0;
+	}
+	f.least = least;
+	ck_assert_int_eq((bits == 8 ? k->pq.find8 : k->pq.find4)(&f, NULL), 0);
+	ck_assert(guard_intact(OUT2));
+	for (int64_t v = 0; v < f.n; v++) {
+		double key = find_key(&f, bits, v, &off);
+		want[v % PQ_BLOCK] = fmin(want[v % PQ_BLOCK], key);
+		most[v % PQ_BLOCK] = fmax(most[v % PQ_BLOCK], off);
+	}
+	for (int64_t v = 0; v < PQ_BLOCK; v++)
+		ck_assert(fabs((double)least[v] - want[v]) <= most[v]);
+}
+
 /* Tables of bytes: random ones, or all as great as can be. */
 static void try_find(const struct kernels *k, int bits, int n, int bytes, int extreme)
 {
@@ -247,6 +270,7 @@ static void try_find(const struct kernels *k, int bits, int n, int bytes, int ex
 		check_find(k, bits, &f);
 		f.limit = -1e30f;
 		check_find(k, bits, &f);
+		check_least(k, bits, f);
 	}
 }
 

@@ -1,0 +1,34 @@
+/* Finding codes block by block, shared by the instruction sets that sum up the keys of one block. */
+#ifndef KITH_KERNELS_PQ_FIND_H
+#define KITH_KERNELS_PQ_FIND_H
+
+#include "kernels/kernels.h"
+
+/* Keys [PQ_BLOCK] of a block without their terms. */
+typedef void pq_sum_fn(const struct pq_find *find, const uint8_t *codes, float *key);
+
+typedef int64_t pq_select_fn(const float *keys, int64_t n, float bound, uint32_t *pos);
+
+static inline __attribute__((always_inline)) int64_t pq_find_blocks(
+    const struct pq_find *find, pq_sum_fn *sum, pq_select_fn *select_le, uint32_t *hit)
+{
+	int64_t found = 0;
+	for (int64_t first = 0; first < find->n; first += PQ_BLOCK) {
+		int64_t n = find->n - first < PQ_BLOCK ? find->n - first : PQ_BLOCK;
+		float key[PQ_BLOCK];
+		sum(find, find->codes + first * find->bytes, key);
+		for (int64_t v = 0; find->terms && v < n; v++)
+			key[v] += 0.5f * find->terms[first + v];
+		for (int64_t v = 0; find->least && v < n; v++)
+			find->least[v] = key[v] < find->least[v] ? key[v] : find->least[v];
+		if (find->least)
+			continue;
+		int64_t hits = select_le(key, n, find->limit, hit + found);
+		for (int64_t i = 0; i < hits; i++)
+			hit[found + i] += (uint32_t)first;
+		found += hits;
+	}
+	return found;
+}
+
+#endif
