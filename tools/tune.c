@@ -20,7 +20,8 @@
 #include "report.h"
 #include "tune.h"
 
-enum { KEEP = 3, GROW = 4, FINALISTS = 2, FIRST_SAMPLE = 5000, MOST_QUERIES = 1000 };
+enum { KEEP = 3, GROW = 4, FINALISTS = 2, FIRST_SAMPLE = 5000, MOST_QUERIES = 1000, LEAST_QUERIES = 200 };
+enum { MOST_RIVALS = 4 };
 
 enum {
 	OPT_BASE,
@@ -232,6 +233,15 @@ static int truth_of_base(struct tune *t)
 	return code;
 }
 
+/* On a sample queries fall in number as lists do, so that a batch shares a list among as many of them as it
+ * will in the end; but so few that their recall says nothing they must not get. */
+static int64_t queries_for(const struct tune *t, int64_t n)
+{
+	int64_t nq = (int64_t)((double)t->nq * sqrt((double)n / (double)t->base.info.n));
+	nq = nq < LEAST_QUERIES ? LEAST_QUERIES : nq;
+	return nq < t->nq ? nq : t->nq;
+}
+
 /* Make the present sample one of n vectors, with its truth. */
 static int take_sample(struct tune *t, int64_t n)
 {
@@ -239,6 +249,7 @@ static int take_sample(struct tune *t, int64_t n)
 	free(t->x);
 	t->x = NULL;
 	t->n = n;
+	t->tuned = queries_for(t, n);
 	if (n == t->base.info.n)
 		return truth_of_base(t);
 	t->x = malloc((size_t)(n * dim) * sizeof *t->x);
@@ -251,7 +262,7 @@ static int take_sample(struct tune *t, int64_t n)
 	o.progress = on_progress;
 	o.progress_data = t;
 	kith_status status =
-	    kith_knn(dim, t->metric, KITH_F32, n, t->x, 2 * t->nq, t->q, t->k, t->dist, t->truth, &o);
+	    kith_knn(dim, t->metric, KITH_F32, n, t->x, t->tuned, t->q, t->k, t->dist, t->truth, &o);
 	return status == KITH_OK ? EXIT_OK : fail_status(status, t->base.path, NULL);
 }
 
@@ -317,7 +328,8 @@ static int judge(struct tune *t, const kith_index *index, struct candidate *c)
 		c->why_not = "takes too much memory";
 		return EXIT_OK;
 	}
-	kith_status status = kith_index_tune(index, t->nq, t->q, t->k, t->truth, t->recall, &c->search, &o);
+	kith_status status =
+	    kith_index_tune(index, t->tuned, t->q, t->k, t->truth, t->recall, &c->search, &o);
 	if (status != KITH_OK && status != KITH_NOTFOUND)
 		return fail_status(status, kith_index_describe(index), NULL);
 	c->recall = result.recall;
@@ -395,14 +407,30 @@ static double work_left(int64_t first, int64_t last, int alive)
 	}
 }
 
-/* A finalist may miss on the whole what it reached on a sample: then it is the turn of the next. */
+/* The one that is yet to be tried on the whole and is expected to be faster than all that were; NULL: none. */
+static struct candidate *rival(struct tune *t)
+{
+	struct candidate *best = NULL;
+	for (int i = 0, n = reaching(t); i < n; i++) {
+		struct candidate *c = &t->candidates[i];
+		if (!best || c->expected_seconds < best->expected_seconds)
+			best = c;
+	}
+	return best && best->n < t->base.info.n ? best : NULL;
+}
+
+/* A finalist may be slower on the whole than a sample made expect, or miss the recall: then it is the turn of
+ * the next. */
 static int settle(struct tune *t)
 {
 	int code = EXIT_OK;
-	while (code == EXIT_OK && reaching(t) > 0 && t->candidates[0].n < t->base.info.n) {
+	struct candidate *next;
+	for (int tried = 0; code == EXIT_OK && (next = rival(t)); tried++) {
+		if (tried >= MOST_RIVALS && t->candidates[0].n == t->base.info.n)
+			break;
 		code = t->n < t->base.info.n ? take_sample(t, t->base.info.n) : EXIT_OK;
 		if (code == EXIT_OK)
-			code = try(t, &t->candidates[0]);
+			code = try(t, next);
 		qsort(t->candidates, (size_t)t->count, sizeof *t->candidates, compare);
 	}
 	return code;

@@ -60,6 +60,7 @@ struct tune {
 	int count;
 
 	int64_t nq;     /* queries of each half: tuned on, and held out */
+	int64_t tuned;  /* of the first half, so many are used on the present sample */
 	float *q;       /* [2 × nq × dim] */
 	int64_t n;      /* vectors of the present sample */
 	float *x;       /* [n × dim]; NULL: the whole base, from its file */

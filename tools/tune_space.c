@@ -80,6 +80,8 @@ int tune_space(struct candidate *all, int64_t dim, kith_type type, kith_metric m
 		const struct candidate graph = {.links = link_counts[l], .growth = GROW_LOG};
 		add(all, &n, graph, whole, dim, metric);
 		add(all, &n, graph, "SQ8", dim, metric);
+		if (strcmp(whole, "Flat") == 0)
+			add(all, &n, graph, "SQ8,RFlat", dim, metric);
 	}
 	return n;
 }

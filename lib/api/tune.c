@@ -4,8 +4,9 @@
  * k_factor. Recall never falls as a knob grows, up to noise. So for each value of the outer knob, in powers
  * of two, the least inner value that reaches the target is found by doubling and then halving the gap; values
  * that differ by less than a sixteenth are not told apart. A walk is given up early when it is already slower
- * than the best pair so far, or when doubling has stopped helping. The finalists, one for each outer value,
- * are timed several times; the best median wins.
+ * than the best pair so far, or when doubling has stopped helping; so are greater outer values when two in a
+ * row gave nothing better. The finalists, one for each outer value, are timed several times; the best median
+ * wins.
  */
 #include <kith/tune.h>
 
@@ -20,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINALISTS = 8, MOST_RUNS = 100, GUESSED_SETTINGS = 30 };
+enum { FINALISTS = 8, MOST_RUNS = 100, GUESSED_SETTINGS = 30, IDLE = 2 };
 
 /* Of the tuned ones that an index uses, the first of the table is walked, the second one goes around it. */
 enum role { TUNED, LEFT_ALONE };
@@ -251,6 +252,7 @@ static kith_status tune_knobs(struct tuning *t, struct point *best, bool *found)
 		*found = status == KITH_OK && reaches(t, best);
 		return status ? status : time_finalist(t, best);
 	}
+	int idle = 0; /* outer values in a row that gave nothing better */
 	for (double outer = t->outer < 0 ? 0 : 1;; outer *= 2) {
 		struct point p;
 		bool worth;
@@ -263,8 +265,11 @@ static kith_status tune_knobs(struct tuning *t, struct point *best, bool *found)
 			*best = p;
 			*found = true;
 			t->best_seconds = p.seconds;
+			idle = 0;
+		} else if (*found) {
+			idle++;
 		}
-		if (t->outer < 0 || outer * 2 > t->outer_most)
+		if (t->outer < 0 || outer * 2 > t->outer_most || idle == IDLE)
 			return KITH_OK;
 	}
 }
