@@ -306,7 +306,7 @@ END_TEST
 
 struct seen {
 	const double *objectives;
-	int64_t pass; /* steps of an iteration */
+	int64_t pass;    /* steps of an iteration */
 	int calls, done; /* iterations */
 };
 
