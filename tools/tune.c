@@ -365,6 +365,24 @@ static int try(struct tune *t, struct candidate *c)
 	return code;
 }
 
+/* On a small sample several ratios of lists come to the same number of them, which is tried once. */
+static bool copy_twin(struct tune *t, int number)
+{
+	struct candidate *c = &t->candidates[number];
+	char spec[SPEC_SIZE], other[SPEC_SIZE];
+	tune_spec(c, t->n, spec);
+	for (int i = 0; i < number; i++) {
+		tune_spec(&t->candidates[i], t->n, other);
+		if (strcmp(spec, other) != 0)
+			continue;
+		double lists = c->lists;
+		*c = t->candidates[i];
+		c->lists = lists;
+		return true;
+	}
+	return false;
+}
+
 /* ---- halving ---- */
 
 /* Those that reach the recall, fastest first; what was tried on larger samples comes before the rest. */
@@ -407,7 +425,8 @@ static double work_left(int64_t first, int64_t last, int alive)
 	}
 }
 
-/* The one that is yet to be tried on the whole and is expected to be faster than all that were; NULL: none. */
+/* The one that is yet to be tried on the whole and is expected to be faster than all that were; NULL: none.
+ */
 static struct candidate *rival(struct tune *t)
 {
 	struct candidate *best = NULL;
@@ -445,7 +464,8 @@ static int halve(struct tune *t)
 		/* The sample's size steps up to the last exactly. */
 		int code = take_sample(t, n);
 		for (int i = 0; code == EXIT_OK && i < alive; i++) {
-			code = try(t, &t->candidates[i]);
+			if (!copy_twin(t, i))
+				code = try(t, &t->candidates[i]);
 			t->done += (double)n;
 		}
 		if (code != EXIT_OK)

@@ -122,7 +122,8 @@ struct codec_ops {
 	    uint32_t *hit, float *key);
 	struct slack (*find_slack)(const struct codec *codec, const void *state);
 
-	/* A key that k >= 1 of the part's codes do not exceed, found faster than these k; ∞: none is known. */
+	/* A key that k >= 1 of the part's codes do not exceed, found faster than these k; ∞: none is known.
+	 */
 	float (*find_bound)(
 	    const struct codec *codec, const void *state, const struct code_part *part, int64_t k);
 	size_t (*kept_bytes)(const struct codec *codec);
