@@ -18,7 +18,7 @@
 #include "report.h"
 #include "settings.h"
 
-enum { OPT_INDEX, OPT_METRIC, OPT_TRAIN, OPT_TRAIN_SIZE, OPT_SET, OPT_THREADS, OPT_OUT, OPT_JSON };
+enum { OPT_INDEX, OPT_METRIC, OPT_TRAIN, OPT_TRAIN_SIZE, OPT_SET, OPT_REORDER, OPT_THREADS, OPT_OUT, OPT_JSON };
 
 static const struct cli_option options[] = {
     [OPT_INDEX] = {"index", 'i', "SPEC",
@@ -32,6 +32,7 @@ static const struct cli_option options[] = {
     [OPT_SET] = {"set", 's', "NAME=N,…",
         "seed: of what is random (default 1234); efConstruction:\n"
         "candidates for the edges of a graph (default 200)"},
+    [OPT_REORDER] = {"reorder", 0, NULL, "put neighbours of a graph near each other in memory"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
     [OPT_OUT] = {"out", 'o', "FILE", "the index file to write (required)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
@@ -44,12 +45,12 @@ struct build {
 	kith_metric metric;
 	int64_t train_size; /* 0: not given */
 	int threads;
-	bool json;
+	bool reorder, json;
 	struct setting settings[SETTINGS_MAX];
 
 	kith_index *index;
 	struct fill fill;
-	double save_seconds;
+	double reorder_seconds, save_seconds;
 };
 
 static int parse(struct build *b, struct cli *cli)
@@ -71,6 +72,9 @@ static int parse(struct build *b, struct cli *cli)
 			break;
 		case OPT_SET:
 			ok = settings_read(cli, option, b->settings);
+			break;
+		case OPT_REORDER:
+			b->reorder = true;
 			break;
 		case OPT_THREADS:
 			ok = cli_threads(cli, option, &b->threads);
@@ -151,6 +155,27 @@ static int fill(struct build *b)
 	return fill_index(&b->fill, b->index);
 }
 
+static int on_reordering(void *data, const char *stage, int64_t done, int64_t total)
+{
+	(void)stage;
+	(void)total;
+	return bar_at(data, (double)done);
+}
+
+static int reorder(struct build *b)
+{
+	struct bar bar;
+	kith_add_options o = KITH_ADD_OPTIONS;
+	o.progress = on_reordering;
+	o.progress_data = &bar;
+	double start = now_seconds();
+	bar_begin(&bar, "reordering", "vectors", (double)kith_index_size(b->index));
+	kith_status status = kith_index_reorder(b->index, &o);
+	bar_wipe();
+	b->reorder_seconds = now_seconds() - start;
+	return status == KITH_OK ? EXIT_OK : fail_status(status, b->out_path, NOTHING_WRITTEN);
+}
+
 static int save(struct build *b)
 {
 	double start = now_seconds();
@@ -169,12 +194,13 @@ static int print_report_json(const struct build *b)
 {
 	int64_t n = kith_index_size(b->index), bytes = file_bytes(b->out_path);
 	return print_json(json_pack(
-	    "{s:o, s:s, s:s, s:I, s:I, s:s, s:o, s:I, s:f, s:f, s:f, s:I, s:f, s:o, s:I, s:i, s:s, s:I}",
+	    "{s:o, s:s, s:s, s:I, s:I, s:s, s:o, s:I, s:f, s:f, s:f, s:f, s:I, s:f, s:o, s:I, s:i, s:s, s:I}",
 	    "base", input_json(&b->inputs[0]), "index", kith_index_describe(b->index), "metric",
 	    kith_metric_name(b->metric), "n", (json_int_t)n, "dim", (json_int_t)kith_index_dim(b->index),
 	    "type", kith_type_name(kith_index_type(b->index)), "settings", settings_json(b->settings),
 	    "train_vectors", (json_int_t)b->fill.sample, "train_seconds", b->fill.train_seconds,
-	    "add_seconds", b->fill.add_seconds, "save_seconds", b->save_seconds, "bytes", (json_int_t)bytes,
+	    "add_seconds", b->fill.add_seconds, "reorder_seconds", b->reorder_seconds, "save_seconds",
+	    b->save_seconds, "bytes", (json_int_t)bytes,
 	    "bytes_per_vector", n ? (double)bytes / (double)n : 0.0, "output", json_text(b->out_path),
 	    "memory_bytes", (json_int_t)kith_index_memory(b->index), "threads", threads_used(b->threads),
 	    "isa", kith_isa(), "peak_rss_bytes", (json_int_t)peak_memory()));
@@ -197,6 +223,8 @@ static void print_report(const struct build *b)
 		printf("train    %.3f s, from %" PRId64 " vectors of %s\n", b->fill.train_seconds,
 		    b->fill.sample, b->inputs[1].path);
 	printf("add      %.3f s, %svectors/s\n", b->fill.add_seconds, rate);
+	if (b->reorder)
+		printf("reorder  %.3f s\n", b->reorder_seconds);
 	printf("memory   %sB, peak %sB\n", memory, peak);
 	printf("wrote    %s: %sB, %.1f bytes per vector\n", b->out_path, size, (double)bytes / (double)n);
 }
@@ -213,6 +241,8 @@ static int run(const struct command *command, int argc, char **argv)
 	code = open_files(&b, &cli);
 	if (code == EXIT_OK)
 		code = fill(&b);
+	if (code == EXIT_OK && b.reorder)
+		code = reorder(&b);
 	if (code == EXIT_OK)
 		code = save(&b);
 	if (code == EXIT_OK && b.json)

@@ -252,6 +252,27 @@ kith_status kith_index_compact(kith_index *index, const kith_add_options *option
 	return status;
 }
 
+kith_status kith_index_reorder(kith_index *index, const kith_add_options *options)
+{
+	kith_add_options full;
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	kith_status status = check_add_options(options, &full);
+	if (status == KITH_OK)
+		status = change_allowed(index);
+	if (status == KITH_OK)
+		status = turn_begin_change(index);
+	if (status)
+		return status;
+	if (index->ops->reorder) {
+		status = index->ops->reorder(index, &full);
+		if (status == KITH_OK)
+			change_untold(index, "it was reordered");
+	}
+	turn_end_change(index);
+	return status;
+}
+
 kith_status kith_index_reserve(kith_index *index, int64_t n)
 {
 	if (!index)

@@ -244,6 +244,10 @@ void codes_get_plain(const struct codes *codes, int64_t at, void *plain);
 /* Keep position i where keep bit i is set, in order. */
 void codes_keep(struct codes *codes, const uint64_t *keep);
 
+/* Put codes that are not blocked in another order; p->spare has room for a row of a plane. */
+struct permutation;
+void codes_permute(struct codes *codes, const struct permutation *p);
+
 /* View for searching. */
 struct rows codes_rows(const struct codes *codes);
 

@@ -2,6 +2,7 @@
 #include "lib/codec/codec.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/permute.h"
 #include "lib/base/status.h"
 
 #include <string.h>
@@ -172,6 +173,13 @@ void codes_keep(struct codes *codes, const uint64_t *keep)
 	}
 	codes->n = kept;
 	renew(codes, first_moved / ROWS_BLOCK * ROWS_BLOCK, kept);
+}
+
+void codes_permute(struct codes *codes, const struct permutation *p)
+{
+	for (int i = 0; i < codes->codec->ops->planes; i++)
+		permute_rows(p, codes->plane[i].data, codes->codec->ops->row_bytes(codes->codec));
+	renew(codes, 0, codes->n);
 }
 
 struct rows codes_rows(const struct codes *codes)

@@ -254,6 +254,7 @@ static const struct structure_ops hnsw_ops = {
     .update = hnsw_update,
     .remove = hnsw_remove,
     .compact = hnsw_compact,
+    .reorder = hnsw_reorder,
     .reserve = hnsw_reserve,
     .search = hnsw_search,
     .find = hnsw_find,

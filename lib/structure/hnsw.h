@@ -109,6 +109,7 @@ kith_status hnsw_add(kith_index *index, kith_type type, int64_t n, const void *x
 kith_status hnsw_update(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids);
 kith_status hnsw_remove(kith_index *index, const kith_filter *which, int64_t *removed);
 kith_status hnsw_compact(kith_index *index, const kith_add_options *options);
+kith_status hnsw_reorder(kith_index *index, const kith_add_options *options);
 kith_status hnsw_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options);
 void hnsw_save(const kith_index *index, struct blob_writer *w);

@@ -68,3 +68,8 @@ void structure_trim(kith_index *index)
 	if (index->ops->trim)
 		index->ops->trim(index);
 }
+
+kith_status structure_reorder(kith_index *index, const kith_add_options *options)
+{
+	return index->ops->reorder ? index->ops->reorder(index, options) : KITH_OK;
+}

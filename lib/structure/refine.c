@@ -182,6 +182,11 @@ static kith_status refine_compact(kith_index *index, const kith_add_options *opt
 	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
 }
 
+static kith_status refine_reorder(kith_index *index, const kith_add_options *options)
+{
+	return structure_reorder(refine_of(index)->child, options);
+}
+
 static void refine_trim(kith_index *index)
 {
 	vectors_trim(&refine_of(index)->store);
@@ -445,6 +450,7 @@ static const struct structure_ops refine_ops = {
     .remove = refine_remove,
     .merge = refine_merge,
     .compact = refine_compact,
+    .reorder = refine_reorder,
     .trim = refine_trim,
     .reserve = refine_reserve,
     .search = refine_search,

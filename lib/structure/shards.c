@@ -297,6 +297,25 @@ static kith_status shards_compact(kith_index *index, const kith_add_options *opt
 	return status;
 }
 
+static kith_status shards_reorder(kith_index *index, const kith_add_options *options)
+{
+	struct shards *shards = shards_of(index);
+	struct relay relay = {.fn = options->progress, .data = options->progress_data};
+	kith_add_options child = *options;
+	if (options->progress) {
+		child.progress = relay_progress;
+		child.progress_data = &relay;
+	}
+	relay.total = shards_size(index);
+	kith_status status = KITH_OK;
+	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++) {
+		relay.done += relay.part;
+		relay.part = shards->child[s]->ops->size(shards->child[s]);
+		status = structure_reorder(shards->child[s], &child);
+	}
+	return status;
+}
+
 static void shards_trim(kith_index *index)
 {
 	for (int64_t s = 0; s < shards_of(index)->n; s++)
@@ -508,6 +527,7 @@ static const struct structure_ops shards_ops = {
     .update = shards_update,
     .remove = shards_remove,
     .compact = shards_compact,
+    .reorder = shards_reorder,
     .trim = shards_trim,
     .reserve = shards_reserve,
     .search = shards_search,

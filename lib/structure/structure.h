@@ -40,6 +40,9 @@ struct structure_ops {
 	/* Put in order what changes have left behind, and trim. NULL: they leave nothing. */
 	kith_status (*compact)(kith_index *index, const kith_add_options *options);
 
+	/* Let what is read together lie together; positions stay. NULL: nothing is read in an order of its own. */
+	kith_status (*reorder)(kith_index *index, const kith_add_options *options);
+
 	/* Give back memory that holds nothing: a file of the index stays the same. NULL: only compact can. */
 	void (*trim)(kith_index *index);
 
@@ -100,6 +103,7 @@ void structure_free(kith_index *index);
 kith_status structure_clone(kith_index **out, const kith_index *index);
 kith_status structure_settle(kith_index *index);
 void structure_trim(kith_index *index);
+kith_status structure_reorder(kith_index *index, const kith_add_options *options);
 
 /* structure_file.c: an index with all its parts as sections of the present node, and of those below it. */
 void structure_save(const kith_index *index, struct blob_writer *w);

@@ -243,6 +243,11 @@ static kith_status transform_compact(kith_index *index, const kith_add_options *
 	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
 }
 
+static kith_status transform_reorder(kith_index *index, const kith_add_options *options)
+{
+	return structure_reorder(transform_of(index)->child, options);
+}
+
 static void transform_trim(kith_index *index)
 {
 	structure_trim(transform_of(index)->child);
@@ -416,6 +421,7 @@ static const struct structure_ops transform_ops = {
     .remove = transform_remove,
     .merge = transform_merge,
     .compact = transform_compact,
+    .reorder = transform_reorder,
     .trim = transform_trim,
     .reserve = transform_reserve,
     .search = transform_search,

@@ -158,6 +158,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "index_remove": (c_int, [_ptr, _ptr, POINTER(c_int64)]),
     "index_reserve": (c_int, [_ptr, c_int64]),
     "index_compact": (c_int, [_ptr, _ptr]),
+    "index_reorder": (c_int, [_ptr, _ptr]),
     "index_merge": (c_int, [_ptr, _ptr, c_int64]),
     "index_search_as": (c_int, [_ptr, c_int, c_int64, _ptr, c_int64, _ptr, _ptr, _ptr]),
     "index_range_as": (c_int, [_ptr, c_int, c_int64, _ptr, c_float, _out, _ptr]),

@@ -104,6 +104,14 @@ class Index:
         with self._handle.changing() as pointer:
             _calls.call(lib.index_compact, pointer, ctypes.byref(options), work=_calls.LONG)
 
+    def reorder(self, *, progress: Any = None) -> None:
+        """Put neighbours of graphs near each other in memory, which makes searches of large ones faster. Ids and
+        results stay. Indexes without a graph stay as they are."""
+        options = _options.add_options(None)
+        with self._handle.changing() as pointer:
+            _calls.call(lib.index_reorder, pointer, ctypes.byref(options), work=_calls.LONG, progress=progress,
+                        watch=_options.watch(options))
+
     def merge(self, other: Index, shift: int = 0) -> None:
         """Move all vectors of another index, one that learnt the same, into this one; `shift` is added to their ids.
         The other is empty afterwards."""

@@ -55,6 +55,7 @@ static int try_calls(void *data, const char *stage, int64_t done, int64_t total)
 	}
 	FAILS(kith_index_update(w->index, 1, w->x, &id), KITH_BUSY, "index");
 	FAILS(kith_index_remove(w->index, all, &removed), KITH_BUSY, "index");
+	FAILS(kith_index_reorder(w->index, NULL), KITH_BUSY, "index");
 	FAILS(kith_index_train(w->index, N, w->x, NULL), KITH_BUSY, "index");
 	FAILS(kith_index_tag_set(w->index, "a", "b"), KITH_BUSY, "index");
 	kith_filter_free(all);

@@ -88,8 +88,10 @@ static void copy_out(const kith_index *index)
 	}
 	blob_writer_free(&w);
 	faiss_export(index, (struct blob_sink){nowhere, NULL});
-	if (kith_index_clone(&copy, index) == KITH_OK)
+	if (kith_index_clone(&copy, index) == KITH_OK) {
+		kith_index_reorder(copy, NULL);
 		kith_index_compact(copy, NULL);
+	}
 	kith_index_free(copy);
 }
 
@@ -130,6 +132,7 @@ static void use(kith_index *index)
 		q[i] = 1;
 	kith_index_add(index, 1, q, NULL, NULL);
 	kith_index_compact(index, NULL);
+	kith_index_reorder(index, NULL);
 }
 
 /* base: the bytes, to be used in place without a look, as a mapping would be; NULL: they are read. */

@@ -113,7 +113,7 @@ def new_index():
 METHODS = ["train", "add", "add", "search", "search", "search", "range_search", "get", "update", "remove", "reserve",
            "clone", "save", "tobytes", "merge", "ids", "close", "add_with_ids", "reconstruct", "reconstruct_n",
            "reconstruct_batch", "search_and_reconstruct", "assign", "remove_ids", "merge_from", "reset", "sa_encode",
-           "sa_decode", "update_vectors", "__contains__", "__len__", "__repr__", "compact"]
+           "sa_decode", "update_vectors", "__contains__", "__len__", "__repr__", "compact", "reorder"]
 FUNCTIONS = [kith.knn, kith.kmeans, kith.read_vectors, kith.write_vectors, faiss.normalize_L2, faiss.read_index,
              faiss.write_index, faiss.deserialize_index, faiss.serialize_index, faiss.clone_index, kith.shards,
              kith.Index, faiss.index_factory, faiss.IndexFlatL2, faiss.IndexIVFFlat, faiss.IndexIDMap,

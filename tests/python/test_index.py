@@ -193,6 +193,28 @@ def test_compact(index, base, function_available):
     assert len(index) == len(base) - 100 and index.search(base[200], 1).ids[0] == 200
 
 
+def test_reorder(base, queries, function_available):
+    function_available("index_reorder")
+    index, stages = kith.Index("HNSW4", DIM), []
+    index.add(base)
+    before, file = index.search(queries, 5), index.tobytes()
+    index.reorder(progress=lambda stage, done, total: stages.append((stage, done, total)))
+    assert stages[-1] == ("reorder", len(base), len(base))
+    after = index.search(queries, 5)
+    assert (before.distances == after.distances).all() and (before.ids == after.ids).all()
+    assert index.tobytes() != file and (index.ids() == np.arange(len(base))).all()
+    moved = index.tobytes()
+    with pytest.raises(kith.CancelledError):
+        index.reorder(progress=lambda stage, done, total: True)
+    index.reorder()
+    assert index.tobytes() == moved
+    flat = kith.Index("Flat", DIM)
+    flat.add(base)
+    file = flat.tobytes()
+    flat.reorder()
+    assert flat.tobytes() == file
+
+
 def test_closed(base, tmp_path):
     index = kith.Index("Flat", DIM)
     index.add(base)

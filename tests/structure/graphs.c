@@ -2,6 +2,7 @@
 #include "tests/structure/graphs.h"
 
 #include "lib/api/file.h"
+#include "lib/structure/hnsw.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -148,4 +149,72 @@ void remove_ids(kith_index *index, int64_t min, int64_t max)
 	OK(kith_filter_range(&filter, min, max));
 	OK(kith_index_remove(index, filter, NULL));
 	kith_filter_free(filter);
+}
+
+/* ---- what holds ---- */
+
+static void check_list(const struct graph *graph, int64_t node, int level)
+{
+	const uint32_t *list = graph_links(graph, node, level);
+	int width = graph_width(graph, level), n = 0;
+	while (n < width && list[n] != GRAPH_NONE)
+		n++;
+	for (int i = n; i < width; i++)
+		REQUIRE(list[i] == GRAPH_NONE);
+	for (int i = 0; i < n; i++) {
+		REQUIRE(list[i] < graph->n && list[i] != node && graph_level(graph, list[i]) >= level);
+		for (int j = 0; j < i; j++)
+			REQUIRE(list[i] != list[j]);
+	}
+}
+
+/* Nodes that can be reached from the entry on level 0. */
+static char *reach(const struct graph *graph)
+{
+	char *reached = make(graph->n, 1);
+	uint32_t *queue = make(graph->n, sizeof *queue);
+	int64_t n = 0;
+	queue[n++] = graph->entry;
+	reached[graph->entry] = 1;
+	for (int64_t at = 0; at < n; at++) {
+		const uint32_t *list = graph_links(graph, queue[at], 0);
+		for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++)
+			if (!reached[list[i]]) {
+				reached[list[i]] = 1;
+				queue[n++] = list[i];
+			}
+	}
+	free(queue);
+	return reached;
+}
+
+void check_graph(const kith_index *index, bool whole)
+{
+	const struct hnsw *hnsw = hnsw_of_const(index);
+	const struct graph *graph = &hnsw->graph;
+	int64_t live = 0, free_nodes = 0;
+	REQUIRE((graph->n == 0) == (graph->entry == GRAPH_NONE));
+	if (graph->n == 0)
+		return;
+	char *reached = reach(graph);
+	for (int64_t i = 0; i < graph->n; i++) {
+		for (int level = graph_level(graph, i); level >= 0; level--)
+			check_list(graph, i, level);
+		uint32_t slot = hnsw->mapped ? hnsw_slot_of(hnsw)[i] : (uint32_t)i;
+		if (slot == SLOT_FREE) {
+			free_nodes++;
+			REQUIRE(!reached[i] && graph_links(graph, i, 0)[0] == GRAPH_NONE);
+		}
+		REQUIRE(graph_is_live(hnsw_live(hnsw), (uint32_t)i) == (slot < SLOT_FREE));
+		if (slot >= SLOT_FREE)
+			continue;
+		live++;
+		REQUIRE(hnsw_node(hnsw, slot) == i);
+		if (whole && !reached[i])
+			ck_abort_msg("%s: node %lld of %lld cannot be reached", kith_index_describe(index),
+			    (long long)i, (long long)graph->n);
+	}
+	REQUIRE(live == hnsw->ids.n && free_nodes == hnsw->free);
+	REQUIRE(graph->n == live + hnsw->free + hnsw->dead);
+	free(reached);
 }

@@ -60,6 +60,27 @@ class Index(Case):
         self.assertLess(few["pairs_per_query"], everything["pairs_per_query"])
         self.assertEqual(few["settings"], {"nprobe": 1})
 
+    def test_reorder(self):
+        plain = self.build("HNSW4")
+        first, found = self.bytes(), [self.path("a.ivecs"), self.path("b.ivecs")]
+        self.search("--ids", found[0])
+        self.assertEqual(plain["reorder_seconds"], 0)
+        report = self.build("HNSW4", "--reorder", "--threads", 1)
+        self.assertEqual((report["n"], report["index"]), (500, "HNSW4,Flat"))
+        self.assertGreater(report["reorder_seconds"], 0)
+        moved = self.bytes()
+        self.assertNotEqual(moved, first)
+        self.search("--ids", found[1])
+        self.assertEqual(read_vecs(found[0]), read_vecs(found[1]))
+        self.ok("verify", self.index)
+        self.build("HNSW4", "--reorder", "--threads", 2)
+        self.assertEqual(self.bytes(), moved)
+        self.build("IVF4,Flat")
+        first = self.bytes()
+        self.build("IVF4,Flat", "--reorder")
+        self.assertEqual(self.bytes(), first)
+        self.assertIn("reorder  0.", self.ok("build", self.b, "-i", "HNSW4", "--reorder", "-o", self.index).out)
+
     def test_bytes(self):
         rows = [[i * j % 256 for j in range(12)] for i in range(100)]
         b, q = self.vectors("b.bvecs", rows), self.vectors("q.bvecs", rows[:5])
