@@ -18,7 +18,17 @@
 #include "report.h"
 #include "settings.h"
 
-enum { OPT_INDEX, OPT_METRIC, OPT_TRAIN, OPT_TRAIN_SIZE, OPT_SET, OPT_REORDER, OPT_THREADS, OPT_OUT, OPT_JSON };
+enum {
+	OPT_INDEX,
+	OPT_METRIC,
+	OPT_TRAIN,
+	OPT_TRAIN_SIZE,
+	OPT_SET,
+	OPT_REORDER,
+	OPT_THREADS,
+	OPT_OUT,
+	OPT_JSON
+};
 
 static const struct cli_option options[] = {
     [OPT_INDEX] = {"index", 'i', "SPEC",
@@ -200,10 +210,10 @@ static int print_report_json(const struct build *b)
 	    "type", kith_type_name(kith_index_type(b->index)), "settings", settings_json(b->settings),
 	    "train_vectors", (json_int_t)b->fill.sample, "train_seconds", b->fill.train_seconds,
 	    "add_seconds", b->fill.add_seconds, "reorder_seconds", b->reorder_seconds, "save_seconds",
-	    b->save_seconds, "bytes", (json_int_t)bytes,
-	    "bytes_per_vector", n ? (double)bytes / (double)n : 0.0, "output", json_text(b->out_path),
-	    "memory_bytes", (json_int_t)kith_index_memory(b->index), "threads", threads_used(b->threads),
-	    "isa", kith_isa(), "peak_rss_bytes", (json_int_t)peak_memory()));
+	    b->save_seconds, "bytes", (json_int_t)bytes, "bytes_per_vector",
+	    n ? (double)bytes / (double)n : 0.0, "output", json_text(b->out_path), "memory_bytes",
+	    (json_int_t)kith_index_memory(b->index), "threads", threads_used(b->threads), "isa", kith_isa(),
+	    "peak_rss_bytes", (json_int_t)peak_memory()));
 }
 
 static void print_report(const struct build *b)

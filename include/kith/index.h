@@ -1,9 +1,10 @@
 /* An index: vectors with ids that can be searched for nearest neighbours.
  *
  * Threads: functions that take `const kith_index *` may run beside each other on one index; train, add,
- * update, remove, compact, reorder, reserve, merge, append and tag_set need it for themselves. A call whose turn it is
- * not fails with KITH_BUSY, at once and without harm, so that it can be tried again; the few functions that
- * return no status (size, has, describe, memory …) and free are the caller's to keep apart from changes.
+ * update, remove, compact, reorder, reserve, merge, append and tag_set need it for themselves. A call whose
+ * turn it is not fails with KITH_BUSY, at once and without harm, so that it can be tried again; the few
+ * functions that return no status (size, has, describe, memory …) and free are the caller's to keep apart
+ * from changes.
  *
  * Failure: an index is unchanged by a call that fails; every out pointer is then NULL or zero.
  */
@@ -199,19 +200,19 @@ KITH_API kith_status kith_index_compact(kith_index *index, const kith_add_option
 
 /* Renumber the nodes of graphs so that neighbours lie near each other in memory: a last step after building
  * one. Ids, vectors and the order of kith_index_ids stay; searches take the same ways and find the same, but
- * for the choice among equally near vectors. Other indexes (flat ones, inverted files and the graphs over their
- * lists) have nothing to reorder; wrappers pass it on to what is inside them.
+ * for the choice among equally near vectors. Other indexes (flat ones, inverted files and the graphs over
+ * their lists) have nothing to reorder; wrappers pass it on to what is inside them.
  *
  *   options  progress; NULL: defaults
  *
  * It pays for large graphs that were filled in no order: searching a million vectors of 128 floats became
- * faster by 4–9% with 64 candidates and 11–20% with 200, by 3–5% where the walk goes over bytes ("SQ8,RFlat").
- * A graph that fits the caches gains nothing. Vectors that are added later lie behind the others, until it is
- * called again. Removed vectors keep their nodes: call kith_index_compact before.
- * Memory: 8 bytes a vector more from then on (4 in a file), as after a removal; at its peak another 8, and one
- * copy of the upper levels. Of an index that was opened with KITH_MMAP, whatever moves is then held in memory.
- * Errors: INVALID, NOMEM, CANCELLED (shards: those that were done stay so). Cost: O(size), about a second for a
- * million vectors, on one thread. The same index gives the same bytes. */
+ * faster by 4–9% with 64 candidates and 11–20% with 200, by 3–5% where the walk goes over bytes
+ * ("SQ8,RFlat"). A graph that fits the caches gains nothing. Vectors that are added later lie behind the
+ * others, until it is called again. Removed vectors keep their nodes: call kith_index_compact before. Memory:
+ * 8 bytes a vector more from then on (4 in a file), as after a removal; at its peak another 8, and one copy
+ * of the upper levels. Of an index that was opened with KITH_MMAP, whatever moves is then held in memory.
+ * Errors: INVALID, NOMEM, CANCELLED (shards: those that were done stay so). Cost: O(size), about a second for
+ * a million vectors, on one thread. The same index gives the same bytes. */
 KITH_API kith_status kith_index_reorder(kith_index *index, const kith_add_options *options);
 
 /* Make room for n vectors in all, so that adding them grows nothing. Errors: INVALID, NOMEM. */

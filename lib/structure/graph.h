@@ -112,10 +112,11 @@ void graph_clear_node(struct graph *graph, int64_t node);
 /* Only the live nodes, in their order; lists lead to no others. number [n]: what each of them is then. */
 void graph_squeeze(struct graph *graph, const uint64_t *live, const uint32_t *number);
 
-/* graph_order.c: the nodes in an order in which neighbours lie near each other, a function of the graph alone:
- * order [n]. Scratch: path [n], marks [n / 64, up]. A step of progress for each node; false: cancelled. */
-bool graph_order(const struct graph *graph, uint32_t *order, uint32_t *path, uint64_t *marks,
-    struct progress *progress);
+/* graph_order.c: the nodes in an order in which neighbours lie near each other, a function of the graph
+ * alone: order [n]. Scratch: path [n], marks [n / 64, up]. A step of progress for each node; false:
+ * cancelled. */
+bool graph_order(
+    const struct graph *graph, uint32_t *order, uint32_t *path, uint64_t *marks, struct progress *progress);
 
 /* Let node i be what node p->order[i] was; number [n]: the other way round. p->spare holds a list of level 0.
  * NOMEM: nothing changed. */

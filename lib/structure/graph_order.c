@@ -36,8 +36,8 @@ static uint32_t take_neighbour(const struct graph *graph, uint32_t node, uint64_
 	return GRAPH_NONE;
 }
 
-bool graph_order(const struct graph *graph, uint32_t *order, uint32_t *path, uint64_t *marks,
-    struct progress *progress)
+bool graph_order(
+    const struct graph *graph, uint32_t *order, uint32_t *path, uint64_t *marks, struct progress *progress)
 {
 	if (graph->n == 0)
 		return true;

@@ -40,7 +40,8 @@ struct structure_ops {
 	/* Put in order what changes have left behind, and trim. NULL: they leave nothing. */
 	kith_status (*compact)(kith_index *index, const kith_add_options *options);
 
-	/* Let what is read together lie together; positions stay. NULL: nothing is read in an order of its own. */
+	/* Let what is read together lie together; positions stay. NULL: nothing is read in an order of its
+	 * own. */
 	kith_status (*reorder)(kith_index *index, const kith_add_options *options);
 
 	/* Give back memory that holds nothing: a file of the index stays the same. NULL: only compact can. */

@@ -22,8 +22,8 @@ double check_recall(const kith_index *index, int64_t nq, const float *q, int64_t
 kith_status index_of_bytes(kith_index **out, const struct bytes *bytes, bool verify);
 bool same_bytes(const kith_index *a, const kith_index *b);
 
-/* Of a graph that no wrapper is around: lists are in order; free nodes are out of the way; with `whole`, every
- * live node can be reached. */
+/* Of a graph that no wrapper is around: lists are in order; free nodes are out of the way; with `whole`,
+ * every live node can be reached. */
 void check_graph(const kith_index *index, bool whole);
 
 /* Remove ids with min <= id < max. */
