@@ -76,6 +76,10 @@ struct kernels {
 	/* Index of the first element that is NaN or infinite; −1: none. */
 	int64_t (*find_nonfinite)(const float *x, int64_t n);
 
+	/* Whether a list [width], width <= 65536, begins with distinct numbers below limit <= 2^31, none of
+	 * them `except`, and holds 2^32 − 1 from there on. */
+	bool (*good_list)(const uint32_t *list, int64_t width, uint32_t limit, uint32_t except);
+
 	/* Split planes, lossless for every bit pattern whose rounding does not overflow (all finite floats
 	 * below 2^128 · (1 − 2^-9)) and, with wrap-around arithmetic, for all others too:
 	 * hi = (u + 0x8000) >> 16, lo = u & 0xffff; u = ((hi − (lo >> 15)) << 16) | lo. */

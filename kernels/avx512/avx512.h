@@ -125,6 +125,7 @@ kernel_sq_ip_gather_fn ip_sq8_gather_avx512, ip_sq6_gather_avx512, ip_sq4_gather
 
 /* plane.c */
 int64_t find_nonfinite_avx512(const float *x, int64_t n);
+bool good_list_avx512(const uint32_t *list, int64_t width, uint32_t limit, uint32_t except);
 void split_avx512(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
 void join_avx512(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
 void widen_u8_avx512(const uint8_t *x, int64_t n, float *out);

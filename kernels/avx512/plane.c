@@ -1,5 +1,6 @@
 /* Element-wise work, AVX-512: 16 lanes a step, tails by mask. */
 #include "kernels/avx512/avx512.h"
+#include "kernels/ref/ref.h"
 
 /* Classes of vfpclassps. */
 enum { QUIET_NAN = 0x01, PLUS_INF = 0x08, MINUS_INF = 0x10, SIGNALLING_NAN = 0x80 };
@@ -14,6 +15,43 @@ int64_t find_nonfinite_avx512(const float *x, int64_t n)
 			return i + __builtin_ctz(bad);
 	}
 	return -1;
+}
+
+/* Whether a number of `a`, of those in `which`, is also in `b`: all rotations of b, of which half will do
+ * where it is compared with itself. */
+static inline bool shared(__m512i a, __mmask16 which, __m512i b, bool itself)
+{
+	__mmask16 same = itself ? 0 : _mm512_cmpeq_epi32_mask(a, b);
+	for (int i = 1; i <= (itself ? 8 : 15); i++) {
+		b = _mm512_alignr_epi32(b, b, 1);
+		same |= _mm512_cmpeq_epi32_mask(a, b);
+	}
+	return same & which;
+}
+
+/* Up to 64 numbers; of more, comparing all with all takes longer than a table. */
+bool good_list_avx512(const uint32_t *list, int64_t width, uint32_t limit, uint32_t except)
+{
+	enum { BLOCKS = 4 };
+	const __m512i none = _mm512_set1_epi32(-1), end = _mm512_set1_epi32((int)limit),
+	              never = _mm512_set1_epi32((int)except);
+	__m512i block[BLOCKS];
+	__mmask16 there[BLOCKS];
+	uint64_t all = 0;
+	bool bad = false;
+	if (width > BLOCKS * 16)
+		return good_list_ref(list, width, limit, except);
+	for (int64_t b = 0; b * 16 < width; b++) {
+		block[b] = _mm512_mask_loadu_epi32(none, first16(width - b * 16), list + b * 16);
+		there[b] = _mm512_cmpneq_epi32_mask(block[b], none);
+		bad |= there[b] &
+		       (_mm512_cmpge_epu32_mask(block[b], end) | _mm512_cmpeq_epi32_mask(block[b], never));
+		bad |= shared(block[b], there[b], block[b], true);
+		for (int64_t before = 0; before < b; before++)
+			bad |= shared(block[b], there[b], block[before], false);
+		all |= (uint64_t)there[b] << (b * 16);
+	}
+	return !bad && (all & (all + 1)) == 0;
 }
 
 void split_avx512(const float *x, int64_t n, uint16_t *hi, uint16_t *lo)

@@ -31,6 +31,7 @@ void kernels_avx512(struct kernels *table)
 	table->l2sq_exact = l2sq_exact_avx512;
 	table->ip_exact = ip_exact_avx512;
 	table->find_nonfinite = find_nonfinite_avx512;
+	table->good_list = good_list_avx512;
 	table->split = split_avx512;
 	table->join = join_avx512;
 	table->narrow_f16 = narrow_f16_avx512;

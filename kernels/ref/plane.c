@@ -19,6 +19,37 @@ int64_t find_nonfinite_ref(const float *x, int64_t n)
 	return -1;
 }
 
+/* The places of a hash where no two numbers of a list meet are where each finds itself again, whatever was
+ * there before; where some do meet, all are compared. */
+static bool has_repeats(const uint32_t *list, int64_t n)
+{
+	enum { PLACES = 4096 };
+	uint16_t place[PLACES];
+	int64_t met = 0;
+	for (int64_t i = 0; i < n; i++)
+		place[list[i] % PLACES] = (uint16_t)i;
+	for (int64_t i = 0; i < n; i++)
+		met += place[list[i] % PLACES] != (uint16_t)i;
+	for (int64_t i = 0; met > 0 && i < n; i++)
+		for (int64_t j = 0; j < i; j++)
+			if (list[i] == list[j])
+				return true;
+	return false;
+}
+
+bool good_list_ref(const uint32_t *list, int64_t width, uint32_t limit, uint32_t except)
+{
+	int64_t n = 0;
+	uint32_t bad = 0;
+	while (n < width && list[n] != UINT32_MAX)
+		n++;
+	for (int64_t i = 0; i < n; i++)
+		bad |= (uint32_t)(list[i] >= limit) | (uint32_t)(list[i] == except);
+	for (int64_t i = n; i < width; i++)
+		bad |= (uint32_t)(list[i] != UINT32_MAX);
+	return !bad && !has_repeats(list, n);
+}
+
 void split_ref(const float *x, int64_t n, uint16_t *hi, uint16_t *lo)
 {
 	for (int64_t i = 0; i < n; i++) {

@@ -68,6 +68,7 @@ kernel_sq_ip_gather_fn ip_sq8_gather_ref, ip_sq6_gather_ref, ip_sq4_gather_ref;
 
 /* plane.c */
 int64_t find_nonfinite_ref(const float *x, int64_t n);
+bool good_list_ref(const uint32_t *list, int64_t width, uint32_t limit, uint32_t except);
 void split_ref(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
 void join_ref(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
 void widen_u8_ref(const uint8_t *x, int64_t n, float *out);

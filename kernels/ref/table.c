@@ -33,6 +33,7 @@ void kernels_ref(struct kernels *table)
 	    .l2sq_exact = l2sq_exact_ref,
 	    .ip_exact = ip_exact_ref,
 	    .find_nonfinite = find_nonfinite_ref,
+	    .good_list = good_list_ref,
 	    .split = split_ref,
 	    .join = join_ref,
 	    .narrow_f16 = narrow_f16_ref,

@@ -63,7 +63,7 @@ void blob_put(struct blob_writer *w, const void *bytes, size_t n)
 	if (!w->sink.write)
 		return;
 	if (w->inside)
-		XXH3_64bits_update(w->hash, bytes, n);
+		hash_update(w->hash, bytes, n);
 	if (n > PENDING - w->pending_bytes)
 		flush(w);
 	if (n >= PENDING) {

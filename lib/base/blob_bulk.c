@@ -1,6 +1,7 @@
 /* Reading large sections. The time goes into the system, which clears fresh pages and copies into them, so
- * several threads do that, a piece each. A checksum has to go through the pieces in order: whoever has read
- * one hashes those that are ready, unless somebody is at it, while they are still in the cache.
+ * several threads do that, a huge page each: two that came to the same one at once would both clear it. They
+ * read it in pieces. A checksum has to go through all pieces in order: whoever has read one hashes those that
+ * are ready, unless somebody is at it, while they are still in the cache.
  */
 #include "lib/base/blob_parts.h"
 
@@ -11,31 +12,43 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { PIECE = 1 << 20, MOST_THREADS = 8 };
+enum { UNIT = 2 << 20, PIECE = 1 << 19, MOST_THREADS = 8 };
 
+/* Unit 0 ends where a huge page does. */
 struct bulk {
 	struct blob_reader *r;
 	char *out;
-	size_t n;
-	int64_t pieces;
-	_Atomic uint8_t *there; /* [pieces] 1: was read */
+	size_t n, before; /* bytes of the first huge page that are not ours */
+	int64_t units;
+	_Atomic size_t *there; /* [units] bytes that were read, from the first on */
 	_Atomic bool failed;
 	pthread_mutex_t lock; /* of what follows, and the hash of the reader */
-	int64_t hashed;       /* pieces */
+	int64_t unit;         /* that is being hashed, of which there were so many bytes */
+	size_t hashed;
 	kith_status status;
 	char message[512];
 };
 
-static size_t piece_bytes(const struct bulk *b, int64_t number)
+static size_t unit_begin(const struct bulk *b, int64_t unit)
 {
-	size_t rest = b->n - (size_t)number * PIECE;
-	return rest < PIECE ? rest : PIECE;
+	size_t at = (size_t)unit * UNIT;
+	return unit == 0 ? 0 : at - b->before < b->n ? at - b->before : b->n;
 }
 
 static void hash_what_is_there(struct bulk *b)
 {
-	for (; b->hashed < b->pieces && atomic_load(&b->there[b->hashed]); b->hashed++)
-		XXH3_64bits_update(b->r->hash, b->out + (size_t)b->hashed * PIECE, piece_bytes(b, b->hashed));
+	while (b->unit < b->units) {
+		size_t begin = unit_begin(b, b->unit), end = unit_begin(b, b->unit + 1);
+		size_t there = atomic_load(&b->there[b->unit]);
+		if (there == b->hashed)
+			return;
+		hash_update(b->r->hash, b->out + begin + b->hashed, there - b->hashed);
+		b->hashed = there;
+		if (begin + there == end) {
+			b->unit++;
+			b->hashed = 0;
+		}
+	}
 }
 
 /* Messages are a thread's own: this one's has to get to the caller. */
@@ -50,36 +63,37 @@ static void note_failure(struct bulk *b, kith_status status)
 	atomic_store(&b->failed, true);
 }
 
-static void read_piece(void *arg, int64_t number, int worker)
+static void read_unit(void *arg, int64_t unit, int worker)
 {
 	struct bulk *b = arg;
 	const struct blob_source *source = &b->r->source;
-	size_t from = (size_t)number * PIECE;
+	size_t begin = unit_begin(b, unit), end = unit_begin(b, unit + 1);
 	(void)worker;
-	if (atomic_load(&b->failed))
-		return;
-	kith_status status =
-	    source->read(source->owner, b->r->at + from, b->out + from, piece_bytes(b, number));
-	if (status) {
-		note_failure(b, status);
-		return;
-	}
-	atomic_store(&b->there[number], 1);
-	if (b->r->verify && pthread_mutex_trylock(&b->lock) == 0) {
-		hash_what_is_there(b);
-		pthread_mutex_unlock(&b->lock);
+	for (size_t at = begin, part; at < end && !atomic_load(&b->failed); at += part) {
+		part = end - at < PIECE ? end - at : PIECE;
+		kith_status status = source->read(source->owner, b->r->at + at, b->out + at, part);
+		if (status) {
+			note_failure(b, status);
+			return;
+		}
+		atomic_store(&b->there[unit], at + part - begin);
+		if (b->r->verify && pthread_mutex_trylock(&b->lock) == 0) {
+			hash_what_is_there(b);
+			pthread_mutex_unlock(&b->lock);
+		}
 	}
 }
 
 kith_status blob_get_bulk(struct blob_reader *r, char *out, size_t n)
 {
-	struct bulk b = {.r = r, .out = out, .n = n, .pieces = (int64_t)((n + PIECE - 1) / PIECE)};
+	struct bulk b = {.r = r, .out = out, .n = n, .before = (uintptr_t)out % UNIT};
 	int threads = threads_resolve(0);
-	b.there = mem_zalloc((size_t)b.pieces, sizeof *b.there);
+	b.units = (int64_t)((b.before + n + UNIT - 1) / UNIT);
+	b.there = mem_zalloc((size_t)b.units, sizeof *b.there);
 	if (!b.there)
-		return fail_nomem("reading", (size_t)b.pieces);
+		return fail_nomem("reading", (size_t)b.units * sizeof *b.there);
 	pthread_mutex_init(&b.lock, NULL);
-	threads_run(threads < MOST_THREADS ? threads : MOST_THREADS, b.pieces, read_piece, &b);
+	threads_run(threads < MOST_THREADS ? threads : MOST_THREADS, b.units, read_unit, &b);
 	if (r->verify && !b.status)
 		hash_what_is_there(&b);
 	pthread_mutex_destroy(&b.lock);

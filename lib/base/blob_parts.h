@@ -2,11 +2,8 @@
 #ifndef KITH_BASE_BLOB_PARTS_H
 #define KITH_BASE_BLOB_PARTS_H
 
-/* Inlined, so that the hash state has a size known here; the library's own is opaque. */
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "lib/base/blob.h"
+#include "lib/base/hash.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "blobs are written as they lie in memory");
 

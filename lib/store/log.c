@@ -93,7 +93,7 @@ static kith_status hash_records(
 		n = length - done < PIECE ? length - done : PIECE;
 		status = source->read(source->owner, offset + done, piece, n);
 		if (status == KITH_OK)
-			XXH3_64bits_update(state, piece, n);
+			hash_update(state, piece, n);
 	}
 	if (status == KITH_OK)
 		*hash = XXH3_64bits_digest(state);

@@ -2,6 +2,7 @@
  * say. */
 #include "lib/structure/graph_file.h"
 
+#include "kernels/kernels.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/structure/graph_walk.h"
@@ -93,44 +94,18 @@ static bool check_levels(const struct graph *graph, struct graph_fault *fault)
 	       graph_found(fault, "LEVL", "has other levels than there are lists for", rows);
 }
 
-/* Lists are looked at by tasks, each with a table of what list had a node of some hash last. */
-enum { CHECK_NODES = 16384, CHECK_SLOTS = 4096 };
-
-struct checker {
-	uint32_t number; /* of the list, from 1 */
-	uint32_t last[CHECK_SLOTS];
-};
-
-/* Whether a list has a node twice. Where no two of its nodes have one hash, as in most, that is quick. */
-static bool has_repeats(const uint32_t *list, int n, struct checker *checker)
-{
-	uint32_t number = ++checker->number, again = 0, same = 0;
-	for (int i = 0; i < n; i++) {
-		uint32_t *last = &checker->last[list[i] * UINT32_C(0x9e3779b1) >> 20];
-		again |= *last == number;
-		*last = number;
-	}
-	for (int i = 0; again && i < n; i++)
-		for (int j = 0; j < i; j++)
-			same += list[j] == list[i];
-	return same > 0;
-}
+/* Lists are looked at by tasks. */
+enum { CHECK_NODES = 16384 };
 
 /* One list: nodes of this level, none of them `node` and none twice, then nothing. */
-static bool list_is_good(const struct graph *graph, int64_t node, int level, struct checker *checker)
+static bool list_is_good(const struct kernels *kern, const struct graph *graph, int64_t node, int level)
 {
 	const uint32_t *list = graph_links(graph, node, level);
-	int width = graph_width(graph, level), n = 0;
-	bool bad = false;
-	while (n < width && list[n] != GRAPH_NONE)
-		n++;
-	for (int i = 0; i < n; i++)
-		bad |= list[i] >= graph->n || list[i] == node;
-	for (int i = n; i < width; i++)
-		bad |= list[i] != GRAPH_NONE;
-	for (int i = 0; level > 0 && !bad && i < n; i++)
-		bad |= graph_level(graph, list[i]) < level;
-	return !bad && !has_repeats(list, n, checker);
+	int width = graph_width(graph, level);
+	bool good = kern->good_list(list, width, (uint32_t)graph->n, (uint32_t)node);
+	for (int i = 0; level > 0 && good && i < width && list[i] != GRAPH_NONE; i++)
+		good = graph_level(graph, list[i]) >= level;
+	return good;
 }
 
 struct checking {
@@ -141,14 +116,14 @@ struct checking {
 static void check_some(void *arg, int64_t task, int worker)
 {
 	struct checking *c = arg;
-	struct checker checker = {0};
+	const struct kernels *kern = kernels();
 	int64_t from = task * CHECK_NODES, to = from + CHECK_NODES;
 	(void)worker;
 	to = to < c->graph->n ? to : c->graph->n;
 	for (int64_t i = from; i < to && i < atomic_load_explicit(&c->bad, memory_order_relaxed); i++)
 		for (int level = graph_level(c->graph, i); level >= 0; level--) {
 			int64_t bad = atomic_load(&c->bad);
-			if (list_is_good(c->graph, i, level, &checker))
+			if (list_is_good(kern, c->graph, i, level))
 				continue;
 			while (i < bad && !atomic_compare_exchange_weak(&c->bad, &bad, i))
 				;
@@ -159,9 +134,8 @@ static bool check_lists(const struct graph *graph, struct graph_fault *fault)
 {
 	struct checking c = {.graph = graph, .bad = graph->n};
 	threads_run(threads_resolve(0), (graph->n + CHECK_NODES - 1) / CHECK_NODES, check_some, &c);
-	struct checker checker = {0};
 	return c.bad < graph->n &&
-	       graph_found(fault, list_is_good(graph, c.bad, 0, &checker) ? "LNK1" : "LNK0",
+	       graph_found(fault, list_is_good(kernels(), graph, c.bad, 0) ? "LNK1" : "LNK0",
 	           "holds a list that cannot be, of the node", c.bad);
 }
 

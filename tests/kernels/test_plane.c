@@ -72,6 +72,61 @@ START_TEST(test_find_nonfinite)
 }
 END_TEST
 
+static void try_list(const struct kernels *k, const uint32_t *list, int width, bool good)
+{
+	const uint32_t *at = guard_put(Q, list, (size_t)width * sizeof *list, 4);
+	if (k->good_list(at, width, 1 << 20, 77) != good)
+		ck_abort_msg("%s, a list of %d: %s", k->isa, width, good ? "refused" : "taken");
+}
+
+/* Every number of a list in turn is made one that must not be there. */
+static void spoil_list(const struct kernels *k, uint32_t *list, int n, int width)
+{
+	for (int i = 0; i<n; i += width> 70 ? 37 : 1) {
+		const uint32_t keep = list[i], wrong[] = {1 << 20, 0xfffffffe, 77};
+		for (int w = 0; w < 3; w++) {
+			list[i] = wrong[w];
+			try_list(k, list, width, false);
+			list[i] = keep;
+		}
+		for (int j = 0; j<n; j += width> 40 ? 7 : 1) {
+			list[i] = list[j];
+			try_list(k, list, width, i == j);
+			list[i] = keep;
+		}
+		list[i] = UINT32_MAX;
+		try_list(k, list, width, i == n - 1);
+		list[i] = keep;
+	}
+}
+
+START_TEST(test_good_list)
+{
+	static const int most[] = {1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 1024};
+	struct kernels ref;
+	const struct kernels *k = isa_table(_i, &ref);
+	if (!k)
+		return;
+	try_list(k, NULL, 0, true);
+	for (size_t m = 0; m < sizeof most / sizeof *most; m++)
+		for (int step = 0; step < 3; step++) {
+			/* Numbers with nothing, with little and with much in common. */
+			static const uint32_t factor[] = {1, 1009, 4096};
+			uint32_t list[1024];
+			int width = most[m], n = width - step * width / 3;
+			for (int i = 0; i < width; i++)
+				list[i] =
+				    i < n ? 78 + ((uint32_t)i * factor[step]) % ((1 << 20) - 78) : UINT32_MAX;
+			list[0] = (1 << 20) - 1;
+			if (factor[step] == 4096)
+				for (int i = 256; i < n; i++)
+					list[i] = 100 + (uint32_t)i;
+			try_list(k, list, width, true);
+			spoil_list(k, list, n, width);
+		}
+}
+END_TEST
+
 START_TEST(test_widen)
 {
 	struct kernels ref;
@@ -136,6 +191,7 @@ TCase *plane_tests(void)
 	TCase *t = tcase_create("plane");
 	tcase_add_loop_test(t, test_split_join, 0, ISA_COUNT);
 	tcase_add_loop_test(t, test_find_nonfinite, 0, ISA_COUNT);
+	tcase_add_loop_test(t, test_good_list, 0, ISA_COUNT);
 	tcase_add_loop_test(t, test_widen, 0, ISA_COUNT);
 	tcase_add_loop_test(t, test_select_le, 0, ISA_COUNT);
 	return t;
