@@ -138,7 +138,7 @@ static int64_t find_bad(const struct codec *codec, int64_t n, const uint8_t *pla
 {
 	size_t bytes = codes_plain_bytes(codec);
 	bool floats = codec->ops->kind == ROWS_SPLIT;
-	if (!floats && !codec->ops->find_bad)
+	if (!floats && !codec->ops->finite)
 		return -1;
 	for (int64_t i = 0; i < n; i++) {
 		if (floats)

@@ -11,6 +11,7 @@
 #include <string.h>
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 enum { ALIGN = 64 };
@@ -122,6 +123,14 @@ char *mem_strdup(const char *s)
 	return copy;
 }
 
+/* Huge pages where their last one is needed nearly to its end: clearing small ones takes three times as long.
+ */
+static size_t whole_pages(size_t bytes)
+{
+	size_t huge = round_up(bytes, HUGE_PAGE);
+	return huge - bytes <= bytes / 16 ? huge : round_up(bytes, 4096);
+}
+
 #if defined(__linux__)
 static bool is_mapped(size_t capacity)
 {
@@ -145,6 +154,15 @@ static char *remap(struct buffer *b, size_t want)
 		free(b->data);
 	return p;
 }
+
+/* What was borrowed and is not used any more. The pages at its ends may hold something of its neighbours'. */
+static void give_back(const struct buffer *b)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	size_t before = (size_t)(-(uintptr_t)b->data % page);
+	if (b->capacity >= before + page)
+		madvise(b->data + before, (b->capacity - before) / page * page, MADV_DONTNEED);
+}
 #else
 static bool is_mapped(size_t capacity)
 {
@@ -157,6 +175,11 @@ static char *remap(struct buffer *b, size_t want)
 	(void)b;
 	(void)want;
 	return NULL;
+}
+
+static void give_back(const struct buffer *b)
+{
+	(void)b;
 }
 #endif
 
@@ -174,7 +197,7 @@ bool buffer_reserve(struct buffer *b, size_t bytes, int spare)
 #else
 	bool map = false;
 #endif
-	want = round_up(want, map ? (size_t)4096 : (size_t)ALIGN);
+	want = map ? whole_pages(want) : round_up(want, ALIGN);
 	if (!allowed(want - b->capacity))
 		return false;
 	char *p;
@@ -193,6 +216,8 @@ bool buffer_reserve(struct buffer *b, size_t bytes, int spare)
 		return false;
 	if (!b->data || b->borrowed)
 		atomic_fetch_add(&live, 1);
+	if (b->borrowed)
+		give_back(b);
 	*b = (struct buffer){.data = p, .capacity = want};
 	return true;
 }
@@ -241,9 +266,10 @@ void buffer_trim(struct buffer *b, size_t bytes)
 	}
 }
 
-void buffer_borrow(struct buffer *b, char *data, size_t bytes)
+void buffer_borrow(struct buffer *b, char *data, size_t bytes, bool mapped)
 {
-	*b = (struct buffer){.data = data, .capacity = bytes, .borrowed = bytes > 0};
+	*b = (struct buffer){
+	    .data = data, .capacity = bytes, .borrowed = bytes > 0, .mapped = mapped && bytes > 0};
 	if (bytes == 0)
 		b->data = NULL;
 }

@@ -23,12 +23,15 @@ char *mem_strdup(const char *s);
 /* A growing array of bytes, 64-byte aligned. Big ones live in their own mapping, which the system can
  * move without copying: growing a gigabyte costs no second gigabyte. Zero-initialise to begin.
  *
- * A borrowed one is part of a file that somebody else has mapped, privately: what is written there goes to
- * copies of its pages. It is as aligned as the file has it, and becomes an own one when it grows. */
+ * A borrowed one is a part, which nobody else uses, of memory that somebody else frees: of a file mapped
+ * privately, where what is written goes to copies of its pages, or of a block with many such parts. It is as
+ * aligned as it lies there. It becomes an own one when it grows, and its part is given back to the system as
+ * far as it is whole pages. */
 struct buffer {
 	char *data;
 	size_t capacity; /* bytes */
 	bool borrowed;
+	bool mapped; /* borrowed of a file */
 };
 
 /* Make room for `bytes` bytes, growing by at least `spare` eighths of the present capacity (0: by no more
@@ -43,13 +46,13 @@ void buffer_clear(struct buffer *b, size_t bytes);
 /* Give back what is not needed for `bytes` bytes, as far as that can be had: it cannot fail. */
 void buffer_trim(struct buffer *b, size_t bytes);
 
-/* Let an empty buffer be `bytes` bytes of somebody else's, who outlives it. */
-void buffer_borrow(struct buffer *b, char *data, size_t bytes);
+/* Let an empty buffer be `bytes` bytes of somebody else's, who outlives it. mapped: they are of a file. */
+void buffer_borrow(struct buffer *b, char *data, size_t bytes, bool mapped);
 
-/* Bytes that it has allocated. */
+/* Bytes of memory that it takes. Of a block with many parts, each counts itself. */
 static inline size_t buffer_memory(const struct buffer *b)
 {
-	return b->borrowed ? 0 : b->capacity;
+	return b->mapped ? 0 : b->capacity;
 }
 
 /* Testing: make the n-th allocation from now (1 = the next) fail, and all after it if `sticky`;

@@ -91,6 +91,7 @@ struct blob_reader {
 	char *ahead;            /* bytes at … at + ahead_bytes − 1 begin at ahead + ahead_at */
 	size_t ahead_at, ahead_bytes;
 	bool unseen; /* some of the section was taken without a look */
+	char *block; /* where the section has been read to, of which parts are taken; NULL: it has not */
 	void *hash;
 };
 
@@ -112,6 +113,11 @@ kith_status blob_expect(struct blob_reader *r, const char *tag, size_t bytes);
 kith_status blob_open(struct blob_reader *r, const char *tag, size_t bytes);
 kith_status blob_get(struct blob_reader *r, void *out, size_t n);
 kith_status blob_close(struct blob_reader *r);
+
+/* Open a section of which parts will be taken, so that not each of them has to be read and allocated by
+ * itself: the section is read into the empty `block`, unless it is in memory already, and what is taken is
+ * borrowed from there. */
+kith_status blob_open_block(struct blob_reader *r, const char *tag, size_t bytes, struct buffer *block);
 
 /* The next n bytes of the section into an empty buffer, in place where that is possible. Of one section
  * either all is taken or all is got. */

@@ -210,6 +210,7 @@ kith_status blob_open(struct blob_reader *r, const char *tag, size_t bytes)
 	r->end = r->at + r->now->length;
 	r->ahead_bytes = 0;
 	r->unseen = false;
+	r->block = NULL;
 	XXH3_64bits_reset(r->hash);
 	return KITH_OK;
 }
@@ -244,16 +245,29 @@ kith_status blob_get(struct blob_reader *r, void *out, size_t n)
 	size_t buffered = n >= AHEAD ? r->ahead_bytes : n;
 	kith_status status = get_buffered(r, out, buffered);
 	if (status == KITH_OK && r->verify && buffered > 0)
-		XXH3_64bits_update(r->hash, out, buffered);
+		hash_update(r->hash, out, buffered);
 	if (status == KITH_OK && r->source.parallel && n - buffered >= BLOB_BULK)
 		return blob_get_bulk(r, (char *)out + buffered, n - buffered);
 	for (size_t done = buffered, part; status == KITH_OK && done < n; done += part) {
 		part = n - done < PIECE ? n - done : PIECE;
 		status = read_at(r, r->at, (char *)out + done, part);
 		if (status == KITH_OK && r->verify)
-			XXH3_64bits_update(r->hash, (char *)out + done, part);
+			hash_update(r->hash, (char *)out + done, part);
 		r->at += part;
 	}
+	return status;
+}
+
+kith_status blob_open_block(struct blob_reader *r, const char *tag, size_t bytes, struct buffer *block)
+{
+	kith_status status = blob_open(r, tag, bytes);
+	if (status || r->source.base)
+		return status;
+	if (!buffer_reserve(block, bytes, 0))
+		return fail_nomem("a section", bytes);
+	status = blob_get(r, block->data, bytes);
+	r->at = r->now->offset;
+	r->block = block->data;
 	return status;
 }
 
@@ -261,13 +275,18 @@ kith_status blob_take(struct blob_reader *r, struct buffer *b, size_t n)
 {
 	if (n > r->end - r->at)
 		return blob_fail(r, r->now->tag, "is shorter than what it should hold");
+	if (r->block) {
+		buffer_borrow(b, r->block + (r->at - r->now->offset), n, false);
+		r->at += n;
+		return KITH_OK;
+	}
 	if (!r->source.base)
 		return buffer_reserve(b, n, 0) ? blob_get(r, b->data, n) : fail_nomem("a section", n);
-	buffer_borrow(b, r->source.base + r->at, n);
+	buffer_borrow(b, r->source.base + r->at, n, true);
 	r->at += n;
 	r->unseen |= r->lazy;
 	if (r->verify && !r->lazy && n > 0)
-		XXH3_64bits_update(r->hash, b->data, n);
+		hash_update(r->hash, b->data, n);
 	return KITH_OK;
 }
 

@@ -92,9 +92,8 @@ struct codec_ops {
 	 * the first of its block, the rows before it in the block are as they were. NULL: nothing is kept. */
 	void (*renew)(struct codes *codes, int64_t from, int64_t to);
 
-	/* First of the rows, from a file, that stands for no finite vector; −1: none. NULL: every row does.
-	 */
-	int64_t (*find_bad)(const struct codes *codes);
+	/* Whether all of rows from … to − 1, from a file, stand for finite vectors. NULL: every row does. */
+	bool (*finite)(const struct codes *codes, int64_t from, int64_t to);
 
 	/* ROWS_CODE: x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe.
 	 */
@@ -261,10 +260,12 @@ bool codes_plane_bytes(const struct codes *codes, int64_t n, size_t *bytes);
 size_t codes_bounds_bytes(int64_t n);
 
 /* To a file and back: `lists` arrays of one codec, `stride` bytes from one struct codes to the next, in the
- * same sections. Loading fills new codes with size[i] vectors each. */
+ * same sections. Loading fills new codes with size[i] vectors each; they borrow from `blocks`
+ * [CODES_BLOCKS], empty before, unless that is NULL. */
+enum { CODES_BLOCKS = 3 };
 void codes_save(const struct codes *first, size_t stride, int64_t lists, struct blob_writer *w);
-kith_status codes_load(
-    struct codes *first, size_t stride, int64_t lists, const int64_t *size, struct blob_reader *r);
+kith_status codes_load(struct codes *first, size_t stride, int64_t lists, const int64_t *size,
+    struct buffer *blocks, struct blob_reader *r);
 
 /* Of codes from a mapped file: look at them, as a change demands; to be searched they may be anything.
  * FORMAT: they are not what codes_load demands. */

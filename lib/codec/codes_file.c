@@ -3,10 +3,12 @@
 #include "lib/codec/codec.h"
 
 #include "lib/base/status.h"
+#include "lib/base/threads.h"
 
-#include <math.h>
+#include <stdatomic.h>
 
 enum part { PLANE0, PLANE1, BOUNDS, PARTS };
+_Static_assert((int)PARTS == (int)CODES_BLOCKS, "a block for each part");
 
 static const char *const tags[PARTS] = {"COD0", "COD1", "BNDS"};
 
@@ -91,48 +93,84 @@ static kith_status expect_part(const struct codes *codes, enum part part, int64_
 	return blob_expect(r, tags[part], *total);
 }
 
-/* Bounds may be infinite, where the vectors are that long. */
-static bool bounds_are_good(const struct codes *codes)
+/* What is wrong with some rows. */
+enum { BAD_CODE = 1, BAD_BOUND = 2 };
+
+static const struct {
+	enum part part;
+	const char *text;
+} faults[] = {[BAD_CODE] = {PLANE0, "holds a vector that is not finite"},
+    [BAD_BOUND] = {BOUNDS, "holds a bound that is negative or no number"}};
+
+/* Whether there is anything to be wrong. */
+static bool can_be_bad(const struct codec *codec)
 {
-	const struct rows_bound *bounds = (const struct rows_bound *)(const void *)codes->bounds.data;
-	for (size_t i = 0; i < codes_bounds_bytes(codes->n) / sizeof *bounds; i++)
-		if (!(bounds[i].err >= 0 && bounds[i].norm >= 0))
-			return false;
-	return true;
+	return codec->ops->finite || codec->ops->kind == ROWS_SPLIT;
 }
 
-/* NULL, or what is wrong with them, in which part. */
-static const char *find_fault(const struct codes *codes, enum part *part)
+/* Rows from … to − 1, of whole blocks but for the last. Bounds may be infinite, where the vectors are that
+ * long. 0: nothing is wrong. */
+static int find_fault(const struct codes *codes, int64_t from, int64_t to)
 {
 	const struct codec_ops *ops = codes->codec->ops;
-	*part = PLANE0;
-	if (ops->find_bad && ops->find_bad(codes) >= 0)
-		return "holds a vector that is not finite";
-	*part = BOUNDS;
-	if (ops->kind == ROWS_SPLIT && !bounds_are_good(codes))
-		return "holds a bound that is negative or no number";
-	return NULL;
+	const struct rows_bound *bounds = (const struct rows_bound *)(const void *)codes->bounds.data;
+	if (ops->finite && !ops->finite(codes, from, to))
+		return BAD_CODE;
+	for (int64_t i = from; ops->kind == ROWS_SPLIT && i < to; i += ROWS_BLOCK)
+		if (!(bounds[i / ROWS_BLOCK].err >= 0 && bounds[i / ROWS_BLOCK].norm >= 0))
+			return BAD_BOUND;
+	return 0;
 }
 
-static kith_status check_codes(const struct codes *codes, struct blob_reader *r)
+/* Lists are looked at by tasks: a single one by rows, many by lists. */
+enum { CHECK_ROWS = 128 * ROWS_BLOCK };
+
+struct checking {
+	const struct codes *first;
+	size_t stride;
+	int64_t lists;
+	_Atomic int found;
+};
+
+static void check_some(void *arg, int64_t task, int worker)
 {
-	enum part part;
-	const char *fault = find_fault(codes, &part);
-	return fault ? blob_fail(r, tags[part], "%s", fault) : KITH_OK;
+	struct checking *c = arg;
+	const struct codes *codes = c->lists == 1 ? c->first : list_at(c->first, c->stride, task);
+	int64_t from = c->lists == 1 ? task * CHECK_ROWS : 0,
+	        to = c->lists == 1 ? from + CHECK_ROWS : codes->n;
+	(void)worker;
+	if (atomic_load_explicit(&c->found, memory_order_relaxed))
+		return;
+	int found = find_fault(codes, from, to < codes->n ? to : codes->n);
+	if (found)
+		atomic_fetch_or(&c->found, found);
+}
+
+static kith_status check_codes(
+    const struct codes *first, size_t stride, int64_t lists, const struct blob_reader *r)
+{
+	struct checking c = {.first = first, .stride = stride, .lists = lists};
+	int64_t tasks = lists == 1 ? (first->n + CHECK_ROWS - 1) / CHECK_ROWS : lists;
+	if (!can_be_bad(first->codec))
+		return KITH_OK;
+	threads_run(threads_resolve(0), tasks, check_some, &c);
+	int found = atomic_load(&c.found) & BAD_CODE ? BAD_CODE : atomic_load(&c.found);
+	return found ? blob_fail(r, tags[faults[found].part], "%s", faults[found].text) : KITH_OK;
 }
 
 kith_status codes_settle(const struct codes *codes)
 {
-	enum part part;
-	const char *fault = find_fault(codes, &part);
-	return fault ? fail(KITH_FORMAT, "the index file is damaged: section %s %s", tags[part], fault)
+	int found = can_be_bad(codes->codec) ? find_fault(codes, 0, codes->n) : 0;
+	return found ? fail(KITH_FORMAT, "the index file is damaged: section %s %s", tags[faults[found].part],
+	                   faults[found].text)
 	             : KITH_OK;
 }
 
-static kith_status take_part(
-    struct codes *first, size_t stride, int64_t lists, enum part part, size_t total, struct blob_reader *r)
+static kith_status take_part(struct codes *first, size_t stride, int64_t lists, enum part part, size_t total,
+    struct buffer *block, struct blob_reader *r)
 {
-	kith_status status = blob_open(r, tags[part], total);
+	kith_status status =
+	    block ? blob_open_block(r, tags[part], total, block) : blob_open(r, tags[part], total);
 	for (int64_t i = 0; status == KITH_OK && i < lists; i++) {
 		struct codes *codes = (struct codes *)(void *)((char *)first + (size_t)i * stride);
 		size_t bytes = 0;
@@ -142,8 +180,8 @@ static kith_status take_part(
 	return status ? status : blob_close(r);
 }
 
-kith_status codes_load(
-    struct codes *first, size_t stride, int64_t lists, const int64_t *size, struct blob_reader *r)
+kith_status codes_load(struct codes *first, size_t stride, int64_t lists, const int64_t *size,
+    struct buffer *blocks, struct blob_reader *r)
 {
 	const struct codec *codec = first->codec;
 	size_t total[PARTS] = {0};
@@ -155,8 +193,7 @@ kith_status codes_load(
 		((struct codes *)(void *)((char *)first + (size_t)i * stride))->n = size[i];
 	for (enum part part = 0; status == KITH_OK && part < PARTS; part++)
 		if (has_part(codec, part))
-			status = take_part(first, stride, lists, part, total[part], r);
-	for (int64_t i = 0; status == KITH_OK && !r->lazy && i < lists; i++)
-		status = check_codes(list_at(first, stride, i), r);
-	return status;
+			status = take_part(
+			    first, stride, lists, part, total[part], blocks ? &blocks[part] : NULL, r);
+	return status || r->lazy ? status : check_codes(first, stride, lists, r);
 }

@@ -121,11 +121,11 @@ static void fp32_renew(struct codes *codes, int64_t from, int64_t to)
 }
 
 /* The upper 16 bits of a float decide whether it is finite; see join in kernels.h. */
-static int64_t fp32_find_bad(const struct codes *codes)
+static bool fp32_finite(const struct codes *codes, int64_t from, int64_t to)
 {
 	enum { EXPONENT = 0x7f80 };
 	int64_t dim = codes->codec->dim;
-	for (int64_t i = 0; i < codes->n; i++) {
+	for (int64_t i = from; i < to; i++) {
 		size_t offset = (size_t)i * fp32_row_bytes(codes->codec);
 		const uint16_t *upper = (const uint16_t *)(const void *)(codes->plane[0].data + offset);
 		const uint16_t *lower = (const uint16_t *)(const void *)(codes->plane[1].data + offset);
@@ -135,9 +135,9 @@ static int64_t fp32_find_bad(const struct codes *codes)
 			most = size > most ? size : most;
 		}
 		if (most == EXPONENT)
-			return i;
+			return false;
 	}
-	return -1;
+	return true;
 }
 
 /* ---- walks: on the upper halves ---- */
@@ -192,7 +192,7 @@ static const struct codec_ops fp32_ops = {
     .check = coded_check,
     .write = fp32_write,
     .renew = fp32_renew,
-    .find_bad = fp32_find_bad,
+    .finite = fp32_finite,
     .walk = &fp32_walk,
 };
 

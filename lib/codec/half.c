@@ -44,22 +44,22 @@ static void half_decode(const struct codec *codec, const uint8_t *code, float *x
 	(is_fp16(codec) ? kern->widen_f16 : kern->widen_bf16)(code, codec->dim, x);
 }
 
-static int64_t half_find_bad(const struct codes *codes)
+static bool half_finite(const struct codes *codes, int64_t from, int64_t to)
 {
 	enum { CHUNK = 1024 };
 	const struct kernels *kern = kernels();
 	float x[CHUNK];
 	int64_t dim = codes->codec->dim;
-	for (int64_t i = 0; i < codes->n; i++) {
+	for (int64_t i = from; i < to; i++) {
 		const char *row = codes->plane[0].data + (size_t)i * half_row_bytes(codes->codec);
-		for (int64_t from = 0; from < dim; from += CHUNK) {
-			int64_t n = dim - from < CHUNK ? dim - from : CHUNK;
-			(is_fp16(codes->codec) ? kern->widen_f16 : kern->widen_bf16)(row + 2 * from, n, x);
+		for (int64_t j = 0; j < dim; j += CHUNK) {
+			int64_t n = dim - j < CHUNK ? dim - j : CHUNK;
+			(is_fp16(codes->codec) ? kern->widen_f16 : kern->widen_bf16)(row + 2 * j, n, x);
 			if (kern->find_nonfinite(x, n) >= 0)
-				return i;
+				return false;
 		}
 	}
-	return -1;
+	return true;
 }
 
 /* A query: this, and the floats of it. */
@@ -139,7 +139,7 @@ static const struct codec_walk half_walk = {half_query_bytes, half_query_begin, 
 		.type = KITH_F32, .kind = ROWS_CODE, .normalizes = true, .planes = 1, .word = half_word,     \
 		.row_bytes = half_row_bytes, .clone = codec_clone_plain, .free = codec_free_plain,           \
 		.memory = codec_memory_plain, .check = coded_check, .write = coded_write,                    \
-		.find_bad = half_find_bad, .encode = half_encode, .decode = half_decode,                     \
+		.finite = half_finite, .encode = half_encode, .decode = half_decode,                         \
 		.query_bytes = half_query_bytes, .query_begin = half_query_begin, .scan = half_scan,         \
 		.walk = &half_walk                                                                           \
 	}

@@ -113,7 +113,7 @@ static bool find_fault(struct hnsw *hnsw, struct graph_fault *fault)
 static kith_status load_nodes(struct hnsw *hnsw, const struct graph_head *head, struct blob_reader *r)
 {
 	struct graph_fault fault;
-	kith_status status = codes_load(&hnsw->codes, sizeof hnsw->codes, 1, &head->nodes, r);
+	kith_status status = codes_load(&hnsw->codes, sizeof hnsw->codes, 1, &head->nodes, NULL, r);
 	if (status == KITH_OK)
 		status = graph_take(&hnsw->graph, head, r);
 	if (status == KITH_OK && head->mapped)

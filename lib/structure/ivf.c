@@ -174,12 +174,18 @@ int64_t ivf_position(const struct list *list, uint32_t slot)
 	return i;
 }
 
+void ivf_count(struct ivf *ivf)
+{
+	for (int64_t l = 0; l < ivf_lists(ivf); l++)
+		ivf->start[l + 1] = ivf->start[l] + ivf->lists[l].codes.n;
+}
+
 void ivf_renumber(struct ivf *ivf)
 {
-	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
+	ivf_count(ivf);
+	for (int64_t l = 0; !ivf->unseen && l < ivf_lists(ivf); l++) {
 		const struct list *list = &ivf->lists[l];
-		ivf->start[l + 1] = ivf->start[l] + list->codes.n;
-		for (int64_t i = 0; !ivf->unseen && i < list->codes.n; i++)
+		for (int64_t i = 0; i < list->codes.n; i++)
 			ivf_put_number(ivf, ivf->list_of.data, list_slots(list)[i], l);
 	}
 }
@@ -274,6 +280,7 @@ static void ivf_free(kith_index *index)
 	codec_free(ivf->codec);
 	ids_free(&ivf->ids);
 	buffer_free(&ivf->list_of);
+	ivf_free_blocks(ivf);
 	ivf_free_unseen(ivf);
 	mem_free(ivf);
 }

@@ -18,6 +18,9 @@ struct list {
 	float reach;         /* >= norm of all vectors as decoded, center included */
 };
 
+/* Codes, slots, terms. */
+enum { IVF_BLOCK_SLOTS = CODES_BLOCKS, IVF_BLOCK_TERMS, IVF_BLOCKS };
+
 struct ivf {
 	struct kith_index base;
 	int64_t nlist;
@@ -30,7 +33,9 @@ struct ivf {
 	int64_t *start;        /* [nlist + 1] vectors before each list */
 	struct ids ids;        /* of slots, in the order of adding */
 	struct buffer list_of; /* [ids.n] list of each slot: see ivf_list_at */
-	struct unseen *unseen; /* NULL: the lists are in order */
+	struct buffer
+	    blocks[IVF_BLOCKS]; /* of a file that was read, which lists borrow from until they grow */
+	struct unseen *unseen;  /* NULL: the lists are in order */
 };
 
 struct lazy;
@@ -121,8 +126,9 @@ void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float
 /* Position of a slot in its list. */
 int64_t ivf_position(const struct list *list, uint32_t slot);
 
-/* After lists changed: start, and list_of for slots listed. */
+/* After lists changed: start, and list_of for slots listed; the former alone. */
 void ivf_renumber(struct ivf *ivf);
+void ivf_count(struct ivf *ivf);
 
 /* ivf_file.c, for lists that nobody has looked at: check a list before it is first searched; find the list of
  * every slot; all of it, before a change. FORMAT, NOMEM. */
@@ -131,6 +137,9 @@ kith_status ivf_find_lists(const struct ivf *ivf, const void **list_of);
 kith_status ivf_settle(kith_index *index);
 kith_status ivf_new_unseen(struct ivf *ivf);
 void ivf_free_unseen(struct ivf *ivf);
+
+/* Free the blocks of a file; no list borrows from them any more. */
+void ivf_free_blocks(struct ivf *ivf);
 
 kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options);
 kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,

@@ -1,6 +1,7 @@
 /* The inverted file in a file: what the lists hold, each kind of it list after list in a section of its own,
  * after their sizes. Which list a slot is in follows from the slots of the lists, so it is not stored; that
- * every slot is in just one list is thereby known, too.
+ * every slot is in just one list is thereby known, too. A section is read at once into a block that the lists
+ * borrow their parts of until they grow: thousands of small blocks would take longer than reading.
  *
  * Of a mapped file, lists are used where they are and unseen until they are needed. A search checks each list
  * that it probes for the first time; reading a vector by its id needs the list of its slot, for which all
@@ -117,7 +118,7 @@ static int64_t take_all_slots(const struct ivf *ivf, void *list_of, int64_t *num
 static kith_status load_slots(struct ivf *ivf, struct blob_reader *r)
 {
 	size_t bytes = (size_t)ivf->ids.n * sizeof(uint32_t);
-	kith_status status = blob_open(r, "SLOT", bytes);
+	kith_status status = blob_open_block(r, "SLOT", bytes, &ivf->blocks[IVF_BLOCK_SLOTS]);
 	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
 		struct list *list = &ivf->lists[l];
 		status = blob_take(r, &list->slots, (size_t)list->codes.n * sizeof(uint32_t));
@@ -147,21 +148,23 @@ static kith_status load_reach(struct ivf *ivf, struct blob_reader *r)
 	return status ? status : blob_close(r);
 }
 
-static bool terms_are_good(const struct ivf *ivf, const struct list *list)
+static bool terms_are_good(const struct list *list)
 {
-	for (int64_t i = 0; ivf_has_terms(ivf) && i < list->codes.n; i++)
-		if (isnan(list_terms(list)[i]))
-			return false;
-	return true;
+	const float *terms = list_terms(list);
+	int bad = 0;
+	for (int64_t i = 0; i < list->codes.n; i++)
+		bad |= isnan(terms[i]);
+	return !bad;
 }
 
 static kith_status load_terms(struct ivf *ivf, struct blob_reader *r)
 {
-	kith_status status = blob_open(r, "TERM", (size_t)ivf->ids.n * sizeof(float));
+	size_t bytes = (size_t)ivf->ids.n * sizeof(float);
+	kith_status status = blob_open_block(r, "TERM", bytes, &ivf->blocks[IVF_BLOCK_TERMS]);
 	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
 		struct list *list = &ivf->lists[l];
 		status = blob_take(r, &list->terms, (size_t)list->codes.n * sizeof(float));
-		if (status == KITH_OK && !r->lazy && !terms_are_good(ivf, list))
+		if (status == KITH_OK && !r->lazy && !terms_are_good(list))
 			status = blob_fail(r, "TERM", "holds a term that is no number");
 	}
 	return status ? status : blob_close(r);
@@ -173,7 +176,8 @@ static kith_status load_lists(struct ivf *ivf, int64_t n, struct blob_reader *r)
 	int64_t *size = mem_alloc(bytes, 1);
 	kith_status status = size ? load_sizes(ivf, n, size, r) : fail_nomem("sizes of lists", bytes);
 	if (status == KITH_OK)
-		status = codes_load(&ivf->lists[0].codes, sizeof *ivf->lists, ivf->nlist, size, r);
+		status =
+		    codes_load(&ivf->lists[0].codes, sizeof *ivf->lists, ivf->nlist, size, ivf->blocks, r);
 	mem_free(size);
 	if (status == KITH_OK)
 		status = load_slots(ivf, r);
@@ -184,7 +188,7 @@ static kith_status load_lists(struct ivf *ivf, int64_t n, struct blob_reader *r)
 	if (status == KITH_OK && r->lazy)
 		status = ivf_new_unseen(ivf);
 	if (status == KITH_OK)
-		ivf_renumber(ivf);
+		ivf_count(ivf);
 	return status;
 }
 
@@ -217,6 +221,12 @@ kith_status ivf_new_unseen(struct ivf *ivf)
 	                                                     : fail_nomem("lists", (size_t)ivf->nlist);
 }
 
+void ivf_free_blocks(struct ivf *ivf)
+{
+	for (int i = 0; i < IVF_BLOCKS; i++)
+		buffer_free(&ivf->blocks[i]);
+}
+
 void ivf_free_unseen(struct ivf *ivf)
 {
 	if (ivf->unseen) {
@@ -244,7 +254,7 @@ kith_status ivf_check_list(const struct ivf *ivf, int64_t number)
 	for (int64_t i = 0; i < list->codes.n; i++)
 		if (slots[i] >= ivf->ids.n)
 			return fail_slot(slots[i], number);
-	if (!terms_are_good(ivf, list))
+	if (ivf_has_terms(ivf) && !terms_are_good(list))
 		return fail(
 		    KITH_FORMAT, "the index file is damaged: section TERM holds a term that is no number");
 	kith_status status = codes_settle(&list->codes);

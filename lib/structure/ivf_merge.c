@@ -52,6 +52,7 @@ kith_status ivf_merge(kith_index *into, kith_index *from, const int64_t *ids)
 		move_list(ivf, &ivf->lists[l], &others->lists[l], first_slot);
 	ids_free(&others->ids);
 	buffer_free(&others->list_of);
+	ivf_free_blocks(others);
 	ivf_renumber(ivf);
 	ivf_renumber(others);
 	return KITH_OK;

@@ -124,5 +124,5 @@ void vectors_save(const struct vectors *v, struct blob_writer *w)
 kith_status vectors_load(struct vectors *v, int64_t n, struct blob_reader *r)
 {
 	kith_status status = ids_load(&v->ids, n, r);
-	return status ? status : codes_load(&v->codes, sizeof v->codes, 1, &n, r);
+	return status ? status : codes_load(&v->codes, sizeof v->codes, 1, &n, NULL, r);
 }

@@ -5,6 +5,7 @@
 #undef fail
 
 #include "lib/base/alloc.h"
+#include "lib/base/hash.h"
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
@@ -163,13 +164,62 @@ START_TEST(borrowed_clears)
 	ck_assert_ptr_nonnull(data);
 	memset(data, 7, n);
 	struct buffer b = {0};
-	buffer_borrow(&b, data, n);
+	buffer_borrow(&b, data, n, true);
 	buffer_clear(&b, n - 1);
 	for (size_t j = 0; j < n - 1; j++)
 		REQUIRE(data[j] == 0);
 	REQUIRE(data[n - 1] == 7);
 	buffer_free(&b);
 	mem_free(data);
+}
+END_TEST
+
+/* A part of a block that grows leaves its neighbours as they are, and counts as memory all the time. */
+START_TEST(borrowed_grows)
+{
+	enum { PART = 10000, PARTS = 5 };
+	struct buffer block = {0}, part[PARTS] = {0};
+	int64_t live = alloc_live();
+	ck_assert(buffer_reserve(&block, PART * PARTS, 0));
+	for (int i = 0; i < PARTS; i++) {
+		memset(block.data + i * PART, i + 1, PART);
+		buffer_borrow(&part[i], block.data + i * PART, PART, false);
+		ck_assert_uint_eq(buffer_memory(&part[i]), PART);
+	}
+	alloc_fail_at(1, true);
+	ck_assert(!buffer_reserve(&part[2], PART + 1, 1) && part[2].borrowed);
+	alloc_fail_at(0, false);
+	ck_assert(buffer_reserve(&part[2], PART + 1, 1) && !part[2].borrowed);
+	ck_assert(buffer_reserve(&part[3], (size_t)4 << 20, 0) && !part[3].borrowed);
+	for (int i = 0; i < PARTS; i++)
+		for (int j = 0; j < PART; j++)
+			REQUIRE(part[i].data[j] == i + 1);
+	for (int i = 0; i < PARTS; i++)
+		buffer_free(&part[i]);
+	buffer_free(&block);
+	ck_assert_int_eq(alloc_live(), live);
+}
+END_TEST
+
+/* ---- hashes ---- */
+
+/* Whatever the pieces are, and whatever they are hashed with. */
+START_TEST(hash_of_pieces)
+{
+	enum { MOST = 5000 };
+	static char bytes[MOST];
+	XXH3_state_t *state = mem_alloc(1, sizeof *state);
+	ck_assert_ptr_nonnull(state);
+	for (int i = 0; i < MOST; i++)
+		bytes[i] = (char)(i * 37 + i / 256);
+	for (size_t piece = 1; piece < MOST; piece += 1 + piece / 3)
+		for (size_t n = 0; n <= MOST; n += 1 + n / 2) {
+			XXH3_64bits_reset(state);
+			for (size_t at = 0; at < n; at += piece)
+				hash_update(state, bytes + at, n - at < piece ? n - at : piece);
+			REQUIRE(XXH3_64bits_digest(state) == XXH3_64bits(bytes, n));
+		}
+	mem_free(state);
 }
 END_TEST
 
@@ -293,6 +343,8 @@ int main(void)
 	tcase_add_test(t, buffer_fails);
 	tcase_add_loop_test(t, buffer_clears, 0, 4);
 	tcase_add_test(t, borrowed_clears);
+	tcase_add_test(t, borrowed_grows);
+	tcase_add_test(t, hash_of_pieces);
 	tcase_add_test(t, progress_tells);
 	tcase_add_test(t, progress_cancels);
 	tcase_add_test(t, tasks);
