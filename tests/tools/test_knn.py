@@ -378,12 +378,13 @@ class Long(Case):
         process = subprocess.Popen([BIN, "knn", self.base, self.query, "-k", "1"], stdout=subprocess.PIPE,
                                    stderr=follower)
         os.close(follower)
-        text = b""
+        text, stopped = b"", False
         try:
             while chunk := os.read(leader, 65536):
                 text += chunk
-                if b"ETA" in text and process.poll() is None:
+                if b"ETA" in text and not stopped:
                     process.send_signal(signal.SIGINT)
+                    stopped = True
         except OSError:
             pass
         process.communicate(timeout=60)
