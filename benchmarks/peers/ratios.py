@@ -142,7 +142,7 @@ def swept_text(reports):
     if len(reports) == 1:
         return text
     return (f"{text}\n\nIn parentheses: how many times as fast {reports[0]['library']} is, at that recall or in "
-            f"building. p50 / p99: single queries at recall {LATENCY_RECALL:g}.")
+            f"building. p50 / p99: single queries at recall {LATENCY_RECALL:g}. –: not reached, or not measured.")
 
 
 def exact_text(report):
