@@ -169,6 +169,32 @@ static void unpack_numbers(const struct pq *pq, const uint8_t *block, int64_t i,
 		number[v] &= mask;
 }
 
+/* Sum of the entries of vector v of some blocks, of bytes: four sums side by side, as each waits for its last
+ * addition. */
+static float sum_entries(const struct pq *pq, const float *entries, const uint8_t *codes, int64_t v)
+{
+	const uint8_t *at = codes + v / PQ_BLOCK * PQ_BLOCK * (int64_t)pq->code_size + v % PQ_BLOCK;
+	float a = 0, b = 0, c = 0, d = 0;
+	int64_t i = 0;
+	for (; pq->bits == 8 && i + 4 <= pq->m; i += 4, entries += 4 * 256, at += 4 * PQ_BLOCK) {
+		a += entries[at[0]];
+		b += entries[256 + at[PQ_BLOCK]];
+		c += entries[512 + at[2 * PQ_BLOCK]];
+		d += entries[768 + at[3 * PQ_BLOCK]];
+	}
+	for (; pq->bits == 8 && i < pq->m; i++, entries += 256, at += PQ_BLOCK)
+		a += entries[*at];
+	for (; i + 4 <= pq->m; i += 4, entries += 4 * 16, at += 2 * PQ_BLOCK) {
+		a += entries[at[0] % 16];
+		b += entries[16 + at[0] / 16];
+		c += entries[32 + at[PQ_BLOCK] % 16];
+		d += entries[48 + at[PQ_BLOCK] / 16];
+	}
+	for (int shift = 0; i < pq->m; i++, entries += 16, at += shift / 4 * PQ_BLOCK, shift ^= 4)
+		a += entries[*at >> shift & 15];
+	return (a + b) + (c + d);
+}
+
 /* Sums of entries for one block, and of all its vectors those within the limit. */
 static int64_t find_in_block(const struct pq *pq, const float *entries, const uint8_t *block,
     const struct code_part *part, int64_t first, float sign, uint32_t *hit, float *key)
@@ -176,7 +202,9 @@ static int64_t find_in_block(const struct pq *pq, const float *entries, const ui
 	uint32_t number[PQ_BLOCK];
 	float sum[PQ_BLOCK] = {0};
 	int64_t n = part->n - first < PQ_BLOCK ? part->n - first : PQ_BLOCK, found = 0;
-	for (int64_t i = 0; i < pq->m; i++) {
+	for (int v = 0; has_bytes(pq) && v < PQ_BLOCK; v++)
+		sum[v] = sum_entries(pq, entries, block, v);
+	for (int64_t i = 0; !has_bytes(pq) && i < pq->m; i++) {
 		unpack_numbers(pq, block, i, number);
 		for (int v = 0; v < PQ_BLOCK; v++)
 			sum[v] += entries[i * pq->k + number[v]];
@@ -189,21 +217,6 @@ static int64_t find_in_block(const struct pq *pq, const float *entries, const ui
 		key[found++] = k;
 	}
 	return found;
-}
-
-/* Sum of the entries of vector v of some blocks. */
-static float sum_entries(const struct pq *pq, const float *entries, const uint8_t *codes, int64_t v)
-{
-	const uint8_t *column = codes + v / PQ_BLOCK * PQ_BLOCK * (int64_t)pq->code_size + v % PQ_BLOCK;
-	float sum = 0;
-	if (pq->bits == 8) {
-		for (int64_t i = 0; i < pq->m; i++)
-			sum += entries[i * 256 + column[i * PQ_BLOCK]];
-		return sum;
-	}
-	for (int64_t i = 0; i < pq->m; i++)
-		sum += entries[i * 16 + (column[i / 2 * PQ_BLOCK] >> i % 2 * 4 & 15)];
-	return sum;
 }
 
 /* What kernels are to look at: the bytes of a query for the codes from `first` on, a block's start. */
