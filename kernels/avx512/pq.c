@@ -279,8 +279,7 @@ ALWAYS_INLINE int64_t take_hits(
 		within[v] = _mm512_mask_cmp_ps_mask(valid, key, limit, _CMP_LE_OQ);
 		if (find->least) {
 			__m512 least = _mm512_loadu_ps(find->least + 16 * v);
-			_mm512_storeu_ps(
-			    find->least + 16 * v, _mm512_mask_min_ps(least, valid, key, least));
+			_mm512_storeu_ps(find->least + 16 * v, _mm512_mask_min_ps(least, valid, key, least));
 			within[v] = 0;
 		}
 	}

@@ -220,8 +220,8 @@ static int64_t find_in_block(const struct pq *pq, const float *entries, const ui
 }
 
 /* What kernels are to look at: the bytes of a query for the codes from `first` on, a block's start. */
-static struct pq_find find_of(const struct pq *pq, const struct pq_query *query,
-    const struct code_part *part, int64_t first, int64_t end)
+static struct pq_find find_of(const struct pq *pq, const struct pq_query *query, const struct code_part *part,
+    int64_t first, int64_t end)
 {
 	return (struct pq_find){.codes = part->codes + (size_t)first * pq->code_size,
 	    .n = end - first,

@@ -45,7 +45,8 @@ float scan_highest(const struct scan *scan, float key);
 /* Score rows of one block. */
 void scan_score_codes(struct scan *scan, int64_t row, int64_t n);
 
-/* With a codec that finds: lower bounds that are infinite by a look at the task's first rows; take rows of so many, from the start of a block on. mask: of one block, or all. */
+/* With a codec that finds: give pools that have no bound one, by a look at the task's first rows; then take
+ * rows, so many at once, from the start of a block on. mask: of one block, or all. */
 void scan_find_bounds(struct task *t, struct scan *scans);
 int64_t scan_find_rows(const struct task *t, const struct scan *scans, int64_t row);
 void scan_find(struct scan *scan, int64_t row, int64_t n, uint64_t mask);
