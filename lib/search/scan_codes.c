@@ -86,7 +86,9 @@ void scan_find_bounds(struct task *t, struct scan *scans)
 	enum { MOST = 64 * ROWS_BLOCK };
 	const struct codec *codec = t->base->codec;
 	int64_t n = t->r1 - t->r0 < MOST ? t->r1 - t->r0 : MOST, k = t->s->sink->k;
-	for (int64_t q = 0; q < t->nq && k > 0 && t->r0 % ROWS_BLOCK == 0; q++) {
+	if (n <= 0 || k <= 0 || t->r0 % ROWS_BLOCK != 0)
+		return;
+	for (int64_t q = 0; q < t->nq; q++) {
 		struct scan *scan = &scans[q];
 		if (!isinf(pool_bound(scan->pool)))
 			continue;

@@ -40,7 +40,8 @@ kith_status graph_load_head(const struct graph *graph, struct graph_head *head, 
 		return status;
 	bool good = head->nodes >= 0 && head->nodes <= GRAPH_MAX_NODES && head->rows >= 0 &&
 	            head->rows <= head->nodes * GRAPH_MAX_LEVEL && head->rows < GRAPH_NONE &&
-	            head->M == (uint32_t)graph->M && head->mapped <= 1 && !head->zero && head->unsettled >= 0;
+	            head->M == (uint32_t)graph->M && head->mapped <= 1 && !head->zero &&
+	            head->unsettled >= 0 && head->unsettled <= head->nodes;
 	good = good && (head->nodes == 0 ? head->entry == GRAPH_NONE : head->entry < head->nodes);
 	return good ? KITH_OK : blob_fail(r, "GRPH", "contradicts itself");
 }

@@ -106,6 +106,29 @@ START_TEST(big_specs)
 }
 END_TEST
 
+/* Counts of a graph's head that its nodes do not bear out, and which later additions would go on with. */
+START_TEST(graph_heads)
+{
+	enum { UNSETTLED_AT = 16 };
+	kith_index *index = build("HNSW8", KITH_L2, 40, true), *opened;
+	struct bytes b = bytes_of(index, NULL);
+	struct blob_trailer trailer;
+	struct blob_entry entry = {.tag = ""};
+	memcpy(&trailer, b.data + b.n - sizeof trailer, sizeof trailer);
+	for (uint64_t i = 0; i < trailer.sections && memcmp(entry.tag, "GRPH", 4) != 0; i++)
+		memcpy(&entry, b.data + trailer.table + i * sizeof entry, sizeof entry);
+	REQUIRE(memcmp(entry.tag, "GRPH", 4) == 0);
+	for (int64_t unsettled = 40; unsettled <= 41; unsettled++) {
+		memcpy(b.data + entry.offset + UNSETTLED_AT, &unsettled, sizeof unsettled);
+		kith_status status = open_bytes(&opened, &b, false);
+		REQUIRE(status == (unsettled > 40 ? KITH_FORMAT : KITH_OK));
+		kith_index_free(opened);
+	}
+	free(b.data);
+	kith_index_free(index);
+}
+END_TEST
+
 /* A stream that is much shorter than the caller says. */
 static int read_short(void *data, int64_t offset, void *bytes, size_t n)
 {
@@ -212,6 +235,7 @@ int main(void)
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, native, 0, SPECS);
 	tcase_add_test(t, big_specs);
+	tcase_add_test(t, graph_heads);
 	tcase_add_test(t, streams);
 	tcase_add_loop_test(t, faiss, 0, SPECS);
 	tcase_add_loop_test(t, vectors, 0, 8);
