@@ -111,20 +111,10 @@ class Faiss(Library):
         return x
 
 
-class Hnswlib(Library):
-    name = "hnswlib"
+class GraphLibrary(Library):
+    """A library that has nothing but graphs."""
 
-    def __init__(self, spec, dim, metric, threads):
-        self.hnswlib = importlib.import_module("hnswlib")
-        match = re.fullmatch(r"HNSW(\d+)(,Flat)?", spec)
-        if not match:
-            raise Unknown(f"hnswlib builds HNSW<M> only, not '{spec}'")
-        self.m, self.threads, self.construction = int(match[1]), threads, 40
-        self.index = self.hnswlib.Index(space=metric, dim=dim)
-
-    @staticmethod
-    def version():
-        return version_of("hnswlib")
+    construction = 40
 
     def uses(self, name):
         return name == "efSearch"
@@ -132,6 +122,22 @@ class Hnswlib(Library):
     def build_option(self, name, value):
         if name == "efConstruction":
             self.construction = int(value)
+
+
+class Hnswlib(GraphLibrary):
+    name = "hnswlib"
+
+    def __init__(self, spec, dim, metric, threads):
+        self.hnswlib = importlib.import_module("hnswlib")
+        match = re.fullmatch(r"HNSW(\d+)(,Flat)?", spec)
+        if not match:
+            raise Unknown(f"hnswlib builds HNSW<M> only, not '{spec}'")
+        self.m, self.threads = int(match[1]), threads
+        self.index = self.hnswlib.Index(space=metric, dim=dim)
+
+    @staticmethod
+    def version():
+        return version_of("hnswlib")
 
     def add(self, x):
         self.index.init_index(max_elements=len(x), M=self.m, ef_construction=self.construction, random_seed=1234)
@@ -152,7 +158,7 @@ class Hnswlib(Library):
         return self.index.knn_query(q, k, num_threads=self.threads)[0].astype("int64")
 
 
-class Pyglass(Library):
+class Pyglass(GraphLibrary):
     """Its graph of 2 * M edges, walked over bytes (SQ8U) and re-ranked by floats: its own recommendation.
 
     How many candidates are re-ranked is fixed in the library, at 1.5 for each result.
@@ -164,7 +170,7 @@ class Pyglass(Library):
         match = re.fullmatch(r"HNSW(\d+),SQ8,(RFlat|Refine\(Flat\))", spec)
         if not match:
             raise Unknown(f"pyglass stands beside HNSW<M>,SQ8,RFlat only, not '{spec}'")
-        self.edges, self.threads, self.construction = 2 * int(match[1]), threads, 40
+        self.edges, self.threads = 2 * int(match[1]), threads
         self.metric, self.normalize = ("L2" if metric == "l2" else "IP"), metric == "cosine"
         self.glass.set_num_threads(threads)
 
@@ -173,13 +179,6 @@ class Pyglass(Library):
         if not hasattr(importlib.import_module("glass"), "Searcher"):
             raise ImportError("the module glass is another library")
         return version_of("glass")
-
-    def uses(self, name):
-        return name == "efSearch"
-
-    def build_option(self, name, value):
-        if name == "efConstruction":
-            self.construction = int(value)
 
     def add(self, x):
         with silence():

@@ -229,34 +229,11 @@ kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64
 	return status;
 }
 
-kith_status kith_index_compact(kith_index *index, const kith_add_options *options)
+/* The same vectors in another layout, by an operation that not every index has. */
+static kith_status lay_out(kith_index *index, const kith_add_options *options, bool trim,
+    kith_status (*operation)(kith_index *index, const kith_add_options *options), const char *what)
 {
 	kith_add_options full;
-	if (!index)
-		return fail(KITH_INVALID, "index is NULL");
-	kith_status status = check_add_options(options, &full);
-	if (status == KITH_OK)
-		status = change_allowed(index);
-	if (status)
-		return status;
-	status = turn_begin_change(index);
-	if (status)
-		return status;
-	structure_trim(index);
-	if (index->ops->compact) {
-		status = index->ops->compact(index, &full);
-		if (status == KITH_OK)
-			change_untold(index, "it was compacted");
-	}
-	turn_end_change(index);
-	return status;
-}
-
-kith_status kith_index_reorder(kith_index *index, const kith_add_options *options)
-{
-	kith_add_options full;
-	if (!index)
-		return fail(KITH_INVALID, "index is NULL");
 	kith_status status = check_add_options(options, &full);
 	if (status == KITH_OK)
 		status = change_allowed(index);
@@ -264,13 +241,29 @@ kith_status kith_index_reorder(kith_index *index, const kith_add_options *option
 		status = turn_begin_change(index);
 	if (status)
 		return status;
-	if (index->ops->reorder) {
-		status = index->ops->reorder(index, &full);
+	if (trim)
+		structure_trim(index);
+	if (operation) {
+		status = operation(index, &full);
 		if (status == KITH_OK)
-			change_untold(index, "it was reordered");
+			change_untold(index, what);
 	}
 	turn_end_change(index);
 	return status;
+}
+
+kith_status kith_index_compact(kith_index *index, const kith_add_options *options)
+{
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	return lay_out(index, options, true, index->ops->compact, "it was compacted");
+}
+
+kith_status kith_index_reorder(kith_index *index, const kith_add_options *options)
+{
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	return lay_out(index, options, false, index->ops->reorder, "it was reordered");
 }
 
 kith_status kith_index_reserve(kith_index *index, int64_t n)

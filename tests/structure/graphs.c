@@ -153,7 +153,7 @@ void remove_ids(kith_index *index, int64_t min, int64_t max)
 
 /* ---- what holds ---- */
 
-static void check_list(const struct graph *graph, int64_t node, int level)
+void check_list(const struct graph *graph, int64_t node, int level)
 {
 	const uint32_t *list = graph_links(graph, node, level);
 	int width = graph_width(graph, level), n = 0;
@@ -168,8 +168,7 @@ static void check_list(const struct graph *graph, int64_t node, int level)
 	}
 }
 
-/* Nodes that can be reached from the entry on level 0. */
-static char *reach(const struct graph *graph)
+char *reach(const struct graph *graph, int level)
 {
 	char *reached = make(graph->n, 1);
 	uint32_t *queue = make(graph->n, sizeof *queue);
@@ -177,8 +176,8 @@ static char *reach(const struct graph *graph)
 	queue[n++] = graph->entry;
 	reached[graph->entry] = 1;
 	for (int64_t at = 0; at < n; at++) {
-		const uint32_t *list = graph_links(graph, queue[at], 0);
-		for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++)
+		const uint32_t *list = graph_links(graph, queue[at], level);
+		for (int i = 0; i < graph_width(graph, level) && list[i] != GRAPH_NONE; i++)
 			if (!reached[list[i]]) {
 				reached[list[i]] = 1;
 				queue[n++] = list[i];
@@ -196,7 +195,7 @@ void check_graph(const kith_index *index, bool whole)
 	REQUIRE((graph->n == 0) == (graph->entry == GRAPH_NONE));
 	if (graph->n == 0)
 		return;
-	char *reached = reach(graph);
+	char *reached = reach(graph, 0);
 	for (int64_t i = 0; i < graph->n; i++) {
 		for (int level = graph_level(graph, i); level >= 0; level--)
 			check_list(graph, i, level);

@@ -2,6 +2,8 @@
 #ifndef KITH_TESTS_STRUCTURE_GRAPHS_H
 #define KITH_TESTS_STRUCTURE_GRAPHS_H
 
+#include "lib/structure/graph.h"
+
 #include "tests/support/bytes.h"
 #include "tests/support/support.h"
 
@@ -21,6 +23,12 @@ double check_recall(const kith_index *index, int64_t nq, const float *q, int64_t
 /* An index as a file would hold it, and its saved bytes compared. */
 kith_status index_of_bytes(kith_index **out, const struct bytes *bytes, bool verify);
 bool same_bytes(const kith_index *a, const kith_index *b);
+
+/* A node's list on a level: within bounds, other nodes of that level, each once, the rest empty. */
+void check_list(const struct graph *graph, int64_t node, int level);
+
+/* [n] which nodes can be reached from the entry on a level; the caller frees it. */
+char *reach(const struct graph *graph, int level);
 
 /* Of a graph that no wrapper is around: lists are in order; free nodes are out of the way; with `whole`,
  * every live node can be reached. */
