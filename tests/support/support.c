@@ -105,6 +105,11 @@ struct isa_list isa_list(void)
 	return list;
 }
 
+bool test_long(void)
+{
+	return test_setting("KITH_TEST_LONG", 0) != 0;
+}
+
 int64_t test_setting(const char *name, int64_t usual)
 {
 	const char *text = getenv(name);

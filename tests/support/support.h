@@ -58,6 +58,9 @@ struct isa_list isa_list(void);
 /* 1 in builds with a sanitizer, which are slow: the suites then try less. */
 extern const bool sanitized;
 
+/* Whether `./run test --long` asked for the long form of a suite; tests in Python read KITH_TEST_LONG. */
+bool test_long(void);
+
 /* A number from the environment, for runs that look further than usual. */
 int64_t test_setting(const char *name, int64_t usual);
 
