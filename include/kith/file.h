@@ -88,7 +88,7 @@ typedef int (*kith_write_fn)(void *data, const void *bytes, size_t n);
 typedef int (*kith_read_fn)(void *data, int64_t offset, void *bytes, size_t n);
 
 /* What kith_index_save writes, given to a function of the caller's. Errors: INVALID, IO, UNSUPPORTED, NOMEM.
- */
+ * Threads: as a const call */
 KITH_API kith_status kith_index_write(const kith_index *index, kith_write_fn write, void *data);
 
 /* An index out of `size` such bytes, which a function of the caller's reads in any order. flags: of
@@ -102,7 +102,8 @@ KITH_API kith_status kith_index_to_bytes(const kith_index *index, void *bytes, s
 KITH_API kith_status kith_index_from_bytes(kith_index **out, const void *bytes, size_t size, int flags);
 
 /* Strings of the caller's that are saved with an index: a value for a key, neither of which means anything to
- * kith. value NULL: forget the key. All of them may take 1 MiB. Errors: INVALID, NOMEM. */
+ * kith. value NULL: forget the key. All of them may take 1 MiB. key and value may be strings of this index
+ * itself. Errors: INVALID, NOMEM. */
 KITH_API kith_status kith_index_tag_set(kith_index *index, const char *key, const char *value);
 
 /* The value of a key; NULL: none. Key number i, in the order of strcmp; NULL: there are not so many. They

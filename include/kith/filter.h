@@ -1,7 +1,7 @@
 /* Filters: which ids a search may return, or a removal takes.
  *
  * A filter is a small expression tree over ids. It is immutable after it was made, so one filter can
- * serve many threads at once (a callback filter as far as its callback can).
+ * serve many threads at once (a callback filter as far as its callback can). Free it when no call uses it.
  *
  * Memory: kith_filter_not/and/or take their operands: after success the operands belong to the new
  * filter, after failure they still belong to the caller.

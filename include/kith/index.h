@@ -1,10 +1,13 @@
 /* An index: vectors with ids that can be searched for nearest neighbours.
  *
  * Threads: functions that take `const kith_index *` may run beside each other on one index; train, add,
- * update, remove, compact, reorder, reserve, merge, append and tag_set need it for themselves. A call whose
- * turn it is not fails with KITH_BUSY, at once and without harm, so that it can be tried again; the few
- * functions that return no status (size, has, describe, memory …) and free are the caller's to keep apart
- * from changes.
+ * update, remove, compact, reorder, reserve, merge, append and tag_set need it for themselves, and so do the
+ * wrap functions, which take it over. A call that cannot have the index fails with KITH_BUSY, at once and
+ * without harm, so that it can be tried again. The same goes for calls that a callback (a filter, progress,
+ * what writes a stream) makes on the index of the call that it serves.
+ * Of the functions that return no status, those about what never changes (dim, metric, type, describe, uses)
+ * can be called at any time. The others (size, trained, has, memory, note, tag, tag_at) may run beside const
+ * calls, but like free they are the caller's to keep apart from changes.
  *
  * Failure: an index is unchanged by a call that fails; every out pointer is then NULL or zero.
  */
@@ -138,7 +141,8 @@ KITH_API kith_status kith_index_wrap_refine(kith_index **out, kith_index *take_c
  * them one after another. Unlike other indexes, a change that fails for memory may have been made in part: a
  * removal or an update as far as it went (it can be repeated), an add if no memory was left to take it back.
  *
- *   take_children  [n] belong to the new index after success, to the caller after failure
+ *   take_children  [n] belong to the new index after success, to the caller after failure; out may not be
+ *                  one of its places
  *
  * Errors: INVALID, NOMEM. */
 KITH_API kith_status kith_index_wrap_shards(kith_index **out, int64_t n, kith_index **take_children);

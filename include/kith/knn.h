@@ -26,6 +26,8 @@ extern "C" {
 KITH_API kith_status kith_knn(int64_t dim, kith_metric metric, kith_type type, int64_t n, const void *x,
     int64_t nq, const void *q, int64_t k, float *dist, int64_t *ids, const kith_search_options *options);
 
+/* Threads: get may run beside get; feed needs the stream for itself. A call that cannot have it, also from a
+ * callback, fails with KITH_BUSY at once and without harm. */
 typedef struct kith_knn_stream kith_knn_stream;
 
 /* Begin: q [nq × dim] of `type` is copied. options as for a search; its filter and progress must

@@ -40,11 +40,12 @@ typedef struct kith_index_counters {
 } kith_index_counters;
 
 /* Read the counters; counters->size must be set. While searches run, they are each exact, but not all of one
- * moment. Errors: INVALID. Threads: as a const call. Cost: O(1), and that of kith_index_memory. */
+ * moment. Errors: INVALID. Threads: as a const call, so BUSY while the index is being changed.
+ * Cost: O(1), and that of kith_index_memory. */
 KITH_API kith_status kith_index_stats(const kith_index *index, kith_index_counters *counters);
 
-/* Start counting at zero. Threads: as a const call; searches that run meanwhile are counted before or after
- * it, in each counter for itself. Errors: INVALID (NULL). */
+/* Start counting at zero. Threads: safe beside any call; searches that run meanwhile are counted before or
+ * after it, in each counter for itself. Errors: INVALID (NULL). */
 KITH_API kith_status kith_index_stats_reset(const kith_index *index);
 
 /* The duration that a share of the counted calls did not exceed, in seconds: share 0.99 is the 99th

@@ -4,6 +4,11 @@
  * A vector of dim components is cut into M sub-vectors of dim / M; each is replaced by the number of its
  * nearest centroid of 2^nbits. A code is M numbers of nbits bits, packed little-endian without gaps:
  * number m occupies bits m · nbits … (m + 1) · nbits − 1; code_size = ceil(M · nbits / 8) bytes.
+ *
+ * Threads: functions that take `const kith_pq *` may run beside each other; train and set_centroids need the
+ * quantizer for themselves. A call that cannot have it, also from a progress callback, fails with KITH_BUSY
+ * at once and without harm. kith_pq_centroids and free are the caller's to keep apart from train and
+ * set_centroids; what never changes (dim, m, nbits, code_size) can be asked at any time.
  */
 #ifndef KITH_PQ_H
 #define KITH_PQ_H
@@ -39,12 +44,13 @@ KITH_API int64_t kith_pq_m(const kith_pq *pq);
 KITH_API int kith_pq_nbits(const kith_pq *pq);
 KITH_API size_t kith_pq_code_size(const kith_pq *pq);
 
-/* Codebooks [M × 2^nbits × dim / M], belonging to pq; NULL before training. Set copies them in. */
+/* Codebooks [M × 2^nbits × dim / M], belonging to pq until it gets others; NULL before training. Set copies
+ * them in. Errors: INVALID (NULL, not finite), NOMEM; pq is then unchanged. */
 KITH_API const float *kith_pq_centroids(const kith_pq *pq);
 KITH_API kith_status kith_pq_set_centroids(kith_pq *pq, const float *centroids);
 
 /* x [n × dim] to codes [n × code_size] (nearest centroid, the lower number on a tie) and back.
- * Errors: INVALID, UNTRAINED. Threads: safe; threads 0: OpenMP's default. */
+ * Errors: INVALID, UNTRAINED. threads 0: OpenMP's default. */
 KITH_API kith_status kith_pq_encode(
     const kith_pq *pq, int64_t n, const float *x, uint8_t *codes, int threads);
 KITH_API kith_status kith_pq_decode(const kith_pq *pq, int64_t n, const uint8_t *codes, float *x);

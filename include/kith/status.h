@@ -27,14 +27,15 @@ typedef enum kith_status {
 	KITH_FORMAT = 7,      /* a file's bytes are not what its format demands */
 	KITH_UNSUPPORTED = 8, /* valid, but not offered by this index or this build */
 	KITH_INTERNAL = 9,    /* a bug in kith: please report it */
-	KITH_BUSY = 10        /* another call is using the index; nothing was changed */
+	KITH_BUSY = 10        /* another call is using the object; nothing was changed, try again */
 } kith_status;
 
 /* Constant text of a code ("invalid argument"); never NULL. Threads: safe. */
 KITH_API const char *kith_status_name(kith_status status);
 
-/* Message of this thread's last failed call; "" if none failed yet. Valid until the next kith call
- * of the same thread that fails. Threads: safe, each thread has its own. */
+/* Message of this thread's last failed call; "" if none failed yet. It stays as it is until this has been
+ * called again after another failure, so it may be an argument of another call.
+ * Threads: safe, each thread has its own. */
 KITH_API const char *kith_last_error(void);
 
 #ifdef __cplusplus

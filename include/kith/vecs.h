@@ -22,6 +22,8 @@
 extern "C" {
 #endif
 
+/* Threads: a file that is read, and one that is written, is for one call at a time; that is the caller's to
+ * see to. Different ones may be used at once, also of one path. */
 typedef struct kith_vecs kith_vecs;
 
 typedef struct kith_vecs_info {
@@ -44,7 +46,7 @@ KITH_API kith_status kith_vecs_info_get(const kith_vecs *vecs, kith_vecs_info *i
  * possible (u8, i8 → i32, f32; i32 → f32, rounded above 2^24); other conversions only where every value
  * fits exactly.
  * Errors: INVALID (outside of the file), FORMAT (a record's dimension differs: names the record; a
- * value does not fit), IO, UNSUPPORTED, NOMEM. Threads: one reader at a time. */
+ * value does not fit), IO, UNSUPPORTED, NOMEM. */
 KITH_API kith_status kith_vecs_read(kith_vecs *vecs, int64_t first, int64_t n, kith_type type, void *out);
 
 /* Look at vectors first … first + n − 1 in place: *rows is row `first`, *stride the bytes from one row

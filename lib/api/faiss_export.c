@@ -9,6 +9,7 @@
  * length already.
  */
 #include "lib/api/faiss.h"
+#include "lib/api/guard.h"
 
 #include "lib/base/status.h"
 #include "lib/codec/pq.h"
@@ -482,11 +483,9 @@ kith_status faiss_export(const kith_index *index, struct blob_sink sink)
 	return status;
 }
 
-kith_status kith_index_export_faiss(const kith_index *index, const char *path)
+static kith_status export_to(const kith_index *index, const char *path)
 {
 	struct vecs_target target;
-	if (!index || !path)
-		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
 	if (!index->trained)
 		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is exported", index->spec);
 	kith_status status = vecs_target_open(&target, path);
@@ -496,5 +495,17 @@ kith_status kith_index_export_faiss(const kith_index *index, const char *path)
 	if (status == KITH_OK)
 		status = vecs_target_commit(&target);
 	vecs_target_free(&target);
+	return status;
+}
+
+kith_status kith_index_export_faiss(const kith_index *index, const char *path)
+{
+	if (!index || !path)
+		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
+	kith_status status = read_begin(index);
+	if (status)
+		return status;
+	status = export_to(index, path);
+	read_end(index);
 	return status;
 }

@@ -45,7 +45,7 @@ static kith_status refit(const struct import *im, kith_status status)
 	char message[200];
 	if (status != KITH_INVALID)
 		return status;
-	snprintf(message, sizeof message, "%s", kith_last_error());
+	snprintf(message, sizeof message, "%s", fail_message());
 	return fail(KITH_UNSUPPORTED, "%s: does not fit into kith: %s", im->source->name, message);
 }
 

@@ -9,10 +9,10 @@
 #include <kith/faiss.h>
 
 #include "lib/api/check.h"
+#include "lib/api/guard.h"
 #include "lib/api/journal.h"
 #include "lib/api/spec.h"
 #include "lib/api/tags.h"
-#include "lib/api/turn.h"
 #include "lib/base/status.h"
 #include "lib/store/faiss.h"
 #include "lib/store/file.h"
@@ -172,11 +172,11 @@ kith_status kith_index_save(const kith_index *index, const char *path)
 {
 	if (!index || !path)
 		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
-	kith_status status = turn_begin_read(index);
+	kith_status status = read_begin(index);
 	if (status)
 		return status;
 	status = save(index, path);
-	turn_end_read(index);
+	read_end(index);
 	return status;
 }
 
@@ -193,9 +193,9 @@ static kith_status finish_open(
 		return KITH_NOMEM;
 	if (flags & KITH_UPDATE)
 		status = keep_journal(keep, &place);
-	keep->readonly = flags & KITH_READONLY;
+	index->readonly = flags & KITH_READONLY;
 	if (status == KITH_OK && file->base) {
-		if (keep->readonly)
+		if (index->readonly)
 			mprotect(file->base, file->bytes, PROT_READ);
 		keep->map = file->base;
 		keep->map_bytes = file->bytes;

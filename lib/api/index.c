@@ -3,11 +3,11 @@
 #include <kith/index.h>
 
 #include "lib/api/check.h"
+#include "lib/api/guard.h"
 #include "lib/api/journal.h"
 #include "lib/api/monitor.h"
 #include "lib/api/spec.h"
 #include "lib/api/tags.h"
-#include "lib/api/turn.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/search/sink.h"
@@ -37,7 +37,7 @@ kith_status kith_index_clone(kith_index **out, const kith_index *index)
 	*out = NULL;
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
-	kith_status status = turn_begin_read(index);
+	kith_status status = read_begin(index);
 	if (status)
 		return status;
 	status = structure_clone(out, index);
@@ -45,7 +45,7 @@ kith_status kith_index_clone(kith_index **out, const kith_index *index)
 		status = structure_settle(*out);
 	if (status == KITH_OK)
 		status = tags_copy(*out, index);
-	turn_end_read(index);
+	read_end(index);
 	if (status) {
 		structure_free(*out);
 		*out = NULL;
@@ -67,17 +67,31 @@ kith_status kith_index_train(kith_index *index, int64_t n, const float *x, const
 	if (status == KITH_OK)
 		status = check_vectors("x", n, index->dim, KITH_F32, x);
 	if (status == KITH_OK)
-		status = index->ops->check(index, KITH_F32, n, x);
-	if (status == KITH_OK)
-		status = change_allowed(index);
-	if (status == KITH_OK)
-		status = turn_begin_change(index);
+		status = write_begin(index);
 	if (status)
 		return status;
-	status = index->ops->train(index, n, x, &full);
+	status = index->ops->check(index, KITH_F32, n, x);
+	if (status == KITH_OK)
+		status = index->ops->train(index, n, x, &full);
 	if (status == KITH_OK)
 		change_untold(index, "it was trained anew");
-	turn_end_change(index);
+	write_end(index);
+	return status;
+}
+
+static kith_status add_told(kith_index *index, const struct change *change, const kith_add_options *options)
+{
+	if (!index->trained)
+		return fail(
+		    KITH_UNTRAINED, "index '%s' must be trained before vectors are added", index->spec);
+	kith_status status = index->ops->check(index, change->type, change->n, change->x);
+	if (status || change->n == 0)
+		return status;
+	status = change_begin(index, change);
+	if (status)
+		return status;
+	status = index->ops->add(index, change->type, change->n, change->x, change->ids, options);
+	change_end(index, status);
 	return status;
 }
 
@@ -92,26 +106,14 @@ kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, cons
 		status = check_vector_type(type);
 	if (status == KITH_OK)
 		status = check_vectors("x", n, index->dim, type, x);
-	if (status == KITH_OK && !index->trained)
-		status =
-		    fail(KITH_UNTRAINED, "index '%s' must be trained before vectors are added", index->spec);
 	if (status == KITH_OK)
-		status = index->ops->check(index, type, n, x);
-	if (status == KITH_OK)
-		status = change_allowed(index);
-	if (status || n == 0)
+		status = write_begin(index);
+	if (status)
 		return status;
 	struct change change = {.kind = CHANGE_ADD, .type = type, .n = n, .x = x, .ids = ids};
 	change.seed = full.seed;
-	status = turn_begin_change(index);
-	if (status)
-		return status;
-	status = change_begin(index, &change);
-	if (status == KITH_OK) {
-		status = index->ops->add(index, type, n, x, ids, &full);
-		change_end(index, status);
-	}
-	turn_end_change(index);
+	status = add_told(index, &change, &full);
+	write_end(index);
 	return status;
 }
 
@@ -131,6 +133,21 @@ static kith_status check_present(const kith_index *index, int64_t n, const int64
 	return KITH_OK;
 }
 
+static kith_status update_told(kith_index *index, const struct change *change)
+{
+	kith_status status = index->ops->check(index, change->type, change->n, change->x);
+	if (status == KITH_OK)
+		status = check_present(index, change->n, change->ids);
+	if (status || change->n == 0)
+		return status;
+	status = change_begin(index, change);
+	if (status)
+		return status;
+	status = index->ops->update(index, change->type, change->n, change->x, change->ids);
+	change_end(index, status);
+	return status;
+}
+
 kith_status kith_index_update_as(
     kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
 {
@@ -142,23 +159,12 @@ kith_status kith_index_update_as(
 	if (status == KITH_OK && n > 0 && !ids)
 		status = fail(KITH_INVALID, "ids is NULL, with %lld vectors to update", (long long)n);
 	if (status == KITH_OK)
-		status = index->ops->check(index, type, n, x);
-	if (status == KITH_OK)
-		status = change_allowed(index);
-	if (status || n == 0)
-		return status;
-	status = turn_begin_change(index);
+		status = write_begin(index);
 	if (status)
 		return status;
 	struct change change = {.kind = CHANGE_UPDATE, .type = type, .n = n, .x = x, .ids = ids};
-	status = check_present(index, n, ids);
-	if (status == KITH_OK)
-		status = change_begin(index, &change);
-	if (status == KITH_OK) {
-		status = index->ops->update(index, type, n, x, ids);
-		change_end(index, status);
-	}
-	turn_end_change(index);
+	status = update_told(index, &change);
+	write_end(index);
 	return status;
 }
 
@@ -214,16 +220,14 @@ kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64
 		return fail(KITH_INVALID, "index is NULL");
 	if (!which)
 		return fail(KITH_INVALID, "which is NULL; to remove everything use the range 0 … INT64_MAX");
-	kith_status status = change_allowed(index);
-	if (status == KITH_OK)
-		status = turn_begin_change(index);
+	kith_status status = write_begin(index);
 	if (status)
 		return status;
 	if (changes_are_kept(index))
 		status = remove_told(index, which, &count);
 	else
 		status = index->ops->remove(index, which, &count);
-	turn_end_change(index);
+	write_end(index);
 	if (removed)
 		*removed = count;
 	return status;
@@ -236,9 +240,7 @@ static kith_status lay_out(kith_index *index, const kith_add_options *options, b
 	kith_add_options full;
 	kith_status status = check_add_options(options, &full);
 	if (status == KITH_OK)
-		status = change_allowed(index);
-	if (status == KITH_OK)
-		status = turn_begin_change(index);
+		status = write_begin(index);
 	if (status)
 		return status;
 	if (trim)
@@ -248,7 +250,7 @@ static kith_status lay_out(kith_index *index, const kith_add_options *options, b
 		if (status == KITH_OK)
 			change_untold(index, what);
 	}
-	turn_end_change(index);
+	write_end(index);
 	return status;
 }
 
@@ -272,13 +274,11 @@ kith_status kith_index_reserve(kith_index *index, int64_t n)
 		return fail(KITH_INVALID, "index is NULL");
 	if (n < 0)
 		return fail(KITH_INVALID, "n is %lld; it cannot be negative", (long long)n);
-	kith_status status = change_allowed(index);
-	if (status == KITH_OK)
-		status = turn_begin_change(index);
+	kith_status status = write_begin(index);
 	if (status)
 		return status;
 	status = index->ops->reserve(index, n);
-	turn_end_change(index);
+	write_end(index);
 	return status;
 }
 
@@ -302,11 +302,9 @@ static int64_t *shifted_ids(const kith_index *index, int64_t shift, kith_status 
 static kith_status merge_all(kith_index *into, kith_index *from, int64_t shift)
 {
 	kith_status status;
+	if (!into->trained || !from->trained)
+		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is merged", into->spec);
 	int64_t *ids = shifted_ids(from, shift, &status);
-	if (status == KITH_OK)
-		status = change_allowed(into);
-	if (status == KITH_OK)
-		status = change_allowed(from);
 	if (status == KITH_OK)
 		status = structure_merge(into, from, ids);
 	mem_free(ids);
@@ -327,17 +325,15 @@ kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift)
 		return fail(KITH_INVALID, "from has dimension %lld, metric %s; into has %lld, %s",
 		    (long long)from->dim, kith_metric_name(from->metric), (long long)into->dim,
 		    kith_metric_name(into->metric));
-	if (!into->trained || !from->trained)
-		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is merged", into->spec);
-	kith_status status = turn_begin_change(into);
+	kith_status status = write_begin(into);
 	if (status)
 		return status;
-	status = turn_begin_change(from);
+	status = write_begin(from);
 	if (status == KITH_OK) {
 		status = merge_all(into, from, shift);
-		turn_end_change(from);
+		write_end(from);
 	}
-	turn_end_change(into);
+	write_end(into);
 	return status;
 }
 
@@ -348,15 +344,16 @@ kith_status kith_index_lists(const kith_index *index, kith_lists_info *info)
 	if (info->size != sizeof *info)
 		return fail(KITH_INVALID, "info->size is %zu; set it to sizeof", info->size);
 	struct list_count count = {.shortest = INT64_MAX};
-	kith_status status = turn_begin_read(index);
+	kith_status status = read_begin(index);
 	if (status)
 		return status;
+	bool trained = index->trained;
 	if (index->ops->count_lists)
 		index->ops->count_lists(index, &count);
-	turn_end_read(index);
+	read_end(index);
 	if (count.lists == 0)
 		return fail(KITH_UNSUPPORTED, "index '%s' has no inverted lists%s", index->spec,
-		    index->trained ? "" : " before it is trained");
+		    trained ? "" : " before it is trained");
 	double n = (double)count.vectors;
 	*info = (kith_lists_info){.size = sizeof *info,
 	    .lists = count.lists,
@@ -379,10 +376,18 @@ static kith_status check_search(const kith_index *index, kith_type type, int64_t
 {
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
-	if (!index->trained)
-		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is searched", index->spec);
 	kith_status status = check_vector_type(type);
 	return status ? status : check_queries(nq, index->dim, type, q);
+}
+
+/* To search it. */
+static kith_status search_begin(const kith_index *index)
+{
+	kith_status status = read_begin(index);
+	if (status || index->trained)
+		return status;
+	read_end(index);
+	return fail(KITH_UNTRAINED, "index '%s' must be trained before it is searched", index->spec);
 }
 
 static kith_status search_topk(const kith_index *index, kith_type type, int64_t nq, const void *q, int64_t k,
@@ -390,7 +395,7 @@ static kith_status search_topk(const kith_index *index, kith_type type, int64_t 
 {
 	struct rows query = query_rows(index, type, nq, q);
 	struct sink sink = {0};
-	kith_status status = turn_begin_read(index);
+	kith_status status = search_begin(index);
 	if (status)
 		return status;
 	/* Room for no more results than there can be. */
@@ -402,7 +407,7 @@ static kith_status search_topk(const kith_index *index, kith_type type, int64_t 
 			sink_write_topk(&sink, k, index->metric != KITH_L2, dist, ids);
 		sink_free(&sink);
 	}
-	turn_end_read(index);
+	read_end(index);
 	return status;
 }
 
@@ -441,7 +446,7 @@ kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_
 	if (status == KITH_OK && nq > 0 && (!dist || !ids))
 		status = fail(KITH_INVALID, "%s is NULL, with %lld results to write", dist ? "ids" : "dist",
 		    (long long)nq);
-	if (status == KITH_OK && nq > 0)
+	if (status == KITH_OK)
 		status = search_topk(index, type, nq, q, k, dist, ids, &full);
 	count_search(index, began, nq, status, theirs, &own);
 	return status;
@@ -458,7 +463,7 @@ static kith_status search_range(const kith_index *index, const struct rows *quer
 {
 	bool similarity = index->metric != KITH_L2;
 	struct sink sink;
-	kith_status status = turn_begin_read(index);
+	kith_status status = search_begin(index);
 	if (status)
 		return status;
 	status = sink_init_range(&sink, query->n, similarity ? -(double)radius : (double)radius);
@@ -468,7 +473,7 @@ static kith_status search_range(const kith_index *index, const struct rows *quer
 			status = sink_take_ranges(&sink, similarity, out);
 		sink_free(&sink);
 	}
-	turn_end_read(index);
+	read_end(index);
 	return status;
 }
 
@@ -509,7 +514,7 @@ kith_status kith_index_get(const kith_index *index, int64_t n, const int64_t *id
 		    x ? "given" : "NULL");
 	int64_t positions[256];
 	enum { AT_ONCE = sizeof positions / sizeof *positions };
-	kith_status status = turn_begin_read(index);
+	kith_status status = read_begin(index);
 	if (status)
 		return status;
 	status = check_present(index, n, ids);
@@ -519,7 +524,7 @@ kith_status kith_index_get(const kith_index *index, int64_t n, const int64_t *id
 			positions[i] = index->ops->find(index, ids[from + i]);
 		status = index->ops->read(index, count, positions, x + from * index->dim);
 	}
-	turn_end_read(index);
+	read_end(index);
 	return status;
 }
 
@@ -532,7 +537,7 @@ kith_status kith_index_ids(const kith_index *index, int64_t *ids)
 {
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
-	kith_status status = turn_begin_read(index);
+	kith_status status = read_begin(index);
 	if (status)
 		return status;
 	int64_t n = index->ops->size(index);
@@ -540,7 +545,7 @@ kith_status kith_index_ids(const kith_index *index, int64_t *ids)
 		status = fail(KITH_INVALID, "ids is NULL, with %lld ids to write", (long long)n);
 	for (int64_t i = 0; ids && i < n; i++)
 		ids[i] = index->ops->id_at(index, i);
-	turn_end_read(index);
+	read_end(index);
 	return status;
 }
 

@@ -7,8 +7,8 @@
  */
 #include "lib/api/journal.h"
 
+#include "lib/api/guard.h"
 #include "lib/api/tags.h"
-#include "lib/api/turn.h"
 #include "lib/base/status.h"
 #include "lib/store/log.h"
 #include "lib/structure/keep.h"
@@ -25,18 +25,6 @@ struct record {
 };
 
 _Static_assert(sizeof(struct record) == 32, "no padding");
-
-kith_status change_allowed(kith_index *index)
-{
-	if (!index->keep)
-		return KITH_OK;
-	if (index->keep->readonly)
-		return fail(KITH_INVALID, "index was opened with KITH_READONLY; it cannot be changed");
-	kith_status status = index->keep->unsettled ? structure_settle(index) : KITH_OK;
-	if (status == KITH_OK)
-		index->keep->unsettled = false;
-	return status;
-}
 
 bool changes_are_kept(const kith_index *index)
 {
@@ -174,7 +162,7 @@ static kith_status replay_record(kith_index *index, struct blob_reader *r, uint6
 	if (status == KITH_OK) {
 		status = apply(index, &record, body, x);
 		if (status && status != KITH_NOMEM) {
-			strncpy(why, kith_last_error(), sizeof why - 1);
+			strncpy(why, fail_message(), sizeof why - 1);
 			why[sizeof why - 1] = 0;
 			status = fail_record(r, *at, why);
 		}
@@ -244,10 +232,10 @@ kith_status kith_index_append(kith_index *index, const char *path)
 {
 	if (!index || !path)
 		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
-	kith_status status = turn_begin_change(index);
+	kith_status status = alone_begin(index);
 	if (status)
 		return status;
 	status = append(index, path);
-	turn_end_change(index);
+	write_end(index);
 	return status;
 }

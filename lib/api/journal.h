@@ -1,4 +1,5 @@
-/* Changes of an index: whether they may be made, and a record of them for kith_index_append. */
+/* A record of the changes of an index, for kith_index_append. All between write_begin and write_end
+ * (guard.h). */
 #ifndef KITH_API_JOURNAL_H
 #define KITH_API_JOURNAL_H
 
@@ -22,9 +23,6 @@ struct change {
 	const int64_t *ids; /* [n], NULL: none */
 	uint64_t seed;      /* of an add's options */
 };
-
-/* Before any change: INVALID if the index is read-only, FORMAT if it is from a file that proves damaged. */
-kith_status change_allowed(kith_index *index);
 
 /* Make room for the record of a change and write it, before the change is made; then say how that went.
  * NOMEM. An index that keeps no journal pays nothing. */

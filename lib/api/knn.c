@@ -4,6 +4,7 @@
 
 #include "lib/api/check.h"
 #include "lib/base/alloc.h"
+#include "lib/base/guard.h"
 #include "lib/base/status.h"
 #include "lib/search/search.h"
 
@@ -21,6 +22,7 @@ struct kith_knn_stream {
 	struct sink sink;
 	kith_search_options options;
 	bool failed;
+	struct guard guard;
 };
 
 static kith_status search_pieces(struct rows base, const struct rows *query, kith_metric metric,
@@ -99,7 +101,11 @@ kith_status kith_knn_stream_new(kith_knn_stream **out, int64_t dim, kith_metric 
 	}
 	if (bytes)
 		memcpy(copy, q, bytes);
-	*s = (kith_knn_stream){.dim = dim, .metric = metric, .type = type, .q = copy, .options = full};
+	s->dim = dim;
+	s->metric = metric;
+	s->type = type;
+	s->q = copy;
+	s->options = full;
 	s->query = rows_of_array(type, nq, dim, copy, 0);
 	s->query.normalize = metric == KITH_COSINE;
 	status = sink_init_topk(&s->sink, nq, k);
@@ -112,10 +118,8 @@ kith_status kith_knn_stream_new(kith_knn_stream **out, int64_t dim, kith_metric 
 	return KITH_OK;
 }
 
-kith_status kith_knn_stream_feed(kith_knn_stream *stream, int64_t n, const void *x, size_t stride)
+static kith_status feed(kith_knn_stream *stream, int64_t n, const void *x, size_t stride)
 {
-	if (!stream)
-		return fail(KITH_INVALID, "stream is NULL");
 	if (stream->failed)
 		return fail(KITH_INVALID, "stream: an earlier call failed; it can only be freed");
 	kith_status status = check_vectors("x", n, stream->dim, stream->type, x);
@@ -131,10 +135,20 @@ kith_status kith_knn_stream_feed(kith_knn_stream *stream, int64_t n, const void 
 	return status;
 }
 
-kith_status kith_knn_stream_get(const kith_knn_stream *stream, float *dist, int64_t *ids)
+kith_status kith_knn_stream_feed(kith_knn_stream *stream, int64_t n, const void *x, size_t stride)
 {
+	bool fed = false;
 	if (!stream)
 		return fail(KITH_INVALID, "stream is NULL");
+	if (!guard_write(&stream->guard, &fed))
+		return fail(KITH_BUSY, "stream is being %s by another call", fed ? "fed" : "read");
+	kith_status status = feed(stream, n, x, stride);
+	guard_write_end(&stream->guard);
+	return status;
+}
+
+static kith_status get(const kith_knn_stream *stream, float *dist, int64_t *ids)
+{
 	if (stream->failed)
 		return fail(KITH_INVALID, "stream: an earlier call failed; it can only be freed");
 	if (stream->sink.nq > 0 && (!dist || !ids))
@@ -142,6 +156,17 @@ kith_status kith_knn_stream_get(const kith_knn_stream *stream, float *dist, int6
 		    (long long)stream->sink.nq);
 	sink_write_topk(&stream->sink, stream->sink.k, stream->metric != KITH_L2, dist, ids);
 	return KITH_OK;
+}
+
+kith_status kith_knn_stream_get(const kith_knn_stream *stream, float *dist, int64_t *ids)
+{
+	if (!stream)
+		return fail(KITH_INVALID, "stream is NULL");
+	if (!guard_read(&stream->guard))
+		return fail(KITH_BUSY, "stream is being fed by another call");
+	kith_status status = get(stream, dist, ids);
+	guard_read_end(&stream->guard);
+	return status;
 }
 
 void kith_knn_stream_free(kith_knn_stream *stream)

@@ -6,8 +6,7 @@
  */
 #include "lib/api/monitor.h"
 
-#include "lib/base/status.h"
-#include "lib/structure/structure.h"
+#include "lib/api/guard.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -72,6 +71,9 @@ kith_status kith_index_stats(const kith_index *index, kith_index_counters *count
 		return fail(KITH_INVALID, "%s is NULL", index ? "counters" : "index");
 	if (counters->size != sizeof *counters)
 		return fail(KITH_INVALID, "counters: size is %zu; set it to sizeof", counters->size);
+	kith_status status = read_begin(index);
+	if (status)
+		return status;
 	const struct monitor *m = &index->monitor;
 	*counters = (kith_index_counters){.size = sizeof *counters,
 	    .searches = get(&m->searches),
@@ -84,6 +86,7 @@ kith_status kith_index_stats(const kith_index *index, kith_index_counters *count
 	    .seconds = 1e-9 * (double)get(&m->nanoseconds),
 	    .vectors = kith_index_size(index),
 	    .memory = (int64_t)kith_index_memory(index)};
+	read_end(index);
 	for (int i = 0; i < KITH_LATENCY_BUCKETS; i++)
 		counters->latency[i] = get(&m->latency[i]);
 	return KITH_OK;

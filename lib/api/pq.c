@@ -1,7 +1,9 @@
-/* kith_pq: argument checks around lib/codec/pq.h. */
+/* kith_pq: argument checks around lib/codec/pq.h, and a guard, since learning replaces the codebooks that the
+ * other calls read. */
 #include <kith/pq.h>
 
 #include "lib/api/check.h"
+#include "lib/base/guard.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/codec/pq.h"
@@ -10,6 +12,7 @@
 
 struct kith_pq {
 	struct pq pq;
+	struct guard guard;
 };
 
 /* Vectors that a thread encodes at a time. */
@@ -26,7 +29,7 @@ kith_status kith_pq_new(kith_pq **out, int64_t dim, int64_t M, int nbits)
 		status = pq_init(&pq, "product quantizer", dim, M, nbits);
 	if (status)
 		return status;
-	kith_pq *made = mem_alloc(1, sizeof *made);
+	kith_pq *made = mem_zalloc(1, sizeof *made);
 	if (!made)
 		return fail_nomem("a product quantizer", sizeof *made);
 	made->pq = pq;
@@ -42,18 +45,29 @@ void kith_pq_free(kith_pq *pq)
 	mem_free(pq);
 }
 
-static kith_status check_pq(const kith_pq *pq)
+/* To replace its codebooks. INVALID: NULL; BUSY. */
+static kith_status change_begin(kith_pq *pq)
 {
-	return pq ? KITH_OK : fail(KITH_INVALID, "pq is NULL");
+	bool changed = false;
+	if (!pq)
+		return fail(KITH_INVALID, "pq is NULL");
+	if (guard_write(&pq->guard, &changed))
+		return KITH_OK;
+	return fail(KITH_BUSY, "pq is being %s by another call; a change needs it for itself",
+	    changed ? "changed" : "read");
 }
 
-static kith_status check_trained(const kith_pq *pq)
+/* To read its codebooks. INVALID: NULL; BUSY; UNTRAINED: there are none. */
+static kith_status read_begin(const kith_pq *pq)
 {
 	if (!pq)
 		return fail(KITH_INVALID, "pq is NULL");
-	if (!pq->pq.centroids)
-		return fail(KITH_UNTRAINED, "pq has no codebooks yet; train it or set its centroids");
-	return KITH_OK;
+	if (!guard_read(&pq->guard))
+		return fail(KITH_BUSY, "pq is being changed by another call");
+	if (pq->pq.centroids)
+		return KITH_OK;
+	guard_read_end(&pq->guard);
+	return fail(KITH_UNTRAINED, "pq has no codebooks yet; train it or set its centroids");
 }
 
 /* n results of argument `name`. */
@@ -69,12 +83,10 @@ static kith_status check_codes(const kith_pq *pq, const char *name, int64_t n, c
 	return check_vectors(name, n, (int64_t)pq->pq.code_size, KITH_U8, codes);
 }
 
-kith_status kith_pq_train(kith_pq *pq, int64_t n, const float *x, const kith_kmeans_options *options)
+static kith_status train(struct kith_pq *pq, int64_t n, const float *x, const kith_kmeans_options *options)
 {
 	kith_kmeans_options full;
-	kith_status status = check_pq(pq);
-	if (status == KITH_OK)
-		status = check_vectors("x", n, pq->pq.dim, KITH_F32, x);
+	kith_status status = check_vectors("x", n, pq->pq.dim, KITH_F32, x);
 	if (status == KITH_OK)
 		status = check_kmeans_options(options, n, &full);
 	if (status)
@@ -86,6 +98,16 @@ kith_status kith_pq_train(kith_pq *pq, int64_t n, const float *x, const kith_kme
 		    "options: init is KITH_KMEANS_GIVEN, and pq has no codebooks yet to begin with");
 	status = coded_check(pq->pq.dim, KITH_F32, n, x);
 	return status ? status : pq_train(&pq->pq, n, x, &full);
+}
+
+kith_status kith_pq_train(kith_pq *pq, int64_t n, const float *x, const kith_kmeans_options *options)
+{
+	kith_status status = change_begin(pq);
+	if (status)
+		return status;
+	status = train(pq, n, x, options);
+	guard_write_end(&pq->guard);
+	return status;
 }
 
 int64_t kith_pq_dim(const kith_pq *pq)
@@ -113,11 +135,8 @@ const float *kith_pq_centroids(const kith_pq *pq)
 	return pq ? pq->pq.centroids : NULL;
 }
 
-kith_status kith_pq_set_centroids(kith_pq *pq, const float *centroids)
+static kith_status set_centroids(struct kith_pq *pq, const float *centroids)
 {
-	kith_status status = check_pq(pq);
-	if (status)
-		return status;
 	if (!centroids)
 		return fail(KITH_INVALID, "centroids is NULL");
 	for (int64_t i = 0; i < pq->pq.dim * pq->pq.k; i++)
@@ -128,6 +147,16 @@ kith_status kith_pq_set_centroids(kith_pq *pq, const float *centroids)
 			    (long long)(i / (pq->pq.k * pq->pq.sub)), (long long)(i / pq->pq.sub % pq->pq.k),
 			    (long long)(i % pq->pq.sub), (double)centroids[i]);
 	return pq_set(&pq->pq, centroids);
+}
+
+kith_status kith_pq_set_centroids(kith_pq *pq, const float *centroids)
+{
+	kith_status status = change_begin(pq);
+	if (status)
+		return status;
+	status = set_centroids(pq, centroids);
+	guard_write_end(&pq->guard);
+	return status;
 }
 
 struct encoding {
@@ -145,11 +174,9 @@ static void encode_chunk(void *arg, int64_t number, int worker)
 	pq_encode(e->pq, n, e->x + from * e->pq->dim, e->codes + (size_t)from * e->pq->code_size);
 }
 
-kith_status kith_pq_encode(const kith_pq *pq, int64_t n, const float *x, uint8_t *codes, int threads)
+static kith_status encode(const kith_pq *pq, int64_t n, const float *x, uint8_t *codes, int threads)
 {
-	kith_status status = check_trained(pq);
-	if (status == KITH_OK)
-		status = check_vectors("x", n, pq->pq.dim, KITH_F32, x);
+	kith_status status = check_vectors("x", n, pq->pq.dim, KITH_F32, x);
 	if (status == KITH_OK)
 		status = check_out("codes", n, codes);
 	if (status == KITH_OK)
@@ -163,11 +190,19 @@ kith_status kith_pq_encode(const kith_pq *pq, int64_t n, const float *x, uint8_t
 	return KITH_OK;
 }
 
-kith_status kith_pq_decode(const kith_pq *pq, int64_t n, const uint8_t *codes, float *x)
+kith_status kith_pq_encode(const kith_pq *pq, int64_t n, const float *x, uint8_t *codes, int threads)
 {
-	kith_status status = check_trained(pq);
-	if (status == KITH_OK)
-		status = check_codes(pq, "codes", n, codes);
+	kith_status status = read_begin(pq);
+	if (status)
+		return status;
+	status = encode(pq, n, x, codes, threads);
+	guard_read_end(&pq->guard);
+	return status;
+}
+
+static kith_status decode(const kith_pq *pq, int64_t n, const uint8_t *codes, float *x)
+{
+	kith_status status = check_codes(pq, "codes", n, codes);
 	if (status == KITH_OK)
 		status = check_out("x", n, x);
 	if (status)
@@ -177,14 +212,21 @@ kith_status kith_pq_decode(const kith_pq *pq, int64_t n, const uint8_t *codes, f
 	return KITH_OK;
 }
 
-kith_status kith_pq_tables(const kith_pq *pq, kith_metric metric, int64_t nq, const float *q, float *tables)
+kith_status kith_pq_decode(const kith_pq *pq, int64_t n, const uint8_t *codes, float *x)
 {
-	kith_status status = check_trained(pq);
+	kith_status status = read_begin(pq);
 	if (status)
 		return status;
+	status = decode(pq, n, codes, x);
+	guard_read_end(&pq->guard);
+	return status;
+}
+
+static kith_status look_up(const kith_pq *pq, kith_metric metric, int64_t nq, const float *q, float *tables)
+{
 	if (metric != KITH_L2 && metric != KITH_IP)
 		return fail(KITH_INVALID, "metric is %d; tables are for KITH_L2 or KITH_IP", (int)metric);
-	status = check_queries(nq, pq->pq.dim, KITH_F32, q);
+	kith_status status = check_queries(nq, pq->pq.dim, KITH_F32, q);
 	if (status == KITH_OK)
 		status = check_out("tables", nq, tables);
 	for (int64_t i = 0; status == KITH_OK && i < nq; i++)
@@ -192,12 +234,20 @@ kith_status kith_pq_tables(const kith_pq *pq, kith_metric metric, int64_t nq, co
 	return status;
 }
 
-kith_status kith_pq_distances(
+kith_status kith_pq_tables(const kith_pq *pq, kith_metric metric, int64_t nq, const float *q, float *tables)
+{
+	kith_status status = read_begin(pq);
+	if (status)
+		return status;
+	status = look_up(pq, metric, nq, q, tables);
+	guard_read_end(&pq->guard);
+	return status;
+}
+
+static kith_status distances(
     const kith_pq *pq, const float *table, int64_t n, const uint8_t *codes, float *out)
 {
-	kith_status status = check_trained(pq);
-	if (status == KITH_OK)
-		status = check_codes(pq, "codes", n, codes);
+	kith_status status = check_codes(pq, "codes", n, codes);
 	if (status == KITH_OK)
 		status = check_out("out", n, out);
 	if (status)
@@ -213,6 +263,17 @@ kith_status kith_pq_distances(
 	return KITH_OK;
 }
 
+kith_status kith_pq_distances(
+    const kith_pq *pq, const float *table, int64_t n, const uint8_t *codes, float *out)
+{
+	kith_status status = read_begin(pq);
+	if (status)
+		return status;
+	status = distances(pq, table, n, codes, out);
+	guard_read_end(&pq->guard);
+	return status;
+}
+
 /* Squared distance of two centroids of sub-quantizer i. */
 static float centroid_l2sq(const struct pq *pq, int64_t i, int64_t a, int64_t b)
 {
@@ -225,11 +286,9 @@ static float centroid_l2sq(const struct pq *pq, int64_t i, int64_t a, int64_t b)
 	return sum;
 }
 
-kith_status kith_pq_symmetric(const kith_pq *pq, int64_t n, const uint8_t *a, const uint8_t *b, float *out)
+static kith_status symmetric(const kith_pq *pq, int64_t n, const uint8_t *a, const uint8_t *b, float *out)
 {
-	kith_status status = check_trained(pq);
-	if (status == KITH_OK)
-		status = check_codes(pq, "a", n, a);
+	kith_status status = check_codes(pq, "a", n, a);
 	if (status == KITH_OK)
 		status = check_codes(pq, "b", n, b);
 	if (status == KITH_OK)
@@ -243,4 +302,14 @@ kith_status kith_pq_symmetric(const kith_pq *pq, int64_t n, const uint8_t *a, co
 		out[i] = sum;
 	}
 	return KITH_OK;
+}
+
+kith_status kith_pq_symmetric(const kith_pq *pq, int64_t n, const uint8_t *a, const uint8_t *b, float *out)
+{
+	kith_status status = read_begin(pq);
+	if (status)
+		return status;
+	status = symmetric(pq, n, a, b, out);
+	guard_read_end(&pq->guard);
+	return status;
 }

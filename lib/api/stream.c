@@ -1,6 +1,6 @@
 /* Indexes to and from wherever a caller keeps bytes. */
 #include "lib/api/file.h"
-#include "lib/api/turn.h"
+#include "lib/api/guard.h"
 #include "lib/base/status.h"
 #include "lib/structure/keep.h"
 
@@ -35,7 +35,7 @@ kith_status kith_index_write(const kith_index *index, kith_write_fn write, void 
 	uint64_t size = 0;
 	if (!index || !write)
 		return fail(KITH_INVALID, "%s is NULL", index ? "write" : "index");
-	kith_status status = turn_begin_read(index);
+	kith_status status = read_begin(index);
 	if (status)
 		return status;
 	status = index_measure(index, &size);
@@ -47,7 +47,7 @@ kith_status kith_index_write(const kith_index *index, kith_write_fn write, void 
 		}
 		blob_writer_free(&w);
 	}
-	turn_end_read(index);
+	read_end(index);
 	return status;
 }
 
@@ -66,16 +66,11 @@ static kith_status read_source(kith_index **out, const struct blob_source *sourc
 	if (status == KITH_OK)
 		status = index_read(out, &r, NULL);
 	blob_reader_free(&r);
-	if (status == KITH_OK && flags & KITH_READONLY) {
-		struct keep *keep = keep_of(*out);
-		if (keep)
-			keep->readonly = true;
-		else
-			status = KITH_NOMEM;
-	}
 	if (status) {
 		structure_free(*out);
 		*out = NULL;
+	} else {
+		(*out)->readonly = flags & KITH_READONLY;
 	}
 	return status;
 }
@@ -118,21 +113,19 @@ kith_status kith_index_to_bytes(const kith_index *index, void *bytes, size_t cap
 	if (!index || !size)
 		return fail(KITH_INVALID, "%s is NULL", index ? "size" : "index");
 	*size = 0;
-	kith_status status = turn_begin_read(index);
+	kith_status status = read_begin(index);
 	if (status)
 		return status;
-	status = index_measure(index, &need);
-	turn_end_read(index);
-	if (status)
-		return status;
-	*size = (size_t)need;
-	if (!bytes)
-		return KITH_OK;
-	if (need > capacity)
-		return fail(KITH_INVALID, "capacity is %zu; the index takes %llu bytes", capacity,
-		    (unsigned long long)need);
 	struct memory memory = {.bytes = bytes, .size = capacity};
-	return kith_index_write(index, to_memory, &memory);
+	status = index_measure(index, &need);
+	if (status == KITH_OK)
+		*size = (size_t)need;
+	if (status == KITH_OK && bytes)
+		status = need <= capacity ? kith_index_write(index, to_memory, &memory)
+		                          : fail(KITH_INVALID, "capacity is %zu; the index takes %llu bytes",
+		                                capacity, (unsigned long long)need);
+	read_end(index);
+	return status;
 }
 
 static kith_status from_memory(void *owner, uint64_t offset, void *out, size_t n)

@@ -2,8 +2,8 @@
  * in the file. There are few of them, so each call goes through the text. */
 #include "lib/api/tags.h"
 
+#include "lib/api/guard.h"
 #include "lib/api/journal.h"
-#include "lib/api/turn.h"
 #include "lib/base/status.h"
 #include "lib/structure/keep.h"
 
@@ -57,9 +57,6 @@ kith_status kith_index_tag_set(kith_index *index, const char *key, const char *v
 {
 	if (!index || !key || !*key)
 		return fail(KITH_INVALID, "%s", !index ? "index is NULL" : "key is NULL or empty");
-	kith_status status = change_allowed(index);
-	if (status)
-		return status;
 	size_t key_bytes = strlen(key) + 1, value_bytes = value ? strlen(value) + 1 : 0;
 	if (key_bytes > MOST_BYTES || value_bytes > MOST_BYTES)
 		return fail(KITH_INVALID, "key and value may take %d bytes", MOST_BYTES);
@@ -70,14 +67,15 @@ kith_status kith_index_tag_set(kith_index *index, const char *key, const char *v
 	if (value)
 		memcpy(text + key_bytes, value, value_bytes);
 	struct change change = {.kind = CHANGE_TAG, .n = (int64_t)(key_bytes + value_bytes), .x = text};
-	status = turn_begin_change(index);
+	kith_status status = write_begin(index);
 	if (status == KITH_OK) {
 		status = change_begin(index, &change);
 		if (status == KITH_OK) {
-			status = set(index, key, value);
+			/* The arguments may lie among the tags that this moves. */
+			status = set(index, text, value ? text + key_bytes : NULL);
 			change_end(index, status);
 		}
-		turn_end_change(index);
+		write_end(index);
 	}
 	mem_free(text);
 	return status;

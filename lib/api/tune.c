@@ -11,6 +11,7 @@
 #include <kith/tune.h>
 
 #include "lib/api/check.h"
+#include "lib/api/guard.h"
 #include "lib/api/monitor.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
@@ -277,8 +278,8 @@ static kith_status tune_knobs(struct tuning *t, struct point *best, bool *found)
 static kith_status check_tuning(const struct tuning *t, const kith_search_options *search)
 {
 	const kith_tune_options *o = &t->options;
-	if (!t->index || !search)
-		return fail(KITH_INVALID, "%s is NULL", t->index ? "search" : "index");
+	if (!search)
+		return fail(KITH_INVALID, "search is NULL");
 	if (t->nq < 1)
 		return fail(KITH_INVALID, "nq is %lld; tuning needs queries", (long long)t->nq);
 	kith_status status = check_queries(t->nq, t->index->dim, KITH_F32, t->q);
@@ -395,7 +396,13 @@ kith_status kith_index_tune(const kith_index *index, int64_t nq, const float *q,
 	    .truth = truth,
 	    .target = recall,
 	    .best_seconds = INFINITY};
-	kith_status status = read_options(options, &t.options);
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	/* What is measured stays the same all the while. */
+	kith_status status = read_begin(index);
+	if (status)
+		return status;
+	status = read_options(options, &t.options);
 	if (status == KITH_OK)
 		status = check_tuning(&t, search);
 	if (status == KITH_OK)
@@ -404,6 +411,7 @@ kith_status kith_index_tune(const kith_index *index, int64_t nq, const float *q,
 		status = fail(KITH_INVALID, "search: size is %zu; set it to sizeof", search->size);
 	if (status == KITH_OK)
 		status = tune(&t, search);
+	read_end(index);
 	mem_free(t.dist);
 	mem_free(t.ids);
 	mem_free(t.sorted);

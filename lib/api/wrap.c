@@ -2,36 +2,40 @@
 #include <kith/index.h>
 
 #include "lib/api/check.h"
+#include "lib/api/guard.h"
 #include "lib/api/spec.h"
-#include "lib/base/status.h"
-#include "lib/structure/keep.h"
 
-/* What wraps an index may change it, past its own keep: so it has to be in order. Around one that may not be
- * changed, nothing can be: take what tells so, before it is wrapped. */
-static kith_status begin_keep(struct keep **keep, int64_t n, kith_index *const *children)
+static void end_children(int64_t n, kith_index *const *children)
 {
-	kith_status status = KITH_OK;
-	*keep = NULL;
-	for (int64_t s = 0; status == KITH_OK && s < n; s++)
-		status = structure_settle(children[s]);
-	if (status)
-		return status;
-	for (int64_t s = 0; s < n && !*keep; s++)
-		if (children[s]->keep && children[s]->keep->readonly) {
-			*keep = mem_zalloc(1, sizeof **keep);
-			if (!*keep)
-				return fail_nomem("an index", sizeof **keep);
-			(*keep)->readonly = true;
+	for (int64_t s = 0; s < n; s++)
+		write_end(children[s]);
+}
+
+/* What wraps an index changes it, past its own guard and keep: no call may be using it, and it has to be
+ * validated. */
+static kith_status begin_children(int64_t n, kith_index *const *children)
+{
+	for (int64_t s = 0; s < n; s++) {
+		kith_status status = take_begin(children[s]);
+		for (int64_t t = 0; status && t < s; t++)
+			if (children[t] == children[s])
+				status = fail(KITH_INVALID, "shards %lld and %lld are one index",
+				    (long long)t, (long long)s);
+		if (status) {
+			end_children(s, children);
+			return status;
 		}
+	}
 	return KITH_OK;
 }
 
-static kith_status end_keep(kith_index *const *out, struct keep *keep, kith_status status)
+/* Around an index that may not be changed, nothing can be. */
+static kith_status end_wrap(
+    kith_index *const *out, int64_t n, kith_index *const *children, kith_status status)
 {
-	if (status == KITH_OK)
-		(*out)->keep = keep;
-	else
-		mem_free(keep);
+	for (int64_t s = 0; status == KITH_OK && s < n; s++)
+		(*out)->readonly |= children[s]->readonly;
+	end_children(n, children);
 	return status;
 }
 
@@ -49,10 +53,11 @@ kith_status kith_index_wrap_transform(
 		status = check_metric(metric);
 	if (status == KITH_OK)
 		status = spec_mapping(&mapping, dim, transform);
-	struct keep *keep = NULL;
 	if (status == KITH_OK)
-		status = begin_keep(&keep, 1, &take_child);
-	return status ? status : end_keep(out, keep, transform_new(out, metric, &mapping, take_child));
+		status = begin_children(1, &take_child);
+	if (status)
+		return status;
+	return end_wrap(out, 1, &take_child, transform_new(out, metric, &mapping, take_child));
 }
 
 kith_status kith_index_wrap_refine(kith_index **out, kith_index *take_child, const char *codec)
@@ -62,9 +67,10 @@ kith_status kith_index_wrap_refine(kith_index **out, kith_index *take_child, con
 	*out = NULL;
 	if (!take_child || !codec)
 		return fail(KITH_INVALID, "%s is NULL", take_child ? "codec" : "take_child");
-	struct keep *keep = NULL;
-	kith_status status = begin_keep(&keep, 1, &take_child);
-	return status ? status : end_keep(out, keep, spec_refine(out, codec, take_child));
+	kith_status status = begin_children(1, &take_child);
+	if (status)
+		return status;
+	return end_wrap(out, 1, &take_child, spec_refine(out, codec, take_child));
 }
 
 kith_status kith_index_wrap_shards(kith_index **out, int64_t n, kith_index **take_children)
@@ -72,6 +78,8 @@ kith_status kith_index_wrap_shards(kith_index **out, int64_t n, kith_index **tak
 	enum { MOST = 65536 };
 	if (!out)
 		return fail(KITH_INVALID, "out is NULL");
+	if (take_children && n >= 1 && out >= take_children && out - take_children < n)
+		return fail(KITH_INVALID, "out points into take_children");
 	*out = NULL;
 	if (n < 1 || n > MOST)
 		return fail(KITH_INVALID, "n is %lld; it must be 1 … %d", (long long)n, MOST);
@@ -80,7 +88,8 @@ kith_status kith_index_wrap_shards(kith_index **out, int64_t n, kith_index **tak
 	for (int64_t s = 0; s < n; s++)
 		if (!take_children[s])
 			return fail(KITH_INVALID, "take_children[%lld] is NULL", (long long)s);
-	struct keep *keep = NULL;
-	kith_status status = begin_keep(&keep, n, take_children);
-	return status ? status : end_keep(out, keep, shards_new(out, n, take_children));
+	kith_status status = begin_children(n, take_children);
+	if (status)
+		return status;
+	return end_wrap(out, n, take_children, shards_new(out, n, take_children));
 }

@@ -57,7 +57,7 @@ static void note_failure(struct bulk *b, kith_status status)
 	pthread_mutex_lock(&b->lock);
 	if (!b->status) {
 		b->status = status;
-		snprintf(b->message, sizeof b->message, "%s", kith_last_error());
+		snprintf(b->message, sizeof b->message, "%s", fail_message());
 	}
 	pthread_mutex_unlock(&b->lock);
 	atomic_store(&b->failed, true);

@@ -1,11 +1,16 @@
-/* Status names and the per-thread message. The buffer is static thread-local storage, so reporting a
- * failed allocation needs no allocation. */
+/* Status names and the per-thread message. It lies in static thread-local storage, so reporting a failed
+ * allocation needs no allocation. There are two buffers: the one that was handed out last is not written to,
+ * so that a caller can pass a message on as an argument (a path, a tag) of a call that fails itself, however
+ * often it does so on its way. A message may quote the one before.
+ */
 #include "lib/base/status.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-static _Thread_local char message[512];
+static _Thread_local char messages[2][512];
+static _Thread_local int latest, handed_out = 1;
 
 const char *kith_status_name(kith_status status)
 {
@@ -38,16 +43,25 @@ const char *kith_status_name(kith_status status)
 
 const char *kith_last_error(void)
 {
-	return message;
+	handed_out = latest;
+	return messages[latest];
+}
+
+const char *fail_message(void)
+{
+	return messages[latest];
 }
 
 /* In parentheses: the analyzer sees macros of these names. */
 kith_status(fail)(kith_status status, const char *format, ...)
 {
+	char text[sizeof *messages];
 	va_list args;
 	va_start(args, format);
-	vsnprintf(message, sizeof message, format, args);
+	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
+	latest = !handed_out;
+	memcpy(messages[latest], text, strlen(text) + 1);
 	return status;
 }
 

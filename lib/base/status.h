@@ -10,6 +10,10 @@
  * allowed) and return the status, so that `return fail(KITH_INVALID, …)` reads well. */
 kith_status fail(kith_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* This thread's message, for the library itself: kith_last_error is for callers, who may keep what it gives
+ * through the next call. */
+const char *fail_message(void);
+
 /* fail(KITH_NOMEM, …) for `bytes` bytes of `what`. */
 kith_status fail_nomem(const char *what, size_t bytes);
 

@@ -53,8 +53,10 @@ void structure_free(kith_index *index)
 kith_status structure_clone(kith_index **out, const kith_index *index)
 {
 	kith_status status = index->ops->clone(out, index);
-	if (status == KITH_OK)
+	if (status == KITH_OK) {
 		(*out)->keep = NULL;
+		(*out)->readonly = false;
+	}
 	return status;
 }
 

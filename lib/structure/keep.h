@@ -30,7 +30,6 @@ struct journal {
 };
 
 struct keep {
-	bool readonly;
 	bool unsettled; /* structure_settle must come before the first change */
 	char *map;      /* the file in which buffers are borrowed */
 	size_t map_bytes;

@@ -549,8 +549,6 @@ kith_status shards_new(kith_index **out, int64_t n, kith_index **take_children)
 	int64_t next = 0;
 	kith_status status = check_alike(n, take_children);
 	for (int64_t s = 0; status == KITH_OK && s < n; s++)
-		status = structure_settle(take_children[s]);
-	for (int64_t s = 0; status == KITH_OK && s < n; s++)
 		status = check_apart(n, take_children, s, &next);
 	if (status)
 		return status;

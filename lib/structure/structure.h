@@ -7,6 +7,7 @@
 
 #include <kith/index.h>
 
+#include "lib/base/guard.h"
 #include "lib/codec/codec.h"
 #include "lib/search/rows.h"
 #include "lib/search/sink.h"
@@ -69,8 +70,9 @@ struct structure_ops {
 	void (*save)(const kith_index *index, struct blob_writer *w);
 	kith_status (*load)(kith_index *index, int64_t n, bool trained, struct blob_reader *r);
 
-	/* What load left out because r->lazy: check what the file gave and make what follows from it. Before
-	 * the first change of an index; until then searches, get, clone, save and the like must be safe with
+	/* What load left out because r->lazy: validate what the file gave and make what follows from it.
+	 * Before the first change of an index, which is the caller's alone by then (lib/api/guard.h), since
+	 * it frees what searches use; until then searches, get, clone, save and the like must be safe with
 	 * whatever the bytes are. FORMAT, NOMEM. NULL: load leaves nothing out. */
 	kith_status (*settle)(kith_index *index);
 };
@@ -89,8 +91,9 @@ struct kith_index {
 	bool trained;
 	char spec[128];
 	struct monitor monitor;
-	_Atomic int32_t turn; /* lib/api/turn.h */
-	struct keep *keep; /* keep.h: what only an index that a caller holds can have; NULL: nothing of it */
+	struct guard guard; /* lib/api/guard.h */
+	bool readonly;      /* as it was opened; never changes */
+	struct keep *keep;  /* keep.h: what only an index that a caller holds can have; NULL: nothing of it */
 };
 
 /* The head of a copy, which has no keep and has counted nothing yet: others may count in `from` meanwhile. */

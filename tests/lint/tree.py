@@ -5,6 +5,7 @@
   layer or of one below; `store` stands beside structure and is called from api. No header leads back to itself.
 - Paths: no file names a directory of somebody's machine.
 - Sizes: files stay under 600 lines, functions under 80 (the aim is 60).
+- Guards: tests/api calls every function that takes an index beside every other.
 """
 import re
 import subprocess
@@ -25,6 +26,8 @@ BESIDE = {"lib/codec/", "lib/search/", "lib/learn/"}
 MACHINE = re.compile(r"(?<![\w.$}/-])/(?:work|home|root|tmp|Users|mnt)/[\w.]*")
 PATHS_EXEMPT = {"tests/lint/tree.py"}
 MAX_FILE, MAX_FUNCTION = 600, 80
+PUBLIC = re.compile(r"include/kith/\w+\.h$")
+GUARD_TESTS = ("tests/api/guarded_calls.c", "tests/api/test_guards.c")
 
 
 def tree_files():
@@ -113,6 +116,21 @@ def check_sizes(path, lines):
             start = None
 
 
+def check_guards(read):
+    """read: path -> text. A prototype is what begins with KITH_API and has no `;` before the one at its end."""
+    tests = "".join(read(path) for path in GUARD_TESTS)
+    for header in filter(PUBLIC.match, sorted(tree_files())):
+        for prototype in re.findall(r"^KITH_API ([^;{}]*);", read(header), re.M):
+            name = re.search(r"\b(kith_\w+)\(", prototype)[1]
+            if re.search(r"kith_index \*\w", prototype) and not re.search(rf"\b{name}\b", tests):
+                yield f"{header}: {name} is not called beside others in {GUARD_TESTS[0]}"
+
+
+def read_text(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def main():
     known = set(tree_files())
     problems, graph = [], {}
@@ -128,6 +146,7 @@ def main():
             problems += check_sizes(path, lines)
             graph[path] = [target for _, target in includes(path, lines, known)]
     problems += check_cycles(graph)
+    problems += check_guards(read_text)
     print("\n".join(problems), end="\n" if problems else "")
     return 1 if problems else 0
 

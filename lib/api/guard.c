@@ -1,0 +1,56 @@
+/* Guards of indexes.
+ *
+ * The order is what matters: first the index is the caller's alone, then all else, since validating a mapped
+ * index makes tables anew and frees those that searches use until then. Of two first changes at a time one is
+ * refused. Read-only is never changed after opening, so that answer needs no guard, and a change that can
+ * never be made is refused for good even while searches run.
+ */
+#include "lib/api/guard.h"
+
+#include "lib/structure/keep.h"
+
+kith_status read_begin(const kith_index *index)
+{
+	if (guard_read(&index->guard))
+		return KITH_OK;
+	return fail(KITH_BUSY, "index '%s' is being changed by another call", index->spec);
+}
+
+void read_end(const kith_index *index)
+{
+	guard_read_end(&index->guard);
+}
+
+kith_status alone_begin(kith_index *index)
+{
+	bool changed = false;
+	if (guard_write(&index->guard, &changed))
+		return KITH_OK;
+	return fail(KITH_BUSY, "index '%s' is being %s by another call; a change needs it for itself",
+	    index->spec, changed ? "changed" : "read");
+}
+
+void write_end(kith_index *index)
+{
+	guard_write_end(&index->guard);
+}
+
+kith_status take_begin(kith_index *index)
+{
+	kith_status status = alone_begin(index);
+	if (status || !index->keep || !index->keep->unsettled)
+		return status;
+	status = structure_settle(index);
+	if (status)
+		write_end(index);
+	else
+		index->keep->unsettled = false;
+	return status;
+}
+
+kith_status write_begin(kith_index *index)
+{
+	if (index->readonly)
+		return fail(KITH_INVALID, "index was opened with KITH_READONLY; it cannot be changed");
+	return take_begin(index);
+}
