@@ -13,7 +13,7 @@ that. Vectors are NumPy arrays, one vector a row; float32, uint8 and int8 are ta
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Any as _Any
 
 from ._errors import (BusyError, CancelledError, FileError, FormatError, InternalError, InvalidError, KithError, NoMemoryError,
                       NotFoundError, UnsupportedError, UntrainedError)
@@ -79,7 +79,11 @@ class _AbsentError(AttributeError, NotImplementedError):
     """hasattr(faiss, name) is how programs ask whether FAISS was built with something."""
 
 
-def __getattr__(name: str) -> Any:
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def __getattr__(name: str) -> _Any:
     if name in _ABSENT:
         raise _AbsentError(f"kith has no {name}: {_ABSENT[name]}")
     raise AttributeError(f"module 'kith' has no attribute {name!r}")

@@ -91,6 +91,15 @@ def ids(values: Any, n: int | None, name: str = "ids") -> Ids:
     return plain(array, np.int64)
 
 
+def last_of_each(x: Array, ids: Ids) -> tuple[Array, Ids]:
+    """Of an id that is there more than once only the last row; the rest stays in order."""
+    _, last = np.unique(ids[::-1], return_index=True)
+    if len(last) == len(ids):
+        return x, ids
+    rows = np.sort(len(ids) - 1 - last)
+    return x[rows], ids[rows]
+
+
 def count(value: Any, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
     """An integer within bounds."""
     try:
@@ -142,12 +151,22 @@ METRIC_INNER_PRODUCT, METRIC_L2 = 0, 1  # FAISS's numbers
 _FAISS_METRICS = {METRIC_L2: 0, METRIC_INNER_PRODUCT: 1}
 
 
+def metric_named(metric: Any) -> int:
+    """The library's number of a metric's name, in any case."""
+    found = METRICS.get(metric.lower()) if isinstance(metric, str) else None
+    if found is None:
+        raise ValueError(f"metric is {short(metric)}; it must be 'l2', 'ip' (inner product) or 'cosine'"
+                         + ("" if isinstance(metric, str) else ". FAISS's numbers are for what has FAISS's names"))
+    return found
+
+
 def metric_of(metric: Any) -> int:
     """The library's number of a metric: "l2", "ip", "cosine", or METRIC_L2 or METRIC_INNER_PRODUCT as FAISS numbers
     them."""
-    known: dict[Any, int] = METRICS if isinstance(metric, str) else _FAISS_METRICS  # type: ignore[assignment]
+    if isinstance(metric, str):
+        return metric_named(metric)
     try:
-        return known[metric]
+        return _FAISS_METRICS[metric]
     except (KeyError, TypeError):
         raise ValueError(f"metric is {short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
                          "METRIC_INNER_PRODUCT)") from None

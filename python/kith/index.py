@@ -3,16 +3,21 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any, BinaryIO, Iterable, NamedTuple
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Iterable, Iterator, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from . import _arrays, _calls, _options, _streams, monitor, tuning
+from . import _arrays, _calls, _filtered, _options, _streams, monitor, tuning
+from ._calls import ProgressFunction
 from ._errors import KithError
+from ._filtered import FilterLike, OneFilter
 from ._handle import Handle
-from ._lib import MAX_DIM, SearchStats, error_of, lib
+from ._lib import SearchStats, error_of, lib
 from ._types import Array, Floats, Ids
-from .filter import Filter, as_filter
+from ._unmade import Unmade, make_handle
+from .filter import Filter
 
 VERIFY, MMAP, READONLY, UPDATE = 1, 2, 4, 8
 ELEMENTS = (np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.int8))
@@ -35,7 +40,8 @@ class Ranges(NamedTuple):
 
 
 class Index:
-    """An index from a factory string: ``Index("IVF1024,PQ16", dim=128, metric="cosine")``.
+    """An index from a factory string: ``Index("IVF1024,PQ16", dim=128, metric="cosine")``. metric is "l2", "ip" or
+    "cosine", in any case. Without dim the first vectors that are trained on or added set it.
 
     Searches may run in several threads at once; what changes the index waits for them, and they for it. Used as a
     context manager it is closed at the end; a closed index raises InvalidError.
@@ -43,47 +49,101 @@ class Index:
 
     __slots__ = ("_handle", "__weakref__")
 
-    def __init__(self, spec: str = "Flat", dim: int | None = None, metric: Any = "l2") -> None:
-        if dim is None:
-            raise TypeError(f"Index({spec!r}): dim is missing, the number of elements of a vector")
-        self._handle = new_handle(spec, dim, metric)
+    _handle: Handle
+
+    def __init__(self, spec: str = "Flat", dim: int | None = None, metric: str = "l2") -> None:
+        number = _arrays.metric_named(metric)
+        if dim is not None:
+            self._handle = make_handle(spec, dim, number)
+        else:
+            self._handle = Unmade(spec, number)  # type: ignore[assignment]  # until the first vectors
+
+    @contextmanager
+    def _sized_by(self, x: Any) -> Iterator[None]:
+        """For what may be the first to bring vectors: their dimension becomes that of the index, unless it fails."""
+        unmade = self._handle
+        if not isinstance(unmade, Unmade):
+            yield
+            return
+        with unmade.lock:
+            if self._handle is unmade:
+                self._handle = unmade.make(x)
+                try:
+                    yield
+                except BaseException:
+                    self._handle = unmade
+                    raise
+                return
+        yield
 
     # ---- filling ----
 
-    def train(self, x: Any, *, seed: int = 1234, threads: int | None = None, progress: Any = None) -> None:
+    def train(self, x: ArrayLike, *, seed: int = 1234, threads: int | None = None,
+              progress: ProgressFunction | None = None) -> None:
         """Learn from the rows of x [n × dim] what the index needs. The same seed gives the same index.
 
         progress: a function of (stage, done, total), called now and then; it cancels by returning something true."""
-        x = _arrays.floats(x, self.dim, "x")
-        options = _options.add_options(threads, seed)
-        with self._handle.changing() as pointer:
-            self._handle.trainings += 1
-            _calls.call(lib.index_train, pointer, len(x), _arrays.address(x), ctypes.byref(options),
-                        work=_calls.LONG if len(x) else 0, progress=progress, watch=_options.watch(options))
+        with self._sized_by(x):
+            x = _arrays.floats(x, self.dim, "x")
+            options = _options.add_options(threads, seed)
+            with self._handle.changing() as pointer:
+                self._handle.trainings += 1
+                _calls.call(lib.index_train, pointer, len(x), _arrays.address(x), ctypes.byref(options),
+                            work=_calls.LONG if len(x) else 0, progress=progress, watch=_options.watch(options))
 
-    def add(self, x: Any, ids: Any = None, *, threads: int | None = None, progress: Any = None,
-            efConstruction: int | None = None) -> None:
+    def add(self, x: ArrayLike, ids: ArrayLike | None = None, *, threads: int | None = None,
+            progress: ProgressFunction | None = None, efConstruction: int | None = None) -> None:
         """Add the rows of x [n × dim] under ids [n], which count on from the largest one so far if none are given."""
-        x = _arrays.vectors(x, self.dim, "x")
-        if ids is not None:
-            ids = _arrays.ids(ids, len(x))
-        options = _options.add_options(threads, efConstruction=efConstruction)
-        with self._handle.changing() as pointer:
-            _calls.call(lib.index_add_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x),
-                        None if ids is None else _arrays.address(ids), ctypes.byref(options),
-                        work=x.size * 1024.0, progress=progress, watch=_options.watch(options))
+        with self._sized_by(x):
+            x = _arrays.vectors(x, self.dim, "x")
+            if ids is not None:
+                ids = _arrays.ids(ids, len(x))
+            options = _options.add_options(threads, efConstruction=efConstruction)
+            with self._handle.changing() as pointer:
+                self._add(pointer, x, ids, options, progress)
 
-    def update(self, ids: Any, x: Any) -> None:
+    @staticmethod
+    def _add(pointer: int, x: Array, ids: Any, options: Any, progress: ProgressFunction | None) -> None:
+        _calls.call(lib.index_add_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x),
+                    None if ids is None else _arrays.address(ids), ctypes.byref(options),
+                    work=x.size * 1024.0, progress=progress, watch=_options.watch(options))
+
+    def update(self, ids: ArrayLike, x: ArrayLike) -> None:
         """Replace the vectors of ids [n] by the rows of x."""
         x = _arrays.vectors(x, self.dim, "x")
         ids = _arrays.ids(ids, len(x))
         with self._handle.changing() as pointer:
-            _calls.call(lib.index_update_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x),
-                        _arrays.address(ids), work=x.size * 1024.0)
+            self._update(pointer, ids, x)
 
-    def remove(self, which: Any) -> int:
-        """Remove the vectors whose ids pass (see Filter: a list of ids will do). Returns how many there were."""
-        chosen = as_filter(which)
+    @staticmethod
+    def _update(pointer: int, ids: Array, x: Array) -> None:
+        _calls.call(lib.index_update_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x),
+                    _arrays.address(ids), work=x.size * 1024.0)
+
+    def upsert(self, ids: ArrayLike, x: ArrayLike, *, threads: int | None = None,
+               progress: ProgressFunction | None = None) -> int:
+        """Add the rows of x under ids [n], in place of the vectors that some of the ids have already. Of an id that is
+        there twice the last row counts. All or nothing. Returns how many ids are new."""
+        with self._sized_by(x):
+            x = _arrays.vectors(x, self.dim, "x")
+            ids = _arrays.ids(ids, len(x))
+            x, ids = _arrays.last_of_each(x, ids)
+            options = _options.add_options(threads)
+            with self._handle.changing() as pointer:
+                known = np.fromiter((lib.index_has(pointer, id) for id in ids.tolist()), np.bool_, len(ids))
+                added = ids[~known]
+                self._add(pointer, x[~known], added, options, progress)
+                try:
+                    self._update(pointer, ids[known], x[known])
+                except BaseException:
+                    lib.index_remove(pointer, Filter.ids(added).pointer(), None)
+                    raise
+        return len(added)
+
+    def remove(self, which: OneFilter) -> int:
+        """Remove the vectors whose ids pass (see Filter: a list of ids will do). Returns how many there were; ids that
+        are not in the index are none."""
+        chosen = _filtered.one_filter(which, self._ids_end, "which")
         if chosen is None:
             raise TypeError("which is None; it must be ids or a Filter")
         removed = ctypes.c_int64()
@@ -91,6 +151,12 @@ class Index:
             _calls.call(lib.index_remove, pointer, chosen.pointer(), ctypes.byref(removed), away=chosen.calls_python)
         chosen.raise_error()
         return removed.value
+
+    delete = remove
+
+    def _ids_end(self) -> int:
+        """One more than the largest id."""
+        return int(self.ids().max(initial=-1)) + 1
 
     def reserve(self, n: int) -> None:
         """Make room for n vectors in all."""
@@ -104,7 +170,7 @@ class Index:
         with self._handle.changing() as pointer:
             _calls.call(lib.index_compact, pointer, ctypes.byref(options), work=_calls.LONG)
 
-    def reorder(self, *, progress: Any = None) -> None:
+    def reorder(self, *, progress: ProgressFunction | None = None) -> None:
         """Put neighbours of graphs near each other in memory, which makes searches of large ones faster. Ids and
         results stay. Indexes without a graph stay as they are."""
         options = _options.add_options(None)
@@ -126,18 +192,30 @@ class Index:
 
     # ---- asking ----
 
-    def search(self, q: Any, k: int = 10, *, filter: Any = None, threads: int | None = None, progress: Any = None,
-               stats: SearchStats | None = None, **parameters: Any) -> Neighbours:
+    def search(self, q: ArrayLike, k: int = 10, *, filter: FilterLike | None = None, nprobe: int | None = None,
+               max_codes: int | None = None, efSearch: int | None = None, k_factor: float | None = None,
+               threads: int | None = None, progress: ProgressFunction | None = None,
+               stats: SearchStats | None = None) -> Neighbours:
         """Find the k nearest vectors of each row of q [nq × dim], or of one query [dim].
 
-        filter      a Filter, or what makes one: ids, a boolean array, a range, a function of an id
-        parameters  nprobe, max_codes (inverted files), efSearch (graphs), k_factor (refinement)
+        filter               a Filter, or what makes one: ids, a boolean array (one element for each id from 0 to the
+                             largest), a range, a set, a function of an id; or a list of those, one for each query
+        nprobe, max_codes    of inverted files: lists of a query, vectors of these at most
+        efSearch             of graphs: candidates of a search
+        k_factor             of refinement: candidates for each result
         """
+        parameters = {"nprobe": nprobe, "max_codes": max_codes, "efSearch": efSearch, "k_factor": k_factor}
         queries, single = _arrays.queries(q, self._handle.dim)
         k = _arrays.k_of(k)
         shape = (len(queries), k)
         found = Neighbours(np.empty(shape, np.float32), np.empty(shape, np.int64))
-        if filter is None and progress is None and stats is None:
+        each = None if filter is None else _filtered.by_query(filter, len(queries))
+        if each is not None:
+            for chosen, rows in _filtered.groups(each, stats):
+                part = self.search(queries[rows], k, filter=chosen, threads=threads, progress=progress, stats=stats,
+                                   **parameters)  # type: ignore[arg-type]
+                found.distances[rows], found.ids[rows] = part
+        elif filter is None and progress is None and stats is None:
             self._search(queries, k, *found, _options.search_options(threads, parameters))
         else:
             self._search_with(queries, k, *found, threads, parameters, filter, progress, stats)
@@ -175,21 +253,24 @@ class Index:
         if chosen is not None:
             chosen.raise_error()
 
-    @staticmethod
-    def _put(options: Any, filter: Any, stats: Any) -> Filter | None:
-        """Put filter and statistics into options; the filter has to live as long as they do."""
-        chosen = as_filter(filter)
-        if chosen is not None:
-            options.filter = chosen.pointer()
-        if stats is not None:
-            options.stats = _options.stats_pointer(stats)
-        return chosen
+    def _put(self, options: Any, filter: Any, stats: Any) -> Filter | None:
+        return _filtered.put(options, filter, stats, self._ids_end)
 
-    def range_search(self, q: Any, radius: float, *, filter: Any = None, threads: int | None = None,
-                     progress: Any = None, stats: SearchStats | None = None, **parameters: Any) -> Ranges:
-        """Find all vectors within a radius of each query: squared L2 distances up to it, similarities from it on."""
+    def range_search(self, q: ArrayLike, radius: float, *, filter: FilterLike | None = None, nprobe: int | None = None,
+                     max_codes: int | None = None, efSearch: int | None = None, k_factor: float | None = None,
+                     threads: int | None = None, progress: ProgressFunction | None = None,
+                     stats: SearchStats | None = None) -> Ranges:
+        """Find all vectors within a radius of each query: squared L2 distances up to it, similarities from it on.
+        The options are those of search()."""
+        parameters = {"nprobe": nprobe, "max_codes": max_codes, "efSearch": efSearch, "k_factor": k_factor}
         queries, _ = _arrays.queries(q, self._handle.dim)
         radius = _arrays.real(radius, "radius")
+        each = None if filter is None else _filtered.by_query(filter, len(queries))
+        if each is not None:
+            parts = [(rows, self.range_search(queries[rows], radius, filter=chosen, threads=threads, progress=progress,
+                                              stats=stats, **parameters))  # type: ignore[arg-type]
+                     for chosen, rows in _filtered.groups(each, stats)]
+            return _join_ranges(parts, len(queries))
         options = _options.new_search_options(threads, parameters)
         chosen = self._put(options, filter, stats)
         ranges = ctypes.c_void_p()
@@ -205,7 +286,7 @@ class Index:
         finally:
             lib.ranges_free(ranges)
 
-    def get(self, ids: Any) -> Floats:
+    def get(self, ids: ArrayLike) -> Floats:
         """The vectors of ids [n] as the index keeps them: [n × dim], or [dim] for one id."""
         single = np.ndim(ids) == 0
         wanted = _arrays.ids([ids] if single else ids, None)
@@ -230,7 +311,7 @@ class Index:
             return bool(lib.index_has(pointer, id))
 
     def __len__(self) -> int:
-        return self._ask("size")
+        return self.size
 
     # ---- knowing ----
 
@@ -246,7 +327,7 @@ class Index:
     @property
     def size(self) -> int:
         """Vectors in the index."""
-        return self._ask("size")
+        return 0 if isinstance(self._handle, Unmade) else self._ask("size")
 
     @property
     def metric(self) -> str:
@@ -278,6 +359,8 @@ class Index:
         return self._handle.gate.closed
 
     def __repr__(self) -> str:
+        if isinstance(self._handle, Unmade):
+            return f"<{_name(self)} {self._handle.spec!r} of no dimension yet>"
         try:
             state = "" if self.trained else " untrained"
             return f"<{_name(self)} {self.spec!r} dim={self.dim} metric={self.metric} size={self.size}{state}>"
@@ -292,8 +375,10 @@ class Index:
         with self._handle.reading() as pointer:
             return tuning.used_options(pointer)
 
-    def tune(self, q: Any, truth: Any, recall: float, *, batch: int = 0, runs: int = 3, certainty: float = 1.645,
-             filter: Any = None, threads: int | None = None, progress: Any = None, **parameters: Any) -> tuning.Tuned:
+    def tune(self, q: ArrayLike, truth: ArrayLike, recall: float, *, batch: int = 0, runs: int = 3,
+             certainty: float = 1.645, filter: OneFilter | None = None, nprobe: int | None = None,
+             max_codes: int | None = None, efSearch: int | None = None, k_factor: float | None = None,
+             threads: int | None = None, progress: ProgressFunction | None = None) -> tuning.Tuned:
         """Find the cheapest search options that reach a recall.
 
         q          sample queries [nq × dim] like those to come, not vectors of the index
@@ -302,6 +387,7 @@ class Index:
         certainty  standard errors by which the mean recall of the sample must be above the target
 
         Raises NotFoundError where no options do. ``index.search(q, k, **index.tune(…).options)``"""
+        parameters = {"nprobe": nprobe, "max_codes": max_codes, "efSearch": efSearch, "k_factor": k_factor}
         return tuning.tune(self, q, truth, recall, batch, runs, certainty, filter, threads, progress, parameters)
 
     def counters(self) -> monitor.Counters:
@@ -416,6 +502,19 @@ class Index:
         self.close()
 
 
+def _join_ranges(parts: list[tuple[Array, Ranges]], nq: int) -> Ranges:
+    """Of ranges of some queries each, those of all in their order."""
+    counts = np.zeros(nq, np.int64)
+    for rows, part in parts:
+        counts[rows] = np.diff(part.lims)
+    lims = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    found = Ranges(lims, np.empty(lims[-1], np.float32), np.empty(lims[-1], np.int64))
+    for rows, part in parts:
+        to = np.repeat(lims[rows] - part.lims[:-1], np.diff(part.lims)) + np.arange(len(part.ids))
+        found.distances[to], found.ids[to] = part.distances, part.ids
+    return found
+
+
 def _name(index: Index) -> str:
     return f"kith.{type(index).__name__}"
 
@@ -437,8 +536,7 @@ def _copy_ranges(ranges: ctypes.c_void_p, nq: int) -> Ranges:
 
 
 def new_handle(spec: str, dim: int, metric: Any) -> Handle:
-    return Handle(lib.index_new, _arrays.count(dim, "dim", 1, MAX_DIM), _arrays.metric_of(metric),
-                  _arrays.text_of(spec, "spec"))
+    return make_handle(spec, dim, _arrays.metric_of(metric))
 
 
 def open_handle(path: Any, flags: int = 0) -> Handle:

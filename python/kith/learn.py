@@ -8,11 +8,12 @@ from typing import Any, Iterable, NamedTuple
 
 import numpy as np
 
-from . import _arrays, _calls, _options
+from . import _arrays, _calls, _filtered, _options
 from ._arrays import METRIC_L2
 from ._lib import MAX_DIM, KmeansOptions, lib, new_options
 from ._types import Array, Codes, Floats
-from .index import Index, Neighbours
+from .filter import as_filter
+from .index import Neighbours
 
 RANDOM, PLUSPLUS, GIVEN = 0, 1, 2
 
@@ -30,7 +31,7 @@ def knn(xq: Any, xb: Any, k: int, metric: Any = METRIC_L2, *, filter: Any = None
     k = _arrays.k_of(k)
     found = Neighbours(np.empty((len(xq), k), np.float32), np.empty((len(xq), k), np.int64))
     options = _options.new_search_options(threads, {})
-    chosen = Index._put(options, filter, None)
+    chosen = _filtered.put(options, filter, None, lambda: len(xb))
     _calls.call(lib.knn, dim, _arrays.metric_of(metric), _arrays.TYPES[xb.dtype], len(xb), _arrays.address(xb),
                 len(xq), _arrays.address(xq), k, _arrays.address(found.distances), _arrays.address(found.ids),
                 ctypes.byref(options), work=float(xq.size) * len(xb), progress=progress,
@@ -49,7 +50,9 @@ def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: Any = METRIC_L2, *
         raise ValueError(f"q has shape {q.shape}; it must be (nq, dim), one vector a row")
     dim, k = q.shape[1], _arrays.k_of(k)
     options = _options.new_search_options(threads, {})
-    chosen = Index._put(options, filter, None)
+    chosen = as_filter(filter)
+    if chosen is not None:
+        options.filter = chosen.pointer()
     away = chosen is not None and chosen.calls_python
     watched = _calls.Watch(progress)  # lasts as long as the stream
     _options.watch(options)(watched.callback)

@@ -21,7 +21,7 @@ CASES = [
     (range(0, 90, 7), lambda i: i % 7 == 0 and i < 90), (Filter.ids([5, 3, 3]), lambda i: i in (3, 5)),
     ({3, 5}, lambda i: i in (3, 5)), (np.array([3, 5], "u2"), lambda i: i in (3, 5)), ([], lambda i: False),
     (Filter.mask(np.arange(50) % 2 == 0), lambda i: i < 50 and i % 2 == 0),
-    (np.arange(50) % 2 == 0, lambda i: i < 50 and i % 2 == 0),
+    (np.arange(100) % 6 == 0, lambda i: i % 6 == 0),
     (Filter.bitmap(np.array([0b101, 1], "u1")), lambda i: i in (0, 2, 8)),
     (lambda i: i % 3 == 1, lambda i: i % 3 == 1),
     (~Filter.range(10, 95), lambda i: not 10 <= i < 95),
@@ -69,7 +69,7 @@ def test_an_exception_in_a_callback_is_raised(index, base):
 
 
 def test_bad_filters(index, base):
-    for bad, error in [("abc", ValueError), (["a"], TypeError), (3.5, ValueError), ([[1]], ValueError), ([1.5], TypeError)]:
+    for bad, error in [("abc", TypeError), (["a"], TypeError), (3.5, TypeError), ([[1], [2]], ValueError), ([1.5], TypeError)]:
         with pytest.raises(error):
             index.search(base[:1], 1, filter=bad)
     with pytest.raises(TypeError):

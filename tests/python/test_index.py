@@ -145,15 +145,13 @@ def test_bad_ids(index, base):
 def test_bad_indexes():
     with pytest.raises(kith.InvalidError, match="PQ17"):
         kith.Index("PQ17", 128)
-    with pytest.raises(TypeError, match="dim is missing"):
-        kith.Index("Flat")
     with pytest.raises(ValueError, match="metric is 'l3'"):
         kith.Index("Flat", 4, "l3")
     with pytest.raises(ValueError, match="NUL"):
         kith.Index("Flat\0", 4)
     with pytest.raises(kith.UntrainedError):
         kith.Index("IVF4,Flat", 4).add(np.zeros((1, 4)))
-    with pytest.raises(TypeError, match="unknown option 'nprob'"):
+    with pytest.raises(TypeError, match="'nprob'"):
         kith.Index("Flat", 4).search(np.zeros((1, 4)), 1, nprob=3)
     with pytest.raises(AttributeError):
         kith.Index("Flat", 4).nprob = 3

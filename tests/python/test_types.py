@@ -19,11 +19,23 @@ index = kith.Index("Flat", dim=4)
 found = index.search(np.zeros((1, 4)), k=3)
 reveal_type(found.ids)
 reveal_type(kith.IndexFlatL2(4).search(np.zeros((1, 4)), 3))
+index.search(np.zeros((1, 4)), 3, filter=[[1, 2]], efSearch=40)
+index.search(np.zeros((1, 4)), 3, filter=lambda id: id > 3, progress=lambda stage, done, total: None)
+index.upsert([1], np.zeros((1, 4)))
 index.serch(3)
+index.search(np.zeros((1, 4)), 3, nprob=3)
+index.search(np.zeros((1, 4)), 3, nprobe="3")
 """)
-    run = subprocess.run([sys.executable, "-m", "mypy", "--cache-dir", tmp_path / "cache", package, program],
-                         capture_output=True, text=True, timeout=500, cwd=package.parent,
-                         env={**os.environ, "MYPYPATH": str(package.parent)})
-    lines = run.stdout.splitlines()
-    assert sum("error:" in line for line in lines) == 1 and any('"Index" has no attribute "serch"' in line for line in lines), run.stdout
-    assert any("signedinteger" in line for line in lines) and any("Tuple[" in line for line in lines), run.stdout
+    assert not [line for line in mypy(tmp_path, package) if "error:" in line]
+    lines = mypy(tmp_path, "--strict", "--follow-imports=silent", program)
+    errors = [line for line in lines if "error:" in line]
+    for expected in ('"Index" has no attribute "serch"', 'Unexpected keyword argument "nprob"', 'Argument "nprobe"'):
+        assert any(expected in line for line in errors), lines
+    assert len(errors) == 3, errors
+    assert any("signedinteger" in line for line in lines) and any("Tuple[" in line for line in lines), lines
+
+
+def mypy(tmp_path, *arguments):
+    folder = pathlib.Path(kith.__file__).parents[1]
+    return subprocess.run([sys.executable, "-m", "mypy", "--cache-dir", tmp_path / "cache", *arguments], capture_output=True,
+                          text=True, timeout=500, cwd=folder, env={**os.environ, "MYPYPATH": str(folder)}).stdout.splitlines()

@@ -1,0 +1,94 @@
+"""Filters as arguments: what may stand for one, and a filter for each query.
+
+A boolean array says about ids by their numbers, so one that does not cover the ids of the index is a mistake (the
+positions of another table, most likely), and is refused. Queries that share a filter are searched together.
+"""
+from __future__ import annotations
+
+from typing import AbstractSet as Set, Any, Callable, Iterator, Sequence, Union
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _arrays, _options
+from ._lib import SearchStats
+from ._types import Array
+from .filter import Filter, as_filter
+
+OneFilter = Union[Filter, ArrayLike, range, Set[int], Callable[[int], Any]]
+FilterLike = Union[OneFilter, Sequence[Union[OneFilter, None]]]
+
+WHAT = "ids, a boolean array, a range, a set of ids, a function of an id, or a kith.Filter"
+
+
+def one_filter(value: Any, width: Callable[[], int], name: str = "filter") -> Filter | None:
+    """A filter of anything that can stand for one; None stays None. width(): how many elements a boolean array has to
+    have, one for each id from 0 on."""
+    if value is None or isinstance(value, (Filter, range, Set)) or callable(value):
+        return as_filter(value)
+    array = None if isinstance(value, (str, bytes, dict)) else _array(value)
+    if array is None or array.ndim == 0:
+        raise TypeError(f"{name} is {_arrays.short(value)}; it must be {WHAT}")
+    if array.dtype == np.bool_ and array.ndim == 1:
+        wanted = width()
+        if len(array) != wanted:
+            raise ValueError(f"{name} has {len(array)} elements; a boolean array needs {wanted}, one for each id from 0 to "
+                             "the largest (for rows in the order of ids(), use index.ids()[rows]; for a table with more "
+                             "rows, kith.Filter.mask)")
+    elif array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"{name} has dtype {array.dtype}, and ids are integers; it must be {WHAT}")
+    return as_filter(array)
+
+
+def _array(value: Any) -> Array | None:
+    try:
+        return np.asarray(value)
+    except ValueError:  # rows of different lengths
+        return None
+
+
+def put(options: Any, filter: Any, stats: SearchStats | None, width: Callable[[], int]) -> Filter | None:
+    """Put a filter for all queries and statistics into options; the filter has to live as long as they do."""
+    chosen = one_filter(filter, width)
+    if chosen is not None:
+        options.filter = chosen.pointer()
+    if stats is not None:
+        options.stats = _options.stats_pointer(stats)
+    return chosen
+
+
+def by_query(value: Any, nq: int) -> list[Any] | None:
+    """The filters of the queries, if there is one for each: a list of filters, or a boolean array [nq × n]; None:
+    `value` is one filter for all."""
+    if isinstance(value, np.ndarray):
+        if value.ndim != 2:
+            return None
+        if value.dtype != np.bool_:
+            raise TypeError(f"filter is {value.dtype} of shape {value.shape}; with two axes it must be bool, a row for each "
+                            "query")
+        filters: list[Any] = list(value)
+    elif isinstance(value, (list, tuple)) and any(_is_filter(element) for element in value):
+        filters = list(value)
+    else:
+        return None
+    if len(filters) != nq:
+        raise ValueError(f"filter has {len(filters)} filters for {nq} queries")
+    return filters
+
+
+def _is_filter(element: Any) -> bool:
+    """Whether an element of a list is a filter by itself, not an id."""
+    return element is None or callable(element) or isinstance(element, (Filter, range, Set, list, tuple, np.ndarray))
+
+
+def groups(filters: list[Any], stats: SearchStats | None) -> Iterator[tuple[Any, Array]]:
+    """Each filter with the numbers of its queries. Counts what the searches between say in stats together."""
+    queries: dict[int, list[int]] = {}
+    for number, chosen in enumerate(filters):
+        queries.setdefault(id(chosen), []).append(number)
+    total = dict.fromkeys((name for name, *_ in SearchStats._fields_ if name != "size"), 0)
+    for numbers in queries.values():
+        yield filters[numbers[0]], np.array(numbers)
+        for name in total if stats is not None else ():
+            total[name] += getattr(stats, name)
+            setattr(stats, name, total[name])
