@@ -7,7 +7,9 @@
  * as i32 where every value fits.
  *
  * In HDF5 one file holds several sets: name one as "data.hdf5:train" (train, test, neighbors,
- * distances, or any other 2-D set); without a name "train" is read.
+ * distances, or any other 2-D set); without a name "train" is read. Reading HDF5 takes libhdf5 1.10.5 or
+ * newer, which is loaded when a first such file is opened, unless the process has it already: the one that
+ * the environment variable KITH_HDF5 names, or an installed one. Writing takes nothing.
  */
 #ifndef KITH_VECS_H
 #define KITH_VECS_H
@@ -37,7 +39,8 @@ typedef struct kith_vecs_info {
 
 /* Open a file for reading. Cost: O(1); the dimension of each record is checked as it is read.
  * Errors: NOTFOUND, IO, FORMAT (empty, truncated, dimension not 1 … KITH_MAX_DIM), UNSUPPORTED
- * (unknown extension: the message lists the known ones; HDF5 in a build without it), NOMEM. */
+ * (unknown extension: the message lists the known ones; HDF5 without libhdf5, or in a build without it),
+ * NOMEM. */
 KITH_API kith_status kith_vecs_open(kith_vecs **out, const char *path);
 
 KITH_API kith_status kith_vecs_info_get(const kith_vecs *vecs, kith_vecs_info *info);

@@ -1,8 +1,9 @@
 /* HDF5, as ann-benchmarks lays it out: 2-D sets named train, test, neighbors, distances.
  * 1-D sets are columns, vectors of dimension 1. Floats are read as f32, integers as u8, i8 or i32.
  *
- * libhdf5 is not always built thread-safe and prints its errors by default: every entry here takes one lock
- * and turns the printing off, and on again, since the host program may use the library as well.
+ * libhdf5 is loaded when a first file is opened (hdf5_load.h). It is not always built thread-safe and prints
+ * its errors by default: every entry here takes one lock and turns the printing off, and on again, since the
+ * host program may use the library as well.
  *
  * A set's extent is a promise that HDF5 keeps with fill values, so a file of 2 KiB can claim 2^60 rows. The
  * bytes must really be there: allocated in full, in this file (no virtual sets, no external files).
@@ -16,12 +17,13 @@
  */
 #include "lib/store/vecs.h"
 
-#include <hdf5.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "lib/store/hdf5_load.h"
 
 /* ---- reading ---- */
 
@@ -32,42 +34,50 @@ static const size_t CACHE_BYTES = (size_t)64 << 20, CACHE_SLOTS = 12421;
 enum { REASON = 160 };
 
 struct hdf5 {
-	hid_t file, set;
+	h5_id file, set;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const struct h5 *h5; /* under the lock; there as long as a file is open */
 
 /* The host program's way of printing errors, while it is off. */
 struct quiet {
 	bool was_on;
-	H5E_auto2_t print;
+	h5_print print;
 	void *data;
 };
 
-static void enter(struct quiet *quiet)
+/* Takes the lock, also if it fails. */
+static kith_status enter(const char *path, struct quiet *quiet)
 {
 	pthread_mutex_lock(&lock);
-	quiet->was_on = H5Eget_auto2(H5E_DEFAULT, &quiet->print, &quiet->data) >= 0;
+	*quiet = (struct quiet){0};
+	kith_status status = hdf5_library(path, &h5);
+	if (status)
+		return status;
+	quiet->was_on = h5->Eget_auto2(H5_DEFAULT, &quiet->print, &quiet->data) >= 0;
 	if (quiet->was_on)
-		H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+		h5->Eset_auto2(H5_DEFAULT, NULL, NULL);
+	return KITH_OK;
 }
 
 static void leave(const struct quiet *quiet)
 {
-	H5Eclear2(H5E_DEFAULT);
+	if (h5)
+		h5->Eclear2(H5_DEFAULT);
 	if (quiet->was_on)
-		H5Eset_auto2(H5E_DEFAULT, quiet->print, quiet->data);
+		h5->Eset_auto2(H5_DEFAULT, quiet->print, quiet->data);
 	pthread_mutex_unlock(&lock);
 }
 
 /* The innermost error's text; of a failed system call only what the system said. */
-static herr_t copy_reason(unsigned depth, const H5E_error2_t *error, void *reason)
+static int copy_reason(unsigned depth, const struct h5_error *error, void *reason)
 {
 	static const char mark[] = "errno = ";
-	if (depth > 0 || !error->desc)
+	if (depth > 0 || !error->text)
 		return 0;
-	const char *code = strstr(error->desc, mark);
-	const char *text = code ? strerror((int)strtol(code + strlen(mark), NULL, 10)) : error->desc;
+	const char *code = strstr(error->text, mark);
+	const char *text = code ? strerror((int)strtol(code + strlen(mark), NULL, 10)) : error->text;
 	snprintf(reason, REASON, "%s", text);
 	return 0;
 }
@@ -76,37 +86,37 @@ static herr_t copy_reason(unsigned depth, const H5E_error2_t *error, void *reaso
 static kith_status fail_hdf5(kith_status status, const char *path, const char *what)
 {
 	char reason[REASON] = "";
-	H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, copy_reason, reason);
+	h5->Ewalk2(H5_DEFAULT, H5_UPWARD, copy_reason, reason);
 	return vecs_fail(status, path, "%s%s%s", what, reason[0] ? ": " : "", reason);
 }
 
-static hid_t native_type(enum vecs_cell cell)
+static h5_id native_type(enum vecs_cell cell)
 {
 	switch (cell) {
 	case CELL_F32:
-		return H5T_NATIVE_FLOAT;
+		return *h5->native_float;
 	case CELL_U8:
-		return H5T_NATIVE_UINT8;
+		return *h5->native_uint8;
 	case CELL_I8:
-		return H5T_NATIVE_INT8;
+		return *h5->native_int8;
 	case CELL_I32:
-		return H5T_NATIVE_INT32;
+		return *h5->native_int32;
 	case CELL_F64:
-		return H5T_NATIVE_DOUBLE;
+		return *h5->native_double;
 	case CELL_I64:
-		return H5T_NATIVE_INT64;
+		return *h5->native_int64;
 	}
 	return -1;
 }
 
-static kith_status fail_no_set(const kith_vecs *vecs, hid_t file)
+static kith_status fail_no_set(const kith_vecs *vecs, h5_id file)
 {
 	char sets[160] = "";
 	size_t used = 0;
-	for (hsize_t i = 0; used < sizeof sets; i++) {
+	for (h5_len i = 0; used < sizeof sets; i++) {
 		char name[64];
-		if (H5Lget_name_by_idx(
-		        file, "/", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0)
+		if (h5->Lget_name_by_idx(
+		        file, "/", H5_BY_NAME, H5_INCREASING, i, name, sizeof name, H5_DEFAULT) < 0)
 			break;
 		used += (size_t)snprintf(sets + used, sizeof sets - used, "%s%s", i ? ", " : "", name);
 	}
@@ -114,18 +124,18 @@ static kith_status fail_no_set(const kith_vecs *vecs, hid_t file)
 	    "has no set '%.60s'; it has: %s (name one as file.hdf5:set)", vecs->name.set, sets);
 }
 
-static kith_status read_type(const kith_vecs *vecs, hid_t set, enum vecs_cell *cell, size_t *size)
+static kith_status read_type(const kith_vecs *vecs, h5_id set, enum vecs_cell *cell, size_t *size)
 {
-	hid_t type = H5Dget_type(set);
-	const H5T_class_t class = H5Tget_class(type);
-	const bool is_signed = class == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_2;
-	*size = H5Tget_size(type);
-	H5Tclose(type);
-	if (class == H5T_FLOAT)
+	h5_id type = h5->Dget_type(set);
+	const int class = h5->Tget_class(type);
+	const bool is_signed = class == H5_INTEGER && h5->Tget_sign(type) == H5_SIGNED;
+	*size = h5->Tget_size(type);
+	h5->Tclose(type);
+	if (class == H5_FLOAT)
 		*cell = *size <= 4 ? CELL_F32 : CELL_F64;
-	else if (class == H5T_INTEGER && *size == 1)
+	else if (class == H5_INTEGER && *size == 1)
 		*cell = is_signed ? CELL_I8 : CELL_U8;
-	else if (class == H5T_INTEGER)
+	else if (class == H5_INTEGER)
 		*cell = *size < 4 || (*size == 4 && is_signed) ? CELL_I32 : CELL_I64;
 	else
 		return vecs_fail(KITH_UNSUPPORTED, vecs->name.path,
@@ -133,14 +143,14 @@ static kith_status read_type(const kith_vecs *vecs, hid_t set, enum vecs_cell *c
 	return KITH_OK;
 }
 
-static kith_status read_extent(const kith_vecs *vecs, hid_t space, struct vecs_layout *layout)
+static kith_status read_extent(const kith_vecs *vecs, h5_id space, struct vecs_layout *layout)
 {
-	hsize_t extent[2] = {0, 1};
-	const int rank = H5Sget_simple_extent_ndims(space);
+	h5_len extent[2] = {0, 1};
+	const int rank = h5->Sget_simple_extent_ndims(space);
 	if (rank < 1 || rank > 2)
 		return vecs_fail(KITH_UNSUPPORTED, vecs->name.path,
 		    "set '%.60s' is %d-D; known are 1-D and 2-D", vecs->name.set, rank);
-	H5Sget_simple_extent_dims(space, extent, NULL);
+	h5->Sget_simple_extent_dims(space, extent, NULL);
 	if (extent[0] == 0)
 		return vecs_fail(KITH_FORMAT, vecs->name.path, "set '%.60s' is empty", vecs->name.set);
 	kith_status status =
@@ -156,25 +166,25 @@ static kith_status read_extent(const kith_vecs *vecs, hid_t space, struct vecs_l
 }
 
 /* Whether `bytes` bytes of rows are there. */
-static bool is_whole(const kith_vecs *vecs, hid_t set, hid_t space, hid_t plist, hsize_t bytes)
+static bool is_whole(const kith_vecs *vecs, h5_id set, h5_id space, h5_id plist, h5_len bytes)
 {
-	if (H5Pget_external_count(plist) > 0)
+	if (h5->Pget_external_count(plist) > 0)
 		return false;
-	switch (H5Pget_layout(plist)) {
-	case H5D_COMPACT:
-		return H5Dget_storage_size(set) >= bytes;
-	case H5D_CONTIGUOUS: {
-		const haddr_t offset = H5Dget_offset(set);
-		return H5Dget_storage_size(set) >= bytes && offset != HADDR_UNDEF &&
-		       offset <= (haddr_t)vecs->bytes && bytes <= (haddr_t)vecs->bytes - offset;
+	switch (h5->Pget_layout(plist)) {
+	case H5_COMPACT:
+		return h5->Dget_storage_size(set) >= bytes;
+	case H5_CONTIGUOUS: {
+		const h5_len offset = h5->Dget_offset(set);
+		return h5->Dget_storage_size(set) >= bytes && offset != H5_NOWHERE &&
+		       offset <= (h5_len)vecs->bytes && bytes <= (h5_len)vecs->bytes - offset;
 	}
-	case H5D_CHUNKED: {
-		hsize_t chunk[2] = {1, 1}, have = 0;
-		if (H5Pget_chunk(plist, 2, chunk) < 1 || !chunk[0] || !chunk[1] ||
-		    H5Dget_num_chunks(set, space, &have) < 0)
+	case H5_CHUNKED: {
+		h5_len chunk[2] = {1, 1}, have = 0;
+		if (h5->Pget_chunk(plist, 2, chunk) < 1 || !chunk[0] || !chunk[1] ||
+		    h5->Dget_num_chunks(set, space, &have) < 0)
 			return false;
-		const hsize_t down = ((hsize_t)vecs->layout.n - 1) / chunk[0] + 1;
-		const hsize_t across = ((hsize_t)vecs->layout.dim - 1) / chunk[1] + 1;
+		const h5_len down = ((h5_len)vecs->layout.n - 1) / chunk[0] + 1;
+		const h5_len across = ((h5_len)vecs->layout.dim - 1) / chunk[1] + 1;
 		return have == down * across; /* n < 2^45, dim < 2^16 */
 	}
 	default:
@@ -186,36 +196,35 @@ static kith_status read_layout(kith_vecs *vecs, struct hdf5 *h)
 {
 	struct vecs_layout *layout = &vecs->layout;
 	size_t size;
-	hid_t space = H5Dget_space(h->set), plist = H5Dget_create_plist(h->set);
+	h5_id space = h5->Dget_space(h->set), plist = h5->Dget_create_plist(h->set);
 	kith_status status = read_type(vecs, h->set, &layout->cell, &size);
 	if (!status)
 		status = read_extent(vecs, space, layout);
 	if (!status && size > 8)
 		status =
 		    vecs_fail(KITH_UNSUPPORTED, vecs->name.path, "elements of %zu bytes; at most 8", size);
-	if (!status &&
-	    !is_whole(vecs, h->set, space, plist, (hsize_t)layout->n * (hsize_t)layout->dim * size))
+	if (!status && !is_whole(vecs, h->set, space, plist, (h5_len)layout->n * (h5_len)layout->dim * size))
 		status = vecs_fail(KITH_FORMAT, vecs->name.path,
 		    "set '%.60s' claims %lld x %lld elements that are not all in this file", vecs->name.set,
 		    (long long)layout->n, (long long)layout->dim);
 	layout->stride = (size_t)layout->dim * vecs_cell_size(layout->cell);
-	H5Pclose(plist);
-	H5Sclose(space);
+	h5->Pclose(plist);
+	h5->Sclose(space);
 	return status;
 }
 
 static kith_status open_locked(kith_vecs *vecs, struct hdf5 *h)
 {
 	const char *path = vecs->name.path;
-	h->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+	h->file = h5->Fopen(path, H5_RDONLY, H5_DEFAULT);
 	if (h->file < 0) {
 		kith_status status = fail_hdf5(KITH_IO, path, "cannot be opened");
-		return H5Fis_hdf5(path) > 0 ? status : vecs_fail(KITH_FORMAT, path, "is no HDF5 file");
+		return h5->Fis_hdf5(path) > 0 ? status : vecs_fail(KITH_FORMAT, path, "is no HDF5 file");
 	}
-	hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
-	H5Pset_chunk_cache(access, CACHE_SLOTS, CACHE_BYTES, H5D_CHUNK_CACHE_W0_DEFAULT);
-	h->set = H5Dopen2(h->file, vecs->name.set, access);
-	H5Pclose(access);
+	h5_id access = h5->Pcreate(*h5->dataset_access);
+	h5->Pset_chunk_cache(access, CACHE_SLOTS, CACHE_BYTES, H5_CACHE_W0);
+	h->set = h5->Dopen2(h->file, vecs->name.set, access);
+	h5->Pclose(access);
 	return h->set < 0 ? fail_no_set(vecs, h->file) : read_layout(vecs, h);
 }
 
@@ -229,35 +238,34 @@ static kith_status hdf5_open(kith_vecs *vecs)
 	if (!h)
 		return fail_nomem("an HDF5 file", sizeof *h);
 	*h = (struct hdf5){.file = -1, .set = -1};
-	enter(&quiet);
-	status = open_locked(vecs, h);
+	status = enter(vecs->name.path, &quiet);
+	if (!status)
+		status = open_locked(vecs, h);
 	leave(&quiet);
 	return status;
 }
 
 /* The file space of n rows from `first`, and the same in memory. Both have the same shape: otherwise HDF5
- * walks them element by element. */
-static bool select_rows(
-    const struct hdf5 *h, hsize_t first, hsize_t n, hsize_t dim, hid_t *file, hid_t *memory)
+ * visits them element by element. */
+static bool select_rows(const struct hdf5 *h, h5_len first, h5_len n, h5_len dim, h5_id *file, h5_id *memory)
 {
-	const hsize_t start[2] = {first, 0}, count[2] = {n, dim};
-	*file = H5Dget_space(h->set);
-	*memory = H5Screate_simple(H5Sget_simple_extent_ndims(*file), count, NULL);
-	return H5Sselect_hyperslab(*file, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 && *memory >= 0;
+	const h5_len start[2] = {first, 0}, count[2] = {n, dim};
+	*file = h5->Dget_space(h->set);
+	*memory = h5->Screate_simple(h5->Sget_simple_extent_ndims(*file), count, NULL);
+	return h5->Sselect_hyperslab(*file, H5_SELECT_SET, start, NULL, count, NULL) >= 0 && *memory >= 0;
 }
 
 static kith_status hdf5_load(kith_vecs *vecs, int64_t first, int64_t n, void *rows)
 {
 	const struct hdf5 *h = vecs->hdf5;
 	struct quiet quiet;
-	hid_t file, memory;
-	kith_status status = KITH_OK;
-	enter(&quiet);
-	if (!select_rows(h, (hsize_t)first, (hsize_t)n, (hsize_t)vecs->layout.dim, &file, &memory) ||
-	    H5Dread(h->set, native_type(vecs->layout.cell), memory, file, H5P_DEFAULT, rows) < 0)
+	h5_id file, memory;
+	kith_status status = enter(vecs->name.path, &quiet); /* loaded: a file is open */
+	if (!select_rows(h, (h5_len)first, (h5_len)n, (h5_len)vecs->layout.dim, &file, &memory) ||
+	    h5->Dread(h->set, native_type(vecs->layout.cell), memory, file, H5_DEFAULT, rows) < 0)
 		status = fail_hdf5(KITH_IO, vecs->name.path, "cannot be read");
-	H5Sclose(memory);
-	H5Sclose(file);
+	h5->Sclose(memory);
+	h5->Sclose(file);
 	leave(&quiet);
 	return status;
 }
@@ -266,15 +274,14 @@ static void hdf5_close(kith_vecs *vecs)
 {
 	const struct hdf5 *h = vecs->hdf5;
 	struct quiet quiet;
-	if (h) {
-		enter(&quiet);
+	if (h && h->file >= 0) {
+		enter(vecs->name.path, &quiet);
 		if (h->set >= 0)
-			H5Dclose(h->set);
-		if (h->file >= 0)
-			H5Fclose(h->file);
+			h5->Dclose(h->set);
+		h5->Fclose(h->file);
 		leave(&quiet);
-		mem_free(vecs->hdf5);
 	}
+	mem_free(vecs->hdf5);
 	if (vecs->fd >= 0)
 		close(vecs->fd);
 }

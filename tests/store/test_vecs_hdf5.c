@@ -1,10 +1,46 @@
 /* Vector files in HDF5: round trips, the element types of ann-benchmarks' files, sets whose bytes are not
- * there. Built only where kith has HDF5. */
+ * there. Built only where libhdf5's headers are. */
 #include "tests/store/test_vecs.h"
+
+#include "lib/store/hdf5_load.h"
 
 #include <hdf5.h>
 #include <signal.h>
 #include <sys/resource.h>
+
+/* What the library declares of libhdf5, whose headers it is built without. */
+#define SAME(ours, theirs) ck_assert_int_eq((int64_t)(ours), (int64_t)(theirs))
+START_TEST(declarations)
+{
+	SAME(sizeof(h5_id), sizeof(hid_t));
+	SAME(sizeof(h5_len), sizeof(hsize_t));
+	SAME(sizeof(h5_len), sizeof(haddr_t));
+	SAME(sizeof(int), sizeof(herr_t));
+	SAME(sizeof(struct h5_error), sizeof(H5E_error2_t));
+	SAME(offsetof(struct h5_error, text), offsetof(H5E_error2_t, desc));
+	SAME(H5_DEFAULT, H5P_DEFAULT);
+	SAME(H5_DEFAULT, H5E_DEFAULT);
+	SAME(H5_RDONLY, H5F_ACC_RDONLY);
+	SAME(H5_UPWARD, H5E_WALK_UPWARD);
+	SAME(H5_BY_NAME, H5_INDEX_NAME);
+	SAME(H5_INCREASING, H5_ITER_INC);
+	SAME(H5_SELECT_SET, H5S_SELECT_SET);
+	SAME(H5_INTEGER, H5T_INTEGER);
+	SAME(H5_FLOAT, H5T_FLOAT);
+	SAME(H5_SIGNED, H5T_SGN_2);
+	SAME(H5_COMPACT, H5D_COMPACT);
+	SAME(H5_CONTIGUOUS, H5D_CONTIGUOUS);
+	SAME(H5_CHUNKED, H5D_CHUNKED);
+	SAME(H5_NOWHERE, HADDR_UNDEF);
+	ck_assert(H5_CACHE_W0 == H5D_CHUNK_CACHE_W0_DEFAULT);
+	const struct h5 *h5;
+	check_ok(hdf5_library("a.hdf5", &h5));
+	ck_assert(h5->Fopen == H5Fopen); /* this program's own, not a second one */
+	SAME(*h5->native_float, H5T_NATIVE_FLOAT);
+	SAME(*h5->native_int64, H5T_NATIVE_INT64);
+	SAME(*h5->dataset_access, H5P_DATASET_ACCESS);
+}
+END_TEST
 
 START_TEST(round_trip)
 {
@@ -252,6 +288,7 @@ int main(void)
 	TCase *tc = tcase_create("vecs_hdf5");
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, declarations);
 	tcase_add_loop_test(tc, round_trip, KITH_F32, KITH_I32 + 1);
 	tcase_add_test(tc, append_in_pieces);
 	tcase_add_test(tc, foreign_types);
