@@ -51,6 +51,7 @@ struct index_file {
 	bool faiss;
 	kith_search_options found; /* FAISS's: what it would search with */
 	kith_index *index;
+	kith_file_info state;
 	int64_t bytes, appended, part_bytes[PARTS], rest;
 	char version[40];
 	struct tree_node tree[NODES];
@@ -168,7 +169,8 @@ static void print_text(const struct index_file *f)
 	printf("trained      %s\n", kith_index_trained(f->index) ? "yes" : "no");
 	printf("size         %sB (%" PRId64 " bytes)\n", size, f->bytes);
 	if (f->appended)
-		printf("appended     %" PRId64 " bytes of them\n", f->appended);
+		printf("appended     %" PRId64 " bytes of them, in %" PRId64 " appends\n", f->appended,
+		    f->state.appends);
 	printf("memory       %sB\n", memory);
 	if (f->faiss) {
 		if (f->found.nprobe)
@@ -180,6 +182,8 @@ static void print_text(const struct index_file *f)
 		return;
 	}
 	printf("written by   kith %s\n", f->version);
+	if (f->state.generation)
+		printf("generation   %016" PRIx64 "\n", f->state.generation);
 	if (*kith_index_note(f->index))
 		printf("note         %s\n", kith_index_note(f->index));
 	const char *key;
@@ -193,6 +197,14 @@ static void print_text(const struct index_file *f)
 			printf("%-16s %16" PRId64 " %16.3f\n", i < PARTS ? parts[i].part : "the rest", bytes,
 			    n ? (double)bytes / (double)n : 0.0);
 	}
+}
+
+/* As text: a number of JSON may not hold it. */
+static json_t *json_generation(const kith_file_info *state)
+{
+	char text[17];
+	snprintf(text, sizeof text, "%016" PRIx64, state->generation);
+	return json_text(text);
 }
 
 static int print_object(const struct index_file *f)
@@ -221,6 +233,11 @@ static int print_object(const struct index_file *f)
 	json_object_set_new(object, "structure", nodes);
 	json_object_set_new(object, "tags", tags);
 	json_object_set_new(object, "appended_bytes", json_integer((json_int_t)f->appended));
+	json_object_set_new(object, "appends", json_integer((json_int_t)f->state.appends));
+	json_object_set_new(object, "dropped_bytes", json_integer((json_int_t)f->state.dropped_bytes));
+	json_object_set_new(object, "worth_saving", json_boolean(f->state.worth_saving));
+	json_object_set_new(
+	    object, "generation", f->state.generation ? json_generation(&f->state) : json_null());
 	json_object_set_new(object, "written_by", json_text(f->version));
 	json_object_set_new(object, "note", json_text(kith_index_note(f->index)));
 	return print_json(object);
@@ -233,6 +250,9 @@ int info_index(const char *path, bool json)
 	                             : kith_index_open(&f.index, path, KITH_VERIFY);
 	if (status != KITH_OK)
 		return fail_status(status, path, NULL);
+	f.state.size = sizeof f.state;
+	if (!f.faiss)
+		kith_index_file(f.index, &f.state);
 	FILE *file = stop_signal() ? NULL : fopen(path, "rbe");
 	int code = EXIT_OK;
 	if (stop_signal())

@@ -1,15 +1,18 @@
 /* kith verify: is an index file whole? Every checksum, everything a search relies on, every append. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 #include "files.h"
 #include "report.h"
 
-enum { OPT_JSON };
+enum { OPT_JSON, OPT_GENERATION };
 
 static const struct cli_option options[] = {
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
+    [OPT_GENERATION] = {"generation", 'g', "HEX",
+        "what was in the file when 'kith info' told this must\nstill be in it; default: anything will do"},
     {0},
 };
 
@@ -23,30 +26,46 @@ static int print_object(const char *path, const kith_index *index, const char *p
 	return print_json(report);
 }
 
+static bool parse_generation(const char *text, uint64_t *generation)
+{
+	char *end;
+	if (strlen(text) != 16 || strspn(text, "0123456789abcdefABCDEF") != 16)
+		return false;
+	*generation = strtoull(text, &end, 16);
+	return *generation != 0;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
 	bool json = false;
+	uint64_t generation = 0;
 	for (int option; (option = cli_next(&cli)) != CLI_DONE;) {
 		if (option == CLI_EXIT)
 			return cli.exit_code;
 		json |= option == OPT_JSON;
+		if (option == OPT_GENERATION && !parse_generation(cli.value, &generation))
+			return cli_error(
+			    EXIT_USAGE, "--generation: '%s' is not what 'kith info' tells", cli.value);
 	}
 	const char *path = cli.operands[0], *problem = NULL;
 	kith_index *index = NULL;
-	kith_status status = kith_index_open(&index, path, KITH_VERIFY | KITH_READONLY);
+	kith_file_info state = {.size = sizeof state};
+	kith_status status = kith_index_open_at(&index, path, KITH_VERIFY | KITH_READONLY, generation);
 	int code = EXIT_OK;
 	if (status != KITH_OK)
 		problem = kith_last_error();
-	else if (*kith_index_note(index))
+	else if (kith_index_file(index, &state) == KITH_OK && state.dropped_bytes)
 		problem = kith_index_note(index);
-	if (status != KITH_OK && status != KITH_FORMAT && status != KITH_UNSUPPORTED) {
+	if (status != KITH_OK && status != KITH_FORMAT && status != KITH_UNSUPPORTED &&
+	    status != KITH_STALE) {
 		code = fail_status(status, path, NULL);
 	} else {
 		if (json)
 			code = print_object(path, index, problem);
 		else if (!problem)
-			printf("%s: good, %lld vectors\n", path, (long long)kith_index_size(index));
+			printf("%s: good, %lld vectors%s\n", path, (long long)kith_index_size(index),
+			    state.worth_saving ? "; so much was appended that it should be saved anew" : "");
 		if (problem)
 			code = json     ? EXIT_FAILED
 			       : status ? fail_status(status, path, NULL)
@@ -63,8 +82,11 @@ const struct command command_verify = {
     .notes = "Reads all of an index file and everything that was appended to it. Exit status 0:\n"
              "every checksum fits, and so does everything that a search relies on. 1: something\n"
              "does not, and the message names the section; or an append was not completed, so\n"
-             "that opening leaves it out.\n",
-    .example = "  kith verify photos.kith\n",
+             "that opening leaves it out; or the file does not hold what it held at the given\n"
+             "generation. That something is missing at the end of what was appended can be seen\n"
+             "in no other way.\n",
+    .example = "  kith verify photos.kith\n"
+               "  kith verify --generation 8d4f0a1c22b37e95 photos.kith\n",
     .options = options,
     .min_operands = 1,
     .max_operands = 1,

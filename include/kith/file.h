@@ -40,16 +40,41 @@ enum {
 };
 
 /* Save an index, trained or not, empty or not. The file appears, complete and synced, when the call
- * succeeds; until then, and after a failure, there is what was there before. A device or a pipe is written
- * directly. A killed process may leave a file ".kith-….tmp" beside it, which can be deleted.
+ * succeeds; until then, and after a failure, there is what was there before. A symbolic link keeps pointing:
+ * the file behind it is replaced, or made. A device or a pipe is written directly.
+ *
+ * An index that was opened from this very file, or saved to it since, refuses with STALE to replace it if
+ * another process has appended to it or saved it anew meanwhile, or a copy was put back: that would be lost.
+ * A file counts as the same under every name that it has, and by what is in it, not by its times. An index
+ * that never read the file replaces whatever is there, and so does kith_index_save_as with `overwrite`.
+ * Saving and appending wait for one another, up to 10 seconds, on every file system that has locks (flock).
+ *
+ * A killed process may leave a file ".kith-….tmp" beside it, which the next process to save the same file
+ * removes once nobody holds its lock (on a network file system: only if it was made on the same machine since
+ * that was started).
  *
  * Of an index that was opened with KITH_UPDATE, path is from now on the file that kith_index_append goes to.
  *
- * Errors:  INVALID, IO (the message tells what the system said: no space, no permission), UNSUPPORTED (an
- *          index that no factory string describes, such as unlike shards), NOMEM
+ * Errors:  INVALID, IO (the message tells what the system said: no space, no permission), STALE, UNSUPPORTED
+ *          (an index that no factory string describes, such as unlike shards), NOMEM
  * Threads: as a const call; two threads may save to one name, one of them wins
  * Cost:    one pass over the data */
 KITH_API kith_status kith_index_save(const kith_index *index, const char *path);
+
+/* Begin with KITH_SAVE_OPTIONS. */
+typedef struct kith_save_options {
+	size_t size;   /* sizeof(kith_save_options) */
+	int overwrite; /* 1: replace the file whatever has become of it since the index was opened; 0: STALE
+	                */
+} kith_save_options;
+#define KITH_SAVE_OPTIONS                                                                                    \
+	{                                                                                                    \
+		sizeof(kith_save_options), 0                                                                 \
+	}
+
+/* kith_index_save with options; NULL: defaults. */
+KITH_API kith_status kith_index_save_as(
+    const kith_index *index, const char *path, const kith_save_options *options);
 
 /* Open a file that kith_index_save wrote, and kith_index_append, if it did, or one of FAISS's (faiss.h): *out
  * is an index like any other, to be freed with kith_index_free. flags: 0, or of those above.
@@ -60,11 +85,37 @@ KITH_API kith_status kith_index_save(const kith_index *index, const char *path);
  * Errors:  NOTFOUND, IO, INVALID (unknown flags), FORMAT (not an index file, cut off, damaged: the message
  *          names the section), UNSUPPORTED (a newer version's file), NOMEM
  * Cost:    one pass over the data; with KITH_MMAP only over what does not grow with the number of vectors.
- * What was appended is added anew: vectors of an inverted file are assigned, of a graph inserted */
+ *          What was appended is read, and made again: vectors of an inverted file are assigned; of a graph
+ *          the edges are in the file (not in a log that version 1.0 of kith began: there vectors are inserted
+ *          anew) */
 KITH_API kith_status kith_index_open(kith_index **out, const char *path, int flags);
 
-/* What was odd about the file that an index was opened from, e.g. that an append was not completed, and so is
- * not in it; "" if nothing was. Belongs to the index. */
+/* The same for a caller who knows what must be in the file: STALE unless all is there that was there when
+ * kith_index_file gave this generation. Appends since then are fine; after a save there is a new generation.
+ * generation 0: anything will do. A file that ends where an append ends looks whole, whatever followed it
+ * once: that is noticed this way only. */
+KITH_API kith_status kith_index_open_at(kith_index **out, const char *path, int flags, uint64_t generation);
+
+/* What an index knows of its file: the one that it was opened from, or, with KITH_UPDATE, was last saved to.
+ */
+typedef struct kith_file_info {
+	size_t size;         /* sizeof(kith_file_info), set by the caller */
+	uint64_t generation; /* what is in it: a checksum of all that was saved and appended, never 0. To be
+	                        kept after a save or an append, elsewhere, for kith_index_open_at */
+	int64_t saved_bytes; /* the index as it was saved */
+	int64_t appended_bytes; /* what was appended since */
+	int64_t appends;        /* in how many calls */
+	int64_t dropped_bytes;  /* of an append that was not completed, when it was opened */
+	int worth_saving;       /* 1: so much was appended that opening is slow for it: save the index */
+} kith_file_info;
+
+/* Errors: INVALID, NOTFOUND (not opened from a file). */
+KITH_API kith_status kith_index_file(const kith_index *index, kith_file_info *info);
+
+/* What is to be said about the file that an index was opened from: that an append was not completed, and so
+ * is not in it; that so much was appended that it should be saved; "" if nothing is. Whether the file was cut
+ * off at the end of an append, or appends were taken away by putting back an older copy, cannot be seen in
+ * the file: see kith_index_open_at. Belongs to the index. */
 KITH_API const char *kith_index_note(const kith_index *index);
 
 /* Make what was added, updated, removed or tagged since an index was opened, saved or appended last a part of
@@ -75,11 +126,15 @@ KITH_API const char *kith_index_note(const kith_index *index);
  *
  * When the call succeeds the changes are on the disk; if the process or the machine stops before, the file is
  * what it was, and opens so. Each append makes opening a little slower, until kith_index_save takes it all
- * together.
+ * together. Each is bound to those before it: after somebody else's, or when an older copy of the file was
+ * put back, it is refused with STALE, and the index should be opened again.
  *
- * Errors:  INVALID (no KITH_UPDATE; another file, or somebody else has appended to it; something that must be
- *          saved as a whole, such as training), NOTFOUND, IO (nothing was appended)
- * Cost:    writing and syncing what changed: a vector as it was given and its id */
+ * Errors:  INVALID (no KITH_UPDATE; another file; something that must be saved as a whole, such as training),
+ *          STALE (the file has changed since this index knew it), NOTFOUND, IO (nothing was appended; also:
+ *          another process is appending to it or saving it), NOMEM
+ * Cost:    writing and syncing what changed: a vector as it was given and its id; of a graph also the lists
+ * of new nodes and those that changed, some 2 M lists of up to 2 M numbers for one vector, each list once for
+ * all vectors of an append */
 KITH_API kith_status kith_index_append(kith_index *index, const char *path);
 
 /* Where bytes go to, one after another, and come from, n of them from `offset` on. Anything but 0 stops the

@@ -27,7 +27,8 @@ typedef enum kith_status {
 	KITH_FORMAT = 7,      /* a file's bytes are not what its format demands */
 	KITH_UNSUPPORTED = 8, /* valid, but not offered by this index or this build */
 	KITH_INTERNAL = 9,    /* a bug in kith: please report it */
-	KITH_BUSY = 10        /* another call is using the object; nothing was changed, try again */
+	KITH_BUSY = 10,       /* another call is using the object; nothing was changed, try again */
+	KITH_STALE = 11       /* a file is not what it was when the index read it; nothing was written */
 } kith_status;
 
 /* Constant text of a code ("invalid argument"); never NULL. Threads: safe. */

@@ -10,6 +10,7 @@
  */
 #include "lib/api/faiss.h"
 #include "lib/api/guard.h"
+#include "lib/api/origin.h"
 
 #include "lib/base/status.h"
 #include "lib/codec/pq.h"
@@ -494,6 +495,8 @@ static kith_status export_to(const kith_index *index, const char *path)
 	status = faiss_export(index, faiss_target_sink(&target));
 	if (status == KITH_OK)
 		status = vecs_target_commit(&target);
+	if (status == KITH_OK)
+		origin_forget(index, path);
 	vecs_target_free(&target);
 	return status;
 }

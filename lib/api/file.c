@@ -11,6 +11,7 @@
 #include "lib/api/check.h"
 #include "lib/api/guard.h"
 #include "lib/api/journal.h"
+#include "lib/api/origin.h"
 #include "lib/api/spec.h"
 #include "lib/api/tags.h"
 #include "lib/base/status.h"
@@ -91,7 +92,7 @@ static kith_status read_blob(kith_index **out, struct blob_reader *r)
 	return status ? status : blob_reader_end(r);
 }
 
-/* What follows it. */
+/* What follows it, and what there is to be said about that. */
 static kith_status read_log(kith_index *index, struct blob_reader *r, struct log_end *end)
 {
 	struct keep *keep = keep_of(index);
@@ -99,23 +100,43 @@ static kith_status read_log(kith_index *index, struct blob_reader *r, struct log
 		return KITH_NOMEM;
 	keep->unsettled = r->lazy;
 	kith_status status = journal_replay(index, r, end);
-	if (status == KITH_OK && r->all > end->at)
+	if (status)
+		return status;
+	keep->dropped = r->all - end->at;
+	keep->worth_folding = log_is_long(end);
+	if (keep->dropped)
 		snprintf(keep->note, sizeof keep->note,
 		    "an append that was not completed was dropped: %llu bytes from byte %llu on",
-		    (unsigned long long)(r->all - end->at), (unsigned long long)end->at);
-	return status;
+		    (unsigned long long)keep->dropped, (unsigned long long)end->at);
+	size_t said = strlen(keep->note);
+	if (keep->worth_folding)
+		snprintf(keep->note + said, sizeof keep->note - said,
+		    "%s%llu appends make up %llu of %llu bytes and are read one by one: save the index, "
+		    "which "
+		    "makes one of them all",
+		    said ? "; " : "", (unsigned long long)end->frames,
+		    (unsigned long long)(end->at - end->size), (unsigned long long)end->at);
+	return KITH_OK;
 }
 
 kith_status index_read(kith_index **out, struct blob_reader *r, struct log_end *end)
 {
-	struct log_end at;
+	struct log_end at = {0};
 	*out = NULL;
+	end = end ? end : &at;
+	const uint64_t expected = end->expected;
 	kith_status status = read_blob(out, r);
+	*end = log_begin(r->source.size, r->identity);
+	end->expected = expected;
+	end->met = !expected || end->link == expected;
 	if (status == KITH_OK && (r->lazy || r->all > r->source.size))
-		status = read_log(*out, r, end ? end : &at);
-	else if (end)
-		*end =
-		    (struct log_end){.size = r->source.size, .identity = r->identity, .at = r->source.size};
+		status = read_log(*out, r, end);
+	if (status == KITH_OK && !end->met)
+		status = fail(KITH_STALE,
+		    "%s: does not hold what it held at generation %016llx: it was cut off or replaced, or "
+		    "was "
+		    "saved anew since",
+		    r->source.name, (unsigned long long)expected);
 	if (status) {
 		structure_free(*out);
 		*out = NULL;
@@ -151,48 +172,89 @@ kith_status index_measure(const kith_index *index, uint64_t *size)
 	return status;
 }
 
-static kith_status save(const kith_index *index, const char *path)
-{
+struct saving {
+	const kith_index *index;
 	struct file_writer file;
+	bool overwrite;
+};
+
+static kith_status may_replace(void *owner, const struct vecs_target *target, int fd)
+{
+	const struct saving *saving = owner;
+	const struct log_end fresh = log_begin(saving->file.blob.offset, saving->file.blob.identity);
+	return saving->overwrite ? KITH_OK : origin_check(saving->index, target, fd, &fresh);
+}
+
+static kith_status save(struct saving *saving, const char *path)
+{
+	const kith_index *index = saving->index;
+	struct file_writer *file = &saving->file;
+	struct file_id id;
 	uint64_t size = 0;
+	char *known = NULL;
 	kith_status status = index_measure(index, &size);
 	if (status == KITH_OK)
-		status = file_create(&file, path, size);
+		status = file_create(file, path, size);
 	if (status)
 		return status;
-	index_write(index, &file.blob);
-	bool lasts = file.target.temp != NULL; /* not a pipe */
-	status = file_finish(&file);
+	file->target.may_replace = may_replace;
+	file->target.owner = saving;
+	index_write(index, &file->blob);
+	bool lasts = file->target.temp != NULL; /* not a pipe */
+	if (lasts && origin_is_kept(index)) {
+		known = mem_strdup(file->target.path);
+		if (!known) {
+			file_abandon(file);
+			return fail_nomem("a path", strlen(path));
+		}
+	}
+	status = file_finish(file, &id);
+	const struct log_end end = log_begin(size, file->blob.identity);
+	const struct place place = place_of(&end);
 	if (status == KITH_OK && lasts)
-		journal_saved(index, size, file.blob.identity);
+		journal_saved(index, &place);
+	if (status == KITH_OK && known)
+		origin_saved(index, known, id, &place);
+	else
+		mem_free(known);
+	return status;
+}
+
+kith_status kith_index_save_as(const kith_index *index, const char *path, const kith_save_options *options)
+{
+	struct saving saving = {.index = index};
+	if (!index || !path)
+		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
+	if (!*path)
+		return fail(KITH_INVALID, "path is empty; expected the name of a file to write");
+	if (options && options->size != sizeof *options)
+		return fail(
+		    KITH_INVALID, "options: size is %zu; begin with KITH_SAVE_OPTIONS", options->size);
+	saving.overwrite = options && options->overwrite;
+	kith_status status = read_begin(index);
+	if (status)
+		return status;
+	status = save(&saving, path);
+	read_end(index);
 	return status;
 }
 
 kith_status kith_index_save(const kith_index *index, const char *path)
 {
-	if (!index || !path)
-		return fail(KITH_INVALID, "%s is NULL", index ? "path" : "index");
-	kith_status status = read_begin(index);
-	if (status)
-		return status;
-	status = save(index, path);
-	read_end(index);
-	return status;
+	return kith_index_save_as(index, path, NULL);
 }
 
 /* What flags add to an index that has been read. The mapping is its own from now on. */
 static kith_status finish_open(
     kith_index *index, struct file_reader *file, const struct log_end *end, int flags)
 {
-	const struct place place = {end->size, end->identity, end->at, end->frames};
-	kith_status status = KITH_OK;
-	if (!file->base && !(flags & (KITH_READONLY | KITH_UPDATE)))
-		return KITH_OK;
-	struct keep *keep = keep_of(index);
-	if (!keep)
-		return KITH_NOMEM;
+	const struct place place = place_of(end);
+	kith_status status = origin_opened(index, file->path, file->fd, &place);
+	if (status || (!file->base && !(flags & (KITH_READONLY | KITH_UPDATE))))
+		return status;
+	struct keep *keep = index->keep;
 	if (flags & KITH_UPDATE)
-		status = keep_journal(keep, &place);
+		status = journal_begin(index, &place);
 	index->readonly = flags & KITH_READONLY;
 	if (status == KITH_OK && file->base) {
 		if (index->readonly)
@@ -212,11 +274,36 @@ static kith_status open_faiss(kith_index **out, const char *path, int flags)
 	return kith_index_import_faiss(out, path, NULL);
 }
 
+/* *moved: somebody wrote to the file meanwhile, so that what looks damaged may be an append at work: one that
+ * takes the place of another which was not completed. */
+static kith_status open_once(kith_index **out, const char *path, int flags, uint64_t generation, bool *moved)
+{
+	struct file_reader file;
+	struct log_end end = {.expected = generation};
+	struct file_use use = {.map = flags & KITH_MMAP, .lazy = !(flags & KITH_VERIFY)};
+	kith_status status = file_open(&file, path, use);
+	if (status)
+		return status;
+	status = index_read(out, &file.blob, &end);
+	if (status == KITH_OK)
+		status = finish_open(*out, &file, &end, flags);
+	if (status) {
+		structure_free(*out);
+		*out = NULL;
+		*moved = file_has_moved(&file);
+	}
+	file_close(&file);
+	return status;
+}
+
 kith_status kith_index_open(kith_index **out, const char *path, int flags)
 {
-	enum { KNOWN = KITH_VERIFY | KITH_MMAP | KITH_READONLY | KITH_UPDATE };
-	struct file_reader file;
-	struct log_end end;
+	return kith_index_open_at(out, path, flags, 0);
+}
+
+kith_status kith_index_open_at(kith_index **out, const char *path, int flags, uint64_t generation)
+{
+	enum { KNOWN = KITH_VERIFY | KITH_MMAP | KITH_READONLY | KITH_UPDATE, MOST_TRIES = 20 };
 	if (!out)
 		return fail(KITH_INVALID, "out is NULL");
 	*out = NULL;
@@ -230,23 +317,53 @@ kith_status kith_index_open(kith_index **out, const char *path, int flags)
 	if ((flags & KITH_READONLY) && (flags & KITH_UPDATE))
 		return fail(KITH_INVALID, "flags: KITH_READONLY and KITH_UPDATE exclude each other");
 	if (faiss_is_file(path))
-		return open_faiss(out, path, flags);
-	struct file_use use = {.map = flags & KITH_MMAP, .lazy = !(flags & KITH_VERIFY)};
-	kith_status status = file_open(&file, path, use);
-	if (status)
-		return status;
-	status = index_read(out, &file.blob, &end);
-	if (status == KITH_OK)
-		status = finish_open(*out, &file, &end, flags);
-	if (status) {
-		structure_free(*out);
-		*out = NULL;
+		return generation
+		           ? fail(KITH_STALE, "'%s' is a file of FAISS's, which has no generations", path)
+		           : open_faiss(out, path, flags);
+	kith_status status = KITH_FORMAT;
+	for (int tries = 0; status == KITH_FORMAT && tries < MOST_TRIES; tries++) {
+		bool moved = false;
+		status = open_once(out, path, flags, generation, &moved);
+		if (!moved)
+			break;
 	}
-	file_close(&file);
 	return status;
 }
 
 const char *kith_index_note(const kith_index *index)
 {
 	return index && index->keep ? index->keep->note : "";
+}
+
+/* Of the file that is appended to, or that the index was opened from. */
+static void tell_place(struct keep *keep, kith_file_info *info)
+{
+	pthread_mutex_lock(&keep->lock);
+	const struct place *place = keep->journal ? &keep->journal->place : &keep->origin[0].place;
+	const struct log_end end = end_of(place);
+	info->generation = end.link;
+	info->saved_bytes = (int64_t)end.size;
+	info->appended_bytes = (int64_t)(end.at - end.size);
+	info->appends = (int64_t)end.frames;
+	info->worth_saving = log_is_long(&end);
+	info->dropped_bytes = (int64_t)keep->dropped;
+	pthread_mutex_unlock(&keep->lock);
+}
+
+kith_status kith_index_file(const kith_index *index, kith_file_info *info)
+{
+	if (!index || !info)
+		return fail(KITH_INVALID, "%s is NULL", index ? "info" : "index");
+	if (info->size != sizeof *info)
+		return fail(KITH_INVALID, "info->size is %zu; set it to sizeof", info->size);
+	*info = (kith_file_info){.size = sizeof *info};
+	kith_status status = read_begin(index);
+	if (status)
+		return status;
+	if (origin_is_kept(index))
+		tell_place(index->keep, info);
+	else
+		status = fail(KITH_NOTFOUND, "index '%s' was not opened from a file of kith's", index->spec);
+	read_end(index);
+	return status;
 }

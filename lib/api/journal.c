@@ -8,10 +8,12 @@
 #include "lib/api/journal.h"
 
 #include "lib/api/guard.h"
+#include "lib/api/origin.h"
 #include "lib/api/tags.h"
 #include "lib/base/status.h"
 #include "lib/store/log.h"
 #include "lib/structure/keep.h"
+#include "lib/structure/structure_log.h"
 
 #include <kith/file.h>
 #include <string.h>
@@ -38,7 +40,7 @@ static bool record_bytes(const kith_index *index, const struct record *record, s
 	*x = (size_t)record->n;
 	if (record->kind == CHANGE_REMOVE)
 		*x = 0;
-	else if (record->kind != CHANGE_TAG &&
+	else if (record->kind != CHANGE_TAG && record->kind != CHANGE_GRAPHS &&
 	         !size_mul(*x, (size_t)index->dim * kith_type_size((kith_type)record->type), x))
 		return false;
 	if (record->listed && !size_mul((size_t)record->n, sizeof(int64_t), &ids))
@@ -124,6 +126,8 @@ static kith_status apply(kith_index *index, const struct record *record, const c
 		return remove_ids(index, record->n, ids);
 	case CHANGE_TAG:
 		return tags_apply(index, x, x_bytes);
+	case CHANGE_GRAPHS:
+		break;
 	}
 	return fail(KITH_INVALID, "unknown");
 }
@@ -131,9 +135,9 @@ static kith_status apply(kith_index *index, const struct record *record, const c
 static bool record_is_good(const struct record *record)
 {
 	bool ids = record->kind == CHANGE_UPDATE || record->kind == CHANGE_REMOVE;
-	return record->kind >= CHANGE_ADD && record->kind <= CHANGE_TAG && record->n >= 0 &&
+	return record->kind >= CHANGE_ADD && record->kind <= CHANGE_GRAPHS && record->n >= 0 &&
 	       record->listed <= 1 && (!ids || record->listed) &&
-	       (record->kind != CHANGE_TAG || !record->listed) && record->type <= KITH_I8 && !record->zero;
+	       (record->kind < CHANGE_TAG || !record->listed) && record->type <= KITH_I8 && !record->zero;
 }
 
 static kith_status fail_record(const struct blob_reader *r, uint64_t at, const char *why)
@@ -142,19 +146,29 @@ static kith_status fail_record(const struct blob_reader *r, uint64_t at, const c
 	    (unsigned long long)at, why);
 }
 
+/* The head of the record at `at`, before end; *all: bytes of the record, *x: of what it says. */
+static kith_status read_record(const kith_index *index, struct blob_reader *r, uint64_t at, uint64_t end,
+    struct record *record, size_t *x, size_t *all)
+{
+	if (end - at < sizeof *record)
+		return fail_record(r, at, "it is cut off");
+	kith_status status = r->source.read(r->source.owner, at, record, sizeof *record);
+	if (status)
+		return status;
+	if (!record_is_good(record) || !record_bytes(index, record, x, all) || *all > end - at)
+		return fail_record(r, at, "it is none of the known changes");
+	return KITH_OK;
+}
+
 /* One record at *at, before end. */
 static kith_status replay_record(kith_index *index, struct blob_reader *r, uint64_t *at, uint64_t end)
 {
 	struct record record = {0};
 	size_t x, all;
 	char why[160];
-	if (end - *at < sizeof record)
-		return fail_record(r, *at, "it is cut off");
-	kith_status status = r->source.read(r->source.owner, *at, &record, sizeof record);
+	kith_status status = read_record(index, r, *at, end, &record, &x, &all);
 	if (status)
 		return status;
-	if (!record_is_good(&record) || !record_bytes(index, &record, &x, &all) || all > end - *at)
-		return fail_record(r, *at, "it is none of the known changes");
 	char *body = mem_alloc(all - sizeof record, 1);
 	if (!body)
 		return fail_nomem("reading", all);
@@ -172,59 +186,202 @@ static kith_status replay_record(kith_index *index, struct blob_reader *r, uint6
 	return status;
 }
 
+/* What the changes of a frame linked: a blob in its first record. */
+struct graphs {
+	struct blob_reader reader;
+	char *bytes; /* NULL: the frame has none */
+	size_t n;
+};
+
+static kith_status read_graphs(void *owner, uint64_t offset, void *out, size_t n)
+{
+	const struct graphs *graphs = owner;
+	if (offset > graphs->n || n > graphs->n - offset)
+		return fail(KITH_FORMAT, "%s: what was appended is cut off", graphs->reader.source.name);
+	if (n)
+		memcpy(out, graphs->bytes + offset, n);
+	return KITH_OK;
+}
+
+static kith_status begin_graphs(kith_index *index, struct blob_reader *r, struct graphs *graphs, uint64_t at)
+{
+	graphs->bytes = mem_alloc(graphs->n, 1);
+	if (!graphs->bytes)
+		return fail_nomem("reading", graphs->n);
+	kith_status status = r->source.read(r->source.owner, at, graphs->bytes, graphs->n);
+	struct blob_source source = {
+	    .read = read_graphs, .owner = graphs, .size = graphs->n, .name = r->source.name};
+	if (status == KITH_OK)
+		status = blob_reader_begin(&graphs->reader, source, r->verify);
+	if (status == KITH_OK)
+		status = write_begin(index);
+	if (status)
+		return status;
+	status = structure_log_load_begin(index, &graphs->reader);
+	write_end(index);
+	return status;
+}
+
+static kith_status end_graphs(kith_index *index, struct graphs *graphs)
+{
+	kith_status status = write_begin(index);
+	if (status)
+		return status;
+	status = structure_log_load_end(index, &graphs->reader);
+	write_end(index);
+	return status ? status : blob_reader_end(&graphs->reader);
+}
+
+static kith_status replay_frame(
+    kith_index *index, struct blob_reader *r, struct log_frame frame, bool chained)
+{
+	struct graphs graphs = {0};
+	struct record first = {0};
+	uint64_t at = frame.offset, end = frame.offset + frame.length;
+	size_t x, all = 0;
+	kith_status status = KITH_OK;
+	if (chained && at < end)
+		status = read_record(index, r, at, end, &first, &x, &all);
+	if (status == KITH_OK && first.kind == CHANGE_GRAPHS) {
+		graphs.n = (size_t)first.n;
+		status = begin_graphs(index, r, &graphs, at + sizeof first);
+		at += all;
+	}
+	while (status == KITH_OK && at < end)
+		status = replay_record(index, r, &at, end);
+	if (status == KITH_OK && graphs.bytes)
+		status = end_graphs(index, &graphs);
+	blob_reader_free(&graphs.reader);
+	mem_free(graphs.bytes);
+	return status;
+}
+
 kith_status journal_replay(kith_index *index, struct blob_reader *r, struct log_end *end)
 {
-	*end = (struct log_end){.size = r->source.size, .identity = r->identity, .at = r->source.size};
 	for (bool found = true; found;) {
 		struct log_frame frame = {0};
 		kith_status status = log_next(&r->source, r->all, end, &frame, &found);
-		for (uint64_t at = frame.offset;
-		     status == KITH_OK && found && at < frame.offset + frame.length;)
-			status = replay_record(index, r, &at, frame.offset + frame.length);
+		if (status == KITH_OK && found)
+			status = replay_frame(index, r, frame, end->chained);
 		if (status)
 			return status;
 	}
 	return KITH_OK;
 }
 
+bool log_is_long(const struct log_end *end)
+{
+	enum { FEW = 1 << 20, MANY_FRAMES = 1000, SHARE = 4 };
+	uint64_t bytes = end->at - end->size;
+	return end->frames >= MANY_FRAMES || (bytes > FEW && bytes > end->size / SHARE);
+}
+
 /* ---- keeping them ---- */
 
-void journal_saved(const kith_index *index, uint64_t size, uint64_t identity)
+static const char no_notes[] = "there was no memory to note what changes";
+
+kith_status journal_begin(kith_index *index, const struct place *place)
+{
+	kith_status status = keep_journal(index->keep, place);
+	return status ? status : structure_log_begin(index);
+}
+
+/* All changes so far are in the file. */
+static void begin_anew(kith_index *index, const struct place *place)
+{
+	struct journal *journal = index->keep->journal;
+	journal->place = *place;
+	journal->bytes = 0;
+	journal->count = 0;
+	journal->lost = structure_log_begin(index) == KITH_OK ? NULL : no_notes;
+	buffer_free(&journal->ops);
+}
+
+/* What is noted of an index is no part of what is constant about it; only savers come here at a time. */
+void journal_saved(const kith_index *index, const struct place *place)
 {
 	if (!changes_are_kept(index))
 		return;
-	struct journal *journal = index->keep->journal;
-	pthread_mutex_lock(&journal->lock);
-	journal->place = (struct place){.size = size, .identity = identity, .end = size};
-	journal->bytes = 0;
-	journal->count = 0;
-	journal->lost = NULL;
-	buffer_free(&journal->ops);
-	pthread_mutex_unlock(&journal->lock);
+	pthread_mutex_lock(&index->keep->lock);
+	begin_anew((kith_index *)index, place);
+	pthread_mutex_unlock(&index->keep->lock);
+}
+
+/* An append: what changes linked, where that is told, then the changes. */
+struct appending {
+	const kith_index *index;
+	uint64_t graphs; /* bytes; 0: no graph has changed */
+};
+
+static kith_status put(void *owner, const void *bytes, size_t n)
+{
+	log_put(owner, bytes, n);
+	return KITH_OK;
+}
+
+/* The blob of the graphs; without a sink it is only counted. */
+static kith_status write_graphs(const kith_index *index, struct log_sink *sink, uint64_t *size)
+{
+	struct blob_writer w;
+	struct blob_sink to = {sink ? put : NULL, sink};
+	kith_status status = blob_writer_begin(&w, to, *size);
+	if (status == KITH_OK) {
+		structure_log_save(index, &w);
+		status = blob_finish(&w);
+	}
+	*size = w.offset;
+	blob_writer_free(&w);
+	return status;
+}
+
+static kith_status write_records(void *owner, struct log_sink *sink)
+{
+	const struct appending *a = owner;
+	const struct journal *journal = a->index->keep->journal;
+	uint64_t size = a->graphs;
+	kith_status status = KITH_OK;
+	if (size) {
+		struct record record = {.kind = CHANGE_GRAPHS, .n = (int64_t)size};
+		log_put(sink, &record, sizeof record);
+		status = write_graphs(a->index, sink, &size);
+	}
+	log_put(sink, journal->ops.data, journal->bytes);
+	return status;
+}
+
+/* Whether all that changed can be told. */
+static kith_status check_told(const kith_index *index)
+{
+	if (!changes_are_kept(index))
+		return fail(KITH_INVALID, "index was not opened with KITH_UPDATE: its changes are not known");
+	const char *lost = index->keep->journal->lost;
+	lost = lost ? lost : structure_log_untold(index);
+	if (lost)
+		return fail(KITH_INVALID, "index cannot be appended to its file, because %s; save it", lost);
+	return KITH_OK;
 }
 
 static kith_status append(kith_index *index, const char *path)
 {
-	if (!changes_are_kept(index))
-		return fail(KITH_INVALID, "index was not opened with KITH_UPDATE: its changes are not known");
+	kith_status status = check_told(index);
+	if (status || index->keep->journal->bytes == 0)
+		return status;
 	struct journal *journal = index->keep->journal;
-	if (journal->lost)
-		return fail(
-		    KITH_INVALID, "index cannot be appended to its file, because %s; save it", journal->lost);
-	if (journal->bytes == 0)
-		return KITH_OK;
-	const struct place *place = &journal->place;
-	struct log_end end = {place->size, place->identity, place->end, place->frames};
-	if (!end.size)
-		return fail(KITH_INVALID, "index is from a file that has no place to append to; save it");
-	kith_status status = log_append(path, &end, journal->ops.data, journal->bytes);
+	struct appending a = {.index = index};
+	struct log_end end = end_of(&journal->place);
+	if (end.chained && structure_log_changed(index))
+		status = write_graphs(index, NULL, &a.graphs);
 	if (status)
 		return status;
-	journal->place.end = end.at;
-	journal->place.frames = end.frames;
-	journal->bytes = 0;
-	journal->count = 0;
-	buffer_free(&journal->ops);
+	struct log_records records = {.length = journal->bytes, .write = write_records, .owner = &a};
+	records.length += a.graphs ? sizeof(struct record) + a.graphs : 0;
+	struct file_id id;
+	status = log_append(path, &end, origin_knows(index, path, &journal->place), &records, &id);
+	if (status)
+		return status;
+	const struct place place = place_of(&end);
+	origin_appended(index, path, id, &place);
+	begin_anew(index, &place);
 	return KITH_OK;
 }
 

@@ -12,7 +12,8 @@ enum change_kind {
 	CHANGE_ADD = 1,
 	CHANGE_UPDATE = 2,
 	CHANGE_REMOVE = 3, /* of the ids */
-	CHANGE_TAG = 4     /* x: n bytes, a key and a value, or a key alone, each with its zero */
+	CHANGE_TAG = 4,    /* x: n bytes, a key and a value, or a key alone, each with its zero */
+	CHANGE_GRAPHS = 5  /* in files only, before the others of a frame: what those linked */
 };
 
 struct change {
@@ -38,9 +39,16 @@ bool changes_are_kept(const kith_index *index);
 /* Make the changes again that follow a blob in its file. Of the index, fresh from the blob, *end tells where
  * they end. FORMAT, NOMEM, and the source's errors. */
 struct log_end;
+struct place;
 kith_status journal_replay(kith_index *index, struct blob_reader *r, struct log_end *end);
 
+/* Begin to keep one, for a file as it is now. NOMEM. */
+kith_status journal_begin(kith_index *index, const struct place *place);
+
 /* The journal begins anew, with the index as it is in the file that was just saved. */
-void journal_saved(const kith_index *index, uint64_t size, uint64_t identity);
+void journal_saved(const kith_index *index, const struct place *place);
+
+/* Whether a log is so long, beside what was saved, that opening is noticeably slower for it. */
+bool log_is_long(const struct log_end *end);
 
 #endif

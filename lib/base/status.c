@@ -37,6 +37,8 @@ const char *kith_status_name(kith_status status)
 		return "internal error";
 	case KITH_BUSY:
 		return "index in use";
+	case KITH_STALE:
+		return "file changed meanwhile";
 	}
 	return "unknown status";
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static kith_status write_bytes(void *owner, const void *bytes, size_t n)
@@ -27,9 +28,13 @@ kith_status file_create(struct file_writer *file, const char *path, uint64_t siz
 	return status;
 }
 
-kith_status file_finish(struct file_writer *file)
+kith_status file_finish(struct file_writer *file, struct file_id *id)
 {
+	struct stat st = {0};
 	kith_status status = blob_finish(&file->blob);
+	if (status == KITH_OK && fstat(file->target.fd, &st) != 0)
+		status = vecs_fail(KITH_IO, file->target.name, "cannot be written: %s", strerror(errno));
+	*id = file_id_of(&st);
 	if (status == KITH_OK)
 		status = vecs_target_commit(&file->target);
 	file_abandon(file);
@@ -69,7 +74,11 @@ kith_status file_open(struct file_reader *file, const char *path, struct file_us
 	int64_t size;
 	*file = (struct file_reader){.path = path, .fd = -1};
 	vecs_quote(path, file->name, sizeof file->name);
+	struct stat st;
 	kith_status status = vecs_file_open(path, &file->fd, &size);
+	/* Before anything is read; the size may be older. */
+	if (status == KITH_OK && fstat(file->fd, &st) == 0)
+		file->written = st.st_mtim;
 	if (status == KITH_OK && use.map)
 		status = map_file(file, (size_t)size);
 	if (status == KITH_OK) {
@@ -91,4 +100,12 @@ void file_close(struct file_reader *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	file->fd = -1;
+}
+
+bool file_has_moved(const struct file_reader *file)
+{
+	struct stat st;
+	return fstat(file->fd, &st) == 0 &&
+	       ((uint64_t)st.st_size != file->blob.all || st.st_mtim.tv_sec != file->written.tv_sec ||
+	           st.st_mtim.tv_nsec != file->written.tv_nsec);
 }

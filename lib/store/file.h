@@ -2,7 +2,10 @@
 #ifndef KITH_STORE_FILE_H
 #define KITH_STORE_FILE_H
 
+#include <time.h>
+
 #include "lib/base/blob.h"
+#include "lib/store/lock.h"
 #include "lib/store/vecs.h"
 
 /* A file that becomes a blob: it appears under its name when it is complete. */
@@ -13,7 +16,7 @@ struct file_writer {
 
 /* Begin a blob of `size` bytes (blob.h); file_abandon or file_finish must follow a success. */
 kith_status file_create(struct file_writer *file, const char *path, uint64_t size);
-kith_status file_finish(struct file_writer *file);
+kith_status file_finish(struct file_writer *file, struct file_id *id); /* *id: of the new file */
 void file_abandon(struct file_writer *file);
 
 /* A file that is a blob, open. */
@@ -21,6 +24,7 @@ struct file_reader {
 	const char *path;
 	char name[256]; /* for messages */
 	int fd;
+	struct timespec written; /* when, as it was opened */
 	char *base; /* the file in memory; munmap is up to whoever takes it and makes this NULL */
 	size_t bytes;
 	struct blob_reader blob;
@@ -34,5 +38,8 @@ struct file_use {
 /* Begin; file_close must follow a success. */
 kith_status file_open(struct file_reader *file, const char *path, struct file_use use);
 void file_close(struct file_reader *file);
+
+/* Whether somebody has written to it since. */
+bool file_has_moved(const struct file_reader *file);
 
 #endif

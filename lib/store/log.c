@@ -5,8 +5,16 @@
  * A frame says how many bytes of records follow it and has their checksum. It is synced before its mark is
  * written, and that is synced before the append counts. So a frame with a good mark was completed, and must
  * be in order; one without it, at the end, was not, and is as if it had never been: whoever appends next
- * overwrites it. Both are bound to the blob by its identity and to their place by their offset, so that
- * nothing left over from elsewhere passes for one.
+ * overwrites it.
+ *
+ * Both are bound to the blob by its identity, to their place by their offset, and each frame to the one
+ * before by that one's checksum, its link; so a log is one history, and a part of another one cannot follow.
+ * Version 1.0 had no links: a log that it began is continued as it is. It does not know those with links, and
+ * whatever became of the last frame, it must not take them for an append that was not completed and overwrite
+ * them: the head is one that it knows, and the mark is a mark, but not the one that it expects, so it says
+ * that the file is damaged.
+ *
+ * Appending holds the file's lock (lock.h), as replacing it does.
  */
 #include "lib/store/log.h"
 
@@ -15,9 +23,7 @@
 #include "lib/store/vecs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,12 +31,26 @@ _Static_assert(sizeof(struct frame_head) == 64 && sizeof(struct frame_mark) == 6
 
 static const char head_magic[8] = "KITHLOG\n", mark_magic[8] = "KITHDONE";
 
+/* Never 0, which stands for "not chained". */
+static uint64_t link_of(uint64_t checksum)
+{
+	return checksum ? checksum : 1;
+}
+
+struct log_end log_begin(uint64_t size, uint64_t identity)
+{
+	return (struct log_end){
+	    .size = size, .identity = identity, .at = size, .link = link_of(identity), .chained = true};
+}
+
 static bool head_is_good(const struct frame_head *head, const struct log_end *end)
 {
+	bool chained = head->link != 0, begins = end->frames == 0;
 	return memcmp(head->magic, head_magic, sizeof head_magic) == 0 &&
 	       head->checksum == XXH3_64bits(head, offsetof(struct frame_head, checksum)) &&
 	       head->number == end->frames && head->offset == end->at && head->identity == end->identity &&
-	       head->length % 8 == 0;
+	       head->length % 8 == 0 && (begins || chained == end->chained) &&
+	       (!chained || head->link == end->link);
 }
 
 static bool mark_is_good(const struct frame_mark *mark)
@@ -39,13 +59,14 @@ static bool mark_is_good(const struct frame_mark *mark)
 	       mark->checksum == XXH3_64bits(mark, offsetof(struct frame_mark, checksum));
 }
 
-struct frame_head log_head(const struct log_end *end, const void *records, size_t n)
+struct frame_head log_head(const struct log_end *end, uint64_t length, uint64_t records)
 {
 	struct frame_head head = {.number = end->frames,
 	    .offset = end->at,
-	    .length = n,
+	    .length = length,
 	    .identity = end->identity,
-	    .records = XXH3_64bits(records, n)};
+	    .records = records,
+	    .link = end->chained ? end->link : 0};
 	memcpy(head.magic, head_magic, sizeof head_magic);
 	head.checksum = XXH3_64bits(&head, offsetof(struct frame_head, checksum));
 	return head;
@@ -53,10 +74,23 @@ struct frame_head log_head(const struct log_end *end, const void *records, size_
 
 struct frame_mark log_mark(const struct frame_head *head)
 {
-	struct frame_mark mark = {.number = head->number, .offset = head->offset, .frame = head->checksum};
+	struct frame_mark mark = {.number = head->number,
+	    .offset = head->offset,
+	    .frame = head->checksum,
+	    .kind = head->link ? MARK_CHAINED : 0};
 	memcpy(mark.magic, mark_magic, sizeof mark_magic);
 	mark.checksum = XXH3_64bits(&mark, offsetof(struct frame_mark, checksum));
 	return mark;
+}
+
+/* Behind a frame. */
+static void pass(struct log_end *end, const struct frame_head *head)
+{
+	end->at += sizeof *head + head->length + sizeof(struct frame_mark);
+	end->frames++;
+	end->chained = head->link != 0;
+	end->link = link_of(head->checksum);
+	end->met |= end->link == end->expected;
 }
 
 /* ---- reading ---- */
@@ -137,15 +171,14 @@ kith_status log_next(
 	if (status)
 		return status;
 	*found = true;
-	end->at = frame->offset + frame->length + sizeof mark;
-	end->frames++;
+	pass(end, &head);
 	return KITH_OK;
 }
 
-/* ---- appending ---- */
+/* ---- comparing ---- */
 
 struct log_file {
-	const char *path;
+	const char *name;
 	int fd;
 };
 
@@ -155,9 +188,70 @@ static kith_status read_bytes(void *owner, uint64_t offset, void *out, size_t n)
 	int64_t got = vecs_file_take(file->fd, (int64_t)offset, out, n);
 	if (got < 0 || (size_t)got < n)
 		return vecs_fail(
-		    KITH_IO, file->path, "cannot be read: %s", got < 0 ? strerror(errno) : "it shrinks");
+		    KITH_IO, file->name, "cannot be read: %s", got < 0 ? strerror(errno) : "it shrinks");
 	return KITH_OK;
 }
+
+static kith_status blob_is_same(struct log_file *file, uint64_t all, const struct log_end *end, bool *same)
+{
+	struct blob_header header;
+	struct blob_trailer trailer;
+	*same = false;
+	if (all < end->size || end->size < sizeof header + sizeof trailer)
+		return KITH_OK;
+	kith_status status = read_bytes(file, 0, &header, sizeof header);
+	if (status == KITH_OK)
+		status = read_bytes(file, end->size - sizeof trailer, &trailer, sizeof trailer);
+	*same = status == KITH_OK && memcmp(header.magic, blob_magic, sizeof blob_magic) == 0 &&
+	        (header.size == end->size || (header.size == 0 && all == end->size)) &&
+	        trailer.checksum == end->identity;
+	return status;
+}
+
+/* The last frame is where it was, and is what it was. */
+static kith_status log_is_same(struct log_file *file, uint64_t all, const struct log_end *end, bool *same)
+{
+	struct frame_mark mark;
+	*same = all >= end->at;
+	if (!*same || end->frames == 0)
+		return KITH_OK;
+	kith_status status = read_bytes(file, end->at - sizeof mark, &mark, sizeof mark);
+	*same = status == KITH_OK && mark_is_good(&mark) && mark.number == end->frames - 1 &&
+	        link_of(mark.frame) == end->link;
+	return status;
+}
+
+static kith_status compare(
+    struct log_file *file, uint64_t all, const struct log_end *end, enum log_state *state)
+{
+	struct blob_source source = {.read = read_bytes, .owner = file, .size = all, .name = file->name};
+	struct log_frame frame;
+	struct log_end next = *end;
+	bool same = false;
+	*state = LOG_NO_FILE;
+	kith_status status = blob_is_same(file, all, end, &same);
+	if (status || !same)
+		return status;
+	*state = LOG_OTHER;
+	status = log_is_same(file, all, end, &same);
+	if (status || !same)
+		return status;
+	status = log_next(&source, all, &next, &frame, &same);
+	*state = same ? LOG_GROWN : LOG_SAME;
+	return status;
+}
+
+kith_status log_compare(int fd, const char *name, const struct log_end *end, enum log_state *state)
+{
+	struct log_file file = {name, fd};
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		return vecs_fail(KITH_IO, name, "cannot be read: %s", strerror(errno));
+	*state = LOG_NO_FILE;
+	return S_ISREG(st.st_mode) ? compare(&file, (uint64_t)st.st_size, end, state) : KITH_OK;
+}
+
+/* ---- appending ---- */
 
 static kith_status write_bytes(const struct log_file *file, uint64_t offset, const void *bytes, size_t n)
 {
@@ -167,7 +261,7 @@ static kith_status write_bytes(const struct log_file *file, uint64_t offset, con
 			continue;
 		if (done <= 0)
 			return vecs_fail(
-			    KITH_IO, file->path, "cannot be written: %s", strerror(done ? errno : ENOSPC));
+			    KITH_IO, file->name, "cannot be written: %s", strerror(done ? errno : ENOSPC));
 		from += done;
 		offset += (uint64_t)done;
 		n -= (size_t)done;
@@ -179,89 +273,135 @@ static kith_status sync_file(const struct log_file *file)
 {
 	return fsync(file->fd) == 0
 	           ? KITH_OK
-	           : vecs_fail(KITH_IO, file->path, "cannot be written: %s", strerror(errno));
+	           : vecs_fail(KITH_IO, file->name, "cannot be written: %s", strerror(errno));
 }
 
-static kith_status open_log(struct log_file *file, const char *path, uint64_t *all)
+enum { PENDING = 1 << 16 };
+
+struct log_sink {
+	const struct log_file *file;
+	kith_status status;
+	uint64_t offset; /* of what is pending */
+	uint64_t put;    /* bytes in all */
+	size_t pending_bytes;
+	char *pending; /* [PENDING] */
+	XXH3_state_t *hash;
+};
+
+static void flush(struct log_sink *sink)
 {
-	struct stat st;
-	*file = (struct log_file){path, -1};
-	do
-		file->fd = open(path, O_RDWR | O_CLOEXEC);
-	while (file->fd < 0 && errno == EINTR);
-	if (file->fd < 0)
-		return vecs_fail(
-		    errno == ENOENT ? KITH_NOTFOUND : KITH_IO, path, "cannot be opened: %s", strerror(errno));
-	/* Advice among those who append; a file system without locks has to do without. */
-	if (flock(file->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-		return vecs_fail(KITH_IO, path, "another process is appending to it");
-	if (fstat(file->fd, &st) != 0 || !S_ISREG(st.st_mode))
-		return vecs_fail(KITH_IO, path, "is no regular file");
-	*all = (uint64_t)st.st_size;
-	return KITH_OK;
+	if (!sink->status && sink->pending_bytes)
+		sink->status = write_bytes(sink->file, sink->offset, sink->pending, sink->pending_bytes);
+	sink->offset += sink->pending_bytes;
+	sink->pending_bytes = 0;
 }
 
-/* The blob is the one that was read, and so is the log. */
-static kith_status check_end(struct log_file *file, uint64_t all, const struct log_end *end)
+void log_put(struct log_sink *sink, const void *bytes, size_t n)
 {
-	struct blob_source source = {.read = read_bytes, .owner = file, .size = all, .name = file->path};
-	struct blob_header header = {0};
-	struct blob_trailer trailer = {0};
-	struct log_frame frame;
-	bool found = false;
-	kith_status status = KITH_OK;
-	if (all >= end->at) {
-		status = read_bytes(file, 0, &header, sizeof header);
-		if (status == KITH_OK)
-			status = read_bytes(file, end->size - sizeof trailer, &trailer, sizeof trailer);
+	if (n == 0 || sink->status)
+		return;
+	hash_update(sink->hash, bytes, n);
+	sink->put += n;
+	if (n > PENDING - sink->pending_bytes)
+		flush(sink);
+	if (n >= PENDING) {
+		if (!sink->status)
+			sink->status = write_bytes(sink->file, sink->offset, bytes, n);
+		sink->offset += n;
+		return;
 	}
+	memcpy(sink->pending + sink->pending_bytes, bytes, n);
+	sink->pending_bytes += n;
+}
+
+/* Records from `offset` on, and their checksum. */
+static kith_status write_records(
+    const struct log_file *file, uint64_t offset, const struct log_records *records, uint64_t *hash)
+{
+	struct log_sink sink = {.file = file, .offset = offset};
+	sink.pending = mem_alloc(PENDING, 1);
+	sink.hash = blob_hash_new();
+	if (!sink.pending || !sink.hash)
+		sink.status = fail_nomem("appending", PENDING);
+	if (!sink.status) {
+		XXH3_64bits_reset(sink.hash);
+		kith_status status = records->write(records->owner, &sink);
+		flush(&sink);
+		sink.status = sink.status ? sink.status : status;
+		*hash = XXH3_64bits_digest(sink.hash);
+	}
+	if (!sink.status && sink.put != records->length)
+		sink.status = fail(KITH_INTERNAL, "an append of %llu bytes was to take %llu",
+		    (unsigned long long)sink.put, (unsigned long long)records->length);
+	mem_free(sink.pending);
+	mem_free(sink.hash);
+	return sink.status;
+}
+
+/* The records come first, since the head has their checksum; before the mark all of it is on the disk. */
+static kith_status write_frame(
+    const struct log_file *file, struct log_end *end, const struct log_records *records)
+{
+	uint64_t hash = 0;
+	struct frame_head head;
+	kith_status status = write_records(file, end->at + sizeof head, records, &hash);
 	if (status)
 		return status;
-	if (memcmp(header.magic, blob_magic, sizeof blob_magic) != 0 || header.size != end->size ||
-	    trailer.checksum != end->identity)
-		return vecs_fail(KITH_INVALID, file->path,
-		    "is not the file that this index was opened from or last saved to");
-	struct log_end next = *end;
-	status = log_next(&source, all, &next, &frame, &found);
-	if (status == KITH_OK && found)
-		status = vecs_fail(
-		    KITH_INVALID, file->path, "has been appended to by somebody else; open it again");
-	return status;
-}
-
-static kith_status write_frame(
-    const struct log_file *file, const struct log_end *end, const void *records, size_t n)
-{
-	const struct frame_head head = log_head(end, records, n);
+	head = log_head(end, records->length, hash);
 	const struct frame_mark mark = log_mark(&head);
-	kith_status status = write_bytes(file, end->at, &head, sizeof head);
-	if (status == KITH_OK)
-		status = write_bytes(file, end->at + sizeof head, records, n);
+	status = write_bytes(file, end->at, &head, sizeof head);
 	if (status == KITH_OK)
 		status = sync_file(file);
 	if (status == KITH_OK)
-		status = write_bytes(file, end->at + sizeof head + n, &mark, sizeof mark);
-	return status ? status : sync_file(file);
+		status = write_bytes(file, end->at + sizeof head + head.length, &mark, sizeof mark);
+	if (status == KITH_OK)
+		status = sync_file(file);
+	if (status == KITH_OK)
+		pass(end, &head);
+	return status;
 }
 
-kith_status log_append(const char *path, struct log_end *end, const void *records, size_t n)
+static kith_status check_state(
+    const struct log_file *file, const struct log_end *end, bool ours, struct stat *st)
 {
-	struct log_file file;
-	uint64_t all = 0;
-	kith_status status = open_log(&file, path, &all);
+	enum log_state state;
+	if (fstat(file->fd, st) != 0 || !S_ISREG(st->st_mode))
+		return vecs_fail(KITH_IO, file->name, "is no regular file");
+	kith_status status = log_compare(file->fd, file->name, end, &state);
+	if (status || state == LOG_SAME)
+		return status;
+	if (state == LOG_GROWN)
+		return vecs_fail(KITH_STALE, file->name,
+		    "has been appended to by somebody else since; open it again and make the changes anew");
+	if (state == LOG_OTHER)
+		return vecs_fail(KITH_STALE, file->name,
+		    "holds another log than it did (was a copy put back?); open it again and make the "
+		    "changes anew");
+	if (ours)
+		return vecs_fail(KITH_STALE, file->name,
+		    "is not the file that it was: somebody has saved it anew; open it again and make the "
+		    "changes anew");
+	return vecs_fail(
+	    KITH_INVALID, file->name, "is not the file that this index was opened from or last saved to");
+}
+
+kith_status log_append(
+    const char *path, struct log_end *end, bool ours, const struct log_records *records, struct file_id *id)
+{
+	struct log_file file = {path, -1};
+	struct stat st = {0};
+	kith_status status = lock_file(path, path, false, &file.fd);
 	if (status == KITH_OK)
-		status = check_end(&file, all, end);
-	if (status == KITH_OK && all > end->at && ftruncate(file.fd, (off_t)end->at) != 0)
+		status = check_state(&file, end, ours, &st);
+	if (status == KITH_OK && (uint64_t)st.st_size > end->at && ftruncate(file.fd, (off_t)end->at) != 0)
 		status = vecs_fail(KITH_IO, path, "cannot be cut: %s", strerror(errno));
 	if (status == KITH_OK) {
-		status = write_frame(&file, end, records, n);
+		const struct log_end before = *end;
+		status = write_frame(&file, end, records);
 		/* The message is that of the failure; a tail that stays is one without a mark. */
-		if (status && ftruncate(file.fd, (off_t)end->at) != 0)
+		if (status && ftruncate(file.fd, (off_t)before.at) != 0)
 			errno = 0;
-	}
-	if (status == KITH_OK) {
-		end->at += sizeof(struct frame_head) + n + sizeof(struct frame_mark);
-		end->frames++;
+		*id = file_id_of(&st);
 	}
 	if (file.fd >= 0)
 		close(file.fd);

@@ -125,6 +125,11 @@ struct vecs_target {
 	char *path;       /* where it will be: links followed; owned */
 	char *temp;       /* owned; NULL: direct, or committed */
 	int fd;
+
+	/* Asked before a file is replaced, while its lock (lock.h) is held: anything but KITH_OK stops it.
+	 * fd: of that file; −1: there is none. NULL: nobody has to be asked. */
+	kith_status (*may_replace)(void *owner, const struct vecs_target *target, int fd);
+	void *owner;
 };
 
 struct kith_vecs_writer {
@@ -185,6 +190,17 @@ bool vecs_convert(const void *src, size_t src_stride, enum vecs_cell cell, int64
 
 /* Reverse the bytes of n cells. */
 void vecs_swap(void *cells, enum vecs_cell cell, size_t n);
+
+/* temp.c: a new, locked temporary beside `path`; temp to be freed. IO: errno tells why not. NOMEM. */
+kith_status vecs_temp_create(const char *path, unsigned mode, char **temp, int *fd);
+
+/* Remove the temporaries of the same file that killed processes left. */
+void vecs_temp_clean(const char *path);
+
+/* Length of the directory part, without the last slash; 0: none ("file" or "/file"). The directory, opened to
+ * be read; −1: errno tells why not. */
+size_t vecs_directory_length(const char *path);
+int vecs_directory_open(const char *path);
 
 /* vecs_target.c */
 

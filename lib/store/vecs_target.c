@@ -1,57 +1,40 @@
 /* A file that appears whole or not at all.
  *
- * What is written goes to a temporary in the target's directory, so that the final rename stays inside one
- * file system and is atomic. open(O_EXCL) with a name of our own instead of mkstemp: the kernel then applies
- * the umask, which cannot be asked for without changing it under other threads' feet. A file that is replaced
- * keeps its mode. A symbolic link keeps pointing: the file behind it is replaced.
+ * What is written goes to a temporary in the target's directory (temp.c), so that the final rename stays
+ * inside one file system and is atomic. A file that is replaced keeps its mode, and is replaced while its
+ * lock is held (lock.c): an append to it is either complete before, or finds that the file is another one.
+ * Where there was none the new one is put there by link(), which fails if somebody was faster; then that one
+ * is replaced as any other. A symbolic link keeps pointing: the file behind it is replaced, or made.
  *
  * A device or a pipe has nothing to replace and is written directly.
  */
 #include "lib/store/vecs.h"
 
+#include "lib/base/status.h"
+#include "lib/store/lock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bytes for "/.kith-PID-COUNTER.tmp". */
-enum { TEMP_NAME = 64 };
+/* Links that lead to links. */
+enum { MOST_LINKS = 40 };
 
 static kith_status fail_errno(const char *path, const char *what)
 {
 	return vecs_fail(KITH_IO, path, "%s: %s", what, strerror(errno));
 }
 
-/* Length of the directory part, without the last slash; 0: none ("file" or "/file"). */
-static size_t directory_length(const char *path)
+static kith_status create_temp(struct vecs_target *target, unsigned mode)
 {
-	const char *slash = strrchr(path, '/');
-	return slash ? (size_t)(slash - path) : 0;
-}
-
-/* Creates the temporary; target->path is set. */
-static kith_status create_temp(struct vecs_target *target, mode_t mode)
-{
-	static _Atomic unsigned counter;
-	const size_t directory = directory_length(target->path), room = directory + TEMP_NAME;
-	target->temp = mem_alloc(room, 1);
-	if (!target->temp)
-		return fail_nomem("a path", room);
-	do {
-		snprintf(target->temp, room, "%.*s%s.kith-%ld-%u.tmp", (int)directory, target->path,
-		    strchr(target->path, '/') ? "/" : "", (long)getpid(), atomic_fetch_add(&counter, 1));
-		target->fd = open(target->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	} while (target->fd < 0 && (errno == EEXIST || errno == EINTR));
-	if (target->fd >= 0)
-		return KITH_OK;
-	mem_free(target->temp);
-	target->temp = NULL;
-	return fail_errno(target->name, "cannot create a file in its directory");
+	vecs_temp_clean(target->path);
+	kith_status status = vecs_temp_create(target->path, mode, &target->temp, &target->fd);
+	return status == KITH_IO ? fail_errno(target->name, "cannot create a file in its directory") : status;
 }
 
 static kith_status open_direct(struct vecs_target *target)
@@ -84,14 +67,63 @@ static kith_status open_target(struct vecs_target *target)
 	return status;
 }
 
-kith_status vecs_target_open(struct vecs_target *target, const char *path)
+/* ---- where a path leads ---- */
+
+/* Follow a link once: path [PATH_MAX] becomes what it says. 1: done; 0: it is no link; −1: errno. */
+static int follow(char *path)
+{
+	char to[PATH_MAX];
+	ssize_t n = readlink(path, to, sizeof to);
+	if (n < 0)
+		return errno == EINVAL || errno == ENOENT ? 0 : -1;
+	size_t keep = n > 0 && to[0] == '/' ? 0 : vecs_directory_length(path);
+	keep += n > 0 && to[0] != '/' && strchr(path, '/');
+	if (keep + (size_t)n >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(path + keep, to, (size_t)n);
+	path[keep + (size_t)n] = 0;
+	return 1;
+}
+
+/* What realpath gives, or, where nothing is there yet, the name behind all links. */
+static kith_status resolve(struct vecs_target *target)
 {
 	char resolved[PATH_MAX];
+	const char *path = target->name;
+	if (realpath(path, resolved)) {
+		path = resolved;
+	} else if (errno == ENOENT && strlen(path) < sizeof resolved) {
+		memcpy(resolved, path, strlen(path) + 1);
+		int more = 1;
+		for (int i = 0; more > 0; i++) {
+			more = i < MOST_LINKS ? follow(resolved) : -1;
+			if (i == MOST_LINKS)
+				errno = ELOOP;
+		}
+		if (more < 0)
+			return fail_errno(target->name, "cannot be written");
+		path = resolved;
+	}
+	target->path = mem_strdup(path);
+	return target->path ? KITH_OK : fail_nomem("a path", strlen(path));
+}
+
+kith_status vecs_target_open(struct vecs_target *target, const char *path)
+{
+	const size_t n = strlen(path);
 	*target = (struct vecs_target){.name = path, .fd = -1};
-	target->path = mem_strdup(realpath(path, resolved) ? resolved : path);
-	if (!target->path)
-		return fail_nomem("a path", strlen(path));
-	kith_status status = open_target(target);
+	if (n == 0)
+		return fail(KITH_INVALID, "path is empty; expected the name of a file to write");
+	kith_status status = resolve(target);
+	/* Of a name that ends so there can be no file; a directory that is there says so itself. */
+	struct stat st;
+	if (status == KITH_OK && path[n - 1] == '/' && stat(path, &st) != 0)
+		status =
+		    vecs_fail(KITH_IO, path, "is the name of a directory; expected that of a file to write");
+	if (status == KITH_OK)
+		status = open_target(target);
 	if (status)
 		vecs_target_free(target);
 	return status;
@@ -117,18 +149,13 @@ kith_status vecs_target_write(struct vecs_target *target, const void *bytes, siz
 	return KITH_OK;
 }
 
+/* ---- putting it in place ---- */
+
 /* Makes the rename itself last. A directory that cannot be opened or synced (some network file systems)
  * does not make the file wrong. */
 static kith_status sync_directory(const struct vecs_target *target)
 {
-	const size_t length = directory_length(target->path);
-	char directory[PATH_MAX] = ".";
-	if (length >= sizeof directory)
-		return KITH_OK;
-	if (target->path[0] == '/')
-		directory[0] = '/';
-	memcpy(directory, target->path, length);
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = vecs_directory_open(target->path);
 	if (fd < 0)
 		return KITH_OK;
 	kith_status status = KITH_OK;
@@ -138,18 +165,64 @@ static kith_status sync_directory(const struct vecs_target *target)
 	return status;
 }
 
+/* Put the temporary where nothing is; *taken: something is there by now. */
+static kith_status put_new(const struct vecs_target *target, bool *taken)
+{
+	*taken = false;
+	if (link(target->temp, target->path) == 0) {
+		unlink(target->temp);
+		return KITH_OK;
+	}
+	*taken = errno == EEXIST;
+	if (*taken)
+		return KITH_OK;
+	/* A file system without a second name for a file. */
+	return rename(target->temp, target->path) == 0 ? KITH_OK
+	                                               : fail_errno(target->name, "cannot be put in place");
+}
+
+static kith_status put_in_place(const struct vecs_target *target)
+{
+	for (bool again = true; again;) {
+		int fd = -1;
+		again = false;
+		kith_status status = lock_file(target->path, target->name, true, &fd);
+		bool there = status != KITH_NOTFOUND;
+		if (!there)
+			status = KITH_OK;
+		if (status == KITH_OK && target->may_replace)
+			status = target->may_replace(target->owner, target, fd);
+		if (status == KITH_OK && there && rename(target->temp, target->path) != 0)
+			status = fail_errno(target->name, "cannot be put in place");
+		if (status == KITH_OK && !there)
+			status = put_new(target, &again);
+		if (fd >= 0)
+			close(fd);
+		if (status)
+			return status;
+	}
+	return KITH_OK;
+}
+
 kith_status vecs_target_commit(struct vecs_target *target)
 {
 	if (target->temp && fsync(target->fd) != 0)
 		return fail_errno(target->name, "cannot be written");
+	/* The temporary stays locked until it has its name; closing tells of failures that nothing else does.
+	 */
+	int lock = target->temp ? fcntl(target->fd, F_DUPFD_CLOEXEC, 0) : -1;
 	int failed = close(target->fd);
-	target->fd = -1;
+	target->fd = lock;
 	if (failed)
 		return fail_errno(target->name, "cannot be written");
 	if (!target->temp)
 		return KITH_OK;
-	if (rename(target->temp, target->path) != 0)
-		return fail_errno(target->name, "cannot be put in place");
+	kith_status status = put_in_place(target);
+	if (status)
+		return status;
+	if (lock >= 0)
+		close(lock);
+	target->fd = -1;
 	mem_free(target->temp);
 	target->temp = NULL;
 	return sync_directory(target);
@@ -157,10 +230,10 @@ kith_status vecs_target_commit(struct vecs_target *target)
 
 void vecs_target_free(struct vecs_target *target)
 {
-	if (target->fd >= 0)
-		close(target->fd);
 	if (target->temp)
 		unlink(target->temp);
+	if (target->fd >= 0)
+		close(target->fd);
 	mem_free(target->temp);
 	mem_free(target->path);
 	*target = (struct vecs_target){.fd = -1};

@@ -22,6 +22,7 @@ struct builder {
 	const struct graph_space *space;
 	struct graph_building how;
 	const uint64_t *live; /* a bit per node; NULL: all. New edges lead to these only */
+	uint64_t *changed;    /* a bit per node: set where a list is written; NULL: nobody asks */
 
 	struct walkers *walkers;
 	int workers;
@@ -30,6 +31,13 @@ struct builder {
 	uint64_t *reached; /* bit per node */
 	uint32_t *queue;   /* [n] */
 };
+
+/* A list of the node is written; by any thread. */
+static inline void builder_changes(struct builder *b, uint32_t node)
+{
+	if (b->changed)
+		__atomic_fetch_or(&b->changed[node / 64], UINT64_C(1) << (node % 64), __ATOMIC_RELAXED);
+}
 
 /* For up to n nodes that are in the graph (graph_grow) and not linked yet. builder_end must follow, also
  * after a failure. NOMEM. */

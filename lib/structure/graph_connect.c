@@ -46,6 +46,7 @@ static bool append(struct builder *b, uint32_t from, uint32_t node)
 	int64_t n = degree(b->graph, from);
 	if (!is_reached(b, from) || n == b->graph->stride)
 		return false;
+	builder_changes(b, from);
 	graph_links(b->graph, from, 0)[n] = node;
 	return true;
 }
@@ -57,6 +58,8 @@ static void splice(struct builder *b, uint32_t from, uint32_t node)
 	int64_t last = b->graph->stride - 1, n = degree(b->graph, node);
 	uint32_t *list = graph_links(b->graph, from, 0), *own = graph_links(b->graph, node, 0);
 	uint32_t behind = list[last];
+	builder_changes(b, from);
+	builder_changes(b, node);
 	list[last] = node;
 	for (int64_t i = 0; i < n; i++)
 		if (own[i] == behind)
@@ -140,6 +143,8 @@ static void repair_list(struct builder *b, int number, uint32_t node, int level)
 	int degree = kept;
 	while (degree < width && list[degree] != GRAPH_NONE)
 		degree++;
+	if (degree > kept)
+		builder_changes(b, node);
 	for (int i = kept; i < width; i++)
 		list[i] = GRAPH_NONE;
 	if (degree == kept || n == 0)
@@ -171,7 +176,9 @@ void builder_repair(struct builder *b)
 	struct graph *graph = b->graph;
 	threads_run(b->workers, (graph->n + REPAIR_NODES - 1) / REPAIR_NODES, repair_some, b);
 	for (int64_t i = 0; i < graph->n; i++)
-		if (!graph_is_live(b->live, (uint32_t)i))
+		if (!graph_is_live(b->live, (uint32_t)i)) {
+			builder_changes(b, (uint32_t)i);
 			graph_clear_node(graph, i);
+		}
 	graph_choose_entry(graph, b->live);
 }

@@ -15,7 +15,7 @@ static size_t list_bytes(int64_t rows, int width)
 	return (size_t)rows * (size_t)width * sizeof(uint32_t);
 }
 
-void graph_save(const struct graph *graph, int64_t unsettled, bool mapped, struct blob_writer *w)
+void graph_save_head(const struct graph *graph, int64_t unsettled, bool mapped, struct blob_writer *w)
 {
 	struct graph_head head = {.nodes = graph->n,
 	    .rows = graph->rows,
@@ -25,6 +25,11 @@ void graph_save(const struct graph *graph, int64_t unsettled, bool mapped, struc
 	    .entry = graph->entry,
 	    .mapped = mapped};
 	blob_write(w, "GRPH", &head, sizeof head);
+}
+
+void graph_save(const struct graph *graph, int64_t unsettled, bool mapped, struct blob_writer *w)
+{
+	graph_save_head(graph, unsettled, mapped, w);
 	blob_write(w, "LEVL", graph->level.data, (size_t)graph->n);
 	blob_write(w, "RANK", graph->rank.data, graph_rank_bytes(graph->n));
 	blob_write(w, "LNK0", graph->links0.data, list_bytes(graph->n, graph->stride));
@@ -107,6 +112,11 @@ static bool list_is_good(const struct kernels *kern, const struct graph *graph, 
 	for (int i = 0; level > 0 && good && i < width && list[i] != GRAPH_NONE; i++)
 		good = graph_level(graph, list[i]) >= level;
 	return good;
+}
+
+bool graph_list_is_good(const struct graph *graph, int64_t node, int level)
+{
+	return list_is_good(kernels(), graph, node, level);
 }
 
 struct checking {

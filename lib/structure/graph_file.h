@@ -15,6 +15,7 @@ struct graph_head {
 _Static_assert(sizeof(struct graph_head) == 48, "no padding");
 
 void graph_save(const struct graph *graph, int64_t unsettled, bool mapped, struct blob_writer *w);
+void graph_save_head(const struct graph *graph, int64_t unsettled, bool mapped, struct blob_writer *w);
 
 /* Into an empty graph of the right M: the head, then the rest, in place where that is possible. A walk may go
  * over it then if `unseen` is set; for anything else it must be checked. FORMAT, NOMEM. */
@@ -32,6 +33,10 @@ struct graph_fault {
 
 /* Whether something is wrong with levels or lists. */
 bool graph_check(const struct graph *graph, struct graph_fault *fault);
+
+/* Whether the list of a node on a level that it has can be one: nodes of this level, none of them the node
+ * itself and none twice, then nothing. */
+bool graph_list_is_good(const struct graph *graph, int64_t node, int level);
 
 /* Note what is; returns true. */
 bool graph_found(struct graph_fault *fault, const char *tag, const char *what, int64_t number);

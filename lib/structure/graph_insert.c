@@ -163,6 +163,7 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 	uint32_t node = r->nodes[i];
 	int level = graph_level(graph, node), top = graph_top(graph);
 	struct candidate from = {0};
+	builder_changes(b, node);
 	graph_origin_node(b->space, node, w->origin);
 	if (top >= 0)
 		from = walk_descend(w, level < top ? level : top);
@@ -308,6 +309,7 @@ static void link_back(struct builder *b, int number, const struct edge *edge, in
 	int level = b->round->level, width = graph_width(b->graph, level);
 	uint32_t *list = graph_links(b->graph, edge->from, level);
 	int64_t n = 0, extra = 0;
+	builder_changes(b, edge->from);
 	while (n < width && list[n] != GRAPH_NONE)
 		n++;
 	for (int64_t i = 0; i < count; i++)

@@ -11,6 +11,8 @@
  * it. When many are dead, the ways are led around them, and then their nodes are free and are used again.
  */
 #include "lib/structure/hnsw.h"
+#include "lib/structure/hnsw_log.h"
+#include "lib/structure/structure_log.h"
 
 #include "kernels/kernels.h"
 #include "lib/base/lazy.h"
@@ -171,6 +173,7 @@ static void hnsw_free(kith_index *index)
 {
 	struct hnsw *hnsw = hnsw_of(index);
 	hnsw_clear(hnsw);
+	hnsw_log_free(hnsw);
 	ids_free(&hnsw->ids);
 	codec_free(hnsw->codec);
 	if (hnsw->walkers)
@@ -264,6 +267,7 @@ static const struct structure_ops hnsw_ops = {
     .memory = hnsw_memory,
     .clone = hnsw_clone,
     .free = hnsw_free,
+    .log = &hnsw_log_ops,
     .save = hnsw_save,
     .load = hnsw_load,
     .settle = hnsw_settle,

@@ -36,6 +36,7 @@ struct hnsw {
 
 	int64_t unsettled; /* nodes linked since all were last seen to be reachable */
 	struct walkers *walkers;
+	struct hnsw_log *log; /* hnsw_log.c: what changed, for a log; NULL: nobody asks */
 };
 
 static inline struct hnsw *hnsw_of(kith_index *index)

@@ -6,6 +6,7 @@
  * which nodes are live; a change needs everything in order first. */
 #include "lib/structure/graph_file.h"
 #include "lib/structure/hnsw.h"
+#include "lib/structure/hnsw_log.h"
 
 #include "lib/base/lazy.h"
 #include "lib/base/status.h"
@@ -63,7 +64,7 @@ static bool check_slots(const struct hnsw *hnsw, uint32_t *node_of, uint64_t *li
 }
 
 /* Nothing leads to or from free nodes. */
-static bool check_free(const struct hnsw *hnsw, struct graph_fault *fault)
+bool hnsw_check_free(const struct hnsw *hnsw, struct graph_fault *fault)
 {
 	const struct graph *graph = &hnsw->graph;
 	const uint32_t *slot_of = hnsw_slot_of(hnsw);
@@ -105,7 +106,7 @@ static bool find_fault(struct hnsw *hnsw, struct graph_fault *fault)
 		dead += hnsw_slot_of(hnsw)[i] == SLOT_DEAD;
 	hnsw->dead = dead;
 	hnsw->free = graph->n - hnsw->ids.n - dead;
-	return hnsw->free > 0 && check_free(hnsw, fault);
+	return hnsw->free > 0 && hnsw_check_free(hnsw, fault);
 }
 
 /* ---- loading ---- */

@@ -5,6 +5,7 @@
  * add to a small index links all nodes anew in bulk, which is several times faster than inserting them.
  */
 #include "lib/structure/hnsw.h"
+#include "lib/structure/hnsw_log.h"
 
 #include "kernels/kernels.h"
 #include "lib/base/status.h"
@@ -50,7 +51,7 @@ static struct graph_building how_to_build(const struct hnsw *hnsw, const kith_ad
 
 /* ---- keeping whole ---- */
 
-static void free_dead(struct hnsw *hnsw)
+void hnsw_free_dead(struct hnsw *hnsw)
 {
 	for (int64_t i = 0; hnsw->dead && i < hnsw->graph.n; i++)
 		if (hnsw_slot_of(hnsw)[i] == SLOT_DEAD)
@@ -68,10 +69,12 @@ kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options)
 	kith_status status = builder_begin(&builder, &hnsw->graph, &space, &how, hnsw->walkers, NULL, 0);
 	if (status == KITH_OK) {
 		builder.live = hnsw_live(hnsw);
+		builder.changed = hnsw_log_bits(hnsw);
 		if (hnsw->dead)
 			builder_repair(&builder);
 		builder_connect(&builder);
-		free_dead(hnsw);
+		hnsw_free_dead(hnsw);
+		hnsw_log_event(hnsw, EVENT_REPAIR);
 	}
 	builder_end(&builder);
 	return status;
@@ -112,18 +115,19 @@ static kith_status prepare_graph(struct filling *f)
 	}
 	if (status == KITH_OK)
 		status = graph_grow(&hnsw->graph, nodes);
-	if (status == KITH_OK)
+	if (status == KITH_OK && !hnsw_log_replays(hnsw))
 		status = builder_begin(
 		    &f->builder, &hnsw->graph, &f->space, &f->how, hnsw->walkers, f->node, f->n);
 	return status;
 }
 
-static kith_status prepare(struct filling *f, const kith_add_options *options)
+/* How to link the vectors that come; and what is to be put in order before. */
+static kith_status decide(struct filling *f, const kith_add_options *options)
 {
 	struct hnsw *hnsw = f->hnsw;
 	int64_t live = hnsw->ids.n;
-	f->how = how_to_build(hnsw, options);
-	f->how.progress = &f->progress;
+	if (hnsw_log_replays(hnsw))
+		return hnsw_log_decided(hnsw, &f->bulk);
 	/* Among inner products insertion chooses better edges: 0.95 of the nearest found instead of 0.89. */
 	f->bulk =
 	    !f->slot && hnsw->base.metric != KITH_IP && graph_bulk_pays(live + f->n) && f->n >= live / 2;
@@ -134,6 +138,16 @@ static kith_status prepare(struct filling *f, const kith_add_options *options)
 		status = hnsw_compact(&hnsw->base, options);
 	else if (hnsw->dead * REPAIR_SHARE > hnsw->graph.n)
 		status = hnsw_repair(hnsw, options);
+	return status;
+}
+
+static kith_status prepare(struct filling *f, const kith_add_options *options)
+{
+	struct hnsw *hnsw = f->hnsw;
+	int64_t live = hnsw->ids.n;
+	f->how = how_to_build(hnsw, options);
+	f->how.progress = &f->progress;
+	kith_status status = decide(f, options);
 	if (status)
 		return status;
 	f->nodes = hnsw->graph.n;
@@ -230,12 +244,30 @@ static void undo(struct filling *f)
 
 /* ---- edges ---- */
 
+/* The graph that was made in place of the old one. */
+static void take_graph(struct filling *f)
+{
+	struct hnsw *hnsw = f->hnsw;
+	graph_free(&hnsw->graph);
+	hnsw->graph = f->graph;
+	graph_init(&f->graph, hnsw->graph.M);
+	hnsw->unsettled = 0;
+	hnsw_log_grow(hnsw);
+}
+
 static kith_status link_all(struct filling *f)
 {
 	struct hnsw *hnsw = f->hnsw;
 	kith_status status = KITH_OK;
+	if (hnsw_log_replays(hnsw)) { /* its edges come later */
+		if (f->bulk)
+			take_graph(f);
+		return progress_end(&f->progress);
+	}
+	hnsw_log_grow(hnsw);
 	f->space = hnsw_space(hnsw);
 	f->builder.live = hnsw_live(hnsw);
+	f->builder.changed = hnsw_log_bits(hnsw);
 	if (f->bulk)
 		status = graph_bulk(&f->graph, &f->space, &f->how);
 	else if (!builder_insert(&f->builder, f->node, f->n))
@@ -245,11 +277,9 @@ static kith_status link_all(struct filling *f)
 		status = told;
 	if (status)
 		return status;
+	hnsw_log_event(hnsw, f->bulk ? EVENT_BULK : EVENT_INSERT);
 	if (f->bulk) { /* connected as it is */
-		graph_free(&hnsw->graph);
-		hnsw->graph = f->graph;
-		graph_init(&f->graph, hnsw->graph.M);
-		hnsw->unsettled = 0;
+		take_graph(f);
 		return KITH_OK;
 	}
 	hnsw->unsettled += f->n;
@@ -281,6 +311,8 @@ static kith_status fill(struct filling *f, const int64_t *ids, const kith_add_op
 	} else {
 		graph_shrink(&hnsw->graph, f->nodes);
 	}
+	if (status)
+		hnsw_log_failed(hnsw);
 	builder_end(&f->builder);
 	graph_free(&f->graph);
 	mem_free(f->scratch);

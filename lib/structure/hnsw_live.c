@@ -1,5 +1,6 @@
 /* Removing from a graph index, and making it compact again. */
 #include "lib/structure/hnsw.h"
+#include "lib/structure/hnsw_log.h"
 
 #include "lib/base/status.h"
 #include "lib/search/filter.h"
@@ -83,7 +84,18 @@ static void squeeze(struct hnsw *hnsw, uint32_t *number)
 	}
 	memset(hnsw->live.data, 0xff, (size_t)(next + 63) / 64 * sizeof(uint64_t));
 	hnsw->free = 0;
+	hnsw_log_event(hnsw, EVENT_SQUEEZE);
 	hnsw_unmap(hnsw);
+}
+
+kith_status hnsw_squeeze(struct hnsw *hnsw)
+{
+	uint32_t *number = mem_alloc((size_t)hnsw->graph.n, sizeof *number);
+	if (!number)
+		return fail_nomem("compacting", (size_t)hnsw->graph.n * sizeof *number);
+	squeeze(hnsw, number);
+	mem_free(number);
+	return KITH_OK;
 }
 
 /* Give back what the buffers hold beyond their content. */

@@ -7,9 +7,12 @@
 
 struct keep *keep_of(kith_index *index)
 {
-	if (!index->keep)
-		index->keep = mem_zalloc(1, sizeof *index->keep);
-	if (!index->keep)
+	if (index->keep)
+		return index->keep;
+	index->keep = mem_zalloc(1, sizeof *index->keep);
+	if (index->keep)
+		pthread_mutex_init(&index->keep->lock, NULL);
+	else
 		fail_nomem("an index", sizeof *index->keep);
 	return index->keep;
 }
@@ -20,7 +23,6 @@ kith_status keep_journal(struct keep *keep, const struct place *place)
 	if (!journal)
 		return fail_nomem("a journal", sizeof *journal);
 	journal->place = *place;
-	pthread_mutex_init(&journal->lock, NULL);
 	keep->journal = journal;
 	return KITH_OK;
 }
@@ -29,11 +31,12 @@ static void keep_free(struct keep *keep)
 {
 	if (!keep)
 		return;
-	if (keep->journal) {
+	if (keep->journal)
 		buffer_free(&keep->journal->ops);
-		pthread_mutex_destroy(&keep->journal->lock);
-	}
 	mem_free(keep->journal);
+	for (int i = 0; i < keep->origins; i++)
+		mem_free(keep->origin[i].path);
+	pthread_mutex_destroy(&keep->lock);
 	buffer_free(&keep->tags);
 	if (keep->map)
 		munmap(keep->map, keep->map_bytes);

@@ -13,10 +13,20 @@
 
 /* A file as an index knows it: the blob in it, and the log after that. */
 struct place {
-	uint64_t size, identity; /* of the blob (blob.h); size 0: it has no place for a log */
+	uint64_t size, identity; /* of the blob (blob.h) */
 	uint64_t end;            /* of the last complete frame of the log */
-	uint64_t frames;
+	uint64_t frames, link;   /* of the log: store/log.h */
+	bool chained;
 };
+
+/* A file that an index was opened from, or was saved to since: as it was when the index last knew it. */
+struct origin {
+	char *path;        /* absolute, without links */
+	uint64_t dev, ino; /* whatever its name */
+	struct place place;
+};
+
+enum { MOST_ORIGINS = 8 };
 
 /* What happened since the index was opened, saved or appended, for the next append. */
 struct journal {
@@ -25,18 +35,24 @@ struct journal {
 	size_t bytes;      /* of them */
 	size_t pending;    /* and of one more, of a change that is being made */
 	int64_t count;
-	const char *lost;     /* something that cannot be recorded; NULL: nothing */
-	pthread_mutex_t lock; /* of savers, who may be several */
+	const char *lost; /* something that cannot be recorded; NULL: nothing */
 };
 
 struct keep {
 	bool unsettled; /* structure_settle must come before the first change */
 	char *map;      /* the file in which buffers are borrowed */
 	size_t map_bytes;
-	char note[200];     /* what was odd about the file; "": nothing */
+	char note[400];     /* what is to be said about the file; "": nothing */
 	struct buffer tags; /* the caller's strings: key, value, key, value …, ascending by key */
 	size_t tag_bytes;
 	struct journal *journal; /* NULL: nothing is recorded */
+
+	pthread_mutex_t lock; /* of what follows and the journal, among savers: there may be several */
+	struct origin origin[MOST_ORIGINS]; /* the first is the file that the index was opened from */
+	int origins;                        /* 0: the index never read a file */
+	int next_origin;                    /* which one has to go for another */
+	uint64_t dropped;                   /* bytes at the end of the file that no append completed */
+	bool worth_folding;                 /* what was appended makes opening slow */
 };
 
 /* The keep of an index, made if there is none; NULL: no memory. */

@@ -442,6 +442,11 @@ static kith_status refine_settle(kith_index *index)
 	return wrong ? fail(KITH_FORMAT, "the index file is damaged: section IDS0 %s", wrong) : status;
 }
 
+static kith_index *refine_child(const kith_index *index, int64_t i)
+{
+	return i == 0 ? refine_of_const(index)->child : NULL;
+}
+
 static const struct structure_ops refine_ops = {
     .check = refine_check,
     .train = refine_train,
@@ -462,6 +467,7 @@ static const struct structure_ops refine_ops = {
     .memory = refine_memory,
     .clone = refine_clone,
     .free = refine_free,
+    .child = refine_child,
     .save = refine_save,
     .load = refine_load,
     .settle = refine_settle,

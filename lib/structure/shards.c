@@ -520,6 +520,11 @@ static kith_status shards_settle(kith_index *index)
 	return fault ? fail(KITH_FORMAT, "the index file is damaged: section %s %s", tag, fault) : status;
 }
 
+static kith_index *shards_child(const kith_index *index, int64_t i)
+{
+	return i < shards_of_const(index)->n ? shards_of_const(index)->child[i] : NULL;
+}
+
 static const struct structure_ops shards_ops = {
     .check = shards_check,
     .train = shards_train,
@@ -539,6 +544,7 @@ static const struct structure_ops shards_ops = {
     .memory = shards_memory,
     .clone = shards_clone,
     .free = shards_free,
+    .child = shards_child,
     .save = shards_save,
     .load = shards_load,
     .settle = shards_settle,

@@ -70,6 +70,12 @@ struct structure_ops {
 	void (*save)(const kith_index *index, struct blob_writer *w);
 	kith_status (*load)(kith_index *index, int64_t n, bool trained, struct blob_reader *r);
 
+	/* Child number i of a wrapper, in the order of files; NULL: there are no more. NULL: it has none. */
+	kith_index *(*child)(const kith_index *index, int64_t i);
+
+	/* What a log has of a graph (structure_log.h). NULL: changes made anew give the same index. */
+	const struct graph_log_ops *log;
+
 	/* What load left out because r->lazy: validate what the file gave and make what follows from it.
 	 * Before the first change of an index, which is the caller's alone by then (lib/api/guard.h), since
 	 * it frees what searches use; until then searches, get, clone, save and the like must be safe with

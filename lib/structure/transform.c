@@ -413,6 +413,11 @@ static kith_status transform_settle(kith_index *index)
 	return structure_settle(transform_of(index)->child);
 }
 
+static kith_index *transform_child(const kith_index *index, int64_t i)
+{
+	return i == 0 ? transform_of_const(index)->child : NULL;
+}
+
 static const struct structure_ops transform_ops = {
     .check = transform_check,
     .train = transform_train,
@@ -433,6 +438,7 @@ static const struct structure_ops transform_ops = {
     .memory = transform_memory,
     .clone = transform_clone,
     .free = transform_free,
+    .child = transform_child,
     .save = transform_save,
     .load = transform_load,
     .settle = transform_settle,

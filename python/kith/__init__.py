@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any as _Any
 
 from ._errors import (BusyError, CancelledError, FileError, FormatError, InternalError, InvalidError, KithError, NoMemoryError,
-                      NotFoundError, UnsupportedError, UntrainedError)
+                      NotFoundError, StaleError, UnsupportedError, UntrainedError)
 from ._lib import MAX_DIM, MAX_K, SearchStats, text as _text
 from ._options import get_threads, set_threads
 from . import compat as _compat
@@ -24,7 +24,7 @@ from .compat import *
 from .filter import Filter
 from .index import Index, Neighbours, Ranges, shards
 from .learn import Clusters, ProductQuantizer, kmeans, knn, knn_blocks
-from .monitor import Counters, Lists, Tags
+from .monitor import Counters, FileState, Lists, Tags
 from .tuning import Tuned
 from .vectors import read_vectors, write_vectors
 
@@ -32,9 +32,10 @@ open = Index.open
 __version__ = _text("version")
 
 __all__ = [
-    "BusyError", "CancelledError", "Clusters", "Counters", "FileError", "Filter", "FormatError", "Index", "InternalError",
+    "BusyError", "CancelledError", "Clusters", "Counters", "FileError", "FileState", "Filter", "FormatError", "Index",
+    "InternalError",
     "InvalidError", "KithError", "Lists", "MAX_DIM", "MAX_K", "Neighbours", "NoMemoryError", "NotFoundError",
-    "ProductQuantizer", "Ranges", "SearchStats", "Tags", "Tuned", "UnsupportedError", "UntrainedError", "__version__",
+    "ProductQuantizer", "Ranges", "SearchStats", "StaleError", "Tags", "Tuned", "UnsupportedError", "UntrainedError", "__version__",
     "get_threads", "info", "kmeans", "knn", "knn_blocks", "open", "read_vectors", "set_threads", "shards",
     "write_vectors",
 ]

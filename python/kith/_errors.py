@@ -72,8 +72,14 @@ class BusyError(KithError):
     status = 10
 
 
+class StaleError(KithError, ValueError):
+    """A file is not what it was when the index read it: somebody appended to it or replaced it. Nothing was written."""
+
+    status = 11
+
+
 BY_STATUS: dict[int, type[KithError]] = {
     kind.status: kind
     for kind in (InvalidError, UntrainedError, NoMemoryError, CancelledError, NotFoundError, FileError, FormatError,
-                 UnsupportedError, InternalError, BusyError)
+                 UnsupportedError, InternalError, BusyError, StaleError)
 }

@@ -85,6 +85,15 @@ class VecsInfo(ctypes.Structure):
                 ("bytes", c_int64)]
 
 
+class FileInfo(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("generation", c_uint64), ("saved_bytes", c_int64), ("appended_bytes", c_int64),
+                ("appends", c_int64), ("dropped_bytes", c_int64), ("worth_saving", c_int)]
+
+
+class SaveOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("overwrite", c_int)]
+
+
 class ListsInfo(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("lists", c_int64), ("empty", c_int64), ("shortest", c_int64),
                 ("longest", c_int64), ("mean", c_double), ("imbalance", c_double)]
@@ -131,6 +140,8 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "kith_add_options": AddOptions,
     "kith_kmeans_options": KmeansOptions,
     "kith_vecs_info": VecsInfo,
+    "kith_file_info": FileInfo,
+    "kith_save_options": SaveOptions,
     "kith_lists_info": ListsInfo,
     "kith_index_counters": IndexCounters,
     "kith_tune_result": TuneResult,
@@ -172,8 +183,9 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "index_trained": (c_int, [_ptr]),
     "index_memory": (c_size_t, [_ptr]),
     "index_describe": (c_char_p, [_ptr]),
-    "index_save": (c_int, [_ptr, c_char_p]),
-    "index_open": (c_int, [_out, c_char_p, c_int]),
+    "index_save_as": (c_int, [_ptr, c_char_p, _ptr]),
+    "index_open_at": (c_int, [_out, c_char_p, c_int, c_uint64]),
+    "index_file": (c_int, [_ptr, _ptr]),
     "index_append": (c_int, [_ptr, c_char_p]),
     "index_note": (c_char_p, [_ptr]),
     "index_write": (c_int, [_ptr, WriteBytes, _ptr]),

@@ -14,7 +14,7 @@ from ._calls import ProgressFunction
 from ._errors import KithError
 from ._filtered import FilterLike, OneFilter
 from ._handle import Handle
-from ._lib import SearchStats, error_of, lib
+from ._lib import SaveOptions, SearchStats, error_of, lib
 from ._types import Array, Floats, Ids
 from ._unmade import Unmade, make_handle
 from .filter import Filter
@@ -417,21 +417,32 @@ class Index:
 
     @property
     def note(self) -> str:
-        """What was odd about the file that the index was opened from; empty if nothing was."""
+        """What is to be said about the file that the index was opened from: that an append was not completed, or that so
+        much was appended that it should be saved; empty if nothing is."""
         with self._handle.reading() as pointer:
             return lib.index_note(pointer).decode("utf-8", "replace")
 
+    @property
+    def file(self) -> monitor.FileState:
+        """What the index knows of its file; NotFoundError if it was not opened from one."""
+        with self._handle.reading() as pointer:
+            return monitor.file_state(pointer)
+
     # ---- keeping ----
 
-    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
-        """Save to a file, which appears complete or not at all; or write to an object that has write(bytes)."""
+    def save(self, path: str | os.PathLike[str] | BinaryIO, *, overwrite: bool = False) -> None:
+        """Save to a file, which appears complete or not at all; or write to an object that has write(bytes).
+        An index that was opened from this file is not saved over it (StaleError) if somebody has appended to it or
+        replaced it since, unless overwrite is true."""
         if hasattr(path, "write"):
             with self._handle.reading() as pointer:
                 _streams.write_file(pointer, path)
             return
         name = _arrays.path_of(path)
         with self._handle.reading() as pointer:
-            _calls.call(lib.index_save, pointer, name, work=_calls.LONG if self._handle.size else 0)
+            options = SaveOptions(size=ctypes.sizeof(SaveOptions), overwrite=bool(overwrite))
+            _calls.call(lib.index_save_as, pointer, name, ctypes.addressof(options),
+                        work=_calls.LONG if self._handle.size else 0)
 
     def export_faiss(self, path: str | os.PathLike[str]) -> None:
         """Write a file for FAISS's read_index. (open() reads those of FAISS as well.)"""
@@ -447,14 +458,16 @@ class Index:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] | BinaryIO, *, mmap: bool = False, verify: bool = False, readonly: bool = False,
-             update: bool = False) -> Index:
+             update: bool = False, generation: int = 0) -> Index:
         """Open a saved index, or one of FAISS's; or read it from an object that has read(n), seek() and tell().
         mmap: use the file where it is; verify: compare all checksums first; readonly: refuse changes; update: remember
-        them for append()."""
+        them for append(); generation: of a FileState, all of which must be in the file (StaleError if not)."""
         flags = mmap * MMAP | verify * VERIFY | readonly * READONLY | update * UPDATE
         if hasattr(path, "read"):
+            if generation:
+                raise ValueError("generation: only a file that is opened by its name has one")
             return cls._of(_streams.read_file(path, flags))
-        return cls._of(open_handle(path, flags))
+        return cls._of(open_handle(path, flags, generation))
 
     @classmethod
     def _of(cls, handle: Handle) -> Index:
@@ -539,8 +552,8 @@ def new_handle(spec: str, dim: int, metric: Any) -> Handle:
     return make_handle(spec, dim, _arrays.metric_of(metric))
 
 
-def open_handle(path: Any, flags: int = 0) -> Handle:
-    return Handle(lib.index_open, _arrays.path_of(path), flags)
+def open_handle(path: Any, flags: int = 0, generation: int = 0) -> Handle:
+    return Handle(lib.index_open_at, _arrays.path_of(path), flags, _arrays.count(generation, "generation", 0, 2**64 - 1))
 
 
 def handle_of_bytes(data: Any) -> Handle:

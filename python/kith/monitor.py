@@ -7,7 +7,7 @@ from typing import Any, Iterator, MutableMapping, NamedTuple
 from . import _arrays
 from ._errors import InvalidError
 from ._handle import Handle
-from ._lib import LATENCY_BUCKETS, IndexCounters, ListsInfo, lib
+from ._lib import LATENCY_BUCKETS, FileInfo, IndexCounters, ListsInfo, lib
 
 
 class Lists(NamedTuple):
@@ -20,6 +20,19 @@ class Lists(NamedTuple):
     longest: int
     mean: float
     imbalance: float
+
+
+class FileState(NamedTuple):
+    """What an index knows of its file. generation: a number for all that was saved and appended, to be kept elsewhere
+    and given to kith.open; saved_bytes, appended_bytes (in so many appends); dropped_bytes: of an append that was not
+    completed; worth_saving: so much was appended that opening is slow for it."""
+
+    generation: int
+    saved_bytes: int
+    appended_bytes: int
+    appends: int
+    dropped_bytes: int
+    worth_saving: bool
 
 
 class Counters(NamedTuple):
@@ -51,6 +64,14 @@ def lists(pointer: int) -> Lists:
     info = ListsInfo(size=ctypes.sizeof(ListsInfo))
     lib.index_lists(pointer, ctypes.byref(info))
     return Lists(*(getattr(info, name) for name in Lists._fields))
+
+
+def file_state(pointer: int) -> FileState:
+    info = FileInfo(size=ctypes.sizeof(FileInfo))
+    lib.index_file(pointer, ctypes.byref(info))
+    values: dict[str, Any] = {name: getattr(info, name) for name in FileState._fields}
+    values["worth_saving"] = bool(info.worth_saving)
+    return FileState(**values)
 
 
 def counters(pointer: int) -> Counters:

@@ -78,6 +78,20 @@ static kith_status call_save(struct scene *s)
 	return kith_index_save(s->index, s->other);
 }
 
+static kith_status call_save_as(struct scene *s)
+{
+	kith_save_options options = KITH_SAVE_OPTIONS;
+	options.overwrite = 1;
+	return kith_index_save_as(s->index, s->other, &options);
+}
+
+static kith_status call_file(struct scene *s)
+{
+	kith_file_info info = {.size = sizeof info};
+	kith_status status = kith_index_file(s->index, &info);
+	return status == KITH_NOTFOUND ? KITH_OK : status; /* it is from no file */
+}
+
 static kith_status call_write(struct scene *s)
 {
 	return kith_index_write(s->index, nothing, NULL);
@@ -214,6 +228,8 @@ const struct call calls[] = {
     {"stats", call_stats, true},
     {"stats_text", call_stats_text, true},
     {"save", call_save, true},
+    {"save_as", call_save_as, true},
+    {"file", call_file, true},
     {"write", call_write, true},
     {"to_bytes", call_to_bytes, true},
     {"export_faiss", call_export, true},

@@ -31,21 +31,26 @@ static kith_status fetch(void *owner, uint64_t offset, void *out, size_t n)
 	return KITH_OK;
 }
 
-/* Put right the frames that follow the blob, as long as they are as long as they say. */
+/* Put right the frames that follow the blob, as long as they are as long as they say. All are of the kind of
+ * the first. */
 static void mend_log(uint8_t *data, size_t size, struct log_end end)
 {
 	while (size - end.at >= sizeof(struct frame_head) + sizeof(struct frame_mark)) {
-		uint64_t length, room = size - end.at - sizeof(struct frame_head) - sizeof(struct frame_mark);
-		memcpy(&length, data + end.at + offsetof(struct frame_head, length), sizeof length);
-		if (length > room || length % 8)
+		struct frame_head was;
+		uint64_t room = size - end.at - sizeof(struct frame_head) - sizeof(struct frame_mark);
+		memcpy(&was, data + end.at, sizeof was);
+		if (was.length > room || was.length % 8)
 			return;
-		uint8_t *records = data + end.at + sizeof(struct frame_head);
-		struct frame_head head = log_head(&end, records, length);
+		uint8_t *records = data + end.at + sizeof was;
+		if (end.frames == 0)
+			end.chained = was.link != 0;
+		struct frame_head head = log_head(&end, was.length, XXH3_64bits(records, was.length));
 		struct frame_mark mark = log_mark(&head);
 		memcpy(data + end.at, &head, sizeof head);
-		memcpy(records + length, &mark, sizeof mark);
-		end.at += sizeof head + length + sizeof mark;
+		memcpy(records + head.length, &mark, sizeof mark);
+		end.at += sizeof head + head.length + sizeof mark;
 		end.frames++;
+		end.link = head.checksum;
 	}
 }
 
@@ -65,8 +70,7 @@ static void mend(uint8_t *data, size_t size)
 	trailer.size = header.size;
 	trailer.checksum = XXH3_64bits(&trailer, offsetof(struct blob_trailer, checksum));
 	memcpy(data + header.size - sizeof trailer, &trailer, sizeof trailer);
-	mend_log(data, size,
-	    (struct log_end){.size = header.size, .identity = trailer.checksum, .at = header.size});
+	mend_log(data, size, log_begin(header.size, trailer.checksum));
 }
 
 static kith_status nowhere(void *owner, const void *bytes, size_t n)

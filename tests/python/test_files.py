@@ -191,3 +191,50 @@ def test_files_of_faiss(base, queries, tmp_path, faiss):
     faiss.write_index(theirs, str(tmp_path / "again.faiss"))
     again = kith.open(tmp_path / "again.faiss")
     assert again.spec == "IVF8,SQ8" and (again.search(queries, 5, nprobe=8).ids == found).all()
+
+
+def test_two_who_have_one_file(index, base, tmp_path):
+    path = tmp_path / "index"
+    index.save(path)
+    a, b = kith.open(path, update=True), kith.open(path, update=True)
+    with a, b:
+        a.add(base[:1], ids=[10001])
+        a.append(path)
+        b.add(base[1:2], ids=[20001])
+        with pytest.raises(kith.StaleError, match="open it again"):
+            b.append(path)
+        with pytest.raises(ValueError, match="appended"):
+            b.save(path)
+        with kith.open(path) as opened:
+            assert 10001 in opened and 20001 not in opened
+        b.save(path, overwrite=True)
+        with kith.open(path) as opened:
+            assert 10001 not in opened and 20001 in opened
+        with pytest.raises(kith.StaleError):
+            a.save(path)
+    index.save(path)  # it never read the file
+
+
+def test_generations(index, base, tmp_path):
+    path = tmp_path / "index"
+    index.save(path)
+    with pytest.raises(kith.NotFoundError):
+        index.file
+    with kith.open(path, update=True) as opened:
+        before = opened.file
+        short = path.read_bytes()
+        opened.add(base[:3])
+        opened.append(path)
+        state = opened.file
+    assert state.appends == 1 and state.appended_bytes > 0 and not state.worth_saving and not before.appends
+    assert state.saved_bytes + state.appended_bytes == path.stat().st_size
+    for known in (before, state):
+        with kith.open(path, generation=known.generation) as opened:
+            assert opened.file.generation == state.generation
+    path.write_bytes(short)
+    with kith.open(path) as opened:
+        assert not opened.note and len(opened) == len(base)
+    with pytest.raises(kith.StaleError, match="generation"):
+        kith.open(path, generation=state.generation)
+    with pytest.raises(ValueError, match="generation"):
+        kith.open(path, generation=-1)

@@ -175,7 +175,7 @@ START_TEST(refusals)
 	second = open_file(KITH_UPDATE);
 	change(second, 1);
 	OK(kith_index_append(second, path));
-	FAILS(kith_index_append(index, path), KITH_INVALID, "somebody else");
+	FAILS(kith_index_append(index, path), KITH_STALE, "somebody else");
 	check_file(second, NULL);
 	/* What cannot be told. */
 	OK(kith_filter_range(&all, 0, INT64_MAX));

@@ -191,6 +191,14 @@ class Index(Case):
         with open(self.index, "wb") as file:
             file.write(whole + b"KITHLOG")
         self.fails(1, "verify", self.index, says="7 bytes")
+        with open(self.index, "wb") as file:
+            file.write(whole)
+        generation = json.loads(self.ok("info", self.index, "--json").out)["generation"]
+        self.assertIn(generation, self.ok("info", self.index).out)
+        self.ok("verify", self.index, "--generation", generation)
+        self.fails(1, "verify", self.index, "-g", "0123456789abcdef", says=("i.kith", "generation"))
+        for bad in ("1", "g" * 16, "0" * 16, "-123456789abcdef"):
+            self.fails(2, "verify", self.index, "--generation=" + bad, says="kith info")
         self.fails(1, "verify", self.path("absent.kith"), says="absent.kith")
         self.fails(2, "verify")
 

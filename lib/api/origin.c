@@ -1,0 +1,211 @@
+/* Files that an index knows. A process that opened a file and saves over it must not lose what others
+ * appended or saved meanwhile, so an index remembers what it read: which file (by its name without links, and
+ * by device and inode, since it may have other names) and its state, which is the checksum of the blob and
+ * that of the last frame behind it. Times and inodes are no measure of a state: a copy that is put back may
+ * keep the one, and every save makes another of the other.
+ *
+ * An index that never read a file knows none, and replaces what it is told to. One that did also remembers
+ * the files that it was saved to, up to MOST_ORIGINS, in place of the older ones.
+ *
+ * The list changes in calls that are const to the caller, so it has a lock.
+ */
+#include "lib/api/origin.h"
+
+#include "lib/base/status.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct place place_of(const struct log_end *end)
+{
+	return (struct place){end->size, end->identity, end->at, end->frames, end->link, end->chained};
+}
+
+struct log_end end_of(const struct place *place)
+{
+	return (struct log_end){.size = place->size,
+	    .identity = place->identity,
+	    .at = place->end,
+	    .frames = place->frames,
+	    .link = place->link,
+	    .chained = place->chained};
+}
+
+static const char *absolute(const char *path, char *resolved)
+{
+	return realpath(path, resolved) ? resolved : path;
+}
+
+bool origin_is_kept(const kith_index *index)
+{
+	return index->keep && index->keep->origins > 0;
+}
+
+/* The one of that name; a new one, or the oldest of those saved to, where there is none. */
+static struct origin *entry_for(struct keep *keep, const char *path)
+{
+	for (int i = 0; i < keep->origins; i++)
+		if (strcmp(keep->origin[i].path, path) == 0)
+			return &keep->origin[i];
+	if (keep->origins < MOST_ORIGINS)
+		return &keep->origin[keep->origins++];
+	keep->next_origin = keep->next_origin % (MOST_ORIGINS - 1) + 1;
+	return &keep->origin[keep->next_origin];
+}
+
+static void put(struct keep *keep, char *take_path, struct file_id id, const struct place *place)
+{
+	struct origin *origin = entry_for(keep, take_path);
+	mem_free(origin->path);
+	*origin = (struct origin){take_path, id.dev, id.ino, *place};
+}
+
+kith_status origin_opened(kith_index *index, const char *path, int fd, const struct place *place)
+{
+	char resolved[PATH_MAX];
+	struct stat st = {0};
+	struct keep *keep = keep_of(index);
+	if (!keep)
+		return KITH_NOMEM;
+	path = absolute(path, resolved);
+	char *copy = mem_strdup(path);
+	if (!copy)
+		return fail_nomem("a path", strlen(path));
+	if (fstat(fd, &st) != 0)
+		st = (struct stat){0};
+	put(keep, copy, file_id_of(&st), place);
+	return KITH_OK;
+}
+
+void origin_saved(const kith_index *index, char *take_path, struct file_id id, const struct place *place)
+{
+	struct keep *keep = index->keep;
+	pthread_mutex_lock(&keep->lock);
+	put(keep, take_path, id, place);
+	pthread_mutex_unlock(&keep->lock);
+}
+
+void origin_appended(const kith_index *index, const char *path, struct file_id id, const struct place *place)
+{
+	char resolved[PATH_MAX];
+	struct keep *keep = index->keep;
+	path = absolute(path, resolved);
+	pthread_mutex_lock(&keep->lock);
+	for (int i = 0; i < keep->origins; i++) {
+		struct origin *origin = &keep->origin[i];
+		if (file_id_same(id, (struct file_id){origin->dev, origin->ino}) ||
+		    strcmp(origin->path, path) == 0)
+			*origin = (struct origin){origin->path, id.dev, id.ino, *place};
+	}
+	pthread_mutex_unlock(&keep->lock);
+}
+
+/* The name is one that no file has; the state is still that of the file that the index was opened from. */
+void origin_forget(const kith_index *index, const char *path)
+{
+	char resolved[PATH_MAX];
+	struct keep *keep = index->keep;
+	if (!keep)
+		return;
+	path = absolute(path, resolved);
+	pthread_mutex_lock(&keep->lock);
+	for (int i = 0; i < keep->origins; i++)
+		if (strcmp(keep->origin[i].path, path) == 0)
+			*keep->origin[i].path = 0;
+	pthread_mutex_unlock(&keep->lock);
+}
+
+bool origin_knows(const kith_index *index, const char *path, const struct place *place)
+{
+	char resolved[PATH_MAX];
+	struct keep *keep = index->keep;
+	bool known = false;
+	if (!keep)
+		return false;
+	path = absolute(path, resolved);
+	pthread_mutex_lock(&keep->lock);
+	for (int i = 0; i < keep->origins; i++)
+		known |= keep->origin[i].place.identity == place->identity &&
+		         keep->origin[i].place.link == place->link && strcmp(keep->origin[i].path, path) == 0;
+	pthread_mutex_unlock(&keep->lock);
+	return known;
+}
+
+static kith_status fail_stale(const struct vecs_target *target, enum log_state state)
+{
+	const char *what = state == LOG_GROWN   ? "has been appended to"
+	                   : state == LOG_OTHER ? "got another log (was a copy put back?)"
+	                                        : "has been replaced";
+	return vecs_fail(KITH_STALE, target->name,
+	    "%s since this index was opened from it: saving would lose that. Open it again and make the "
+	    "changes "
+	    "anew, save under another name, or say that it may be overwritten",
+	    what);
+}
+
+/* One of the files that are known: *known is set if it is this one, *same if it is what it was. */
+static kith_status compare(const struct origin *origin, const struct vecs_target *target, int fd,
+    struct file_id id, enum log_state *worst, bool *same)
+{
+	enum log_state state;
+	const struct log_end end = end_of(&origin->place);
+	if (strcmp(origin->path, target->path) != 0 &&
+	    !file_id_same(id, (struct file_id){origin->dev, origin->ino}))
+		return KITH_OK;
+	kith_status status = log_compare(fd, target->name, &end, &state);
+	if (status == KITH_FORMAT) { /* it has grown, by something that is damaged now */
+		status = KITH_OK;
+		state = LOG_GROWN;
+	}
+	*same |= state == LOG_SAME;
+	*worst = state != LOG_SAME ? state : *worst;
+	return status;
+}
+
+kith_status origin_check(
+    const kith_index *index, const struct vecs_target *target, int fd, const struct log_end *fresh)
+{
+	struct keep *keep = index->keep;
+	struct stat st;
+	enum log_state state, worst = LOG_SAME;
+	if (!keep || fd < 0)
+		return KITH_OK;
+	if (fstat(fd, &st) != 0)
+		return vecs_fail(KITH_IO, target->name, "cannot be read");
+	kith_status status = KITH_OK;
+	bool same = false;
+	pthread_mutex_lock(&keep->lock);
+	for (int i = 0; status == KITH_OK && i < keep->origins; i++)
+		status = compare(&keep->origin[i], target, fd, file_id_of(&st), &worst, &same);
+	pthread_mutex_unlock(&keep->lock);
+	if (status || same || worst == LOG_SAME)
+		return status;
+	/* Another thread has just saved the same index there. */
+	if (log_compare(fd, target->name, fresh, &state) == KITH_OK && state == LOG_SAME)
+		return KITH_OK;
+	return fail_stale(target, worst);
+}
+
+kith_status origin_copy(kith_index *to, const kith_index *from)
+{
+	if (!origin_is_kept(from))
+		return KITH_OK;
+	struct keep *keep = keep_of(to);
+	if (!keep)
+		return KITH_NOMEM;
+	kith_status status = KITH_OK;
+	pthread_mutex_lock(&from->keep->lock);
+	for (int i = 0; status == KITH_OK && i < from->keep->origins; i++) {
+		struct origin origin = from->keep->origin[i];
+		origin.path = mem_strdup(origin.path);
+		if (origin.path)
+			keep->origin[keep->origins++] = origin;
+		else
+			status = fail_nomem("a path", strlen(from->keep->origin[i].path));
+	}
+	keep->next_origin = from->keep->next_origin;
+	pthread_mutex_unlock(&from->keep->lock);
+	return status;
+}
