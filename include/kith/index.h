@@ -226,7 +226,8 @@ KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);
  *
  *   q     [nq × dim] row-major, finite
  *   k     1 … KITH_MAX_K; may exceed the number of vectors
- *   dist  [nq × k] out: squared L2, inner product or cosine; best first, ties by id
+ *   dist  [nq × k] out: squared L2, inner product or cosine; best first, ties by id. Codes are not quite of
+ *         unit length: under cosine graphs divide by the length of what a code stands for, others do not
  *   ids   [nq × k] out: −1 where fewer than k were found (dist: +∞ for L2, −∞ for similarities)
  *
  * On failure dist and ids are untouched or partly written.

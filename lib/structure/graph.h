@@ -143,6 +143,9 @@ struct graph_space {
 	struct rows rows; /* of the codes, not blocked; with `inverse` where they normalize */
 	bool ip;          /* queries are compared by inner products; else by squared L2 */
 	bool ip_edges;    /* nodes are, too */
+	/* Searches under cosine by squared L2, where all origins are queries: [rows.stride] code of the zero
+	 * vector; else NULL. */
+	const char *zero;
 };
 
 /* Vector of a node, decoded, at unit length under cosine: x [dim]. */
@@ -153,7 +156,15 @@ void graph_space_load(const struct graph_space *space, int64_t node, float *x);
  * upper halves of floats, from bytes, from tables. The nodes' codes are fetched in one go: give whole lists.
  *
  *   edges     squared L2 distance, >= 0; minus the inner product for ip_edges
- *   searches  the metric's key: squared L2 or minus the inner product; q [dim], at unit length under cosine
+ *   searches  squared L2, or minus the inner product where the space says so; q [dim], at unit length under
+ *             cosine
+ *
+ * Cosine. Of unit vectors both ask for the same neighbours: ‖q − x‖² = 2 − 2⟨q, x⟩. But what rounding makes
+ * of the inner product is in proportion to the lengths, and of the distance in proportion to the distance:
+ * among near vectors the distance tells apart what the inner product does not. So queries are compared by
+ * squared L2 where codes stand for unit vectors. Rows of bytes are made so by their inverse lengths, and keep
+ * to the inner product. A zero vector has no direction and the inner product 0 with all; its key is that of a
+ * right angle, 2, where squared L2 would put it among the near ones.
  */
 size_t graph_origin_bytes(const struct graph_space *space);
 void graph_origin_node(const struct graph_space *space, int64_t node, void *state);

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* Key of a zero vector under cosine: that of a right angle. */
+static const float RIGHT_ANGLE = 2;
+
 void graph_space_load(const struct graph_space *space, int64_t node, float *x)
 {
 	const float *row = rows_load(&space->rows, node, x);
@@ -24,6 +27,8 @@ size_t graph_origin_bytes(const struct graph_space *space)
 	size_t bytes = walk_bytes(space);
 	if (space->ip_edges)
 		bytes += (size_t)space->rows.dim * sizeof(float);
+	if (space->zero)
+		bytes += sizeof(float);
 	return (bytes + 63) / 64 * 64;
 }
 
@@ -38,12 +43,39 @@ void graph_origin_node(const struct graph_space *space, int64_t node, void *stat
 	codec_walk(codec)->begin(codec, rows_load(&space->rows, node, x), true, state);
 }
 
+/* Behind the codec's state: the key that it gives zero vectors. */
+static float *zero_key(const struct graph_space *space, void *state)
+{
+	return (float *)(void *)((char *)state + walk_bytes(space));
+}
+
 void graph_origin_query(const struct graph_space *space, const float *q, void *state)
 {
-	codec_walk(space->rows.codec)->begin(space->rows.codec, q, space->ip, state);
+	const struct codec *codec = space->rows.codec;
+	codec_walk(codec)->begin(codec, q, space->ip, state);
+	if (!space->zero)
+		return;
+	struct rows row = space->rows;
+	uint32_t first = 0;
+	row.a = row.b = space->zero;
+	row.n = 1;
+	codec_walk(codec)->keys(codec, state, &row, &first, 1, zero_key(space, state));
+}
+
+/* Few vectors that are not zero have the key of one, to the last bit. */
+static void mend_zeros(
+    const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key)
+{
+	float zero = *zero_key(space, state);
+	for (int64_t i = 0; i < n; i++)
+		if (key[i] == zero &&
+		    memcmp(rows_at(&space->rows, nodes[i]), space->zero, space->rows.stride) == 0)
+			key[i] = RIGHT_ANGLE;
 }
 
 void graph_keys(const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key)
 {
 	codec_walk(space->rows.codec)->keys(space->rows.codec, state, &space->rows, nodes, n, key);
+	if (space->zero)
+		mend_zeros(space, state, nodes, n, key);
 }

@@ -25,7 +25,7 @@
 struct graph_space hnsw_space(const struct hnsw *hnsw)
 {
 	struct graph_space space = {.rows = codes_rows(&hnsw->codes),
-	    .ip = hnsw->base.metric != KITH_L2,
+	    .ip = hnsw->base.metric == KITH_IP || hnsw_measures(hnsw),
 	    .ip_edges = hnsw->base.metric == KITH_IP};
 	if (hnsw_measures(hnsw))
 		space.rows.inverse = (const float *)(const void *)hnsw->inverse.data;

@@ -51,8 +51,10 @@ struct call {
 	const struct rows *query;
 	struct sink *sink;
 	int64_t ef;
-	bool bytes; /* rows and queries are bytes of one kind */
-	bool scan;  /* compare all that pass */
+	bool similarity; /* the metric's key is minus an inner product, whatever the space compares by */
+	bool inexact;    /* under cosine: codes stand for vectors of about unit length */
+	bool bytes;      /* rows and queries are bytes of one kind */
+	bool scan;       /* compare all that pass */
 	struct hnsw_maps maps;
 	const uint64_t *pass;   /* bit per node; NULL: all */
 	int64_t passing;        /* nodes */
@@ -74,6 +76,18 @@ struct lane {
 
 /* ---- exact distances ---- */
 
+/* Minus the cosine of the angle to what a code stands for. Without its length most of what rounding has done
+ * to a vector near the query would count: the part of it that is along the vector. */
+static double cosine_key(const struct call *c, const float *q, const float *x, uint32_t node)
+{
+	const struct kernels *kern = kernels();
+	int64_t dim = c->space.rows.dim;
+	double nsq = kern->ip_exact(x, x, dim);
+	if (!(nsq > 0) || memcmp(rows_at(&c->space.rows, node), c->space.zero, c->space.rows.stride) == 0)
+		return 0;
+	return -kern->ip_exact(q, x, dim) / sqrt(nsq);
+}
+
 static double exact_key(const struct call *c, const struct lane *lane, const void *q, uint32_t node)
 {
 	const struct kernels *kern = kernels();
@@ -82,14 +96,16 @@ static double exact_key(const struct call *c, const struct lane *lane, const voi
 		int32_t key;
 		bool u8 = c->space.rows.kind == ROWS_U8;
 		const void *x = rows_at(&c->space.rows, node);
-		if (c->space.ip)
+		if (c->similarity)
 			(u8 ? kern->ip_u8 : kern->ip_i8)(q, x, 0, 1, dim, &key);
 		else
 			(u8 ? kern->l2sq_u8 : kern->l2sq_i8)(q, x, 0, 1, dim, &key);
-		return c->space.ip ? -(double)key : (double)key;
+		return c->similarity ? -(double)key : (double)key;
 	}
 	const float *x = rows_load(&c->space.rows, node, lane->row);
-	return c->space.ip ? -kern->ip_exact(q, x, dim) : kern->l2sq_exact(q, x, dim);
+	if (c->inexact)
+		return cosine_key(c, q, x, node);
+	return c->similarity ? -kern->ip_exact(q, x, dim) : kern->l2sq_exact(q, x, dim);
 }
 
 static int64_t id_of(const struct hnsw *hnsw, uint32_t node)
@@ -117,6 +133,17 @@ static void verify(struct call *c, struct lane *lane, const void *q, int64_t num
 	atomic_fetch_add_explicit(&c->exact, n, memory_order_relaxed);
 }
 
+/* The metric's key from that of the space: under cosine the space may compare by squared L2. */
+static double key_of_metric(const struct call *c, double key)
+{
+	return c->space.zero ? key / 2 - 1 : key;
+}
+
+static double key_of_space(const struct call *c, double key)
+{
+	return c->space.zero ? 2 + 2 * key : key;
+}
+
 /* The k nearest by the keys of the walk. */
 static void keep_rough(
     struct call *c, struct lane *lane, int64_t number, const struct candidate *candidates, int64_t n)
@@ -124,8 +151,8 @@ static void keep_rough(
 	for (int64_t from = 0, count; from < n; from += count) {
 		count = n - from < PART ? n - from : PART;
 		for (int64_t i = 0; i < count; i++)
-			lane->result[i] = (struct found){
-			    (double)candidates[from + i].key, id_of(c->hnsw, candidates[from + i].node)};
+			lane->result[i] = (struct found){key_of_metric(c, (double)candidates[from + i].key),
+			    id_of(c->hnsw, candidates[from + i].node)};
 		if (!sink_merge(c->sink, number, lane->result, count))
 			atomic_store(&c->failed, true);
 	}
@@ -164,7 +191,7 @@ static void range_query(struct call *c, struct walker *w, struct lane *lane, con
 	double bound = c->sink->radius;
 	int64_t n, kept = 0;
 	bound += fabs(bound) / LOOSE;
-	if (!walk_range(w, float_up(bound), &n)) {
+	if (!walk_range(w, float_up(key_of_space(c, bound)), &n)) {
 		atomic_store(&c->failed, true);
 		return;
 	}
@@ -303,6 +330,24 @@ static kith_status apply_filter(struct call *c, const kith_filter *filter, int t
 	return KITH_OK;
 }
 
+/* Under cosine, where codes stand for unit vectors, compare queries by squared L2. *zero is to be freed. */
+static kith_status set_zero(struct call *c, char **zero)
+{
+	const struct codec *codec = c->hnsw->codec;
+	if (c->space.ip || !c->similarity)
+		return KITH_OK;
+	size_t dim = (size_t)codec->dim, stride = c->space.rows.stride;
+	float *x = mem_zalloc(dim, sizeof *x);
+	*zero = mem_zalloc(1, stride);
+	if (x && *zero && codec->ops->encode) /* others keep floats: zeros are zeros */
+		codec->ops->encode(codec, 1, x, (uint8_t *)*zero);
+	bool ready = x && *zero;
+	mem_free(x);
+	c->space.zero = *zero;
+	c->inexact = codec->ops->encode != NULL;
+	return ready ? KITH_OK : fail_nomem("a search", dim * sizeof *x + stride);
+}
+
 /* Comparing all is exact, and no slower where few pass or most are wanted. */
 static bool scan_pays(const struct call *c)
 {
@@ -399,11 +444,15 @@ kith_status hnsw_search(
 	struct call c = {.hnsw = hnsw, .space = hnsw_space(hnsw), .query = &converted, .sink = sink};
 	int threads = threads_resolve(options->threads);
 	uint64_t *owned = NULL;
+	char *zero = NULL;
+	c.similarity = index->metric != KITH_L2;
 	c.ef = options->efSearch ? options->efSearch : DEFAULT_EF;
 	c.ef = c.ef > sink->k ? c.ef : sink->k;
 	c.ef = c.ef < hnsw->graph.n ? c.ef : hnsw->graph.n;
 	c.bytes = converted.kind == c.space.rows.kind && converted.kind != ROWS_F32 && !converted.normalize;
 	kith_status status = hnsw_find_maps(hnsw, &c.maps);
+	if (status == KITH_OK)
+		status = set_zero(&c, &zero);
 	if (status == KITH_OK)
 		status = apply_filter(&c, options->filter, threads, &owned);
 	if (status == KITH_OK && options->filter)
@@ -412,6 +461,7 @@ kith_status hnsw_search(
 		c.scan = scan_pays(&c);
 		status = run(&c, threads, options);
 	}
+	mem_free(zero);
 	mem_free(owned);
 	mem_free(bytes);
 	return status;

@@ -35,7 +35,7 @@ kith_index *make_graph(int64_t dim, kith_metric metric, const char *spec, int64_
 	return index;
 }
 
-/* Smaller is better. x is kept as it came (bytes), or stands for a unit vector under cosine. */
+/* Smaller is better. Under cosine x is kept as it came (bytes), or is about a unit vector. */
 static double key_of(const kith_index *index, const float *q, const float *x)
 {
 	double sum = 0, norms[2] = {0, 0};
@@ -48,7 +48,7 @@ static double key_of(const kith_index *index, const float *q, const float *x)
 	}
 	if (metric == KITH_COSINE && norms[0] > 0)
 		sum /= sqrt(norms[0]);
-	if (metric == KITH_COSINE && kith_index_type(index) != KITH_F32 && norms[1] > 0)
+	if (metric == KITH_COSINE && norms[1] > 0)
 		sum /= sqrt(norms[1]);
 	return metric == KITH_L2 ? sum : -sum;
 }

@@ -1,0 +1,160 @@
+/* Recall@10 of indexes on data of many kinds, against exact distances in double.
+ *
+ * The table says what each must reach. Floors of graphs are those of a plain HNSW over floats at the same
+ * efSearch, less half a point, or a little below what is found where that is less than what is possible.
+ * `./run test --long` adds larger sets and every metric that a kind makes sense under.
+ */
+#include "tests/recall/kinds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { K = 10 };
+
+static double recall_of(const struct data *data, const char *spec, kith_metric metric, int64_t setting)
+{
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.efSearch = options.nprobe = setting;
+	kith_index *index;
+	int64_t *ids = make(data->nq * K, sizeof *ids);
+	float *dist = make(data->nq * K, sizeof *dist);
+	OK(kith_index_new(&index, data->dim, metric, spec));
+	OK(kith_index_train(index, data->n, data->x, NULL));
+	OK(kith_index_add(index, data->n, data->x, NULL, NULL));
+	OK(kith_index_search(index, data->nq, data->q, K, dist, ids, &options));
+	double recall = data_recall(data, metric, K, ids);
+	kith_index_free(index);
+	free(dist);
+	free(ids);
+	return recall;
+}
+
+static const char *name_of(kith_metric metric)
+{
+	return metric == KITH_L2 ? "L2" : metric == KITH_IP ? "inner product" : "cosine";
+}
+
+/* ---- the table ---- */
+
+static const struct row {
+	const char *kind, *spec;
+	kith_metric metric;
+	int64_t setting; /* efSearch, nprobe */
+	double floor;
+} rows[] = {
+    {"uniform, d = 2", "HNSW32", KITH_L2, 64, 0.995},
+    {"uniform, d = 8", "HNSW32", KITH_L2, 64, 0.995},
+    {"uniform, d = 32", "HNSW32", KITH_L2, 64, 0.995},
+    {"gauss, d = 16", "HNSW32", KITH_L2, 64, 0.995},
+    {"gauss, d = 64", "HNSW32", KITH_L2, 64, 0.991},
+    {"anisotropic", "HNSW32", KITH_L2, 64, 0.995},
+    {"clusters", "HNSW32", KITH_L2, 64, 0.995},
+    {"sorted clusters", "HNSW32", KITH_L2, 64, 0.995},
+    {"copies x 2, adjacent", "HNSW32", KITH_L2, 64, 0.987},
+    {"copies x 40, shuffled", "HNSW32", KITH_L2, 64, 0.995},
+    {"copies x 1000, tiled", "HNSW32", KITH_L2, 64, 0.995},
+    {"binary", "HNSW32", KITH_L2, 64, 0.992},
+    {"counts", "HNSW32", KITH_L2, 64, 0.994},
+    {"words", "HNSW32", KITH_L2, 64, 0.974},
+    {"grid 3^6", "HNSW32", KITH_L2, 64, 0.995},
+    {"low rank", "HNSW32", KITH_L2, 64, 0.995},
+    {"curve", "HNSW32", KITH_L2, 64, 0.995},
+    {"constants", "HNSW32", KITH_L2, 64, 0.995},
+    {"offset 10", "HNSW32", KITH_L2, 64, 0.995},
+    {"gauss, d = 64", "HNSW32", KITH_COSINE, 64, 0.972},
+    {"copies x 40, shuffled", "HNSW32", KITH_COSINE, 64, 0.995},
+    {"counts", "HNSW32", KITH_COSINE, 64, 0.995},
+    {"constants", "HNSW32", KITH_COSINE, 64, 0.995},
+    {"long and short", "HNSW32", KITH_COSINE, 64, 0.994},
+    {"gauss, d = 16", "HNSW32", KITH_IP, 64, 0.995},
+    {"words", "HNSW32", KITH_IP, 64, 0.973},
+    {"counts", "HNSW32", KITH_IP, 64, 0.991},
+    {"gauss, d = 64", "HNSW32,SQ8", KITH_L2, 64, 0.96},
+    {"gauss, d = 64", "HNSW32,SQ8,RFlat", KITH_L2, 64, 0.991},
+    {"gauss, d = 64", "HNSW32,SQfp16", KITH_L2, 64, 0.99},
+    {"gauss, d = 64", "IVF32,SQ8", KITH_L2, 32, 0.974},
+    {"gauss, d = 64", "IVF32,PQ8,RFlat", KITH_L2, 32, 0.626},
+    {"clusters", "HNSW32,SQ8", KITH_L2, 64, 0.957},
+    {"clusters", "HNSW32,SQ8,RFlat", KITH_L2, 64, 0.995},
+    {"clusters", "HNSW32,SQfp16", KITH_L2, 64, 0.993},
+    {"clusters", "IVF32,SQ8", KITH_L2, 32, 0.987},
+    {"clusters", "IVF32,PQ8,RFlat", KITH_L2, 32, 0.995},
+    {"low rank", "HNSW32,SQ8", KITH_L2, 64, 0.988},
+    {"low rank", "HNSW32,SQ8,RFlat", KITH_L2, 64, 0.995},
+    {"low rank", "HNSW32,SQfp16", KITH_L2, 64, 0.995},
+    {"low rank", "IVF32,SQ8", KITH_L2, 32, 0.988},
+    {"low rank", "IVF32,PQ8,RFlat", KITH_L2, 32, 0.993},
+    {"uniform, d = 3", "IVF32,Flat", KITH_L2, 8, 0.995},
+    {"gauss, d = 16", "IVF32,Flat", KITH_L2, 8, 0.819},
+    {"copies x 1000, tiled", "IVF32,Flat", KITH_L2, 8, 0.995},
+    {"near copies", "IVF32,Flat", KITH_L2, 8, 0.995},
+    {"words", "IVF32,Flat", KITH_L2, 8, 0.848},
+    {"offset 1000", "IVF32,Flat", KITH_L2, 8, 0.819},
+    {"x 1e-20", "IVF32,Flat", KITH_L2, 8, 0.819},
+    {"x 1e18", "IVF32,Flat", KITH_L2, 8, 0.819},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+START_TEST(reaches)
+{
+	const struct row *row = &rows[_i];
+	int64_t n = test_long() ? 20000 : sanitized ? 1500 : 4000;
+	struct data data = data_make(row->kind, n, test_long() ? 500 : 100);
+	double recall = recall_of(&data, row->spec, row->metric, row->setting);
+	if (getenv("KITH_SHOW"))
+		printf("%s, %s, %s, %d: %.3f (%.3f)\n", row->kind, row->spec, name_of(row->metric),
+		    (int)row->setting, recall, row->floor);
+	if (recall < row->floor)
+		ck_abort_msg("%s, %s, %s, %d: recall %.3f, below %.3f", row->kind, row->spec,
+		    name_of(row->metric), (int)row->setting, recall, row->floor);
+	data_free(&data);
+}
+END_TEST
+
+/* ---- unit vectors ---- */
+
+static const struct pair {
+	const char *kind, *spec;
+} pairs[] = {
+    {"unit, d = 64", "HNSW32"},
+    {"tight unit clusters", "HNSW32"},
+    {"tight unit clusters", "HNSW16,SQ8"},
+    {"tight unit clusters", "HNSW16,SQ8,RFlat"},
+    {"tight unit clusters", "HNSW16,SQ4,RFlat"},
+    {"tight unit clusters", "HNSW16,SQfp16"},
+    {"tight unit clusters", "HNSW16,SQbf16,RFlat"},
+    {"tight unit clusters", "HNSW16,PQ24,RFlat"},
+    {"unit words", "HNSW32"},
+    {"queries from elsewhere", "HNSW32"},
+};
+enum { PAIRS = sizeof pairs / sizeof *pairs };
+
+/* L2 and cosine ask for the same neighbours, and find as many of them. */
+START_TEST(cosine_as_l2)
+{
+	const struct pair *pair = &pairs[_i];
+	struct data data = data_make(pair->kind, sanitized ? 1500 : 4000, 200);
+	for (int64_t ef = 16; ef <= 64; ef *= 4) {
+		double cosine = recall_of(&data, pair->spec, KITH_COSINE, ef);
+		double l2 = recall_of(&data, pair->spec, KITH_L2, ef);
+		if (getenv("KITH_SHOW"))
+			printf("%s, %s, %d: cosine %.4f, L2 %.4f\n", pair->kind, pair->spec, (int)ef, cosine,
+			    l2);
+		if (cosine < l2 - 0.005)
+			ck_abort_msg("%s, %s, %d: recall %.3f under cosine, %.3f under L2", pair->kind,
+			    pair->spec, (int)ef, cosine, l2);
+	}
+	data_free(&data);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("kinds");
+	TCase *t = tcase_create("kinds");
+	tcase_set_timeout(t, 900);
+	tcase_add_loop_test(t, reaches, 0, ROWS);
+	tcase_add_loop_test(t, cosine_as_l2, 0, PAIRS);
+	suite_add_tcase(suite, t);
+	return run_suite(suite);
+}
