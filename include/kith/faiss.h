@@ -6,6 +6,7 @@
 #ifndef KITH_FAISS_H
 #define KITH_FAISS_H
 
+#include <kith/file.h>
 #include <kith/index.h>
 #include <kith/status.h>
 
@@ -19,7 +20,8 @@ extern "C" {
  * IndexRefine, with L2 or inner product. The index is independent of the file.
  *
  *   options  NULL, or what KITH_SEARCH_OPTIONS gives: gets the parameters of search that FAISS keeps in the
- *            index and kith takes with each call (nprobe, efSearch, k_factor), as far as the file has them
+ *            index and kith takes with each call (nprobe, efSearch, k_factor), as far as the file has them.
+ *            The index carries them as its preset (preset.h), too
  *
  * A coarse quantizer becomes a list of its centroids, and IndexHNSW the same graph over them. A linear map is
  * inverted for kith_index_get, by its pseudo-inverse unless it is orthonormal.
@@ -33,9 +35,21 @@ extern "C" {
 KITH_API kith_status kith_index_import_faiss(
     kith_index **out, const char *path, kith_search_options *options);
 
+/* The same for programs that go on as FAISS would: ids that kith cannot have, negative or repeated ones,
+ * become labels (preset.h), and the vectors get the ids 0 … n − 1. What FAISS keeps in the index is in its
+ * preset. Errors: as above. */
+KITH_API kith_status kith_index_import_faiss_labels(kith_index **out, const char *path);
+
+/* How many bytes an index of FAISS's takes that begins a stream: what `read` gives (file.h) may go on after
+ * it, and no byte behind the index is asked for. Offsets only grow; arrays are skipped.
+ * Errors: as kith_index_import_faiss. */
+KITH_API kith_status kith_faiss_length(kith_read_fn read, void *data, int64_t *length);
+
 /* Write a trained index as a file for FAISS's read_index (any version from 1.6.4 on). Ids that are not 0 …
  * n − 1 are kept in the lists of an inverted file, else in an IndexIDMap2 around it. Cosine becomes inner
- * product after an L2 normalisation. The file appears whole or not at all, as with kith_index_save.
+ * product after an L2 normalisation. Search parameters are those of the index's preset (preset.h), or kith's
+ * defaults; labels are written in the place of ids. The file appears whole or not at all, as with
+ * kith_index_save.
  *
  * Errors:  INVALID, UNTRAINED, IO, UNSUPPORTED (shards, and what else FAISS has nothing for), NOMEM
  * Threads: as a const call

@@ -10,7 +10,9 @@
 #include <kith/knn.h>
 #include <kith/library.h>
 #include <kith/monitor.h>
+#include <kith/parts.h>
 #include <kith/pq.h>
+#include <kith/preset.h>
 #include <kith/ranges.h>
 #include <kith/status.h>
 #include <kith/tune.h>

@@ -18,6 +18,14 @@ typedef enum kith_kmeans_init {
 	KITH_KMEANS_GIVEN = 2     /* what `centroids` holds at the call */
 } kith_kmeans_init;
 
+/* An iteration, as it went. */
+typedef struct kith_kmeans_stats {
+	double seconds;        /* since the run began, at its end */
+	double assign_seconds; /* of which finding nearest centroids took */
+	double imbalance;      /* k · Σ points² / (Σ points)² over clusters: 1 at best */
+	int64_t splits;        /* empty clusters that took half of a big one */
+} kith_kmeans_stats;
+
 /* Start from KITH_KMEANS_OPTIONS. */
 typedef struct kith_kmeans_options {
 	size_t size; /* sizeof(kith_kmeans_options) */
@@ -41,11 +49,13 @@ typedef struct kith_kmeans_options {
 	                       · inner product) of each iteration of the best run over the sampled points, NaN
 	                       after the last; NULL: none. While a run goes on, what it has done so far is
 	                       there for the progress callback to read, and after a failure still is */
+	kith_kmeans_stats *stats; /* out: [iterations] of the same run, as far as objectives has one that is
+	                             not repeated; NULL: none */
 } kith_kmeans_options;
 #define KITH_KMEANS_OPTIONS                                                                                  \
 	{                                                                                                    \
 		sizeof(kith_kmeans_options), 0, KITH_KMEANS_RANDOM, 25, 1, 0.001, 256, 0, -1, 0, 1234, NULL, \
-		    NULL, NULL, NULL                                                                         \
+		    NULL, NULL, NULL, NULL                                                                   \
 	}
 
 /* Find k centroids of x.

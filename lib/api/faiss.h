@@ -3,6 +3,7 @@
 #define KITH_API_FAISS_H
 
 #include <kith/faiss.h>
+#include <kith/preset.h>
 
 #include "lib/learn/linear.h"
 #include "lib/store/faiss.h"
@@ -10,8 +11,9 @@
 #include "lib/structure/parts.h"
 #include "lib/structure/structure.h"
 
-/* options as of kith_index_import_faiss, checked. */
-kith_status faiss_import(kith_index **out, const struct blob_source *source, kith_search_options *options);
+/* options as of kith_index_import_faiss, checked; labelled: as of kith_index_import_faiss_labels. */
+kith_status faiss_import(
+    kith_index **out, const struct blob_source *source, bool labelled, kith_search_options *options);
 
 /* INVALID and UNTRAINED were excluded. */
 kith_status faiss_export(const kith_index *index, struct blob_sink sink);
@@ -22,10 +24,11 @@ kith_status faiss_import_map(const struct blob_source *source, const struct fais
     int64_t m, struct mapping *mapping, struct linear *there, struct linear *back);
 
 /* faiss_graph.c: the graph of a node, to be freed also after a failure, and a graph to a file. number
- * [graph->n]: of each node; order: the reverse; NULL: as they are. */
+ * [graph->n]: of each node; order: the reverse; NULL: as they are. preset: its efSearch and efConstruction,
+ * 0: kith's and FAISS's defaults. */
 kith_status faiss_import_graph(
     const struct blob_source *source, const struct faiss_node *node, struct graph *graph);
-void faiss_put_graph(
-    struct faiss_writer *w, const struct graph *graph, const uint32_t *number, const uint32_t *order);
+void faiss_put_graph(struct faiss_writer *w, const struct graph *graph, const uint32_t *number,
+    const uint32_t *order, const kith_preset *preset);
 
 #endif

@@ -12,6 +12,7 @@
 #include "lib/api/guard.h"
 #include "lib/api/origin.h"
 
+#include "lib/api/preset.h"
 #include "lib/base/status.h"
 #include "lib/codec/pq.h"
 #include "lib/codec/sq.h"
@@ -29,10 +30,16 @@ struct export
 {
 	struct faiss_writer w;
 	const kith_index *whole;
+	kith_preset preset; /* of the whole, as its labels are */
+	const int64_t *labels;
+	int64_t label_count;
 	bool mapped; /* vectors are known by their positions in `whole`, else by their ids */
+	const kith_index
+	    *below; /* what the IndexIDMap is around, behind transforms; NULL: around everything */
 };
 
 static void put_index(struct export *e, const kith_index *index);
+static void put_mapped(struct export *e, const kith_index *index);
 
 static void refuse(struct export *e, const char *what)
 {
@@ -51,6 +58,12 @@ static void put_header(struct export *e, const char *fourcc, const kith_index *i
 	faiss_put_index(&e->w, fourcc, index->dim, index->ops->size(index), metric_of(index));
 }
 
+/* What FAISS is to call the vector of an id: its label, if it has one. */
+static int64_t label_of(const struct export *e, int64_t id)
+{
+	return id < e->label_count ? e->labels[id] : id;
+}
+
 static int64_t id_of(const struct export *e, int64_t number)
 {
 	return e->mapped ? e->whole->ops->id_at(e->whole, number) : number;
@@ -58,7 +71,7 @@ static int64_t id_of(const struct export *e, int64_t number)
 
 static int64_t number_of(const struct export *e, int64_t id)
 {
-	return e->mapped ? e->whole->ops->find(e->whole, id) : id;
+	return e->mapped ? e->whole->ops->find(e->whole, id) : label_of(e, id);
 }
 
 /* ---- codecs ---- */
@@ -230,7 +243,7 @@ static void put_centroids(struct export *e, const kith_index *index)
 	const struct graph *graph = ivf_graph(index);
 	if (graph) {
 		faiss_put_index(&e->w, "IHNf", index->dim, ivf->nlist, metric_of(index));
-		faiss_put_graph(&e->w, graph, NULL, NULL);
+		faiss_put_graph(&e->w, graph, NULL, NULL, &e->preset);
 	}
 	faiss_put_index(
 	    &e->w, metric_of(index) == FAISS_L2 ? "IxF2" : "IxFI", index->dim, ivf->nlist, metric_of(index));
@@ -245,7 +258,8 @@ static void put_ivf(struct export *e, const kith_index *index)
 		return;
 	put_header(e, coding == FAISS_FLOATS ? "IwFl" : coding == FAISS_PRODUCT ? "IwPQ" : "IwSq", index);
 	faiss_put_i64(&e->w, ivf->nlist);
-	faiss_put_i64(&e->w, ivf->nlist < NPROBE ? ivf->nlist : NPROBE);
+	int64_t nprobe = e->preset.nprobe ? e->preset.nprobe : NPROBE;
+	faiss_put_i64(&e->w, ivf->nlist < nprobe ? ivf->nlist : nprobe);
 	put_centroids(e, index);
 	faiss_put(&e->w, "", 1); /* no map from ids to where they are */
 	faiss_put_i64(&e->w, 0);
@@ -287,7 +301,7 @@ static void put_nodes(struct export *e, const kith_index *index)
 	}
 	number_nodes(e, hnsw, order, number);
 	put_header(e, coding == FAISS_FLOATS ? "IHNf" : coding == FAISS_PRODUCT ? "IHNp" : "IHNs", index);
-	faiss_put_graph(&e->w, &hnsw->graph, number, order);
+	faiss_put_graph(&e->w, &hnsw->graph, number, order, &e->preset);
 	put_stored(e, index, &parts, order);
 	mem_free(order);
 }
@@ -398,7 +412,10 @@ static void put_transform(struct export *e, const kith_index *index)
 		else
 			put_pad(e, parts.mapping);
 	}
-	put_index(e, below);
+	if (e->below == below)
+		put_mapped(e, below);
+	else
+		put_index(e, below);
 }
 
 /* ---- everything ---- */
@@ -410,6 +427,11 @@ static void put_index(struct export *e, const kith_index *index)
 	const kith_index *child;
 	if (e->w.status)
 		return;
+	if (index == e->whole && index->metric == KITH_COSINE && !transform_parts(index, &transform)) {
+		put_header(e, "IxPT", index);
+		faiss_put_i32(&e->w, 1);
+		put_unit(e, index->dim);
+	}
 	if (transform_parts(index, &transform)) {
 		put_transform(e, index);
 	} else if (flat_parts(index, &stored)) {
@@ -422,7 +444,7 @@ static void put_index(struct export *e, const kith_index *index)
 		put_header(e, "IxRF", index);
 		put_index(e, child);
 		put_stored(e, index, &stored, NULL);
-		faiss_put_float(&e->w, K_FACTOR);
+		faiss_put_float(&e->w, e->preset.k_factor != 0 ? e->preset.k_factor : K_FACTOR);
 	} else {
 		refuse(e, index->spec);
 	}
@@ -446,27 +468,41 @@ static bool numbers_itself(const kith_index *index)
 	return true;
 }
 
+/* An IndexIDMap around an index that has the vectors of the whole. */
+static void put_mapped(struct export *e, const kith_index *index)
+{
+	int64_t n = e->whole->ops->size(e->whole);
+	put_header(e, e->preset.idmap == 1 ? "IxMp" : "IxM2", index);
+	put_index(e, index);
+	faiss_put_i64(&e->w, n);
+	for (int64_t i = 0; i < n && !e->w.status; i++)
+		faiss_put_i64(&e->w, label_of(e, e->whole->ops->id_at(e->whole, i)));
+}
+
+/* The index behind all transforms, if that is where FAISS had its IndexIDMap; else NULL. */
+static const kith_index *find_below(const struct export *e)
+{
+	struct transform_parts parts;
+	const kith_index *below = e->whole;
+	int depth = 0;
+	for (; transform_parts(below, &parts); below = parts.child)
+		depth++;
+	return e->preset.idmap && depth > 0 && depth == e->preset.idmap_depth ? below : NULL;
+}
+
 static kith_status export_settled(const kith_index *index, struct blob_sink sink)
 {
-	struct export e = {.whole = index};
-	struct transform_parts parts;
-	int64_t n = index->ops->size(index);
+	struct export e = {.whole = index, .preset = preset_of(index)};
 	kith_status status = faiss_writer_begin(&e.w, sink);
 	if (status)
 		return faiss_writer_end(&e.w);
-	e.mapped = !lists_ids(index) && !numbers_itself(index);
-	if (e.mapped)
-		put_header(&e, "IxM2", index);
-	if (index->metric == KITH_COSINE && !transform_parts(index, &parts)) {
-		put_header(&e, "IxPT", index);
-		faiss_put_i32(&e.w, 1);
-		put_unit(&e, index->dim);
-	}
-	put_index(&e, index);
-	if (e.mapped)
-		faiss_put_i64(&e.w, n);
-	for (int64_t i = 0; e.mapped && i < n && !e.w.status; i++)
-		faiss_put_i64(&e.w, index->ops->id_at(index, i));
+	e.labels = kith_index_labels(index, &e.label_count);
+	e.mapped = e.preset.idmap || (!lists_ids(index) && (e.labels || !numbers_itself(index)));
+	e.below = find_below(&e);
+	if (e.mapped && !e.below)
+		put_mapped(&e, index);
+	else
+		put_index(&e, index);
 	return faiss_writer_end(&e.w);
 }
 

@@ -177,8 +177,8 @@ static void put_list(
 		faiss_put_i32(w, list[i] == GRAPH_NONE ? -1 : number_of(number, list[i]));
 }
 
-void faiss_put_graph(
-    struct faiss_writer *w, const struct graph *graph, const uint32_t *number, const uint32_t *order)
+void faiss_put_graph(struct faiss_writer *w, const struct graph *graph, const uint32_t *number,
+    const uint32_t *order, const kith_preset *preset)
 {
 	int64_t n = graph->n, at = 0;
 	put_shape(w, graph);
@@ -197,7 +197,7 @@ void faiss_put_graph(
 			put_list(w, graph, number_of(order, i), l, number);
 	faiss_put_i32(w, n ? number_of(number, graph->entry) : -1);
 	faiss_put_i32(w, graph_top(graph));
-	faiss_put_i32(w, EF_CONSTRUCTION);
-	faiss_put_i32(w, EF_SEARCH);
+	faiss_put_i32(w, preset->efConstruction ? preset->efConstruction : EF_CONSTRUCTION);
+	faiss_put_i32(w, preset->efSearch ? preset->efSearch : EF_SEARCH);
 	faiss_put_i32(w, 1);
 }

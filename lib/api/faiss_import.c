@@ -14,6 +14,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/api/check.h"
+#include "lib/api/preset.h"
 #include "lib/base/status.h"
 #include "lib/codec/pq.h"
 #include "lib/codec/sq.h"
@@ -33,7 +34,12 @@ static const float MOST = FLT_MAX / 4;
 
 struct import {
 	const struct blob_source *source;
-	kith_search_options found;
+	kith_preset found;
+	bool labelled; /* ids that kith cannot have become labels */
+	bool mapped;   /* an IndexIDMap is around what is built */
+	int depth;     /* of what is built: transforms and refinements around it */
+	int64_t *labels;
+	int64_t label_count;
 };
 
 static kith_status build(
@@ -265,6 +271,21 @@ static float *load_centroids(struct import *im, const struct faiss_node *node, k
 	return NULL;
 }
 
+/* Ids of a file, where kith cannot have them: they become labels, and the numbers are ids. Takes the array
+ * then, and makes *ids NULL. */
+static kith_status take_labels(struct import *im, int64_t n, int64_t **ids)
+{
+	struct ids made = {0};
+	kith_status status = im->labelled ? ids_append(&made, n, *ids) : KITH_OK;
+	ids_free(&made);
+	if (status != KITH_INVALID)
+		return status;
+	im->labels = *ids;
+	im->label_count = n;
+	*ids = NULL;
+	return KITH_OK;
+}
+
 /* Which number each entry of the lists has, and the ids of numbers. */
 struct numbering {
 	int64_t *listed;    /* [n] ids in the lists, list after list */
@@ -292,7 +313,7 @@ static kith_status are_numbers(const struct numbering *numbering, int64_t n, boo
 /* Ids that number the vectors are the order in which these were added; of others nobody knows it. ids [n]:
  * what listed ids are called, NULL: themselves. */
 static kith_status number_entries(
-    const struct import *im, const struct faiss_node *node, const int64_t *ids, struct numbering *numbering)
+    struct import *im, const struct faiss_node *node, const int64_t *ids, struct numbering *numbering)
 {
 	int64_t n = node->n, at = 0;
 	bool numbers = false;
@@ -306,12 +327,16 @@ static kith_status number_entries(
 		    sizeof *numbering->listed, numbering->listed + at);
 	if (status == KITH_OK)
 		status = are_numbers(numbering, n, &numbers);
-	if (status == KITH_OK && !numbers && ids)
+	if (status == KITH_OK && !numbers && im->mapped)
 		return faiss_fail(
 		    im->source, "the lists of '%s' do not number the ids around them", node->fourcc);
 	for (int64_t i = 0; status == KITH_OK && i < n; i++)
 		numbering->number[i] = (uint32_t)(numbers ? numbering->listed[i] : i);
-	numbering->ids = numbers ? ids : numbering->listed;
+	numbering->ids = ids;
+	if (status == KITH_OK && !numbers) {
+		status = take_labels(im, n, &numbering->listed);
+		numbering->ids = numbering->listed;
+	}
 	return status;
 }
 
@@ -372,6 +397,8 @@ static kith_status build_ivf(
 	im->found.nprobe = node->nprobe;
 	if (has_graph)
 		im->found.efSearch = node->child->ef_search;
+	if (has_graph)
+		im->found.efConstruction = node->child->ef_construction;
 	kith_status status = has_graph ? faiss_import_graph(im->source, node->child, &graph) : KITH_OK;
 	if (status == KITH_OK)
 		status = make_ivf(im, node, graph.M, out, &codec);
@@ -428,6 +455,13 @@ static kith_status build_idmap(
 			ids[i] = around[ids[i]];
 	}
 	if (status == KITH_OK)
+		status = take_labels(im, node->n, &ids);
+	if (!im->mapped) {
+		im->found.idmap = strcmp(node->fourcc, "IxMp") == 0 ? 1 : 2;
+		im->found.idmap_depth = im->depth;
+	}
+	im->mapped = true;
+	if (status == KITH_OK)
 		status = build(im, node->child, ids, out);
 	mem_free(ids);
 	return status;
@@ -444,6 +478,7 @@ static int64_t parts_of(const struct faiss_node *node)
 static kith_status build_pretransform(
     struct import *im, const struct faiss_node *node, const int64_t *ids, kith_index **out)
 {
+	im->depth += (int)node->transforms;
 	kith_status status = build(im, node->child, ids, out);
 	for (int64_t i = node->transforms - 1; status == KITH_OK && i >= 0; i--) {
 		struct mapping mapping;
@@ -452,7 +487,8 @@ static kith_status build_pretransform(
 		status = faiss_import_map(im->source, &node->transform[i], m, &mapping, &there, &back);
 		if (status)
 			return status;
-		status = refit(im, transform_assemble(out, metric_of(node), &mapping, &there, &back, *out));
+		status =
+		    refit(im, transform_assemble(out, metric_of(node), &mapping, &there, &back, false, *out));
 		if (status) {
 			linear_free(&there);
 			linear_free(&back);
@@ -466,7 +502,11 @@ static kith_status build_refine(
 {
 	struct vectors stored;
 	im->found.k_factor = node->k_factor;
+	im->depth++;
 	kith_status status = build(im, node->child, ids, out);
+	if (status == KITH_OK && im->labels && !im->mapped)
+		return fail(KITH_UNSUPPORTED, "%s: ids in the lists below '%s' are not those of its vectors",
+		    im->source->name, node->fourcc);
 	if (status == KITH_OK)
 		status = load_stored(im, node->fine, ids, false, &stored);
 	if (status)
@@ -498,50 +538,48 @@ static kith_status build(
 		return build_refine(im, node, ids, out);
 	case FAISS_HNSW:
 		im->found.efSearch = node->ef_search;
+		im->found.efConstruction = node->ef_construction;
 		return build_hnsw(im, node, ids, out);
 	}
 	return KITH_INTERNAL;
 }
 
-kith_status faiss_import(kith_index **out, const struct blob_source *source, kith_search_options *options)
+static void tell_options(const kith_preset *found, kith_search_options *options)
+{
+	if (options->size >= offsetof(kith_search_options, nprobe) + sizeof options->nprobe)
+		options->nprobe = found->nprobe;
+	if (options->size >= offsetof(kith_search_options, k_factor) + sizeof options->k_factor)
+		options->k_factor = found->k_factor;
+	if (options->size >= offsetof(kith_search_options, efSearch) + sizeof options->efSearch)
+		options->efSearch = found->efSearch;
+}
+
+/* What was found beside the index goes into its keep. */
+static kith_status carry(const struct import *im, kith_index *index)
+{
+	kith_status status = preset_put(index, &im->found);
+	return status || !im->labels ? status : kith_index_set_labels(index, im->label_count, im->labels);
+}
+
+kith_status faiss_import(
+    kith_index **out, const struct blob_source *source, bool labelled, kith_search_options *options)
 {
 	struct faiss_node *node;
-	struct import im = {.source = source, .found = KITH_SEARCH_OPTIONS};
+	struct import im = {.source = source, .found = KITH_PRESET, .labelled = labelled};
 	*out = NULL;
 	kith_status status = faiss_describe(&node, source);
 	if (status)
 		return status;
 	status = build(&im, node, NULL, out);
 	faiss_node_free(node);
+	if (status == KITH_OK)
+		status = carry(&im, *out);
+	mem_free(im.labels);
 	if (status) {
 		kith_index_free(*out);
 		*out = NULL;
 	} else if (options) {
-		if (options->size >= offsetof(kith_search_options, nprobe) + sizeof options->nprobe)
-			options->nprobe = im.found.nprobe;
-		if (options->size >= offsetof(kith_search_options, k_factor) + sizeof options->k_factor)
-			options->k_factor = im.found.k_factor;
-		if (options->size >= offsetof(kith_search_options, efSearch) + sizeof options->efSearch)
-			options->efSearch = im.found.efSearch;
+		tell_options(&im.found, options);
 	}
-	return status;
-}
-
-kith_status kith_index_import_faiss(kith_index **out, const char *path, kith_search_options *options)
-{
-	kith_search_options full;
-	struct faiss_file file;
-	if (!out)
-		return fail(KITH_INVALID, "out is NULL");
-	*out = NULL;
-	if (!path)
-		return fail(KITH_INVALID, "path is NULL");
-	kith_status status = check_search_options(options, &full);
-	if (status == KITH_OK)
-		status = faiss_file_open(&file, path);
-	if (status)
-		return status;
-	status = faiss_import(out, &file.source, options);
-	faiss_file_close(&file);
 	return status;
 }

@@ -12,6 +12,7 @@
 #include "lib/api/guard.h"
 #include "lib/api/journal.h"
 #include "lib/api/origin.h"
+#include "lib/api/preset.h"
 #include "lib/api/spec.h"
 #include "lib/api/tags.h"
 #include "lib/base/status.h"
@@ -43,6 +44,7 @@ void index_write(const kith_index *index, struct blob_writer *w)
 	snprintf(meta.spec, sizeof meta.spec, "%s", index->spec);
 	blob_write(w, "META", &meta, sizeof meta);
 	tags_save(index, w);
+	preset_save(index, w);
 	structure_save(index, w);
 }
 
@@ -85,6 +87,8 @@ static kith_status read_blob(kith_index **out, struct blob_reader *r)
 		status = make(out, &meta, r);
 	if (status == KITH_OK)
 		status = tags_load(*out, r);
+	if (status == KITH_OK)
+		status = preset_load(*out, r);
 	if (status == KITH_OK)
 		status = structure_load(*out, r);
 	if (status == KITH_OK && (*out)->ops->size(*out) != meta.n)

@@ -7,6 +7,7 @@
 #include "lib/api/journal.h"
 #include "lib/api/monitor.h"
 #include "lib/api/origin.h"
+#include "lib/api/preset.h"
 #include "lib/api/spec.h"
 #include "lib/api/tags.h"
 #include "lib/base/alloc.h"
@@ -48,6 +49,8 @@ kith_status kith_index_clone(kith_index **out, const kith_index *index)
 		status = tags_copy(*out, index);
 	if (status == KITH_OK)
 		status = origin_copy(*out, index);
+	if (status == KITH_OK)
+		status = preset_copy(*out, index);
 	read_end(index);
 	if (status) {
 		structure_free(*out);

@@ -25,11 +25,12 @@ struct kmeans {
 	bool two_levels;
 	bool wants_labels, wants_objective;
 	float *sample, *sample_weights;
-	float *best;        /* [k × dim] centroids of the best start so far */
-	double *objectives; /* [2 × iterations]: the best start's, the present one's */
-	int32_t *labels;    /* [n] if wanted and there is a sample, else NULL */
-	double *keys;       /* likewise */
-	double objective;   /* of the best start, later the final one */
+	float *best;              /* [k × dim] centroids of the best start so far */
+	double *objectives;       /* [2 × iterations]: the best start's, the present one's */
+	kith_kmeans_stats *stats; /* likewise; NULL: nobody wants them */
+	int32_t *labels;          /* [n] if wanted and there is a sample, else NULL */
+	double *keys;             /* likewise */
+	double objective;         /* of the best start, later the final one */
 	struct progress progress;
 };
 
@@ -82,7 +83,9 @@ static kith_status begin(struct kmeans *m)
 	m->l.centroids = mem_alloc(cells, sizeof *m->l.centroids);
 	m->best = mem_alloc(cells, sizeof *m->best);
 	m->objectives = mem_alloc(2 * (size_t)m->options->iterations, sizeof *m->objectives);
-	ready = ready && m->l.centroids && m->best && m->objectives;
+	if (m->options->stats)
+		m->stats = mem_zalloc(2 * (size_t)m->options->iterations, sizeof *m->stats);
+	ready = ready && m->l.centroids && m->best && m->objectives && (m->stats || !m->options->stats);
 	if (ready && m->wants_labels && m->sample) {
 		m->labels = mem_alloc((size_t)m->all.n, sizeof *m->labels);
 		m->keys = m->wants_objective ? mem_alloc((size_t)m->all.n, sizeof *m->keys) : NULL;
@@ -102,6 +105,7 @@ static void end(struct kmeans *m)
 	mem_free(m->l.centroids);
 	mem_free(m->best);
 	mem_free(m->objectives);
+	mem_free(m->stats);
 	mem_free(m->labels);
 	mem_free(m->keys);
 }
@@ -135,7 +139,9 @@ static kith_status run_start(struct kmeans *m, int start, const float *given)
 	for (int64_t i = 0; i < l->points.n; i++)
 		l->labels[i] = -1;
 	forget_objectives(m->options);
-	kith_status status = (m->two_levels ? levels_run : lloyd_run)(l, m->options, random, objectives);
+	kith_kmeans_stats *stats = m->stats ? m->stats + m->options->iterations : NULL;
+	kith_status status =
+	    (m->two_levels ? levels_run : lloyd_run)(l, m->options, random, objectives, stats);
 	if (status == KITH_OK && m->options->restarts > 1)
 		status = lloyd_assign(l, &objective);
 	if (status || (start > 0 && !(objective < m->objective)))
@@ -143,6 +149,8 @@ static kith_status run_start(struct kmeans *m, int start, const float *given)
 	m->objective = objective;
 	memcpy(m->best, l->centroids, bytes);
 	memcpy(m->objectives, objectives, (size_t)m->options->iterations * sizeof *objectives);
+	if (stats)
+		memcpy(m->stats, stats, (size_t)m->options->iterations * sizeof *stats);
 	return KITH_OK;
 }
 
@@ -192,6 +200,8 @@ static void hand_out(const struct kmeans *m, float *centroids, int32_t *labels, 
 		*objective = m->objective;
 	for (int t = 0; m->options->objectives && t < m->options->iterations; t++)
 		m->options->objectives[t] = m->objectives[t];
+	for (int t = 0; m->stats && t < m->options->iterations; t++)
+		m->options->stats[t] = m->stats[t];
 }
 
 /* No points and so no centroids, which is allowed where fewer are. */

@@ -129,8 +129,8 @@ static void train_share(void *arg, int64_t number, int worker)
 	kith_status status = x && (weights || !all->points.weights) ? lloyd_begin(&l) : KITH_NOMEM;
 	if (status == KITH_OK) {
 		gather(&all->points, all->order + begin, n, x, weights);
-		status =
-		    lloyd_run(&l, v->options, random_begin(v->random.state[0], (uint64_t)number + 1), NULL);
+		status = lloyd_run(
+		    &l, v->options, random_begin(v->random.state[0], (uint64_t)number + 1), NULL, NULL);
 	}
 	lloyd_end(&l);
 	mem_free(x);
@@ -184,7 +184,8 @@ static kith_status first_level(struct levels *v)
 	what.progress = l->progress;
 	what.step = what.k;
 	struct rows rows = rows_of_array(KITH_F32, l->points.n, l->points.dim, l->points.x, 0);
-	kith_status status = lloyd_run(&v->coarse, v->options, random_begin(v->random.state[1], 0), NULL);
+	kith_status status =
+	    lloyd_run(&v->coarse, v->options, random_begin(v->random.state[1], 0), NULL, NULL);
 	if (status == KITH_OK)
 		status = nearest_find(&what, &rows, NULL, l->labels, NULL);
 	if (status == KITH_OK)
@@ -192,8 +193,8 @@ static kith_status first_level(struct levels *v)
 	return status;
 }
 
-kith_status levels_run(
-    struct lloyd *l, const kith_kmeans_options *options, struct random random, double *objectives)
+kith_status levels_run(struct lloyd *l, const kith_kmeans_options *options, struct random random,
+    double *objectives, kith_kmeans_stats *stats)
 {
 	struct levels v = {.l = l, .options = options, .random = random};
 	v.step = fine_step(l, options);
@@ -213,7 +214,7 @@ kith_status levels_run(
 	polish.init = KITH_KMEANS_GIVEN;
 	polish.iterations = polish_count(options);
 	if (status == KITH_OK)
-		status = lloyd_run(l, &polish, random, objectives);
+		status = lloyd_run(l, &polish, random, objectives, stats);
 	for (int t = polish.iterations; objectives && t < options->iterations; t++)
 		objectives[t] = NAN;
 	return status;

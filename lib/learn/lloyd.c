@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 kith_status lloyd_begin(struct lloyd *l)
 {
@@ -39,8 +40,16 @@ void lloyd_end(struct lloyd *l)
 	mem_free(l->sums);
 }
 
+static double seconds_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 kith_status lloyd_assign(struct lloyd *l, double *objective)
 {
+	double began = seconds_now();
 	const struct points *p = &l->points;
 	struct nearest what = {.rows = l->centroids, .k = l->k, .dim = p->dim, .ip = l->spherical};
 	what.threads = l->threads;
@@ -48,6 +57,7 @@ kith_status lloyd_assign(struct lloyd *l, double *objective)
 	what.step = l->step;
 	struct rows rows = rows_of_array(KITH_F32, p->n, p->dim, p->x, 0);
 	kith_status status = nearest_find(&what, &rows, l->labels, l->labels, l->keys);
+	l->assigning += seconds_now() - began;
 	*objective = 0;
 	for (int64_t i = 0; status == KITH_OK && i < p->n; i++)
 		*objective += weight_at(p, i) * l->keys[i];
@@ -66,9 +76,22 @@ static kith_status choose_seeds(struct lloyd *l, kith_kmeans_init init, struct r
 	return status;
 }
 
-kith_status lloyd_run(
-    struct lloyd *l, const kith_kmeans_options *options, struct random random, double *objectives)
+/* How an iteration went that has just ended. */
+static void tell(const struct lloyd *l, double seconds, kith_kmeans_stats *stats)
 {
+	double n = (double)l->points.n, squares = 0;
+	for (int64_t c = 0; c < l->k; c++) {
+		double points = (double)(l->clusters[c].end - l->clusters[c].begin);
+		squares += points * points;
+	}
+	*stats = (kith_kmeans_stats){seconds, l->assigning, (double)l->k * squares / (n * n), l->repaired};
+}
+
+kith_status lloyd_run(struct lloyd *l, const kith_kmeans_options *options, struct random random,
+    double *objectives, kith_kmeans_stats *stats)
+{
+	double began = seconds_now();
+	l->assigning = 0;
 	kith_status status = choose_seeds(l, options->init, &random);
 	double before = INFINITY, objective = NAN;
 	int done = 0;
@@ -79,6 +102,8 @@ kith_status lloyd_run(
 		lloyd_update(l);
 		if (objectives)
 			objectives[done] = objective;
+		if (stats)
+			tell(l, seconds_now() - began, &stats[done]);
 		if (objectives && options->objectives) /* for a progress callback to see */
 			options->objectives[done] = objective;
 		done++;

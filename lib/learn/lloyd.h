@@ -51,7 +51,8 @@ struct lloyd {
 	int32_t *heap;            /* [k] clusters by spread */
 	double *sums;             /* [threads × 2 × dim] */
 	_Atomic bool moved;       /* the last update changed a centroid */
-	bool repaired;            /* … and filled an empty cluster */
+	int64_t repaired;         /* … and filled so many empty clusters */
+	double assigning;         /* seconds of assignments */
 };
 
 /* lloyd.c. Allocate; lloyd_end also after a failure. */
@@ -62,9 +63,9 @@ void lloyd_end(struct lloyd *l);
 kith_status lloyd_assign(struct lloyd *l, double *objective);
 
 /* Choose centroids as options->init says (unless they are given) and iterate as it says. objectives
- * [options->iterations], NaN after the last, or NULL. */
-kith_status lloyd_run(
-    struct lloyd *l, const kith_kmeans_options *options, struct random random, double *objectives);
+ * [options->iterations], NaN after the last, or NULL; stats likewise, as far as it came, or NULL. */
+kith_status lloyd_run(struct lloyd *l, const kith_kmeans_options *options, struct random random,
+    double *objectives, kith_kmeans_stats *stats);
 
 /* update.c. Fill order and the clusters' begin and end from labels. */
 void lloyd_sort(struct lloyd *l);
@@ -80,8 +81,8 @@ kith_status seed_random(struct lloyd *l, struct random *random);
 kith_status seed_plusplus(struct lloyd *l, struct random *random);
 
 /* levels.c. As lloyd_run, in two levels. */
-kith_status levels_run(
-    struct lloyd *l, const kith_kmeans_options *options, struct random random, double *objectives);
+kith_status levels_run(struct lloyd *l, const kith_kmeans_options *options, struct random random,
+    double *objectives, kith_kmeans_stats *stats);
 
 /* Steps of progress that levels_run takes. */
 double levels_steps(const struct lloyd *l, const kith_kmeans_options *options);

@@ -255,7 +255,7 @@ static void repair(struct lloyd *l)
 			return;
 		l->heap[n++] = empty;
 		sift_up(l, n - 1);
-		l->repaired = true;
+		l->repaired++;
 		atomic_store(&l->moved, true);
 	}
 }
@@ -264,7 +264,7 @@ void lloyd_update(struct lloyd *l)
 {
 	lloyd_sort(l);
 	atomic_store(&l->moved, false);
-	l->repaired = false;
+	l->repaired = 0;
 	threads_run(l->threads, l->k, update_cluster, l);
 	for (int64_t c = 0; c < l->k; c++)
 		if (!(l->clusters[c].mass > 0)) {

@@ -99,7 +99,7 @@ struct faiss_node {
 	struct faiss_array offsets;   /* uint64_t [n + 1], first neighbour of each node */
 	struct faiss_array neighbors; /* int32_t, −1: none */
 	int32_t entry, top;
-	int64_t ef_search;
+	int64_t ef_construction, ef_search;
 
 	struct faiss_array ids; /* IDMAP: int64_t [n] */
 
@@ -124,6 +124,9 @@ bool faiss_begins(const char *bytes);
  * Errors: FORMAT, UNSUPPORTED (what kith has nothing for: the message names it), NOMEM, the source's
  * Memory: no more than the file has bytes, but for 1 kB an object */
 kith_status faiss_describe(struct faiss_node **out, const struct blob_source *source);
+
+/* The same of a source that may go on after the object, where *end is. */
+kith_status faiss_describe_first(struct faiss_node **out, const struct blob_source *source, uint64_t *end);
 void faiss_node_free(struct faiss_node *node);
 
 /* count elements of `size` bytes of an array, from number `first` on. */

@@ -327,6 +327,7 @@ kith_status faiss_take_graph(struct faiss_reader *r, struct faiss_node *node)
 		status = faiss_take(r, &node->top, sizeof node->top);
 	if (status == KITH_OK)
 		status = faiss_take(r, ef, sizeof ef);
+	node->ef_construction = ef[0] < 1 ? 1 : ef[0];
 	node->ef_search = ef[1] < 1 ? 1 : ef[1];
 	if (status == KITH_OK && (node->levels.n != node->n || node->offsets.n - 1 != node->n))
 		return faiss_fail(r->source, "'%s' has %lld vectors, but a graph of %lld nodes", node->fourcc,

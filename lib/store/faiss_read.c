@@ -531,14 +531,26 @@ static kith_status take_index(struct faiss_reader *r, int depth, struct faiss_no
 	return status ? status : take_members(r, depth + 1, *out);
 }
 
-kith_status faiss_describe(struct faiss_node **out, const struct blob_source *source)
+kith_status faiss_describe_first(struct faiss_node **out, const struct blob_source *source, uint64_t *end)
 {
 	struct faiss_reader r = {.source = source};
 	*out = NULL;
 	kith_status status = take_index(&r, 0, out);
-	if (status == KITH_OK && r.at != source->size)
-		status = faiss_fail(source, "goes on for %llu bytes after its end",
-		    (unsigned long long)(source->size - r.at));
+	*end = r.at;
+	if (status) {
+		faiss_node_free(*out);
+		*out = NULL;
+	}
+	return status;
+}
+
+kith_status faiss_describe(struct faiss_node **out, const struct blob_source *source)
+{
+	uint64_t end;
+	kith_status status = faiss_describe_first(out, source, &end);
+	if (status == KITH_OK && end != source->size)
+		status = faiss_fail(
+		    source, "goes on for %llu bytes after its end", (unsigned long long)(source->size - end));
 	if (status) {
 		faiss_node_free(*out);
 		*out = NULL;

@@ -200,6 +200,11 @@ static void flat_trim(kith_index *index)
 	vectors_trim(&flat_of(index)->vectors);
 }
 
+static kith_status flat_renumber(kith_index *index, const int64_t *ids)
+{
+	return ids_replace(&flat_of(index)->vectors.ids, ids);
+}
+
 static const struct structure_ops flat_ops = {
     .check = flat_check,
     .train = flat_train,
@@ -207,6 +212,7 @@ static const struct structure_ops flat_ops = {
     .update = flat_update,
     .remove = flat_remove,
     .merge = flat_merge,
+    .renumber = flat_renumber,
     .trim = flat_trim,
     .reserve = flat_reserve,
     .search = flat_search,
@@ -246,6 +252,11 @@ kith_status flat_assemble(kith_index **out, kith_metric metric, struct vectors *
 	struct flat *flat = flat_of(*out);
 	flat->vectors = *take;
 	return KITH_OK;
+}
+
+struct vectors *flat_vectors(kith_index *index)
+{
+	return index->ops == &flat_ops ? &flat_of(index)->vectors : NULL;
 }
 
 bool flat_parts(const kith_index *index, struct stored_parts *parts)

@@ -250,12 +250,18 @@ static kith_status hnsw_clone(kith_index **out, const kith_index *index)
 	return KITH_OK;
 }
 
+static kith_status hnsw_renumber(kith_index *index, const int64_t *ids)
+{
+	return ids_replace(&hnsw_of(index)->ids, ids);
+}
+
 static const struct structure_ops hnsw_ops = {
     .check = hnsw_check,
     .train = hnsw_train,
     .add = hnsw_add,
     .update = hnsw_update,
     .remove = hnsw_remove,
+    .renumber = hnsw_renumber,
     .compact = hnsw_compact,
     .reorder = hnsw_reorder,
     .reserve = hnsw_reserve,

@@ -241,6 +241,20 @@ void ids_keep(struct ids *ids, const uint64_t *keep)
 	rebuild(ids);
 }
 
+kith_status ids_replace(struct ids *ids, const int64_t *others)
+{
+	struct ids made = {.n = ids->n, .next = ids->n};
+	if (others) {
+		made = (struct ids){0};
+		kith_status status = ids_append(&made, ids->n, others);
+		if (status)
+			return status;
+	}
+	ids_free(ids);
+	*ids = made;
+	return KITH_OK;
+}
+
 kith_status ids_copy(struct ids *to, const struct ids *from)
 {
 	*to = (struct ids){.n = from->n, .next = from->next};

@@ -69,6 +69,10 @@ kith_status ids_prepare_remove(struct ids *ids);
 /* Keep position i where keep bit i is set, in order. */
 void ids_keep(struct ids *ids, const uint64_t *keep);
 
+/* Replace all ids, by n others (distinct, not negative), or with NULL by 0 … n − 1, which cannot fail. No ids
+ * are unseen. NOMEM, INVALID; unchanged on failure. */
+kith_status ids_replace(struct ids *ids, const int64_t *others);
+
 /* Of ids that nobody has looked at: do it, as everything but finding, asking and saving demands. FORMAT: they
  * are not what ids_load demands; NOMEM. Unchanged on failure. */
 kith_status ids_settle(struct ids *ids);

@@ -276,6 +276,7 @@ static void ivf_free(kith_index *index)
 	mem_free(ivf->lists);
 	mem_free(ivf->start);
 	mem_free(ivf->centroids);
+	mem_free(ivf->given);
 	coarse_free(ivf->coarse);
 	codec_free(ivf->codec);
 	ids_free(&ivf->ids);
@@ -358,6 +359,8 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 	to->M = from->M;
 	to->residual = from->residual;
 	kith_status status = codec_clone(&to->codec, from->codec);
+	if (status == KITH_OK && from->given)
+		status = ivf_give(to, from->given);
 	if (status == KITH_OK && from->lists)
 		status = copy_lists(to, from);
 	if (status == KITH_OK && from->unseen)
@@ -375,13 +378,20 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 	return KITH_OK;
 }
 
+static kith_status ivf_renumber_ids(kith_index *index, const int64_t *ids)
+{
+	return ids_replace(&ivf_of(index)->ids, ids);
+}
+
 static const struct structure_ops ivf_ops = {
     .check = ivf_check,
     .train = ivf_train,
+    .set_centroids = ivf_set_centroids,
     .add = ivf_add,
     .update = ivf_update,
     .remove = ivf_remove,
     .merge = ivf_merge,
+    .renumber = ivf_renumber_ids,
     .trim = ivf_trim,
     .reserve = ivf_reserve,
     .search = ivf_search,

@@ -26,6 +26,7 @@ struct ivf {
 	int64_t nlist;
 	bool residual;         /* codes are of x − centroid */
 	float *centroids;      /* [nlist × dim] */
+	float *given;          /* [nlist × dim] what training takes for them; NULL: it learns them */
 	int M;                 /* of the graph over centroids; 0: there is to be none */
 	struct coarse *coarse; /* NULL: no graph (yet) */
 	struct codec *codec;
@@ -140,6 +141,11 @@ void ivf_free_unseen(struct ivf *ivf);
 
 /* Free the blocks of a file; no list borrows from them any more. */
 void ivf_free_blocks(struct ivf *ivf);
+
+/* ivf_train.c: let training take a copy of these centroids [nlist × dim]; with the API's check. NOMEM,
+ * INVALID. */
+kith_status ivf_give(struct ivf *ivf, const float *centroids);
+kith_status ivf_set_centroids(kith_index *index, int64_t nlist, const float *centroids);
 
 kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options);
 kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,

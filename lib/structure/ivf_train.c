@@ -5,6 +5,8 @@
 #include "lib/base/threads.h"
 #include "lib/learn/kmeans.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 /* Vectors that a codec learns from, at most: 256 for each of 256 centroids of a product quantizer. */
@@ -77,7 +79,7 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	if (ivf->ids.n > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
-	if (n < ivf->nlist)
+	if (n < ivf->nlist && !ivf->given)
 		return fail(KITH_INVALID, "n is %lld training vectors; '%s' needs at least %lld",
 		    (long long)n, index->spec, (long long)ivf->nlist);
 	int64_t count, most = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
@@ -87,7 +89,9 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	const float *some = training_sample(index, n, x, most, &count, &owned);
 	centroids = mem_alloc(bytes, 1);
 	kith_status status = some && centroids ? KITH_OK : fail_nomem("training", bytes);
-	if (status == KITH_OK)
+	if (status == KITH_OK && ivf->given)
+		memcpy(centroids, ivf->given, bytes);
+	else if (status == KITH_OK)
 		status = train_centroids(ivf, count, some, centroids, options);
 	if (status == KITH_OK)
 		status = build_graph(ivf, centroids, options, &coarse);
@@ -106,4 +110,36 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	mem_free(owned);
 	mem_free(centroids);
 	return status;
+}
+
+kith_status ivf_give(struct ivf *ivf, const float *centroids)
+{
+	size_t bytes = (size_t)ivf->nlist * (size_t)ivf->base.dim * sizeof *centroids;
+	float *given = mem_alloc(bytes, 1);
+	if (!given)
+		return fail_nomem("centroids", bytes);
+	memcpy(given, centroids, bytes);
+	mem_free(ivf->given);
+	ivf->given = given;
+	return KITH_OK;
+}
+
+kith_status ivf_set_centroids(kith_index *index, int64_t nlist, const float *centroids)
+{
+	struct ivf *ivf = ivf_of(index);
+	if (nlist != ivf->nlist)
+		return fail(KITH_INVALID, "nlist is %lld; '%s' has %lld lists", (long long)nlist, index->spec,
+		    (long long)ivf->nlist);
+	if (ivf->ids.n > 0)
+		return fail(
+		    KITH_INVALID, "index '%s' holds vectors already; their lists would change", index->spec);
+	for (int64_t i = 0; i < nlist * index->dim; i++)
+		if (!(fabsf(centroids[i]) <= FLT_MAX / 4))
+			return fail(KITH_INVALID, "centroids: element %lld of centroid %lld is %g",
+			    (long long)(i % index->dim), (long long)(i / index->dim), (double)centroids[i]);
+	kith_status status = ivf_give(ivf, centroids);
+	if (status || ivf->codec->ops->train)
+		return status;
+	kith_add_options options = KITH_ADD_OPTIONS;
+	return ivf_train(index, 0, centroids, &options);
 }

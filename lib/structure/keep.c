@@ -38,6 +38,7 @@ static void keep_free(struct keep *keep)
 		mem_free(keep->origin[i].path);
 	pthread_mutex_destroy(&keep->lock);
 	buffer_free(&keep->tags);
+	buffer_free(&keep->labels);
 	if (keep->map)
 		munmap(keep->map, keep->map_bytes);
 	mem_free(keep);
@@ -77,4 +78,11 @@ void structure_trim(kith_index *index)
 kith_status structure_reorder(kith_index *index, const kith_add_options *options)
 {
 	return index->ops->reorder ? index->ops->reorder(index, options) : KITH_OK;
+}
+
+kith_status structure_renumber(kith_index *index, const int64_t *ids)
+{
+	return index->ops->renumber
+	           ? index->ops->renumber(index, ids)
+	           : fail(KITH_UNSUPPORTED, "vectors of '%s' cannot be given other ids", index->spec);
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <kith/preset.h>
+
 #include "lib/base/alloc.h"
 #include "lib/structure/structure.h"
 
@@ -45,6 +47,9 @@ struct keep {
 	char note[400];     /* what is to be said about the file; "": nothing */
 	struct buffer tags; /* the caller's strings: key, value, key, value …, ascending by key */
 	size_t tag_bytes;
+	kith_preset preset;   /* its size does not count */
+	struct buffer labels; /* int64_t [label_count], by id */
+	int64_t label_count;
 	struct journal *journal; /* NULL: nothing is recorded */
 
 	pthread_mutex_t lock; /* of what follows and the journal, among savers: there may be several */

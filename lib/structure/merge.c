@@ -37,6 +37,13 @@ kith_status merge_children(
 	return status;
 }
 
+kith_status set_child_centroids(kith_index *child, int64_t nlist, const float *centroids)
+{
+	return child->ops->set_centroids
+	           ? child->ops->set_centroids(child, nlist, centroids)
+	           : fail(KITH_INVALID, "index '%s' has no inverted file in it", child->spec);
+}
+
 void count_child_lists(const kith_index *child, struct list_count *count)
 {
 	if (child->ops->count_lists)

@@ -12,13 +12,16 @@
 
 kith_status flat_assemble(kith_index **out, kith_metric metric, struct vectors *take);
 
+/* The vectors of a flat index, which may be taken out of it before it is freed; NULL: it is not flat. */
+struct vectors *flat_vectors(kith_index *index);
+
 /* The child may hold vectors. INVALID (see refine_new; its ids are others than the store's), NOMEM. */
 kith_status refine_assemble(kith_index **out, struct vectors *take, kith_index *take_child);
 
-/* The maps are taken only if the mapping is linear. INVALID (see transform_new, but the child may hold
- * vectors), NOMEM. */
+/* The maps are taken only if the mapping is linear; given: training does not learn them again. INVALID (see
+ * transform_new, but the child may hold vectors), NOMEM. */
 kith_status transform_assemble(kith_index **out, kith_metric metric, const struct mapping *mapping,
-    struct linear *take_there, struct linear *take_back, kith_index *take_child);
+    struct linear *take_there, struct linear *take_back, bool given, kith_index *take_child);
 
 /* ivf_parts.c: give an empty index of ivf_new, with a trained codec, its centroids [nlist × dim] and its ids
  * [n] (NULL: 0 …); then, if it is of a spec with one, the graph over the

@@ -447,13 +447,49 @@ static kith_index *refine_child(const kith_index *index, int64_t i)
 	return i == 0 ? refine_of_const(index)->child : NULL;
 }
 
+/* The child finds by ids, so both sides get the same ones; its order may be another. */
+static kith_status refine_renumber(kith_index *index, const int64_t *ids)
+{
+	struct refine *refine = refine_of(index);
+	kith_index *child = refine->child;
+	int64_t n = refine->store.ids.n, *below = mem_alloc((size_t)n, sizeof *below);
+	bool in_order = !ids;
+	struct ids made = {.n = n};
+	kith_status status = below ? ids_replace(&made, ids) : fail_nomem("ids", (size_t)n * sizeof *below);
+	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
+		int64_t at = ids_find(&refine->store.ids, child->ops->id_at(child, i));
+		below[i] = ids ? ids[at] : at;
+		in_order &= at == i;
+	}
+	if (status == KITH_OK)
+		status = structure_renumber(child, in_order ? NULL : below);
+	mem_free(below);
+	if (status) {
+		ids_free(&made);
+		return status;
+	}
+	ids_free(&refine->store.ids);
+	refine->store.ids = made;
+	return KITH_OK;
+}
+
+static kith_status refine_set_centroids(kith_index *index, int64_t nlist, const float *centroids)
+{
+	struct refine *refine = refine_of(index);
+	kith_status status = set_child_centroids(refine->child, nlist, centroids);
+	index->trained = refine->child->trained && refine->store.codec->trained;
+	return status;
+}
+
 static const struct structure_ops refine_ops = {
     .check = refine_check,
     .train = refine_train,
+    .set_centroids = refine_set_centroids,
     .add = refine_add,
     .update = refine_update,
     .remove = refine_remove,
     .merge = refine_merge,
+    .renumber = refine_renumber,
     .compact = refine_compact,
     .reorder = refine_reorder,
     .trim = refine_trim,
@@ -530,6 +566,18 @@ kith_status refine_assemble(kith_index **out, struct vectors *take, kith_index *
 		return status;
 	refine->store = *take;
 	*out = &refine->base;
+	return KITH_OK;
+}
+
+kith_status refine_join(kith_index **out, kith_index *take_child, kith_index *from)
+{
+	struct vectors *fine = flat_vectors(from);
+	if (!fine)
+		return fail(KITH_INVALID, "'%s' cannot refine: it is no flat index", from->spec);
+	kith_status status = refine_assemble(out, fine, take_child);
+	if (status)
+		return status;
+	*fine = (struct vectors){0}; /* to be freed, with nothing in it */
 	return KITH_OK;
 }
 

@@ -26,6 +26,9 @@ struct structure_ops {
 	kith_status (*check)(const kith_index *index, kith_type type, int64_t n, const void *x);
 
 	kith_status (*train)(kith_index *index, int64_t n, const float *x, const kith_add_options *options);
+	/* The centroids [nlist × dim of the inverted file] that training is to take. INVALID, NOMEM. NULL:
+	 * there is no inverted file. */
+	kith_status (*set_centroids)(kith_index *index, int64_t nlist, const float *centroids);
 	kith_status (*add)(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
 	    const kith_add_options *options);
 	kith_status (*update)(kith_index *index, kith_type type, int64_t n, const void *x,
@@ -37,6 +40,10 @@ struct structure_ops {
 	 * where they learnt different things (merge_unlike), or ids are in the index already. NULL:
 	 * UNSUPPORTED. */
 	kith_status (*merge)(kith_index *into, kith_index *from, const int64_t *ids);
+
+	/* Give all vectors other ids, by position; NULL: 0 … n − 1, which only a refinement can fail to do.
+	 * INVALID (repeated or negative), NOMEM; unchanged on failure. NULL: UNSUPPORTED. */
+	kith_status (*renumber)(kith_index *index, const int64_t *ids);
 
 	/* Put in order what changes have left behind, and trim. NULL: they leave nothing. */
 	kith_status (*compact)(kith_index *index, const kith_add_options *options);
@@ -114,6 +121,7 @@ kith_status structure_clone(kith_index **out, const kith_index *index);
 kith_status structure_settle(kith_index *index);
 void structure_trim(kith_index *index);
 kith_status structure_reorder(kith_index *index, const kith_add_options *options);
+kith_status structure_renumber(kith_index *index, const int64_t *ids);
 
 /* structure_file.c: an index with all its parts as sections of the present node, and of those below it. */
 void structure_save(const kith_index *index, struct blob_writer *w);
@@ -133,6 +141,9 @@ kith_status merge_unlike(const kith_index *into);
  * of from_parent's positions. */
 kith_status merge_children(
     kith_index *into, kith_index *from, const kith_index *from_parent, const int64_t *ids);
+
+/* set_centroids of a child; INVALID: it takes none. */
+kith_status set_child_centroids(kith_index *child, int64_t nlist, const float *centroids);
 
 /* count_lists of a child, if it has any. */
 void count_child_lists(const kith_index *child, struct list_count *count);
@@ -187,6 +198,10 @@ kith_status transform_new(
 /* refine.c: the child finds candidates, their codes in a codec of their own decide. The codec is for the
  * child's dimension and metric. INVALID (the child holds vectors), NOMEM. */
 kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *take_child);
+
+/* The child, which may hold vectors and is taken, and what a flat index of the same ids holds, whose codes
+ * decide: that index is only freed afterwards. INVALID (other ids, `from` is not flat), NOMEM. */
+kith_status refine_join(kith_index **out, kith_index *take_child, kith_index *from);
 
 /* Whether an index refines: its spec needs parentheses below a transform. */
 bool is_refine(const kith_index *index);

@@ -39,6 +39,7 @@ struct transform {
 	struct kith_index base;
 	struct mapping mapping;
 	struct linear there, back; /* linear kinds, once learnt */
+	bool given;                /* they are not learnt again */
 	kith_index *child;
 };
 
@@ -164,12 +165,17 @@ static kith_status transform_train(
 {
 	struct transform *t = transform_of(index);
 	struct linear there = {0}, back = {0};
-	if (is_linear(&t->mapping) && t->child->ops->size(t->child) > 0)
+	if (is_linear(&t->mapping) && !t->given && t->child->ops->size(t->child) > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
-	kith_status status = learn(t, n, x, options, &there, &back);
-	if (status)
+	kith_status status =
+	    t->given ? linear_copy(&there, &t->there) : learn(t, n, x, options, &there, &back);
+	if (status == KITH_OK && t->given)
+		status = linear_copy(&back, &t->back);
+	if (status) {
+		linear_free(&there);
 		return status;
+	}
 	float *y = map_array(t, &there, KITH_F32, n, x, options->threads, &status);
 	if (status == KITH_OK)
 		status = t->child->ops->train(t->child, n, y, options);
@@ -368,6 +374,7 @@ static kith_status transform_clone(kith_index **out, const kith_index *index)
 		return fail_nomem("an index", sizeof *to);
 	index_head_copy(&to->base, &from->base);
 	to->mapping = from->mapping;
+	to->given = from->given;
 	kith_status status = linear_copy(&to->there, &from->there);
 	if (status == KITH_OK)
 		status = linear_copy(&to->back, &from->back);
@@ -384,7 +391,7 @@ static kith_status transform_clone(kith_index **out, const kith_index *index)
 static void transform_save(const kith_index *index, struct blob_writer *w)
 {
 	const struct transform *t = transform_of_const(index);
-	if (index->trained && is_linear(&t->mapping)) {
+	if (t->there.panels) {
 		linear_save(&t->there, "MAP0", "SHI0", w);
 		linear_save(&t->back, "MAP1", "SHI1", w);
 	}
@@ -397,14 +404,15 @@ static kith_status transform_load(kith_index *index, int64_t n, bool trained, st
 	struct transform *t = transform_of(index);
 	const struct mapping *m = &t->mapping;
 	kith_status status = KITH_OK;
-	if (trained && is_linear(m)) {
+	if (is_linear(m) && (trained || blob_has(r, "MAP0"))) {
+		t->given = !trained;
 		status = linear_load(&t->there, m->in, m->out, "MAP0", "SHI0", r);
 		if (status == KITH_OK)
 			status = linear_load(&t->back, m->out, m->in, "MAP1", "SHI1", r);
 	}
 	if (status == KITH_OK)
 		status = structure_load_child(t->child, r);
-	index->trained = t->child->trained && (trained || !is_linear(m));
+	index->trained = t->child->trained && (t->there.panels || !is_linear(m));
 	return status;
 }
 
@@ -418,13 +426,28 @@ static kith_index *transform_child(const kith_index *index, int64_t i)
 	return i == 0 ? transform_of_const(index)->child : NULL;
 }
 
+static kith_status transform_renumber(kith_index *index, const int64_t *ids)
+{
+	return structure_renumber(transform_of(index)->child, ids);
+}
+
+static kith_status transform_set_centroids(kith_index *index, int64_t nlist, const float *centroids)
+{
+	struct transform *t = transform_of(index);
+	kith_status status = set_child_centroids(t->child, nlist, centroids);
+	index->trained = t->child->trained && (!is_linear(&t->mapping) || t->there.panels);
+	return status;
+}
+
 static const struct structure_ops transform_ops = {
     .check = transform_check,
     .train = transform_train,
+    .set_centroids = transform_set_centroids,
     .add = transform_add,
     .update = transform_update,
     .remove = transform_remove,
     .merge = transform_merge,
+    .renumber = transform_renumber,
     .compact = transform_compact,
     .reorder = transform_reorder,
     .trim = transform_trim,
@@ -552,7 +575,7 @@ kith_status transform_new(
 }
 
 kith_status transform_assemble(kith_index **out, kith_metric metric, const struct mapping *mapping,
-    struct linear *take_there, struct linear *take_back, kith_index *take_child)
+    struct linear *take_there, struct linear *take_back, bool given, kith_index *take_child)
 {
 	struct transform *t;
 	kith_status status = wrap(&t, metric, mapping, take_child);
@@ -562,6 +585,7 @@ kith_status transform_assemble(kith_index **out, kith_metric metric, const struc
 		t->there = *take_there;
 		t->back = *take_back;
 	}
+	t->given = given;
 	t->base.trained = take_child->trained;
 	*out = &t->base;
 	return KITH_OK;

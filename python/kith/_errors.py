@@ -42,6 +42,10 @@ class NotFoundError(KithError, LookupError):
     status = 5
 
 
+class MissingFileError(NotFoundError, FileNotFoundError):
+    """A file is not there."""
+
+
 class FileError(KithError, OSError):
     """The system refused to read or write."""
 
@@ -83,3 +87,7 @@ BY_STATUS: dict[int, type[KithError]] = {
     for kind in (InvalidError, UntrainedError, NoMemoryError, CancelledError, NotFoundError, FileError, FormatError,
                  UnsupportedError, InternalError, BusyError, StaleError)
 }
+
+
+class ArgumentError(InvalidError, AssertionError, TypeError):
+    """An argument of the FAISS-like interface that FAISS asserts: a wrong dimension, k, or name of a parameter."""

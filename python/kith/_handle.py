@@ -62,6 +62,22 @@ class Handle:
         self._own(pointer)
         self.version = version + 1
 
+    def wrapped(self, wrap: Callable[..., None], *others: Handle) -> Handle:
+        """A new index around this one, and others, which belong to it then: wrap(out, pointer, …) makes it."""
+        handles = (self, *others)
+        held: list[Handle] = []
+        try:
+            for handle in sorted(handles, key=id):
+                handle.gate.enter_alone()
+                held.append(handle)
+            made = Handle(lambda out: wrap(out, *(handle.pointer for handle in handles)))
+            for handle in handles:
+                handle.give()
+            return made
+        finally:
+            for handle in held:
+                handle.gate.leave_alone()
+
     def give(self) -> None:
         """The index belongs to the library now. This handle's gate must be held alone."""
         self._finalizer.detach()

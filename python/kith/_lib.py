@@ -77,7 +77,14 @@ class KmeansOptions(ctypes.Structure):
         ("progress", c_void_p),
         ("progress_data", c_void_p),
         ("objectives", c_void_p),
+        ("stats", c_void_p),
     ]
+
+
+class KmeansStats(ctypes.Structure):
+    """An iteration of k-means."""
+
+    _fields_ = [("seconds", c_double), ("assign_seconds", c_double), ("imbalance", c_double), ("splits", c_int64)]
 
 
 class VecsInfo(ctypes.Structure):
@@ -133,12 +140,20 @@ class TuneOptions(ctypes.Structure):
     ]
 
 
+class Preset(ctypes.Structure):
+    """What FAISS keeps in an index and the library beside it."""
+
+    _fields_ = [("size", c_size_t), ("nprobe", c_int64), ("max_codes", c_int64), ("efSearch", c_int64),
+                ("efConstruction", c_int64), ("k_factor", c_float), ("idmap", c_int), ("idmap_depth", c_int)]
+
+
 # The C names of the structs above.
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "kith_search_stats": SearchStats,
     "kith_search_options": SearchOptions,
     "kith_add_options": AddOptions,
     "kith_kmeans_options": KmeansOptions,
+    "kith_kmeans_stats": KmeansStats,
     "kith_vecs_info": VecsInfo,
     "kith_file_info": FileInfo,
     "kith_save_options": SaveOptions,
@@ -146,6 +161,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "kith_index_counters": IndexCounters,
     "kith_tune_result": TuneResult,
     "kith_tune_options": TuneOptions,
+    "kith_preset": Preset,
 }
 
 _ptr, _out = c_void_p, POINTER(c_void_p)
@@ -203,6 +219,18 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "index_uses": (c_int, [_ptr, c_char_p]),
     "index_tune": (c_int, [_ptr, c_int64, _ptr, c_int64, _ptr, c_double, _ptr, _ptr]),
     "index_import_faiss": (c_int, [_out, c_char_p, _ptr]),
+    "index_import_faiss_labels": (c_int, [_out, c_char_p]),
+    "faiss_length": (c_int, [ReadBytes, _ptr, POINTER(c_int64)]),
+    "index_preset": (c_int, [_ptr, POINTER(Preset)]),
+    "index_set_preset": (c_int, [_ptr, POINTER(Preset)]),
+    "index_labels": (c_void_p, [_ptr, POINTER(c_int64)]),
+    "index_set_labels": (c_int, [_ptr, c_int64, _ptr]),
+    "index_part": (c_void_p, [_ptr, c_int64]),
+    "index_wrap_transform": (c_int, [_out, _ptr, c_int64, c_int, c_char_p]),
+    "index_wrap_like": (c_int, [_out, _ptr, c_int, _ptr]),
+    "index_wrap_fine": (c_int, [_out, _ptr, _ptr]),
+    "index_set_centroids": (c_int, [_ptr, c_int64, _ptr]),
+    "index_renumber": (c_int, [_ptr]),
     "index_export_faiss": (c_int, [_ptr, c_char_p]),
     "ranges_get": (c_int, [_ptr, c_int64, POINTER(c_int64), _out, _out]),
     "ranges_total": (c_int64, [_ptr]),

@@ -13,7 +13,7 @@ from ._lib import ReadBytes, WriteBytes, lib
 PIECE = 1 << 24  # bytes that a file object gets or gives at a time
 
 
-class _Piecewise:
+class Piecewise:
     """A function of ours in a callback of the library: what it raises stops the call and is raised after it."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class _Piecewise:
 
 def write_pieces(pointer: int, take: Callable[[int, int], None]) -> None:
     """Have take(address, n) called for all parts of an index's file; what is at the address is gone afterwards."""
-    pieces = _Piecewise()
+    pieces = Piecewise()
     callback = WriteBytes(lambda _, address, n: pieces.step(take, address, n))
     pieces.call(lib.index_write, pointer, callback, None)
 
@@ -73,6 +73,6 @@ def read_file(file: Any, flags: int) -> Handle:
             ctypes.memmove(address, part, len(part))
             address, n = address + len(part), n - len(part)
 
-    pieces = _Piecewise()
+    pieces = Piecewise()
     callback = ReadBytes(lambda _, offset, address, n: pieces.step(give, offset, address, n))
     return Handle(lambda out: pieces.call(lib.index_read, out, callback, None, size, flags))

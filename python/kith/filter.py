@@ -11,6 +11,7 @@ import numpy as np
 from . import _arrays
 from ._calls import guarded
 from ._lib import FilterTest, lib
+from ._types import Array, Ids
 
 
 class Filter:
@@ -20,10 +21,14 @@ class Filter:
     ids, a range, a set, a function of an id.
     """
 
-    __slots__ = ("_make", "_parts", "_pointer", "_lock", "_callbacks", "__weakref__")
+    __slots__ = ("_make", "_parts", "_pointer", "_lock", "_callbacks", "_passes", "__weakref__")
 
-    def __init__(self, make: Callable[[Any], None], *parts: Filter) -> None:
+    def __init__(self, make: Callable[[Any], None], *parts: Filter,
+                 passes: Callable[[Ids], Array] | None = None) -> None:
+        """make(out) makes the library's filter; passes(ids) says for each id of an array whether it passes, negative
+        ones too, which the library has no use for."""
         self._make = make
+        self._passes = passes
         self._parts = parts
         self._pointer: int | None = None
         self._lock = threading.Lock()
@@ -33,13 +38,15 @@ class Filter:
     def range(start: int, stop: int) -> Filter:
         """Ids start … stop − 1."""
         start, stop = _arrays.count(start, "start", -2**63), _arrays.count(stop, "stop", -2**63)
-        return Filter(lambda out: lib.filter_range(out, start, max(start, stop)))
+        return Filter(lambda out: lib.filter_range(out, start, max(start, stop)),
+                      passes=lambda ids: (ids >= start) & (ids < stop))
 
     @staticmethod
     def ids(ids: Any) -> Filter:
         """The ids listed."""
         array = np.array(_arrays.ids(ids, None))
-        return Filter(lambda out: lib.filter_ids(out, len(array), _arrays.address(array)))
+        return Filter(lambda out: lib.filter_ids(out, len(array), _arrays.address(array)),
+                      passes=lambda ids: np.isin(ids, array))
 
     @staticmethod
     def mask(mask: Any) -> Filter:
@@ -56,7 +63,13 @@ class Filter:
         if bits.dtype != np.uint8 or bits.ndim != 1:
             raise TypeError(f"bits is {bits.dtype} of shape {bits.shape}; it must be a uint8 array of shape (n,)")
         bits = np.array(bits, order="C")
-        return Filter(lambda out: lib.filter_bitmap(out, 8 * len(bits), _arrays.address(bits)))
+
+        def passes(ids: Ids) -> Array:
+            there = (ids >= 0) & (ids < 8 * len(bits))
+            at = np.where(there, ids, 0)
+            return there & (bits[at >> 3] >> (at & 7) & 1).astype(bool) if len(bits) else there
+
+        return Filter(lambda out: lib.filter_bitmap(out, 8 * len(bits), _arrays.address(bits)), passes=passes)
 
     @staticmethod
     def callback(function: Callable[[int], Any]) -> Filter:
@@ -64,23 +77,31 @@ class Filter:
         if not callable(function):
             raise TypeError(f"function is a {type(function).__name__}; it must be callable")
         callback = _Callback(function)
-        made = Filter(lambda out: lib.filter_callback(out, callback.pointer, None))
+        made = Filter(lambda out: lib.filter_callback(out, callback.pointer, None),
+                      passes=lambda ids: np.fromiter((bool(function(id)) for id in ids.tolist()), bool, len(ids)))
         made._callbacks = (callback,)
         return made
 
     def __invert__(self) -> Filter:
-        return Filter(lambda out: _combine("filter_not", out, self), self)
+        return Filter(lambda out: _combine("filter_not", out, self), self, passes=lambda ids: ~self.passing(ids))
 
     def __and__(self, other: Any) -> Filter:
-        return self._with("filter_and", other)
+        return self._with("filter_and", other, np.logical_and)
 
     def __or__(self, other: Any) -> Filter:
-        return self._with("filter_or", other)
+        return self._with("filter_or", other, np.logical_or)
 
-    def _with(self, name: str, other: Any) -> Filter:
+    def _with(self, name: str, other: Any, both: Callable[[Array, Array], Array]) -> Filter:
         if not isinstance(other, Filter):
             return NotImplemented
-        return Filter(lambda out: _combine(name, out, self, other), self, other)
+        return Filter(lambda out: _combine(name, out, self, other), self, other,
+                      passes=lambda ids: both(self.passing(ids), other.passing(ids)))
+
+    def passing(self, ids: Ids) -> Array:
+        """Which ids of an array pass: bool [n]."""
+        if self._passes is not None:
+            return self._passes(ids)
+        return np.fromiter((id in self for id in ids.tolist()), bool, len(ids))
 
     def __contains__(self, id: Any) -> bool:
         pointer = self.pointer()

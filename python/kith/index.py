@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Iterable, Iterator, NamedTuple
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from . import _arrays, _calls, _filtered, _options, _streams, monitor, tuning
 from ._calls import ProgressFunction
-from ._errors import KithError
+from ._errors import KithError, MissingFileError, NotFoundError
 from ._filtered import FilterLike, OneFilter
 from ._handle import Handle
 from ._lib import SaveOptions, SearchStats, error_of, lib
@@ -553,7 +554,20 @@ def new_handle(spec: str, dim: int, metric: Any) -> Handle:
 
 
 def open_handle(path: Any, flags: int = 0, generation: int = 0) -> Handle:
-    return Handle(lib.index_open_at, _arrays.path_of(path), flags, _arrays.count(generation, "generation", 0, 2**64 - 1))
+    name, generation = _arrays.path_of(path), _arrays.count(generation, "generation", 0, 2**64 - 1)
+    with missing_files():
+        return Handle(lib.index_open_at, name, flags, generation)
+
+
+@contextmanager
+def missing_files() -> Iterator[None]:
+    """A file that is not there is an OSError as well."""
+    try:
+        yield
+    except NotFoundError as error:
+        missing = MissingFileError(str(error))
+        missing.errno = errno.ENOENT
+        raise missing from None
 
 
 def handle_of_bytes(data: Any) -> Handle:

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _arrays, _calls, _filtered, _options
 from ._arrays import METRIC_L2
-from ._lib import MAX_DIM, KmeansOptions, lib, new_options
+from ._lib import MAX_DIM, KmeansOptions, KmeansStats, lib, new_options
 from ._types import Array, Codes, Floats
 from .filter import as_filter
 from .index import Neighbours
@@ -87,11 +87,13 @@ class Clusters(NamedTuple):
 
 def kmeans(x: Any, k: int, *, iterations: int = 25, restarts: int = 1, tolerance: float = 0.001,
            max_points: int = 256, spherical: bool = False, seed: int = 1234, init: Any = "random",
-           weights: Any = None, fewer: bool = False, threads: int | None = None, progress: Any = None) -> Clusters:
+           weights: Any = None, fewer: bool = False, threads: int | None = None, progress: Any = None,
+           stats: Any = None) -> Clusters:
     """Find k centroids of the rows of x [n × dim] (Lloyd's k-means).
 
     init: "random", "k-means++", or an array [k × dim] to start from. max_points: of more points than k · max_points
-    only a sample is trained on; 0: all. The same seed gives the same centroids, whatever the threads."""
+    only a sample is trained on; 0: all. The same seed gives the same centroids, whatever the threads. stats: room for
+    how each iteration went, (KmeansStats * iterations)()."""
     x = _arrays.numbers(x, "x")
     if x.ndim != 2 or not 1 <= x.shape[1] <= MAX_DIM:
         raise ValueError(f"x has shape {x.shape}; it must be (n, dim), one vector a row")
@@ -109,7 +111,8 @@ def kmeans(x: Any, k: int, *, iterations: int = 25, restarts: int = 1, tolerance
         restarts=_arrays.count(restarts, "restarts", 1, 1_000_000), tolerance=_arrays.real(tolerance, "tolerance"),
         max_points=_arrays.count(max_points, "max_points"), spherical=bool(spherical), hierarchical=-1,
         fewer=bool(fewer), seed=_arrays.count(seed, "seed", 0, 2**64 - 1),
-        weights=None if weights is None else _arrays.address(weights), objectives=_arrays.address(objectives))
+        weights=None if weights is None else _arrays.address(weights), objectives=_arrays.address(objectives),
+        stats=None if stats is None else ctypes.addressof(stats))
     found, objective = ctypes.c_int64(), ctypes.c_double()
     _calls.call(lib.kmeans, dim, n, _arrays.address(x), k, _arrays.address(centroids), _arrays.address(labels),
                 ctypes.byref(found), ctypes.byref(objective), ctypes.byref(options),

@@ -45,7 +45,7 @@ static kith_index *import(struct bytes *bytes)
 {
 	kith_index *index = NULL;
 	struct blob_source source = {.read = fetch, .owner = bytes, .size = bytes->n, .name = "'fuzz'"};
-	return faiss_import(&index, &source, NULL) == KITH_OK ? index : NULL;
+	return faiss_import(&index, &source, true, NULL) == KITH_OK ? index : NULL;
 }
 
 static void use(kith_index *index)

@@ -54,7 +54,7 @@ def test_functions():
                 re.findall(r"KITH_API ([\w\s\*]+?)kith_(\w+)\(([^;]*)\);", CODE)}
     assert len(declared) > 60
     kinds = {"kith_status": ctypes.c_int, "int": ctypes.c_int, "int64_t": ctypes.c_int64, "size_t": ctypes.c_size_t,
-             "const char *": ctypes.c_char_p, "void": None, "const float *": ctypes.c_void_p,
+             "const char *": ctypes.c_char_p, "void": None, "const float *": ctypes.c_void_p, "const int64_t *": ctypes.c_void_p, "const kith_index *": ctypes.c_void_p,
              "kith_metric": ctypes.c_int, "kith_type": ctypes.c_int, "double": ctypes.c_double}
     for name, (returns, arguments) in _lib.FUNCTIONS.items():
         if not _lib.lib.has(name):

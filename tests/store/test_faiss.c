@@ -21,7 +21,7 @@ struct bytes export_bytes(const kith_index *index)
 kith_status import_bytes(kith_index **out, struct bytes *b, kith_search_options *options)
 {
 	struct blob_source source = {.read = bytes_fetch, .owner = b, .size = b->n, .name = "'memory'"};
-	return faiss_import(out, &source, options);
+	return faiss_import(out, &source, false, options);
 }
 
 static float *make_data(uint64_t seed, int64_t n)

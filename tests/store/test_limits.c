@@ -167,7 +167,7 @@ static void read_faiss(struct bytes *b)
 {
 	struct blob_source source = {.read = bytes_fetch, .owner = b, .size = b->n, .name = "'memory'"};
 	kith_index *index = NULL;
-	if (faiss_import(&index, &source, NULL) == KITH_OK)
+	if (faiss_import(&index, &source, true, NULL) == KITH_OK)
 		kith_index_free(index);
 }
 

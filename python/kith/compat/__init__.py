@@ -8,8 +8,8 @@ from .extra import (ResultHeap, downcast_InvertedLists, downcast_Quantizer, down
                     eval_intersection, get_compile_options, is_similarity_metric, kmax, kmin, merge_knn_results,
                     pairwise_distances, range_search_with_parameters, search_with_parameters)
 from .files import (IO_FLAG_MMAP, IO_FLAG_MMAP_IFC, IO_FLAG_ONDISK_SAME_DIR, IO_FLAG_READ_ONLY, IO_FLAG_SKIP_IVF_DATA,
-                    IO_FLAG_SKIP_PRECOMPUTE_TABLE, PyCallbackIOReader, PyCallbackIOWriter, VectorIOReader,
-                    VectorIOWriter, clone_index, deserialize_index, read_index, serialize_index, write_index)
+                    IO_FLAG_SKIP_PRECOMPUTE_TABLE, BufferedIOReader, BufferedIOWriter, IOReader, IOWriter,
+                    PyCallbackIOReader, PyCallbackIOWriter, VectorIOReader, VectorIOWriter, clone_index, deserialize_index, read_index, serialize_index, write_index)
 from .flat import (IndexFlat, IndexFlatIP, IndexFlatL2, IndexPQ, IndexPQFastScan, IndexScalarQuantizer,
                    ScalarQuantizer)
 from .graph import IndexHNSW, IndexHNSWFlat, IndexHNSWPQ, IndexHNSWSQ
@@ -29,11 +29,11 @@ from .wrappers import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, I
 from . import tree as _tree  # index_of_handle, which base asks for
 
 __all__ = [
-    "AutoTuneCriterion", "Clustering", "ClusteringIterationStats", "ClusteringParameters", "FaissIndex", "IDSelector",
+    "AutoTuneCriterion", "BufferedIOReader", "BufferedIOWriter", "Clustering", "ClusteringIterationStats", "ClusteringParameters", "FaissIndex", "IDSelector",
     "IDSelectorAll", "IDSelectorAnd", "IDSelectorArray", "IDSelectorBatch", "IDSelectorBitmap", "IDSelectorNot",
     "IDSelectorOr", "IDSelectorRange", "IDSelectorXOr", "IO_FLAG_MMAP", "IO_FLAG_MMAP_IFC", "IO_FLAG_ONDISK_SAME_DIR",
     "IO_FLAG_READ_ONLY", "IO_FLAG_SKIP_IVF_DATA", "IO_FLAG_SKIP_PRECOMPUTE_TABLE", "IVFPQSearchParameters",
-    "IVFSearchParameters", "IndexFlat", "IndexFlatIP", "IndexFlatL2", "IndexHNSW", "IndexHNSWFlat", "IndexHNSWPQ",
+    "IOReader", "IOWriter", "IVFSearchParameters", "IndexFlat", "IndexFlatIP", "IndexFlatL2", "IndexHNSW", "IndexHNSWFlat", "IndexHNSWPQ",
     "IndexHNSWSQ", "IndexIDMap", "IndexIDMap2", "IndexIVF", "IndexIVFFlat", "IndexIVFPQ", "IndexIVFPQFastScan",
     "IndexIVFScalarQuantizer", "IndexPQ", "IndexPQFastScan", "IndexPreTransform", "IndexRefine", "IndexRefineFlat",
     "IndexRefineSearchParameters", "IndexScalarQuantizer", "IndexShards", "IntersectionCriterion", "InvertedLists",

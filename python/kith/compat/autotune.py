@@ -13,6 +13,7 @@ from .._types import Array
 from .base import Chain
 from .graph import IndexHNSW
 from .ivf import IndexIVF
+from .parameters import checked
 from .wrappers import IndexRefine
 
 
@@ -149,7 +150,7 @@ class ParameterSpace:
         known = self._names[name]
         if known not in index._params.used:
             raise ValueError(f"{index!r} has no parameter {name!r}")
-        index._params.values[known] = float(value) if known == "k_factor" else int(value)
+        index._params.values[known] = checked(known, float(value) if known == "k_factor" else int(value))
 
     # ---- exploring ----
 

@@ -1,23 +1,24 @@
-"""What all indexes of the FAISS-like interface have in common."""
+"""What all indexes of the FAISS-like interface have in common: which part of which of the library's indexes they
+stand for, how vectors come in, and how they are kept. What they are asked is in asking.py."""
 from __future__ import annotations
 
+import ctypes
 from typing import Any, Iterator, List
 
 import numpy as np
 
-from .. import _arrays, _options
-from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
-from .._codecs import code_size, codec
+from .. import _arrays, _calls
+from .._arrays import METRIC_L2
+from .._errors import InvalidError
 from .._handle import Handle
-from .._learned import learned
-from .._lib import lib
-from .._types import Codes, Floats, Ids
-from ..filter import Filter
+from .._lib import Preset, lib, new_options
+from .._part import PartHandle
+from .._types import Array, Ids
+from ..filter import Filter, as_filter
 from ..index import Index, new_handle
-from .parameters import Parameters, SearchParameters
-
-EVERYTHING = (0, 2**63 - 1)
-
+from .asking import Asking, vectors
+from .naming import Labels, Naming, Positions, ids_of
+from .parameters import Parameters
 
 class Chain(List[Any]):
     """A list that also answers as a C++ vector does."""
@@ -39,14 +40,11 @@ def fixed(name: str, only: Any) -> Any:
     return property(lambda self: only, put, doc=f"Always {only!r}.")
 
 
-class FaissIndex(Index):
+class FaissIndex(Asking):
     """An index as FAISS presents it. It stands for the whole of one of kith's indexes or, as the `index` of an
-    IndexPreTransform does, for a part of one, which can be looked at but not searched by itself."""
+    IndexPreTransform does, for a part of one, which can be searched by itself, but changes with the whole only."""
 
-    __slots__ = ("d", "verbose", "own_fields", "_spec", "_metric", "_params", "_node", "_part", "_next")
-
-    d: int
-    verbose: bool
+    __slots__ = ("own_fields",)
 
     def __init__(self, spec: str, d: int, metric: Any = METRIC_L2) -> None:
         self._adopt(new_handle(spec, d, metric), _arrays.metric_of(metric))
@@ -63,13 +61,15 @@ class FaissIndex(Index):
         """Stand for node `node` of the index in a handle."""
         self._handle, self._spec, self.d, self._metric = handle, spec, _arrays.count(d, "d", 1), metric
         self._params, self._node, self._part = params, node, part
-        self._next: int | None = None  # the next id, where it is not the library's
+        self._view = None
+        self._inner: Positions | None = None  # of what an IndexIDMap is around
         self.verbose = False
         self.own_fields = False
         self._params.use(*self._uses)
 
     metric_arg = fixed("metric_arg", 0)
     _uses: tuple[str, ...] = ()  # search parameters of this kind of index
+    _counts_through = False      # whether vectors are known by their numbers, so that removing one moves others
 
     @classmethod
     def _of(cls, handle: Handle) -> FaissIndex:
@@ -87,236 +87,290 @@ class FaissIndex(Index):
 
     def _whole(self) -> None:
         if self._part:
-            raise NotImplementedError(f"{_name(self)} is a part of another index: use that one. (A part shares its "
-                                      "parameters, size and training; its vectors come through the whole.)")
+            raise NotImplementedError(f"{_name(self)} is a part of another index: change that one. (A part shares its "
+                                      "parameters, size and training, and can be searched; clone_index makes an "
+                                      "index of its own of it.)")
 
-    def _become_part(self, whole: FaissIndex, node: int) -> None:
-        """This index was wrapped by `whole`, which made an index of its own for both."""
-        self._handle, self._part = whole._handle, True
+    def _become_part(self, whole: FaissIndex, node: int, inner: bool = False) -> None:
+        """This index was wrapped by `whole`, which made an index of its own for both. inner: by an IndexIDMap, which
+        is another name of the same."""
+        self._handle, self._part, self._view = whole._handle, True, None
         self._node = node
         self._params = whole._params
+        self._params.use(*self._uses)
+        if inner:
+            self._inner = Positions()
         for child in self._children():
-            node += 1
-            child._become_part(whole, node)
+            child._become_part(whole, self._node_below(node), inner)
+
+    def _node_below(self, node: int) -> int:
+        """The node of a child, if this one's is `node`."""
+        return node + 1
 
     def _wrappable(self) -> FaissIndex:
         """Whether this index can be made part of another."""
         self._whole()
-        if len(self):
-            raise NotImplementedError(f"{_name(self)} holds {len(self)} vectors: wrap it first, then add them")
         return self
 
-    # ---- what it is ----
-
-    @property
-    def ntotal(self) -> int:
-        return self._ask("size")
-
-    @property
-    def is_trained(self) -> bool:
-        return bool(self._ask("trained"))
-
-    @property
-    def metric_type(self) -> int:
-        return METRIC_L2 if self._metric == _arrays.METRICS["l2"] else METRIC_INNER_PRODUCT
-
-    @property
-    def dim(self) -> int:
-        return self.d
-
-    @property
-    def spec(self) -> str:
-        return self._spec
-
-    @property
-    def _word(self) -> str:
-        """The codec's word of the factory string."""
-        return self._spec.split(",")[-1]
-
-    @property
-    def code_size(self) -> int:
-        """Bytes of a vector's code."""
-        return code_size(self._word, self.d)
+    def _rename(self) -> Naming | None:
+        return self._inner if self._inner is not None else self._params.labels
 
     # ---- filling ----
 
     def train(self, x: Any, numeric_type: Any = None, *, seed: int | None = None, threads: int | None = None,
               progress: Any = None) -> None:
         """Learn from the rows of x [n × d]. An index that needs no training ignores it."""
-        self._whole()
+        if self._node or self._inner is None:
+            self._whole()
+        x = vectors(x, self.d, "x")
         cp = getattr(self, "cp", None)
+        for part in self._tree():
+            part._prepare_training()
         super().train(x, seed=getattr(cp, "seed", 1234) if seed is None else seed, threads=threads, progress=progress)
         for part in self._tree():
             part._trained()
 
+    def _prepare_training(self) -> None:
+        """Something is about to be learnt."""
+
     def _trained(self) -> None:
         """Something was learnt."""
 
-    def add(self, x: Any, ids: Any = None, *, threads: int | None = None, progress: Any = None,
-            efConstruction: int | None = None) -> None:
+    def add(self, x: Any, ids: Any = None, *, numeric_type: Any = None, threads: int | None = None,
+            progress: Any = None, efConstruction: int | None = None) -> None:
         """Add the rows of x [n × d] under the ids ntotal, ntotal + 1, …"""
         self._whole()
-        x = _arrays.vectors(x, self.d, "x")
-        if ids is not None:
-            ids = _arrays.ids(ids, len(x))
-        if self._next is not None:
-            ids = np.arange(self._next, self._next + len(x)) if ids is None else ids
-        super().add(x, ids, threads=threads, progress=progress,
-                    efConstruction=self._params.efConstruction if efConstruction is None else efConstruction)
-        if self._next is not None and ids is not None and len(x):
-            self._next = max(self._next, int(ids.max()) + 1)
+        x = vectors(x, self.d, "x")
+        how = {"threads": threads, "progress": progress,
+               "efConstruction": self._params.efConstruction if efConstruction is None else efConstruction}
+        with self._params.lock:
+            ids = self._following(len(x)) if ids is None else self._given(ids, len(x))
+            if self._params.labels is None and ids is None:
+                super().add(x, None, **how)
+                return
+            if self._params.labels is None and self._add_listed(x, ids, how):
+                return
+            self._make_labels()
+            self._add_labelled(x, ids, how)
 
     def add_with_ids(self, x: Any, ids: Any) -> None:
-        """Add the rows of x [n × d] under ids [n]."""
+        """Add the rows of x [n × d] under ids [n]: any numbers but −1, also repeated ones."""
         self.add(x, ids)
 
+    @staticmethod
+    def _given(ids: Any, n: int) -> Ids:
+        ids = _arrays.ids(ids, n)
+        if (ids == -1).any():
+            raise InvalidError(f"ids[{int(np.argmax(ids == -1))}] is -1, which stands for no result")
+        return ids
+
+    def _following(self, n: int) -> Ids | None:
+        """Ids of n vectors that come without: ntotal on, as FAISS counts. None: the library counts so, too."""
+        if self._params.labels is None and (self._numbered() or not self._counts_from_ntotal):
+            return None
+        first = self.ntotal
+        if not self._counts_from_ntotal:
+            names = self._params.labels.all(self._handle)  # type: ignore[union-attr]
+            first = max(first, int(names.max()) + 1 if len(names) else 0)
+        return np.arange(first, first + n)
+
+    _counts_from_ntotal = True  # else on from the largest
+
+    def _numbered(self) -> bool:
+        """Whether ids are 0 … ntotal − 1, in the order in which vectors are stored."""
+        params = self._params
+        if params.labels is None and params.numbered is None:
+            ids = self._ids()
+            params.numbered = bool((ids == np.arange(len(ids))).all())
+        return params.labels is None and bool(params.numbered)
+
+    def _add_listed(self, x: Array, ids: Ids, how: dict[str, Any]) -> bool:
+        """Add under ids; False: the library does not take these."""
+        try:
+            super().add(x, ids, **how)
+        except InvalidError:
+            usual = (ids >= 0).all() and (ids < 2**63 - 1).all() and len(np.unique(ids)) == len(ids)
+            if usual and not np.isin(ids, self._ids()).any():
+                raise
+            return False
+        self._params.numbered = None if self._params.numbered is None else False
+        return True
+
+    def _add_labelled(self, x: Array, ids: Any, how: dict[str, Any]) -> None:
+        labels = self._params.labels
+        assert labels is not None and ids is not None
+        before = len(labels)
+        labels.append(ids)  # first: a search that finds a vector finds its label
+        try:
+            super().add(x, None, **how)
+        except BaseException:
+            labels.truncate(before)
+            raise
+
+    def _make_labels(self) -> None:
+        """From now on the library counts, and labels say what vectors are called."""
+        if self._params.labels is not None:
+            return
+        with self._handle.changing() as pointer:
+            labels = Labels(ids_of(pointer))
+            lib.index_renumber(pointer)
+            self._params.labels = labels
+        self._params.numbered = None
+
     def update_vectors(self, keys: Any, x: Any) -> None:
-        """Replace the vectors of ids `keys` [n] by the rows of x."""
+        """Replace the vectors of ids `keys` [n] by the rows of x; of a repeated id that which was added last."""
         self._whole()
-        self.update(keys, x)
+        keys = _arrays.ids(keys, None, "keys")
+        naming = self._rename()
+        self.update(keys if naming is None else naming.inward(keys, self._handle, "keys"), vectors(x, self.d, "x"))
 
     def remove_ids(self, x: Any) -> int:
-        """Remove ids of an array, or those that a selector takes. Returns how many there were; others keep theirs."""
+        """Remove ids of an array, or those that a selector takes. Returns how many there were. Where FAISS knows
+        vectors by their numbers (flat indexes), those behind move up; elsewhere ids stay."""
         self._whole()
-        return self.remove(x)
+        chosen = as_filter(x)
+        if chosen is None:
+            raise TypeError("x is None; it must be ids or a selector")
+        with self._params.lock:
+            naming = self._params.labels
+            moves = naming is None and self._counts_through and self._numbered()
+            if naming is not None:
+                chosen = naming.filter(chosen, self._handle)
+            return self._remove(chosen, moves)
+
+    def _remove(self, chosen: Filter, renumber: bool) -> int:
+        removed = ctypes.c_int64()
+        with self._handle.changing() as pointer:
+            _calls.call(lib.index_remove, pointer, chosen.pointer(), ctypes.byref(removed), away=chosen.calls_python)
+            if renumber and removed.value:
+                lib.index_renumber(pointer)
+            if removed.value:
+                self._params.numbered = True if renumber else None
+        chosen.raise_error()
+        return removed.value
 
     def reset(self) -> None:
         """Remove all vectors; what was learnt stays. Ids begin at 0 again."""
         self._whole()
-        self.remove(Filter.range(*EVERYTHING))
-        self._next = 0
+        with self._params.lock:
+            self._remove(Filter.range(0, 2**63 - 1), False)
+            self._renumber()
+            self._params.labels = None
+
+    def _renumber(self) -> None:
+        with self._handle.changing() as pointer:
+            lib.index_renumber(pointer)
+        self._params.numbered = True
 
     def merge_from(self, other: FaissIndex, add_id: int = 0) -> None:
         """Move the vectors of another index, which learnt the same, to the end of this one, add_id added to their
         ids. The other is empty afterwards. A flat index numbers them on, as FAISS does."""
         self._whole()
+        if not isinstance(other, FaissIndex):
+            raise TypeError(f"otherIndex is a {type(other).__name__}; it must be one of kith's FAISS-like indexes")
         other._whole()
-        if self._appends and not add_id:
-            add_id = self.ntotal
-        self.merge(other, add_id)
+        self.check_compatible_for_merge(other)
+        add_id = _arrays.count(add_id, "add_id", -2**63)
+        with self._params.lock, other._params.lock:
+            if self._counts_through and not add_id and self._numbered():
+                add_id = self.ntotal
+            plain = self._params.labels is None and other._params.labels is None
+            self._params.numbered = other._params.numbered = None
+            if plain and self._merge_listed(other, add_id):
+                return
+            self._make_labels()
+            names = other._rename().all(other._handle) if other._rename() else other._ids()  # type: ignore[union-attr]
+            with other._handle.changing() as pointer:
+                lib.index_renumber(pointer)
+            labels = self._params.labels
+            assert labels is not None
+            first = len(labels)
+            labels.append(names + add_id)
+            try:
+                self.merge(other, first)
+            except BaseException:
+                labels.truncate(first)
+                other._params.labels = Labels(names)
+                raise
+            other._params.labels = None
 
-    _appends = False  # whether merge_from numbers vectors on by itself
+    def _merge_listed(self, other: FaissIndex, add_id: int) -> bool:
+        """Merge under ids of the library's; False: it does not take them."""
+        try:
+            self.merge(other, add_id)
+        except InvalidError:
+            moved = other._ids() + add_id
+            if len(moved) and (moved >= 0).all() and (moved < 2**63 - 1).all() and not np.isin(moved, self._ids()).any():
+                raise
+            return False
+        return True
 
     def check_compatible_for_merge(self, other: FaissIndex) -> None:
         if (self._spec, self.d, self._metric) != (other._spec, other.d, other._metric):
-            raise ValueError(f"{other!r} cannot be merged into {self!r}")
+            raise InvalidError(f"{other!r} cannot be merged into {self!r}")
 
-    # ---- asking ----
+    # ---- keeping and copying ----
 
-    def search(  # type: ignore[override]
-            self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
-               numeric_type: Any = None) -> tuple[Floats, Ids]:
-        """The k nearest vectors of each row of x [n × d]: distances D and ids I, both [n × k]; id −1 where there are
-        fewer. D and I may be given to be filled."""
-        self._whole()
-        x = _arrays.vectors(x, self.d, "x")
-        k = _arrays.k_of(k)
-        shape = (len(x), k)
-        D = _arrays.output(D, shape, np.float32, "D")
-        I = _arrays.output(I, shape, np.int64, "I")
-        options = self._params.options(params)
-        chosen = None if params is None else params.filter()
-        if chosen is None:
-            self._search(x, k, D, I, _options.search_options(None, options))
-        else:
-            self._search_with(x, k, D, I, None, options, chosen, None, None)
-        return D, I
+    def _carry(self) -> None:
+        """Hand the library what its files are to have beside the index: search parameters and labels."""
+        params, preset = self._params, new_options(Preset)
+        for name in params.used:
+            setattr(preset, name, params.values[name])
+        if "efSearch" in params.used and params.efConstruction is not None:
+            preset.efConstruction = params.efConstruction
+        preset.idmap, preset.idmap_depth = self._idmap()
+        values = np.empty(0, np.int64) if params.labels is None else params.labels.values
+        self._handle.gate.enter_alone()
+        try:
+            lib.index_set_preset(self._handle.pointer, ctypes.byref(preset))
+            lib.index_set_labels(self._handle.pointer, len(values), _arrays.address(values))
+        finally:
+            self._handle.gate.leave_alone()
 
-    def range_search(  # type: ignore[override]
-            self, x: Any, thresh: float, *, params: SearchParameters | None = None
-                     ) -> tuple[Ids, Floats, Ids]:
-        """All vectors within a threshold: lims [n + 1], distances D and ids I; query i has lims[i] … lims[i + 1]."""
-        self._whole()
-        x = _arrays.vectors(x, self.d, "x")
-        found = super().range_search(x, thresh, filter=None if params is None else params.filter(),
-                                     **self._params.options(params))
-        return tuple(found)  # type: ignore[return-value]
+    def _idmap(self) -> tuple[int, int]:
+        """Which kind of IndexIDMap there is in the tree, and around which node."""
+        return next(((part._idmap_kind, part._node) for part in self._tree() if part._idmap_kind), (0, 0))
 
-    def assign(self, x: Any, k: int = 1, labels: Any = None) -> Ids:
-        """Ids of the k nearest vectors [n × k]."""
-        _, found = self.search(x, k, I=labels)
-        return found
+    _idmap_kind = 0
 
-    def reconstruct(self, key: int, x: Any = None) -> Floats:
-        """The vector of an id, as the index keeps it."""
-        keys = np.array([_arrays.count(key, "key", -2**63)])
-        return self.reconstruct_batch(keys, None if x is None else _row(x, self.d))[0]
+    def _own(self) -> FaissIndex:
+        """This index, ready to be written; of a part a copy."""
+        index = self.clone() if self._part else self
+        index._carry()
+        return index
 
-    def reconstruct_batch(self, key: Any, x: Any = None) -> Floats:
-        """The vectors of ids [n]."""
-        self._whole()
-        keys = _arrays.ids(key, None, "key")
-        x = _arrays.output(x, (len(keys), self.d), np.float32, "x")
-        self._get(keys, x)
-        return x
+    def save(self, path: Any) -> None:
+        Index.save(self._own(), path)
 
-    def reconstruct_n(self, n0: int = 0, ni: int = -1, x: Any = None) -> Floats:
-        """The vectors of ids n0 … n0 + ni − 1; ni −1: all from n0 on."""
-        n0 = _arrays.count(n0, "n0")
-        ni = self.ntotal - n0 if ni == -1 else ni
-        return self.reconstruct_batch(np.arange(n0, n0 + _arrays.count(ni, "ni", 0, self.ntotal)), x)
+    def export_faiss(self, path: Any) -> None:
+        Index.export_faiss(self._own(), path)
 
-    def search_and_reconstruct(self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None,
-                               I: Any = None, R: Any = None) -> tuple[Floats, Ids, Floats]:
-        """search(), and the vectors found R [n × k × d]; NaN where there is none."""
-        D, I = self.search(x, k, params=params, D=D, I=I)
-        R = _arrays.output(R, (*I.shape, self.d), np.float32, "R")
-        there = I >= 0
-        R[there] = self.reconstruct_batch(I[there])
-        R[~there] = np.nan
-        return D, I, R
-
-    # ---- the codec by itself ----
-
-    def sa_code_size(self) -> int:
-        """Bytes of a vector's code from sa_encode."""
-        return self.code_size
-
-    def sa_encode(self, x: Any) -> Codes:
-        """Codes [n × sa_code_size()] of vectors [n × d] that need not be in the index."""
-        x = _arrays.floats(x, self.d, "x")
-        with learned(self._handle) as parts:
-            return codec(self._word, self.d, parts, self._node)[0](x)
-
-    def sa_decode(self, codes: Any) -> Floats:
-        """Vectors [n × d] that codes stand for."""
-        codes = _arrays.codes_of(codes, self.sa_code_size())
-        with learned(self._handle) as parts:
-            return codec(self._word, self.d, parts, self._node)[1](codes)
-
-    # ---- copies ----
+    def tobytes(self) -> bytes:
+        return Index.tobytes(self._own())
 
     def clone(self) -> FaissIndex:
-        self._whole()
-        made = super().clone()
-        made._take_parameters(self)  # type: ignore[attr-defined]
-        return made  # type: ignore[return-value]
-
-    def _take_parameters(self, other: FaissIndex) -> None:
-        self._params.values.update(other._params.values)
-        self._params.efConstruction = other._params.efConstruction
-        self._next = other._next
+        """An independent copy, also of a part."""
+        if not self._part:
+            self._carry()
+            return Index.clone(self)  # type: ignore[return-value]
+        source = self._handle if not self._node else PartHandle(self._handle, self._node)
+        with source.reading() as pointer:
+            made = FaissIndex._of(Handle(lib.index_clone, pointer))
+        if self._inner is not None:
+            made._renumber()
+            made._params.labels = None
+        elif self._params.labels is not None:
+            made._params.labels = Labels(self._params.labels.values)
+        made._params.take(self._params)
+        return made
 
     def __reduce__(self) -> Any:
-        self._whole()
-        return _restore, (self.tobytes(), self._params.values, self._params.efConstruction, self._next)
-
-    def __repr__(self) -> str:
-        text = super().__repr__()
-        return text[:-1] + " part>" if self._part else text
+        return _restore, (self.tobytes(),)
 
 
-def _restore(data: bytes, values: dict[str, Any], efConstruction: int | None, following: int | None) -> FaissIndex:
-    index = FaissIndex.frombytes(data)
-    index._params.values.update(values)  # type: ignore[attr-defined]
-    index._params.efConstruction = efConstruction  # type: ignore[attr-defined]
-    index._next = following  # type: ignore[attr-defined]
-    return index  # type: ignore[return-value]
+def _restore(data: bytes, *_: Any) -> FaissIndex:
+    return FaissIndex.frombytes(data)  # type: ignore[return-value]
 
 
 def _name(index: FaissIndex) -> str:
     return f"this {type(index).__name__}"
-
-
-def _row(x: Any, d: int) -> Floats:
-    return _arrays.output(x, (d,), np.float32, "x").reshape(1, d)

@@ -1,64 +1,82 @@
-"""FAISS's Kmeans."""
+"""FAISS's Kmeans and Clustering.
+
+The usual case, all centroids moving as floats under L2 or as unit vectors under inner products, is the library's
+k-means. Everything else (inner products of any length, another index that assigns, frozen or whole-number centroids) is
+Lloyd's algorithm here: the index finds the nearest centroid of each point, then centroids move to the means.
+"""
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _arrays
 from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
+from .._errors import InvalidError
 from .._types import Array, Floats, Ids
-from ..learn import Clusters, kmeans
+from ..learn import KmeansStats, kmeans
+from .asking import vectors
 from .base import Chain, FaissIndex
 from .flat import IndexFlat
 
 
 class ClusteringParameters:
-    """Parameters of k-means. Those that kith has no use for can be set to their default only."""
+    """Parameters of k-means."""
 
-    _fixed = {"int_centroids": False, "update_index": False, "frozen_centroids": False, "init_method": 0}
-    _free: tuple[str, ...] = ("niter", "nredo", "verbose", "spherical", "seed", "min_points_per_centroid", "max_points_per_centroid",
-                              "decode_block_size", "check_input_data_for_NaNs", "use_faster_subsampling")
+    _free: dict[str, Any] = {
+        "niter": 25, "nredo": 1, "verbose": False, "spherical": False, "int_centroids": False, "update_index": False,
+        "frozen_centroids": False, "min_points_per_centroid": 39, "max_points_per_centroid": 256, "seed": 1234,
+        "decode_block_size": 32768, "check_input_data_for_NaNs": True, "use_faster_subsampling": False,
+        "init_method": 0, "afkmc2_chain_length": 50, "early_stop_threshold": 0.0}
 
     niter: int
     nredo: int
     verbose: bool
     spherical: bool
+    int_centroids: bool
+    update_index: bool
+    frozen_centroids: bool
     seed: int
     min_points_per_centroid: int
     max_points_per_centroid: int
+    init_method: int
+    early_stop_threshold: float
 
     def __init__(self) -> None:
-        self.niter = 25
-        self.nredo = 1
-        self.verbose = False
-        self.spherical = False
-        self.seed = 1234
-        self.min_points_per_centroid = 39
-        self.max_points_per_centroid = 256
-        self.decode_block_size = 32768
+        for name, value in ClusteringParameters._free.items():
+            setattr(self, name, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in self._fixed:
-            if bool(value):
-                raise NotImplementedError(f"{name} is not offered: kith's centroids are floats, all of them move, and "
-                                          "they begin at random or where init_centroids says")
-        elif name not in self._free:
-            raise AttributeError(f"k-means has no parameter {name!r}")
-        else:
-            super().__setattr__(name, value)
+        if name not in self._free:
+            raise AttributeError(f"k-means has no parameter {name!r}; there are {', '.join(self._free)}")
+        if name == "init_method" and value not in (0, 1):
+            raise NotImplementedError(f"init_method is {_arrays.short(value)}; kith has 0 (random) and 1 (k-means++)")
+        super().__setattr__(name, value)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in self._fixed:
-            return self._fixed[name]
-        raise AttributeError(f"k-means has no parameter {name!r}")
+    def _plain(self, index: FaissIndex, given: int) -> bool:
+        """Whether the library's k-means does it. given: centroids to begin with; k or none of them, then."""
+        metric = METRIC_INNER_PRODUCT if self.spherical else METRIC_L2
+        usual = type(index).__name__.startswith("IndexFlat") and index.metric_type == metric
+        return usual and given != 0 and not (self.int_centroids or self.update_index or self.frozen_centroids)
+
+
+class ClusteringIterationStats(NamedTuple):
+    """An iteration: its objective (the sum of what the index found), seconds since the beginning, seconds of searching,
+    how uneven clusters are (1: not at all), and how many empty ones took half of another."""
+
+    obj: float
+    time: float
+    time_search: float
+    imbalance_factor: float
+    nsplit: int
 
 
 class Kmeans:
     """k-means clustering. train(x) sets centroids [k × d] and obj, the objective of each iteration; index holds the
     centroids, to search for the nearest.
 
-    Keywords: niter, nredo, spherical, seed, max_points_per_centroid, verbose (taken, says nothing)."""
+    Keywords are the fields of ClusteringParameters."""
 
     def __init__(self, d: int, k: int, **keywords: Any) -> None:
         self.d = _arrays.count(d, "d", 1)
@@ -70,7 +88,7 @@ class Kmeans:
         for name, value in keywords.items():
             setattr(self.cp, name, value)
         metric = METRIC_INNER_PRODUCT if self.cp.spherical else METRIC_L2
-        self.index = IndexFlat(self.d, metric)
+        self.index: FaissIndex = IndexFlat(self.d, metric)
         self.reset(k)
 
     def reset(self, k: int | None = None) -> None:
@@ -82,12 +100,16 @@ class Kmeans:
         self.iteration_stats: list[dict[str, float]] | None = None
 
     def train(self, x: Any, weights: Any = None, init_centroids: Any = None, **keywords: Any) -> float:
-        """Cluster the rows of x [n × d]; returns the final objective."""
-        found = _cluster(self.cp, _arrays.vectors(x, self.d, "x"), self.k, weights, init_centroids, **keywords)
-        self.centroids, self.obj = found.centroids, found.objectives
-        self.iteration_stats = [{"obj": float(value)} for value in self.obj]
-        self.index.reset()
-        self.index.add(self.centroids)
+        """Cluster the rows of x [n × d]; returns the final objective. init_centroids [at most k × d]: where to begin,
+        the rest at random."""
+        clustering = Clustering(self.d, self.k, self.cp)
+        if init_centroids is not None:
+            clustering.centroids = _arrays.floats(vectors(init_centroids, self.d, "init_centroids"), self.d,
+                                                  "init_centroids").ravel()
+        clustering.train(x, self.index, weights, **keywords)
+        self.centroids = clustering.centroids.reshape(self.k, self.d)
+        self.obj = clustering.obj
+        self.iteration_stats = [stats._asdict() for stats in clustering.iteration_stats]
         return float(self.obj[-1]) if len(self.obj) else 0.0
 
     def assign(self, x: Any) -> tuple[Floats, Ids]:
@@ -100,16 +122,11 @@ class Kmeans:
         return D.ravel(), I.ravel()
 
 
-class ClusteringIterationStats(NamedTuple):
-    """The objective of an iteration."""
-
-    obj: float
-
-
 class Clustering(ClusteringParameters):
-    """k-means as FAISS's C++ has it: train(x, index) leaves the centroids in `centroids` and in the index."""
+    """k-means as FAISS's C++ has it: train(x, index) leaves the centroids in `centroids` and in the index, which finds
+    the nearest centroid of each point by its own metric."""
 
-    _free = (*ClusteringParameters._free, "d", "k", "centroids", "iteration_stats")
+    _free = {**ClusteringParameters._free, "d": 0, "k": 0, "centroids": None, "iteration_stats": None}
 
     d: int
     k: int
@@ -119,23 +136,50 @@ class Clustering(ClusteringParameters):
         for name, value in vars(cp).items() if cp is not None else ():
             setattr(self, name, value)
         self.d, self.k = _arrays.count(d, "d", 1), _arrays.count(k, "k", 1)
-        self.centroids: Any = np.empty(0, np.float32)  # one after another; k of them are where training begins
+        self.centroids: Any = np.empty(0, np.float32)  # one after another; some of them may be given
         self.iteration_stats = Chain()
 
-    def train(self, x: Any, index: FaissIndex, weights: Any = None) -> None:
+    def train(self, x: Any, index: FaissIndex, weights: Any = None, **keywords: Any) -> None:
         """Cluster the rows of x [n × d]."""
         if not isinstance(index, FaissIndex) or index.d != self.d:
             raise TypeError(f"index is {_arrays.short(index)}; it must be one of kith's FAISS-like indexes with "
                             f"d={self.d}")
-        begin = np.asarray(self.centroids, np.float32)
-        found = _cluster(self, _arrays.vectors(x, self.d, "x"), self.k, weights,
-                         begin.reshape(-1, self.d) if begin.size else None)
-        self.centroids = found.centroids.ravel()
-        self.iteration_stats = Chain(ClusteringIterationStats(float(value)) for value in found.objectives)
+        x = vectors(x, self.d, "x")
+        x = _arrays.floats(x, self.d, "x")
+        given = np.asarray(self.centroids, np.float32)
+        if given.size % self.d or given.size > self.k * self.d:
+            raise InvalidError(f"centroids has {given.size} elements; it must be empty or up to {self.k} times {self.d}")
+        given = given.reshape(-1, self.d)
+        if len(x) < self.k:
+            raise InvalidError(f"x has {len(x)} rows; k-means needs at least k = {self.k}")
+        if len(x) == self.k:
+            centroids, stats = x.copy(), [ClusteringIterationStats(0.0, 0.0, 0.0, 1.0, 0)]
+        elif self._plain(index, -1 if not len(given) else len(given) == self.k):
+            centroids, stats = self._by_library(x, given, weights, keywords)
+        else:
+            centroids, stats = _Lloyd(self, x, index, weights).run(given)
+        self.centroids = centroids.ravel()
+        self.iteration_stats = Chain(stats)
         index.reset()
         if not index.is_trained:
-            index.train(found.centroids)
-        index.add(found.centroids)
+            index.train(centroids)
+        index.add(centroids)
+
+    def _by_library(self, x: Floats, given: Floats, weights: Any, keywords: dict[str, Any]
+                    ) -> tuple[Floats, list[ClusteringIterationStats]]:
+        told = (KmeansStats * max(self.niter, 1))()
+        start: Any = given if len(given) else ("random", "k-means++")[self.init_method]
+        found = kmeans(x, self.k, iterations=self.niter, restarts=self.nredo, tolerance=0, init=start,
+                       max_points=self.max_points_per_centroid, spherical=self.spherical, seed=self.seed,
+                       weights=weights, stats=told, **keywords)
+        sign = -1 if self.spherical else 1
+        stats = []
+        for value, one in zip(found.objectives, told):
+            objective = float(np.float32(sign * value))
+            stats.append(ClusteringIterationStats(objective, one.seconds, one.assign_seconds, one.imbalance, one.splits))
+            if _stands_still(stats, self.early_stop_threshold):
+                break
+        return found.centroids, stats
 
     @property
     def obj(self) -> Array:
@@ -143,7 +187,95 @@ class Clustering(ClusteringParameters):
         return np.array([stats.obj for stats in self.iteration_stats], np.float32)
 
 
-def _cluster(cp: ClusteringParameters, x: Array, k: int, weights: Any, init: Any, **keywords: Any) -> Clusters:
-    return kmeans(x, k, iterations=cp.niter, restarts=cp.nredo, tolerance=0, max_points=cp.max_points_per_centroid,
-                  spherical=cp.spherical, seed=cp.seed, weights=weights, init="random" if init is None else init,
-                  **keywords)
+def _stands_still(stats: list[ClusteringIterationStats], threshold: float) -> bool:
+    """Whether the last iteration changed the objective by no more than that share."""
+    if len(stats) < 2 or stats[-2].obj == 0:
+        return False
+    return abs(stats[-2].obj - stats[-1].obj) <= threshold * abs(stats[-2].obj)
+
+
+class _Lloyd:
+    """Lloyd's algorithm with an index that finds the nearest centroids."""
+
+    def __init__(self, cp: Clustering, x: Floats, index: FaissIndex, weights: Any) -> None:
+        self.cp, self.k, self.d, self.index = cp, cp.k, cp.d, index
+        self.random = np.random.RandomState(cp.seed % 2**32)
+        self.weights = None if weights is None else _arrays.numbers(weights, "weights").astype(np.float64)
+        if self.weights is not None and self.weights.shape != (len(x),):
+            raise InvalidError(f"weights has shape {self.weights.shape}; it must be ({len(x)},), one for each row of x")
+        most = cp.k * cp.max_points_per_centroid
+        if len(x) > most:
+            some = np.sort(self.random.permutation(len(x))[:most])
+            x = x[some]
+            self.weights = None if self.weights is None else self.weights[some]
+        self.x = x
+        self.best = index.metric_type == METRIC_L2
+
+    def run(self, given: Floats) -> tuple[Floats, list[ClusteringIterationStats]]:
+        """The best of nredo runs."""
+        found: tuple[Floats, list[ClusteringIterationStats]] | None = None
+        for _ in range(max(self.cp.nredo, 1)):
+            one = self._run(given)
+            last, best = (run[1][-1].obj if run and run[1] else 0.0 for run in (one, found))
+            if found is None or (last < best if self.best else last > best):
+                found = one
+        assert found is not None
+        return found
+
+    def _run(self, given: Floats) -> tuple[Floats, list[ClusteringIterationStats]]:
+        began, searching, stats = time.perf_counter(), 0.0, []
+        others = self.random.permutation(len(self.x))[:self.k - len(given)]
+        centroids = self._fit(np.concatenate([given, self.x[others]]))
+        self._show(centroids, not self.index.is_trained)
+        for _ in range(self.cp.niter):
+            before = time.perf_counter()
+            D, I = self.index.search(self.x, 1)
+            searching += time.perf_counter() - before
+            points = np.bincount(I[:, 0][I[:, 0] >= 0], minlength=self.k)
+            centroids, splits = self._move(centroids, I[:, 0], len(given) if self.cp.frozen_centroids else 0)
+            stats.append(ClusteringIterationStats(
+                float(np.float32(D.sum(dtype=np.float64))), time.perf_counter() - began, searching,
+                float(self.k * (points.astype(np.float64)**2).sum() / max(points.sum(), 1)**2), splits))
+            self._show(centroids, self.cp.update_index)
+            if _stands_still(stats, self.cp.early_stop_threshold):
+                break
+        return centroids, stats
+
+    def _fit(self, centroids: Floats) -> Floats:
+        """Centroids as they are wanted: of unit length, or whole numbers."""
+        if self.cp.spherical:
+            norms = np.linalg.norm(centroids.astype(np.float64), axis=1, keepdims=True)
+            centroids = (centroids / np.where(norms > 0, norms, 1)).astype(np.float32)
+        return np.rint(centroids) if self.cp.int_centroids else centroids
+
+    def _show(self, centroids: Floats, train: bool) -> None:
+        """Let the index hold the centroids."""
+        self.index.reset()
+        if train:
+            self.index.train(centroids)
+        self.index.add(centroids)
+
+    def _move(self, centroids: Floats, labels: Ids, frozen: int) -> tuple[Floats, int]:
+        """Centroids at the means of their points, but for the first, which are frozen. One without points takes half of
+        the largest cluster."""
+        order = np.argsort(labels, kind="stable")
+        order = order[int((labels < 0).sum()):]
+        weights = np.ones(len(order)) if self.weights is None else self.weights[order]
+        mass = np.bincount(labels[order], weights, self.k)
+        starts = np.flatnonzero(np.r_[True, np.diff(labels[order]) > 0]) if len(order) else np.empty(0, int)
+        made = centroids.copy()
+        if len(order):
+            sums = np.add.reduceat(self.x[order] * weights[:, None], starts, axis=0)
+            owner = labels[order][starts]
+            free = (owner >= frozen) & (mass[owner] > 0)
+            made[owner[free]] = (sums[free] / mass[owner[free], None]).astype(np.float32)
+        splits = 0
+        for empty in np.flatnonzero(mass[frozen:] == 0) + frozen:
+            big = frozen + int(np.argmax(mass[frozen:]))
+            if mass[big] <= 0:
+                break
+            nudge = np.where(np.arange(self.d) % 2, 1 - 1 / 1024, 1 + 1 / 1024).astype(np.float32)
+            made[empty], made[big] = made[big] * nudge, made[big] / nudge
+            mass[empty] = mass[big] = mass[big] / 2
+            splits += 1
+        return self._fit(made), splits

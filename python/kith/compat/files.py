@@ -4,27 +4,44 @@ from __future__ import annotations
 import ctypes
 import io
 import os
+import struct
 import tempfile
 from typing import Any, Callable
 
 import numpy as np
 
 from .. import _arrays
-from .._errors import FormatError
+from .._errors import FileError, FormatError, InvalidError, NotFoundError
 from .._handle import Handle
-from .._lib import SearchOptions, lib, new_options
-from .._streams import read_file
+from .._lib import ReadBytes, lib
+from .._streams import PIECE, Piecewise
 from .._types import Codes
-from ..index import MMAP, open_handle
+from ..index import MMAP, missing_files, open_handle
 from .base import FaissIndex
 
 KITH_MAGIC = b"\x89KITH\r\n\x1a"
+HEADER = 64  # bytes that a file of kith's begins with
 # FAISS's numbers, of which the two that map a file count.
 IO_FLAG_READ_ONLY, IO_FLAG_ONDISK_SAME_DIR, IO_FLAG_SKIP_IVF_DATA, IO_FLAG_SKIP_PRECOMPUTE_TABLE = 2, 4, 8, 16
 IO_FLAG_MMAP, IO_FLAG_MMAP_IFC = 8 | 0x646F0000, 1 << 9
 
 
-class PyCallbackIOWriter:
+class IOWriter:
+    """Where an index is written to: write(bytes)."""
+
+    def write(self, data: bytes) -> int:
+        raise NotImplementedError("use PyCallbackIOWriter, VectorIOWriter or FileIOWriter")
+
+
+class IOReader:
+    """Where indexes are read from, one after another: read(n) gives the next n bytes, fewer only at the end. Nothing is
+    taken beyond the index that is read."""
+
+    def read(self, n: int) -> bytes:
+        raise NotImplementedError("use PyCallbackIOReader, VectorIOReader or FileIOReader")
+
+
+class PyCallbackIOWriter(IOWriter):
     """Gives what is written to a function of bytes, at most bs at a time."""
 
     def __init__(self, callback: Callable[[bytes], Any], bs: int = 1024 * 1024) -> None:
@@ -38,23 +55,47 @@ class PyCallbackIOWriter:
         return len(data)
 
 
-class PyCallbackIOReader:
-    """Takes bytes from a function of how many, at most bs at a time."""
+class PyCallbackIOReader(IOReader):
+    """Takes bytes from a function of how many, at most bs at a time. It may give fewer, and none at the end."""
 
     def __init__(self, callback: Callable[[int], Any], bs: int = 1024 * 1024) -> None:
         if not callable(callback):
             raise TypeError(f"callback is a {type(callback).__name__}; it must be a function of a number of bytes")
         self._callback, self._size = callback, _arrays.count(bs, "bs", 1)
 
-    def read(self) -> bytes:
-        """All that comes."""
+    def read(self, n: int) -> bytes:
         parts = []
-        while part := bytes(self._callback(self._size)):
+        while n and (part := bytes(self._callback(min(n, self._size)))):
+            if len(part) > n:
+                raise InvalidError(f"callback gave {len(part)} bytes when it was asked for {min(n, self._size)}")
             parts.append(part)
+            n -= len(part)
         return b"".join(parts)
 
 
-class VectorIOWriter:
+class BufferedIOWriter(IOWriter):
+    """Gives what is written to another writer, bsz bytes at a time. Each index arrives whole."""
+
+    def __init__(self, writer: Any, bsz: int = 1024 * 1024) -> None:
+        self._writer, self._size = writer, _arrays.count(bsz, "bsz", 1)
+
+    def write(self, data: bytes) -> int:
+        for at in range(0, len(data), self._size):
+            self._writer.write(data[at:at + self._size])
+        return len(data)
+
+
+class BufferedIOReader(IOReader):
+    """Takes bytes from another reader: kith reads in large pieces anyway, and this takes none ahead."""
+
+    def __init__(self, reader: Any, bsz: int = 1024 * 1024) -> None:
+        self._reader, self._size = reader, _arrays.count(bsz, "bsz", 1)
+
+    def read(self, n: int) -> bytes:
+        return self._reader.read(n)
+
+
+class VectorIOWriter(IOWriter):
     """Keeps what is written in `data`."""
 
     def __init__(self) -> None:
@@ -65,21 +106,23 @@ class VectorIOWriter:
         return len(data)
 
 
-class VectorIOReader:
-    """Takes what is put into `data` (copy_array_to_vector)."""
+class VectorIOReader(IOReader):
+    """Takes what is put into `data` (copy_array_to_vector), from `rp` on."""
 
     def __init__(self) -> None:
         self.data = bytearray()
+        self.rp = 0
 
-    def read(self) -> bytes:
-        return bytes(self.data)
+    def read(self, n: int) -> bytes:
+        part = bytes(self.data[self.rp:self.rp + n])
+        self.rp += len(part)
+        return part
 
 
 def write_index(index: FaissIndex, f: Any, format: str = "kith") -> None:
     """Save an index in kith's format, or with format="faiss" in FAISS's. f: a file's name, or what has write(bytes)."""
     if not isinstance(index, FaissIndex):
         raise TypeError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
-    index._whole()
     if not isinstance(format, str) or format not in ("kith", "faiss"):
         raise ValueError(f"format is {_arrays.short(format)}; there are 'kith' and 'faiss'")
     if format == "kith":
@@ -96,13 +139,20 @@ def write_index(index: FaissIndex, f: Any, format: str = "kith") -> None:
 
 
 def read_index(f: Any, io_flags: int = 0) -> FaissIndex:
-    """Open a file of kith's or of FAISS's, told apart by what is in it. f: its name, or what has read()."""
+    """Open a file of kith's or of FAISS's, told apart by what is in it. f: its name, or what has read(n), from which
+    just one index is taken."""
     flags = _arrays.count(io_flags, "io_flags")
     if hasattr(f, "read"):
-        return _of_bytes(f.read(), "f")
+        return _of_stream(f)
     name = _arrays.path_of(f)
-    with open(name, "rb") as file:
-        native = file.read(len(KITH_MAGIC)) == KITH_MAGIC
+    with missing_files():
+        try:
+            with open(name, "rb") as file:
+                native = file.read(len(KITH_MAGIC)) == KITH_MAGIC
+        except FileNotFoundError as error:
+            raise NotFoundError(f"'{os.fsdecode(name)}' is not there: {error.strerror}") from None
+        except OSError as error:
+            raise FileError(f"'{os.fsdecode(name)}' cannot be read: {error.strerror}") from None
     if not native:
         return _import(name)
     mapped = flags & IO_FLAG_MMAP == IO_FLAG_MMAP or flags & IO_FLAG_MMAP_IFC
@@ -110,28 +160,65 @@ def read_index(f: Any, io_flags: int = 0) -> FaissIndex:
 
 
 def _import(name: bytes) -> FaissIndex:
-    """A file of FAISS's, with the search parameters that are in it."""
-    found = new_options(SearchOptions)
-    index = FaissIndex._of(Handle(lib.index_import_faiss, name, ctypes.byref(found)))
-    for parameter in index._params.used:
-        if getattr(found, parameter):
-            index._params.values[parameter] = getattr(found, parameter)
-    return index
+    """A file of FAISS's, with what FAISS keeps in an index."""
+    return FaissIndex._of(Handle(lib.index_import_faiss_labels, name))
 
 
-def _of_bytes(data: Any, name: str) -> FaissIndex:
-    """An index out of bytes of kith's or of FAISS's."""
-    if not isinstance(data, (bytes, bytearray)):
-        raise TypeError(f"{name} is {_arrays.short(data)}; it must be bytes")
-    if data[:len(KITH_MAGIC)] == KITH_MAGIC:
-        return FaissIndex._of(read_file(io.BytesIO(data), 0))
-    if len(data) < 4:
-        raise FormatError(f"{name} is no index: it has {len(data)} bytes")
+class _Stream:
+    """A stream of which no more is taken than what is asked for, and what was taken, in a file."""
+
+    def __init__(self, stream: Any, file: Any) -> None:
+        self._stream, self._file, self.taken = stream, file, 0
+
+    def take(self, n: int) -> bytes:
+        """The next n bytes."""
+        parts = []
+        while n:
+            part = bytes(self._stream.read(min(n, PIECE)))[:n]
+            if not part:
+                raise FormatError(f"the stream ends after {self.taken} bytes, before the index does")
+            self._file.write(part)
+            self.taken += len(part)
+            n -= len(part)
+            parts.append(part)
+        return b"".join(parts)
+
+    def give(self, offset: int, address: int, n: int) -> None:
+        """Bytes offset … offset + n − 1 of the index."""
+        while self.taken < offset + n:
+            self.take(min(offset + n - self.taken, PIECE))
+        self._file.seek(offset)
+        ctypes.memmove(address, self._file.read(n), n)
+        self._file.seek(0, os.SEEK_END)
+
+
+def _of_stream(stream: Any) -> FaissIndex:
+    """The index that a stream begins with."""
     with tempfile.TemporaryDirectory(prefix="kith-") as folder:
         path = os.path.join(folder, "index")
-        with open(path, "wb") as file:
-            file.write(data)
-        return _import(os.fsencode(path))
+        with open(path, "w+b") as file:
+            source = _Stream(stream, file)
+            head = source.take(4)
+            if native := KITH_MAGIC.startswith(head):
+                head += source.take(HEADER - len(head))
+                size = struct.unpack_from("<Q", head, 16)[0]
+                _take_rest(source, stream, size)
+            else:
+                length = ctypes.c_int64()
+                pieces = Piecewise()
+                callback = ReadBytes(lambda _, offset, address, n: pieces.step(source.give, offset, address, n))
+                pieces.call(lib.faiss_length, callback, None, ctypes.byref(length))
+                _take_rest(source, stream, length.value)
+        name = os.fsencode(path)
+        return FaissIndex._of(open_handle(name)) if native else _import(name)
+
+
+def _take_rest(source: _Stream, stream: Any, size: int) -> None:
+    """What is left of an index of `size` bytes; 0: all that comes."""
+    while source.taken < size:
+        source.take(min(size - source.taken, PIECE))
+    while not size and (part := bytes(stream.read(PIECE))):
+        source._file.write(part)
 
 
 def serialize_index(index: FaissIndex) -> Codes:
@@ -144,7 +231,11 @@ def deserialize_index(data: Any) -> FaissIndex:
     array = np.asarray(data) if not isinstance(data, (bytes, bytearray, memoryview)) else np.frombuffer(data, np.uint8)
     if array.dtype != np.uint8 or array.ndim != 1:
         raise TypeError(f"data is {array.dtype} of shape {array.shape}; it must be bytes, uint8 of shape (n,)")
-    return _of_bytes(array.tobytes(), "data")
+    if len(array) < 4:
+        raise FormatError(f"data is no index: it has {len(array)} bytes")
+    if array[:len(KITH_MAGIC)].tobytes() == KITH_MAGIC:
+        return FaissIndex.frombytes(array.tobytes())  # type: ignore[return-value]
+    return _of_stream(io.BytesIO(array.tobytes()))
 
 
 def clone_index(index: FaissIndex) -> FaissIndex:

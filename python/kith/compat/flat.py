@@ -20,7 +20,7 @@ class IndexFlat(FaissIndex):
     """Exact search over floats."""
 
     __slots__ = ()
-    _appends = True
+    _counts_through = True
 
     def __init__(self, d: int, metric: Any = METRIC_L2) -> None:
         super().__init__("Flat", d, metric)
@@ -31,7 +31,7 @@ class IndexFlat(FaissIndex):
 
     def get_xb(self) -> Floats:
         """All vectors, in the order in which they are stored."""
-        return self.reconstruct_batch(self.ids())
+        return self._kept()
 
     @property
     def xb(self) -> Floats:
@@ -99,7 +99,7 @@ class IndexPQ(FaissIndex):
     """Vectors as M numbers of nbits bits each."""
 
     __slots__ = ("_pq",)
-    _appends = True
+    _counts_through = True
 
     def __init__(self, d: int, M: int, nbits: int = 8, metric: Any = METRIC_L2) -> None:
         super().__init__(pq_word(M, nbits), d, metric)
@@ -164,7 +164,7 @@ class IndexScalarQuantizer(FaissIndex):
     """Each element of a vector by itself, in a few bits."""
 
     __slots__ = ()
-    _appends = True
+    _counts_through = True
 
     def __init__(self, d: int, qtype: int = ScalarQuantizer.QT_8bit, metric: Any = METRIC_L2) -> None:
         super().__init__(ScalarQuantizer.word(qtype), d, metric)

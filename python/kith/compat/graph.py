@@ -6,9 +6,10 @@ from typing import Any
 
 from .. import _arrays
 from .._arrays import METRIC_L2
+from .._handle import Handle
 from .base import FaissIndex
 from .flat import PQView, ScalarQuantizer, pq_word
-from .parameters import parameter
+from .parameters import Parameters, parameter
 
 EF_CONSTRUCTION = 40  # FAISS's default
 
@@ -25,8 +26,7 @@ class HNSWView:
 
     @property
     def efConstruction(self) -> int:
-        value = self._params.efConstruction
-        return EF_CONSTRUCTION if value is None else value
+        return self._params.efConstruction or EF_CONSTRUCTION
 
     @efConstruction.setter
     def efConstruction(self, value: int) -> None:
@@ -38,10 +38,16 @@ class IndexHNSW(FaissIndex):
 
     __slots__ = ()
     _uses = ("efSearch",)
+    _counts_from_ntotal = False  # FAISS removes nothing from graphs, so there is no other way to follow
 
     def __init__(self, d: int, M: int, word: str, metric: Any) -> None:
         super().__init__(f"HNSW{_arrays.count(M, 'M', 1)},{word}", d, metric)
-        self._params.efConstruction = EF_CONSTRUCTION
+
+    def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
+               part: bool) -> None:
+        super()._place(handle, spec, d, metric, params, node, part)
+        if self._params.efConstruction is None:
+            self._params.efConstruction = EF_CONSTRUCTION
 
     @property
     def hnsw(self) -> HNSWView:

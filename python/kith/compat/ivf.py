@@ -12,6 +12,7 @@ from .._codecs import codec
 from .._errors import UnsupportedError, UntrainedError
 from .._handle import Handle
 from .._learned import learned
+from .._lib import lib
 from .._types import Codes, Floats, Ids
 from ..index import Index, new_handle
 from ..learn import knn
@@ -41,6 +42,9 @@ class InvertedLists:
             if sizes is None:
                 raise UntrainedError("invlists: the index must be trained first")
             slots, ids = parts.array("SLOT", node, np.uint32), parts.ids(node)
+        naming = self._index._rename()
+        if naming is not None:
+            ids = naming.outward(ids, handle)
         self._sizes = sizes
         self._ids = np.split(ids[slots], np.cumsum(sizes)[:-1])
         self._state = state
@@ -100,11 +104,9 @@ class IndexIVF(FaissIndex):
                                       "IndexFlat or IndexHNSWFlat")
         if quantizer.d != d:
             raise ValueError(f"quantizer is for dimension {quantizer.d}; d is {d}")
-        if quantizer.ntotal:
-            raise NotImplementedError("quantizer holds centroids already: kith's inverted files learn their own. Give "
-                                      "an empty one; to share centroids, train one index and clone it")
         super().__init__(f"IVF{nlist}{coarse},{word}", d, metric)
         self._quantizer = quantizer
+        self._prepare_training()
 
     def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
                part: bool) -> None:
@@ -126,12 +128,24 @@ class IndexIVF(FaissIndex):
         self._trained()
         return self._quantizer
 
+    def _prepare_training(self) -> None:
+        """A quantizer that holds as many vectors as there are lists has the centroids, wherever they come from."""
+        if self._quantizer is None or self._quantizer.ntotal != self.nlist or len(self):
+            return
+        centroids = self._quantizer._kept()
+        with self._handle.changing() as pointer:
+            lib.index_set_centroids(pointer, self.nlist, _arrays.address(centroids))
+            self._handle.trainings += 1
+        self._quantizer_state = self._handle.trainings, self._handle.pointer
+
     def _trained(self) -> None:
         state = self._handle.trainings, self._handle.pointer
         if self._quantizer is None or self._quantizer_state == state or not self.is_trained:
             return
-        self._quantizer.reset()
-        self._quantizer.add(self.centroids())
+        centroids = self.centroids()
+        if self._quantizer.ntotal != self.nlist or (self._quantizer._kept() != centroids).any():
+            self._quantizer.reset()
+            self._quantizer.add(centroids)
         self._quantizer_state = state
 
     def centroids(self) -> Floats:

@@ -1,35 +1,77 @@
 """Parameters of searches. FAISS keeps them as attributes of indexes; here they are kept beside an index, one set for
-the whole tree of indexes that it is made of, and handed over with each call."""
+the whole tree of indexes that it is made of, and handed over with each call. Files carry them (base.py)."""
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+from .. import _arrays
+from .._errors import ArgumentError, InvalidError
+from .._lib import Preset
 from ..filter import Filter, as_filter
+from .naming import Labels
 
 # Parameters, and their values in FAISS as long as nobody sets them.
 DEFAULTS: dict[str, Any] = {"nprobe": 1, "max_codes": 0, "efSearch": 16, "k_factor": 1.0}
+LEAST = {"nprobe": 1, "max_codes": 0, "efSearch": 0, "k_factor": 1.0}
+
+
+def checked(name: str, value: Any) -> Any:
+    """A value of a parameter that a search takes."""
+    try:
+        number = _arrays.real(value, name) if name == "k_factor" else _arrays.count(value, name, -2**63)
+    except TypeError:
+        if not isinstance(value, float) or value != int(value):
+            raise
+        number = int(value)
+    if not number >= LEAST[name]:
+        raise InvalidError(f"{name} is {number}; it must be {LEAST[name]} or more")
+    return number
 
 
 class Parameters:
-    """Search parameters of an index and its parts. `used`: those that it has."""
+    """What an index and its parts share: search parameters (`used`: those that it has), and what vectors are called,
+    where that is not by their ids."""
 
-    __slots__ = ("used", "values", "efConstruction")
+    __slots__ = ("used", "values", "efConstruction", "labels", "numbered", "lock")
 
     def __init__(self) -> None:
         self.used: set[str] = set()
         self.values = dict(DEFAULTS)
         self.efConstruction: int | None = None
+        self.labels: Labels | None = None
+        self.numbered: bool | None = None  # whether ids are 0, 1, 2, … as vectors are stored; None: not known
+        self.lock = threading.RLock()  # of adding, removing, merging: ids and vectors change together
 
     def use(self, *names: str) -> None:
         self.used.update(names)
 
-    def options(self, given: SearchParameters | None = None) -> dict[str, Any]:
+    def take(self, other: Parameters) -> None:
+        """The search parameters of another index."""
+        self.values.update(other.values)
+        self.efConstruction = other.efConstruction
+
+    def take_preset(self, preset: Preset) -> None:
+        """Those that a file carries."""
+        for name in self.used:
+            if getattr(preset, name):
+                self.values[name] = getattr(preset, name)
+        if preset.efConstruction:
+            self.efConstruction = preset.efConstruction
+
+    def options(self, given: SearchParameters | None = None, index: Any = None) -> dict[str, Any]:
         """Keyword arguments of kith's search, `given` ones before the index's own."""
         values = {name: self.values[name] for name in self.used}
         if given is not None:
             if not isinstance(given, SearchParameters):
-                raise TypeError(f"params is a {type(given).__name__}; it must be SearchParameters")
-            values.update({name: value for name, value in given.options().items() if name in self.used})
+                raise ArgumentError(f"params is a {type(given).__name__}; it must be SearchParameters")
+            mine = given.options()
+            if mine and self.used and not self.used.intersection(mine):
+                raise InvalidError(f"params is a {type(given).__name__}, which sets {', '.join(mine)}; {index!r} has "
+                                   f"{', '.join(sorted(self.used))}")
+            values.update({name: value for name, value in mine.items() if name in self.used})
+        if values.get("efSearch") == 0 and "nprobe" not in values:
+            values["efSearch"] = 1  # as many candidates as results; 0 is the library's word for its default
         return values
 
 
@@ -40,7 +82,7 @@ def parameter(name: str) -> Any:
         return self._params.values[name]
 
     def put(self: Any, value: Any) -> None:
-        self._params.values[name] = value
+        self._params.values[name] = checked(name, value)
 
     return property(get, put)
 
@@ -59,11 +101,20 @@ class SearchParameters:
             setattr(self, name, values.pop(name, DEFAULTS[name]))
         for name in self._inner:
             setattr(self, name, values.pop(name, None))
-        for name, only in self._others.items():
-            if values.pop(name, only) != only:
-                raise NotImplementedError(f"{type(self).__name__}: {name} is always {only!r} in kith; leave it out")
+        for name in self._others:
+            setattr(self, name, values.pop(name, self._others[name]))
         if values:
-            raise TypeError(f"{type(self).__name__} has no parameter {', '.join(values)}")
+            raise ArgumentError(f"{type(self).__name__} has no parameter {', '.join(values)}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._others:
+            if value != self._others[name]:
+                raise NotImplementedError(f"{type(self).__name__}: {name} is always {self._others[name]!r} in kith; "
+                                          "leave it out")
+        elif name != "sel" and name not in self._names and name not in self._inner:
+            known = ", ".join(("sel", *self._names, *self._inner))
+            raise AttributeError(f"{type(self).__name__} has no parameter {name!r}; there are {known}")
+        super().__setattr__(name, value)
 
     def options(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -71,7 +122,7 @@ class SearchParameters:
             inner = getattr(self, name)
             if inner is not None:
                 found.update(inner.options())
-        found.update({name: getattr(self, name) for name in self._names})
+        found.update({name: checked(name, getattr(self, name)) for name in self._names})
         return found
 
     def filter(self) -> Filter | None:

@@ -20,7 +20,7 @@ class IDSelector(Filter):
         if type(self) is IDSelector:
             raise TypeError("IDSelector is what selectors have in common: use one of them, as IDSelectorBatch(ids)")
         made = self._filter(*arguments)
-        super().__init__(made._make, *made._parts)
+        super().__init__(made._make, *made._parts, passes=made._passes)
         self._callbacks = made._callbacks
 
     def is_member(self, id: int) -> bool:

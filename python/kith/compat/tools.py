@@ -15,11 +15,9 @@ from .base import FaissIndex
 
 def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissIndex:
     """An index of a factory string, e.g. "IVF1024,PQ16"."""
-    made = FaissIndex._of(new_handle(description, d, metric))
-    if isinstance(description, str) and description.startswith("IDMap"):
-        from .wrappers import IndexIDMap, IndexIDMap2
-        return (IndexIDMap2 if description.startswith("IDMap2") else IndexIDMap)(made)
-    return made
+    from .tree import index_of_handle, without_idmap
+    description, idmap = without_idmap(description)
+    return index_of_handle(new_handle(description, d, metric), idmap)
 
 
 def downcast_index(index: FaissIndex) -> FaissIndex:

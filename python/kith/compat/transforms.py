@@ -10,7 +10,6 @@ from .. import _arrays
 from .._errors import UntrainedError
 from .._handle import Handle
 from .._learned import learned
-from .._lib import lib
 from .._types import Floats
 from ..index import Index, new_handle
 
@@ -28,7 +27,8 @@ class VectorTransform:
         self.d_in, self.d_out = _arrays.count(d_in, "d_in", 1), _arrays.count(d_out, "d_out", 1)
         self.verbose = False
         self._linear: tuple[Linear, Linear] | None = None  # the way there, and back
-        self._home: tuple[Handle, int] | None = None       # the index that it is a part of
+        self._home: tuple[Handle, int] | None = None       # the index that it is a part of: (whole, node)
+        self._alone = False                                # that index is no program's, but was made to train this
         self._state = -1
 
     @property
@@ -39,20 +39,32 @@ class VectorTransform:
     @property
     def is_trained(self) -> bool:
         if self._home is None:
-            return self._linear is not None
-        with self._home[0].reading() as pointer:
-            return bool(lib.index_trained(pointer))
+            return False
+        return self._learned()
 
     def train(self, x: Any, *, seed: int = 1234) -> None:
         """Learn the map from the rows of x [n × d_in]."""
-        if self._home is not None:
+        if self._home is not None and not self._alone:
             raise NotImplementedError("this transform is part of an index: train that")
-        with Index._of(new_handle(f"{self.word},Flat", self.d_in, "l2")) as index:
-            index.train(x, seed=seed)
-            self._linear = self._read(index._handle, 0)
+        index = Index._of(new_handle(f"{self.word},Flat", self.d_in, "l2"))
+        index.train(x, seed=seed)
+        self._tie(index._handle, 0)
+        self._alone = True
 
     def _tie(self, handle: Handle, node: int) -> None:
-        self._home, self._linear, self._state = (handle, node), None, -1
+        self._home, self._alone, self._linear, self._state = (handle, node), False, None, -1
+
+    def _learned(self) -> bool:
+        """Whether the index that this is a part of has learnt the map."""
+        handle, node = self._home  # type: ignore[misc]
+        with learned(handle) as parts:
+            return parts.array("SHI0", node, np.float32) is not None
+
+    def _like(self) -> tuple[Handle, int]:
+        """An index of the library's, and the node of it that begins with this transform, trained."""
+        if self._home is None:
+            self._home, self._alone = (new_handle(f"{self.word},Flat", self.d_in, "l2"), 0), True
+        return self._home
 
     def _read(self, handle: Handle, node: int) -> tuple[Linear, Linear]:
         with learned(handle) as parts:

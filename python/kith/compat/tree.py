@@ -2,24 +2,40 @@
 of. An index behind a transform or under a refinement becomes a part of the whole."""
 from __future__ import annotations
 
+import ctypes
 import re
 from typing import Any
 
+import numpy as np
+
 from .. import _arrays
 from .._handle import Handle
-from .._lib import lib
+from .._lib import Preset, lib
 from . import base, flat, graph, ivf, wrappers
+from .naming import Labels
 from .parameters import Parameters
 from .transforms import VectorTransform, transform_of
 
+_int64s = ctypes.POINTER(ctypes.c_int64)
 _REFINE = re.compile(r"RFlat|Refine\((.*)\)")
 
 
-def index_of_handle(handle: Handle) -> base.FaissIndex:
-    """The index in a handle."""
+def index_of_handle(handle: Handle, idmap: tuple[int, int] = (0, 0)) -> base.FaissIndex:
+    """The index in a handle, with the search parameters and labels that it carries. idmap: which kind of IndexIDMap is
+    around which node of it, if the index does not say so itself."""
+    preset, count = Preset(size=ctypes.sizeof(Preset)), ctypes.c_int64()
     with handle.reading() as pointer:
         spec, metric = lib.index_describe(pointer).decode(), lib.index_metric(pointer)
-    return _build(handle, spec, handle.dim, metric, Parameters(), 0, False)[0]
+        lib.index_preset(pointer, ctypes.byref(preset))
+        labels = lib.index_labels(pointer, ctypes.byref(count))
+        params = Parameters()
+        if count.value:
+            params.labels = Labels(np.ctypeslib.as_array(ctypes.cast(labels, _int64s), (count.value,)))
+    if preset.idmap:
+        idmap = preset.idmap, preset.idmap_depth
+    made = _build(handle, spec, handle.dim, metric, params, 0, False, idmap)[0]
+    params.take_preset(preset)
+    return made
 
 
 def split(spec: str) -> list[str]:
@@ -34,14 +50,28 @@ def split(spec: str) -> list[str]:
     return words
 
 
-def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
-           part: bool) -> tuple[base.FaissIndex, int]:
+def without_idmap(description: Any) -> tuple[Any, tuple[int, int]]:
+    """A factory string without "IDMap" or "IDMap2" in it: the library has no word for it but at the beginning. And which
+    it was, and around which node: FAISS puts it around what follows, but for a refinement."""
+    words = split(description) if isinstance(description, str) else []
+    at = next((i for i, word in enumerate(words) if word in ("IDMap", "IDMap2")), None)
+    if at is None or len(words) == 1:
+        return description, (0, 0)
+    refined = len(words) > 2 and bool(_REFINE.fullmatch(words[-1]))
+    return ",".join(words[:at] + words[at + 1:]), (1 + (words[at] == "IDMap2"), at + refined)
+
+
+def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int, part: bool,
+           idmap: tuple[int, int]) -> tuple[base.FaissIndex, int]:
     """The index that `spec` describes, as node `node` of the handle's index; and the node after all of its parts."""
+    if idmap[0] and idmap[1] == node:
+        named, following = _build(handle, spec, d, metric, params, node, part, (0, 0))
+        return wrappers.around(named, idmap[0], part), following
     words = split(spec)
     if len(words) == 1 and spec.startswith("("):
-        return _build(handle, spec[1:-1], d, metric, params, node, part)
+        return _build(handle, spec[1:-1], d, metric, params, node, part, idmap)
     if len(words) > 1 and _REFINE.fullmatch(words[-1]):
-        child, following = _build(handle, ",".join(words[:-1]), d, metric, params, node + 1, True)
+        child, following = _build(handle, ",".join(words[:-1]), d, metric, params, node + 1, True, idmap)
         flat_codec = words[-1] == "RFlat"
         made = _new(wrappers.IndexRefineFlat if flat_codec else wrappers.IndexRefine)
         made.base_index = child
@@ -55,7 +85,7 @@ def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, n
     if chain:
         below = metric if metric != _arrays.METRICS["cosine"] else _arrays.METRICS["ip"]
         rest = ",".join(words[len(chain):])
-        child, following = _build(handle, rest, inner, below, params, node + len(chain), True)
+        child, following = _build(handle, rest, inner, below, params, node + len(chain), True, idmap)
         made = _new(wrappers.IndexPreTransform)
         made._chain, made.index = chain, child
         made._place(handle, spec, d, metric, params, node, part)

@@ -8,27 +8,42 @@ import numpy as np
 
 from .. import _arrays
 from .._arrays import METRIC_L2
+from .._errors import InvalidError
+from .._handle import Handle
+from .._lib import lib
 from .._types import Codes, Floats, Ids
+from .asking import k_of, output, vectors
 from .base import Chain, FaissIndex
 from .flat import IndexFlat, IndexPQ, IndexScalarQuantizer
+from .naming import by_name
 from .parameters import SearchParameters, parameter
 from .transforms import VectorTransform
 
 
 class IndexIDMap(FaissIndex):
-    """Another name of an index: all of kith's keep ids of the caller's and reconstruct by them."""
+    """An index whose vectors have ids of the caller's: any numbers but −1, the same one several times. All of kith's
+    indexes have such ids, so this is another name of the index in it, which by itself counts 0, 1, 2, …"""
 
     __slots__ = ("index",)
+    _counts_from_ntotal = False
+    _idmap_kind = 1
 
     def __init__(self, index: FaissIndex) -> None:
         if not isinstance(index, FaissIndex):
             raise TypeError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
-        index._whole()
+        index._wrappable()
+        self._surround(index, False)
+
+    def _surround(self, index: FaissIndex, part: bool) -> None:
         self.index = index
-        self._place(index._handle, index._spec, index.d, index._metric, index._params, 0, False)
+        self._place(index._handle, index._spec, index.d, index._metric, index._params, index._node, part)
+        index._become_part(self, index._node, True)
 
     def _children(self) -> Iterator[FaissIndex]:
-        return self.index._tree()
+        yield self.index
+
+    def _node_below(self, node: int) -> int:
+        return node
 
     @property
     def id_map(self) -> Ids:
@@ -51,60 +66,85 @@ class IndexIDMap(FaissIndex):
 
 class IndexIDMap2(IndexIDMap):
     __slots__ = ()
+    _idmap_kind = 2
+
+
+def around(index: FaissIndex, kind: int, part: bool) -> IndexIDMap:
+    """An IndexIDMap (kind 1) or IndexIDMap2 (kind 2) around an index, or a part of one."""
+    made = (IndexIDMap if kind == 1 else IndexIDMap2).__new__(IndexIDMap if kind == 1 else IndexIDMap2)
+    made._surround(index, part)
+    return made
 
 
 class IndexPreTransform(FaissIndex):
-    """An index behind transforms: IndexPreTransform(transform, index), both empty; they are trained together."""
+    """An index behind transforms: IndexPreTransform(transform, …, index). What is trained already stays as it is; the
+    rest is trained together. The index may hold vectors if the transforms are trained: they are taken to have gone
+    through them."""
 
     __slots__ = ("_chain", "index")
+    _chain: list[VectorTransform]
+    index: FaissIndex
 
     def __init__(self, *parts: Any) -> None:
+        if len(parts) == 1 and isinstance(parts[0], IndexPreTransform):
+            parts = (*parts[0]._chain, parts[0].index)
         *chain, index = parts
         if not isinstance(index, FaissIndex) or not all(isinstance(vt, VectorTransform) for vt in chain):
             raise TypeError("IndexPreTransform takes transforms and then one of kith's FAISS-like indexes")
-        self._make(chain, index)
-
-    def _make(self, chain: list[VectorTransform], index: FaissIndex) -> None:
         index._wrappable()
         dims = [vt.d_in for vt in chain[1:]] + [index.d]
         for vt, follows in zip(chain, dims):
-            if vt._home is not None or (vt._linear is not None):
-                raise NotImplementedError(f"{vt!r} is trained already: kith trains a transform together with the index "
-                                          "behind it. Give a new one, and train the whole; or apply() it to vectors "
-                                          "yourself and use the index by itself")
             if vt.d_out != follows:
                 raise ValueError(f"{vt!r} is followed by something of dimension {follows}")
-        inner = f"({index._spec})" if isinstance(index, IndexRefine) and chain else index._spec
-        whole = FaissIndex(",".join([vt.word for vt in chain] + [inner]), chain[0].d_in if chain else index.d,
-                           index.metric_type)
-        self._chain, self.index = chain, index
-        old = index._handle
-        self._place(whole._handle, whole._spec, whole.d, whole._metric, index._params, 0, False)
-        index._become_part(self, len(chain))
+        self._chain, self.index = list(chain), index
+        handle = index._handle
+        for vt in reversed(chain):
+            handle = _transformed(handle, vt)
+        self._adopt(handle, index._metric, index._params)
+        index._become_part(self, self._node_below(0))
         self._tie()
-        old.close()
+
+    def _node_below(self, node: int) -> int:
+        return node + len(self._chain)
 
     def _tie(self) -> None:
         for number, vt in enumerate(self._chain):
             vt._tie(self._handle, self._node + number)
 
+    def train(self, x: Any, numeric_type: Any = None, **keywords: Any) -> None:
+        """Learn from the rows of x [n × d] what is not trained yet."""
+        if not self.is_trained or not self._chain:
+            super().train(x, numeric_type, **keywords)
+
     def prepend_transform(self, vt: VectorTransform) -> None:
         """Put another transform before the others."""
-        self._wrappable()
-        if self.is_trained and any(self._chain):
-            raise NotImplementedError("the index is trained: prepend transforms before that")
-        for other in self._chain:
-            other._home = None
-        self.index._part = False
-        self._make([vt, *self._chain], self.index)
+        self._whole()
+        if vt.d_out != self.d:
+            raise ValueError(f"{vt!r} is followed by something of dimension {self.d}")
+        self._chain.insert(0, vt)
+        try:
+            handle = _transformed(self._handle, vt)
+        except BaseException:
+            del self._chain[0]
+            raise
+        self._adopt(handle, self._metric, self._params)
+        self.index._become_part(self, self._node_below(0))
+        self._tie()
 
     def _children(self) -> Iterator[FaissIndex]:
         yield self.index
 
-    def _become_part(self, whole: FaissIndex, node: int) -> None:
-        super()._become_part(whole, node)
-        self.index._become_part(whole, node + len(self._chain))
+    def _become_part(self, whole: FaissIndex, node: int, inner: bool = False) -> None:
+        super()._become_part(whole, node, inner)
         self._tie()
+
+    @property
+    def _counts_through(self) -> bool:  # type: ignore[override]
+        return self.index._counts_through
+
+    @property
+    def _counts_from_ntotal(self) -> bool:  # type: ignore[override]
+        return self.index._counts_from_ntotal
 
     @property
     def chain(self) -> Chain:
@@ -130,16 +170,32 @@ class IndexPreTransform(FaissIndex):
         return self.index.sa_code_size()
 
     def sa_encode(self, x: Any) -> Codes:
-        return self.index.sa_encode(self.apply_chain(_arrays.floats(x, self.d, "x")))
+        return self.index.sa_encode(self.apply_chain(vectors(x, self.d, "x")))
 
     def sa_decode(self, codes: Any) -> Floats:
         return self.reverse_chain(self.index.sa_decode(codes))
 
 
-class IndexRefine(FaissIndex):
-    """Ranks what a base index finds again, by finer codes: k_factor · k candidates for k results."""
+def _transformed(handle: Handle, vt: VectorTransform) -> Handle:
+    """A new index: the one in a handle, which is closed, behind a transform."""
+    with handle.reading() as pointer:
+        metric = lib.index_metric(pointer)
+    if not vt.is_trained:
+        word = _arrays.text_of(vt.word, "transform")
+        return handle.wrapped(lambda out, child: lib.index_wrap_transform(out, child, vt.d_in, metric, word))
+    like, node = vt._like()
+    if like is handle:
+        raise ValueError(f"{vt!r} is a part of the index that it is to be put before; clone that")
+    with like.reading() as pointer:
+        part = lib.index_part(pointer, node)
+        return handle.wrapped(lambda out, child: lib.index_wrap_like(out, child, metric, part))
 
-    __slots__ = ("base_index",)
+
+class IndexRefine(FaissIndex):
+    """Ranks what a base index finds again, by finer codes: k_factor · k candidates for k results. Both indexes are
+    empty, or hold the same vectors under the same ids."""
+
+    __slots__ = ("base_index", "_fine")
     _uses = ("k_factor",)
 
     k_factor = parameter("k_factor")
@@ -148,28 +204,33 @@ class IndexRefine(FaissIndex):
         if not isinstance(base_index, FaissIndex):
             raise TypeError(f"base_index is a {type(base_index).__name__}; it must be one of kith's FAISS-like indexes")
         base_index._wrappable()
-        if refine_index is None or isinstance(refine_index, IndexFlat):
-            word = "RFlat"
-        elif isinstance(refine_index, (IndexScalarQuantizer, IndexPQ)):
-            word = f"Refine({refine_index._spec})"
-        else:
+        if refine_index is None:
+            refine_index = IndexFlat(base_index.d, base_index.metric_type)
+        if not isinstance(refine_index, (IndexFlat, IndexScalarQuantizer, IndexPQ)):
             raise NotImplementedError(f"refine_index is a {type(refine_index).__name__}; kith refines by IndexFlat, "
                                       "IndexScalarQuantizer or IndexPQ")
-        whole = FaissIndex(f"{base_index._spec},{word}", base_index.d, base_index.metric_type)
-        self.base_index = base_index
-        old = base_index._handle
-        self._place(whole._handle, whole._spec, whole.d, whole._metric, base_index._params, 0, False)
+        refine_index._wrappable()
+        if base_index.ntotal != refine_index.ntotal:
+            raise InvalidError(f"base_index has {base_index.ntotal} vectors, refine_index {refine_index.ntotal}; they "
+                               "must be the same. IndexRefineFlat(base_index, xb) takes the vectors themselves")
+        fine = refine_index._handle
+        handle = base_index._handle.wrapped(
+            lambda out, child, other: lib.index_wrap_fine(out, child, other), fine)
+        self.base_index, self._fine = base_index, refine_index
+        self._adopt(handle, base_index._metric, base_index._params)
         base_index._become_part(self, 1)
-        if isinstance(base_index, IndexPreTransform):
-            base_index._tie()
-        old.close()
+        refine_index._part = True
 
     def _children(self) -> Iterator[FaissIndex]:
         yield self.base_index
 
-    def _become_part(self, whole: FaissIndex, node: int) -> None:
-        super()._become_part(whole, node)
-        self.base_index._become_part(whole, node + 1)
+    @property
+    def _counts_through(self) -> bool:  # type: ignore[override]
+        return self.base_index._counts_through
+
+    @property
+    def _counts_from_ntotal(self) -> bool:  # type: ignore[override]
+        return self.base_index._counts_from_ntotal
 
     @property
     def _word(self) -> str:
@@ -178,10 +239,18 @@ class IndexRefine(FaissIndex):
 
 
 class IndexRefineFlat(IndexRefine):
+    """Refines by the vectors themselves. xb [ntotal × d]: those that base_index holds, under the ids 0, 1, 2, …"""
+
     __slots__ = ()
 
-    def __init__(self, base_index: FaissIndex) -> None:
-        super().__init__(base_index)
+    def __init__(self, base_index: FaissIndex, xb: Any = None) -> None:
+        if xb is None or not isinstance(base_index, FaissIndex):
+            super().__init__(base_index)
+            return
+        fine = IndexFlat(base_index.d, base_index.metric_type)
+        xb = np.asarray(xb)
+        fine.add(xb.reshape(-1, fine.d) if xb.ndim == 1 and xb.size % fine.d == 0 else xb)
+        super().__init__(base_index, fine)
 
 
 class IndexShards(FaissIndex):
@@ -258,7 +327,7 @@ class IndexShards(FaissIndex):
 
     def add(self, x: Any, ids: Any = None, **keywords: Any) -> None:
         """Give each shard an equal part of the rows of x, in order."""
-        x = _arrays.vectors(x, self.d, "x")
+        x = vectors(x, self.d, "x")
         if ids is None and self.successive_ids and self.ntotal:
             raise NotImplementedError("add: shards hold vectors, and successive ids would change: call it once, or "
                                       "use successive_ids=False and add_with_ids")
@@ -284,14 +353,14 @@ class IndexShards(FaissIndex):
     def search(  # type: ignore[override]
             self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
                numeric_type: Any = None) -> tuple[Floats, Ids]:
-        k = _arrays.k_of(k)
+        k = k_of(k)
         found = self._each(lambda shard: shard.search(x, k, params=self._params_of(params)))
         ids = [np.where(I >= 0, I + first, -1) for (_, I), first in zip(found, self._firsts())]
         all_d, all_i = np.hstack([d for d, _ in found]), np.hstack(ids)
         keys = all_d if self.metric_type == METRIC_L2 else -all_d
         order = np.lexsort((all_i, keys), axis=1)[:, :k]
-        D = _arrays.output(D, order.shape, np.float32, "D")
-        I = _arrays.output(I, order.shape, np.int64, "I")
+        D = output(D, order.shape, np.float32, "D")
+        I = output(I, order.shape, np.int64, "I")
         D[:], I[:] = np.take_along_axis(all_d, order, 1), np.take_along_axis(all_i, order, 1)
         return D, I
 
@@ -309,11 +378,11 @@ class IndexShards(FaissIndex):
         order = np.argsort(owner, kind="stable")
         dist = np.concatenate([d for _, d, _ in found])
         ids = np.concatenate([i + first for (_, _, i), first in zip(found, self._firsts())])
-        return lims, dist[order], ids[order]  # type: ignore[return-value]
+        return by_name(lims, dist[order], ids[order])
 
     def reconstruct_batch(self, key: Any, x: Any = None) -> Floats:
         keys = _arrays.ids(key, None, "key")
-        x = _arrays.output(x, (len(keys), self.d), np.float32, "x")
+        x = output(x, (len(keys), self.d), np.float32, "x")
         firsts = self._firsts()
         for i, id in enumerate(keys):
             if self.successive_ids:

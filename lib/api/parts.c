@@ -1,0 +1,147 @@
+/* Indexes put together from parts that are trained and filled, and parts of one. The structures do it
+ * (structure/parts.h, for files of FAISS); here arguments are checked, and what belongs to whom. */
+#include <kith/parts.h>
+
+#include "lib/api/check.h"
+#include "lib/api/guard.h"
+#include "lib/api/journal.h"
+#include "lib/base/status.h"
+#include "lib/structure/parts.h"
+
+/* What an index wraps; NULL: nothing, or several. */
+static const kith_index *child_of(const kith_index *index)
+{
+	struct transform_parts transform;
+	struct stored_parts stored;
+	const kith_index *child = NULL;
+	if (transform_parts(index, &transform))
+		return transform.child;
+	return refine_parts(index, &stored, &child) ? child : NULL;
+}
+
+const kith_index *kith_index_part(const kith_index *index, int64_t depth)
+{
+	for (; index && depth > 0; depth--)
+		index = child_of(index);
+	return depth < 0 ? NULL : index;
+}
+
+/* ---- putting together ---- */
+
+/* Whether an index may become a part: it must not be read-only, and what a mapped file left out is looked at.
+ */
+static kith_status settle_part(const char *name, kith_index *index)
+{
+	if (index->keep && index->keep->readonly)
+		return fail(KITH_INVALID, "%s was opened with KITH_READONLY", name);
+	return structure_settle(index);
+}
+
+/* Around take_child, which is the caller's alone, what `like` begins with, which may be read. */
+static kith_status wrap_like(
+    kith_index **out, kith_index *take_child, kith_metric metric, const kith_index *like)
+{
+	struct transform_parts parts;
+	struct linear there = {0}, back = {0};
+	if (!transform_parts(like, &parts))
+		return fail(KITH_INVALID, "like is '%s', which begins with no transform", like->spec);
+	if (parts.there && !parts.there->panels)
+		return fail(KITH_UNTRAINED, "like, '%s', must be trained", like->spec);
+	kith_status status = parts.there ? linear_copy(&there, parts.there) : KITH_OK;
+	if (status == KITH_OK && parts.there)
+		status = linear_copy(&back, parts.back);
+	if (status == KITH_OK)
+		status = transform_assemble(out, metric, parts.mapping, &there, &back, true, take_child);
+	if (status) {
+		linear_free(&there);
+		linear_free(&back);
+	}
+	return status;
+}
+
+kith_status kith_index_wrap_like(
+    kith_index **out, kith_index *take_child, kith_metric metric, const kith_index *like)
+{
+	if (!out)
+		return fail(KITH_INVALID, "out is NULL");
+	*out = NULL;
+	if (!take_child || !like || take_child == like)
+		return fail(KITH_INVALID, "%s",
+		    take_child ? like ? "take_child and like are the same index" : "like is NULL"
+		               : "take_child is NULL");
+	kith_status status = check_metric(metric);
+	if (status == KITH_OK)
+		status = write_begin(take_child);
+	if (status)
+		return status;
+	status = read_begin(like);
+	if (status == KITH_OK) {
+		status = wrap_like(out, take_child, metric, like);
+		read_end(like);
+	}
+	write_end(take_child);
+	return status;
+}
+
+kith_status kith_index_wrap_fine(kith_index **out, kith_index *take_child, kith_index *take_fine)
+{
+	if (!out)
+		return fail(KITH_INVALID, "out is NULL");
+	*out = NULL;
+	if (!take_child || !take_fine || take_child == take_fine)
+		return fail(KITH_INVALID, "%s",
+		    take_child && take_fine ? "take_child and take_fine are the same index"
+		    : take_child            ? "take_fine is NULL"
+		                            : "take_child is NULL");
+	if (take_child->dim != take_fine->dim || take_child->metric != take_fine->metric)
+		return fail(KITH_INVALID, "take_fine has dimension %lld, metric %s; take_child has %lld, %s",
+		    (long long)take_fine->dim, kith_metric_name(take_fine->metric),
+		    (long long)take_child->dim, kith_metric_name(take_child->metric));
+	kith_status status = write_begin(take_child);
+	if (status)
+		return status;
+	status = write_begin(take_fine);
+	if (status == KITH_OK) {
+		status = refine_join(out, take_child, take_fine);
+		write_end(take_fine);
+	}
+	write_end(take_child);
+	if (status == KITH_OK)
+		structure_free(take_fine);
+	return status;
+}
+
+/* ---- changing what is there ---- */
+
+kith_status kith_index_set_centroids(kith_index *index, int64_t nlist, const float *centroids)
+{
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	if (nlist < 0 || (nlist > 0 && !centroids))
+		return fail(KITH_INVALID, "nlist is %lld, centroids %s", (long long)nlist,
+		    centroids ? "given" : "NULL");
+	if (!index->ops->set_centroids)
+		return fail(KITH_INVALID, "index '%s' has no inverted file in it", index->spec);
+	kith_status status = write_begin(index);
+	if (status)
+		return status;
+	status = index->ops->set_centroids(index, nlist, centroids);
+	if (status == KITH_OK)
+		change_untold(index, "it was given centroids");
+	write_end(index);
+	return status;
+}
+
+kith_status kith_index_renumber(kith_index *index)
+{
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	kith_status status = write_begin(index);
+	if (status)
+		return status;
+	status = structure_renumber(index, NULL);
+	if (status == KITH_OK)
+		change_untold(index, "its vectors were numbered anew");
+	write_end(index);
+	return status;
+}

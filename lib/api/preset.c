@@ -1,0 +1,225 @@
+/* What FAISS keeps in an index and kith only carries along: search parameters and labels, in the keep of an
+ * index and in two optional sections of its file, which are there where something was set. No search looks at
+ * either. */
+#include "lib/api/preset.h"
+
+#include "lib/api/check.h"
+#include "lib/api/guard.h"
+#include "lib/api/journal.h"
+#include "lib/base/status.h"
+#include "lib/structure/keep.h"
+
+#include <string.h>
+
+/* In the file. */
+struct section {
+	int64_t nprobe, max_codes, ef_search, ef_construction;
+	float k_factor;
+	uint32_t idmap, idmap_depth, zero;
+};
+_Static_assert(sizeof(struct section) == 48, "no padding");
+
+enum { MOST_IDMAP = 2, MOST_DEPTH = 64 };
+
+static const char PRESET[] = "pset", LABELS[] = "labl";
+
+kith_preset preset_of(const kith_index *index)
+{
+	kith_preset preset = KITH_PRESET;
+	if (index->keep)
+		preset = index->keep->preset;
+	preset.size = sizeof preset;
+	return preset;
+}
+
+static bool is_empty(const kith_preset *p)
+{
+	return !p->nprobe && !p->max_codes && !p->efSearch && !p->efConstruction && p->k_factor == 0 &&
+	       !p->idmap && !p->idmap_depth;
+}
+
+static bool is_same(const kith_preset *a, const kith_preset *b)
+{
+	return a->nprobe == b->nprobe && a->max_codes == b->max_codes && a->efSearch == b->efSearch &&
+	       a->efConstruction == b->efConstruction && a->k_factor == b->k_factor && a->idmap == b->idmap &&
+	       a->idmap_depth == b->idmap_depth;
+}
+
+/* INVALID: a search or an add would not take it. */
+static kith_status check_preset(const kith_preset *preset)
+{
+	kith_search_options search = KITH_SEARCH_OPTIONS;
+	kith_add_options add = KITH_ADD_OPTIONS;
+	search.nprobe = preset->nprobe;
+	search.max_codes = preset->max_codes;
+	search.k_factor = preset->k_factor;
+	search.efSearch = preset->efSearch;
+	add.efConstruction = preset->efConstruction;
+	if (preset->idmap < 0 || preset->idmap > MOST_IDMAP)
+		return fail(
+		    KITH_INVALID, "preset->idmap is %d; it must be 0 … %d", preset->idmap, MOST_IDMAP);
+	if (preset->idmap_depth < 0 || preset->idmap_depth > MOST_DEPTH)
+		return fail(KITH_INVALID, "preset->idmap_depth is %d; it must be 0 … %d", preset->idmap_depth,
+		    MOST_DEPTH);
+	kith_search_options full;
+	kith_add_options full_add;
+	kith_status status = check_search_options(&search, &full);
+	return status ? status : check_add_options(&add, &full_add);
+}
+
+kith_status preset_put(kith_index *index, const kith_preset *preset)
+{
+	if (is_empty(preset) && !index->keep)
+		return KITH_OK;
+	struct keep *keep = keep_of(index);
+	if (!keep)
+		return KITH_NOMEM;
+	keep->preset = *preset;
+	return KITH_OK;
+}
+
+kith_status kith_index_preset(const kith_index *index, kith_preset *preset)
+{
+	if (!index || !preset)
+		return fail(KITH_INVALID, "%s is NULL", index ? "preset" : "index");
+	if (preset->size != sizeof *preset)
+		return fail(KITH_INVALID, "preset->size is %zu; set it to sizeof", preset->size);
+	kith_status status = read_begin(index);
+	if (status)
+		return status;
+	*preset = preset_of(index);
+	read_end(index);
+	return KITH_OK;
+}
+
+kith_status kith_index_set_preset(kith_index *index, const kith_preset *preset)
+{
+	if (!index || !preset)
+		return fail(KITH_INVALID, "%s is NULL", index ? "preset" : "index");
+	if (preset->size != sizeof *preset)
+		return fail(KITH_INVALID, "preset->size is %zu; set it to sizeof", preset->size);
+	kith_status status = check_preset(preset);
+	if (status == KITH_OK)
+		status = alone_begin(index);
+	if (status)
+		return status;
+	kith_preset before = preset_of(index);
+	if (!is_same(&before, preset)) {
+		status = preset_put(index, preset);
+		if (status == KITH_OK)
+			change_untold(index, "its preset was set");
+	}
+	write_end(index);
+	return status;
+}
+
+/* ---- labels ---- */
+
+const int64_t *kith_index_labels(const kith_index *index, int64_t *n)
+{
+	bool some = index && index->keep && index->keep->label_count > 0;
+	if (n)
+		*n = some ? index->keep->label_count : 0;
+	return some ? (const int64_t *)(const void *)index->keep->labels.data : NULL;
+}
+
+static kith_status set_labels(kith_index *index, int64_t n, const int64_t *labels)
+{
+	if (n == 0 && !index->keep)
+		return KITH_OK;
+	struct keep *keep = keep_of(index);
+	if (!keep)
+		return KITH_NOMEM;
+	struct buffer made = {0};
+	size_t bytes;
+	if (!size_mul((size_t)n, sizeof *labels, &bytes) || !buffer_reserve(&made, bytes, 0))
+		return fail_nomem("labels", (size_t)n * sizeof *labels);
+	if (n)
+		memcpy(made.data, labels, bytes);
+	buffer_free(&keep->labels);
+	keep->labels = made;
+	keep->label_count = n;
+	return KITH_OK;
+}
+
+kith_status kith_index_set_labels(kith_index *index, int64_t n, const int64_t *labels)
+{
+	int64_t before;
+	if (!index)
+		return fail(KITH_INVALID, "index is NULL");
+	if (n < 0 || (n > 0 && !labels))
+		return fail(KITH_INVALID, "n is %lld, labels %s", (long long)n, labels ? "given" : "NULL");
+	kith_status status = alone_begin(index);
+	if (status)
+		return status;
+	const int64_t *old = kith_index_labels(index, &before);
+	if (before != n || (n > 0 && old != labels && memcmp(old, labels, (size_t)n * sizeof *labels) != 0)) {
+		status = set_labels(index, n, labels);
+		if (status == KITH_OK)
+			change_untold(index, "its labels were set");
+	}
+	write_end(index);
+	return status;
+}
+
+/* ---- files, copies ---- */
+
+void preset_save(const kith_index *index, struct blob_writer *w)
+{
+	if (!index->keep)
+		return;
+	const kith_preset *p = &index->keep->preset;
+	struct section section = {p->nprobe, p->max_codes, p->efSearch, p->efConstruction, p->k_factor,
+	    (uint32_t)p->idmap, (uint32_t)p->idmap_depth, 0};
+	if (!is_empty(p))
+		blob_write(w, PRESET, &section, sizeof section);
+	if (index->keep->label_count)
+		blob_write(
+		    w, LABELS, index->keep->labels.data, (size_t)index->keep->label_count * sizeof(int64_t));
+}
+
+static kith_status load_labels(struct keep *keep, struct blob_reader *r)
+{
+	uint64_t bytes = blob_length(r, LABELS);
+	if (bytes == 0 || bytes % sizeof(int64_t) != 0)
+		return blob_fail(
+		    r, LABELS, "holds %llu bytes, which are no labels", (unsigned long long)bytes);
+	kith_status status = blob_open(r, LABELS, (size_t)bytes);
+	if (status == KITH_OK)
+		status = blob_take(r, &keep->labels, (size_t)bytes);
+	if (status == KITH_OK)
+		status = blob_close(r);
+	if (status == KITH_OK)
+		keep->label_count = (int64_t)(bytes / sizeof(int64_t));
+	return status;
+}
+
+kith_status preset_load(kith_index *index, struct blob_reader *r)
+{
+	struct section section;
+	if (!blob_has(r, PRESET) && !blob_has(r, LABELS))
+		return KITH_OK;
+	struct keep *keep = keep_of(index);
+	if (!keep)
+		return KITH_NOMEM;
+	kith_status status = KITH_OK;
+	if (blob_has(r, PRESET)) {
+		memset(&section, 0, sizeof section);
+		status = blob_read(r, PRESET, &section, sizeof section);
+		keep->preset = (kith_preset){sizeof keep->preset, section.nprobe, section.max_codes,
+		    section.ef_search, section.ef_construction, section.k_factor, (int)section.idmap,
+		    (int)section.idmap_depth};
+		if (status == KITH_OK && (section.zero || check_preset(&keep->preset) != KITH_OK))
+			status = blob_fail(r, PRESET, "holds parameters that no search takes");
+	}
+	return status == KITH_OK && blob_has(r, LABELS) ? load_labels(keep, r) : status;
+}
+
+kith_status preset_copy(kith_index *to, const kith_index *from)
+{
+	int64_t n;
+	const int64_t *labels = kith_index_labels(from, &n);
+	kith_preset preset = preset_of(from);
+	kith_status status = preset_put(to, &preset);
+	return status ? status : set_labels(to, n, labels);
+}

@@ -1,0 +1,238 @@
+"""What the indexes of the FAISS-like interface are asked: searches, vectors by id, codes."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _arrays, _options
+from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
+from .._codecs import code_size, codec
+from .._errors import ArgumentError
+from .._learned import learned
+from .._part import PartHandle
+from .._types import Array, Codes, Floats, Ids
+from ..filter import Filter
+from ..index import Index
+from .naming import Naming, by_name
+from .parameters import Parameters, SearchParameters
+
+
+def vectors(x: Any, d: int, name: str) -> Array:
+    """x as rows of d elements. FAISS asserts it."""
+    try:
+        return _arrays.vectors(x, d, name)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from None
+
+
+def k_of(k: Any) -> int:
+    try:
+        return _arrays.k_of(k)
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(str(error)) from None
+
+
+def output(array: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Array:
+    try:
+        return _arrays.output(array, shape, dtype, name)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from None
+
+
+class Asking(Index):
+    """The questions of an index. `_part`: it is a part of another, whose handle and parameters it has; `_node`:
+    which one."""
+
+    __slots__ = ("d", "verbose", "_spec", "_metric", "_params", "_node", "_part", "_view", "_inner")
+
+    d: int
+    verbose: bool
+    _params: Parameters
+    _spec: str
+    _metric: int
+    _node: int
+    _part: bool
+    _view: Index | None
+
+    def _rename(self) -> Naming | None:
+        """What vectors are called, if not by ids of the library's."""
+        raise NotImplementedError
+
+    # ---- what it is ----
+
+    def __bool__(self) -> bool:
+        """An index is true, however many vectors it has."""
+        return True
+
+    @property
+    def ntotal(self) -> int:
+        return self._ask("size")
+
+    @property
+    def is_trained(self) -> bool:
+        return bool(self._source()._ask("trained"))
+
+    @property
+    def metric_type(self) -> int:
+        return METRIC_L2 if self._metric == _arrays.METRICS["l2"] else METRIC_INNER_PRODUCT
+
+    @property
+    def dim(self) -> int:
+        return self.d
+
+    @property
+    def spec(self) -> str:
+        return self._spec
+
+    @property
+    def _word(self) -> str:
+        """The codec's word of the factory string."""
+        return self._spec.split(",")[-1]
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return code_size(self._word, self.d)
+
+    def __repr__(self) -> str:
+        text = super().__repr__()
+        return text[:-1] + " part>" if self._part else text
+
+    # ---- searching ----
+
+    def _source(self) -> Index:
+        """The library's index that answers: the whole, or what a part is of it."""
+        if not self._node:
+            return self
+        if self._view is None:
+            self._view = Index._of(PartHandle(self._handle, self._node))
+        return self._view
+
+    def _options(self, params: SearchParameters | None) -> tuple[dict[str, Any], Filter | None]:
+        return self._params.options(params, self), None if params is None else params.filter()
+
+    def search(  # type: ignore[override]
+            self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
+               numeric_type: Any = None) -> tuple[Floats, Ids]:
+        """The k nearest vectors of each row of x [n × d]: distances D and ids I, both [n × k]; id −1 where there are
+        fewer. D and I may be given to be filled."""
+        x = vectors(x, self.d, "x")
+        k = k_of(k)
+        shape = (len(x), k)
+        D = output(D, shape, np.float32, "D")
+        I = output(I, shape, np.int64, "I")
+        options, chosen = self._options(params)
+        source = self._source()
+        while True:
+            naming = self._rename()
+            found = chosen if chosen is None or naming is None else naming.filter(chosen, self._handle)
+            if found is None:
+                source._search(x, k, D, I, _options.search_options(None, options))
+            else:
+                source._search_with(x, k, D, I, None, options, found, None, None)
+            if naming is self._rename():  # nobody has just given other names
+                break
+        if naming is not None:
+            I[:] = naming.outward(I, self._handle)
+        return D, I
+
+    def range_search(  # type: ignore[override]
+            self, x: Any, thresh: float, *, params: SearchParameters | None = None
+                     ) -> tuple[Ids, Floats, Ids]:
+        """All vectors within a threshold: lims [n + 1], distances D and ids I; query i has lims[i] … lims[i + 1], in
+        the order of ids."""
+        x = vectors(x, self.d, "x")
+        options, chosen = self._options(params)
+        while True:
+            naming = self._rename()
+            found = chosen if chosen is None or naming is None else naming.filter(chosen, self._handle)
+            lims, D, I = Index.range_search(self._source(), x, thresh, filter=found, **options)
+            if naming is self._rename():
+                break
+        return by_name(lims, D, I if naming is None else naming.outward(I, self._handle))
+
+    def assign(self, x: Any, k: int = 1, labels: Any = None) -> Ids:
+        """Ids of the k nearest vectors [n × k]."""
+        _, found = self.search(x, k, I=labels)
+        return found
+
+    # ---- vectors by id ----
+
+    def _ids(self) -> Ids:
+        """Ids of the library's, in the order in which vectors are stored."""
+        return Index.ids(self)
+
+    def _kept(self) -> Floats:
+        """All vectors, in the order in which they are stored."""
+        x = np.empty((self.ntotal, self.d), np.float32)
+        self._source()._get(self._ids(), x)
+        return x
+
+    def ids(self) -> Ids:
+        """All ids, in the order in which vectors are stored."""
+        naming = self._rename()
+        return self._ids() if naming is None else naming.all(self._handle)
+
+    def __contains__(self, id: Any) -> bool:
+        naming = self._rename()
+        if naming is None:
+            return Index.__contains__(self, id)
+        return bool((naming.all(self._handle) == _arrays.count(id, "id", -2**63)).any())
+
+    def reconstruct(self, key: int, x: Any = None) -> Floats:
+        """The vector of an id, as the index keeps it; of a repeated id that which was added last."""
+        keys = np.array([_arrays.count(key, "key", -2**63)])
+        return self.reconstruct_batch(keys, None if x is None else _row(x, self.d))[0]
+
+    def reconstruct_batch(self, key: Any, x: Any = None) -> Floats:
+        """The vectors of ids [n]."""
+        keys = _arrays.ids(key, None, "key")
+        x = output(x, (len(keys), self.d), np.float32, "x")
+        naming = self._rename()
+        self._source()._get(keys if naming is None else naming.inward(keys, self._handle, "key"), x)
+        return x
+
+    def get(self, ids: Any) -> Floats:
+        if np.ndim(ids) == 0:
+            return self.reconstruct(ids)
+        return self.reconstruct_batch(ids)
+
+    def reconstruct_n(self, n0: int = 0, ni: int = -1, x: Any = None) -> Floats:
+        """The vectors of ids n0 … n0 + ni − 1; ni −1: all from n0 on."""
+        n0 = _arrays.count(n0, "n0")
+        ni = self.ntotal - n0 if ni == -1 else ni
+        return self.reconstruct_batch(np.arange(n0, n0 + _arrays.count(ni, "ni", 0, self.ntotal)), x)
+
+    def search_and_reconstruct(self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None,
+                               I: Any = None, R: Any = None) -> tuple[Floats, Ids, Floats]:
+        """search(), and the vectors found R [n × k × d]; NaN where there is none."""
+        D, I = self.search(x, k, params=params, D=D, I=I)
+        R = output(R, (*I.shape, self.d), np.float32, "R")
+        there = I != -1
+        R[there] = self.reconstruct_batch(I[there])
+        R[~there] = np.nan
+        return D, I, R
+
+    # ---- the codec by itself ----
+
+    def sa_code_size(self) -> int:
+        """Bytes of a vector's code from sa_encode."""
+        return self.code_size
+
+    def sa_encode(self, x: Any) -> Codes:
+        """Codes [n × sa_code_size()] of vectors [n × d] that need not be in the index."""
+        x = vectors(x, self.d, "x")
+        x = _arrays.floats(x, self.d, "x")
+        with learned(self._handle) as parts:
+            return codec(self._word, self.d, parts, self._node)[0](x)
+
+    def sa_decode(self, codes: Any) -> Floats:
+        """Vectors [n × d] that codes stand for."""
+        codes = _arrays.codes_of(codes, self.sa_code_size())
+        with learned(self._handle) as parts:
+            return codec(self._word, self.d, parts, self._node)[1](codes)
+
+
+def _row(x: Any, d: int) -> Floats:
+    return output(x, (d,), np.float32, "x").reshape(1, d)
