@@ -28,15 +28,6 @@ const kith_index *kith_index_part(const kith_index *index, int64_t depth)
 
 /* ---- putting together ---- */
 
-/* Whether an index may become a part: it must not be read-only, and what a mapped file left out is looked at.
- */
-static kith_status settle_part(const char *name, kith_index *index)
-{
-	if (index->keep && index->keep->readonly)
-		return fail(KITH_INVALID, "%s was opened with KITH_READONLY", name);
-	return structure_settle(index);
-}
-
 /* Around take_child, which is the caller's alone, what `like` begins with, which may be read. */
 static kith_status wrap_like(
     kith_index **out, kith_index *take_child, kith_metric metric, const kith_index *like)

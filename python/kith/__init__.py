@@ -21,6 +21,7 @@ from ._lib import MAX_DIM, MAX_K, SearchStats, text as _text
 from ._options import get_threads, set_threads
 from . import compat as _compat
 from .compat import *
+from .compat.absent import missing as _missing
 from .filter import Filter
 from .index import Index, Neighbours, Ranges, shards
 from .learn import Clusters, ProductQuantizer, kmeans, knn, knn_blocks
@@ -47,44 +48,9 @@ def info() -> dict[str, str]:
     return {name: _text(name) for name in ("version", "isa", "isa_available", "tiles", "blas", "vecs_formats")}
 
 
-# What FAISS has and kith does not, and what to use instead.
-_ABSENT = {
-    "StandardGpuResources": "kith runs on CPUs: leave the GPU part out",
-    "index_cpu_to_gpu": "kith runs on CPUs: use the index as it is",
-    "index_cpu_to_all_gpus": "kith runs on CPUs: use the index as it is",
-    "IndexBinaryFlat": "binary vectors are not offered",
-    "IndexBinaryIVF": "binary vectors are not offered",
-    "IndexLSH": "use IndexPQ or IndexScalarQuantizer",
-    "IndexNSGFlat": "use IndexHNSWFlat",
-    "IndexResidualQuantizer": "use IndexPQ",
-    "IndexLocalSearchQuantizer": "use IndexPQ",
-    "IndexAdditiveQuantizer": "use IndexPQ",
-    "IndexIVFPQR": "use IndexRefineFlat(IndexIVFPQ(…))",
-    "IndexReplicas": "search one index from several threads",
-    "MultiIndexQuantizer": "use IndexFlat or IndexHNSWFlat as the quantizer",
-    "ITQMatrix": "use OPQMatrix or RandomRotationMatrix",
-    "OnDiskInvertedLists": "save the index and open it with mmap=True",
-    "swig_ptr": "kith takes the arrays themselves",
-    "rev_swig_ptr": "kith gives arrays",
-    "IndexIVFFlatDedup": "use IndexIVFFlat",
-    "MatrixStats": "look at the array with NumPy",
-    "IndexRaBitQ": "use IndexScalarQuantizer or IndexPQ",
-    "IndexIVFRaBitQ": "use IndexIVFScalarQuantizer or IndexIVFPQ",
-    "IndexRowwiseMinMax": "use IndexScalarQuantizer",
-    "METRIC_L1": "kith has METRIC_L2, METRIC_INNER_PRODUCT and, in kith.Index, cosine",
-    "METRIC_Linf": "kith has METRIC_L2, METRIC_INNER_PRODUCT and, in kith.Index, cosine",
-}
-
-
-class _AbsentError(AttributeError, NotImplementedError):
-    """hasattr(faiss, name) is how programs ask whether FAISS was built with something."""
-
-
 def __dir__() -> list[str]:
     return sorted(__all__)
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _ABSENT:
-        raise _AbsentError(f"kith has no {name}: {_ABSENT[name]}")
-    raise AttributeError(f"module 'kith' has no attribute {name!r}")
+    raise _missing(name)

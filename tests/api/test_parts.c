@@ -332,7 +332,9 @@ START_TEST(transforming_what_is_filled)
 		FAILS(kith_index_wrap_like(&joined, child, KITH_L2, like), KITH_UNTRAINED, "like");
 		OK(kith_index_train(like, N, x, NULL));
 	}
-	FAILS(kith_index_wrap_like(&joined, child, KITH_L2, child), KITH_INVALID, "no transform");
+	FAILS(kith_index_wrap_like(&joined, child, KITH_L2, child), KITH_INVALID, "same index");
+	FAILS(kith_index_wrap_like(&joined, child, KITH_L2, kith_index_part(whole, 1)), KITH_INVALID,
+	    "no transform");
 	FAILS(kith_index_wrap_like(&joined, child, KITH_IP, like), KITH_INVALID, "metric");
 	OK(kith_index_wrap_like(&joined, child, KITH_L2, like));
 	ck_assert_str_eq(kith_index_describe(joined), kith_index_describe(whole));

@@ -1,23 +1,32 @@
 """FAISS's functions."""
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 from .. import _arrays
 from .._arrays import METRIC_L2
+from .._errors import InvalidError, UnsupportedError
 from .._options import get_threads, set_threads
 from .._types import Array
 from ..index import new_handle
+from .absent import refused
 from .base import FaissIndex
 
 
 def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissIndex:
     """An index of a factory string, e.g. "IVF1024,PQ16"."""
     from .tree import index_of_handle, without_idmap
-    description, idmap = without_idmap(description)
-    return index_of_handle(new_handle(description, d, metric), idmap)
+    spec, idmap = without_idmap(description)
+    if isinstance(spec, str):
+        spec = re.sub(r"IVF(\d+)\(HNSW(\d*)(?:,Flat)?\)", r"IVF\1_HNSW\2", spec)
+    try:
+        handle = new_handle(spec, d, metric)
+    except (InvalidError, UnsupportedError) as error:
+        raise refused(description, error) from None
+    return index_of_handle(handle, idmap)
 
 
 def downcast_index(index: FaissIndex) -> FaissIndex:

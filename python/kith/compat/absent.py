@@ -1,0 +1,88 @@
+"""What FAISS has and kith does not, and what to use instead."""
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .._errors import UnsupportedError
+
+_BINARY = "kith has no binary vectors: IndexFlat over their bits as floats finds the same, as squared L2 distances"
+_METRIC = "kith has METRIC_L2, METRIC_INNER_PRODUCT and, in kith.Index, cosine"
+_ADDITIVE = "use IndexPQ, or IndexRefineFlat around one"
+
+# Names of the module.
+ABSENT = {
+    "StandardGpuResources": "kith runs on CPUs: leave the GPU part out",
+    "index_cpu_to_gpu": "kith runs on CPUs: use the index as it is",
+    "index_cpu_to_all_gpus": "kith runs on CPUs: use the index as it is",
+    "IndexLSH": "use IndexPQ or IndexScalarQuantizer",
+    "IndexNSG": "use IndexHNSWFlat", "IndexNSGFlat": "use IndexHNSWFlat", "IndexNSGPQ": "use IndexHNSWPQ",
+    "IndexNSGSQ": "use IndexHNSWSQ", "IndexNNDescentFlat": "use IndexHNSWFlat", "NNDescent": "use IndexHNSWFlat",
+    "IndexHNSW2Level": "use IndexHNSWPQ", "IndexHNSWCagra": "use IndexHNSWFlat",
+    "IndexResidualQuantizer": _ADDITIVE, "IndexLocalSearchQuantizer": _ADDITIVE, "IndexAdditiveQuantizer": _ADDITIVE,
+    "IndexProductResidualQuantizer": _ADDITIVE, "IndexProductLocalSearchQuantizer": _ADDITIVE,
+    "ResidualQuantizer": "use ProductQuantizer", "LocalSearchQuantizer": "use ProductQuantizer",
+    "ProductResidualQuantizer": "use ProductQuantizer", "ProductLocalSearchQuantizer": "use ProductQuantizer",
+    "IndexIVFResidualQuantizer": "use IndexIVFPQ", "IndexIVFLocalSearchQuantizer": "use IndexIVFPQ",
+    "IndexIVFPQR": "use IndexRefineFlat(IndexIVFPQ(…))",
+    "Index2Layer": "use IndexIVFPQ", "IndexLattice": "use IndexScalarQuantizer",
+    "IndexIVFSpectralHash": "use IndexIVFPQ", "IndexIVFIndependentQuantizer": "use IndexPreTransform(…, IndexIVFPQ(…))",
+    "IndexReplicas": "search one index from several threads: searches run side by side",
+    "IndexBinaryReplicas": "search one index from several threads: searches run side by side",
+    "IndexSplitVectors": "use IndexPQ",
+    "MultiIndexQuantizer": "use IndexFlat or IndexHNSWFlat as the quantizer",
+    "MultiIndexQuantizer2": "use IndexFlat or IndexHNSWFlat as the quantizer",
+    "ResidualCoarseQuantizer": "use IndexFlat or IndexHNSWFlat as the quantizer",
+    "ITQMatrix": "use OPQMatrix or RandomRotationMatrix", "ITQTransform": "use OPQMatrix or RandomRotationMatrix",
+    "HadamardRotation": "use RandomRotationMatrix",
+    "OnDiskInvertedLists": "save the index and open it with mmap=True, or merge indexes with merge_from",
+    "InvertedListsPtrVector": "merge indexes with merge_from",
+    "swig_ptr": "kith takes the arrays themselves",
+    "rev_swig_ptr": "kith gives arrays",
+    "IndexIVFFlatDedup": "use IndexIVFFlat",
+    "MatrixStats": "look at the array with NumPy",
+    "IndexRaBitQ": "use IndexScalarQuantizer or IndexPQ", "IndexRaBitQFastScan": "use IndexScalarQuantizer or IndexPQ",
+    "IndexIVFRaBitQ": "use IndexIVFScalarQuantizer or IndexIVFPQ",
+    "IndexIVFRaBitQFastScan": "use IndexIVFScalarQuantizer or IndexIVFPQ",
+    "IndexRowwiseMinMax": "use IndexScalarQuantizer", "IndexRowwiseMinMaxFP16": "use IndexScalarQuantizer",
+    "TimeoutGuard": "stop a long call by an exception in a signal handler, or by what a progress function of kith.Index "
+                    "returns",
+    **{name: _BINARY for name in (
+        "IndexBinary", "IndexBinaryFlat", "IndexBinaryIVF", "IndexBinaryHNSW", "IndexBinaryHash", "IndexBinaryMultiHash",
+        "IndexBinaryIDMap", "IndexBinaryIDMap2", "IndexBinaryShards", "IndexBinaryFromFloat", "index_binary_factory",
+        "read_index_binary", "write_index_binary", "serialize_index_binary", "deserialize_index_binary", "knn_hamming")},
+    **{"METRIC_" + name: _METRIC for name in ("L1", "Linf", "Lp", "Canberra", "BrayCurtis", "JensenShannon", "Jaccard",
+                                              "NaNEuclidean", "GOWER")},
+}
+
+# Words of factory strings.
+_WORDS = (
+    (r"IMI\w+|IVF\w+\(IVF.*|IVF\w+\((RCQ|ResQ|LSQ|PQ).*", "'IVF65536_HNSW32,…' finds one of many lists quickly"),
+    (r"NSG.*|NNDescent.*", "use 'HNSW32'"),
+    (r"LSH.*|ITQ.*", "use 'PQ16' or 'SQ4'"),
+    (r"PQ\d+\+\d+", "refine instead: 'IVF1024,PQ8,Refine(PQ16)' or '…,RFlat'"),
+    (r"SQ[1-3]\w*|SQt.*", "use 'SQ4'"),
+    (r"(RaBitQ|Eden|TQ|Zn).*", "use 'SQ4' or 'PQ32x4'"),
+    (r"P?(RQ|LSQ)\d.*|Res.*|RCQ.*", "use 'PQ16', or 'PQ16,RFlat'"),
+    (r"(Jaccard|Hamming|B).*", _BINARY),
+)
+
+
+def refused(description: Any, error: Exception) -> Exception:
+    """What index_factory raises for a string that the library refuses: with what to use instead, where it is FAISS's."""
+    for word in re.split(r",(?![^(]*\))", description) if isinstance(description, str) else ():
+        for pattern, advice in _WORDS:
+            if re.fullmatch(pattern, word):
+                return UnsupportedError(f"description: kith has no '{word}'; {advice}")
+    return error
+
+
+class AbsentError(AttributeError, NotImplementedError):
+    """hasattr(faiss, name) is how programs ask whether FAISS was built with something."""
+
+
+def missing(name: str) -> AttributeError:
+    """What the module raises for a name that it lacks."""
+    if name in ABSENT:
+        return AbsentError(f"kith has no {name}: {ABSENT[name]}")
+    return AttributeError(f"module 'kith' has no attribute {name!r}")
