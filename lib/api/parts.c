@@ -111,12 +111,10 @@ kith_status kith_index_set_centroids(kith_index *index, int64_t nlist, const flo
 	if (nlist < 0 || (nlist > 0 && !centroids))
 		return fail(KITH_INVALID, "nlist is %lld, centroids %s", (long long)nlist,
 		    centroids ? "given" : "NULL");
-	if (!index->ops->set_centroids)
-		return fail(KITH_INVALID, "index '%s' has no inverted file in it", index->spec);
 	kith_status status = write_begin(index);
 	if (status)
 		return status;
-	status = index->ops->set_centroids(index, nlist, centroids);
+	status = structure_set_centroids(index, nlist, centroids);
 	if (status == KITH_OK)
 		change_untold(index, "it was given centroids");
 	write_end(index);

@@ -37,7 +37,7 @@ kith_status merge_children(
 	return status;
 }
 
-kith_status set_child_centroids(kith_index *child, int64_t nlist, const float *centroids)
+kith_status structure_set_centroids(kith_index *child, int64_t nlist, const float *centroids)
 {
 	return child->ops->set_centroids
 	           ? child->ops->set_centroids(child, nlist, centroids)

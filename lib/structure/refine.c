@@ -476,7 +476,7 @@ static kith_status refine_renumber(kith_index *index, const int64_t *ids)
 static kith_status refine_set_centroids(kith_index *index, int64_t nlist, const float *centroids)
 {
 	struct refine *refine = refine_of(index);
-	kith_status status = set_child_centroids(refine->child, nlist, centroids);
+	kith_status status = structure_set_centroids(refine->child, nlist, centroids);
 	index->trained = refine->child->trained && refine->store.codec->trained;
 	return status;
 }

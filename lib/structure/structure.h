@@ -142,8 +142,8 @@ kith_status merge_unlike(const kith_index *into);
 kith_status merge_children(
     kith_index *into, kith_index *from, const kith_index *from_parent, const int64_t *ids);
 
-/* set_centroids of a child; INVALID: it takes none. */
-kith_status set_child_centroids(kith_index *child, int64_t nlist, const float *centroids);
+/* set_centroids of an index; INVALID: there is no inverted file in it. */
+kith_status structure_set_centroids(kith_index *index, int64_t nlist, const float *centroids);
 
 /* count_lists of a child, if it has any. */
 void count_child_lists(const kith_index *child, struct list_count *count);

@@ -434,7 +434,7 @@ static kith_status transform_renumber(kith_index *index, const int64_t *ids)
 static kith_status transform_set_centroids(kith_index *index, int64_t nlist, const float *centroids)
 {
 	struct transform *t = transform_of(index);
-	kith_status status = set_child_centroids(t->child, nlist, centroids);
+	kith_status status = structure_set_centroids(t->child, nlist, centroids);
 	index->trained = t->child->trained && (!is_linear(&t->mapping) || t->there.panels);
 	return status;
 }

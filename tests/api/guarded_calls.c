@@ -217,6 +217,59 @@ static kith_status call_wrap_shards(struct scene *s)
 	return status;
 }
 
+static kith_status call_wrap_like(struct scene *s)
+{
+	kith_index *out;
+	kith_status status = kith_index_wrap_like(&out, s->index, KITH_L2, s->like);
+	REQUIRE(!out);
+	return status;
+}
+
+static kith_status call_wrap_fine(struct scene *s)
+{
+	kith_index *out;
+	kith_status status = kith_index_wrap_fine(&out, s->index, s->like);
+	REQUIRE(!out);
+	return status;
+}
+
+static kith_status call_wrap_around_fine(struct scene *s)
+{
+	kith_index *out;
+	kith_status status = kith_index_wrap_fine(&out, s->like, s->index);
+	REQUIRE(!out);
+	return status;
+}
+
+static kith_status call_set_centroids(struct scene *s)
+{
+	return kith_index_set_centroids(s->index, 4, s->x);
+}
+
+static kith_status call_renumber(struct scene *s)
+{
+	return kith_index_renumber(s->index);
+}
+
+static kith_status call_preset(struct scene *s)
+{
+	kith_preset preset = KITH_PRESET;
+	return kith_index_preset(s->index, &preset);
+}
+
+static kith_status call_set_preset(struct scene *s)
+{
+	kith_preset preset = KITH_PRESET;
+	preset.nprobe = 3;
+	return kith_index_set_preset(s->index, &preset);
+}
+
+static kith_status call_set_labels(struct scene *s)
+{
+	const int64_t label = -3;
+	return kith_index_set_labels(s->index, 1, &label);
+}
+
 const struct call calls[] = {
     {"search", call_search, true},
     {"search_as", call_search_as, true},
@@ -251,5 +304,13 @@ const struct call calls[] = {
     {"wrap_transform", call_wrap_transform, false},
     {"wrap_refine", call_wrap_refine, false},
     {"wrap_shards", call_wrap_shards, false},
+    {"wrap_like", call_wrap_like, false},
+    {"wrap_fine", call_wrap_fine, false},
+    {"wrap_fine of", call_wrap_around_fine, false},
+    {"set_centroids", call_set_centroids, false},
+    {"renumber", call_renumber, false},
+    {"preset", call_preset, true},
+    {"set_preset", call_set_preset, false},
+    {"set_labels", call_set_labels, false},
 };
 _Static_assert(sizeof calls / sizeof *calls == CALLS, "all of them");
