@@ -48,7 +48,7 @@ for name, arguments in {"flat": {}, "ip": {"metric": faiss.METRIC_INNER_PRODUCT}
             faiss.write_index(index, faiss.BufferedIOWriter(faiss.PyCallbackIOWriter(file.write)))
         with open(folder + "/index.faiss", "rb") as file:
             again = faiss.read_index(faiss.BufferedIOReader(faiss.PyCallbackIOReader(file.read)))
-    assert not hasattr(again, "device") and type(again) is type(index)
+    assert not hasattr(again, "device") and isinstance(again, type(index))
     S, I = again.search(queries, 10)
     assert (I == index.search(queries, 10)[1]).all()
     one = again.search(queries[0].reshape(1, -1), 10)

@@ -41,7 +41,8 @@ for kind in ("Flat", "HNSW", "IVF16,Flat"):
     assert again.ntotal == 2000 and again.d == 32 and (again.search(queries, 5)[1] == I).all()
     if kind == "HNSW":
         assert (again.hnsw.efSearch, again.hnsw.efConstruction) == (20, 80)
-    assert np.allclose(again.reconstruct(5), x[5])
+    if "IVF" not in kind:
+        assert np.allclose(again.reconstruct(5), x[5])
     if kind != "HNSW":
         index.remove_ids(np.array([0, 1, 2], dtype="int64"))
     index.reset()

@@ -10,7 +10,7 @@ from numpy import int64
 random = np.random.RandomState(1)
 x = random.normal(size=(1500, 32)).astype("float32")
 x /= np.linalg.norm(x, axis=1, keepdims=True)
-queries = x[100:110]
+queries = x[100:300]
 faiss.omp_set_num_threads(1)
 exact, scores = {}, {}
 for spec in ("IDMap,Flat", "IDMap,SQ8", "IDMap,SQ4", "IDMap,SQfp16", "IVF16,Flat", "IVF16,SQ8", "PCA16,IDMap,SQ8", "IDMap,HNSW32,Flat",
@@ -34,6 +34,6 @@ for spec in ("IDMap,Flat", "IDMap,SQ8", "IDMap,SQ4", "IDMap,SQfp16", "IVF16,Flat
     again.add_with_ids(2 * x[:1], np.array([9000], dtype=int64))
     assert again.search(x[:1], 3)[1][0, 0] in (9000, 0, 1500) and again.ntotal == index.ntotal + 1
     if spec in ("IDMap,Flat", "IDMap,SQfp16"):
-        exact[spec] = I.tolist()
-    scores[spec] = float((I[:, 0] == np.arange(100, 110)).mean())
+        exact[spec] = I[:20, :1].tolist()
+    scores[spec] = float((I[:, 0] == np.arange(100, 300)).mean())
 print(json.dumps({"exact": exact, "scores": scores}))
