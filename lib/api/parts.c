@@ -11,12 +11,9 @@
 /* What an index wraps; NULL: nothing, or several. */
 static const kith_index *child_of(const kith_index *index)
 {
-	struct transform_parts transform;
-	struct stored_parts stored;
-	const kith_index *child = NULL;
-	if (transform_parts(index, &transform))
-		return transform.child;
-	return refine_parts(index, &stored, &child) ? child : NULL;
+	if (!index->ops->child || index->ops->child(index, 1))
+		return NULL;
+	return index->ops->child(index, 0);
 }
 
 const kith_index *kith_index_part(const kith_index *index, int64_t depth)

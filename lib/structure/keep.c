@@ -82,7 +82,9 @@ kith_status structure_reorder(kith_index *index, const kith_add_options *options
 
 kith_status structure_renumber(kith_index *index, const int64_t *ids)
 {
-	return index->ops->renumber
-	           ? index->ops->renumber(index, ids)
-	           : fail(KITH_UNSUPPORTED, "vectors of '%s' cannot be given other ids", index->spec);
+	if (index->ops->renumber)
+		return index->ops->renumber(index, ids);
+	if (index->ops->child && index->ops->child(index, 0) && !index->ops->child(index, 1))
+		return structure_renumber(index->ops->child(index, 0), ids);
+	return fail(KITH_UNSUPPORTED, "vectors of '%s' cannot be given other ids", index->spec);
 }

@@ -42,7 +42,8 @@ struct structure_ops {
 	kith_status (*merge)(kith_index *into, kith_index *from, const int64_t *ids);
 
 	/* Give all vectors other ids, by position; NULL: 0 … n − 1, which only a refinement can fail to do.
-	 * INVALID (repeated or negative), NOMEM; unchanged on failure. NULL: UNSUPPORTED. */
+	 * INVALID (repeated or negative), NOMEM; unchanged on failure. NULL: its only child does it, or
+	 * UNSUPPORTED. */
 	kith_status (*renumber)(kith_index *index, const int64_t *ids);
 
 	/* Put in order what changes have left behind, and trim. NULL: they leave nothing. */

@@ -426,11 +426,6 @@ static kith_index *transform_child(const kith_index *index, int64_t i)
 	return i == 0 ? transform_of_const(index)->child : NULL;
 }
 
-static kith_status transform_renumber(kith_index *index, const int64_t *ids)
-{
-	return structure_renumber(transform_of(index)->child, ids);
-}
-
 static kith_status transform_set_centroids(kith_index *index, int64_t nlist, const float *centroids)
 {
 	struct transform *t = transform_of(index);
@@ -447,7 +442,6 @@ static const struct structure_ops transform_ops = {
     .update = transform_update,
     .remove = transform_remove,
     .merge = transform_merge,
-    .renumber = transform_renumber,
     .compact = transform_compact,
     .reorder = transform_reorder,
     .trim = transform_trim,

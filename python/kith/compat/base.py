@@ -339,8 +339,9 @@ class FaissIndex(Asking):
         index._carry()
         return index
 
-    def save(self, path: Any) -> None:
-        Index.save(self._own(), path)
+    def save(self, path: Any, *, overwrite: bool = True) -> None:
+        """As write_index: whatever was in the file is gone."""
+        Index.save(self._own(), path, overwrite=overwrite)
 
     def export_faiss(self, path: Any) -> None:
         Index.export_faiss(self._own(), path)

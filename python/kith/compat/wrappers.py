@@ -397,7 +397,7 @@ class IndexShards(FaissIndex):
         made._shards = [shard.clone() for shard in self._shards]
         return made
 
-    def save(self, path: Any, *, overwrite: bool = False) -> None:
+    def save(self, path: Any, *, overwrite: bool = True) -> None:
         raise NotImplementedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
 
     def tobytes(self) -> bytes:
