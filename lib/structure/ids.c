@@ -246,9 +246,13 @@ kith_status ids_replace(struct ids *ids, const int64_t *others)
 	struct ids made = {.n = ids->n, .next = ids->n};
 	if (others) {
 		made = (struct ids){0};
-		kith_status status = ids_append(&made, ids->n, others);
-		if (status)
+		kith_status status = make_list(&made, ids->n);
+		if (status == KITH_OK)
+			status = ids_append(&made, ids->n, others);
+		if (status) {
+			ids_free(&made);
 			return status;
+		}
 	}
 	ids_free(ids);
 	*ids = made;
