@@ -82,7 +82,8 @@ class Labels(Naming):
 
     def __init__(self, values: Ids) -> None:
         super().__init__()
-        self.values = np.array(values, np.int64)
+        self.values = np.array(values, np.int64)  # a view of what there is room for, which grows by doubling
+        self._room = self.values
 
     def __len__(self) -> int:
         return len(self.values)
@@ -97,10 +98,16 @@ class Labels(Naming):
         return np.where((ids >= 0) & (ids < len(values)), values[np.clip(ids, 0, len(values) - 1)], ids)
 
     def append(self, labels: Ids) -> None:
-        self.values = np.concatenate([self.values, labels])
+        n, more = len(self.values), len(labels)
+        if n + more > len(self._room):
+            room = np.empty(max(n + more, 2 * n), np.int64)
+            room[:n] = self.values
+            self._room = room
+        self._room[n:n + more] = labels
+        self.values = self._room[:n + more]
 
     def truncate(self, n: int) -> None:
-        self.values = self.values[:n].copy()
+        self.values = self._room[:n]
 
 
 class Positions(Naming):
