@@ -115,11 +115,11 @@ static kith_status read_log(kith_index *index, struct blob_reader *r, struct log
 	size_t said = strlen(keep->note);
 	if (keep->worth_folding)
 		snprintf(keep->note + said, sizeof keep->note - said,
-		    "%s%llu appends make up %llu of %llu bytes and are read one by one: save the index, "
-		    "which "
-		    "makes one of them all",
-		    said ? "; " : "", (unsigned long long)end->frames,
-		    (unsigned long long)(end->at - end->size), (unsigned long long)end->at);
+		    "%s%llu of its %llu bytes were appended, in %llu calls, which makes opening slow: save "
+		    "the "
+		    "index",
+		    said ? "; " : "", (unsigned long long)(end->at - end->size), (unsigned long long)end->at,
+		    (unsigned long long)end->frames);
 	return KITH_OK;
 }
 

@@ -36,7 +36,11 @@ struct hnsw {
 
 	int64_t unsettled; /* nodes linked since all were last seen to be reachable */
 	struct walkers *walkers;
-	struct hnsw_log *log; /* hnsw_log.c: what changed, for a log; NULL: nobody asks */
+
+	/* What changed, for a log; NULL: nobody asks. Whoever writes lists tells builder_changes; whoever
+	 * moves nodes or links all of them anew tells hnsw_log_event; what else an index decides by itself
+	 * goes into hnsw_log.c's sections. */
+	struct hnsw_log *log;
 };
 
 static inline struct hnsw *hnsw_of(kith_index *index)

@@ -121,7 +121,7 @@ START_TEST(same_index)
 	if (!takes_gauss(graphs[_i % GRAPHS]))
 		return;
 	kith_index *index = begin(graphs[_i % GRAPHS], metrics[_i / GRAPHS]);
-	int steps = test_long() ? 300 : sanitized ? 8 : 20;
+	int steps = test_long() ? 300 : sanitized ? 6 : 12;
 	for (int step = 0; step < steps; step++) {
 		for (int64_t i = rng_below(&rng, 4); i >= 0; i--)
 			random_step(index, &rng, 2000);
