@@ -42,6 +42,8 @@ struct quantized {
 typedef void kernel_f32_fn(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 typedef void kernel_f32_gather_fn(
     const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out);
+typedef void kernel_split_gather_fn(const float *q, const void *hi, const void *lo, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out);
 typedef void kernel_i32_fn(
     const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
 typedef void kernel_i32_gather_fn(
@@ -55,6 +57,10 @@ struct kernels {
 	kernel_f32_fn *l2sq_f32, *ip_f32, *l2sq_bf16, *ip_bf16, *l2sq_f16, *ip_f16;
 	kernel_f32_gather_fn *l2sq_f32_gather, *ip_f32_gather, *l2sq_bf16_gather, *ip_bf16_gather,
 	    *l2sq_f16_gather, *ip_f16_gather;
+
+	/* The same for whole floats whose halves lie apart, as split makes them: row pos[i] begins at hi and
+	 * at lo + pos[i] · stride. */
+	kernel_split_gather_fn *l2sq_split_gather, *ip_split_gather;
 
 	/* One byte query × n rows of bytes of the same type: exact integers. */
 	kernel_i32_fn *l2sq_u8, *ip_u8, *l2sq_i8, *ip_i8;

@@ -28,6 +28,7 @@ kernel_i32_gather_fn l2sq_u8_gather_avx2, ip_u8_gather_avx2, l2sq_i8_gather_avx2
 
 kernel_f32_fn l2sq_f16_avx2, ip_f16_avx2;
 kernel_f32_gather_fn l2sq_f16_gather_avx2, ip_f16_gather_avx2;
+kernel_split_gather_fn l2sq_split_gather_avx2, ip_split_gather_avx2;
 void normsq_f32_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 void normsq_bf16_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 void normsq_f16_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out);

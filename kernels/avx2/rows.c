@@ -105,6 +105,74 @@ ROWS(ip, IP, bf16, BF16)
 ROWS(l2sq, L2SQ, f16, F16)
 ROWS(ip, IP, f16, F16)
 
+/* 8 floats from their halves. */
+ALWAYS_INLINE __m256 join8(__m128i hi, __m128i lo)
+{
+	__m256i h = _mm256_cvtepu16_epi32(hi), l = _mm256_cvtepu16_epi32(lo);
+	h = _mm256_sub_epi32(h, _mm256_srli_epi32(l, 15));
+	return _mm256_castsi256_ps(_mm256_or_si256(_mm256_slli_epi32(h, 16), l));
+}
+
+ALWAYS_INLINE __m256 load_split(const char *hi, const char *lo, int64_t i)
+{
+	return join8(
+	    _mm_loadu_si128((const __m128i *)(hi + 2 * i)), _mm_loadu_si128((const __m128i *)(lo + 2 * i)));
+}
+
+ALWAYS_INLINE __m256 row_split(enum op op, const float *q, const char *hi, const char *lo, int64_t d)
+{
+	const __m256 zero = _mm256_setzero_ps();
+	__m256 sum[CHAINS] = {zero, zero, zero, zero};
+	int64_t i = 0;
+	for (; i + CHAINS * LANES <= d; i += CHAINS * LANES)
+		for (int c = 0; c < CHAINS; c++) {
+			int64_t at = i + c * LANES;
+			sum[c] = accumulate(op, sum[c], _mm256_loadu_ps(q + at), load_split(hi, lo, at));
+		}
+	for (; i + LANES <= d; i += LANES)
+		sum[0] = accumulate(op, sum[0], _mm256_loadu_ps(q + i), load_split(hi, lo, i));
+	if (i < d) {
+		__m256 y = _mm256_maskload_ps(q + i, first_lanes(d - i));
+		__m128i h = load_part(hi + 2 * i, 2 * (d - i)), l = load_part(lo + 2 * i, 2 * (d - i));
+		sum[1] = accumulate(op, sum[1], y, join8(h, l));
+	}
+	return _mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3]));
+}
+
+ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, const void *lo, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out)
+{
+	for (int64_t i = 0; i < n; i += GROUP) {
+		__m256 sum[GROUP];
+		group_prefetch(hi, stride, pos, i, n, d * 2);
+		group_prefetch(lo, stride, pos, i, n, d * 2);
+		UNROLL
+		for (int j = 0; j < GROUP; j++) {
+			sum[j] = _mm256_setzero_ps();
+			if (i + j < n)
+				sum[j] = row_split(
+				    op, q, row_at(hi, stride, pos, i + j), row_at(lo, stride, pos, i + j), d);
+		}
+		__m128 result = sum_4x8_f32(sum[0], sum[1], sum[2], sum[3]);
+		if (i + GROUP <= n)
+			_mm_storeu_ps(out + i, result);
+		else
+			_mm_maskstore_ps(out + i, _mm256_castsi256_si128(first_lanes(n - i)), result);
+	}
+}
+
+void l2sq_split_gather_avx2(const float *q, const void *hi, const void *lo, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out)
+{
+	gather_split(L2SQ, q, hi, lo, stride, pos, n, d, out);
+}
+
+void ip_split_gather_avx2(const float *q, const void *hi, const void *lo, size_t stride, const uint32_t *pos,
+    int64_t n, int64_t d, float *out)
+{
+	gather_split(IP, q, hi, lo, stride, pos, n, d, out);
+}
+
 void normsq_f32_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {
 	rows_f32(NORMSQ, F32, NULL, rows, stride, NULL, n, d, out);

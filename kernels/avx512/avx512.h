@@ -95,6 +95,7 @@ kernel_f32_gather_fn l2sq_f32_gather_avx512, ip_f32_gather_avx512, l2sq_bf16_gat
     ip_bf16_gather_avx512;
 kernel_f32_fn l2sq_f16_avx512, ip_f16_avx512;
 kernel_f32_gather_fn l2sq_f16_gather_avx512, ip_f16_gather_avx512;
+kernel_split_gather_fn l2sq_split_gather_avx512, ip_split_gather_avx512;
 void normsq_f32_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 void normsq_bf16_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 void normsq_f16_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out);

@@ -87,6 +87,71 @@ ROWS(ip_bf16, IP, BF16)
 ROWS(l2sq_f16, L2SQ, F16)
 ROWS(ip_f16, IP, F16)
 
+/* 16 floats from their halves. */
+ALWAYS_INLINE __m512 join16(const char *hi, const char *lo, int64_t i, __mmask16 m)
+{
+	__m512i h = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, hi + 2 * i));
+	__m512i l = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, lo + 2 * i));
+	h = _mm512_sub_epi32(h, _mm512_srli_epi32(l, 15));
+	return _mm512_castsi512_ps(_mm512_or_si512(_mm512_slli_epi32(h, 16), l));
+}
+
+ALWAYS_INLINE __m512 step_split(
+    enum op op, const float *q, const char *hi, const char *lo, int64_t i, __mmask16 m, __m512 sum)
+{
+	__m512 x = _mm512_maskz_loadu_ps(m, q + i), y = join16(hi, lo, i, m);
+	if (op == IP)
+		return _mm512_fmadd_ps(x, y, sum);
+	__m512 t = _mm512_sub_ps(x, y);
+	return _mm512_fmadd_ps(t, t, sum);
+}
+
+ALWAYS_INLINE __m512 sum_split(enum op op, const float *q, const char *hi, const char *lo, int64_t d)
+{
+	__m512 a = _mm512_setzero_ps(), b = a;
+	int64_t at = 0;
+	for (; at + 32 <= d; at += 32) {
+		a = step_split(op, q, hi, lo, at, 0xffff, a);
+		b = step_split(op, q, hi, lo, at + 16, 0xffff, b);
+	}
+	if (at + 16 <= d) {
+		a = step_split(op, q, hi, lo, at, 0xffff, a);
+		at += 16;
+	}
+	if (at < d)
+		b = step_split(op, q, hi, lo, at, first16(d - at), b);
+	return _mm512_add_ps(a, b);
+}
+
+ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, const void *lo, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out)
+{
+	prefetch(hi, stride, pos, 0, AHEAD, n, 2 * d);
+	prefetch(lo, stride, pos, 0, AHEAD, n, 2 * d);
+	for (int64_t i = 0; i < n; i += BLOCK) {
+		prefetch(hi, stride, pos, i + AHEAD, BLOCK, n, 2 * d);
+		prefetch(lo, stride, pos, i + AHEAD, BLOCK, n, 2 * d);
+		__m512 sum[BLOCK];
+		UNROLL_BLOCK
+		for (int j = 0; j < BLOCK; j++)
+			sum[j] = sum_split(
+			    op, q, row_at(hi, stride, pos, i + j, n), row_at(lo, stride, pos, i + j, n), d);
+		_mm_mask_storeu_ps(out + i, store_mask(i, n), reduce_4x16_f32(sum));
+	}
+}
+
+void l2sq_split_gather_avx512(const float *q, const void *hi, const void *lo, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out)
+{
+	gather_split(L2SQ, q, hi, lo, stride, pos, n, d, out);
+}
+
+void ip_split_gather_avx512(const float *q, const void *hi, const void *lo, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out)
+{
+	gather_split(IP, q, hi, lo, stride, pos, n, d, out);
+}
+
 void normsq_f32_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {
 	scan(NORMSQ, F32, NULL, rows, stride, NULL, n, d, out);

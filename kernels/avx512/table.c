@@ -15,6 +15,8 @@ void kernels_avx512(struct kernels *table)
 	table->ip_bf16_gather = ip_bf16_gather_avx512;
 	table->l2sq_f16_gather = l2sq_f16_gather_avx512;
 	table->ip_f16_gather = ip_f16_gather_avx512;
+	table->l2sq_split_gather = l2sq_split_gather_avx512;
+	table->ip_split_gather = ip_split_gather_avx512;
 	table->l2sq_u8 = l2sq_u8_avx512;
 	table->ip_u8 = ip_u8_avx512;
 	table->l2sq_i8 = l2sq_i8_avx512;

@@ -29,6 +29,7 @@ kernel_i32_gather_fn l2sq_u8_gather_neon, ip_u8_gather_neon, l2sq_i8_gather_neon
 
 kernel_f32_fn l2sq_f16_neon, ip_f16_neon;
 kernel_f32_gather_fn l2sq_f16_gather_neon, ip_f16_gather_neon;
+kernel_split_gather_fn l2sq_split_gather_neon, ip_split_gather_neon;
 void normsq_f32_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 void normsq_bf16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 void normsq_f16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out);

@@ -101,6 +101,73 @@ ROWS(ip, IP, bf16, BF16)
 ROWS(l2sq, L2SQ, f16, F16)
 ROWS(ip, IP, f16, F16)
 
+/* 4 floats from their halves. */
+ALWAYS_INLINE float32x4_t join4(uint8x8_t hi, uint8x8_t lo)
+{
+	uint16x4_t h = vreinterpret_u16_u8(hi), l = vreinterpret_u16_u8(lo);
+	h = vsub_u16(h, vshr_n_u16(l, 15));
+	return vreinterpretq_f32_u32(vorrq_u32(vshll_n_u16(h, 16), vmovl_u16(l)));
+}
+
+ALWAYS_INLINE float32x4_t load_split(const char *hi, const char *lo, int64_t i)
+{
+	return join4(vld1_u8((const uint8_t *)hi + 2 * i), vld1_u8((const uint8_t *)lo + 2 * i));
+}
+
+ALWAYS_INLINE float32x4_t row_split(enum op op, const float *q, const char *hi, const char *lo, int64_t d)
+{
+	const float32x4_t zero = vdupq_n_f32(0);
+	float32x4_t sum[CHAINS] = {zero, zero, zero, zero};
+	int64_t i = 0;
+	for (; i + CHAINS * LANES <= d; i += CHAINS * LANES) {
+		UNROLL
+		for (int c = 0; c < CHAINS; c++) {
+			int64_t at = i + c * LANES;
+			sum[c] = accumulate(op, sum[c], load(F32, q, at), load_split(hi, lo, at));
+		}
+	}
+	for (; i + LANES <= d; i += LANES)
+		sum[0] = accumulate(op, sum[0], load(F32, q, i), load_split(hi, lo, i));
+	if (i < d) {
+		uint8x8_t h = vget_low_u8(load_part(hi + 2 * i, 2 * (d - i)));
+		uint8x8_t l = vget_low_u8(load_part(lo + 2 * i, 2 * (d - i)));
+		sum[1] = accumulate(op, sum[1], load_tail(F32, q, i, d - i), join4(h, l));
+	}
+	return vaddq_f32(vaddq_f32(sum[0], sum[1]), vaddq_f32(sum[2], sum[3]));
+}
+
+ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, const void *lo, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out)
+{
+	for (int64_t i = 0; i < n; i += GROUP) {
+		float32x4_t sum[GROUP];
+		group_prefetch(hi, stride, pos, i, n, d * 2);
+		group_prefetch(lo, stride, pos, i, n, d * 2);
+		UNROLL
+		for (int j = 0; j < GROUP; j++) {
+			sum[j] = vdupq_n_f32(0);
+			if (i + j < n)
+				sum[j] = row_split(
+				    op, q, row_at(hi, stride, pos, i + j), row_at(lo, stride, pos, i + j), d);
+		}
+		float result[GROUP];
+		vst1q_f32(result, vpaddq_f32(vpaddq_f32(sum[0], sum[1]), vpaddq_f32(sum[2], sum[3])));
+		memcpy(out + i, result, (size_t)(n - i < GROUP ? n - i : GROUP) * sizeof *out);
+	}
+}
+
+void l2sq_split_gather_neon(const float *q, const void *hi, const void *lo, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out)
+{
+	gather_split(L2SQ, q, hi, lo, stride, pos, n, d, out);
+}
+
+void ip_split_gather_neon(const float *q, const void *hi, const void *lo, size_t stride, const uint32_t *pos,
+    int64_t n, int64_t d, float *out)
+{
+	gather_split(IP, q, hi, lo, stride, pos, n, d, out);
+}
+
 void normsq_f32_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {
 	rows_f32(NORMSQ, F32, NULL, rows, stride, NULL, n, d, out);

@@ -38,6 +38,7 @@ kernel_f32_fn l2sq_f32_ref, ip_f32_ref, l2sq_bf16_ref, ip_bf16_ref;
 kernel_f32_gather_fn l2sq_f32_gather_ref, ip_f32_gather_ref, l2sq_bf16_gather_ref, ip_bf16_gather_ref;
 kernel_f32_fn l2sq_f16_ref, ip_f16_ref;
 kernel_f32_gather_fn l2sq_f16_gather_ref, ip_f16_gather_ref;
+kernel_split_gather_fn l2sq_split_gather_ref, ip_split_gather_ref;
 void normsq_f32_ref(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 void normsq_bf16_ref(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 void normsq_f16_ref(const void *rows, size_t stride, int64_t n, int64_t d, float *out);

@@ -88,6 +88,45 @@ ROWS(ip_bf16)
 ROWS(l2sq_f16)
 ROWS(ip_f16)
 
+static inline float split_at(const char *hi, const char *lo, int64_t i)
+{
+	uint16_t h, l;
+	memcpy(&h, hi + 2 * i, sizeof h);
+	memcpy(&l, lo + 2 * i, sizeof l);
+	uint32_t u = ((uint32_t)h - (l >> 15)) << 16 | l;
+	float v;
+	memcpy(&v, &u, sizeof v);
+	return v;
+}
+
+void l2sq_split_gather_ref(const float *q, const void *hi, const void *lo, size_t stride, const uint32_t *pos,
+    int64_t n, int64_t d, float *out)
+{
+	for (int64_t i = 0; i < n; i++) {
+		const char *upper = (const char *)hi + pos[i] * stride,
+		           *lower = (const char *)lo + pos[i] * stride;
+		float sum = 0;
+		for (int64_t j = 0; j < d; j++) {
+			float t = q[j] - split_at(upper, lower, j);
+			sum += t * t;
+		}
+		out[i] = sum;
+	}
+}
+
+void ip_split_gather_ref(const float *q, const void *hi, const void *lo, size_t stride, const uint32_t *pos,
+    int64_t n, int64_t d, float *out)
+{
+	for (int64_t i = 0; i < n; i++) {
+		const char *upper = (const char *)hi + pos[i] * stride,
+		           *lower = (const char *)lo + pos[i] * stride;
+		float sum = 0;
+		for (int64_t j = 0; j < d; j++)
+			sum += q[j] * split_at(upper, lower, j);
+		out[i] = sum;
+	}
+}
+
 #define NORMSQ(type)                                                                                         \
 	void normsq_##type##_ref(const void *rows, size_t stride, int64_t n, int64_t d, float *out)          \
 	{                                                                                                    \

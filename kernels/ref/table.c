@@ -17,6 +17,8 @@ void kernels_ref(struct kernels *table)
 	    .ip_bf16_gather = ip_bf16_gather_ref,
 	    .l2sq_f16_gather = l2sq_f16_gather_ref,
 	    .ip_f16_gather = ip_f16_gather_ref,
+	    .l2sq_split_gather = l2sq_split_gather_ref,
+	    .ip_split_gather = ip_split_gather_ref,
 	    .l2sq_u8 = l2sq_u8_ref,
 	    .ip_u8 = ip_u8_ref,
 	    .l2sq_i8 = l2sq_i8_ref,

@@ -75,7 +75,11 @@ size_t codec_memory_plain(const struct codec *codec)
 	return sizeof *codec;
 }
 
-const struct codec_walk *codec_walk(const struct codec *codec)
+const struct codec_walk *codec_walk(const struct codec *codec, enum key_precision precision)
 {
+	if (precision == KEYS_WIDE)
+		return &walk_wide;
+	if (precision == KEYS_FLOAT && codec->ops->walk_float)
+		return codec->ops->walk_float;
 	return codec->ops->walk ? codec->ops->walk : &walk_decoding;
 }

@@ -27,6 +27,14 @@ struct codec {
 	bool trained;
 };
 
+/* How closely the keys of a graph search tell rows apart. */
+enum key_precision {
+	KEYS_CODED, /* the codec's own way of comparing rows; floats are compared by their upper halves */
+	KEYS_FLOAT, /* all bits of floats, in float arithmetic; for other codecs the same as KEYS_CODED */
+	KEYS_WIDE /* decoded, in double, for values whose squares are no floats: keys are fourth roots of what
+	             they are else, with the sign (wide_key) */
+};
+
 /* One vector against rows gathered from all over, approximately, for graphs. Rows are not blocked. `state`
  * has bytes() bytes, 64-byte aligned. Keys are −⟨q, x⟩ for ip = true, else ‖q − x‖². Threads: safe. */
 struct codec_walk {
@@ -127,7 +135,8 @@ struct codec_ops {
 	    const struct codec *codec, const void *state, const struct code_part *part, int64_t k);
 	size_t (*kept_bytes)(const struct codec *codec);
 
-	const struct codec_walk *walk; /* NULL: by decoding, see codec_walk */
+	const struct codec_walk *walk;       /* NULL: by decoding, see codec_walk */
+	const struct codec_walk *walk_float; /* for KEYS_FLOAT; NULL: walk does it */
 };
 
 /* Whether codes can be compared with a query as they are. */
@@ -136,9 +145,14 @@ static inline bool codec_compares(const struct codec *codec)
 	return codec->ops->scan || codec->ops->find;
 }
 
-/* How to walk on rows of this codec: its own way, or by decoding (walk.c). */
-const struct codec_walk *codec_walk(const struct codec *codec);
-extern const struct codec_walk walk_decoding;
+/* How to compare rows of this codec at that precision: its own way, or by decoding (walk.c). */
+const struct codec_walk *codec_walk(const struct codec *codec, enum key_precision precision);
+extern const struct codec_walk walk_decoding, walk_wide;
+
+/* A key of KEYS_WIDE from the key that it stands for, and back. Both are monotone. A float has room for the
+ * fourth root of any squared distance or inner product of floats, and keeps its 24 bits. */
+float wide_key(double key);
+double wide_value(float key);
 
 /* Exact codecs. They learn nothing and fail only for lack of memory. */
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine);
@@ -149,6 +163,7 @@ kith_status codec_new_i8(struct codec **out, int64_t dim, bool cosine);
  * half of a float. They learn nothing. */
 kith_status codec_new_fp16(struct codec **out, int64_t dim, bool cosine);
 kith_status codec_new_bf16(struct codec **out, int64_t dim, bool cosine);
+bool codec_is_half(const struct codec *codec);
 
 /* How a scalar quantiser finds its ranges: from the least and greatest values, or without the 4^-bits most
  * extreme of them on either side. */

@@ -179,6 +179,31 @@ static void fp32_keys(const struct codec *codec, void *state, const struct rows 
 
 static const struct codec_walk fp32_walk = {fp32_origin_bytes, fp32_begin, fp32_begin_row, fp32_keys};
 
+/* ---- and on whole floats, where the halves cannot tell rows apart ---- */
+
+static void fp32_begin_whole(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+{
+	struct fp32_origin *origin = state;
+	origin->ip = false;
+	const float *x = rows_load(rows, row, origin->q);
+	if (x != origin->q)
+		memcpy(origin->q, x, (size_t)codec->dim * sizeof *x);
+}
+
+static void fp32_whole_keys(const struct codec *codec, void *state, const struct rows *rows,
+    const uint32_t *pos, int64_t n, float *key)
+{
+	const struct fp32_origin *origin = state;
+	const struct kernels *kern = kernels();
+	(origin->ip ? kern->ip_split_gather : kern->l2sq_split_gather)(
+	    origin->q, rows->a, rows->b, rows->stride, pos, n, codec->dim, key);
+	for (int64_t i = 0; origin->ip && i < n; i++)
+		key[i] = -key[i];
+}
+
+static const struct codec_walk fp32_walk_float = {
+    fp32_origin_bytes, fp32_begin, fp32_begin_whole, fp32_whole_keys};
+
 static const struct codec_ops fp32_ops = {
     .type = KITH_F32,
     .kind = ROWS_SPLIT,
@@ -194,6 +219,7 @@ static const struct codec_ops fp32_ops = {
     .renew = fp32_renew,
     .finite = fp32_finite,
     .walk = &fp32_walk,
+    .walk_float = &fp32_walk_float,
 };
 
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine)

@@ -155,3 +155,8 @@ kith_status codec_new_bf16(struct codec **out, int64_t dim, bool cosine)
 {
 	return codec_new_plain(out, &bf16_ops, dim, cosine);
 }
+
+bool codec_is_half(const struct codec *codec)
+{
+	return codec->ops == &fp16_ops || codec->ops == &bf16_ops;
+}

@@ -40,6 +40,7 @@ struct rows {
 	bool normalize;       /* what is meant is x / ‖x‖ (a zero row stays zero) */
 	const float *inverse; /* walks over rows that normalize: [n] 1 / ‖x‖, 0 for a zero row */
 	const char *a, *b;
+	bool whole;    /* SPLIT: graph searches score both halves */
 	size_t stride; /* bytes from row to row, in a and in b */
 	int64_t n, dim;
 	const struct rows_bound *bounds; /* SPLIT: [ceil(n / ROWS_BLOCK)] */
@@ -103,6 +104,8 @@ static inline void rows_prefetch_scored(const struct rows *rows, int64_t i)
 	for (size_t b = 0; b < bytes; b += 64)
 		__builtin_prefetch(row + b);
 	__builtin_prefetch(row + bytes - 1);
+	for (size_t b = 0; rows->whole && b < bytes; b += 64)
+		__builtin_prefetch(rows->b + (row - rows->a) + b);
 }
 
 /* x / ‖x‖ in place, the norm computed in double; zero stays zero. */

@@ -9,6 +9,8 @@
  */
 #include "lib/search/sketch.h"
 
+#include "lib/codec/codec.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -24,6 +26,14 @@ struct sketch_form sketch_form(int64_t dim, const float *mean, bool coarse)
 	form.i8 = coarse && form.kern->i8_is_fast && dim >= LEAST_I8_DIM;
 	form.depth = form.i8 ? (dim + 3) / 4 : dim;
 	form.bytes = (size_t)form.depth * sizeof(uint32_t);
+	return form;
+}
+
+struct sketch_form sketch_form_direct(int64_t dim, bool wide)
+{
+	struct sketch_form form = sketch_form(dim, NULL, false);
+	form.direct = true;
+	form.wide = wide;
 	return form;
 }
 
@@ -79,8 +89,19 @@ static float set_f32(const struct sketch_form *form, const struct sketches *to, 
 	return 0;
 }
 
+static float set_direct(const struct sketch_form *form, const struct sketches *to, int64_t at, const float *x)
+{
+	memcpy(to->data + (size_t)at * form->bytes, x, form->bytes);
+	to->normsq[at] = 0;
+	to->scale[at] = to->factor[at] = 1;
+	to->bias[at] = 0;
+	return 0;
+}
+
 float sketch_set(const struct sketch_form *form, const struct sketches *to, int64_t at, const float *x)
 {
+	if (form->direct)
+		return set_direct(form, to, at, x);
 	return form->i8 ? set_i8(form, to, at, x) : set_f32(form, to, at, x);
 }
 
@@ -103,18 +124,46 @@ void sketch_pack(const struct sketch_form *form, const struct sketches *from, in
     void *temp, struct sketch_panel *panel)
 {
 	const char *rows = from->data + (size_t)first * form->bytes;
-	if (!form->i8) {
+	if (form->direct) {
+		memcpy(panel->data, rows, (size_t)n * form->bytes);
+		memset(
+		    (char *)panel->data + (size_t)n * form->bytes, 0, (size_t)(TILE_ROWS - n) * form->bytes);
+	} else if (!form->i8) {
 		const float *x = (const float *)(const void *)rows;
 		float *twice = temp;
 		for (int64_t i = 0; i < n * form->depth; i++)
 			twice[i] = -2 * x[i];
 		rows = temp;
 	}
-	form->kern->pack(rows, form->bytes, n, (int64_t)form->bytes, form->i8 ? 0x80808080 : 0, panel->data);
+	if (!form->direct)
+		form->kern->pack(
+		    rows, form->bytes, n, (int64_t)form->bytes, form->i8 ? 0x80808080 : 0, panel->data);
 	memcpy(panel->normsq, from->normsq + first, (size_t)n * sizeof(float));
 	memcpy(panel->scale, from->scale + first, (size_t)n * sizeof(float));
 	for (int64_t i = n; i < TILE_ROWS; i++) {
 		panel->normsq[i] = INFINITY;
 		panel->scale[i] = 0;
 	}
+}
+
+uint64_t sketch_tile_direct(const struct sketch_form *form, const struct sketch_panel *panel,
+    const float *low, const float *queries, int nq, const float *thr, uint64_t *mask, float *keys)
+{
+	const float *rows = (const float *)(const void *)panel->data;
+	uint64_t any = 0;
+	for (int j = 0; j < nq; j++) {
+		float *key = keys + j * TILE_ROWS;
+		const float *q = queries + j * form->dim;
+		if (!form->wide)
+			form->kern->l2sq_f32(q, rows, form->bytes, TILE_ROWS, form->dim, key);
+		mask[j] = 0;
+		for (int r = 0; r < TILE_ROWS; r++) {
+			if (form->wide)
+				key[r] = wide_key(form->kern->l2sq_exact(q, rows + r * form->dim, form->dim));
+			key[r] += low[r];
+			mask[j] |= (uint64_t)(key[r] <= thr[j]) << r;
+		}
+		any |= mask[j];
+	}
+	return any;
 }

@@ -14,6 +14,8 @@ struct sketch_form {
 	int64_t dim;       /* of the vectors */
 	const float *mean; /* [dim] the centre, not owned; distances do not change when all vectors move */
 	bool i8;           /* signed bytes with a scale for each vector; else floats */
+	bool direct;       /* floats that are not centred and compared by their differences, row by row */
+	bool wide;         /* direct, in double: keys are wide_key (codec.h) of squared distances */
 	int64_t depth;     /* dwords in a row */
 	size_t bytes;      /* in a row */
 };
@@ -37,6 +39,10 @@ struct sketch_panel {
  * it. */
 struct sketch_form sketch_form(int64_t dim, const float *mean, bool coarse);
 
+/* The form that is as good as the floats themselves, for data that no centre is near to: products lose
+ * differences that are small against the distance from the centre. Norms of such sketches are 0. */
+struct sketch_form sketch_form_direct(int64_t dim, bool wide);
+
 /* Memory of n sketches; their arrays in it (64-byte aligned). */
 size_t sketches_bytes(const struct sketch_form *form, int64_t n);
 struct sketches sketches_at(const struct sketch_form *form, int64_t n, void *memory);
@@ -59,12 +65,19 @@ void sketch_pack(const struct sketch_form *form, const struct sketches *from, in
  *   key[j][r] = low[r] − 2⟨ĉ_j, ĉ_r⟩      where that is <= thr[j]
  *
  * With low = panel->normsq it is the squared distance less normsq[q + j]. mask [nq], keys [nq × 64]: as in
- * kernels.h. The same two sketches give the same bits wherever they lie. */
+ * kernels.h. The same two sketches give the same bits wherever they lie. In direct form the key is low[r] +
+ * ‖c_j − c_r‖², so that what is said above holds with norms of 0. */
+uint64_t sketch_tile_direct(const struct sketch_form *form, const struct sketch_panel *panel,
+    const float *low, const float *queries, int nq, const float *thr, uint64_t *mask, float *keys);
+
 static inline uint64_t sketch_tile(const struct sketch_form *form, const struct sketch_panel *panel,
     const float *low, const struct sketches *queries, int64_t q, int nq, const float *thr, uint64_t *mask,
     float *keys)
 {
 	const char *rows = queries->data + (size_t)q * form->bytes;
+	if (form->direct)
+		return sketch_tile_direct(
+		    form, panel, low, (const float *)(const void *)rows, nq, thr, mask, keys);
 	if (!form->i8)
 		return form->kern->tile_f32((const float *)(const void *)panel->data, form->depth,
 		    (const float *)(const void *)rows, form->bytes / sizeof(float), nq, low, thr, mask, keys);

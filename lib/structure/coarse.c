@@ -4,7 +4,9 @@
  *
  * Node i is centroid i. The walk reads a copy rounded to bf16, half the bytes, and the best of what it met
  * are compared again with the centroids themselves, so keys are exact and only the choice is not. The copy is
- * made anew where there is a graph but no copy (files, clones): nothing is stored twice.
+ * made anew where there is a graph but no copy (files, clones): nothing is stored twice. Where bf16 cannot
+ * tell centroids apart (graph_keys.c: an offset that is large against their distances) the copy is of whole
+ * floats.
  *
  * Edges are chosen by squared L2 distance also under inner product: centroids have unit length then, and both
  * give one order.
@@ -23,7 +25,8 @@
 enum { DEFAULT_EF = 64, DEFAULT_BUILD_EF = 200, TASK_QUERIES = 8, PART = 64 };
 
 struct coarse {
-	struct codec *codec; /* bf16 */
+	struct codec *codec; /* bf16, or fp32 where that is not enough */
+	enum key_precision keys;
 	struct codes codes;
 	struct graph graph;
 	bool ip;
@@ -32,10 +35,41 @@ struct coarse {
 
 static struct graph_space space_of(const struct coarse *coarse)
 {
-	return (struct graph_space){.rows = codes_rows(&coarse->codes), .ip = coarse->ip};
+	struct graph_space space = {
+	    .rows = codes_rows(&coarse->codes), .ip = coarse->ip, .precision = coarse->keys};
+	space.rows.whole = space.rows.kind == ROWS_SPLIT;
+	return space;
 }
 
 /* ---- life ---- */
+
+static kith_status fill(struct coarse *coarse, const struct centroids *centroids, float *scratch)
+{
+	codes_init(&coarse->codes, coarse->codec);
+	kith_status status = codes_reserve(&coarse->codes, centroids->n, 0);
+	if (status == KITH_OK)
+		codes_append(&coarse->codes, KITH_F32, centroids->n, centroids->x, scratch);
+	return status;
+}
+
+/* A copy of the centroids, as rough as they allow. */
+static kith_status copy_centroids(struct coarse *coarse, const struct centroids *centroids, float *scratch)
+{
+	kith_status status = codec_new_fp32(&coarse->codec, centroids->dim, false);
+	if (status == KITH_OK)
+		status = fill(coarse, centroids, scratch);
+	if (status == KITH_OK) {
+		struct graph_space space = space_of(coarse);
+		status = graph_choose_keys(&space, NULL, NULL, 1, &coarse->keys);
+	}
+	if (status || coarse->keys != KEYS_CODED)
+		return status;
+	codes_free(&coarse->codes);
+	codec_free(coarse->codec);
+	coarse->codec = NULL;
+	status = codec_new_bf16(&coarse->codec, centroids->dim, false);
+	return status ? status : fill(coarse, centroids, scratch);
+}
 
 /* With codes, and a graph without nodes. */
 static kith_status make(struct coarse **out, const struct centroids *centroids, int M)
@@ -53,13 +87,7 @@ static kith_status make(struct coarse **out, const struct centroids *centroids, 
 	graph_init(&coarse->graph, M);
 	coarse->walkers = walkers;
 	coarse->ip = centroids->ip;
-	kith_status status = codec_new_bf16(&coarse->codec, centroids->dim, false);
-	if (status == KITH_OK) {
-		codes_init(&coarse->codes, coarse->codec);
-		status = codes_reserve(&coarse->codes, centroids->n, 0);
-	}
-	if (status == KITH_OK)
-		codes_append(&coarse->codes, KITH_F32, centroids->n, centroids->x, scratch);
+	kith_status status = copy_centroids(coarse, centroids, scratch);
 	mem_free(scratch);
 	if (status)
 		coarse_free(coarse);
@@ -124,8 +152,11 @@ static kith_status insert_all(struct coarse *coarse, const struct graph_building
 	uint32_t *nodes = mem_alloc((size_t)n, sizeof *nodes);
 	if (!nodes)
 		return fail_nomem("nodes", (size_t)n * sizeof *nodes);
-	for (int64_t i = 0; i < n; i++)
+	coarse->graph.entry = GRAPH_NONE;
+	for (int64_t i = 0; i < n; i++) {
 		nodes[i] = (uint32_t)i;
+		graph_clear_node(&coarse->graph, i);
+	}
 	kith_status status = builder_begin(&builder, &coarse->graph, &space, how, coarse->walkers, nodes, n);
 	if (status == KITH_OK && !builder_insert(&builder, nodes, n))
 		status = KITH_CANCELLED;
@@ -155,7 +186,10 @@ kith_status coarse_build(
 	status = graph_grow(&coarse->graph, centroids->n);
 	if (status == KITH_OK) {
 		progress_begin(&progress, options->progress, options->progress_data, "graph", centroids->n);
-		status = bulk ? graph_bulk(&coarse->graph, &space, &how) : insert_all(coarse, &how);
+		status = bulk ? graph_bulk(&coarse->graph, &space, &how) : KITH_UNSUPPORTED;
+		how.rule.alpha = 1;
+		if (status == KITH_UNSUPPORTED)
+			status = insert_all(coarse, &how);
 		kith_status told = progress_end(&progress);
 		if (status == KITH_OK || status == KITH_CANCELLED)
 			status = told;

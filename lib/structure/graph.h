@@ -17,6 +17,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/permute.h"
 #include "lib/base/progress.h"
+#include "lib/codec/codec.h"
 #include "lib/search/rows.h"
 
 /* No node: what fills the rest of a list. Lists have no gaps, no repeats and not the node itself. */
@@ -146,6 +147,7 @@ struct graph_space {
 	/* Searches under cosine by squared L2, where all origins are queries: [rows.stride] code of the zero
 	 * vector; else NULL. */
 	const char *zero;
+	enum key_precision precision;
 };
 
 /* Vector of a node, decoded, at unit length under cosine: x [dim]. */
@@ -153,11 +155,14 @@ void graph_space_load(const struct graph_space *space, int64_t node, float *x);
 
 /* One vector against many nodes. An origin is made from a node (edges) or from a query (searches) in `state`,
  * graph_origin_bytes of memory, 64-byte aligned. Keys come from compressed forms, good to about 1%: from the
- * upper halves of floats, from bytes, from tables. The nodes' codes are fetched in one go: give whole lists.
+ * upper halves of floats, from bytes, from tables; or from all that is stored, see space->precision. The
+ * nodes' codes are fetched in one go: give whole lists.
  *
  *   edges     squared L2 distance, >= 0; minus the inner product for ip_edges
  *   searches  squared L2, or minus the inner product where the space says so; q [dim], at unit length under
  *             cosine
+ *
+ * With KEYS_WIDE it is wide_key of that.
  *
  * Cosine. Of unit vectors both ask for the same neighbours: ‖q − x‖² = 2 − 2⟨q, x⟩. But what rounding makes
  * of the inner product is in proportion to the lengths, and of the distance in proportion to the distance:
@@ -170,6 +175,24 @@ size_t graph_origin_bytes(const struct graph_space *space);
 void graph_origin_node(const struct graph_space *space, int64_t node, void *state);
 void graph_origin_query(const struct graph_space *space, const float *q, void *state);
 void graph_keys(const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key);
+
+/* The key of such a search that stands for a key of the metric, and back. */
+static inline float graph_key_of(const struct graph_space *space, double key)
+{
+	return space->precision == KEYS_WIDE ? wide_key(key) : (float)key;
+}
+
+static inline double graph_key_value(const struct graph_space *space, float key)
+{
+	return space->precision == KEYS_WIDE ? wide_value(key) : (double)key;
+}
+
+/* graph_keys.c: the precision at which keys tell near neighbours apart, by a sample of the nodes (of those
+ * with a bit in `only`; NULL: of all) and their
+ * exact neighbours among all, or (graph not NULL, and never changed since it was made or opened) among those
+ * that its lists lead to. Depends on the vectors and on that graph alone. Errors: NOMEM. */
+kith_status graph_choose_keys(const struct graph_space *space, const struct graph *graph,
+    const uint64_t *only, int threads, enum key_precision *precision);
 
 /* ---- edges ---- */
 
@@ -204,7 +227,8 @@ int64_t graph_prune(const struct graph_space *space, const struct graph_rule *ru
 
 struct graph_building {
 	struct graph_rule rule;
-	int64_t ef; /* efConstruction */
+	const uint64_t *only; /* a bit for each node that is to be linked; NULL: all are */
+	int64_t ef;           /* efConstruction */
 	int threads;
 	struct progress *progress; /* a step for each node */
 };
@@ -213,7 +237,8 @@ struct graph_building {
 bool graph_bulk_pays(int64_t n);
 
 /* Link all nodes of a graph that has none linked yet (graph_grow made them), on every level, and choose the
- * entry. The graph depends on vectors, rule, ef and seed alone. NOMEM, CANCELLED: lists hold anything. */
+ * entry. The graph depends on vectors, rule, ef and seed alone. NOMEM, CANCELLED, UNSUPPORTED (values so far
+ * apart that no form of them serves; insertion does): lists hold anything. */
 kith_status graph_bulk(
     struct graph *graph, const struct graph_space *space, const struct graph_building *how);
 

@@ -21,8 +21,11 @@ struct builder {
 	struct graph *graph;
 	const struct graph_space *space;
 	struct graph_building how;
-	const uint64_t *live; /* a bit per node; NULL: all. New edges lead to these only */
-	uint64_t *changed;    /* a bit per node: set where a list is written; NULL: nobody asks */
+	const uint64_t *live;  /* a bit per node; NULL: all. New edges lead to these only */
+	uint64_t *changed;     /* a bit per node: set where a list is written; NULL: nobody asks */
+	const uint32_t *seeds; /* [seed_count] where searches begin, too */
+	int64_t seed_count;
+	const uint64_t *far; /* a bit per node, of those that are far from all others; NULL: nothing is */
 
 	struct walkers *walkers;
 	int workers;

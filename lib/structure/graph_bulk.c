@@ -6,6 +6,7 @@
  * comparing all pairs inside leaves (tiles: a pair for a few instructions), and edges are selected among them
  * as Vamana does (Subramanya et al., NeurIPS 2019), once in each direction. That is:
  *
+ *   graph_bulk_form.c     in what form vectors are compared
  *   graph_bulk_leaves.c   leaves, and an order of points in which near ones are near each other
  *   graph_bulk_near.c     the nearest of each point among members of its leaves
  *   graph_bulk_edges.c    selection among them, and among those that were selected by others
@@ -44,25 +45,47 @@ static int64_t choose_batch(const struct bulk *b)
 	return batch < LEAST_BATCH ? LEAST_BATCH : batch > MOST_BATCH ? MOST_BATCH : batch;
 }
 
-/* Nodes of a level >= b->level, ascending: b->nodes, b->n. */
+static bool is_linked(const struct bulk *b, int64_t node)
+{
+	return graph_level(b->graph, node) >= b->level && graph_is_live(b->how->only, (uint32_t)node);
+}
+
+/* Nodes to link of a level >= b->level, ascending: b->nodes, b->n. */
 static kith_status list_nodes(struct bulk *b, uint32_t **nodes)
 {
 	const struct graph *graph = b->graph;
 	*nodes = NULL;
 	b->n = graph->n;
-	if (b->level == 0)
+	if (b->level == 0 && !b->how->only)
 		return KITH_OK;
 	b->n = 0;
 	for (int64_t i = 0; i < graph->n; i++)
-		b->n += graph_level(graph, i) >= b->level;
+		b->n += is_linked(b, i);
 	*nodes = mem_alloc((size_t)b->n, sizeof **nodes);
 	if (!*nodes)
 		return fail_nomem("nodes", (size_t)b->n * sizeof **nodes);
 	for (int64_t i = 0, to = 0; i < graph->n; i++)
-		if (graph_level(graph, i) >= b->level)
+		if (is_linked(b, i))
 			(*nodes)[to++] = (uint32_t)i;
 	b->nodes = *nodes;
 	return KITH_OK;
+}
+
+/* Leaves, on level 0 in a form that tells their members apart. */
+static kith_status make_leaves(struct bulk *b)
+{
+	kith_status status = bulk_make_leaves(b);
+	bool holds = true;
+	if (status == KITH_OK && b->level == 0)
+		status = bulk_try_form(b, &holds);
+	if (status || holds)
+		return status;
+	if (b->form.direct)
+		return fail(KITH_UNSUPPORTED, "the vectors differ too much in length to link them in bulk");
+	bulk_free_leaves(b);
+	b->form = sketch_form_direct(b->dim, false);
+	b->batch = choose_batch(b);
+	return make_leaves(b);
 }
 
 static kith_status build_level(struct bulk *b)
@@ -71,7 +94,7 @@ static kith_status build_level(struct bulk *b)
 	kith_status status = list_nodes(b, &nodes);
 	b->batch = choose_batch(b);
 	if (status == KITH_OK)
-		status = bulk_make_leaves(b);
+		status = make_leaves(b);
 	if (status == KITH_OK)
 		status = bulk_link(b);
 	bulk_free_leaves(b);
@@ -92,7 +115,7 @@ static kith_status choose_entry(struct bulk *b)
 	if (!x)
 		return fail_nomem("a vector", (size_t)b->dim * sizeof *x);
 	for (int64_t i = 0; i < graph->n; i++) {
-		if (graph_level(graph, i) < top)
+		if (graph_level(graph, i) < top || !graph_is_live(b->how->only, (uint32_t)i))
 			continue;
 		bulk_load(b, i, x);
 		double key = b->form.kern->l2sq_exact(x, b->mean, b->dim);

@@ -37,6 +37,7 @@ struct bulk {
 	const struct kernels *kern;
 	int64_t dim; /* of loaded vectors */
 	float *mean; /* [dim] */
+	float scale; /* of loaded vectors, a power of two */
 	struct sketch_form form;
 	struct leaves leaves;
 	_Atomic bool stopped; /* cancelled */
@@ -77,7 +78,7 @@ static inline struct candidate bulk_candidate(uint64_t entry, uint32_t point)
 	return c;
 }
 
-/* graph_bulk_leaves.c: vector of a point where edges are chosen by squared L2, x [dim]. */
+/* graph_bulk_form.c: vector of a point where edges are chosen by squared L2, scaled: x [dim]. */
 void bulk_load(const struct bulk *b, int64_t point, float *x);
 
 /* Ask for it ahead. */
@@ -86,8 +87,14 @@ static inline void bulk_prefetch(const struct bulk *b, int64_t point)
 	rows_prefetch(&b->space->rows, bulk_node(b, point));
 }
 
-/* The form of sketches; leaves and order of the points. leaves_free also after a failure. */
+/* i-th of `count` evenly spread points. */
+int64_t bulk_spread(const struct bulk *b, int64_t i, int64_t count);
+
+/* Scale, mean and form of sketches; whether the form tells near members of the leaves apart. */
 kith_status bulk_choose_form(struct bulk *b);
+kith_status bulk_try_form(const struct bulk *b, bool *holds);
+
+/* graph_bulk_leaves.c: leaves and order of the points. bulk_free_leaves also after a failure. */
 kith_status bulk_make_leaves(struct bulk *b);
 void bulk_free_leaves(struct bulk *b);
 

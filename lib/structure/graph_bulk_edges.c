@@ -253,6 +253,26 @@ static float best_alpha(struct worker *w, const struct sample *sample)
 	return 1;
 }
 
+/* Whether most points of the sample are in clusters so tight, and so small, that their candidates are all of
+ * their cluster and a few of the next ones: between two successive ones distances make a leap. Edges to the
+ * nearest of other clusters alone are no way through hundreds of clusters: insertion, which links the first
+ * nodes before there are near ones, finds .99 instead of .95 there. Where candidates do not leave the
+ * cluster, it has nodes on the upper levels to be found by. */
+static bool is_clustered(const struct sample *sample, int64_t most)
+{
+	const float leap = 64; /* squared distances of neighbours, on a line or in space, grow by far less */
+	enum { FIRST = 4 };    /* the nearest few may be copies with a little noise */
+	int64_t leaps = 0;
+	for (int64_t i = 0; i < sample->points; i++) {
+		const struct candidate *c = sample->candidates + i * most;
+		bool found = false;
+		for (int64_t j = FIRST; j + 1 < sample->count[i]; j++)
+			found |= c[j].key > 0 && c[j + 1].key > leap * c[j].key;
+		leaps += found;
+	}
+	return 4 * leaps > sample->points;
+}
+
 /* Choose it on some points here and there in the order of leaves. */
 static kith_status choose_alpha(struct linking *l)
 {
@@ -273,8 +293,9 @@ static kith_status choose_alpha(struct linking *l)
 			    near_take(b, w->near, i, sample.candidates + sample.points * b->most);
 	}
 	b->rule.alpha = sample.points ? best_alpha(w, &sample) : 1;
+	bool clustered = b->level == 0 && is_clustered(&sample, b->most);
 	mem_free(sample.candidates);
-	return KITH_OK;
+	return clustered ? fail(KITH_UNSUPPORTED, "clusters too tight to link in bulk") : KITH_OK;
 }
 
 /* ---- the second ---- */

@@ -27,91 +27,11 @@
 #include <string.h>
 
 enum {
-	LEAF = 400,                             /* points per centroid */
-	ONE_LEAF = 1600,                        /* points that need no clustering */
-	PER_LEAF = 24,                          /* points to learn a centroid from */
-	MOST_MEMBERS = 4 * BULK_OVERLAP * LEAF, /* … of a leaf */
-	SAMPLE = 1024
+	LEAF = 400,                            /* points per centroid */
+	ONE_LEAF = 1600,                       /* points that need no clustering */
+	PER_LEAF = 24,                         /* points to learn a centroid from */
+	MOST_MEMBERS = 4 * BULK_OVERLAP * LEAF /* … of a leaf */
 };
-
-void bulk_load(const struct bulk *b, int64_t point, float *x)
-{
-	const float *row = rows_load(&b->space->rows, bulk_node(b, point), x);
-	if (row != x)
-		memcpy(x, row, (size_t)b->dim * sizeof *x);
-	if (!b->space->ip_edges)
-		return;
-	double nsq = b->kern->ip_exact(x, x, b->dim), factor = nsq > 0 ? pow(nsq, -0.75) : 1;
-	for (int64_t j = 0; j < b->dim; j++)
-		x[j] = (float)((double)x[j] * factor);
-}
-
-/* i-th of `count` evenly spread points. */
-static int64_t spread(const struct bulk *b, int64_t i, int64_t count)
-{
-	return (int64_t)((__int128)i * b->n / count);
-}
-
-static bool is_bytes(const float *x, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++)
-		if (!(x[i] >= 0 && x[i] <= 255) || x[i] != (float)(int)x[i])
-			return false;
-	return true;
-}
-
-/* The mean of x [n × dim], or 128 for bytes, which then fit int8 exactly. */
-static void choose_mean(struct bulk *b, const float *x, int64_t n)
-{
-	bool bytes = is_bytes(x, n * b->dim);
-	for (int64_t j = 0; j < b->dim; j++) {
-		double sum = 0;
-		for (int64_t i = 0; i < n; i++)
-			sum += (double)x[i * b->dim + j];
-		b->mean[j] = bytes ? 128 : (float)(sum / (double)n);
-	}
-}
-
-/* Whether int8 resolves the distances between near ones of x [n × dim]: what sketches leave out is small
- * against the distance of most to their nearest in the sample. */
-static bool bytes_resolve(const struct bulk *b, const float *x, int64_t n, void *memory)
-{
-	enum { LOOKED_AT = 64 };
-	struct sketch_form form = sketch_form(b->dim, b->mean, true);
-	struct sketches s = sketches_at(&form, 1, memory);
-	int64_t good = 0, bad = 0;
-	for (int64_t i = 0; i < LOOKED_AT && i < n; i++) {
-		double err = (double)sketch_set(&form, &s, 0, x + i * b->dim), least = INFINITY;
-		for (int64_t j = 0; j < n; j++) {
-			double key = form.kern->l2sq_exact(x + i * b->dim, x + j * b->dim, b->dim);
-			least = key > 0 && key < least ? key : least;
-		}
-		if (least < INFINITY && 2 * err * err > 0.01 * least)
-			bad++;
-		else
-			good++;
-	}
-	return bad <= good;
-}
-
-kith_status bulk_choose_form(struct bulk *b)
-{
-	int64_t n = b->n < SAMPLE ? b->n : SAMPLE;
-	size_t cells;
-	float *x = size_mul((size_t)n, (size_t)b->dim, &cells) ? mem_alloc(cells, sizeof *x) : NULL;
-	struct sketch_form floats = sketch_form(b->dim, NULL, false);
-	void *memory = mem_alloc(sketches_bytes(&floats, 1), 1);
-	if (x && memory) {
-		for (int64_t i = 0; i < n; i++)
-			bulk_load(b, spread(b, i, n), x + i * b->dim);
-		choose_mean(b, x, n);
-		b->form = sketch_form(b->dim, b->mean, bytes_resolve(b, x, n, memory));
-	}
-	bool ready = x && memory;
-	mem_free(x);
-	mem_free(memory);
-	return ready ? KITH_OK : fail(KITH_NOMEM, "no memory to build a graph");
-}
 
 /* ---- centroids ---- */
 
@@ -165,7 +85,7 @@ static kith_status train(const struct bulk *b, int64_t k, float **centroids)
 	*centroids = x ? mem_alloc((size_t)k, (size_t)b->dim * sizeof **centroids) : NULL;
 	kith_status status = *centroids ? KITH_OK : fail_nomem("a sample of vectors", 0);
 	for (int64_t i = 0; status == KITH_OK && i < n; i++)
-		bulk_load(b, spread(b, i, n), x + i * b->dim);
+		bulk_load(b, bulk_spread(b, i, n), x + i * b->dim);
 	kith_kmeans_options options = rough_kmeans(b);
 	if (status == KITH_OK)
 		status = kmeans_run(b->dim, n, x, k, *centroids, NULL, NULL, NULL, &options);

@@ -49,13 +49,12 @@ static int64_t list_slots(const struct graph *graph, int64_t node)
 	return graph->stride + (int64_t)graph_level(graph, node) * graph->M;
 }
 
+/* … of a round, wherever it begins. */
 static int64_t most_slots(const struct graph *graph, const uint32_t *nodes, int64_t n)
 {
-	int64_t most = 0;
-	for (int64_t from = 0; from < n; from += ROUND) {
-		int64_t slots = 0;
-		for (int64_t i = from; i < n && i < from + ROUND; i++)
-			slots += list_slots(graph, nodes[i]);
+	int64_t most = 0, slots = 0;
+	for (int64_t i = 0; i < n; i++) {
+		slots += list_slots(graph, nodes[i]) - (i < ROUND ? 0 : list_slots(graph, nodes[i - ROUND]));
 		most = slots > most ? slots : most;
 	}
 	return most;
@@ -155,6 +154,31 @@ static int64_t first_degree(const struct graph *graph, int level)
 	return level == 0 ? graph->stride : graph->M;
 }
 
+/* graph_prune for a node. Seen from a far one all that are not lie in one point, on the way to most far ones;
+ * but no edges lead from there to these. So only far ones are selected among, and the nearest of the others
+ * is added. */
+static int64_t prune(struct builder *b, struct worker *worker, const struct graph_rule *rule, uint32_t node,
+    struct candidate *c, int64_t n, int64_t degree)
+{
+	struct candidate other = {0};
+	int64_t far = 0;
+	if (!b->far || b->space->ip_edges || !graph_is_live(b->far, node))
+		return graph_prune(b->space, rule, c, n, degree, worker->prune);
+	bool others = false;
+	for (int64_t i = 0; i < n; i++) {
+		if (graph_is_live(b->far, c[i].node)) {
+			c[far++] = c[i];
+		} else if (!others) {
+			other = c[i];
+			others = true;
+		}
+	}
+	far = graph_prune(b->space, rule, c, far, degree - others, worker->prune);
+	if (others)
+		c[far++] = other;
+	return far;
+}
+
 static void link_node(struct builder *b, struct worker *worker, int64_t i)
 {
 	struct graph *graph = b->graph;
@@ -164,6 +188,11 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 	int level = graph_level(graph, node), top = graph_top(graph);
 	struct candidate from = {0};
 	builder_changes(b, node);
+	bool far = b->far && graph_is_live(b->far, node);
+	w->seeds = b->seeds;
+	w->seed_count = far || b->space->ip_edges ? b->seed_count : 0;
+	w->far = b->space->ip_edges ? NULL : b->far;
+	w->far_only = far;
 	graph_origin_node(b->space, node, w->origin);
 	if (top >= 0)
 		from = walk_descend(w, level < top ? level : top);
@@ -175,8 +204,7 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 			drop_dead(w, b->live);
 		}
 		add_mates(w, r, level, node, b->how.ef);
-		int64_t n = graph_prune(
-		    b->space, &b->how.rule, w->pool, w->n, first_degree(graph, level), worker->prune);
+		int64_t n = prune(b, worker, &b->how.rule, node, w->pool, w->n, first_degree(graph, level));
 		uint32_t *list = graph_links(graph, node, level);
 		float *key = r->key + r->slot[i] + (level ? graph->stride + (level - 1) * graph->M : 0);
 		for (int64_t e = 0; e < n; e++) {
@@ -298,7 +326,7 @@ void builder_choose(
 		c[i] = (struct candidate){w->key[i], list[i]};
 	candidates_sort(c, n + extra);
 	struct graph_rule rule = {.alpha = b->how.rule.alpha, .keep = keep};
-	n = graph_prune(b->space, &rule, c, n + extra, degree, worker->prune);
+	n = prune(b, worker, &rule, node, c, n + extra, degree);
 	for (int64_t i = 0; i < width; i++)
 		list[i] = i < n ? c[i].node : GRAPH_NONE;
 }
@@ -364,10 +392,15 @@ static void end_round(struct builder *b)
 			graph->entry = r->nodes[i];
 }
 
+/* A round is no larger than the graph before it: the first nodes find nothing near them and keep long edges,
+ * which lead from any part of the graph to any other. Compared with all of a large first round, each would
+ * link to what is near, and where there are clusters, hardly to others. */
 bool builder_insert(struct builder *b, const uint32_t *nodes, int64_t n)
 {
-	for (int64_t from = 0; from < n; from += ROUND) {
-		begin_round(b, nodes + from, at_most(n - from, ROUND));
+	int64_t linked = b->graph->entry == GRAPH_NONE ? 0 : b->graph->n - n;
+	for (int64_t from = 0; from < n; from += b->round->n) {
+		int64_t most = linked + from < 1 ? 1 : at_most((linked + from + 7) / 8, ROUND);
+		begin_round(b, nodes + from, at_most(n - from, most));
 		threads_run(b->workers, (b->round->n + NODES_PER_TASK - 1) / NODES_PER_TASK, link_some, b);
 		if (b->how.progress && progress_cancelled(b->how.progress))
 			return false;

@@ -17,6 +17,7 @@
  */
 #include "lib/structure/graph_prune.h"
 
+#include <math.h>
 #include <string.h>
 
 static size_t align64(size_t bytes)
@@ -66,8 +67,9 @@ static uint64_t select_panel(struct pruner *p, const struct graph_rule *rule,
 	float low[TILE_ROWS];
 	p->fetch(p->arg, candidates, n, &p->rows);
 	sketch_pack(p->form, &p->rows, 0, n, p->temp, &p->panel);
+	float alpha = p->form->wide ? sqrtf(sqrtf(rule->alpha)) : rule->alpha;
 	for (int64_t r = 0; r < TILE_ROWS; r++)
-		low[r] = p->panel.normsq[r] - (r < n ? candidates[r].key / rule->alpha : 0);
+		low[r] = p->panel.normsq[r] - (r < n ? candidates[r].key / alpha : 0);
 	uint64_t alive = n == TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1, chosen = 0;
 	for (int64_t s = 0; s < kept && alive; s += AT_ONCE)
 		alive &= ~covered(p, low, &p->kept, s, kept - s < AT_ONCE ? (int)(kept - s) : AT_ONCE);
@@ -162,7 +164,9 @@ int64_t graph_prune(const struct graph_space *space, const struct graph_rule *ru
 	char *memory = scratch;
 	float *center = (float *)(void *)memory, *x = (float *)(void *)(memory + vector_bytes(space));
 	graph_space_load(space, candidates[0].node, center);
-	struct sketch_form form = sketch_form(space->rows.dim, center, true);
+	struct sketch_form form = space->precision == KEYS_CODED
+	                              ? sketch_form(space->rows.dim, center, true)
+	                              : sketch_form_direct(space->rows.dim, space->precision == KEYS_WIDE);
 	struct space_fetch fetch = {.space = space, .form = &form, .x = x};
 	struct pruner pruner = {.fetch = fetch_nodes, .arg = &fetch};
 	pruner_init(&pruner, &form, degree < n ? degree : n, memory + 2 * vector_bytes(space));

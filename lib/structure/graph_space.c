@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Key of a zero vector under cosine: that of a right angle. */
-static const float RIGHT_ANGLE = 2;
+static const double RIGHT_ANGLE = 2;
 
 void graph_space_load(const struct graph_space *space, int64_t node, float *x)
 {
@@ -18,7 +18,7 @@ void graph_space_load(const struct graph_space *space, int64_t node, float *x)
 
 static size_t walk_bytes(const struct graph_space *space)
 {
-	return (codec_walk(space->rows.codec)->bytes(space->rows.codec) + 63) / 64 * 64;
+	return (codec_walk(space->rows.codec, space->precision)->bytes(space->rows.codec) + 63) / 64 * 64;
 }
 
 /* An origin is what the codec makes of a vector; for ip_edges there is room for it, decoded, behind that. */
@@ -36,11 +36,11 @@ void graph_origin_node(const struct graph_space *space, int64_t node, void *stat
 {
 	const struct codec *codec = space->rows.codec;
 	if (!space->ip_edges) {
-		codec_walk(codec)->begin_row(codec, &space->rows, node, state);
+		codec_walk(codec, space->precision)->begin_row(codec, &space->rows, node, state);
 		return;
 	}
 	float *x = (float *)(void *)((char *)state + walk_bytes(space));
-	codec_walk(codec)->begin(codec, rows_load(&space->rows, node, x), true, state);
+	codec_walk(codec, space->precision)->begin(codec, rows_load(&space->rows, node, x), true, state);
 }
 
 /* Behind the codec's state: the key that it gives zero vectors. */
@@ -52,14 +52,14 @@ static float *zero_key(const struct graph_space *space, void *state)
 void graph_origin_query(const struct graph_space *space, const float *q, void *state)
 {
 	const struct codec *codec = space->rows.codec;
-	codec_walk(codec)->begin(codec, q, space->ip, state);
+	codec_walk(codec, space->precision)->begin(codec, q, space->ip, state);
 	if (!space->zero)
 		return;
 	struct rows row = space->rows;
 	uint32_t first = 0;
 	row.a = row.b = space->zero;
 	row.n = 1;
-	codec_walk(codec)->keys(codec, state, &row, &first, 1, zero_key(space, state));
+	codec_walk(codec, space->precision)->keys(codec, state, &row, &first, 1, zero_key(space, state));
 }
 
 /* Few vectors that are not zero have the key of one, to the last bit. */
@@ -70,12 +70,13 @@ static void mend_zeros(
 	for (int64_t i = 0; i < n; i++)
 		if (key[i] == zero &&
 		    memcmp(rows_at(&space->rows, nodes[i]), space->zero, space->rows.stride) == 0)
-			key[i] = RIGHT_ANGLE;
+			key[i] = graph_key_of(space, RIGHT_ANGLE);
 }
 
 void graph_keys(const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key)
 {
-	codec_walk(space->rows.codec)->keys(space->rows.codec, state, &space->rows, nodes, n, key);
+	codec_walk(space->rows.codec, space->precision)
+	    ->keys(space->rows.codec, state, &space->rows, nodes, n, key);
 	if (space->zero)
 		mend_zeros(space, state, nodes, n, key);
 }

@@ -148,6 +148,9 @@ struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
 	w->pairs = 0;
 	w->damaged = false;
 	w->n = 0;
+	w->seed_count = 0;
+	w->seeds_hidden = w->far_only = false;
+	w->far = w->only = NULL;
 	if (!walker_fit(w, ef, met)) {
 		walker_release(w);
 		return NULL;
@@ -201,10 +204,21 @@ static inline const uint32_t *links(struct walker *w, uint32_t node, int level)
 	return graph_links(w->graph, node, level);
 }
 
+static int64_t meet_only(struct walker *w, const uint32_t *list, int width)
+{
+	int64_t n = 0;
+	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++)
+		if (graph_is_live(w->only, list[i]) && !walk_meet(w, list[i]))
+			w->met[n++] = list[i];
+	return n;
+}
+
 /* The nodes of a list that were not met, into w->met: how many. Without a branch, so that their bits, which
  * lie anywhere, are fetched side by side. */
 static inline int64_t meet_list(struct walker *w, const uint32_t *list, int width)
 {
+	if (__builtin_expect(w->only != NULL, 0))
+		return meet_only(w, list, width);
 	int64_t n = 0;
 	uint32_t *met = w->met;
 	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++) {
@@ -273,13 +287,25 @@ static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef, int64_t 
 	return first;
 }
 
-void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
+/* Begin at the seeds, too. */
+static void take_seeds(struct walker *w, int64_t ef)
+{
+	for (int64_t at = 0, n = 0; at < w->seed_count; at++) {
+		w->met[n] = w->seeds[at];
+		n += !walk_meet(w, w->seeds[at]) && !w->seeds_hidden;
+		if (n < w->graph->stride && at + 1 < w->seed_count)
+			continue;
+		score_met(w, n);
+		take_met(w, n, ef, 0);
+		n = 0;
+	}
+}
+
+/* Go on from the pool until there is nothing left in it to go to. */
+static void walk_on(struct walker *w, int level, int64_t ef)
 {
 	const struct graph *graph = w->graph;
 	int width = graph_width(graph, level);
-	walk_begin(w);
-	walk_meet(w, from.node);
-	w->pool[w->n++] = from;
 	for (int64_t at = 0; at < w->n;) {
 		if (w->pool[at].node & WALKED) {
 			at++;
@@ -293,6 +319,37 @@ void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
 		score_met(w, n);
 		int64_t first = take_met(w, n, ef, at);
 		at = first <= at ? first : at + 1;
+	}
+}
+
+/* The walk over far nodes, from the seeds; false: and over no others, of which `from` stands for all. */
+static bool walk_far(struct walker *w, struct candidate from, int64_t ef)
+{
+	take_seeds(w, ef);
+	if (!w->far)
+		return true;
+	w->only = w->far;
+	walk_on(w, 0, ef);
+	w->only = NULL;
+	if (!w->far_only)
+		return true;
+	if (!walk_meet(w, from.node)) {
+		w->n -= w->n == ef;
+		w->pool[w->n++] = from;
+	}
+	return false;
+}
+
+void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
+{
+	bool on = true;
+	walk_begin(w);
+	if (level == 0 && w->seed_count)
+		on = walk_far(w, from, ef);
+	if (on) {
+		if (!walk_meet(w, from.node))
+			candidate_insert(w->pool, &w->n, ef, from);
+		walk_on(w, level, ef);
 	}
 	for (int64_t i = 0; i < w->n; i++)
 		w->pool[i].node &= ~WALKED;
@@ -351,6 +408,18 @@ int64_t walk_filtered_met(const struct graph *graph)
 	return 4 * (int64_t)graph->stride;
 }
 
+/* Seeds behind the first node that was met, as many as there is room for: how many. */
+static int64_t filtered_seeds(struct walker *w)
+{
+	int64_t n = 1;
+	for (int64_t i = 0; i < w->seed_count; i++)
+		if (!walk_meet(w, w->seeds[i]) && !w->seeds_hidden && n < w->met_most)
+			w->met[n++] = w->seeds[i];
+	graph_keys(w->space, w->origin, w->met + 1, n - 1, w->key + 1);
+	w->pairs += n - 1;
+	return n - 1;
+}
+
 /* The walk goes on while a candidate is nearer than the worst of what was found. */
 void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f)
 {
@@ -362,7 +431,7 @@ void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct f
 	w->met[0] = from.node;
 	w->key[0] = from.key;
 	walk_meet(w, from.node);
-	for (int64_t at = 0, n = 1;;) {
+	for (int64_t at = 0, n = 1 + filtered_seeds(w);;) {
 		int64_t first = most;
 		for (int64_t i = 0; i < n; i++) {
 			struct candidate c = {w->key[i], w->met[i]};
@@ -405,6 +474,8 @@ bool walk_range(struct walker *w, float bound, int64_t *n)
 	*n = 0;
 	/* What the pool had no room for may be within the bound. */
 	walk_begin(w);
+	for (int64_t i = 0; w->seeds_hidden && i < w->seed_count; i++)
+		walk_meet(w, w->seeds[i]);
 	for (int64_t i = 0; i < near; i++) {
 		if (!(w->pool[i].key <= bound))
 			continue;

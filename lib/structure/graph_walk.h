@@ -32,6 +32,16 @@ struct walker {
 	int64_t met_so_far;
 	int64_t seen_most, pool_most, met_most;
 
+	/* Nodes where a walk on level 0 begins, too; or, hidden, that it does not see. */
+	const uint32_t *seeds;
+	int64_t seed_count;
+	bool seeds_hidden;
+
+	/* A bit per node, of those that are far from all others (hnsw_far.c): a walk that begins at seeds
+	 * goes over these first; and with far_only over no others. NULL: over all. */
+	const uint64_t *far, *only;
+	bool far_only;
+
 	/* Where the last descent left levels WALK_PATH … 1; 0 for those that the graph lacks. */
 	uint32_t path[WALK_PATH];
 	size_t origin_bytes;

@@ -26,7 +26,9 @@ struct graph_space hnsw_space(const struct hnsw *hnsw)
 {
 	struct graph_space space = {.rows = codes_rows(&hnsw->codes),
 	    .ip = hnsw->base.metric == KITH_IP || hnsw_measures(hnsw),
-	    .ip_edges = hnsw->base.metric == KITH_IP};
+	    .ip_edges = hnsw->base.metric == KITH_IP,
+	    .precision = hnsw->keys};
+	space.rows.whole = space.rows.kind == ROWS_SPLIT && hnsw->keys != KEYS_CODED;
 	if (hnsw_measures(hnsw))
 		space.rows.inverse = (const float *)(const void *)hnsw->inverse.data;
 	return space;
@@ -93,6 +95,9 @@ void hnsw_clear(struct hnsw *hnsw)
 	graph_free(&hnsw->graph);
 	hnsw->mapped = false;
 	hnsw->dead = hnsw->free = hnsw->unsettled = 0;
+	hnsw->keys = hnsw->linked = KEYS_FLOAT;
+	hnsw->measured = hnsw->changed = hnsw->fars = 0;
+	buffer_free(&hnsw->far);
 	buffer_free(&hnsw->node_of);
 	buffer_free(&hnsw->slot_of);
 	buffer_free(&hnsw->live);
@@ -166,7 +171,7 @@ static size_t hnsw_memory(const kith_index *index)
 	return sizeof *hnsw + hnsw->codec->ops->memory(hnsw->codec) + codes_memory(&hnsw->codes) +
 	       graph_memory(&hnsw->graph) + ids_memory(&hnsw->ids) + buffer_memory(&hnsw->node_of) +
 	       buffer_memory(&hnsw->slot_of) + buffer_memory(&hnsw->live) + buffer_memory(&hnsw->inverse) +
-	       walkers_memory(hnsw->walkers);
+	       buffer_memory(&hnsw->far) + walkers_memory(hnsw->walkers);
 }
 
 static void hnsw_free(kith_index *index)
@@ -200,6 +205,8 @@ static kith_status copy_nodes(struct hnsw *to, const struct hnsw *from)
 		status = graph_copy(&to->graph, &from->graph);
 	if (status == KITH_OK)
 		status = copy_buffer(&to->inverse, &from->inverse, n, sizeof(float));
+	if (status == KITH_OK && from->fars)
+		status = copy_buffer(&to->far, &from->far, from->fars, sizeof(uint32_t));
 	if (status == KITH_OK && from->unseen && !(to->unseen = mem_zalloc(1, sizeof *to->unseen)))
 		status = fail_nomem("an index", sizeof *to->unseen);
 	if (status || !from->mapped)
@@ -246,6 +253,11 @@ static kith_status hnsw_clone(kith_index **out, const kith_index *index)
 	to->dead = from->dead;
 	to->free = from->free;
 	to->unsettled = from->unsettled;
+	to->keys = from->keys;
+	to->linked = from->linked;
+	to->measured = from->measured;
+	to->fars = from->fars;
+	to->changed = from->changed;
 	*out = &to->base;
 	return KITH_OK;
 }
@@ -298,6 +310,7 @@ kith_status hnsw_new(kith_index **out, kith_metric metric, int M, struct codec *
 	codes_init(&hnsw->codes, take_codec);
 	hnsw->codes.gathered = true;
 	graph_init(&hnsw->graph, M);
+	hnsw->keys = hnsw->linked = KEYS_FLOAT;
 	*out = &hnsw->base;
 	return KITH_OK;
 }

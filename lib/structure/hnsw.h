@@ -1,5 +1,5 @@
 /* The graph index, as its files share it: hnsw.c (life), hnsw_fill.c (add, update, remove, compact),
- * hnsw_search.c, hnsw_file.c. */
+ * hnsw_search.c, hnsw_keys.c, hnsw_far.c, hnsw_file.c. */
 #ifndef KITH_STRUCTURE_HNSW_H
 #define KITH_STRUCTURE_HNSW_H
 
@@ -33,6 +33,15 @@ struct hnsw {
 	struct lazy *unseen;
 
 	struct buffer inverse; /* float [graph.n], bytes under cosine: 1 / ‖x‖ */
+
+	/* Of searches, and what edges were chosen by: see hnsw_keys.c. */
+	enum key_precision keys, linked;
+	int64_t measured, changed; /* nodes when that was last decided, and written since */
+
+	/* Nodes of vectors that are far from everything (hnsw_far.c): uint32_t [fars]. Dead ones are among
+	 * them, and nodes that are used again. */
+	struct buffer far;
+	int64_t fars;
 
 	int64_t unsettled; /* nodes linked since all were last seen to be reachable */
 	struct walkers *walkers;
@@ -105,6 +114,67 @@ void hnsw_measure(struct hnsw *hnsw, int64_t from, int64_t to);
 
 /* Lead ways around dead nodes, which are free then, and to all others. NOMEM: nothing changed. */
 kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options);
+
+static inline uint32_t *hnsw_far(const struct hnsw *hnsw)
+{
+	return (uint32_t *)(void *)hnsw->far.data;
+}
+
+/* Whether far vectors are kept out of the graph. */
+static inline bool hnsw_far_outside(const struct hnsw *hnsw)
+{
+	return hnsw->fars > 0 && hnsw->keys != KEYS_WIDE;
+}
+
+/* hnsw_far.c: whether a vector of that norm is far; whether there would be too many of them for the list,
+ * with so many more and n vectors in all. */
+bool hnsw_far_norm(double norm);
+bool hnsw_too_many_far(const struct hnsw *hnsw, int64_t more, int64_t n);
+
+/* How many of x are far; room for so many in all; forget nodes that are used again; note those among n nodes,
+ * which are at most `far`: x [dim] is scratch. */
+int64_t hnsw_count_far(const struct hnsw *hnsw, kith_type type, int64_t n, const void *x);
+kith_status hnsw_reserve_far(struct hnsw *hnsw, int64_t n);
+void hnsw_forget_far(struct hnsw *hnsw, const uint32_t *nodes, int64_t n);
+void hnsw_note_far(struct hnsw *hnsw, const uint32_t *nodes, int64_t n, int64_t far, float *x);
+
+/* Those of a file that does not name them. NOMEM. */
+kith_status hnsw_find_far(struct hnsw *hnsw);
+
+/* After nodes got other numbers; live: those that have one, NULL: all. */
+void hnsw_renumber_far(struct hnsw *hnsw, const uint32_t *number, const uint64_t *live);
+
+/* The nodes that edges may lead to: live ones that are not kept out. NULL: all. *owned is to be freed. */
+kith_status hnsw_linkable(const struct hnsw *hnsw, uint64_t **owned, const uint64_t **live);
+
+/* Some of the first `fars` far nodes, evenly spread, for searches to begin at: how many. */
+enum { HNSW_SEEDS = 256 };
+int64_t hnsw_seeds(const struct hnsw *hnsw, int64_t fars, uint32_t seeds[HNSW_SEEDS]);
+
+/* Where they are seeds, a bit for each of n nodes that is far; NULL: they are not. To be freed. NOMEM. */
+kith_status hnsw_far_bits(const struct hnsw *hnsw, int64_t n, uint64_t **bits);
+
+/* hnsw_keys.c. Before `more` vectors are written, of which `far` are far: decide anew how to compare vectors,
+ * if it is time, and link them all anew if their edges were chosen by keys that cannot tell them apart.
+ * NOMEM, CANCELLED: nothing changed but the order of nodes. */
+kith_status hnsw_renew_keys(struct hnsw *hnsw, int64_t more, int64_t far, const kith_add_options *options);
+
+/* The same for compacting: link anew if edges are not as good as they should be. */
+kith_status hnsw_relink(struct hnsw *hnsw, const kith_add_options *options);
+
+/* Decide by the vectors that are there, and link all nodes of a graph that has none linked yet (graph_grow
+ * made them). NOMEM, CANCELLED: lists hold anything. */
+kith_status hnsw_link(struct hnsw *hnsw, struct graph *graph, const struct graph_building *how);
+
+/* Of a graph that was linked elsewhere by keys of a precision: decide by its lists. NOMEM. */
+kith_status hnsw_find_keys(struct hnsw *hnsw, enum key_precision linked);
+
+/* To a file and back; an old file has nothing of it. */
+void hnsw_save_keys(const struct hnsw *hnsw, struct blob_writer *w);
+kith_status hnsw_load_keys(struct hnsw *hnsw, struct blob_reader *r);
+
+/* How graphs are built with these options, without progress. */
+struct graph_building hnsw_building(const struct hnsw *hnsw, const kith_add_options *options);
 
 /* Without vectors, as a new one. */
 void hnsw_clear(struct hnsw *hnsw);

@@ -24,6 +24,7 @@ void hnsw_save(const kith_index *index, struct blob_writer *w)
 		blob_write(w, "SLTN", hnsw->slot_of.data, (size_t)hnsw->graph.n * sizeof(uint32_t));
 	if (hnsw_measures(hnsw))
 		blob_write(w, "INVR", hnsw->inverse.data, (size_t)hnsw->graph.n * sizeof(float));
+	hnsw_save_keys(hnsw, w);
 	codes_save(&hnsw->codes, sizeof hnsw->codes, 1, w);
 }
 
@@ -129,12 +130,12 @@ static kith_status load_nodes(struct hnsw *hnsw, const struct graph_head *head, 
 	if (r->lazy) {
 		hnsw->graph.unseen = true;
 		hnsw->unseen = mem_zalloc(1, sizeof *hnsw->unseen);
-		return hnsw->unseen ? KITH_OK : fail_nomem("an index", sizeof *hnsw->unseen);
+		return hnsw->unseen ? hnsw_load_keys(hnsw, r) : fail_nomem("an index", sizeof *hnsw->unseen);
 	}
 	status = hnsw_make_room(hnsw, head->nodes, hnsw->ids.n, hnsw->mapped, 0);
 	if (status == KITH_OK && find_fault(hnsw, &fault))
 		status = blob_fail(r, fault.tag, "%s", fault.what);
-	return status;
+	return status ? status : hnsw_load_keys(hnsw, r);
 }
 
 kith_status hnsw_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)

@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum {
-	DEFAULT_EF = 200,
 	REPAIR_SHARE = 8, /* an eighth of the nodes dead: lead around them and use them again */
 	SETTLE_SHARE = 16 /* a sixteenth of the nodes new: see that all can be reached */
 };
@@ -25,13 +24,16 @@ struct filling {
 	const char *x;
 	int64_t n;             /* vectors to place */
 	const uint32_t *input; /* [n] their rows in x; NULL: all */
+	int64_t rows;          /* of x, with input */
 	const uint32_t *slot;  /* [n] of updated ones; NULL: new ones */
 	uint32_t *node;        /* [n] */
 	int64_t reused;        /* of these */
 	int64_t nodes, slots;  /* there were before */
 	int64_t next;          /* id */
 	int encoders;
-	float *scratch; /* [encoders × CODES_SCRATCH] */
+	float *scratch;                /* [encoders × CODES_SCRATCH] */
+	int64_t far, fars;             /* of the vectors, at most; there were before */
+	uint64_t *linkable, *far_bits; /* see hnsw_linkable, hnsw_far_bits; to be freed */
 	bool bulk, can_cancel;
 	struct graph graph; /* bulk: the new one; else a copy of the old one, where that can be needed */
 	bool copied;
@@ -40,14 +42,6 @@ struct filling {
 	struct progress progress;
 	struct builder builder;
 };
-
-static struct graph_building how_to_build(const struct hnsw *hnsw, const kith_add_options *options)
-{
-	int64_t ef = options->efConstruction ? options->efConstruction : DEFAULT_EF;
-	ef = ef > hnsw->graph.M ? ef : hnsw->graph.M;
-	return (struct graph_building){
-	    .rule = {.alpha = 1, .keep = false}, .ef = ef, .threads = threads_resolve(options->threads)};
-}
 
 /* ---- keeping whole ---- */
 
@@ -65,18 +59,26 @@ kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options)
 {
 	struct builder builder;
 	struct graph_space space = hnsw_space(hnsw);
-	struct graph_building how = how_to_build(hnsw, options);
-	kith_status status = builder_begin(&builder, &hnsw->graph, &space, &how, hnsw->walkers, NULL, 0);
+	struct graph_building how = hnsw_building(hnsw, options);
+	uint64_t *owned;
+	const uint64_t *live;
+	kith_status status = hnsw_linkable(hnsw, &owned, &live);
+	if (status)
+		return status;
+	status = builder_begin(&builder, &hnsw->graph, &space, &how, hnsw->walkers, NULL, 0);
 	if (status == KITH_OK) {
-		builder.live = hnsw_live(hnsw);
+		builder.live = live;
 		builder.changed = hnsw_log_bits(hnsw);
 		if (hnsw->dead)
 			builder_repair(&builder);
 		builder_connect(&builder);
+		if (hnsw->graph.entry == GRAPH_NONE) /* only far ones are left */
+			graph_choose_entry(&hnsw->graph, hnsw_live(hnsw));
 		hnsw_free_dead(hnsw);
 		hnsw_log_event(hnsw, EVENT_REPAIR);
 	}
 	builder_end(&builder);
+	mem_free(owned);
 	return status;
 }
 
@@ -126,14 +128,17 @@ static kith_status decide(struct filling *f, const kith_add_options *options)
 {
 	struct hnsw *hnsw = f->hnsw;
 	int64_t live = hnsw->ids.n;
+	f->far = hnsw_count_far(hnsw, f->type, f->slot ? f->rows : f->n, f->x);
 	if (hnsw_log_replays(hnsw))
 		return hnsw_log_decided(hnsw, &f->bulk);
-	/* Among inner products insertion chooses better edges: 0.95 of the nearest found instead of 0.89. */
-	f->bulk =
-	    !f->slot && hnsw->base.metric != KITH_IP && graph_bulk_pays(live + f->n) && f->n >= live / 2;
-	if (f->bulk)
-		f->how.rule.alpha = 0;
-	kith_status status = KITH_OK;
+	/* Under inner product all are inserted, one after another: linking anew takes as long as the first
+	 * time. */
+	bool ip = hnsw->base.metric == KITH_IP;
+	f->bulk = !f->slot && graph_bulk_pays(live + f->n) && f->n >= (ip ? live : live / 2) &&
+	          (!ip || hnsw->graph.n == live);
+	kith_status status = f->bulk ? KITH_OK : hnsw_renew_keys(hnsw, f->n, f->far, options);
+	if (status)
+		return status;
 	if (f->bulk && hnsw->graph.n > live)
 		status = hnsw_compact(&hnsw->base, options);
 	else if (hnsw->dead * REPAIR_SHARE > hnsw->graph.n)
@@ -145,7 +150,7 @@ static kith_status prepare(struct filling *f, const kith_add_options *options)
 {
 	struct hnsw *hnsw = f->hnsw;
 	int64_t live = hnsw->ids.n;
-	f->how = how_to_build(hnsw, options);
+	f->how = hnsw_building(hnsw, options);
 	f->how.progress = &f->progress;
 	kith_status status = decide(f, options);
 	if (status)
@@ -163,7 +168,10 @@ static kith_status prepare(struct filling *f, const kith_add_options *options)
 	f->scratch = mem_alloc(floats, sizeof *f->scratch);
 	if (!f->scratch)
 		return fail_nomem("encoding", floats * sizeof *f->scratch);
-	status = choose_nodes(f);
+	f->fars = hnsw->fars;
+	status = hnsw_reserve_far(hnsw, f->fars + f->far);
+	if (status == KITH_OK)
+		status = choose_nodes(f);
 	if (status == KITH_OK)
 		status = hnsw_make_room(hnsw, f->nodes + f->n - f->reused, f->slot ? live : live + f->n,
 		    hnsw->mapped || f->slot != NULL, 4);
@@ -233,10 +241,11 @@ static void undo(struct filling *f)
 		graph_shrink(&hnsw->graph, f->nodes);
 	}
 	hnsw->codes.n = f->nodes;
+	hnsw->fars = f->fars;
 	ids_truncate(&hnsw->ids, f->slots, f->next);
 	for (int64_t i = 0; hnsw->mapped && i < f->n; i++) {
 		set_live(hnsw, f->node[i], false);
-		if (i < f->reused)
+		if (f->node[i] < f->nodes)
 			hnsw_slot_of(hnsw)[f->node[i]] = SLOT_FREE;
 	}
 	hnsw->free += f->reused;
@@ -255,8 +264,22 @@ static void take_graph(struct filling *f)
 	hnsw_log_grow(hnsw);
 }
 
+/* Far nodes that stay out of the graph go to the end of f->node: how many others there are. */
+static int64_t linked_nodes(struct filling *f)
+{
+	int64_t n = 0;
+	for (int64_t i = 0; i < f->n; i++)
+		if (graph_is_live(f->builder.live, f->node[i])) {
+			uint32_t node = f->node[i];
+			f->node[i] = f->node[n];
+			f->node[n++] = node;
+		}
+	return n;
+}
+
 static kith_status link_all(struct filling *f)
 {
+	uint32_t seeds[HNSW_SEEDS];
 	struct hnsw *hnsw = f->hnsw;
 	kith_status status = KITH_OK;
 	if (hnsw_log_replays(hnsw)) { /* its edges come later */
@@ -265,12 +288,25 @@ static kith_status link_all(struct filling *f)
 		return progress_end(&f->progress);
 	}
 	hnsw_log_grow(hnsw);
-	f->space = hnsw_space(hnsw);
-	f->builder.live = hnsw_live(hnsw);
 	f->builder.changed = hnsw_log_bits(hnsw);
+	int64_t n = f->n;
+	f->space = hnsw_space(hnsw);
+	if (!f->bulk) {
+		status = hnsw_linkable(hnsw, &f->linkable, &f->builder.live);
+		if (status == KITH_OK)
+			status = hnsw_far_bits(hnsw, hnsw->graph.n, &f->far_bits);
+		if (status) {
+			progress_end(&f->progress);
+			return status;
+		}
+		f->builder.far = f->far_bits;
+		n = linked_nodes(f);
+		f->builder.seeds = seeds;
+		f->builder.seed_count = hnsw_seeds(hnsw, f->fars, seeds);
+	}
 	if (f->bulk)
-		status = graph_bulk(&f->graph, &f->space, &f->how);
-	else if (!builder_insert(&f->builder, f->node, f->n))
+		status = hnsw_link(hnsw, &f->graph, &f->how);
+	else if (!builder_insert(&f->builder, f->node, n))
 		status = KITH_CANCELLED;
 	kith_status told = progress_end(&f->progress);
 	if (status == KITH_OK || status == KITH_CANCELLED)
@@ -283,6 +319,7 @@ static kith_status link_all(struct filling *f)
 		return KITH_OK;
 	}
 	hnsw->unsettled += f->n;
+	hnsw->changed += f->n;
 	if (hnsw->unsettled * SETTLE_SHARE >= hnsw->graph.n) {
 		builder_connect(&f->builder);
 		hnsw->unsettled = 0;
@@ -304,6 +341,9 @@ static kith_status fill(struct filling *f, const int64_t *ids, const kith_add_op
 		write_codes(f);
 		for (int64_t i = 0; i < f->n && hnsw_measures(hnsw); i++)
 			hnsw_measure(hnsw, f->node[i], f->node[i] + 1);
+		hnsw_forget_far(hnsw, f->node, f->reused);
+		f->fars = hnsw->fars;
+		hnsw_note_far(hnsw, f->node, f->n, f->far, f->scratch);
 		write_maps(f);
 		status = link_all(f);
 		if (status)
@@ -317,6 +357,8 @@ static kith_status fill(struct filling *f, const int64_t *ids, const kith_add_op
 	graph_free(&f->graph);
 	mem_free(f->scratch);
 	mem_free(f->node);
+	mem_free(f->linkable);
+	mem_free(f->far_bits);
 	return status;
 }
 
@@ -356,7 +398,7 @@ kith_status hnsw_update(kith_index *index, kith_type type, int64_t n, const void
 		kith_add_options options = KITH_ADD_OPTIONS;
 		int64_t count = last_of_each(hnsw, n, ids, slot, input, seen);
 		struct filling f = {
-		    .hnsw = hnsw, .type = type, .x = x, .n = count, .input = input, .slot = slot};
+		    .hnsw = hnsw, .type = type, .x = x, .n = count, .input = input, .rows = n, .slot = slot};
 		status = fill(&f, NULL, &options);
 	}
 	mem_free(slot);

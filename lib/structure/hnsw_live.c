@@ -77,6 +77,7 @@ static void squeeze(struct hnsw *hnsw, uint32_t *number)
 	graph_squeeze(&hnsw->graph, live, number);
 	codes_keep(&hnsw->codes, live);
 	keep_floats(&hnsw->inverse, live, n);
+	hnsw_renumber_far(hnsw, number, live);
 	for (int64_t slot = 0; slot < hnsw->ids.n; slot++) {
 		uint32_t node = number[hnsw_node_of(hnsw)[slot]];
 		hnsw_node_of(hnsw)[slot] = node;
@@ -114,8 +115,8 @@ kith_status hnsw_compact(kith_index *index, const kith_add_options *options)
 	uint32_t *number = mem_alloc((size_t)hnsw->graph.n, sizeof *number);
 	if (!number)
 		return fail_nomem("compacting", (size_t)hnsw->graph.n * sizeof *number);
-	kith_status status = KITH_OK;
-	if (hnsw->dead || hnsw->unsettled)
+	kith_status status = hnsw_relink(hnsw, options);
+	if (status == KITH_OK && (hnsw->dead || hnsw->unsettled))
 		status = hnsw_repair(hnsw, options);
 	if (status == KITH_OK && hnsw->mapped && hnsw->graph.n > hnsw->ids.n)
 		squeeze(hnsw, number);

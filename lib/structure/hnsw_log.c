@@ -12,6 +12,7 @@
  * free node. Whoever makes up other edges than those that were found gets a graph that finds less.
  *
  *   GRPH  the graph's head, as in a file
+ *   keys  how vectors are compared, as in a file
  *   EVTS  a byte for each decision
  *   CHGD  32-bit numbers, ascending: nodes whose lists are here; not there: all
  *   CNTS  16 bits for each list: level 0, 1 … of the first node, and so on
@@ -173,6 +174,7 @@ static void log_save(const kith_index *index, struct blob_writer *w)
 	const struct hnsw *hnsw = hnsw_of_const(index);
 	const struct hnsw_log *log = hnsw->log;
 	graph_save_head(&hnsw->graph, hnsw->unsettled, hnsw->mapped, w);
+	hnsw_save_keys(hnsw, w);
 	blob_write(w, "EVTS", log->events.data, log->n_events);
 	if (!log->all) {
 		blob_section(w, "CHGD");
@@ -376,6 +378,10 @@ static kith_status load_graph(struct lists *l)
 		return status;
 	graph->entry = head.entry;
 	hnsw->unsettled = head.unsettled;
+	hnsw->fars = 0;
+	status = hnsw_load_keys(hnsw, l->r);
+	if (status)
+		return status;
 	if (hnsw->mapped && hnsw->free > 0 && hnsw_check_free(hnsw, &fault))
 		status = blob_fail(l->r, "EDGS", "leads to a node that was taken away");
 	return status;

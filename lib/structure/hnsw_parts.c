@@ -24,6 +24,11 @@ kith_status hnsw_assemble(
 		return status;
 	}
 	hnsw_measure(hnsw, 0, n);
+	status = hnsw_find_keys(hnsw, KEYS_FLOAT);
+	if (status) {
+		index->ops->free(index);
+		return status;
+	}
 	/* Whether every node can be reached nobody has looked. */
 	hnsw->unsettled = n;
 	*out = index;

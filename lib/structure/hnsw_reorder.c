@@ -92,6 +92,7 @@ static kith_status move(const struct reordering *r)
 	if (hnsw_measures(hnsw))
 		permute_rows(&p, hnsw->inverse.data, sizeof(float));
 	permute_rows(&p, hnsw->slot_of.data, sizeof(uint32_t));
+	hnsw_renumber_far(hnsw, r->number, NULL);
 	renew_maps(hnsw);
 	return KITH_OK;
 }

@@ -47,7 +47,10 @@ struct start {
 
 struct call {
 	const struct hnsw *hnsw;
-	struct graph_space space;
+	struct graph_space space, wide; /* for queries that are far from everything */
+	uint32_t seeds[HNSW_SEEDS];
+	int64_t seed_count;
+	uint64_t *far; /* see hnsw_far_bits */
 	const struct rows *query;
 	struct sink *sink;
 	int64_t ef;
@@ -70,6 +73,7 @@ struct call {
 /* What a thread works with, beside its walker. */
 struct lane {
 	float *query, *row;      /* [dim] */
+	double norm;             /* of the query, where something is far */
 	struct candidate *found; /* [ef], under a filter */
 	struct found *result;    /* [most_results] */
 };
@@ -145,13 +149,14 @@ static double key_of_space(const struct call *c, double key)
 }
 
 /* The k nearest by the keys of the walk. */
-static void keep_rough(
-    struct call *c, struct lane *lane, int64_t number, const struct candidate *candidates, int64_t n)
+static void keep_rough(struct call *c, const struct walker *w, struct lane *lane, int64_t number,
+    const struct candidate *candidates, int64_t n)
 {
 	for (int64_t from = 0, count; from < n; from += count) {
 		count = n - from < PART ? n - from : PART;
 		for (int64_t i = 0; i < count; i++)
-			lane->result[i] = (struct found){key_of_metric(c, (double)candidates[from + i].key),
+			lane->result[i] = (struct found){
+			    key_of_metric(c, graph_key_value(w->space, candidates[from + i].key)),
 			    id_of(c->hnsw, candidates[from + i].node)};
 		if (!sink_merge(c->sink, number, lane->result, count))
 			atomic_store(&c->failed, true);
@@ -176,6 +181,49 @@ static void scan(struct call *c, struct lane *lane, const void *q, int64_t numbe
 	atomic_fetch_add_explicit(&c->pairs, c->passing, memory_order_relaxed);
 }
 
+/* Far vectors that are not in the graph (hnsw_far.c), unless what was found is certainly nearer. */
+static void verify_far(struct call *c, struct lane *lane, const void *q, int64_t number)
+{
+	struct candidate part[PART];
+	int64_t n = 0;
+	if (!hnsw_far_outside(c->hnsw))
+		return;
+	if (!c->space.ip &&
+	    !hnsw_far_norm(lane->norm + sqrt(c->sink->k ? sink_bound(c->sink, number) : c->sink->radius)))
+		return;
+	for (int64_t i = 0; i < c->hnsw->fars; i++) {
+		uint32_t node = hnsw_far(c->hnsw)[i];
+		if (graph_is_live(c->pass, node))
+			part[n++].node = node;
+		if (n == PART) {
+			verify(c, lane, q, number, part, n);
+			n = 0;
+		}
+	}
+	verify(c, lane, q, number, part, n);
+	atomic_fetch_add_explicit(&c->pairs, c->hnsw->fars, memory_order_relaxed);
+}
+
+/* Far queries are compared in double; they, and under inner product all, begin at far vectors, too. Returns
+ * whether the query is far. */
+static bool prepare_far(const struct call *c, struct walker *w, struct lane *lane, const float *q)
+{
+	w->space = &c->space;
+	w->seed_count = 0;
+	w->far = c->space.ip ? NULL : c->far;
+	if (c->bytes || c->hnsw->codec->cosine)
+		return false;
+	lane->norm = sqrt(kernels()->ip_exact(q, q, c->space.rows.dim));
+	bool far = hnsw_far_norm(lane->norm);
+	if (far)
+		w->space = &c->wide;
+	w->seeds_hidden = hnsw_far_outside(c->hnsw);
+	w->seeds = w->seeds_hidden ? hnsw_far(c->hnsw) : c->seeds;
+	if (w->seeds_hidden || far || c->space.ip)
+		w->seed_count = w->seeds_hidden ? c->hnsw->fars : c->seed_count;
+	return far;
+}
+
 /* ---- one query ---- */
 
 /* How many of the walk's candidates may be among the k best: their keys are good to about a percent. */
@@ -191,7 +239,7 @@ static void range_query(struct call *c, struct walker *w, struct lane *lane, con
 	double bound = c->sink->radius;
 	int64_t n, kept = 0;
 	bound += fabs(bound) / LOOSE;
-	if (!walk_range(w, float_up(key_of_space(c, bound)), &n)) {
+	if (!walk_range(w, float_up((double)graph_key_of(w->space, key_of_space(c, bound))), &n)) {
 		atomic_store(&c->failed, true);
 		return;
 	}
@@ -223,9 +271,11 @@ static void walk_query(
 	else if (n < (k < c->passing ? k : c->passing))
 		scan(c, lane, q, number);
 	else if (c->sink->rough)
-		keep_rough(c, lane, number, found, k < n ? k : n);
+		keep_rough(c, w, lane, number, found, k < n ? k : n);
 	else
 		verify(c, lane, q, number, found, candidates_for(k, n));
+	if (!k || n >= (k < c->passing ? k : c->passing))
+		verify_far(c, lane, q, number);
 }
 
 /* start: where it enters level 0; NULL: it has not descended yet. */
@@ -239,7 +289,9 @@ static void run_query(
 		return;
 	}
 	w->pairs = 0;
-	graph_origin_query(&c->space, q, w->origin);
+	if (prepare_far(c, w, lane, q))
+		start = NULL;
+	graph_origin_query(w->space, q, w->origin);
 	walk_query(c, w, lane, start ? start->from : walk_descend(w, 0), exact, number);
 	atomic_fetch_add_explicit(&c->pairs, w->pairs, memory_order_relaxed);
 }
@@ -265,6 +317,7 @@ static void descend_task(void *arg, int64_t task, int worker)
 	int64_t from = task * TASK_QUERIES, to = from + TASK_QUERIES;
 	to = to < c->query->n ? to : c->query->n;
 	w->pairs = 0;
+	w->space = &c->space;
 	for (int64_t q = from; q < to; q++) {
 		graph_origin_query(&c->space, rows_load(c->query, q, c->lane[worker].query), w->origin);
 		c->start[q] = (struct start){.from = walk_descend(w, 0), .query = q};
@@ -354,7 +407,8 @@ static bool scan_pays(const struct call *c)
 	int64_t n = c->space.rows.n;
 	if (!c->sink->k)
 		return c->pass && c->passing * SCAN_SHARE <= n;
-	return c->passing <= n / SCAN_SHARE || c->passing <= SCAN_EF * c->ef;
+	int64_t far = hnsw_far_outside(c->hnsw) ? c->hnsw->fars : 0;
+	return c->passing <= n / SCAN_SHARE || c->passing - far <= SCAN_EF * c->ef;
 }
 
 static bool lane_init(const struct call *c, struct lane *lane)
@@ -378,14 +432,17 @@ static bool begin_threads(struct call *c, int threads)
 		    walk_filtered_pool(&c->hnsw->graph, (double)c->passing / (double)c->space.rows.n, ef);
 		ef = wide > ef ? wide : ef;
 		met = walk_filtered_met(&c->hnsw->graph);
+		met = met > HNSW_SEEDS + 1 ? met : HNSW_SEEDS + 1;
 	}
+	const struct graph_space *larger =
+	    graph_origin_bytes(&c->wide) > graph_origin_bytes(&c->space) ? &c->wide : &c->space;
 	c->walker = mem_zalloc((size_t)threads, sizeof(struct walker *));
 	c->lane = mem_zalloc((size_t)threads, sizeof *c->lane);
 	bool ok = c->walker && c->lane;
 	for (int i = 0; ok && i < threads; i++) {
 		ok = lane_init(c, &c->lane[i]);
 		if (ok && !c->scan) {
-			c->walker[i] = walker_take(c->hnsw->walkers, &c->hnsw->graph, &c->space, ef, met);
+			c->walker[i] = walker_take(c->hnsw->walkers, &c->hnsw->graph, larger, ef, met);
 			ok = c->walker[i] != NULL;
 		}
 	}
@@ -446,6 +503,9 @@ kith_status hnsw_search(
 	uint64_t *owned = NULL;
 	char *zero = NULL;
 	c.similarity = index->metric != KITH_L2;
+	c.wide = c.space;
+	c.wide.precision = KEYS_WIDE;
+	c.seed_count = hnsw_seeds(hnsw, hnsw->fars, c.seeds);
 	c.ef = options->efSearch ? options->efSearch : DEFAULT_EF;
 	c.ef = c.ef > sink->k ? c.ef : sink->k;
 	c.ef = c.ef < hnsw->graph.n ? c.ef : hnsw->graph.n;
@@ -453,6 +513,8 @@ kith_status hnsw_search(
 	kith_status status = hnsw_find_maps(hnsw, &c.maps);
 	if (status == KITH_OK)
 		status = set_zero(&c, &zero);
+	if (status == KITH_OK)
+		status = hnsw_far_bits(hnsw, hnsw->graph.n, &c.far);
 	if (status == KITH_OK)
 		status = apply_filter(&c, options->filter, threads, &owned);
 	if (status == KITH_OK && options->filter)
@@ -463,6 +525,7 @@ kith_status hnsw_search(
 	}
 	mem_free(zero);
 	mem_free(owned);
+	mem_free(c.far);
 	mem_free(bytes);
 	return status;
 }

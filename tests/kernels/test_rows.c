@@ -164,6 +164,58 @@ START_TEST(test_rows)
 }
 END_TEST
 
+/* The lower halves lie in a slot of their own, at the same stride. */
+static void try_split(const char *name, kernel_split_gather_fn *gather, size_t pad, int d, size_t shift,
+    const struct truth *truth)
+{
+	static char upper[MAX_ROWS * (MAX_LENGTH * 2 + MAX_PAD)], lower[sizeof upper];
+	size_t stride = (size_t)d * 2 + pad;
+	const float *q = guard_put(Q, data.q, (size_t)d * sizeof *q, shift / 4 * 4);
+	for (int c = 0; c < ROW_COUNT_COUNT; c++) {
+		int n = row_counts[c];
+		size_t bytes = n ? (size_t)(n - 1) * stride + (size_t)d * 2 : 0;
+		memset(upper, 0xff, sizeof upper);
+		memset(lower, 0xff, sizeof lower);
+		for (int r = 0; r < n; r++)
+			for (int i = 0; i < d; i++) {
+				uint32_t u;
+				memcpy(&u, &data.rows[r][i], sizeof u);
+				uint16_t hi = (uint16_t)((u + 0x8000) >> 16), lo = (uint16_t)u;
+				memcpy(upper + (size_t)r * stride + 2 * (size_t)i, &hi, sizeof hi);
+				memcpy(lower + (size_t)r * stride + 2 * (size_t)i, &lo, sizeof lo);
+			}
+		const void *hi = guard_put(ROWS, upper, bytes, shift),
+		           *lo = guard_put(LOW, lower, bytes, shift);
+		const uint32_t *pos = put_positions(n);
+		float *out = guard_room(OUT, (size_t)n * sizeof *out);
+		gather(q, hi, lo, stride, pos, n, d, out);
+		check_rows(name, out, pos, n, d, truth);
+	}
+}
+
+START_TEST(test_split_gather)
+{
+	struct kernels ref;
+	const struct kernels *k = isa_table(_i, &ref);
+	if (!k)
+		return;
+	fill();
+	static const size_t pads[] = {0, 7}, shifts[] = {0, 1, 10};
+	for (int l = 0; l < LENGTH_COUNT; l++) {
+		struct truth l2sq, ip;
+		find_truth(L2SQ, F32, lengths[l], &l2sq);
+		find_truth(IP, F32, lengths[l], &ip);
+		for (int s = 0; s < 3; s++)
+			for (int pad = 0; pad < 2; pad++) {
+				try_split("l2sq_split_gather", k->l2sq_split_gather, pads[pad], lengths[l],
+				    shifts[s], &l2sq);
+				try_split("ip_split_gather", k->ip_split_gather, pads[pad], lengths[l],
+				    shifts[s], &ip);
+			}
+	}
+}
+END_TEST
+
 START_TEST(test_normsq)
 {
 	struct kernels ref;
@@ -238,6 +290,7 @@ TCase *rows_tests(void)
 {
 	TCase *t = tcase_create("rows");
 	tcase_add_loop_test(t, test_rows, 0, ISA_COUNT);
+	tcase_add_loop_test(t, test_split_gather, 0, ISA_COUNT);
 	tcase_add_loop_test(t, test_normsq, 0, ISA_COUNT);
 	tcase_add_loop_test(t, test_exact, 0, ISA_COUNT);
 	return t;

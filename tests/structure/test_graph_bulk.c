@@ -215,17 +215,34 @@ START_TEST(all_equal)
 }
 END_TEST
 
-/* Vectors whose squares overflow are far from everything, and still reached. */
+/* A few vectors whose squares overflow are reached; no form serves where there are many, unless they are left
+ * out. */
 START_TEST(extreme_vectors)
 {
-	enum { N = 2000, DIM = 12 };
+	enum { N = 2000, DIM = 12, WORDS = (N + 63) / 64 };
 	float *x = make_gauss(4, N, DIM);
+	uint64_t normal[WORDS];
+	memset(normal, 0xff, sizeof normal);
+	x[77 * DIM] = x[1077 * DIM + 3] = 1e30f;
+	struct world few = begin(N, DIM, x, 8, false);
+	OK(build(&few, 0, 2, NULL));
+	check_levels(&few.graph);
+	end(&few);
 	for (int64_t i = 0; i < N; i += 7)
 		for (int64_t j = 0; j < DIM; j++)
 			x[i * DIM + j] *= i % 2 ? 1e30f : 1e-30f;
+	for (int64_t i = 7; i < N; i += 14)
+		normal[i / 64] &= ~(UINT64_C(1) << (i % 64));
+	normal[77 / 64] &= ~(UINT64_C(1) << (77 % 64));
+	normal[1077 / 64] &= ~(UINT64_C(1) << (1077 % 64));
 	struct world w = begin(N, DIM, x, 8, false);
-	OK(build(&w, 0, 2, NULL));
-	check_levels(&w.graph);
+	FAILS(build(&w, 0, 2, NULL), KITH_UNSUPPORTED, "length");
+	struct graph_building how = {.rule = {.alpha = 1}, .only = normal, .ef = 100, .threads = 2};
+	for (int64_t i = 0; i < N; i++)
+		graph_clear_node(&w.graph, i);
+	OK(graph_bulk(&w.graph, &w.space, &how));
+	for (int64_t i = 0; i < N; i++)
+		REQUIRE(graph_is_live(normal, (uint32_t)i) || graph_links(&w.graph, i, 0)[0] == GRAPH_NONE);
 	end(&w);
 	free(x);
 }
