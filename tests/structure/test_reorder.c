@@ -97,7 +97,7 @@ START_TEST(test_graph)
 	check_graphs(before, index);
 	double chain[] = {chained(before), chained(index)};
 	/* Inner products lead to few long vectors, which are soon taken. */
-	if (chain[0] > 0.02 || chain[1] < (metrics[_i % 3] == KITH_IP ? 0.05 : 0.45))
+	if (chain[0] > 0.03 || chain[1] < (metrics[_i % 3] == KITH_IP ? 0.05 : 0.45))
 		ck_abort_msg("%s: %.3f, then %.3f", plain[_i / 3], chain[0], chain[1]);
 	check_graph(index, true);
 	/* Once more changes nothing. */
