@@ -80,7 +80,9 @@ typedef struct kith_add_options {
  *   spec    "Flat": exact search over floats, stored losslessly
  *           "SQ8_direct" (or "U8"), "SQ8_direct_signed" (or "I8"): exact search over byte vectors,
  *           one byte a dimension
- *           "SQfp16", "SQbf16": floats rounded to 16 bits
+ *           "SQfp16", "SQbf16": floats rounded to 16 bits, of which 11 and 8 are significant: values that
+ *           differ by less than 0.05% and 0.4% of themselves become equal, whatever finds them; where an
+ *           offset is large against the spread, subtract it first, or refine ("SQbf16,RFlat")
  *           "SQ8", "SQ6", "SQ4": each element as a number of so many bits, from the least to the greatest
  *           value that the element had in training; "SQ8_uniform": one range for all elements (FAISS's
  *           QT_8bit_uniform); "SQ8_quantile", "SQ8_uniform_quantile": without the 4^-bits most extreme values
@@ -92,7 +94,8 @@ typedef struct kith_add_options {
  *           at once, and for adding, all centroids are compared
  *           "IVF1024_whole,PQ16": codes of whole vectors instead of residuals
  *           "HNSW32" and "HNSW32,SQ8" (or "HNSW32_SQ8", any codec): a graph with up to 64 neighbours a
- *           vector (32 on the upper levels), searched approximately (Malkov & Yashunin 2016)
+ *           vector (32 on the upper levels), searched approximately (Malkov & Yashunin 2016). Floats are
+ *           compared by as many of their bits as the vectors need, which is measured while they are added
  *           "IDMap,…" and "IDMap2,…" are accepted: every index keeps ids
  *
  * Before it, transforms of the vectors, each with a comma (kith_index_wrap_transform says what they are):

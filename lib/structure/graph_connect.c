@@ -77,6 +77,7 @@ static void reach(struct builder *b, uint32_t node)
 	for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++)
 		if (append(b, list[i], node))
 			return;
+	w->seed_count = 0;
 	graph_origin_node(b->space, node, w->origin);
 	walk_level(w, 0, walk_descend(w, 0), b->how.ef);
 	for (int64_t i = 0; i < w->n; i++)

@@ -49,7 +49,7 @@ static int64_t list_slots(const struct graph *graph, int64_t node)
 	return graph->stride + (int64_t)graph_level(graph, node) * graph->M;
 }
 
-/* … of a round, wherever it begins. */
+/* The most of a round, wherever it begins. */
 static int64_t most_slots(const struct graph *graph, const uint32_t *nodes, int64_t n)
 {
 	int64_t most = 0, slots = 0;
@@ -173,6 +173,7 @@ static int64_t prune(struct builder *b, struct worker *worker, const struct grap
 			others = true;
 		}
 	}
+	candidates_sort(c, far);
 	far = graph_prune(b->space, rule, c, far, degree - others, worker->prune);
 	if (others)
 		c[far++] = other;
@@ -392,9 +393,9 @@ static void end_round(struct builder *b)
 			graph->entry = r->nodes[i];
 }
 
-/* A round is no larger than the graph before it: the first nodes find nothing near them and keep long edges,
- * which lead from any part of the graph to any other. Compared with all of a large first round, each would
- * link to what is near, and where there are clusters, hardly to others. */
+/* A round is at most an eighth of the graph before it: the first nodes find nothing near them and keep long
+ * edges, which lead from any part of the graph to any other. Compared with all of a large first round, each
+ * would link to what is near, and where there are clusters, hardly to others. */
 bool builder_insert(struct builder *b, const uint32_t *nodes, int64_t n)
 {
 	int64_t linked = b->graph->entry == GRAPH_NONE ? 0 : b->graph->n - n;
