@@ -13,6 +13,11 @@
  *
  * each averaged over the queries. Ids of -1 and repetitions of an id are never right. Where the truth
  * itself ends early (-1), k is what it has.
+ *
+ * Distances. Those of an approximate index (a product quantizer's, say) are often too small, and would make
+ * wrong ids look as near as true ones. So they are best computed here from the vectors. Distances that are
+ * given are checked: the same id must be as far in both files, and what is found cannot be nearer than the
+ * nearest there is. Where that fails ids alone are counted, which is what both ways are counted for.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -30,15 +35,22 @@ enum { PIECE_BYTES = 16 << 20, MAX_KS = 32 };
 /* Distances that differ by less, relatively, are equal. */
 static const double TOLERANCE = 1e-5;
 
-enum { OPT_K, OPT_DISTANCES, OPT_TRUTH_DISTANCES, OPT_METRIC, OPT_JSON };
+/* Exact distances of one vector that two programs computed in float differ by less. */
+static const double EXACT = 1e-4;
+
+enum { OPT_K, OPT_BASE, OPT_QUERY, OPT_DISTANCES, OPT_TRUTH_DISTANCES, OPT_METRIC, OPT_JSON };
 
 static const struct cli_option options[] = {
     [OPT_K] = {"k", 'k', "K,...",
         "numbers of neighbours (default: those of 1, 10, 100 that\n"
         "both files hold)"},
+    [OPT_BASE] = {"base", 'b', "FILE",
+        "the vectors that the ids number; with --query, distances are\n"
+        "computed, and ids as near as true ones count as right"},
+    [OPT_QUERY] = {"query", 'q', "FILE", "the queries, one for each row"},
     [OPT_DISTANCES] = {"distances", 'd', "FILE",
-        "exact distances of the result's ids; with the next option,\n"
-        "equally near ids count as right (default: ids alone count)"},
+        "exact distances of the result's ids, in the stead of --base;\n"
+        "approximate ones are not used (default: ids alone count)"},
     [OPT_TRUTH_DISTANCES] = {"truth-distances", 'D', "FILE",
         "distances of the true neighbours (default: none)"},
     [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip or cosine (default l2)"},
@@ -46,7 +58,7 @@ static const struct cli_option options[] = {
     {0},
 };
 
-enum file { RESULT, TRUTH, RESULT_DIST, TRUTH_DIST, FILES };
+enum file { RESULT, TRUTH, RESULT_DIST, TRUTH_DIST, BASE, QUERY, FILES };
 
 struct measures {
 	double recall, one_recall, precision, map, mrr;
@@ -61,15 +73,19 @@ struct eval {
 	const char *paths[FILES]; /* NULL: not given */
 	struct input inputs[FILES];
 	int64_t k[MAX_KS], n;
-	struct measures sums[MAX_KS];
+	struct measures sums[MAX_KS], tied[MAX_KS]; /* by id; with ties, where there are distances */
 	int ks;
 	kith_metric metric;
 	bool json;
+	bool computes;     /* distances, from the vectors */
+	bool approximate;  /* the distances that were given are */
+	int64_t large[2];  /* ids of RESULT and TRUTH beyond 32 bits */
+	float *vectors[2]; /* one of BASE and QUERY */
 
 	/* One piece of each file, and work space for one row. */
 	void *rows[FILES];
 	struct ranked_id *result, *truth; /* sorted by id, then place */
-	int64_t *rank;                    /* of each place of the result */
+	int64_t *rank, *tie;              /* of each place of the result: by id; with ties */
 };
 
 static int parse(struct eval *e, struct cli *cli)
@@ -78,6 +94,10 @@ static int parse(struct eval *e, struct cli *cli)
 	for (int option; (option = cli_next(cli)) != CLI_DONE;) {
 		if (option == OPT_K)
 			ok = cli_numbers(cli, option, 1, KITH_MAX_DIM, MAX_KS, e->k, &e->ks);
+		else if (option == OPT_BASE)
+			e->paths[BASE] = cli->value;
+		else if (option == OPT_QUERY)
+			e->paths[QUERY] = cli->value;
 		else if (option == OPT_DISTANCES)
 			e->paths[RESULT_DIST] = cli->value;
 		else if (option == OPT_TRUTH_DISTANCES)
@@ -94,8 +114,29 @@ static int parse(struct eval *e, struct cli *cli)
 	if (!e->paths[RESULT_DIST] != !e->paths[TRUTH_DIST])
 		return cli_error(
 		    EXIT_USAGE, "--distances and --truth-distances go together; give both or none");
+	if (!e->paths[BASE] != !e->paths[QUERY])
+		return cli_error(EXIT_USAGE, "--base and --query go together; give both or none");
+	if (e->paths[BASE] && e->paths[RESULT_DIST])
+		return cli_error(EXIT_USAGE,
+		    "--base and --query, from which distances are computed, or --distances and "
+		    "--truth-distances: give one pair");
+	e->computes = e->paths[BASE] != NULL;
 	e->paths[RESULT] = cli->operands[0];
 	e->paths[TRUTH] = cli->operands[1];
+	return EXIT_OK;
+}
+
+/* Vectors that fit together, and the rows. */
+static int check_vectors(const struct eval *e)
+{
+	const struct input *base = &e->inputs[BASE], *query = &e->inputs[QUERY];
+	if (base->info.dim != query->info.dim)
+		return cli_error(EXIT_FAILED, "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64,
+		    base->path, base->info.dim, query->path, query->info.dim);
+	if (query->info.n < e->n)
+		return cli_error(EXIT_FAILED,
+		    "'%s' has %" PRId64 " queries, fewer than the %" PRId64 " rows of '%s'", query->path,
+		    query->info.n, e->n, e->paths[RESULT]);
 	return EXIT_OK;
 }
 
@@ -109,6 +150,8 @@ static int open_inputs(struct eval *e)
 		int code = input_open(in, e->paths[f]);
 		if (code != EXIT_OK)
 			return code;
+		if (f >= BASE)
+			continue;
 		if (f <= TRUTH && in->info.type != KITH_I32)
 			return cli_error(EXIT_FAILED,
 			    "'%s' holds %s, no ids; give a file of integers (ivecs, ibin, npy)", in->path,
@@ -125,7 +168,7 @@ static int open_inputs(struct eval *e)
 			    e->inputs[RESULT].path, e->inputs[RESULT].info.n, in->path, in->info.n);
 	}
 	e->n = e->inputs[RESULT].info.n;
-	return EXIT_OK;
+	return e->computes ? check_vectors(e) : EXIT_OK;
 }
 
 static int choose_ks(struct eval *e)
@@ -185,33 +228,88 @@ static int64_t tie_rank(double dist, const float *truth, double sign, int64_t n)
 	return low;
 }
 
-/* Ranks of the places of one row into e->rank; INT64_MAX: not right at any k. Returns the number of true
- * neighbours. */
-static int64_t rank_row(struct eval *e, int64_t row)
+static bool differ(double a, double b)
+{
+	return fabs(a - b) > EXACT * fmax(fabs(a), fabs(b)) + 1e-30;
+}
+
+/* A key of the result that is below that of the nearest true neighbour cannot be exact. */
+static void find_approximate(struct eval *e, int64_t row, int64_t id, double key, double nearest)
+{
+	if (e->approximate || e->computes || key >= nearest || !differ(key, nearest))
+		return;
+	e->approximate = true;
+	cli_error(EXIT_OK,
+	    "warning: '%s' holds approximate distances (row %" PRId64 ": id %" PRId64
+	    " is nearer than the nearest true neighbour): ids alone are counted; give --base and --query to "
+	    "count "
+	    "those that are as near",
+	    e->paths[RESULT_DIST], row, id);
+}
+
+/* The distance that both files have of one id. */
+static void compare_distances(struct eval *e, int64_t row, int64_t id, double result, double truth)
+{
+	if (e->approximate || e->computes || !differ(result, truth))
+		return;
+	e->approximate = true;
+	cli_error(EXIT_OK,
+	    "warning: '%s' holds approximate distances (row %" PRId64 ": id %" PRId64
+	    " is at %.7g there, at %.7g in '%s'): ids alone are counted; give --base and --query to count "
+	    "those "
+	    "that are as near",
+	    e->paths[RESULT_DIST], row, id, result, truth, e->paths[TRUTH_DIST]);
+}
+
+static void count_large(struct eval *e, int file, const int32_t *ids, int64_t n, int64_t row)
+{
+	for (int64_t i = 0; i < n; i++) {
+		if (ids[i] >= -1)
+			continue;
+		if (e->large[file]++ == 0)
+			cli_error(EXIT_OK,
+			    "warning: '%s': row %" PRId64 " holds id %" PRId32 ", or %" PRIu32
+			    " without a sign: ids above 2147483647 are not read, and never count",
+			    e->paths[file], row, ids[i], (uint32_t)ids[i]);
+	}
+}
+
+/* Ranks of the places of one row into e->rank and e->tie; INT64_MAX: not right at any k. Returns the number
+ * of true neighbours. */
+static int64_t rank_row(struct eval *e, int64_t row, int64_t first)
 {
 	int64_t rc = e->inputs[RESULT].info.dim, tc = e->inputs[TRUTH].info.dim, t = 0;
 	const int32_t *true_ids = (const int32_t *)e->rows[TRUTH] + row * tc;
+	const float *true_dist = (const float *)e->rows[TRUTH_DIST] + row * tc;
+	double sign = e->metric == KITH_L2 ? 1 : -1;
+	count_large(e, RESULT, (const int32_t *)e->rows[RESULT] + row * rc, rc, first + row);
+	count_large(e, TRUTH, true_ids, tc, first + row);
 	int64_t kept = sort_ids((const int32_t *)e->rows[RESULT] + row * rc, rc, e->result);
 	int64_t known = 0;
 	while (known < tc && true_ids[known] >= 0)
 		known++;
 	int64_t true_kept = sort_ids(true_ids, known, e->truth);
 	for (int64_t i = 0; i < rc; i++)
-		e->rank[i] = INT64_MAX;
+		e->rank[i] = e->tie[i] = INT64_MAX;
 	for (int64_t i = 0; i < kept; i++) {
-		int64_t place = e->result[i].place, *rank = &e->rank[place];
+		int64_t place = e->result[i].place;
 		while (t < true_kept && e->truth[t].id < e->result[i].id)
 			t++;
-		if (t < true_kept && e->truth[t].id == e->result[i].id)
-			*rank = e->truth[t].place;
-		if (e->rows[TRUTH_DIST]) {
-			double sign = e->metric == KITH_L2 ? 1 : -1;
-			double dist = sign * (double)((const float *)e->rows[RESULT_DIST])[row * rc + place];
-			const float *truth = (const float *)e->rows[TRUTH_DIST] + row * tc;
-			int64_t tie = tie_rank(dist, truth, sign, known);
-			if (tie < known && tie < *rank)
-				*rank = tie;
-		}
+		bool same = t < true_kept && e->truth[t].id == e->result[i].id;
+		if (same)
+			e->rank[place] = e->tie[place] = e->truth[t].place;
+		if (!e->rows[TRUTH_DIST])
+			continue;
+		double dist = (double)((const float *)e->rows[RESULT_DIST])[row * rc + place];
+		if (same)
+			compare_distances(
+			    e, first + row, e->result[i].id, dist, (double)true_dist[e->truth[t].place]);
+		int64_t tie = tie_rank(sign * dist, true_dist, sign, known);
+		if (tie < known && tie < e->tie[place])
+			e->tie[place] = tie;
+		if (known > 0)
+			find_approximate(
+			    e, first + row, e->result[i].id, sign * dist, sign * (double)true_dist[0]);
 	}
 	return known;
 }
@@ -252,23 +350,84 @@ static void measure_row(
 static int check_order(const struct eval *e, int64_t row, int64_t first)
 {
 	int64_t tc = e->inputs[TRUTH].info.dim;
-	const float *d = (const float *)e->rows[TRUTH_DIST] + row * tc;
+	float *d = (float *)e->rows[TRUTH_DIST] + row * tc;
 	const int32_t *ids = (const int32_t *)e->rows[TRUTH] + row * tc;
 	bool l2 = e->metric == KITH_L2;
 	for (int64_t j = 0; j < tc && ids[j] >= 0; j++) {
 		bool wrong = j > 0 && (l2 ? d[j] < d[j - 1] : d[j] > d[j - 1]);
+		/* Another program's rounding may have put equally near ones in another order. */
+		if (wrong && e->computes && !differ((double)d[j], (double)d[j - 1])) {
+			d[j] = d[j - 1];
+			wrong = false;
+		}
 		if (wrong || isnan(d[j]))
 			return cli_error(EXIT_FAILED,
 			    "'%s': row %" PRId64 " is not sorted from near to far for --metric %s"
 			    " (column %" PRId64 "); is that the metric?",
-			    e->paths[TRUTH_DIST], first + row, kith_metric_name(e->metric), j);
+			    e->paths[e->computes ? TRUTH : TRUTH_DIST], first + row,
+			    kith_metric_name(e->metric), j);
 	}
 	return EXIT_OK;
 }
 
+static double distance(kith_metric metric, const float *q, const float *x, int64_t dim)
+{
+	double sum = 0, qq = 0, xx = 0;
+	for (int64_t i = 0; i < dim; i++) {
+		double a = (double)q[i], b = (double)x[i];
+		sum += metric == KITH_L2 ? (a - b) * (a - b) : a * b;
+		qq += a * a;
+		xx += b * b;
+	}
+	if (metric != KITH_COSINE)
+		return sum;
+	return qq > 0 && xx > 0 ? sum / sqrt(qq * xx) : 0;
+}
+
+/* Distances of a row's ids from its query, which is in vectors[1]. file: RESULT or TRUTH. */
+static int compute_row(struct eval *e, int file, int64_t row, int64_t first)
+{
+	const struct input *base = &e->inputs[BASE];
+	int64_t columns = e->inputs[file].info.dim;
+	const int32_t *ids = (const int32_t *)e->rows[file] + row * columns;
+	float *out = (float *)e->rows[file + RESULT_DIST] + row * columns;
+	for (int64_t i = 0; i < columns; i++) {
+		out[i] = NAN;
+		if (ids[i] < 0)
+			continue;
+		if (ids[i] >= base->info.n)
+			return cli_error(EXIT_FAILED,
+			    "'%s': row %" PRId64 " holds id %" PRId32 ", but '%s' has only %" PRId64
+			    " vectors",
+			    e->paths[file], first + row, ids[i], base->path, base->info.n);
+		kith_status status = kith_vecs_read(base->vecs, ids[i], 1, KITH_F32, e->vectors[0]);
+		if (status != KITH_OK)
+			return fail_status(status, base->path, NULL);
+		out[i] = (float)distance(e->metric, e->vectors[1], e->vectors[0], base->info.dim);
+	}
+	return EXIT_OK;
+}
+
+static int compute_distances(struct eval *e, int64_t first, int64_t n)
+{
+	int code = EXIT_OK;
+	for (int64_t i = 0; i < n && code == EXIT_OK; i++) {
+		kith_status status =
+		    kith_vecs_read(e->inputs[QUERY].vecs, first + i, 1, KITH_F32, e->vectors[1]);
+		if (status != KITH_OK)
+			return fail_status(status, e->paths[QUERY], NULL);
+		code = compute_row(e, RESULT, i, first);
+		if (code == EXIT_OK)
+			code = compute_row(e, TRUTH, i, first);
+		if (code == EXIT_OK && stop_signal())
+			code = fail_stopped(NULL);
+	}
+	return code;
+}
+
 static int eval_rows(struct eval *e, int64_t first, int64_t n)
 {
-	for (int f = 0; f < FILES; f++) {
+	for (int f = 0; f < BASE; f++) {
 		if (!e->paths[f])
 			continue;
 		kith_type type = f <= TRUTH ? KITH_I32 : KITH_F32;
@@ -278,14 +437,19 @@ static int eval_rows(struct eval *e, int64_t first, int64_t n)
 			return fail_status(status, e->paths[f], NULL);
 	}
 	int64_t columns = e->inputs[RESULT].info.dim;
+	int failed = e->computes ? compute_distances(e, first, n) : EXIT_OK;
+	if (failed != EXIT_OK)
+		return failed;
 	for (int64_t i = 0; i < n; i++) {
 		int code = e->rows[TRUTH_DIST] ? check_order(e, i, first) : EXIT_OK;
 		if (code != EXIT_OK)
 			return code;
-		int64_t known = rank_row(e, i);
+		int64_t known = rank_row(e, i, first);
 		const int32_t *ids = (const int32_t *)e->rows[RESULT] + i * columns;
-		for (int j = 0; j < e->ks; j++)
+		for (int j = 0; j < e->ks; j++) {
 			measure_row(&e->sums[j], ids, e->rank, e->k[j], known);
+			measure_row(&e->tied[j], ids, e->tie, e->k[j], known);
+		}
 	}
 	return EXIT_OK;
 }
@@ -295,13 +459,17 @@ static int eval_files(struct eval *e)
 	int64_t rc = e->inputs[RESULT].info.dim, tc = e->inputs[TRUTH].info.dim;
 	int64_t rows = batch_rows(e->n, (rc + tc) * 8, PIECE_BYTES);
 	bool ok = true;
-	for (int f = 0; f < FILES; f++) {
-		if (e->paths[f])
-			ok = (e->rows[f] = calloc((size_t)(rows * e->inputs[f].info.dim), 4)) && ok;
+	for (int f = 0; f < BASE; f++) {
+		const struct input *ids = &e->inputs[f == RESULT || f == RESULT_DIST ? RESULT : TRUTH];
+		if (e->paths[f] || e->computes)
+			ok = (e->rows[f] = calloc((size_t)(rows * ids->info.dim), 4)) && ok;
 	}
+	for (int f = 0; f < 2 && e->computes; f++)
+		ok = (e->vectors[f] = calloc((size_t)e->inputs[BASE].info.dim, sizeof(float))) && ok;
 	e->result = calloc((size_t)rc, sizeof *e->result);
 	e->truth = calloc((size_t)tc, sizeof *e->truth);
-	e->rank = calloc((size_t)rc, sizeof *e->rank);
+	e->rank = calloc(2 * (size_t)rc, sizeof *e->rank);
+	e->tie = e->rank ? e->rank + rc : NULL;
 	if (!ok || !e->result || !e->truth || !e->rank)
 		return fail_memory(rows * (rc + tc) * 8, "ids and distances");
 	struct bar bar;
@@ -317,15 +485,23 @@ static int eval_files(struct eval *e)
 	return code;
 }
 
+/* Whether equally near ids count. */
+static bool ties_count(const struct eval *e)
+{
+	return (e->computes || e->paths[TRUTH_DIST]) && !e->approximate;
+}
+
 static void print_report(const struct eval *e)
 {
 	double n = (double)e->n;
 	printf("queries %" PRId64 ", columns %" PRId64 " (result) and %" PRId64 " (truth), %s\n\n", e->n,
 	    e->inputs[RESULT].info.dim, e->inputs[TRUTH].info.dim,
-	    e->paths[TRUTH_DIST] ? "ties count (relative 1e-5)" : "compared by id");
+	    ties_count(e) ? e->computes ? "ties count (relative 1e-5, distances computed)"
+	                                : "ties count (relative 1e-5)"
+	                  : "compared by id");
 	printf("%6s %10s %10s %10s %10s %10s\n", "k", "recall", "1-recall", "precision", "mAP", "MRR");
 	for (int i = 0; i < e->ks; i++) {
-		const struct measures *s = &e->sums[i];
+		const struct measures *s = ties_count(e) ? &e->tied[i] : &e->sums[i];
 		printf("%6" PRId64 " %10.6f %10.6f %10.6f %10.6f %10.6f\n", e->k[i], s->recall / n,
 		    s->one_recall / n, s->precision / n, s->map / n, s->mrr / n);
 	}
@@ -336,15 +512,16 @@ static int print_report_json(const struct eval *e)
 	double n = (double)e->n;
 	json_t *at = json_array();
 	for (int i = 0; i < e->ks; i++) {
-		const struct measures *s = &e->sums[i];
+		const struct measures *s = ties_count(e) ? &e->tied[i] : &e->sums[i];
 		json_array_append_new(
 		    at, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "k", (json_int_t)e->k[i], "recall",
 		            s->recall / n, "one_recall", s->one_recall / n, "precision", s->precision / n,
 		            "map", s->map / n, "mrr", s->mrr / n));
 	}
-	return print_json(json_pack("{s:o, s:o, s:I, s:b, s:o}", "result", input_json(&e->inputs[RESULT]),
-	    "truth", input_json(&e->inputs[TRUTH]), "queries", (json_int_t)e->n, "ties",
-	    e->paths[TRUTH_DIST] != NULL, "at", at));
+	return print_json(json_pack("{s:o, s:o, s:I, s:b, s:b, s:I, s:o}", "result",
+	    input_json(&e->inputs[RESULT]), "truth", input_json(&e->inputs[TRUTH]), "queries",
+	    (json_int_t)e->n, "ties", ties_count(e), "approximate_distances", e->approximate,
+	    "ids_beyond_32_bits", (json_int_t)(e->large[0] + e->large[1]), "at", at));
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -370,6 +547,8 @@ static int run(const struct command *command, int argc, char **argv)
 	free(e.result);
 	free(e.truth);
 	free(e.rank);
+	free(e.vectors[0]);
+	free(e.vectors[1]);
 	return code;
 }
 
@@ -384,11 +563,13 @@ const struct command command_eval = {
              "  precision  true neighbours among the first K / ids returned there\n"
              "  mAP        mean precision over the places of the true neighbours\n"
              "  MRR        1 / place of the nearest true neighbour, 0 beyond K\n"
-             "Ids of -1 and repeated ids never count. With both distance files an id counts as\n"
-             "true at K if its distance is at most that of the K-th true neighbour, within a\n"
-             "relative 1e-5.\n",
+             "Ids of -1 and repeated ids never count. With --base and --query an id counts as\n"
+             "true at K if it is as near as the K-th true neighbour, within a relative 1e-5: both\n"
+             "distances are computed. So, too, with two files of exact distances; those of a\n"
+             "quantizer are not exact, and ids alone are counted then, with a warning.\n"
+             "Ground truth of ids and distances in one .bin or .ibin is read as it is.\n",
     .example = "  kith eval found.ivecs truth.ivecs -k 1,10,100\n"
-               "  kith eval found.ivecs truth.ivecs -d found.fvecs -D truth.fvecs\n",
+               "  kith eval found.ivecs truth.ivecs -b base.fvecs -q query.fvecs\n",
     .options = options,
     .min_operands = 2,
     .max_operands = 2,

@@ -3,8 +3,11 @@
  *
  * A format is chosen by the file's name and checked by its content: a constant dimension in every
  * record, a size that is a whole number of records. Nothing is allocated on a file's word alone. In npy
- * and HDF5 a 1-D array is a column, n vectors of dimension 1; float64 is read as f32 (rounded), and int64
- * as i32 where every value fits.
+ * and HDF5 a 1-D array is a column, n vectors of dimension 1; float64 is read as f32 (rounded), float16 as
+ * f32, int64 and uint32 as i32 where every value fits.
+ *
+ * Ground truth of big-ann-benchmarks, ids and distances in one .bin or .ibin, is read as its ids; name the
+ * other part as "truth.ibin:distances".
  *
  * In HDF5 one file holds several sets: name one as "data.hdf5:train" (train, test, neighbors,
  * distances, or any other 2-D set); without a name "train" is read. Reading HDF5 takes libhdf5 1.10.5 or

@@ -107,6 +107,7 @@ static bool is_structure(const char *word)
 static kith_status refuse(const struct words *words, int i)
 {
 	const char *word = words->word[i];
+	char guess[MAX_SPEC + 1];
 	if (is_refinement(word) && i == 0)
 		return fail(
 		    KITH_INVALID, "spec: '%s' needs an index before it, as in \"Flat,%s\"", word, word);
@@ -118,15 +119,21 @@ static kith_status refuse(const struct words *words, int i)
 		return fail(KITH_UNSUPPORTED,
 		    "spec: '%s' (word %d) is not built yet; this version has the codecs " CODEC_WORDS, word,
 		    i + 1);
+	if (word_guess(word, guess, sizeof guess))
+		return fail(KITH_INVALID, "spec: unknown word '%s' (word %d); did you mean '%s'?", word,
+		    i + 1, guess);
 	return fail(KITH_INVALID,
 	    "spec: unknown word '%s' (word %d); this version has the codecs " CODEC_WORDS, word, i + 1);
 }
 
-kith_status spec_codec(struct codec **out, int64_t dim, kith_metric metric, const char *word)
+static kith_status spec_codec(struct codec **out, int64_t dim, kith_metric metric, const char *word)
 {
 	if (!codec_word_like(word) && is_known(word))
 		return fail(KITH_UNSUPPORTED,
 		    "spec: '%s' is not built yet; this version has the codecs " CODEC_WORDS, word);
+	char guess[MAX_SPEC + 1];
+	if (!codec_word_like(word) && word_guess(word, guess, sizeof guess) && codec_word_like(guess))
+		return fail(KITH_INVALID, "spec: '%s' is no codec; did you mean '%s'?", word, guess);
 	return codec_of_word(out, dim, metric, word);
 }
 
@@ -268,6 +275,11 @@ static kith_status make_plan(struct plan *plan, int64_t dim)
 		plan->codec_word = "Flat";
 	if (plan->M >= 0 && plan->codec_word) {
 		plan->codec = at - 1;
+		char guess[MAX_SPEC + 1];
+		if (!codec_word_like(plan->codec_word) && word_guess(plan->codec_word, guess, sizeof guess) &&
+		    codec_word_like(guess))
+			return fail(KITH_INVALID, "spec: unknown codec '%s' in '%s'; did you mean '%s'?",
+			    plan->codec_word, words->word[at - 1], guess);
 		if (!codec_word_like(plan->codec_word))
 			return fail(KITH_INVALID,
 			    "spec: unknown codec '%s' in '%s'; this version has " CODEC_WORDS,

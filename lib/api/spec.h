@@ -7,9 +7,8 @@
 /* Build the empty index that spec describes. dim and metric were checked. */
 kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const char *spec);
 
-/* Single words: a codec ("SQ8"), a transform of vectors of dimension dim ("PCA64"). INVALID, UNSUPPORTED,
- * NOMEM. */
-kith_status spec_codec(struct codec **out, int64_t dim, kith_metric metric, const char *word);
+/* The transform of vectors of dimension dim that a single word names ("PCA64"). INVALID, UNSUPPORTED, NOMEM.
+ */
 kith_status spec_mapping(struct mapping *out, int64_t dim, const char *word);
 
 /* Wrap a child in a refinement with the codec that a word names. */

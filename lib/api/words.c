@@ -85,6 +85,65 @@ bool word_like_mapping(const char *word)
 	return false;
 }
 
+/* ---- misspelt words ---- */
+
+/* All words there are; before '#' what stands before a number and what may follow it. */
+static const char *const vocabulary[] = {"Flat", "SQ8", "SQ6", "SQ4", "SQfp16", "SQbf16", "SQ8_direct",
+    "SQ8_direct_signed", "SQ8_uniform", "SQ8_quantile", "U8", "I8", "RFlat", "L2norm", "IDMap", "IDMap2",
+    "PQ#", "IVF#", "HNSW#", "PCA#", "PCAW#", "PCAR#", "PCAWR#", "OPQ#", "RR#", "Pad#", "Shards#", "Refine(#"};
+
+static int least(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/* Edits that make a [n] of b [m], whatever the case: a letter put in, left out, changed or swapped with its
+ * neighbour (Damerau & Levenshtein, each letter edited once). n, m <= MOST_LETTERS. */
+enum { MOST_LETTERS = 20 };
+
+static int edits(const char *a, int n, const char *b, int m)
+{
+	int cost[MOST_LETTERS + 1][MOST_LETTERS + 1];
+	for (int i = 0; i <= n; i++)
+		cost[i][0] = i;
+	for (int j = 0; j <= m; j++)
+		cost[0][j] = j;
+	for (int i = 1; i <= n; i++)
+		for (int j = 1; j <= m; j++) {
+			int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
+			cost[i][j] =
+			    least(cost[i - 1][j - 1] + (x != y), least(cost[i - 1][j], cost[i][j - 1]) + 1);
+			if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
+			    y == tolower((unsigned char)a[i - 2]))
+				cost[i][j] = least(cost[i][j], cost[i - 2][j - 2] + 1);
+		}
+	return cost[n][m];
+}
+
+bool word_guess(const char *word, char *guess, size_t size)
+{
+	int best = 3;
+	for (size_t i = 0; i < sizeof vocabulary / sizeof *vocabulary; i++) {
+		const char *known = vocabulary[i], *number = strchr(known, '#');
+		size_t n = number ? strcspn(word, "0123456789") : strlen(word);
+		size_t m = number ? (size_t)(number - known) : strlen(known);
+		bool tail = number && known[m - 1] == '(';
+		if (tail) /* "Refine(": the codec stays as it is */
+			n = strcspn(word, "(") + 1;
+		if (n == 0 || n > MOST_LETTERS || n > strlen(word) || (number && !tail && word[n] == '\0'))
+			continue;
+		int cost = edits(word, (int)n, known, (int)m);
+		/* Half of a short word changed is another word. */
+		if (cost >= best || 3 * cost > (int)m + 1)
+			continue;
+		best = cost;
+		snprintf(guess, size, "%.*s%s", (int)m, known, word + n);
+	}
+	return best < 3 && strcmp(guess, word) != 0;
+}
+
+/* ---- groups ---- */
+
 bool word_group(const char *word, int64_t *shards, char *inner, size_t inner_size)
 {
 	enum { MOST_SHARDS = 65536 };

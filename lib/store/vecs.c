@@ -120,7 +120,7 @@ kith_status kith_vecs_map(kith_vecs *vecs, int64_t first, int64_t n, const void 
 		return vecs_fail(KITH_UNSUPPORTED, vecs->name.path, "%s cannot be mapped: use kith_vecs_read",
 		    layout->swap              ? "big-endian npy"
 		    : layout->columns         ? "Fortran-order npy"
-		    : layout->cell > CELL_I32 ? "64-bit elements"
+		    : layout->cell > CELL_I32 ? "elements that have to be converted"
 		                              : "HDF5");
 	status = vecs->name.format->storage->map(vecs, first, n, rows);
 	if (!status)

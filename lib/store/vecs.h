@@ -32,12 +32,14 @@ _Static_assert(sizeof(off_t) >= 8, "build with large file support");
 /* So many vectors of the largest dimension and the widest element still have a size in bytes. */
 #define VECS_MAX_N (INT64_MAX / (KITH_MAX_DIM * 16))
 
-/* Element of a file. The first four are kith_type; the wide ones are read as F32 and I32. */
+/* Element of a file. The first four are kith_type; the others are read as F32 and I32. */
 enum vecs_cell {
 	CELL_F32 = KITH_F32,
 	CELL_U8 = KITH_U8,
 	CELL_I8 = KITH_I8,
 	CELL_I32 = KITH_I32,
+	CELL_F16,
+	CELL_U32,
 	CELL_F64,
 	CELL_I64
 };
@@ -57,8 +59,9 @@ struct vecs_head {
 	const char *path; /* for messages */
 	kith_type type;   /* the format's own; npy: ignored */
 	const uint8_t *bytes;
-	size_t n;     /* bytes there: all of the file, or VECS_HEAD */
-	int64_t size; /* of the file, > 0 */
+	size_t n;       /* bytes there: all of the file, or VECS_HEAD */
+	int64_t size;   /* of the file, > 0 */
+	bool distances; /* of ground truth, in place of the ids */
 };
 
 enum {
@@ -79,6 +82,7 @@ struct vecs_plan {
 
 	bool prefixed; /* each row begins with its dimension as int32 */
 	bool sets;     /* a file holds several sets by name */
+	bool parts;    /* ground truth: may be named "file:neighbors" or "file:distances" */
 };
 
 /* How rows get out of a file. Arguments were checked by the caller. `close` cleans up whatever was reached,
@@ -104,7 +108,7 @@ struct vecs_format {
 struct vecs_name {
 	const struct vecs_format *format;
 	char *path; /* owned; without ":set" */
-	char *set;  /* owned; NULL where the format has no sets */
+	char *set;  /* owned; NULL where the format has no sets, or parts and none was named */
 };
 
 struct kith_vecs {
@@ -164,7 +168,7 @@ size_t vecs_cell_size(enum vecs_cell cell);
 kith_type vecs_cell_type(enum vecs_cell cell); /* what it is read as */
 
 extern const struct vecs_storage vecs_plain, vecs_hdf5;
-extern const struct vecs_plan vecs_texmex, vecs_bin, vecs_npy, vecs_hdf5_plan;
+extern const struct vecs_plan vecs_texmex, vecs_bin, vecs_truth, vecs_npy, vecs_hdf5_plan;
 
 /* vecs_plain.c */
 

@@ -1,12 +1,78 @@
 /* fbin, u8bin, i8bin, ibin: the files of big-ann-benchmarks. uint32 n, uint32 dim, then n · dim elements.
  * Crops of the billion-vector sets often keep the header of the whole: they are refused, since a count
  * that is wrong once may hide a download that broke off.
+ *
+ * Ground truth is in ibin or bin: uint32 n, uint32 k, then the ids [n × k] as uint32, then the distances
+ * [n × k] as float, in one file. It is known by its size, twice what the header says of one of them; the ids
+ * are read, or, by the name "truth.ibin:distances", the distances.
  */
 #include "lib/store/vecs.h"
 
 #include <string.h>
 
 enum { HEADER = 8 };
+
+static bool plausible(uint64_t n, uint64_t dim)
+{
+	return n > 0 && n <= INT64_MAX / (KITH_MAX_DIM * INT64_C(8)) && dim > 0 && dim <= KITH_MAX_DIM;
+}
+
+/* Ids and distances. */
+static bool is_truth(const struct vecs_head *head, uint32_t n, uint32_t k)
+{
+	return plausible(n, k) && head->size == HEADER + (int64_t)n * k * 8;
+}
+
+/* FORMAT where the size fits what others write in the stead of the header: 64-bit counts, big-endian ones. */
+static kith_status check_other_header(const struct vecs_head *head, uint32_t n, uint32_t dim)
+{
+	const int64_t cell =
+	    head->type == (kith_type)VECS_ANY_TYPE ? 4 : (int64_t)vecs_cell_size((enum vecs_cell)head->type);
+	if (plausible(n, dim) && head->size == HEADER + (int64_t)n * dim * cell)
+		return KITH_OK;
+	uint64_t n64 = 0, dim64 = 0;
+	uint32_t dim32 = 0;
+	if (head->n >= 16) {
+		memcpy(&n64, head->bytes, sizeof n64);
+		memcpy(&dim64, head->bytes + 8, sizeof dim64);
+		memcpy(&dim32, head->bytes + 8, sizeof dim32);
+	}
+	for (int64_t header = 12; header <= 16; header += 4) {
+		uint64_t d = header == 16 ? dim64 : dim32;
+		if (plausible(n64, d) && head->size == header + (int64_t)n64 * (int64_t)d * cell)
+			return vecs_fail(KITH_FORMAT, head->path,
+			    "has a header of %lld bytes with 64-bit counts (%llu vectors of dimension %llu), "
+			    "as some versions of cuVS write it; expected two of 32 bits",
+			    (long long)header, (unsigned long long)n64, (unsigned long long)d);
+	}
+	n = __builtin_bswap32(n);
+	dim = __builtin_bswap32(dim);
+	if (plausible(n, dim) && head->size == HEADER + (int64_t)n * dim * cell)
+		return vecs_fail(KITH_FORMAT, head->path,
+		    "is big-endian (%lu vectors of dimension %lu): convert it to little-endian",
+		    (unsigned long)n, (unsigned long)dim);
+	return KITH_OK;
+}
+
+/* A file by the name of .bin that is no ground truth. */
+static kith_status fail_bin(const struct vecs_head *head, uint32_t n, uint32_t dim)
+{
+	const int64_t bytes = head->size - HEADER, cells = plausible(n, dim) ? (int64_t)n * dim : 0;
+	const char *name = !cells               ? NULL
+	                   : bytes == cells     ? "u8bin or i8bin"
+	                   : bytes == 4 * cells ? "fbin or ibin"
+	                                        : NULL;
+	if (name)
+		return vecs_fail(KITH_UNSUPPORTED, head->path,
+		    "a .bin is read as ground truth of ids and distances; by its size this holds %lu vectors "
+		    "of "
+		    "dimension %lu: rename it to %s",
+		    (unsigned long)n, (unsigned long)dim, name);
+	return vecs_fail(KITH_FORMAT, head->path,
+	    "is no ground truth: its header promises %lu rows of %lu ids and distances, but it has %lld "
+	    "bytes",
+	    (unsigned long)n, (unsigned long)dim, (long long)head->size);
+}
 
 static kith_status bin_parse(const struct vecs_head *head, struct vecs_layout *layout)
 {
@@ -16,19 +82,36 @@ static kith_status bin_parse(const struct vecs_head *head, struct vecs_layout *l
 		    "truncated: %lld bytes cannot hold its 8-byte header", (long long)head->size);
 	memcpy(&n, head->bytes, sizeof n);
 	memcpy(&dim, head->bytes + sizeof n, sizeof dim);
-	kith_status status = vecs_check_dim(head->path, dim);
+	enum vecs_cell cell = head->type == (kith_type)VECS_ANY_TYPE ? CELL_I32 : (enum vecs_cell)head->type;
+	if (cell == CELL_I32 && is_truth(head, n, dim)) {
+		const int64_t part = (int64_t)n * dim * 4;
+		*layout = (struct vecs_layout){.n = n,
+		    .dim = dim,
+		    .cell = head->distances ? CELL_F32 : CELL_I32,
+		    .offset = HEADER + (head->distances ? (size_t)part : 0),
+		    .stride = (size_t)dim * 4};
+		return KITH_OK;
+	}
+	if (head->distances)
+		return vecs_fail(KITH_FORMAT, head->path,
+		    "holds no distances: it is no ground truth of ids and distances, whose size would be "
+		    "8 + 8 · n · k bytes");
+	kith_status status = check_other_header(head, n, dim);
+	if (status == KITH_OK && head->type == (kith_type)VECS_ANY_TYPE)
+		status = fail_bin(head, n, dim);
+	if (status == KITH_OK)
+		status = vecs_check_dim(head->path, dim);
 	if (status)
 		return status;
 	if (n == 0)
 		return vecs_fail(KITH_FORMAT, head->path, "is empty: its header counts 0 vectors");
-	const enum vecs_cell cell = (enum vecs_cell)head->type;
 	/* 2^32 · 2^15 · 4 fits in 63 bits */
 	const int64_t row = (int64_t)dim * (int64_t)vecs_cell_size(cell), want = HEADER + (int64_t)n * row;
 	if (head->size != want)
 		return vecs_fail(KITH_FORMAT, head->path,
 		    "its header promises %lu vectors of dimension %lu (%lld bytes), but it has %lld bytes, "
-		    "room "
-		    "for %lld: download it whole, or correct the count in its first 4 bytes",
+		    "room for %lld: a download that broke off, or a part of a larger set that kept its "
+		    "header",
 		    (unsigned long)n, (unsigned long)dim, (long long)want, (long long)head->size,
 		    (long long)((head->size - HEADER) / row));
 	*layout =
@@ -43,4 +126,8 @@ static size_t bin_header(const kith_vecs_writer *writer, uint8_t *out)
 	return sizeof header;
 }
 
-const struct vecs_plan vecs_bin = {.parse = bin_parse, .header = bin_header, .max_n = UINT32_MAX};
+const struct vecs_plan vecs_bin = {
+    .parse = bin_parse, .header = bin_header, .max_n = UINT32_MAX, .parts = true};
+
+/* .bin: read only, for others use the name for vectors of any kind. */
+const struct vecs_plan vecs_truth = {.parse = bin_parse, .parts = true};

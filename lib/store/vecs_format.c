@@ -31,6 +31,7 @@ static const struct vecs_plan no_hdf5 = {.sets = true};
 	ROW(u8bin, KITH_U8, &vecs_plain, &vecs_bin)                                                          \
 	ROW(i8bin, KITH_I8, &vecs_plain, &vecs_bin)                                                          \
 	ROW(ibin, KITH_I32, &vecs_plain, &vecs_bin)                                                          \
+	ROW(bin, VECS_ANY_TYPE, &vecs_plain, &vecs_truth)                                                    \
 	ROW(npy, VECS_ANY_TYPE, &vecs_plain, &vecs_npy)
 #define HDF5_FORMATS(ROW)                                                                                    \
 	ROW(hdf5, VECS_ANY_TYPE, HDF5, HDF5_PLAN)                                                            \
@@ -96,6 +97,13 @@ static const struct vecs_format *find_by_path(const char *path, size_t length)
 	return NULL;
 }
 
+/* ":neighbors" or ":distances" behind a file that may hold both. */
+static bool names_part(const struct vecs_format *format, const char *suffix)
+{
+	return format->plan->parts &&
+	       (strcmp(suffix, ":neighbors") == 0 || strcmp(suffix, ":distances") == 0);
+}
+
 /* The format and the end of the file's own name; NULL: unknown. */
 static const struct vecs_format *find_split(const char *path, size_t *end)
 {
@@ -104,7 +112,7 @@ static const struct vecs_format *find_split(const char *path, size_t *end)
 	for (const char *colon = path; !format && (colon = strchr(colon, ':')) != NULL; colon++) {
 		*end = (size_t)(colon - path);
 		format = find_by_path(path, *end);
-		if (format && !format->plan->sets)
+		if (format && !format->plan->sets && !names_part(format, path + *end))
 			format = NULL;
 	}
 	return format;
@@ -138,9 +146,10 @@ kith_status vecs_name_parse(struct vecs_name *name, const char *path, int type)
 	if (path[end] == ':' && !path[end + 1])
 		return vecs_fail(KITH_INVALID, path, "no name after the colon; expected one like ':train'");
 	name->path = mem_strdup(path);
-	if (name->format->plan->sets)
+	bool named = name->format->plan->sets || path[end] == ':';
+	if (named)
 		name->set = mem_strdup(path[end] == ':' ? path + end + 1 : "train");
-	if (!name->path || (name->format->plan->sets && !name->set)) {
+	if (!name->path || (named && !name->set)) {
 		vecs_name_free(name);
 		return fail_nomem("a path", end);
 	}
@@ -169,8 +178,11 @@ size_t vecs_cell_size(enum vecs_cell cell)
 	case CELL_U8:
 	case CELL_I8:
 		return 1;
+	case CELL_F16:
+		return 2;
 	case CELL_F32:
 	case CELL_I32:
+	case CELL_U32:
 		return 4;
 	case CELL_F64:
 	case CELL_I64:
@@ -181,5 +193,14 @@ size_t vecs_cell_size(enum vecs_cell cell)
 
 kith_type vecs_cell_type(enum vecs_cell cell)
 {
-	return cell == CELL_F64 ? KITH_F32 : cell == CELL_I64 ? KITH_I32 : (kith_type)cell;
+	switch (cell) {
+	case CELL_F16:
+	case CELL_F64:
+		return KITH_F32;
+	case CELL_U32:
+	case CELL_I64:
+		return KITH_I32;
+	default:
+		return (kith_type)cell;
+	}
 }

@@ -105,6 +105,9 @@ static h5_id native_type(enum vecs_cell cell)
 		return *h5->native_double;
 	case CELL_I64:
 		return *h5->native_int64;
+	case CELL_F16: /* libhdf5 makes floats and wider integers of these */
+	case CELL_U32:
+		break;
 	}
 	return -1;
 }

@@ -5,7 +5,7 @@
  *
  * read here by a parser of exactly that: quoted strings, True, False, tuples of counts. 2-D arrays are rows
  * of vectors; a 1-D array is a column, n vectors of dimension 1. float64 and int64, which NumPy makes where
- * nobody asks otherwise, are read as f32 and i32.
+ * nobody asks otherwise, are read as f32 and i32, and so are float16 and uint32.
  */
 #include "lib/store/vecs.h"
 
@@ -153,7 +153,7 @@ static bool parse_descr(const char *descr, struct vecs_layout *layout)
 		const char *name;
 		enum vecs_cell cell;
 	} kinds[] = {{"f4", CELL_F32}, {"u1", CELL_U8}, {"i1", CELL_I8}, {"i4", CELL_I32}, {"f8", CELL_F64},
-	    {"i8", CELL_I64}};
+	    {"i8", CELL_I64}, {"f2", CELL_F16}, {"u4", CELL_U32}};
 	if (!descr[0] || !strchr("<>=|", descr[0]))
 		return false;
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -230,7 +230,8 @@ static kith_status npy_parse(const struct vecs_head *head, struct vecs_layout *l
 		    c.end - header > 100 ? 100 : (int)(c.end - header), header);
 	if (!parse_descr(npy.descr, layout))
 		return vecs_fail(KITH_UNSUPPORTED, head->path,
-		    "elements of type '%s'; known are f4, f8, u1, i1, i4, i8 (NumPy: x.astype('float32'))",
+		    "elements of type '%s'; known are f2, f4, f8, u1, i1, i4, i8, u4 (NumPy: "
+		    "x.astype('float32'))",
 		    npy.descr);
 	if (npy.rank < 1 || npy.rank > MAX_RANK)
 		return vecs_fail(KITH_UNSUPPORTED, head->path, "array of %s; known are 1-D and 2-D",

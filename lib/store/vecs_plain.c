@@ -118,7 +118,8 @@ static kith_status plain_open(kith_vecs *vecs)
 	    .type = (kith_type)vecs->name.format->type,
 	    .bytes = bytes,
 	    .n = vecs->bytes < VECS_HEAD ? (size_t)vecs->bytes : VECS_HEAD,
-	    .size = vecs->bytes};
+	    .size = vecs->bytes,
+	    .distances = vecs->name.set && strcmp(vecs->name.set, "distances") == 0};
 	status = read_at(vecs, bytes, head.n, 0);
 	if (!status)
 		status = vecs->name.format->plan->parse(&head, &vecs->layout);

@@ -10,6 +10,14 @@
 /* A type that the format cannot hold is refused with the formats' own list of what it can. */
 static kith_status check_type(const struct vecs_name *name, kith_type type)
 {
+	if (name->format->plan->max_n == 0)
+		return vecs_fail(KITH_UNSUPPORTED, name->path,
+		    "%s is only read, as ground truth; give vectors a name of their type: fbin, u8bin, i8bin "
+		    "or "
+		    "ibin",
+		    name->format->extension);
+	if (name->set && !name->format->plan->sets)
+		return vecs_fail(KITH_UNSUPPORTED, name->path, "':%s' is only read", name->set);
 	if (name->format->type == VECS_ANY_TYPE || name->format->type == (int)type)
 		return KITH_OK;
 	static const char *const instead[] = {[KITH_F32] = "fvecs, fbin or npy",

@@ -56,6 +56,23 @@ START_TEST(specs_wished_for)
 }
 END_TEST
 
+/* A message names the word that was meant, with the numbers as they were. */
+START_TEST(specs_misspelt)
+{
+	static const char *const words[][2] = {{"Flatt", "'Flat'"}, {"flat", "'Flat'"}, {"FLAT", "'Flat'"},
+	    {"HSNW32", "'HNSW32'"}, {"hnsw32,Flat", "'HNSW32'"}, {"ivf64,Flat", "'IVF64'"},
+	    {"IVFF8,SQ8", "'IVF8'"}, {"pq4", "'PQ4'"}, {"PG4x6", "'PQ4x6'"}, {"PCB4,Flat", "'PCA4'"},
+	    {"IVF8,sqbf16", "'SQbf16'"}, {"HNSW16,sq8", "'SQ8'"}, {"HNSW16_sq8", "'SQ8'"},
+	    {"Flat,rflat", "'RFlat'"}, {"Flat,Refin(SQ8)", "'Refine(SQ8)'"}, {"Flat,Refine(sq8)", "'SQ8'"},
+	    {"Shard4(Flat)", "'Shards4(Flat)'"}, {"l2norm,Flat", "'L2norm'"}};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		refuses(words[i][0], KITH_INVALID, "did you mean");
+		refuses(words[i][0], KITH_INVALID, words[i][1]);
+	}
+	refuses("Nonsense7", KITH_INVALID, "this version has the codecs");
+}
+END_TEST
+
 START_TEST(specs_refused)
 {
 	static char many[] = "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a";
@@ -465,6 +482,7 @@ int main(void)
 	tcase_add_test(t, specs);
 	tcase_add_test(t, specs_wished_for);
 	tcase_add_test(t, specs_refused);
+	tcase_add_test(t, specs_misspelt);
 	tcase_add_test(t, new_refuses);
 	tcase_add_test(t, null_index);
 	tcase_add_test(t, reconstruct);

@@ -7,13 +7,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <kith/vecs.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const extensions[] = {"fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin", "ibin", "npy"};
+static const char *const extensions[] = {
+    "fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin", "ibin", "npy", "bin", "ibin:distances"};
 enum { EXTENSIONS = sizeof extensions / sizeof *extensions, BATCH = 5, ROWS = 200 };
 
 static void put_file(const char *path, const uint8_t *bytes, size_t n)
@@ -47,14 +49,15 @@ static unsigned read_rows(kith_vecs *vecs, const kith_vecs_info *info, kith_type
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char path[128];
+	char path[128], name[160];
 	kith_vecs *vecs;
 	if (size == 0)
 		return 0;
-	snprintf(path, sizeof path, "%s/fuzz_vecs.%ld.%s", P_tmpdir, (long)getpid(),
+	snprintf(name, sizeof name, "%s/fuzz_vecs.%ld.%s", P_tmpdir, (long)getpid(),
 	    extensions[data[0] % EXTENSIONS]);
+	snprintf(path, sizeof path, "%.*s", (int)strcspn(name, ":"), name);
 	put_file(path, data + 1, size - 1);
-	if (kith_vecs_open(&vecs, path) == KITH_OK) {
+	if (kith_vecs_open(&vecs, name) == KITH_OK) {
 		kith_vecs_info info = {.size = sizeof info};
 		if (kith_vecs_info_get(vecs, &info) != KITH_OK || info.n < 1 || info.dim < 1 ||
 		    info.dim > KITH_MAX_DIM || info.n > (int64_t)size || info.dim > (int64_t)size)

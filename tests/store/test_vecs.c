@@ -144,6 +144,62 @@ START_TEST(npy_variants)
 END_TEST
 
 /* Fortran order over more rows than a batch and a chunk hold. */
+/* float16, normal and not, and uint32, which ids come in. */
+START_TEST(npy_narrow)
+{
+	static const uint16_t half[] = {0x3c00, 0xc000, 0x7bff, 0x0001, 0x8000, 0x0400, 0x3555, 0x7c00};
+	static const float want[] = {1, -2, 65504, 0x1p-24f, -0.0f, 0x1p-14f, 0x1.554p-2f, INFINITY};
+	static const uint32_t ids[] = {7, INT32_MAX, 3, (uint32_t)INT32_MAX + 1};
+	float x[8];
+	int32_t id[2];
+	kith_vecs *vecs = open_ok(put_npy(
+	    "a.npy", 1, "{'descr': '<f2', 'fortran_order': False, 'shape': (4, 2)}", half, sizeof half));
+	check_ok(kith_vecs_read(vecs, 0, 4, KITH_F32, x));
+	ck_assert_mem_eq(x, want, sizeof x);
+	kith_vecs_close(vecs);
+	vecs = open_ok(put_npy(
+	    "a.npy", 1, "{'descr': '<u4', 'fortran_order': False, 'shape': (2, 2)}", ids, sizeof ids));
+	check_ok(kith_vecs_read(vecs, 0, 1, KITH_I32, id));
+	ck_assert_int_eq(id[0], 7);
+	ck_assert_int_eq(id[1], INT32_MAX);
+	check_fails(kith_vecs_read(vecs, 1, 1, KITH_I32, id), KITH_FORMAT, "element 1 is 2.14748365e+09");
+	kith_vecs_close(vecs);
+}
+END_TEST
+
+/* Ids and distances in one file. */
+START_TEST(ground_truth)
+{
+	static const int32_t file[] = {2, 3, 10, 11, 12, 20, 21, 22};
+	static const float distances[] = {1, 2, 3, 4, 5, 6};
+	static const char *const names[] = {"a.bin", "a.ibin"};
+	uint8_t bytes[sizeof file + sizeof distances];
+	memcpy(bytes, file, sizeof file);
+	memcpy(bytes + sizeof file, distances, sizeof distances);
+	for (int i = 0; i < 2; i++) {
+		char named[700];
+		int32_t ids[6];
+		float dist[6];
+		const char *path = put_file(names[i], bytes, sizeof bytes);
+		for (int part = 0; part < 2; part++) {
+			snprintf(named, sizeof named, "%s%s", path, part ? ":neighbors" : "");
+			kith_vecs *vecs = open_ok(named);
+			check_ok(kith_vecs_read(vecs, 0, 2, KITH_I32, ids));
+			ck_assert_mem_eq(ids, file + 2, sizeof ids);
+			kith_vecs_close(vecs);
+		}
+		snprintf(named, sizeof named, "%s:distances", path);
+		kith_vecs *vecs = open_ok(named);
+		check_ok(kith_vecs_read(vecs, 0, 2, KITH_F32, dist));
+		ck_assert_mem_eq(dist, distances, sizeof dist);
+		kith_vecs_info info = {.size = sizeof info};
+		check_ok(kith_vecs_info_get(vecs, &info));
+		ck_assert(info.type == KITH_F32 && info.n == 2 && info.dim == 3);
+		kith_vecs_close(vecs);
+	}
+}
+END_TEST
+
 START_TEST(npy_fortran_long)
 {
 	enum { N = 9000, DIM = 70 };
@@ -358,6 +414,8 @@ int main(void)
 	tcase_add_loop_test(tc, append_in_pieces, 0, PLAIN);
 	tcase_add_test(tc, known_bytes);
 	tcase_add_test(tc, npy_variants);
+	tcase_add_test(tc, npy_narrow);
+	tcase_add_test(tc, ground_truth);
 	tcase_add_test(tc, npy_fortran_long);
 	tcase_add_test(tc, conversion_refused);
 	tcase_add_test(tc, wide_conversion_refused);

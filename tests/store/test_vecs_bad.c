@@ -49,6 +49,32 @@ START_TEST(bin)
 	BAD("a.u8bin", KITH_FORMAT, "room for 2", INT(1000000000), INT(3), 1, 2, 3, 4, 5, 6);
 	BAD("a.u8bin", KITH_FORMAT, "it has 15 bytes", INT(2), INT(3), 1, 2, 3, 4, 5, 6, 7);
 	BAD("a.i8bin", KITH_FORMAT, "promises", INT(2), INT(3), 1, 2, 3, 4, 5);
+	check_open_fails(at("a.i8bin"), KITH_FORMAT, "a download that broke off, or a part of a larger set");
+}
+END_TEST
+
+/* Headers that others write: the message says which. */
+START_TEST(bin_of_others)
+{
+	BAD("a.u8bin", KITH_FORMAT, "header of 16 bytes with 64-bit counts (2 vectors of dimension 3)",
+	    INT(2), INT(0), INT(3), INT(0), 1, 2, 3, 4, 5, 6);
+	BAD("a.fbin", KITH_FORMAT, "header of 12 bytes with 64-bit counts (1 vectors of dimension 2)", INT(1),
+	    INT(0), INT(2), INT(0), INT(0));
+	BAD("a.ibin", KITH_FORMAT, "is big-endian (1 vectors of dimension 2)", 0, 0, 0, 1, 0, 0, 0, 2, INT(0),
+	    INT(0));
+	BAD("a.bin", KITH_UNSUPPORTED, "holds 1 vectors of dimension 2: rename it to fbin or ibin", INT(1),
+	    INT(2), INT(0), INT(0));
+	BAD("a.bin", KITH_UNSUPPORTED, "rename it to u8bin or i8bin", INT(1), INT(2), 1, 2);
+	BAD("a.bin", KITH_FORMAT, "no ground truth: its header promises 5 rows of 2 ids and distances",
+	    INT(5), INT(2), INT(0), INT(0));
+	BAD("a.bin", KITH_FORMAT, "no ground truth", INT(0), INT(0));
+	put_file("a.ibin", BYTES(INT(1), INT(2), INT(7), INT(8)));
+	check_open_fails(at("a.ibin:distances"), KITH_FORMAT, "holds no distances");
+	check_open_fails(at("a.ibin:others"), KITH_UNSUPPORTED, "known are");
+	kith_vecs_writer *writer;
+	check_fails(kith_vecs_create(&writer, at("b.bin"), KITH_I32, 2), KITH_UNSUPPORTED, "only read");
+	check_fails(
+	    kith_vecs_create(&writer, at("b.ibin:distances"), KITH_I32, 2), KITH_UNSUPPORTED, "only read");
 }
 END_TEST
 
@@ -90,7 +116,7 @@ START_TEST(npy_header)
 	    "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1), 'more': 1}"};
 	for (size_t i = 0; i < sizeof garbled / sizeof *garbled; i++)
 		bad_npy(KITH_FORMAT, "not understood", garbled[i], 4);
-	bad_npy(KITH_UNSUPPORTED, "'<f2'", "{'descr': '<f2', 'fortran_order': False, 'shape': (1, 1)}", 2);
+	bad_npy(KITH_UNSUPPORTED, "'<c8'", "{'descr': '<c8', 'fortran_order': False, 'shape': (1, 1)}", 2);
 	bad_npy(KITH_UNSUPPORTED, "''", "{'descr': '', 'fortran_order': False, 'shape': (1, 1)}", 2);
 	bad_npy(KITH_UNSUPPORTED, "'|f4'", "{'descr': '|f4', 'fortran_order': False, 'shape': (1, 1)}", 2);
 	bad_npy(KITH_UNSUPPORTED, "'a?b'", "{'descr': 'a\nb', 'fortran_order': False, 'shape': (1, 1)}", 2);
@@ -168,6 +194,7 @@ int main(void)
 	tcase_add_test(tc, texmex);
 	tcase_add_test(tc, texmex_middle);
 	tcase_add_test(tc, bin);
+	tcase_add_test(tc, bin_of_others);
 	tcase_add_test(tc, npy_magic);
 	tcase_add_test(tc, npy_header);
 	tcase_add_test(tc, names);

@@ -1,11 +1,19 @@
 """kith eval: measures on cases worked out by hand."""
 import json
 import math
+import struct
 
-from support import Case, pack
+from support import Case, Run, pack
 
 
 class Eval(Case):
+    def warned(self, *args):
+        """A run that succeeds with a warning of one line."""
+        run = Run(args)
+        self.assertEqual((run.code, run.err.count("\n")), (0, 1), run.err)
+        self.assertIn("warning", run.err)
+        return run
+
     def measures(self, result, truth, *options, distances=None):
         r, t = self.vectors("r.ivecs", result), self.vectors("t.ivecs", truth)
         args = ["eval", r, t, "--json", *options]
@@ -70,6 +78,54 @@ class Eval(Case):
         dist = ([[0.5, 2.001, 2.1, 9.0]], [[0.5, 2.0, 2.05, 3.0]])
         m = self.measures(result, truth, "-k", "2", distances=dist)
         self.check(m[2], 0.5, 1, 0.5, 0.5, 1)
+
+    def test_approximate_distances_are_not_used(self):
+        """Those of a quantizer are too small, and made nearly everything count: 0.9 for a recall of 0.3."""
+        result, truth = [[1, 7, 8, 9]], [[1, 2, 3, 4]]
+        r, t = self.vectors("r.ivecs", result), self.vectors("t.ivecs", truth)
+        true_distances = self.vectors("t.fvecs", [[1.0, 2.0, 3.0, 4.0]])
+        for wrong in ([[0.9, 1.0, 1.1, 1.2]], [[1.0, 0.5, 1.1, 1.2]]):
+            d = self.vectors("r.fvecs", wrong)
+            run = self.warned("eval", r, t, "-k", "4", "--json", "-d", d, "-D", true_distances)
+            report = json.loads(run.out)
+            self.assertIn("approximate distances", run.err)
+            self.assertIn("--base", run.err)
+            self.assertEqual((report["ties"], report["approximate_distances"]), (False, True))
+            self.assertEqual(report["at"][0]["recall"], 0.25)
+            run = self.warned("eval", r, t, "-k", "4", "-d", d, "-D", true_distances)
+            self.assertIn("compared by id", run.out)
+
+    def test_distances_are_computed(self):
+        # Vectors 1 and 7 are equal; 8 is as near as the second true one, by the other side.
+        base = self.vectors("b.fvecs", [[9.0], [1.0], [2.0], [3.0], [4.0], [50.0], [60.0], [1.0], [-2.0], [70.0]])
+        query = self.vectors("q.fvecs", [[0.0]])
+        r, t = self.vectors("r.ivecs", [[7, 8, 9, -1]]), self.vectors("t.ivecs", [[1, 2, 3, 4]])
+        plain = json.loads(self.ok("eval", r, t, "-k", "2", "--json").out)
+        self.assertEqual((plain["at"][0]["recall"], plain["ties"]), (0, False))
+        tied = json.loads(self.ok("eval", r, t, "-k", "1,2,4", "--json", "-b", base, "-q", query).out)
+        self.assertEqual([m["recall"] for m in tied["at"]], [1, 1, 0.5])
+        self.assertTrue(tied["ties"])
+        self.assertIn("distances computed", self.ok("eval", r, t, "-k", "2", "-b", base, "-q", query).out)
+        self.fails(2, "eval", r, t, "-b", base, says="--query")
+        far = self.vectors("f.ivecs", [[7, 8, 9, 10]])
+        self.fails(1, "eval", far, t, "-b", base, "-q", query, says="holds id 10")
+
+    def test_ids_beyond_32_bits(self):
+        r = self.vectors("r.ibin", [[1, -5]])
+        run = self.warned("eval", r, self.vectors("t.ibin", [[1, 2]]), "-k", "2", "--json")
+        self.assertIn("4294967291", run.err)
+        self.assertEqual(json.loads(run.out)["ids_beyond_32_bits"], 1)
+        self.assertEqual(json.loads(run.out)["at"][0]["recall"], 0.5)
+
+    def test_ground_truth_with_distances(self):
+        """The files of big-ann-benchmarks: n, k, ids, distances."""
+        truth = self.write("truth.bin", struct.pack("<2I3i3f", 1, 3, 1, 2, 3, 1.0, 2.0, 3.0))
+        r = self.vectors("r.ivecs", [[1, 7, 3]])
+        plain = json.loads(self.ok("eval", r, truth, "-k", "3", "--json").out)
+        self.assertAlmostEqual(plain["at"][0]["recall"], 2 / 3, places=8)
+        d = self.vectors("r.fvecs", [[1.0, 2.0, 3.0]])
+        tied = self.ok("eval", r, truth, "-k", "3", "--json", "-d", d, "-D", truth + ":distances")
+        self.assertEqual(json.loads(tied.out)["at"][0]["recall"], 1)
 
     def test_ties_of_the_nearest(self):
         dist = ([[1.0, 1.0]], [[1.0, 1.0]])
