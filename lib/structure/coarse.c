@@ -8,7 +8,7 @@
  * tell centroids apart (graph_keys.c: an offset that is large against their distances) the copy is of whole
  * floats.
  *
- * Edges are chosen by squared L2 distance also under inner product: centroids have unit length then, and both
+ * Edges are chosen by squared L2 distance also under inner product: centroids have one length then, and both
  * give one order.
  */
 #include "lib/structure/coarse.h"
@@ -265,7 +265,7 @@ static void run_query(struct call *c, struct walker *w, float *room, int64_t num
 	int64_t most = c->sink->k + c->sink->k / 2 + 8;
 	const float *q = rows_load(c->query, number, room);
 	graph_origin_query(&c->space, q, w->origin);
-	walk_level(w, 0, walk_descend(w, 0), c->ef);
+	walk_nearest(w, walk_descend(w, 0), c->ef, most);
 	verify(c, q, number, w->pool, w->n < most ? w->n : most);
 }
 

@@ -1,6 +1,13 @@
-/* Training an inverted file: k-means for the centroids, then the codec on residuals of a sample. */
+/* Training an inverted file: k-means for the centroids, then the codec on residuals of a sample.
+ *
+ * Under inner product k-means is spherical: centroids are directions, of one length that matters to nothing
+ * but residuals. Those are smallest on average where it is the mean of ⟨x, direction⟩, so that is what it is
+ * set to; residuals from unit vectors would be all centroid where vectors are short, and no help where they
+ * are long.
+ */
 #include "lib/structure/ivf.h"
 
+#include "kernels/kernels.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/learn/kmeans.h"
@@ -12,6 +19,29 @@
 /* Vectors that a codec learns from, at most: 256 for each of 256 centroids of a product quantizer. */
 enum { CODEC_SAMPLE = 65536 };
 
+/* Give unit centroids the length at which they are nearest to the vectors that are assigned to them. It
+ * scales with x exactly, where x is scaled by a power of two. */
+static kith_status fit_length(const struct ivf *ivf, int64_t n, const float *x, float *centroids, int threads)
+{
+	const struct kernels *kern = kernels();
+	int64_t dim = ivf->base.dim;
+	double sum = 0;
+	int32_t *labels = mem_alloc((size_t)n, sizeof *labels);
+	if (!labels)
+		return fail_nomem("labels", (size_t)n * sizeof *labels);
+	struct rows rows = rows_of_array(KITH_F32, n, dim, x, 0);
+	kith_status status = ivf_assign(ivf, centroids, &rows, threads_resolve(threads), labels);
+	for (int64_t i = 0; status == KITH_OK && i < n; i++)
+		sum += kern->ip_exact(x + i * dim, centroids + labels[i] * dim, dim);
+	mem_free(labels);
+	float length = (float)(sum / (double)n);
+	if (status || !(length > 0 && isnormal(length)))
+		return status;
+	for (int64_t i = 0; i < ivf->nlist * dim; i++)
+		centroids[i] *= length;
+	return KITH_OK;
+}
+
 static kith_status train_centroids(
     struct ivf *ivf, int64_t n, const float *x, float *centroids, const kith_add_options *options)
 {
@@ -22,7 +52,10 @@ static kith_status train_centroids(
 	k.iterations = 10;
 	k.seed = options->seed;
 	k.spherical = ivf->base.metric != KITH_L2;
-	return kmeans_run(ivf->base.dim, n, x, ivf->nlist, centroids, NULL, NULL, NULL, &k);
+	kith_status status = kmeans_run(ivf->base.dim, n, x, ivf->nlist, centroids, NULL, NULL, NULL, &k);
+	if (status == KITH_OK && ivf->residual && ivf->base.metric == KITH_IP)
+		status = fit_length(ivf, n, x, centroids, options->threads);
+	return status;
 }
 
 /* Subtract from each vector its nearest centroid. */
