@@ -53,10 +53,12 @@ typedef struct kith_search_options {
 	int64_t efSearch;         /* graphs: candidates kept on the way, at least k; 0: 64. Graphs over the
 	                             lists of an inverted file ("IVF65536_HNSW32,…"): the same, at least nprobe;
 	                             0: lists are found by walking or by comparing all, whichever is quicker */
+	int exact_range; /* range searches: 1: find everything within the radius (see kith_index_range), for
+	                    the price of comparing all; 0: as far as the index leads to it */
 } kith_search_options;
 #define KITH_SEARCH_OPTIONS                                                                                  \
 	{                                                                                                    \
-		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0                           \
+		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0                        \
 	}
 
 /* Options of training, adding and updating. */
@@ -245,9 +247,20 @@ KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type typ
     int64_t k, float *dist, int64_t *ids, const kith_search_options *options);
 
 /* Find all stored vectors within a radius of each query: distance <= radius for L2 (squared!),
- * similarity >= radius for inner product and cosine. A graph finds those that hang together with the nearest.
+ * similarity >= radius for inner product and cosine.
  *
  *   out  the lists; free with kith_ranges_free
+ *
+ * A flat index finds them all; others do with options->exact_range = 1, whatever the other options are, at
+ * the cost of comparing each query with all vectors that pass the filter. Without it
+ *   an inverted file  finds those in the nprobe lists that are nearest to the query;
+ *   a graph           finds those that it leads to without leaving the radius by more than its efSearch
+ *                     nearest outside, copies of a vector always together, and all of them where the answer
+ *                     is so large a share of the index that comparing all costs no more. It may miss some
+ *                     where the answer lies in parts with much between them: clusters that are far apart, and
+ *                     small answers under inner product, which are no neighbourhood;
+ *   refinement        ranks what its child finds. With exact_range it compares its own, finer codes.
+ * "Within the radius" is said of vectors as they are stored: of codes, the vectors that they decode to.
  *
  * Errors: as search, and INVALID (radius NaN). */
 KITH_API kith_status kith_index_range(const kith_index *index, int64_t nq, const float *q, float radius,

@@ -106,6 +106,8 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 	if (full->efSearch < 0 || full->efSearch > MOST_EF)
 		return fail(KITH_INVALID, "options: efSearch is %lld; it must be 0 (default) … %d",
 		    (long long)full->efSearch, MOST_EF);
+	if (full->exact_range != 0 && full->exact_range != 1)
+		return fail(KITH_INVALID, "options: exact_range is %d; it must be 0 or 1", full->exact_range);
 	status = check_threads(full->threads);
 	/* The searches of a call (or of a stream's life) add up in it. */
 	if (status == KITH_OK && full->stats)

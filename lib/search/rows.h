@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <kith/library.h>
 
@@ -84,6 +85,14 @@ static inline size_t rows_code_offset(const struct rows *rows, int64_t i, size_t
 
 /* Row i as floats: a pointer into the rows where they are aligned floats, else scratch [dim], filled. */
 const float *rows_load(const struct rows *rows, int64_t i, float *scratch);
+
+/* Whether two rows that do not lie in blocks are stored as the same bytes. */
+static inline bool rows_equal(const struct rows *rows, int64_t i, int64_t j)
+{
+	size_t stride = rows->stride, x = (size_t)i * stride, y = (size_t)j * stride;
+	return memcmp(rows->a + x, rows->a + y, stride) == 0 &&
+	       (!rows->b || memcmp(rows->b + x, rows->b + y, stride) == 0);
+}
 
 /* If rows are floats that are all integers of the byte type wanted, make them a view of such bytes, which the
  * caller frees. NULL: they are not (or no memory: floats will do, only slower), rows as they were. */

@@ -209,19 +209,29 @@ static inline bool candidate_before(struct candidate a, struct candidate b)
 
 struct graph_rule {
 	float alpha; /* on squared distances, >= 1: a candidate c of p is dropped if a kept s has
-	                alpha · key(c, s) <= key(c, p). Vectors equal to p drop only each other, and no more
-	                than a quarter of a list are. 0: graph_bulk chooses it by the data */
+	                alpha · key(c, s) <= key(c, p); under inner product if key(c, s) < key(c, p).
+	                Vectors equal to p drop only each other, and no more than a quarter of a list are.
+	                0: graph_bulk chooses it by the data */
 	bool keep;   /* fill up with the nearest that were dropped */
 };
 
 /* Memory for selections among up to `most` candidates. */
 size_t graph_prune_bytes(const struct graph_space *space, int64_t most);
 
-/* Select at most `degree` neighbours of one node (Algorithm 4 of the paper) among n candidates, ascending,
- * distinct, without the node itself; keys are distances to it. The selected move to the front, ascending;
- * returns their number. scratch: graph_prune_bytes, 64-byte aligned. Threads: safe. */
-int64_t graph_prune(const struct graph_space *space, const struct graph_rule *rule,
+/* Select at most `degree` neighbours of a node (Algorithm 4 of the paper) among n candidates, ascending,
+ * distinct, without the node itself; keys are distances to it. Of copies of the node, those with the nearest
+ * numbers are preferred. The selected move to the front, ascending; returns their number. scratch:
+ * graph_prune_bytes, 64-byte aligned. Threads: safe. */
+int64_t graph_prune(const struct graph_space *space, const struct graph_rule *rule, uint32_t node,
     struct candidate *candidates, int64_t n, int64_t degree, void *scratch);
+
+/* How far the numbers of two nodes are apart, on a circle; the same both ways, and different for all others.
+ * Copies lead to those with the nearest numbers: a ring. */
+static inline uint64_t number_distance(uint32_t node, uint32_t other)
+{
+	uint32_t ahead = other - node, behind = node - other;
+	return ahead <= behind ? 2 * (uint64_t)ahead : 2 * (uint64_t)behind + 1;
+}
 
 /* ---- building ---- */
 

@@ -32,7 +32,8 @@ struct builder {
 	struct worker *worker; /* [workers] */
 	struct round *round;
 	uint64_t *reached; /* bit per node */
-	uint32_t *queue;   /* [n] */
+	uint64_t *copies;  /* [n] */
+	uint32_t *queue;   /* [n] the same memory */
 };
 
 /* A list of the node is written; by any thread. */
@@ -52,7 +53,7 @@ void builder_end(struct builder *b);
  * what they were. */
 bool builder_insert(struct builder *b, const uint32_t *nodes, int64_t n);
 
-/* Lead from the entry to every live node on level 0. No node that could be reached gets lost. */
+/* Lead from the entry to every live node on level 0, and from each to its copies. */
 void builder_connect(struct builder *b);
 
 /* Lead from live nodes to live nodes only: in the stead of removed ones to their neighbours. Lists of removed

@@ -7,6 +7,7 @@
  * as Vamana does (Subramanya et al., NeurIPS 2019), once in each direction. That is:
  *
  *   graph_bulk_form.c     in what form vectors are compared
+ *   graph_bulk_copies.c   one of the nodes with equal vectors stands for all of them
  *   graph_bulk_leaves.c   leaves, and an order of points in which near ones are near each other
  *   graph_bulk_near.c     the nearest of each point among members of its leaves
  *   graph_bulk_edges.c    selection among them, and among those that were selected by others
@@ -15,7 +16,8 @@
  * Each level of the hierarchy is built so from the nodes that it has. Every step writes only what is its own,
  * in the spirit of ParlayANN (Manohar et al., PPoPP 2024): no locks, and the same graph whatever the threads.
  *
- * Memory beside the graph: 36 bytes a node for leaves, then 4 bytes an edge; no copy of the vectors.
+ * Memory beside the graph: 8 bytes a node for copies, 36 for leaves, then 4 bytes an edge; no copy of the
+ * vectors.
  */
 #include "lib/structure/graph_bulk.h"
 
@@ -45,28 +47,30 @@ static int64_t choose_batch(const struct bulk *b)
 	return batch < LEAST_BATCH ? LEAST_BATCH : batch > MOST_BATCH ? MOST_BATCH : batch;
 }
 
-static bool is_linked(const struct bulk *b, int64_t node)
+/* Whether a node is a point. all: also where another stands for it. */
+static bool is_linked(const struct bulk *b, int64_t node, bool all)
 {
-	return graph_level(b->graph, node) >= b->level && graph_is_live(b->how->only, (uint32_t)node);
+	bool represented = !all && b->represented && b->represented[node / 64] >> (node % 64) & 1;
+	return graph_level(b->graph, node) >= b->level && graph_is_live(b->how->only, (uint32_t)node) &&
+	       !represented;
 }
 
-/* Nodes to link of a level >= b->level, ascending: b->nodes, b->n. */
-static kith_status list_nodes(struct bulk *b, uint32_t **nodes)
+/* Nodes to link of a level >= b->level, ascending: b->nodes, b->n. all: also those that others stand for. */
+static kith_status list_nodes(struct bulk *b, bool all, uint32_t **nodes)
 {
 	const struct graph *graph = b->graph;
 	*nodes = NULL;
+	b->nodes = NULL;
 	b->n = graph->n;
-	if (b->level == 0 && !b->how->only)
+	if (b->level == 0 && !b->how->only && (all || !b->represented))
 		return KITH_OK;
+	*nodes = mem_alloc((size_t)graph->n, sizeof **nodes);
+	if (!*nodes)
+		return fail_nomem("nodes", (size_t)graph->n * sizeof **nodes);
 	b->n = 0;
 	for (int64_t i = 0; i < graph->n; i++)
-		b->n += is_linked(b, i);
-	*nodes = mem_alloc((size_t)b->n, sizeof **nodes);
-	if (!*nodes)
-		return fail_nomem("nodes", (size_t)b->n * sizeof **nodes);
-	for (int64_t i = 0, to = 0; i < graph->n; i++)
-		if (is_linked(b, i))
-			(*nodes)[to++] = (uint32_t)i;
+		if (is_linked(b, i, all))
+			(*nodes)[b->n++] = (uint32_t)i;
 	b->nodes = *nodes;
 	return KITH_OK;
 }
@@ -91,13 +95,18 @@ static kith_status make_leaves(struct bulk *b)
 static kith_status build_level(struct bulk *b)
 {
 	uint32_t *nodes;
-	kith_status status = list_nodes(b, &nodes);
+	kith_status status = list_nodes(b, false, &nodes);
 	b->batch = choose_batch(b);
 	if (status == KITH_OK)
 		status = make_leaves(b);
 	if (status == KITH_OK)
 		status = bulk_link(b);
 	bulk_free_leaves(b);
+	if (status == KITH_OK && b->represented) {
+		bulk_link_copies(b);
+		mem_free(nodes);
+		status = list_nodes(b, true, &nodes);
+	}
 	if (status == KITH_OK)
 		status = bulk_connect(b);
 	mem_free(nodes);
@@ -140,7 +149,9 @@ kith_status graph_bulk(struct graph *graph, const struct graph_space *space, con
 	b.mean = mem_alloc((size_t)b.dim, sizeof *b.mean);
 	if (!b.mean)
 		return fail_nomem("a vector", (size_t)b.dim * sizeof *b.mean);
-	kith_status status = bulk_choose_form(&b);
+	kith_status status = bulk_find_copies(&b);
+	if (status == KITH_OK)
+		status = bulk_choose_form(&b);
 	if (status == KITH_OK)
 		status = choose_entry(&b);
 	for (int level = 0; status == KITH_OK && level <= graph_top(graph); level++) {
@@ -150,6 +161,8 @@ kith_status graph_bulk(struct graph *graph, const struct graph_space *space, con
 		b.most = level == 0 ? 2 * b.degree + 36 : 256;
 		status = build_level(&b);
 	}
+	mem_free(b.copies);
+	mem_free(b.represented);
 	mem_free(b.mean);
 	return status;
 }

@@ -33,6 +33,9 @@ struct bulk {
 	int64_t most;          /* candidates of a point */
 	int64_t n;             /* points */
 	const uint32_t *nodes; /* [n] their nodes, ascending; NULL: all nodes */
+	uint64_t *copies;      /* [copies_n] nodes that have copies: see graph_copies.h */
+	int64_t copies_n;
+	uint64_t *represented; /* bit per node: a copy of it stands for it; NULL: there are no copies */
 	int64_t batch;         /* points in a task */
 	const struct kernels *kern;
 	int64_t dim; /* of loaded vectors */
@@ -110,6 +113,11 @@ void near_find(const struct bulk *b, struct near_points *near, int64_t first, in
 
 /* Those of the i-th of them: [b->most] ascending by key, nodes are points; returns how many. */
 int64_t near_take(const struct bulk *b, struct near_points *near, int64_t i, struct candidate *out);
+
+/* graph_bulk_copies.c: find the nodes that others stand for. Give those of a level their lists, when the
+ * others have theirs. */
+kith_status bulk_find_copies(struct bulk *b);
+void bulk_link_copies(struct bulk *b);
 
 /* graph_bulk_edges.c: a list for every point. */
 kith_status bulk_link(struct bulk *b);

@@ -3,6 +3,7 @@
 #include "lib/structure/graph_build.h"
 
 #include "lib/base/threads.h"
+#include "lib/structure/graph_copies.h"
 
 #include <string.h>
 
@@ -79,7 +80,7 @@ static void reach(struct builder *b, uint32_t node)
 			return;
 	w->seed_count = 0;
 	graph_origin_node(b->space, node, w->origin);
-	walk_level(w, 0, walk_descend(w, 0), b->how.ef);
+	walk_nearest(w, walk_descend(w, 0), b->how.ef, 1);
 	for (int64_t i = 0; i < w->n; i++)
 		if (append(b, w->pool[i].node, node))
 			return;
@@ -92,11 +93,87 @@ static void reach(struct builder *b, uint32_t node)
 		splice(b, graph->entry, node);
 }
 
+static bool has(const uint32_t *list, int64_t n, uint32_t node)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (list[i] == node)
+			return true;
+	return false;
+}
+
+/* Neighbours in a list that are not copies of the node. */
+static int64_t list_others(const struct builder *b, uint32_t node, const uint32_t *list)
+{
+	int64_t n = 0;
+	for (int64_t i = 0; i < b->graph->stride && list[i] != GRAPH_NONE; i++)
+		n += !rows_equal(&b->space->rows, node, list[i]);
+	return n;
+}
+
+/* What the n copies of a vector lead to beside one another, one of each kind, into list [stride], GRAPH_NONE
+ * behind the last. Where that is too much, what is selected of it, and the rest of the longest list:
+ * selecting alone would thin lists out from one time to the next. */
+static void join_lists(struct builder *b, const uint64_t *entry, int64_t n, uint32_t *list)
+{
+	struct walker *w = b->worker[0].walker;
+	uint32_t node = copies_node(entry[0]);
+	int64_t stride = b->graph->stride, degree = stride - copies_ring(n, stride), most = 0, count;
+	const uint32_t *longest = list;
+	walk_begin(w);
+	w->live = b->live;
+	w->copies_most = 0;
+	graph_origin_node(b->space, node, w->origin);
+	for (int64_t i = 0; i < n; i++) {
+		const uint32_t *own = graph_links(b->graph, copies_node(entry[i]), 0);
+		count = walk_visit(w, own);
+		for (int64_t j = 0; j < count; j++)
+			if (graph_is_live(b->live, w->met[j]) &&
+			    !rows_equal(&b->space->rows, node, w->met[j]))
+				walk_offer(w, (struct candidate){w->key[j], w->met[j]}, b->how.ef);
+		count = list_others(b, node, own);
+		longest = count > most ? own : longest;
+		most = count > most ? count : most;
+	}
+	bool all = w->n <= degree;
+	count = w->n;
+	if (!all)
+		count = graph_prune(b->space, &b->how.rule, node, w->pool, w->n, degree, b->worker[0].prune);
+	for (int64_t i = 0; i < stride; i++)
+		list[i] = i < count ? w->pool[i].node : GRAPH_NONE;
+	for (int64_t i = 0; !all && i < stride && longest[i] != GRAPH_NONE && count < degree; i++)
+		if (graph_is_live(b->live, longest[i]) && !has(list, count, longest[i]) &&
+		    !rows_equal(&b->space->rows, node, longest[i]))
+			list[count++] = longest[i];
+}
+
+/* Whichever copy a search comes to first, it must lead on to all that the vector leads to: all get one list.
+ */
+static void link_copies(struct builder *b)
+{
+	uint32_t list[2 * GRAPH_MAX_M], own[2 * GRAPH_MAX_M];
+	size_t bytes = (size_t)b->graph->stride * sizeof *own;
+	const uint64_t *entry = b->copies;
+	int64_t n = copies_find(b->space, b->live, b->graph->n, b->copies);
+	for (int64_t from = 0, to; from < n; from = to) {
+		to = copies_end(entry, from, n);
+		join_lists(b, entry + from, to - from, list);
+		for (int64_t i = 0; i < to - from; i++) {
+			uint32_t node = copies_node(entry[from + i]), *old = graph_links(b->graph, node, 0);
+			copies_write_list(entry + from, to - from, i, list, b->graph->stride, own);
+			if (memcmp(old, own, bytes) == 0)
+				continue;
+			builder_changes(b, node);
+			memcpy(old, own, bytes);
+		}
+	}
+}
+
 void builder_connect(struct builder *b)
 {
 	const struct graph *graph = b->graph;
 	if (graph->entry == GRAPH_NONE)
 		return;
+	link_copies(b);
 	memset(b->reached, 0, (size_t)(graph->n + 63) / 64 * sizeof *b->reached);
 	spread(b, graph->entry);
 	for (int64_t i = 0; i < graph->n; i++) {

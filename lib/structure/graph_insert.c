@@ -8,6 +8,10 @@
  *
  * Being compared with all of a round makes up for not seeing it in the graph: vectors that come one after
  * another are often near one another.
+ *
+ * Copies. Of nodes with equal vectors the first gets edges back from others, the later ones from it and from
+ * one another alone: so there is one that all ways to the vector lead to, and that leads on to all that comes
+ * later.
  */
 #include "lib/structure/graph_build.h"
 
@@ -31,6 +35,7 @@ struct round {
 	uint32_t *mates;                       /* [n] nodes by level, the highest first */
 	int64_t mates_at[GRAPH_MAX_LEVEL + 2]; /* how many of them are on a level */
 	int64_t *slot;                         /* [n] where the keys of a node's lists begin */
+	uint16_t *later; /* [n] a bit for each level on which a node came after copies of it */
 	float *key;
 	struct edge *edges, *sorted;
 	int64_t *group; /* [groups + 1] edges from one node begin at sorted[group[g]] */
@@ -67,6 +72,7 @@ static struct round *round_new(int64_t nodes, int64_t slots)
 		return NULL;
 	r->mates = mem_alloc((size_t)nodes, sizeof *r->mates);
 	r->slot = mem_alloc((size_t)nodes, sizeof *r->slot);
+	r->later = mem_alloc((size_t)nodes, sizeof *r->later);
 	r->key = mem_alloc((size_t)slots, sizeof *r->key);
 	r->edges = mem_alloc((size_t)slots, sizeof *r->edges);
 	r->sorted = mem_alloc((size_t)slots, sizeof *r->sorted);
@@ -76,7 +82,7 @@ static struct round *round_new(int64_t nodes, int64_t slots)
 
 static bool round_is_whole(const struct round *r)
 {
-	return r && r->mates && r->slot && r->key && r->edges && r->sorted && r->group;
+	return r && r->mates && r->slot && r->later && r->key && r->edges && r->sorted && r->group;
 }
 
 static void round_free(struct round *r)
@@ -85,6 +91,7 @@ static void round_free(struct round *r)
 		return;
 	mem_free(r->mates);
 	mem_free(r->slot);
+	mem_free(r->later);
 	mem_free(r->key);
 	mem_free(r->edges);
 	mem_free(r->sorted);
@@ -103,8 +110,9 @@ kith_status builder_begin(struct builder *b, struct graph *graph, const struct g
 	b->worker = mem_zalloc((size_t)b->workers, sizeof *b->worker);
 	b->round = round_new(round, most_slots(graph, nodes, n));
 	b->reached = mem_alloc((size_t)(graph->n + 63) / 64, sizeof *b->reached);
-	b->queue = mem_alloc((size_t)graph->n, sizeof *b->queue);
-	bool ok = b->worker && round_is_whole(b->round) && b->reached && b->queue;
+	b->copies = mem_alloc((size_t)graph->n, sizeof *b->copies);
+	b->queue = (uint32_t *)(void *)b->copies;
+	bool ok = b->worker && round_is_whole(b->round) && b->reached && b->copies;
 	for (int i = 0; ok && i < b->workers; i++) {
 		struct worker *worker = &b->worker[i];
 		worker->walker = walker_take(walkers, graph, space, how->ef, round);
@@ -125,7 +133,7 @@ void builder_end(struct builder *b)
 	mem_free(b->worker);
 	round_free(b->round);
 	mem_free(b->reached);
-	mem_free(b->queue);
+	mem_free(b->copies);
 }
 
 /* ---- first half: neighbours of the nodes of the round ---- */
@@ -145,7 +153,25 @@ static void add_mates(struct walker *w, const struct round *r, int level, uint32
 	graph_keys(w->space, w->origin, r->mates, n, w->key);
 	for (int64_t i = 0; i < n; i++)
 		if (r->mates[i] != node)
-			candidate_insert(w->pool, &w->n, ef, (struct candidate){w->key[i], r->mates[i]});
+			walk_offer(w, (struct candidate){w->key[i], r->mates[i]}, ef);
+}
+
+/* Put copies of the node itself back among the candidates: of those that were visited the ones with the
+ * nearest numbers, as many as may be selected. More would leave no room for others. */
+static void take_own_copies(struct walker *w, const struct builder *b, uint32_t node, int64_t degree)
+{
+	int64_t n = 0, most = degree / 4 > 1 ? degree / 4 : 1;
+	float key = 0;
+	for (int64_t i = 0; i < w->copies; i++) {
+		struct candidate c = w->copy[i];
+		if (!graph_is_live(b->live, c.node) || !rows_equal(&b->space->rows, node, c.node))
+			continue;
+		key = c.key;
+		c.key = (float)number_distance(node, c.node);
+		candidate_insert(w->copy, &n, most, c);
+	}
+	for (int64_t i = 0; i < n; i++)
+		candidate_insert(w->pool, &w->n, b->how.ef, (struct candidate){key, w->copy[i].node});
 }
 
 /* Neighbours that a node begins with: room is left for those that come later. */
@@ -163,7 +189,7 @@ static int64_t prune(struct builder *b, struct worker *worker, const struct grap
 	struct candidate other = {0};
 	int64_t far = 0;
 	if (!b->far || b->space->ip_edges || !graph_is_live(b->far, node))
-		return graph_prune(b->space, rule, c, n, degree, worker->prune);
+		return graph_prune(b->space, rule, node, c, n, degree, worker->prune);
 	bool others = false;
 	for (int64_t i = 0; i < n; i++) {
 		if (graph_is_live(b->far, c[i].node)) {
@@ -174,10 +200,29 @@ static int64_t prune(struct builder *b, struct worker *worker, const struct grap
 		}
 	}
 	candidates_sort(c, far);
-	far = graph_prune(b->space, rule, c, far, degree - others, worker->prune);
+	far = graph_prune(b->space, rule, node, c, far, degree - others, worker->prune);
 	if (others)
 		c[far++] = other;
 	return far;
+}
+
+/* Whether one of n selected neighbours is a copy of the node that was there before: in the graph, or, of
+ * those of the round, on a higher level or with a lower number. */
+static bool comes_later(const struct builder *b, uint32_t node, const struct candidate *selected, int64_t n)
+{
+	const struct round *r = b->round;
+	for (int64_t e = 0; e < n; e++) {
+		uint32_t copy = selected[e].node;
+		if (!rows_equal(&b->space->rows, node, copy))
+			continue;
+		bool mate = false;
+		for (int64_t i = 0; i < r->n && !mate; i++)
+			mate = r->nodes[i] == copy;
+		int ahead = graph_level(b->graph, copy) - graph_level(b->graph, node);
+		if (!mate || ahead > 0 || (ahead == 0 && copy < node))
+			return true;
+	}
+	return false;
 }
 
 static void link_node(struct builder *b, struct worker *worker, int64_t i)
@@ -194,20 +239,25 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 	w->seed_count = far || b->space->ip_edges ? b->seed_count : 0;
 	w->far = b->space->ip_edges ? NULL : b->far;
 	w->far_only = far;
+	w->live = b->live;
 	graph_origin_node(b->space, node, w->origin);
 	if (top >= 0)
 		from = walk_descend(w, level < top ? level : top);
 	for (; level >= 0; level--) {
-		w->n = 0;
+		w->n = w->copies = 0;
+		w->copies_most = b->how.ef;
 		if (level <= top) {
 			walk_level(w, level, from, b->how.ef);
 			from = w->pool[0];
 			drop_dead(w, b->live);
 		}
 		add_mates(w, r, level, node, b->how.ef);
+		take_own_copies(w, b, node, first_degree(graph, level));
 		int64_t n = prune(b, worker, &b->how.rule, node, w->pool, w->n, first_degree(graph, level));
 		uint32_t *list = graph_links(graph, node, level);
 		float *key = r->key + r->slot[i] + (level ? graph->stride + (level - 1) * graph->M : 0);
+		if (comes_later(b, node, w->pool, n))
+			r->later[i] |= (uint16_t)(1U << level);
 		for (int64_t e = 0; e < n; e++) {
 			list[e] = w->pool[e].node;
 			key[e] = w->pool[e].key;
@@ -267,8 +317,10 @@ static void gather_edges(struct builder *b, int level)
 			continue;
 		const uint32_t *list = graph_links(graph, node, level);
 		const float *key = r->key + r->slot[i] + (level ? graph->stride + (level - 1) * graph->M : 0);
+		bool later = r->later[i] >> level & 1;
 		for (int e = 0; e < width && list[e] != GRAPH_NONE; e++)
-			r->edges[n++] = (struct edge){list[e], node, key[e]};
+			if (!later || rows_equal(&b->space->rows, node, list[e]))
+				r->edges[n++] = (struct edge){list[e], node, key[e]};
 	}
 	sort_edges(r, n);
 	r->level = level;
@@ -373,6 +425,7 @@ static void begin_round(struct builder *b, const uint32_t *nodes, int64_t n)
 	memset(r->mates_at, 0, sizeof r->mates_at);
 	for (int64_t i = 0; i < n; i++) {
 		r->slot[i] = slot;
+		r->later[i] = 0;
 		slot += list_slots(graph, nodes[i]);
 	}
 	int64_t mates = 0;

@@ -154,13 +154,37 @@ size_t graph_prune_bytes(const struct graph_space *space, int64_t most)
 	return 2 * vector_bytes(space) + pruner_bytes(&floats, most, most);
 }
 
-int64_t graph_prune(const struct graph_space *space, const struct graph_rule *rule,
+/* Move the copies of a node before others with the same key, those with the nearest numbers first. */
+static void order_copies(
+    const struct graph_space *space, uint32_t node, struct candidate *candidates, int64_t n)
+{
+	for (int64_t from = 0, to; from + 1 < n; from = to) {
+		int64_t copies = from;
+		for (to = from + 1; to < n && candidates[to].key == candidates[from].key;)
+			to++;
+		for (int64_t i = from; to > from + 1 && i < to; i++) {
+			struct candidate c = candidates[i];
+			if (!rows_equal(&space->rows, node, c.node))
+				continue;
+			candidates[i] = candidates[copies];
+			int64_t at = copies++;
+			for (; at > from &&
+			       number_distance(node, c.node) < number_distance(node, candidates[at - 1].node);
+			     at--)
+				candidates[at] = candidates[at - 1];
+			candidates[at] = c;
+		}
+	}
+}
+
+int64_t graph_prune(const struct graph_space *space, const struct graph_rule *rule, uint32_t node,
     struct candidate *candidates, int64_t n, int64_t degree, void *scratch)
 {
 	if (n == 0)
 		return 0;
+	order_copies(space, node, candidates, n);
 	if (space->ip_edges)
-		return prune_ip(space, candidates, n, degree, scratch);
+		return prune_ip(space, node, candidates, n, degree, scratch);
 	char *memory = scratch;
 	float *center = (float *)(void *)memory, *x = (float *)(void *)(memory + vector_bytes(space));
 	graph_space_load(space, candidates[0].node, center);

@@ -32,7 +32,7 @@ int64_t pruner_select(struct pruner *pruner, const struct graph_rule *rule, stru
 
 /* graph_prune_ip.c: graph_prune for ip_edges. */
 size_t prune_ip_bytes(const struct graph_space *space, int64_t most);
-int64_t prune_ip(
-    const struct graph_space *space, struct candidate *candidates, int64_t n, int64_t degree, void *scratch);
+int64_t prune_ip(const struct graph_space *space, uint32_t self, struct candidate *candidates, int64_t n,
+    int64_t degree, void *scratch);
 
 #endif

@@ -19,155 +19,6 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- walkers ---- */
-
-void walkers_init(struct walkers *walkers)
-{
-	pthread_mutex_init(&walkers->lock, NULL);
-	walkers->idle = NULL;
-}
-
-static void walker_release(struct walker *w)
-{
-	if (!w)
-		return;
-	mem_free(w->origin);
-	mem_free(w->pool);
-	mem_free(w->seen);
-	mem_free(w->trail);
-	mem_free(w->met);
-	mem_free(w->key);
-	buffer_free(&w->spill);
-	mem_free(w);
-}
-
-void walkers_clear(struct walkers *walkers)
-{
-	while (walkers->idle) {
-		struct walker *next = walkers->idle->next;
-		walker_release(walkers->idle);
-		walkers->idle = next;
-	}
-}
-
-void walkers_free(struct walkers *walkers)
-{
-	walkers_clear(walkers);
-	pthread_mutex_destroy(&walkers->lock);
-}
-
-size_t walkers_memory(struct walkers *walkers)
-{
-	size_t bytes = 0;
-	pthread_mutex_lock(&walkers->lock);
-	for (const struct walker *w = walkers->idle; w; w = w->next)
-		bytes += sizeof *w + w->origin_bytes + (size_t)w->pool_most * sizeof *w->pool +
-		         (size_t)w->seen_most / 8 + WALK_TRAIL * sizeof *w->trail +
-		         (size_t)w->met_most * (sizeof *w->met + sizeof *w->key) + w->spill.capacity;
-	pthread_mutex_unlock(&walkers->lock);
-	return bytes;
-}
-
-/* Memory for n elements in the stead of `old`, zeroed, where those are `have`, fewer; NULL: none. */
-static void *enlarge(void *old, int64_t have, int64_t n, size_t size)
-{
-	if (n <= have)
-		return old;
-	void *larger = mem_zalloc((size_t)n, size);
-	if (larger)
-		mem_free(old);
-	return larger;
-}
-
-static bool fit_seen(struct walker *w, int64_t n)
-{
-	int64_t most = (n + 63) / 64 * 64;
-	uint64_t *seen = enlarge(w->seen, w->seen_most / 64, most / 64, sizeof *seen);
-	if (!seen)
-		return false;
-	if (most > w->seen_most) {
-		w->met_so_far = 0;
-		w->seen_most = most;
-	}
-	w->seen = seen;
-	if (!w->trail)
-		w->trail = mem_alloc(WALK_TRAIL, sizeof *w->trail);
-	return w->trail != NULL;
-}
-
-static bool fit_pool(struct walker *w, int64_t ef)
-{
-	struct candidate *pool = enlarge(w->pool, w->pool_most, ef, sizeof *pool);
-	if (!pool)
-		return false;
-	w->pool_most = ef > w->pool_most ? ef : w->pool_most;
-	w->pool = pool;
-	return true;
-}
-
-static bool fit_met(struct walker *w, int64_t n)
-{
-	/* Keys first: if then nodes cannot be had, there are fewer nodes than keys. */
-	float *key = enlarge(w->key, w->met_most, n, sizeof *key);
-	if (!key)
-		return false;
-	w->key = key;
-	uint32_t *met = enlarge(w->met, w->met_most, n, sizeof *met);
-	if (!met)
-		return false;
-	w->met_most = n > w->met_most ? n : w->met_most;
-	w->met = met;
-	return true;
-}
-
-static bool walker_fit(struct walker *w, int64_t ef, int64_t met)
-{
-	int64_t bytes = (int64_t)graph_origin_bytes(w->space), least = w->graph->stride;
-	void *origin = enlarge(w->origin, (int64_t)w->origin_bytes, bytes, 1);
-	if (!origin)
-		return false;
-	w->origin_bytes = (size_t)bytes > w->origin_bytes ? (size_t)bytes : w->origin_bytes;
-	w->origin = origin;
-	return fit_seen(w, w->graph->n) && fit_pool(w, ef) && fit_met(w, met > least ? met : least);
-}
-
-struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
-    const struct graph_space *space, int64_t ef, int64_t met)
-{
-	pthread_mutex_lock(&walkers->lock);
-	struct walker *w = walkers->idle;
-	if (w)
-		walkers->idle = w->next;
-	pthread_mutex_unlock(&walkers->lock);
-	if (!w)
-		w = mem_zalloc(1, sizeof *w);
-	if (!w)
-		return NULL;
-	w->graph = graph;
-	w->space = space;
-	w->pairs = 0;
-	w->damaged = false;
-	w->n = 0;
-	w->seed_count = 0;
-	w->seeds_hidden = w->far_only = false;
-	w->far = w->only = NULL;
-	if (!walker_fit(w, ef, met)) {
-		walker_release(w);
-		return NULL;
-	}
-	return w;
-}
-
-void walker_return(struct walkers *walkers, struct walker *walker)
-{
-	if (!walker)
-		return;
-	pthread_mutex_lock(&walkers->lock);
-	walker->next = walkers->idle;
-	walkers->idle = walker;
-	pthread_mutex_unlock(&walkers->lock);
-}
-
 /* ---- steps ---- */
 
 void walk_begin(struct walker *w)
@@ -178,7 +29,7 @@ void walk_begin(struct walker *w)
 		for (int64_t i = 0; i < w->met_so_far; i++)
 			w->seen[w->trail[i] / 64] = 0;
 	w->met_so_far = 0;
-	w->n = 0;
+	w->n = w->copies = 0;
 }
 
 static inline void prefetch_list(const struct graph *graph, uint32_t node)
@@ -236,6 +87,13 @@ static inline void score_met(struct walker *w, int64_t n)
 	w->pairs += n;
 }
 
+int64_t walk_visit(struct walker *w, const uint32_t *list)
+{
+	int64_t n = meet_list(w, list, w->graph->stride);
+	score_met(w, n);
+	return n;
+}
+
 struct candidate walk_descend(struct walker *w, int to)
 {
 	const struct graph *graph = w->graph;
@@ -267,8 +125,44 @@ struct candidate walk_descend(struct walker *w, int to)
 	return best;
 }
 
-/* Sort the n nodes that were met and scored into the pool; the first place that changed. What comes near the
- * front, at `at`, is likely to be gone to next. */
+/* ---- copies ---- */
+
+/* Whether a node is a copy of one in the pool that it would come behind. A removed node is no stand-in for a
+ * live one. Where many different nodes have one key, a copy may be missed. */
+static bool is_copy(const struct walker *w, int64_t place, struct candidate c)
+{
+	enum { COMPARED = 16 };
+	bool live = graph_is_live(w->live, c.node);
+	for (int64_t i = place - 1; i >= 0 && place - i <= COMPARED && w->pool[i].key == c.key; i--) {
+		uint32_t node = w->pool[i].node & ~WALKED;
+		if ((!live || graph_is_live(w->live, node)) && rows_equal(&w->space->rows, node, c.node))
+			return true;
+	}
+	return false;
+}
+
+/* Into the pool, or to the copies. Returns its place; ef: it is not in the pool. */
+static inline int64_t offer(struct walker *w, struct candidate c, int64_t ef)
+{
+	int64_t place = candidate_place(w->pool, w->n, c.key);
+	if (place > 0 && w->pool[place - 1].key == c.key && is_copy(w, place, c)) {
+		candidate_insert(w->copy, &w->copies, w->copies_most, c);
+		return ef;
+	}
+	if (place < ef)
+		candidate_put(w->pool, &w->n, ef, place, c);
+	return place;
+}
+
+void walk_offer(struct walker *w, struct candidate c, int64_t ef)
+{
+	offer(w, c, ef);
+}
+
+/* ---- one level ---- */
+
+/* Sort the n nodes that were visited and scored into the pool; the first place that changed. What comes near
+ * the front, at `at`, is likely to be gone to next. */
 static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef, int64_t at)
 {
 	enum { SOON = 2 };
@@ -277,8 +171,7 @@ static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef, int64_t 
 	for (int64_t i = 0; i < n; i++) {
 		if (!(w->key[i] <= bound))
 			continue;
-		int64_t place =
-		    candidate_insert(w->pool, &w->n, ef, (struct candidate){w->key[i], w->met[i]});
+		int64_t place = offer(w, (struct candidate){w->key[i], w->met[i]}, ef);
 		if (place < at + SOON)
 			prefetch_list(w->graph, w->met[i]);
 		first = place < first ? place : first;
@@ -301,8 +194,8 @@ static void take_seeds(struct walker *w, int64_t ef)
 	}
 }
 
-/* Go on from the pool until there is nothing left in it to go to. */
-static void walk_on(struct walker *w, int level, int64_t ef)
+/* Go to every node of the pool that was not gone to. */
+static void expand_pool(struct walker *w, int level, int64_t ef)
 {
 	const struct graph *graph = w->graph;
 	int width = graph_width(graph, level);
@@ -329,7 +222,7 @@ static bool walk_far(struct walker *w, struct candidate from, int64_t ef)
 	if (!w->far)
 		return true;
 	w->only = w->far;
-	walk_on(w, 0, ef);
+	expand_pool(w, 0, ef);
 	w->only = NULL;
 	if (!w->far_only)
 		return true;
@@ -340,19 +233,79 @@ static bool walk_far(struct walker *w, struct candidate from, int64_t ef)
 	return false;
 }
 
-void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
+/* Search a level from one node, and from the seeds, as walk_level says; marks stay. */
+static void search_level(struct walker *w, int level, struct candidate from, int64_t ef, int64_t copies)
 {
 	bool on = true;
 	walk_begin(w);
+	w->copies_most = copies;
 	if (level == 0 && w->seed_count)
 		on = walk_far(w, from, ef);
-	if (on) {
-		if (!walk_meet(w, from.node))
-			candidate_insert(w->pool, &w->n, ef, from);
-		walk_on(w, level, ef);
+	if (!on)
+		return;
+	if (!walk_meet(w, from.node))
+		offer(w, from, ef);
+	expand_pool(w, level, ef);
+}
+
+static void forget_marks(struct candidate *c, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		c[i].node &= ~WALKED;
+}
+
+void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
+{
+	search_level(w, level, from, ef, ef);
+	forget_marks(w->pool, w->n);
+}
+
+/* Whether copies of a vector with this key could be among the `want` nearest, beside all that are known. */
+static bool copies_wanted(const struct walker *w, float key, int64_t want)
+{
+	int64_t n = 0;
+	for (int64_t i = 0; i < w->n && w->pool[i].key <= key; i++)
+		n++;
+	for (int64_t i = 0; i < w->copies && w->copy[i].key <= key; i++)
+		n++;
+	return n < want;
+}
+
+/* Nearest first; what is found on the way that is nearer still comes first. Where the pool is not full the
+ * graph has no more that is different, unless copies lead to it. */
+static void expand_copies(struct walker *w, int64_t ef, int64_t want)
+{
+	for (int64_t at = 0; at < w->copies;) {
+		struct candidate c = w->copy[at];
+		if (c.node & WALKED) {
+			at++;
+			continue;
+		}
+		if (w->n == ef && !copies_wanted(w, c.key, want))
+			return;
+		w->copy[at].node |= WALKED;
+		int64_t n = meet_list(w, links(w, c.node, 0), w->graph->stride);
+		score_met(w, n);
+		if (take_met(w, n, ef, 0) < ef)
+			expand_pool(w, 0, ef);
+		at = 0;
 	}
-	for (int64_t i = 0; i < w->n; i++)
-		w->pool[i].node &= ~WALKED;
+}
+
+/* Copies that are remembered, at least. */
+enum { LEAST_COPIES = 32 };
+
+void walk_nearest(struct walker *w, struct candidate from, int64_t ef, int64_t want)
+{
+	want = want < ef ? want : ef;
+	search_level(w, 0, from, ef, want > LEAST_COPIES || ef < LEAST_COPIES ? want : LEAST_COPIES);
+	if (w->copies > 0)
+		expand_copies(w, ef, want);
+	forget_marks(w->pool, w->n);
+	forget_marks(w->copy, w->copies);
+	for (int64_t i = 0; i < w->copies; i++)
+		candidate_insert(w->pool, &w->n, ef, w->copy[i]);
+	w->copies = 0;
 }
 
 /* ---- walks under a filter ---- */
@@ -467,31 +420,101 @@ static bool spill(struct walker *w, int64_t *n, struct candidate c)
 	return true;
 }
 
-/* In the order in which they are found: none of them can be left out. */
-bool walk_range(struct walker *w, float bound, int64_t *n)
+/* The n nodes that were visited and scored: into the spill or, the others, into the pool. False: no memory.
+ */
+static bool take_range(struct walker *w, int64_t met, float bound, int64_t ef, int64_t *n, int64_t *at)
 {
-	int64_t near = w->n;
-	*n = 0;
-	/* What the pool had no room for may be within the bound. */
-	walk_begin(w);
-	for (int64_t i = 0; w->seeds_hidden && i < w->seed_count; i++)
-		walk_meet(w, w->seeds[i]);
-	for (int64_t i = 0; i < near; i++) {
-		if (!(w->pool[i].key <= bound))
-			continue;
-		walk_meet(w, w->pool[i].node);
-		if (!spill(w, n, w->pool[i]))
-			return false;
-	}
-	for (int64_t at = 0; at < *n; at++) {
-		uint32_t node = ((const struct candidate *)(const void *)w->spill.data)[at].node;
-		int64_t met = meet_list(w, links(w, node, 0), w->graph->stride);
-		score_met(w, met);
-		for (int64_t i = 0; i < met; i++) {
-			struct candidate c = {w->key[i], w->met[i]};
-			if (c.key <= bound && !spill(w, n, c))
+	for (int64_t i = 0; i < met; i++) {
+		struct candidate c = {w->key[i], w->met[i]};
+		if (c.key <= bound) {
+			if (!spill(w, n, c))
 				return false;
+		} else if (w->n < ef || c.key < w->pool[ef - 1].key) {
+			int64_t place = offer(w, c, ef);
+			*at = place < *at ? place : *at;
 		}
 	}
 	return true;
+}
+
+/* Nodes of the spill are gone to in the order in which they are found: none of them can be left out. The pool
+ * comes next. It has only what is beyond the bound, so that ways around what is within are looked for with
+ * the same care whether much is within or little. Both may hold nodes to begin with. */
+static enum range_end expand_range(
+    struct walker *w, int level, float bound, int64_t ef, int64_t most, int64_t *n)
+{
+	int width = graph_width(w->graph, level);
+	for (int64_t at = 0, gone = 0;;) {
+		uint32_t node;
+		while (at < w->n && w->pool[at].node & WALKED)
+			at++;
+		if (gone < *n) {
+			node = ((const struct candidate *)(const void *)w->spill.data)[gone++].node;
+		} else if (at < w->n) {
+			node = w->pool[at].node;
+			w->pool[at].node |= WALKED;
+		} else {
+			break;
+		}
+		int64_t met = meet_list(w, links(w, node, level), width);
+		score_met(w, met);
+		if (!take_range(w, met, bound, ef, n, &at))
+			return RANGE_NO_MEMORY;
+		if (w->pairs > most)
+			return RANGE_GIVEN_UP;
+	}
+	forget_marks(w->pool, w->n);
+	return RANGE_DONE;
+}
+
+static void hide_seeds(struct walker *w)
+{
+	for (int64_t i = 0; w->seeds_hidden && i < w->seed_count; i++)
+		walk_meet(w, w->seeds[i]);
+}
+
+/* Forget what was visited but for the pool and n nodes of the spill. */
+static void keep_found(struct walker *w, int64_t n)
+{
+	int64_t near = w->n;
+	walk_begin(w);
+	hide_seeds(w);
+	for (w->n = 0; w->n < near; w->n++)
+		walk_meet(w, w->pool[w->n].node);
+	for (int64_t i = 0; i < n; i++)
+		walk_meet(w, ((const struct candidate *)(const void *)w->spill.data)[i].node);
+}
+
+/* Level 1 is a sample of the nodes. What is within there, and the nearest beyond, are where level 0 begins:
+ * so parts of the answer are found that no edge of level 0 joins. */
+enum range_end walk_range(
+    struct walker *w, struct candidate from, float bound, int64_t ef, int64_t most, int64_t *n)
+{
+	int64_t at = 0, met = 0;
+	enum range_end end = RANGE_DONE;
+	most += w->pairs;
+	walk_begin(w);
+	hide_seeds(w);
+	w->copies_most = *n = 0;
+	w->met[met++] = from.node;
+	met -= walk_meet(w, from.node);
+	w->met[met++] = w->graph->entry;
+	met -= walk_meet(w, w->graph->entry);
+	score_met(w, met);
+	if (!take_range(w, met, bound, ef, n, &at))
+		return RANGE_NO_MEMORY;
+	if (graph_top(w->graph) > 0)
+		end = expand_range(w, 1, bound, (ef + 1) / 2, most, n);
+	if (end != RANGE_DONE)
+		return end;
+	keep_found(w, *n);
+	for (int64_t i = 0; !w->seeds_hidden && i < w->seed_count; i++) {
+		w->met[0] = w->seeds[i];
+		if (walk_meet(w, w->seeds[i]))
+			continue;
+		score_met(w, 1);
+		if (!take_range(w, 1, bound, ef, n, &at))
+			return RANGE_NO_MEMORY;
+	}
+	return expand_range(w, 0, bound, ef, most, n);
 }

@@ -21,9 +21,12 @@ struct walker {
 	const struct graph *graph;
 	const struct graph_space *space;
 	void *origin;           /* graph_origin_bytes */
-	struct candidate *pool; /* [pool_most] ascending: the best nodes that were met */
+	struct candidate *pool; /* [pool_most] ascending: the best nodes that were visited */
 	int64_t n;              /* in the pool */
-	int64_t pairs;          /* distances computed */
+	struct candidate *copy; /* [pool_most] ascending: copies of nodes of the pool, which are not in it */
+	int64_t copies, copies_most;
+	const uint64_t *live; /* a bit per node: one without it stands for none that has it; NULL: all do */
+	int64_t pairs;        /* distances computed */
 	bool damaged; /* the graph was unseen, and a list cannot be: it was taken for empty since walker_take
 	               */
 
@@ -82,26 +85,52 @@ static inline bool walk_meet(struct walker *w, uint32_t node)
 	return met;
 }
 
-/* Put a candidate in its place in an array of *n, ascending by key, of at most `most`: behind those with the
- * same key. Returns where it is now; `most`: nowhere. */
+/* The place of a key in an array of n, ascending: behind those with the same key. */
+static inline int64_t candidate_place(const struct candidate *pool, int64_t n, float key)
+{
+	while (n > 0 && key < pool[n - 1].key)
+		n--;
+	return n;
+}
+
+/* Put a candidate in its place in an array of *n of at most `most`. */
+static inline void candidate_put(
+    struct candidate *pool, int64_t *n, int64_t most, int64_t place, struct candidate candidate)
+{
+	for (int64_t at = *n == most ? *n - 1 : (*n)++; at > place; at--)
+		pool[at] = pool[at - 1];
+	pool[place] = candidate;
+}
+
+/* Both in one. Returns where it is now; `most`: nowhere. */
 static inline int64_t candidate_insert(
     struct candidate *pool, int64_t *n, int64_t most, struct candidate candidate)
 {
-	if (*n == most && !(candidate.key < pool[*n - 1].key))
-		return most;
-	int64_t at = *n == most ? *n - 1 : (*n)++;
-	for (; at > 0 && candidate.key < pool[at - 1].key; at--)
-		pool[at] = pool[at - 1];
-	pool[at] = candidate;
-	return at;
+	int64_t place = candidate_place(pool, *n, candidate.key);
+	if (place < most)
+		candidate_put(pool, n, most, place, candidate);
+	return place;
 }
 
 /* The node that a greedy descent of the levels from the top to `to` + 1 comes to. The origin is in w->origin.
  */
 struct candidate walk_descend(struct walker *w, int to);
 
-/* From one node, whose key is known, to the ef nearest of a level that there is a way to: w->pool. */
+/* From one node, whose key is known, to the ef nearest of a level that there is a way to: w->pool. Of nodes
+ * whose vectors are stored as the same bytes one is in the pool, so that copies do not crowd out what is
+ * different; the nearest of the others, up to ef of them, are in w->copy. */
 void walk_level(struct walker *w, int level, struct candidate from, int64_t ef);
+
+/* The same on level 0, copies included, as far as they are among the want >= 1 nearest: copies lead to one
+ * another, and as many of these ways are followed as it takes. w->pool has up to ef nodes. */
+void walk_nearest(struct walker *w, struct candidate from, int64_t ef, int64_t want);
+
+/* Visit the nodes of a list of level 0 that were not visited yet: how many; w->met has them, w->key their
+ * keys. */
+int64_t walk_visit(struct walker *w, const uint32_t *list);
+
+/* One more node, which was scored, for w->pool and w->copy after walk_level. */
+void walk_offer(struct walker *w, struct candidate c, int64_t ef);
 
 /* The same on level 0, for nodes that `pass` (a bit per node): found [*n, at most ef], ascending. */
 struct filtering {
@@ -116,8 +145,12 @@ void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct f
 int64_t walk_filtered_pool(const struct graph *graph, double share, int64_t ef);
 int64_t walk_filtered_met(const struct graph *graph);
 
-/* Go on from w->pool to every node with a key of at most `bound` that can be reached over such: w->spill has
- * all of them (but no others) afterwards, *n of them. False: no memory. */
-bool walk_range(struct walker *w, float bound, int64_t *n);
+/* From one node, of level 1 if there is one, and from the entry of the graph to every node with a key of at
+ * most `bound` that there is a way to over such nodes and over the ef nearest of the others: w->spill has all
+ * of them (but no others) afterwards, *n of them, and w->pool the nearest of the others. Given up when more
+ * than `most` nodes were scored. */
+enum range_end { RANGE_DONE, RANGE_GIVEN_UP, RANGE_NO_MEMORY };
+enum range_end walk_range(
+    struct walker *w, struct candidate from, float bound, int64_t ef, int64_t most, int64_t *n);
 
 #endif

@@ -10,8 +10,11 @@
  * are all compared. Removed vectors are nodes that do not pass. A walk that finds fewer than k where there
  * are as many is followed by a comparison with all, so no result is missing that there could be.
  *
- * Range. From the efSearch nearest the walk goes on over all nodes within the radius: complete where these
- * hang together, which near ones do.
+ * Range. The search goes to every node within the radius that it finds, and to the efSearch nearest of those
+ * beyond it, from which it may come back within. What was found beyond is compared exactly, too: where keys
+ * are so rough that some of it is within after all, the search is repeated with that much more room. When it
+ * has scored a large share of the nodes all are compared instead, which costs no more and misses nothing.
+ * With exact_range all are compared at once.
  */
 #include "lib/structure/hnsw.h"
 
@@ -34,6 +37,7 @@ enum {
 	SORT_FROM = 64,   /* queries from which sorting pays */
 	SCAN_SHARE = 100, /* below a hundredth of the nodes: compare all that pass */
 	SCAN_EF = 8,      /* so, too, if they are not many more than a walk would compare */
+	RANGE_SHARE = 8,  /* range: when an eighth of the nodes were scored */
 	AHEAD = 8,        /* rows asked for ahead of their exact distance */
 	PART = 64
 };
@@ -233,21 +237,49 @@ static int64_t candidates_for(int64_t k, int64_t n)
 	return most < n ? most : n;
 }
 
-static void range_query(struct call *c, struct walker *w, struct lane *lane, const void *q, int64_t number)
+/* Whether keys told the nodes beyond the bound from those within: the bound that includes those that are
+ * within in truth. */
+static float true_bound(
+    const struct call *c, const struct walker *w, const struct lane *lane, const void *q, float bound)
 {
 	enum { LOOSE = 64 };
-	double bound = c->sink->radius;
-	int64_t n, kept = 0;
-	bound += fabs(bound) / LOOSE;
-	if (!walk_range(w, float_up((double)graph_key_of(w->space, key_of_space(c, bound))), &n)) {
-		atomic_store(&c->failed, true);
-		return;
+	float widest = bound;
+	for (int64_t i = 0; i < w->n; i++) {
+		struct candidate near = w->pool[i];
+		if (graph_is_live(c->pass, near.node) && near.key > widest &&
+		    (float)exact_key(c, lane, q, near.node) <= (float)c->sink->radius)
+			widest = near.key;
 	}
+	return widest > bound ? widest + fabsf(widest) / LOOSE : bound;
+}
+
+static void range_query(
+    struct call *c, struct walker *w, struct lane *lane, struct candidate from, const void *q, int64_t number)
+{
+	enum { LOOSE = 64, TRIES = 4 };
+	double loose = c->sink->radius + fabs(c->sink->radius) / LOOSE;
+	float bound = float_up((double)graph_key_of(w->space, key_of_space(c, loose))), wider = bound;
+	int64_t n, kept = 0, most = c->space.rows.n / RANGE_SHARE;
+	enum range_end end = RANGE_DONE;
+	w->live = c->pass;
+	for (int tries = 0; tries == 0 || (end == RANGE_DONE && wider > bound); tries++) {
+		bound = wider;
+		end = tries < TRIES ? walk_range(w, from, bound, c->ef, most, &n) : RANGE_GIVEN_UP;
+		if (end == RANGE_DONE)
+			wider = true_bound(c, w, lane, q, bound);
+	}
+	if (end == RANGE_NO_MEMORY)
+		atomic_store(&c->failed, true);
+	if (end == RANGE_GIVEN_UP)
+		scan(c, lane, q, number);
+	if (end != RANGE_DONE)
+		return;
 	struct candidate *found = (struct candidate *)(void *)w->spill.data;
 	for (int64_t i = 0; i < n; i++)
 		if (graph_is_live(c->pass, found[i].node))
 			found[kept++] = found[i];
 	verify(c, lane, q, number, found, kept);
+	verify_far(c, lane, q, number);
 }
 
 static void walk_query(
@@ -255,8 +287,12 @@ static void walk_query(
 {
 	int64_t k = c->sink->k, n;
 	const struct candidate *found = w->pool;
-	if (!k || !c->pass) {
-		walk_level(w, 0, from, c->ef);
+	if (!k) {
+		range_query(c, w, lane, from, q, number);
+		return;
+	}
+	if (!c->pass) {
+		walk_nearest(w, from, c->ef, candidates_for(k, c->ef));
 		n = w->n;
 	} else {
 		struct filtering f = {.pass = c->pass,
@@ -266,15 +302,13 @@ static void walk_query(
 		found = f.found;
 		n = f.n;
 	}
-	if (!k)
-		range_query(c, w, lane, q, number);
-	else if (n < (k < c->passing ? k : c->passing))
+	if (n < (k < c->passing ? k : c->passing))
 		scan(c, lane, q, number);
 	else if (c->sink->rough)
 		keep_rough(c, w, lane, number, found, k < n ? k : n);
 	else
 		verify(c, lane, q, number, found, candidates_for(k, n));
-	if (!k || n >= (k < c->passing ? k : c->passing))
+	if (n >= (k < c->passing ? k : c->passing))
 		verify_far(c, lane, q, number);
 }
 
@@ -402,11 +436,11 @@ static kith_status set_zero(struct call *c, char **zero)
 }
 
 /* Comparing all is exact, and no slower where few pass or most are wanted. */
-static bool scan_pays(const struct call *c)
+static bool scan_pays(const struct call *c, const kith_search_options *options)
 {
 	int64_t n = c->space.rows.n;
 	if (!c->sink->k)
-		return c->pass && c->passing * SCAN_SHARE <= n;
+		return options->exact_range || (c->pass && c->passing * SCAN_SHARE <= n);
 	int64_t far = hnsw_far_outside(c->hnsw) ? c->hnsw->fars : 0;
 	return c->passing <= n / SCAN_SHARE || c->passing - far <= SCAN_EF * c->ef;
 }
@@ -520,7 +554,7 @@ kith_status hnsw_search(
 	if (status == KITH_OK && options->filter)
 		search_count(options, &(kith_search_stats){.tested = hnsw->ids.n, .passed = c.passing});
 	if (status == KITH_OK && c.passing > 0) {
-		c.scan = scan_pays(&c);
+		c.scan = scan_pays(&c, options);
 		status = run(&c, threads, options);
 	}
 	mem_free(zero);

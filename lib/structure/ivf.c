@@ -140,8 +140,9 @@ static kith_status ivf_search(
 {
 	enum { DEFAULT_NPROBE = 8 };
 	const struct ivf *ivf = ivf_of_const(index);
+	bool all = !sink->k && options->exact_range;
 	int64_t nprobe = options->nprobe ? options->nprobe : DEFAULT_NPROBE;
-	nprobe = nprobe < ivf->nlist ? nprobe : ivf->nlist;
+	nprobe = nprobe < ivf->nlist && !all ? nprobe : ivf->nlist;
 	if (ivf->ids.n == 0)
 		return KITH_OK;
 	int32_t *probes = mem_alloc((size_t)query->n * (size_t)nprobe, sizeof *probes);
@@ -151,7 +152,7 @@ static kith_status ivf_search(
 	for (int64_t i = 0; ivf->unseen && status == KITH_OK && i < query->n * nprobe; i++)
 		status = probes[i] < 0 ? KITH_OK : ivf_check_list(ivf, probes[i]);
 	if (status == KITH_OK) {
-		if (options->max_codes)
+		if (options->max_codes && !all)
 			limit_codes(ivf, query->n, nprobe, options->max_codes, probes);
 		struct lists lists = {.n = ivf->nlist, .start = ivf->start, .view = ivf_view, .owner = ivf};
 		struct rows base, converted = *query;

@@ -315,6 +315,10 @@ static kith_status refine_search(
 	int64_t k = 0, most = RANGE_QUERIES;
 	if (refine->store.codes.n == 0)
 		return KITH_OK;
+	if (!sink->k && options->exact_range) {
+		struct rows rows = vectors_rows(&refine->store);
+		return search_exact(&rows, query, index->metric != KITH_L2, false, sink, options);
+	}
 	if (sink->k) {
 		k = count_candidates(refine, sink->k, options->k_factor);
 		most = CANDIDATE_BYTES / (k * (int64_t)sizeof(struct found));

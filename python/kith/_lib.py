@@ -46,6 +46,7 @@ class SearchOptions(ctypes.Structure):
         ("max_codes", c_int64),
         ("k_factor", c_float),
         ("efSearch", c_int64),
+        ("exact_range", c_int),
     ]
 
 

@@ -63,6 +63,13 @@ def new_search_options(threads: int | None, parameters: dict[str, Any]) -> Any:
     return new_options(SearchOptions, threads=threads_of(threads), **checked)
 
 
+def range_options(threads: int | None, exact: bool, parameters: dict[str, Any]) -> Any:
+    """The same for a range search."""
+    options = new_search_options(threads, parameters)
+    options.exact_range = 1 if exact else 0
+    return options
+
+
 def add_options(threads: int | None, seed: int = 1234, efConstruction: int | None = None) -> Any:
     values = {"seed": _arrays.count(seed, "seed", 0, 2**64 - 1)}
     if efConstruction is not None:

@@ -257,22 +257,23 @@ class Index:
     def _put(self, options: Any, filter: Any, stats: Any) -> Filter | None:
         return _filtered.put(options, filter, stats, self._ids_end)
 
-    def range_search(self, q: ArrayLike, radius: float, *, filter: FilterLike | None = None, nprobe: int | None = None,
-                     max_codes: int | None = None, efSearch: int | None = None, k_factor: float | None = None,
-                     threads: int | None = None, progress: ProgressFunction | None = None,
-                     stats: SearchStats | None = None) -> Ranges:
+    def range_search(self, q: ArrayLike, radius: float, *, exact: bool = False, filter: FilterLike | None = None,
+                     nprobe: int | None = None, max_codes: int | None = None, efSearch: int | None = None,
+                     k_factor: float | None = None, threads: int | None = None,
+                     progress: ProgressFunction | None = None, stats: SearchStats | None = None) -> Ranges:
         """Find all vectors within a radius of each query: squared L2 distances up to it, similarities from it on.
-        The options are those of search()."""
+        exact: miss none, for the price of comparing all; without it graphs and inverted files may miss some. The
+        other options are those of search()."""
         parameters = {"nprobe": nprobe, "max_codes": max_codes, "efSearch": efSearch, "k_factor": k_factor}
         queries, _ = _arrays.queries(q, self._handle.dim)
         radius = _arrays.real(radius, "radius")
         each = None if filter is None else _filtered.by_query(filter, len(queries))
         if each is not None:
-            parts = [(rows, self.range_search(queries[rows], radius, filter=chosen, threads=threads, progress=progress,
-                                              stats=stats, **parameters))  # type: ignore[arg-type]
+            parts = [(rows, self.range_search(queries[rows], radius, exact=exact, filter=chosen, threads=threads,
+                                              progress=progress, stats=stats, **parameters))  # type: ignore[arg-type]
                      for chosen, rows in _filtered.groups(each, stats)]
             return _join_ranges(parts, len(queries))
-        options = _options.new_search_options(threads, parameters)
+        options = _options.range_options(threads, exact, parameters)
         chosen = self._put(options, filter, stats)
         ranges = ctypes.c_void_p()
         try:

@@ -132,7 +132,7 @@ static double recall(struct world *w, const float *q, int64_t nq, int64_t ef)
 			keys[j] = exact_key(w, query, j);
 		qsort(keys, (size_t)w->n, sizeof *keys, compare);
 		graph_origin_query(&w->space, query, walker->origin);
-		walk_level(walker, 0, walk_descend(walker, 0), ef);
+		walk_nearest(walker, walk_descend(walker, 0), ef, ef);
 		for (int64_t j = 0; j < walker->n; j++) {
 			int64_t node = walker->pool[j].node & ~WALKED;
 			found += exact_key(w, query, node) <= keys[9];

@@ -50,9 +50,14 @@ static void end(struct world *w)
 	REQUIRE(alloc_live() == 0);
 }
 
+static uint32_t self; /* the node that selects */
+
+/* Of its copies those with the nearest numbers come first. */
 static int by_key(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
+	if (x->key == 0 && y->key == 0)
+		return number_distance(self, x->node) < number_distance(self, y->node) ? -1 : 1;
 	return candidate_before(*x, *y) ? -1 : candidate_before(*y, *x);
 }
 
@@ -83,11 +88,12 @@ static void check(struct world *w, const struct graph_rule *rule, int64_t degree
 	int64_t n = w->n - 1;
 	for (int64_t i = 0; i < n; i++)
 		c[i] = (struct candidate){key_of(w, i, n), (uint32_t)i};
+	self = (uint32_t)n;
 	qsort(c, (size_t)n, sizeof *c, by_key);
 	memcpy(before, c, sizeof c);
 	void *scratch = mem_alloc(graph_prune_bytes(&w->space, MOST), 1);
 	int64_t want = select_plainly(w, rule, before, n, degree, taken);
-	int64_t got = graph_prune(&w->space, rule, c, n, degree, scratch), at = 0;
+	int64_t got = graph_prune(&w->space, rule, self, c, n, degree, scratch), at = 0;
 	REQUIRE(got == want);
 	for (int64_t i = 0; i < n; i++)
 		if (taken[i]) {
