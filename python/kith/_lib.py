@@ -280,13 +280,13 @@ def _candidates() -> list[str]:
     here = Path(__file__).resolve().parent
     name = "libkith.so.0"
     found = [os.environ["KITH_LIBRARY"]] if os.environ.get("KITH_LIBRARY") else []
-    beside = [here.parent.parent / "lib", here.parent / ".kith.mesonpy.libs"]
+    beside = [here.parent.parent / "lib", here]
     try:
         from ._installed import LIBDIR, PACKAGE
         beside.append(Path(os.path.normpath(here / os.path.relpath(LIBDIR, PACKAGE))))
     except ImportError:
         pass
-    for folder in beside:  # a wheel holds no links, so the library has its full name there
+    for folder in beside:
         found += [str(path) for path in sorted(folder.glob(name + "*")) if path.is_file()]
     return found + [name]
 
@@ -299,8 +299,12 @@ class _Library:
         try:
             self._dll = ctypes.CDLL(self.path)
         except OSError as error:
-            raise ImportError(f"kith: cannot load its shared library: {error}. Build and install kith (meson "
-                              "install), or name the library in the environment variable KITH_LIBRARY.") from None
+            missing = str(error).partition(":")[0]
+            lacks = missing != self.path and ".so" in missing
+            advice = (f"Install {missing} (Debian, Ubuntu: apt install libopenblas0 libgomp1)" if lacks else
+                      "Build and install kith (meson install)")
+            raise ImportError(f"kith: cannot load its shared library: {error}. {advice}, or name the library in the "
+                              "environment variable KITH_LIBRARY.") from None
 
     def has(self, name: str) -> bool:
         """Whether this library has kith_NAME."""

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""The picture at the top of README: recall against queries per second, drawn by `kith plot`.
+
+Its points are the figures of README's own tables, which `./run bench tables` measures, so that picture and tables tell
+the same. usage: picture.py [--build DIR] [--readme FILE] [--out FILE]
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+# Table, index, the libraries that are drawn.
+CURVES = (("graphs", "HNSW32", ("kith", "hnswlib")), ("lists", "IVF1024,Flat", ("kith", "faiss")))
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def number(cell):
+    """18.7 k, or 681 (13.81×): queries per second."""
+    match = re.match(r"([\d.]+)( k)?", cell)
+    return float(match[1]) * (1000 if match[2] else 1) if match else None
+
+
+def table(text, name):
+    """{(library, index): [(recall, queries per second)]} between the markers of that name."""
+    part = re.search(rf"<!-- begin: {name} -->(.*?)<!-- end: {name} -->", text, re.S)
+    if not part:
+        sys.exit(f"picture.py: there is no table between the markers '{name}'")
+    rows = [cells(line) for line in part[1].splitlines() if line.startswith("|")]
+    recalls = {i: float(head.rsplit(" ", 1)[1]) for i, head in enumerate(rows[0]) if head.startswith("QPS at ")}
+    found = {}
+    for row in rows[2:]:
+        points = [(recall, number(row[i])) for i, recall in recalls.items() if number(row[i])]
+        found[row[1].split(" ")[0], row[0].strip("`")] = points
+    return found
+
+
+def report(library, curves, text):
+    """What `kith plot` takes of a report (docs/bench-json.md)."""
+    n, dim, queries = (int(digits.replace(",", "")) for digits in re.search(
+        r"begin: graphs -->\s+([\d,]+) vectors of dimension (\d+) .*?, ([\d,]+) queries", text).groups())
+    base = {"file": "SIFT", "format": "fvecs", "type": "f32", "n": n, "dim": dim, "bytes": n * (4 + 4 * dim)}
+    return {"format": "kith-bench", "version": 1, "library": library, "library_version": "", "machine": {},
+            "data": {"base": base, "query": {**base, "n": queries}, "metric": "l2"}, "protocol": {"k": 10, "threads": 1, "batch": 0},
+            "indexes": [{"index": index, "build": {}, "points": [
+                {"settings": {}, "recall": recall, "qps": qps} for recall, qps in points]}
+                for index, points in curves]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", help="kith's build directory (default: build)")
+    parser.add_argument("--readme", default="README.md", help="where the tables are (default: README.md)")
+    parser.add_argument("--out", default="docs/recall.svg", help="the picture (default: docs/recall.svg)")
+    args = parser.parse_args()
+    with open(args.readme, encoding="utf-8") as file:
+        text = file.read()
+    libraries = {}
+    for name, index, drawn in CURVES:
+        rows = table(text, name)
+        for library in drawn:
+            libraries.setdefault(library, []).append((index, rows[library, index]))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for library, curves in libraries.items():
+            paths.append(os.path.join(folder, library + ".json"))
+            with open(paths[-1], "w", encoding="utf-8") as file:
+                json.dump(report(library, curves, text), file)
+        return subprocess.run([os.path.join(args.build, "tools", "kith"), "plot", *paths, "-o", args.out],
+                              check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# The Debian packages: built, checked by lintian, installed in a private mount namespace, used as the system's own, and
+# removed without a trace.
+#   usage: deb.sh SOURCE BUILD
+# Exit status 77, skipped: no debhelper, or no namespace can be made.
+set -euo pipefail
+skip() {
+	echo "skipped: $*"
+	exit 77
+}
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+if [ "${KITH_IN_NAMESPACE:-}" != yes ]; then
+	for tool in dh dh_python3 dpkg-buildpackage meson; do
+		command -v $tool >/dev/null || skip "$tool is not installed"
+	done
+	[ "$(id -u)" = 0 ] || skip "packages are installed by root alone"
+	unshare --mount sh -c 'mount -t tmpfs tmpfs /mnt' 2>/dev/null || skip "no private mount namespace can be made here"
+	"$1/packaging/deb.sh" "$1" "$2/deb"
+	exec env KITH_IN_NAMESPACE=yes unshare --mount "${BASH_SOURCE[0]}" "$@"
+fi
+
+source=$(cd "$1" && pwd)
+build=$(cd "$2" && pwd)
+work=$(mktemp -d)
+mount -t tmpfs tmpfs "$work"
+for dir in usr etc var; do
+	mkdir -p "$work/$dir.upper" "$work/$dir.work"
+	mount -t overlay overlay -o "lowerdir=/$dir,upperdir=$work/$dir.upper,workdir=$work/$dir.work" "/$dir" 2>/dev/null ||
+		skip "no overlay can be mounted on /$dir"
+done
+# A kith of the machine's own must not help.
+mount -t tmpfs tmpfs /usr/local
+ldconfig
+
+packages=(libkith0 libkith-dev kith python3-kith)
+count=$(find "$build/deb" -name '*.deb' ! -name '*-dbgsym_*' | wc -l)
+[ "$count" = 4 ] || fail "$count packages were built"
+mapfile -t debs < <(find "$build/deb" -name '*.deb' ! -name '*-dbgsym_*')
+dpkg --unpack "${debs[@]}" >"$work/log" 2>&1 || fail "unpacking: $(cat "$work/log")"
+dpkg --configure "${packages[@]}" >"$work/log" 2>&1 || {
+	if grep -q 'is not installed' "$work/log"; then skip "what the packages depend on is not installed: $(grep 'is not installed' "$work/log")"; fi
+	fail "installing: $(cat "$work/log")"
+}
+
+clean() {
+	env -i HOME="$work" PATH=/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 "$@"
+}
+cd "$work"
+clean kith --version || fail "kith does not run"
+for linking in '' --static; do
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	clean sh -c 'cc "$1" -o first $(pkg-config $2 --cflags --libs kith)' sh "$source/examples/first.c" "$linking" ||
+		fail "first.c does not build $linking"
+	clean ./first | grep -q '^neighbour 1: vector 42, squared distance 0$' || fail "first.c does not run"
+done
+clean /usr/bin/python3 -c 'import kith, numpy as np
+x = np.eye(4, dtype=np.float32)
+index = kith.Index("Flat", dim=4)
+index.add(x)
+assert index.search(x, k=1)[1].ravel().tolist() == [0, 1, 2, 3]
+assert kith.__file__.startswith("/usr/lib/python3/dist-packages/"), kith.__file__' || fail "import kith"
+[ -f /usr/share/man/man1/kith.1.gz ] || fail "there is no manual page"
+
+dpkg -L "${packages[@]}" | sort -u | while IFS= read -r path; do [ -d "$path" ] || echo "$path"; done >files
+dpkg --purge "${packages[@]}" >"$work/log" 2>&1 || fail "removing: $(cat "$work/log")"
+while IFS= read -r path; do [ ! -e "$path" ] || fail "$path was left behind"; done <files
+[ ! -e /usr/lib/python3/dist-packages/kith ] || fail "the Python package left something behind"
+if clean sh -c 'command -v kith'; then fail "kith is still there"; fi
+echo "built, installed, used and removed ${packages[*]}: $(wc -l <files) files"
