@@ -57,7 +57,8 @@ KITH_API const char *kith_isa_available(void);
  * certified bound), "float" or "BLAS". The answer does not depend on it. */
 KITH_API const char *kith_tiles(void);
 
-/* One line that names the BLAS in use, e.g. "OpenBLAS 0.3.21 …". */
+/* One line that names the BLAS in use, e.g. "OpenBLAS 0.3.21 …", or says why there is none: instruction sets
+ * with kernels of kith's own do without, and then OpenBLAS is not even loaded. */
 KITH_API const char *kith_blas(void);
 
 #ifdef __cplusplus

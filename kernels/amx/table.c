@@ -20,7 +20,7 @@ bool kernels_amx_agree(void)
 	uint32_t panel[K * TILE_ROWS];
 	int8_t q[NQ][4 * K];
 	uint64_t mask[2][NQ];
-	float keys[2][NQ * TILE_ROWS];
+	static float keys[2][NQ * TILE_ROWS]; /* large for a small stack; this is called once */
 	for (uint32_t i = 0; i < K * TILE_ROWS; i++)
 		panel[i] = i % 7 ? i * 2654435761u : 0xff80017fu;
 	for (int i = 0; i < NQ * 4 * K; i++)

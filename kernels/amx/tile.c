@@ -187,9 +187,11 @@ ALWAYS_INLINE uint64_t do_block(
 	return any;
 }
 
-static uint64_t do_call(const struct call *c, int nq)
+/* A frame of its own for half of the sums: together they are large for a small stack. */
+__attribute__((noinline)) static uint64_t do_call(const struct call *c, int nq, block_sums *even)
 {
-	_Alignas(64) block_sums sums[2];
+	_Alignas(64) block_sums odd;
+	block_sums *const sums[2] = {even, &odd};
 	struct waiting w = {0};
 	uint64_t any = 0;
 	int size, turn = 0;
@@ -198,10 +200,10 @@ static uint64_t do_call(const struct call *c, int nq)
 		size = pair ? PAIR : nq < GROUP ? nq : GROUP;
 		int first = nq - at < size ? nq - size : at;
 		if (pair)
-			any |= do_block(true, c, first, sums[turn], &w);
+			any |= do_block(true, c, first, *sums[turn], &w);
 		else
-			any |= do_block(false, c, first, sums[turn], &w);
-		w = (struct waiting){sums[turn][at - first], at, first + size};
+			any |= do_block(false, c, first, *sums[turn], &w);
+		w = (struct waiting){(*sums[turn])[at - first], at, first + size};
 	}
 	return any | compare_some(c, &w, PAIR);
 }
@@ -228,7 +230,8 @@ uint64_t tile_i8_amx(const uint32_t *panel, int64_t k, const int8_t *q, size_t q
 		c.ends = (const int8_t(*)[4 * STEP]) ends;
 	}
 	configure(nq < GROUP ? nq : GROUP, k < STEP ? (int)k : STEP);
-	uint64_t any = do_call(&c, nq);
+	_Alignas(64) block_sums even;
+	uint64_t any = do_call(&c, nq, &even);
 	_tile_release();
 	return any;
 }

@@ -3,9 +3,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/status.h"
-
-#include <cblas.h>
-#include <stdio.h>
+#include "lib/search/blas.h"
 
 const char *kith_version(void)
 {
@@ -63,15 +61,15 @@ kith_status kith_set_isa(const char *name)
 
 const char *kith_tiles(void)
 {
-	return kernels()->blas_is_faster ? "BLAS" : kernels()->i8_is_fast ? "int8" : "float";
+	bool blas = kernels()->blas_is_faster && blas_load();
+	return blas ? "BLAS" : kernels()->i8_is_fast ? "int8" : "float";
 }
 
 const char *kith_blas(void)
 {
-	static _Thread_local char text[160];
-	static const char *const threading[] = {"sequential", "pthreads", "OpenMP"};
-	int kind = openblas_get_parallel();
-	snprintf(text, sizeof text, "%s (%s)", openblas_get_config(),
-	    kind >= 0 && kind < 3 ? threading[kind] : "?");
+	static _Thread_local char text[200];
+	if (!kernels()->blas_is_faster)
+		return "none (not needed on this instruction set)";
+	blas_describe(text, sizeof text);
 	return text;
 }

@@ -104,7 +104,7 @@ struct codec_ops {
 	bool (*finite)(const struct codes *codes, int64_t from, int64_t to);
 
 	/* ROWS_CODE: x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe.
-	 */
+	 * Where blocked, a code that is decoded may be the last row_bytes of x [dim] itself. */
 	void (*encode)(const struct codec *codec, int64_t n, const float *x, uint8_t *code);
 	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
 

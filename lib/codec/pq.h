@@ -36,7 +36,9 @@ kith_status pq_set(struct pq *pq, const float *centroids);
 /* Train on n finite vectors x [n × dim]; options complete, without objectives. On failure nothing changed. */
 kith_status pq_train(struct pq *pq, int64_t n, const float *x, const kith_kmeans_options *options);
 
-/* Finite x [n × dim] to codes [n × code_size] and back (one vector). */
+/* Finite x [n × dim] to codes [n × code_size] and back (one vector), whose code may be the last code_size
+ * bytes of x: a number takes fewer bytes than the components it becomes, so it is read before they get there.
+ */
 void pq_encode(const struct pq *pq, int64_t n, const float *x, uint8_t *codes);
 void pq_decode(const struct pq *pq, const uint8_t *code, float *x);
 

@@ -4,31 +4,124 @@
  * hundred kilobytes that stays in the cache, where `low` and the threshold are applied. The panel is then
  * plain rows, not packed.
  *
+ * Loading: OpenBLAS starts a thread for every core and takes tens of megabytes for each as soon as it is in
+ * a process, and where it cannot have them (a process of little address space) it never ends. Most CPUs never
+ * need it, so it is loaded by the first search that does, never in too little address space; without it the
+ * kernels written in plain C serve.
+ *
  * Threads: a GEMM must not start threads of its own inside ours. An OpenMP BLAS does not when the calling
  * thread's team size is one (a setting of that thread alone, put back afterwards); a pthread BLAS always
  * may, so with it the search itself stays on one thread and leaves the others to the BLAS.
  */
+#include "lib/search/blas.h"
+
 #include "lib/search/tile.h"
 
-#include <cblas.h>
+#include <dlfcn.h>
 #include <omp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-/* Value of openblas_get_parallel. */
-enum { PTHREADS = 1 };
+/* Value of openblas_get_parallel; constants of CBLAS. */
+enum { PTHREADS = 1, ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
+
+/* Address space that OpenBLAS is taken to want for each core: buffers, a stack, an arena of malloc's. */
+#define BYTES_PER_CORE (UINT64_C(192) << 20)
+
+/* Its functions, with 32-bit sizes, which is what these libraries are built with. */
+static struct {
+	void (*sgemm)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a,
+	    int lda, const float *b, int ldb, float beta, float *c, int ldc);
+	char *(*config)(void);
+	int (*parallel)(void), (*threads)(void);
+	char why[200]; /* it is not there */
+} blas;
+
+static pthread_once_t load_once = PTHREAD_ONCE_INIT;
+
+/* Whether what is left of a limit of address space will not do. */
+static bool lacks_room(void)
+{
+	struct rlimit limit;
+	long long pages = 0, cores = sysconf(_SC_NPROCESSORS_CONF);
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return false;
+	FILE *file = fopen("/proc/self/statm", "r");
+	if (file && fscanf(file, "%lld", &pages) != 1)
+		pages = 0;
+	if (file)
+		fclose(file);
+	uint64_t used = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t want = (uint64_t)(cores > 0 ? cores + 1 : 2) * BYTES_PER_CORE;
+	return limit.rlim_cur < used || limit.rlim_cur - used < want;
+}
+
+/* A function of the library, put where a pointer to one is. */
+static bool find(void *library, const char *name, void *function, size_t size)
+{
+	void *found = dlsym(library, name);
+	if (found)
+		memcpy(function, &found, size);
+	return found != NULL;
+}
+
+static bool find_all(void *library)
+{
+	return find(library, "openblas_get_config", &blas.config, sizeof blas.config) &&
+	       find(library, "openblas_get_parallel", &blas.parallel, sizeof blas.parallel) &&
+	       find(library, "openblas_get_num_threads", &blas.threads, sizeof blas.threads) &&
+	       find(library, "cblas_sgemm", &blas.sgemm, sizeof blas.sgemm);
+}
+
+static void load(void)
+{
+	static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libopenblas.dylib"};
+	void *library = NULL;
+	if (lacks_room()) {
+		snprintf(blas.why, sizeof blas.why, "none (too little address space for OpenBLAS)");
+		return;
+	}
+	for (size_t i = 0; !library && i < sizeof names / sizeof *names; i++)
+		library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+	if (!library || !find_all(library))
+		blas.sgemm = NULL;
+	if (!blas.sgemm)
+		snprintf(blas.why, sizeof blas.why, "none (%s)",
+		    library ? "an OpenBLAS without CBLAS" : "OpenBLAS is not installed");
+}
+
+bool blas_load(void)
+{
+	pthread_once(&load_once, load);
+	return blas.sgemm != NULL;
+}
+
+void blas_describe(char *text, size_t size)
+{
+	static const char *const threading[] = {"sequential", "pthreads", "OpenMP"};
+	if (!blas_load()) {
+		snprintf(text, size, "%s", blas.why);
+		return;
+	}
+	int kind = blas.parallel();
+	snprintf(text, size, "%s (%s)", blas.config(), kind >= 0 && kind < 3 ? threading[kind] : "?");
+}
 
 int blas_search_threads(int threads)
 {
-	return openblas_get_parallel() == PTHREADS && openblas_get_num_threads() > 1 ? 1 : threads;
+	return blas.parallel() == PTHREADS && blas.threads() > 1 ? 1 : threads;
 }
 
 void blas_multiply(const struct task *t, int64_t from, int64_t to, float *products)
 {
 	const struct tile *tile = t->scratch->tile;
-	int64_t dim = t->s->base.dim, n = tile->panel.n;
-	int before = omp_get_max_threads();
+	int dim = (int)t->s->base.dim, n = (int)tile->panel.n, before = omp_get_max_threads();
 	omp_set_num_threads(1);
-	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)(to - from), (blasint)n, (blasint)dim,
-	    1, (const float *)tile->q.data + (size_t)from * tile->q.stride, (blasint)tile->q.stride,
-	    (const float *)(const void *)tile->panel.data, (blasint)dim, 0, products, (blasint)n);
+	blas.sgemm(ROW_MAJOR, NO_TRANS, TRANS, (int)(to - from), n, dim, 1,
+	    (const float *)tile->q.data + (size_t)from * tile->q.stride, (int)tile->q.stride,
+	    (const float *)(const void *)tile->panel.data, dim, 0, products, n);
 	omp_set_num_threads(before);
 }

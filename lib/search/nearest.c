@@ -258,7 +258,7 @@ static void pass_group(const struct near *s, struct near_scratch *scratch, int64
     int64_t to, int64_t group)
 {
 	uint64_t mask[TILE_QUERIES];
-	float keys[TILE_QUERIES * TILE_ROWS], thr[TILE_QUERIES];
+	float *keys = scratch->keys, thr[TILE_QUERIES];
 	int64_t left = s->k - group * TILE_ROWS;
 	uint64_t valid = left >= TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
 	find_thresholds(s, &scratch->points, from, to, group, thr);

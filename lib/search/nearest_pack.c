@@ -157,6 +157,7 @@ static void carve_scratch(const struct near *s, struct near_scratch *scratch, st
 	scratch->x = carve(c, s->dim + 16, sizeof *scratch->x);
 	scratch->y = carve(c, s->dim + 16, sizeof *scratch->y);
 	scratch->temp = carve(c, TILE_ROWS * (int64_t)s->stride, element);
+	scratch->keys = carve(c, TILE_QUERIES * TILE_ROWS, sizeof *scratch->keys);
 	p->data = carve(c, s->block * (int64_t)s->stride, element);
 	float **per_point[] = {&p->scale, &p->err, &p->nsq, &p->norm, &p->base, &p->per_size, &p->reach};
 	for (size_t i = 0; i < sizeof per_point / sizeof *per_point; i++)

@@ -55,6 +55,7 @@ struct near_scratch {
 	void *memory;
 	float *x, *y; /* [dim] each, and padding */
 	int8_t *temp; /* [64 rows] */
+	float *keys;  /* [TILE_QUERIES × TILE_ROWS] */
 	struct near_points points;
 	int64_t checked; /* candidates that the tile left */
 };

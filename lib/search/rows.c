@@ -34,13 +34,14 @@ void vector_normalize(float *x, int64_t dim)
 		x[i] = (float)((double)x[i] * inverse);
 }
 
-/* Decode a row; one that lies in a block is gathered first. */
+/* Decode a row; one that lies in a block is gathered first, at the end of where its vector goes: the frame of
+ * a search on a small stack has no room for the longest. */
 static void load_code(const struct rows *rows, int64_t i, float *x)
 {
 	if (!rows->blocked) {
 		rows->decode(rows->codec, (const uint8_t *)rows_at(rows, i), x);
 	} else {
-		uint8_t code[ROWS_MAX_CODE];
+		uint8_t *code = (uint8_t *)(x + rows->dim) - rows->stride;
 		for (size_t b = 0; b < rows->stride; b++)
 			code[b] = (uint8_t)rows->a[rows_code_offset(rows, i, b)];
 		rows->decode(rows->codec, code, x);

@@ -22,9 +22,6 @@ struct codec;
 /* Rows of a block of ROWS_BLOCK share one bound of what their upper halves leave out. */
 enum { ROWS_BLOCK = 64 };
 
-/* Bytes of a code that lies in blocks, at most. */
-enum { ROWS_MAX_CODE = 65536 };
-
 struct rows_bound {
 	float err;  /* max ‖x − hi(x)‖ over the block, rounded up */
 	float norm; /* max ‖hi(x)‖ over the block, rounded up */

@@ -9,6 +9,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
+#include "lib/search/blas.h"
 #include "lib/search/filter.h"
 #include "lib/search/tile.h"
 
@@ -88,7 +89,7 @@ const struct rows *search_locate(const struct search *s, int64_t number, struct 
 
 static enum tile_kind choose_kind(const struct search *s)
 {
-	if (s->kern->blas_is_faster)
+	if (s->kern->blas_is_faster && blas_load())
 		return TILE_BLAS;
 	if (s->bytes)
 		return s->kern->i8_is_fast ? TILE_BYTES : TILE_F32;

@@ -76,6 +76,7 @@ static void carve_tile(const struct search *s, struct tile *tile, struct carver 
 	bool floats = s->kind != TILE_BYTES;
 	if (s->kind == TILE_BLAS)
 		p->products = carve(c, TILE_QUERIES * rows, sizeof(float));
+	tile->keys = carve(c, TILE_QUERIES * TILE_ROWS, sizeof *tile->keys);
 	q->data = carve(c, block * padded, floats ? sizeof(float) : 1);
 	float **query_floats[] = {&q->nsq, &q->norm, &q->err, &q->scale, &q->unit, &q->thr};
 	for (size_t i = 0; i < sizeof query_floats / sizeof *query_floats; i++)
@@ -234,7 +235,7 @@ static void multiply_panel(struct task *t)
 {
 	const struct panel *p = &t->scratch->tile->panel;
 	uint64_t mask[TILE_QUERIES];
-	float keys[TILE_QUERIES * TILE_ROWS];
+	float *keys = t->scratch->tile->keys;
 	for (int64_t from = 0; from < t->nq; from += TILE_QUERIES) {
 		int64_t to = from + TILE_QUERIES < t->nq ? from + TILE_QUERIES : t->nq;
 		panel_lows(t, from, to);

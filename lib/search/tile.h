@@ -41,6 +41,7 @@ struct tile {
 	int64_t rows;      /* in a panel at most */
 	double gamma;      /* the tile's sums are off by at most gamma · ‖ĉ‖ · ‖ŷ‖ */
 	bool stale;        /* a query got its first threshold since panel_lows, which left it out */
+	float *keys;       /* [TILE_QUERIES × TILE_ROWS] */
 	struct panel panel;
 	struct query_block q;
 };
@@ -60,9 +61,7 @@ void block_threshold(struct task *t, int64_t q);
 void tile_prepare(struct task *t, enum tile_kind kind);
 bool tile_pass(struct task *t);
 
-/* blas.c: threads that a search on BLAS tiles may use; products [(to − from) × panel.n] of queries with the
- * panel's rows. */
-int blas_search_threads(int threads);
+/* blas.c: products [(to − from) × panel.n] of queries with the panel's rows; blas_load found one. */
 void blas_multiply(const struct task *t, int64_t from, int64_t to, float *products);
 
 /* Norms above it would overflow when squared; such vectors are always candidates. */

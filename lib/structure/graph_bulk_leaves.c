@@ -103,8 +103,10 @@ struct assign {
 	struct sketch_panel *panel; /* [ceil(k / 64)] */
 	uint32_t *primary;          /* [n] out */
 	char **scratch;             /* [threads] */
-	size_t sketches;            /* bytes of scratch before the vector */
+	size_t sketches;            /* bytes of scratch before the keys of a tile and the vector */
 };
+
+enum { TILE_KEYS = TILE_QUERIES * TILE_ROWS };
 
 struct nearest_leaves {
 	float key[BULK_OVERLAP]; /* ascending */
@@ -124,12 +126,12 @@ static void insert_leaf(struct nearest_leaves *near, int overlap, float key, uin
 	near->leaf[at] = leaf;
 }
 
-/* Nearest leaves of points q … q + nq − 1 of a batch. */
-static void assign_few(
-    const struct assign *a, const struct sketches *points, int64_t q, int nq, struct nearest_leaves *near)
+/* Nearest leaves of points q … q + nq − 1 of a batch. keys: room for those of a tile. */
+static void assign_few(const struct assign *a, const struct sketches *points, int64_t q, int nq,
+    struct nearest_leaves *near, float *keys)
 {
 	int overlap = a->b->leaves.overlap;
-	float thr[TILE_QUERIES], keys[TILE_QUERIES * TILE_ROWS];
+	float thr[TILE_QUERIES];
 	uint64_t mask[TILE_QUERIES];
 	for (int64_t first = 0; first < a->k; first += TILE_ROWS) {
 		const struct sketch_panel *panel = &a->panel[first / TILE_ROWS];
@@ -167,7 +169,7 @@ static void assign_batch(void *arg, int64_t task, int worker)
 	struct bulk *b = a->b;
 	enum { AHEAD = 8 };
 	struct sketches points = sketches_at(&b->form, b->batch, a->scratch[worker]);
-	float *x = (float *)(void *)(a->scratch[worker] + a->sketches);
+	float *keys = (float *)(void *)(a->scratch[worker] + a->sketches), *x = keys + TILE_KEYS;
 	int64_t first, n = bulk_task(b, task, &first);
 	if (b->how->progress && !progress_add(b->how->progress, 0))
 		atomic_store(&b->stopped, true);
@@ -188,7 +190,7 @@ static void assign_batch(void *arg, int64_t task, int worker)
 				near[j].key[i] = FLT_MAX;
 				near[j].leaf[i] = (uint32_t)i;
 			}
-		assign_few(a, &points, q, nq, near);
+		assign_few(a, &points, q, nq, near, keys);
 		for (int j = 0; j < nq; j++)
 			keep_leaves(a, first + q + j, &near[j]);
 	}
@@ -223,7 +225,7 @@ static kith_status assign_points(struct bulk *b, int64_t k, const float *centroi
 {
 	struct assign a = {.b = b, .k = k, .primary = primary};
 	a.sketches = sketches_bytes(&b->form, b->batch);
-	size_t bytes = a.sketches + (size_t)b->dim * sizeof(float);
+	size_t bytes = a.sketches + (TILE_KEYS + (size_t)b->dim) * sizeof(float);
 	a.scratch = mem_zalloc((size_t)b->how->threads, sizeof *a.scratch);
 	bool ready = a.scratch && pack_centroids(&a, centroids);
 	for (int t = 0; ready && t < b->how->threads; t++) {

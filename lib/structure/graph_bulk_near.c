@@ -26,6 +26,7 @@ struct near_points {
 	struct sketches rows;   /* [64] members */
 	struct sketch_panel panel;
 	void *temp;
+	float *keys;      /* [TILE_QUERIES × TILE_ROWS] */
 	uint64_t *visit;  /* [b->batch × overlap] leaf << 32 | number in the batch */
 	uint32_t *point;  /* [b->batch] */
 	uint64_t *shared; /* [b->batch] signature of the leaves before, of those in the leaf */
@@ -65,6 +66,7 @@ static void carve_near(const struct bulk *b, struct near_points *near, struct ca
 	near->rows = carve_sketches(c, &b->form, TILE_ROWS);
 	near->panel.data = carve(c, sketch_panel_bytes(&b->form), 1);
 	near->temp = carve(c, sketch_panel_bytes(&b->form), 1);
+	near->keys = carve(c, TILE_QUERIES * TILE_ROWS, sizeof(float));
 	near->visit = carve(c, batch * (size_t)b->leaves.overlap, sizeof(uint64_t));
 	near->point = carve(c, batch, sizeof(uint32_t));
 	near->shared = carve(c, batch, sizeof(uint64_t));
@@ -174,7 +176,7 @@ static void take_hits(const struct bulk *b, struct near_points *near, const stru
 static void pass_panel(const struct bulk *b, struct near_points *near, const struct found *found,
     const uint64_t *visit, int64_t count)
 {
-	float thr[TILE_QUERIES], keys[TILE_QUERIES * TILE_ROWS];
+	float thr[TILE_QUERIES], *keys = near->keys;
 	uint64_t mask[TILE_QUERIES];
 	for (int64_t q = 0; q < count; q += TILE_QUERIES) {
 		int nq = count - q < TILE_QUERIES ? (int)(count - q) : TILE_QUERIES;

@@ -283,13 +283,14 @@ static void link_some(void *arg, int64_t task, int worker)
 static void sort_edges(struct round *r, int64_t n)
 {
 	enum { BITS = 11, BUCKETS = 1 << BITS };
-	int64_t count[BUCKETS];
+	uint32_t count[BUCKETS];
 	for (int shift = 0; shift < 32; shift += BITS) {
 		memset(count, 0, sizeof count);
 		for (int64_t i = 0; i < n; i++)
 			count[r->edges[i].from >> shift & (BUCKETS - 1)]++;
-		for (int64_t i = 0, at = 0; i < BUCKETS; i++) {
-			int64_t here = count[i];
+		uint32_t at = 0;
+		for (int64_t i = 0; i < BUCKETS; i++) {
+			uint32_t here = count[i];
 			count[i] = at;
 			at += here;
 		}

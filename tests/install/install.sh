@@ -119,12 +119,12 @@ cc -std=c17 -fno-builtin -w "$stage/names.c" "$source/examples/first.c" "${cflag
 	fail "a program with names of its own does not link"
 "$stage/names" | cmp - "$stage/first.txt" || fail "a program with names of its own answers something else"
 
-if echo 'int main(void) { return 0; }' | cc -static -x c - -lopenblas -lgomp -o "$stage/empty" 2>/dev/null; then
+if echo 'int main(void) { return 0; }' | cc -static -x c - -lgomp -o "$stage/empty" 2>/dev/null; then
 	cc -static -std=c17 -Wall "$source/examples/first.c" "${cflags[@]}" -o "$stage/first_all" "${static[@]}" \
 		2>"$stage/static.log" || fail "-static: $(cat "$stage/static.log")"
 	"$stage/first_all" | cmp - "$stage/first.txt" || fail "examples/first.c, -static, answers something else"
 else
-	left_out+=("-static (no static OpenBLAS)")
+	left_out+=("-static (no static OpenMP)")
 fi
 
 # --- README shows the program that was just tried ---------------------------------------------------
