@@ -46,8 +46,9 @@ static const struct cli_option options[] = {
         "both files hold)"},
     [OPT_BASE] = {"base", 'b', "FILE",
         "the vectors that the ids number; with --query, distances are\n"
-        "computed, and ids as near as true ones count as right"},
-    [OPT_QUERY] = {"query", 'q', "FILE", "the queries, one for each row"},
+        "computed, and ids as near as true ones count as right\n"
+        "(default: none)"},
+    [OPT_QUERY] = {"query", 'q', "FILE", "the queries, one for each row (default: none)"},
     [OPT_DISTANCES] = {"distances", 'd', "FILE",
         "exact distances of the result's ids, in the stead of --base;\n"
         "approximate ones are not used (default: ids alone count)"},

@@ -141,17 +141,30 @@ static bool is_copy(const struct walker *w, int64_t place, struct candidate c)
 	return false;
 }
 
-/* Into the pool, or to the copies. Returns its place; ef: it is not in the pool. */
+/* Take a candidate out of the pool, which it had joined at `place` and pushed `last` out of if that was full. */
+static void withdraw(struct walker *w, int64_t place, bool was_full, struct candidate last)
+{
+	memmove(w->pool + place, w->pool + place + 1, (size_t)(w->n - 1 - place) * sizeof *w->pool);
+	if (was_full)
+		w->pool[w->n - 1] = last;
+	else
+		w->n--;
+}
+
+/* Into the pool, or to the copies. Returns its place; ef: it is not in the pool. Most join the pool and are like
+ * nothing before them, so that comes first. */
 static inline int64_t offer(struct walker *w, struct candidate c, int64_t ef)
 {
-	int64_t place = candidate_place(w->pool, w->n, c.key);
-	if (place > 0 && w->pool[place - 1].key == c.key && is_copy(w, place, c)) {
-		candidate_insert(w->copy, &w->copies, w->copies_most, c);
-		return ef;
-	}
+	bool was_full = w->n == ef;
+	struct candidate last = was_full ? w->pool[ef - 1] : c;
+	int64_t place = candidate_insert(w->pool, &w->n, ef, c);
+	if (place == 0 || __builtin_expect(w->pool[place - 1].key != c.key, 1) || !is_copy(w, place, c))
+		return place;
 	if (place < ef)
-		candidate_put(w->pool, &w->n, ef, place, c);
-	return place;
+		withdraw(w, place, was_full, last);
+	if (w->copies_most > 0)
+		candidate_insert(w->copy, &w->copies, w->copies_most, c);
+	return ef;
 }
 
 void walk_offer(struct walker *w, struct candidate c, int64_t ef)

@@ -85,31 +85,18 @@ static inline bool walk_meet(struct walker *w, uint32_t node)
 	return met;
 }
 
-/* The place of a key in an array of n, ascending: behind those with the same key. */
-static inline int64_t candidate_place(const struct candidate *pool, int64_t n, float key)
-{
-	while (n > 0 && key < pool[n - 1].key)
-		n--;
-	return n;
-}
-
-/* Put a candidate in its place in an array of *n of at most `most`. */
-static inline void candidate_put(
-    struct candidate *pool, int64_t *n, int64_t most, int64_t place, struct candidate candidate)
-{
-	for (int64_t at = *n == most ? *n - 1 : (*n)++; at > place; at--)
-		pool[at] = pool[at - 1];
-	pool[place] = candidate;
-}
-
-/* Both in one. Returns where it is now; `most`: nowhere. */
+/* Put a candidate in its place in an array of *n, ascending by key, of at most `most`: behind those with the
+ * same key. Returns where it is now; `most`: nowhere. */
 static inline int64_t candidate_insert(
     struct candidate *pool, int64_t *n, int64_t most, struct candidate candidate)
 {
-	int64_t place = candidate_place(pool, *n, candidate.key);
-	if (place < most)
-		candidate_put(pool, n, most, place, candidate);
-	return place;
+	if (*n == most && !(candidate.key < pool[*n - 1].key))
+		return most;
+	int64_t at = *n == most ? *n - 1 : (*n)++;
+	for (; at > 0 && candidate.key < pool[at - 1].key; at--)
+		pool[at] = pool[at - 1];
+	pool[at] = candidate;
+	return at;
 }
 
 /* The node that a greedy descent of the levels from the top to `to` + 1 comes to. The origin is in w->origin.

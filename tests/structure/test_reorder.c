@@ -127,11 +127,12 @@ static void check_answers(const kith_index *a, const kith_index *b, const float 
 	float dist[2][NQ * K];
 	int64_t ids[2][NQ * K], other = 0;
 	options.filter = filter;
+	options.efSearch = 128; /* as many as both find nearly all with, whatever the order of their nodes */
 	OK(kith_index_search(a, NQ, q, K, dist[0], ids[0], &options));
 	OK(kith_index_search(b, NQ, q, K, dist[1], ids[1], &options));
 	for (int i = 0; i < NQ * K; i++)
 		other += dist[0][i] < dist[1][i] || dist[0][i] > dist[1][i];
-	REQUIRE(other * 50 <= (int64_t)NQ * K);
+	REQUIRE(other * 100 <= (int64_t)NQ * K);
 	check_same(b, b, NQ, q, &options);
 }
 
