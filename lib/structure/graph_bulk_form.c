@@ -1,9 +1,9 @@
 /* The form in which bulk building compares vectors: the quickest that tells near ones apart.
  *
  *   bytes    around one centre, a scale for each vector: where their rounding is small against distances
- *   floats   around one centre: ‖a‖² + ‖b‖² − 2⟨a, b⟩ loses what is small against the distance from the
- * centre direct   differences of floats, eight to ten times slower to compare: clusters far apart have no
- * common centre, and numbers along a line are far from it
+ *   floats   around one centre: ‖a‖² + ‖b‖² − 2⟨a, b⟩ loses what is small against the distance from it
+ *   direct   differences of floats, eight to ten times slower to compare: clusters far apart have no common
+ *            centre, and numbers along a line are far from it
  *
  * Bytes are given up on a sample, before there are leaves. Whether what was taken is good enough is asked
  * when leaves are there, for only then are near ones known: for vectors here and there, the exactly nearest

@@ -141,7 +141,8 @@ static bool is_copy(const struct walker *w, int64_t place, struct candidate c)
 	return false;
 }
 
-/* Take a candidate out of the pool, which it had joined at `place` and pushed `last` out of if that was full. */
+/* Take a candidate out of the pool, which it had joined at `place` and pushed `last` out of if that was full.
+ */
 static void withdraw(struct walker *w, int64_t place, bool was_full, struct candidate last)
 {
 	memmove(w->pool + place, w->pool + place + 1, (size_t)(w->n - 1 - place) * sizeof *w->pool);
@@ -151,8 +152,8 @@ static void withdraw(struct walker *w, int64_t place, bool was_full, struct cand
 		w->n--;
 }
 
-/* Into the pool, or to the copies. Returns its place; ef: it is not in the pool. Most join the pool and are like
- * nothing before them, so that comes first. */
+/* Into the pool, or to the copies. Returns its place; ef: it is not in the pool. Most join the pool and are
+ * like nothing before them, so that comes first. */
 static inline int64_t offer(struct walker *w, struct candidate c, int64_t ef)
 {
 	bool was_full = w->n == ef;

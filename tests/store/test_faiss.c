@@ -138,7 +138,8 @@ static void same_answers(const kith_index *a, const kith_index *b, const kith_se
 static bool divides_by_length(const kith_index *index)
 {
 	const char *spec = kith_index_describe(index);
-	return kith_index_metric(index) == KITH_COSINE && strstr(spec, "HNSW4,") && !strstr(spec, "HNSW4,Flat");
+	return kith_index_metric(index) == KITH_COSINE && strstr(spec, "HNSW4,") &&
+	       !strstr(spec, "HNSW4,Flat");
 }
 
 static void same_cosines(const kith_index *index, const kith_index *back, const kith_search_options *options)
