@@ -364,7 +364,7 @@ static kith_status write_frame(
 static kith_status check_state(
     const struct log_file *file, const struct log_end *end, bool ours, struct stat *st)
 {
-	enum log_state state;
+	enum log_state state = LOG_OTHER; /* until it is known */
 	if (fstat(file->fd, st) != 0 || !S_ISREG(st->st_mode))
 		return vecs_fail(KITH_IO, file->name, "is no regular file");
 	kith_status status = log_compare(file->fd, file->name, end, &state);
