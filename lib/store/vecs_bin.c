@@ -113,7 +113,7 @@ static kith_status bin_parse(const struct vecs_head *head, struct vecs_layout *l
 		    "room for %lld: a download that broke off, or a part of a larger set that kept its "
 		    "header",
 		    (unsigned long)n, (unsigned long)dim, (long long)want, (long long)head->size,
-		    (long long)((head->size - HEADER) / row));
+		    (long long)(row > 0 ? (head->size - HEADER) / row : 0));
 	*layout =
 	    (struct vecs_layout){.n = n, .dim = dim, .cell = cell, .offset = HEADER, .stride = (size_t)row};
 	return KITH_OK;

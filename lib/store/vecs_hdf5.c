@@ -63,10 +63,11 @@ static kith_status enter(const char *path, struct quiet *quiet)
 
 static void leave(const struct quiet *quiet)
 {
-	if (h5)
+	if (h5) {
 		h5->Eclear2(H5_DEFAULT);
-	if (quiet->was_on)
-		h5->Eset_auto2(H5_DEFAULT, quiet->print, quiet->data);
+		if (quiet->was_on)
+			h5->Eset_auto2(H5_DEFAULT, quiet->print, quiet->data);
+	}
 	pthread_mutex_unlock(&lock);
 }
 

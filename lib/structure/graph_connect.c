@@ -118,7 +118,7 @@ static void join_lists(struct builder *b, const uint64_t *entry, int64_t n, uint
 	struct walker *w = b->worker[0].walker;
 	uint32_t node = copies_node(entry[0]);
 	int64_t stride = b->graph->stride, degree = stride - copies_ring(n, stride), most = 0, count;
-	const uint32_t *longest = list;
+	const uint32_t *longest = graph_links(b->graph, node, 0);
 	walk_begin(w);
 	w->live = b->live;
 	w->copies_most = 0;
