@@ -32,7 +32,8 @@ bool scan_can(const struct search *s)
 	if (s->bytes)
 		return true;
 	if (s->base.kind == ROWS_CODE)
-		return codec_compares(s->base.codec) && !s->base.normalize;
+		return codec_compares(s->base.codec) && !s->base.normalize &&
+		       s->base.blocked == s->base.codec->ops->blocked; /* not those of a graph */
 	return !s->base.normalize && (s->base.kind == ROWS_F32 || s->base.kind == ROWS_SPLIT);
 }
 

@@ -336,9 +336,9 @@ static double exact_key(kith_metric metric, const float *q, const float *x, int6
 /* The k-th smallest of n keys. */
 static double smallest(const double *key, int64_t n, int64_t k)
 {
-	double best[64];
+	double best[64] = {0};
 	int64_t have = 0;
-	REQUIRE(k <= 64);
+	REQUIRE(n > 0 && k > 0 && k <= 64);
 	for (int64_t i = 0; i < n; i++) {
 		if (have == k && key[i] >= best[k - 1])
 			continue;
