@@ -150,7 +150,7 @@ static void join_lists(struct builder *b, const uint64_t *entry, int64_t n, uint
  */
 static void link_copies(struct builder *b)
 {
-	uint32_t list[2 * GRAPH_MAX_M], own[2 * GRAPH_MAX_M];
+	uint32_t list[2 * GRAPH_MAX_M] = {0}, own[2 * GRAPH_MAX_M];
 	size_t bytes = (size_t)b->graph->stride * sizeof *own;
 	const uint64_t *entry = b->copies;
 	int64_t n = copies_find(b->space, b->live, b->graph->n, b->copies);
