@@ -81,6 +81,15 @@ static inline uint32_t *graph_links(const struct graph *graph, int64_t node, int
 	return (uint32_t *)(void *)graph->upper.data + row * (size_t)graph->M;
 }
 
+/* Whether a node is among the first n entries of a list. */
+static inline bool graph_list_has(const uint32_t *list, int64_t n, uint32_t node)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (list[i] == node)
+			return true;
+	return false;
+}
+
 /* The same of an unseen graph, whatever its bytes are; NULL: it is damaged there. */
 const uint32_t *graph_unseen_links(const struct graph *graph, int64_t node, int level);
 

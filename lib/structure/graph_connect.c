@@ -93,14 +93,6 @@ static void reach(struct builder *b, uint32_t node)
 		splice(b, graph->entry, node);
 }
 
-static bool has(const uint32_t *list, int64_t n, uint32_t node)
-{
-	for (int64_t i = 0; i < n; i++)
-		if (list[i] == node)
-			return true;
-	return false;
-}
-
 /* Neighbours in a list that are not copies of the node. */
 static int64_t list_others(const struct builder *b, uint32_t node, const uint32_t *list)
 {
@@ -141,7 +133,7 @@ static void join_lists(struct builder *b, const uint64_t *entry, int64_t n, uint
 	for (int64_t i = 0; i < stride; i++)
 		list[i] = i < count ? w->pool[i].node : GRAPH_NONE;
 	for (int64_t i = 0; !all && i < stride && longest[i] != GRAPH_NONE && count < degree; i++)
-		if (graph_is_live(b->live, longest[i]) && !has(list, count, longest[i]) &&
+		if (graph_is_live(b->live, longest[i]) && !graph_list_has(list, count, longest[i]) &&
 		    !rows_equal(&b->space->rows, node, longest[i]))
 			list[count++] = longest[i];
 }

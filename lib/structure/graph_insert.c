@@ -354,14 +354,6 @@ void candidates_sort(struct candidate *candidates, int64_t n)
 	}
 }
 
-static bool has(const uint32_t *list, int64_t n, uint32_t node)
-{
-	for (int64_t i = 0; i < n; i++)
-		if (list[i] == node)
-			return true;
-	return false;
-}
-
 void builder_choose(
     struct builder *b, int number, uint32_t node, int level, int64_t extra, int64_t degree, bool keep)
 {
@@ -395,7 +387,7 @@ static void link_back(struct builder *b, int number, const struct edge *edge, in
 	while (n < width && list[n] != GRAPH_NONE)
 		n++;
 	for (int64_t i = 0; i < count; i++)
-		if (!has(list, n, edge[i].to))
+		if (!graph_list_has(list, n, edge[i].to))
 			more[extra++] = (struct candidate){edge[i].key, edge[i].to};
 	if (n + extra > width) {
 		builder_choose(b, number, edge->from, level, extra, width, b->how.rule.keep);
