@@ -30,7 +30,8 @@ extern "C" {
  *
  * Errors:  INVALID, NOTFOUND, IO, FORMAT (cut off, damaged, not FAISS's, numbers that are not finite),
  *          UNSUPPORTED (what kith has nothing for, which the message names: other indexes and metrics,
- * numbers of product quantizers that have not 4 to 12 bits, ids that are negative or not distinct), NOMEM
+ *          product quantizers whose numbers have fewer than 4 or more than 12 bits, ids that are negative
+ *          or not distinct), NOMEM
  * Cost:    one pass over the data; for a linear map of dimension d another O(d³) */
 KITH_API kith_status kith_index_import_faiss(
     kith_index **out, const char *path, kith_search_options *options);

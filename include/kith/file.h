@@ -64,8 +64,8 @@ KITH_API kith_status kith_index_save(const kith_index *index, const char *path);
 /* Begin with KITH_SAVE_OPTIONS. */
 typedef struct kith_save_options {
 	size_t size;   /* sizeof(kith_save_options) */
-	int overwrite; /* 1: replace the file whatever has become of it since the index was opened; 0: STALE
-	                */
+	int overwrite; /* 1: replace the file whatever has become of it since the index was opened;
+	                  0: fail with STALE */
 } kith_save_options;
 #define KITH_SAVE_OPTIONS                                                                                    \
 	{                                                                                                    \
@@ -96,8 +96,8 @@ KITH_API kith_status kith_index_open(kith_index **out, const char *path, int fla
  * once: that is noticed this way only. */
 KITH_API kith_status kith_index_open_at(kith_index **out, const char *path, int flags, uint64_t generation);
 
-/* What an index knows of its file: the one that it was opened from, or, with KITH_UPDATE, was last saved to.
- */
+/* What an index knows of its file, which is the one that it was opened from or, with KITH_UPDATE, was last
+ * saved to. */
 typedef struct kith_file_info {
 	size_t size;         /* sizeof(kith_file_info), set by the caller */
 	uint64_t generation; /* what is in it: a checksum of all that was saved and appended, never 0. To be
@@ -133,8 +133,8 @@ KITH_API const char *kith_index_note(const kith_index *index);
  *          STALE (the file has changed since this index knew it), NOTFOUND, IO (nothing was appended; also:
  *          another process is appending to it or saving it), NOMEM
  * Cost:    writing and syncing what changed: a vector as it was given and its id; of a graph also the lists
- * of new nodes and those that changed, some 2 M lists of up to 2 M numbers for one vector, each list once for
- * all vectors of an append */
+ *          of new nodes and those that changed, some 2 M lists of up to 2 M numbers for one vector, each list
+ *          once for all vectors of an append */
 KITH_API kith_status kith_index_append(kith_index *index, const char *path);
 
 /* Where bytes go to, one after another, and come from, n of them from `offset` on. Anything but 0 stops the

@@ -67,8 +67,8 @@ typedef struct kith_add_options {
 	int threads;            /* 0: OpenMP's default */
 	kith_progress progress; /* NULL: none */
 	void *progress_data;
-	uint64_t
-	    seed; /* of training and of graphs: the same seed gives the same index, whatever the threads */
+	uint64_t seed;          /* of training and of graphs: the same seed gives the same index, whatever the
+	                           number of threads */
 	int64_t efConstruction; /* graphs: candidates for the neighbours of a new vector; 0: 200 */
 } kith_add_options;
 #define KITH_ADD_OPTIONS                                                                                     \
@@ -102,7 +102,9 @@ typedef struct kith_add_options {
  *
  * Before it, transforms of the vectors, each with a comma (kith_index_wrap_transform says what they are):
  *           "PCA64", "PCAW64", "PCAR64", "PCAWR64", "OPQ16", "OPQ16_64", "RR64", "L2norm", "Pad128"
+ *
  * After it, ",RFlat" or ",Refine(SQ8)" (any codec): kith_index_wrap_refine, around transforms too
+ *
  * In its place, kith's own: "Shards4(…)" is four of an index (kith_index_wrap_shards), "PCA64,(PQ16,RFlat)"
  *           refines below the transform
  *
@@ -260,6 +262,7 @@ KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type typ
  *                     where the answer lies in parts with much between them: clusters that are far apart, and
  *                     small answers under inner product, which are no neighbourhood;
  *   refinement        ranks what its child finds. With exact_range it compares its own, finer codes.
+ *
  * "Within the radius" is said of vectors as they are stored: of codes, the vectors that they decode to.
  *
  * Errors: as search, and INVALID (radius NaN). */

@@ -42,7 +42,7 @@ typedef struct kith_tune_options {
 	}
 
 /* 1 if searches of this index depend on the member of kith_search_options with that name ("nprobe",
- * "max_codes", "k_factor"), else 0. NULL: 0. Threads: as a const call. */
+ * "max_codes", "efSearch", "k_factor"), else 0. NULL: 0. Threads: as a const call. */
 KITH_API int kith_index_uses(const kith_index *index, const char *option);
 
 /* Find the cheapest search options that reach a recall.
@@ -52,13 +52,14 @@ KITH_API int kith_index_uses(const kith_index *index, const char *option);
  *   k        neighbours that searches will ask for
  *   truth    [nq × k] ids of the true neighbours (kith_knn finds them), −1 for none
  *   recall   target, 0 … 1: mean share of the true k among the k found. By default the mean must be above it
- * by 1.645 standard errors, so that other queries reach it too, in 19 cases of 20 search   in and out: begin
- * with KITH_SEARCH_OPTIONS, set threads, filter and what is to stay as it is; gets nprobe and k_factor, as
- * far as the index uses them; otherwise untouched options  NULL: defaults
+ *            by 1.645 standard errors, so that other queries reach it too, in 19 cases of 20
+ *   search   in and out: begin with KITH_SEARCH_OPTIONS, set threads, filter and what is to stay as it is;
+ *            gets nprobe, efSearch and k_factor, as far as the index uses them; otherwise untouched
+ *   options  NULL: defaults
  *
- * Recall grows with each option, so the least nprobe that suffices is bisected for each k_factor of a
- * doubling series, and the fastest of those pairs wins. Time decides, so two runs may choose differently
- * where two choices cost the same.
+ * Recall grows with each option, so the least nprobe (of a graph, efSearch) that suffices is bisected for
+ * each k_factor of a doubling series, and the fastest of those pairs wins. Time decides, so two runs may
+ * choose differently where two choices cost the same.
  *
  * Errors: INVALID (arguments; k larger than the index), UNTRAINED, NOMEM, CANCELLED; NOTFOUND: no options
  *         reach that recall, because the codes are too coarse: options->result tells how near it came

@@ -14,6 +14,7 @@
  *   depth     The last step takes the last 16 dwords of the panel again, and queries whose dwords that were
  *             done are zero, from a copy. A panel of fewer than 16 dwords is a step of its own depth.
  *   queries   The last block takes the last 16 or 32 queries again. Fewer than 16 are a tile of fewer rows.
+ *
  * So nothing beyond the arguments is read. Little work goes to AVX-512, which needs no configuring.
  */
 #include "kernels/amx/amx.h"

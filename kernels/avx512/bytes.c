@@ -6,7 +6,8 @@
  * Inner products: vpdpbusd multiplies unsigned by signed bytes. y XOR 0x80 is y − 128 read as signed for an
  * unsigned y, y + 128 read as unsigned for a signed y, so one of its operands is the query as it is:
  *   u8  Σ x (y − 128) = Σ xy − 128 Σ x        i8  Σ (y + 128) x = Σ xy + 128 Σ x
- * and Σ x is a constant of the query. The tail's spare lanes have x = 0. Sums may wrap on the way; the
+ *
+ * Here Σ x is a constant of the query. The tail's spare lanes have x = 0. Sums may wrap on the way; the
  * result fits.
  */
 #include "kernels/avx512/avx512.h"

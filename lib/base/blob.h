@@ -79,8 +79,8 @@ struct blob_reader {
 
 	struct blob_source source; /* its size becomes that of the blob */
 	bool verify;               /* checksums */
-	bool lazy; /* used in place, unseen: what costs a look at every vector has to wait until it is needed
-	            */
+	bool lazy;    /* used in place, unvalidated: what costs a look at every vector waits until
+	                 it is needed */
 	uint64_t all; /* of the source: the blob and what follows it */
 	uint64_t identity;
 	uint32_t nodes;

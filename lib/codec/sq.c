@@ -22,7 +22,7 @@
  *   L2:  a difference is off by s (|rounding of a_i| + |rounding of b_i| + 1/2) at most, where 1/2 is for ⌊⌋.
  *        The norm of these bounds what ‖q − x‖ is off by.
  *   IP:  with r_i what w_i lacks, Σ r_i c_i is missing. Half the top code times Σ r_i goes to the constant,
- * and half the top code times Σ |r_i| bounds the rest.
+ *        and half the top code times Σ |r_i| bounds the rest.
  *
  * On top of that x is rounded once when it is decoded, by a vector of norm <= u R, where R >= ‖x‖ for every x
  * that can be decoded and u = 2^-24; and keys are formed in float, with four roundings.

@@ -5,11 +5,11 @@
 #include "lib/learn/linear.h"
 
 struct pca {
-	int64_t out; /* components kept: 1 … dim */
-	bool centred; /* the mean is taken away first; else axes are those of Σ x xᵀ, best for inner products
-	               */
-	bool whiten; /* to unit variance; directions without variance become zero */
-	bool rotate; /* at random, at last */
+	int64_t out;  /* components kept: 1 … dim */
+	bool centred; /* the mean is taken away first; else axes are those of Σ x xᵀ, which suit inner
+	                 products best */
+	bool whiten;  /* to unit variance; directions without variance become zero */
+	bool rotate;  /* at random, at last */
 	uint64_t seed;
 	int threads;
 };

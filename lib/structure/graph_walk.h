@@ -27,8 +27,8 @@ struct walker {
 	int64_t copies, copies_most;
 	const uint64_t *live; /* a bit per node: one without it stands for none that has it; NULL: all do */
 	int64_t pairs;        /* distances computed */
-	bool damaged; /* the graph was unseen, and a list cannot be: it was taken for empty since walker_take
-	               */
+	bool damaged; /* the graph was unvalidated, and a list is invalid: it was taken for empty since
+	                 walker_take */
 
 	uint64_t *seen;  /* a bit per node, of `seen_most`: met in this walk */
 	uint32_t *trail; /* [WALK_TRAIL] the last nodes met; number i of the walk at i % WALK_TRAIL */

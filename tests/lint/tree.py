@@ -5,11 +5,14 @@
   layer or of one below; `store` stands beside structure and is called from api. No header leads back to itself.
 - Paths: no file names a directory of somebody's machine.
 - Sizes: files stay under 600 lines, functions under 80 (the aim is 60).
+- Comments: none of several lines has been run together by a formatter (comments.py).
 - Guards: tests/api calls every function that takes an index beside every other.
 """
 import re
 import subprocess
 import sys
+
+from comments import check_comments
 
 # Height of each folder. An include may go down, and level where BESIDE says so.
 LAYERS = {
@@ -144,6 +147,7 @@ def main():
         if path.endswith((".c", ".h")):
             problems += check_layers(path, lines, known)
             problems += check_sizes(path, lines)
+            problems += check_comments(path, lines)
             graph[path] = [target for _, target in includes(path, lines, known)]
     problems += check_cycles(graph)
     problems += check_guards(read_text)
