@@ -24,22 +24,3 @@ def test_example(name):
     assert run.returncode == 0, run.stderr
     for words in EXPECTED[name]:
         assert words in run.stdout
-
-
-def test_the_programs_of_the_guide(tmp_path):
-    """docs/python.md: its programs, one after another in one place, as a reader would try them."""
-    text = (SOURCE / "docs" / "python.md").read_text()
-    programs = [part.split("```")[0] for part in text.split("```python\n")[1:]]
-    assert len(programs) >= 3
-    run = subprocess.run([sys.executable, "-c", "\n".join(programs)], capture_output=True, text=True, timeout=100,
-                         cwd=tmp_path)
-    assert run.returncode == 0, run.stderr
-
-
-def test_the_program_of_the_readme(tmp_path):
-    text = (SOURCE / "README.md").read_text()
-    program, shown = text.split("```python\n")[1].split("```")[0], text.split("```python\n")[1].split("```")[1]
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, cwd=tmp_path)
-    assert run.returncode == 0, run.stderr
-    for line in run.stdout.splitlines():
-        assert f"    {line}" in shown, run.stdout

@@ -1,0 +1,26 @@
+/* What the fragment in docs/coming-from-faiss.md speaks of: the file that its commands have made, and queries. */
+#include <kith/kith.h>
+
+#include <stdio.h>
+
+#define OK(call)                                                                                             \
+	do {                                                                                                 \
+		if (call) {                                                                                  \
+			fprintf(stderr, "%s: %s\n", #call, kith_last_error());                               \
+			return 1;                                                                            \
+		}                                                                                            \
+	} while (0)
+
+enum { DIM = 32, NQ = 3, K = 5 };
+
+int main(void)
+{
+	static float q[NQ * DIM], dist[NQ * K];
+	int64_t nq = NQ, k = K, ids[NQ * K];
+
+	FRAGMENTS
+
+	printf("%s, nprobe %lld\n", kith_index_describe(index), (long long)options.nprobe);
+	kith_index_free(index);
+	return options.nprobe != 1;
+}
