@@ -1,4 +1,4 @@
-/* What the fragment in docs/coming-from-faiss.md speaks of: the file that its commands have made, and queries. */
+/* What the fragment in docs/coming-from-faiss.md speaks of: the file that its commands have made. */
 #include <kith/kith.h>
 
 #include <stdio.h>
