@@ -10,10 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
+#include "hint.h"
 #include "plot.h"
 #include "report.h"
+#include "stream.h"
 
 enum {
 	OPT_BASE,
@@ -46,7 +49,7 @@ static const struct cli_option options[] = {
     [OPT_LOAD] = {"load", 'l', "FILE",
         "an index file to measure; may be given several times\n"
         "(required: this or the one before)"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC, CLI_METRICS},
     [OPT_SET] = {"set", 's', "NAME=N,…",
         "what is the same for all: any setting of 'kith build'\n"
         "and 'kith search' (default: their defaults)"},
@@ -59,9 +62,11 @@ static const struct cli_option options[] = {
     [OPT_BATCH] = {"batch", 0, "N", "queries of one call, 1 … or all (default all)"},
     [OPT_RUNS] = {"runs", 'r', "N", "timed runs of each point; their median counts (default 5)"},
     [OPT_LATENCY] = {"latency", 0, "N", "queries timed one by one (default 1000; 0: none)"},
-    [OPT_JSON] = {"json", 'o', "FILE",
-        "keep the report here; an unfinished one there is\n"
-        "finished (default: do not)"},
+    [OPT_JSON] = {"json", 0, "[=FILE]",
+        "keep the report in FILE, where an unfinished one is\n"
+        "finished; without FILE: print it instead of text\n"
+        "(default: neither)",
+        .old_letter = 'o'},
     [OPT_PLOT] = {"plot", 'p', "FILE",
         "draw recall against speed: .svg or .png, needs gnuplot\n"
         "(default: do not)"},
@@ -72,6 +77,7 @@ static const struct cli_option options[] = {
 struct request {
 	struct bench bench;
 	const char *base_path, *query_path, *truth_path, *plot_path;
+	bool json;                            /* print the report instead of a table */
 	struct setting all[2 * SETTINGS_MAX]; /* of building and searching, for --set */
 };
 
@@ -120,7 +126,7 @@ static bool parse_option(struct request *r, struct cli *cli, int option)
 		r->truth_path = cli->value;
 		return true;
 	case OPT_INDEX:
-		return add_index(b, cli->value, NULL);
+		return hint_spec("--index", cli->value, true) == EXIT_OK && add_index(b, cli->value, NULL);
 	case OPT_LOAD:
 		return add_index(b, NULL, cli->value);
 	case OPT_METRIC:
@@ -141,7 +147,8 @@ static bool parse_option(struct request *r, struct cli *cli, int option)
 	case OPT_LATENCY:
 		return cli_number(cli, option, 0, INT64_MAX, &b->latency_queries);
 	case OPT_JSON:
-		b->report_path = cli->value;
+		b->report_path = cli->value && strcmp(cli->value, "-") != 0 ? cli->value : NULL;
+		r->json = !b->report_path;
 		return true;
 	case OPT_PLOT:
 		r->plot_path = cli->value;
@@ -167,7 +174,12 @@ static int parse(struct request *r, struct cli *cli)
 	if (r->bench.index_count == 0)
 		return cli_error(
 		    EXIT_USAGE, "--index or --load is needed: what to measure, e.g. --index IVF1024,Flat");
-	return r->plot_path ? plot_check(r->plot_path) : EXIT_OK;
+	int code = stream_refuse("--base", r->base_path);
+	if (code == EXIT_OK)
+		code = stream_refuse("--query", r->query_path);
+	if (code == EXIT_OK)
+		code = stream_refuse("--truth", r->truth_path);
+	return code == EXIT_OK && r->plot_path ? plot_check(r->plot_path) : code;
 }
 
 /* ---- what is to be measured ---- */
@@ -178,16 +190,17 @@ static bool combination(const struct bench *b, const kith_index *index, int64_t 
 {
 	memcpy(settings, b->search, sizeof b->search);
 	for (struct setting *s = settings; s->name; s++)
-		s->given = s->given && kith_index_uses(index, s->name);
+		s->given = s->given && setting_used(s, index);
 	for (int w = 0; w < b->sweep_count; w++) {
 		const struct sweep *sweep = &b->sweeps[w];
 		struct setting *s = &settings[sweep->setting];
-		if (!kith_index_uses(index, s->name))
+		if (!setting_used(s, index))
 			continue;
 		s->given = true;
 		s->value = sweep->value[i % sweep->n];
 		i /= sweep->n;
 	}
+	settings_complete(settings, index, 0);
 	return i == 0;
 }
 
@@ -202,6 +215,46 @@ static int64_t missing_points(const struct bench *b, const kith_index *index, co
 		json_decref(wanted);
 	}
 	return missing;
+}
+
+static int fail_index(const struct bench_index *index, kith_status status)
+{
+	kith_index *made;
+	if (!index->file || access(index->file, F_OK) == 0)
+		return fail_status(status, index->file ? index->file : "--index", NULL);
+	if (kith_index_new(&made, 64, KITH_L2, index->file) != KITH_OK)
+		return cli_error(EXIT_FAILED, "--load '%s': there is no such file", index->file);
+	kith_index_free(made);
+	return cli_error(EXIT_USAGE, "--load '%s' is no file but a factory string: --index %s builds it",
+	    index->file, index->file);
+}
+
+/* Remember which settings of --set and --sweep an index uses. */
+static void note_use(struct bench *b, const kith_index *index, const char *file)
+{
+	for (int i = 0; b->search[i].name; i++)
+		b->search_used[i] |= setting_used(&b->search[i], index);
+	for (int i = 0; !file && b->build[i].name; i++)
+		b->build_used[i] |= setting_used(&b->build[i], index);
+}
+
+static void note_unused(const char *option, const struct setting *s)
+{
+	cli_warn("%s %s has no effect: none of the indexes uses it, only %s do", option, s->name, s->whose);
+}
+
+/* What no index uses is worth a note; what some do not use they ignore. */
+static void check_use(const struct bench *b)
+{
+	for (int i = 0; b->search[i].name; i++)
+		if (b->search[i].given && !b->search_used[i])
+			note_unused("--set", &b->search[i]);
+	for (int i = 0; b->build[i].name; i++)
+		if (b->build[i].given && !b->build_used[i])
+			note_unused("--set", &b->build[i]);
+	for (int w = 0; w < b->sweep_count; w++)
+		if (!b->search_used[b->sweeps[w].setting])
+			note_unused("--sweep", &b->search[b->sweeps[w].setting]);
 }
 
 /* All indexes are made once, empty, so that a mistake in the last one is found before the first is built. */
@@ -220,8 +273,9 @@ static int plan(struct bench *b, int64_t *points)
 			continue;
 		}
 		if (status != KITH_OK)
-			return fail_status(status, index->file ? index->file : "--index", NULL);
-		index->entry = bench_entry(b, kith_index_describe(made), index->file);
+			return fail_index(index, status);
+		note_use(b, made, index->file);
+		index->entry = bench_entry(b, made, index->file);
 		if (!index->entry) {
 			kith_index_free(made);
 			return cli_error(EXIT_FAILED, "out of memory");
@@ -259,6 +313,8 @@ static int measure_all(struct bench *b)
 {
 	int64_t points = 0;
 	int code = plan(b, &points);
+	if (code == EXIT_OK && b->index_count)
+		check_use(b);
 	bar_begin(&b->bar, "measuring", "points", (double)points);
 	for (int i = 0; code == EXIT_OK && i < b->index_count; i++) {
 		struct bench_index *index = &b->indexes[i];
@@ -333,7 +389,9 @@ static int run(const struct command *command, int argc, char **argv)
 		code = truth_get(&b->truth, r->truth_path, &b->base, &b->query, b->metric, b->k, 0);
 	if (work && code == EXIT_OK)
 		code = measure_all(b);
-	if (work && code == EXIT_OK)
+	if (work && code == EXIT_OK && r->json)
+		code = print_json(json_incref(b->report));
+	else if (work && code == EXIT_OK)
 		bench_print(b);
 	if (work && code == EXIT_OK && r->plot_path)
 		code = plot_reports(&b->report, 1, r->plot_path);
@@ -354,10 +412,10 @@ const struct command command_bench = {
              "recall of the K nearest, queries per second (the median of the runs, and half their\n"
              "spread in percent), latency of single queries, vectors looked at per query. Times\n"
              "are good for comparison within one run on an idle machine.\n"
-             "With --json an interrupted run keeps what it measured, and goes on when it is\n"
+             "With --json=FILE an interrupted run keeps what it measured, and goes on when it is\n"
              "started again; docs/bench-json.md says what is in the file.\n",
     .example = "  kith bench --base base.fvecs --query query.fvecs --index IVF1024,Flat \\\n"
-               "    --index IVF1024,PQ32,RFlat --sweep nprobe=1:256 --json out.json --plot out.svg\n",
+               "    --index IVF1024,PQ32,RFlat --sweep nprobe=1:256 --json=out.json --plot out.svg\n",
     .options = options,
     .min_operands = 0,
     .max_operands = 0,

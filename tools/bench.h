@@ -31,6 +31,7 @@ struct bench {
 	struct setting build[SETTINGS_MAX], search[SETTINGS_MAX];
 	struct sweep sweeps[SETTINGS_MAX];
 	int sweep_count;
+	bool build_used[SETTINGS_MAX], search_used[SETTINGS_MAX]; /* by one of the indexes */
 	struct bench_index indexes[BENCH_INDEXES];
 	int index_count;
 	const char *report_path; /* NULL: none */
@@ -54,8 +55,9 @@ int bench_read_report(const char *path, json_t **report);
 /* Begin b->report, or go on with the one that b->report_path holds, if it is of the same benchmark. */
 int bench_begin_report(struct bench *b);
 
-/* The entry of an index, made if need be; NULL: no memory. */
-json_t *bench_entry(struct bench *b, const char *name, const char *file);
+/* The entry of an index (one that is made and empty, or that `file` held), made if need be; NULL: no memory.
+ */
+json_t *bench_entry(struct bench *b, const kith_index *index, const char *file);
 
 /* Whether a point with these settings was measured. */
 bool bench_has_point(const json_t *entry, const json_t *settings);

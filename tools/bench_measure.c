@@ -215,8 +215,8 @@ static int load(struct bench *b, const char *path, kith_index **out, json_t *ent
 	    kith_index_metric(*out) == b->metric)
 		return EXIT_OK;
 	return cli_error(EXIT_FAILED,
-	    "'%s' is no index of '%s' under %s: it holds %lld vectors of dimension %lld, metric %s", path,
-	    b->base.path, kith_metric_name(b->metric), (long long)kith_index_size(*out),
+	    "'%s' is no index of '%s' under %s: it holds %lld %s of dimension %lld, metric %s", path,
+	    b->base.path, kith_metric_name(b->metric), CLI_COUNT((long long)kith_index_size(*out), "vector"),
 	    (long long)kith_index_dim(*out), kith_metric_name(kith_index_metric(*out)));
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "info_index.h"
 #include "report.h"
 
 static json_t *data_json(const struct bench *b)
@@ -42,6 +43,8 @@ int bench_read_report(const char *path, json_t **report)
 	int version = 0;
 	json_int_t n, dim, k, threads, batch;
 	*report = NULL;
+	if (is_index_file(path))
+		return cli_error(EXIT_FAILED, "'%s' is an index file; 'kith bench --load' measures it", path);
 	if (access(path, R_OK) != 0)
 		return cli_error(EXIT_FAILED, "'%s': no such file, or it cannot be read", path);
 	json_t *read = json_load_file(path, 0, &error);
@@ -112,9 +115,22 @@ int bench_begin_report(struct bench *b)
 	return code;
 }
 
-json_t *bench_entry(struct bench *b, const char *name, const char *file)
+/* What building the index uses, given or not. Of a file it is not known. */
+static json_t *build_json(const struct bench *b, const kith_index *index, const char *file)
 {
-	json_t *indexes = json_object_get(b->report, "indexes"), *index, *build = settings_json(b->build);
+	struct setting table[SETTINGS_MAX];
+	memcpy(table, b->build, sizeof table);
+	for (struct setting *s = table; s->name; s++)
+		s->given = s->given && !file && setting_used(s, index);
+	if (!file)
+		settings_complete(table, index, 0);
+	return settings_json(table);
+}
+
+json_t *bench_entry(struct bench *b, const kith_index *made, const char *file)
+{
+	json_t *indexes = json_object_get(b->report, "indexes"), *index, *build = build_json(b, made, file);
+	const char *name = kith_index_describe(made);
 	size_t i;
 	json_array_foreach(indexes, i, index)
 	{
@@ -159,9 +175,12 @@ static void print_point(const json_t *point)
 	const char *name;
 	json_t *value, *latency = json_object_get(point, "latency_seconds");
 	size_t used = 0;
-	json_object_foreach(json_object_get(point, "settings"), name, value) if (used < sizeof text) used +=
-	    (size_t)snprintf(text + used, sizeof text - used, "%s%s=%.9g", used ? " " : "", name,
-	        json_number_value(value));
+	json_object_foreach(json_object_get(point, "settings"), name, value)
+	{
+		if (json_is_number(value) && used < sizeof text)
+			used += (size_t)snprintf(text + used, sizeof text - used, "%s%s=%.9g",
+			    used ? " " : "", name, json_number_value(value));
+	}
 	double qps = number(point, "qps"), spread = number(point, "qps_max") - number(point, "qps_min");
 	format_si(qps, rate, sizeof rate);
 	format_si(number(point, "codes_per_query"), codes, sizeof codes);
@@ -209,12 +228,12 @@ void bench_print(const struct bench *b)
 		    b->truth.path ? "kept in " : "not kept", b->truth.path ? b->truth.path : "");
 	else
 		printf("truth    %s\n", b->truth.path);
-	printf("search   k = %" PRId64 ", metric %s, %d threads, %s, ", b->k, kith_metric_name(b->metric),
-	    threads_used(b->threads), kith_isa());
+	printf("search   k = %" PRId64 ", metric %s, %d %s, %s, ", b->k, kith_metric_name(b->metric),
+	    CLI_COUNT(threads_used(b->threads), "thread"), kith_isa());
 	if (b->batch)
 		printf("%" PRId64 " a call", b->batch);
 	else
 		printf("all queries in one call");
-	printf(", median of %" PRId64 " runs; latency of single queries\n", b->runs);
+	printf(", median of %" PRId64 " %s; latency of single queries\n", CLI_COUNT(b->runs, "run"));
 	json_array_foreach(json_object_get(b->report, "indexes"), i, index) print_index(index, b->k);
 }

@@ -15,8 +15,10 @@
 #include "cli.h"
 #include "files.h"
 #include "fill.h"
+#include "hint.h"
 #include "report.h"
 #include "settings.h"
+#include "stream.h"
 
 enum {
 	OPT_INDEX,
@@ -34,7 +36,7 @@ static const struct cli_option options[] = {
     [OPT_INDEX] = {"index", 'i', "SPEC",
         "what to build, e.g. Flat, SQ8, HNSW32, IVF1024,PQ16\n"
         "(required)"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC, CLI_METRICS},
     [OPT_TRAIN] = {"train", 0, "FILE", "learn from these vectors (default: from BASE)"},
     [OPT_TRAIN_SIZE] = {"train-size", 0, "N",
         "learn from N of them, evenly spread (default: from\n"
@@ -94,6 +96,8 @@ static int parse(struct build *b, struct cli *cli)
 			break;
 		case OPT_JSON:
 			b->json = true;
+			if (stream_claim("--json") != EXIT_OK)
+				return EXIT_USAGE;
 			break;
 		default:
 			return cli->exit_code;
@@ -105,7 +109,7 @@ static int parse(struct build *b, struct cli *cli)
 		return cli_error(EXIT_USAGE, "--index is needed: what to build, e.g. --index IVF1024,Flat");
 	if (!b->out_path)
 		return cli_error(EXIT_USAGE, "--out is needed: the index file to write, e.g. -o base.kith");
-	return EXIT_OK;
+	return hint_spec("--index", b->spec, false);
 }
 
 /* Training may take hours: is there a folder that the file can be put into? */
@@ -127,12 +131,26 @@ static int check_folder(const char *path)
 	return EXIT_OK;
 }
 
+/* Tell of options that the index, which is made and empty, does not use, and fill in what it uses without
+ * being told. */
+static void check_use(struct build *b)
+{
+	const char *what = kith_index_describe(b->index);
+	if (kith_index_trained(b->index) && (b->train_path || b->train_size))
+		cli_warn("%s has no effect: %s learns nothing from vectors",
+		    b->train_path ? "--train" : "--train-size", what);
+	if (b->reorder && !kith_index_uses(b->index, "efSearch"))
+		cli_warn("--reorder has no effect: %s has no graph of vectors", what);
+	settings_warn(b->settings, b->index);
+	settings_complete(b->settings, b->index, 0);
+}
+
 static int open_files(struct build *b, struct cli *cli)
 {
 	struct input *base = &b->inputs[0], *train = &b->inputs[1];
 	int code = input_open(base, cli->operands[0]);
 	if (code == EXIT_OK)
-		code = input_open(train, b->train_path ? b->train_path : cli->operands[0]);
+		code = b->train_path ? input_open(train, b->train_path) : input_open_again(train, base);
 	if (code != EXIT_OK)
 		return code;
 	if (train->info.dim != base->info.dim)
@@ -141,16 +159,20 @@ static int open_files(struct build *b, struct cli *cli)
 		    "; give files of one dimension",
 		    base->path, base->info.dim, train->path, train->info.dim);
 	if (b->train_size > train->info.n)
-		return cli_error(EXIT_FAILED,
-		    "--train-size is %" PRId64 ", but '%s' has only %" PRId64 " vectors", b->train_size,
-		    train->path, train->info.n);
+		return cli_error(EXIT_FAILED, "--train-size is %" PRId64 ", but '%s' has only %" PRId64 " %s",
+		    b->train_size, train->path, CLI_COUNT(train->info.n, "vector"));
 	code = output_check(b->out_path, b->inputs, 2);
 	if (code == EXIT_OK)
+		code = hint_vectors_named("--out", b->out_path);
+	if (code == EXIT_OK && !is_stream(b->out_path))
 		code = check_folder(b->out_path);
 	if (code != EXIT_OK)
 		return code;
 	kith_status status = kith_index_new(&b->index, base->info.dim, b->metric, b->spec);
-	return status == KITH_OK ? EXIT_OK : fail_status(status, "--index", NULL);
+	if (status != KITH_OK)
+		return fail_status(status, "--index", NULL);
+	check_use(b);
+	return EXIT_OK;
 }
 
 static int fill(struct build *b)
@@ -189,9 +211,9 @@ static int reorder(struct build *b)
 static int save(struct build *b)
 {
 	double start = now_seconds();
-	kith_status status = kith_index_save(b->index, b->out_path);
+	int code = index_save(b->index, "--out", b->out_path);
 	b->save_seconds = now_seconds() - start;
-	return status == KITH_OK ? EXIT_OK : fail_status(status, b->out_path, NOTHING_WRITTEN);
+	return code;
 }
 
 static int64_t file_bytes(const char *path)
@@ -227,11 +249,12 @@ static void print_report(const struct build *b)
 	format_si((double)peak_memory(), peak, sizeof peak);
 	printf("base     %s: %" PRId64 " x %" PRId64 " %s\n", base->path, base->info.n, base->info.dim,
 	    kith_type_name(base->info.type));
-	printf("index    %s, metric %s, %d threads, %s\n", kith_index_describe(b->index),
-	    kith_metric_name(b->metric), threads_used(b->threads), kith_isa());
+	printf("index    %s, metric %s, ", kith_index_describe(b->index), kith_metric_name(b->metric));
+	settings_print(b->settings);
+	printf("%d %s, %s\n", CLI_COUNT(threads_used(b->threads), "thread"), kith_isa());
 	if (b->fill.sample)
-		printf("train    %.3f s, from %" PRId64 " vectors of %s\n", b->fill.train_seconds,
-		    b->fill.sample, b->inputs[1].path);
+		printf("train    %.3f s, from %" PRId64 " %s of %s\n", b->fill.train_seconds,
+		    CLI_COUNT(b->fill.sample, "vector"), b->inputs[1].path);
 	printf("add      %.3f s, %svectors/s\n", b->fill.add_seconds, rate);
 	if (b->reorder)
 		printf("reorder  %.3f s\n", b->reorder_seconds);
@@ -271,7 +294,8 @@ const struct command command_build = {
     .summary = "Build an index of vectors and save it to a file",
     .notes = "SPEC is a FAISS factory string. BASE may be larger than memory as long as the index\n"
              "is not: it is read in pieces. Ids are row numbers. The same seed gives the same\n"
-             "file, whatever the number of threads. The file appears, complete, at the end.\n",
+             "file, whatever the number of threads. The file appears, complete, at the end.\n"
+             "BASE and --out can be -, standard input (fvecs, npy) and output.\n",
     .example = "  kith build base.fvecs --index IVF1024,Flat -o base.kith\n"
                "  kith search base.kith query.fvecs -k 10 --set nprobe=16\n",
     .options = options,

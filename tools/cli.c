@@ -7,6 +7,7 @@
  */
 #include "cli.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include "bar.h"
+#include "hint.h"
 
 enum { MAX_OPTIONS = 24, FIRST_LONG = 256, HELP_LONG = 255, HELP_COLUMN = 24 };
 
@@ -26,23 +28,49 @@ void cli_set_command(const char *command)
 	command_name = command;
 }
 
-int cli_error(int code, const char *format, ...)
+static void print_line(const char *kind, const char *format, va_list args)
 {
 	char line[2048];
-	va_list args;
-	va_start(args, format);
 	vsnprintf(line, sizeof line, format, args);
-	va_end(args);
 	for (char *c = line; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
 	}
 	bar_wipe();
-	fprintf(stderr, "%s: %s\n", command_name, line);
+	fprintf(stderr, "%s: %s%s\n", command_name, kind, line);
+}
+
+int cli_error(int code, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	print_line("", format, args);
+	va_end(args);
 	return code;
 }
 
-/* Edit distance between two short words: one row of the usual table. */
+void cli_warn(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	print_line("warning: ", format, args);
+	va_end(args);
+}
+
+void cli_note(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	print_line("note: ", format, args);
+	va_end(args);
+}
+
+static bool same_letter(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Edit distance between two short words in any case: one row of the usual table. */
 static int edit_distance(const char *a, const char *b)
 {
 	enum { MAX_WORD = 31 };
@@ -56,7 +84,7 @@ static int edit_distance(const char *a, const char *b)
 		int diagonal = row[0];
 		row[0] = (int)i;
 		for (size_t j = 1; j <= m; j++) {
-			int best = diagonal + (a[i - 1] != b[j - 1]);
+			int best = diagonal + !same_letter(a[i - 1], b[j - 1]);
 			diagonal = row[j];
 			if (row[j] + 1 < best)
 				best = row[j] + 1;
@@ -97,14 +125,19 @@ static int hidden_bytes(const char *text)
 	return n;
 }
 
+static bool value_is_optional(const struct cli_option *option)
+{
+	return option->value && *option->value == '[';
+}
+
 /* "  -k, --k K", "      --json" */
 static void print_option(const struct cli_option *option)
 {
 	char letter[8] = "    ", left[80];
 	if (option->letter)
 		snprintf(letter, sizeof letter, "-%c, ", option->letter);
-	int n = snprintf(left, sizeof left, "  %s--%s%s%s", letter, option->name, option->value ? " " : "",
-	    option->value ? option->value : "");
+	int n = snprintf(left, sizeof left, "  %s--%s%s%s", letter, option->name,
+	    option->value && !value_is_optional(option) ? " " : "", option->value ? option->value : "");
 	int hidden = hidden_bytes(left);
 	/* A long name has a line for itself. */
 	if (n - hidden > HELP_COLUMN)
@@ -126,7 +159,7 @@ void cli_print_help(const struct command *command)
 	printf("%s.\n\n%s\nOptions:\n", command->summary, command->notes);
 	for (const struct cli_option *o = command->options; o->help; o++)
 		print_option(o);
-	print_option(&(struct cli_option){"help", 'h', NULL, "show this text"});
+	print_option(&(struct cli_option){.name = "help", .letter = 'h', .help = "show this text"});
 	printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 128 + n stopped by signal n.\n");
 	printf("\nExample:\n%s", command->example);
 }
@@ -145,22 +178,18 @@ static const char *option_name(const struct cli *cli, int option, char name[40])
 /* getopt_long met something that it does not know; `word` is the argument it was found in. */
 static int unknown_option(const struct cli *cli, const char *word)
 {
-	const char *names[MAX_OPTIONS];
-	int n = 0;
-	for (const struct cli_option *o = cli->command->options; o->help; o++)
-		names[n++] = o->name;
 	const char *command = cli->command->name;
-	if (optopt > 0 && optopt < HELP_LONG)
+	char hint[300];
+	if (optopt > 0 && optopt < HELP_LONG) {
+		if (hint_letter(cli->command, (char)optopt, hint, sizeof hint))
+			return cli_error(EXIT_USAGE, "unknown option '-%c'; %s", optopt, hint);
 		return cli_error(EXIT_USAGE, "unknown option '-%c'; see 'kith %s --help'", optopt, command);
+	}
 	if (optopt >= HELP_LONG || !word)
 		return cli_error(EXIT_USAGE, "option '%s' takes no value; see 'kith %s --help'",
 		    word ? word : "", command);
-	char bare[40];
-	snprintf(bare, sizeof bare, "%s", word + strspn(word, "-"));
-	bare[strcspn(bare, "=")] = 0;
-	const char *nearest = cli_nearest(bare, names, n);
-	if (nearest)
-		return cli_error(EXIT_USAGE, "unknown option '%s'; did you mean '--%s'?", word, nearest);
+	if (hint_option(cli, word, hint, sizeof hint))
+		return cli_error(EXIT_USAGE, "unknown option '%s'; %s", word, hint);
 	return cli_error(EXIT_USAGE, "unknown or ambiguous option '%s'; see 'kith %s --help'", word, command);
 }
 
@@ -172,13 +201,17 @@ static void getopt_tables(const struct command *command, char *shorts, struct op
 	*longs++ = (struct option){"help", no_argument, NULL, HELP_LONG};
 	for (int i = 0; command->options[i].help && i < MAX_OPTIONS; i++) {
 		const struct cli_option *o = &command->options[i];
-		*longs++ = (struct option){
-		    o->name, o->value ? required_argument : no_argument, NULL, FIRST_LONG + i};
+		int argument = value_is_optional(o) ? optional_argument
+		               : o->value           ? required_argument
+		                                    : no_argument;
+		*longs++ = (struct option){o->name, argument, NULL, FIRST_LONG + i};
 		if (o->letter) {
 			*shorts++ = o->letter;
-			if (o->value)
+			if (argument == required_argument)
 				*shorts++ = ':';
 		}
+		if (o->old_letter)
+			*shorts++ = o->old_letter;
 	}
 	*shorts = 0;
 	*longs = (struct option){NULL, 0, NULL, 0};
@@ -193,16 +226,19 @@ static int leave(struct cli *cli, int exit_code)
 static int check_operands(struct cli *cli)
 {
 	const struct command *c = cli->command;
+	char hint[300];
 	cli->operands = cli->argv + optind;
 	cli->operand_count = cli->argc - optind;
 	if (cli->operand_count < c->min_operands)
 		return leave(cli, cli_error(EXIT_USAGE, "%s: %d of them given; usage: kith %s [OPTION]... %s",
-		                      c->min_operands == 1 ? "a file is needed" : "files are needed",
+		                      c->min_operands > 1                 ? "files are needed"
+		                      : strcmp(c->operands, "SHELL") == 0 ? "a name is needed"
+		                                                          : "a file is needed",
 		                      cli->operand_count, c->name, c->operands));
 	if (cli->operand_count > c->max_operands)
 		return leave(
-		    cli, cli_error(EXIT_USAGE, "unexpected argument '%s'; usage: kith %s [OPTION]... %s",
-		             cli->operands[c->max_operands], c->name, c->operands));
+		    cli, cli_error(EXIT_USAGE, "unexpected argument '%s'; %s", cli->operands[c->max_operands],
+		             hint_operand(c, cli->operands[c->max_operands], hint, sizeof hint)));
 	for (int i = 0; i < cli->operand_count; i++) {
 		if (!*cli->operands[i])
 			return leave(
@@ -212,9 +248,33 @@ static int check_operands(struct cli *cli)
 	return CLI_DONE;
 }
 
+/* A letter that had another meaning in this command before it got the one that it has in all others. */
+static int refuse_old_letter(const struct cli_option *option)
+{
+	char hint[300] = "";
+	const char *meaning = hint_meaning(option->old_letter);
+	if (meaning)
+		snprintf(hint, sizeof hint, " (-%c is --%s in all commands that have it)", option->old_letter,
+		    meaning);
+	return cli_error(EXIT_USAGE, "-%c no longer stands for --%s, write it out%s", option->old_letter,
+	    option->name, hint);
+}
+
+/* "--json FILE", from when the value could not be left out. */
+static void take_old_value(struct cli *cli, const struct cli_option *option)
+{
+	const char *next = optind < cli->argc ? cli->argv[optind] : NULL;
+	if (cli->value || !value_is_optional(option) || cli->command->max_operands > 0 || !next ||
+	    (*next == '-' && next[1]))
+		return;
+	cli->value = next;
+	optind++;
+	cli_note("write --%s=%s; --%s alone is about standard output", option->name, next, option->name);
+}
+
 int cli_next(struct cli *cli)
 {
-	char shorts[2 * MAX_OPTIONS + 4], name[40];
+	char shorts[3 * MAX_OPTIONS + 4], name[40];
 	struct option longs[MAX_OPTIONS + 2];
 	const struct command *command = cli->command;
 	getopt_tables(command, shorts, longs);
@@ -234,12 +294,15 @@ int cli_next(struct cli *cli)
 	int key = missing ? optopt : o;
 	cli->short_form = key < HELP_LONG;
 	for (int i = 0; command->options[i].help; i++) {
-		if (key != FIRST_LONG + i && key != command->options[i].letter)
+		const struct cli_option *option = &command->options[i];
+		if (key == option->old_letter && key)
+			return leave(cli, refuse_old_letter(option));
+		if (key != FIRST_LONG + i && key != option->letter)
 			continue;
+		take_old_value(cli, option);
 		if (missing || (optarg && !*optarg))
-			return leave(
-			    cli, cli_error(EXIT_USAGE, "%s needs a value (%s); see 'kith %s --help'",
-			             option_name(cli, i, name), command->options[i].value, command->name));
+			return leave(cli, cli_error(EXIT_USAGE, "%s needs a value (%s); see 'kith %s --help'",
+			                      option_name(cli, i, name), option->value, command->name));
 		return i;
 	}
 	return leave(cli, cli_error(EXIT_USAGE, "wrong option; see 'kith %s --help'", command->name));
@@ -325,9 +388,10 @@ bool cli_threads(const struct cli *cli, int option, int *threads)
 	return true;
 }
 
-bool cli_choice(const struct cli *cli, int option, const char *words, int *choice)
+bool cli_choice(const struct cli *cli, int option, int *choice)
 {
 	char name[40];
+	const char *words = cli->command->options[option].words;
 	size_t n = strlen(cli->value);
 	int i = 0;
 	for (const char *word = words;; word++, i++) {
@@ -348,7 +412,7 @@ bool cli_choice(const struct cli *cli, int option, const char *words, int *choic
 bool cli_metric(const struct cli *cli, int option, kith_metric *metric)
 {
 	int choice = 0;
-	if (!cli_choice(cli, option, "l2|ip|cosine", &choice))
+	if (!cli_choice(cli, option, &choice))
 		return false;
 	*metric = choice == 2 ? KITH_COSINE : choice == 1 ? KITH_IP : KITH_L2;
 	return true;

@@ -10,14 +10,20 @@
 /* Exit codes; a run stopped by signal s ends with 128 + s. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* One option. letter: short name or 0; value: what follows it, for the help text, or NULL for a switch.
- * A table of options ends with an empty one. */
+/* One option. letter: short name or 0, the same for all commands that have the option, and no other option's;
+ * value: what follows it, for the help text, NULL for a switch, "[=FILE]" where it may be left out.
+ * A table of options ends with an empty one. Help, manual page and shell completions are made of it. */
 struct cli_option {
 	const char *name;
 	char letter;
 	const char *value;
 	const char *help;
+	const char *words; /* what the value can be, separated by '|'; NULL: anything */
+	char old_letter;   /* which it had once: an error names the option */
 };
+
+/* What options with these names take everywhere. */
+#define CLI_METRICS "l2|ip|cosine"
 
 /* One sub-command. Every command understands -h and --help. */
 struct command {
@@ -32,7 +38,11 @@ struct command {
 };
 
 extern const struct command command_knn, command_build, command_search, command_eval, command_gen,
-    command_info, command_verify, command_convert, command_bench, command_plot, command_tune;
+    command_info, command_verify, command_convert, command_bench, command_plot, command_tune,
+    command_completion, command_version;
+
+/* All of them, ended by NULL. */
+extern const struct command *const cli_commands[];
 
 /* A command line being read. */
 struct cli {
@@ -55,6 +65,10 @@ int cli_next(struct cli *cli);
  * names may hold, are shown as '?'. */
 int cli_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same for what is done all the same: "kith COMMAND: warning: message", or note. */
+void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Name that errors begin with: "kith knn". Points to constant text or argv. */
 void cli_set_command(const char *command);
 
@@ -70,11 +84,15 @@ bool cli_numbers(
 bool cli_range(const struct cli *cli, int option, int64_t *min, int64_t *max);
 bool cli_threads(const struct cli *cli, int option, int *threads);
 bool cli_metric(const struct cli *cli, int option, kith_metric *metric);
-/* *choice: which of the words, separated by '|', it is. */
-bool cli_choice(const struct cli *cli, int option, const char *words, int *choice);
+/* *choice: which of the option's words it is. */
+bool cli_choice(const struct cli *cli, int option, int *choice);
 
 #define CLI_HELP_METRIC  "l2, ip or cosine (default l2)"
 #define CLI_HELP_THREADS "number of threads (default: all that OpenMP offers)"
 #define CLI_HELP_JSON    "print one JSON object instead of text"
+
+/* "1 thread", "2 threads". */
+#define CLI_COUNT(n, word)         CLI_COUNT_AS(n, word, word "s")
+#define CLI_COUNT_AS(n, one, many) (n), (n) == 1 ? one : many
 
 #endif

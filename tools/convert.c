@@ -7,33 +7,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bar.h"
 #include "cli.h"
-#include "convert_index.h"
-#include "files.h"
+#include "convert.h"
+#include "hint.h"
 #include "info_index.h"
-#include "report.h"
+#include "stream.h"
 
 enum { PIECE_BYTES = 32 << 20 };
 
-enum { OPT_FIRST, OPT_COUNT, OPT_TYPE };
+enum { OPT_FIRST, OPT_COUNT, OPT_TYPE, OPT_IDS };
 
 static const struct cli_option options[] = {
     [OPT_FIRST] = {"first", 0, "N", "begin with this row, counted from 0 (default 0)"},
-    [OPT_COUNT] = {"count", 'n', "M", "number of rows (default: all that follow)"},
+    [OPT_COUNT] = {"count", 0, "M", "number of rows (default: all that follow)", .old_letter = 'n'},
     [OPT_TYPE] = {"type", 0, "TYPE",
         "elements of OUT: f32, u8, i8 or i32 (default: as IN where\n"
-        "OUT's format holds that, else what it holds)"},
+        "OUT's format holds that, else what it holds)",
+        "f32|u8|i8|i32"},
+    [OPT_IDS] = {"ids", 0, "FILE",
+        "of an index: write the ids of the rows, too: ivecs,\n"
+        "ibin, npy (default: do not)"},
     {0},
-};
-
-struct convert {
-	struct input in;
-	const char *out_path;
-	kith_vecs_writer *out;
-	int64_t first, count; /* count −1: the rest */
-	int type;             /* −1: choose */
 };
 
 static int parse(struct convert *c, struct cli *cli)
@@ -45,7 +42,9 @@ static int parse(struct convert *c, struct cli *cli)
 		else if (option == OPT_COUNT)
 			ok = cli_number(cli, option, 1, INT64_MAX, &c->count);
 		else if (option == OPT_TYPE)
-			ok = cli_choice(cli, option, "f32|u8|i8|i32", &c->type);
+			ok = cli_choice(cli, option, &c->type);
+		else if (option == OPT_IDS)
+			c->ids_path = cli->value;
 		else
 			return cli->exit_code;
 		if (!ok)
@@ -54,40 +53,42 @@ static int parse(struct convert *c, struct cli *cli)
 	return EXIT_OK;
 }
 
-static int check_rows(struct convert *c)
+int convert_check_rows(struct convert *c, int64_t n)
 {
-	int64_t n = c->in.info.n;
 	if (c->first >= n)
 		return cli_error(EXIT_FAILED,
 		    "--first %" PRId64 " is outside of '%s', which has rows 0 to %" PRId64, c->first,
-		    c->in.path, n - 1);
+		    c->in_path, n - 1);
 	if (c->count < 0)
 		c->count = n - c->first;
 	if (c->count > n - c->first)
 		return cli_error(EXIT_FAILED,
-		    "--count %" PRId64 " is more than the %" PRId64 " rows of '%s' from row %" PRId64 " on",
-		    c->count, n - c->first, c->in.path, c->first);
+		    "--count %" PRId64 " is more than the %" PRId64 " %s of '%s' from row %" PRId64 " on",
+		    c->count, CLI_COUNT(n - c->first, "row"), c->in_path, c->first);
 	return EXIT_OK;
 }
 
-/* Create the output with the first type that its format can hold; *type gets that. */
-static int open_output(struct convert *c, kith_type *type)
+int convert_open_output(struct convert *c, kith_type wanted, int64_t dim, kith_type *type)
 {
 	static const kith_type types[] = {KITH_F32, KITH_U8, KITH_I8, KITH_I32};
-	*type = c->type >= 0 ? types[c->type] : c->in.info.type;
-	if (c->type >= 0)
-		return output_open(&c->out, "OUT", c->out_path, *type, c->in.info.dim);
-	kith_status status = kith_vecs_create(&c->out, c->out_path, *type, c->in.info.dim);
+	*type = c->type >= 0 ? types[c->type] : wanted;
+	if (c->type >= 0 || strcmp(c->out_path, "-") == 0)
+		return output_open(&c->out, "OUT", c->out_path, *type, dim);
+	const char *path = c->out_path;
+	int code = is_stream(path) ? stream_output("OUT", path, "", &path) : EXIT_OK;
+	if (code != EXIT_OK)
+		return code;
+	kith_status status = kith_vecs_create(&c->out, path, *type, dim);
 	for (int i = 0; status == KITH_UNSUPPORTED && i < 4; i++) {
 		*type = types[i];
-		status = kith_vecs_create(&c->out, c->out_path, *type, c->in.info.dim);
+		status = kith_vecs_create(&c->out, path, *type, dim);
 	}
 	return status == KITH_OK ? EXIT_OK : fail_status(status, c->out_path, NULL);
 }
 
-static int copy_rows(struct convert *c, kith_type type)
+static int copy_rows(struct convert *c, struct input *in, kith_type type)
 {
-	int64_t row_bytes = c->in.info.dim * (int64_t)kith_type_size(type);
+	int64_t row_bytes = in->info.dim * (int64_t)kith_type_size(type);
 	int64_t rows = batch_rows(c->count, row_bytes, PIECE_BYTES);
 	void *x = malloc((size_t)(rows * row_bytes));
 	if (!x)
@@ -97,13 +98,13 @@ static int copy_rows(struct convert *c, kith_type type)
 	int code = EXIT_OK;
 	for (int64_t i = 0; i < c->count && code == EXIT_OK; i += rows) {
 		int64_t now = rows < c->count - i ? rows : c->count - i;
-		const char *path = c->in.path;
-		kith_status status = kith_vecs_read(c->in.vecs, c->first + i, now, type, x);
+		const char *path = c->in_path;
+		kith_status status = kith_vecs_read(in->vecs, c->first + i, now, type, x);
 		if (status == KITH_OK) {
 			path = c->out_path;
 			status = kith_vecs_append(c->out, now, x);
 		}
-		kith_vecs_drop(c->in.vecs);
+		kith_vecs_drop(in->vecs);
 		if (status != KITH_OK)
 			code = fail_status(status, path, NOTHING_WRITTEN);
 		else if (bar_at(&bar, (double)(i + now)))
@@ -114,41 +115,79 @@ static int copy_rows(struct convert *c, kith_type type)
 	return code;
 }
 
+/* Vectors to vectors. `file` is what is read, in_path what the user calls it. */
+static int convert_vectors(struct convert *c, const char *file)
+{
+	struct input in;
+	kith_type type = KITH_F32;
+	int code = input_open(&in, file);
+	in.path = c->in_path;
+	if (code == EXIT_OK)
+		code = convert_check_rows(c, in.info.n);
+	if (code == EXIT_OK)
+		code = output_check(c->out_path, &in, 1);
+	if (code == EXIT_OK)
+		code = convert_open_output(c, in.info.type, in.info.dim, &type);
+	if (code == EXIT_OK)
+		code = copy_rows(c, &in, type);
+	if (code == EXIT_OK) {
+		kith_status status = kith_vecs_finish(c->out);
+		c->out = NULL;
+		if (status != KITH_OK)
+			code = fail_status(status, c->out_path, NOTHING_WRITTEN);
+		else
+			printf("%s: %" PRId64 " x %" PRId64 " %s\n", c->out_path, c->count, in.info.dim,
+			    kith_type_name(type));
+	}
+	input_close(&in);
+	return code;
+}
+
+/* Files in each other's places, and options of another kind of file. */
+static int check_kinds(const struct convert *c, const char *file)
+{
+	bool index = is_index_file(file), to_vectors = names_vectors(c->out_path);
+	if (access(file, F_OK) != 0 && access(c->out_path, F_OK) == 0 && !strchr(file, ':'))
+		return cli_error(EXIT_USAGE, "'%s' does not exist, but '%s' does: IN comes first, then OUT",
+		    file, c->out_path);
+	if (!index && names_index(c->out_path))
+		return cli_error(EXIT_USAGE,
+		    "'%s' holds vectors; 'kith build %s --index SPEC -o %s' makes an index of them",
+		    c->in_path, c->in_path, c->out_path);
+	if (index && !to_vectors && (c->first || c->count >= 0 || c->type >= 0 || c->ids_path))
+		return cli_error(EXIT_USAGE,
+		    "--first, --count, --type and --ids are for vectors, and '%s' becomes another index; "
+		    "name "
+		    "OUT as a file of vectors, e.g. out.fvecs",
+		    c->in_path);
+	if (!index && c->ids_path)
+		return cli_error(
+		    EXIT_USAGE, "--ids: '%s' holds vectors without ids; only an index has them", c->in_path);
+	return EXIT_OK;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
 	struct convert c = {.count = -1, .type = -1};
-	kith_type type = KITH_F32;
 	int code = parse(&c, &cli);
 	if (code != EXIT_OK || !cli.operands)
 		return code;
+	const char *file = c.in_path = cli.operands[0];
 	c.out_path = cli.operands[1];
-	if (is_index_file(cli.operands[0])) {
-		if (c.first || c.count >= 0 || c.type >= 0)
-			return cli_error(EXIT_USAGE,
-			    "--first, --count and --type are for vectors; '%s' is an index", cli.operands[0]);
-		return convert_index(cli.operands[0], c.out_path);
-	}
-	code = input_open(&c.in, cli.operands[0]);
+	if (is_stream(file))
+		code = stream_input(file, "fvecs", &file);
 	if (code == EXIT_OK)
-		code = check_rows(&c);
-	if (code == EXIT_OK)
-		code = output_check(c.out_path, &c.in, 1);
-	if (code == EXIT_OK)
-		code = open_output(&c, &type);
-	if (code == EXIT_OK)
-		code = copy_rows(&c, type);
-	if (code == EXIT_OK) {
-		kith_status status = kith_vecs_finish(c.out);
-		c.out = NULL;
-		if (status != KITH_OK)
-			code = fail_status(status, c.out_path, NOTHING_WRITTEN);
-		else
-			printf("%s: %" PRId64 " x %" PRId64 " %s\n", c.out_path, c.count, c.in.info.dim,
-			    kith_type_name(type));
-	}
+		code = check_kinds(&c, file);
+	if (code != EXIT_OK)
+		return code;
+	if (!is_index_file(file))
+		code = convert_vectors(&c, file);
+	else if (names_vectors(c.out_path))
+		code = convert_stored(&c, file);
+	else
+		code = convert_index(&c, file);
 	kith_vecs_abandon(c.out);
-	input_close(&c.in);
 	return code;
 }
 
@@ -158,11 +197,15 @@ const struct command command_convert = {
     .summary = "Convert vectors or an index from one file format to another",
     .notes = "The formats follow from the names. Values are kept exactly: where one does not\n"
              "fit the new type (1.5 or 256 into bytes) the conversion fails, and no OUT is left.\n"
-             "An index file, of kith or of FAISS, becomes one of FAISS's where OUT ends in .faiss,\n"
-             "else one of kith's.\n",
+             "An index file, of kith or of FAISS, becomes vectors where OUT has the name of a\n"
+             "vector file: those that it holds, in the order of their ids, as its codes keep\n"
+             "them. It becomes one of FAISS's where OUT ends in .faiss, else one of kith's.\n"
+             "IN and OUT can be -, standard input and output: fvecs or npy; npy:- and the like name\n"
+             "the format.\n",
     .example = "  kith convert glove.hdf5:train base.fvecs\n"
                "  kith convert base.fvecs part.npy --first 1000 --count 500\n"
-               "  kith convert theirs.faiss mine.kith\n",
+               "  kith convert theirs.faiss mine.kith\n"
+               "  kith convert mine.kith vectors.npy --ids ids.npy\n",
     .options = options,
     .min_operands = 2,
     .max_operands = 2,

@@ -1,20 +1,25 @@
-/* kith convert on index files: opened, whoever wrote them, and written as the output's name says. */
-#include "convert_index.h"
+/* kith convert on index files: opened, whoever wrote them, and written as the output's name says: as another
+ * index file, or, where it is the name of a vector file, as the vectors that the index holds.
+ *
+ * Those come in the order of their ids, so that the ids that 'kith build' gives are the numbers of their
+ * rows. They are what the index has kept: of a lossy codec the vectors that its codes stand for.
+ */
+#include "convert.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "bar.h"
 #include "cli.h"
-#include "files.h"
+#include "hint.h"
 #include "info_index.h"
+#include "stream.h"
 
-static bool ends_in(const char *path, const char *end)
-{
-	size_t n = strlen(path), m = strlen(end);
-	return n > m && strcmp(path + n - m, end) == 0;
-}
+enum { PIECE_BYTES = 32 << 20 };
 
 /* What FAISS would search with, for those who go on with kith. */
 static void print_defaults(const kith_search_options *found)
@@ -32,27 +37,197 @@ static void print_defaults(const kith_search_options *found)
 		printf("\n");
 }
 
-int convert_index(const char *in, const char *out)
+static int open_index(
+    const struct convert *c, const char *file, kith_index **index, kith_search_options *found)
+{
+	*found = (kith_search_options)KITH_SEARCH_OPTIONS;
+	kith_status status = is_faiss_file(file) ? kith_index_import_faiss(index, file, found)
+	                                         : kith_index_open(index, file, KITH_VERIFY);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, c->in_path, NULL);
+}
+
+int convert_index(const struct convert *c, const char *file)
 {
 	kith_index *index = NULL;
-	kith_search_options found = KITH_SEARCH_OPTIONS;
-	bool from_faiss = is_faiss_file(in), to_faiss = ends_in(out, ".faiss");
-	if (same_file(in, out))
-		return cli_error(EXIT_FAILED, "'%s' is read as input; give the output another name", out);
-	kith_status status = from_faiss ? kith_index_import_faiss(&index, in, &found)
-	                                : kith_index_open(&index, in, KITH_VERIFY);
-	if (status != KITH_OK)
-		return fail_status(status, in, NULL);
-	status = to_faiss ? kith_index_export_faiss(index, out) : kith_index_save(index, out);
-	int code = EXIT_OK;
-	if (status != KITH_OK)
-		code = fail_status(status, out, NOTHING_WRITTEN);
-	else
-		printf("%s: %s, %s, %" PRId64 " x %" PRId64 "\n", out, kith_index_describe(index),
+	kith_search_options found;
+	if (same_file(c->in_path, c->out_path) && !is_stream(c->out_path))
+		return cli_error(
+		    EXIT_FAILED, "'%s' is read as input; give the output another name", c->out_path);
+	int code = open_index(c, file, &index, &found);
+	if (code == EXIT_OK)
+		code = index_save(index, "OUT", c->out_path);
+	if (code == EXIT_OK)
+		printf("%s: %s, %s, %" PRId64 " x %" PRId64 "\n", c->out_path, kith_index_describe(index),
 		    kith_metric_name(kith_index_metric(index)), kith_index_size(index),
 		    kith_index_dim(index));
-	if (code == EXIT_OK && from_faiss && !to_faiss)
+	size_t n = strlen(c->out_path);
+	if (code == EXIT_OK && is_faiss_file(file) && (n < 6 || strcmp(c->out_path + n - 6, ".faiss") != 0))
 		print_defaults(&found);
 	kith_index_free(index);
+	return code;
+}
+
+/* ---- the vectors of an index ---- */
+
+struct stored {
+	struct convert *c;
+	kith_index *index;
+	kith_vecs_writer *ids_out;
+	int64_t n, dim;
+	int64_t *ids; /* [n] ascending */
+	kith_type type;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static int read_ids(struct stored *s)
+{
+	s->n = kith_index_size(s->index);
+	s->dim = kith_index_dim(s->index);
+	if (s->n == 0)
+		return cli_error(EXIT_FAILED, "'%s' holds no vectors yet", s->c->in_path);
+	s->ids = malloc((size_t)s->n * sizeof *s->ids);
+	if (!s->ids)
+		return fail_memory(s->n * 8, "ids");
+	kith_status status = kith_index_ids(s->index, s->ids);
+	if (status != KITH_OK)
+		return fail_status(status, s->c->in_path, NULL);
+	qsort(s->ids, (size_t)s->n, sizeof *s->ids, by_value);
+	return EXIT_OK;
+}
+
+/* Elements as bytes or integers; false: *bad is one that is none. */
+static bool narrow(const float *x, int64_t n, kith_type type, void *out, float *bad)
+{
+	static const float limits[][2] = {
+	    [KITH_U8] = {0, 255}, [KITH_I8] = {-128, 127}, [KITH_I32] = {-2147483648.0F, 2147483520.0F}};
+	for (int64_t i = 0; i < n; i++) {
+		*bad = x[i];
+		if (!(x[i] >= limits[type][0] && x[i] <= limits[type][1]) || x[i] != rintf(x[i]))
+			return false;
+		if (type == KITH_U8)
+			((uint8_t *)out)[i] = (uint8_t)x[i];
+		else if (type == KITH_I8)
+			((int8_t *)out)[i] = (int8_t)x[i];
+		else
+			((int32_t *)out)[i] = (int32_t)x[i];
+	}
+	return true;
+}
+
+/* The vectors of n ids, from x [n × dim] and by way of `narrowed` where they are no floats. */
+static int write_rows(const struct stored *s, int64_t n, const int64_t *ids, float *x, void *narrowed)
+{
+	float bad = 0;
+	kith_status status = kith_index_get(s->index, n, ids, x);
+	if (status != KITH_OK)
+		return fail_status(status, s->c->in_path, NOTHING_WRITTEN);
+	if (s->type != KITH_F32 && !narrow(x, n * s->dim, s->type, narrowed, &bad))
+		return cli_error(EXIT_FAILED,
+		    "'%s' holds %g, which is no %s; give OUT a format of floats, e.g. fvecs", s->c->in_path,
+		    (double)bad, kith_type_name(s->type));
+	status = kith_vecs_append(s->c->out, n, s->type == KITH_F32 ? (const void *)x : narrowed);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, s->c->out_path, NOTHING_WRITTEN);
+}
+
+static int write_ids(const struct stored *s, int64_t n, const int64_t *ids, int32_t *row)
+{
+	for (int64_t i = 0; i < n; i++) {
+		if (ids[i] > INT32_MAX)
+			return cli_error(EXIT_FAILED,
+			    "id %" PRId64 " does not fit the 32 bits of --ids; leave --ids out", ids[i]);
+		row[i] = (int32_t)ids[i];
+	}
+	kith_status status = kith_vecs_append(s->ids_out, n, row);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, s->c->ids_path, NOTHING_WRITTEN);
+}
+
+static int write_all(const struct stored *s)
+{
+	const struct convert *c = s->c;
+	int64_t rows = batch_rows(c->count, s->dim * 4, PIECE_BYTES);
+	float *x = malloc((size_t)(rows * s->dim) * sizeof *x);
+	int32_t *narrowed = malloc((size_t)(rows * s->dim) * sizeof *narrowed); /* ids, too */
+	struct bar bar;
+	int code = x && narrowed ? EXIT_OK : fail_memory(rows * s->dim * 8, "vectors");
+	bar_begin(&bar, "converting", "vectors", (double)c->count);
+	for (int64_t i = 0; code == EXIT_OK && i < c->count; i += rows) {
+		int64_t now = rows < c->count - i ? rows : c->count - i;
+		const int64_t *ids = s->ids + c->first + i;
+		code = write_rows(s, now, ids, x, narrowed);
+		if (code == EXIT_OK && s->ids_out)
+			code = write_ids(s, now, ids, narrowed);
+		if (code == EXIT_OK && bar_at(&bar, (double)(i + now)))
+			code = fail_stopped(NOTHING_WRITTEN);
+	}
+	bar_wipe();
+	free(x);
+	free(narrowed);
+	return code;
+}
+
+static int open_stored(struct stored *s, const char *file)
+{
+	struct convert *c = s->c;
+	struct input read[] = {{.path = c->in_path}};
+	kith_search_options found;
+	int code = output_check(c->out_path, read, 1);
+	if (code == EXIT_OK && c->ids_path)
+		code = output_check(c->ids_path, read, 1);
+	if (code == EXIT_OK && c->ids_path && same_file(c->ids_path, c->out_path))
+		code = cli_error(EXIT_USAGE, "--ids and OUT are one file, '%s'; give two names", c->out_path);
+	if (code == EXIT_OK)
+		code = open_index(c, file, &s->index, &found);
+	if (code == EXIT_OK)
+		code = read_ids(s);
+	if (code == EXIT_OK)
+		code = convert_check_rows(c, s->n);
+	if (code == EXIT_OK)
+		code = convert_open_output(c, kith_index_type(s->index), s->dim, &s->type);
+	if (code == EXIT_OK && c->ids_path)
+		code = output_open(&s->ids_out, "--ids", c->ids_path, KITH_I32, 1);
+	return code;
+}
+
+static void print_stored(const struct stored *s)
+{
+	const struct convert *c = s->c;
+	printf("%s: %" PRId64 " x %" PRId64 " %s, as %s keeps them%s\n", c->out_path, c->count, s->dim,
+	    kith_type_name(s->type), kith_index_describe(s->index),
+	    kith_index_metric(s->index) == KITH_COSINE ? ", at unit length" : "");
+	if (s->ids_out || s->ids[s->n - 1] == s->n - 1)
+		return;
+	printf("  rows are in the order of their ids, which are %" PRId64 " ... %" PRId64
+	       "; --ids writes them\n",
+	    s->ids[c->first], s->ids[c->first + c->count - 1]);
+}
+
+int convert_stored(struct convert *c, const char *file)
+{
+	struct stored s = {.c = c};
+	int code = open_stored(&s, file);
+	if (code == EXIT_OK)
+		code = write_all(&s);
+	if (code == EXIT_OK)
+		print_stored(&s);
+	if (code == EXIT_OK && s.ids_out) {
+		kith_status status = kith_vecs_finish(s.ids_out);
+		s.ids_out = NULL;
+		if (status != KITH_OK)
+			code = fail_status(status, c->ids_path, NOTHING_WRITTEN);
+	}
+	if (code == EXIT_OK) {
+		kith_status status = kith_vecs_finish(c->out);
+		c->out = NULL;
+		if (status != KITH_OK)
+			code = fail_status(status, c->out_path, NOTHING_WRITTEN);
+	}
+	kith_vecs_abandon(s.ids_out);
+	kith_index_free(s.index);
+	free(s.ids);
 	return code;
 }

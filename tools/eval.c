@@ -54,7 +54,7 @@ static const struct cli_option options[] = {
         "approximate ones are not used (default: ids alone count)"},
     [OPT_TRUTH_DISTANCES] = {"truth-distances", 'D', "FILE",
         "distances of the true neighbours (default: none)"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip or cosine (default l2)"},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip or cosine (default l2)", CLI_METRICS},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };
@@ -136,8 +136,9 @@ static int check_vectors(const struct eval *e)
 		    base->path, base->info.dim, query->path, query->info.dim);
 	if (query->info.n < e->n)
 		return cli_error(EXIT_FAILED,
-		    "'%s' has %" PRId64 " queries, fewer than the %" PRId64 " rows of '%s'", query->path,
-		    query->info.n, e->n, e->paths[RESULT]);
+		    "'%s' has %" PRId64 " %s, fewer than the %" PRId64 " %s of '%s'", query->path,
+		    CLI_COUNT_AS(query->info.n, "query", "queries"), CLI_COUNT(e->n, "row"),
+		    e->paths[RESULT]);
 	return EXIT_OK;
 }
 
@@ -148,7 +149,7 @@ static int open_inputs(struct eval *e)
 			continue;
 		struct input *in = &e->inputs[f];
 		const struct input *ids = &e->inputs[f == RESULT || f == RESULT_DIST ? RESULT : TRUTH];
-		int code = input_open(in, e->paths[f]);
+		int code = f <= TRUTH ? input_open_ids(in, e->paths[f]) : input_open(in, e->paths[f]);
 		if (code != EXIT_OK)
 			return code;
 		if (f >= BASE)
@@ -164,9 +165,10 @@ static int open_inputs(struct eval *e)
 			    in->path, in->info.n, in->info.dim, ids->path, ids->info.n, ids->info.dim);
 		if (in->info.n != e->inputs[RESULT].info.n)
 			return cli_error(EXIT_FAILED,
-			    "'%s' has %" PRId64 " rows but '%s' has %" PRId64
+			    "'%s' has %" PRId64 " %s but '%s' has %" PRId64
 			    "; both need one row for each query",
-			    e->inputs[RESULT].path, e->inputs[RESULT].info.n, in->path, in->info.n);
+			    e->inputs[RESULT].path, CLI_COUNT(e->inputs[RESULT].info.n, "row"), in->path,
+			    in->info.n);
 	}
 	e->n = e->inputs[RESULT].info.n;
 	return e->computes ? check_vectors(e) : EXIT_OK;
@@ -181,8 +183,8 @@ static int choose_ks(struct eval *e)
 		for (int i = 0; i < e->ks; i++) {
 			if (e->k[i] > in->info.dim)
 				return cli_error(EXIT_FAILED,
-				    "-k %" PRId64 " is more than the %" PRId64 " columns of '%s'", e->k[i],
-				    in->info.dim, in->path);
+				    "-k %" PRId64 " is more than the %" PRId64 " %s of '%s'", e->k[i],
+				    CLI_COUNT(in->info.dim, "column"), in->path);
 		}
 	}
 	for (int i = 0; !given && i < 3; i++) {
@@ -568,7 +570,8 @@ const struct command command_eval = {
              "true at K if it is as near as the K-th true neighbour, within a relative 1e-5: both\n"
              "distances are computed. So, too, with two files of exact distances; those of a\n"
              "quantizer are not exact, and ids alone are counted then, with a warning.\n"
-             "Ground truth of ids and distances in one .bin or .ibin is read as it is.\n",
+             "Ground truth of ids and distances in one .bin or .ibin is read as it is. One of the\n"
+             "files can be -, standard input: ivecs for ids.\n",
     .example = "  kith eval found.ivecs truth.ivecs -k 1,10,100\n"
                "  kith eval found.ivecs truth.ivecs -b base.fvecs -q query.fvecs\n",
     .options = options,

@@ -10,7 +10,9 @@
 
 #include "bar.h"
 #include "cli.h"
+#include "info_index.h"
 #include "report.h"
+#include "stream.h"
 
 int fail_stopped(const char *after)
 {
@@ -39,10 +41,22 @@ int fail_memory(int64_t bytes, const char *what)
 	return cli_error(EXIT_FAILED, "not enough memory: %sB for %s", size, what);
 }
 
-int input_open(struct input *input, const char *path)
+/* Vectors are needed, and this is no file of them. */
+static int fail_index(const char *path)
 {
-	*input = (struct input){.path = path, .info = {.size = sizeof(kith_vecs_info)}};
-	kith_status status = kith_vecs_open(&input->vecs, path);
+	return cli_error(EXIT_FAILED,
+	    "'%s' is an index file, not vectors; 'kith search' searches it, 'kith convert' writes its "
+	    "vectors to "
+	    "a file",
+	    path);
+}
+
+static int open_file(struct input *input, const char *path, const char *file)
+{
+	*input = (struct input){.path = path, .file = file, .info = {.size = sizeof(kith_vecs_info)}};
+	if (is_index_file(file))
+		return fail_index(path);
+	kith_status status = kith_vecs_open(&input->vecs, file);
 	if (status == KITH_OK)
 		status = kith_vecs_info_get(input->vecs, &input->info);
 	if (status == KITH_OK)
@@ -50,6 +64,29 @@ int input_open(struct input *input, const char *path)
 	int code = fail_status(status, path, NULL);
 	input_close(input);
 	return code;
+}
+
+static int open_named(struct input *input, const char *path, const char *extension)
+{
+	const char *file = path;
+	*input = (struct input){.path = path};
+	int code = is_stream(path) ? stream_input(path, extension, &file) : EXIT_OK;
+	return code == EXIT_OK ? open_file(input, path, file) : code;
+}
+
+int input_open_again(struct input *input, const struct input *other)
+{
+	return open_file(input, other->path, other->file);
+}
+
+int input_open(struct input *input, const char *path)
+{
+	return open_named(input, path, "fvecs");
+}
+
+int input_open_ids(struct input *input, const char *path)
+{
+	return open_named(input, path, "ivecs");
 }
 
 void input_close(struct input *input)
@@ -106,6 +143,8 @@ bool same_file(const char *a, const char *b)
 int output_check(const char *path, const struct input *inputs, int n)
 {
 	struct stat st;
+	if (is_stream(path))
+		return EXIT_OK;
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return cli_error(EXIT_FAILED, "'%s' is a directory; give the name of a file", path);
 	for (int i = 0; i < n; i++) {
@@ -118,6 +157,11 @@ int output_check(const char *path, const struct input *inputs, int n)
 
 int output_open(kith_vecs_writer **writer, const char *option, const char *path, kith_type type, int64_t dim)
 {
+	static const char *const streamed[] = {
+	    [KITH_F32] = "fvecs", [KITH_U8] = "bvecs", [KITH_I8] = "i8bin", [KITH_I32] = "ivecs"};
+	int code = is_stream(path) ? stream_output(option, path, streamed[type], &path) : EXIT_OK;
+	if (code != EXIT_OK)
+		return code;
 	kith_status status = kith_vecs_create(writer, path, type, dim);
 	if (status == KITH_OK)
 		return EXIT_OK;
@@ -125,6 +169,28 @@ int output_open(kith_vecs_writer **writer, const char *option, const char *path,
 	if (*message == '\'')
 		return cli_error(EXIT_FAILED, "%s %s", option, message);
 	return cli_error(EXIT_FAILED, "%s '%s': %s", option, path, message);
+}
+
+int index_open(kith_index **index, const char *path, int flags)
+{
+	const char *file = path;
+	int code = is_stream(path) ? stream_input(path, "kith", &file) : EXIT_OK;
+	if (code != EXIT_OK)
+		return code;
+	kith_status status = kith_index_open(index, file, flags);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NULL);
+}
+
+int index_save(const kith_index *index, const char *option, const char *path)
+{
+	const char *file = path;
+	int code = is_stream(path) ? stream_output(option, path, "kith", &file) : EXIT_OK;
+	if (code != EXIT_OK)
+		return code;
+	const char *dot = strrchr(file, '.');
+	kith_status status = dot && strcmp(dot, ".faiss") == 0 ? kith_index_export_faiss(index, file)
+	                                                       : kith_index_save(index, file);
+	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NOTHING_WRITTEN);
 }
 
 int64_t batch_rows(int64_t n, int64_t row_bytes, int64_t bytes)

@@ -10,14 +10,24 @@
 
 /* A vector file being read. */
 struct input {
-	const char *path;
+	const char *path; /* as the user calls it */
+	const char *file; /* where it is: of "-" another one */
 	kith_vecs *vecs;
 	kith_vecs_info info;
 };
 
 /* These return an exit code; unless it is EXIT_OK an error was printed. */
 int input_open(struct input *input, const char *path);
+int input_open_again(struct input *input, const struct input *other); /* the file of another */
+int input_open_ids(struct input *input, const char *path); /* on a stream: ivecs unless it says otherwise */
+
 int output_open(kith_vecs_writer **writer, const char *option, const char *path, kith_type type, int64_t dim);
+
+/* Write an index, one of FAISS's where the path ends so; "-": to standard output. Returns an exit code. */
+int index_save(const kith_index *index, const char *option, const char *path);
+
+/* Open an index file; "-": from standard input. Returns an exit code. */
+int index_open(kith_index **index, const char *path, int flags);
 
 /* Do two paths name one file, whether it exists or not? Sets of one HDF5 file are one file. */
 bool same_file(const char *a, const char *b);

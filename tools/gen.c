@@ -35,17 +35,20 @@ enum {
 
 static const struct cli_option options[] = {
     [OPT_N] = {"n", 'n', "N", "base vectors (default 10000)"},
-    [OPT_DIM] = {"dim", 'd', "DIM", "dimension (default 128)"},
-    [OPT_QUERIES] = {"queries", 'q', "NQ", "query vectors (default 100)"},
-    [OPT_SEED] = {"seed", 's', "SEED", "the same seed gives the same bytes (default 1)"},
+    [OPT_DIM] = {"dim", 0, "DIM", "dimension (default 128)", .old_letter = 'd'},
+    [OPT_QUERIES] = {"queries", 0, "NQ", "query vectors (default 100)", .old_letter = 'q'},
+    [OPT_SEED] = {"seed", 0, "SEED", "the same seed gives the same bytes (default 1)", .old_letter = 's'},
     [OPT_OUT] = {"out", 'o', "DIR", "folder for the files, made if missing (required)"},
     [OPT_CLUSTERS] = {"clusters", 'c', "C", "clusters (default: square root of N, at most 1000)"},
-    [OPT_TYPE] = {"type", 0, "TYPE", "elements: f32 or u8 (default f32)"},
+    [OPT_TYPE] = {"type", 0, "TYPE", "elements: f32 or u8 (default f32)", "f32|u8"},
     [OPT_FORMAT] = {"format", 'f', "FORMAT",
         "fvecs, fbin or npy (default fvecs); fvecs and fbin with\n"
-        "--type u8 make bvecs and u8bin"},
-    [OPT_TRUTH] = {"truth", 'k', "K", "also write the K nearest of each query (default: do not)"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the ground truth: l2, ip or cosine (default l2)"},
+        "--type u8 make bvecs and u8bin",
+        "fvecs|fbin|npy"},
+    [OPT_TRUTH] = {"truth", 0, "K", "also write the K nearest of each query (default: do not)",
+        .old_letter = 'k'},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the ground truth: l2, ip or cosine (default l2)",
+        CLI_METRICS},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
     {0},
 };
@@ -79,9 +82,9 @@ static int parse(struct gen *g, struct cli *cli)
 		else if (option == OPT_CLUSTERS)
 			ok = cli_number(cli, option, 1, INT64_C(1) << 40, &g->clusters);
 		else if (option == OPT_TYPE)
-			ok = cli_choice(cli, option, "f32|u8", &g->type);
+			ok = cli_choice(cli, option, &g->type);
 		else if (option == OPT_FORMAT)
-			ok = cli_choice(cli, option, "fvecs|fbin|npy", &g->format);
+			ok = cli_choice(cli, option, &g->format);
 		else if (option == OPT_TRUTH)
 			ok = cli_number(cli, option, 1, KITH_MAX_DIM, &g->truth);
 		else if (option == OPT_METRIC)
@@ -210,8 +213,8 @@ static int write_truth(struct gen *g)
 static void print_report(const struct gen *g)
 {
 	const char *type = g->type ? "u8" : "f32";
-	printf("%s: %" PRId64 " x %" PRId64 " %s, %" PRId64 " clusters, seed %" PRId64 "\n", g->paths[BASE],
-	    g->n, g->dim, type, g->clusters, g->seed);
+	printf("%s: %" PRId64 " x %" PRId64 " %s, %" PRId64 " %s, seed %" PRId64 "\n", g->paths[BASE], g->n,
+	    g->dim, type, CLI_COUNT(g->clusters, "cluster"), g->seed);
 	printf("%s: %" PRId64 " x %" PRId64 " %s\n", g->paths[QUERY], g->queries, g->dim, type);
 	if (!g->truth)
 		return;

@@ -14,13 +14,17 @@
 #include "files.h"
 #include "info_index.h"
 #include "report.h"
+#include "stream.h"
 
 enum { PIECE_BYTES = 16 << 20, SAMPLE_ROWS = 3, SAMPLE_COLUMNS = 8 };
 
 enum { OPT_QUICK, OPT_JSON };
 
 static const struct cli_option options[] = {
-    [OPT_QUICK] = {"quick", 'q', NULL, "do not scan FILE: no range, norms, NaN count"},
+    [OPT_QUICK] = {"quick", 0, NULL,
+        "do not scan FILE: no range, norms, NaN count; of an index,\n"
+        "no checksums",
+        .old_letter = 'q'},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };
@@ -203,11 +207,16 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	if (cli.operand_count == 0)
 		return print_build(json);
-	if (is_index_file(cli.operands[0]))
-		return info_index(cli.operands[0], json);
+	const char *path = cli.operands[0], *file = path;
+	int code = is_stream(path) ? stream_input(path, "fvecs", &file) : EXIT_OK;
+	if (code != EXIT_OK)
+		return code;
+	if (is_index_file(file))
+		return info_index(path, file, quick, json);
 	struct input in;
 	struct scan scan;
-	int code = input_open(&in, cli.operands[0]);
+	code = input_open(&in, file);
+	in.path = path;
 	if (code == EXIT_OK)
 		code = scan_file(&in, quick, &scan);
 	if (code == EXIT_OK && json)
@@ -225,7 +234,7 @@ const struct command command_info = {
     .notes = "With a vector file: format, size, range, NaN and Inf, mean norm, the first values. It\n"
              "is read once, in little memory. An index file is opened and verified: what it is, the\n"
              "tree of its parts, what each takes, the tags. Without FILE: version, instruction\n"
-             "sets, BLAS, threads and file formats.\n",
+             "sets, BLAS, threads and file formats. FILE can be -, standard input.\n",
     .example = "  kith info base.fvecs\n"
                "  kith info --json\n",
     .options = options,

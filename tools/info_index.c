@@ -169,8 +169,8 @@ static void print_text(const struct index_file *f)
 	printf("trained      %s\n", kith_index_trained(f->index) ? "yes" : "no");
 	printf("size         %sB (%" PRId64 " bytes)\n", size, f->bytes);
 	if (f->appended)
-		printf("appended     %" PRId64 " bytes of them, in %" PRId64 " appends\n", f->appended,
-		    f->state.appends);
+		printf("appended     %" PRId64 " bytes of them, in %" PRId64 " %s\n", f->appended,
+		    CLI_COUNT(f->state.appends, "append"));
 	printf("memory       %sB\n", memory);
 	if (f->faiss) {
 		if (f->found.nprobe)
@@ -243,17 +243,17 @@ static int print_object(const struct index_file *f)
 	return print_json(object);
 }
 
-int info_index(const char *path, bool json)
+int info_index(const char *path, const char *name, bool quick, bool json)
 {
-	struct index_file f = {.path = path, .faiss = is_faiss_file(path), .found = KITH_SEARCH_OPTIONS};
-	kith_status status = f.faiss ? kith_index_import_faiss(&f.index, path, &f.found)
-	                             : kith_index_open(&f.index, path, KITH_VERIFY);
+	struct index_file f = {.path = path, .faiss = is_faiss_file(name), .found = KITH_SEARCH_OPTIONS};
+	kith_status status = f.faiss ? kith_index_import_faiss(&f.index, name, &f.found)
+	                             : kith_index_open(&f.index, name, quick ? 0 : KITH_VERIFY);
 	if (status != KITH_OK)
 		return fail_status(status, path, NULL);
 	f.state.size = sizeof f.state;
 	if (!f.faiss)
 		kith_index_file(f.index, &f.state);
-	FILE *file = stop_signal() ? NULL : fopen(path, "rbe");
+	FILE *file = stop_signal() ? NULL : fopen(name, "rbe");
 	int code = EXIT_OK;
 	if (stop_signal())
 		code = fail_stopped(NULL);

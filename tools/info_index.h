@@ -8,7 +8,8 @@
 bool is_index_file(const char *path);
 bool is_faiss_file(const char *path);
 
-/* Open it, which checks everything, and tell what it is; returns an exit code. */
-int info_index(const char *path, bool json);
+/* Open `file`, which checks everything unless it is to be quick, and tell what it is; path is what the user
+ * calls it. Returns an exit code. */
+int info_index(const char *path, const char *file, bool quick, bool json);
 
 #endif

@@ -14,6 +14,7 @@
 #include "files.h"
 #include "report.h"
 #include "search.h"
+#include "stream.h"
 
 enum { SHOWN_QUERIES = 5, SHOWN_NEIGHBOURS = 10 };
 
@@ -21,14 +22,15 @@ enum { OPT_K, OPT_METRIC, OPT_FILTER, OPT_THREADS, OPT_IDS, OPT_DISTANCES, OPT_J
 
 static const struct cli_option options[] = {
     [OPT_K] = {"k", 'k', "K", "neighbours of each query (default 100)"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC, CLI_METRICS},
     [OPT_FILTER] = {"filter", 0, "MIN:MAX",
         "search only base rows MIN <= row < MAX (default: all);\n"
         "either may be left out"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
-    [OPT_IDS] = {"ids", 'i', "FILE",
+    [OPT_IDS] = {"ids", 0, "FILE",
         "write the row numbers found: ivecs, ibin, npy\n"
-        "(default: do not)"},
+        "(default: do not)",
+        .old_letter = 'i'},
     [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy (default: do not)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
@@ -69,6 +71,7 @@ static int parse(struct knn *knn, struct cli *cli)
 			break;
 		case OPT_JSON:
 			knn->json = true;
+			ok = stream_claim("--json") == EXIT_OK;
 			break;
 		default:
 			return cli->exit_code;
@@ -76,7 +79,8 @@ static int parse(struct knn *knn, struct cli *cli)
 		if (!ok)
 			return EXIT_USAGE;
 	}
-	if (knn->ids_path && knn->dist_path && same_file(knn->ids_path, knn->dist_path))
+	if (knn->ids_path && knn->dist_path && !is_stream(knn->ids_path) &&
+	    same_file(knn->ids_path, knn->dist_path))
 		return cli_error(
 		    EXIT_USAGE, "--ids and --distances are one file, '%s'; give two names", knn->ids_path);
 	if ((knn->ids_path || knn->dist_path) && knn->search.k > KITH_MAX_DIM)
@@ -189,8 +193,8 @@ static void print_report(const struct knn *knn)
 	    s->base->info.dim, kith_type_name(s->base->info.type));
 	printf("queries  %s: %" PRId64 " x %" PRId64 " %s\n", s->query->path, s->query->info.n,
 	    s->query->info.dim, kith_type_name(s->query->info.type));
-	printf("search   k = %" PRId64 ", metric %s, as %s, %d threads, %s\n", s->k,
-	    kith_metric_name(s->metric), kith_type_name(s->type), threads_used(s->threads), kith_isa());
+	printf("search   k = %" PRId64 ", metric %s, as %s, %d %s, %s\n", s->k, kith_metric_name(s->metric),
+	    kith_type_name(s->type), CLI_COUNT(threads_used(s->threads), "thread"), kith_isa());
 	printf("result   %.3f s, %squeries/s, peak memory %sB\n", s->seconds, rate, memory);
 	if (knn->ids_path)
 		printf("wrote    %s (ids)\n", knn->ids_path);
@@ -256,7 +260,9 @@ const struct command command_knn = {
     .notes = "BASE may be larger than memory: it is read in pieces. Byte files (bvecs, u8bin,\n"
              "i8bin, npy) are searched as bytes where both have the same type. Distances are\n"
              "squared for l2. Where fewer than K are found, ids are -1. The output files\n"
-             "appear, complete, at the end; without any the first neighbours are shown.\n",
+             "appear, complete, at the end; without any the first neighbours are shown.\n"
+             "BASE or QUERY can be -, standard input: fvecs or npy; bvecs:- and the like name\n"
+             "another format. One of the output files can be -, standard output.\n",
     .example = "  kith knn base.fvecs query.fvecs -k 100 --ids truth.ivecs --distances truth.fvecs\n",
     .options = options,
     .min_operands = 2,

@@ -9,18 +9,18 @@
 
 #include "bar.h"
 #include "cli.h"
+#include "stream.h"
 
-enum { COMMANDS = 11 };
-
-static const struct command *const commands[COMMANDS] = {&command_knn, &command_build, &command_search,
-    &command_eval, &command_gen, &command_info, &command_verify, &command_convert, &command_bench,
-    &command_plot, &command_tune};
+const struct command *const cli_commands[] = {&command_knn, &command_build, &command_search, &command_eval,
+    &command_gen, &command_info, &command_verify, &command_convert, &command_bench, &command_plot,
+    &command_tune, &command_completion, &command_version, NULL};
+enum { COMMANDS = sizeof cli_commands / sizeof *cli_commands - 1 };
 
 static const struct command *find_command(const char *name)
 {
 	for (int i = 0; i < COMMANDS; i++) {
-		if (strcmp(commands[i]->name, name) == 0)
-			return commands[i];
+		if (strcmp(cli_commands[i]->name, name) == 0)
+			return cli_commands[i];
 	}
 	return NULL;
 }
@@ -29,7 +29,7 @@ static int unknown_command(const char *name)
 {
 	const char *names[COMMANDS];
 	for (int i = 0; i < COMMANDS; i++)
-		names[i] = commands[i]->name;
+		names[i] = cli_commands[i]->name;
 	const char *nearest = cli_nearest(name, names, COMMANDS);
 	if (nearest)
 		return cli_error(EXIT_USAGE, "unknown command '%s'; did you mean 'kith %s'?", name, nearest);
@@ -41,7 +41,7 @@ static int print_overview(void)
 	printf("Usage: kith COMMAND [OPTION]... [FILE]...\n"
 	       "Nearest neighbours of vectors, from the command line.\n\nCommands:\n");
 	for (int i = 0; i < COMMANDS; i++)
-		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
+		printf("  %-11s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
 	printf("\n'kith help COMMAND' or 'kith COMMAND --help' explains one of them.\n"
 	       "'kith --version' prints the version.\n\n"
 	       "Vector files: %s (by extension; hdf5 as FILE:SET).\n"
@@ -83,6 +83,8 @@ static int run_command(const struct command *command, int argc, char **argv)
 	if (code == EXIT_OK) {
 		stop_on_signals();
 		code = command->run(command, argc, argv);
+		if (code == EXIT_OK)
+			code = stream_send();
 	}
 	cli_set_command("kith");
 	return code;

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 HELP_COLUMN = 26  # where the help texts of options begin
-OPTION = re.compile(r"  (?:-(?P<letter>\w), |    )--(?P<name>[\w-]+)(?: (?P<value>\S+))?(?:  +(?P<help>.*))?$")
+OPTION = re.compile(r"  (?:-(?P<letter>\w), |    )--(?P<name>[\w-]+)(?:(?: |(?=\[))(?P<value>\S+))?(?:  +(?P<help>.*))?$")
 
 HEAD = """.TH KITH 1 "" "kith {version}" "User Commands"
 .SH NAME
@@ -94,7 +94,7 @@ def command(text):
     out = [f".SS {escape(usage)}\n{escape(summary)}\n.PP\n", verbatim(notes.rstrip("\n").split("\n"))]
     for letter, name, value, text in options(table):
         short = f"\\-{letter}, " if letter else ""
-        argument = f" \\fI{escape(value)}\\fP" if value else ""
+        argument = f"{'' if value.startswith('[') else ' '}\\fI{escape(value)}\\fP" if value else ""
         out.append(f".TP\n\\fB{short}\\-\\-{escape(name)}\\fP{argument}\n{escape(text)}\n")
     return "".join([*out, ".PP\nFor example:\n.PP\n", verbatim(example.rstrip("\n").split("\n"))])
 

@@ -14,9 +14,11 @@
 #include "bar.h"
 #include "cli.h"
 #include "files.h"
+#include "hint.h"
 #include "recall.h"
 #include "report.h"
 #include "settings.h"
+#include "stream.h"
 
 enum { CHUNK_BYTES = 200 << 20, SHOWN_QUERIES = 5, SHOWN_NEIGHBOURS = 10, LEVELS = 3 };
 
@@ -28,13 +30,15 @@ static const struct cli_option options[] = {
         "nprobe: lists to look at (default 8); max_codes: stop\n"
         "after so many vectors (default: never); k_factor:\n"
         "candidates per result when refining (default 4);\n"
-        "efSearch: candidates of a walk over a graph (default 64)"},
+        "efSearch: candidates of a search over a graph (default\n"
+        "64)"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
-    [OPT_BATCH] = {"batch", 'b', "N", "queries of one call (default: all together)"},
+    [OPT_BATCH] = {"batch", 0, "N", "queries of one call (default: all together)", .old_letter = 'b'},
     [OPT_TRUTH] = {"truth", 0, "FILE",
         "true neighbours, a row for each query: print recall\n"
         "(default: do not)"},
-    [OPT_IDS] = {"ids", 'i', "FILE", "write the ids found: ivecs, ibin, npy (default: do not)"},
+    [OPT_IDS] = {"ids", 0, "FILE", "write the ids found: ivecs, ibin, npy (default: do not)",
+        .old_letter = 'i'},
     [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy (default: do not)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
@@ -48,7 +52,7 @@ struct search_index {
 	int64_t k, batch; /* batch 0: all */
 	int threads;
 	bool json;
-	struct setting settings[SETTINGS_MAX];
+	struct setting settings[SETTINGS_MAX], effective[SETTINGS_MAX]; /* given; in use */
 
 	/* One chunk. */
 	kith_type type;
@@ -97,6 +101,7 @@ static int parse(struct search_index *s, struct cli *cli)
 			break;
 		case OPT_JSON:
 			s->json = true;
+			ok = stream_claim("--json") == EXIT_OK;
 			break;
 		default:
 			return cli->exit_code;
@@ -104,7 +109,7 @@ static int parse(struct search_index *s, struct cli *cli)
 		if (!ok)
 			return EXIT_USAGE;
 	}
-	if (s->ids_path && s->dist_path && same_file(s->ids_path, s->dist_path))
+	if (s->ids_path && s->dist_path && !is_stream(s->ids_path) && same_file(s->ids_path, s->dist_path))
 		return cli_error(
 		    EXIT_USAGE, "--ids and --distances are one file, '%s'; give two names", s->ids_path);
 	if ((s->ids_path || s->dist_path) && s->k > KITH_MAX_DIM)
@@ -118,14 +123,14 @@ static int parse(struct search_index *s, struct cli *cli)
 static int open_truth(struct search_index *s)
 {
 	struct input *query = &s->inputs[0], *truth = &s->inputs[1];
-	int code = input_open(truth, s->truth_path);
+	int code = input_open_ids(truth, s->truth_path);
 	if (code != EXIT_OK)
 		return code;
 	if (truth->info.n != query->info.n)
 		return cli_error(EXIT_FAILED,
-		    "'%s' has %" PRId64 " rows, but '%s' has %" PRId64
-		    " queries; give the truth of these queries",
-		    truth->path, truth->info.n, query->path, query->info.n);
+		    "'%s' has %" PRId64 " %s, but '%s' has %" PRId64 " %s; give the truth of these queries",
+		    truth->path, CLI_COUNT(truth->info.n, "row"), query->path,
+		    CLI_COUNT_AS(query->info.n, "query", "queries"));
 	if (truth->info.type != KITH_I32)
 		return cli_error(EXIT_FAILED, "'%s' holds %s, not ids; give integers: ivecs, ibin, npy",
 		    truth->path, kith_type_name(truth->info.type));
@@ -158,7 +163,9 @@ static int open_files(struct search_index *s, struct cli *cli)
 {
 	struct input *query = &s->inputs[0];
 	s->index_path = cli->operands[0];
-	int code = input_open(query, cli->operands[1]);
+	int code = hint_index_and_queries(s->index_path, cli->operands[1]);
+	if (code == EXIT_OK)
+		code = input_open(query, cli->operands[1]);
 	if (code == EXIT_OK && s->truth_path)
 		code = open_truth(s);
 	if (code == EXIT_OK)
@@ -166,10 +173,10 @@ static int open_files(struct search_index *s, struct cli *cli)
 	if (code != EXIT_OK)
 		return code;
 	double start = now_seconds();
-	kith_status status = kith_index_open(&s->index, s->index_path, 0);
+	code = index_open(&s->index, s->index_path, 0);
 	s->open_seconds = now_seconds() - start;
-	if (status != KITH_OK)
-		return fail_status(status, s->index_path, NULL);
+	if (code != EXIT_OK)
+		return code;
 	if (stop_signal())
 		return fail_stopped(NOTHING_WRITTEN);
 	if (kith_index_dim(s->index) != query->info.dim)
@@ -179,6 +186,9 @@ static int open_files(struct search_index *s, struct cli *cli)
 		    s->index_path, kith_index_dim(s->index), query->path, query->info.dim);
 	bool bytes = query->info.type == KITH_U8 || query->info.type == KITH_I8;
 	s->type = bytes ? query->info.type : KITH_F32;
+	settings_warn(s->settings, s->index);
+	memcpy(s->effective, s->settings, sizeof s->effective);
+	settings_complete(s->effective, s->index, s->k);
 	return EXIT_OK;
 }
 
@@ -355,7 +365,7 @@ static int print_report_json(const struct search_index *s)
 	    "file", json_text(s->index_path), "index", kith_index_describe(s->index), "metric",
 	    kith_metric_name(kith_index_metric(s->index)), "n", (json_int_t)kith_index_size(s->index), "dim",
 	    (json_int_t)kith_index_dim(s->index), "nq", (json_int_t)s->inputs[0].info.n, "k",
-	    (json_int_t)s->k, "query", input_json(&s->inputs[0]), "settings", settings_json(s->settings),
+	    (json_int_t)s->k, "query", input_json(&s->inputs[0]), "settings", settings_json(s->effective),
 	    "calls", (json_int_t)s->calls, "open_seconds", s->open_seconds, "seconds", s->seconds, "qps",
 	    json_finite(nq / s->seconds), "seconds_per_call", s->seconds / (double)s->calls,
 	    "pairs_per_query", (double)s->stats.pairs / nq, "recall", recalls, "threads",
@@ -376,11 +386,9 @@ static void print_report(const struct search_index *s)
 	    kith_index_size(s->index), kith_index_dim(s->index), s->open_seconds);
 	printf("queries  %s: %" PRId64 " x %" PRId64 " %s\n", s->inputs[0].path, s->inputs[0].info.n,
 	    s->inputs[0].info.dim, kith_type_name(s->inputs[0].info.type));
-	printf("search   k = %" PRId64, s->k);
-	for (const struct setting *o = s->settings; o->name; o++)
-		if (o->given)
-			printf(", %s = %.9g", o->name, o->value);
-	printf(", %d threads, %s\n", threads_used(s->threads), kith_isa());
+	printf("search   k = %" PRId64 ", ", s->k);
+	settings_print(s->effective);
+	printf("%d %s, %s\n", CLI_COUNT(threads_used(s->threads), "thread"), kith_isa());
 	printf("result   %.3f s, %squeries/s, %s ms per call of %" PRId64 ", %svectors per query\n",
 	    s->seconds, rate, call,
 	    s->batch && s->batch < s->inputs[0].info.n ? s->batch : s->inputs[0].info.n, pairs);
@@ -438,7 +446,9 @@ const struct command command_search = {
              "one query at a time. Recall at K is the share of the true K nearest among the K\n"
              "found; 'kith knn' finds the true ones, 'kith eval' measures more. Output files\n"
              "appear, complete, at the end; without --ids, --distances, --truth or --json the\n"
-             "first neighbours are shown.\n",
+             "first neighbours are shown. Settings that INDEX does not use are pointed out; those\n"
+             "in use are told, also where they are the defaults. INDEX or QUERY can be -, standard\n"
+             "input, and one of the output files, standard output.\n",
     .example = "  kith search base.kith query.fvecs -k 10 --set nprobe=16 --truth truth.ivecs\n",
     .options = options,
     .min_operands = 2,

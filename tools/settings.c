@@ -5,6 +5,7 @@
  */
 #include "settings.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +14,22 @@
 #define LARGEST ((double)(1 << 30))
 
 static const struct setting search_table[] = {
-    {"nprobe", offsetof(kith_search_options, nprobe), 1, LARGEST, .kind = SETTING_INT64},
-    {"max_codes", offsetof(kith_search_options, max_codes), 1, LARGEST, .kind = SETTING_INT64},
-    {"k_factor", offsetof(kith_search_options, k_factor), 1, LARGEST, .kind = SETTING_FLOAT},
-    {"efSearch", offsetof(kith_search_options, efSearch), 1, 1 << 20, .kind = SETTING_INT64},
+    {"nprobe", offsetof(kith_search_options, nprobe), 1, LARGEST, 8, "inverted files", "probe probes nprobes",
+        .kind = SETTING_INT64},
+    {"max_codes", offsetof(kith_search_options, max_codes), 1, LARGEST, 0, "inverted files", "maxcode",
+        .kind = SETTING_INT64},
+    {"k_factor", offsetof(kith_search_options, k_factor), 1, LARGEST, 4, "indexes that refine",
+        "kfactorrf refinefactor", .kind = SETTING_FLOAT},
+    {"efSearch", offsetof(kith_search_options, efSearch), 1, 1 << 20, 64, "graphs",
+        "ef efs hnswef hnswefsearch", .kind = SETTING_INT64},
     {0},
 };
 
 static const struct setting build_table[] = {
-    {"seed", offsetof(kith_add_options, seed), 0, LARGEST, .kind = SETTING_UINT64},
-    {"efConstruction", offsetof(kith_add_options, efConstruction), 1, 1 << 20, .kind = SETTING_INT64},
+    {"seed", offsetof(kith_add_options, seed), 0, LARGEST, 1234, "indexes that are trained, and graphs", "",
+        .kind = SETTING_UINT64},
+    {"efConstruction", offsetof(kith_add_options, efConstruction), 1, 1 << 20, 200, "graphs",
+        "ef efc efbuild hnswef hnswefconstruction", .kind = SETTING_INT64},
     {0},
 };
 
@@ -64,7 +71,8 @@ static bool fail_name(const char *option, const char *name, const struct setting
 		names[n] = table[n].name;
 		used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", n ? ", " : "", names[n]);
 	}
-	const char *nearest = cli_nearest(name, names, n);
+	const struct setting *meant = setting_meant(table, name);
+	const char *nearest = meant ? meant->name : cli_nearest(name, names, n);
 	if (nearest)
 		cli_error(EXIT_USAGE, "%s: unknown name '%s'; did you mean '%s'?", option, name, nearest);
 	else
@@ -127,14 +135,97 @@ bool settings_read(const struct cli *cli, int option, struct setting *table)
 	return ok;
 }
 
+/* ---- what an index uses ---- */
+
+/* A graph over the lists of an inverted file, which is no graph over vectors. */
+static bool has_coarse_graph(const kith_index *index)
+{
+	return strstr(kith_index_describe(index), "_HNSW") != NULL;
+}
+
+bool setting_used(const struct setting *s, const kith_index *index)
+{
+	bool graph = kith_index_uses(index, "efSearch") || has_coarse_graph(index);
+	if (strcmp(s->name, "seed") == 0)
+		return graph || !kith_index_trained(index);
+	if (strcmp(s->name, "efSearch") == 0 || strcmp(s->name, "efConstruction") == 0)
+		return graph;
+	return kith_index_uses(index, s->name) != 0;
+}
+
+void settings_warn(const struct setting *table, const kith_index *index)
+{
+	char list[200] = "";
+	size_t used = 0;
+	for (const struct setting *s = table; s->name && used < sizeof list; s++)
+		if (setting_used(s, index))
+			used += (size_t)snprintf(
+			    list + used, sizeof list - used, "%s%s", used ? ", " : "; it uses ", s->name);
+	for (const struct setting *s = table; s->name; s++)
+		if (s->given && !setting_used(s, index))
+			cli_warn("--set %s has no effect: %s does not use it, only %s do%s", s->name,
+			    kith_index_describe(index), s->whose, list);
+}
+
+void settings_complete(struct setting *table, const kith_index *index, int64_t k)
+{
+	kith_lists_info lists = {.size = sizeof lists};
+	bool has_lists = kith_index_lists(index, &lists) == KITH_OK;
+	double candidates = (double)k; /* that an index has to give to its refinement */
+	for (struct setting *s = table; s->name; s++) {
+		s->given = s->given && setting_used(s, index);
+		if (!setting_used(s, index) || (!s->given && s->fallback == 0))
+			continue;
+		bool coarse = strcmp(s->name, "efSearch") == 0 && has_coarse_graph(index);
+		s->effective = !s->given;
+		s->automatic = s->effective && coarse;
+		s->value = s->given ? s->value : s->fallback;
+		if (k > 0 && strcmp(s->name, "k_factor") == 0)
+			candidates = ceil((double)k * s->value);
+		if (k > 0 && strcmp(s->name, "efSearch") == 0 && !coarse)
+			s->value = fmax(s->value, candidates);
+		if (k > 0 && has_lists && strcmp(s->name, "nprobe") == 0)
+			s->value = fmin(s->value, (double)lists.lists);
+	}
+}
+
+/* Equal but for case, '-' and '_'; of the second text what comes before its next space. */
+static bool same_word(const char *word, const char *name)
+{
+	for (;; word++, name++) {
+		word += strspn(word, "-_");
+		name += strspn(name, "-_");
+		bool end = !*name || *name == ' ';
+		if (!*word || end)
+			return !*word && end;
+		if (tolower((unsigned char)*word) != tolower((unsigned char)*name))
+			return false;
+	}
+}
+
+const struct setting *setting_meant(const struct setting *table, const char *word)
+{
+	for (const struct setting *s = table; s->name; s++) {
+		if (same_word(word, s->name))
+			return s;
+		for (const char *alias = s->aliases; *alias; alias += strspn(alias, " ")) {
+			if (same_word(word, alias))
+				return s;
+			alias += strcspn(alias, " ");
+		}
+	}
+	return NULL;
+}
+
 json_t *settings_json(const struct setting *table)
 {
 	json_t *object = json_object();
 	for (; table->name; table++)
-		if (table->given)
+		if (table->given || table->effective)
 			json_object_set_new(object, table->name,
-			    table->kind == SETTING_FLOAT ? json_real(table->value)
-			                                 : json_integer((json_int_t)table->value));
+			    table->automatic               ? json_null()
+			    : table->kind == SETTING_FLOAT ? json_real(table->value)
+			                                   : json_integer((json_int_t)table->value));
 	return object;
 }
 
@@ -143,9 +234,18 @@ void settings_text(const struct setting *table, char *out, size_t size)
 	size_t used = 0;
 	*out = '\0';
 	for (; table->name; table++)
-		if (table->given && used < size)
+		if ((table->given || table->effective) && !table->automatic && used < size)
 			used += (size_t)snprintf(
 			    out + used, size - used, "%s%s=%.9g", used ? " " : "", table->name, table->value);
+}
+
+void settings_print(const struct setting *table)
+{
+	for (; table->name; table++)
+		if (table->automatic)
+			printf("%s = automatic, ", table->name);
+		else if (table->given || table->effective)
+			printf("%s = %.9g, ", table->name, table->value);
 }
 
 /* ---- sweeps ---- */

@@ -96,13 +96,13 @@ static int read_truth(struct truth *t, const char *path)
 		    kith_type_name(in.info.type));
 	else if (in.info.n != t->n)
 		code = cli_error(EXIT_FAILED,
-		    "'%s' has %" PRId64 " rows, but there are %" PRId64
-		    " queries; give the truth of these queries",
-		    path, in.info.n, t->n);
+		    "'%s' has %" PRId64 " %s, but the number of queries is %" PRId64
+		    "; give the truth of these queries",
+		    path, CLI_COUNT(in.info.n, "row"), t->n);
 	else if (in.info.dim < t->k)
-		code = cli_error(EXIT_FAILED,
-		    "'%s' has %" PRId64 " neighbours of each query, fewer than k = %" PRId64, path,
-		    in.info.dim, t->k);
+		code =
+		    cli_error(EXIT_FAILED, "'%s' has %" PRId64 " %s of each query, fewer than k = %" PRId64,
+		        path, CLI_COUNT(in.info.dim, "neighbour"), t->k);
 	if (code == EXIT_OK)
 		all = malloc((size_t)(t->n * in.info.dim) * sizeof *all);
 	if (code == EXIT_OK && !all)

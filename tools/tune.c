@@ -16,8 +16,10 @@
 
 #include "cli.h"
 #include "fill.h"
+#include "hint.h"
 #include "recall.h"
 #include "report.h"
+#include "stream.h"
 #include "tune.h"
 
 enum { KEEP = 3, GROW = 4, FINALISTS = 2, FIRST_SAMPLE = 5000, MOST_QUERIES = 1000, LEAST_QUERIES = 200 };
@@ -42,13 +44,14 @@ static const struct cli_option options[] = {
     [OPT_QUERY] = {"query", 'q', "FILE",
         "sample queries, like those to come; 500 or more are best\n"
         "(required)"},
-    [OPT_RECALL] = {"recall", 'r', "R", "share of the true K nearest to find (default 0.95)"},
+    [OPT_RECALL] = {"recall", 0, "R", "share of the true K nearest to find (default 0.95)",
+        .old_letter = 'r'},
     [OPT_K] = {"k", 'k', "K", "neighbours of each query (default 10)"},
     [OPT_BYTES] = {"max-bytes-per-vector", 0, "N",
         "memory that the index may take, ids included (default:\n"
         "any)"},
     [OPT_SECONDS] = {"max-build-seconds", 0, "N", "time that building may take (default: any)"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC, CLI_METRICS},
     [OPT_INDEX] = {"index", 'i', "SPEC",
         "choose among these only; may be given several times\n"
         "(default: all that fit)"},
@@ -75,7 +78,7 @@ static bool add_given(struct tune *t, const char *spec)
 		return false;
 	}
 	tune_given(&t->candidates[t->count++], spec);
-	return true;
+	return hint_spec("--index", spec, false) == EXIT_OK;
 }
 
 static bool parse_option(struct tune *t, struct cli *cli, int option)
@@ -120,7 +123,8 @@ static int parse(struct tune *t, struct cli *cli)
 	}
 	if (!t->base_path || !t->query_path)
 		return cli_error(EXIT_USAGE, "--base and --query are needed: files of vectors");
-	return EXIT_OK;
+	int code = stream_refuse("--base", t->base_path);
+	return code == EXIT_OK ? stream_refuse("--query", t->query_path) : code;
 }
 
 /* ---- what is tried on ---- */
@@ -178,8 +182,8 @@ static int open_files(struct tune *t)
 		    "; give files of one dimension",
 		    t->base.path, t->base.info.dim, t->query.path, t->query.info.dim);
 	if (t->base.info.n < t->k)
-		return cli_error(EXIT_FAILED, "'%s' holds %" PRId64 " vectors, fewer than k = %" PRId64,
-		    t->base.path, t->base.info.n, t->k);
+		return cli_error(EXIT_FAILED, "'%s' holds %" PRId64 " %s, fewer than k = %" PRId64,
+		    t->base.path, CLI_COUNT(t->base.info.n, "vector"), t->k);
 	if (t->count == 0)
 		t->count = tune_space(t->candidates, t->base.info.dim, t->base.info.type, t->metric);
 	for (int i = 0; i < t->count; i++) {

@@ -61,18 +61,20 @@ static void print_reason(const struct tune *t, const struct candidate *best)
 	if (t->max_seconds)
 		snprintf(limits + strlen(limits), sizeof limits - strlen(limits), "%s %" PRId64 " s to build",
 		    t->max_bytes ? " and" : " within", t->max_seconds);
-	printf("\nOf %d indexes, %s is the fastest that reaches recall %g%s: %squeries/s, %.1f bytes per "
-	       "vector.\n",
-	    t->count, spec, t->recall, limits, rate, best->bytes);
+	if (t->count > 1)
+		printf("\nOf %d indexes, %s is the fastest that reaches", t->count, spec);
+	else
+		printf("\n%s reaches", spec);
+	printf(" recall %g%s: %squeries/s, %.1f bytes per vector.\n", t->recall, limits, rate, best->bytes);
 	if (next) {
 		tune_spec(next, t->base.info.n, other);
 		printf("Next comes %s, %.2f times as slow with %.1f bytes per vector", other,
 		    next->expected_seconds / best->expected_seconds, next->bytes);
-	} else {
+	} else if (t->count > 1) {
 		printf("No other reaches it");
 	}
-	printf("; on %" PRId64 " queries that it was not tuned on, the recall is %.4f.\n", t->nq,
-	    best->held_out);
+	printf("%s %" PRId64 " %s that it was not tuned on, the recall is %.4f.\n",
+	    t->count > 1 ? "; on" : "On", CLI_COUNT_AS(t->nq, "query", "queries"), best->held_out);
 }
 
 static void print_commands(const struct tune *t, const struct candidate *best)
@@ -100,10 +102,11 @@ void tune_print(const struct tune *t)
 	const struct candidate *best = &t->candidates[0];
 	printf("base     %s: %" PRId64 " x %" PRId64 " %s\n", t->base.path, t->base.info.n, t->base.info.dim,
 	    kith_type_name(t->base.info.type));
-	printf("queries  %s: tuned on %" PRId64 ", checked on %" PRId64 " others\n", t->query.path, t->nq,
-	    t->nq);
-	printf("tuned    %d indexes in %.1f s, k = %" PRId64 ", metric %s, %d threads, %s\n\n", t->count,
-	    t->seconds, t->k, kith_metric_name(t->metric), threads_used(t->threads), kith_isa());
+	printf("queries  %s: tuned on %" PRId64 ", checked on %" PRId64 " %s\n", t->query.path, t->nq,
+	    CLI_COUNT(t->nq, "other"));
+	printf("tuned    %d %s in %.1f s, k = %" PRId64 ", metric %s, %d %s, %s\n\n",
+	    CLI_COUNT_AS(t->count, "index", "indexes"), t->seconds, t->k, kith_metric_name(t->metric),
+	    CLI_COUNT(threads_used(t->threads), "thread"), kith_isa());
 	printf("Pareto front (speed against memory); ~: expected, from a sample of the vectors\n");
 	printf("  %-28s %-24s %8s %11s %11s %9s %9s\n", "index", "settings", "recall", "QPS", "bytes/vec",
 	    "build s", "tried on");
@@ -147,13 +150,14 @@ int tune_fail_none(const struct tune *t)
 		if (t->candidates[i].recall > (nearest ? nearest->recall : 0))
 			nearest = &t->candidates[i];
 	char spec[SPEC_SIZE] = "";
+	const char *were = t->count == 1 ? "was" : "were";
 	if (!nearest)
 		return cli_error(EXIT_FAILED,
-		    "none of %d indexes keeps the limits; allow more bytes per vector, "
-		    "or more time",
-		    t->count);
+		    "no index keeps the limits (%d %s tried); allow more bytes per vector, or more time",
+		    t->count, were);
 	tune_spec(nearest, t->base.info.n, spec);
 	return cli_error(EXIT_FAILED,
-	    "none of %d indexes reaches recall %g within the limits; %s came to %.4f, but it %s", t->count,
-	    t->recall, spec, nearest->recall, nearest->why_not ? nearest->why_not : "is not allowed");
+	    "no index reaches recall %g within the limits (%d %s tried); %s came to %.4f, but it %s",
+	    t->recall, t->count, were, spec, nearest->recall,
+	    nearest->why_not ? nearest->why_not : "is not allowed");
 }

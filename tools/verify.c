@@ -2,10 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "files.h"
+#include "hint.h"
+#include "info_index.h"
 #include "report.h"
+#include "stream.h"
 
 enum { OPT_JSON, OPT_GENERATION };
 
@@ -48,11 +52,17 @@ static int run(const struct command *command, int argc, char **argv)
 			return cli_error(
 			    EXIT_USAGE, "--generation: '%s' is not what 'kith info' tells", cli.value);
 	}
-	const char *path = cli.operands[0], *problem = NULL;
+	const char *path = cli.operands[0], *file = path, *problem = NULL;
+	int code = is_stream(path) ? stream_input(path, "kith", &file) : EXIT_OK;
+	if (code == EXIT_OK && names_vectors(path) && access(file, F_OK) == 0 && !is_index_file(file))
+		code = cli_error(EXIT_FAILED,
+		    "'%s' holds vectors, and only index files can be verified; 'kith info' checks vectors",
+		    path);
+	if (code != EXIT_OK)
+		return code;
 	kith_index *index = NULL;
 	kith_file_info state = {.size = sizeof state};
-	kith_status status = kith_index_open_at(&index, path, KITH_VERIFY | KITH_READONLY, generation);
-	int code = EXIT_OK;
+	kith_status status = kith_index_open_at(&index, file, KITH_VERIFY | KITH_READONLY, generation);
 	if (status != KITH_OK)
 		problem = kith_last_error();
 	else if (kith_index_file(index, &state) == KITH_OK && state.dropped_bytes)
@@ -64,7 +74,8 @@ static int run(const struct command *command, int argc, char **argv)
 		if (json)
 			code = print_object(path, index, problem);
 		else if (!problem)
-			printf("%s: good, %lld vectors%s\n", path, (long long)kith_index_size(index),
+			printf("%s: good, %lld %s%s\n", path,
+			    CLI_COUNT((long long)kith_index_size(index), "vector"),
 			    state.worth_saving ? "; so much was appended that it should be saved anew" : "");
 		if (problem)
 			code = json     ? EXIT_FAILED
@@ -84,7 +95,7 @@ const struct command command_verify = {
              "does not, and the message names the section; or an append was not completed, so\n"
              "that opening leaves it out; or the file does not hold what it held at the given\n"
              "generation. That something is missing at the end of what was appended can be seen\n"
-             "in no other way.\n",
+             "in no other way. FILE can be -, standard input.\n",
     .example = "  kith verify photos.kith\n"
                "  kith verify --generation 8d4f0a1c22b37e95 photos.kith\n",
     .options = options,

@@ -104,7 +104,7 @@ def measure_all(args, kith):
         report = os.path.join(args.out, f"{library}.json")
         print(f"\n{library}", flush=True)
         swept = [word for sweep in sweeps for word in ("--sweep", sweep)]
-        subprocess.run([*command, *common, *swept, "--json", report], check=True)
+        subprocess.run([*command, *common, *swept, f"--json={report}"], check=True)
         reports.append(report)
 
     measure("kith", [kith, "bench", "--skip-unknown"], [s for s in args.sweep if has_setting(kith, s)])

@@ -67,6 +67,15 @@ class Case(unittest.TestCase):
             self.assertIn(word, run.err)
         return run
 
+    def warned(self, says, *args, **options):
+        """The run succeeds, with a warning or a note of one line that holds all of `says`."""
+        run = Run(args, **options)
+        self.assertEqual((run.code, run.err.count("\n")), (0, 1), f"{args}: {run.err}")
+        self.assertRegex(run.err, "^kith [a-z]+: (warning|note): ")
+        for word in [says] if isinstance(says, str) else says:
+            self.assertIn(word, run.err)
+        return run
+
     def write(self, name, data):
         with open(self.path(name), "wb") as file:
             file.write(data)

@@ -25,7 +25,7 @@ class Bench(Case):
         return self.ok("bench", "--base", self.b, "--query", self.q, "--runs", 2, *args)
 
     def report(self, *args):
-        self.bench("--json", self.json, *args)
+        self.bench(f"--json={self.json}", *args)
         with open(self.json) as file:
             return json.load(file)
 
@@ -92,13 +92,13 @@ class Bench(Case):
         self.assertEqual([len(i["points"]) for i in again["indexes"]], [4, 1])
         # Nothing is missing: nothing is measured.
         self.assertEqual(self.report("-i", "IVF8,Flat", "-i", "Flat", "-w", "nprobe=1:8"), again)
-        self.fails(1, "bench", "-b", self.b, "-q", self.q, "-i", "Flat", "-o", self.json, "-k", 5,
+        self.fails(1, "bench", "-b", self.b, "-q", self.q, "-i", "Flat", f"--json={self.json}", "-k", 5,
                    says=["another benchmark", "protocol"])
 
     def test_interrupted(self):
         self.ok("gen", "--n", 40000, "--dim", 32, "--queries", 3000, "--out", self.path("big"))
         args = [BIN, "bench", "-b", self.path("big/base.fvecs"), "-q", self.path("big/query.fvecs"), "-i",
-                "IVF64,Flat", "-w", "nprobe=1:64", "-r", "3", "-o", self.json]
+                "IVF64,Flat", "-w", "nprobe=1:64", "-r", "3", f"--json={self.json}"]
         for stop in (signal.SIGINT, signal.SIGKILL):
             process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             before, deadline = self.points(), time.time() + 60
@@ -147,13 +147,13 @@ class Bench(Case):
                 (1, (*b, "-q", other, "-i", "Flat"), "dimensions differ"),
                 (1, (*b, *q, "-i", "Flat", "-i", "Flatt"), "Flatt"),
                 (1, (*b, *q, "-l", self.b), "not a kith index"),
-                (1, (*b, *q, "-i", "Flat", "--truth", short), "1 rows"),
+                (1, (*b, *q, "-i", "Flat", "--truth", short), "1 row,"),
                 (1, (*b, *q, "-i", "Flat", "--truth", self.q), "not ids"),
-                (1, (*b, *q, "-i", "Flat", "-o", self.b), "another name"),
-                (1, (*b, *q, "-i", "Flat", "-o", foreign), "not a report"),
-                (1, (*b, *q, "-i", "Flat", "-o", damaged), "damaged"),
-                (1, (*b, *q, "-i", "Flat", "-o", newer), "version 99"),
-                (1, (*b, *q, "-i", "Flat", "-o", self.path("no/such.json")), "No such file"),
+                (1, (*b, *q, "-i", "Flat", f"--json={self.b}"), "another name"),
+                (1, (*b, *q, "-i", "Flat", f"--json={foreign}"), "not a report"),
+                (1, (*b, *q, "-i", "Flat", f"--json={damaged}"), "damaged"),
+                (1, (*b, *q, "-i", "Flat", f"--json={newer}"), "version 99"),
+                (1, (*b, *q, "-i", "Flat", "--json=" + self.path("no/such.json")), "No such file"),
                 (1, (*b, *q, "-i", "IVF500,Flat"), "500")):
             with self.subTest(args=args):
                 self.fails(code, "bench", *args, says=says)

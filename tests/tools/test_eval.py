@@ -3,17 +3,10 @@ import json
 import math
 import struct
 
-from support import Case, Run, pack
+from support import Case, pack
 
 
 class Eval(Case):
-    def warned(self, *args):
-        """A run that succeeds with a warning of one line."""
-        run = Run(args)
-        self.assertEqual((run.code, run.err.count("\n")), (0, 1), run.err)
-        self.assertIn("warning", run.err)
-        return run
-
     def measures(self, result, truth, *options, distances=None):
         r, t = self.vectors("r.ivecs", result), self.vectors("t.ivecs", truth)
         args = ["eval", r, t, "--json", *options]
@@ -86,13 +79,13 @@ class Eval(Case):
         true_distances = self.vectors("t.fvecs", [[1.0, 2.0, 3.0, 4.0]])
         for wrong in ([[0.9, 1.0, 1.1, 1.2]], [[1.0, 0.5, 1.1, 1.2]]):
             d = self.vectors("r.fvecs", wrong)
-            run = self.warned("eval", r, t, "-k", "4", "--json", "-d", d, "-D", true_distances)
+            run = self.warned("warning", "eval", r, t, "-k", "4", "--json", "-d", d, "-D", true_distances)
             report = json.loads(run.out)
             self.assertIn("approximate distances", run.err)
             self.assertIn("--base", run.err)
             self.assertEqual((report["ties"], report["approximate_distances"]), (False, True))
             self.assertEqual(report["at"][0]["recall"], 0.25)
-            run = self.warned("eval", r, t, "-k", "4", "-d", d, "-D", true_distances)
+            run = self.warned("warning", "eval", r, t, "-k", "4", "-d", d, "-D", true_distances)
             self.assertIn("compared by id", run.out)
 
     def test_distances_are_computed(self):
@@ -112,7 +105,7 @@ class Eval(Case):
 
     def test_ids_beyond_32_bits(self):
         r = self.vectors("r.ibin", [[1, -5]])
-        run = self.warned("eval", r, self.vectors("t.ibin", [[1, 2]]), "-k", "2", "--json")
+        run = self.warned("warning", "eval", r, self.vectors("t.ibin", [[1, 2]]), "-k", "2", "--json")
         self.assertIn("4294967291", run.err)
         self.assertEqual(json.loads(run.out)["ids_beyond_32_bits"], 1)
         self.assertEqual(json.loads(run.out)["at"][0]["recall"], 0.5)
@@ -170,7 +163,7 @@ class Eval(Case):
                 (2, (r, t, "-k", "1,,2"), "-k"),
                 (2, (r, t, "-k", "1,x"), "'1,x'"),
                 (2, (r, t, "--distances", f), "--truth-distances"),
-                (1, (r, two), "has 1 rows but"),
+                (1, (r, two), "has 1 row but"),
                 (1, (r, t, "-k", "1,3"), ["-k 3", "2 columns", "r.ivecs"]),
                 (1, (t, r, "-k", "3"), ["-k 3", "r.ivecs"]),
                 (1, (f, t), ["f.fvecs", "integers"]),

@@ -50,7 +50,10 @@ class Faiss(Case):
     def search(self, index):
         ids, dist = self.path("o.ivecs"), self.path("o.fvecs")
         # What FAISS does with the numbers that kith writes.
-        self.ok("search", index, self.q, "-k", 10, "--set", "nprobe=8,k_factor=4", "--ids", ids, "--distances", dist)
+        spec = json.loads(self.ok("info", index, "--json").out)["index"]
+        settings = ["nprobe=8"] * ("IVF" in spec) + ["k_factor=4"] * ("RFlat" in spec)
+        chosen = ["--set", ",".join(settings)] if settings else []
+        self.ok("search", index, self.q, "-k", 10, *chosen, "--ids", ids, "--distances", dist)
         return read_vecs(dist), read_vecs(ids)
 
     def same(self, mine, theirs):

@@ -183,7 +183,7 @@ class Info(Case):
         info = self.info(path, "--quick")
         self.assertNotIn("min", info)
         self.assertEqual(info["sample"], [[i] * 8 for i in range(3)])
-        self.assertNotIn("range", self.ok("info", path, "-q").out)
+        self.assertNotIn("range", self.ok("info", path, "--quick").out)
 
     def test_name_that_is_no_text(self):
         path = os.fsencode(self.folder) + b"/\xff.fvecs"

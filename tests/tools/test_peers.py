@@ -278,7 +278,7 @@ class Sweeps(Case):
         with open(self.path("out/kith.json")) as file:
             mine = json.load(file)["indexes"]
         self.assertEqual([(i["index"], len(i["points"]), i["build"]) for i in mine],
-                         [(f"HNSW{m}{codes}", n, {"efConstruction": 200}) for codes, n in
+                         [(f"HNSW{m}{codes}", n, {"seed": 1234, "efConstruction": 200}) for codes, n in
                           ((",Flat", 11), (",SQ8,RFlat", 22)) for m in (16, 32)])
         with open(page, encoding="utf-8") as file:
             text = file.read()

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Tests of the `kith` program. Python's standard library only.
 
-usage: KITH_BIN=path/to/kith python3 test_tools.py [unittest options] [test_knn.Exact …]
+usage: KITH_BIN=path/to/kith python3 test_tools.py [unittest options] [test_knn test_eval.Recall …]
+
+Without names the suite 'tools' runs; the modules of other suites (meson.build) are named.
 """
 import os
 import sys
@@ -15,11 +17,8 @@ MODULES = ("test_knn", "test_eval", "test_faiss", "test_files", "test_index", "t
            "test_docs", "test_help", "test_limits", "test_peers", "test_tune")
 
 
-def load_tests(loader, _tests, _pattern):
-    return unittest.TestSuite(loader.loadTestsFromName(name) for name in MODULES)
-
-
 if __name__ == "__main__":
     if not os.access(support.BIN, os.X_OK):
         sys.exit("set KITH_BIN to the kith program")
-    unittest.main()
+    names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    unittest.main(module=None, argv=sys.argv + (list(MODULES) if not names else []))

@@ -50,7 +50,7 @@ class Tune(Case):
         flat = next(c for c in report["candidates"] if c["index"] == "Flat")
         self.assertEqual(flat["why_not"], "takes too much memory")
         self.fails(1, "tune", "-b", self.b, "-q", self.q, "--max-bytes-per-vector", 2, "-i", "Flat",
-                   says="none of 1 indexes keeps the limits")
+                   says="no index keeps the limits (1 was tried)")
         self.fails(1, "tune", "-b", self.b, "-q", self.q, "--recall", 0.99, "-i", "PQ2",
                    says=["reaches recall 0.99", "PQ2 came to", "does not reach the recall"])
 

@@ -1,0 +1,201 @@
+/* Standard input and output as files.
+ *
+ * Vector files are known by their names, checked against their size, mapped and read in any order, and none
+ * is written before it is whole. So what comes in is copied into a file first, and what goes out is sent from
+ * one. They lie in a folder of their own under $TMPDIR (or /tmp), which is removed when the program ends.
+ */
+#include "stream.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bar.h"
+#include "cli.h"
+#include "files.h"
+
+enum { BLOCK = 1 << 20, MAX_NAME = 4096, MAX_EXTENSION = 16 };
+
+static char folder[MAX_NAME], in_file[MAX_NAME + 64], out_file[MAX_NAME + 64];
+static const char *taken_by;     /* the option whose value goes to standard output; NULL: none */
+static int standard_output = -1; /* where that is, while descriptor 1 leads nowhere */
+
+size_t stream_format(const char *path)
+{
+	size_t n = 0;
+	while (isalnum((unsigned char)path[n]))
+		n++;
+	return n <= MAX_EXTENSION ? n : 0;
+}
+
+bool is_stream(const char *path)
+{
+	return strcmp(path + stream_format(path), path[0] == '-' ? "-" : ":-") == 0;
+}
+
+static void remove_all(void)
+{
+	if (*in_file)
+		unlink(in_file);
+	if (*out_file)
+		unlink(out_file);
+	if (*folder)
+		rmdir(folder);
+}
+
+static int make_folder(void)
+{
+	const char *where = getenv("TMPDIR");
+	if (*folder)
+		return EXIT_OK;
+	int n = snprintf(folder, sizeof folder, "%s/kith-XXXXXX", where && *where ? where : "/tmp");
+	if (n >= (int)sizeof folder || !mkdtemp(folder)) {
+		int failed = errno;
+		*folder = '\0';
+		return cli_error(EXIT_FAILED, "no temporary folder for a stream: %s", strerror(failed));
+	}
+	atexit(remove_all);
+	return EXIT_OK;
+}
+
+/* Copy until the end. False: errno says why not. *stopped: a signal asked to. */
+static bool copy(int from, int to, char *block, bool *stopped)
+{
+	for (;;) {
+		/* Unlike a read, this is not begun again after a signal. */
+		struct pollfd ready = {.fd = from, .events = POLLIN};
+		ssize_t n = poll(&ready, 1, -1) < 0 ? -1 : read(from, block, BLOCK);
+		*stopped = stop_signal() != 0;
+		if (n == 0 || *stopped)
+			return !*stopped;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		for (ssize_t done = 0; done < n;) {
+			ssize_t written = write(to, block + done, (size_t)(n - done));
+			if (written < 0 && errno != EINTR)
+				return false;
+			done += written > 0 ? written : 0;
+		}
+	}
+}
+
+static int copy_all(int from, int to, const char *what)
+{
+	char *block = malloc(BLOCK);
+	bool stopped = false;
+	if (!block)
+		return fail_memory(BLOCK, "a stream");
+	bool ok = copy(from, to, block, &stopped);
+	int failed = errno;
+	free(block);
+	if (stopped)
+		return fail_stopped(NULL);
+	return ok ? EXIT_OK : cli_error(EXIT_FAILED, "cannot %s: %s", what, strerror(failed));
+}
+
+/* The extension of a stream without a format: the one of the first bytes, else the one given. */
+static const char *extension_of(const char *begin, const char *otherwise)
+{
+	if (memcmp(begin, "\x93NUMPY", 6) == 0)
+		return "npy";
+	if (memcmp(begin, "\x89HDF\r\n\x1a\n", 8) == 0)
+		return "hdf5";
+	return memcmp(begin, "\x89KITH", 5) == 0 ? "kith" : otherwise;
+}
+
+int stream_input(const char *path, const char *extension, const char **file)
+{
+	char begin[8] = {0};
+	if (*in_file)
+		return cli_error(EXIT_USAGE, "standard input can be read once; give the other file a name");
+	int code = make_folder();
+	if (code != EXIT_OK)
+		return code;
+	snprintf(in_file, sizeof in_file, "%s/standard-input", folder);
+	int fd = open(in_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return cli_error(EXIT_FAILED, "cannot create '%s': %s", in_file, strerror(errno));
+	code = copy_all(STDIN_FILENO, fd, "read standard input");
+	if (code == EXIT_OK && pread(fd, begin, sizeof begin, 0) == 0)
+		code = cli_error(EXIT_FAILED, "standard input is empty");
+	close(fd);
+	if (code != EXIT_OK)
+		return code;
+	char named[sizeof in_file];
+	if (*path == '-')
+		path = extension_of(begin, extension);
+	snprintf(named, sizeof named, "%s/standard-input.%.*s", folder, (int)stream_format(path), path);
+	if (rename(in_file, named) != 0)
+		return cli_error(EXIT_FAILED, "cannot create '%s': %s", named, strerror(errno));
+	memcpy(in_file, named, sizeof in_file);
+	*file = in_file;
+	return EXIT_OK;
+}
+
+int stream_claim(const char *option)
+{
+	if (taken_by)
+		return cli_error(EXIT_USAGE,
+		    "%s and %s both write to standard output; give one of them a file", taken_by, option);
+	taken_by = option;
+	return EXIT_OK;
+}
+
+/* What is printed from now on is lost: it would end up among the bytes. */
+static int silence(void)
+{
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	standard_output = nowhere < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	bool ok = standard_output >= 0 && fflush(stdout) == 0 && dup2(nowhere, STDOUT_FILENO) >= 0;
+	int failed = errno;
+	if (nowhere >= 0)
+		close(nowhere);
+	return ok ? EXIT_OK : cli_error(EXIT_FAILED, "cannot use standard output: %s", strerror(failed));
+}
+
+int stream_output(const char *option, const char *path, const char *extension, const char **file)
+{
+	if (isatty(STDOUT_FILENO))
+		return cli_error(EXIT_USAGE,
+		    "%s %s would send bytes to a terminal; add '> FILE' or '| COMMAND'", option, path);
+	int code = stream_claim(option);
+	if (code == EXIT_OK)
+		code = make_folder();
+	if (code == EXIT_OK && standard_output < 0)
+		code = silence();
+	if (code != EXIT_OK)
+		return code;
+	if (*path == '-')
+		path = extension;
+	snprintf(
+	    out_file, sizeof out_file, "%s/standard-output.%.*s", folder, (int)stream_format(path), path);
+	*file = out_file;
+	return EXIT_OK;
+}
+
+int stream_send(void)
+{
+	if (standard_output < 0 || !*out_file)
+		return EXIT_OK;
+	int fd = open(out_file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return cli_error(EXIT_FAILED, "cannot read '%s': %s", out_file, strerror(errno));
+	int code = copy_all(fd, standard_output, "write to standard output");
+	close(fd);
+	return code;
+}
+
+int stream_refuse(const char *option, const char *path)
+{
+	if (!path || !is_stream(path))
+		return EXIT_OK;
+	return cli_error(
+	    EXIT_USAGE, "%s is read more than once and cannot be standard input; give a file", option);
+}

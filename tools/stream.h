@@ -1,0 +1,32 @@
+/* "-" in the place of a file's name: standard input and output. */
+#ifndef KITH_TOOLS_STREAM_H
+#define KITH_TOOLS_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Is it "-", or "npy:-", which names a format, too? A file of such a name is "./-". */
+bool is_stream(const char *path);
+
+/* The format that a stream's name begins with, and its length; 0: none. */
+size_t stream_format(const char *path);
+
+/* All of standard input as a file of its own, which is gone when the program ends. extension: what it is
+ * named if neither the path nor its first bytes say it. It can be read once. Returns an exit code. */
+int stream_input(const char *path, const char *extension, const char **file);
+
+/* A file for what is to go to standard output, instead of anything that would be printed there. option: whose
+ * value it is; extension: as above. A second one is an error, and so is a terminal, which would be sent
+ * bytes. Returns an exit code. */
+int stream_output(const char *option, const char *path, const char *extension, const char **file);
+
+/* Keep standard output for text: --json goes there. Returns an exit code. */
+int stream_claim(const char *option);
+
+/* Send the file, if there is one, now that it is whole. Returns an exit code. */
+int stream_send(void);
+
+/* Refuse "-" where a file is read more than once, or by its name. Returns an exit code. */
+int stream_refuse(const char *option, const char *path);
+
+#endif
