@@ -24,7 +24,8 @@ from .compat import *
 from .compat.absent import missing as _missing
 from .filter import Filter
 from .index import Index, Neighbours, Ranges, shards
-from .learn import Clusters, ProductQuantizer, kmeans, knn, knn_blocks
+from .compat.metrics import knn
+from .learn import Clusters, ProductQuantizer, kmeans, knn_blocks
 from .monitor import Counters, FileState, Lists, Tags
 from .tuning import Tuned
 from .vectors import read_vectors, write_vectors

@@ -147,8 +147,6 @@ def short(value: Any) -> str:
 
 METRICS = {"l2": 0, "ip": 1, "cosine": 2}
 METRIC_NAMES = tuple(METRICS)
-METRIC_INNER_PRODUCT, METRIC_L2 = 0, 1  # FAISS's numbers
-_FAISS_METRICS = {METRIC_L2: 0, METRIC_INNER_PRODUCT: 1}
 
 
 def metric_named(metric: Any) -> int:
@@ -158,18 +156,6 @@ def metric_named(metric: Any) -> int:
         raise ValueError(f"metric is {short(metric)}; it must be 'l2', 'ip' (inner product) or 'cosine'"
                          + ("" if isinstance(metric, str) else ". FAISS's numbers are for what has FAISS's names"))
     return found
-
-
-def metric_of(metric: Any) -> int:
-    """The library's number of a metric: "l2", "ip", "cosine", or METRIC_L2 or METRIC_INNER_PRODUCT as FAISS numbers
-    them."""
-    if isinstance(metric, str):
-        return metric_named(metric)
-    try:
-        return _FAISS_METRICS[metric]
-    except (KeyError, TypeError):
-        raise ValueError(f"metric is {short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
-                         "METRIC_INNER_PRODUCT)") from None
 
 
 def text_of(value: Any, name: str) -> bytes:

@@ -550,8 +550,8 @@ def _copy_ranges(ranges: ctypes.c_void_p, nq: int) -> Ranges:
     return found
 
 
-def new_handle(spec: str, dim: int, metric: Any) -> Handle:
-    return make_handle(spec, dim, _arrays.metric_of(metric))
+def new_handle(spec: str, dim: int, metric: str) -> Handle:
+    return make_handle(spec, dim, _arrays.metric_named(metric))
 
 
 def open_handle(path: Any, flags: int = 0, generation: int = 0) -> Handle:

@@ -9,7 +9,6 @@ from typing import Any, Iterable, NamedTuple
 import numpy as np
 
 from . import _arrays, _calls, _filtered, _options
-from ._arrays import METRIC_L2
 from ._lib import MAX_DIM, KmeansOptions, KmeansStats, lib, new_options
 from ._types import Array, Codes, Floats
 from .filter import as_filter
@@ -18,7 +17,7 @@ from .index import Neighbours
 RANDOM, PLUSPLUS, GIVEN = 0, 1, 2
 
 
-def knn(xq: Any, xb: Any, k: int, metric: Any = METRIC_L2, *, filter: Any = None, threads: int | None = None,
+def knn(xq: Any, xb: Any, k: int, metric: str = "l2", *, filter: Any = None, threads: int | None = None,
         progress: Any = None) -> Neighbours:
     """The k nearest rows of xb [n × dim] for each row of xq [nq × dim]: exact, without an index."""
     xb = _arrays.numbers(xb, "xb")
@@ -32,7 +31,7 @@ def knn(xq: Any, xb: Any, k: int, metric: Any = METRIC_L2, *, filter: Any = None
     found = Neighbours(np.empty((len(xq), k), np.float32), np.empty((len(xq), k), np.int64))
     options = _options.new_search_options(threads, {})
     chosen = _filtered.put(options, filter, None, lambda: len(xb))
-    _calls.call(lib.knn, dim, _arrays.metric_of(metric), _arrays.TYPES[xb.dtype], len(xb), _arrays.address(xb),
+    _calls.call(lib.knn, dim, _arrays.metric_named(metric), _arrays.TYPES[xb.dtype], len(xb), _arrays.address(xb),
                 len(xq), _arrays.address(xq), k, _arrays.address(found.distances), _arrays.address(found.ids),
                 ctypes.byref(options), work=float(xq.size) * len(xb), progress=progress,
                 watch=_options.watch(options), away=chosen is not None and chosen.calls_python)
@@ -41,7 +40,7 @@ def knn(xq: Any, xb: Any, k: int, metric: Any = METRIC_L2, *, filter: Any = None
     return found
 
 
-def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: Any = METRIC_L2, *, filter: Any = None,
+def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: str = "l2", *, filter: Any = None,
                threads: int | None = None, progress: Any = None) -> Neighbours:
     """knn() over rows that come in blocks [n × dim], one after another, as from a file that is larger than memory.
     Rows are numbered on from block to block."""
@@ -58,7 +57,7 @@ def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: Any = METRIC_L2, *
     _options.watch(options)(watched.callback)
     stream = ctypes.c_void_p()
     try:
-        lib.knn_stream_new(ctypes.byref(stream), dim, _arrays.metric_of(metric), _arrays.TYPES[q.dtype], len(q),
+        lib.knn_stream_new(ctypes.byref(stream), dim, _arrays.metric_named(metric), _arrays.TYPES[q.dtype], len(q),
                            _arrays.address(q), k, ctypes.byref(options))
         for block in blocks:
             block = _arrays.vectors(block, dim, "a block")
@@ -217,12 +216,12 @@ class ProductQuantizer:
             lib.pq_decode(self._pointer, len(codes), _arrays.address(codes), _arrays.address(x))
         return x
 
-    def compute_distance_tables(self, q: Any, metric: Any = METRIC_L2) -> Array:
+    def compute_distance_tables(self, q: Any, metric: str = "l2") -> Array:
         """Of queries [nq × d]: squared distances, or inner products, to all centroids [nq × M × ksub]."""
         q = _arrays.floats(q, self.d, "q")
         tables = np.empty((len(q), self.M, self.ksub), np.float32)
         with self._lock:
-            lib.pq_tables(self._pointer, _arrays.metric_of(metric), len(q), _arrays.address(q),
+            lib.pq_tables(self._pointer, _arrays.metric_named(metric), len(q), _arrays.address(q),
                           _arrays.address(tables))
         return tables
 

@@ -65,6 +65,7 @@ index.add(x)
 assert index.search(x, k=1)[1].ravel().tolist() == [0, 1, 2, 3]
 assert kith.__file__.startswith("/usr/lib/python3/dist-packages/"), kith.__file__' || fail "import kith"
 [ -f /usr/share/man/man1/kith.1.gz ] || fail "there is no manual page"
+[ -f /usr/share/bash-completion/completions/kith.bash ] || fail "there is no completion for bash"
 
 dpkg -L "${packages[@]}" | sort -u | while IFS= read -r path; do [ -d "$path" ] || echo "$path"; done >files
 dpkg --purge "${packages[@]}" >"$work/log" 2>&1 || fail "removing: $(cat "$work/log")"

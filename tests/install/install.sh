@@ -30,6 +30,9 @@ for file in include/kith/kith.h bin/kith; do
 	[ -f "$stage$prefix/$file" ] || fail "$file was not installed"
 done
 version=$(pkg-config --modversion kith)
+for file in bash-completion/completions/kith.bash zsh/site-functions/_kith fish/vendor_completions.d/kith.fish; do
+	[ ! -e "$build/tools/kith.bash" ] || [ -n "$(find "$stage" -path "*/share/$file")" ] || fail "$file was not installed"
+done
 if [ -f "$build/tools/kith.1" ]; then
 	[ -n "$(find "$stage" -path '*/man1/kith.1')" ] || fail "kith.1 was not installed"
 fi

@@ -112,3 +112,17 @@ def test_vector_files(base, tmp_path):
         kith.read_vectors(tmp_path / "x.fvecs", 2001)
     with pytest.raises(kith.UnsupportedError):
         kith.write_vectors(tmp_path / "x.unknown", base)
+
+
+def test_metrics_have_names():
+    """FAISS's numbers are for what has FAISS's names; knn has both."""
+    x = np.eye(4, 8, dtype=np.float32)
+    for metric in (kith.METRIC_L2, kith.METRIC_INNER_PRODUCT):
+        with pytest.raises(ValueError, match="FAISS's numbers"):
+            kith.knn_blocks(x, [x], 2, metric)
+        with pytest.raises(ValueError, match="FAISS's numbers"):
+            kith.Index("Flat", 8, metric)
+    assert (kith.knn(x, x, 2, kith.METRIC_INNER_PRODUCT)[1] == kith.knn(x, x, 2, "ip")[1]).all()
+    assert (kith.knn(x, x, 2)[0] == kith.knn(x, x, 2, "L2")[0]).all()
+    with pytest.raises(ValueError, match="'cosine'"):
+        kith.knn(x, x, 2, 7)

@@ -1,5 +1,5 @@
 """The names of FAISS's Python interface, over kith. They are all in `kith` itself: ``import kith as faiss``."""
-from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 from .autotune import (AutoTuneCriterion, IntersectionCriterion, OneRecallAtRCriterion, OperatingPoint,
                        OperatingPoints, ParameterRange, ParameterSpace)
 from .base import FaissIndex

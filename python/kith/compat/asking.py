@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays, _options
-from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 from .._codecs import code_size, codec
 from .._errors import ArgumentError
 from .._learned import learned

@@ -8,7 +8,7 @@ from typing import Any, Iterator, List
 import numpy as np
 
 from .. import _arrays, _calls
-from .._arrays import METRIC_L2
+from .metrics import METRIC_L2, metric_of, name_of
 from .._errors import InvalidError
 from .._handle import Handle
 from .._lib import Preset, lib, new_options
@@ -47,7 +47,7 @@ class FaissIndex(Asking):
     __slots__ = ("own_fields",)
 
     def __init__(self, spec: str, d: int, metric: Any = METRIC_L2) -> None:
-        self._adopt(new_handle(spec, d, metric), _arrays.metric_of(metric))
+        self._adopt(new_handle(spec, d, name_of(metric)), metric_of(metric))
 
     def _adopt(self, handle: Handle, metric: int, params: Parameters | None = None) -> None:
         """Stand for the whole index in a handle."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _arrays
-from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 from .._errors import InvalidError
 from .._types import Array, Floats, Ids
 from ..learn import KmeansStats, kmeans

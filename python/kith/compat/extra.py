@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, metric_of
 from .._lib import MAX_DIM, text
 from .._types import Array, Floats, Ids
 from .base import FaissIndex
@@ -25,7 +25,7 @@ def pairwise_distances(xq: Any, xb: Any, metric: int = METRIC_L2, metric_arg: fl
     q, x = _matrix(xq, "xq"), _matrix(xb, "xb")
     if q.shape[1] != x.shape[1]:
         raise ValueError(f"xq has shape {q.shape}, xb {x.shape}; both must have rows of one length")
-    if _arrays.metric_of(metric) == _arrays.METRICS["ip"]:
+    if metric_of(metric) == _arrays.METRICS["ip"]:
         return q @ x.T
     out = np.empty((len(q), len(x)), np.float32)
     wide = x.astype(np.float64)
@@ -129,7 +129,7 @@ def _stats(index: FaissIndex, before: Any) -> dict[str, float]:
 
 def is_similarity_metric(metric: int) -> bool:
     """Whether larger is nearer."""
-    return _arrays.metric_of(metric) == _arrays.METRICS["ip"] and metric == METRIC_INNER_PRODUCT
+    return metric_of(metric) == _arrays.METRICS["ip"] and metric == METRIC_INNER_PRODUCT
 
 
 def get_compile_options() -> str:

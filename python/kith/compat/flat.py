@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .._arrays import METRIC_INNER_PRODUCT, METRIC_L2
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 from .._errors import UntrainedError
 from .._learned import learned
 from .._types import Codes, Floats

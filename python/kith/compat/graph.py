@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from .. import _arrays
-from .._arrays import METRIC_L2
+from .metrics import METRIC_L2
 from .._handle import Handle
 from .base import FaissIndex
 from .flat import PQView, ScalarQuantizer, pq_word

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .._arrays import METRIC_L2
+from .metrics import METRIC_L2, name_of
 from .._codecs import codec
 from .._errors import UnsupportedError, UntrainedError
 from .._handle import Handle
@@ -180,7 +180,7 @@ class IndexIVF(FaissIndex):
             raise NotImplementedError("by_residual: set it before the index is trained or wrapped")
         first, _, rest = self._spec.partition(",")
         spec = f"IVF{self.nlist}{'' if value else '_whole'},{rest}"
-        made = new_handle(spec, self.d, self.metric_type)
+        made = new_handle(spec, self.d, name_of(self.metric_type))
         with self._handle.changing():
             self._handle.replace(made)
         self._spec = spec
@@ -201,7 +201,7 @@ class IndexIVF(FaissIndex):
     def sa_encode(self, x: Any) -> Codes:
         x = _arrays.floats(x, self.d, "x")
         centroids = self.centroids()
-        metric = METRIC_L2 if self._metric == _arrays.METRICS["l2"] else 0
+        metric = "l2" if self._metric == _arrays.METRICS["l2"] else "ip"
         lists = knn(x, centroids, 1, metric).ids[:, 0]
         with learned(self._handle) as parts:
             codes = codec(self._word, self.d, parts, self._node)[0](x - centroids[lists] if self.by_residual else x)

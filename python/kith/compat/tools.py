@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .._arrays import METRIC_L2
+from .metrics import METRIC_L2, name_of
 from .._errors import InvalidError, UnsupportedError
 from .._options import get_threads, set_threads
 from .._types import Array
@@ -23,7 +23,7 @@ def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissInd
     if isinstance(spec, str):
         spec = re.sub(r"IVF(\d+)\(HNSW(\d*)(?:,Flat)?\)", r"IVF\1_HNSW\2", spec)
     try:
-        handle = new_handle(spec, d, metric)
+        handle = new_handle(spec, d, name_of(metric))
     except (InvalidError, UnsupportedError) as error:
         raise refused(description, error) from None
     return index_of_handle(handle, idmap)

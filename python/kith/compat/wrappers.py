@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator
 import numpy as np
 
 from .. import _arrays
-from .._arrays import METRIC_L2
+from .metrics import METRIC_L2
 from .._errors import InvalidError
 from .._handle import Handle
 from .._lib import lib

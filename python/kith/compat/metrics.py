@@ -1,0 +1,33 @@
+"""FAISS's numbers of metrics. They live in this layer alone: everything else in kith takes metrics by name."""
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _arrays, learn
+from ..index import Neighbours
+
+METRIC_INNER_PRODUCT, METRIC_L2 = 0, 1
+_NAMES = {METRIC_L2: "l2", METRIC_INNER_PRODUCT: "ip"}
+
+
+def name_of(metric: Any) -> str:
+    """The name of a metric, which may have been given as FAISS numbers them."""
+    if isinstance(metric, str):
+        return metric
+    try:
+        return _NAMES[metric]
+    except (KeyError, TypeError):
+        raise ValueError(f"metric is {_arrays.short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
+                         "METRIC_INNER_PRODUCT)") from None
+
+
+def metric_of(metric: Any) -> int:
+    """The library's number of a metric that was given by name or as FAISS numbers them."""
+    return _arrays.metric_named(name_of(metric))
+
+
+def knn(xq: Any, xb: Any, k: int, metric: Any = "l2", *, filter: Any = None, threads: int | None = None,
+        progress: Any = None) -> Neighbours:
+    """The k nearest rows of xb [n × dim] for each row of xq [nq × dim]: exact, without an index. metric: "l2", "ip",
+    "cosine"; as FAISS's function of that name also METRIC_L2 or METRIC_INNER_PRODUCT."""
+    return learn.knn(xq, xb, k, name_of(metric), filter=filter, threads=threads, progress=progress)
