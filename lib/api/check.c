@@ -41,11 +41,12 @@ kith_status check_vectors(const char *name, int64_t n, int64_t dim, kith_type ty
 		return fail(
 		    KITH_INVALID, "%s: %lld vectors; the number cannot be negative", name, (long long)n);
 	if (n > 0 && !x)
-		return fail(KITH_INVALID, "%s is NULL, with %lld vectors to read", name, (long long)n);
+		return fail(
+		    KITH_INVALID, "%s is NULL, with %lld vector%s to read", name, (long long)n, PLURAL(n));
 	if (!size_mul((size_t)n, (size_t)dim, &cells) || !size_mul(cells, kith_type_size(type), &bytes) ||
 	    bytes > PTRDIFF_MAX)
-		return fail(KITH_INVALID, "%s: %lld vectors of dimension %lld are more than memory can hold",
-		    name, (long long)n, (long long)dim);
+		return fail(KITH_INVALID, "%s: %lld vector%s of dimension %lld: more than memory can hold",
+		    name, (long long)n, PLURAL(n), (long long)dim);
 	return KITH_OK;
 }
 

@@ -51,6 +51,6 @@ kith_status take_begin(kith_index *index)
 kith_status write_begin(kith_index *index)
 {
 	if (index->readonly)
-		return fail(KITH_INVALID, "index was opened with KITH_READONLY; it cannot be changed");
+		return fail(KITH_INVALID, "index was opened READONLY; it cannot be changed");
 	return take_begin(index);
 }

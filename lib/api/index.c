@@ -163,7 +163,8 @@ kith_status kith_index_update_as(
 	if (status == KITH_OK)
 		status = check_vectors("x", n, index->dim, type, x);
 	if (status == KITH_OK && n > 0 && !ids)
-		status = fail(KITH_INVALID, "ids is NULL, with %lld vectors to update", (long long)n);
+		status =
+		    fail(KITH_INVALID, "ids is NULL, with %lld vector%s to update", (long long)n, PLURAL(n));
 	if (status == KITH_OK)
 		status = write_begin(index);
 	if (status)
@@ -450,8 +451,8 @@ kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_
 	if (status == KITH_OK)
 		status = counted_options(options, &full, &own, &theirs);
 	if (status == KITH_OK && nq > 0 && (!dist || !ids))
-		status = fail(KITH_INVALID, "%s is NULL, with %lld results to write", dist ? "ids" : "dist",
-		    (long long)nq);
+		status = fail(KITH_INVALID, "%s is NULL, with %lld result%s to write", dist ? "ids" : "dist",
+		    (long long)nq, PLURAL(nq));
 	if (status == KITH_OK)
 		status = search_topk(index, type, nq, q, k, dist, ids, &full);
 	count_search(index, began, nq, status, theirs, &own);
@@ -548,7 +549,7 @@ kith_status kith_index_ids(const kith_index *index, int64_t *ids)
 		return status;
 	int64_t n = index->ops->size(index);
 	if (n > 0 && !ids)
-		status = fail(KITH_INVALID, "ids is NULL, with %lld ids to write", (long long)n);
+		status = fail(KITH_INVALID, "ids is NULL, with %lld id%s to write", (long long)n, PLURAL(n));
 	for (int64_t i = 0; ids && i < n; i++)
 		ids[i] = index->ops->id_at(index, i);
 	read_end(index);

@@ -353,7 +353,7 @@ static kith_status write_records(void *owner, struct log_sink *sink)
 static kith_status check_told(const kith_index *index)
 {
 	if (!changes_are_kept(index))
-		return fail(KITH_INVALID, "index was not opened with KITH_UPDATE: its changes are not known");
+		return fail(KITH_INVALID, "index was not opened for updates: its changes are not known");
 	const char *lost = index->keep->journal->lost;
 	lost = lost ? lost : structure_log_untold(index);
 	if (lost)

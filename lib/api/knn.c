@@ -64,8 +64,8 @@ kith_status kith_knn(int64_t dim, kith_metric metric, kith_type type, int64_t n,
 	if (status == KITH_OK)
 		status = check_vectors("x", n, dim, type, x);
 	if (status == KITH_OK && nq > 0 && (!dist || !ids))
-		status = fail(KITH_INVALID, "%s is NULL, with %lld results to write", dist ? "ids" : "dist",
-		    (long long)nq);
+		status = fail(KITH_INVALID, "%s is NULL, with %lld result%s to write", dist ? "ids" : "dist",
+		    (long long)nq, PLURAL(nq));
 	if (status || nq == 0)
 		return status;
 	struct sink sink;

@@ -74,7 +74,8 @@ static kith_status read_begin(const kith_pq *pq)
 static kith_status check_out(const char *name, int64_t n, const void *out)
 {
 	if (n > 0 && !out)
-		return fail(KITH_INVALID, "%s is NULL, with %lld results to write", name, (long long)n);
+		return fail(
+		    KITH_INVALID, "%s is NULL, with %lld result%s to write", name, (long long)n, PLURAL(n));
 	return KITH_OK;
 }
 
@@ -225,7 +226,7 @@ kith_status kith_pq_decode(const kith_pq *pq, int64_t n, const uint8_t *codes, f
 static kith_status look_up(const kith_pq *pq, kith_metric metric, int64_t nq, const float *q, float *tables)
 {
 	if (metric != KITH_L2 && metric != KITH_IP)
-		return fail(KITH_INVALID, "metric is %d; tables are for KITH_L2 or KITH_IP", (int)metric);
+		return fail(KITH_INVALID, "metric is %s; tables are for l2 and ip", kith_metric_name(metric));
 	kith_status status = check_queries(nq, pq->pq.dim, KITH_F32, q);
 	if (status == KITH_OK)
 		status = check_out("tables", nq, tables);

@@ -290,8 +290,8 @@ static kith_status check_tuning(const struct tuning *t, const kith_search_option
 	if (!t->truth)
 		return fail(KITH_INVALID, "truth is NULL");
 	if (t->k > kith_index_size(t->index))
-		return fail(KITH_INVALID, "k is %lld, more than the %lld vectors of the index",
-		    (long long)t->k, (long long)kith_index_size(t->index));
+		return fail(KITH_INVALID, "k is %lld, more than the %lld vector%s of the index",
+		    (long long)t->k, (long long)kith_index_size(t->index), PLURAL(kith_index_size(t->index)));
 	if (!(t->target >= 0 && t->target <= 1))
 		return fail(KITH_INVALID, "recall is %g; it must be 0 … 1", t->target);
 	if (o->batch < 0 || o->runs < 1 || o->runs > MOST_RUNS || !(o->certainty >= 0 && o->certainty < 100))

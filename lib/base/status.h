@@ -17,6 +17,9 @@ const char *fail_message(void);
 /* fail(KITH_NOMEM, …) for `bytes` bytes of `what`. */
 kith_status fail_nomem(const char *what, size_t bytes);
 
+/* "%lld row%s", n, PLURAL(n) */
+#define PLURAL(n) ((n) == 1 ? "" : "s")
+
 /* The analyzer cannot see that they never return KITH_OK. */
 #if defined(__clang_analyzer__)
 #define fail(status, ...)      ((void)fail(status, __VA_ARGS__), (status))

@@ -113,8 +113,8 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
 	if (n < ivf->nlist && !ivf->given)
-		return fail(KITH_INVALID, "n is %lld training vectors; '%s' needs at least %lld",
-		    (long long)n, index->spec, (long long)ivf->nlist);
+		return fail(KITH_INVALID, "n is %lld training vector%s; '%s' needs at least %lld",
+		    (long long)n, PLURAL(n), index->spec, (long long)ivf->nlist);
 	int64_t count, most = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
 	float *owned, *centroids;
 	struct coarse *coarse = NULL;

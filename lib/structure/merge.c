@@ -8,9 +8,8 @@
 kith_status merge_unlike(const kith_index *into)
 {
 	return fail(KITH_INVALID,
-	    "from: '%s' learnt something else than the index it is to go into; make both from one trained "
-	    "index "
-	    "with kith_index_clone",
+	    "from: '%s' learnt something else than the index it is to go into; let both be clones of one "
+	    "trained index",
 	    into->spec);
 }
 

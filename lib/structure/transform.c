@@ -135,8 +135,8 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 		    t->base.spec);
 	int64_t least = m->kind == MAP_PCA ? m->out : m->kind == MAP_OPQ ? OPQ_LEAST : 0;
 	if (n < least)
-		return fail(KITH_INVALID, "n is %lld training vectors; '%s' needs at least %lld",
-		    (long long)n, t->base.spec, (long long)least);
+		return fail(KITH_INVALID, "n is %lld training vector%s; '%s' needs at least %lld",
+		    (long long)n, PLURAL(n), t->base.spec, (long long)least);
 	if (m->kind == MAP_PCA) {
 		struct pca pca = {.out = m->out,
 		    .centred = t->base.metric == KITH_L2,

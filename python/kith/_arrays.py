@@ -145,6 +145,11 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def counted(n: int, word: str) -> str:
+    """"1 row", "2 rows"."""
+    return f"{n} {word}" + ("" if n == 1 else "s")
+
+
 METRICS = {"l2": 0, "ip": 1, "cosine": 2}
 METRIC_NAMES = tuple(METRICS)
 

@@ -32,9 +32,9 @@ def one_filter(value: Any, width: Callable[[], int], name: str = "filter") -> Fi
     if array.dtype == np.bool_ and array.ndim == 1:
         wanted = width()
         if len(array) != wanted:
-            raise ValueError(f"{name} has {len(array)} elements; a boolean array needs {wanted}, one for each id from 0 to "
-                             "the largest (for rows in the order of ids(), use index.ids()[rows]; for a table with more "
-                             "rows, kith.Filter.mask)")
+            raise ValueError(f"{name} has {_arrays.counted(len(array), 'element')}; a boolean array needs {wanted}, one for "
+                             "each id from 0 to the largest (for rows in the order of ids(), use index.ids()[rows]; "
+                             "for a table with more rows, kith.Filter.mask)")
     elif array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {array.dtype}, and ids are integers; it must be {WHAT}")
     return as_filter(array)
@@ -72,7 +72,7 @@ def by_query(value: Any, nq: int) -> list[Any] | None:
     else:
         return None
     if len(filters) != nq:
-        raise ValueError(f"filter has {len(filters)} filters for {nq} queries")
+        raise ValueError(f"filter has {_arrays.counted(len(filters), 'filter')} for {nq} {'query' if nq == 1 else 'queries'}")
     return filters
 
 

@@ -100,7 +100,7 @@ def kmeans(x: Any, k: int, *, iterations: int = 25, restarts: int = 1, tolerance
     x = _arrays.floats(x, dim, "x")
     k = _arrays.count(k, "k", 1, 2**31 - 1)
     if k > n and not fewer:
-        raise ValueError(f"x has {n} rows; k-means needs at least k = {k}")
+        raise ValueError(f"x has {_arrays.counted(n, 'row')}; k-means needs at least k = {k}")
     iterations = _arrays.count(iterations, "iterations", 0, 1_000_000)
     centroids, start = _start(init, min(k, max(n, 1)), dim)
     labels, objectives = np.empty(n, np.int32), np.full(iterations, np.nan)
@@ -240,7 +240,7 @@ class ProductQuantizer:
         """Squared distances between what codes a and b [n × code_size] stand for, row by row."""
         a, b = _arrays.codes_of(a, self.code_size), _arrays.codes_of(b, self.code_size)
         if len(a) != len(b):
-            raise ValueError(f"a has {len(a)} codes, b has {len(b)}; they must be as many")
+            raise ValueError(f"a has {_arrays.counted(len(a), 'code')}, b has {len(b)}; they must be as many")
         out = np.empty(len(a), np.float32)
         with self._lock:
             lib.pq_symmetric(self._pointer, len(a), _arrays.address(a), _arrays.address(b), _arrays.address(out))

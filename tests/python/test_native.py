@@ -1,5 +1,6 @@
 """kith.Index beyond searching: upsert and delete, a dimension that comes with the first vectors, what stands for a
 filter, and a filter for each query."""
+import re
 import subprocess
 import sys
 
@@ -153,3 +154,23 @@ def test_no_name_leaks():
     run = subprocess.run([sys.executable, "-c", "from kith import *; print(sorted(n for n in dir() if n[0] != '_'))"],
                          capture_output=True, text=True, check=True)
     assert "'Any'" not in run.stdout and "'np'" not in run.stdout and "'annotations'" not in run.stdout
+
+
+def test_messages_are_for_people_who_write_python(tmp_path):
+    """They name what Python calls things, and counts agree with their nouns."""
+    x = np.eye(3, 8, dtype=np.float32)
+    index = kith.Index("Flat", 8)
+    index.add(x)
+    index.save(tmp_path / "i.kith")
+    with pytest.raises(kith.KithError, match="READONLY") as caught:
+        kith.open(tmp_path / "i.kith", readonly=True).add(x)
+    said = [str(caught.value)]
+    for call in (lambda: kith.kmeans(x[:1], 2), lambda: kith.Index("IVF2,Flat", 8).train(x[:1]),
+                 lambda: kith.Index("PCA4,Flat", 8).train(x[:1]), lambda: kith.open(tmp_path / "i.kith").append(tmp_path / "i.kith"),
+                 lambda: index.search(x[:1], 1, filter=[kith.Filter.range(0, 1)] * 2)):
+        with pytest.raises((kith.KithError, ValueError)) as caught:
+            call()
+        said.append(str(caught.value))
+    for text in said:
+        assert "KITH_" not in text and "kith_" not in text, text
+        assert not re.search(r"\b1 (rows|vectors|filters|queries|points|training vectors)\b", text), text

@@ -198,7 +198,7 @@ class ParameterSpace:
         before makes hopeless: each parameter, raised, costs time and gains accuracy."""
         x = _arrays.vectors(xq, index.d, "xq")
         if len(x) != crit.nq:
-            raise ValueError(f"xq has {len(x)} rows; the criterion is for {crit.nq} queries")
+            raise ValueError(f"xq has {_arrays.counted(len(x), 'row')}; the criterion is for {crit.nq}")
         found = OperatingPoints()
         done: list[tuple[list[int], OperatingPoint]] = []
         for cno in self._order():

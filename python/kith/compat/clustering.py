@@ -148,10 +148,11 @@ class Clustering(ClusteringParameters):
         x = _arrays.floats(x, self.d, "x")
         given = np.asarray(self.centroids, np.float32)
         if given.size % self.d or given.size > self.k * self.d:
-            raise InvalidError(f"centroids has {given.size} elements; it must be empty or up to {self.k} times {self.d}")
+            raise InvalidError(f"centroids has {_arrays.counted(given.size, 'element')}; it must be empty or up to "
+                               f"{self.k} times {self.d}")
         given = given.reshape(-1, self.d)
         if len(x) < self.k:
-            raise InvalidError(f"x has {len(x)} rows; k-means needs at least k = {self.k}")
+            raise InvalidError(f"x has {_arrays.counted(len(x), 'row')}; k-means needs at least k = {self.k}")
         if len(x) == self.k:
             centroids, stats = x.copy(), [ClusteringIterationStats(0.0, 0.0, 0.0, 1.0, 0)]
         elif self._plain(index, -1 if not len(given) else len(given) == self.k):

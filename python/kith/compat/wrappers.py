@@ -211,8 +211,8 @@ class IndexRefine(FaissIndex):
                                       "IndexScalarQuantizer or IndexPQ")
         refine_index._wrappable()
         if base_index.ntotal != refine_index.ntotal:
-            raise InvalidError(f"base_index has {base_index.ntotal} vectors, refine_index {refine_index.ntotal}; they "
-                               "must be the same. IndexRefineFlat(base_index, xb) takes the vectors themselves")
+            raise InvalidError(f"base_index has {_arrays.counted(base_index.ntotal, 'vector')}, refine_index "
+                               f"{refine_index.ntotal}; they must be the same. IndexRefineFlat(base_index, xb) takes the vectors themselves")
         fine = refine_index._handle
         handle = base_index._handle.wrapped(
             lambda out, child, other: lib.index_wrap_fine(out, child, other), fine)
