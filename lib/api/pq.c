@@ -226,7 +226,8 @@ kith_status kith_pq_decode(const kith_pq *pq, int64_t n, const uint8_t *codes, f
 static kith_status look_up(const kith_pq *pq, kith_metric metric, int64_t nq, const float *q, float *tables)
 {
 	if (metric != KITH_L2 && metric != KITH_IP)
-		return fail(KITH_INVALID, "metric is %s; tables are for l2 and ip", kith_metric_name(metric));
+		return fail(KITH_INVALID, "metric is %d (%s); tables are for l2 and ip", (int)metric,
+		    kith_metric_name(metric));
 	kith_status status = check_queries(nq, pq->pq.dim, KITH_F32, q);
 	if (status == KITH_OK)
 		status = check_out("tables", nq, tables);
