@@ -1,16 +1,25 @@
 #!/usr/bin/env python3
 """The picture at the top of README: recall against queries per second, drawn by `kith plot`.
 
-Its points are the figures of README's own tables, which `./run bench tables` measures, so that picture and tables tell
-the same. usage: picture.py [--build DIR] [--readme FILE] [--out FILE]
+    picture.py --data DIR --results DIR     measure kith, FAISS and hnswlib, as far as they are there, and draw all points
+    picture.py                              draw the figures of README's tables, which `./run bench tables` measures
+
+What was measured stays in the folder of results, with a table, and is not measured again. Arguments that are not known
+here go to compare.py, for example --cache, --threads, --runs, --without.
 """
 import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# What is measured: pyglass has no graphs over floats.
+MEASURED = ["--sweep", "nprobe=1:256", "--sweep", "efSearch=16:512", "--set", "efConstruction=200", "--without", "pyglass"]
 
 # Table, index, the libraries that are drawn.
 CURVES = (("graphs", "HNSW32", ("kith", "hnswlib")), ("lists", "IVF1024,Flat", ("kith", "faiss")))
@@ -52,12 +61,33 @@ def report(library, curves, text):
                 for index, points in curves]}
 
 
+def measure(args, others):
+    """compare.py draws what it measured; its picture is the one."""
+    indexes = [word for _, index, _ in CURVES for word in ("--index", index)]
+    if any(other.split("=")[0] == "--index" for other in others):
+        indexes = []
+    done = subprocess.run([sys.executable, os.path.join(HERE, "compare.py"), "--build", args.build, "--data", args.data,
+                           "--out", args.results, *MEASURED, *indexes, *others], check=False)
+    drawn = os.path.join(args.results, "recall.svg")
+    if done.returncode or not os.path.exists(drawn):
+        return done.returncode or 1
+    shutil.copyfile(drawn, args.out)
+    print(f"wrote    {args.out}")
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", help="kith's build directory (default: build)")
     parser.add_argument("--readme", default="README.md", help="where the tables are (default: README.md)")
     parser.add_argument("--out", default="docs/recall.svg", help="the picture (default: docs/recall.svg)")
-    args = parser.parse_args()
+    parser.add_argument("--data", help="measure, with …base.* and …query.* of this folder")
+    parser.add_argument("--results", help="with --data: where reports and table are left")
+    args, others = parser.parse_known_args()
+    if (args.data is None) != (args.results is None) or (others and not args.data):
+        parser.error("--data and --results belong together" if not others else f"unknown without --data: {others[0]}")
+    if args.data:
+        return measure(args, others)
     with open(args.readme, encoding="utf-8") as file:
         text = file.read()
     libraries = {}

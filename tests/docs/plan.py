@@ -43,7 +43,7 @@ SKIP = {
         (r"…", "stands for any test"),
     ],
     "benchmarks/README.md": [
-        (r"^(LD_LIBRARY_PATH=\S+ )?\./run bench (compare|recall|tables|peers)\b", PEERS),
+        (r"^(LD_LIBRARY_PATH=\S+ )?\./run bench (compare|picture|recall|tables|peers)\b", PEERS),
         (r"^benchmarks/peers/ratios\.py", PEERS),
         (r"^PYTHONPATH=build/python benchmarks/python/overhead\.py", "takes minutes"),
     ],

@@ -293,6 +293,27 @@ class Sweeps(Case):
         self.assertEqual(self.notes(), [])
         self.assertIn("no library is called faissx", self.call("compare.py", *args, "--without", "faissx", code=2))
 
+    def test_picture(self):
+        """One command measures and draws; without data the figures are those of the README's tables."""
+        if not shutil.which("gnuplot"):
+            self.skipTest("no gnuplot")
+        os.mkdir(self.path("tools"))
+        os.symlink(os.path.realpath(BIN), self.path("tools/kith"))
+        args = ("--build", self.folder, "--out", self.path("picture.svg"))
+        out = self.call("picture.py", *args, "--data", self.folder, "--results", self.path("out"), "--index", "HNSW8", "--runs", "1",
+                        "--latency", "5", env={"PYTHONPATH": self.folder, "NOTES": self.path("notes")})
+        self.assertIn("picture.svg", out)
+        with open(self.path("picture.svg"), encoding="utf-8") as file:
+            drawn = file.read()
+        for library in ("kith", "hnswlib"):
+            self.assertIn(library, drawn)
+            self.assertTrue(os.path.exists(self.path(f"out/{library}.json")))
+        os.remove(self.path("picture.svg"))
+        self.call("picture.py", *args, "--readme", os.path.join(ROOT, "README.md"))
+        with open(self.path("picture.svg"), encoding="utf-8") as file:
+            self.assertIn("faiss", file.read())
+        self.call("picture.py", *args, "--data", self.folder, code=2)
+
     def test_tables(self):
         """The pages get their tables; a report that is there is not made again."""
         os.makedirs(self.path("pages/docs"))
