@@ -1,6 +1,6 @@
 """Builds kith's wheel and source archive: a PEP 517 back end of the project's own, over Meson and the standard library.
 
-    pip install . --no-build-isolation        for this machine: libkith uses the system's OpenBLAS
+    pip install . --no-build-isolation        for this machine: libkith uses the system's OpenMP
     ./run wheel                               for others too: the wheel carries what libkith needs (bundle = true)
 
 A wheel is a zip archive (PEP 427): the package, libkith beside its modules, and kith-VERSION.dist-info. The package is
@@ -116,7 +116,7 @@ def run(*command):
 
 def build_library(build, stage, bundle):
     """libkith in a release build; with `bundle` it looks for what it needs in libs/ beside it. That is an RPATH, not a
-    RUNPATH: only the former also holds for the libraries that OpenBLAS needs in turn."""
+    RUNPATH: only the former also holds for libraries that those need in turn, and for what is loaded later."""
     rpath = "-Wl,--disable-new-dtags,-rpath,$ORIGIN/libs" if bundle else ""
     options = SETUP + [f"-Dc_link_args={rpath}"]
     if (build / "build.ninja").is_file():

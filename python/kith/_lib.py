@@ -301,7 +301,7 @@ class _Library:
         except OSError as error:
             missing = str(error).partition(":")[0]
             lacks = missing != self.path and ".so" in missing
-            advice = (f"Install {missing} (Debian, Ubuntu: apt install libopenblas0 libgomp1)" if lacks else
+            advice = (f"Install {missing} (Debian, Ubuntu: apt install libgomp1)" if lacks else
                       "Build and install kith (meson install)")
             raise ImportError(f"kith: cannot load its shared library: {error}. {advice}, or name the library in the "
                               "environment variable KITH_LIBRARY.") from None

@@ -60,10 +60,17 @@ SKIP = {
     ],
 }
 
+# {page: [(regular expression, the program without which a command is not run)]}
+NEEDS = {
+    "benchmarks/README.md": [(r"--plot\b", "gnuplot")],
+    "docs/getting-started.md": [(r"--plot\b|^kith plot", "gnuplot"), (r"^c\+\+ |^\./first_cc", "c++")],
+}
+
 # {page: [(regular expression, what stands in its place)]}: the same commands on less data, so that the test takes seconds.
 # The long form runs them as they are.
 SMALLER = {
-    "docs/getting-started.md": [(r"--n 100000\b", "--n 3000"), (r"--queries 1000\b", "--queries 100"), (r"\bnprobe=1:64", "nprobe=1:8")],
+    "docs/getting-started.md": [(r"--n 100000\b", "--n 3000"), (r"--queries 1000\b", "--queries 100"), (r"\bnprobe=1:64", "nprobe=1:8"),
+                                (r"\befSearch=16:256", "efSearch=16:32"), (r"^kith tune .*--recall 0.95", r"\g<0> --index IVF64,Flat --index HNSW16")],
     "docs/choosing-an-index.md": [(r"--n 20000\b", "--n 6000")],
     "benchmarks/README.md": [(r"\bnprobe=1:256", "nprobe=1:4"), (r"--dim 128,960 --isa avx2,avx512", "--quick --dim 128 --isa ref")],
     "datasets/README.md": [(r"--n 1000000\b", "--n 5000"), (r"--queries 10000\b", "--queries 50"), (r"--rows 100000\b", "--rows 300")],

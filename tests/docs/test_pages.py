@@ -4,8 +4,10 @@
 
 plan.py says what is not run and why, and what stands for "run it" where a block is no command. A block that nothing is
 known about fails, and so does a line of the plan that fits nothing any more. Environment: KITH_BUILD_ROOT, the build
-directory; PYTHON, a python3 with NumPy; KITH_TEST_LONG=1: docs/getting-started.md from its first command, in a copy of
-the sources, and pages with the amounts of data that they show.
+directory; PYTHON, a python3 with NumPy; KITH_TEST_LONG=1: with the amounts of data that the pages show.
+
+KITH_FRESH=DIRECTORY is fresh.sh's: the pages are played in that copy of the sources, in which nothing is built, and what
+they install goes to /usr/local, where programs and libraries are then found.
 """
 import os
 import re
@@ -25,6 +27,7 @@ PYTHON = os.environ.get("PYTHON", sys.executable)
 COMPILER = os.environ.get("CC", "cc")
 IS_LONG = os.environ.get("KITH_TEST_LONG") == "1"
 TREE = ("benchmarks", "datasets", "docs", "examples", "include", "lib", "python", "tests")
+FRESH = os.environ.get("KITH_FRESH")
 HAS_NUMPY = subprocess.run([PYTHON, "-c", "import numpy"], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 # `./run` in a page's folder: it neither configures nor builds, which a test must not do to the build that it tests.
@@ -42,6 +45,8 @@ exit 1
 def setUpModule():
     """kith as `meson install` leaves it, in a folder that is not the system's."""
     global STAGE
+    if FRESH:
+        return
     STAGE = tempfile.mkdtemp(prefix="kith-stage-")
     unittest.addModuleCleanup(shutil.rmtree, STAGE)
     subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", STAGE], check=True,
@@ -59,6 +64,9 @@ def find(folder, name):
 
 
 def environment(folder):
+    if FRESH:  # as in a new shell
+        kept = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CCACHE_DISABLE") if name in os.environ}
+        return dict(kept, PATH="/usr/local/bin:/usr/bin:/bin", HOME=os.environ["HOME"], TERM="dumb", PYTHONDONTWRITEBYTECODE="1", CC="cc")
     package = os.path.join(BUILD, "python")
     libraries = os.path.dirname(os.path.dirname(find(STAGE, "kith.pc")))
     return dict(os.environ, PATH=f"{folder}/bin:{os.path.dirname(find(STAGE, 'kith'))}:{os.environ['PATH']}", HOME=folder,
@@ -69,6 +77,8 @@ def environment(folder):
 
 def folder_of(test):
     """A folder in which the tree's own folders are to be seen, and `build`: what the pages call "the sources"."""
+    if FRESH:
+        return FRESH
     folder = tempfile.mkdtemp(prefix="kith-page-")
     test.addCleanup(shutil.rmtree, folder)
     for name in TREE:
@@ -98,8 +108,8 @@ class Page:
     def __init__(self, test, name):
         self.test, self.name, self.folder = test, name, folder_of(test)
         self.env = environment(self.folder)
-        self.python, self.fragments, self.printed = [], [], ""
-        self.unused = {rule for table in (plan.BLOCKS, plan.SKIP, plan.SMALLER) for rule in table.get(name, ())}
+        self.python, self.fragments, self.printed, self.demo = [], [], "", ""
+        self.unused = {rule for table in (plan.BLOCKS, plan.SKIP, plan.NEEDS, plan.SMALLER) for rule in table.get(name, ())}
 
     def play(self):
         for command in plan.BEFORE.get(self.name, ()):
@@ -110,7 +120,7 @@ class Page:
         self.run_python()
         self.run_fragments()
         for rule in self.unused:
-            if not (IS_LONG and rule in plan.SMALLER.get(self.name, ())):
+            if not ((IS_LONG or FRESH) and rule in plan.SMALLER.get(self.name, ())):
                 self.test.fail(f"plan.py knows {rule[0]!r} in {self.name}, where nothing is like it")
 
     def say(self, text):
@@ -134,12 +144,23 @@ class Page:
         for rule in plan.SKIP.get(self.name, ()):
             if re.search(rule[0], command):
                 self.unused.discard(rule)
+                if FRESH and rule[1] == plan.LONG:
+                    return False
                 self.say(f"    not run: {command}: {rule[1]}")
                 return True
         return False
 
+    def needs(self, command):
+        for rule in plan.NEEDS.get(self.name, ()):
+            if re.search(rule[0], command):
+                self.unused.discard(rule)
+                if not shutil.which(rule[1]):
+                    self.say(f"    not run: {command}: no {rule[1]}")
+                    return True
+        return False
+
     def smaller(self, command):
-        for rule in plan.SMALLER.get(self.name, ()) if not IS_LONG else ():
+        for rule in plan.SMALLER.get(self.name, ()) if not (IS_LONG or FRESH) else ():
             if re.search(rule[0], command):
                 self.unused.discard(rule)
                 command = re.sub(rule[0], rule[1], command)
@@ -150,15 +171,17 @@ class Page:
         kept = os.path.join(self.folder, ".exported")
         script = f"[ ! -f {kept} ] || . {kept}\n{command}\nstatus=$?\nexport -p >{kept}\nexit $status\n"
         start = time.monotonic()
-        done = subprocess.run(["bash", "-o", "pipefail", "-c", script], cwd=self.folder, env=self.env, timeout=580, check=False,
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", script], cwd=self.folder, env=self.env, timeout=1800, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.printed = done.stdout.decode(errors="replace")
         self.say(f"    {time.monotonic() - start:.1f} s: {command}")
+        if command.startswith("./run demo"):
+            self.demo = self.printed
         self.test.assertEqual(done.returncode, 0, f"{where}: {command}\n{self.printed}")
 
     def block_sh(self, block):
         for line, command in block.commands():
-            if not self.skipped(command) and not command.startswith("#"):
+            if not self.skipped(command) and not self.needs(command):
                 self.shell(f"{self.name}:{line}", self.smaller(command))
 
     def block_session(self, block):
@@ -174,12 +197,15 @@ class Page:
             self.test.assertIn(line.strip(), printed, f"{block}: not printed by what stands before it")
 
     def block_demo(self, block):
-        """What the page shows of ./run demo, against the part of it that runs once all is built."""
-        self.shell(block, "bash examples/demo.sh build")
-        got, shown = figures(self.printed), figures(block.text)
-        begins = shown.index(got[0])
-        self.test.assertEqual(shown[begins:], got, f"{block}: ./run demo prints something else")
+        """What the page shows of ./run demo, against that or, where all is built, the part of it that then runs."""
+        if not FRESH:
+            self.shell(block, "bash examples/demo.sh build")
+        got, shown = figures(self.demo or self.printed), figures(block.text)
+        begins = next(i for i, line in enumerate(shown) if line.startswith("$ kith"))
         self.test.assertEqual(begins, 2, f"{block}: what is printed while it builds")
+        for line in shown[:begins] if FRESH else ():
+            self.test.assertIn(line, got, f"{block}: not printed while it builds")
+        self.test.assertEqual(shown[begins:], got[-len(shown) + begins:], f"{block}: ./run demo prints something else")
 
     def block_quote(self, block):
         squeezed = re.sub(r"\s+", " ", block.text).strip()
@@ -220,6 +246,12 @@ class Page:
         else:
             self.fragments.append(block)
 
+    def block_cpp(self, block):
+        """A program; the page says how it is compiled."""
+        write(os.path.join(self.folder, "first.cc"), block.text)
+        if shutil.which("c++"):
+            self.shell(block, "c++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only first.cc $(pkg-config --cflags kith)")
+
     def block_cmake(self, block):
         if not shutil.which("cmake"):
             self.say("    not run: no cmake")
@@ -259,6 +291,8 @@ def checked_calls(block):
 class Pages(unittest.TestCase):
     def test_names(self):
         """Inline code names commands and options that there are."""
+        if FRESH:
+            self.skipTest("what the pages install is another's")
         env = environment(folder_of(self))
         run_help = subprocess.run([os.path.join(ROOT, "run"), "help"], check=True, stdout=subprocess.PIPE).stdout.decode()
         known = {}
@@ -276,6 +310,12 @@ class Pages(unittest.TestCase):
                     for option in re.findall(r"(?<= )--[a-z-]+", code):
                         self.assertIn(option, known[words[1]], f"{page}: `{code}`")
 
+    def test_headers(self):
+        """Each public header stands in the table of docs/getting-started.md."""
+        for name in os.listdir(os.path.join(ROOT, "include", "kith")):
+            if name != "kith.h":
+                self.assertIn(f"`kith/{name}`", pages.text("docs/getting-started.md"))
+
     def test_links(self):
         """Links between pages lead to files that there are, and to headings that they have."""
         for page in pages.pages():
@@ -291,7 +331,7 @@ class Pages(unittest.TestCase):
                     self.assertIn(heading, heads, f"{page}: {target}")
 
     def test_plan(self):
-        for table in (plan.BLOCKS, plan.SKIP, plan.SMALLER, plan.BEFORE):
+        for table in (plan.BLOCKS, plan.SKIP, plan.NEEDS, plan.SMALLER, plan.BEFORE):
             for page in table:
                 self.assertIn(page, pages.pages(), "plan.py speaks of a page that there is not")
 

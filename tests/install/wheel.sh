@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The wheel: built offline by the project's own back end, whole by its own record, and at work where nothing but the wheel
-# is: with libkith and everything that it needs taken from it. With pip also `pip install .`.
+# is: with libkith and everything that it needs taken from it. And `pip install .` in a virtual environment, offline.
 #   usage: wheel.sh SOURCE BUILD PYTHON
 # Exit status 77, skipped: without KITH_TEST_LONG=1, since the library is compiled anew.
 set -euo pipefail
@@ -56,24 +56,29 @@ if "$python" -c 'import numpy' 2>/dev/null; then
 	cd "$stage"
 	env -i PATH="$PATH" OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH="$stage/site" "$python" -c "$works" >loaded ||
 		fail "the wheel's package does not work"
-	for library in "$stage/site/kith/libkith.so.0" "$stage/site/kith/libs/libopenblas.so.0"; do
+	for library in "$stage/site/kith/libkith.so.0" "$stage/site/kith/libs/libgomp.so.1"; do
 		grep -qF "$library" loaded || fail "$library was not loaded, but: $(cat loaded)"
 	done
 else
 	echo "not tried: import (no NumPy)"
 fi
 
-if "$python" -m pip --version >/dev/null 2>&1; then
-	"$python" -m pip install --quiet --no-index --no-deps --no-build-isolation --root-user-action=ignore \
-		--config-settings=build-dir="$build-wheel" --target "$stage/pip" "$source" >"$stage/log" 2>&1 ||
-		fail "pip install .: $(tail -20 "$stage/log")"
-	grep -q '^Requires-External: libopenblas' "$stage"/pip/kith-*.dist-info/METADATA || fail "METADATA names no libraries"
-	[ ! -e "$stage/pip/kith/libs" ] || fail "pip install . carries libraries along"
+# In a virtual environment, which is where Debian's pip installs to. It sees the system's NumPy; no kith but its own.
+if "$python" -m venv --system-site-packages "$stage/venv" >"$stage/log" 2>&1; then
+	(cd "$source" && env -u PYTHONPATH "$stage/venv/bin/pip" install . --no-build-isolation --no-index --no-deps --quiet \
+		--config-settings=build-dir="$build-wheel") >"$stage/log" 2>&1 || fail "pip install .: $(tail -20 "$stage/log")"
+	site=$("$stage/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	grep -q '^Requires-External: libgomp.so.1$' "$site"/kith-*.dist-info/METADATA || fail "METADATA names no libraries"
+	[ ! -e "$site/kith/libs" ] || fail "pip install . carries libraries along"
 	cd "$stage"
-	! "$python" -c 'import numpy' 2>/dev/null ||
-		env -i PATH="$PATH" OMP_NUM_THREADS=1 PYTHONPATH="$stage/pip" "$python" -c "$works" >/dev/null ||
-		fail "the package that pip installed does not work"
+	if "$stage/venv/bin/python" -c 'import numpy' 2>/dev/null; then
+		env -i PATH="$PATH" OMP_NUM_THREADS=1 "$stage/venv/bin/python" -c "$works" >loaded ||
+			fail "the package that pip installed does not work"
+		head -n 1 loaded | grep -qxF "$site/kith/libkith.so.0" || fail "what was loaded is $(head -n 1 loaded)"
+	fi
+	env -i PATH="$PATH" "$stage/venv/bin/pip" uninstall --yes --quiet kith >"$stage/log" 2>&1 || fail "pip uninstall: $(cat "$stage/log")"
+	[ ! -e "$site/kith" ] || fail "pip uninstall left $(find "$site/kith" | head -n 3)"
 else
-	echo "not tried: pip install . (no pip)"
+	echo "not tried: pip install . (no virtual environment can be made: $(tail -n 1 "$stage/log"))"
 fi
 echo "built and used $(basename "$wheel")"
