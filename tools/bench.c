@@ -34,6 +34,8 @@ enum {
 	OPT_LATENCY,
 	OPT_JSON,
 	OPT_PLOT,
+	OPT_HTML,
+	OPT_NAME,
 	OPT_SKIP
 };
 
@@ -68,15 +70,21 @@ static const struct cli_option options[] = {
         "(default: neither)",
         .old_letter = 'o'},
     [OPT_PLOT] = {"plot", 'p', "FILE",
-        "draw recall against speed: .svg or .png, needs gnuplot\n"
-        "(default: do not)"},
+        "draw recall against speed: .svg, .png, .pdf or .eps, needs\n"
+        "gnuplot (default: do not)"},
+    [OPT_HTML] = {"html", 0, "FILE",
+        "write a page for a browser: curves, a slider for the\n"
+        "recall, tables (default: do not)"},
+    [OPT_NAME] = {"name", 0, "TEXT",
+        "what the report is called in pictures (default: the\n"
+        "library)"},
     [OPT_SKIP] = {"skip-unknown", 0, NULL, "leave out each SPEC that this kith cannot build"},
     {0},
 };
 
 struct request {
 	struct bench bench;
-	const char *base_path, *query_path, *truth_path, *plot_path;
+	const char *base_path, *query_path, *truth_path, *plot_path, *html_path;
 	bool json;                            /* print the report instead of a table */
 	struct setting all[2 * SETTINGS_MAX]; /* of building and searching, for --set */
 };
@@ -153,6 +161,12 @@ static bool parse_option(struct request *r, struct cli *cli, int option)
 	case OPT_PLOT:
 		r->plot_path = cli->value;
 		return true;
+	case OPT_HTML:
+		r->html_path = cli->value;
+		return true;
+	case OPT_NAME:
+		b->name = cli->value;
+		return true;
 	default:
 		b->skip_unknown = true;
 		return true;
@@ -179,7 +193,14 @@ static int parse(struct request *r, struct cli *cli)
 		code = stream_refuse("--query", r->query_path);
 	if (code == EXIT_OK)
 		code = stream_refuse("--truth", r->truth_path);
-	return code == EXIT_OK && r->plot_path ? plot_check(r->plot_path) : code;
+	if (code == EXIT_OK && r->plot_path)
+		code = stream_refuse("--plot", r->plot_path);
+	if (code == EXIT_OK && r->plot_path)
+		code = plot_check(r->plot_path);
+	size_t n = r->html_path ? strlen(r->html_path) : 0;
+	if (code == EXIT_OK && r->html_path && (n < 6 || strcmp(r->html_path + n - 5, ".html") != 0))
+		code = cli_error(EXIT_USAGE, "--html must be named .html, not '%s'", r->html_path);
+	return code;
 }
 
 /* ---- what is to be measured ---- */
@@ -344,8 +365,8 @@ static int open_files(struct request *r)
 		    "; give files of one dimension",
 		    b->base.path, b->base.info.dim, b->query.path, b->query.info.dim);
 	struct input read[] = {b->base, b->query, {.path = r->truth_path}};
-	const char *outputs[] = {b->report_path, r->plot_path};
-	for (int i = 0; code == EXIT_OK && i < 2; i++)
+	const char *outputs[] = {b->report_path, r->plot_path, r->html_path};
+	for (int i = 0; code == EXIT_OK && i < 3; i++)
 		if (outputs[i])
 			code = output_check(outputs[i], read, r->truth_path ? 3 : 2);
 	bool bytes = b->query.info.type == KITH_U8 || b->query.info.type == KITH_I8;
@@ -362,6 +383,18 @@ static int read_queries(struct bench *b)
 	kith_status status = kith_vecs_read(b->query.vecs, 0, b->query.info.n, b->type, b->q);
 	kith_vecs_drop(b->query.vecs);
 	return status == KITH_OK ? EXIT_OK : fail_status(status, b->query.path, NULL);
+}
+
+static int draw(struct request *r)
+{
+	struct bench *b = &r->bench;
+	const char *file = b->report_path ? b->report_path : "";
+	int code = EXIT_OK;
+	if (r->plot_path)
+		code = plot_reports(&b->report, &file, 1, r->plot_path, NULL);
+	if (code == EXIT_OK && r->html_path)
+		code = plot_reports(&b->report, &file, 1, r->html_path, NULL);
+	return code;
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -393,8 +426,8 @@ static int run(const struct command *command, int argc, char **argv)
 		code = print_json(json_incref(b->report));
 	else if (work && code == EXIT_OK)
 		bench_print(b);
-	if (work && code == EXIT_OK && r->plot_path)
-		code = plot_reports(&b->report, 1, r->plot_path);
+	if (work && code == EXIT_OK)
+		code = draw(r);
 	json_decref(b->report);
 	truth_free(&b->truth);
 	input_close(&b->base);
@@ -415,7 +448,7 @@ const struct command command_bench = {
              "With --json=FILE an interrupted run keeps what it measured, and goes on when it is\n"
              "started again; docs/bench-json.md says what is in the file.\n",
     .example = "  kith bench --base base.fvecs --query query.fvecs --index IVF1024,Flat \\\n"
-               "    --index IVF1024,PQ32,RFlat --sweep nprobe=1:256 --json=out.json --plot out.svg\n",
+               "    --index IVF1024,PQ32,RFlat --sweep nprobe=1:256 --json=out.json --html out.html\n",
     .options = options,
     .min_operands = 0,
     .max_operands = 0,

@@ -35,6 +35,7 @@ struct bench {
 	struct bench_index indexes[BENCH_INDEXES];
 	int index_count;
 	const char *report_path; /* NULL: none */
+	const char *name;        /* of the report, in pictures; NULL: none */
 	bool skip_unknown;       /* leave out indexes that this kith cannot build */
 
 	/* Loaded. */

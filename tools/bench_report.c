@@ -96,6 +96,8 @@ int bench_begin_report(struct bench *b)
 	json_t *fresh = new_report(b), *old;
 	if (!fresh)
 		return cli_error(EXIT_FAILED, "out of memory");
+	if (b->name)
+		json_object_set_new(fresh, "name", json_text(b->name));
 	if (!b->report_path || access(b->report_path, F_OK) != 0) {
 		b->report = fresh;
 		return bench_save(b);
@@ -112,7 +114,9 @@ int bench_begin_report(struct bench *b)
 		b->report = old;
 	else
 		json_decref(old);
-	return code;
+	if (code == EXIT_OK && b->name)
+		json_object_set_new(b->report, "name", json_text(b->name));
+	return code == EXIT_OK && b->name ? bench_save(b) : code;
 }
 
 /* What building the index uses, given or not. Of a file it is not known. */

@@ -1,0 +1,185 @@
+/* Labels. An index is called by its factory string; with several reports the report's name comes first: what
+ * 'kith bench --name' gave it, else the library. Where two labels are the same, what tells the two apart is
+ * added: how they were built or which file they are, then the report's file, then a number.
+ */
+#include "series.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static double number(const json_t *object, const char *name)
+{
+	return json_number_value(json_object_get(object, name));
+}
+
+static int by_recall(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	double dr = number(y, "recall") - number(x, "recall"), dq = number(y, "qps") - number(x, "qps");
+	double d = dr != 0 ? dr : dq;
+	return (d > 0) - (d < 0);
+}
+
+json_t **series_front(const json_t *points, size_t *count)
+{
+	size_t n = json_array_size(points), kept = 0;
+	json_t **front = calloc(n ? n : 1, sizeof(json_t *));
+	double best = 0;
+	for (size_t i = 0; front && i < n; i++)
+		front[i] = json_array_get(points, i);
+	if (front)
+		qsort(front, n, sizeof *front, by_recall);
+	for (size_t i = 0; front && i < n; i++)
+		if (number(front[i], "qps") > best) {
+			best = number(front[i], "qps");
+			front[kept++] = front[i];
+		}
+	*count = kept;
+	return front;
+}
+
+/* Characters of a factory string that tell indexes apart: HNSW32,Flat is HNSW32. */
+static int telling_length(const char *name)
+{
+	size_t n = strlen(name), structure = strcspn(name, ",");
+	return (int)(strncmp(name, "HNSW", 4) == 0 && strcmp(name + structure, ",Flat") == 0 ? structure : n);
+}
+
+static bool same_index(const char *a, const char *b)
+{
+	int n = telling_length(a);
+	return n == telling_length(b) && strncmp(a, b, (size_t)n) == 0;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
+static void append(struct series *s, const char *text)
+{
+	size_t used = strlen(s->label);
+	if (*text)
+		snprintf(s->label + used, sizeof s->label - used, " (%s)", text);
+}
+
+/* "efConstruction=100", or the file of an index that was loaded; seeds only where they are all there is. */
+static void append_build(struct series *s)
+{
+	char text[120] = "";
+	size_t used = 0;
+	const char *name, *file = json_string_value(json_object_get(s->index, "file"));
+	json_t *value;
+	if (file)
+		snprintf(text, sizeof text, "%s", base_name(file));
+	json_object_foreach(json_object_get(s->index, "build"), name, value)
+	{
+		if (!file && used < sizeof text)
+			used += (size_t)snprintf(text + used, sizeof text - used, "%s%s=%.9g",
+			    used ? ", " : "", name, json_number_value(value));
+	}
+	append(s, text);
+}
+
+static bool shares_label(const struct series *all, int count, int i)
+{
+	for (int other = 0; other < count; other++)
+		if (other != i && strcmp(all[other].label, all[i].label) == 0)
+			return true;
+	return false;
+}
+
+/* Tell those apart that have one label, in three steps. */
+static void tell_apart(struct series *all, int count, const char *const *files, int reports)
+{
+	for (int step = 0; step < 3; step++) {
+		bool shared = false;
+		int *twins = calloc((size_t)count, sizeof *twins);
+		for (int i = 0; twins && i < count; i++)
+			shared |= twins[i] = shares_label(all, count, i);
+		for (int i = 0, ordinal = 0; twins && shared && i < count; i++) {
+			char text[24];
+			snprintf(text, sizeof text, "%d", ++ordinal);
+			if (!twins[i])
+				continue;
+			if (step == 0)
+				append_build(&all[i]);
+			else if (step == 1 && reports > 1)
+				append(&all[i], base_name(files[all[i].number]));
+			else if (step == 2)
+				append(&all[i], text);
+		}
+		free(twins);
+	}
+}
+
+static const char *report_name(const json_t *report, int reports)
+{
+	const char *name = json_string_value(json_object_get(report, "name"));
+	const char *library = json_string_value(json_object_get(report, "library"));
+	return name ? name : reports > 1 ? library : "";
+}
+
+static void label(struct series *s, int reports)
+{
+	const char *of = report_name(s->report, reports);
+	snprintf(s->label, sizeof s->label, "%.100s%s%.100s", of, *of ? " " : "", s->name);
+}
+
+/* Does an index of the same report have that colour already? */
+static bool has_color(const struct series *all, int i, int color)
+{
+	for (int other = 0; other < i; other++)
+		if (all[other].number == all[i].number && all[other].color == color)
+			return true;
+	return false;
+}
+
+static void color(struct series *all, int i, int reports, int *hues)
+{
+	all[i].color = -1;
+	for (int other = 0; other < i && reports > 1 && all[i].color < 0; other++)
+		if (all[other].number != all[i].number && same_index(all[other].name, all[i].name) &&
+		    !has_color(all, i, all[other].color))
+			all[i].color = all[other].color;
+	if (all[i].color < 0)
+		all[i].color = (*hues)++;
+}
+
+int series_collect(json_t *const *reports, const char *const *files, int n, struct series **out, int *count)
+{
+	size_t room = 1, i;
+	int hues = 0, used = 0;
+	json_t *index;
+	for (int r = 0; r < n; r++)
+		room += json_array_size(json_object_get(reports[r], "indexes"));
+	struct series *all = calloc(room, sizeof *all);
+	*out = all;
+	*count = 0;
+	if (!all)
+		return cli_error(EXIT_FAILED, "out of memory");
+	for (int r = 0; r < n; r++) {
+		json_array_foreach(json_object_get(reports[r], "indexes"), i, index)
+		{
+			json_t *points = json_object_get(index, "points");
+			if (json_array_size(points) == 0)
+				continue;
+			all[used] = (struct series){.report = reports[r],
+			    .index = index,
+			    .points = points,
+			    .name = json_string_value(json_object_get(index, "index")),
+			    .number = r};
+			label(&all[used], n);
+			color(all, used, n, &hues);
+			used++;
+		}
+	}
+	tell_apart(all, used, files, n);
+	*count = used;
+	return EXIT_OK;
+}
