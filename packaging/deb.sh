@@ -37,6 +37,8 @@ rm "$tree/debian/changelog.in" "$tree/debian/copyright.in"
 cd "$tree"
 root=()
 [ "$(id -u)" = 0 ] || root=(--root-command=fakeroot)
+# Without packages of debugging symbols: `apt install ./*.deb` is to take what there is.
+export DEB_BUILD_OPTIONS="noautodbgsym ${DEB_BUILD_OPTIONS:-}"
 dpkg-buildpackage --build=binary --no-sign "${root[@]}" >"$build/build.log" 2>&1 || {
 	tail -n 40 "$build/build.log" >&2
 	echo "deb: dpkg-buildpackage failed; all it said is in $build/build.log" >&2

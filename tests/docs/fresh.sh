@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The newcomer's way: docs/getting-started.md and README.md from their first command to their last, in a copy of the sources
-# in which nothing is built, with a /usr/local and a home of its own.
+# The newcomer's way: docs/getting-started.md, README.md and docs/python.md from their first command to their last, in a copy
+# of the sources in which nothing is built, with a /usr/local and a home of its own.
 #   usage: fresh.sh SOURCE PYTHON [PAGE-TEST…]
 # Exit status 77, skipped: without KITH_TEST_LONG=1, since the library is compiled twice; no namespace; not root.
 set -euo pipefail
@@ -19,7 +19,7 @@ fi
 source=$(cd "$1" && pwd)
 python=$2
 shift 2
-[ $# -gt 0 ] || set -- Pages.test_docs_getting_started_md Pages.test_readme_md
+[ $# -gt 0 ] || set -- Pages.test_docs_getting_started_md Pages.test_readme_md Pages.test_docs_python_md
 case $(command -v meson) in /usr/local/*) skip "meson itself is in /usr/local" ;; esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -50,11 +50,14 @@ class Block:
 
 def pages():
     """Every page that git knows, or, in a copy without git, that is there."""
-    done = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    if done.returncode == 0 and done.stdout:
-        return sorted(done.stdout.decode().split())
+    try:
+        listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        listed = b""
+    if listed:
+        return sorted(listed.decode().split())
     return sorted(os.path.relpath(os.path.join(folder, name), ROOT) for folder, _, names in os.walk(ROOT)
-                  for name in names if name.endswith(".md") and "/build" not in folder)
+                  for name in names if name.endswith(".md") and not os.path.relpath(folder, ROOT).startswith("build"))
 
 
 def text(page):

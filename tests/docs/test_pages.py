@@ -25,9 +25,9 @@ from pages import ROOT
 BUILD = os.path.abspath(os.environ.get("KITH_BUILD_ROOT", os.path.join(ROOT, "build")))
 PYTHON = os.environ.get("PYTHON", sys.executable)
 COMPILER = os.environ.get("CC", "cc")
-IS_LONG = os.environ.get("KITH_TEST_LONG") == "1"
 TREE = ("benchmarks", "datasets", "docs", "examples", "include", "lib", "python", "tests")
 FRESH = os.environ.get("KITH_FRESH")
+WHOLE = os.environ.get("KITH_TEST_LONG") == "1" and not FRESH
 HAS_NUMPY = subprocess.run([PYTHON, "-c", "import numpy"], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 # `./run` in a page's folder: it neither configures nor builds, which a test must not do to the build that it tests.
@@ -120,7 +120,7 @@ class Page:
         self.run_python()
         self.run_fragments()
         for rule in self.unused:
-            if not ((IS_LONG or FRESH) and rule in plan.SMALLER.get(self.name, ())):
+            if not (WHOLE and rule in plan.SMALLER.get(self.name, ())):
                 self.test.fail(f"plan.py knows {rule[0]!r} in {self.name}, where nothing is like it")
 
     def say(self, text):
@@ -160,7 +160,7 @@ class Page:
         return False
 
     def smaller(self, command):
-        for rule in plan.SMALLER.get(self.name, ()) if not (IS_LONG or FRESH) else ():
+        for rule in () if WHOLE else plan.SMALLER.get(self.name, ()):
             if re.search(rule[0], command):
                 self.unused.discard(rule)
                 command = re.sub(rule[0], rule[1], command)
