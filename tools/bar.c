@@ -15,12 +15,22 @@
 
 #include "report.h"
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, at_once;
 static bool drawn; /* a bar is on the terminal */
 
 static void remember(int signal)
 {
+	static const char text[] = "kith: interrupted\n";
 	stop = signal;
+	if (!at_once)
+		return;
+	(void)!write(STDERR_FILENO, text, sizeof text - 1);
+	_exit(128 + signal);
+}
+
+void stop_at_once(bool on)
+{
+	at_once = on;
 }
 
 void stop_on_signals(void)

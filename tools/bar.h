@@ -24,6 +24,10 @@ void bar_wipe(void);
  * are removed. A second signal of the same kind kills. */
 void stop_on_signals(void);
 
+/* Whether such a signal ends the program then and there: for a call that cannot be stopped otherwise, while
+ * nothing has been written that would stay. */
+void stop_at_once(bool on);
+
 /* The signal that asked to stop; 0: none. */
 int stop_signal(void);
 

@@ -285,7 +285,7 @@ static int plan(struct bench *b, int64_t *points)
 		struct bench_index *index = &b->indexes[i];
 		kith_index *made;
 		kith_status status = index->file
-		                         ? kith_index_open(&made, index->file, 0)
+		                         ? index_read(&made, index->file, 0)
 		                         : kith_index_new(&made, b->base.info.dim, b->metric, index->spec);
 		if (status != KITH_OK && !index->file && b->skip_unknown) {
 			fprintf(stderr, "kith bench: left out: %s\n", kith_last_error());

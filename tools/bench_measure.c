@@ -207,7 +207,7 @@ static int fill(struct bench *b, kith_index *index, json_t *entry)
 static int load(struct bench *b, const char *path, kith_index **out, json_t *entry)
 {
 	double start = now_seconds();
-	kith_status status = kith_index_open(out, path, 0);
+	kith_status status = index_read(out, path, 0);
 	if (status != KITH_OK)
 		return fail_status(status, path, NULL);
 	json_object_set_new(entry, "open_seconds", json_real(now_seconds() - start));

@@ -42,7 +42,7 @@ static int open_index(
 {
 	*found = (kith_search_options)KITH_SEARCH_OPTIONS;
 	kith_status status = is_faiss_file(file) ? kith_index_import_faiss(index, file, found)
-	                                         : kith_index_open(index, file, KITH_VERIFY);
+	                                         : index_read(index, file, KITH_VERIFY);
 	return status == KITH_OK ? EXIT_OK : fail_status(status, c->in_path, NULL);
 }
 

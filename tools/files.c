@@ -89,6 +89,14 @@ int input_open_ids(struct input *input, const char *path)
 	return open_named(input, path, "ivecs");
 }
 
+kith_status index_read(kith_index **index, const char *file, int flags)
+{
+	stop_at_once(!stream_in_use());
+	kith_status status = kith_index_open(index, file, flags);
+	stop_at_once(false);
+	return status;
+}
+
 void input_close(struct input *input)
 {
 	kith_vecs_close(input->vecs);
@@ -177,8 +185,27 @@ int index_open(kith_index **index, const char *path, int flags)
 	int code = is_stream(path) ? stream_input(path, "kith", &file) : EXIT_OK;
 	if (code != EXIT_OK)
 		return code;
-	kith_status status = kith_index_open(index, file, flags);
+	kith_status status = index_read(index, file, flags);
 	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NULL);
+}
+
+static int on_progress(void *data, const char *stage, int64_t done, int64_t total)
+{
+	(void)stage;
+	(void)total;
+	return bar_at(data, (double)done);
+}
+
+static kith_status save(const kith_index *index, const char *file)
+{
+	struct bar bar;
+	kith_save_options o = KITH_SAVE_OPTIONS;
+	o.progress = on_progress;
+	o.progress_data = &bar;
+	bar_begin(&bar, "saving", "B", (double)kith_index_memory(index));
+	kith_status status = kith_index_save_as(index, file, &o);
+	bar_wipe();
+	return status;
 }
 
 int index_save(const kith_index *index, const char *option, const char *path)
@@ -188,8 +215,8 @@ int index_save(const kith_index *index, const char *option, const char *path)
 	if (code != EXIT_OK)
 		return code;
 	const char *dot = strrchr(file, '.');
-	kith_status status = dot && strcmp(dot, ".faiss") == 0 ? kith_index_export_faiss(index, file)
-	                                                       : kith_index_save(index, file);
+	bool faiss = dot && strcmp(dot, ".faiss") == 0;
+	kith_status status = faiss ? kith_index_export_faiss(index, file) : save(index, file);
 	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NOTHING_WRITTEN);
 }
 

@@ -29,6 +29,9 @@ int index_save(const kith_index *index, const char *option, const char *path);
 /* Open an index file; "-": from standard input. Returns an exit code. */
 int index_open(kith_index **index, const char *path, int flags);
 
+/* kith_index_open of a file, which a signal ends at once: reading leaves nothing behind. */
+kith_status index_read(kith_index **index, const char *file, int flags);
+
 /* Do two paths name one file, whether it exists or not? Sets of one HDF5 file are one file. */
 bool same_file(const char *a, const char *b);
 

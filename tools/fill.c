@@ -11,6 +11,7 @@
 
 enum {
 	PIECE_BYTES = 64 << 20, /* of vectors, read and added at a time */
+	PART_BYTES = 8 << 20,   /* read between two looks for a signal */
 	SAMPLE_BYTES = 1 << 30  /* of vectors to learn from, unless told otherwise */
 };
 
@@ -47,7 +48,7 @@ static int read_sample(const struct fill *f, int64_t count, float *x)
 {
 	struct input *in = f->train;
 	int64_t n = in->info.n, dim = in->info.dim,
-	        step = count == n ? batch_rows(n, dim * 4, PIECE_BYTES) : 1;
+	        step = count == n ? batch_rows(n, dim * 4, PART_BYTES) : 1;
 	for (int64_t i = 0; i < count; i += step) {
 		int64_t rows = step < count - i ? step : count - i;
 		int64_t from = (int64_t)((double)i * ((double)n / (double)count));
@@ -86,6 +87,22 @@ static int train(struct fill *f, kith_index *index)
 	return code;
 }
 
+/* In parts, between which a signal is seen: a graph's piece is the whole file. */
+static kith_status read_piece(struct input *in, int64_t first, int64_t n, kith_type type, char *out)
+{
+	size_t row = (size_t)in->info.dim * kith_type_size(type);
+	int64_t step = batch_rows(n, (int64_t)row, PART_BYTES);
+	kith_status status = KITH_OK;
+	for (int64_t i = 0; status == KITH_OK && i < n; i += step) {
+		int64_t rows = step < n - i ? step : n - i;
+		status = stop_signal()
+		             ? KITH_CANCELLED
+		             : kith_vecs_read(in->vecs, first + i, rows, type, out + (size_t)i * row);
+		kith_vecs_drop(in->vecs);
+	}
+	return status;
+}
+
 static int add(struct fill *f, kith_index *index)
 {
 	struct input *in = f->base;
@@ -102,8 +119,7 @@ static int add(struct fill *f, kith_index *index)
 	bar_begin(&f->bar, "adding", "vectors", (double)n);
 	for (; status == KITH_OK && f->added < n; f->added += rows) {
 		rows = rows < n - f->added ? rows : n - f->added;
-		status = kith_vecs_read(in->vecs, f->added, rows, type, piece);
-		kith_vecs_drop(in->vecs);
+		status = read_piece(in, f->added, rows, type, piece);
 		if (status == KITH_OK)
 			status = kith_index_add_as(index, type, rows, piece, NULL, &o);
 		if (status == KITH_OK && bar_at(&f->bar, (double)(f->added + rows)))

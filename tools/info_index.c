@@ -247,7 +247,7 @@ int info_index(const char *path, const char *name, bool quick, bool json)
 {
 	struct index_file f = {.path = path, .faiss = is_faiss_file(name), .found = KITH_SEARCH_OPTIONS};
 	kith_status status = f.faiss ? kith_index_import_faiss(&f.index, name, &f.found)
-	                             : kith_index_open(&f.index, name, quick ? 0 : KITH_VERIFY);
+	                             : index_read(&f.index, name, quick ? 0 : KITH_VERIFY);
 	if (status != KITH_OK)
 		return fail_status(status, path, NULL);
 	f.state.size = sizeof f.state;

@@ -141,7 +141,7 @@ static int open_truth(struct search_index *s)
 	return EXIT_OK;
 }
 
-static int open_outputs(struct search_index *s)
+static int check_outputs(const struct search_index *s)
 {
 	struct input read[3] = {s->inputs[0], s->inputs[1], {.path = s->index_path}};
 	int n = 3;
@@ -150,8 +150,14 @@ static int open_outputs(struct search_index *s)
 	int code = EXIT_OK;
 	if (s->ids_path && (code = output_check(s->ids_path, read, n)) != EXIT_OK)
 		return code;
-	if (s->dist_path && (code = output_check(s->dist_path, read, n)) != EXIT_OK)
-		return code;
+	if (s->dist_path)
+		code = output_check(s->dist_path, read, n);
+	return code;
+}
+
+static int open_outputs(struct search_index *s)
+{
+	int code = EXIT_OK;
 	if (s->ids_path)
 		code = output_open(&s->ids_out, "--ids", s->ids_path, KITH_I32, s->k);
 	if (code == EXIT_OK && s->dist_path)
@@ -169,7 +175,7 @@ static int open_files(struct search_index *s, struct cli *cli)
 	if (code == EXIT_OK && s->truth_path)
 		code = open_truth(s);
 	if (code == EXIT_OK)
-		code = open_outputs(s);
+		code = check_outputs(s);
 	if (code != EXIT_OK)
 		return code;
 	double start = now_seconds();
@@ -189,7 +195,8 @@ static int open_files(struct search_index *s, struct cli *cli)
 	settings_warn(s->settings, s->index);
 	memcpy(s->effective, s->settings, sizeof s->effective);
 	settings_complete(s->effective, s->index, s->k);
-	return EXIT_OK;
+	/* After the index: while that is opened a signal ends the program at once. */
+	return open_outputs(s);
 }
 
 /* ---- a chunk of queries ---- */

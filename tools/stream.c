@@ -48,6 +48,11 @@ static void remove_all(void)
 		rmdir(folder);
 }
 
+bool stream_in_use(void)
+{
+	return *folder != '\0';
+}
+
 static int make_folder(void)
 {
 	const char *where = getenv("TMPDIR");

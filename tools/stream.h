@@ -11,6 +11,9 @@ bool is_stream(const char *path);
 /* The format that a stream's name begins with, and its length; 0: none. */
 size_t stream_format(const char *path);
 
+/* Whether there are files that have to be removed at the end. */
+bool stream_in_use(void);
+
 /* All of standard input as a file of its own, which is gone when the program ends. extension: what it is
  * named if neither the path nor its first bytes say it. It can be read once. Returns an exit code. */
 int stream_input(const char *path, const char *extension, const char **file);

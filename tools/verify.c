@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bar.h"
 #include "cli.h"
 #include "files.h"
 #include "hint.h"
@@ -62,7 +63,9 @@ static int run(const struct command *command, int argc, char **argv)
 		return code;
 	kith_index *index = NULL;
 	kith_file_info state = {.size = sizeof state};
+	stop_at_once(!stream_in_use());
 	kith_status status = kith_index_open_at(&index, file, KITH_VERIFY | KITH_READONLY, generation);
+	stop_at_once(false);
 	if (status != KITH_OK)
 		problem = kith_last_error();
 	else if (kith_index_file(index, &state) == KITH_OK && state.dropped_bytes)

@@ -66,10 +66,12 @@ typedef struct kith_save_options {
 	size_t size;   /* sizeof(kith_save_options) */
 	int overwrite; /* 1: replace the file whatever has become of it since the index was opened;
 	                  0: fail with STALE */
+	kith_progress progress; /* bytes of the file; NULL: none. CANCELLED leaves the file that there was */
+	void *progress_data;
 } kith_save_options;
 #define KITH_SAVE_OPTIONS                                                                                    \
 	{                                                                                                    \
-		sizeof(kith_save_options), 0                                                                 \
+		sizeof(kith_save_options), 0, NULL, NULL                                                     \
 	}
 
 /* kith_index_save with options; NULL: defaults. */

@@ -84,7 +84,8 @@ typedef struct kith_add_options {
  *           one byte a dimension
  *           "SQfp16", "SQbf16": floats rounded to 16 bits, of which 11 and 8 are significant: values that
  *           differ by less than 0.05% and 0.4% of themselves become equal, whatever finds them; where an
- *           offset is large against the spread, subtract it first, or refine ("SQbf16,RFlat")
+ *           offset is large against the spread, subtract it first, or refine ("SQbf16,RFlat"). SQfp16 refuses
+ *           values beyond ±65504, also where a transform or the distance from a centroid makes them so
  *           "SQ8", "SQ6", "SQ4": each element as a number of so many bits, from the least to the greatest
  *           value that the element had in training; "SQ8_uniform": one range for all elements (FAISS's
  *           QT_8bit_uniform); "SQ8_quantile", "SQ8_uniform_quantile": without the 4^-bits most extreme values
@@ -198,15 +199,18 @@ KITH_API kith_status kith_index_remove(kith_index *index, const kith_filter *whi
  *   shift  is added to the ids that move; 0: they must not be in `into`
  *
  * Errors: INVALID (other dimension, metric, description or training; ids taken or out of range), UNTRAINED,
- * UNSUPPORTED (shards: kith_index_wrap_shards takes them all), NOMEM; both are then unchanged.
+ * UNSUPPORTED (graphs, whose edges would have to be chosen anew: add the vectors of one to the other; shards:
+ * kith_index_wrap_shards takes them all), NOMEM; both are then unchanged.
  * Cost: O(bytes of from). */
 KITH_API kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift);
 
 /* Make whole what removals and updates have left behind, and give its memory and all spare room back. Graphs
  * lead around vectors that were removed and are searched as fast as new ones afterwards; for other indexes it
  * is about memory alone, of which they hold up to half as much again after many small adds. Ids, vectors and
- * their order stay. options: threads; NULL: defaults. It cannot be cancelled.
- * Errors: INVALID, NOMEM. Cost: O(size), and inserting the neighbours of what was removed. */
+ * their order stay. options: threads, progress (which takes a copy of a graph, for a cancel to go back to);
+ * NULL: defaults.
+ * Errors: INVALID, NOMEM, CANCELLED (shards: those that were done stay so). Cost: O(size), and inserting the
+ * neighbours of what was removed. */
 KITH_API kith_status kith_index_compact(kith_index *index, const kith_add_options *options);
 
 /* Renumber the nodes of graphs so that neighbours lie near each other in memory: a last step after building

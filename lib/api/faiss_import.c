@@ -170,8 +170,11 @@ static kith_status load_codes(const struct import *im, const struct faiss_node *
 			plain[i] ^= 0x80;
 	int64_t bad = find_bad(codec, n, plain, x);
 	if (bad >= 0)
-		return faiss_fail(
-		    im->source, "vector %lld of '%s' is not finite", (long long)(first + bad), node->fourcc);
+		return faiss_fail(im->source, "vector %lld of '%s' is not finite%s", (long long)(first + bad),
+		    node->fourcc,
+		    codec->ops->limit > 0
+		        ? ": FAISS keeps what is beyond ±65504 as infinity; use SQbf16 there"
+		        : "");
 	return KITH_OK;
 }
 

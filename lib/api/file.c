@@ -15,6 +15,7 @@
 #include "lib/api/preset.h"
 #include "lib/api/spec.h"
 #include "lib/api/tags.h"
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/store/faiss.h"
 #include "lib/store/file.h"
@@ -180,6 +181,8 @@ struct saving {
 	const kith_index *index;
 	struct file_writer file;
 	bool overwrite;
+	kith_progress progress; /* NULL: none */
+	void *progress_data;
 };
 
 static kith_status may_replace(void *owner, const struct vecs_target *target, int fd)
@@ -203,7 +206,14 @@ static kith_status save(struct saving *saving, const char *path)
 		return status;
 	file->target.may_replace = may_replace;
 	file->target.owner = saving;
+	struct progress progress;
+	progress_begin(&progress, saving->progress, saving->progress_data, "save", (int64_t)size);
 	index_write(index, &file->blob);
+	status = progress_end(&progress);
+	if (status) {
+		file_abandon(file);
+		return status;
+	}
 	bool lasts = file->target.temp != NULL; /* not a pipe */
 	if (lasts && origin_is_kept(index)) {
 		known = mem_strdup(file->target.path);
@@ -234,7 +244,11 @@ kith_status kith_index_save_as(const kith_index *index, const char *path, const 
 	if (options && options->size != sizeof *options)
 		return fail(
 		    KITH_INVALID, "options: size is %zu; begin with KITH_SAVE_OPTIONS", options->size);
-	saving.overwrite = options && options->overwrite;
+	if (options) {
+		saving.overwrite = options->overwrite != 0;
+		saving.progress = options->progress;
+		saving.progress_data = options->progress_data;
+	}
 	kith_status status = read_begin(index);
 	if (status)
 		return status;

@@ -11,6 +11,7 @@
 #include "lib/api/origin.h"
 #include "lib/api/tags.h"
 #include "lib/base/status.h"
+#include "lib/codec/codec.h"
 #include "lib/store/log.h"
 #include "lib/structure/keep.h"
 #include "lib/structure/structure_log.h"
@@ -256,7 +257,7 @@ static kith_status replay_frame(
 	return status;
 }
 
-kith_status journal_replay(kith_index *index, struct blob_reader *r, struct log_end *end)
+static kith_status replay_all(kith_index *index, struct blob_reader *r, struct log_end *end)
 {
 	for (bool found = true; found;) {
 		struct log_frame frame = {0};
@@ -267,6 +268,14 @@ kith_status journal_replay(kith_index *index, struct blob_reader *r, struct log_
 			return status;
 	}
 	return KITH_OK;
+}
+
+kith_status journal_replay(kith_index *index, struct blob_reader *r, struct log_end *end)
+{
+	codec_clamps(true);
+	kith_status status = replay_all(index, r, end);
+	codec_clamps(false);
+	return status;
 }
 
 bool log_is_long(const struct log_end *end)

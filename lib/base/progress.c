@@ -1,12 +1,31 @@
 /* Progress. Workers add to an atomic counter; whoever finds the callback due and the lock free calls it,
- * so callbacks never overlap and nobody waits for one. */
+ * so callbacks never overlap and nobody waits for one. While it runs its thread works for nobody: kith's
+ * functions may be called from there, and are calls of their own. */
 #include "lib/base/progress.h"
 
 #include "lib/base/status.h"
 
 #include <time.h>
 
-enum { PERIOD_NS = 30 * 1000 * 1000 };
+static _Atomic int64_t period_ns = 30 * 1000 * 1000;
+static _Thread_local struct progress *current;
+
+void progress_set_period(int64_t ns)
+{
+	atomic_store(&period_ns, ns);
+}
+
+struct progress *progress_current(void)
+{
+	return current;
+}
+
+struct progress *progress_enter(struct progress *p)
+{
+	struct progress *before = current;
+	current = p;
+	return before;
+}
 
 static int64_t now_ns(void)
 {
@@ -15,10 +34,35 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* Some totals are estimates that come out too low. */
 static void tell(struct progress *p)
 {
-	if (p->fn(p->data, p->stage, atomic_load(&p->done), p->total))
+	struct progress *before = progress_enter(NULL);
+	int64_t done = atomic_load(&p->done);
+	if (p->fn(p->data, p->stage, done < p->total ? done : p->total, p->total))
 		atomic_store(&p->cancelled, true);
+	progress_enter(before);
+}
+
+/* Whether p's own caller has cancelled, after calling the callback if it is due. */
+static bool look(struct progress *p)
+{
+	if (p->fn && now_ns() >= atomic_load(&p->next_ns) && pthread_mutex_trylock(&p->lock) == 0) {
+		if (!atomic_load(&p->cancelled))
+			tell(p);
+		atomic_store(&p->next_ns, now_ns() + atomic_load(&period_ns));
+		pthread_mutex_unlock(&p->lock);
+	}
+	return atomic_load(&p->cancelled);
+}
+
+/* … or that of a call around it. */
+static bool look_outwards(struct progress *p)
+{
+	for (; p; p = p->outer)
+		if (look(p))
+			return true;
+	return false;
 }
 
 void progress_begin(struct progress *p, kith_progress fn, void *data, const char *stage, int64_t total)
@@ -28,42 +72,43 @@ void progress_begin(struct progress *p, kith_progress fn, void *data, const char
 	p->stage = stage;
 	p->total = total;
 	atomic_init(&p->done, 0);
-	atomic_init(&p->next_ns, now_ns() + PERIOD_NS);
+	atomic_init(&p->next_ns, now_ns() + atomic_load(&period_ns));
 	atomic_init(&p->cancelled, false);
 	pthread_mutex_init(&p->lock, NULL);
+	p->outer = progress_enter(p);
 	if (fn)
 		tell(p);
 }
 
 bool progress_add(struct progress *p, int64_t steps)
 {
-	if (!p->fn)
-		return true;
-	atomic_fetch_add(&p->done, steps);
-	if (now_ns() >= atomic_load(&p->next_ns) && pthread_mutex_trylock(&p->lock) == 0) {
-		if (!atomic_load(&p->cancelled))
-			tell(p);
-		atomic_store(&p->next_ns, now_ns() + PERIOD_NS);
-		pthread_mutex_unlock(&p->lock);
-	}
-	return !atomic_load(&p->cancelled);
+	if (p->fn)
+		atomic_fetch_add(&p->done, steps);
+	return !look_outwards(p);
 }
 
-bool progress_cancelled(struct progress *p)
+bool progress_cancelled(const struct progress *p)
 {
-	return atomic_load(&p->cancelled);
+	for (; p; p = p->outer)
+		if (atomic_load(&p->cancelled))
+			return true;
+	return false;
+}
+
+bool progress_stopped(void)
+{
+	return look_outwards(current);
 }
 
 kith_status progress_end(struct progress *p)
 {
 	pthread_mutex_destroy(&p->lock);
-	if (!p->fn)
-		return KITH_OK;
-	if (!atomic_load(&p->cancelled)) {
+	progress_enter(p->outer);
+	if (p->fn && !progress_cancelled(p)) {
 		atomic_store(&p->done, p->total);
 		tell(p);
 	}
-	if (atomic_load(&p->cancelled))
+	if (progress_cancelled(p))
 		return fail(KITH_CANCELLED, "cancelled by the progress callback during %s", p->stage);
 	return KITH_OK;
 }

@@ -1,4 +1,9 @@
-/* Progress of a long call: counts work, tells the caller's callback now and then, remembers a cancel. */
+/* Progress of a long call: counts work, tells the caller's callback now and then, remembers a cancel.
+ *
+ * Each thread knows the progress of the call that it works for, from progress_begin to progress_end, and
+ * threads_run hands that on to its workers. So code far below the call, which is given no struct progress,
+ * can ask progress_stopped(). A progress that begins inside another one's time ends with it: when the outer
+ * call is cancelled, so is the inner one. */
 #ifndef KITH_BASE_PROGRESS_H
 #define KITH_BASE_PROGRESS_H
 
@@ -12,6 +17,7 @@
 struct progress {
 	kith_progress fn; /* NULL: none */
 	void *data;
+	struct progress *outer; /* of the call that this one is a part of; NULL: none */
 	const char *stage;
 	int64_t total;
 	_Atomic int64_t done;
@@ -20,16 +26,29 @@ struct progress {
 	pthread_mutex_t lock;
 };
 
-/* fn may be NULL. Tells the start. */
+/* fn may be NULL. Tells the start. The same thread must call progress_end. */
 void progress_begin(struct progress *p, kith_progress fn, void *data, const char *stage, int64_t total);
 
 /* Add `steps` of work; false once the caller has cancelled. Threads: safe. */
 bool progress_add(struct progress *p, int64_t steps);
 
 /* True once the caller has cancelled. */
-bool progress_cancelled(struct progress *p);
+bool progress_cancelled(const struct progress *p);
 
-/* Tells the end (unless cancelled); KITH_OK or KITH_CANCELLED. Called once. */
+/* Look whether the caller of what this thread works for has cancelled; the callback is called if it is due.
+ * False where nobody can cancel. It costs a clock read: ask it every ten microseconds or so, and at least a
+ * few times a second. What is to stop then is what progress_end will report, so code that asks has to leave
+ * things so that the call can still be undone. */
+bool progress_stopped(void);
+
+/* The progress that this thread works for, NULL: none; progress_enter sets it and returns the one before. */
+struct progress *progress_current(void);
+struct progress *progress_enter(struct progress *p);
+
+/* For tests: nanoseconds between calls of a callback. At 0 every look calls it. */
+void progress_set_period(int64_t ns);
+
+/* Tells the end (unless cancelled); KITH_OK or KITH_CANCELLED, with its message. Called once. */
 kith_status progress_end(struct progress *p);
 
 #endif

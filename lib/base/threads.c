@@ -2,8 +2,14 @@
  *
  * A forked child has OpenMP's bookkeeping but not its threads, and would wait for them for ever; there
  * everything runs on one thread, which never enters OpenMP.
+ *
+ * Workers work for the call that their caller works for (progress.h), and look after each task whether it is
+ * cancelled, so that the callback hears of it. They do not skip tasks: only the task knows whether it may be
+ * left out.
  */
 #include "lib/base/threads.h"
+
+#include "lib/base/progress.h"
 
 #include <omp.h>
 #include <pthread.h>
@@ -36,14 +42,24 @@ void threads_run(int threads, int64_t n, task_fn *fn, void *arg)
 {
 	if (threads > n)
 		threads = (int)n;
+	struct progress *progress = progress_current();
 	if (threads <= 1) {
-		for (int64_t i = 0; i < n; i++)
+		for (int64_t i = 0; i < n; i++) {
 			fn(arg, i, 0);
+			progress_stopped();
+		}
 		return;
 	}
 	pthread_once(&watch_once, watch_fork);
 	atomic_store(&pool_used, true);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-	for (int64_t i = 0; i < n; i++)
-		fn(arg, i, omp_get_thread_num());
+#pragma omp parallel num_threads(threads)
+	{
+		struct progress *before = progress_enter(progress);
+#pragma omp for schedule(dynamic, 1)
+		for (int64_t i = 0; i < n; i++) {
+			fn(arg, i, omp_get_thread_num());
+			progress_stopped();
+		}
+		progress_enter(before);
+	}
 }

@@ -43,14 +43,14 @@ static kith_status check_range(int64_t dim, kith_type type, int64_t n, const voi
 	return KITH_OK;
 }
 
-static kith_status u8_check(int64_t dim, kith_type type, int64_t n, const void *x)
+static kith_status u8_check(const struct codec *codec, kith_type type, int64_t n, const void *x)
 {
-	return type == KITH_U8 ? KITH_OK : check_range(dim, type, n, x, 0, 255);
+	return type == KITH_U8 ? KITH_OK : check_range(codec->dim, type, n, x, 0, 255);
 }
 
-static kith_status i8_check(int64_t dim, kith_type type, int64_t n, const void *x)
+static kith_status i8_check(const struct codec *codec, kith_type type, int64_t n, const void *x)
 {
-	return type == KITH_I8 ? KITH_OK : check_range(dim, type, n, x, -128, 127);
+	return type == KITH_I8 ? KITH_OK : check_range(codec->dim, type, n, x, -128, 127);
 }
 
 /* Both kinds keep the low byte of the integer. */

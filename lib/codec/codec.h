@@ -90,7 +90,11 @@ struct codec_ops {
 	size_t (*memory)(const struct codec *codec);
 
 	/* Whether n vectors of `type` can be kept; INVALID names the first that cannot. */
-	kith_status (*check)(int64_t dim, kith_type type, int64_t n, const void *x);
+	kith_status (*check)(const struct codec *codec, kith_type type, int64_t n, const void *x);
+
+	/* Largest magnitude of an element; 0: that of a float. What is encoded stays within it: vectors by
+	 * check, and what is made of them (residuals) by codec_check_limit. */
+	float limit;
 
 	/* Store n checked vectors at positions from `at`; room is there. scratch [CODES_SCRATCH(dim)]. */
 	void (*write)(
@@ -159,8 +163,8 @@ kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine);
 kith_status codec_new_u8(struct codec **out, int64_t dim, bool cosine);
 kith_status codec_new_i8(struct codec **out, int64_t dim, bool cosine);
 
-/* Floats rounded to 16 bits: IEEE binary16, which ends at ±65504 (larger values become that), and the upper
- * half of a float. They learn nothing. */
+/* Floats rounded to 16 bits: IEEE binary16, which ends at ±65504, and the upper half of a float. They learn
+ * nothing. */
 kith_status codec_new_fp16(struct codec **out, int64_t dim, bool cosine);
 kith_status codec_new_bf16(struct codec **out, int64_t dim, bool cosine);
 bool codec_is_half(const struct codec *codec);
@@ -193,7 +197,17 @@ void codec_free_plain(struct codec *codec);
 size_t codec_memory_plain(const struct codec *codec);
 
 /* For codec_ops of ROWS_CODE: all finite vectors can be kept; write by encode. */
-kith_status coded_check(int64_t dim, kith_type type, int64_t n, const void *x);
+kith_status coded_check(const struct codec *codec, kith_type type, int64_t n, const void *x);
+
+/* The first of n floats that is beyond the codec's limit, or not finite; −1: none. */
+int64_t codec_find_beyond(const struct codec *codec, const float *x, int64_t n);
+
+/* INVALID names what was found: `what` ("x: vector 3, component 5") is `value`, and what to use instead. */
+kith_status codec_fail_beyond(const struct codec *codec, const char *what, double value);
+
+/* From now on this thread may store (true) what is beyond a limit, as the largest value within it: changes in
+ * a log that were made before limits were checked must come to what they came to then. */
+void codec_clamps(bool allowed);
 void coded_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 
 /* Vectors of one codec, positions 0 … n − 1. */
@@ -237,8 +251,12 @@ void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x,
 void codes_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch);
 
+/* Forget the vectors from position n on, which were appended last. */
+void codes_truncate(struct codes *codes, int64_t n);
+
 /* encode.c: append n checked vectors on some threads; room is there. scratch [threads × CODES_SCRATCH]. What
- * is there does not depend on the threads. False: cancelled, nothing was added. progress may be NULL. */
+ * is there does not depend on the threads. False: what this thread works for was cancelled
+ * (progress_stopped), and nothing was added. progress, which counts the vectors, may be NULL. */
 struct progress;
 bool codes_append_parallel(struct codes *codes, kith_type type, int64_t n, const void *x, int threads,
     float *scratch, struct progress *progress);

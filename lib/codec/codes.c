@@ -81,6 +81,14 @@ static void renew(struct codes *codes, int64_t from, int64_t to)
 		codes->codec->ops->renew(codes, from, to);
 }
 
+void codes_truncate(struct codes *codes, int64_t n)
+{
+	if (n == codes->n)
+		return;
+	codes->n = n;
+	renew(codes, n / ROWS_BLOCK * ROWS_BLOCK, n);
+}
+
 void codes_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
 {
 	codes->codec->ops->write(codes, at, type, n, x, scratch);
@@ -217,8 +225,9 @@ size_t codes_memory(const struct codes *codes)
 
 /* ---- codecs of codes ---- */
 
-kith_status coded_check(int64_t dim, kith_type type, int64_t n, const void *x)
+kith_status coded_check(const struct codec *codec, kith_type type, int64_t n, const void *x)
 {
+	int64_t dim = codec->dim;
 	if (type != KITH_F32)
 		return KITH_OK;
 	/* A row at a time, so that n · dim cannot overflow. */

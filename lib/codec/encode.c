@@ -24,7 +24,7 @@ static void encode_chunk(void *arg, int64_t number, int worker)
 	int64_t dim = e->codes->codec->dim, from = (e->first / CHUNK + number) * CHUNK, to = from + CHUNK;
 	from = from > e->first ? from : e->first;
 	to = to < e->end ? to : e->end;
-	if (from >= to || (e->progress && progress_cancelled(e->progress)))
+	if (from >= to || progress_stopped())
 		return;
 	codes_write(e->codes, from, e->type, to - from,
 	    e->x + (size_t)(from - e->first) * (size_t)dim * kith_type_size(e->type),
@@ -45,10 +45,8 @@ bool codes_append_parallel(struct codes *codes, kith_type type, int64_t n, const
 	struct encoding e = {codes, type, x, codes->n, codes->n + n, scratch, progress};
 	codes->n = e.end;
 	threads_run(threads, (e.end - e.first / CHUNK * CHUNK + CHUNK - 1) / CHUNK, encode_chunk, &e);
-	if (!progress || !progress_cancelled(progress))
+	if (!progress_stopped())
 		return true;
-	codes->n = e.first;
-	if (codes->codec->ops->renew && e.first % ROWS_BLOCK)
-		codes->codec->ops->renew(codes, e.first / ROWS_BLOCK * ROWS_BLOCK, e.first);
+	codes_truncate(codes, e.first);
 	return false;
 }

@@ -1,6 +1,6 @@
 /* fp16, bf16: floats rounded to two bytes.
  *
- * fp16 is IEEE binary16: 11 significant bits, but nothing beyond ±65504, which larger values become. bf16 is
+ * fp16 is IEEE binary16: 11 significant bits, but nothing beyond ±65504: what is larger is refused. bf16 is
  * the upper half of a float: 8 significant bits over the whole range. Rounding is to nearest even. Rows are
  * scored as they are, widened on the way; with u = 2^-24 and e = (d + 8) · u the relative error of a sum of d
  * terms,
@@ -12,7 +12,10 @@
 
 #include "kernels/kernels.h"
 
+#include "lib/base/status.h"
+
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct codec_ops fp16_ops, bf16_ops;
@@ -134,17 +137,73 @@ static void half_keys(const struct codec *codec, void *state, const struct rows 
 
 static const struct codec_walk half_walk = {half_query_bytes, half_query_begin, half_begin_row, half_keys};
 
-#define HALF_OPS                                                                                             \
+/* ---- the range of fp16 ---- */
+
+static _Thread_local bool clamps;
+
+void codec_clamps(bool allowed)
+{
+	clamps = allowed;
+}
+
+int64_t codec_find_beyond(const struct codec *codec, const float *x, int64_t n)
+{
+	enum { CHUNK = 1024 };
+	float limit = codec->ops->limit;
+	if (limit == 0 || clamps)
+		return kernels()->find_nonfinite(x, n);
+	for (int64_t from = 0; from < n; from += CHUNK) {
+		int64_t to = from + CHUNK < n ? from + CHUNK : n;
+		int beyond = 0; /* not finite or too large: for all of a chunk without a branch */
+		for (int64_t i = from; i < to; i++)
+			beyond |= !(fabsf(x[i]) <= limit);
+		for (int64_t i = from; beyond && i < to; i++)
+			if (!(fabsf(x[i]) <= limit))
+				return i;
+	}
+	return -1;
+}
+
+kith_status codec_fail_beyond(const struct codec *codec, const char *what, double value)
+{
+	char word[32];
+	if (!isfinite(value))
+		return fail(KITH_INVALID, "%s is %g; vectors must be finite", what, value);
+	codec->ops->word(codec, word);
+	return fail(KITH_INVALID, "%s is %.9g; %s keeps values from %g to %g: use SQbf16, or scale the data",
+	    what, value, word, -(double)codec->ops->limit, (double)codec->ops->limit);
+}
+
+/* Under cosine vectors are kept at unit length, whatever theirs is. */
+static kith_status half_check(const struct codec *codec, kith_type type, int64_t n, const void *x)
+{
+	if (type != KITH_F32)
+		return KITH_OK;
+	if (codec->cosine)
+		return coded_check(codec, type, n, x);
+	for (int64_t i = 0; i < n; i++) {
+		const float *row = (const float *)x + (size_t)i * (size_t)codec->dim;
+		int64_t bad = codec_find_beyond(codec, row, codec->dim);
+		char what[80];
+		if (bad < 0)
+			continue;
+		snprintf(what, sizeof what, "x: vector %lld, component %lld", (long long)i, (long long)bad);
+		return codec_fail_beyond(codec, what, (double)row[bad]);
+	}
+	return KITH_OK;
+}
+
+#define HALF_OPS(largest)                                                                                    \
 	{                                                                                                    \
 		.type = KITH_F32, .kind = ROWS_CODE, .normalizes = true, .planes = 1, .word = half_word,     \
 		.row_bytes = half_row_bytes, .clone = codec_clone_plain, .free = codec_free_plain,           \
-		.memory = codec_memory_plain, .check = coded_check, .write = coded_write,                    \
+		.memory = codec_memory_plain, .check = half_check, .limit = largest, .write = coded_write,   \
 		.finite = half_finite, .encode = half_encode, .decode = half_decode,                         \
 		.query_bytes = half_query_bytes, .query_begin = half_query_begin, .scan = half_scan,         \
 		.walk = &half_walk                                                                           \
 	}
 
-static const struct codec_ops fp16_ops = HALF_OPS, bf16_ops = HALF_OPS;
+static const struct codec_ops fp16_ops = HALF_OPS(65504), bf16_ops = HALF_OPS(0);
 
 kith_status codec_new_fp16(struct codec **out, int64_t dim, bool cosine)
 {

@@ -114,13 +114,6 @@ kith_status pq_set(struct pq *pq, const float *centroids)
 	return KITH_OK;
 }
 
-kith_status pq_copy(struct pq *to, const struct pq *from)
-{
-	*to = *from;
-	to->centroids = to->panels = to->half = NULL;
-	return from->centroids ? pq_set(to, from->centroids) : KITH_OK;
-}
-
 /* The nearest centroid by its definition. */
 static int64_t settle(const struct pq *pq, int64_t i, const float *x)
 {

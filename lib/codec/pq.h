@@ -27,7 +27,6 @@ struct pq {
 /* An untrained quantizer. INVALID unless m divides dim and bits is 4 … 12; the message begins with `what`. */
 kith_status pq_init(struct pq *pq, const char *what, int64_t dim, int64_t m, int bits);
 void pq_free(struct pq *pq);
-kith_status pq_copy(struct pq *to, const struct pq *from);
 size_t pq_memory(const struct pq *pq);
 
 /* Take these for trained: finite centroids [m × k × sub], copied. NOMEM: nothing changed. */

@@ -15,8 +15,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Steps of progress that a sub-quantizer counts for. */
-enum { STEPS = 1000 };
+enum {
+	STEPS = 1000, /* of progress that a sub-quantizer counts for */
+	LOOK = 4096   /* vectors copied between two looks whether to stop */
+};
 
 struct training {
 	const struct pq *pq;
@@ -54,7 +56,7 @@ static void train_part(void *arg, int64_t i, int worker)
 		return;
 	int64_t sub = t->pq->sub;
 	float *part = t->parts + (size_t)worker * (size_t)t->n * (size_t)sub;
-	for (int64_t v = 0; v < t->n; v++) {
+	for (int64_t v = 0; v < t->n && (v % LOOK || !progress_stopped()); v++) {
 		int64_t row = t->drawn ? t->drawn[v] : v;
 		memcpy(part + v * sub, t->x + row * t->pq->dim + i * sub, (size_t)sub * sizeof *part);
 	}

@@ -33,6 +33,7 @@
 #include "lib/codec/sq.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/search/pool.h"
 
@@ -44,8 +45,10 @@
 /* Ranges stay within ±LIMIT, so that neither their width nor a decoded value overflows. */
 static const float LIMIT = FLT_MAX / 2;
 
-/* Most values that one quantile is taken of. */
-enum { SAMPLE = 1 << 22 };
+enum {
+	SAMPLE = 1 << 22, /* values that one quantile is taken of, at most */
+	LOOK = 4096       /* vectors between two looks whether to stop */
+};
 
 struct codec_sq {
 	struct codec codec;
@@ -276,7 +279,7 @@ static kith_status train_quantile(struct codec_sq *sq, int64_t n, const float *x
 	float *values = mem_alloc((size_t)(used * width), sizeof *values);
 	if (!values)
 		return fail_nomem("training", (size_t)(used * width) * sizeof *values);
-	for (int64_t from = 0; from < dim; from += width) {
+	for (int64_t from = 0; from < dim && !progress_stopped(); from += width) {
 		for (int64_t i = 0; i < used; i++)
 			memcpy(values + i * width, x + (size_t)(i * every) * (size_t)dim + from,
 			    (size_t)width * sizeof *values);
@@ -295,6 +298,8 @@ static void train_minmax(struct codec_sq *sq, int64_t n, const float *x)
 	memcpy(high, x, (size_t)dim * sizeof *high);
 	for (int64_t i = 1; i < n; i++) {
 		const float *row = x + (size_t)i * (size_t)dim;
+		if (i % LOOK == 0 && progress_stopped())
+			return;
 		for (int64_t j = 0; j < dim; j++) {
 			low[j] = row[j] < low[j] ? row[j] : low[j];
 			high[j] = row[j] > high[j] ? row[j] : high[j];
@@ -311,19 +316,30 @@ static void train_minmax(struct codec_sq *sq, int64_t n, const float *x)
 
 static kith_status sq_train(struct codec *codec, int64_t n, const float *x, const kith_add_options *options)
 {
-	(void)options;
 	struct codec_sq *sq = sq_of(codec);
+	struct progress progress;
+	kith_status status = KITH_OK;
+	size_t bytes = learnt_bytes(codec->dim, sq->bits);
 	if (n < 1)
 		return fail(KITH_INVALID, "n is %lld; training takes at least one vector", (long long)n);
-	if (sq->range == SQ_MINMAX) {
+	void *before = mem_alloc(bytes, 1);
+	if (!before)
+		return fail_nomem("training", bytes);
+	memcpy(before, sq->low, bytes);
+	progress_begin(&progress, options ? options->progress : NULL, options ? options->progress_data : NULL,
+	    "ranges", n);
+	if (sq->range == SQ_MINMAX)
 		train_minmax(sq, n, x);
-	} else {
-		kith_status status = train_quantile(sq, n, x);
-		if (status)
-			return status;
-	}
-	settle(sq);
-	return KITH_OK;
+	else
+		status = train_quantile(sq, n, x);
+	kith_status told = progress_end(&progress);
+	status = status ? status : told;
+	if (status)
+		memcpy(sq->low, before, bytes);
+	else
+		settle(sq);
+	mem_free(before);
+	return status;
 }
 
 /* ---- coding and scanning ---- */

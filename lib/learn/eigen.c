@@ -19,6 +19,7 @@
 #include "lib/learn/matrix.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/learn/vector.h"
@@ -101,7 +102,7 @@ static double make_reflection(const struct eigen *e)
 
 static void reduce(struct eigen *e)
 {
-	for (e->step = 0; e->step < e->n; e->step++) {
+	for (e->step = 0; e->step < e->n && !progress_stopped(); e->step++) {
 		int64_t first = e->step + 1, n = e->n - first;
 		update_row(e, e->step, e->step);
 		e->diagonal[e->step] = e->a[e->step * e->n + e->step];
@@ -122,6 +123,8 @@ static void rotate_columns(void *arg, int64_t number, int worker)
 	(void)worker;
 	const struct eigen *e = arg;
 	int64_t from = number * COLUMNS, n = e->n - from < COLUMNS ? e->n - from : COLUMNS;
+	if (progress_stopped())
+		return;
 	for (int s = 0; s < e->count; s++) {
 		const struct sweep *sweep = &e->sweeps[s];
 		for (int64_t i = sweep->last - 1; i >= sweep->first; i--) {
@@ -189,6 +192,11 @@ static void sweep_once(struct eigen *e, int64_t l, int64_t m)
 		rotate_vectors(e);
 }
 
+static kith_status cancelled(void)
+{
+	return fail(KITH_CANCELLED, "cancelled by the progress callback");
+}
+
 static kith_status diagonalize(struct eigen *e)
 {
 	e->beside[e->n - 1] = 0;
@@ -199,6 +207,8 @@ static kith_status diagonalize(struct eigen *e)
 	for (int64_t l = 0; l < e->n; l++) {
 		int64_t m;
 		for (int tries = 0; (m = find_split(e, l)) != l; tries++) {
+			if (progress_stopped())
+				return cancelled();
 			if (tries == TRIES)
 				return fail(KITH_INTERNAL, "eigenvalue %lld of %lld did not converge",
 				    (long long)l, (long long)e->n);
@@ -206,7 +216,7 @@ static kith_status diagonalize(struct eigen *e)
 		}
 	}
 	rotate_vectors(e);
-	return KITH_OK;
+	return progress_stopped() ? cancelled() : KITH_OK;
 }
 
 /* ---- both ---- */
@@ -274,7 +284,7 @@ kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors, 
 		vector_scale(n * n, 1 / scale, a);
 		reduce(&e);
 		matrix_reflections(n, n - 2, 1, a, n, threads, vectors);
-		status = diagonalize(&e);
+		status = progress_stopped() ? cancelled() : diagonalize(&e);
 	}
 	if (status == KITH_OK) {
 		sort(&e);

@@ -18,10 +18,14 @@
 /* From here on two-level training pays without being asked for. */
 static const int64_t HIERARCHICAL_FROM = 16384;
 
+enum { LOOK = 1024 }; /* points copied between two looks whether to stop */
+
 struct kmeans {
 	const kith_kmeans_options *options;
 	struct points all;
-	struct lloyd l; /* over all points or the sample */
+	struct lloyd l;   /* over all points or the sample */
+	int64_t eligible; /* points that the sample is of; 0: all points are learnt from */
+	bool positive;    /* of a positive weight */
 	bool two_levels;
 	bool wants_labels, wants_objective;
 	float *sample, *sample_weights;
@@ -34,11 +38,12 @@ struct kmeans {
 	struct progress progress;
 };
 
-/* Take `wanted` of the `eligible` points at random, in order (as random_sample does). */
-static bool take_sample(
-    struct kmeans *m, int64_t wanted, int64_t eligible, bool positive, struct random *random)
+/* Take l.points.n of the eligible points at random, in order (as random_sample does). */
+static bool take_sample(struct kmeans *m)
 {
 	const struct points *p = &m->all;
+	int64_t wanted = m->l.points.n, eligible = m->eligible;
+	struct random random = random_begin(m->options->seed, 0);
 	m->sample = mem_alloc((size_t)wanted, (size_t)p->dim * sizeof *m->sample);
 	if (p->weights)
 		m->sample_weights = mem_alloc((size_t)wanted, sizeof *m->sample_weights);
@@ -46,7 +51,10 @@ static bool take_sample(
 		return false;
 	int64_t taken = 0;
 	for (int64_t i = 0; taken < wanted; i++) {
-		if ((positive && !(p->weights[i] > 0)) || random_below(random, eligible--) >= wanted - taken)
+		if (i % LOOK == LOOK - 1 && progress_stopped())
+			break; /* the caller will see it, too */
+		if ((m->positive && !(p->weights[i] > 0)) ||
+		    random_below(&random, eligible--) >= wanted - taken)
 			continue;
 		memcpy(m->sample + taken * p->dim, point_at(p, i), (size_t)p->dim * sizeof *m->sample);
 		if (p->weights)
@@ -58,43 +66,20 @@ static bool take_sample(
 	return true;
 }
 
-static bool choose_points(struct kmeans *m)
+/* How many points are learnt from, and which. */
+static int64_t count_points(struct kmeans *m)
 {
 	const struct points *p = &m->all;
 	int64_t most;
-	m->l.points = *p;
 	if (m->options->max_points == 0 || __builtin_mul_overflow(m->l.k, m->options->max_points, &most) ||
 	    p->n <= most)
-		return true;
-	int64_t eligible = 0;
+		return p->n;
 	for (int64_t i = 0; p->weights && i < p->n; i++)
-		eligible += p->weights[i] > 0;
-	bool positive = p->weights && eligible >= m->l.k;
-	if (!positive)
-		eligible = p->n;
-	struct random random = random_begin(m->options->seed, 0);
-	return take_sample(m, eligible < most ? eligible : most, eligible, positive, &random);
-}
-
-static kith_status begin(struct kmeans *m)
-{
-	size_t cells = (size_t)m->l.k * (size_t)m->all.dim;
-	bool ready = choose_points(m);
-	m->l.centroids = mem_alloc(cells, sizeof *m->l.centroids);
-	m->best = mem_alloc(cells, sizeof *m->best);
-	m->objectives = mem_alloc(2 * (size_t)m->options->iterations, sizeof *m->objectives);
-	if (m->options->stats)
-		m->stats = mem_zalloc(2 * (size_t)m->options->iterations, sizeof *m->stats);
-	ready = ready && m->l.centroids && m->best && m->objectives && (m->stats || !m->options->stats);
-	if (ready && m->wants_labels && m->sample) {
-		m->labels = mem_alloc((size_t)m->all.n, sizeof *m->labels);
-		m->keys = m->wants_objective ? mem_alloc((size_t)m->all.n, sizeof *m->keys) : NULL;
-		ready = m->labels && (m->keys || !m->wants_objective);
-	}
-	if (!ready)
-		return fail(KITH_NOMEM, "no memory for k-means: %lld centroids of %lld points",
-		    (long long)m->l.k, (long long)m->all.n);
-	return lloyd_begin(&m->l);
+		m->eligible += p->weights[i] > 0;
+	m->positive = p->weights && m->eligible >= m->l.k;
+	if (!m->positive)
+		m->eligible = p->n;
+	return m->eligible < most ? m->eligible : most;
 }
 
 static void end(struct kmeans *m)
@@ -119,6 +104,25 @@ static int64_t count_steps(const struct kmeans *m)
 		one += pass;
 	double all = m->options->restarts * one + (m->wants_labels ? (double)m->all.n * k : pass);
 	return all < 9e18 ? (int64_t)all : INT64_MAX;
+}
+
+static kith_status begin(struct kmeans *m)
+{
+	size_t cells = (size_t)m->l.k * (size_t)m->all.dim;
+	bool ready = !m->eligible || take_sample(m);
+	m->l.centroids = mem_alloc(cells, sizeof *m->l.centroids);
+	m->best = mem_alloc(cells, sizeof *m->best);
+	m->objectives = mem_alloc(2 * (size_t)m->options->iterations, sizeof *m->objectives);
+	ready = ready && m->l.centroids && m->best && m->objectives;
+	if (ready && m->wants_labels && m->sample) {
+		m->labels = mem_alloc((size_t)m->all.n, sizeof *m->labels);
+		m->keys = m->wants_objective ? mem_alloc((size_t)m->all.n, sizeof *m->keys) : NULL;
+		ready = m->labels && (m->keys || !m->wants_objective);
+	}
+	if (!ready)
+		return fail(KITH_NOMEM, "no memory for k-means: %lld centroids of %lld points",
+		    (long long)m->l.k, (long long)m->all.n);
+	return lloyd_begin(&m->l);
 }
 
 static void forget_objectives(const kith_kmeans_options *options)
@@ -176,10 +180,12 @@ static kith_status evaluate(struct kmeans *m)
 static kith_status run(struct kmeans *m, const float *given)
 {
 	forget_objectives(m->options);
+	m->l.points = m->all;
+	m->l.points.n = count_points(m);
 	progress_begin(
 	    &m->progress, m->options->progress, m->options->progress_data, "k-means", count_steps(m));
 	m->l.progress = &m->progress;
-	kith_status status = KITH_OK;
+	kith_status status = begin(m);
 	for (int start = 0; status == KITH_OK && start < m->options->restarts; start++)
 		status = run_start(m, start, given);
 	if (status == KITH_OK)
@@ -228,9 +234,7 @@ kith_status kmeans_run(int64_t dim, int64_t n, const float *x, int64_t k, float 
 	if (n == 0) {
 		hand_out_nothing(options, objective);
 	} else {
-		status = begin(&m);
-		if (status == KITH_OK)
-			status = run(&m, centroids);
+		status = run(&m, centroids);
 		if (status == KITH_OK)
 			hand_out(&m, centroids, labels, objective);
 		end(&m);

@@ -69,7 +69,8 @@ double levels_steps(const struct lloyd *l, const kith_kmeans_options *options)
 /* Rows `chosen` of the points, and their weights. */
 static void gather(const struct points *from, const int64_t *chosen, int64_t n, float *x, float *weights)
 {
-	for (int64_t i = 0; i < n; i++) {
+	enum { LOOK = 1024 };
+	for (int64_t i = 0; i < n && (i % LOOK || !progress_stopped()); i++) {
 		memcpy(x + i * from->dim, point_at(from, chosen[i]), (size_t)from->dim * sizeof *x);
 		if (weights)
 			weights[i] = from->weights[chosen[i]];

@@ -11,6 +11,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/alloc.h"
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/learn/matrix.h"
@@ -210,6 +211,12 @@ static int useful_threads(int threads, double multiplications)
 	return multiplications < SERIAL_WORK ? 1 : threads_resolve(threads);
 }
 
+/* What became of the tasks, which leave the rest out once the call is cancelled. */
+static kith_status linear_status(void)
+{
+	return progress_stopped() ? fail(KITH_CANCELLED, "cancelled by the progress callback") : KITH_OK;
+}
+
 /* ---- y = A x + b ---- */
 
 struct apply {
@@ -225,6 +232,8 @@ static void apply_task(void *arg, int64_t number, int worker)
 	const struct linear *map = a->map;
 	int64_t from = number * VECTORS, n = a->x->n - from < VECTORS ? a->x->n - from : VECTORS;
 	float *inputs = a->inputs.of[worker], products[VECTORS * TILE_ROWS];
+	if (progress_stopped())
+		return;
 	for (int64_t i = 0; i < n; i++) {
 		const float *row = rows_load(a->x, from + i, inputs + i * map->in);
 		if (row != inputs + i * map->in)
@@ -251,7 +260,7 @@ kith_status linear_apply(const struct linear *map, const struct rows *x, int thr
 	if (ok)
 		threads_run(threads, tasks, apply_task, &a);
 	buffers_free(&a.inputs);
-	return ok ? KITH_OK : fail_nomem("transforming vectors", floats * sizeof(float));
+	return ok ? linear_status() : fail_nomem("transforming vectors", floats * sizeof(float));
 }
 
 /* ---- sums of outer products ---- */
@@ -294,6 +303,8 @@ static void outer_rows(void *arg, int64_t number, int worker)
 	struct outer *o = arg;
 	float products[VECTORS * TILE_ROWS];
 	int64_t from = number * VECTORS, to = from + VECTORS < o->p ? from + VECTORS : o->p;
+	if (progress_stopped())
+		return;
 	for (int64_t first = 0; first < o->q; first += TILE_ROWS) {
 		if (o->symmetric && first + TILE_ROWS <= from)
 			continue;
@@ -329,6 +340,6 @@ kith_status linear_outer(
 			sums[i * q + j] = sums[j * q + i];
 	mem_free(o.columns);
 	mem_free(o.panels);
-	return ok ? KITH_OK
+	return ok ? linear_status()
 	          : fail_nomem("sums of products", (size_t)(p + panels * TILE_ROWS) * SUMMED * sizeof(float));
 }

@@ -39,12 +39,12 @@ kith_status linear_load(struct linear *map, int64_t in, int64_t out, const char 
     struct blob_reader *r);
 
 /* y [x->n × out] of all rows. Every sum runs over the components of its vector in order, so the bits of a y
- * depend on its x alone: not on the threads, nor on what else is in the batch. Errors: NOMEM. */
+ * depend on its x alone: not on the threads, nor on what else is in the batch. Errors: NOMEM, CANCELLED. */
 kith_status linear_apply(const struct linear *map, const struct rows *x, int threads, float *y);
 
 /* sums [p × q] = Σ_i x_i y_iᵀ of n pairs, x [n × p], y [n × q]. Summed in float over a few hundred vectors,
- * in double beyond. The same bits whatever the threads. y == x: symmetric, at half the cost. Errors: NOMEM.
- */
+ * in double beyond. The same bits whatever the threads. y == x: symmetric, at half the cost. Errors: NOMEM,
+ * CANCELLED. */
 kith_status linear_outer(
     int64_t n, int64_t p, const float *x, int64_t q, const float *y, int threads, double *sums);
 

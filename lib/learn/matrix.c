@@ -5,6 +5,7 @@
  */
 #include "lib/learn/matrix.h"
 
+#include "lib/base/progress.h"
 #include "lib/base/threads.h"
 #include "lib/learn/vector.h"
 
@@ -31,6 +32,8 @@ static void multiply_rows(void *arg, int64_t number, int worker)
 	(void)worker;
 	const struct product *p = arg;
 	int64_t from = number * ROWS, to = from + ROWS < p->m ? from + ROWS : p->m;
+	if (progress_stopped())
+		return;
 	memset(p->out + from * p->n, 0, (size_t)((to - from) * p->n) * sizeof *p->out);
 	for (int64_t k = 0; k < p->k; k++)
 		for (int64_t i = from; i < to; i++)
@@ -65,6 +68,8 @@ static void reflect_rows(void *arg, int64_t number, int worker)
 	(void)worker;
 	const struct reflections *r = arg;
 	int64_t from = number * ROWS, to = from + ROWS < r->count ? from + ROWS : r->count, n = r->n;
+	if (progress_stopped())
+		return;
 	memset(r->rows + from * n, 0, (size_t)((to - from) * n) * sizeof *r->rows);
 	for (int64_t i = from; i < to; i++)
 		r->rows[i * n + i] = 1;

@@ -1,5 +1,6 @@
 /* Dense matrices in double precision: what learning a rotation takes. All are row-major; the results have the
- * same bits whatever the threads. */
+ * same bits whatever the threads. Once the call that they are a part of is cancelled (progress_stopped) the
+ * results of functions that have no status are unspecified; the others say CANCELLED. */
 #ifndef KITH_LEARN_MATRIX_H
 #define KITH_LEARN_MATRIX_H
 
@@ -20,7 +21,7 @@ void matrix_reflections(
     int64_t n, int64_t last, int64_t skip, const double *v, int64_t count, int threads, double *rows);
 
 /* eigen.c: eigenvalues of the symmetric matrix a [n × n], descending, and its unit eigenvectors as the rows
- * of vectors [n × n]. a is overwritten. Errors: NOMEM, INTERNAL (a holds a NaN). */
+ * of vectors [n × n]. a is overwritten. Errors: NOMEM, CANCELLED, INTERNAL (a holds a NaN). */
 kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors, int threads);
 
 /* polar.c: the orthonormal matrix nearest to a [m × n]: U Vᵀ of a = U Σ Vᵀ. Its rows are orthonormal if m <=

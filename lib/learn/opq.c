@@ -171,6 +171,8 @@ static kith_status alternate(struct learner *l)
 			break;
 		before = error;
 		status = linear_outer(l->sample.n, l->out, l->y, l->in, l->sample.x, l->opq->threads, l->a);
+		if (status == KITH_OK && progress_stopped())
+			status = KITH_CANCELLED;
 		if (status == KITH_OK)
 			status = matrix_polar(l->out, l->in, l->a, l->opq->threads);
 		if (status)
@@ -189,10 +191,11 @@ kith_status opq_learn(
 		status = start(&l);
 	if (status == KITH_OK)
 		status = alternate(&l);
+	/* A step that was broken off may have failed for that. */
 	kith_status told = progress_end(&l.progress);
-	if (status == KITH_OK || status == KITH_CANCELLED)
+	if (status == KITH_OK || told == KITH_CANCELLED)
 		status = told;
-	if (status == KITH_OK)
+	if (status == KITH_OK) /* beyond the reach of a cancel */
 		status = linear_init_both(there, back, l.in, l.out, l.a, NULL, NULL);
 	learner_free(&l);
 	return status;

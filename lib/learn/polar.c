@@ -9,6 +9,7 @@
 #include "lib/learn/matrix.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/learn/vector.h"
 
@@ -46,6 +47,8 @@ static void orthonormalize(int64_t m, int64_t n, double *rows)
 {
 	double first = sqrt(vector_dot(n, rows, rows));
 	for (int64_t i = 0; i < m; i++) {
+		if (progress_stopped())
+			return;
 		double norm = sqrt(vector_dot(n, rows + i * n, rows + i * n));
 		if (norm > first * 1e-3)
 			vector_scale(n, 1 / norm, rows + i * n);
@@ -54,20 +57,29 @@ static void orthonormalize(int64_t m, int64_t n, double *rows)
 	}
 }
 
+static kith_status cancelled(void)
+{
+	return fail(KITH_CANCELLED, "cancelled by the progress callback");
+}
+
 /* m <= n. square [m × m] and wide [m × n] are scratch, values [m]. */
 static kith_status factor(int64_t m, int64_t n, double *a, double *square, double *vectors, double *values,
     double *wide, int threads)
 {
 	matrix_transpose(m, n, a, wide);
 	matrix_multiply(m, n, m, a, wide, threads, square);
+	if (progress_stopped())
+		return cancelled();
 	kith_status status = matrix_eigen(m, square, values, vectors, threads);
 	if (status)
 		return status;
 	matrix_multiply(m, m, n, vectors, a, threads, wide);
+	if (progress_stopped())
+		return cancelled();
 	orthonormalize(m, n, wide);
 	matrix_transpose(m, m, vectors, square);
 	matrix_multiply(m, m, n, square, wide, threads, a);
-	return KITH_OK;
+	return progress_stopped() ? cancelled() : KITH_OK;
 }
 
 kith_status matrix_polar(int64_t m, int64_t n, double *a, int threads)

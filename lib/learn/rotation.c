@@ -5,6 +5,7 @@
 #include "lib/learn/rotation.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/progress.h"
 #include "lib/base/random.h"
 #include "lib/base/status.h"
 #include "lib/learn/matrix.h"
@@ -40,13 +41,13 @@ kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads,
 	double *v = mem_zalloc(cells, sizeof *v), *rows = mem_alloc((size_t)out * (size_t)n, sizeof *rows);
 	kith_status status = v && rows ? KITH_OK : fail_nomem("a rotation", 2 * cells * sizeof *v);
 	if (status == KITH_OK) {
-		for (int64_t k = 0; k < n - 1; k++) {
+		for (int64_t k = 0; k < n - 1 && !progress_stopped(); k++) {
 			struct random random = random_begin(seed, (uint64_t)k);
 			draw_reflection(&random, n - k, v + k * n + k);
 		}
 		matrix_reflections(n, n - 2, 0, v, out, threads, rows);
 		struct random signs = random_begin(seed, (uint64_t)n);
-		for (int64_t i = 0; i < out; i++) {
+		for (int64_t i = 0; i < out && !progress_stopped(); i++) {
 			double sign = random_next(&signs) >> 63 ? -1 : 1;
 			for (int64_t j = 0; j < in; j++)
 				a[i * in + j] = sign * rows[i * n + j];
@@ -54,6 +55,8 @@ kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads,
 	}
 	mem_free(v);
 	mem_free(rows);
+	if (status == KITH_OK && progress_stopped())
+		status = fail(KITH_CANCELLED, "cancelled by the progress callback");
 	return status;
 }
 

@@ -3,6 +3,7 @@
 #include "lib/learn/sample.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/progress.h"
 #include "lib/base/random.h"
 #include "lib/base/status.h"
 #include "lib/learn/linear.h"
@@ -12,6 +13,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { LOOK = 1024 }; /* vectors between two looks whether to stop */
+
 static kith_status draw(struct sample *s, const struct rows *rows, uint64_t seed)
 {
 	int64_t *chosen = mem_alloc((size_t)s->n, sizeof *chosen);
@@ -20,6 +23,10 @@ static kith_status draw(struct sample *s, const struct rows *rows, uint64_t seed
 	struct random random = random_begin(seed, 0);
 	random_sample(&random, rows->n, s->n, chosen);
 	for (int64_t i = 0; i < s->n; i++) {
+		if (i % LOOK == LOOK - 1 && progress_stopped()) {
+			mem_free(chosen);
+			return fail(KITH_CANCELLED, "cancelled by the progress callback");
+		}
 		float *x = s->x + i * s->dim;
 		const float *row = rows_load(rows, chosen[i], x);
 		if (row != x)

@@ -19,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PER_CENTROID = 16, CHUNK = 1024 };
+enum { PER_CENTROID = 16, CHUNK = 1024, LOOK = 1024 /* points copied between two looks whether to stop */ };
 
 static kith_status no_memory(int64_t n)
 {
@@ -32,10 +32,10 @@ kith_status seed_random(struct lloyd *l, struct random *random)
 	if (!chosen)
 		return no_memory(l->points.n);
 	random_sample(random, l->points.n, l->k, chosen);
-	for (int64_t c = 0; c < l->k; c++)
+	for (int64_t c = 0; c < l->k && (c % LOOK || !progress_stopped()); c++)
 		memcpy(l->centroids + c * dim, point_at(&l->points, chosen[c]), (size_t)dim * sizeof(float));
 	mem_free(chosen);
-	return KITH_OK;
+	return progress_stopped() ? fail(KITH_CANCELLED, "cancelled by the progress callback") : KITH_OK;
 }
 
 struct draw {
@@ -60,6 +60,7 @@ static void draw_free(struct draw *d)
 	mem_free(d->chosen);
 }
 
+/* False: no memory. Once the call is cancelled the points are not all there. */
 static bool draw_begin(struct draw *d, const struct lloyd *l, struct random *random)
 {
 	const struct points *p = &l->points;
@@ -77,6 +78,8 @@ static bool draw_begin(struct draw *d, const struct lloyd *l, struct random *ran
 		return false;
 	random_sample(random, p->n, d->n, d->chosen);
 	for (int64_t i = 0; i < d->n; i++) {
+		if (i % LOOK == LOOK - 1 && progress_stopped())
+			return true;
 		float *x = d->x + i * p->dim;
 		memcpy(x, point_at(p, d->chosen[i]), (size_t)p->dim * sizeof *x);
 		if (l->spherical)
@@ -153,8 +156,8 @@ static int64_t pick(const struct draw *d, struct random *random)
 kith_status seed_plusplus(struct lloyd *l, struct random *random)
 {
 	struct draw d;
-	bool ready = draw_begin(&d, l, random), going = true;
-	for (int64_t c = 0; ready && c < d.chunks; c++)
+	bool ready = draw_begin(&d, l, random), going = !progress_stopped();
+	for (int64_t c = 0; ready && going && c < d.chunks; c++)
 		sum_chunk(&d, c);
 	for (int64_t c = 0; ready && going && c < l->k; c++) {
 		float *centroid = l->centroids + c * d.dim;
@@ -162,7 +165,7 @@ kith_status seed_plusplus(struct lloyd *l, struct random *random)
 		d.newest = centroid;
 		if (c + 1 < l->k)
 			threads_run(d.chunks < 4 ? 1 : l->threads, d.chunks, measure_chunk, &d);
-		going = !l->progress || progress_add(l->progress, 0);
+		going = !progress_stopped();
 	}
 	draw_free(&d);
 	if (!ready)

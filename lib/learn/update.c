@@ -113,6 +113,8 @@ static void update_cluster(void *arg, int64_t number, int worker)
 	struct lloyd *l = arg;
 	struct cluster *c = &l->clusters[number];
 	int64_t dim = l->points.dim;
+	if (progress_stopped())
+		return;
 	double *sum = l->sums + worker * 2 * dim;
 	float *centroid = l->centroids + number * dim;
 	c->mass = sum_points(l, c, sum);
@@ -242,7 +244,7 @@ static void repair(struct lloyd *l)
 		if (l->clusters[empty].mass > 0)
 			continue;
 		bool done = false;
-		while (!done && n > 0 && budget > 0) {
+		while (!done && n > 0 && budget > 0 && !progress_stopped()) {
 			int32_t big = l->heap[0];
 			budget -= l->clusters[big].end - l->clusters[big].begin;
 			done = split(l, big, empty);

@@ -275,14 +275,20 @@ static void find_block(void *arg, int64_t task, int worker)
 	struct near *s = arg;
 	struct near_scratch *scratch = &s->scratch[worker];
 	struct near_points *p = &scratch->points;
-	if (atomic_load_explicit(&s->cancelled, memory_order_relaxed))
+	if (progress_stopped()) {
+		atomic_store(&s->cancelled, true);
 		return;
+	}
 	int64_t first = s->begin + task * s->block, left = s->points->n - first;
 	int64_t n = left < s->block ? left : s->block;
 	near_fill(s, scratch, first, n);
 	if (s->hints)
 		take_hints(s, scratch, first, n);
 	for (int64_t panel = 0; panel < s->rows.groups; panel += s->panel) {
+		if (progress_stopped()) {
+			atomic_store(&s->cancelled, true);
+			return;
+		}
 		int64_t end = panel + s->panel < s->rows.groups ? panel + s->panel : s->rows.groups;
 		for (int64_t from = 0; from < n; from += TILE_QUERIES)
 			for (int64_t group = panel; group < end; group++)
@@ -295,8 +301,8 @@ static void find_block(void *arg, int64_t task, int worker)
 		if (s->keys)
 			s->keys[first + j] = p->exact[j];
 	}
-	if (s->what->progress && !progress_add(s->what->progress, n * s->what->step))
-		atomic_store(&s->cancelled, true);
+	if (s->what->progress)
+		progress_add(s->what->progress, n * s->what->step);
 }
 
 kith_status nearest_find(const struct nearest *what, const struct rows *points, const int32_t *hints,

@@ -3,6 +3,8 @@
  * memory goes to copies of pages, and no memory is set aside for them before there are any. */
 #include "lib/store/file.h"
 
+#include "lib/base/progress.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +15,9 @@
 static kith_status write_bytes(void *owner, const void *bytes, size_t n)
 {
 	struct file_writer *file = owner;
+	struct progress *progress = progress_current();
+	if (progress && !progress_add(progress, (int64_t)n))
+		return fail(KITH_CANCELLED, "cancelled by the progress callback");
 	return vecs_target_write(&file->target, bytes, n, -1);
 }
 

@@ -274,7 +274,7 @@ static void run_task(void *arg, int64_t task, int worker)
 	struct call *c = arg;
 	int64_t from = task * TASK_QUERIES, to = from + TASK_QUERIES;
 	to = to < c->query->n ? to : c->query->n;
-	for (int64_t q = from; q < to; q++)
+	for (int64_t q = from; q < to && !progress_stopped(); q++)
 		run_query(c, c->walker[worker], c->room + worker * c->query->dim, q);
 }
 

@@ -24,7 +24,8 @@ static const struct flat *flat_of_const(const kith_index *index)
 
 static kith_status flat_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
-	return flat_of_const(index)->vectors.codec->ops->check(index->dim, type, n, x);
+	const struct codec *codec = flat_of_const(index)->vectors.codec;
+	return codec->ops->check(codec, type, n, x);
 }
 
 static kith_status flat_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
@@ -61,7 +62,7 @@ static kith_status flat_add(kith_index *index, kith_type type, int64_t n, const 
 	if (status == KITH_OK) {
 		status = encode(v, &encoder, type, n, x, options);
 		if (status) {
-			v->codes.n = before;
+			codes_truncate(&v->codes, before);
 			ids_truncate(&v->ids, before, next);
 		}
 	}

@@ -34,6 +34,7 @@ struct builder {
 	uint64_t *reached; /* bit per node */
 	uint64_t *copies;  /* [n] */
 	uint32_t *queue;   /* [n] the same memory */
+	_Atomic bool stopped;
 };
 
 /* A list of the node is written; by any thread. */
@@ -53,12 +54,14 @@ void builder_end(struct builder *b);
  * what they were. */
 bool builder_insert(struct builder *b, const uint32_t *nodes, int64_t n);
 
-/* Lead from the entry to every live node on level 0, and from each to its copies. */
-void builder_connect(struct builder *b);
+/* Lead from the entry to every live node on level 0, and from each to its copies. False: cancelled; lists are
+ * valid. */
+bool builder_connect(struct builder *b);
 
 /* Lead from live nodes to live nodes only: in the stead of removed ones to their neighbours. Lists of removed
- * nodes are empty afterwards, and the entry is a live node. */
-void builder_repair(struct builder *b);
+ * nodes are empty afterwards, and the entry is a live node. False: cancelled; the graph is good for nothing
+ * but to be freed. */
+bool builder_repair(struct builder *b);
 
 /* Choose the list of a node anew among what is in it and `extra` candidates, which stand at
  * worker[number].candidates + stride. degree, keep: as for graph_prune. */

@@ -92,6 +92,12 @@ static kith_status make_leaves(struct bulk *b)
 	return make_leaves(b);
 }
 
+kith_status bulk_status(const struct bulk *b)
+{
+	return atomic_load(&b->stopped) ? fail(KITH_CANCELLED, "cancelled by the progress callback")
+	                                : KITH_OK;
+}
+
 static kith_status build_level(struct bulk *b)
 {
 	uint32_t *nodes;

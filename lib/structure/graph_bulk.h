@@ -46,6 +46,17 @@ struct bulk {
 	_Atomic bool stopped; /* cancelled */
 };
 
+/* Whether to stop; for a few microseconds of work at least. */
+static inline bool bulk_stopped(struct bulk *b)
+{
+	if (!atomic_load_explicit(&b->stopped, memory_order_relaxed) && progress_stopped())
+		atomic_store(&b->stopped, true);
+	return atomic_load_explicit(&b->stopped, memory_order_relaxed);
+}
+
+/* What a step returns that has come to its end, or has been stopped. */
+kith_status bulk_status(const struct bulk *b);
+
 static inline uint32_t bulk_node(const struct bulk *b, int64_t point)
 {
 	return b->nodes ? b->nodes[point] : (uint32_t)point;
@@ -95,7 +106,7 @@ int64_t bulk_spread(const struct bulk *b, int64_t i, int64_t count);
 
 /* Scale, mean and form of sketches; whether the form tells near members of the leaves apart. */
 kith_status bulk_choose_form(struct bulk *b);
-kith_status bulk_try_form(const struct bulk *b, bool *holds);
+kith_status bulk_try_form(struct bulk *b, bool *holds);
 
 /* graph_bulk_leaves.c: leaves and order of the points. bulk_free_leaves also after a failure. */
 kith_status bulk_make_leaves(struct bulk *b);
@@ -108,8 +119,8 @@ size_t near_bytes(const struct bulk *b);
 /* A worker's memory of near_bytes. */
 struct near_points *near_init(const struct bulk *b, void *memory);
 
-/* Find candidates of points order[first … first + count − 1]. */
-void near_find(const struct bulk *b, struct near_points *near, int64_t first, int64_t count);
+/* Find candidates of points order[first … first + count − 1]; not of all once the build is stopped. */
+void near_find(struct bulk *b, struct near_points *near, int64_t first, int64_t count);
 
 /* Those of the i-th of them: [b->most] ascending by key, nodes are points; returns how many. */
 int64_t near_take(const struct bulk *b, struct near_points *near, int64_t i, struct candidate *out);

@@ -20,8 +20,10 @@
 #include <float.h>
 #include <math.h>
 
-/* Bytes of sketches that a worker keeps. */
-enum { KEPT_BYTES = 8 << 20 };
+enum {
+	KEPT_BYTES = 8 << 20, /* of sketches that a worker keeps */
+	LOOK = 16             /* points between two looks whether to stop */
+};
 
 /* Sketches by point: an open-addressed table of 2^bits places. */
 struct table {
@@ -32,7 +34,7 @@ struct table {
 };
 
 struct worker {
-	const struct bulk *b;
+	struct bulk *b;
 	struct near_points *near;
 	struct table table;
 	struct pruner pruner;
@@ -210,6 +212,8 @@ static void first_batch(void *arg, int64_t task, int worker)
 		return;
 	near_find(b, w->near, first, n);
 	for (int64_t i = 0; i < n; i++) {
+		if (i % LOOK == 0 && bulk_stopped(b))
+			return;
 		int64_t count = near_take(b, w->near, i, w->some);
 		count = pruner_select(&w->pruner, &b->rule, w->some, count, b->degree);
 		write_list(b, b->leaves.order[first + i], w->some, count);
@@ -233,7 +237,7 @@ static double mean_degree(struct worker *w, const struct sample *sample, float a
 	struct graph_rule rule = {.alpha = alpha};
 	struct candidate *copy = sample->candidates + sample->points * b->most;
 	int64_t total = 0;
-	for (int64_t i = 0; i < sample->points; i++) {
+	for (int64_t i = 0; i < sample->points && !bulk_stopped(w->b); i++) {
 		memcpy(copy, sample->candidates + i * b->most, (size_t)sample->count[i] * sizeof *copy);
 		total += pruner_select(&w->pruner, &rule, copy, sample->count[i], b->most);
 	}
@@ -422,8 +426,11 @@ static void second_batch(void *arg, int64_t task, int worker)
 	int64_t first, n = bulk_task(b, task, &first);
 	if (!advance(b, 0))
 		return;
-	for (int64_t i = 0; i < n; i++)
+	for (int64_t i = 0; i < n; i++) {
+		if (i % LOOK == 0 && bulk_stopped(b))
+			return;
 		second_point(l, &l->worker[worker], b->leaves.order[first + i]);
+	}
 	advance(b, n / 2);
 }
 
@@ -447,7 +454,7 @@ kith_status bulk_link(struct bulk *b)
 	kith_status status = begin_workers(&l) ? KITH_OK : fail(KITH_NOMEM, "no memory to build a graph");
 	if (status == KITH_OK && !(b->rule.alpha >= 1))
 		status = choose_alpha(&l);
-	if (status == KITH_OK) {
+	if (status == KITH_OK && !atomic_load(&b->stopped)) {
 		threads_run(threads, bulk_tasks(b), first_batch, &l);
 		if (!atomic_load(&b->stopped))
 			status = collect(&l);
@@ -459,7 +466,5 @@ kith_status bulk_link(struct bulk *b)
 	end_workers(&l);
 	mem_free(l.begin);
 	mem_free(l.from);
-	if (status == KITH_OK && atomic_load(&b->stopped))
-		status = fail(KITH_CANCELLED, "cancelled by the progress callback");
-	return status;
+	return status ? status : bulk_status(b);
 }

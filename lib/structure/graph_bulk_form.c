@@ -88,13 +88,13 @@ static void choose_mean(struct bulk *b, const float *x, int64_t n, const double 
 
 /* Whether int8 resolves the distances between near ones of x [n × dim]: what sketches leave out is small
  * against the distance of most to their nearest in the sample. */
-static bool bytes_resolve(const struct bulk *b, const float *x, int64_t n, void *memory)
+static bool bytes_resolve(struct bulk *b, const float *x, int64_t n, void *memory)
 {
 	enum { LOOKED_AT = 64 };
 	struct sketch_form form = sketch_form(b->dim, b->mean, true);
 	struct sketches s = sketches_at(&form, 1, memory);
 	int64_t good = 0, bad = 0;
-	for (int64_t i = 0; i < LOOKED_AT && i < n; i++) {
+	for (int64_t i = 0; i < LOOKED_AT && i < n && !bulk_stopped(b); i++) {
 		double err = (double)sketch_set(&form, &s, 0, x + i * b->dim), least = INFINITY;
 		for (int64_t j = 0; j < n; j++) {
 			double key = form.kern->l2sq_exact(x + i * b->dim, x + j * b->dim, b->dim);
@@ -144,7 +144,7 @@ kith_status bulk_choose_form(struct bulk *b)
 	mem_free(x);
 	mem_free(length);
 	mem_free(memory);
-	return ready ? KITH_OK : fail(KITH_NOMEM, "no memory to build a graph");
+	return ready ? bulk_status(b) : fail(KITH_NOMEM, "no memory to build a graph");
 }
 
 /* ---- when there are leaves ---- */
@@ -157,7 +157,7 @@ static const int64_t wanted_near[] = {4, 16};
 enum { ASKED = 2, TIMES = 2, MOST_MEMBERS = 2048, POINTS = 48, LOST_SHARE = 8 };
 
 struct trial {
-	const struct bulk *b;
+	struct bulk *b;
 	float *x, *y;         /* [dim] */
 	struct sketches self; /* [1] */
 	struct sketches rows; /* [64] */
@@ -218,10 +218,10 @@ static int64_t count_lost(struct trial *t, int64_t n, int64_t wanted)
 
 static bool form_holds(struct trial *t)
 {
-	const struct bulk *b = t->b;
+	struct bulk *b = t->b;
 	const struct leaves *l = &b->leaves;
 	int64_t tried[ASKED] = {0}, lost[ASKED] = {0};
-	for (int64_t i = 0; i < POINTS && i < b->n; i++) {
+	for (int64_t i = 0; i < POINTS && i < b->n && !bulk_stopped(b); i++) {
 		uint32_t point = (uint32_t)bulk_spread(b, i, POINTS < b->n ? POINTS : b->n);
 		const uint32_t *of = l->of + (size_t)point * (size_t)l->overlap;
 		int64_t n = 0;
@@ -245,7 +245,7 @@ static bool form_holds(struct trial *t)
 	return lost[0] * LOST_SHARE <= tried[0] && lost[1] * LOST_SHARE <= tried[1];
 }
 
-kith_status bulk_try_form(const struct bulk *b, bool *holds)
+kith_status bulk_try_form(struct bulk *b, bool *holds)
 {
 	struct trial t = {.b = b};
 	size_t panel = (sketch_panel_bytes(&b->form) + 63) / 64 * 64;
@@ -269,5 +269,5 @@ kith_status bulk_try_form(const struct bulk *b, bool *holds)
 	mem_free(t.x);
 	mem_free(t.exact);
 	mem_free(t.key);
-	return ready ? KITH_OK : fail(KITH_NOMEM, "no memory to build a graph");
+	return ready ? bulk_status(b) : fail(KITH_NOMEM, "no memory to build a graph");
 }

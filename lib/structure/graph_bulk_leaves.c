@@ -27,10 +27,11 @@
 #include <string.h>
 
 enum {
-	LEAF = 400,                            /* points per centroid */
-	ONE_LEAF = 1600,                       /* points that need no clustering */
-	PER_LEAF = 24,                         /* points to learn a centroid from */
-	MOST_MEMBERS = 4 * BULK_OVERLAP * LEAF /* … of a leaf */
+	LEAF = 400,                             /* points per centroid */
+	ONE_LEAF = 1600,                        /* points that need no clustering */
+	PER_LEAF = 24,                          /* points to learn a centroid from */
+	MOST_MEMBERS = 4 * BULK_OVERLAP * LEAF, /* … of a leaf */
+	STEP = 4096                             /* vectors between two looks whether to stop */
 };
 
 /* ---- centroids ---- */
@@ -77,15 +78,18 @@ static kith_status arrange(const struct bulk *b, float *centroids, float *scratc
 }
 
 /* k centroids [k × dim] from a sample. */
-static kith_status train(const struct bulk *b, int64_t k, float **centroids)
+static kith_status train(struct bulk *b, int64_t k, float **centroids)
 {
 	int64_t n = k * PER_LEAF < b->n ? k * PER_LEAF : b->n;
 	size_t cells;
 	float *x = size_mul((size_t)n, (size_t)b->dim, &cells) ? mem_alloc(cells, sizeof *x) : NULL;
 	*centroids = x ? mem_alloc((size_t)k, (size_t)b->dim * sizeof **centroids) : NULL;
 	kith_status status = *centroids ? KITH_OK : fail_nomem("a sample of vectors", 0);
-	for (int64_t i = 0; status == KITH_OK && i < n; i++)
+	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
 		bulk_load(b, bulk_spread(b, i, n), x + i * b->dim);
+		if (i % STEP == 0 && bulk_stopped(b))
+			status = bulk_status(b);
+	}
 	kith_kmeans_options options = rough_kmeans(b);
 	if (status == KITH_OK)
 		status = kmeans_run(b->dim, n, x, k, *centroids, NULL, NULL, NULL, &options);
@@ -171,9 +175,7 @@ static void assign_batch(void *arg, int64_t task, int worker)
 	struct sketches points = sketches_at(&b->form, b->batch, a->scratch[worker]);
 	float *keys = (float *)(void *)(a->scratch[worker] + a->sketches), *x = keys + TILE_KEYS;
 	int64_t first, n = bulk_task(b, task, &first);
-	if (b->how->progress && !progress_add(b->how->progress, 0))
-		atomic_store(&b->stopped, true);
-	if (atomic_load(&b->stopped))
+	if (bulk_stopped(b))
 		return;
 	for (int64_t i = 0; i < n; i++) {
 		if (i + AHEAD < n)
@@ -181,7 +183,7 @@ static void assign_batch(void *arg, int64_t task, int worker)
 		bulk_load(b, first + i, x);
 		sketch_set(&b->form, &points, i, x);
 	}
-	for (int64_t q = 0; q < n; q += TILE_QUERIES) {
+	for (int64_t q = 0; q < n && !bulk_stopped(b); q += TILE_QUERIES) {
 		int nq = n - q < TILE_QUERIES ? (int)(n - q) : TILE_QUERIES;
 		struct nearest_leaves near[TILE_QUERIES];
 		for (int j = 0; j < nq; j++)
@@ -242,8 +244,7 @@ static kith_status assign_points(struct bulk *b, int64_t k, const float *centroi
 	mem_free(a.panel);
 	if (!ready)
 		return fail_nomem("an assignment", bytes);
-	return atomic_load(&b->stopped) ? fail(KITH_CANCELLED, "cancelled by the progress callback")
-	                                : KITH_OK;
+	return bulk_status(b);
 }
 
 /* ---- leaves from assignments ---- */

@@ -222,7 +222,7 @@ static void pass_leaf(
 	}
 }
 
-void near_find(const struct bulk *b, struct near_points *near, int64_t first, int64_t count)
+void near_find(struct bulk *b, struct near_points *near, int64_t first, int64_t count)
 {
 	int overlap = b->leaves.overlap;
 	int64_t visits = 0;
@@ -237,7 +237,7 @@ void near_find(const struct bulk *b, struct near_points *near, int64_t first, in
 			near->visit[visits++] = (uint64_t)leaves_of(b, p)[j] << 32 | (uint64_t)i;
 	}
 	sort_u64(near->visit, visits);
-	for (int64_t at = 0, to; at < visits; at = to) {
+	for (int64_t at = 0, to; at < visits && !bulk_stopped(b); at = to) {
 		uint32_t leaf = (uint32_t)(near->visit[at] >> 32);
 		for (to = at; to < visits && near->visit[to] >> 32 == leaf;)
 			to++;

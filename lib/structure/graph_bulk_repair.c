@@ -12,7 +12,10 @@
 
 #include "lib/base/status.h"
 
-enum { WIDTH = 48 }; /* nodes that a search keeps */
+enum {
+	WIDTH = 48, /* nodes that a search keeps */
+	LOOK = 1024 /* nodes between two looks whether to stop */
+};
 
 struct found {
 	struct candidate near;
@@ -20,7 +23,7 @@ struct found {
 };
 
 struct repair {
-	const struct bulk *b;
+	struct bulk *b;
 	uint32_t *parent; /* [n] point that a point was reached from; GRAPH_NONE: not reached */
 	uint32_t *queue;  /* [n] reached, in order */
 	int64_t reached, expanded;
@@ -61,8 +64,10 @@ static void reach(struct repair *r, uint32_t point, uint32_t from)
 /* Reach all that can be from what is. */
 static void spread_out(struct repair *r)
 {
-	const struct bulk *b = r->b;
+	struct bulk *b = r->b;
 	for (; r->expanded < r->reached; r->expanded++) {
+		if (r->expanded % LOOK == 0 && bulk_stopped(b))
+			return;
 		uint32_t p = r->queue[r->expanded];
 		const uint32_t *list = list_of(b, p);
 		for (int64_t i = 0; i < b->degree && list[i] != GRAPH_NONE; i++) {
@@ -185,6 +190,8 @@ kith_status bulk_connect(struct bulk *b)
 		for (int64_t p = 0; p < b->n && r.reached < b->n; p++) {
 			if (r.parent[p] != GRAPH_NONE)
 				continue;
+			if (bulk_stopped(b))
+				break;
 			connect_point(&r, (uint32_t)p);
 			spread_out(&r);
 		}
@@ -195,5 +202,5 @@ kith_status bulk_connect(struct bulk *b)
 	mem_free(r.origin);
 	mem_free(r.some);
 	mem_free(r.key);
-	return ready ? KITH_OK : fail_nomem("a search of the graph", 2 * n * sizeof *r.parent);
+	return ready ? bulk_status(b) : fail_nomem("a search of the graph", 2 * n * sizeof *r.parent);
 }

@@ -2,10 +2,13 @@
  * to one, and around nodes that were removed. */
 #include "lib/structure/graph_build.h"
 
+#include "lib/base/progress.h"
 #include "lib/base/threads.h"
 #include "lib/structure/graph_copies.h"
 
 #include <string.h>
+
+enum { LOOK = 1024 }; /* nodes between two looks whether to stop */
 
 /* ---- ways from the entry ---- */
 
@@ -14,8 +17,8 @@ static bool is_reached(const struct builder *b, uint32_t node)
 	return b->reached[node / 64] >> (node % 64) & 1;
 }
 
-/* Everything on level 0 that can be reached from a node. */
-static void spread(struct builder *b, uint32_t node)
+/* Everything on level 0 that can be reached from a node. False: cancelled. */
+static bool spread(struct builder *b, uint32_t node)
 {
 	const struct graph *graph = b->graph;
 	int64_t n = 0;
@@ -23,6 +26,8 @@ static void spread(struct builder *b, uint32_t node)
 	b->queue[n++] = node;
 	for (int64_t at = 0; at < n; at++) {
 		const uint32_t *list = graph_links(graph, b->queue[at], 0);
+		if (at % LOOK == LOOK - 1 && progress_stopped())
+			return false;
 		for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++) {
 			if (is_reached(b, list[i]))
 				continue;
@@ -30,6 +35,7 @@ static void spread(struct builder *b, uint32_t node)
 			b->queue[n++] = list[i];
 		}
 	}
+	return true;
 }
 
 static int64_t degree(const struct graph *graph, uint32_t node)
@@ -139,14 +145,16 @@ static void join_lists(struct builder *b, const uint64_t *entry, int64_t n, uint
 }
 
 /* Whichever copy a search comes to first, it must lead on to all that the vector leads to: all get one list.
- */
-static void link_copies(struct builder *b)
+ * False: cancelled. */
+static bool link_copies(struct builder *b)
 {
 	uint32_t list[2 * GRAPH_MAX_M] = {0}, own[2 * GRAPH_MAX_M];
 	size_t bytes = (size_t)b->graph->stride * sizeof *own;
 	const uint64_t *entry = b->copies;
 	int64_t n = copies_find(b->space, b->live, b->graph->n, b->copies);
 	for (int64_t from = 0, to; from < n; from = to) {
+		if (progress_stopped())
+			return false;
 		to = copies_end(entry, from, n);
 		join_lists(b, entry + from, to - from, list);
 		for (int64_t i = 0; i < to - from; i++) {
@@ -158,23 +166,28 @@ static void link_copies(struct builder *b)
 			memcpy(old, own, bytes);
 		}
 	}
+	return true;
 }
 
-void builder_connect(struct builder *b)
+bool builder_connect(struct builder *b)
 {
 	const struct graph *graph = b->graph;
 	if (graph->entry == GRAPH_NONE)
-		return;
-	link_copies(b);
+		return true;
+	if (!link_copies(b))
+		return false;
 	memset(b->reached, 0, (size_t)(graph->n + 63) / 64 * sizeof *b->reached);
-	spread(b, graph->entry);
+	if (!spread(b, graph->entry))
+		return false;
 	for (int64_t i = 0; i < graph->n; i++) {
 		uint32_t node = (uint32_t)i;
 		if (is_reached(b, node) || !graph_is_live(b->live, node))
 			continue;
 		reach(b, node);
-		spread(b, node);
+		if (progress_stopped() || !spread(b, node))
+			return false;
 	}
+	return true;
 }
 
 /* ---- ways around removed nodes ---- */
@@ -233,22 +246,29 @@ static void repair_some(void *arg, int64_t task, int worker)
 	struct builder *b = arg;
 	int64_t to = (task + 1) * REPAIR_NODES;
 	to = to < b->graph->n ? to : b->graph->n;
+	if (atomic_load(&b->stopped))
+		return;
 	for (int64_t i = task * REPAIR_NODES; i < to; i++) {
 		if (!graph_is_live(b->live, (uint32_t)i))
 			continue;
 		for (int level = graph_level(b->graph, i); level >= 0; level--)
 			repair_list(b, worker, (uint32_t)i, level);
 	}
+	if (b->how.progress && !progress_add(b->how.progress, to - task * REPAIR_NODES))
+		atomic_store(&b->stopped, true);
 }
 
-void builder_repair(struct builder *b)
+bool builder_repair(struct builder *b)
 {
 	struct graph *graph = b->graph;
 	threads_run(b->workers, (graph->n + REPAIR_NODES - 1) / REPAIR_NODES, repair_some, b);
+	if (atomic_load(&b->stopped))
+		return false;
 	for (int64_t i = 0; i < graph->n; i++)
 		if (!graph_is_live(b->live, (uint32_t)i)) {
 			builder_changes(b, (uint32_t)i);
 			graph_clear_node(graph, i);
 		}
 	graph_choose_entry(graph, b->live);
+	return true;
 }

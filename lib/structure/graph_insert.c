@@ -174,7 +174,8 @@ static void take_own_copies(struct walker *w, const struct builder *b, uint32_t 
 		candidate_insert(w->pool, &w->n, b->how.ef, (struct candidate){key, w->copy[i].node});
 }
 
-/* Neighbours that a node begins with: room is left for those that come later. */
+/* Neighbours that a node begins with, at most: as many as its list holds. Those that come later take part in
+ * the next selection. */
 static int64_t first_degree(const struct graph *graph, int level)
 {
 	return level == 0 ? graph->stride : graph->M;

@@ -362,10 +362,9 @@ static int64_t meet_beyond(struct walker *w, const struct filtering *f, const ui
 /* Above this share enough nodes of a list pass. */
 static const double HOP_BELOW = 0.2;
 
-int64_t walk_filtered_pool(const struct graph *graph, double share, int64_t ef)
+int64_t walk_filtered_pool(double share, int64_t ef)
 {
 	enum { MOST = 16 };
-	(void)graph;
 	double factor = share < HOP_BELOW ? 2 : 2 / share;
 	return (int64_t)((double)ef * (factor < MOST ? factor : MOST));
 }
@@ -392,7 +391,7 @@ void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct f
 {
 	const struct graph *graph = w->graph;
 	bool hop = f->share < HOP_BELOW;
-	int64_t most = walk_filtered_pool(graph, f->share, ef);
+	int64_t most = walk_filtered_pool(f->share, ef);
 	walk_begin(w);
 	f->n = 0;
 	w->met[0] = from.node;

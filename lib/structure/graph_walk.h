@@ -129,7 +129,7 @@ struct filtering {
 void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f);
 
 /* Size of the pool, and room for nodes met, that it wants of a walker. */
-int64_t walk_filtered_pool(const struct graph *graph, double share, int64_t ef);
+int64_t walk_filtered_pool(double share, int64_t ef);
 int64_t walk_filtered_met(const struct graph *graph);
 
 /* From one node, of level 1 if there is one, and from the entry of the graph to every node with a key of at

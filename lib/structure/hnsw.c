@@ -110,7 +110,8 @@ void hnsw_clear(struct hnsw *hnsw)
 
 static kith_status hnsw_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
-	return hnsw_of_const(index)->codec->ops->check(index->dim, type, n, x);
+	const struct codec *codec = hnsw_of_const(index)->codec;
+	return codec->ops->check(codec, type, n, x);
 }
 
 static kith_status hnsw_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)

@@ -158,6 +158,7 @@ kith_status hnsw_far_bits(const struct hnsw *hnsw, int64_t n, uint64_t **bits);
  * if it is time, and link them all anew if their edges were chosen by keys that cannot tell them apart.
  * NOMEM, CANCELLED: nothing changed but the order of nodes. */
 kith_status hnsw_renew_keys(struct hnsw *hnsw, int64_t more, int64_t far, const kith_add_options *options);
+bool hnsw_keys_due(const struct hnsw *hnsw, int64_t more, int64_t far);
 
 /* The same for compacting: link anew if edges are not as good as they should be. */
 kith_status hnsw_relink(struct hnsw *hnsw, const kith_add_options *options);
@@ -184,6 +185,9 @@ kith_status hnsw_add(kith_index *index, kith_type type, int64_t n, const void *x
 kith_status hnsw_update(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids);
 kith_status hnsw_remove(kith_index *index, const kith_filter *which, int64_t *removed);
 kith_status hnsw_compact(kith_index *index, const kith_add_options *options);
+
+/* Exchange all but the head and the log of an index with those of a copy of it. */
+void hnsw_swap(struct hnsw *hnsw, struct hnsw *copy);
 kith_status hnsw_reorder(kith_index *index, const kith_add_options *options);
 kith_status hnsw_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options);

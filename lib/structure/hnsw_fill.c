@@ -30,13 +30,17 @@ struct filling {
 	int64_t reused;        /* of these */
 	int64_t nodes, slots;  /* there were before */
 	int64_t next;          /* id */
+	uint64_t seed;
 	int encoders;
-	float *scratch;                /* [encoders × CODES_SCRATCH] */
-	int64_t far, fars;             /* of the vectors, at most; there were before */
+	float *scratch;            /* [encoders × CODES_SCRATCH] */
+	int64_t far, fars;         /* of the vectors, at most; there were before */
+	int64_t measured, changed; /* as in struct hnsw, before anything is written */
+	enum key_precision keys, linked;
 	uint64_t *linkable, *far_bits; /* see hnsw_linkable, hnsw_far_bits; to be freed */
 	bool bulk, can_cancel;
 	struct graph graph; /* bulk: the new one; else a copy of the old one, where that can be needed */
 	bool copied;
+	kith_index *before; /* all of it, where it was mended first; NULL: it was not */
 	struct graph_space space;
 	struct graph_building how;
 	struct progress progress;
@@ -55,30 +59,49 @@ void hnsw_free_dead(struct hnsw *hnsw)
 	hnsw->unsettled = 0;
 }
 
+static void swap_graphs(struct graph *a, struct graph *b)
+{
+	struct graph swap = *a;
+	*a = *b;
+	*b = swap;
+}
+
 kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options)
 {
 	struct builder builder;
+	struct progress progress;
+	struct graph before; /* a copy, where a cancel can need it */
 	struct graph_space space = hnsw_space(hnsw);
 	struct graph_building how = hnsw_building(hnsw, options);
 	uint64_t *owned;
 	const uint64_t *live;
+	how.progress = &progress;
+	graph_init(&before, hnsw->graph.M);
 	kith_status status = hnsw_linkable(hnsw, &owned, &live);
 	if (status)
 		return status;
 	status = builder_begin(&builder, &hnsw->graph, &space, &how, hnsw->walkers, NULL, 0);
+	if (status == KITH_OK && (options->progress || progress_current()))
+		status = graph_copy(&before, &hnsw->graph);
 	if (status == KITH_OK) {
 		builder.live = live;
 		builder.changed = hnsw_log_bits(hnsw);
-		if (hnsw->dead)
-			builder_repair(&builder);
-		builder_connect(&builder);
-		if (hnsw->graph.entry == GRAPH_NONE) /* only far ones are left */
-			graph_choose_entry(&hnsw->graph, hnsw_live(hnsw));
-		hnsw_free_dead(hnsw);
-		hnsw_log_event(hnsw, EVENT_REPAIR);
+		progress_begin(&progress, options->progress, options->progress_data, "repair", hnsw->graph.n);
+		if (!hnsw->dead || builder_repair(&builder))
+			builder_connect(&builder);
+		status = progress_end(&progress);
+		if (status == KITH_OK) {
+			if (hnsw->graph.entry == GRAPH_NONE) /* only far ones are left */
+				graph_choose_entry(&hnsw->graph, hnsw_live(hnsw));
+			hnsw_free_dead(hnsw);
+			hnsw_log_event(hnsw, EVENT_REPAIR);
+		} else {
+			swap_graphs(&hnsw->graph, &before);
+		}
 	}
 	builder_end(&builder);
 	mem_free(owned);
+	graph_free(&before);
 	return status;
 }
 
@@ -123,6 +146,33 @@ static kith_status prepare_graph(struct filling *f)
 	return status;
 }
 
+static bool must_repair(const struct hnsw *hnsw)
+{
+	return hnsw->dead * REPAIR_SHARE > hnsw->graph.n;
+}
+
+/* Keys that are too coarse for what comes are renewed first, and what removed vectors have left behind is
+ * cleared away. A cancelled call takes that back as well, for which there must be a copy of everything: dead
+ * nodes are used again. */
+static kith_status mend(struct filling *f, const kith_add_options *options)
+{
+	struct hnsw *hnsw = f->hnsw;
+	bool compacts = f->bulk && hnsw->graph.n > hnsw->ids.n;
+	bool renews = !f->bulk && hnsw_keys_due(hnsw, f->n, f->far);
+	kith_status status = KITH_OK;
+	if (!compacts && !renews && !must_repair(hnsw))
+		return KITH_OK;
+	if (f->can_cancel)
+		status = hnsw->base.ops->clone(&f->before, &hnsw->base);
+	if (status == KITH_OK && renews)
+		status = hnsw_renew_keys(hnsw, f->n, f->far, options);
+	if (status == KITH_OK && compacts)
+		status = hnsw_compact(&hnsw->base, options);
+	else if (status == KITH_OK && must_repair(hnsw))
+		status = hnsw_repair(hnsw, options);
+	return status;
+}
+
 /* How to link the vectors that come; and what is to be put in order before. */
 static kith_status decide(struct filling *f, const kith_add_options *options)
 {
@@ -136,14 +186,7 @@ static kith_status decide(struct filling *f, const kith_add_options *options)
 	bool ip = hnsw->base.metric == KITH_IP;
 	f->bulk = !f->slot && graph_bulk_pays(live + f->n) && f->n >= (ip ? live : live / 2) &&
 	          (!ip || hnsw->graph.n == live);
-	kith_status status = f->bulk ? KITH_OK : hnsw_renew_keys(hnsw, f->n, f->far, options);
-	if (status)
-		return status;
-	if (f->bulk && hnsw->graph.n > live)
-		status = hnsw_compact(&hnsw->base, options);
-	else if (hnsw->dead * REPAIR_SHARE > hnsw->graph.n)
-		status = hnsw_repair(hnsw, options);
-	return status;
+	return mend(f, options);
 }
 
 static kith_status prepare(struct filling *f, const kith_add_options *options)
@@ -169,6 +212,10 @@ static kith_status prepare(struct filling *f, const kith_add_options *options)
 	if (!f->scratch)
 		return fail_nomem("encoding", floats * sizeof *f->scratch);
 	f->fars = hnsw->fars;
+	f->keys = hnsw->keys;
+	f->linked = hnsw->linked;
+	f->measured = hnsw->measured;
+	f->changed = hnsw->changed;
 	status = hnsw_reserve_far(hnsw, f->fars + f->far);
 	if (status == KITH_OK)
 		status = choose_nodes(f);
@@ -186,17 +233,31 @@ static const char *input_row(const struct filling *f, int64_t i)
 	return f->x + (size_t)(f->input ? f->input[i] : i) * row;
 }
 
-static void write_codes(struct filling *f)
+/* False: cancelled. */
+static bool write_codes(struct filling *f)
 {
 	struct codes *codes = &f->hnsw->codes;
 	for (int64_t i = 0; i < f->reused; i++)
 		codes_replace(codes, f->node[i], f->type, input_row(f, i), f->scratch);
-	if (f->input) /* rows of x in any order: one at a time */
+	if (f->input) { /* rows of x in any order: one at a time */
 		for (int64_t i = f->reused; i < f->n; i++)
 			codes_append(codes, f->type, 1, input_row(f, i), f->scratch);
-	else if (f->reused < f->n)
-		codes_append_parallel(
-		    codes, f->type, f->n - f->reused, input_row(f, f->reused), f->encoders, f->scratch, NULL);
+		return true;
+	}
+	return f->reused == f->n || codes_append_parallel(codes, f->type, f->n - f->reused,
+	                                input_row(f, f->reused), f->encoders, f->scratch, NULL);
+}
+
+/* Lengths of the new vectors, where edges need them. False: cancelled. */
+static bool measure(struct filling *f)
+{
+	enum { LOOK = 1024 };
+	for (int64_t i = 0; i < f->n && hnsw_measures(f->hnsw); i++) {
+		if (i % LOOK == LOOK - 1 && progress_stopped())
+			return false;
+		hnsw_measure(f->hnsw, f->node[i], f->node[i] + 1);
+	}
+	return true;
 }
 
 static void set_live(struct hnsw *hnsw, uint32_t node, bool live)
@@ -234,14 +295,16 @@ static void undo(struct filling *f)
 {
 	struct hnsw *hnsw = f->hnsw;
 	if (f->copied) {
-		struct graph swap = hnsw->graph;
-		hnsw->graph = f->graph;
-		f->graph = swap;
+		swap_graphs(&hnsw->graph, &f->graph);
 	} else if (!f->bulk) {
 		graph_shrink(&hnsw->graph, f->nodes);
 	}
-	hnsw->codes.n = f->nodes;
+	codes_truncate(&hnsw->codes, f->nodes);
 	hnsw->fars = f->fars;
+	hnsw->keys = f->keys;
+	hnsw->linked = f->linked;
+	hnsw->measured = f->measured;
+	hnsw->changed = f->changed;
 	ids_truncate(&hnsw->ids, f->slots, f->next);
 	for (int64_t i = 0; hnsw->mapped && i < f->n; i++) {
 		set_live(hnsw, f->node[i], false);
@@ -282,6 +345,7 @@ static kith_status link_all(struct filling *f)
 	uint32_t seeds[HNSW_SEEDS];
 	struct hnsw *hnsw = f->hnsw;
 	kith_status status = KITH_OK;
+	bool connect = !f->bulk && (hnsw->unsettled + f->n) * SETTLE_SHARE >= hnsw->graph.n;
 	if (hnsw_log_replays(hnsw)) { /* its edges come later */
 		if (f->bulk)
 			take_graph(f);
@@ -306,8 +370,8 @@ static kith_status link_all(struct filling *f)
 	}
 	if (f->bulk)
 		status = hnsw_link(hnsw, &f->graph, &f->how);
-	else if (!builder_insert(&f->builder, f->node, n))
-		status = KITH_CANCELLED;
+	else if (builder_insert(&f->builder, f->node, n) && connect)
+		builder_connect(&f->builder);
 	kith_status told = progress_end(&f->progress);
 	if (status == KITH_OK || status == KITH_CANCELLED)
 		status = told;
@@ -318,12 +382,8 @@ static kith_status link_all(struct filling *f)
 		take_graph(f);
 		return KITH_OK;
 	}
-	hnsw->unsettled += f->n;
 	hnsw->changed += f->n;
-	if (hnsw->unsettled * SETTLE_SHARE >= hnsw->graph.n) {
-		builder_connect(&f->builder);
-		hnsw->unsettled = 0;
-	}
+	hnsw->unsettled = connect ? 0 : hnsw->unsettled + f->n;
 	return KITH_OK;
 }
 
@@ -331,21 +391,21 @@ static kith_status fill(struct filling *f, const int64_t *ids, const kith_add_op
 {
 	struct hnsw *hnsw = f->hnsw;
 	f->nodes = hnsw->graph.n;
-	f->can_cancel = options->progress != NULL;
+	f->seed = hnsw->graph.seed;
+	f->can_cancel = options->progress || progress_current();
 	kith_status status = prepare(f, options);
 	if (status == KITH_OK && !f->slot)
 		status = ids_append(&hnsw->ids, f->n, ids);
 	if (status == KITH_OK) {
 		progress_begin(&f->progress, options->progress, options->progress_data, "add",
 		    f->n + (f->bulk ? f->nodes : 0));
-		write_codes(f);
-		for (int64_t i = 0; i < f->n && hnsw_measures(hnsw); i++)
-			hnsw_measure(hnsw, f->node[i], f->node[i] + 1);
+		bool written = write_codes(f) && measure(f);
 		hnsw_forget_far(hnsw, f->node, f->reused);
 		f->fars = hnsw->fars;
-		hnsw_note_far(hnsw, f->node, f->n, f->far, f->scratch);
+		if (written)
+			hnsw_note_far(hnsw, f->node, f->n, f->far, f->scratch);
 		write_maps(f);
-		status = link_all(f);
+		status = written ? link_all(f) : progress_end(&f->progress);
 		if (status)
 			undo(f);
 	} else {
@@ -354,6 +414,12 @@ static kith_status fill(struct filling *f, const int64_t *ids, const kith_add_op
 	if (status)
 		hnsw_log_failed(hnsw);
 	builder_end(&f->builder);
+	if (status)
+		hnsw->graph.seed = f->seed;
+	if (status && f->before)
+		hnsw_swap(hnsw, hnsw_of(f->before));
+	if (f->before)
+		hnsw->base.ops->free(f->before);
 	graph_free(&f->graph);
 	mem_free(f->scratch);
 	mem_free(f->node);

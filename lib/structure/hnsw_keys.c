@@ -90,8 +90,8 @@ static kith_status insert_all(
 	builder.seed_count = seed_count;
 	if (status == KITH_OK && !builder_insert(&builder, nodes + seed_count, count - seed_count))
 		status = KITH_CANCELLED;
-	if (status == KITH_OK)
-		builder_connect(&builder);
+	if (status == KITH_OK && !builder_connect(&builder))
+		status = KITH_CANCELLED;
 	builder_end(&builder);
 	mem_free(far);
 	mem_free(nodes);
@@ -202,16 +202,40 @@ kith_status hnsw_relink(struct hnsw *hnsw, const kith_add_options *options)
 	return hnsw->linked < hnsw->keys && hnsw->ids.n > 0 ? link_anew(hnsw, options) : KITH_OK;
 }
 
+static bool is_crowded(const struct hnsw *hnsw, int64_t more, int64_t far)
+{
+	return far > 0 && hnsw->keys != KEYS_WIDE && hnsw_too_many_far(hnsw, far, hnsw->codes.n + more);
+}
+
+bool hnsw_keys_due(const struct hnsw *hnsw, int64_t more, int64_t far)
+{
+	return is_crowded(hnsw, more, far) || (hnsw->ids.n > 0 && hnsw->changed + more >= hnsw->measured);
+}
+
+/* choose, which compares some vectors with all; the caller can cancel it. */
+static kith_status choose_anew(
+    struct hnsw *hnsw, int64_t far, int64_t n, const kith_add_options *options, enum key_precision *keys)
+{
+	struct progress progress;
+	int threads = threads_resolve(options->threads);
+	if (hnsw->codes.n < FEW)
+		return choose(hnsw, NULL, threads, far, n, keys);
+	progress_begin(&progress, options->progress, options->progress_data, "keys", hnsw->codes.n);
+	kith_status status = choose(hnsw, NULL, threads, far, n, keys);
+	kith_status told = progress_end(&progress);
+	return status == KITH_OK || status == KITH_CANCELLED ? told : status;
+}
+
 kith_status hnsw_renew_keys(struct hnsw *hnsw, int64_t more, int64_t far, const kith_add_options *options)
 {
 	enum key_precision keys, before = hnsw->keys;
-	int64_t n = hnsw->codes.n + more;
-	bool crowded = far > 0 && before != KEYS_WIDE && hnsw_too_many_far(hnsw, far, n);
-	if (hnsw->ids.n == 0 && crowded)
-		hnsw->keys = hnsw->linked = KEYS_WIDE;
-	if (hnsw->ids.n == 0 || (hnsw->changed + more < hnsw->measured && !crowded))
+	if (!hnsw_keys_due(hnsw, more, far))
 		return KITH_OK;
-	kith_status status = choose(hnsw, NULL, threads_resolve(options->threads), far, n, &keys);
+	if (hnsw->ids.n == 0) {
+		hnsw->keys = hnsw->linked = KEYS_WIDE;
+		return KITH_OK;
+	}
+	kith_status status = choose_anew(hnsw, far, hnsw->codes.n + more, options, &keys);
 	if (status)
 		return status;
 	if (keys > before || hnsw->measured < FEW)

@@ -109,13 +109,42 @@ static void trim(struct hnsw *hnsw)
 	walkers_clear(hnsw->walkers);
 }
 
+void hnsw_swap(struct hnsw *hnsw, struct hnsw *copy)
+{
+	struct kith_index head = hnsw->base, head_copy = copy->base;
+	struct hnsw swap = *hnsw;
+	*hnsw = *copy;
+	*copy = swap;
+	hnsw->base = head;
+	copy->base = head_copy;
+	copy->log = hnsw->log; /* a copy has none */
+	hnsw->log = swap.log;
+}
+
+/* Dead nodes leave before all are linked anew: a cancel takes that back, too. */
+static kith_status relink(struct hnsw *hnsw, const kith_add_options *options)
+{
+	kith_index *before = NULL;
+	bool removes = hnsw->linked < hnsw->keys && hnsw->graph.n > hnsw->ids.n;
+	kith_status status = KITH_OK;
+	if (removes && (options->progress || progress_current()))
+		status = hnsw->base.ops->clone(&before, &hnsw->base);
+	if (status == KITH_OK)
+		status = hnsw_relink(hnsw, options);
+	if (status && before)
+		hnsw_swap(hnsw, hnsw_of(before));
+	if (before)
+		hnsw->base.ops->free(before);
+	return status;
+}
+
 kith_status hnsw_compact(kith_index *index, const kith_add_options *options)
 {
 	struct hnsw *hnsw = hnsw_of(index);
 	uint32_t *number = mem_alloc((size_t)hnsw->graph.n, sizeof *number);
 	if (!number)
 		return fail_nomem("compacting", (size_t)hnsw->graph.n * sizeof *number);
-	kith_status status = hnsw_relink(hnsw, options);
+	kith_status status = relink(hnsw, options);
 	if (status == KITH_OK && (hnsw->dead || hnsw->unsettled))
 		status = hnsw_repair(hnsw, options);
 	if (status == KITH_OK && hnsw->mapped && hnsw->graph.n > hnsw->ids.n)

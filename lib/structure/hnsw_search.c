@@ -1,9 +1,9 @@
 /* Searching a graph index.
  *
  * A query descends to level 0, walks there with efSearch candidates, and the best of them are compared again
- * with what is stored, in double precision: distances are exact, only the choice of the vectors is not. Of
- * a batch a thread takes some walks in turns, a step of each, so that one's memory accesses are under way
- * while it works for the others.
+ * with what is stored, in double precision: distances are exact, only the choice of the vectors is not. The
+ * queries of a batch are sorted by the way they take down to level 0, so that those that follow one another
+ * read the same nodes; each is searched by one thread, from its beginning to its end.
  *
  * Filters. Where a fifth and more of the vectors pass, the walk goes over all nodes and gathers those that
  * pass; below that it goes from one that passes to the next over what lies between. Where very few pass they
@@ -338,8 +338,8 @@ static void run_task(void *arg, int64_t task, int worker)
 	for (int64_t i = from; i < to && !atomic_load(&c->failed) && !progress_cancelled(&c->progress); i++) {
 		const struct start *start = c->start ? &c->start[i] : NULL;
 		run_query(c, c->walker[worker], &c->lane[worker], start, start ? start->query : i);
+		progress_add(&c->progress, 1);
 	}
-	progress_add(&c->progress, to - from);
 }
 
 /* ---- in which order ---- */
@@ -462,8 +462,7 @@ static bool begin_threads(struct call *c, int threads)
 	if (c->scan)
 		ef = 1;
 	else if (c->pass) {
-		int64_t wide =
-		    walk_filtered_pool(&c->hnsw->graph, (double)c->passing / (double)c->space.rows.n, ef);
+		int64_t wide = walk_filtered_pool((double)c->passing / (double)c->space.rows.n, ef);
 		ef = wide > ef ? wide : ef;
 		met = walk_filtered_met(&c->hnsw->graph);
 		met = met > HNSW_SEEDS + 1 ? met : HNSW_SEEDS + 1;

@@ -15,6 +15,7 @@
  */
 #include "lib/structure/ivf.h"
 
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/nearest.h"
@@ -135,6 +136,22 @@ static void limit_codes(const struct ivf *ivf, int64_t nq, int64_t nprobe, int64
 	}
 }
 
+/* … and see that they are whole. */
+static kith_status choose_lists(const struct ivf *ivf, const struct rows *query, int64_t nprobe,
+    const kith_search_options *options, int32_t *probes)
+{
+	struct progress progress;
+	progress_begin(&progress, options->progress, options->progress_data, "search", query->n);
+	kith_status status = probe(ivf, query, nprobe, options, probes);
+	for (int64_t i = 0; ivf->unseen && status == KITH_OK && i < query->n * nprobe; i++) {
+		status = probes[i] < 0 ? KITH_OK : ivf_check_list(ivf, probes[i]);
+		if (status == KITH_OK && progress_stopped())
+			status = KITH_CANCELLED;
+	}
+	kith_status told = progress_end(&progress);
+	return status == KITH_OK || status == KITH_CANCELLED ? told : status;
+}
+
 static kith_status ivf_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
@@ -148,9 +165,7 @@ static kith_status ivf_search(
 	int32_t *probes = mem_alloc((size_t)query->n * (size_t)nprobe, sizeof *probes);
 	if (!probes)
 		return fail_nomem("the lists to probe", (size_t)query->n * (size_t)nprobe * sizeof *probes);
-	kith_status status = probe(ivf, query, nprobe, options, probes);
-	for (int64_t i = 0; ivf->unseen && status == KITH_OK && i < query->n * nprobe; i++)
-		status = probes[i] < 0 ? KITH_OK : ivf_check_list(ivf, probes[i]);
+	kith_status status = choose_lists(ivf, query, nprobe, options, probes);
 	if (status == KITH_OK) {
 		if (options->max_codes && !all)
 			limit_codes(ivf, query->n, nprobe, options->max_codes, probes);
@@ -218,7 +233,9 @@ static kith_status ivf_read(const kith_index *index, int64_t n, const int64_t *p
 
 static kith_status ivf_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
-	return ivf_of_const(index)->codec->ops->check(index->dim, type, n, x);
+	/* What a codec is to keep of a residual is known when its list is: see ivf_fill.c. */
+	const struct ivf *ivf = ivf_of_const(index);
+	return (ivf->residual ? coded_check : ivf->codec->ops->check)(ivf->codec, type, n, x);
 }
 
 static int64_t ivf_size(const kith_index *index)

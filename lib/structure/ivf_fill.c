@@ -11,6 +11,7 @@
 #include "lib/search/pool.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Vectors assigned to lists at a time. */
@@ -21,12 +22,19 @@ struct filling {
 	kith_type type;
 	const char *x;
 	int64_t n, first_slot;
-	int32_t *label;  /* [n] */
-	int64_t *begin;  /* [nlist + 1] vectors of list l are order[begin[l]] … */
-	uint32_t *order; /* [n] */
-	float **scratch; /* [threads] */
+	int32_t *label;        /* [n] */
+	int64_t *begin;        /* [nlist + 1] vectors of list l are order[begin[l]] … */
+	uint32_t *order;       /* [n] */
+	float **scratch;       /* [threads] */
+	struct before *before; /* [nlist] for undoing; NULL: nothing to undo */
 	int threads;
 	struct progress progress;
+};
+
+/* A list before the call. */
+struct before {
+	int64_t n;
+	float reach;
 };
 
 static void filling_free(struct filling *f)
@@ -34,6 +42,7 @@ static void filling_free(struct filling *f)
 	mem_free(f->label);
 	mem_free(f->begin);
 	mem_free(f->order);
+	mem_free(f->before);
 	for (int i = 0; f->scratch && i < f->threads; i++)
 		mem_free(f->scratch[i]);
 	mem_free(f->scratch);
@@ -54,6 +63,30 @@ static kith_status filling_alloc(struct filling *f)
 	return ok ? KITH_OK : fail_nomem("adding vectors", (size_t)f->n * 8);
 }
 
+/* Whether residuals of vectors from … from + rows->n − 1, whose lists are known, can be kept. */
+static kith_status check_residuals(const struct filling *f, const struct rows *rows, int64_t from)
+{
+	const struct ivf *ivf = f->ivf;
+	int64_t dim = ivf->base.dim;
+	if (!ivf->residual || ivf->codec->ops->limit == 0)
+		return KITH_OK;
+	float *scratch = f->scratch[0], *residual = scratch + dim;
+	for (int64_t i = 0; i < rows->n; i++) {
+		const float *x = rows_load(rows, i, scratch);
+		const float *centroid = ivf->centroids + f->label[from + i] * dim;
+		for (int64_t j = 0; j < dim; j++)
+			residual[j] = x[j] - centroid[j];
+		int64_t bad = codec_find_beyond(ivf->codec, residual, dim);
+		char what[160];
+		if (bad < 0)
+			continue;
+		snprintf(what, sizeof what, "x: vector %lld, component %lld is %.9g and, less its centroid,",
+		    (long long)(from + i), (long long)bad, (double)x[bad]);
+		return codec_fail_beyond(ivf->codec, what, (double)residual[bad]);
+	}
+	return KITH_OK;
+}
+
 /* Nearest centroid of each vector, and the vectors of each list. */
 static kith_status assign(struct filling *f)
 {
@@ -64,9 +97,12 @@ static kith_status assign(struct filling *f)
 		struct rows rows = rows_of_array(f->type, n, ivf->base.dim, f->x + (size_t)i * row, 0);
 		rows.normalize = ivf->base.metric == KITH_COSINE;
 		kith_status status = ivf_assign(ivf, ivf->centroids, &rows, f->threads, f->label + i);
+		if (status == KITH_OK)
+			status = check_residuals(f, &rows, i);
 		if (status)
 			return status;
-		if (!progress_add(&f->progress, n))
+		/* Half of the work; filling the lists is the other half. */
+		if (!progress_add(&f->progress, n - n / 2))
 			return KITH_CANCELLED;
 	}
 	for (int64_t i = 0; i < f->n; i++)
@@ -148,6 +184,8 @@ static void fill_list(void *arg, int64_t number, int worker)
 	size_t row = (size_t)ivf->base.dim * kith_type_size(f->type);
 	for (int64_t at = f->begin[number], n; at < f->begin[number + 1]; at += n) {
 		int64_t left = f->begin[number + 1] - at, first = list->codes.n;
+		if (!progress_add(&f->progress, 0))
+			return;
 		n = left < CODES_BATCH ? left : CODES_BATCH;
 		for (int64_t i = 0; i < n; i++) {
 			uint32_t from = f->order[at + i];
@@ -158,6 +196,50 @@ static void fill_list(void *arg, int64_t number, int worker)
 		for (int64_t i = first; i < list->codes.n; i++)
 			ivf_describe_row(ivf, list, i, rest);
 	}
+	progress_add(&f->progress, (f->begin[number + 1] - f->begin[number]) / 2);
+}
+
+static kith_status remember(struct filling *f)
+{
+	const struct ivf *ivf = f->ivf;
+	f->before = mem_alloc((size_t)ivf->nlist, sizeof *f->before);
+	if (!f->before)
+		return fail_nomem("adding vectors", (size_t)ivf->nlist * sizeof *f->before);
+	for (int64_t l = 0; l < ivf->nlist; l++)
+		f->before[l] = (struct before){ivf->lists[l].codes.n, ivf->lists[l].reach};
+	return KITH_OK;
+}
+
+static void take_back(struct filling *f, int64_t next)
+{
+	struct ivf *ivf = f->ivf;
+	for (int64_t l = 0; l < ivf->nlist; l++) {
+		codes_truncate(&ivf->lists[l].codes, f->before[l].n);
+		ivf->lists[l].reach = f->before[l].reach;
+	}
+	ids_truncate(&ivf->ids, f->first_slot, next);
+}
+
+/* Everything up to the filled lists; CANCELLED has been taken back. */
+static kith_status add(struct filling *f, const int64_t *ids)
+{
+	struct ivf *ivf = f->ivf;
+	int64_t next = ivf->ids.next;
+	kith_status status = assign(f);
+	if (status == KITH_OK)
+		status = remember(f);
+	if (status == KITH_OK)
+		status = reserve_all(f);
+	if (status == KITH_OK)
+		status = ids_append(&ivf->ids, f->n, ids);
+	if (status == KITH_OK)
+		threads_run(f->threads, ivf->nlist, fill_list, f);
+	kith_status told = progress_end(&f->progress);
+	if (status && status != KITH_CANCELLED)
+		return status;
+	if (told && status == KITH_OK)
+		take_back(f, next);
+	return told;
 }
 
 kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
@@ -172,19 +254,10 @@ kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x,
 	kith_status status = filling_alloc(&f);
 	if (status == KITH_OK) {
 		progress_begin(&f.progress, options->progress, options->progress_data, "add", n);
-		status = assign(&f);
-		kith_status told = progress_end(&f.progress);
-		if (status == KITH_OK || status == KITH_CANCELLED)
-			status = told;
+		status = add(&f, ids);
 	}
 	if (status == KITH_OK)
-		status = reserve_all(&f);
-	if (status == KITH_OK)
-		status = ids_append(&ivf->ids, n, ids);
-	if (status == KITH_OK) {
-		threads_run(f.threads, ivf->nlist, fill_list, &f);
 		ivf_renumber(ivf);
-	}
 	filling_free(&f);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include "lib/structure/ivf.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/learn/kmeans.h"
@@ -19,9 +20,22 @@
 /* Vectors that a codec learns from, at most: 256 for each of 256 centroids of a product quantizer. */
 enum { CODEC_SAMPLE = 65536 };
 
+/* The nearest centroid of each of n vectors. */
+static kith_status assign(const struct ivf *ivf, const float *centroids, int64_t n, const float *x,
+    const kith_add_options *options, int32_t *labels)
+{
+	struct rows rows = rows_of_array(KITH_F32, n, ivf->base.dim, x, 0);
+	struct progress progress;
+	progress_begin(&progress, options->progress, options->progress_data, "residuals", n);
+	kith_status status = ivf_assign(ivf, centroids, &rows, threads_resolve(options->threads), labels);
+	kith_status told = progress_end(&progress);
+	return status == KITH_OK || status == KITH_CANCELLED ? told : status;
+}
+
 /* Give unit centroids the length at which they are nearest to the vectors that are assigned to them. It
  * scales with x exactly, where x is scaled by a power of two. */
-static kith_status fit_length(const struct ivf *ivf, int64_t n, const float *x, float *centroids, int threads)
+static kith_status fit_length(
+    const struct ivf *ivf, int64_t n, const float *x, float *centroids, const kith_add_options *options)
 {
 	const struct kernels *kern = kernels();
 	int64_t dim = ivf->base.dim;
@@ -29,8 +43,7 @@ static kith_status fit_length(const struct ivf *ivf, int64_t n, const float *x, 
 	int32_t *labels = mem_alloc((size_t)n, sizeof *labels);
 	if (!labels)
 		return fail_nomem("labels", (size_t)n * sizeof *labels);
-	struct rows rows = rows_of_array(KITH_F32, n, dim, x, 0);
-	kith_status status = ivf_assign(ivf, centroids, &rows, threads_resolve(threads), labels);
+	kith_status status = assign(ivf, centroids, n, x, options, labels);
 	for (int64_t i = 0; status == KITH_OK && i < n; i++)
 		sum += kern->ip_exact(x + i * dim, centroids + labels[i] * dim, dim);
 	mem_free(labels);
@@ -54,20 +67,20 @@ static kith_status train_centroids(
 	k.spherical = ivf->base.metric != KITH_L2;
 	kith_status status = kmeans_run(ivf->base.dim, n, x, ivf->nlist, centroids, NULL, NULL, NULL, &k);
 	if (status == KITH_OK && ivf->residual && ivf->base.metric == KITH_IP)
-		status = fit_length(ivf, n, x, centroids, options->threads);
+		status = fit_length(ivf, n, x, centroids, options);
 	return status;
 }
 
 /* Subtract from each vector its nearest centroid. */
-static kith_status make_residuals(
-    const struct ivf *ivf, const float *centroids, int64_t n, const float *x, float *residuals, int threads)
+static kith_status make_residuals(const struct ivf *ivf, const float *centroids,
+    const struct training_sample *some, float *residuals, const kith_add_options *options)
 {
-	int64_t dim = ivf->base.dim;
+	int64_t dim = ivf->base.dim, n = some->n;
+	const float *x = some->x;
 	int32_t *labels = mem_alloc((size_t)n, sizeof *labels);
 	if (!labels)
 		return fail_nomem("labels", (size_t)n * sizeof *labels);
-	struct rows rows = rows_of_array(KITH_F32, n, dim, x, 0);
-	kith_status status = ivf_assign(ivf, centroids, &rows, threads_resolve(threads), labels);
+	kith_status status = assign(ivf, centroids, n, x, options, labels);
 	for (int64_t i = 0; status == KITH_OK && i < n; i++)
 		for (int64_t j = 0; j < dim; j++)
 			residuals[i * dim + j] = x[i * dim + j] - centroids[labels[i] * dim + j];
@@ -80,20 +93,19 @@ static kith_status train_codec(
 {
 	if (!ivf->codec->ops->train)
 		return KITH_OK;
-	int64_t count;
-	float *owned, *residuals = NULL;
-	const float *some = training_sample(&ivf->base, n, x, CODEC_SAMPLE, &count, &owned);
-	kith_status status = some ? KITH_OK : fail_nomem("a training sample", 0);
+	struct training_sample some;
+	float *residuals = NULL;
+	kith_status status = training_sample(&some, &ivf->base, n, x, CODEC_SAMPLE, options);
 	if (status == KITH_OK && ivf->residual) {
-		residuals = mem_alloc((size_t)count * (size_t)ivf->base.dim, sizeof *residuals);
-		status = residuals ? make_residuals(ivf, centroids, count, some, residuals, options->threads)
-		                   : fail_nomem("residuals",
-		                         (size_t)count * (size_t)ivf->base.dim * sizeof *residuals);
+		size_t cells = (size_t)some.n * (size_t)ivf->base.dim;
+		residuals = mem_alloc(cells, sizeof *residuals);
+		status = residuals ? make_residuals(ivf, centroids, &some, residuals, options)
+		                   : fail_nomem("residuals", cells * sizeof *residuals);
 	}
 	if (status == KITH_OK)
-		status = ivf->codec->ops->train(ivf->codec, count, residuals ? residuals : some, options);
+		status = ivf->codec->ops->train(ivf->codec, some.n, residuals ? residuals : some.x, options);
 	mem_free(residuals);
-	mem_free(owned);
+	mem_free(some.owned);
 	return status;
 }
 
@@ -115,17 +127,19 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	if (n < ivf->nlist && !ivf->given)
 		return fail(KITH_INVALID, "n is %lld training vector%s; '%s' needs at least %lld",
 		    (long long)n, PLURAL(n), index->spec, (long long)ivf->nlist);
-	int64_t count, most = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
-	float *owned, *centroids;
+	int64_t most = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
+	struct training_sample some;
+	float *centroids;
 	struct coarse *coarse = NULL;
 	size_t bytes = (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids;
-	const float *some = training_sample(index, n, x, most, &count, &owned);
 	centroids = mem_alloc(bytes, 1);
-	kith_status status = some && centroids ? KITH_OK : fail_nomem("training", bytes);
+	if (!centroids)
+		return fail_nomem("training", bytes);
+	kith_status status = training_sample(&some, index, n, x, most, options);
 	if (status == KITH_OK && ivf->given)
 		memcpy(centroids, ivf->given, bytes);
 	else if (status == KITH_OK)
-		status = train_centroids(ivf, count, some, centroids, options);
+		status = train_centroids(ivf, some.n, some.x, centroids, options);
 	if (status == KITH_OK)
 		status = build_graph(ivf, centroids, options, &coarse);
 	if (status == KITH_OK)
@@ -140,7 +154,7 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	} else {
 		coarse_free(coarse);
 	}
-	mem_free(owned);
+	mem_free(some.owned);
 	mem_free(centroids);
 	return status;
 }

@@ -7,29 +7,26 @@
  * Memory: the child, a code per vector, and the ids, which both keep (for vectors that are numbered in order
  * they take nothing). The child's positions are its own business; the store is in the order of adding.
  *
- * Queries go through in chunks whose candidates take CANDIDATE_BYTES. A task re-ranks a few queries; the
- * vectors of a query's candidates lie all over the store, so they are asked for AHEAD of their use.
+ * Queries go through in chunks whose candidates take CANDIDATE_BYTES; refine_rank.c compares them anew.
  */
 #include "lib/structure/structure.h"
 
-#include "kernels/kernels.h"
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/search.h"
 #include "lib/structure/parts.h"
+#include "lib/structure/refine_rank.h"
 #include "lib/structure/relay.h"
 #include "lib/structure/vectors.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
 enum {
 	DEFAULT_K_FACTOR = 4,
 	CANDIDATE_BYTES = 64 << 20,
-	RANGE_QUERIES = 4096, /* of a chunk */
-	TASK_QUERIES = 8,
-	AHEAD = 8
+	RANGE_QUERIES = 4096 /* of a chunk */
 };
 
 struct refine {
@@ -54,7 +51,7 @@ static kith_status refine_check(const kith_index *index, kith_type type, int64_t
 {
 	const struct refine *refine = refine_of_const(index);
 	kith_status status = refine->child->ops->check(refine->child, type, n, x);
-	return status ? status : refine->store.codec->ops->check(index->dim, type, n, x);
+	return status ? status : refine->store.codec->ops->check(refine->store.codec, type, n, x);
 }
 
 /* A copy of the codec learns first: if the child then fails, nothing has changed. */
@@ -101,24 +98,45 @@ static int64_t *number(const struct ids *ids, int64_t n)
 	return numbers;
 }
 
+/* The store first: it is easier to take back than what the child does. The child has the same ids, so it
+ * finds all faults there can be in them. */
+static kith_status add_both(struct refine *refine, const struct encoder *encoder, kith_type type, int64_t n,
+    const void *x, const int64_t *ids, const kith_add_options *options)
+{
+	enum { SHARE = 8 }; /* of the steps of progress: the store's */
+	struct relay relay = {.fn = options->progress, .data = options->progress_data, .total = n};
+	struct progress progress;
+	kith_add_options child = *options;
+	if (options->progress) {
+		child.progress = relay_progress;
+		child.progress_data = &relay;
+	}
+	relay.part = n / SHARE;
+	progress_begin(&progress, child.progress, child.progress_data, "add", n);
+	vectors_encode(&refine->store, encoder, type, n, x, &progress);
+	kith_status status = progress_end(&progress);
+	relay.done = relay.part;
+	relay.part = n - relay.part;
+	return status ? status : refine->child->ops->add(refine->child, type, n, x, ids, &child);
+}
+
 static kith_status refine_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
     const kith_add_options *options)
 {
 	struct refine *refine = refine_of(index);
-	int64_t *numbers = NULL;
+	int64_t *numbers = NULL, before = refine->store.codes.n;
 	struct encoder encoder;
 	kith_status status = vectors_prepare(&refine->store, &encoder, n, ids, options->threads);
 	if (status == KITH_OK && !ids) {
 		ids = numbers = number(&refine->store.ids, n);
 		status = numbers ? KITH_OK : KITH_NOMEM;
 	}
-	/* The child has the same ids, so it finds all faults there can be in them. */
 	if (status == KITH_OK)
-		status = refine->child->ops->add(refine->child, type, n, x, ids, options);
+		status = add_both(refine, &encoder, type, n, x, ids, options);
 	if (status == KITH_OK) {
 		ids_append(&refine->store.ids, n, ids);
-		vectors_encode(&refine->store, &encoder, type, n, x, NULL);
 	} else {
+		codes_truncate(&refine->store.codes, before);
 		ids_unprepare(&refine->store.ids);
 	}
 	encoder_free(&encoder);
@@ -202,88 +220,15 @@ static kith_status refine_reserve(kith_index *index, int64_t n)
 
 /* ---- searching ---- */
 
-/* A chunk of queries, whose candidates the child has found. */
-struct ranking {
-	const struct refine *refine;
-	struct rows store, query;
-	const struct sink *candidates;
-	struct sink *sink;
-	float **scratch;       /* [threads][2 × dim] */
-	_Atomic int64_t exact; /* distances computed */
-	_Atomic bool failed;
-};
-
-/* Exact keys of n candidates in place of the child's. */
-static void rank_again(
-    const struct ranking *r, const float *q, float *scratch, struct found *found, int64_t n)
-{
-	const struct kernels *kern = kernels();
-	const struct ids *ids = &r->refine->store.ids;
-	bool ip = r->refine->base.metric != KITH_L2;
-	int64_t dim = r->store.dim, asked = 0, ring[AHEAD]; /* positions of candidates i … asked − 1 */
-	for (int64_t i = 0; i < n; i++) {
-		for (; asked < n && asked < i + AHEAD; asked++) {
-			ring[asked % AHEAD] = ids_find(ids, found[asked].id);
-			if (ring[asked % AHEAD] >= 0)
-				rows_prefetch(&r->store, ring[asked % AHEAD]);
-		}
-		/* Only in a damaged file that nobody has looked at; sinks take no NaN. */
-		if (ring[i % AHEAD] < 0) {
-			found[i].key = NAN;
-			continue;
-		}
-		const float *x = rows_load(&r->store, ring[i % AHEAD], scratch);
-		found[i].key = ip ? -kern->ip_exact(q, x, dim) : kern->l2sq_exact(q, x, dim);
-	}
-}
-
-static void rank_task(void *arg, int64_t number, int worker)
-{
-	struct ranking *r = arg;
-	float *scratch = r->scratch[worker];
-	int64_t end = (number + 1) * TASK_QUERIES, exact = 0;
-	end = end < r->query.n ? end : r->query.n;
-	for (int64_t q = number * TASK_QUERIES; q < end; q++) {
-		const struct sink *c = r->candidates;
-		struct found *found = c->k ? c->best + q * c->k : c->lists[q].items;
-		int64_t n = c->k ? c->count[q] : c->lists[q].n;
-		rank_again(r, rows_load(&r->query, q, scratch), scratch + r->store.dim, found, n);
-		exact += n;
-		if (!sink_merge(r->sink, q, found, n))
-			atomic_store(&r->failed, true);
-	}
-	atomic_fetch_add(&r->exact, exact);
-}
-
-static kith_status rank_candidates(struct ranking *r, const kith_search_options *options)
-{
-	int64_t tasks = (r->query.n + TASK_QUERIES - 1) / TASK_QUERIES;
-	int threads = threads_resolve(options->threads);
-	threads = tasks < threads ? (int)tasks : threads;
-	r->scratch = mem_zalloc((size_t)threads, sizeof *r->scratch);
-	bool ok = r->scratch != NULL;
-	for (int i = 0; ok && i < threads; i++) {
-		r->scratch[i] = mem_alloc(2 * (size_t)r->store.dim, sizeof **r->scratch);
-		ok = r->scratch[i] != NULL;
-	}
-	if (ok)
-		threads_run(threads, tasks, rank_task, r);
-	for (int i = 0; r->scratch && i < threads; i++)
-		mem_free(r->scratch[i]);
-	mem_free(r->scratch);
-	search_count(options, &(kith_search_stats){.exact = r->exact});
-	if (!ok || r->failed)
-		return fail(
-		    KITH_NOMEM, "no memory to refine the results of %lld queries", (long long)r->query.n);
-	return KITH_OK;
-}
-
 /* Queries from … from + n − 1; k: candidates of each, 0 for a range. */
 static kith_status search_some(const struct refine *refine, const struct rows *query, int64_t from, int64_t n,
     int64_t k, struct sink *sink, const kith_search_options *options)
 {
 	struct sink part, candidates;
-	struct ranking r = {.refine = refine, .store = vectors_rows(&refine->store), .query = *query};
+	struct ranking r = {.ids = &refine->store.ids,
+	    .ip = refine->base.metric != KITH_L2,
+	    .store = vectors_rows(&refine->store),
+	    .query = *query};
 	r.query.a += (size_t)from * query->stride;
 	r.query.n = n;
 	kith_status status =
@@ -322,7 +267,7 @@ static kith_status refine_search(
 	if (sink->k) {
 		k = count_candidates(refine, sink->k, options->k_factor);
 		most = CANDIDATE_BYTES / (k * (int64_t)sizeof(struct found));
-		most = most > TASK_QUERIES ? most : TASK_QUERIES;
+		most = most > RANK_QUERIES ? most : RANK_QUERIES;
 	}
 	struct relay relay = {.fn = options->progress, .data = options->progress_data, .total = query->n};
 	kith_search_options child = *options;

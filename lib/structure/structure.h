@@ -149,10 +149,17 @@ kith_status structure_set_centroids(kith_index *index, int64_t nlist, const floa
 /* count_lists of a child, if it has any. */
 void count_child_lists(const kith_index *child, struct list_count *count);
 
-/* training.c: a sample of at most `most` rows of x, evenly spread, as the index will see them: at unit length
- * under cosine. Returns x itself when that will do; else *owned is to be freed. NULL: no memory. */
-const float *training_sample(
-    const kith_index *index, int64_t n, const float *x, int64_t most, int64_t *count, float **owned);
+/* What an index learns from, x [n × dim]; `owned` is to be freed, also after a failure. */
+struct training_sample {
+	int64_t n;
+	const float *x;
+	float *owned; /* NULL: x is the caller's */
+};
+
+/* training.c: at most `most` rows of x, evenly spread, as the index will see them: at unit length under
+ * cosine. NOMEM, CANCELLED. */
+kith_status training_sample(struct training_sample *sample, const kith_index *index, int64_t n,
+    const float *x, int64_t most, const kith_add_options *options);
 
 /* Train a codec that is to keep whole vectors (no residuals), as the index will see them. INVALID (n < 1),
  * and the codec's errors. */

@@ -17,12 +17,14 @@
 #include "lib/structure/structure.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/learn/linear.h"
 #include "lib/learn/opq.h"
 #include "lib/learn/pca.h"
 #include "lib/learn/rotation.h"
+#include "lib/structure/mapping.h"
 #include "lib/structure/parts.h"
 #include "lib/structure/relay.h"
 
@@ -70,6 +72,8 @@ static void copy_rows(void *arg, int64_t number, int worker)
 {
 	(void)worker;
 	const struct copying *c = arg;
+	if (progress_stopped())
+		return;
 	int64_t dim = c->x->dim, end = (number + 1) * COPIED < c->x->n ? (number + 1) * COPIED : c->x->n;
 	for (int64_t i = number * COPIED; i < end; i++) {
 		float *y = c->y + i * c->out;
@@ -92,11 +96,13 @@ static kith_status map_rows(const struct mapping *mapping, const struct linear *
 		return KITH_OK;
 	}
 	kith_status status = linear_apply(there, x, threads, y);
-	int64_t bad = status ? -1 : kernels()->find_nonfinite(y, x->n * mapping->out);
+	if (status)
+		return status;
+	int64_t bad = kernels()->find_nonfinite(y, x->n * mapping->out);
 	if (bad >= 0)
 		return fail(KITH_INVALID, "%s: vector %lld is too large: it overflows when transformed", name,
 		    (long long)(bad / mapping->out));
-	return status;
+	return KITH_OK;
 }
 
 /* The index's own view of vectors: unit length under cosine. */
@@ -109,13 +115,17 @@ static struct rows rows_of(const kith_index *index, kith_type type, int64_t n, c
 
 /* A new array of n vectors mapped; NULL on failure. */
 static float *map_array(const struct transform *t, const struct linear *there, kith_type type, int64_t n,
-    const void *x, int threads, kith_status *status)
+    const void *x, const kith_add_options *options, kith_status *status)
 {
 	size_t cells = (size_t)n * (size_t)t->mapping.out;
 	float *y = mem_alloc(cells, sizeof *y);
 	struct rows rows = rows_of(&t->base, type, n, x);
-	*status = y ? map_rows(&t->mapping, there, "x", &rows, threads, y)
+	struct progress progress;
+	progress_begin(&progress, options->progress, options->progress_data, "transform", n);
+	*status = y ? map_rows(&t->mapping, there, "x", &rows, options->threads, y)
 	            : fail_nomem("transformed vectors", cells * sizeof *y);
+	kith_status told = progress_end(&progress);
+	*status = *status && *status != KITH_CANCELLED ? *status : told;
 	if (*status == KITH_OK)
 		return y;
 	mem_free(y);
@@ -124,11 +134,24 @@ static float *map_array(const struct transform *t, const struct linear *there, k
 
 /* ---- training ---- */
 
+/* The status of a step that ended with `status`. What it made goes if it was cancelled at its very end. */
+static kith_status end(
+    struct progress *progress, kith_status status, struct linear *there, struct linear *back)
+{
+	kith_status told = progress_end(progress);
+	if (status == KITH_OK && told) {
+		linear_free(there);
+		linear_free(back);
+	}
+	return status == KITH_OK || told == KITH_CANCELLED ? told : status;
+}
+
 static kith_status learn(const struct transform *t, int64_t n, const float *x,
     const kith_add_options *options, struct linear *there, struct linear *back)
 {
 	const struct mapping *m = &t->mapping;
 	struct rows rows = rows_of(&t->base, KITH_F32, n, x);
+	struct progress progress;
 	if (m->kind == MAP_LINEAR)
 		return fail(KITH_UNSUPPORTED,
 		    "'%s' begins with a map that is not learnt; it comes with an imported index",
@@ -144,7 +167,8 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 		    .rotate = m->rotate,
 		    .seed = options->seed,
 		    .threads = options->threads};
-		return pca_learn(&pca, &rows, there, back);
+		progress_begin(&progress, options->progress, options->progress_data, "PCA", 1);
+		return end(&progress, pca_learn(&pca, &rows, there, back), there, back);
 	}
 	if (m->kind == MAP_OPQ) {
 		struct opq opq = {.out = m->out,
@@ -155,8 +179,11 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 		    .progress_data = options->progress_data};
 		return opq_learn(&opq, &rows, there, back);
 	}
-	if (m->kind == MAP_ROTATION)
-		return rotation_learn(m->in, m->out, options->seed, options->threads, there, back);
+	if (m->kind == MAP_ROTATION) {
+		progress_begin(&progress, options->progress, options->progress_data, "rotation", 1);
+		return end(&progress,
+		    rotation_learn(m->in, m->out, options->seed, options->threads, there, back), there, back);
+	}
 	return KITH_OK;
 }
 
@@ -176,7 +203,7 @@ static kith_status transform_train(
 		linear_free(&there);
 		return status;
 	}
-	float *y = map_array(t, &there, KITH_F32, n, x, options->threads, &status);
+	float *y = map_array(t, &there, KITH_F32, n, x, options, &status);
 	if (status == KITH_OK)
 		status = t->child->ops->train(t->child, n, y, options);
 	mem_free(y);
@@ -197,7 +224,20 @@ static kith_status transform_train(
 
 static kith_status transform_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
-	return coded_check(index->dim, type, n, x);
+	struct codec floats = {.dim = index->dim};
+	return coded_check(&floats, type, n, x);
+}
+
+/* Whether the child can keep what became of n vectors. */
+static kith_status check_mapped(const struct transform *t, int64_t n, const float *y)
+{
+	char word[32], cause[400];
+	kith_status status = t->child->ops->check(t->child, KITH_F32, n, y);
+	if (status != KITH_INVALID)
+		return status;
+	mapping_word(&t->mapping, word);
+	snprintf(cause, sizeof cause, "%s", kith_last_error());
+	return fail(status, "%s, after '%s'", cause, word);
 }
 
 static kith_status transform_add(kith_index *index, kith_type type, int64_t n, const void *x,
@@ -205,7 +245,9 @@ static kith_status transform_add(kith_index *index, kith_type type, int64_t n, c
 {
 	struct transform *t = transform_of(index);
 	kith_status status;
-	float *y = map_array(t, &t->there, type, n, x, options->threads, &status);
+	float *y = map_array(t, &t->there, type, n, x, options, &status);
+	if (status == KITH_OK)
+		status = check_mapped(t, n, y);
 	if (status == KITH_OK)
 		status = t->child->ops->add(t->child, KITH_F32, n, y, ids, options);
 	mem_free(y);
@@ -217,7 +259,10 @@ static kith_status transform_update(
 {
 	struct transform *t = transform_of(index);
 	kith_status status;
-	float *y = map_array(t, &t->there, type, n, x, 0, &status);
+	kith_add_options options = KITH_ADD_OPTIONS;
+	float *y = map_array(t, &t->there, type, n, x, &options, &status);
+	if (status == KITH_OK)
+		status = check_mapped(t, n, y);
 	if (status == KITH_OK)
 		status = t->child->ops->update(t->child, KITH_F32, n, y, ids);
 	mem_free(y);
@@ -463,22 +508,6 @@ static const struct structure_ops transform_ops = {
 
 /* ---- making one ---- */
 
-static kith_status check_mapping(const struct mapping *m, const char *word)
-{
-	if (m->kind == MAP_PCA && m->out > m->in)
-		return fail(KITH_INVALID, "'%s' cannot make %lld dimensions out of %lld", word,
-		    (long long)m->out, (long long)m->in);
-	if (m->kind == MAP_PAD && m->out < m->in)
-		return fail(KITH_INVALID, "'%s' cannot pad %lld dimensions to %lld", word, (long long)m->in,
-		    (long long)m->out);
-	if (m->kind == MAP_OPQ && m->out % m->m) {
-		long long fit = m->out > m->m ? m->out / m->m * m->m : m->m;
-		return fail(KITH_INVALID, "'%s': dimension %lld is no multiple of %lld; try OPQ%lld_%lld",
-		    word, (long long)m->out, (long long)m->m, (long long)m->m, fit);
-	}
-	return KITH_OK;
-}
-
 static kith_status check_child(
     const struct mapping *m, const char *word, kith_metric metric, const kith_index *child)
 {
@@ -494,41 +523,13 @@ static kith_status check_child(
 	return KITH_OK;
 }
 
-static void write_word(const struct mapping *m, char word[32])
-{
-	long long out = m->out, parts = m->m;
-	switch (m->kind) {
-	case MAP_PCA:
-		snprintf(word, 32, "PCA%s%s%lld", m->whiten ? "W" : "", m->rotate ? "R" : "", out);
-		break;
-	case MAP_OPQ:
-		if (m->out == m->in)
-			snprintf(word, 32, "OPQ%lld", parts);
-		else
-			snprintf(word, 32, "OPQ%lld_%lld", parts, out);
-		break;
-	case MAP_ROTATION:
-		snprintf(word, 32, "RR%lld", out);
-		break;
-	case MAP_UNIT:
-		snprintf(word, 32, "L2norm");
-		break;
-	case MAP_PAD:
-		snprintf(word, 32, "Pad%lld", out);
-		break;
-	case MAP_LINEAR:
-		snprintf(word, 32, "Linear%lld", out);
-		break;
-	}
-}
-
 /* Around a child that may hold vectors. */
 static kith_status wrap(
     struct transform **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
 {
 	char word[32];
-	write_word(mapping, word);
-	kith_status status = check_mapping(mapping, word);
+	mapping_word(mapping, word);
+	kith_status status = mapping_check(mapping, word);
 	if (status == KITH_OK)
 		status = check_child(mapping, word, metric, take_child);
 	if (status)
@@ -556,9 +557,9 @@ static kith_status wrap(
 kith_status transform_new(
     kith_index **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
 {
-	struct transform *t;
+	struct transform *t = NULL;
 	char word[32];
-	write_word(mapping, word);
+	mapping_word(mapping, word);
 	if (take_child->ops->size(take_child) > 0)
 		return fail(KITH_INVALID, "'%s' holds vectors already, and none of them went through '%s'",
 		    take_child->spec, word);
@@ -571,7 +572,7 @@ kith_status transform_new(
 kith_status transform_assemble(kith_index **out, kith_metric metric, const struct mapping *mapping,
     struct linear *take_there, struct linear *take_back, bool given, kith_index *take_child)
 {
-	struct transform *t;
+	struct transform *t = NULL;
 	kith_status status = wrap(&t, metric, mapping, take_child);
 	if (status)
 		return status;

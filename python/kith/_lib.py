@@ -99,7 +99,7 @@ class FileInfo(ctypes.Structure):
 
 
 class SaveOptions(ctypes.Structure):
-    _fields_ = [("size", c_size_t), ("overwrite", c_int)]
+    _fields_ = [("size", c_size_t), ("overwrite", c_int), ("progress", c_void_p), ("progress_data", c_void_p)]
 
 
 class ListsInfo(ctypes.Structure):

@@ -215,13 +215,12 @@ START_TEST(contents)
 }
 END_TEST
 
+/* data: the stage to cancel, NULL: the first. */
 static int cancel(void *data, const char *what, int64_t done, int64_t total)
 {
-	(void)data;
-	(void)what;
 	(void)done;
 	(void)total;
-	return 1;
+	return !data || !strcmp(data, what);
 }
 
 /* A change that fails after the graph was put in order for it: that cannot be told. */
@@ -239,6 +238,12 @@ START_TEST(failed_change)
 	OK(kith_index_append(index, path));
 	check(index);
 	remove_range(index, 0, 150);
+	char repair[] = "repair", adding[] = "add";
+	options.progress_data = repair;
+	ck_assert_int_eq(kith_index_add(index, 40, x, NULL, &options), KITH_CANCELLED);
+	OK(kith_index_append(index, path));
+	check(index);
+	options.progress_data = adding;
 	ck_assert_int_eq(kith_index_add(index, 40, x, NULL, &options), KITH_CANCELLED);
 	add(index, 3, 3);
 	FAILS(kith_index_append(index, path), KITH_INVALID, "save it");
