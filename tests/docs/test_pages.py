@@ -30,6 +30,8 @@ FRESH = os.environ.get("KITH_FRESH")
 WHOLE = os.environ.get("KITH_TEST_LONG") == "1" and not FRESH
 HAS_NUMPY = subprocess.run([PYTHON, "-c", "import numpy"], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
+NOT_RUN = []
+
 # `./run` in a page's folder: it neither configures nor builds, which a test must not do to the build that it tests.
 RUN = """#!/bin/sh
 case "$1 $2" in
@@ -57,6 +59,11 @@ def setUpModule():
     prefix = re.search("^prefix=(.*)$", old, re.M)[1]
     with open(pc, "w", encoding="utf-8") as file:
         file.write(old.replace(f"prefix={prefix}", f"prefix={STAGE}{prefix}"))
+
+
+def tearDownModule():
+    """What was left out, always: a test that passes says what it did not try."""
+    print("\n".join(NOT_RUN), flush=True)
 
 
 def find(folder, name):
@@ -125,6 +132,10 @@ class Page:
             if not (WHOLE and rule in plan.SMALLER.get(self.name, ())):
                 self.test.fail(f"plan.py knows {rule[0]!r} in {self.name}, where nothing is like it")
 
+    def not_run(self, what, why):
+        NOT_RUN.append(f"not run: {self.name}: {what}: {why}")
+        self.say("    " + NOT_RUN[-1])
+
     def say(self, text):
         if "-v" in sys.argv:
             print(text, flush=True)
@@ -148,7 +159,7 @@ class Page:
                 self.unused.discard(rule)
                 if FRESH and rule[1] == plan.LONG:
                     return False
-                self.say(f"    not run: {command}: {rule[1]}")
+                self.not_run(command, rule[1])
                 return True
         return False
 
@@ -157,7 +168,7 @@ class Page:
             if re.search(rule[0], command):
                 self.unused.discard(rule)
                 if not shutil.which(rule[1]):
-                    self.say(f"    not run: {command}: no {rule[1]}")
+                    self.not_run(command, f"no {rule[1]}")
                     return True
         return False
 
@@ -229,7 +240,7 @@ class Page:
 
     def block_python(self, block):
         if not HAS_NUMPY:
-            self.say("    not run: no NumPy")
+            self.not_run(block.text.split("\n", 1)[0], "no NumPy")
             return
         self.python += ["\nprint('>>>')\n", block.text]
 
@@ -257,7 +268,7 @@ class Page:
 
     def block_cmake(self, block):
         if not shutil.which("cmake"):
-            self.say("    not run: no cmake")
+            self.not_run(block.text.split("\n", 1)[0], "no CMake")
             return
         os.makedirs(os.path.join(self.folder, "project"), exist_ok=True)
         shutil.copy(os.path.join(ROOT, "examples", "first.c"), os.path.join(self.folder, "project", "first.c"))
@@ -304,6 +315,8 @@ class Pages(unittest.TestCase):
                 words = code.split()
                 if words[0] == "./run" and len(words) > 1:
                     self.assertRegex(run_help, rf"(?m)^  {words[1]}\b", f"{page}: `{code}`")
+                if words[:2] == ["./run", "bench"] and len(words) > 2:
+                    self.assertRegex(run_help, rf"(?m)^  bench {words[2]}\b", f"{page}: `{code}`")
                 if words[0] == "kith" and len(words) > 1 and re.match("[a-z]+$", words[1]):
                     if words[1] not in known:
                         done = subprocess.run(["kith", "help"] + words[1:2] * (words[1] != "help"), env=env, check=False,
