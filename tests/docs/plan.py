@@ -56,7 +56,7 @@ SKIP = {
         (r"^\./run test\b", ITSELF),
     ],
     "docs/python.md": [
-        (r"^meson install|^pip install|^\./run wheel", MACHINE),
+        (r"^meson install|^env/bin/pip install|^python3 -m venv|^\./run wheel", MACHINE),
     ],
 }
 
