@@ -58,6 +58,15 @@ for linking in '' --static; do
 		fail "first.c does not build $linking"
 	clean ./first | grep -q '^neighbour 1: vector 42, squared distance 0$' || fail "first.c does not run"
 done
+if command -v cmake >/dev/null; then
+	{ clean cmake -S "$source/tests/install/cmake" -B cmake -DKITH_SOURCE="$source" && clean cmake --build cmake; } >"$work/log" 2>&1 ||
+		fail "CMake: $(tail "$work/log")"
+	for program in shared static; do
+		clean "cmake/$program" | grep -q '^neighbour 1: vector 42, squared distance 0$' || fail "CMake, $program, does not run"
+	done
+else
+	echo "not tried: CMake (not installed)"
+fi
 clean /usr/bin/python3 -c 'import kith, numpy as np
 x = np.eye(4, dtype=np.float32)
 index = kith.Index("Flat", dim=4)
