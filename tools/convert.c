@@ -18,7 +18,18 @@
 
 enum { PIECE_BYTES = 32 << 20 };
 
-enum { OPT_FIRST, OPT_COUNT, OPT_TYPE, OPT_IDS };
+enum {
+	OPT_FIRST,
+	OPT_COUNT,
+	OPT_TYPE,
+	OPT_IDS,
+	OPT_TRAIN,
+	OPT_TEST,
+	OPT_NEIGHBORS,
+	OPT_DISTANCES,
+	OPT_METRIC,
+	OPT_K
+};
 
 static const struct cli_option options[] = {
     [OPT_FIRST] = {"first", 0, "N", "begin with this row, counted from 0 (default 0)"},
@@ -30,26 +41,69 @@ static const struct cli_option options[] = {
     [OPT_IDS] = {"ids", 0, "FILE",
         "of an index: write the ids of the rows, too: ivecs,\n"
         "ibin, npy (default: do not)"},
+    [OPT_TRAIN] = {"train", 0, "FILE",
+        "put OUT.hdf5 together for ann-benchmarks, without IN: the\n"
+        "vectors (default: convert IN)"},
+    [OPT_TEST] = {"test", 0, "FILE", "the queries (required with --train)"},
+    [OPT_NEIGHBORS] = {"neighbors", 0, "FILE", "their true neighbours (default: computed)"},
+    [OPT_DISTANCES] = {"distances", 'd', "FILE", "of those, as 'kith knn' writes them (default: computed)"},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip or cosine (default l2)", CLI_METRICS},
+    [OPT_K] = {"k", 'k', "K", "neighbours of each query to compute (default 100)"},
     {0},
 };
 
+static bool parse_option(struct convert *c, const struct cli *cli, int option)
+{
+	switch (option) {
+	case OPT_FIRST:
+		return cli_number(cli, option, 0, INT64_MAX, &c->first);
+	case OPT_COUNT:
+		return cli_number(cli, option, 1, INT64_MAX, &c->count);
+	case OPT_TYPE:
+		return cli_choice(cli, option, &c->type);
+	case OPT_IDS:
+		c->ids_path = cli->value;
+		return true;
+	case OPT_TRAIN:
+		c->train = cli->value;
+		return true;
+	case OPT_TEST:
+		c->test = cli->value;
+		return true;
+	case OPT_NEIGHBORS:
+		c->neighbors = cli->value;
+		return true;
+	case OPT_DISTANCES:
+		c->distances = cli->value;
+		return true;
+	case OPT_METRIC:
+		c->metric_given = true;
+		return cli_metric(cli, option, &c->metric);
+	default:
+		return cli_number(cli, option, 1, KITH_MAX_DIM, &c->k);
+	}
+}
+
 static int parse(struct convert *c, struct cli *cli)
 {
-	bool ok = true;
 	for (int option; (option = cli_next(cli)) != CLI_DONE;) {
-		if (option == OPT_FIRST)
-			ok = cli_number(cli, option, 0, INT64_MAX, &c->first);
-		else if (option == OPT_COUNT)
-			ok = cli_number(cli, option, 1, INT64_MAX, &c->count);
-		else if (option == OPT_TYPE)
-			ok = cli_choice(cli, option, &c->type);
-		else if (option == OPT_IDS)
-			c->ids_path = cli->value;
-		else
+		if (option == CLI_EXIT)
 			return cli->exit_code;
-		if (!ok)
+		if (!parse_option(c, cli, option))
 			return EXIT_USAGE;
 	}
+	bool assembles = c->train || c->test || c->neighbors || c->distances;
+	if (assembles && cli->operand_count > 1)
+		return cli_error(
+		    EXIT_USAGE, "with --train there is no IN: kith convert --train FILE --test FILE OUT");
+	if (assembles && (c->first || c->count >= 0 || c->type >= 0 || c->ids_path))
+		return cli_error(EXIT_USAGE, "--first, --count, --type and --ids do not go with --train");
+	if (!assembles && cli->operand_count < 2)
+		return cli_error(EXIT_USAGE,
+		    "files are needed: %d of them given; usage: kith convert [OPTION]... %s",
+		    cli->operand_count, cli->command->operands);
+	if (!assembles && (c->k || c->metric_given))
+		return cli_error(EXIT_USAGE, "-k and --metric go with --train");
 	return EXIT_OK;
 }
 
@@ -169,10 +223,16 @@ static int check_kinds(const struct convert *c, const char *file)
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
-	struct convert c = {.count = -1, .type = -1};
+	struct convert c = {.count = -1, .type = -1, .metric = KITH_L2};
 	int code = parse(&c, &cli);
 	if (code != EXIT_OK || !cli.operands)
 		return code;
+	if (c.train || c.test || c.neighbors || c.distances) {
+		c.out_path = cli.operands[0];
+		code = convert_assemble(&c);
+		kith_vecs_abandon(c.out);
+		return code;
+	}
 	const char *file = c.in_path = cli.operands[0];
 	c.out_path = cli.operands[1];
 	if (is_stream(file))
@@ -193,21 +253,24 @@ static int run(const struct command *command, int argc, char **argv)
 
 const struct command command_convert = {
     .name = "convert",
-    .operands = "IN OUT",
+    .operands = "[IN] OUT",
     .summary = "Convert vectors or an index from one file format to another",
     .notes = "The formats follow from the names. Values are kept exactly: where one does not\n"
              "fit the new type (1.5 or 256 into bytes) the conversion fails, and no OUT is left.\n"
              "An index file, of kith or of FAISS, becomes vectors where OUT has the name of a\n"
              "vector file: those that it holds, in the order of their ids, as its codes keep\n"
              "them. It becomes one of FAISS's where OUT ends in .faiss, else one of kith's.\n"
+             "With --train and --test they become one HDF5 file as ann-benchmarks has it: sets\n"
+             "train, test, neighbors and distances (roots for l2, 1 - cosine for cosine).\n"
              "IN and OUT can be -, standard input and output: fvecs or npy; npy:- and the like name\n"
              "the format.\n",
     .example = "  kith convert glove.hdf5:train base.fvecs\n"
                "  kith convert base.fvecs part.npy --first 1000 --count 500\n"
                "  kith convert theirs.faiss mine.kith\n"
-               "  kith convert mine.kith vectors.npy --ids ids.npy\n",
+               "  kith convert mine.kith vectors.npy --ids ids.npy\n"
+               "  kith convert --train base.fvecs --test query.fvecs mine.hdf5\n",
     .options = options,
-    .min_operands = 2,
+    .min_operands = 1,
     .max_operands = 2,
     .run = run,
 };

@@ -80,6 +80,17 @@ typedef struct kith_vecs_writer kith_vecs_writer;
  * an HDF5 file that exists), NOMEM. */
 KITH_API kith_status kith_vecs_create(kith_vecs_writer **out, const char *path, kith_type type, int64_t dim);
 
+/* HDF5 only: what is appended from now on is another set of the same file, of its own type and dimension. A
+ * file that is begun as "data.hdf5:train" can so get its sets test, neighbors and distances.
+ * Errors: UNSUPPORTED (another format, a name with '/' or of more than 200 bytes, more than 16 sets), INVALID (a
+ * set of that name; nothing was appended to the one before), IO, NOMEM. */
+KITH_API kith_status kith_vecs_add_set(
+    kith_vecs_writer *writer, const char *set, kith_type type, int64_t dim);
+
+/* HDF5 only: an attribute of the file, a text (UTF-8) such as "distance" = "euclidean", which ann-benchmarks
+ * looks for. At most 8, of 200 bytes each. Errors: UNSUPPORTED (another format), INVALID, NOMEM. */
+KITH_API kith_status kith_vecs_set_attribute(kith_vecs_writer *writer, const char *name, const char *value);
+
 /* Append x [n × dim]. Errors: IO (disk full: the message says so), NOMEM. */
 KITH_API kith_status kith_vecs_append(kith_vecs_writer *writer, int64_t n, const void *x);
 

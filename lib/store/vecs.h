@@ -7,7 +7,8 @@
  *   vecs_target.c   a file that appears whole or not at all
  *   vecs_plain.c    storage to read from: a file of rows, by pread and mmap
  *   vecs_texmex.c  vecs_bin.c  vecs_npy.c    plans: the bytes around the rows
- *   vecs_hdf5.c     storage to read from, libhdf5, and a plan to write by (where KITH_HAVE_HDF5 is defined)
+ *   vecs_hdf5.c     storage to read from, libhdf5 (where KITH_HAVE_HDF5 is defined)
+ *   vecs_hdf5_write.c  a plan to write by, also several sets (likewise)
  *
  * A format is one row of the table: an extension, an element type, a storage and a plan. A new format is a
  * new plan; nothing else knows formats.
@@ -65,9 +66,12 @@ struct vecs_head {
 };
 
 enum {
-	VECS_HEAD = 10240,         /* as NumPy: the longest npy header that is believed */
-	VECS_HEADER = 512,         /* the longest header that is written */
-	VECS_LONGEST_SET = 200,    /* the longest name of a set that is written */
+	VECS_HEAD = 10240,      /* as NumPy: the longest npy header that is believed */
+	VECS_HEADER = 512,      /* the longest header that is written */
+	VECS_LONGEST_SET = 200, /* the longest name of a set that is written */
+	VECS_MOST_SETS = 16,    /* of one file that is written */
+	VECS_MOST_ATTRIBUTES = 8,
+	VECS_LONGEST_ATTRIBUTE = 200,
 	VECS_SCRATCH = 1024 * 1024 /* bytes of rows at a time; holds many of the largest row */
 };
 
@@ -79,6 +83,10 @@ struct vecs_plan {
 	/* Header of a file of writer->n rows, up to VECS_HEADER bytes, as long for every n; NULL: none. */
 	size_t (*header)(const kith_vecs_writer *writer, uint8_t *out);
 	int64_t max_n; /* what the header can count */
+
+	/* What comes behind the rows of a file of several sets: how many bytes at most, and those, into zeros. */
+	size_t (*trailer_room)(const kith_vecs_writer *writer);
+	size_t (*trailer)(const kith_vecs_writer *writer, uint8_t *out);
 
 	bool prefixed; /* each row begins with its dimension as int32 */
 	bool sets;     /* a file holds several sets by name */
@@ -136,6 +144,17 @@ struct vecs_target {
 	void *owner;
 };
 
+/* A set of a file that is written, and a text beside the sets. */
+struct vecs_set {
+	char *name; /* owned */
+	kith_type type;
+	int64_t dim, n, offset;
+};
+
+struct vecs_attribute {
+	char *name, *value; /* owned */
+};
+
 struct kith_vecs_writer {
 	struct vecs_name name;
 	kith_type type;
@@ -145,6 +164,14 @@ struct kith_vecs_writer {
 
 	uint8_t *buffer; /* VECS_SCRATCH bytes, `used` of them full */
 	size_t used;
+
+	/* Several sets, and attributes; set_count 0: one set, which is all of the file. The last set is the one
+	 * that type, dim and n tell of. */
+	struct vecs_set sets[VECS_MOST_SETS];
+	int set_count;
+	struct vecs_attribute attributes[VECS_MOST_ATTRIBUTES];
+	int attribute_count;
+	int64_t at, trailer; /* bytes written so far, in the buffer too; of the trailer */
 };
 
 /* vecs_format.c */

@@ -41,7 +41,7 @@ static kith_status check_set(const struct vecs_name *name)
 		    VECS_LONGEST_SET);
 	if (stat(name->path, &st) == 0)
 		return vecs_fail(KITH_INVALID, name->path,
-		    "exists, and may hold other sets: kith writes one set to a new file");
+		    "exists, and may hold other sets: kith writes sets to a new file only");
 	return KITH_OK;
 }
 
@@ -54,6 +54,7 @@ static kith_status flush(kith_vecs_writer *writer)
 
 static kith_status put(kith_vecs_writer *writer, const void *bytes, size_t n)
 {
+	writer->at += (int64_t)n;
 	if (n > VECS_SCRATCH - writer->used) {
 		kith_status status = flush(writer);
 		if (status)
@@ -100,12 +101,40 @@ static kith_status put_rows(kith_vecs_writer *writer, int64_t n, const void *x)
 	return KITH_OK;
 }
 
+/* To a multiple of eight bytes. */
+static kith_status pad(kith_vecs_writer *writer)
+{
+	return put(writer, "\0\0\0\0\0\0\0", (size_t)(-writer->at & 7));
+}
+
+/* Behind the rows of the last of several sets: what says where each of them is. writer->at stays where that
+ * begins. */
+static kith_status put_trailer(kith_vecs_writer *writer)
+{
+	const struct vecs_plan *plan = writer->name.format->plan;
+	kith_status status = pad(writer);
+	uint8_t *bytes = mem_zalloc(plan->trailer_room(writer), 1);
+	if (!status && !bytes)
+		status = fail_nomem("the headers of sets", plan->trailer_room(writer));
+	const int64_t begin = writer->at;
+	writer->sets[writer->set_count - 1].n = writer->n;
+	if (!status) {
+		writer->trailer = (int64_t)plan->trailer(writer, bytes);
+		status = put(writer, bytes, (size_t)writer->trailer);
+	}
+	writer->at = begin;
+	mem_free(bytes);
+	return status;
+}
+
 /* The rows that are left, and the header, which now knows their number. */
 static kith_status put_rest(kith_vecs_writer *writer)
 {
 	const struct vecs_plan *plan = writer->name.format->plan;
 	uint8_t header[VECS_HEADER];
-	kith_status status = flush(writer);
+	kith_status status = writer->set_count ? put_trailer(writer) : KITH_OK;
+	if (!status)
+		status = flush(writer);
 	if (status || !plan->header)
 		return status;
 	return vecs_target_write(&writer->target, header, plan->header(writer, header), 0);
@@ -116,6 +145,12 @@ static void writer_free(kith_vecs_writer *writer)
 {
 	vecs_target_free(&writer->target);
 	vecs_name_free(&writer->name);
+	for (int i = 0; i < writer->set_count; i++)
+		mem_free(writer->sets[i].name);
+	for (int i = 0; i < writer->attribute_count; i++) {
+		mem_free(writer->attributes[i].name);
+		mem_free(writer->attributes[i].value);
+	}
 	mem_free(writer->buffer);
 	mem_free(writer);
 }
@@ -152,6 +187,99 @@ kith_status kith_vecs_create(kith_vecs_writer **out, const char *path, kith_type
 	}
 	*out = writer;
 	return KITH_OK;
+}
+
+/* Count a set in; the first one began with the file. */
+static kith_status note_set(kith_vecs_writer *writer, const char *name, kith_type type, int64_t dim)
+{
+	struct vecs_set *set = &writer->sets[writer->set_count];
+	*set = (struct vecs_set){.name = mem_strdup(name), .type = type, .dim = dim, .offset = writer->at};
+	if (!set->name)
+		return fail_nomem("the name of a set", strlen(name));
+	writer->set_count++;
+	return KITH_OK;
+}
+
+static kith_status check_new_set(const kith_vecs_writer *writer, const char *set, kith_type type, int64_t dim)
+{
+	const char *path = writer->name.path;
+	if (!writer->name.format->plan->trailer)
+		return vecs_fail(KITH_UNSUPPORTED, path,
+		    "%s holds one set of vectors; only HDF5 holds several", writer->name.format->extension);
+	if (type < KITH_F32 || type > KITH_I32 || dim < 1 || dim > KITH_MAX_DIM)
+		return fail(KITH_INVALID,
+		    "kith_vecs_add_set: type is %d, dim %lld; known are f32, u8, i8, i32, and 1 to %d",
+		    (int)type, (long long)dim, KITH_MAX_DIM);
+	if (!*set || strlen(set) > VECS_LONGEST_SET || strchr(set, '/') || strcmp(set, ".") == 0)
+		return vecs_fail(KITH_UNSUPPORTED, path,
+		    "a set '%.60s' is not written: use a name of 1 to %d bytes without '/'", set,
+		    VECS_LONGEST_SET);
+	bool taken = !writer->set_count && strcmp(writer->name.set, set) == 0;
+	for (int i = 0; i < writer->set_count; i++)
+		taken = taken || strcmp(writer->sets[i].name, set) == 0;
+	if (taken)
+		return vecs_fail(KITH_INVALID, path, "has a set '%.60s' already", set);
+	if (writer->n == 0)
+		return vecs_fail(KITH_INVALID, path, "nothing was appended to the set before '%.60s'", set);
+	if (writer->set_count == VECS_MOST_SETS)
+		return vecs_fail(
+		    KITH_UNSUPPORTED, path, "a file of more than %d sets is not written", VECS_MOST_SETS);
+	return KITH_OK;
+}
+
+kith_status kith_vecs_add_set(kith_vecs_writer *writer, const char *set, kith_type type, int64_t dim)
+{
+	if (!writer || !set)
+		return fail(KITH_INVALID, "kith_vecs_add_set: %s is NULL", writer ? "set" : "writer");
+	kith_status status = check_new_set(writer, set, type, dim);
+	if (status)
+		return status;
+	if (!writer->set_count) {
+		status = note_set(writer, writer->name.set, writer->type, writer->dim);
+		writer->sets[0].offset = VECS_HEADER;
+	}
+	if (status)
+		return status;
+	writer->sets[writer->set_count - 1].n = writer->n;
+	status = pad(writer);
+	writer->broken = writer->broken || status != KITH_OK;
+	if (!status)
+		status = note_set(writer, set, type, dim);
+	if (status)
+		return status;
+	writer->type = type;
+	writer->dim = dim;
+	writer->n = 0;
+	return KITH_OK;
+}
+
+kith_status kith_vecs_set_attribute(kith_vecs_writer *writer, const char *name, const char *value)
+{
+	if (!writer || !name || !value)
+		return fail(KITH_INVALID, "kith_vecs_set_attribute: %s is NULL",
+		    !writer ? "writer"
+		    : !name ? "name"
+		            : "value");
+	if (!writer->name.format->plan->trailer)
+		return vecs_fail(KITH_UNSUPPORTED, writer->name.path, "%s holds no attributes; HDF5 does",
+		    writer->name.format->extension);
+	if (!*name || strlen(name) > VECS_LONGEST_ATTRIBUTE || strlen(value) > VECS_LONGEST_ATTRIBUTE ||
+	    writer->attribute_count == VECS_MOST_ATTRIBUTES)
+		return fail(KITH_INVALID, "attribute '%.60s': at most %d of 1 to %d bytes are written", name,
+		    VECS_MOST_ATTRIBUTES, VECS_LONGEST_ATTRIBUTE);
+	struct vecs_attribute *attribute = &writer->attributes[writer->attribute_count];
+	*attribute = (struct vecs_attribute){mem_strdup(name), mem_strdup(value)};
+	if (!attribute->name || !attribute->value) {
+		mem_free(attribute->name);
+		mem_free(attribute->value);
+		return fail_nomem("an attribute", strlen(name) + strlen(value));
+	}
+	writer->attribute_count++;
+	if (writer->set_count)
+		return KITH_OK;
+	kith_status status = note_set(writer, writer->name.set, writer->type, writer->dim);
+	writer->sets[0].offset = VECS_HEADER;
+	return status;
 }
 
 kith_status kith_vecs_append(kith_vecs_writer *writer, int64_t n, const void *x)

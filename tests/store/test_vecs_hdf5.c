@@ -42,6 +42,117 @@ START_TEST(declarations)
 }
 END_TEST
 
+/* Four sets of other types and shapes, and attributes, which libhdf5 itself reads. */
+START_TEST(several_sets)
+{
+	static const struct {
+		const char *name;
+		kith_type type;
+		int64_t n, dim;
+	} sets[] = {{"train", KITH_F32, 70, 13}, {"test", KITH_U8, 5, 7}, {"neighbors", KITH_I32, 5, 3},
+	    {"distances", KITH_F32, 5, 3}};
+	enum { SETS = sizeof sets / sizeof *sets };
+	void *x[SETS];
+	kith_vecs_writer *writer;
+	check_ok(kith_vecs_create(&writer, at("a.hdf5:train"), KITH_F32, sets[0].dim));
+	check_ok(kith_vecs_set_attribute(writer, "distance", "euclidean"));
+	for (int i = 0; i < SETS; i++) {
+		x[i] = make_values(sets[i].type, sets[i].n * sets[i].dim);
+		if (i > 0)
+			check_ok(kith_vecs_add_set(writer, sets[i].name, sets[i].type, sets[i].dim));
+		/* In two steps, as rows come. */
+		const size_t row = (size_t)sets[i].dim * kith_type_size(sets[i].type);
+		check_ok(kith_vecs_append(writer, 2, x[i]));
+		check_ok(kith_vecs_append(writer, sets[i].n - 2, (char *)x[i] + 2 * row));
+	}
+	check_ok(kith_vecs_set_attribute(writer, "point_type", "float"));
+	check_ok(kith_vecs_finish(writer));
+	for (int i = 0; i < SETS; i++) {
+		char path[400];
+		snprintf(path, sizeof path, "%s:%s", at("a.hdf5"), sets[i].name);
+		check_content(path, "hdf5", sets[i].type, sets[i].n, sets[i].dim, false);
+		free(x[i]);
+	}
+	hid_t file = H5Fopen(at("a.hdf5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+	ck_assert_int_ge(file, 0);
+	static const char *const texts[][2] = {{"distance", "euclidean"}, {"point_type", "float"}};
+	for (int i = 0; i < 2; i++) {
+		char *text = NULL;
+		hid_t attribute = H5Aopen(file, texts[i][0], H5P_DEFAULT), type = H5Aget_type(attribute);
+		ck_assert_int_gt(H5Tis_variable_str(type), 0);
+		ck_assert_int_ge(H5Aread(attribute, type, &text), 0);
+		ck_assert_str_eq(text, texts[i][1]);
+		H5free_memory(text);
+		H5Tclose(type);
+		H5Aclose(attribute);
+	}
+	H5Fclose(file);
+}
+END_TEST
+
+/* As many sets and attributes as there can be, of the longest names; an attribute without a second set. */
+START_TEST(many_sets)
+{
+	kith_vecs_writer *writer;
+	const float x[3] = {1, 2, 3};
+	char name[201], path[700];
+	check_ok(kith_vecs_create(&writer, at("m.hdf5:0"), KITH_F32, 3));
+	for (int i = 0; i < 16; i++) {
+		memset(name, 'a' + i, sizeof name);
+		name[200] = 0;
+		if (i > 0)
+			check_ok(kith_vecs_add_set(writer, name, KITH_F32, 3));
+		check_ok(kith_vecs_append(writer, 1, x));
+		if (i < 8)
+			check_ok(kith_vecs_set_attribute(writer, name, name));
+	}
+	check_fails(kith_vecs_add_set(writer, "more", KITH_F32, 3), KITH_UNSUPPORTED, "16");
+	check_fails(kith_vecs_set_attribute(writer, "more", "x"), KITH_INVALID, "more");
+	check_ok(kith_vecs_finish(writer));
+	snprintf(path, sizeof path, "%s:%s", at("m.hdf5"), name);
+	kith_vecs *vecs;
+	check_ok(kith_vecs_open(&vecs, path));
+	kith_vecs_close(vecs);
+	check_ok(kith_vecs_create(&writer, at("one.hdf5"), KITH_F32, 3));
+	check_ok(kith_vecs_set_attribute(writer, "distance", "angular"));
+	check_ok(kith_vecs_append(writer, 1, x));
+	check_ok(kith_vecs_finish(writer));
+	check_ok(kith_vecs_open(&vecs, at("one.hdf5")));
+	kith_vecs_close(vecs);
+}
+END_TEST
+
+START_TEST(bad_added_sets)
+{
+	kith_vecs_writer *writer;
+	const float x[3] = {1, 2, 3};
+	char longest[300];
+	memset(longest, 'x', sizeof longest);
+	longest[299] = 0;
+	check_ok(kith_vecs_create(&writer, at("b.hdf5:train"), KITH_F32, 3));
+	check_fails(kith_vecs_add_set(NULL, "test", KITH_F32, 3), KITH_INVALID, "writer");
+	check_fails(kith_vecs_add_set(writer, NULL, KITH_F32, 3), KITH_INVALID, "set is NULL");
+	check_fails(kith_vecs_add_set(writer, "test", KITH_F32, 3), KITH_INVALID, "nothing was appended");
+	check_ok(kith_vecs_append(writer, 1, x));
+	check_fails(kith_vecs_add_set(writer, "train", KITH_F32, 3), KITH_INVALID, "already");
+	check_fails(kith_vecs_add_set(writer, "a/b", KITH_F32, 3), KITH_UNSUPPORTED, "a/b");
+	check_fails(kith_vecs_add_set(writer, "", KITH_F32, 3), KITH_UNSUPPORTED, "1 to 200");
+	check_fails(kith_vecs_add_set(writer, longest, KITH_F32, 3), KITH_UNSUPPORTED, "200");
+	check_fails(kith_vecs_add_set(writer, "test", KITH_F32, 0), KITH_INVALID, "dim 0");
+	check_fails(kith_vecs_add_set(writer, "test", (kith_type)9, 3), KITH_INVALID, "type is 9");
+	check_fails(kith_vecs_set_attribute(writer, NULL, "x"), KITH_INVALID, "name");
+	check_fails(kith_vecs_set_attribute(writer, longest, "x"), KITH_INVALID, "200");
+	check_fails(kith_vecs_set_attribute(writer, "x", longest), KITH_INVALID, "200");
+	check_ok(kith_vecs_add_set(writer, "test", KITH_F32, 3));
+	check_fails(kith_vecs_finish(writer), KITH_INVALID, "0 vectors");
+	ck_assert_int_ne(access(at("b.hdf5"), F_OK), 0);
+	check_ok(kith_vecs_create(&writer, at("b.fvecs"), KITH_F32, 3));
+	check_fails(kith_vecs_add_set(writer, "test", KITH_F32, 3), KITH_UNSUPPORTED, "HDF5");
+	check_fails(kith_vecs_set_attribute(writer, "a", "b"), KITH_UNSUPPORTED, "HDF5");
+	kith_vecs_abandon(writer);
+}
+END_TEST
+
 START_TEST(round_trip)
 {
 	static const int64_t sizes[][2] = {{1, 1}, {1, 128}, {7, 13}, {5000, 131}, {3, KITH_MAX_DIM}};
@@ -290,6 +401,9 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, declarations);
 	tcase_add_loop_test(tc, round_trip, KITH_F32, KITH_I32 + 1);
+	tcase_add_test(tc, several_sets);
+	tcase_add_test(tc, many_sets);
+	tcase_add_test(tc, bad_added_sets);
 	tcase_add_test(tc, append_in_pieces);
 	tcase_add_test(tc, foreign_types);
 	tcase_add_test(tc, values_that_do_not_fit);

@@ -1,8 +1,10 @@
 """kith convert on index files: the vectors that they hold, or another index, as OUT's name says."""
 import json
+import math
+import os
 import random
 
-from support import Case, float32, read_vecs
+from support import Case, Run, brute_force, float32, read_vecs
 
 
 class Stored(Case):
@@ -102,5 +104,107 @@ class Stored(Case):
                 (1, (self.path("none.npy"), out), "none.npy")):
             with self.subTest(args=args):
                 self.fails(code, "convert", *args, says=says)
-        import os
         self.assertEqual(sorted(os.listdir(self.folder)), ["b.fvecs", "i.kith"], "nothing is left behind")
+
+
+class Assembled(Case):
+    """An HDF5 file as ann-benchmarks has it, of files."""
+
+    def setUp(self):
+        super().setUp()
+        if "hdf5" not in json.loads(Run(["info", "--json"]).out)["formats"]:
+            self.skipTest("this build has no HDF5")
+        rng = random.Random(4)
+        self.rows = [[float32(rng.gauss(0, 1)) for _ in range(6)] for _ in range(150)]
+        self.queries = [[float32(rng.gauss(0, 1)) for _ in range(6)] for _ in range(7)]
+        self.b, self.q, self.out = self.vectors("b.fvecs", self.rows), self.vectors("q.fvecs", self.queries), self.path("a.hdf5")
+
+    def sets(self):
+        """What is read back, by way of kith (and so of libhdf5)."""
+        found = {}
+        for name, extension in (("train", "fvecs"), ("test", "fvecs"), ("neighbors", "ivecs"), ("distances", "fvecs")):
+            copy = self.path(f"{name}.{extension}")
+            run = Run(["convert", f"{self.out}:{name}", copy])
+            if "libhdf5" in run.err:
+                self.skipTest(run.err)
+            self.assertEqual(run.code, 0, run.err)
+            found[name] = read_vecs(copy)
+        return found
+
+    def theirs(self, metric, k):
+        """Neighbours, and distances in ann-benchmarks' sense."""
+        found = brute_force(metric, self.rows, self.queries, k)
+        turn = {"l2": math.sqrt, "cosine": lambda s: 1 - s, "ip": lambda s: -s}[metric]
+        return [[i for _, i in row] for row in found], [[turn(s) for s, _ in row] for row in found]
+
+    def check(self, metric, k):
+        sets = self.sets()
+        self.assertEqual((sets["train"], sets["test"]), (self.rows, self.queries))
+        ids, distances = self.theirs(metric, k)
+        self.assertEqual(sets["neighbors"], ids)
+        for row, want in zip(sets["distances"], distances):
+            for a, b in zip(row, want):
+                self.assertAlmostEqual(a, b, places=5)
+        with open(self.out, "rb") as file:
+            data = file.read()
+        word = {"l2": b"euclidean", "cosine": b"angular", "ip": b"ip"}[metric]
+        self.assertIn(b"distance\0", data)
+        self.assertIn(word, data)
+
+    def test_neighbours_are_computed(self):
+        for metric in ("l2", "cosine", "ip"):
+            with self.subTest(metric=metric):
+                said = self.ok("convert", "--train", self.b, "--test", self.q, "-m", metric, "-k", 5, self.out).out
+                self.assertIn("neighbors: 7 x 5 i32, found here", said)
+                self.check(metric, 5)
+                os.unlink(self.out)
+        self.ok("convert", "--train", self.b, "--test", self.q, self.out)
+        self.check("l2", 100)
+
+    def test_neighbours_from_files(self):
+        for metric in ("l2", "cosine"):
+            ids, distances = self.path("t.ivecs"), self.path("t.fvecs")
+            self.ok("knn", self.b, self.q, "-k", 9, "-m", metric, "--ids", ids, "--distances", distances)
+            self.ok("convert", "--train", self.b, "--test", self.q, "--neighbors", ids, "--distances", distances, "-m",
+                    metric, self.out)
+            self.check(metric, 9)
+            os.unlink(self.out)
+
+    def test_h5py_reads_it(self):
+        try:
+            import h5py
+        except ImportError:
+            self.skipTest("h5py is not installed")
+        self.ok("convert", "--train", self.b, "--test", self.q, "-k", 5, self.out)
+        with h5py.File(self.out) as file:
+            self.assertEqual(file.attrs["distance"], "euclidean")
+            self.assertEqual({name: (file[name].shape, str(file[name].dtype)) for name in file},
+                             {"train": ((150, 6), "float32"), "test": ((7, 6), "float32"),
+                              "neighbors": ((7, 5), "int32"), "distances": ((7, 5), "float32")})
+
+    def test_bad(self):
+        t, d = self.vectors("t.ivecs", [[1, 2]] * 7), self.vectors("d.fvecs", [[1, 2]] * 7)
+        far, few = self.vectors("far.ivecs", [[1, 150]] * 7), self.vectors("few.ivecs", [[1, 2]])
+        both, wide = ("--train", self.b, "--test", self.q), self.vectors("w.fvecs", [[1, 2, 3]])
+        for code, args, says in (
+                (2, ("--train", self.b, self.out), "--test"),
+                (2, ("--test", self.q, self.out), "--train"),
+                (2, (*both, "x.fvecs", self.out), "there is no IN"),
+                (2, (*both, "--neighbors", t, self.out), "--distances"),
+                (2, (*both, "--neighbors", t, "--distances", d, "-k", 3, self.out), "-k"),
+                (2, (*both, "--count", 3, self.out), "--count"),
+                (2, (*both, self.path("a.fvecs")), ".hdf5"),
+                (2, (*both, self.out + ":x"), ".hdf5"),
+                (2, (self.b, self.path("x.npy"), "-k", 3), "--train"),
+                (2, (self.b,), "files are needed"),
+                (1, ("--train", self.b, "--test", wide, self.out), "dimensions differ"),
+                (1, (*both, "--neighbors", self.q, "--distances", d, self.out), "not ids"),
+                (1, (*both, "--neighbors", few, "--distances", d, self.out), "1 row,"),
+                (1, (*both, "--neighbors", t, "--distances", self.q, self.out), "--distances"),
+                (1, (*both, "--neighbors", far, "--distances", d, self.out), ["id 150", "150 rows"])):
+            with self.subTest(args=args):
+                self.fails(code, "convert", *args, says=says)
+                self.assertFalse(os.path.exists(self.out))
+        self.ok("convert", *both, self.out)
+        self.fails(1, "convert", *both, self.out, says="new file only")
+        self.assertEqual([f for f in os.listdir(self.folder) if "tmp" in f], [])
