@@ -1,8 +1,9 @@
 /* kith convert --train … --test …: a data set as ann-benchmarks lays it out, of files.
  *
- * The sets train, test, neighbors and distances follow each other in one HDF5 file, whose attribute "distance"
- * names the metric in ann-benchmarks' words. Distances are there what its programs compute: roots for l2, 1 -
- * cosine for cosine, negated products for ip. kith's own are squared, and similarities; they are converted.
+ * The sets train, test, neighbors and distances follow each other in one HDF5 file, whose attribute
+ * "distance" names the metric in ann-benchmarks' words. Distances are there what its programs compute: roots
+ * for l2, 1 - cosine for cosine, negated products for ip. kith's own are squared, and similarities; they are
+ * converted.
  */
 #include "convert.h"
 

@@ -28,7 +28,14 @@ kith \\- nearest neighbours of vectors, from the command line
 finds exact nearest neighbours, builds, searches, checks and converts indexes, measures them, and chooses one for a
 recall that is asked for.
 .PP
+A letter stands for the same option in all commands. Letters that once meant something else are errors that name the long
+option.
+.PP
 {formats}
+Where it says so, a file can be
+.BR \- ,
+standard input or output, with a format before it if need be:
+.BR npy:\- .
 .SH COMMANDS
 """
 TAIL = """.SH EXIT STATUS
@@ -42,6 +49,9 @@ lists those that there are.
 .TP
 .B OMP_NUM_THREADS
 How many threads OpenMP offers.
+.TP
+.B TMPDIR
+Where standard input is kept while it is read, and what goes to standard output until it is whole.
 .TP
 .BR XDG_CACHE_HOME ", " HOME
 Where true neighbours are kept that

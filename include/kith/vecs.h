@@ -82,8 +82,8 @@ KITH_API kith_status kith_vecs_create(kith_vecs_writer **out, const char *path, 
 
 /* HDF5 only: what is appended from now on is another set of the same file, of its own type and dimension. A
  * file that is begun as "data.hdf5:train" can so get its sets test, neighbors and distances.
- * Errors: UNSUPPORTED (another format, a name with '/' or of more than 200 bytes, more than 16 sets), INVALID (a
- * set of that name; nothing was appended to the one before), IO, NOMEM. */
+ * Errors: UNSUPPORTED (another format, a name with '/' or over 200 bytes, more than 16 sets), INVALID (a set
+ * of that name; nothing was appended to the one before), IO, NOMEM. */
 KITH_API kith_status kith_vecs_add_set(
     kith_vecs_writer *writer, const char *set, kith_type type, int64_t dim);
 

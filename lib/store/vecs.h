@@ -84,7 +84,7 @@ struct vecs_plan {
 	size_t (*header)(const kith_vecs_writer *writer, uint8_t *out);
 	int64_t max_n; /* what the header can count */
 
-	/* What comes behind the rows of a file of several sets: how many bytes at most, and those, into zeros. */
+	/* What is behind the rows of a file of several sets: how many bytes at most, and those. */
 	size_t (*trailer_room)(const kith_vecs_writer *writer);
 	size_t (*trailer)(const kith_vecs_writer *writer, uint8_t *out);
 
@@ -165,8 +165,8 @@ struct kith_vecs_writer {
 	uint8_t *buffer; /* VECS_SCRATCH bytes, `used` of them full */
 	size_t used;
 
-	/* Several sets, and attributes; set_count 0: one set, which is all of the file. The last set is the one
-	 * that type, dim and n tell of. */
+	/* Several sets, and attributes; set_count 0: one set, all of the file. The last set is the one that
+	 * type, dim and n tell of. */
 	struct vecs_set sets[VECS_MOST_SETS];
 	int set_count;
 	struct vecs_attribute attributes[VECS_MOST_ATTRIBUTES];

@@ -1,16 +1,16 @@
 /* HDF5 files being written.
  *
- * They are written without libhdf5, since it does not survive a full disk: what it could not flush it flushes
- * again when the process exits, and crashes there (1.10.8). Files of contiguous sets are simple enough (HDF5
- * File Format Specification 3.0). A file of one set is like every other here, rows behind a header that counts
- * them:
+ * They are written without libhdf5, since it does not survive a full disk: what it could not flush it
+ * flushes again when the process exits, and crashes there (1.10.8). Files of contiguous sets are simple
+ * enough (HDF5 File Format Specification 3.0). A file of one set is like every other here, rows behind a
+ * header that counts them:
  *
  *     superblock, version 2 | root group: a header with one link | the set: a header | rows, from byte 512
  *
  * How large the headers of several sets get is known at the end, so they come there:
  *
- *     superblock | rows of the first set, from byte 512 | rows of the next … | root group | a header for each
- *     set | the texts of attributes (a global heap)
+ *     superblock | rows of the first set, from byte 512 | rows of the next … | root group | a header for
+ *     each set | the texts of attributes (a global heap)
  */
 #include "lib/store/vecs.h"
 
