@@ -68,7 +68,7 @@ static const struct cli_option options[] = {
         "keep the report in FILE, where an unfinished one is\n"
         "finished; without FILE: print it instead of text\n"
         "(default: neither)",
-        .old_letter = 'o'},
+        .old_letter = "o"},
     [OPT_PLOT] = {"plot", 'p', "FILE",
         "draw recall against speed: .svg, .png, .pdf or .eps, needs\n"
         "gnuplot (default: do not)"},

@@ -28,10 +28,10 @@ void cli_set_command(const char *command)
 	command_name = command;
 }
 
-static void print_line(const char *kind, const char *format, va_list args)
+enum { LINE = 2048 };
+
+static void print_line(const char *kind, char line[LINE])
 {
-	char line[2048];
-	vsnprintf(line, sizeof line, format, args);
 	for (char *c = line; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
@@ -42,27 +42,33 @@ static void print_line(const char *kind, const char *format, va_list args)
 
 int cli_error(int code, const char *format, ...)
 {
+	char line[LINE];
 	va_list args;
 	va_start(args, format);
-	print_line("", format, args);
+	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
+	print_line("", line);
 	return code;
 }
 
 void cli_warn(const char *format, ...)
 {
+	char line[LINE];
 	va_list args;
 	va_start(args, format);
-	print_line("warning: ", format, args);
+	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
+	print_line("warning: ", line);
 }
 
 void cli_note(const char *format, ...)
 {
+	char line[LINE];
 	va_list args;
 	va_start(args, format);
-	print_line("note: ", format, args);
+	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
+	print_line("note: ", line);
 }
 
 static bool same_letter(char a, char b)
@@ -211,7 +217,7 @@ static void getopt_tables(const struct command *command, char *shorts, struct op
 				*shorts++ = ':';
 		}
 		if (o->old_letter)
-			*shorts++ = o->old_letter;
+			*shorts++ = *o->old_letter;
 	}
 	*shorts = 0;
 	*longs = (struct option){NULL, 0, NULL, 0};
@@ -252,11 +258,11 @@ static int check_operands(struct cli *cli)
 static int refuse_old_letter(const struct cli_option *option)
 {
 	char hint[300] = "";
-	const char *meaning = hint_meaning(option->old_letter);
+	const char *meaning = hint_meaning(*option->old_letter);
 	if (meaning)
-		snprintf(hint, sizeof hint, " (-%c is --%s in all commands that have it)", option->old_letter,
+		snprintf(hint, sizeof hint, " (-%s is --%s in all commands that have it)", option->old_letter,
 		    meaning);
-	return cli_error(EXIT_USAGE, "-%c no longer stands for --%s, write it out%s", option->old_letter,
+	return cli_error(EXIT_USAGE, "-%s no longer stands for --%s, write it out%s", option->old_letter,
 	    option->name, hint);
 }
 
@@ -295,7 +301,7 @@ int cli_next(struct cli *cli)
 	cli->short_form = key < HELP_LONG;
 	for (int i = 0; command->options[i].help; i++) {
 		const struct cli_option *option = &command->options[i];
-		if (key == option->old_letter && key)
+		if (option->old_letter && key == *option->old_letter)
 			return leave(cli, refuse_old_letter(option));
 		if (key != FIRST_LONG + i && key != option->letter)
 			continue;

@@ -18,8 +18,8 @@ struct cli_option {
 	char letter;
 	const char *value;
 	const char *help;
-	const char *words; /* what the value can be, separated by '|'; NULL: anything */
-	char old_letter;   /* which it had once: an error names the option */
+	const char *words;      /* what the value can be, separated by '|'; NULL: anything */
+	const char *old_letter; /* which it had once: an error names the option; NULL: none */
 };
 
 /* What options with these names take everywhere. */

@@ -33,7 +33,7 @@ enum {
 
 static const struct cli_option options[] = {
     [OPT_FIRST] = {"first", 0, "N", "begin with this row, counted from 0 (default 0)"},
-    [OPT_COUNT] = {"count", 0, "M", "number of rows (default: all that follow)", .old_letter = 'n'},
+    [OPT_COUNT] = {"count", 0, "M", "number of rows (default: all that follow)", .old_letter = "n"},
     [OPT_TYPE] = {"type", 0, "TYPE",
         "elements of OUT: f32, u8, i8 or i32 (default: as IN where\n"
         "OUT's format holds that, else what it holds)",

@@ -153,7 +153,12 @@ static int write_all(const struct stored *s)
 	float *x = malloc((size_t)(rows * s->dim) * sizeof *x);
 	int32_t *narrowed = malloc((size_t)(rows * s->dim) * sizeof *narrowed); /* ids, too */
 	struct bar bar;
-	int code = x && narrowed ? EXIT_OK : fail_memory(rows * s->dim * 8, "vectors");
+	int code = EXIT_OK;
+	if (!x || !narrowed) {
+		free(x);
+		free(narrowed);
+		return fail_memory(rows * s->dim * 8, "vectors");
+	}
 	bar_begin(&bar, "converting", "vectors", (double)c->count);
 	for (int64_t i = 0; code == EXIT_OK && i < c->count; i += rows) {
 		int64_t now = rows < c->count - i ? rows : c->count - i;

@@ -35,9 +35,9 @@ enum {
 
 static const struct cli_option options[] = {
     [OPT_N] = {"n", 'n', "N", "base vectors (default 10000)"},
-    [OPT_DIM] = {"dim", 0, "DIM", "dimension (default 128)", .old_letter = 'd'},
-    [OPT_QUERIES] = {"queries", 0, "NQ", "query vectors (default 100)", .old_letter = 'q'},
-    [OPT_SEED] = {"seed", 0, "SEED", "the same seed gives the same bytes (default 1)", .old_letter = 's'},
+    [OPT_DIM] = {"dim", 0, "DIM", "dimension (default 128)", .old_letter = "d"},
+    [OPT_QUERIES] = {"queries", 0, "NQ", "query vectors (default 100)", .old_letter = "q"},
+    [OPT_SEED] = {"seed", 0, "SEED", "the same seed gives the same bytes (default 1)", .old_letter = "s"},
     [OPT_OUT] = {"out", 'o', "DIR", "folder for the files, made if missing (required)"},
     [OPT_CLUSTERS] = {"clusters", 'c', "C", "clusters (default: square root of N, at most 1000)"},
     [OPT_TYPE] = {"type", 0, "TYPE", "elements: f32 or u8 (default f32)", "f32|u8"},
@@ -46,7 +46,7 @@ static const struct cli_option options[] = {
         "--type u8 make bvecs and u8bin",
         "fvecs|fbin|npy"},
     [OPT_TRUTH] = {"truth", 0, "K", "also write the K nearest of each query (default: do not)",
-        .old_letter = 'k'},
+        .old_letter = "k"},
     [OPT_METRIC] = {"metric", 'm', "METRIC", "of the ground truth: l2, ip or cosine (default l2)",
         CLI_METRICS},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},

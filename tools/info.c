@@ -24,7 +24,7 @@ static const struct cli_option options[] = {
     [OPT_QUICK] = {"quick", 0, NULL,
         "do not scan FILE: no range, norms, NaN count; of an index,\n"
         "no checksums",
-        .old_letter = 'q'},
+        .old_letter = "q"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };

@@ -30,7 +30,7 @@ static const struct cli_option options[] = {
     [OPT_IDS] = {"ids", 0, "FILE",
         "write the row numbers found: ivecs, ibin, npy\n"
         "(default: do not)",
-        .old_letter = 'i'},
+        .old_letter = "i"},
     [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy (default: do not)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},

@@ -246,7 +246,7 @@ static int run(const struct command *command, int argc, char **argv)
 	struct plot p = {.options = plot_defaults};
 	json_t *reports[MAX_REPORTS] = {NULL};
 	int code = parse(&p, &cli);
-	if (code != EXIT_OK || !cli.operands)
+	if (code != EXIT_OK || !cli.operands || !p.out)
 		return code;
 	for (int i = 0; code == EXIT_OK && i < cli.operand_count; i++) {
 		const char *file = cli.operands[i];

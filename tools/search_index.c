@@ -33,12 +33,12 @@ static const struct cli_option options[] = {
         "efSearch: candidates of a search over a graph (default\n"
         "64)"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
-    [OPT_BATCH] = {"batch", 0, "N", "queries of one call (default: all together)", .old_letter = 'b'},
+    [OPT_BATCH] = {"batch", 0, "N", "queries of one call (default: all together)", .old_letter = "b"},
     [OPT_TRUTH] = {"truth", 0, "FILE",
         "true neighbours, a row for each query: print recall\n"
         "(default: do not)"},
     [OPT_IDS] = {"ids", 0, "FILE", "write the ids found: ivecs, ibin, npy (default: do not)",
-        .old_letter = 'i'},
+        .old_letter = "i"},
     [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy (default: do not)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},

@@ -97,7 +97,7 @@ static bool shares_label(const struct series *all, int count, int i)
 /* Tell those apart that have one label, in three steps. */
 static void tell_apart(struct series *all, int count, const char *const *files, int reports)
 {
-	for (int step = 0; step < 3; step++) {
+	for (int step = 0; step < 3 && count > 0; step++) {
 		bool shared = false;
 		int *twins = calloc((size_t)count, sizeof *twins);
 		for (int i = 0; twins && i < count; i++)

@@ -45,7 +45,7 @@ static const struct cli_option options[] = {
         "sample queries, like those to come; 500 or more are best\n"
         "(required)"},
     [OPT_RECALL] = {"recall", 0, "R", "share of the true K nearest to find (default 0.95)",
-        .old_letter = 'r'},
+        .old_letter = "r"},
     [OPT_K] = {"k", 'k', "K", "neighbours of each query (default 10)"},
     [OPT_BYTES] = {"max-bytes-per-vector", 0, "N",
         "memory that the index may take, ids included (default:\n"
