@@ -19,6 +19,8 @@ class Unknown(Exception):
 def version_of(name):
     """Of the module that is really imported: another one of that name may be installed."""
     module = importlib.import_module(name)
+    if name == "kith":
+        return module.version
     if hasattr(module, "__version__"):
         return module.__version__
     folder = os.path.dirname(os.path.realpath(module.__file__))

@@ -98,7 +98,7 @@ def environment(faiss, hnswlib):
     with open("/proc/self/maps") as file:
         blas = sorted({os.path.realpath(line.split()[-1]) for line in file if "blas" in line})
     out = {"cpu": cpu, "cores": os.cpu_count(), "threads": ARGS.threads, "numpy": np.__version__,
-           "kith": kith.__version__, "kith_isa": kith.info()["isa"],
+           "kith": kith.version, "kith_isa": kith.info()["isa"],
            "kith_blas": kith.info()["blas"], "blas_loaded": [os.path.basename(b) for b in blas],
            "openmp_blas": any("openmp" in b for b in blas)}
     if faiss:

@@ -55,10 +55,13 @@ typedef struct kith_search_options {
 	                             0: lists are found by walking or by comparing all, whichever is quicker */
 	int exact_range; /* range searches: 1: find everything within the radius (see kith_index_range), for
 	                    the price of comparing all; 0: as far as the index leads to it */
+	const int32_t *probes; /* inverted files: [nq × nprobe] numbers of the lists to look at, -1: none; a
+	                          repeated one counts once. nprobe must be set, at most the number of lists.
+	                          NULL: the nearest. Other indexes refuse it */
 } kith_search_options;
 #define KITH_SEARCH_OPTIONS                                                                                  \
 	{                                                                                                    \
-		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0                        \
+		sizeof(kith_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL                  \
 	}
 
 /* Options of training, adding and updating. */

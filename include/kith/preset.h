@@ -32,10 +32,11 @@ typedef struct kith_preset {
 	float k_factor;
 	int idmap; /* what FAISS would have around the index: 0 nothing, 1 an IndexIDMap, 2 an IndexIDMap2 */
 	int idmap_depth; /* or around this part of it (parts.h); 0: around all of it */
+	int fastscan; /* FAISS would keep codes for its fast scans, in blocks of so many; 0: as others do */
 } kith_preset;
 #define KITH_PRESET                                                                                          \
 	{                                                                                                    \
-		sizeof(kith_preset), 0, 0, 0, 0, 0, 0, 0                                                     \
+		sizeof(kith_preset), 0, 0, 0, 0, 0, 0, 0, 0                                                  \
 	}
 
 /* What an index carries; all 0 if nothing was set. Set preset->size. Errors: INVALID. */

@@ -4,6 +4,9 @@
 #include "kernels/kernels.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
+#include "lib/structure/structure.h"
+
+#include <kith/parts.h>
 
 #include <math.h>
 #include <stddef.h>
@@ -114,6 +117,16 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 	if (status == KITH_OK && full->stats)
 		memset(&full->stats->pairs, 0, full->stats->size - offsetof(kith_search_stats, pairs));
 	return status;
+}
+
+kith_status check_probes(const kith_index *index, const kith_search_options *options)
+{
+	const kith_index *part = index;
+	for (int64_t depth = 1; part && options->probes && strncmp(part->spec, "IVF", 3) != 0; depth++)
+		part = kith_index_part(index, depth);
+	return part ? KITH_OK
+	            : fail(KITH_INVALID, "options: probes is given; index '%s' has no inverted lists",
+	                  index->spec);
 }
 
 kith_status check_add_options(const kith_add_options *options, kith_add_options *full)

@@ -24,6 +24,8 @@ kith_status check_k(int64_t k);
  * of each. */
 kith_status check_search_options(const kith_search_options *options, kith_search_options *full);
 kith_status check_add_options(const kith_add_options *options, kith_add_options *full);
+/* options->probes is NULL unless there is an inverted file behind the index's transforms and refinement. */
+kith_status check_probes(const kith_index *index, const kith_search_options *options);
 kith_status check_kmeans_options(const kith_kmeans_options *options, int64_t n, kith_kmeans_options *full);
 
 #endif

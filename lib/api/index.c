@@ -450,6 +450,8 @@ kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_
 		status = check_k(k);
 	if (status == KITH_OK)
 		status = counted_options(options, &full, &own, &theirs);
+	if (status == KITH_OK)
+		status = check_probes(index, &full);
 	if (status == KITH_OK && nq > 0 && (!dist || !ids))
 		status = fail(KITH_INVALID, "%s is NULL, with %lld result%s to write", dist ? "ids" : "dist",
 		    (long long)nq, PLURAL(nq));
@@ -498,6 +500,8 @@ kith_status kith_index_range_as(const kith_index *index, kith_type type, int64_t
 		status = fail(KITH_INVALID, "radius is NaN");
 	if (status == KITH_OK)
 		status = counted_options(options, &full, &own, &theirs);
+	if (status == KITH_OK)
+		status = check_probes(index, &full);
 	if (status == KITH_OK) {
 		struct rows query = query_rows(index, type, nq, q);
 		status = search_range(index, &query, radius, out, &full);

@@ -15,11 +15,11 @@
 struct section {
 	int64_t nprobe, max_codes, ef_search, ef_construction;
 	float k_factor;
-	uint32_t idmap, idmap_depth, zero;
+	uint32_t idmap, idmap_depth, fastscan;
 };
 _Static_assert(sizeof(struct section) == 48, "no padding");
 
-enum { MOST_IDMAP = 2, MOST_DEPTH = 64 };
+enum { MOST_IDMAP = 2, MOST_DEPTH = 64, FASTSCAN_STEP = 32, MOST_FASTSCAN = 1 << 16 };
 
 static const char PRESET[] = "pset", LABELS[] = "labl";
 
@@ -35,14 +35,14 @@ kith_preset preset_of(const kith_index *index)
 static bool is_empty(const kith_preset *p)
 {
 	return !p->nprobe && !p->max_codes && !p->efSearch && !p->efConstruction && p->k_factor == 0 &&
-	       !p->idmap && !p->idmap_depth;
+	       !p->idmap && !p->idmap_depth && !p->fastscan;
 }
 
 static bool is_same(const kith_preset *a, const kith_preset *b)
 {
 	return a->nprobe == b->nprobe && a->max_codes == b->max_codes && a->efSearch == b->efSearch &&
 	       a->efConstruction == b->efConstruction && a->k_factor == b->k_factor && a->idmap == b->idmap &&
-	       a->idmap_depth == b->idmap_depth;
+	       a->idmap_depth == b->idmap_depth && a->fastscan == b->fastscan;
 }
 
 /* INVALID: a search or an add would not take it. */
@@ -61,6 +61,9 @@ static kith_status check_preset(const kith_preset *preset)
 	if (preset->idmap_depth < 0 || preset->idmap_depth > MOST_DEPTH)
 		return fail(KITH_INVALID, "preset->idmap_depth is %d; it must be 0 … %d", preset->idmap_depth,
 		    MOST_DEPTH);
+	if (preset->fastscan < 0 || preset->fastscan > MOST_FASTSCAN || preset->fastscan % FASTSCAN_STEP != 0)
+		return fail(KITH_INVALID, "preset->fastscan is %d; it must be a multiple of %d, 0 … %d",
+		    preset->fastscan, FASTSCAN_STEP, MOST_FASTSCAN);
 	kith_search_options full;
 	kith_add_options full_add;
 	kith_status status = check_search_options(&search, &full);
@@ -170,7 +173,7 @@ void preset_save(const kith_index *index, struct blob_writer *w)
 		return;
 	const kith_preset *p = &index->keep->preset;
 	struct section section = {p->nprobe, p->max_codes, p->efSearch, p->efConstruction, p->k_factor,
-	    (uint32_t)p->idmap, (uint32_t)p->idmap_depth, 0};
+	    (uint32_t)p->idmap, (uint32_t)p->idmap_depth, (uint32_t)p->fastscan};
 	if (!is_empty(p))
 		blob_write(w, PRESET, &section, sizeof section);
 	if (index->keep->label_count)
@@ -208,8 +211,8 @@ kith_status preset_load(kith_index *index, struct blob_reader *r)
 		status = blob_read(r, PRESET, &section, sizeof section);
 		keep->preset = (kith_preset){sizeof keep->preset, section.nprobe, section.max_codes,
 		    section.ef_search, section.ef_construction, section.k_factor, (int)section.idmap,
-		    (int)section.idmap_depth};
-		if (status == KITH_OK && (section.zero || check_preset(&keep->preset) != KITH_OK))
+		    (int)section.idmap_depth, (int)section.fastscan};
+		if (status == KITH_OK && check_preset(&keep->preset) != KITH_OK)
 			status = blob_fail(r, PRESET, "holds parameters that no search takes");
 	}
 	return status == KITH_OK && blob_has(r, LABELS) ? load_labels(keep, r) : status;

@@ -110,6 +110,38 @@ static kith_status probe(const struct ivf *ivf, const struct rows *query, int64_
 	return find_lists(ivf, query, nprobe, 0, options->threads, probes, &missing);
 }
 
+/* The caller's lists. */
+static kith_status take_probes(
+    const struct ivf *ivf, int64_t nq, int64_t nprobe, const int32_t *given, int32_t *probes)
+{
+	uint64_t *visited = mem_alloc((size_t)(ivf->nlist + 63) / 64, sizeof *visited);
+	if (!visited)
+		return fail_nomem("the lists of a query", (size_t)ivf->nlist / 8);
+	memset(visited, 0, (size_t)(ivf->nlist + 63) / 64 * sizeof *visited);
+	kith_status status = KITH_OK;
+	for (int64_t q = 0; q < nq && status == KITH_OK; q++) {
+		const int32_t *from = given + q * nprobe;
+		for (int64_t i = 0; i < nprobe && status == KITH_OK; i++) {
+			int32_t list = from[i], *to = &probes[q * nprobe + i];
+			if (list < -1 || list >= ivf->nlist)
+				status = fail(KITH_INVALID,
+				    "options: probes[%lld][%lld] is %d; it must be -1 … %lld", (long long)q,
+				    (long long)i, list, (long long)ivf->nlist - 1);
+			else if (list < 0 || visited[list / 64] >> list % 64 & 1)
+				*to = -1;
+			else {
+				visited[list / 64] |= UINT64_C(1) << list % 64;
+				*to = list;
+			}
+		}
+		for (int64_t i = 0; i < nprobe && status == KITH_OK; i++)
+			if (from[i] >= 0)
+				visited[from[i] / 64] = 0;
+	}
+	mem_free(visited);
+	return status;
+}
+
 static void ivf_view(const struct lists *lists, int64_t number, struct rows *rows)
 {
 	const struct ivf *ivf = lists->owner;
@@ -142,7 +174,8 @@ static kith_status choose_lists(const struct ivf *ivf, const struct rows *query,
 {
 	struct progress progress;
 	progress_begin(&progress, options->progress, options->progress_data, "search", query->n);
-	kith_status status = probe(ivf, query, nprobe, options, probes);
+	kith_status status = options->probes ? take_probes(ivf, query->n, nprobe, options->probes, probes)
+	                                     : probe(ivf, query, nprobe, options, probes);
 	for (int64_t i = 0; ivf->unseen && status == KITH_OK && i < query->n * nprobe; i++) {
 		status = probes[i] < 0 ? KITH_OK : ivf_check_list(ivf, probes[i]);
 		if (status == KITH_OK && progress_stopped())
@@ -157,9 +190,12 @@ static kith_status ivf_search(
 {
 	enum { DEFAULT_NPROBE = 8 };
 	const struct ivf *ivf = ivf_of_const(index);
-	bool all = !sink->k && options->exact_range;
+	bool all = !sink->k && options->exact_range && !options->probes;
 	int64_t nprobe = options->nprobe ? options->nprobe : DEFAULT_NPROBE;
 	nprobe = nprobe < ivf->nlist && !all ? nprobe : ivf->nlist;
+	if (options->probes && (options->nprobe < 1 || options->nprobe > ivf->nlist))
+		return fail(KITH_INVALID, "options: nprobe is %lld; with probes it must be 1 … %lld",
+		    (long long)options->nprobe, (long long)ivf->nlist);
 	if (ivf->ids.n == 0)
 		return KITH_OK;
 	int32_t *probes = mem_alloc((size_t)query->n * (size_t)nprobe, sizeof *probes);

@@ -9,7 +9,7 @@ The native interface::
     index.save("vectors.kith")
 
 Beside it there are the names of FAISS's Python interface, so that ``import kith as faiss`` runs what was written for
-that. Vectors are NumPy arrays, one vector a row; float32, uint8 and int8 are taken without a copy.
+that. kith's own version is `version`; `__version__` is that of FAISS whose names these are. Vectors are NumPy arrays, one vector a row; float32, uint8 and int8 are taken without a copy.
 """
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ from .compat.absent import missing as _missing
 from .filter import Filter
 from .index import Index, Neighbours, Ranges, shards
 from .compat.metrics import knn
-from .learn import Clusters, ProductQuantizer, kmeans, knn_blocks
+from .learn import Clusters, kmeans, knn_blocks
 from .monitor import Counters, FileState, Lists, Tags
 from .tuning import Tuned
 from .vectors import read_vectors, write_vectors
 
 open = Index.open
-__version__ = _text("version")
+version = _text("version")
+# That of FAISS whose names these are, for programs that ask whether it is new enough.
+__version__ = f"{FAISS_VERSION_MAJOR}.{FAISS_VERSION_MINOR}.{FAISS_VERSION_PATCH}"
 
 __all__ = [
     "BusyError", "CancelledError", "Clusters", "Counters", "FileError", "FileState", "Filter", "FormatError", "Index",
     "InternalError",
     "InvalidError", "KithError", "Lists", "MAX_DIM", "MAX_K", "Neighbours", "NoMemoryError", "NotFoundError",
-    "ProductQuantizer", "Ranges", "SearchStats", "StaleError", "Tags", "Tuned", "UnsupportedError", "UntrainedError", "__version__",
-    "get_threads", "info", "kmeans", "knn", "knn_blocks", "open", "read_vectors", "set_threads", "shards",
+    "Ranges", "SearchStats", "StaleError", "Tags", "Tuned", "UnsupportedError", "UntrainedError", "__version__",
+    "version", "get_threads", "info", "kmeans", "knn", "knn_blocks", "open", "read_vectors", "set_threads", "shards",
     "write_vectors",
 ]
 __all__ += _compat.__all__
@@ -49,9 +51,12 @@ def info() -> dict[str, str]:
     return {name: _text(name) for name in ("version", "isa", "isa_available", "tiles", "blas", "vecs_formats")}
 
 
+from . import swigfaiss as swigfaiss  # which looks names up here
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)
 
 
 def __getattr__(name: str) -> _Any:
-    raise _missing(name)
+    return _missing(name)

@@ -47,6 +47,7 @@ class SearchOptions(ctypes.Structure):
         ("k_factor", c_float),
         ("efSearch", c_int64),
         ("exact_range", c_int),
+        ("probes", c_void_p),
     ]
 
 
@@ -145,7 +146,8 @@ class Preset(ctypes.Structure):
     """What FAISS keeps in an index and the library beside it."""
 
     _fields_ = [("size", c_size_t), ("nprobe", c_int64), ("max_codes", c_int64), ("efSearch", c_int64),
-                ("efConstruction", c_int64), ("k_factor", c_float), ("idmap", c_int), ("idmap_depth", c_int)]
+                ("efConstruction", c_int64), ("k_factor", c_float), ("idmap", c_int), ("idmap_depth", c_int),
+                ("fastscan", c_int)]
 
 
 # The C names of the structs above.

@@ -36,8 +36,8 @@ def threads_of(threads: int | None) -> int:
     return _default_threads if threads is None else _arrays.count(threads, "threads", 0, 65536)
 
 
-def search_options(threads: int | None, parameters: dict[str, Any]) -> Any:
-    """A reference to options that nobody changes: made once for each set of values."""
+def search_options(threads: int | None, parameters: dict[str, Any], stats: SearchStats | None = None) -> Any:
+    """A reference to options that nobody changes: made once for each set of values, but for statistics."""
     key = (threads, _default_threads, *parameters.items())
     try:
         found = _prepared.get(key)
@@ -48,6 +48,10 @@ def search_options(threads: int | None, parameters: dict[str, Any]) -> Any:
         if len(_prepared) >= MOST_PREPARED:
             _prepared.clear()
         _prepared[key] = found
+    if stats is not None:
+        own = SearchOptions.from_buffer_copy(found._obj)  # type: ignore[union-attr]
+        own.stats = stats_pointer(stats)
+        return ctypes.byref(own)
     return found
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import tempfile
 from typing import Any, Callable
 
 from . import _calls
@@ -76,3 +77,22 @@ def read_file(file: Any, flags: int) -> Handle:
     pieces = Piecewise()
     callback = ReadBytes(lambda _, offset, address, n: pieces.step(give, offset, address, n))
     return Handle(lambda out: pieces.call(lib.index_read, out, callback, None, size, flags))
+
+
+def handle_of_faiss(data: bytes) -> Handle:
+    """Of the bytes of a file of FAISS's."""
+    with tempfile.TemporaryDirectory(prefix="kith-") as folder:
+        path = os.path.join(folder, "index")
+        with open(path, "wb") as file:
+            file.write(data)
+        return Handle(lib.index_import_faiss_labels, os.fsencode(path))
+
+
+def faiss_bytes(handle: Handle) -> bytes:
+    """The file of FAISS's that an index is written as."""
+    with tempfile.TemporaryDirectory(prefix="kith-") as folder:
+        path = os.path.join(folder, "index")
+        with handle.reading() as pointer:
+            _calls.call(lib.index_export_faiss, pointer, os.fsencode(path), work=_calls.LONG if handle.size else 0)
+        with open(path, "rb") as file:
+            return file.read()

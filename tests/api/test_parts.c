@@ -41,7 +41,8 @@ static bool same(const kith_preset *a, const kith_preset *b)
 {
 	return a->size == b->size && a->nprobe == b->nprobe && a->max_codes == b->max_codes &&
 	       a->efSearch == b->efSearch && a->efConstruction == b->efConstruction &&
-	       a->k_factor == b->k_factor && a->idmap == b->idmap && a->idmap_depth == b->idmap_depth;
+	       a->k_factor == b->k_factor && a->idmap == b->idmap && a->idmap_depth == b->idmap_depth &&
+	       a->fastscan == b->fastscan;
 }
 
 static void find(const kith_index *index, const float *queries, float *dist, int64_t *ids)
@@ -75,6 +76,7 @@ static kith_preset some_preset(void)
 	preset.k_factor = 3.5F;
 	preset.idmap = 2;
 	preset.idmap_depth = 1;
+	preset.fastscan = 64;
 	return preset;
 }
 
@@ -124,6 +126,9 @@ START_TEST(preset_is_checked)
 	preset = (kith_preset)KITH_PRESET;
 	preset.idmap_depth = -1;
 	FAILS(kith_index_set_preset(index, &preset), KITH_INVALID, "idmap_depth");
+	preset = (kith_preset)KITH_PRESET;
+	preset.fastscan = 33;
+	FAILS(kith_index_set_preset(index, &preset), KITH_INVALID, "fastscan");
 	preset.size = 3;
 	FAILS(kith_index_set_preset(index, &preset), KITH_INVALID, "size");
 	FAILS(kith_index_preset(index, &preset), KITH_INVALID, "size");

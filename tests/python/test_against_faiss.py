@@ -437,6 +437,59 @@ def test_case(function, like, base, queries):
     alike(ours, theirs, like)
 
 
+@case("IndexFlatCodes IndexFlatL2Panorama get_FlatCodesDistanceComputer codes", "close")
+def flat_codes(f, x, q):
+    found = []
+    for index in (f.IndexFlatL2(DIM), f.IndexScalarQuantizer(DIM, f.ScalarQuantizer.QT_8bit)):
+        index.train(x)
+        index.add(x)
+        computer = index.get_FlatCodesDistanceComputer()
+        computer.set_query(f.swig_ptr(q[0]))
+        found += [isinstance(index, f.IndexFlatCodes), [computer(i) for i in range(10)],
+                  f.vector_to_array(index.codes).astype("f4")[:100]]
+    index = f.IndexFlatL2Panorama(DIM, 4, 128)
+    index.add(x)
+    return [*found, *index.search(q, K)]
+
+
+@case("IndexIVFFlatPanorama IndexShardsIVF", "score")
+def more_inverted_files(f, x, q):
+    coarse, shared = f.IndexFlatL2(DIM), f.IndexFlatL2(DIM)  # which FAISS does not hold on to
+    panorama = f.IndexIVFFlatPanorama(coarse, DIM, 16, 4)
+    panorama.nprobe = 4
+    shards = f.IndexShardsIVF(shared, 16, False, False)
+    parts = [f.index_factory(DIM, "IVF16,Flat") for _ in range(3)]
+    for part in parts:
+        part.nprobe = 4
+        shards.add_shard(part)
+    return score(f, panorama, x, q) + score(f, shards, x, q)
+
+
+@case("IndexIVFStats HNSWStats cvar")
+def statistics(f, x, q):
+    index = f.index_factory(DIM, "IVF16,Flat")
+    index.train(x)
+    index.add(x)
+    stats = f.cvar.indexIVF_stats
+    stats.reset()
+    index.search(q, K, params=f.SearchParametersIVF(nprobe=16))
+    graph = f.IndexHNSWFlat(DIM, 8)
+    graph.add(x)
+    f.cvar.hnsw_stats.reset()
+    graph.search(q, K)
+    return [isinstance(stats, f.IndexIVFStats), stats.nq, stats.nlist, stats.ndis,
+            isinstance(f.cvar.hnsw_stats, f.HNSWStats), f.cvar.hnsw_stats.n1]
+
+
+@case("IDSelectorTranslated PyCallbackIDSelector")
+def translated_selectors(f, x, q):
+    index = f.IndexIDMap(f.IndexFlatL2(DIM))
+    index.add_with_ids(x, np.arange(len(x)) * 2)
+    translated = f.IDSelectorTranslated(index, f.IDSelectorRange(100, 900))
+    return [index.search(q, K, params=f.SearchParameters(sel=sel))[1]
+            for sel in (translated, f.IDSelectorRange(100, 900), f.PyCallbackIDSelector(lambda id: id < 80))]
+
+
 def test_all_names_have_a_case():
     """What the interface promises by name."""
     covered = set().union(*(each.values[0].names for each in CASES))

@@ -432,8 +432,6 @@ def test_what_there_is_not():
         faiss.IndexNSGFlat(DIM, 3)
     with pytest.raises(AttributeError, match="no attribute 'IndexNonsense'"):
         faiss.IndexNonsense
-    with pytest.raises(NotImplementedError, match="uniform"):
-        faiss.IndexScalarQuantizer(DIM, faiss.ScalarQuantizer.QT_4bit_uniform)
     with pytest.raises(NotImplementedError, match="quantizer"):
         faiss.IndexIVFFlat(faiss.IndexPQ(DIM, 4), DIM, 4)
     filled = faiss.IndexFlatL2(DIM)

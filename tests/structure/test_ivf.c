@@ -144,6 +144,84 @@ START_TEST(test_all_lists_equal_exact)
 }
 END_TEST
 
+/* The K best of two lists of K, of both under the same metric. */
+static void merge_best(const float *a, const float *b, bool similarity, float *out)
+{
+	for (int i = 0, j = 0; i + j < K;) {
+		bool first = similarity ? a[i] >= b[j] : a[i] <= b[j];
+		float value = first ? a[i] : b[j];
+		out[i + j] = value;
+		*(first ? &i : &j) += 1;
+	}
+}
+
+/* What is in half of the lists and in the other half is what is in all, and repeated lists count once. */
+START_TEST(test_given_lists)
+{
+	const char *codec = codecs[_i % CODECS];
+	kith_metric metric = metrics[_i / CODECS];
+	bool is_signed = strcmp(codec, "SQ8_direct_signed") == 0;
+	float *x = make_data(1, N, is_signed), *q = make_data(2, NQ, is_signed);
+	kith_index *index = make_ivf(codec, metric, N, x, 2);
+	float all[NQ * K], half[2][NQ * K], merged[K];
+	int64_t ids[NQ * K];
+	int32_t probes[NQ][NLIST];
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.nprobe = NLIST;
+	OK(kith_index_search(index, NQ, q, K, all, ids, &options));
+	options.probes = &probes[0][0];
+	for (int odd = 0; odd < 2; odd++) {
+		for (int i = 0; i < NQ; i++)
+			for (int j = 0; j < NLIST; j++) {
+				int32_t list = 2 * (j / 2) + odd; /* each twice */
+				probes[i][(j + i) % NLIST] = list < NLIST ? list : -1;
+			}
+		OK(kith_index_search(index, NQ, q, K, half[odd], ids, &options));
+	}
+	for (int i = 0; i < NQ; i++) {
+		merge_best(half[0] + i * K, half[1] + i * K, metric != KITH_L2, merged);
+		REQUIRE(memcmp(merged, all + i * K, sizeof merged) == 0);
+	}
+	probes[1][2] = NLIST;
+	FAILS(kith_index_search(index, NQ, q, K, all, ids, &options), KITH_INVALID, "probes[1][2]");
+	probes[1][2] = -2;
+	kith_ranges *ranges;
+	FAILS(kith_index_range(index, NQ, q, 1, &ranges, &options), KITH_INVALID, "probes[1][2]");
+	options.nprobe = 0;
+	FAILS(kith_index_search(index, 1, q, K, all, ids, &options), KITH_INVALID, "nprobe");
+	options.nprobe = NLIST + 1;
+	FAILS(kith_index_search(index, 1, q, K, all, ids, &options), KITH_INVALID, "nprobe");
+	kith_index_free(index);
+	free(x);
+	free(q);
+}
+END_TEST
+
+/* Through what is around an inverted file; other indexes refuse them. */
+START_TEST(test_given_lists_inside)
+{
+	static const char *const specs[] = {"PCA8,IVF8,SQ8,RFlat", "Flat", "HNSW8", "Shards2(IVF8,Flat)"};
+	float *x = make_data(1, N, false), dist[K];
+	int64_t ids[K];
+	kith_index *index;
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	int32_t probes[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+	options.nprobe = 8;
+	options.probes = probes;
+	OK(kith_index_new(&index, DIM, KITH_L2, specs[_i]));
+	OK(kith_index_train(index, N, x, NULL));
+	OK(kith_index_add(index, N, x, NULL, NULL));
+	if (_i == 0) {
+		OK(kith_index_search(index, 1, x, K, dist, ids, &options));
+		REQUIRE(ids[0] == 0 && dist[0] == 0);
+	} else {
+		FAILS(kith_index_search(index, 1, x, K, dist, ids, &options), KITH_INVALID, "probes");
+	}
+	kith_index_free(index);
+	free(x);
+}
+END_TEST
+
 START_TEST(test_isa_and_threads_do_not_matter)
 {
 	const char *codec = codecs[_i];
@@ -505,6 +583,8 @@ int main(void)
 	TCase *tcase = tcase_create("ivf");
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, test_all_lists_equal_exact, 0, 3 * CODECS);
+	tcase_add_loop_test(tcase, test_given_lists, 0, 3 * CODECS);
+	tcase_add_loop_test(tcase, test_given_lists_inside, 0, 4);
 	tcase_add_loop_test(tcase, test_isa_and_threads_do_not_matter, 0, CODECS);
 	tcase_add_loop_test(tcase, test_change, 0, CODECS);
 	tcase_add_loop_test(tcase, test_filtered_is_filtered_afterwards, 0, 3 * CODECS);

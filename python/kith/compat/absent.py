@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 from .._errors import UnsupportedError
+from .metrics import OTHERS
 
 _BINARY = "kith has no binary vectors: IndexFlat over their bits as floats finds the same, as squared L2 distances"
-_METRIC = "kith has METRIC_L2, METRIC_INNER_PRODUCT and, in kith.Index, cosine"
 _ADDITIVE = "use IndexPQ, or IndexRefineFlat around one"
 
 # Names of the module.
@@ -35,10 +35,12 @@ ABSENT = {
     "ResidualCoarseQuantizer": "use IndexFlat or IndexHNSWFlat as the quantizer",
     "ITQMatrix": "use OPQMatrix or RandomRotationMatrix", "ITQTransform": "use OPQMatrix or RandomRotationMatrix",
     "HadamardRotation": "use RandomRotationMatrix",
-    "OnDiskInvertedLists": "save the index and open it with mmap=True, or merge indexes with merge_from",
-    "InvertedListsPtrVector": "merge indexes with merge_from",
-    "swig_ptr": "kith takes the arrays themselves",
-    "rev_swig_ptr": "kith gives arrays",
+    "OnDiskInvertedLists": "save the index and open it with IO_FLAG_MMAP, or merge indexes with merge_from",
+    "merge_ondisk": "merge indexes with merge_from, save the result, and open it with IO_FLAG_MMAP",
+    **{name: "make a smaller index with copy_subset_to, or several into one with merge_from" for name in (
+        "SliceInvertedLists", "HStackInvertedLists", "VStackInvertedLists", "StopWordsInvertedLists",
+        "CappedInvertedLists", "ConcatenatedInvertedLists", "MaskedInvertedLists", "ArrayInvertedLists",
+        "BlockInvertedLists")},
     "IndexIVFFlatDedup": "use IndexIVFFlat",
     "MatrixStats": "look at the array with NumPy",
     "IndexRaBitQ": "use IndexScalarQuantizer or IndexPQ", "IndexRaBitQFastScan": "use IndexScalarQuantizer or IndexPQ",
@@ -51,9 +53,23 @@ ABSENT = {
         "IndexBinary", "IndexBinaryFlat", "IndexBinaryIVF", "IndexBinaryHNSW", "IndexBinaryHash", "IndexBinaryMultiHash",
         "IndexBinaryIDMap", "IndexBinaryIDMap2", "IndexBinaryShards", "IndexBinaryFromFloat", "index_binary_factory",
         "read_index_binary", "write_index_binary", "serialize_index_binary", "deserialize_index_binary", "knn_hamming")},
-    **{"METRIC_" + name: _METRIC for name in ("L1", "Linf", "Lp", "Canberra", "BrayCurtis", "JensenShannon", "Jaccard",
-                                              "NaNEuclidean", "GOWER")},
+    "IndexFlat1D": "use IndexFlatL2(1)",
+    "IndexRandom": "use rand and randint for made-up results",
+    "IndexProxy": "search one index from several threads: searches run side by side",
+    "IndexEDEN": "use IndexScalarQuantizer", "IndexIVFEDEN": "use IndexIVFScalarQuantizer",
+    "IndexQINCo": _ADDITIVE, "IndexNeuralNetCodec": _ADDITIVE, "IndexResidual": _ADDITIVE,
+    "IndexRefinePanorama": "use IndexRefineFlat",
+    "AdditiveQuantizer": "use ProductQuantizer",
+    "ProgressiveDimClustering": "use Kmeans", "ProgressiveDimIndexFactory": "use Kmeans",
+    "Clustering1D": "use Kmeans(1, k)", "kmeans1d": "use Kmeans(1, k)",
+    **{f"Index{kind}{fast}": _ADDITIVE if not kind.startswith("IVF") else "use IndexIVFPQ"
+       for kind in ("AdditiveQuantizer", "LocalSearchQuantizer", "ResidualQuantizer", "ProductLocalSearchQuantizer",
+                    "ProductResidualQuantizer", "IVFAdditiveQuantizer", "IVFLocalSearchQuantizer",
+                    "IVFResidualQuantizer", "IVFProductLocalSearchQuantizer", "IVFProductResidualQuantizer")
+       for fast in ("", "FastScan")},
 }
+
+METRICS = {f"METRIC_{name}": number for number, name in OTHERS.items()}
 
 # Words of factory strings.
 _WORDS = (
@@ -64,6 +80,9 @@ _WORDS = (
     (r"SQ[1-3]\w*|SQt.*", "use 'SQ4'"),
     (r"(RaBitQ|Eden|TQ|Zn).*", "use 'SQ4' or 'PQ32x4'"),
     (r"P?(RQ|LSQ)\d.*|Res.*|RCQ.*", "use 'PQ16', or 'PQ16,RFlat'"),
+    (r"FlatDedup", "use 'Flat'"),
+    (r"HR\d*", "use 'RR'"),
+    (r"SH[\d.]*", "use 'PQ16'"),
     (r"(Jaccard|Hamming|B).*", _BINARY),
 )
 
@@ -77,12 +96,42 @@ def refused(description: Any, error: Exception) -> Exception:
     return error
 
 
-class AbsentError(AttributeError, NotImplementedError):
+class AbsentError(AttributeError, UnsupportedError):
     """hasattr(faiss, name) is how programs ask whether FAISS was built with something."""
 
 
-def missing(name: str) -> AttributeError:
-    """What the module raises for a name that it lacks."""
-    if name in ABSENT:
-        return AbsentError(f"kith has no {name}: {ABSENT[name]}")
-    return AttributeError(f"module 'kith' has no attribute {name!r}")
+class _Refusing(type):
+    """The class of classes that kith has no instances of."""
+
+    def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
+        raise UnsupportedError(f"kith has no {cls.__name__}: {ABSENT[cls.__name__]}")
+
+    def __getattr__(cls, name: str) -> Any:
+        raise AbsentError(f"kith has no {cls.__name__}: {ABSENT[cls.__name__]}")
+
+
+def _function(name: str) -> Any:
+    def refuse(*arguments: Any, **keywords: Any) -> Any:
+        raise UnsupportedError(f"kith has no {name}: {ABSENT[name]}")
+
+    refuse.__name__ = refuse.__qualname__ = name
+    return refuse
+
+
+_made: dict[str, Any] = {}
+
+
+def missing(name: str) -> Any:
+    """What the module has for a name that kith lacks. What is FAISS's on any machine is there for imports and for
+    isinstance(), and refuses to be used. Other names are not there, and GPUs among them."""
+    if name in METRICS:
+        return METRICS[name]
+    if name not in ABSENT:
+        raise AttributeError(f"module 'kith' has no attribute {name!r}")
+    if name.startswith(("StandardGpu", "Gpu", "index_cpu_to")):
+        raise AbsentError(f"kith has no {name}: {ABSENT[name]}")
+    if name not in _made:
+        described = f"kith has no {name}: {ABSENT[name]}."
+        _made[name] = (_Refusing(name, (), {"__doc__": described, "__module__": "kith"}) if name[0].isupper() else
+                       _function(name))
+    return _made[name]

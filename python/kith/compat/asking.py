@@ -1,6 +1,7 @@
 """What the indexes of the FAISS-like interface are asked: searches, vectors by id, codes."""
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 from .._codecs import code_size, codec
 from .._errors import ArgumentError
 from .._learned import learned
+from .._lib import SearchStats
 from .._part import PartHandle
 from .._types import Array, Codes, Floats, Ids
 from ..filter import Filter
 from ..index import Index
+from . import statistics
+from .computer import DistanceComputer
 from .naming import Naming, by_name
 from .parameters import Parameters, SearchParameters
 
@@ -70,10 +74,6 @@ class Asking(Index):
         return self._ask("size")
 
     @property
-    def is_trained(self) -> bool:
-        return bool(self._source()._ask("trained"))
-
-    @property
     def metric_type(self) -> int:
         return METRIC_L2 if self._metric == _arrays.METRICS["l2"] else METRIC_INNER_PRODUCT
 
@@ -109,6 +109,12 @@ class Asking(Index):
             self._view = Index._of(PartHandle(self._handle, self._node))
         return self._view
 
+    @property
+    def _counted(self) -> str:
+        """In which of cvar's statistics searches of this index are counted; "": in none."""
+        used = self._params.used
+        return "ivf" if "nprobe" in used else "hnsw" if "efSearch" in used else ""
+
     def _options(self, params: SearchParameters | None) -> tuple[dict[str, Any], Filter | None]:
         return self._params.options(params, self), None if params is None else params.filter()
 
@@ -123,16 +129,20 @@ class Asking(Index):
         D = output(D, shape, np.float32, "D")
         I = output(I, shape, np.int64, "I")
         options, chosen = self._options(params)
-        source = self._source()
+        source, counted = self._source(), self._counted
+        stats = SearchStats() if counted else None
+        began = time.perf_counter() if counted else 0.0
         while True:
             naming = self._rename()
             found = chosen if chosen is None or naming is None else naming.filter(chosen, self._handle)
             if found is None:
-                source._search(x, k, D, I, _options.search_options(None, options))
+                source._search(x, k, D, I, _options.search_options(None, options, stats))
             else:
-                source._search_with(x, k, D, I, None, options, found, None, None)
+                source._search_with(x, k, D, I, None, options, found, None, stats)
             if naming is self._rename():  # nobody has just given other names
                 break
+        if stats is not None:
+            statistics.count(counted, I, stats, found is not None, time.perf_counter() - began)
         if naming is not None:
             I[:] = naming.outward(I, self._handle)
         return D, I
@@ -156,6 +166,10 @@ class Asking(Index):
         """Ids of the k nearest vectors [n × k]."""
         _, found = self.search(x, k, I=labels)
         return found
+
+    def get_distance_computer(self) -> DistanceComputer:
+        """Distances from one query to vectors of this index, one at a time."""
+        return DistanceComputer(self)
 
     # ---- vectors by id ----
 

@@ -110,7 +110,8 @@ class ParameterRange(NamedTuple):
 
 
 class ParameterSpace:
-    """Sets parameters by name: nprobe, max_codes, efSearch, k_factor_rf (refinement), quantizer_efSearch, verbose.
+    """Sets parameters by name: nprobe, max_codes, efSearch, k_factor_rf (refinement), quantizer_efSearch, verbose; ht,
+    which leaves codes out in FAISS and none here.
     Made for an index (initialize), it tries out combinations of them (explore)."""
 
     _names = {"nprobe": "nprobe", "max_codes": "max_codes", "efSearch": "efSearch", "k_factor_rf": "k_factor",
@@ -144,6 +145,9 @@ class ParameterSpace:
             return
         if name == "efConstruction":
             index._params.efConstruction = int(value)
+            return
+        if name == "ht" and value >= 0:
+            index._params.ht = int(value)
             return
         if name not in self._names:
             raise NotImplementedError(f"parameter {name!r}: kith has {', '.join(self._names)} and efConstruction")

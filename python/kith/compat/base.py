@@ -8,17 +8,20 @@ from typing import Any, Iterator, List
 import numpy as np
 
 from .. import _arrays, _calls
-from .metrics import METRIC_L2, metric_of, name_of
-from .._errors import InvalidError
+from .._errors import InvalidError, UnsupportedError
 from .._handle import Handle
 from .._lib import Preset, lib, new_options
 from .._part import PartHandle
 from .._types import Array, Ids
 from ..filter import Filter, as_filter
 from ..index import Index, new_handle
+from . import image
 from .asking import Asking, vectors
+from .metrics import METRIC_L2, metric_of, name_of
 from .naming import Labels, Naming, Positions, ids_of
-from .parameters import Parameters
+from .parameters import Kind, Parameters
+from .swig import Owned
+
 
 class Chain(List[Any]):
     """A list that also answers as a C++ vector does."""
@@ -40,11 +43,11 @@ def fixed(name: str, only: Any) -> Any:
     return property(lambda self: only, put, doc=f"Always {only!r}.")
 
 
-class FaissIndex(Asking):
+class FaissIndex(Owned, Asking):
     """An index as FAISS presents it. It stands for the whole of one of kith's indexes or, as the `index` of an
     IndexPreTransform does, for a part of one, which can be searched by itself, but changes with the whole only."""
 
-    __slots__ = ("own_fields",)
+    __slots__ = ("own_fields", "_this")
 
     def __init__(self, spec: str, d: int, metric: Any = METRIC_L2) -> None:
         self._adopt(new_handle(spec, d, name_of(metric)), metric_of(metric))
@@ -129,6 +132,17 @@ class FaissIndex(Asking):
         super().train(x, seed=getattr(cp, "seed", 1234) if seed is None else seed, threads=threads, progress=progress)
         for part in self._tree():
             part._trained()
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has learnt what it needs. To be set only to what it is."""
+        return bool(self._source()._ask("trained"))
+
+    @is_trained.setter
+    def is_trained(self, value: bool) -> None:
+        if bool(value) != self.is_trained:
+            raise UnsupportedError(f"is_trained is {self.is_trained}: " + (
+                "train the index, or clone one that is" if value else "make a new index to train again"))
 
     def _prepare_training(self) -> None:
         """Something is about to be learnt."""
@@ -217,6 +231,29 @@ class FaissIndex(Asking):
             self._params.labels = labels
         self._params.numbered = None
 
+    def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
+        """Add vectors by their codes [n × sa_code_size()]. ids [n] or None: counted on."""
+        codes = _arrays.codes_of(codes, self.sa_code_size())
+        self._take_codes(codes, self._counted_on(len(codes)) if ids is None else self._given(ids, len(codes)), None)
+
+    def _counted_on(self, n: int) -> Ids:
+        ids = self._following(n)
+        if ids is not None:
+            return ids
+        first = int(self._ids().max(initial=-1)) + 1
+        return np.arange(first, first + n)
+
+    def _take_codes(self, codes: Any, ids: Ids, numbers: Ids | None) -> None:
+        """Add codes under ids, in lists of these numbers. They become an index, which is merged."""
+        self._whole()
+        if type(self)._children is not FaissIndex._children:
+            raise NotImplementedError(f"add_sa_codes: {_name(self)} is around another index; add codes before it is "
+                                      "wrapped, or vectors afterwards")
+        if len(codes):
+            other = FaissIndex._of(image.filled(self, codes, ids, numbers))
+            with self._params.lock:
+                self._merge(other, 0)
+
     def update_vectors(self, keys: Any, x: Any) -> None:
         """Replace the vectors of ids `keys` [n] by the rows of x; of a repeated id that which was added last."""
         self._whole()
@@ -274,6 +311,10 @@ class FaissIndex(Asking):
         with self._params.lock, other._params.lock:
             if self._counts_through and not add_id and self._numbered():
                 add_id = self.ntotal
+            self._merge(other, add_id)
+
+    def _merge(self, other: FaissIndex, add_id: int) -> None:
+        with other._params.lock:
             plain = self._params.labels is None and other._params.labels is None
             self._params.numbered = other._params.numbered = None
             if plain and self._merge_listed(other, add_id):
@@ -319,6 +360,7 @@ class FaissIndex(Asking):
         if "efSearch" in params.used and params.efConstruction is not None:
             preset.efConstruction = params.efConstruction
         preset.idmap, preset.idmap_depth = self._idmap()
+        preset.fastscan = params.kind.bbs
         values = np.empty(0, np.int64) if params.labels is None else params.labels.values
         self._handle.gate.enter_alone()
         try:

@@ -18,47 +18,8 @@ from .._types import Array, Floats, Ids
 from ..learn import KmeansStats, kmeans
 from .asking import vectors
 from .base import Chain, FaissIndex
+from .clustering_parameters import ClusteringParameters
 from .flat import IndexFlat
-
-
-class ClusteringParameters:
-    """Parameters of k-means."""
-
-    _free: dict[str, Any] = {
-        "niter": 25, "nredo": 1, "verbose": False, "spherical": False, "int_centroids": False, "update_index": False,
-        "frozen_centroids": False, "min_points_per_centroid": 39, "max_points_per_centroid": 256, "seed": 1234,
-        "decode_block_size": 32768, "check_input_data_for_NaNs": True, "use_faster_subsampling": False,
-        "init_method": 0, "afkmc2_chain_length": 50, "early_stop_threshold": 0.0}
-
-    niter: int
-    nredo: int
-    verbose: bool
-    spherical: bool
-    int_centroids: bool
-    update_index: bool
-    frozen_centroids: bool
-    seed: int
-    min_points_per_centroid: int
-    max_points_per_centroid: int
-    init_method: int
-    early_stop_threshold: float
-
-    def __init__(self) -> None:
-        for name, value in ClusteringParameters._free.items():
-            setattr(self, name, value)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self._free:
-            raise AttributeError(f"k-means has no parameter {name!r}; there are {', '.join(self._free)}")
-        if name == "init_method" and value not in (0, 1):
-            raise NotImplementedError(f"init_method is {_arrays.short(value)}; kith has 0 (random) and 1 (k-means++)")
-        super().__setattr__(name, value)
-
-    def _plain(self, index: FaissIndex, given: int) -> bool:
-        """Whether the library's k-means does it. given: centroids to begin with; k or none of them, then."""
-        metric = METRIC_INNER_PRODUCT if self.spherical else METRIC_L2
-        usual = type(index).__name__.startswith("IndexFlat") and index.metric_type == metric
-        return usual and given != 0 and not (self.int_centroids or self.update_index or self.frozen_centroids)
 
 
 class ClusteringIterationStats(NamedTuple):
@@ -165,6 +126,10 @@ class Clustering(ClusteringParameters):
         if not index.is_trained:
             index.train(centroids)
         index.add(centroids)
+
+    def train_encoded(self, codes: Any, codec: Any, index: FaissIndex, weights: Any = None, **keywords: Any) -> None:
+        """Cluster the vectors that codes [n × code size] stand for. codec: an index that decodes them."""
+        self.train(codec.sa_decode(np.asarray(codes)), index, weights, **keywords)
 
     def _by_library(self, x: Floats, given: Floats, weights: Any, keywords: dict[str, Any]
                     ) -> tuple[Floats, list[ClusteringIterationStats]]:

@@ -18,11 +18,16 @@ from .._streams import PIECE, Piecewise
 from .._types import Codes
 from ..index import MMAP, missing_files, open_handle
 from .base import FaissIndex
+from .flat import PQView, ScalarQuantizer
+from .product import ProductQuantizer
+from .swig import Bytes
 
 KITH_MAGIC = b"\x89KITH\r\n\x1a"
+NOTHING = b"null"  # is there in place of an index where None was written
 HEADER = 64  # bytes that a file of kith's begins with
 # FAISS's numbers, of which the two that map a file count.
 IO_FLAG_READ_ONLY, IO_FLAG_ONDISK_SAME_DIR, IO_FLAG_SKIP_IVF_DATA, IO_FLAG_SKIP_PRECOMPUTE_TABLE = 2, 4, 8, 16
+IO_FLAG_SKIP_STORAGE, IO_FLAG_PQ_SKIP_SDC_TABLE = 1, 32
 IO_FLAG_MMAP, IO_FLAG_MMAP_IFC = 8 | 0x646F0000, 1 << 9
 
 
@@ -32,6 +37,11 @@ class IOWriter:
     def write(self, data: bytes) -> int:
         raise NotImplementedError("use PyCallbackIOWriter, VectorIOWriter or FileIOWriter")
 
+    def __call__(self, ptr: Any, size: int, nitems: int) -> int:
+        """Write nitems items of `size` bytes of an array; how many there were."""
+        self.write(np.ascontiguousarray(ptr).reshape(-1).view(np.uint8)[:size * nitems].tobytes())
+        return nitems
+
 
 class IOReader:
     """Where indexes are read from, one after another: read(n) gives the next n bytes, fewer only at the end. Nothing is
@@ -40,30 +50,40 @@ class IOReader:
     def read(self, n: int) -> bytes:
         raise NotImplementedError("use PyCallbackIOReader, VectorIOReader or FileIOReader")
 
+    def __call__(self, ptr: Any, size: int, nitems: int) -> int:
+        """Read nitems items of `size` bytes into an array; how many there were."""
+        data = self.read(size * nitems)
+        whole = len(data) // size if size else 0
+        np.asarray(ptr).reshape(-1).view(np.uint8)[:whole * size] = np.frombuffer(data, np.uint8, whole * size)
+        return whole
+
 
 class PyCallbackIOWriter(IOWriter):
     """Gives what is written to a function of bytes, at most bs at a time."""
 
     def __init__(self, callback: Callable[[bytes], Any], bs: int = 1024 * 1024) -> None:
-        if not callable(callback):
-            raise TypeError(f"callback is a {type(callback).__name__}; it must be a function of bytes")
         self._callback, self._size = callback, _arrays.count(bs, "bs", 1)
 
     def write(self, data: bytes) -> int:
+        _callable(self._callback, "bytes")
         for at in range(0, len(data), self._size):
             self._callback(data[at:at + self._size])
         return len(data)
+
+
+def _callable(callback: Any, what: str) -> None:
+    if not callable(callback):
+        raise TypeError(f"callback is a {type(callback).__name__}; it must be a function of {what}")
 
 
 class PyCallbackIOReader(IOReader):
     """Takes bytes from a function of how many, at most bs at a time. It may give fewer, and none at the end."""
 
     def __init__(self, callback: Callable[[int], Any], bs: int = 1024 * 1024) -> None:
-        if not callable(callback):
-            raise TypeError(f"callback is a {type(callback).__name__}; it must be a function of a number of bytes")
         self._callback, self._size = callback, _arrays.count(bs, "bs", 1)
 
     def read(self, n: int) -> bytes:
+        _callable(self._callback, "a number of bytes")
         parts = []
         while n and (part := bytes(self._callback(min(n, self._size)))):
             if len(part) > n:
@@ -95,11 +115,59 @@ class BufferedIOReader(IOReader):
         return self._reader.read(n)
 
 
+class FileIOWriter(IOWriter):
+    """Writes to a file by its name."""
+
+    def __init__(self, fname: Any) -> None:
+        self.name = os.fsdecode(_arrays.path_of(fname))
+        self._file = _opened(self.name, "wb")
+
+    def write(self, data: bytes) -> int:
+        self._file.write(data)
+        self._file.flush()
+        return len(data)
+
+
+class FileIOReader(IOReader):
+    """Reads a file by its name, from its beginning on."""
+
+    def __init__(self, fname: Any) -> None:
+        self.name = os.fsdecode(_arrays.path_of(fname))
+        self._file = _opened(self.name, "rb")
+
+    def read(self, n: int) -> bytes:
+        return self._file.read(n)
+
+
+def _opened(name: str, mode: str) -> Any:
+    try:
+        return open(name, mode)
+    except OSError as error:
+        raise FileError(f"'{name}' cannot be opened: {error.strerror}") from None
+
+
+class ZeroCopyIOReader(IOReader):
+    """Reads the first `size` bytes of an array."""
+
+    def __init__(self, data: Any, size: int) -> None:
+        self._data = np.asarray(data).reshape(-1).view(np.uint8)[:_arrays.count(size, "size")]
+        self._at = 0
+
+    def read(self, n: int) -> bytes:
+        part = self._data[self._at:self._at + n].tobytes()
+        self._at += len(part)
+        return part
+
+    def reset(self) -> None:
+        """Begin again."""
+        self._at = 0
+
+
 class VectorIOWriter(IOWriter):
     """Keeps what is written in `data`."""
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        self.data = Bytes()
 
     def write(self, data: bytes) -> int:
         self.data += data
@@ -110,7 +178,7 @@ class VectorIOReader(IOReader):
     """Takes what is put into `data` (copy_array_to_vector), from `rp` on."""
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        self.data = Bytes()
         self.rp = 0
 
     def read(self, n: int) -> bytes:
@@ -121,6 +189,9 @@ class VectorIOReader(IOReader):
 
 def write_index(index: FaissIndex, f: Any, format: str = "kith") -> None:
     """Save an index in kith's format, or with format="faiss" in FAISS's. f: a file's name, or what has write(bytes)."""
+    if index is None and hasattr(f, "write"):
+        f.write(NOTHING)
+        return
     if not isinstance(index, FaissIndex):
         raise TypeError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
     if not isinstance(format, str) or format not in ("kith", "faiss"):
@@ -143,7 +214,7 @@ def read_index(f: Any, io_flags: int = 0) -> FaissIndex:
     just one index is taken."""
     flags = _arrays.count(io_flags, "io_flags")
     if hasattr(f, "read"):
-        return _of_stream(f)
+        return _of_stream(f)  # type: ignore[return-value]  # None where None was written
     name = _arrays.path_of(f)
     with missing_files():
         try:
@@ -192,13 +263,15 @@ class _Stream:
         self._file.seek(0, os.SEEK_END)
 
 
-def _of_stream(stream: Any) -> FaissIndex:
+def _of_stream(stream: Any) -> FaissIndex | None:
     """The index that a stream begins with."""
     with tempfile.TemporaryDirectory(prefix="kith-") as folder:
         path = os.path.join(folder, "index")
         with open(path, "w+b") as file:
             source = _Stream(stream, file)
             head = source.take(4)
+            if head == NOTHING:
+                return None
             if native := KITH_MAGIC.startswith(head):
                 head += source.take(HEADER - len(head))
                 size = struct.unpack_from("<Q", head, 16)[0]
@@ -235,9 +308,25 @@ def deserialize_index(data: Any) -> FaissIndex:
         raise FormatError(f"data is no index: it has {len(array)} bytes")
     if array[:len(KITH_MAGIC)].tobytes() == KITH_MAGIC:
         return FaissIndex.frombytes(array.tobytes())  # type: ignore[return-value]
-    return _of_stream(io.BytesIO(array.tobytes()))
+    return _of_stream(io.BytesIO(array.tobytes()))  # type: ignore[return-value]
 
 
 def clone_index(index: FaissIndex) -> FaissIndex:
     """An independent copy."""
     return index.clone()
+
+
+def clone_Quantizer(quantizer: Any) -> Any:
+    """An independent copy of a product or scalar quantizer."""
+    if isinstance(quantizer, ScalarQuantizer):
+        made = ScalarQuantizer(quantizer.d, quantizer.qtype)
+        made._index = None if quantizer._index is None else quantizer._index.clone()
+        return made
+    if isinstance(quantizer, PQView):
+        return quantizer.copy()
+    if not isinstance(quantizer, ProductQuantizer):
+        raise TypeError(f"quantizer is a {type(quantizer).__name__}; it must be a ProductQuantizer or a ScalarQuantizer")
+    copy = ProductQuantizer(quantizer.d, quantizer.M, quantizer.nbits)
+    if quantizer.is_trained:
+        copy.centroids = quantizer.centroids
+    return copy

@@ -7,20 +7,36 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
-from .._errors import UntrainedError
+from .._errors import InvalidError, UnsupportedError, UntrainedError
 from .._learned import learned
 from .._types import Codes, Floats
-from ..learn import ProductQuantizer
+from . import image
 from .base import FaissIndex
-from .parameters import parameter
+from .computer import DistanceComputer
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
+from .parameters import Kind, parameter
+from .product import ProductQuantizer, ScalarCodec
 
 
-class IndexFlat(FaissIndex):
-    """Exact search over floats."""
+class IndexFlatCodes(FaissIndex):
+    """What the indexes here have in common: a code for each vector, one after another."""
 
     __slots__ = ()
     _counts_through = True
+
+    @property
+    def codes(self) -> Codes:
+        """The codes of all vectors, one after another, as bytes. A copy."""
+        return image.codes_of(self).ravel()
+
+    def get_FlatCodesDistanceComputer(self) -> DistanceComputer:
+        return self.get_distance_computer()
+
+
+class IndexFlat(IndexFlatCodes):
+    """Exact search over floats."""
+
+    __slots__ = ()
 
     def __init__(self, d: int, metric: Any = METRIC_L2) -> None:
         super().__init__("Flat", d, metric)
@@ -37,6 +53,23 @@ class IndexFlat(FaissIndex):
     def xb(self) -> Floats:
         return self.get_xb().ravel()
 
+    def sync_l2norms(self) -> None:
+        """Nothing to do: norms are kept where they make searches faster."""
+
+    def clear_l2norms(self) -> None:
+        """Nothing to do."""
+
+    def compute_distance_subset(self, n: int, x: Any, k: int, distances: Any, labels: Any) -> None:
+        """Write distances of n queries to vectors labels [n × k] into an array [n × k]; −1 stays infinitely far."""
+        x, wanted = np.asarray(x).reshape(-1, self.d)[:n], np.asarray(labels).reshape(n, k)
+        there = wanted >= 0
+        stored = np.zeros((n, k, self.d))
+        stored[there] = self.reconstruct_batch(wanted[there])
+        wide = x.astype(np.float64)[:, None]
+        far = np.inf if self.metric_type == METRIC_L2 else -np.inf
+        found = ((stored - wide)**2).sum(2) if self.metric_type == METRIC_L2 else (stored * wide).sum(2)
+        np.asarray(distances).reshape(n, k)[:] = np.where(there, found, far)
+
 
 class IndexFlatL2(IndexFlat):
     __slots__ = ()
@@ -50,6 +83,17 @@ class IndexFlatIP(IndexFlat):
 
     def __init__(self, d: int) -> None:
         super().__init__(d, METRIC_INNER_PRODUCT)
+
+
+class IndexFlatL2Panorama(IndexFlatL2):
+    """IndexFlatL2, which in FAISS leaves out parts of what is far away. All of kith's indexes do."""
+
+    __slots__ = ("n_levels", "batch_size")
+
+    def __init__(self, d: int, n_levels: int, batch_size: int = 512) -> None:
+        super().__init__(d)
+        self.n_levels = _arrays.count(n_levels, "n_levels", 1)
+        self.batch_size = _arrays.count(batch_size, "batch_size", 1)
 
 
 def pq_word(M: int, nbits: int) -> str:
@@ -83,26 +127,125 @@ class PQView:
             self._books = handle.trainings, books.reshape(self.M, self.ksub, self.dsub)
         return self._books[1]
 
-    def _quantizer(self) -> ProductQuantizer:
+    def copy(self) -> ProductQuantizer:
+        """The same as a quantizer by itself."""
         quantizer = ProductQuantizer(self.d, self.M, self.nbits)
         quantizer.centroids = self.centroids
         return quantizer
 
     def compute_codes(self, x: Any) -> Codes:
-        return self._quantizer().compute_codes(x)
+        return self.copy().compute_codes(x)
 
     def decode(self, codes: Any) -> Floats:
-        return self._quantizer().decode(codes)
+        return self.copy().decode(codes)
+
+    def compute_distance_tables(self, q: Any, *arguments: Any, **keywords: Any) -> Any:
+        return self.copy().compute_distance_tables(q, *arguments, **keywords)
+
+    def compute_inner_prod_tables(self, nq: int, x: Any, tables: Any) -> None:
+        self.copy().compute_inner_prod_tables(nq, x, tables)
 
 
-class IndexPQ(FaissIndex):
-    """Vectors as M numbers of nbits bits each."""
+def take_books(index: Any, pq: Any, centroids: Floats | None = None) -> None:
+    """Give an index without vectors the codebooks of a product quantizer. centroids: those of an inverted file."""
+    index._whole()
+    mine = index.pq
+    if (pq.d, pq.M, pq.nbits) != (mine.d, mine.M, mine.nbits):
+        raise InvalidError(f"pq has d={pq.d}, M={pq.M}, nbits={pq.nbits}; that of the index has d={mine.d}, M={mine.M}, "
+                           f"nbits={mine.nbits}")
+    if index.ntotal:
+        raise UnsupportedError("pq: the index holds vectors; reset it first, or make a new one")
+    if centroids is None and index._spec.startswith("IVF"):
+        raise UntrainedError("pq: the quantizer must have its centroids before the index gets codebooks")
+    made = image.of_pq(index, np.asarray(pq.centroids), centroids)
+    with index._handle.changing():
+        index._handle.replace(made)
+        index._handle.trainings += 1
 
-    __slots__ = ("_pq",)
-    _counts_through = True
+
+def polysemous() -> Any:
+    """Whether FAISS is to train codes that serve as hashes as well. kith compares all codes by tables, as fast."""
+
+    def put(self: Any, value: bool) -> None:
+        self._params.kind = self._params.kind._replace(polysemous=bool(value))
+
+    return property(lambda self: self._params.kind.polysemous, put)
+
+
+def hamming_threshold() -> Any:
+    """The Hamming distance from which on FAISS leaves codes out; kith compares them all and leaves none out."""
+
+    def put(self: Any, value: int) -> None:
+        self._params.ht = _arrays.count(value, "polysemous_ht")
+
+    return property(lambda self: self._params.ht, put)
+
+
+def bbs_of(bbs: Any) -> int:
+    bbs = _arrays.count(bbs, "bbs", 32, 1 << 16)
+    if bbs % 32:
+        raise InvalidError(f"bbs is {bbs}; it must be a multiple of 32")
+    return bbs
+
+
+class FastScan:
+    """What FAISS's fast scans have beside. They compute the same, and kith chooses for itself how."""
+
+    __slots__ = ()
+    _more = ("implem", "skip", "qbs")
+
+    @property
+    def bbs(self: Any) -> int:
+        """Vectors of a block."""
+        return self._params.kind.bbs
+
+    def _place(self: Any, *arguments: Any) -> None:
+        super()._place(*arguments)  # type: ignore[misc]
+        self.implem, self.skip, self.qbs = 0, 0, 0
+        if not self._params.kind.bbs:
+            self._params.kind = Kind(32)
+
+    def _copy(self: Any, source: Any, bbs: Any) -> None:
+        """Stand for a copy of an index without fast scans."""
+        four_bits(source.pq.nbits)
+        made = source.clone()
+        made._params.kind = Kind(bbs_of(bbs))
+        self._adopt(made._handle, made._metric, made._params)
+
+
+class PolysemousTraining:
+    """How FAISS trains codes that serve as hashes. kith does not, and takes the numbers for programs that set them."""
+
+    def __init__(self) -> None:
+        self.n_iter, self.n_redo = 500000, 2
+
+
+class IndexPQ(IndexFlatCodes):
+    """Vectors as M numbers of nbits bits each. All codes are compared, whatever search_type is; ST_SDC, which compares
+    with the query's own code, and the Hamming distances of ST_HE are not offered."""
+
+    __slots__ = ("_pq", "_search_type", "polysemous_training")
+    ST_PQ, ST_HE, ST_generalized_HE, ST_SDC, ST_polysemous, ST_polysemous_generalize = range(6)
+    do_polysemous_training = polysemous()
+    polysemous_ht = hamming_threshold()
 
     def __init__(self, d: int, M: int, nbits: int = 8, metric: Any = METRIC_L2) -> None:
         super().__init__(pq_word(M, nbits), d, metric)
+
+    def _place(self, *arguments: Any) -> None:
+        super()._place(*arguments)
+        self._search_type = self.ST_PQ
+        self.polysemous_training = PolysemousTraining()
+
+    @property
+    def search_type(self) -> int:
+        return self._search_type
+
+    @search_type.setter
+    def search_type(self, value: int) -> None:
+        if value not in (self.ST_PQ, self.ST_polysemous, self.ST_polysemous_generalize):
+            raise UnsupportedError(f"search_type is {_arrays.short(value)}; kith has ST_PQ, which finds more than others")
+        self._search_type = value
 
     @property
     def pq(self) -> PQView:
@@ -110,65 +253,90 @@ class IndexPQ(FaissIndex):
             self._pq = PQView(self)
         return self._pq
 
+    @pq.setter
+    def pq(self, value: Any) -> None:
+        """The codebooks that it is to have, before it holds vectors."""
+        take_books(self, value)
+
 
 def four_bits(nbits: int) -> None:
     if nbits != 4:
         raise ValueError(f"nbits is {_arrays.short(nbits)}; a fast scan is over numbers of 4 bits")
 
 
-class IndexPQFastScan(IndexPQ):
-    """IndexPQ with numbers of 4 bits, which kith scans that way anyhow."""
+class IndexPQFastScan(FastScan, IndexPQ):
+    """IndexPQ with numbers of 4 bits, which kith scans that way anyhow. Of an IndexPQ: IndexPQFastScan(index, bbs) is a
+    copy."""
 
-    __slots__ = ()
+    __slots__ = FastScan._more
 
     # Without lists it means nothing, but programs set it before comparing with inverted files.
     nprobe = parameter("nprobe")
 
-    def __init__(self, d: int, M: int, nbits: int = 4, metric: Any = METRIC_L2, bbs: int = 32) -> None:
+    def __init__(self, d: Any, M: int = 32, nbits: int = 4, metric: Any = METRIC_L2, bbs: int = 32) -> None:
+        if isinstance(d, IndexPQ):
+            self._copy(d, M)
+            return
         four_bits(nbits)
         super().__init__(d, M, nbits, metric)
+        self._params.kind = Kind(bbs_of(bbs))
 
 
-class ScalarQuantizer:
-    """Kinds of scalar quantizers, and one inside of an index: its qtype and code_size."""
+class ScalarQuantizer(ScalarCodec):
+    """A scalar quantizer, by itself (train, compute_codes, decode) or that of an index: d, qtype, code_size, bits; and
+    the kinds that there are."""
 
     QT_8bit, QT_4bit, QT_8bit_uniform, QT_4bit_uniform, QT_fp16, QT_8bit_direct, QT_6bit, QT_bf16, \
         QT_8bit_direct_signed = range(9)
+    RS_minmax, RS_meanstd, RS_quantiles, RS_optim = range(4)
     _WORDS = {QT_8bit: "SQ8", QT_4bit: "SQ4", QT_6bit: "SQ6", QT_fp16: "SQfp16", QT_bf16: "SQbf16",
-              QT_8bit_uniform: "SQ8_uniform", QT_8bit_direct: "SQ8_direct", QT_8bit_direct_signed: "SQ8_direct_signed"}
+              QT_8bit_uniform: "SQ8_uniform", QT_4bit_uniform: "SQ4_uniform", QT_8bit_direct: "SQ8_direct",
+              QT_8bit_direct_signed: "SQ8_direct_signed"}
 
-    __slots__ = ("d", "qtype", "code_size")
+    __slots__ = ("d", "qtype", "code_size", "bits", "_index", "_this")
 
-    def __init__(self, d: int, qtype: int) -> None:
+    def __init__(self, d: int, qtype: int = QT_8bit) -> None:
         self.d, self.qtype = _arrays.count(d, "d", 1), qtype
-        bits = {self.QT_4bit: 4, self.QT_6bit: 6, self.QT_fp16: 16, self.QT_bf16: 16}
-        self.code_size = (d * bits.get(qtype, 8) + 7) // 8
+        self.word(qtype)
+        self.bits = {self.QT_4bit: 4, self.QT_4bit_uniform: 4, self.QT_6bit: 6, self.QT_fp16: 16,
+                     self.QT_bf16: 16}.get(qtype, 8)
+        self.code_size = (d * self.bits + 7) // 8
+        self._index: Any = None
+
+    @property
+    def _word(self) -> str:
+        return self.word(self.qtype)
 
     @classmethod
     def word(cls, qtype: int) -> str:
         """The factory word of a kind."""
-        if qtype == cls.QT_4bit_uniform:
-            raise NotImplementedError("QT_4bit_uniform is not offered; QT_4bit, with a range for each dimension, is as "
-                                      "small and finer")
         if qtype not in cls._WORDS:
-            raise ValueError(f"qtype is {qtype!r}; kith has ScalarQuantizer.QT_8bit, QT_6bit, QT_4bit, QT_fp16, "
-                             "QT_bf16, QT_8bit_direct and QT_8bit_direct_signed")
+            raise ValueError(f"qtype is {qtype!r}; kith has ScalarQuantizer.QT_8bit, QT_6bit, QT_4bit, "
+                             "QT_8bit_uniform, QT_4bit_uniform, QT_fp16, QT_bf16, QT_8bit_direct and "
+                             "QT_8bit_direct_signed")
         return cls._WORDS[qtype]
 
     @classmethod
     def of_word(cls, word: str, d: int) -> ScalarQuantizer:
-        return cls(d, next(qtype for qtype, known in cls._WORDS.items() if known == word))
+        plain = word.replace("_quantile", "")
+        return cls(d, next(qtype for qtype, known in cls._WORDS.items() if known == plain))
+
+    @classmethod
+    def of_index(cls, index: FaissIndex) -> ScalarQuantizer:
+        """That of an index, with what it learnt."""
+        made = cls.of_word(index._word, index.d)
+        made._index = index
+        return made
 
 
-class IndexScalarQuantizer(FaissIndex):
+class IndexScalarQuantizer(IndexFlatCodes):
     """Each element of a vector by itself, in a few bits."""
 
     __slots__ = ()
-    _counts_through = True
 
     def __init__(self, d: int, qtype: int = ScalarQuantizer.QT_8bit, metric: Any = METRIC_L2) -> None:
         super().__init__(ScalarQuantizer.word(qtype), d, metric)
 
     @property
     def sq(self) -> ScalarQuantizer:
-        return ScalarQuantizer.of_word(self._word, self.d)
+        return ScalarQuantizer.of_index(self)

@@ -5,24 +5,41 @@ import re
 from typing import Any
 
 from .. import _arrays
-from .metrics import METRIC_L2
+from .._errors import UnsupportedError
 from .._handle import Handle
-from .base import FaissIndex
+from .._streams import handle_of_faiss
+from . import image
+from .base import Chain, FaissIndex
 from .flat import PQView, ScalarQuantizer, pq_word
-from .parameters import Parameters, parameter
+from .metrics import METRIC_L2
+from .parameters import DEFAULTS, Parameters, checked
+from .swig import Owned
 
 EF_CONSTRUCTION = 40  # FAISS's default
+DEFAULT_EF = DEFAULTS["efSearch"]
 
 
-class HNSWView:
-    """`index.hnsw`: efConstruction, of building, and efSearch, of searches; both may be set."""
+class HNSWView(Owned):
+    """`index.hnsw`: efConstruction, of building, and efSearch, of searches, which may be set; and the graph, of which
+    numbers are copies that are made when they are asked for: levels (of each vector, from 1), neighbors (−1: none),
+    offsets, cum_nneighbor_per_level, assign_probas, entry_point, max_level. kith's searches are bounded by efSearch, and
+    stop by comparing distances, whatever search_bounded_queue and check_relative_distance are."""
 
-    __slots__ = ("_params",)
+    __slots__ = ("_index", "_params", "search_bounded_queue", "check_relative_distance", "_graph", "_this")
 
     def __init__(self, index: FaissIndex) -> None:
-        self._params = index._params
+        self._index, self._params = index, index._params
+        self.search_bounded_queue = self.check_relative_distance = True
+        self._graph: Any = None
 
-    efSearch = parameter("efSearch")
+    @property
+    def efSearch(self) -> int:
+        value = self._params.values["efSearch"]
+        return DEFAULT_EF if not value and self._params.coarse else value
+
+    @efSearch.setter
+    def efSearch(self, value: int) -> None:
+        self._params.values["efSearch"] = checked("efSearch", value)
 
     @property
     def efConstruction(self) -> int:
@@ -32,11 +49,60 @@ class HNSWView:
     def efConstruction(self, value: int) -> None:
         self._params.efConstruction = _arrays.count(value, "efConstruction", 1)
 
+    # ---- the graph ----
+
+    def _look(self) -> dict[str, Any]:
+        handle = self._index._handle
+        state = handle.version, handle.pointer, handle.trainings
+        if self._graph is None or self._graph[0] != state:
+            self._graph = state, *image.graph(self._index)
+        return self._graph[1]
+
+    def storage(self) -> FaissIndex:
+        """The vectors, as an index without the graph. A copy."""
+        self._look()
+        if not isinstance(self._graph[2], FaissIndex):
+            self._graph = *self._graph[:2], FaissIndex._of(handle_of_faiss(self._graph[2]))
+            self._graph[2]._params.kind = self._params.kind
+        return self._graph[2]
+
+    def nb_neighbors(self, layer_no: int) -> int:
+        """Links of a vector on a level."""
+        M = self._index.M  # type: ignore[attr-defined]
+        return 2 * M if _arrays.count(layer_no, "layer_no") == 0 else M
+
+    def cum_nb_neighbors(self, layer_no: int) -> int:
+        """Links of a vector on the levels below."""
+        return sum(self.nb_neighbors(level) for level in range(_arrays.count(layer_no, "layer_no", 0, 1000)))
+
+    def neighbor_range(self, no: int, layer_no: int) -> tuple[int, int]:
+        """Where in `neighbors` those of a vector on a level begin and end."""
+        begin = int(self.offsets[no])
+        return begin + self.cum_nb_neighbors(layer_no), begin + self.cum_nb_neighbors(layer_no + 1)
+
+    levels = property(lambda self: self._look()["levels"])
+    offsets = property(lambda self: self._look()["offsets"])
+    neighbors = property(lambda self: self._look()["neighbors"])
+    assign_probas = property(lambda self: self._look()["assign_probas"])
+    cum_nneighbor_per_level = property(lambda self: Chain(self.cum_nb_neighbors(level) for level in range(
+        len(self.assign_probas) + 1)))
+
+    @property
+    def max_level(self) -> int:
+        """The highest level, −1 without vectors."""
+        return self._look()["max_level"] if self._index.ntotal else -1
+
+    @property
+    def entry_point(self) -> int:
+        """The vector that searches begin at, −1 without vectors."""
+        return self._look()["entry_point"] if self._index.ntotal else -1
+
 
 class IndexHNSW(FaissIndex):
     """A hierarchical navigable small-world graph."""
 
-    __slots__ = ()
+    __slots__ = ("_hnsw",)
+    _hnsw: HNSWView | None
     _uses = ("efSearch",)
     _counts_from_ntotal = False  # FAISS removes nothing from graphs, so there is no other way to follow
 
@@ -46,12 +112,30 @@ class IndexHNSW(FaissIndex):
     def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
                part: bool) -> None:
         super()._place(handle, spec, d, metric, params, node, part)
+        self._hnsw = None
         if self._params.efConstruction is None:
             self._params.efConstruction = EF_CONSTRUCTION
 
     @property
     def hnsw(self) -> HNSWView:
-        return HNSWView(self)
+        if self._hnsw is None or self._hnsw._params is not self._params:
+            self._hnsw = HNSWView(self)
+        return self._hnsw
+
+    @property
+    def storage(self) -> FaissIndex:
+        """The vectors, as an index without the graph, for looking: a copy."""
+        if not self.ntotal:
+            from .factory import index_factory
+            empty = index_factory(self.d, self._word, self.metric_type)
+            empty._params.kind = self._params.kind
+            return empty
+        return self.hnsw.storage()
+
+    @storage.setter
+    def storage(self, value: Any) -> None:
+        raise UnsupportedError("storage: a graph of kith's keeps its vectors itself; make an IndexHNSWSQ or IndexHNSWPQ "
+                               "for smaller ones")
 
     @property
     def M(self) -> int:
@@ -80,7 +164,7 @@ class IndexHNSWSQ(IndexHNSW):
 
     @property
     def sq(self) -> ScalarQuantizer:
-        return ScalarQuantizer.of_word(self._word, self.d)
+        return ScalarQuantizer.of_index(self)
 
 
 class IndexHNSWPQ(IndexHNSW):

@@ -7,81 +7,28 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .metrics import METRIC_L2, name_of
-from .._codecs import codec
 from .._errors import UnsupportedError, UntrainedError
 from .._handle import Handle
 from .._learned import learned
 from .._lib import lib
-from .._types import Codes, Floats, Ids
+from .._types import Floats
 from ..index import Index, new_handle
-from ..learn import knn
 from .base import FaissIndex, fixed
-from .clustering import ClusteringParameters
-from .flat import IndexFlat, PQView, ScalarQuantizer, four_bits, pq_word
-from .graph import IndexHNSWFlat
-from .parameters import Parameters, parameter
+from .clustering_parameters import ClusteringParameters
+from .flat import (FastScan, IndexFlat, PQView, ScalarQuantizer, bbs_of, four_bits, hamming_threshold, polysemous, pq_word,
+                   take_books)
+from .graph import DEFAULT_EF, IndexHNSWFlat
+from .ivf_lists import DirectMap, InvertedLists
+from .ivf_searches import Searches
+from .metrics import METRIC_L2, name_of
+from .parameters import Kind, Parameters, parameter
 
 
-class InvertedLists:
-    """`index.invlists`: how the vectors lie in lists. Looking takes one pass over the index after each change."""
-
-    __slots__ = ("_index", "_state", "_sizes", "_ids")
-
-    def __init__(self, index: IndexIVF) -> None:
-        self._index = index
-        self._state: Any = None
-
-    def _look(self) -> None:
-        handle, node = self._index._handle, self._index._node
-        state = handle.version, handle.pointer
-        if self._state == state:
-            return
-        with learned(handle) as parts:
-            sizes = parts.array("SIZE", node, np.int64)
-            if sizes is None:
-                raise UntrainedError("invlists: the index must be trained first")
-            slots, ids = parts.array("SLOT", node, np.uint32), parts.ids(node)
-        naming = self._index._rename()
-        if naming is not None:
-            ids = naming.outward(ids, handle)
-        self._sizes = sizes
-        self._ids = np.split(ids[slots], np.cumsum(sizes)[:-1])
-        self._state = state
-
-    @property
-    def nlist(self) -> int:
-        return self._index.nlist
-
-    @property
-    def code_size(self) -> int:
-        return self._index.code_size
-
-    def list_size(self, list_no: int) -> int:
-        """Vectors of a list."""
-        self._look()
-        return int(self._sizes[_arrays.count(list_no, "list_no", 0, self.nlist - 1)])
-
-    def get_ids(self, list_no: int) -> Ids:
-        """Ids of a list's vectors."""
-        self._look()
-        return self._ids[_arrays.count(list_no, "list_no", 0, self.nlist - 1)].copy()
-
-    def imbalance_factor(self) -> float:
-        """1 where all lists are of one length; how many times longer searches take because they are not."""
-        self._look()
-        total = float(self._sizes.sum())
-        return len(self._sizes) * float((self._sizes.astype(float) ** 2).sum()) / total**2 if total else 1.0
-
-    def compute_ntotal(self) -> int:
-        self._look()
-        return int(self._sizes.sum())
-
-
-class IndexIVF(FaissIndex):
+class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which says so itself
     """Vectors in nlist lists, by their nearest centroid; a search looks at nprobe of them."""
 
-    __slots__ = ("nlist", "_quantizer", "_quantizer_state", "cp", "invlists")
+    __slots__ = ("nlist", "_quantizer", "_quantizer_state", "cp", "invlists", "direct_map", "parallel_mode",
+                 "clustering_index")
     _quantizer: Any
     _quantizer_state: Any
     nlist: int
@@ -91,7 +38,7 @@ class IndexIVF(FaissIndex):
 
     nprobe = parameter("nprobe")
     max_codes = parameter("max_codes")
-    own_invlists = fixed("own_invlists", True)
+    PARALLEL_MODE_NO_HEAP_INIT = 1024
     quantizer_trains_alone = fixed("quantizer_trains_alone", 0)
 
     def __init__(self, quantizer: Index, d: int, nlist: int, word: str, metric: Any) -> None:
@@ -106,6 +53,7 @@ class IndexIVF(FaissIndex):
             raise ValueError(f"quantizer is for dimension {quantizer.d}; d is {d}")
         super().__init__(f"IVF{nlist}{coarse},{word}", d, metric)
         self._quantizer = quantizer
+        self._share_efSearch()
         self._prepare_training()
 
     def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
@@ -118,15 +66,45 @@ class IndexIVF(FaissIndex):
         self._quantizer = None
         self._quantizer_state = None
         self.cp = ClusteringParameters()
+        self.cp.niter = 10
+        self.cp.spherical = self._metric != _arrays.METRICS["l2"]
         self.invlists = InvertedLists(self)
+        self.direct_map = DirectMap()
+        self.parallel_mode = 0  # of FAISS's; kith sees for itself how work is shared out
+        self.clustering_index: Any = None  # with which FAISS is to find centroids; kith compares all exactly
 
     @property
     def quantizer(self) -> FaissIndex:
-        """The centroids as an index, for looking: ids are numbers of lists."""
+        """The centroids as an index, for looking: ids are numbers of lists. Where the lists are found by a graph,
+        quantizer.hnsw.efSearch is that of this."""
         if self._quantizer is None:
-            self._quantizer = IndexFlat(self.d, METRIC_L2 if self._metric == _arrays.METRICS["l2"] else 0)
+            metric = METRIC_L2 if self._metric == _arrays.METRICS["l2"] else 0
+            graph = re.match(r"IVF\d+_HNSW(\d+)", self._spec)
+            self._quantizer = IndexHNSWFlat(self.d, int(graph[1]), metric) if graph else IndexFlat(self.d, metric)
+        self._share_efSearch()
         self._trained()
         return self._quantizer
+
+    @quantizer.setter
+    def quantizer(self, value: Any) -> None:
+        kind: Any = IndexHNSWFlat if "_HNSW" in self._spec else IndexFlat
+        given: Any = value
+        if not isinstance(given, kind) or given.d != self.d:
+            raise UnsupportedError(f"quantizer is {_arrays.short(value)}; it must be an {kind.__name__} of dimension "
+                                   f"{self.d}")
+        if self.is_trained and (given.ntotal != self.nlist or (given._kept() != self.centroids()).any()):
+            raise UnsupportedError("quantizer: its vectors must be the centroids, by which the lists are filled; give "
+                                   "another one to a new index")
+        self._quantizer, self._quantizer_state = value, None
+        self._prepare_training()
+
+    def _share_efSearch(self) -> None:
+        """One value for the graph over the centroids and for this index, which searches it."""
+        if isinstance(self._quantizer, IndexHNSWFlat) and self._quantizer._params.values is not self._params.values:
+            if not self._params.values["efSearch"] and self._quantizer._params.values["efSearch"] != DEFAULT_EF:
+                self._params.values["efSearch"] = self._quantizer._params.values["efSearch"]
+            self._quantizer._params.values = self._params.values
+            self._quantizer._params.coarse = True
 
     def _prepare_training(self) -> None:
         """A quantizer that holds as many vectors as there are lists has the centroids, wherever they come from."""
@@ -161,9 +139,34 @@ class IndexIVF(FaissIndex):
 
     def make_direct_map(self, new_maintain_direct_map: bool = True) -> None:
         """Nothing to do: any index reconstructs by id."""
+        self.direct_map.set_type(DirectMap.Array if new_maintain_direct_map else DirectMap.NoMap)
 
     def set_direct_map_type(self, type: int) -> None:
         """Nothing to do: any index reconstructs by id."""
+        self.direct_map.set_type(type)
+
+    @property
+    def is_trained(self) -> bool:
+        return FaissIndex.is_trained.fget(self)  # type: ignore[attr-defined]
+
+    @is_trained.setter
+    def is_trained(self, value: bool) -> None:
+        if value and not self.is_trained:
+            self._prepare_training()
+        FaissIndex.is_trained.fset(self, value)  # type: ignore[attr-defined]
+
+    @property
+    def own_invlists(self) -> bool:
+        return True
+
+    @own_invlists.setter
+    def own_invlists(self, value: bool) -> None:
+        """Python frees what is not used any more, whatever is said here."""
+
+    def replace_invlists(self, il: Any, own: bool = False) -> None:
+        if il is not self.invlists:
+            raise UnsupportedError("replace_invlists: the lists of an index are its own. copy_subset_to makes a smaller "
+                                   "index, merge_from one of several; files are opened in place with IO_FLAG_MMAP")
 
     @property
     def by_residual(self) -> bool:
@@ -189,36 +192,6 @@ class IndexIVF(FaissIndex):
     def _can_differ(self) -> bool:
         return not (self._word == "Flat" or self._word.startswith("SQ8_direct"))
 
-    # ---- the codec by itself: the number of the list, then the code ----
-
-    def coarse_code_size(self) -> int:
-        """Bytes that hold the number of a list."""
-        return (max(self.nlist - 1, 0).bit_length() + 7) // 8
-
-    def sa_code_size(self) -> int:
-        return self.coarse_code_size() + self.code_size
-
-    def sa_encode(self, x: Any) -> Codes:
-        x = _arrays.floats(x, self.d, "x")
-        centroids = self.centroids()
-        metric = "l2" if self._metric == _arrays.METRICS["l2"] else "ip"
-        lists = knn(x, centroids, 1, metric).ids[:, 0]
-        with learned(self._handle) as parts:
-            codes = codec(self._word, self.d, parts, self._node)[0](x - centroids[lists] if self.by_residual else x)
-        return np.hstack([lists.astype("<i8").view(np.uint8).reshape(len(x), 8)[:, :self.coarse_code_size()], codes])
-
-    def sa_decode(self, codes: Any) -> Floats:
-        codes = _arrays.codes_of(codes, self.sa_code_size())
-        coarse = self.coarse_code_size()
-        numbers = np.zeros((len(codes), 8), np.uint8)
-        numbers[:, :coarse] = codes[:, :coarse]
-        lists = numbers.view("<i8")[:, 0]
-        if lists.size and lists.max() >= self.nlist:
-            raise ValueError(f"codes: list {lists.max()}; there are {self.nlist}")
-        with learned(self._handle) as parts:
-            x = codec(self._word, self.d, parts, self._node)[1](np.ascontiguousarray(codes[:, coarse:]))
-        return x + self.centroids()[lists] if self.by_residual else x
-
 
 class IndexIVFFlat(IndexIVF):
     __slots__ = ()
@@ -227,11 +200,22 @@ class IndexIVFFlat(IndexIVF):
         super().__init__(quantizer, d, nlist, "Flat", metric)
 
 
+class IndexIVFFlatPanorama(IndexIVFFlat):
+    """IndexIVFFlat, which in FAISS leaves out parts of what is far away. All of kith's indexes do."""
+
+    __slots__ = ("n_levels",)
+
+    def __init__(self, quantizer: Index, d: int, nlist: int, n_levels: int, metric: Any = METRIC_L2) -> None:
+        super().__init__(quantizer, d, nlist, metric)
+        self.n_levels = _arrays.count(n_levels, "n_levels", 1)
+
+
 class IndexIVFPQ(IndexIVF):
     __slots__ = ("_pq",)
 
-    do_polysemous_training = fixed("do_polysemous_training", False)
-    polysemous_ht = fixed("polysemous_ht", 0)
+    do_polysemous_training = polysemous()
+    polysemous_ht = hamming_threshold()
+    scan_table_threshold = fixed("scan_table_threshold", 0)
 
     def __init__(self, quantizer: Index, d: int, nlist: int, M: int, nbits_per_idx: int = 8,
                  metric: Any = METRIC_L2) -> None:
@@ -243,6 +227,15 @@ class IndexIVFPQ(IndexIVF):
             self._pq = PQView(self)
         return self._pq
 
+    @pq.setter
+    def pq(self, value: Any) -> None:
+        """The codebooks that it is to have, before it holds vectors; the quantizer has its centroids."""
+        centroids = self.centroids() if self.is_trained else self._quantizer._kept() if self._quantizer else None
+        take_books(self, value, centroids)
+
+    def precompute_table(self) -> None:
+        """Nothing to do: kith has one way of computing distances."""
+
     @property
     def use_precomputed_table(self) -> int:
         """FAISS's choice between two ways of computing the same; kith has one way."""
@@ -253,15 +246,20 @@ class IndexIVFPQ(IndexIVF):
         pass
 
 
-class IndexIVFPQFastScan(IndexIVFPQ):
-    """IndexIVFPQ with numbers of 4 bits, which kith scans that way anyhow."""
+class IndexIVFPQFastScan(FastScan, IndexIVFPQ):  # type: ignore[misc]
+    """IndexIVFPQ with numbers of 4 bits, which kith scans that way anyhow. Of an IndexIVFPQ: IndexIVFPQFastScan(index,
+    bbs) is a copy."""
 
-    __slots__ = ()
+    __slots__ = FastScan._more
 
-    def __init__(self, quantizer: Index, d: int, nlist: int, M: int, nbits: int = 4, metric: Any = METRIC_L2,
-                 bbs: int = 32) -> None:
+    def __init__(self, quantizer: Index, d: int = 32, nlist: int = 0, M: int = 0, nbits: int = 4,
+                 metric: Any = METRIC_L2, bbs: int = 32) -> None:
+        if isinstance(quantizer, IndexIVFPQ):
+            self._copy(quantizer, d)
+            return
         four_bits(nbits)
         super().__init__(quantizer, d, nlist, M, nbits, metric)
+        self._params.kind = Kind(bbs_of(bbs))
 
 
 class IndexIVFScalarQuantizer(IndexIVF):
@@ -275,17 +273,4 @@ class IndexIVFScalarQuantizer(IndexIVF):
 
     @property
     def sq(self) -> ScalarQuantizer:
-        return ScalarQuantizer.of_word(self._word, self.d)
-
-
-def try_extract_index_ivf(index: FaissIndex) -> IndexIVF | None:
-    """The inverted file in an index, None if there is none."""
-    return next((part for part in index._tree() if isinstance(part, IndexIVF)), None)
-
-
-def extract_index_ivf(index: FaissIndex) -> IndexIVF:
-    """The inverted file in an index."""
-    found = try_extract_index_ivf(index)
-    if found is None:
-        raise UnsupportedError(f"{index!r} has no inverted file in it")
-    return found
+        return ScalarQuantizer.of_index(self)

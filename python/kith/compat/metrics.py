@@ -4,10 +4,14 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _arrays, learn
+from .._errors import UnsupportedError
 from ..index import Neighbours
 
 METRIC_INNER_PRODUCT, METRIC_L2 = 0, 1
 _NAMES = {METRIC_L2: "l2", METRIC_INNER_PRODUCT: "ip"}
+# Those that kith has not. They are there for tables of metrics, and refused where one is used.
+OTHERS = {2: "L1", 3: "Linf", 4: "Lp", 20: "Canberra", 21: "BrayCurtis", 22: "JensenShannon", 23: "Jaccard",
+          24: "NaNEuclidean", 25: "GOWER"}
 
 
 def name_of(metric: Any) -> str:
@@ -17,6 +21,9 @@ def name_of(metric: Any) -> str:
     try:
         return _NAMES[metric]
     except (KeyError, TypeError):
+        if type(metric) is int and metric in OTHERS:
+            raise UnsupportedError(f"metric is {metric}, which is METRIC_{OTHERS[metric]}; kith has METRIC_L2, "
+                                   "METRIC_INNER_PRODUCT and, in kith.Index, cosine") from None
         raise ValueError(f"metric is {_arrays.short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
                          "METRIC_INNER_PRODUCT)") from None
 

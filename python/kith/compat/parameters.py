@@ -3,7 +3,7 @@ the whole tree of indexes that it is made of, and handed over with each call. Fi
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import _arrays
 from .._errors import ArgumentError, InvalidError
@@ -29,11 +29,19 @@ def checked(name: str, value: Any) -> Any:
     return number
 
 
-class Parameters:
-    """What an index and its parts share: search parameters (`used`: those that it has), and what vectors are called,
-    where that is not by their ids."""
+class Kind(NamedTuple):
+    """What FAISS would say of an index's codes: the block size of its fast scans, 0 for others; whether it is to train
+    codes that serve as hashes as well (kith compares all codes by tables anyway)."""
 
-    __slots__ = ("used", "values", "efConstruction", "labels", "numbered", "lock")
+    bbs: int = 0
+    polysemous: bool = False
+
+
+class Parameters:
+    """What an index and its parts share: search parameters (`used`: those that it has), what vectors are called, where
+    that is not by their ids, and what FAISS would say of the codes."""
+
+    __slots__ = ("used", "values", "efConstruction", "labels", "numbered", "lock", "kind", "ht", "coarse")
 
     def __init__(self) -> None:
         self.used: set[str] = set()
@@ -41,6 +49,9 @@ class Parameters:
         self.efConstruction: int | None = None
         self.labels: Labels | None = None
         self.numbered: bool | None = None  # whether ids are 0, 1, 2, … as vectors are stored; None: not known
+        self.kind = Kind()
+        self.ht = 0           # FAISS's threshold of Hamming distances
+        self.coarse = False   # these are of the quantizer of an inverted file, whose efSearch may be 0: as it sees fit
         self.lock = threading.RLock()  # of adding, removing, merging: ids and vectors change together
 
     def use(self, *names: str) -> None:
@@ -71,7 +82,7 @@ class Parameters:
                                    f"{', '.join(sorted(self.used))}")
             values.update({name: value for name, value in mine.items() if name in self.used})
         if values.get("efSearch") == 0 and "nprobe" not in values:
-            values["efSearch"] = 1  # as many candidates as results; 0 is the library's word for its default
+            values["efSearch"] = DEFAULTS["efSearch"] if self.coarse else 1  # as many candidates as results; 0 is the library's word for its default
         return values
 
 
@@ -93,6 +104,7 @@ class SearchParameters:
     # Attributes that are search parameters, and attributes that hold the parameters of an inner index.
     _names: tuple[str, ...] = ()
     _inner: tuple[str, ...] = ()
+    _more: dict[str, Any] = {}    # attributes that say how, and their values as long as nobody sets them
     _others: dict[str, Any] = {}  # attributes that FAISS has and kith does not need, with their only value
 
     def __init__(self, sel: Any = None, **values: Any) -> None:
@@ -101,8 +113,8 @@ class SearchParameters:
             setattr(self, name, values.pop(name, DEFAULTS[name]))
         for name in self._inner:
             setattr(self, name, values.pop(name, None))
-        for name in self._others:
-            setattr(self, name, values.pop(name, self._others[name]))
+        for name, value in {**self._more, **self._others}.items():
+            setattr(self, name, values.pop(name, value))
         if values:
             raise ArgumentError(f"{type(self).__name__} has no parameter {', '.join(values)}")
 
@@ -111,8 +123,8 @@ class SearchParameters:
             if value != self._others[name]:
                 raise NotImplementedError(f"{type(self).__name__}: {name} is always {self._others[name]!r} in kith; "
                                           "leave it out")
-        elif name != "sel" and name not in self._names and name not in self._inner:
-            known = ", ".join(("sel", *self._names, *self._inner))
+        elif name != "sel" and name not in (*self._names, *self._inner, *self._more):
+            known = ", ".join(("sel", *self._names, *self._inner, *self._more))
             raise AttributeError(f"{type(self).__name__} has no parameter {name!r}; there are {known}")
         super().__setattr__(name, value)
 
@@ -134,8 +146,19 @@ class SearchParameters:
 
 
 class SearchParametersIVF(SearchParameters):
+    """max_lists_num: no more lists than that, 0: nprobe; ensure_topk_full: do not stop at max_codes before k vectors are
+    found; max_empty_result_buckets: a range search stops after so many lists without a result, 0: it does not."""
+
     _names = ("nprobe", "max_codes")
     _inner = ("quantizer_params",)
+    _more = {"max_lists_num": 0, "ensure_topk_full": False, "max_empty_result_buckets": 0, "inverted_list_context": None}
+
+    def options(self) -> dict[str, Any]:
+        found = super().options()
+        most = _arrays.count(self.max_lists_num, "max_lists_num")  # type: ignore[attr-defined]
+        if most:
+            found["nprobe"] = min(found["nprobe"], most)
+        return found
 
 
 class SearchParametersHNSW(SearchParameters):
@@ -144,7 +167,9 @@ class SearchParametersHNSW(SearchParameters):
 
 
 class SearchParametersPQ(SearchParameters):
-    pass
+    """search_type and polysemous_ht are FAISS's ways of comparing fewer codes; kith compares all of them."""
+
+    _more = {"search_type": 0, "polysemous_ht": 0}
 
 
 class SearchParametersPreTransform(SearchParameters):

@@ -7,12 +7,13 @@ import numpy as np
 
 from .. import _arrays
 from ..filter import Filter, as_filter
+from .swig import Owned
 
 
-class IDSelector(Filter):
+class IDSelector(Owned, Filter):
     """Which ids a search may return."""
 
-    __slots__ = ()
+    __slots__ = ("_this",)
 
     _filter: Callable[..., Filter]
 
@@ -28,12 +29,22 @@ class IDSelector(Filter):
 
 
 class IDSelectorRange(IDSelector):
-    """imin <= id < imax."""
+    """imin <= id < imax. assume_sorted, of lists whose ids ascend, is FAISS's; kith needs no promise."""
 
-    __slots__ = ()
+    __slots__ = ("imin", "imax", "assume_sorted")
+
+    def __init__(self, imin: int, imax: int, assume_sorted: bool = False) -> None:
+        super().__init__(imin, imax)
+        self.imin, self.imax, self.assume_sorted = int(imin), int(imax), bool(assume_sorted)
+
+    def find_sorted_ids_bounds(self, list_size: int, ids: Any, jmin: Any, jmax: Any) -> None:
+        """Where in ids [list_size], which ascend, those that pass begin and end: into two arrays of one element."""
+        listed = np.asarray(ids).reshape(-1)[:_arrays.count(list_size, "list_size")]
+        jmin[0] = np.searchsorted(listed, self.imin)
+        jmax[0] = max(int(np.searchsorted(listed, self.imax)), int(jmin[0]))
 
     @staticmethod
-    def _filter(imin: int, imax: int, assume_sorted: bool = False) -> Filter:
+    def _filter(imin: int, imax: int) -> Filter:
         return Filter.range(imin, imax)
 
 
@@ -59,6 +70,16 @@ class IDSelectorBitmap(IDSelector):
     @staticmethod
     def _filter(*arguments: Any) -> Filter:
         return Filter.bitmap(np.asarray(_listed(arguments)))
+
+
+class PyCallbackIDSelector(IDSelector):
+    """Ids for which a function is true."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def _filter(function: Callable[[int], Any]) -> Filter:
+        return Filter.callback(function)
 
 
 class IDSelectorAll(IDSelector):
@@ -100,6 +121,22 @@ class IDSelectorXOr(IDSelector):
     def _filter(lhs: Any, rhs: Any) -> Filter:
         a, b = _selector(lhs), _selector(rhs)
         return (a | b) & ~(a & b)
+
+
+class IDSelectorTranslated(IDSelector):
+    """Numbers of vectors whose ids pass: IDSelectorTranslated(ids of all vectors, or an IndexIDMap; selector). For a
+    search of that IndexIDMap itself the selector alone does."""
+
+    __slots__ = ("index", "sel")
+
+    def __init__(self, id_map: Any, sel: Any) -> None:
+        self.index = id_map if hasattr(id_map, "id_map") else None
+        self.sel = _selector(sel)
+        super().__init__(np.asarray(id_map.id_map if self.index is not None else id_map), self.sel)
+
+    @staticmethod
+    def _filter(ids: Any, sel: Filter) -> Filter:
+        return Filter.mask(sel.passing(_arrays.ids(ids, None)))
 
 
 def _selector(sel: Any) -> Filter:

@@ -1,32 +1,20 @@
 """FAISS's functions."""
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 
 from .. import _arrays
-from .metrics import METRIC_L2, name_of
-from .._errors import InvalidError, UnsupportedError
 from .._options import get_threads, set_threads
 from .._types import Array
-from ..index import new_handle
-from .absent import refused
 from .base import FaissIndex
 
 
-def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissIndex:
-    """An index of a factory string, e.g. "IVF1024,PQ16"."""
-    from .tree import index_of_handle, without_idmap
-    spec, idmap = without_idmap(description)
-    if isinstance(spec, str):
-        spec = re.sub(r"IVF(\d+)\(HNSW(\d*)(?:,Flat)?\)", r"IVF\1_HNSW\2", spec)
-    try:
-        handle = new_handle(spec, d, name_of(metric))
-    except (InvalidError, UnsupportedError) as error:
-        raise refused(description, error) from None
-    return index_of_handle(handle, idmap)
+# Types of elements that add() and search() may be told of; kith sees for itself what an array holds.
+Float32, Float16, UInt8, Int8 = range(4)
+# Whose names these are.
+FAISS_VERSION_MAJOR, FAISS_VERSION_MINOR, FAISS_VERSION_PATCH = 1, 15, 0
 
 
 def downcast_index(index: FaissIndex) -> FaissIndex:
@@ -47,27 +35,6 @@ def normalize_L2(x: Array) -> None:
         norms = np.sqrt(np.einsum("ij,ij->i", part, part, dtype=np.float64))
         norms[norms == 0] = 1
         part /= norms[:, None].astype(np.float32)
-
-
-def vector_to_array(vector: Any) -> Array:
-    """An array of what FAISS has a C++ vector of; kith has arrays, lists and bytes there."""
-    return np.frombuffer(bytes(vector), np.uint8) if isinstance(vector, (bytes, bytearray)) else np.array(vector)
-
-
-vector_float_to_array = vector_to_array
-
-
-def copy_array_to_vector(array: Any, vector: Any) -> None:
-    """Put an array into what FAISS has a C++ vector of; here that is a list or a bytearray."""
-    array = np.asarray(array)
-    if array.ndim != 1:
-        raise ValueError(f"array has shape {array.shape}; it must be (n,)")
-    if isinstance(vector, bytearray):
-        vector[:] = array.tobytes()
-    elif isinstance(vector, list):
-        vector[:] = array.tolist()
-    else:
-        raise TypeError(f"vector is {_arrays.short(vector)}; it must be a list or a bytearray of kith's")
 
 
 def omp_set_num_threads(n: int) -> None:

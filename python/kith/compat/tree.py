@@ -17,18 +17,20 @@ from .parameters import Parameters
 from .transforms import VectorTransform, transform_of
 
 _int64s = ctypes.POINTER(ctypes.c_int64)
-_REFINE = re.compile(r"RFlat|Refine\((.*)\)")
+REFINE = re.compile(r"RFlat|Refine\((.*)\)")
 
 
-def index_of_handle(handle: Handle, idmap: tuple[int, int] = (0, 0)) -> base.FaissIndex:
+def index_of_handle(handle: Handle, idmap: tuple[int, int] = (0, 0),
+                    kind: base.Kind = base.Kind()) -> base.FaissIndex:
     """The index in a handle, with the search parameters and labels that it carries. idmap: which kind of IndexIDMap is
-    around which node of it, if the index does not say so itself."""
+    around which node of it, if the index does not say so itself; kind: what FAISS would say of its codes."""
     preset, count = Preset(size=ctypes.sizeof(Preset)), ctypes.c_int64()
     with handle.reading() as pointer:
         spec, metric = lib.index_describe(pointer).decode(), lib.index_metric(pointer)
         lib.index_preset(pointer, ctypes.byref(preset))
         labels = lib.index_labels(pointer, ctypes.byref(count))
         params = Parameters()
+        params.kind = base.Kind(preset.fastscan) if preset.fastscan else kind
         if count.value:
             params.labels = Labels(np.ctypeslib.as_array(ctypes.cast(labels, _int64s), (count.value,)))
     if preset.idmap:
@@ -50,17 +52,6 @@ def split(spec: str) -> list[str]:
     return words
 
 
-def without_idmap(description: Any) -> tuple[Any, tuple[int, int]]:
-    """A factory string without "IDMap" or "IDMap2" in it: the library has no word for it but at the beginning. And which
-    it was, and around which node: FAISS puts it around what follows, but for a refinement."""
-    words = split(description) if isinstance(description, str) else []
-    at = next((i for i, word in enumerate(words) if word in ("IDMap", "IDMap2")), None)
-    if at is None or len(words) == 1:
-        return description, (0, 0)
-    refined = len(words) > 2 and bool(_REFINE.fullmatch(words[-1]))
-    return ",".join(words[:at] + words[at + 1:]), (1 + (words[at] == "IDMap2"), at + refined)
-
-
 def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int, part: bool,
            idmap: tuple[int, int]) -> tuple[base.FaissIndex, int]:
     """The index that `spec` describes, as node `node` of the handle's index; and the node after all of its parts."""
@@ -70,7 +61,7 @@ def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, n
     words = split(spec)
     if len(words) == 1 and spec.startswith("("):
         return _build(handle, spec[1:-1], d, metric, params, node, part, idmap)
-    if len(words) > 1 and _REFINE.fullmatch(words[-1]):
+    if len(words) > 1 and REFINE.fullmatch(words[-1]):
         child, following = _build(handle, ",".join(words[:-1]), d, metric, params, node + 1, True, idmap)
         flat_codec = words[-1] == "RFlat"
         made = _new(wrappers.IndexRefineFlat if flat_codec else wrappers.IndexRefine)
@@ -91,17 +82,18 @@ def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, n
         made._place(handle, spec, d, metric, params, node, part)
         made._tie()
         return made, following
-    made = _new(_core(words, metric))
+    made = _new(_core(words, metric, params.kind.bbs > 0))
     made._place(handle, spec, d, metric, params, node, part)
     return made, node + 1
 
 
-def _core(words: list[str], metric: int) -> type[base.FaissIndex]:
-    """The class of an index that wraps no other."""
+def _core(words: list[str], metric: int, fast: bool) -> type[base.FaissIndex]:
+    """The class of an index that wraps no other. fast: FAISS's fast scans were asked for."""
     codec = words[-1]
     kind = "PQ" if codec.startswith("PQ") else "SQ" if codec.startswith("SQ") else codec
     if words[0].startswith("IVF"):
-        classes = {"Flat": ivf.IndexIVFFlat, "PQ": ivf.IndexIVFPQ, "SQ": ivf.IndexIVFScalarQuantizer}
+        classes = {"Flat": ivf.IndexIVFFlat, "PQ": ivf.IndexIVFPQFastScan if fast else ivf.IndexIVFPQ,
+                   "SQ": ivf.IndexIVFScalarQuantizer}
         return classes.get(kind, ivf.IndexIVF)
     if words[0].startswith("HNSW"):
         classes = {"SQ": graph.IndexHNSWSQ, "PQ": graph.IndexHNSWPQ}
@@ -110,7 +102,8 @@ def _core(words: list[str], metric: int) -> type[base.FaissIndex]:
         return {_arrays.METRICS["l2"]: flat.IndexFlatL2, _arrays.METRICS["ip"]: flat.IndexFlatIP}.get(
             metric, flat.IndexFlat)
     if len(words) == 1 and kind in ("PQ", "SQ"):
-        return flat.IndexPQ if kind == "PQ" else flat.IndexScalarQuantizer
+        pq = flat.IndexPQFastScan if fast else flat.IndexPQ
+        return pq if kind == "PQ" else flat.IndexScalarQuantizer
     return AnyIndex
 
 

@@ -1,22 +1,23 @@
 """Indexes around others: ids of the caller's, transforms, refinement, shards."""
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Iterator
+from typing import Any, Iterator
 
 import numpy as np
 
 from .. import _arrays
-from .metrics import METRIC_L2
 from .._errors import InvalidError
 from .._handle import Handle
 from .._lib import lib
+from .._streams import handle_of_faiss
 from .._types import Codes, Floats, Ids
-from .asking import k_of, output, vectors
+from ..filter import Filter
+from . import image
+from .asking import vectors
 from .base import Chain, FaissIndex
 from .flat import IndexFlat, IndexPQ, IndexScalarQuantizer
-from .naming import by_name
 from .parameters import SearchParameters, parameter
+from .selectors import IDSelectorTranslated
 from .transforms import VectorTransform
 
 
@@ -45,6 +46,10 @@ class IndexIDMap(FaissIndex):
     def _node_below(self, node: int) -> int:
         return node
 
+    def _options(self, params: SearchParameters | None) -> tuple[dict[str, Any], Filter | None]:
+        options, chosen = super()._options(params)
+        return options, chosen.sel if isinstance(chosen, IDSelectorTranslated) and chosen.index is self else chosen
+
     @property
     def id_map(self) -> Ids:
         """Ids in the order in which vectors are stored."""
@@ -56,6 +61,19 @@ class IndexIDMap(FaissIndex):
 
     def sa_code_size(self) -> int:
         return self.index.sa_code_size()
+
+    def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
+        codes = _arrays.codes_of(codes, self.sa_code_size())
+        ids = self._counted_on(len(codes)) if ids is None else self._given(ids, len(codes))
+        numbers = None
+        if hasattr(self.index, "_split"):
+            numbers, codes = self.index._split(codes)
+        if len(codes):
+            with self._params.lock:
+                self._merge(FaissIndex._of(image.filled(self.index, codes, ids, numbers)), 0)
+
+    def check_consistency(self) -> None:
+        """Raise unless ids and vectors belong together: they always do."""
 
     def sa_encode(self, x: Any) -> Codes:
         return self.index.sa_encode(x)
@@ -225,6 +243,14 @@ class IndexRefine(FaissIndex):
         yield self.base_index
 
     @property
+    def refine_index(self) -> FaissIndex:
+        """What ranks candidates again, by itself and for looking: a copy."""
+        if not self.is_trained:
+            from .factory import index_factory
+            return index_factory(self.d, self._word, self.metric_type)
+        return FaissIndex._of(handle_of_faiss(image.fine(self)))
+
+    @property
     def _counts_through(self) -> bool:  # type: ignore[override]
         return self.base_index._counts_through
 
@@ -251,161 +277,3 @@ class IndexRefineFlat(IndexRefine):
         xb = np.asarray(xb)
         fine.add(xb.reshape(-1, fine.d) if xb.ndim == 1 and xb.size % fine.d == 0 else xb)
         super().__init__(base_index, fine)
-
-
-class IndexShards(FaissIndex):
-    """One index out of several, which stay what they are. successive_ids: each shard counts its vectors from 0, and
-    results count them through, shard after shard; otherwise ids are the shards' own. threaded: all are searched at
-    once. (kith.shards makes one index of several that can be saved.)"""
-
-    __slots__ = ("threaded", "successive_ids", "_shards", "_only_metric")
-
-    def __init__(self, d: int = 0, threaded: bool = False, successive_ids: bool = True) -> None:
-        self.d = _arrays.count(d, "d")
-        self.threaded, self.successive_ids = bool(threaded), bool(successive_ids)
-        self.verbose = self.own_fields = self._part = False
-        self._shards: list[FaissIndex] = []
-
-    @property
-    def _handle(self) -> Any:  # type: ignore[override]
-        raise AttributeError("an IndexShards keeps no index of its own: ask its shards (at(i))")
-
-    @property
-    def closed(self) -> bool:
-        return False
-
-    def add_shard(self, shard: FaissIndex) -> None:
-        if not isinstance(shard, FaissIndex):
-            raise TypeError(f"shard is a {type(shard).__name__}; it must be one of kith's FAISS-like indexes")
-        first = self._shards[0] if self._shards else shard
-        if (self.d and shard.d != self.d) or shard.metric_type != first.metric_type:
-            raise ValueError(f"{shard!r} does not fit: shards have one dimension ({self.d}) and one metric")
-        self.d = shard.d
-        self._shards.append(shard)
-
-    def remove_shard(self, shard: FaissIndex) -> None:
-        self._shards.remove(shard)
-
-    def count(self) -> int:
-        """How many shards there are."""
-        return len(self._shards)
-
-    def at(self, i: int) -> FaissIndex:
-        return self._shards[_arrays.count(i, "i", 0, len(self._shards) - 1)]
-
-    @property
-    def ntotal(self) -> int:
-        return sum(shard.ntotal for shard in self._shards)
-
-    def __len__(self) -> int:
-        return self.ntotal
-
-    @property
-    def is_trained(self) -> bool:
-        return all(shard.is_trained for shard in self._shards)
-
-    @property
-    def metric_type(self) -> int:
-        return self._shards[0].metric_type if self._shards else METRIC_L2
-
-    def _each(self, function: Callable[[FaissIndex], Any]) -> list[Any]:
-        if not self._shards:
-            raise ValueError("there are no shards: add_shard first")
-        if not self.threaded or len(self._shards) == 1:
-            return [function(shard) for shard in self._shards]
-        with ThreadPoolExecutor(len(self._shards)) as pool:
-            return list(pool.map(function, self._shards))
-
-    def _firsts(self) -> Ids:
-        """What is added to the ids of each shard."""
-        sizes = [shard.ntotal if self.successive_ids else 0 for shard in self._shards]
-        return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-
-    def train(self, x: Any, *arguments: Any, **keywords: Any) -> None:
-        """Train every shard on the rows of x."""
-        self._each(lambda shard: shard.train(x, *arguments, **keywords))
-
-    def add(self, x: Any, ids: Any = None, **keywords: Any) -> None:
-        """Give each shard an equal part of the rows of x, in order."""
-        x = vectors(x, self.d, "x")
-        if ids is None and self.successive_ids and self.ntotal:
-            raise NotImplementedError("add: shards hold vectors, and successive ids would change: call it once, or "
-                                      "use successive_ids=False and add_with_ids")
-        if ids is None and not self.successive_ids:
-            ids = np.arange(self.ntotal, self.ntotal + len(x))
-        wanted = None if ids is None else _arrays.ids(ids, len(x))
-        if wanted is not None and self.successive_ids:
-            raise NotImplementedError("add_with_ids: ids are successive in these shards; use successive_ids=False")
-        bounds = [len(x) * i // max(len(self._shards), 1) for i in range(len(self._shards) + 1)]
-        parts = {id(shard): slice(a, b) for shard, a, b in zip(self._shards, bounds, bounds[1:])}
-        self._each(lambda shard: shard.add(x[parts[id(shard)]],
-                                           None if wanted is None else wanted[parts[id(shard)]], **keywords))
-
-    def remove_ids(self, x: Any) -> int:
-        if self.successive_ids:
-            raise NotImplementedError("remove_ids: ids are successive in these shards; use successive_ids=False, or "
-                                      "remove from a shard itself")
-        return sum(self._each(lambda shard: shard.remove_ids(x)))
-
-    def reset(self) -> None:
-        self._each(lambda shard: shard.reset())
-
-    def search(  # type: ignore[override]
-            self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
-               numeric_type: Any = None) -> tuple[Floats, Ids]:
-        k = k_of(k)
-        found = self._each(lambda shard: shard.search(x, k, params=self._params_of(params)))
-        ids = [np.where(I >= 0, I + first, -1) for (_, I), first in zip(found, self._firsts())]
-        all_d, all_i = np.hstack([d for d, _ in found]), np.hstack(ids)
-        keys = all_d if self.metric_type == METRIC_L2 else -all_d
-        order = np.lexsort((all_i, keys), axis=1)[:, :k]
-        D = output(D, order.shape, np.float32, "D")
-        I = output(I, order.shape, np.int64, "I")
-        D[:], I[:] = np.take_along_axis(all_d, order, 1), np.take_along_axis(all_i, order, 1)
-        return D, I
-
-    def _params_of(self, params: SearchParameters | None) -> SearchParameters | None:
-        if params is not None and params.filter() is not None and self.successive_ids:
-            raise NotImplementedError("params.sel: ids are successive in these shards; use successive_ids=False")
-        return params
-
-    def range_search(  # type: ignore[override]
-            self, x: Any, thresh: float, *, params: SearchParameters | None = None
-                     ) -> tuple[Ids, Floats, Ids]:
-        found = self._each(lambda shard: shard.range_search(x, thresh, params=self._params_of(params)))
-        lims = np.sum([lims for lims, _, _ in found], axis=0)
-        owner = np.concatenate([np.repeat(np.arange(len(lims) - 1), np.diff(part)) for part, _, _ in found])
-        order = np.argsort(owner, kind="stable")
-        dist = np.concatenate([d for _, d, _ in found])
-        ids = np.concatenate([i + first for (_, _, i), first in zip(found, self._firsts())])
-        return by_name(lims, dist[order], ids[order])
-
-    def reconstruct_batch(self, key: Any, x: Any = None) -> Floats:
-        keys = _arrays.ids(key, None, "key")
-        x = output(x, (len(keys), self.d), np.float32, "x")
-        firsts = self._firsts()
-        for i, id in enumerate(keys):
-            if self.successive_ids:
-                number = int(np.searchsorted(firsts, id, side="right")) - 1
-            else:
-                number = next((n for n, shard in enumerate(self._shards) if id in shard), 0)
-            self._shards[number]._get(np.array([id - firsts[number]]), x[i:i + 1])
-        return x
-
-    def clone(self) -> IndexShards:
-        made = IndexShards(self.d, self.threaded, self.successive_ids)
-        made._shards = [shard.clone() for shard in self._shards]
-        return made
-
-    def save(self, path: Any, *, overwrite: bool = True) -> None:
-        raise NotImplementedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
-
-    def tobytes(self) -> bytes:
-        raise NotImplementedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
-
-    def close(self) -> None:
-        """Forget the shards; they stay open."""
-        self._shards = []
-
-    def __repr__(self) -> str:
-        return f"<kith.IndexShards of {len(self._shards)}, dim={self.d} size={self.ntotal}>"

@@ -1,0 +1,133 @@
+"""Indexes out of components: what one learnt, and codes of the caller's. They are put together as a file of FAISS's in
+memory, which the library takes as it is: nothing is trained or encoded anew."""
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+
+from .._arrays import METRICS
+from .._codecs import code_size
+from .._errors import InvalidError, UnsupportedError
+from .._learned import learned
+from .._streams import faiss_bytes, handle_of_faiss
+from .._types import Array, Codes, Floats, Ids
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
+from .transforms import faiss_array
+
+
+
+def metric_number(index: Any) -> int:
+    if index._metric == METRICS["cosine"]:
+        raise UnsupportedError("FAISS has no cosine index")
+    return METRIC_L2 if index._metric == METRICS["l2"] else METRIC_INNER_PRODUCT
+
+
+def header(letters: str, d: int, n: int, metric: int, trained: bool = True) -> bytes:
+    """What begins an index in a file of FAISS's."""
+    return letters.encode() + struct.pack("<iqqq?i", d, n, 1 << 20, 1 << 20, trained, metric)
+
+
+def flat(x: Floats, metric: int) -> bytes:
+    return header("IxF2" if metric == METRIC_L2 else "IxFI", x.shape[1], len(x), metric) + faiss_array(x)
+
+
+def product(d: int, M: int, nbits: int, books: Floats) -> bytes:
+    return struct.pack("<QQQ", d, M, nbits) + faiss_array(books)
+
+
+def lists(nlist: int, size: int, numbers: Ids, codes: Codes, ids: Ids) -> bytes:
+    """Inverted lists of codes [n × size] with ids [n], in lists of these numbers [n]."""
+    order = np.argsort(numbers, kind="stable")
+    counts = np.bincount(numbers, minlength=nlist)
+    parts = [b"ilar", struct.pack("<QQ", nlist, size), b"full", faiss_array(counts, "<u8")]
+    at = 0
+    for count in counts:
+        rows = order[at:at + count]
+        parts += [codes[rows].tobytes(), ids[rows].astype("<i8").tobytes()]
+        at += count
+    return b"".join(parts)
+
+
+def named(inner: bytes, d: int, metric: int, ids: Ids) -> bytes:
+    """An IndexIDMap around an index."""
+    return header("IxMp", d, len(ids), metric) + inner + faiss_array(ids, "<i8")
+
+
+def of_pq(index: Any, books: Floats, centroids: Floats | None) -> Any:
+    """An index like a given one, IndexPQ or IndexIVFPQ, without vectors, of these codebooks and centroids."""
+    metric, pq = metric_number(index), index.pq
+    inner = product(index.d, pq.M, pq.nbits, books)
+    if centroids is None:
+        return handle_of_faiss(header("IxPq", index.d, 0, metric) + inner + struct.pack("<Qi?i", 0, 0, False, 0))
+    if "_HNSW" in index._spec:
+        raise UnsupportedError("pq: codebooks are given to inverted files whose quantizer is an IndexFlat")
+    nlist = len(centroids)
+    file = header("IwPQ", index.d, 0, metric) + struct.pack("<QQ", nlist, 1) + flat(centroids, metric)
+    file += struct.pack("<bQ", 0, 0) + struct.pack("<?Q", index.by_residual, index.code_size) + inner
+    none = np.empty(0, np.int64)
+    return handle_of_faiss(file + lists(nlist, index.code_size, none, np.empty((0, index.code_size), np.uint8), none))
+
+
+def filled(index: Any, codes: Codes, ids: Ids, numbers: Ids | None = None) -> Any:
+    """An index that learnt what a given one did, flat or an inverted file, of these codes [n × code_size] under these
+    ids, in lists of these numbers."""
+    metric = metric_number(index)
+    empty = index.clone()
+    empty.reset()
+    file = faiss_bytes(empty._handle)
+    n = struct.pack("<q", len(ids))
+    if numbers is not None:
+        at = file.rindex(b"ilar")
+        return handle_of_faiss(file[:8] + n + file[16:at] + lists(index.nlist, index.code_size, numbers, codes, ids))
+    tail = struct.calcsize("<i?i") if file[:4] == b"IxPq" else 0
+    end = len(file) - tail
+    count = len(codes) * index.code_size // (4 if file[:4] in (b"IxF2", b"IxFI") else 1)
+    flat_file = file[:8] + n + file[16:end - 8] + struct.pack("<Q", count) + codes.tobytes() + file[end:]
+    return handle_of_faiss(named(flat_file, index.d, metric, ids))
+
+
+def graph(index: Any) -> tuple[dict[str, Array], bytes]:
+    """The graph of an IndexHNSW as FAISS keeps it, and the index of its vectors as a file of FAISS's."""
+    file = faiss_bytes(_numbered(index)._handle)
+    at = 4 + struct.calcsize("<iqqq?i")
+    found: dict[str, Any] = {}
+    for name, dtype in (("assign_probas", "<f8"), ("cum_nneighbor_per_level", "<i4"), ("levels", "<i4"),
+                        ("offsets", "<u8"), ("neighbors", "<i4")):
+        size, = struct.unpack_from("<Q", file, at)
+        found[name] = np.frombuffer(file, dtype, size, at + 8).copy()
+        at += 8 + size * np.dtype(dtype).itemsize
+    found["entry_point"], found["max_level"] = struct.unpack_from("<ii", file, at)
+    return found, file[at + struct.calcsize("<iiiii"):]
+
+
+def _numbered(index: Any) -> Any:
+    """A copy whose vectors have the ids 0, 1, 2, …"""
+    alone = index.clone()
+    alone._renumber()
+    alone._params.labels = None
+    return alone
+
+
+def fine(index: Any) -> bytes:
+    """What an IndexRefine ranks by, as a file of FAISS's: it is behind the base index, and before k_factor."""
+    file = faiss_bytes(_numbered(index)._handle)
+    base = faiss_bytes(_numbered(index.base_index)._handle)
+    return file[4 + struct.calcsize("<iqqq?i") + len(base):-4]
+
+
+def codes_of(index: Any) -> Codes:
+    """The codes [n × code_size] of a flat index, in the order in which vectors are stored."""
+    n, size = index.ntotal, index.code_size
+    if not n:
+        return np.empty((0, size), np.uint8)
+    if index._word == "Flat":
+        return index._kept().view(np.uint8).reshape(n, size)
+    with learned(index._handle) as parts:
+        stored = parts.array("COD0", index._node, np.uint8)
+    assert stored is not None
+    if not index._word.startswith("PQ"):
+        return stored.reshape(n, size)
+    blocks = stored.reshape(-1, size, 64)  # byte after byte of 64 vectors
+    return np.ascontiguousarray(blocks.transpose(0, 2, 1).reshape(-1, size)[:n])

@@ -1,0 +1,306 @@
+"""What inverted files do with lists and codes of the caller's choice."""
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from .. import _arrays, _calls, _options
+from .._codecs import codec
+from .._errors import ArgumentError, InvalidError, UntrainedError
+from .._learned import learned
+from .._lib import lib
+from .._types import Codes, Floats, Ids
+from ..filter import Filter
+from ..index import _copy_ranges
+from ..learn import knn
+from .asking import k_of, output, vectors
+from .naming import by_name
+
+
+class Searches:
+    """Of an IndexIVF: searches of given lists, codes from and to outside, and subsets."""
+
+    __slots__ = ()
+
+    # ---- searches of given lists ----
+
+    def _probes(self: Any, x: Any, Iq: Any, params: Any) -> tuple[Any, Any, Any]:
+        """(queries, options of a search of the lists Iq [nq × n], the array that they point to)."""
+        x = vectors(x, self.d, "x")
+        given = np.asarray(Iq)
+        if given.ndim != 2 or len(given) != len(x) or given.dtype.kind not in "iu" or not given.shape[1]:
+            raise ArgumentError(f"Iq is {given.dtype} of shape {given.shape}; it must be numbers of lists of shape "
+                                f"({len(x)}, nprobe)")
+        if len(given) and not (-1 <= given.min() and given.max() < self.nlist):
+            raise InvalidError(f"Iq has numbers from {given.min()} to {given.max()}; lists are 0 … {self.nlist - 1}, -1: "
+                               "none")
+        if given.shape[1] > self.nlist:
+            given = np.sort(given, axis=1)  # repeated ones count once: −1 and those are in front
+            given = np.where(np.diff(given, axis=1, prepend=-2) == 0, -1, given)
+            given = np.sort(given, axis=1)[:, -self.nlist:]
+        given = _arrays.plain(given, np.int32)
+        values, chosen = self._options(params)
+        values["nprobe"] = given.shape[1]
+        options = _options.new_search_options(None, values)
+        options.probes = _arrays.address(given)
+        naming = self._rename()
+        if chosen is not None:
+            chosen = chosen if naming is None else naming.filter(chosen, self._handle)
+            options.filter = chosen.pointer()
+        return x, options, (given, chosen)
+
+    def search_preassigned(self: Any, x: Any, k: int, Iq: Any, Dq: Any = None, *, params: Any = None, D: Any = None,
+                           I: Any = None) -> tuple[Floats, Ids]:
+        """Search the lists Iq [nq × n], −1 for none, and no others. Dq, distances to their centroids, are not needed."""
+        x, options, kept = self._probes(x, Iq, params)
+        k = k_of(k)
+        D, I = output(D, (len(x), k), np.float32, "D"), output(I, (len(x), k), np.int64, "I")
+        with self._source()._handle.reading() as pointer:
+            _calls.call(lib.index_search_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x), k,
+                        _arrays.address(D), _arrays.address(I), ctypes.byref(options),
+                        work=float(x.size) * self._handle.size, watch=_options.watch(options),
+                        away=kept[1] is not None and kept[1].calls_python)
+        naming = self._rename()
+        if naming is not None:
+            I[:] = naming.outward(I, self._handle)
+        return D, I
+
+    def range_search_preassigned(self: Any, x: Any, thresh: float, Iq: Any, Dq: Any = None, *, params: Any = None
+                                 ) -> tuple[Ids, Floats, Ids]:
+        """range_search() of the lists Iq [nq × n]."""
+        x, options, kept = self._probes(x, Iq, params)
+        ranges = ctypes.c_void_p()
+        try:
+            with self._source()._handle.reading() as pointer:
+                _calls.call(lib.index_range_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x),
+                            _arrays.real(thresh, "thresh"), ctypes.byref(ranges), ctypes.byref(options),
+                            work=float(x.size) * self._handle.size, watch=_options.watch(options),
+                            away=kept[1] is not None and kept[1].calls_python)
+            lims, D, I = _copy_ranges(ranges, len(x))
+        finally:
+            lib.ranges_free(ranges)
+        naming = self._rename()
+        return by_name(lims, D, I if naming is None else naming.outward(I, self._handle))
+
+    def search_and_return_codes(self: Any, x: Any, k: int, *, include_listnos: bool = False, params: Any = None,
+                                D: Any = None, I: Any = None, codes: Any = None) -> tuple[Floats, Ids, Codes]:
+        """search(), and the codes of what was found [nq × k × code_size], behind the numbers of their lists with
+        include_listnos; zeros where nothing was found."""
+        D, I = self.search(x, k, params=params, D=D, I=I)
+        size = self.code_size + (self.coarse_code_size() if include_listnos else 0)
+        codes = output(codes, (*I.shape, size), np.uint8, "codes")
+        codes[:] = 0
+        wanted = np.unique(I[I >= 0])
+        rows = np.zeros((len(wanted), size), np.uint8)
+        for number in range(self.nlist):
+            ids = self.invlists.get_ids(number)
+            _, at, among = np.intersect1d(wanted, ids, return_indices=True)
+            if len(at):
+                found = self.invlists.get_codes(number)[among]
+                rows[at] = np.hstack([self._number(np.full(len(at), number)), found]) if include_listnos else found
+        there = I >= 0
+        codes[there] = rows[np.searchsorted(wanted, I[there])]
+        return D, I, codes
+
+    # ---- more and less than nprobe lists ----
+
+    def search(self: Any, x: Any, k: int, *, params: Any = None, D: Any = None, I: Any = None,
+               numeric_type: Any = None) -> tuple[Floats, Ids]:
+        D, I = super().search(x, k, params=params, D=D, I=I)  # type: ignore[misc]
+        missing = (I[:, -1] < 0) if getattr(params, "ensure_topk_full", False) else None
+        if missing is not None and missing.any() and params.max_codes:
+            free = type(params)(sel=params.sel, nprobe=params.nprobe, quantizer_params=params.quantizer_params)
+            D[missing], I[missing] = super().search(  # type: ignore[misc]
+                np.asarray(x)[missing], k, params=free)
+        return D, I
+
+    def range_search(self: Any, x: Any, thresh: float, *, params: Any = None) -> tuple[Ids, Floats, Ids]:
+        found = super().range_search(x, thresh, params=params)  # type: ignore[misc]
+        most = _arrays.count(getattr(params, "max_empty_result_buckets", 0), "max_empty_result_buckets")
+        if not most:
+            return found
+        if self.parallel_mode:
+            raise InvalidError(f"max_empty_result_buckets: parallel_mode is {self.parallel_mode}; it must be 0")
+        x = _arrays.floats(vectors(x, self.d, "x"), self.d, "x")
+        metric = "l2" if self._metric == _arrays.METRICS["l2"] else "ip"
+        nprobe = self._params.options(params, self)["nprobe"]
+        order = knn(x, self.centroids(), min(nprobe, self.nlist), metric).ids
+        return self._stopped(found, order, most)
+
+    def _stopped(self: Any, found: tuple[Ids, Floats, Ids], order: Ids, most: int) -> tuple[Ids, Floats, Ids]:
+        """Results of a range search without those behind so many lists in a row that have none. order [nq × nprobe]:
+        the lists as they are visited."""
+        lims, D, I = found
+        ids = [self.invlists.get_ids(number) for number in range(self.nlist)]
+        every, numbers = np.concatenate(ids), np.repeat(np.arange(self.nlist), [len(each) for each in ids])
+        by_id = np.argsort(every, kind="stable")
+        of_result = numbers[by_id][np.searchsorted(every[by_id], I)] if len(I) else np.empty(0, np.int64)
+        keep = np.zeros(len(I), bool)
+        for query, visited in enumerate(order):
+            mine = slice(lims[query], lims[query + 1])
+            empty = 0
+            for number in visited:
+                hits = of_result[mine] == number
+                keep[mine] |= hits
+                empty = 0 if hits.any() else empty + 1
+                if empty >= most:
+                    break
+        owner = np.repeat(np.arange(len(order)), np.diff(lims))
+        counts = np.bincount(owner[keep], minlength=len(order))
+        return np.concatenate([[0], np.cumsum(counts)]).astype(lims.dtype), D[keep], I[keep]
+
+    # ---- codes ----
+
+    def coarse_code_size(self: Any) -> int:
+        """Bytes that hold the number of a list."""
+        return (max(self.nlist - 1, 0).bit_length() + 7) // 8
+
+    def _number(self: Any, numbers: Ids) -> Codes:
+        """Numbers of lists as they begin codes."""
+        wide = np.ascontiguousarray(numbers, "<i8").view(np.uint8).reshape(len(numbers), 8)
+        return wide[:, :self.coarse_code_size()]
+
+    def _split(self: Any, codes: Any) -> tuple[Ids, Codes]:
+        """(number of the list, the rest) of codes [n × sa_code_size()]."""
+        codes = _arrays.codes_of(codes, self.sa_code_size())
+        coarse = self.coarse_code_size()
+        wide = np.zeros((len(codes), 8), np.uint8)
+        wide[:, :coarse] = codes[:, :coarse]
+        numbers = wide.view("<i8")[:, 0]
+        if numbers.size and numbers.max() >= self.nlist:
+            raise ValueError(f"codes: list {numbers.max()}; there are {self.nlist}")
+        return numbers, np.ascontiguousarray(codes[:, coarse:])
+
+    def sa_code_size(self: Any) -> int:
+        return self.coarse_code_size() + self.code_size
+
+    def _assigned(self: Any, x: Floats) -> Ids:
+        """The list of each vector."""
+        metric = "l2" if self._metric == _arrays.METRICS["l2"] else "ip"
+        return knn(x, self.centroids(), 1, metric).ids[:, 0]
+
+    def _encode(self: Any, x: Floats, numbers: Ids) -> Codes:
+        """Codes of vectors in lists of these numbers."""
+        with learned(self._handle) as parts:
+            encode = codec(self._word, self.d, parts, self._node)[0]
+        return encode(x - self.centroids()[numbers] if self.by_residual else x)
+
+    def encode_vectors(self: Any, x: Any, list_nos: Any, include_listnos: bool = False) -> Codes:
+        """Codes [n × code_size] of the rows of x in lists of these numbers [n]."""
+        x, numbers = _arrays.floats(x, self.d, "x"), _arrays.ids(list_nos, len(x), "list_nos")
+        codes = self._encode(x, numbers)
+        return np.hstack([self._number(numbers), codes]) if include_listnos else codes
+
+    def sa_encode(self: Any, x: Any) -> Codes:
+        x = _arrays.floats(vectors(x, self.d, "x"), self.d, "x")
+        return self.encode_vectors(x, self._assigned(x), True)
+
+    def sa_decode(self: Any, codes: Any) -> Floats:
+        numbers, rest = self._split(codes)
+        with learned(self._handle) as parts:
+            x = codec(self._word, self.d, parts, self._node)[1](rest)
+        return x + self.centroids()[numbers] if self.by_residual else x
+
+    def compute_residual_n(self: Any, x: Any, keys: Any) -> Floats:
+        """What the rows of x [n × d] differ from the centroids of lists `keys` [n] by."""
+        x = _arrays.floats(x, self.d, "x")
+        return x - self.centroids()[_arrays.ids(keys, len(x), "keys")]
+
+    # ---- filling ----
+
+    def add_core(self: Any, n: int, x: Any, ids: Any, list_nos: Any) -> None:
+        """Add n rows of x to lists of these numbers; −1: not at all. ids [n] or None: counted on."""
+        n = _arrays.count(n, "n")
+        x = _arrays.floats(np.asarray(x).reshape(-1, self.d)[:n], self.d, "x")
+        numbers = _arrays.ids(np.asarray(list_nos).reshape(-1)[:n], n, "list_nos")
+        if n and not (-1 <= numbers.min() and numbers.max() < self.nlist):
+            raise InvalidError(f"list_nos has numbers from {numbers.min()} to {numbers.max()}; lists are 0 … "
+                               f"{self.nlist - 1}, -1: none")
+        if not self.is_trained:
+            raise UntrainedError("the index must be trained before vectors are added")
+        there = numbers >= 0
+        wanted = self._counted_on(n) if ids is None else self._given(np.asarray(ids).reshape(-1)[:n], n)
+        self._take_codes(self._encode(x[there], numbers[there]), wanted[there], numbers[there])
+
+    def add_sa_codes(self: Any, codes: Any, ids: Any = None) -> None:
+        """Add vectors by their codes [n × sa_code_size()]. ids [n] or None: counted on."""
+        numbers, rest = self._split(codes)
+        wanted = self._counted_on(len(rest)) if ids is None else self._given(ids, len(rest))
+        self._take_codes(rest, wanted, numbers)
+
+    # ---- subsets ----
+
+    def copy_subset_to(self: Any, other: Any, subset_type: int, a1: int, a2: int) -> None:
+        """Copy some vectors to another index, which learnt the same. subset_type 0: ids from a1 to a2 − 1; 1: those with
+        id % a1 == a2; 2: of all lists evenly, so that about a1 vectors are left before and ntotal − a2 after; 3: part a2
+        of a1 of each list; 4: lists a1 to a2 − 1."""
+        subset_type = _arrays.count(subset_type, "subset_type", 0, 4)
+        if not isinstance(other, Searches) or other is self:
+            raise TypeError(f"other is {_arrays.short(other)}; it must be another inverted file")
+        if subset_type in (1, 3):
+            a1 = _arrays.count(a1, "a1", 1)
+        chosen = self._subset(subset_type, a1, a2)
+        part, target = self.clone(), other  # type: Any, Any
+        everything = part._ids()
+        part._remove(Filter.ids(everything[~np.isin(everything, chosen)]), False)
+        target.merge_from(part)
+
+    def _subset(self: Any, kind: int, a1: int, a2: int) -> Ids:
+        """Ids of the library's."""
+        every, naming = self._ids(), self._rename()
+        if kind < 2:
+            names = every if naming is None else naming.all(self._handle)
+            return every[(names >= a1) & (names < a2) if kind == 0 else names % a1 == a2]
+        with learned(self._handle) as parts:
+            sizes, slots = parts.array("SIZE", self._node, np.int64), parts.array("SLOT", self._node, np.uint32)
+        if sizes is None or slots is None:
+            raise UntrainedError("copy_subset_to: the index must be trained first")
+        ends = np.cumsum(sizes)
+        starts, total = ends - sizes, max(int(ends[-1]), 1)
+        if kind == 2:
+            first, last = (np.diff(ends * a // total, prepend=0) for a in (a1, a2))
+        elif kind == 3:
+            first, last = sizes * a2 // a1, sizes * (a2 + 1) // a1
+        else:
+            within = (np.arange(len(sizes)) >= a1) & (np.arange(len(sizes)) < a2)
+            first, last = np.zeros_like(sizes), sizes * within
+        rows = [np.arange(s + f, s + l) for s, f, l in zip(starts, first, last)]
+        return every[slots[np.concatenate(rows)]]
+
+    def check_ids_sorted(self: Any) -> bool:
+        """Whether the ids in each list ascend."""
+        return all((np.diff(self.invlists.get_ids(i)) > 0).all() for i in range(self.nlist))
+
+
+def try_extract_index_ivf(index: Any) -> Any:
+    """The inverted file in an index, None if there is none."""
+    return next((part for part in index._tree() if isinstance(part, Searches)), None)
+
+
+def extract_index_ivf(index: Any) -> Any:
+    """The inverted file in an index."""
+    found = try_extract_index_ivf(index)
+    if found is None:
+        raise InvalidError(f"{index!r} has no inverted file in it")
+    return found
+
+
+def check_compatible_for_merge(index0: Any, index1: Any) -> None:
+    """Raise unless one index can be merged into the other."""
+    index0.check_compatible_for_merge(index1)
+
+
+def merge_into(index0: Any, index1: Any, shift_ids: bool) -> None:
+    """Move the vectors of the second index to the first; shift_ids: the number of those there is added to their ids."""
+    extract_index_ivf(index0)
+    index0.merge_from(index1, index0.ntotal if shift_ids else 0)
+
+
+def search_centroid(index: Any, x: Any) -> Ids:
+    """The list that each row of x belongs to, which may still have to go through transforms."""
+    chain = getattr(index, "apply_chain", None)
+    x = vectors(x, index.d, "x")
+    ivf = extract_index_ivf(index)
+    return ivf._assigned(_arrays.floats(chain(x) if chain else x, ivf.d, "x"))

@@ -1,0 +1,129 @@
+"""Quantizers by themselves, as FAISS's Python has them: over kith.ProductQuantizer and the codecs of indexes."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _arrays, learn
+from .._types import Array, Codes, Floats
+from .clustering_parameters import ClusteringParameters
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, name_of
+from .swig import Linked, Owned
+
+
+class ProductQuantizer(Owned, learn.ProductQuantizer):
+    """A product quantizer: a vector of d elements as M numbers of nbits bits.
+
+    Attributes: d, M, nbits, dsub (elements of a sub-vector), ksub (centroids of each), code_size (bytes), centroids; cp
+    says how train() is to find them."""
+
+    __slots__ = ("cp", "assign_index", "sdc_table", "_this")
+
+    def __init__(self, d: int, M: int, nbits: int = 8) -> None:
+        super().__init__(d, M, nbits)
+        self.cp = ClusteringParameters()
+        self.assign_index: Any = None
+        self.sdc_table: Floats = np.empty(0, np.float32)
+
+    def train(self, x: Any, *, iterations: int | None = None, seed: int | None = None,
+              threads: int | None = None) -> None:
+        """Learn the codebooks from the rows of x [n × d]."""
+        super().train(x, iterations=self.cp.niter if iterations is None else iterations,
+                      seed=self.cp.seed if seed is None else seed, threads=threads)
+
+    @property
+    def centroids(self) -> Floats:
+        """The codebooks [M × ksub × dsub]. May be set, or given by copy_array_to_vector."""
+        return Linked.of(learn.ProductQuantizer.centroids.fget(self), self._set)  # type: ignore[attr-defined]
+
+    @centroids.setter
+    def centroids(self, books: Any) -> None:
+        self._set(books)
+
+    def _set(self, books: Any) -> None:
+        learn.ProductQuantizer.centroids.fset(self, books)  # type: ignore[attr-defined]
+
+    def get_centroids(self, m: int, i: int) -> Floats:
+        """Centroid i of codebook m."""
+        return np.array(self.centroids[_arrays.count(m, "m", 0, self.M - 1), _arrays.count(i, "i", 0, self.ksub - 1)])
+
+    def compute_codes_with_assign_index(self, x: Any, codes: Array, n: int) -> None:
+        """Write the codes of n rows of x into an array [n × code_size]. The centroids are compared as always: what
+        assign_index would find is the same."""
+        codes.reshape(-1, self.code_size)[:n] = self.compute_codes(np.asarray(x).reshape(-1, self.d)[:n])
+
+    def compute_distance_tables(  # type: ignore[override]  # FAISS's form as well
+            self, q: Any, x: Any = METRIC_L2, tables: Any = None, *, metric: Any = None) -> Any:
+        """Of queries [nq × d]: squared distances, or inner products, to all centroids [nq × M × ksub]. FAISS's form is
+        (nq, queries, array that gets them)."""
+        if tables is None:
+            return super().compute_distance_tables(q, name_of(x if metric is None else metric))
+        return self._into(q, x, tables, METRIC_L2)
+
+    def compute_inner_prod_tables(self, nq: int, x: Any, tables: Array) -> None:
+        """Inner products of nq queries with all centroids, into an array [nq × M × ksub]."""
+        self._into(nq, x, tables, METRIC_INNER_PRODUCT)
+
+    def compute_distance_table(self, x: Any, table: Array) -> None:
+        self._into(1, x, table, METRIC_L2)
+
+    def compute_inner_prod_table(self, x: Any, table: Array) -> None:
+        self._into(1, x, table, METRIC_INNER_PRODUCT)
+
+    def _into(self, nq: int, x: Any, tables: Any, metric: int) -> None:
+        nq = _arrays.count(nq, "nq")
+        if not isinstance(tables, np.ndarray) or tables.dtype != np.float32 or tables.size != nq * self.M * self.ksub:
+            raise ValueError(f"tables is {_arrays.short(tables)}; it must be a float32 array of {nq} times "
+                             f"{self.M} times {self.ksub}")
+        found = super().compute_distance_tables(np.asarray(x).reshape(-1, self.d)[:nq], name_of(metric))
+        tables.reshape(found.shape)[:] = found
+
+    def compute_sdc_table(self) -> None:
+        """Set sdc_table: squared distances between the centroids of each codebook [M × ksub × ksub]."""
+        books = np.asarray(self.centroids, np.float64)
+        norms = np.einsum("mij,mij->mi", books, books)
+        squares = norms[:, :, None] + norms[:, None, :] - 2 * (books @ books.transpose(0, 2, 1))
+        self.sdc_table = np.maximum(squares, 0).astype(np.float32).ravel()
+
+    def search_sdc(self, qcodes: Any, codes: Any, k: int) -> tuple[Floats, Array]:
+        """The k codes nearest to what each of qcodes stands for: squared distances and numbers [nq × k]."""
+        return learn.knn(self.decode(qcodes), self.decode(codes), k)
+
+    def sync_transposed_centroids(self) -> None:
+        """Nothing to do: encoding is as fast without."""
+
+    def clear_transposed_centroids(self) -> None:
+        """Nothing to do."""
+
+
+class ScalarCodec(Owned):
+    """What a standalone ScalarQuantizer does: train, compute_codes, decode. `_word` is the word of its kind."""
+
+    __slots__ = ()
+    d: int
+    code_size: int
+    _index: Any
+
+    @property
+    def _word(self) -> str:
+        raise NotImplementedError
+
+    def train(self, x: Any) -> None:
+        """Learn the ranges of the elements of the rows of x [n × d]."""
+        self._made().train(_arrays.floats(x, self.d, "x"))
+
+    def _made(self) -> Any:
+        """An index of this kind, which holds what was learnt."""
+        if self._index is None:
+            from .factory import index_factory
+            self._index = index_factory(self.d, self._word)
+        return self._index
+
+    def compute_codes(self, x: Any) -> Codes:
+        """Codes [n × code_size] of the rows of x [n × d]."""
+        return self._made().sa_encode(x)
+
+    def decode(self, codes: Any) -> Floats:
+        """The vectors [n × d] that codes stand for."""
+        return self._made().sa_decode(codes)

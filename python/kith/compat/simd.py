@@ -1,0 +1,80 @@
+"""FAISS's names for instruction sets. kith's own are in `kith.info()["isa_available"]`; results are the same on all."""
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _arrays
+from .._errors import UnsupportedError
+from .._lib import lib, text
+
+SIMDLevel_NONE, SIMDLevel_AVX2, SIMDLevel_AVX512, SIMDLevel_AVX512_SPR, SIMDLevel_ARM_NEON, SIMDLevel_ARM_SVE, \
+    SIMDLevel_RISCV_RVV, SIMDLevel_COUNT = range(8)
+
+__all__ = ["SIMDConfig", "SIMDLevel_NONE", "SIMDLevel_AVX2", "SIMDLevel_AVX512", "SIMDLevel_AVX512_SPR",
+           "SIMDLevel_ARM_NEON", "SIMDLevel_ARM_SVE", "SIMDLevel_RISCV_RVV", "SIMDLevel_COUNT"]
+
+_NAMES = ("NONE", "AVX2", "AVX512", "AVX512_SPR", "ARM_NEON", "ARM_SVE", "RISCV_RVV")
+_ISAS = {SIMDLevel_NONE: "ref", SIMDLevel_AVX2: "avx2", SIMDLevel_AVX512: "avx512", SIMDLevel_AVX512_SPR: "amx",
+         SIMDLevel_ARM_NEON: "neon"}
+
+
+class _Level(type):
+    """SIMDConfig.level, which reads and sets."""
+
+    @property
+    def level(cls) -> int:
+        return SIMDConfig.get_level()
+
+    @level.setter
+    def level(cls, value: int) -> None:
+        SIMDConfig.set_level(value)
+
+    @property
+    def supported_simd_levels(cls) -> int:
+        """Bit i: level i is available."""
+        return sum(1 << level for level in range(SIMDLevel_COUNT) if SIMDConfig.is_simd_level_available(level))
+
+
+class SIMDConfig(metaclass=_Level):
+    """The instruction set that the library uses, as FAISS names it; NONE is plain C. Set it while no call runs."""
+
+    @staticmethod
+    def get_level() -> int:
+        isa = text("isa")
+        return next((level for level, known in _ISAS.items() if known == isa), SIMDLevel_NONE)
+
+    get_dispatched_level = get_level
+
+    @staticmethod
+    def get_level_name() -> str:
+        return _NAMES[SIMDConfig.get_level()]
+
+    @staticmethod
+    def is_simd_level_available(level: Any) -> bool:
+        """Whether this CPU and this library have it."""
+        return _ISAS.get(_level(level), "") in text("isa_available").split()
+
+    @staticmethod
+    def set_level(level: Any) -> None:
+        if not SIMDConfig.is_simd_level_available(level):
+            raise UnsupportedError(f"level is {_NAMES[level]}, which is not to be had here; available: "
+                                   f"{', '.join(SIMDConfig._available())}")
+        lib.set_isa(_ISAS[level].encode())
+
+    @staticmethod
+    def auto_detect_simd_level() -> int:
+        """The best one."""
+        return max(level for level in _ISAS if SIMDConfig.is_simd_level_available(level))
+
+    @staticmethod
+    def has_dynamic_dispatch() -> bool:
+        """Whether it is chosen when a program starts: always."""
+        return True
+
+    @staticmethod
+    def _available() -> list[str]:
+        return [_NAMES[level] for level in _ISAS if SIMDConfig.is_simd_level_available(level)]
+
+
+def _level(level: Any) -> int:
+    return _arrays.count(level, "level", 0, SIMDLevel_COUNT - 1)
