@@ -19,7 +19,7 @@ from . import image
 from .asking import Asking, vectors
 from .metrics import METRIC_L2, metric_of, name_of
 from .naming import Labels, Naming, Positions, ids_of
-from .parameters import Kind, Parameters
+from .parameters import Parameters
 from .swig import Owned
 
 

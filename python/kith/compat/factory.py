@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from .._errors import InvalidError, UnsupportedError
 from ..index import new_handle
 from .absent import refused
-from .base import FaissIndex, Kind
+from .base import FaissIndex
 from .metrics import METRIC_L2, name_of
+from .parameters import Kind
 from .tree import REFINE, index_of_handle, split
 
 _UNITS = {"k": 1 << 10, "M": 1 << 20}

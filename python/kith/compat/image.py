@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._arrays import METRICS
-from .._codecs import code_size
-from .._errors import InvalidError, UnsupportedError
+from .._errors import UnsupportedError
 from .._learned import learned
 from .._streams import faiss_bytes, handle_of_faiss
 from .._types import Array, Codes, Floats, Ids

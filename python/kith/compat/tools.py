@@ -1,8 +1,6 @@
 """FAISS's functions."""
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .. import _arrays

@@ -13,7 +13,7 @@ from .._handle import Handle
 from .._lib import Preset, lib
 from . import base, flat, graph, ivf, wrappers
 from .naming import Labels
-from .parameters import Parameters
+from .parameters import Kind, Parameters
 from .transforms import VectorTransform, transform_of
 
 _int64s = ctypes.POINTER(ctypes.c_int64)
@@ -21,7 +21,7 @@ REFINE = re.compile(r"RFlat|Refine\((.*)\)")
 
 
 def index_of_handle(handle: Handle, idmap: tuple[int, int] = (0, 0),
-                    kind: base.Kind = base.Kind()) -> base.FaissIndex:
+                    kind: Kind = Kind()) -> base.FaissIndex:
     """The index in a handle, with the search parameters and labels that it carries. idmap: which kind of IndexIDMap is
     around which node of it, if the index does not say so itself; kind: what FAISS would say of its codes."""
     preset, count = Preset(size=ctypes.sizeof(Preset)), ctypes.c_int64()
@@ -30,7 +30,7 @@ def index_of_handle(handle: Handle, idmap: tuple[int, int] = (0, 0),
         lib.index_preset(pointer, ctypes.byref(preset))
         labels = lib.index_labels(pointer, ctypes.byref(count))
         params = Parameters()
-        params.kind = base.Kind(preset.fastscan) if preset.fastscan else kind
+        params.kind = Kind(preset.fastscan) if preset.fastscan else kind
         if count.value:
             params.labels = Labels(np.ctypeslib.as_array(ctypes.cast(labels, _int64s), (count.value,)))
     if preset.idmap:
