@@ -113,7 +113,9 @@ static kith_status begin(struct kmeans *m)
 	m->l.centroids = mem_alloc(cells, sizeof *m->l.centroids);
 	m->best = mem_alloc(cells, sizeof *m->best);
 	m->objectives = mem_alloc(2 * (size_t)m->options->iterations, sizeof *m->objectives);
-	ready = ready && m->l.centroids && m->best && m->objectives;
+	if (m->options->stats)
+		m->stats = mem_zalloc(2 * (size_t)m->options->iterations, sizeof *m->stats);
+	ready = ready && m->l.centroids && m->best && m->objectives && (m->stats || !m->options->stats);
 	if (ready && m->wants_labels && m->sample) {
 		m->labels = mem_alloc((size_t)m->all.n, sizeof *m->labels);
 		m->keys = m->wants_objective ? mem_alloc((size_t)m->all.n, sizeof *m->keys) : NULL;
