@@ -196,8 +196,10 @@ class Page:
 
     def block_sh(self, block):
         for line, command in block.commands():
-            if not self.skipped(command) and not self.needs(command):
-                self.shell(f"{self.name}:{line}", self.smaller(command))
+            if not self.skipped(command):
+                command = self.smaller(command)
+                if not self.needs(command):
+                    self.shell(f"{self.name}:{line}", command)
 
     def block_session(self, block):
         for command, shown in block.exchanges():
