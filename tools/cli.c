@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "bar.h"
 #include "hint.h"
@@ -402,7 +403,7 @@ bool cli_choice(const struct cli *cli, int option, int *choice)
 	int i = 0;
 	for (const char *word = words;; word++, i++) {
 		size_t length = strcspn(word, "|");
-		if (length == n && strncmp(word, cli->value, n) == 0) {
+		if (length == n && strncasecmp(word, cli->value, n) == 0) {
 			*choice = i;
 			return true;
 		}

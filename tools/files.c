@@ -30,7 +30,8 @@ int fail_status(kith_status status, const char *subject, const char *after)
 		message = kith_status_name(status);
 	/* Messages about files begin with their quoted name. */
 	if (subject && *message != '\'')
-		return cli_error(EXIT_FAILED, "'%s': %s", subject, message);
+		return *subject == '-' && subject[1] ? cli_error(EXIT_FAILED, "%s: %s", subject, message)
+		                                     : cli_error(EXIT_FAILED, "'%s': %s", subject, message);
 	return cli_error(EXIT_FAILED, "%s", message);
 }
 

@@ -79,6 +79,19 @@ class Meant(Case):
         self.fails(2, "build", "b.fvecs", self.path("i.kith"), says=["--out", "i.kith"])
         self.fails(2, "knn", "a", "b", "c", says=["'c'", "BASE QUERY"])
 
+    def test_words_in_any_case(self):
+        b = self.vectors("b.fvecs", [[1, 2], [3, 4]])
+        for metric in ("L2", "Cosine", "IP", "ip"):
+            report = json.loads(self.ok("knn", b, b, "-m", metric, "--json").out)
+            self.assertEqual(report["metric"], metric.lower())
+        self.fails(2, "knn", b, b, "-m", "L1", says=["-m must be one of", "'L1'"])
+
+    def test_factory_words(self):
+        b = self.vectors("b.fvecs", [[1, 2], [3, 4]])
+        for word, meant in (("Flatt", "Flat"), ("HSNW32", "HNSW32"), ("hnsw32", "HNSW32"), ("flat", "Flat"),
+                            ("IVF1,PQ1,rflat", "RFlat")):
+            self.fails(1, "build", b, "-i", word, "-o", self.path("x.kith"), says=["build: --index: ", f"did you mean '{meant}'"])
+
     def test_version(self):
         self.assertEqual(self.ok("version").out, self.ok("--version").out)
         self.assertEqual("kith " + json.loads(self.ok("version", "--json").out)["version"], self.ok("-V").out.strip())
