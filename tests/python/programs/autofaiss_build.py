@@ -10,7 +10,7 @@ import numpy as np
 random = np.random.RandomState(2)
 x = np.repeat(random.normal(size=(64, 32)), 40, axis=0).astype("float32")
 x += 0.1 * random.normal(size=x.shape).astype("float32")
-queries = x[::256] + 0.01
+queries = x[::32] + 0.01
 truth = faiss.knn(queries, x, 5)[1]
 
 
@@ -25,6 +25,10 @@ def build(key, metric):
         quantizer.hnsw.efConstruction = 100
         assert quantizer.metric_type == metric
         ivf = faiss.IndexIVFPQ(quantizer, d, lists, m, 8, metric)
+    elif key.startswith("Pad"):
+        d, lists, links, m = numbers[:4]
+        quantizer = faiss.IndexHNSWFlat(d, links, metric)
+        ivf = faiss.IndexIVFPQ(quantizer, d, lists, m, 8, metric)
     elif key.startswith("OPQ"):
         parts, d, lists, m = numbers[:4]
         quantizer = faiss.index_factory(d, "Flat", metric)
@@ -32,13 +36,16 @@ def build(key, metric):
     else:
         return faiss.index_factory(32, key, metric)
     assert ivf.metric_type == metric
-    transform = faiss.OPQMatrix(32, parts, d)
+    ivf.own_fields = True
+    quantizer.this.disown()
+    transform = faiss.RemapDimensionsTransform(32, d, True) if key.startswith("Pad") else faiss.OPQMatrix(32, parts, d)
     kept.extend([quantizer, ivf, transform])
     return faiss.IndexPreTransform(transform, ivf)
 
 
 scores = {}
-for key, parameters in (("OPQ8_32,IVF16,PQ8x8", "nprobe=8"), ("OPQ8_32,IVF16_HNSW8,PQ8x8", "nprobe=8,quantizer_efSearch=16"),
+for key, parameters in (("OPQ8_32,IVF16,PQ8x8", "nprobe=8,ht=2048"), ("OPQ8_32,IVF16_HNSW8,PQ8x8", "nprobe=8,quantizer_efSearch=16,ht=2048"),
+                        ("Pad40,IVF16_HNSW8,PQ8x8", "nprobe=8,quantizer_efSearch=16,ht=2048"),
                         ("HNSW15", "efSearch=64"), ("IVF16,Flat", "nprobe=8"), ("Flat", "")):
     for metric in (faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT):
         index = build(key, metric)
@@ -47,7 +54,7 @@ for key, parameters in (("OPQ8_32,IVF16,PQ8x8", "nprobe=8"), ("OPQ8_32,IVF16_HNS
             index.add(x[first:first + 1000])
         faiss.ParameterSpace().set_index_parameters(index, parameters)
         ivf = faiss.extract_index_ivf(index) if isinstance(index, faiss.IndexPreTransform) else index
-        if isinstance(ivf, faiss.IndexIVF):
+        if isinstance(ivf, (faiss.IndexIVF, faiss.IndexBinaryIVF)):
             ivf.make_direct_map()
             assert ivf.nprobe == 8
         lost = ((index.reconstruct_n(0, 500) - x[:500])**2).sum() / (x[:500]**2).sum()

@@ -29,7 +29,7 @@ for kind in ("Flat", "HNSW", "IVF16,Flat"):
         raise SystemExit("an empty index counts as none")
     if not index.is_trained:
         index.train(x)
-        index.set_direct_map_type(2)
+        index.set_direct_map_type(faiss.DirectMap.Hashtable)
         index.nprobe = 16
     for first in range(0, 2000, 500):
         assert index.ntotal == first

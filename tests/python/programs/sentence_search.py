@@ -10,6 +10,7 @@ corpus = random.normal(size=(4000, 64)).astype("float32")
 queries = (corpus[:50] + 0.2 * random.normal(size=(50, 64))).astype("float32")
 
 flat = faiss.IndexFlatIP(64)
+assert not isinstance(flat, (faiss.IndexBinaryFlat, faiss.IndexBinaryIVF))
 flat.add(corpus)
 D, I = flat.search(queries, k=8)
 

@@ -12,6 +12,7 @@ x = random.normal(size=(1500, 32)).astype("float32")
 x /= np.linalg.norm(x, axis=1, keepdims=True)
 queries = x[100:300]
 faiss.omp_set_num_threads(1)
+assert faiss.index_binary_factory and faiss.read_index_binary and faiss.write_index_binary and faiss.IndexBinaryIDMap
 exact, scores = {}, {}
 for spec in ("IDMap,Flat", "IDMap,SQ8", "IDMap,SQ4", "IDMap,SQfp16", "IVF16,Flat", "IVF16,SQ8", "PCA16,IDMap,SQ8", "IDMap,HNSW32,Flat",
              "IVF16,PQ8x4fs"):
