@@ -84,6 +84,20 @@ def test_metrics_that_are_refused_when_used(name):
             make()
 
 
+def test_kinds_of_scalar_quantizers_that_are_refused():
+    for make in (faiss.IndexScalarQuantizer, faiss.ScalarQuantizer):
+        with pytest.raises(NotImplementedError, match="QT_4bit_tqmse.*kith has"):
+            make(DIM, faiss.ScalarQuantizer.QT_4bit_tqmse)
+        with pytest.raises(ValueError, match="qtype is 99"):
+            make(DIM, 99)
+
+
+def test_imbalance():
+    assert faiss.imbalance_factor(np.array([0, 1, 2, 3]), 4) == 1
+    assert faiss.imbalance_factor(np.array([2, 2, 2]), 4) == 4
+    assert faiss.imbalance_factor(np.array([0, 0, 0, 1]), 2) == pytest.approx(2 * 10 / 16)
+
+
 def test_versions():
     assert tuple(int(part) for part in faiss.__version__.split(".")) >= (1, 7)
     assert faiss.version == faiss.info()["version"]

@@ -7,8 +7,8 @@ from .clustering import Clustering, ClusteringIterationStats, Kmeans
 from .clustering_parameters import ClusteringParameters
 from .computer import DistanceComputer
 from .extra import (ResultHeap, downcast_InvertedLists, downcast_Quantizer, downcast_VectorTransform,
-                    eval_intersection, get_compile_options, is_similarity_metric, kmax, kmin, merge_knn_results,
-                    pairwise_distances, range_search_with_parameters, search_with_parameters)
+                   eval_intersection, get_compile_options, imbalance_factor, is_similarity_metric, kmax, kmin,
+                   merge_knn_results, pairwise_distances, range_search_with_parameters, search_with_parameters)
 from .factory import index_factory
 from .files import (IO_FLAG_MMAP, IO_FLAG_MMAP_IFC, IO_FLAG_ONDISK_SAME_DIR, IO_FLAG_READ_ONLY, IO_FLAG_SKIP_IVF_DATA,
                     IO_FLAG_PQ_SKIP_SDC_TABLE, IO_FLAG_SKIP_PRECOMPUTE_TABLE, IO_FLAG_SKIP_STORAGE,
@@ -72,7 +72,7 @@ __all__ = [
     "VectorIOWriter", "VectorTransform", "ZeroCopyIOReader", "check_compatible_for_merge", "clone_Quantizer",
     "clone_index", "copy_array_to_vector", "cvar", "deserialize_index", "downcast_InvertedLists",
     "downcast_Quantizer", "downcast_VectorTransform", "downcast_index", "eval_intersection", "extract_index_ivf",
-    "get_compile_options", "get_num_gpus", "index_factory", "is_similarity_metric", "kmax", "kmin", "lrand",
+    "get_compile_options", "get_num_gpus", "imbalance_factor", "index_factory", "is_similarity_metric", "kmax", "kmin", "lrand",
     "memcpy", "merge_into", "merge_knn_results", "normalize_L2", "omp_get_max_threads", "omp_set_num_threads",
     "pairwise_distances", "rand", "randint", "randn", "range_search_with_parameters", "read_ProductQuantizer",
     "read_VectorTransform", "read_index", "rev_swig_ptr", "search_centroid", "search_with_parameters",

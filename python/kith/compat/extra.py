@@ -127,6 +127,13 @@ def _stats(index: FaissIndex, before: Any) -> dict[str, float]:
             "pc_time": 1000 * (after.seconds - before.seconds)}
 
 
+def imbalance_factor(assign: Any, k: int) -> float:
+    """How uneven an assignment [n] to k clusters is: 1 where all have as many points, k where one has them all."""
+    counts = np.bincount(_arrays.ids(assign, None, "assign"), minlength=_arrays.count(k, "k", 1)).astype(np.float64)
+    total = counts.sum()
+    return float(k * (counts**2).sum() / total**2) if total else 1.0
+
+
 def is_similarity_metric(metric: int) -> bool:
     """Whether larger is nearer."""
     return metric_of(metric) == _arrays.METRICS["ip"] and metric == METRIC_INNER_PRODUCT

@@ -288,6 +288,11 @@ class ScalarQuantizer(ScalarCodec):
 
     QT_8bit, QT_4bit, QT_8bit_uniform, QT_4bit_uniform, QT_fp16, QT_8bit_direct, QT_6bit, QT_bf16, \
         QT_8bit_direct_signed = range(9)
+    # Kinds that kith has not. They are there for tables of kinds, and refused where one is used.
+    QT_0bit, QT_1bit_tqmse, QT_2bit_tqmse, QT_3bit_tqmse, QT_4bit_tqmse, QT_8bit_tqmse, QT_2bit_tq, QT_3bit_tq, \
+        QT_4bit_tq, QT_5bit_tq = range(9, 19)
+    QT_1bit_eden, QT_2bit_eden, QT_3bit_eden, QT_4bit_eden, QT_5bit_eden, QT_6bit_eden, QT_7bit_eden, \
+        QT_8bit_eden = range(19, 27)
     RS_minmax, RS_meanstd, RS_quantiles, RS_optim = range(4)
     _WORDS = {QT_8bit: "SQ8", QT_4bit: "SQ4", QT_6bit: "SQ6", QT_fp16: "SQfp16", QT_bf16: "SQbf16",
               QT_8bit_uniform: "SQ8_uniform", QT_4bit_uniform: "SQ4_uniform", QT_8bit_direct: "SQ8_direct",
@@ -311,9 +316,11 @@ class ScalarQuantizer(ScalarCodec):
     def word(cls, qtype: int) -> str:
         """The factory word of a kind."""
         if qtype not in cls._WORDS:
-            raise ValueError(f"qtype is {qtype!r}; kith has ScalarQuantizer.QT_8bit, QT_6bit, QT_4bit, "
-                             "QT_8bit_uniform, QT_4bit_uniform, QT_fp16, QT_bf16, QT_8bit_direct and "
-                             "QT_8bit_direct_signed")
+            known = next((name for name, value in vars(cls).items() if name.startswith("QT_") and value == qtype), None)
+            kind = ValueError if known is None else UnsupportedError
+            raise kind(f"qtype is {_arrays.short(qtype)}{f' ({known})' if known else ''}; kith has "
+                       "ScalarQuantizer.QT_8bit, QT_6bit, QT_4bit, QT_8bit_uniform, QT_4bit_uniform, QT_fp16, QT_bf16, "
+                       "QT_8bit_direct and QT_8bit_direct_signed")
         return cls._WORDS[qtype]
 
     @classmethod

@@ -263,7 +263,8 @@ class PCAMatrix(LinearTransform):
 
 
 class OPQMatrix(LinearTransform):
-    """The rotation that suits a product quantizer of M parts best."""
+    """The rotation that suits a product quantizer of M parts best. niter and what follows it are FAISS's; kith sees for
+    itself how long it has to look."""
 
     def __init__(self, d: int, M: int = 1, d2: int = -1) -> None:
         super().__init__(d, d if d2 == -1 else d2)
