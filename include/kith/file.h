@@ -63,8 +63,8 @@ KITH_API kith_status kith_index_save(const kith_index *index, const char *path);
 
 /* Begin with KITH_SAVE_OPTIONS. */
 typedef struct kith_save_options {
-	size_t size;   /* sizeof(kith_save_options) */
-	int overwrite; /* 1: replace the file whatever has become of it since the index was opened;
+	size_t size;            /* sizeof(kith_save_options) */
+	int overwrite;          /* 1: replace the file whatever has become of it since the index was opened;
 	                  0: fail with STALE */
 	kith_progress progress; /* bytes of the file; NULL: none. CANCELLED leaves the file that there was */
 	void *progress_data;

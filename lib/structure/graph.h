@@ -153,6 +153,7 @@ struct graph_space {
 	struct rows rows; /* of the codes, not blocked; with `inverse` where they normalize */
 	bool ip;          /* queries are compared by inner products; else by squared L2 */
 	bool ip_edges;    /* nodes are, too */
+	bool unit;        /* nodes have length 1, but for zero vectors: cosine */
 	/* Searches under cosine by squared L2, where all origins are queries: [rows.stride] code of the zero
 	 * vector; else NULL. */
 	const char *zero;
@@ -161,6 +162,12 @@ struct graph_space {
 
 /* Vector of a node, decoded, at unit length under cosine: x [dim]. */
 void graph_space_load(const struct graph_space *space, int64_t node, float *x);
+
+/* Whether it is a zero vector among vectors of length 1. It has no direction, but by squared L2 it is
+ * nearer to all others than they are to one another: a neighbour of everyone that stands in the way of
+ * every other one. So it stands in nobody's way (graph_insert.c), or gets a direction (graph_bulk_form.c).
+ * x [dim]: scratch. */
+bool graph_space_is_null(const struct graph_space *space, int64_t node, float *x);
 
 /* One vector against many nodes. An origin is made from a node (edges) or from a query (searches) in `state`,
  * graph_origin_bytes of memory, 64-byte aligned. Keys come from compressed forms, good to about 1%: from the

@@ -11,7 +11,10 @@
  *   graph_bulk_leaves.c   leaves, and an order of points in which near ones are near each other
  *   graph_bulk_near.c     the nearest of each point among members of its leaves
  *   graph_bulk_edges.c    selection among them, and among those that were selected by others
+ *   graph_bulk_null.c     edges to zero vectors under cosine
  *   graph_bulk_repair.c   edges to what cannot be reached
+ *   graph_bulk_far.c      edges that lead far away, where searches lose their way without
+ *   graph_bulk_trial.c    whether they do, and whether leaves are enough
  *
  * Each level of the hierarchy is built so from the nodes that it has. Every step writes only what is its own,
  * in the spirit of ParlayANN (Manohar et al., PPoPP 2024): no locks, and the same graph whatever the threads.
@@ -37,14 +40,14 @@ bool graph_bulk_pays(int64_t n)
 
 /* Points in a task: the more, the fewer tasks share a leaf, but each takes memory for its candidates, and
  * there must be tasks enough for all threads. What is built does not depend on it. */
-static int64_t choose_batch(const struct bulk *b)
+void bulk_choose_batch(struct bulk *b)
 {
 	enum { LEAST_BATCH = 512, MOST_BATCH = 16384, TASKS = 8, ROOM = 64 };
 	int64_t threads = b->how->threads, batch = b->n / (TASKS * threads);
 	int64_t bytes = (2 * b->most + TILE_ROWS) * (int64_t)sizeof(uint64_t) + 2 * (int64_t)b->form.bytes;
 	int64_t room = b->n * ROOM / (bytes * threads);
 	batch = batch < room ? batch : room;
-	return batch < LEAST_BATCH ? LEAST_BATCH : batch > MOST_BATCH ? MOST_BATCH : batch;
+	b->batch = batch < LEAST_BATCH ? LEAST_BATCH : batch > MOST_BATCH ? MOST_BATCH : batch;
 }
 
 /* Whether a node is a point. all: also where another stands for it. */
@@ -75,7 +78,7 @@ static kith_status list_nodes(struct bulk *b, bool all, uint32_t **nodes)
 	return KITH_OK;
 }
 
-/* Leaves, on level 0 in a form that tells their members apart. */
+/* Leaves in a form that tells their members apart. */
 static kith_status make_leaves(struct bulk *b)
 {
 	kith_status status = bulk_make_leaves(b);
@@ -88,8 +91,24 @@ static kith_status make_leaves(struct bulk *b)
 		return fail(KITH_UNSUPPORTED, "the vectors differ too much in length to link them in bulk");
 	bulk_free_leaves(b);
 	b->form = sketch_form_direct(b->dim, false);
-	b->batch = choose_batch(b);
+	bulk_choose_batch(b);
 	return make_leaves(b);
+}
+
+/* As many leaves of a point as it takes, on level 0. */
+static kith_status make_enough_leaves(struct bulk *b)
+{
+	bool enough = b->level > 0;
+	kith_status status = make_leaves(b);
+	while (status == KITH_OK && !enough) {
+		status = bulk_try_leaves(b, &enough);
+		if (status || enough || b->overlap == BULK_OVERLAP)
+			break;
+		bulk_free_leaves(b);
+		b->overlap += 2;
+		status = make_leaves(b);
+	}
+	return status;
 }
 
 kith_status bulk_status(const struct bulk *b)
@@ -102,12 +121,14 @@ static kith_status build_level(struct bulk *b)
 {
 	uint32_t *nodes;
 	kith_status status = list_nodes(b, false, &nodes);
-	b->batch = choose_batch(b);
+	bulk_choose_batch(b);
 	if (status == KITH_OK)
-		status = make_leaves(b);
+		status = make_enough_leaves(b);
 	if (status == KITH_OK)
 		status = bulk_link(b);
 	bulk_free_leaves(b);
+	if (status == KITH_OK)
+		status = bulk_link_null(b);
 	if (status == KITH_OK && b->represented) {
 		bulk_link_copies(b);
 		mem_free(nodes);
@@ -115,6 +136,22 @@ static kith_status build_level(struct bulk *b)
 	}
 	if (status == KITH_OK)
 		status = bulk_connect(b);
+	mem_free(nodes);
+	b->nodes = NULL;
+	return status;
+}
+
+/* Ways between places far apart, when all levels are there. */
+static kith_status add_ways(struct bulk *b)
+{
+	bool enough = true;
+	uint32_t *nodes;
+	b->level = 0;
+	kith_status status = list_nodes(b, false, &nodes);
+	if (status == KITH_OK)
+		status = bulk_try_ways(b, &enough);
+	if (status == KITH_OK && !enough)
+		status = bulk_add_far(b);
 	mem_free(nodes);
 	b->nodes = NULL;
 	return status;
@@ -163,10 +200,13 @@ kith_status graph_bulk(struct graph *graph, const struct graph_space *space, con
 	for (int level = 0; status == KITH_OK && level <= graph_top(graph); level++) {
 		b.level = level;
 		b.degree = graph_width(graph, level);
+		b.overlap = 4;
 		b.rule = how->rule;
 		b.most = level == 0 ? 2 * b.degree + 36 : 256;
 		status = build_level(&b);
 	}
+	if (status == KITH_OK)
+		status = add_ways(&b);
 	mem_free(b.copies);
 	mem_free(b.represented);
 	mem_free(b.mean);

@@ -10,7 +10,7 @@
 #include "lib/structure/graph.h"
 
 enum {
-	BULK_OVERLAP = 4 /* leaves of a point, at most */
+	BULK_OVERLAP = 8 /* leaves of a point, at most */
 };
 
 /* Leaves: sets of points that are near one another. */
@@ -33,9 +33,11 @@ struct bulk {
 	int64_t most;          /* candidates of a point */
 	int64_t n;             /* points */
 	const uint32_t *nodes; /* [n] their nodes, ascending; NULL: all nodes */
-	uint64_t *copies;      /* [copies_n] nodes that have copies: see graph_copies.h */
+	uint32_t *lists;  /* [n × degree] of a sample of the nodes; NULL: the points' lists in the graph */
+	uint64_t *copies; /* [copies_n] nodes that have copies: see graph_copies.h */
 	int64_t copies_n;
 	uint64_t *represented; /* bit per node: a copy of it stands for it; NULL: there are no copies */
+	int overlap;           /* leaves of a point, where there are as many */
 	int64_t batch;         /* points in a task */
 	const struct kernels *kern;
 	int64_t dim; /* of loaded vectors */
@@ -62,6 +64,28 @@ static inline uint32_t bulk_node(const struct bulk *b, int64_t point)
 	return b->nodes ? b->nodes[point] : (uint32_t)point;
 }
 
+/* Point that a node of the level is; another one where it is none. */
+static inline uint32_t bulk_point(const struct bulk *b, uint32_t node)
+{
+	if (!b->nodes)
+		return node;
+	int64_t low = 0, high = b->n - 1;
+	while (low < high) {
+		int64_t middle = (low + high) / 2;
+		if (b->nodes[middle] < node)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return (uint32_t)low;
+}
+
+/* List of a point: [degree]. */
+static inline uint32_t *bulk_list(const struct bulk *b, int64_t point)
+{
+	return b->lists ? b->lists + point * b->degree : graph_links(b->graph, bulk_node(b, point), b->level);
+}
+
 /* Tasks, and the points of one: first … first + return value − 1. */
 static inline int64_t bulk_tasks(const struct bulk *b)
 {
@@ -73,6 +97,9 @@ static inline int64_t bulk_task(const struct bulk *b, int64_t task, int64_t *fir
 	*first = task * b->batch;
 	return b->n - *first < b->batch ? b->n - *first : b->batch;
 }
+
+/* Choose the batch. */
+void bulk_choose_batch(struct bulk *b);
 
 /* A neighbour of a point as an integer that sorts by key: the key's bits (it is not negative) above the
  * difference of the two numbers. Among equally near ones each point so begins with those that follow it, and
@@ -130,10 +157,22 @@ int64_t near_take(const struct bulk *b, struct near_points *near, int64_t i, str
 kith_status bulk_find_copies(struct bulk *b);
 void bulk_link_copies(struct bulk *b);
 
+/* graph_bulk_null.c: what a zero vector is linked by: x [dim]. Lead to zero vectors, on level 0. */
+void bulk_set_direction(float *x, int64_t dim);
+kith_status bulk_link_null(struct bulk *b);
+
 /* graph_bulk_edges.c: a list for every point. */
 kith_status bulk_link(struct bulk *b);
 
 /* graph_bulk_repair.c: make every point reachable from the entry on this level. */
 kith_status bulk_connect(struct bulk *b);
+
+/* graph_bulk_far.c: edges of a sample of the points of level 0 to others of the sample. */
+kith_status bulk_add_far(const struct bulk *b);
+
+/* graph_bulk_trial.c: whether points have enough leaves; whether searches of the whole graph do not get lost.
+ */
+kith_status bulk_try_leaves(const struct bulk *b, bool *enough);
+kith_status bulk_try_ways(const struct bulk *b, bool *enough);
 
 #endif

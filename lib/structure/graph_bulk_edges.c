@@ -182,14 +182,9 @@ static void end_workers(struct linking *l)
 /* ---- the first selection ---- */
 
 /* Lists hold points, not nodes, until all are done. */
-static uint32_t *list_of(const struct bulk *b, int64_t point)
-{
-	return graph_links(b->graph, bulk_node(b, point), b->level);
-}
-
 static void write_list(const struct bulk *b, uint32_t point, const struct candidate *some, int64_t n)
 {
-	uint32_t *list = list_of(b, point);
+	uint32_t *list = bulk_list(b, point);
 	for (int64_t i = 0; i < b->degree; i++)
 		list[i] = i < n ? some[i].node : GRAPH_NONE;
 }
@@ -197,7 +192,7 @@ static void write_list(const struct bulk *b, uint32_t point, const struct candid
 /* Count work; false: stop. */
 static bool advance(struct bulk *b, int64_t steps)
 {
-	if (b->how->progress && !progress_add(b->how->progress, b->level == 0 ? steps : 0))
+	if (b->how->progress && !progress_add(b->how->progress, b->level == 0 && !b->lists ? steps : 0))
 		atomic_store(&b->stopped, true);
 	return !atomic_load(&b->stopped);
 }
@@ -297,7 +292,7 @@ static kith_status choose_alpha(struct linking *l)
 			    near_take(b, w->near, i, sample.candidates + sample.points * b->most);
 	}
 	b->rule.alpha = sample.points ? best_alpha(w, &sample) : 1;
-	bool clustered = b->level == 0 && is_clustered(&sample, b->most);
+	bool clustered = b->level == 0 && !b->lists && is_clustered(&sample, b->most);
 	mem_free(sample.candidates);
 	return clustered ? fail(KITH_UNSUPPORTED, "clusters too tight to link in bulk") : KITH_OK;
 }
@@ -311,7 +306,7 @@ static void count_edges(void *arg, int64_t task, int worker)
 	const struct bulk *b = l->b;
 	int64_t first, n = bulk_task(b, task, &first);
 	for (int64_t p = first; p < first + n; p++) {
-		const uint32_t *list = list_of(b, p);
+		const uint32_t *list = bulk_list(b, p);
 		for (int64_t i = 0; i < b->degree && list[i] != GRAPH_NONE; i++)
 			__atomic_fetch_add(&l->begin[list[i] + 1], 1, __ATOMIC_RELAXED);
 	}
@@ -324,7 +319,7 @@ static void turn_edges(void *arg, int64_t task, int worker)
 	const struct bulk *b = l->b;
 	int64_t first, n = bulk_task(b, task, &first);
 	for (int64_t p = first; p < first + n; p++) {
-		const uint32_t *list = list_of(b, p);
+		const uint32_t *list = bulk_list(b, p);
 		for (int64_t i = 0; i < b->degree && list[i] != GRAPH_NONE; i++) {
 			int64_t at = __atomic_fetch_add(&l->begin[list[i]], 1, __ATOMIC_RELAXED);
 			l->from[at] = (uint32_t)p;
@@ -384,7 +379,7 @@ static bool listed(const uint32_t *list, int64_t n, uint32_t point)
 static void second_point(const struct linking *l, struct worker *w, uint32_t p)
 {
 	const struct bulk *b = w->b;
-	uint32_t *list = list_of(b, p);
+	uint32_t *list = bulk_list(b, p);
 	const uint32_t *from = l->from + l->begin[p];
 	int64_t own = 0, came = l->begin[p + 1] - l->begin[p], added = 0;
 	while (own < b->degree && list[own] != GRAPH_NONE)
@@ -441,7 +436,7 @@ static void name_nodes(void *arg, int64_t task, int worker)
 	const struct bulk *b = ((const struct linking *)arg)->b;
 	int64_t first, n = bulk_task(b, task, &first);
 	for (int64_t p = first; p < first + n; p++) {
-		uint32_t *list = list_of(b, p);
+		uint32_t *list = bulk_list(b, p);
 		for (int64_t i = 0; i < b->degree && list[i] != GRAPH_NONE; i++)
 			list[i] = bulk_node(b, list[i]);
 	}

@@ -26,9 +26,8 @@ enum { SAMPLE = 1024 };
 
 void bulk_load(const struct bulk *b, int64_t point, float *x)
 {
-	const float *row = rows_load(&b->space->rows, bulk_node(b, point), x);
-	if (row != x)
-		memcpy(x, row, (size_t)b->dim * sizeof *x);
+	if (graph_space_is_null(b->space, bulk_node(b, point), x))
+		bulk_set_direction(x, b->dim);
 	for (int64_t j = 0; b->scale != 1 && j < b->dim; j++)
 		x[j] *= b->scale;
 	if (!b->space->ip_edges)

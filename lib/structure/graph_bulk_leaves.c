@@ -331,7 +331,7 @@ kith_status bulk_make_leaves(struct bulk *b)
 {
 	struct leaves *l = &b->leaves;
 	int64_t k = b->n <= ONE_LEAF ? 1 : (b->n + LEAF - 1) / LEAF;
-	l->overlap = k < BULK_OVERLAP ? (int)k : BULK_OVERLAP;
+	l->overlap = k < b->overlap ? (int)k : b->overlap;
 	size_t cells = (size_t)b->n * (size_t)l->overlap;
 	l->of = mem_alloc(cells, sizeof *l->of);
 	l->member = mem_alloc(cells, sizeof *l->member);

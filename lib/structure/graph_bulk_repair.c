@@ -35,26 +35,6 @@ struct repair {
 	int64_t found;
 };
 
-static uint32_t point_of(const struct bulk *b, uint32_t node)
-{
-	if (!b->nodes)
-		return node;
-	int64_t low = 0, high = b->n - 1;
-	while (low < high) {
-		int64_t middle = (low + high) / 2;
-		if (b->nodes[middle] < node)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return (uint32_t)low;
-}
-
-static uint32_t *list_of(const struct bulk *b, int64_t point)
-{
-	return graph_links(b->graph, bulk_node(b, point), b->level);
-}
-
 static void reach(struct repair *r, uint32_t point, uint32_t from)
 {
 	r->parent[point] = from;
@@ -69,9 +49,9 @@ static void spread_out(struct repair *r)
 		if (r->expanded % LOOK == 0 && bulk_stopped(b))
 			return;
 		uint32_t p = r->queue[r->expanded];
-		const uint32_t *list = list_of(b, p);
+		const uint32_t *list = bulk_list(b, p);
 		for (int64_t i = 0; i < b->degree && list[i] != GRAPH_NONE; i++) {
-			uint32_t c = point_of(b, list[i]);
+			uint32_t c = bulk_point(b, list[i]);
 			if (r->parent[c] == GRAPH_NONE)
 				reach(r, c, p);
 		}
@@ -82,12 +62,12 @@ static void spread_out(struct repair *r)
 static bool attach(struct repair *r, uint32_t host, uint32_t point)
 {
 	const struct bulk *b = r->b;
-	uint32_t *list = list_of(b, host);
+	uint32_t *list = bulk_list(b, host);
 	int64_t n = 0;
 	while (n < b->degree && list[n] != GRAPH_NONE)
 		n++;
 	if (n == b->degree) {
-		while (n > 0 && r->parent[point_of(b, list[n - 1])] == host)
+		while (n > 0 && r->parent[bulk_point(b, list[n - 1])] == host)
 			n--;
 		if (n == 0)
 			return false;
@@ -122,7 +102,7 @@ static void meet(struct repair *r, const uint32_t *nodes, int64_t n)
 {
 	int64_t fresh = 0;
 	for (int64_t i = 0; i < n; i++)
-		if (mark(r->seen, point_of(r->b, nodes[i])))
+		if (mark(r->seen, bulk_point(r->b, nodes[i])))
 			r->some[fresh++] = nodes[i];
 	graph_keys(r->b->space, r->origin, r->some, fresh, r->key);
 	for (int64_t i = 0; i < fresh; i++)
@@ -156,15 +136,15 @@ static void search(struct repair *r, uint32_t point)
 static void connect_point(struct repair *r, uint32_t point)
 {
 	const struct bulk *b = r->b;
-	const uint32_t *list = list_of(b, point);
+	const uint32_t *list = bulk_list(b, point);
 	for (int64_t i = 0; i < b->degree && list[i] != GRAPH_NONE; i++) {
-		uint32_t host = point_of(b, list[i]);
+		uint32_t host = bulk_point(b, list[i]);
 		if (r->parent[host] != GRAPH_NONE && attach(r, host, point))
 			return;
 	}
 	search(r, point);
 	for (int64_t i = 0; i < r->found; i++)
-		if (attach(r, point_of(b, r->pool[i].near.node), point))
+		if (attach(r, bulk_point(b, r->pool[i].near.node), point))
 			return;
 	for (int64_t i = r->reached - 1; i >= 0; i--)
 		if (attach(r, r->queue[i], point))
@@ -183,7 +163,7 @@ kith_status bulk_connect(struct bulk *b)
 	r.key = mem_alloc((size_t)b->degree, sizeof *r.key);
 	bool ready = r.parent && r.queue && r.seen && r.origin && r.some && r.key;
 	if (ready) {
-		uint32_t entry = point_of(b, b->graph->entry);
+		uint32_t entry = bulk_point(b, b->graph->entry);
 		memset(r.parent, 0xff, n * sizeof *r.parent);
 		reach(&r, entry, entry);
 		spread_out(&r);

@@ -18,6 +18,7 @@
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,30 +182,56 @@ static int64_t first_degree(const struct graph *graph, int level)
 	return level == 0 ? graph->stride : graph->M;
 }
 
-/* graph_prune for a node. Seen from a far one all that are not lie in one point, on the way to most far ones;
- * but no edges lead from there to these. So only far ones are selected among, and the nearest of the others
- * is added. */
+/* Take zero vectors out of n candidates of a node that is none: how many are left. *null: the first of them,
+ * if there are any. Their key is 1, give or take rounding, so that few others have to be looked at. */
+static int64_t take_nulls(const struct builder *b, struct worker *worker, uint32_t node, struct candidate *c,
+    int64_t n, struct candidate *null)
+{
+	const float about = 1.0F / 16;
+	float *x = worker->prune;
+	int64_t kept = 0;
+	if (graph_space_is_null(b->space, node, x))
+		return n;
+	for (int64_t i = 0; i < n; i++) {
+		bool likely = fabs(graph_key_value(b->space, c[i].key) - 1) < about;
+		if (!likely || !graph_space_is_null(b->space, c[i].node, x))
+			c[kept++] = c[i];
+		else if (null->node == GRAPH_NONE)
+			*null = c[i];
+	}
+	return kept;
+}
+
+/* Of n candidates of a far node the far ones: how many. *other: the first of the others, if there are any. */
+static int64_t take_others(const struct builder *b, struct candidate *c, int64_t n, struct candidate *other)
+{
+	int64_t far = 0;
+	for (int64_t i = 0; i < n; i++) {
+		if (graph_is_live(b->far, c[i].node))
+			c[far++] = c[i];
+		else if (other->node == GRAPH_NONE)
+			*other = c[i];
+	}
+	candidates_sort(c, far);
+	return far;
+}
+
+/* graph_prune for a node. Some candidates must not stand in the way of others: a zero vector under cosine,
+ * and seen from a far node those that are not. For these lie in one point, on the way to most far ones, but
+ * no edges lead from there to them. Those are left out, and the nearest of them is added. */
 static int64_t prune(struct builder *b, struct worker *worker, const struct graph_rule *rule, uint32_t node,
     struct candidate *c, int64_t n, int64_t degree)
 {
-	struct candidate other = {0};
-	int64_t far = 0;
-	if (!b->far || b->space->ip_edges || !graph_is_live(b->far, node))
-		return graph_prune(b->space, rule, node, c, n, degree, worker->prune);
-	bool others = false;
-	for (int64_t i = 0; i < n; i++) {
-		if (graph_is_live(b->far, c[i].node)) {
-			c[far++] = c[i];
-		} else if (!others) {
-			other = c[i];
-			others = true;
-		}
-	}
-	candidates_sort(c, far);
-	far = graph_prune(b->space, rule, node, c, far, degree - others, worker->prune);
-	if (others)
-		c[far++] = other;
-	return far;
+	struct candidate other = {.node = GRAPH_NONE};
+	if (b->space->unit)
+		n = take_nulls(b, worker, node, c, n, &other);
+	else if (b->far && !b->space->ip_edges && graph_is_live(b->far, node))
+		n = take_others(b, c, n, &other);
+	bool more = other.node != GRAPH_NONE;
+	n = graph_prune(b->space, rule, node, c, n, degree - more, worker->prune);
+	if (more)
+		c[n++] = other;
+	return n;
 }
 
 /* Whether one of n selected neighbours is a copy of the node that was there before: in the graph, or, of

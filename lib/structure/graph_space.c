@@ -2,6 +2,7 @@
  * into the geometry of the graph. */
 #include "lib/structure/graph.h"
 
+#include "kernels/kernels.h"
 #include "lib/codec/codec.h"
 
 #include <string.h>
@@ -14,6 +15,13 @@ void graph_space_load(const struct graph_space *space, int64_t node, float *x)
 	const float *row = rows_load(&space->rows, node, x);
 	if (row != x)
 		memcpy(x, row, (size_t)space->rows.dim * sizeof *x);
+}
+
+/* What codes make of a zero vector is not quite zero. */
+bool graph_space_is_null(const struct graph_space *space, int64_t node, float *x)
+{
+	graph_space_load(space, node, x);
+	return space->unit && kernels()->ip_exact(x, x, space->rows.dim) < 0.25;
 }
 
 static size_t walk_bytes(const struct graph_space *space)

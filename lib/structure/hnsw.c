@@ -27,6 +27,7 @@ struct graph_space hnsw_space(const struct hnsw *hnsw)
 	struct graph_space space = {.rows = codes_rows(&hnsw->codes),
 	    .ip = hnsw->base.metric == KITH_IP || hnsw_measures(hnsw),
 	    .ip_edges = hnsw->base.metric == KITH_IP,
+	    .unit = hnsw->base.metric == KITH_COSINE,
 	    .precision = hnsw->keys};
 	space.rows.whole = space.rows.kind == ROWS_SPLIT && hnsw->keys != KEYS_CODED;
 	if (hnsw_measures(hnsw))

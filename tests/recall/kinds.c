@@ -229,6 +229,22 @@ static void plain_gauss(const struct kind *kind, struct rng *rng, int64_t set, i
 	gauss(&(struct kind){.dim = kind->dim, .b = 1}, rng, set, n, x);
 }
 
+/* All in one corner, but for a share `a` of zero vectors; queries from the corner opposite, to which a zero
+ * vector is the most similar one. */
+static void corner(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
+{
+	with_zeros(kind, rng, set, n, x);
+	for (int64_t i = 0; i < n * kind->dim; i++)
+		x[i] = fabsf(x[i]);
+}
+
+static void opposite(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
+{
+	plain_gauss(kind, rng, set, n, x);
+	for (int64_t i = 0; i < n * kind->dim; i++)
+		x[i] = -fabsf(x[i]);
+}
+
 static const struct kind kinds[] = {
     {"uniform, d = 1", 1, uniform, .a = 0, .b = 1},
     {"uniform, d = 2", 2, uniform, .a = 0, .b = 1},
@@ -256,12 +272,16 @@ static const struct kind kinds[] = {
     {"unit words", 100, words, .a = 0.5, .b = 0.3, .c = 0.3, .unit = true},
     {"queries from elsewhere", 64, words, .a = 0.5, .b = 0.1, .c = 0, .unit = true,
         .draw_queries = other_words},
+    {"clusters, queries from elsewhere", 64, clusters, .a = 8, .b = 0.3, .c = 1, .unit = true,
+        .draw_queries = plain_gauss},
     {"grid 3^6", 6, grid, .a = 3},
     {"grid 10^4", 4, grid, .a = 10},
     {"low rank", 128, low_rank, .a = 8, .b = 0.05},
     {"curve", 16, curve, .a = 6},
     {"constants", 64, constants, .a = 3},
     {"zeros among units", 64, with_zeros, .a = 0.3, .unit = true, .draw_queries = plain_gauss},
+    {"a few zeros among units", 64, with_zeros, .a = 0.001, .unit = true, .draw_queries = plain_gauss},
+    {"zeros for queries from behind", 16, corner, .a = 0.01, .unit = true, .draw_queries = opposite},
     {"places", 2, places, .a = 0},
     {"offset 10", 16, gauss, .a = 10, .b = 1},
     {"offset 1000", 16, gauss, .a = 1000, .b = 1},

@@ -134,7 +134,7 @@ START_TEST(test_cancel)
 	int64_t stop = 1;
 	options.progress = stop_at;
 	options.progress_data = &stop;
-	FAILS(kith_index_add(index, 2 * N, x + N * DIM, NULL, &options), KITH_CANCELLED, "add");
+	FAILS(kith_index_add(index, 2 * N, x + N * DIM, NULL, &options), KITH_CANCELLED, "cancelled");
 	check_graph(index, false);
 	REQUIRE(kith_index_size(index) == kith_index_size(before));
 	float dist[2][NQ * K];
