@@ -158,7 +158,7 @@ START_TEST(refusals)
 	REQUIRE(put("IVF7,SQ8", KITH_L2, N, false));
 	FAILS(kith_index_append(NULL, path), KITH_INVALID, "index");
 	index = open_file(0);
-	FAILS(kith_index_append(index, path), KITH_INVALID, "KITH_UPDATE");
+	FAILS(kith_index_append(index, path), KITH_INVALID, "not opened for updates");
 	kith_index_free(index);
 	index = open_file(KITH_UPDATE);
 	FAILS(kith_index_append(index, NULL), KITH_INVALID, "path");

@@ -122,7 +122,7 @@ START_TEST(readonly)
 		FAILS(kith_index_train(opened, N, x, NULL), KITH_INVALID, "READONLY");
 		FAILS(kith_index_reserve(opened, 1000), KITH_INVALID, "READONLY");
 		FAILS(kith_index_tag_set(opened, "a", "b"), KITH_INVALID, "READONLY");
-		FAILS(kith_index_append(opened, path), KITH_INVALID, "KITH_UPDATE");
+		FAILS(kith_index_append(opened, path), KITH_INVALID, "not opened for updates");
 		int64_t *all = make(kith_index_size(opened), sizeof id);
 		OK(kith_index_ids(opened, all));
 		id = all[0];
