@@ -6,6 +6,7 @@
 #include "plot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -106,6 +107,13 @@ static int draw(const struct series *series, int n, const char *path, const char
 	char *temporary = NULL;
 	if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
 		return cli_error(EXIT_FAILED, "out of memory");
+	/* gnuplot would write to standard output instead. */
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0) {
+		free(temporary);
+		return cli_error(EXIT_FAILED, "cannot write '%s': %s", path, strerror(errno));
+	}
+	close(fd);
 	int code = strcmp(extension, ".html") == 0 ? page_write(series, n, temporary, options)
 	                                           : plot_draw(series, n, temporary, extension, options);
 	if (code == EXIT_OK && rename(temporary, path) != 0)

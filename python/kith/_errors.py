@@ -5,6 +5,10 @@ that a Python programmer would expect in its place.
 """
 from __future__ import annotations
 
+import errno
+from contextlib import contextmanager
+from typing import Iterator
+
 
 class KithError(RuntimeError):
     """A call of the library failed. `status` is its number in <kith/status.h>, the text its message."""
@@ -91,3 +95,14 @@ BY_STATUS: dict[int, type[KithError]] = {
 
 class ArgumentError(InvalidError, AssertionError, TypeError):
     """An argument of the FAISS-like interface that FAISS asserts: a wrong dimension, k, or name of a parameter."""
+
+
+@contextmanager
+def missing_files() -> Iterator[None]:
+    """A file that is not there is an OSError as well."""
+    try:
+        yield
+    except NotFoundError as error:
+        missing = MissingFileError(str(error))
+        missing.errno = errno.ENOENT
+        raise missing from None

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Iterable, Iterator, NamedTuple
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from . import _arrays, _calls, _filtered, _options, _streams, monitor, tuning
 from ._calls import ProgressFunction
-from ._errors import KithError, MissingFileError, NotFoundError
+from ._errors import KithError, NotFoundError, missing_files
 from ._filtered import FilterLike, OneFilter
 from ._handle import Handle
 from ._lib import SaveOptions, SearchStats, error_of, lib
@@ -558,17 +557,6 @@ def open_handle(path: Any, flags: int = 0, generation: int = 0) -> Handle:
     name, generation = _arrays.path_of(path), _arrays.count(generation, "generation", 0, 2**64 - 1)
     with missing_files():
         return Handle(lib.index_open_at, name, flags, generation)
-
-
-@contextmanager
-def missing_files() -> Iterator[None]:
-    """A file that is not there is an OSError as well."""
-    try:
-        yield
-    except NotFoundError as error:
-        missing = MissingFileError(str(error))
-        missing.errno = errno.ENOENT
-        raise missing from None
 
 
 def handle_of_bytes(data: Any) -> Handle:

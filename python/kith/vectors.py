@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _arrays
+from ._errors import missing_files
 from ._lib import I32, MAX_DIM, VecsInfo, lib
 from ._types import Array
 
@@ -17,7 +18,8 @@ _DTYPES = (np.float32, np.uint8, np.int8, np.int32)
 def read_vectors(path: str | os.PathLike[str], first: int = 0, n: int | None = None) -> Array:
     """Vectors first … first + n − 1 of a file (n None: to its end) as [n × dim] of the file's own type."""
     vecs, info = ctypes.c_void_p(), VecsInfo(size=ctypes.sizeof(VecsInfo))
-    lib.vecs_open(ctypes.byref(vecs), _arrays.path_of(path))
+    with missing_files():
+        lib.vecs_open(ctypes.byref(vecs), _arrays.path_of(path))
     try:
         lib.vecs_info_get(vecs, ctypes.byref(info))
         first = _arrays.count(first, "first", 0, info.n)
@@ -29,9 +31,26 @@ def read_vectors(path: str | os.PathLike[str], first: int = 0, n: int | None = N
         lib.vecs_close(vecs)
 
 
+def _whole_numbers(path: str, x: Array) -> Array:
+    """Wide integers as the file can hold them: int32 in one of ids, else float32. ValueError: not all of them are."""
+    ids = path.endswith((".ivecs", ".ibin"))
+    most = 2**31 - 1 if ids else 2**24  # up to which every integer is one of them
+    wrong = (x > most) | (x < -most - ids)
+    if np.any(wrong):
+        at = np.argwhere(wrong)[0]
+        raise ValueError(f"x{at.tolist()} is {x[tuple(at)]}, beyond {'int32' if ids else 'the integers of float32'}; ids "
+                         "are written as int32, to a file named .ivecs or .ibin")
+    made: Array = x.astype(np.int32 if ids else np.float32)
+    return made
+
+
 def write_vectors(path: str | os.PathLike[str], x: Any) -> None:
-    """Write the rows of x to a file, whose name says the format; it appears complete or not at all."""
+    """Write the rows of x to a file, whose name says the format; it appears complete or not at all.
+
+    Wider integers, such as ids, become int32 in .ivecs and .ibin and float32 elsewhere, if they keep their values."""
     x = np.asarray(x)
+    if x.dtype.kind in "iu" and x.dtype.itemsize > 2 and x.dtype != np.int32:
+        x = _whole_numbers(os.fsdecode(path), x)
     if x.dtype == np.int32:
         x = _arrays.plain(x, np.int32)
     else:

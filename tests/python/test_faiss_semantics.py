@@ -489,3 +489,15 @@ def test_centroids_that_are_given(base):
     two.train(base[:1000] * 10, init_centroids=base[:4] * 10)
     assert (one.centroids == two.centroids).all()
     assert faiss.Kmeans(DIM, 20).train(base[:20]) == 0
+
+
+def test_vectors_without_labels_are_noticed(tmp_path):
+    x, path = np.random.default_rng(5).normal(size=(9, DIM)).astype(np.float32), str(tmp_path / "labelled.kith")
+    index = faiss.IndexIDMap2(faiss.IndexFlatL2(DIM))
+    index.add_with_ids(x[:5], np.array([7, 7, 8, -2, 3]))
+    faiss.write_index(index, path)
+    with faiss.open(path) as native:
+        native.add(x[5:])
+        native.save(path)
+    with pytest.raises(RuntimeError, match="4 of the index's vectors have no label"):
+        faiss.read_index(path)

@@ -34,6 +34,24 @@ def test_save_and_open(index, base, queries, tmp_path):
         index.save(3.5)
 
 
+def test_wide_integers_are_written_whole(tmp_path):
+    ids = np.array([[2**24 + 1, -(2**31)], [2**31 - 1, 0]])
+    kith.write_vectors(tmp_path / "ids.ivecs", ids)
+    assert (kith.read_vectors(tmp_path / "ids.ivecs") == ids).all()
+    kith.write_vectors(tmp_path / "x.npy", np.array([[2**24, -3]]))
+    assert kith.read_vectors(tmp_path / "x.npy").tolist() == [[2**24, -3]]
+    with pytest.raises(ValueError, match=r"x\[0, 0\] is 16777217"):
+        kith.write_vectors(tmp_path / "ids.npy", ids)
+    with pytest.raises(ValueError, match=r"x\[1, 1\] is 2147483648"):
+        kith.write_vectors(tmp_path / "ids.ivecs", np.array([[1, 2], [3, 2**31]]))
+    assert (kith.read_vectors(tmp_path / "ids.ivecs") == ids).all()
+
+
+def test_a_missing_file_of_vectors(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        kith.read_vectors(tmp_path / "nothing.fvecs")
+
+
 def test_open_with_mmap(index, queries, tmp_path):
     index.save(tmp_path / "index")
     try:

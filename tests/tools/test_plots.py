@@ -142,4 +142,5 @@ class Plots(Case):
         a = self.report("a.json")
         empty = self.write("e.json", json.dumps(report(indexes=())).encode())
         self.fails(1, "plot", empty, "-o", self.path("p.svg"), says="nothing was measured")
+        self.fails(1, "plot", a, "-o", self.path("no/p.svg"), says="cannot write")
         self.assertEqual(sorted(os.listdir(self.folder)), ["a.json", "e.json"])

@@ -11,12 +11,12 @@ from typing import Any, Callable
 import numpy as np
 
 from .. import _arrays
-from .._errors import FileError, FormatError, InvalidError, NotFoundError
+from .._errors import FileError, FormatError, InvalidError, NotFoundError, missing_files
 from .._handle import Handle
 from .._lib import ReadBytes, lib
 from .._streams import PIECE, Piecewise
 from .._types import Codes
-from ..index import MMAP, missing_files, open_handle
+from ..index import MMAP, open_handle
 from .base import FaissIndex
 from .flat import PQView, ScalarQuantizer
 from .product import ProductQuantizer

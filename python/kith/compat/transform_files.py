@@ -13,10 +13,9 @@ from typing import Any, Callable, Iterator
 import numpy as np
 
 from .. import _arrays
-from .._errors import FormatError, UnsupportedError
+from .._errors import FormatError, UnsupportedError, missing_files
 from .._lib import MAX_DIM
 from .._types import Array
-from ..index import missing_files
 from .product import ProductQuantizer
 from .transforms import (CenteringTransform, LinearTransform, NormalizationTransform, PadTransform, PCAMatrix,
                          RandomRotationMatrix, RemapDimensionsTransform, VectorTransform, faiss_array)

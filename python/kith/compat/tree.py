@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
+from .._errors import InvalidError
 from .._handle import Handle
 from .._lib import Preset, lib
 from . import base, flat, graph, ivf, wrappers
-from .naming import Labels
+from .naming import Labels, ids_of
 from .parameters import Kind, Parameters
 from .transforms import VectorTransform, transform_of
 
@@ -33,6 +34,11 @@ def index_of_handle(handle: Handle, idmap: tuple[int, int] = (0, 0),
         params.kind = Kind(preset.fastscan) if preset.fastscan else kind
         if count.value:
             params.labels = Labels(np.ctypeslib.as_array(ctypes.cast(labels, _int64s), (count.value,)))
+            bare = int((ids_of(pointer) >= count.value).sum())
+            if bare:
+                raise InvalidError(
+                    f"{bare} of the index's vectors have no label: they were added outside of the FAISS layer, which "
+                    "keeps ids of an IndexIDMap that are repeated or negative; open it with kith.open, or write it anew")
     if preset.idmap:
         idmap = preset.idmap, preset.idmap_depth
     made = _build(handle, spec, handle.dim, metric, params, 0, False, idmap)[0]
