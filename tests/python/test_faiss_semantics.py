@@ -501,3 +501,23 @@ def test_vectors_without_labels_are_noticed(tmp_path):
         native.save(path)
     with pytest.raises(RuntimeError, match="4 of the index's vectors have no label"):
         faiss.read_index(path)
+
+
+def test_shapes_are_asserted_everywhere():
+    x = np.random.default_rng(6).normal(size=(600, DIM)).astype(np.float32)
+    bad, pq, pca = x[:, :5], faiss.ProductQuantizer(DIM, 4, 8), faiss.PCAMatrix(DIM, 4)
+    pq.train(x)
+    pca.train(x)
+    rotation = faiss.RandomRotationMatrix(DIM, 8)
+    rotation.init(3)
+    for call in (lambda: pq.train(bad), lambda: pq.compute_codes(bad), lambda: pca.train(bad), lambda: pca.apply(bad),
+                 lambda: pca.reverse_transform(bad), lambda: rotation.apply(bad), lambda: faiss.knn(x, bad, 3),
+                 lambda: faiss.knn(x, x, 0), lambda: faiss.pairwise_distances(x, bad),
+                 lambda: faiss.ScalarQuantizer(DIM, faiss.ScalarQuantizer.QT_8bit).train(bad)):
+        with pytest.raises(AssertionError):
+            call()
+    space = faiss.ParameterSpace()
+    with pytest.raises(RuntimeError, match="nprobe"):
+        space.set_index_parameter(faiss.IndexFlatL2(DIM), "nprobe", 3)
+    with pytest.raises(RuntimeError, match="NAME=NUMBER"):
+        space.set_index_parameters(faiss.index_factory(DIM, "IVF4,Flat"), "nprobe:3")

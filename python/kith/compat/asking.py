@@ -30,6 +30,14 @@ def vectors(x: Any, d: int, name: str) -> Array:
         raise ArgumentError(str(error)) from None
 
 
+def floats(x: Any, d: int, name: str) -> Floats:
+    """The same as float32."""
+    try:
+        return _arrays.floats(x, d, name)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from None
+
+
 def k_of(k: Any) -> int:
     try:
         return _arrays.k_of(k)
@@ -237,7 +245,7 @@ class Asking(Index):
     def sa_encode(self, x: Any) -> Codes:
         """Codes [n × sa_code_size()] of vectors [n × d] that need not be in the index."""
         x = vectors(x, self.d, "x")
-        x = _arrays.floats(x, self.d, "x")
+        x = floats(x, self.d, "x")
         with learned(self._handle) as parts:
             return codec(self._word, self.d, parts, self._node)[0](x)
 

@@ -9,6 +9,7 @@ from typing import Any, Iterable, NamedTuple
 import numpy as np
 
 from .. import _arrays
+from .._errors import InvalidError
 from .._types import Array
 from .base import Chain
 from .graph import IndexHNSW
@@ -136,7 +137,7 @@ class ParameterSpace:
             except ValueError:
                 number = math.nan
             if not equals or math.isnan(number):
-                raise ValueError(f"{word!r} in {description!r}: parameters are written NAME=NUMBER")
+                raise InvalidError(f"{word!r} in {description!r}: parameters are written NAME=NUMBER")
             self.set_index_parameter(index, name.strip(), number)
 
     def set_index_parameter(self, index: Any, name: str, value: float) -> None:
@@ -153,7 +154,7 @@ class ParameterSpace:
             raise NotImplementedError(f"parameter {name!r}: kith has {', '.join(self._names)} and efConstruction")
         known = self._names[name]
         if known not in index._params.used:
-            raise ValueError(f"{index!r} has no parameter {name!r}")
+            raise InvalidError(f"{index!r} has no parameter {name!r}")
         index._params.values[known] = checked(known, float(value) if known == "k_factor" else int(value))
 
     # ---- exploring ----

@@ -16,7 +16,7 @@ from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 from .._errors import InvalidError
 from .._types import Array, Floats, Ids
 from ..learn import KmeansStats, kmeans
-from .asking import vectors
+from .asking import floats, vectors
 from .base import Chain, FaissIndex
 from .clustering_parameters import ClusteringParameters
 from .flat import IndexFlat
@@ -65,7 +65,7 @@ class Kmeans:
         the rest at random."""
         clustering = Clustering(self.d, self.k, self.cp)
         if init_centroids is not None:
-            clustering.centroids = _arrays.floats(vectors(init_centroids, self.d, "init_centroids"), self.d,
+            clustering.centroids = floats(vectors(init_centroids, self.d, "init_centroids"), self.d,
                                                   "init_centroids").ravel()
         clustering.train(x, self.index, weights, **keywords)
         self.centroids = clustering.centroids.reshape(self.k, self.d)
@@ -106,7 +106,7 @@ class Clustering(ClusteringParameters):
             raise TypeError(f"index is {_arrays.short(index)}; it must be one of kith's FAISS-like indexes with "
                             f"d={self.d}")
         x = vectors(x, self.d, "x")
-        x = _arrays.floats(x, self.d, "x")
+        x = floats(x, self.d, "x")
         given = np.asarray(self.centroids, np.float32)
         if given.size % self.d or given.size > self.k * self.d:
             raise InvalidError(f"centroids has {_arrays.counted(given.size, 'element')}; it must be empty or up to "

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
+from .._errors import ArgumentError
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, metric_of
 from .._lib import MAX_DIM, text
 from .._types import Array, Floats, Ids
@@ -16,7 +17,7 @@ from .parameters import SearchParameters
 def _matrix(values: Any, name: str) -> Floats:
     array = _arrays.plain(_arrays.numbers(values, name), np.float32)
     if array.ndim != 2 or array.shape[1] > MAX_DIM:
-        raise ValueError(f"{name} has shape {array.shape}; it must be (n, d), one vector a row")
+        raise ArgumentError(f"{name} has shape {array.shape}; it must be (n, d), one vector a row")
     return array
 
 
@@ -24,7 +25,7 @@ def pairwise_distances(xq: Any, xb: Any, metric: int = METRIC_L2, metric_arg: fl
     """Squared distances, or inner products, of all rows of xq [nq × d] to all of xb [nb × d]: [nq × nb]."""
     q, x = _matrix(xq, "xq"), _matrix(xb, "xb")
     if q.shape[1] != x.shape[1]:
-        raise ValueError(f"xq has shape {q.shape}, xb {x.shape}; both must have rows of one length")
+        raise ArgumentError(f"xq has shape {q.shape}, xb {x.shape}; both must have rows of one length")
     if metric_of(metric) == _arrays.METRICS["ip"]:
         return q @ x.T
     out = np.empty((len(q), len(x)), np.float32)

@@ -15,7 +15,7 @@ from .._types import Codes, Floats, Ids
 from ..filter import Filter
 from ..index import _copy_ranges
 from ..learn import knn
-from .asking import k_of, output, vectors
+from .asking import floats, k_of, output, vectors
 from .naming import by_name
 
 
@@ -123,7 +123,7 @@ class Searches:
             return found
         if self.parallel_mode:
             raise InvalidError(f"max_empty_result_buckets: parallel_mode is {self.parallel_mode}; it must be 0")
-        x = _arrays.floats(vectors(x, self.d, "x"), self.d, "x")
+        x = floats(x, self.d, "x")
         metric = "l2" if self._metric == _arrays.METRICS["l2"] else "ip"
         nprobe = self._params.options(params, self)["nprobe"]
         order = knn(x, self.centroids(), min(nprobe, self.nlist), metric).ids
@@ -189,12 +189,12 @@ class Searches:
 
     def encode_vectors(self: Any, x: Any, list_nos: Any, include_listnos: bool = False) -> Codes:
         """Codes [n × code_size] of the rows of x in lists of these numbers [n]."""
-        x, numbers = _arrays.floats(x, self.d, "x"), _arrays.ids(list_nos, len(x), "list_nos")
+        x, numbers = floats(x, self.d, "x"), _arrays.ids(list_nos, len(x), "list_nos")
         codes = self._encode(x, numbers)
         return np.hstack([self._number(numbers), codes]) if include_listnos else codes
 
     def sa_encode(self: Any, x: Any) -> Codes:
-        x = _arrays.floats(vectors(x, self.d, "x"), self.d, "x")
+        x = floats(x, self.d, "x")
         return self.encode_vectors(x, self._assigned(x), True)
 
     def sa_decode(self: Any, codes: Any) -> Floats:
@@ -205,7 +205,7 @@ class Searches:
 
     def compute_residual_n(self: Any, x: Any, keys: Any) -> Floats:
         """What the rows of x [n × d] differ from the centroids of lists `keys` [n] by."""
-        x = _arrays.floats(x, self.d, "x")
+        x = floats(x, self.d, "x")
         return x - self.centroids()[_arrays.ids(keys, len(x), "keys")]
 
     # ---- filling ----
@@ -213,7 +213,7 @@ class Searches:
     def add_core(self: Any, n: int, x: Any, ids: Any, list_nos: Any) -> None:
         """Add n rows of x to lists of these numbers; −1: not at all. ids [n] or None: counted on."""
         n = _arrays.count(n, "n")
-        x = _arrays.floats(np.asarray(x).reshape(-1, self.d)[:n], self.d, "x")
+        x = floats(np.asarray(x).reshape(-1, self.d)[:n], self.d, "x")
         numbers = _arrays.ids(np.asarray(list_nos).reshape(-1)[:n], n, "list_nos")
         if n and not (-1 <= numbers.min() and numbers.max() < self.nlist):
             raise InvalidError(f"list_nos has numbers from {numbers.min()} to {numbers.max()}; lists are 0 … "
@@ -303,4 +303,4 @@ def search_centroid(index: Any, x: Any) -> Ids:
     chain = getattr(index, "apply_chain", None)
     x = vectors(x, index.d, "x")
     ivf = extract_index_ivf(index)
-    return ivf._assigned(_arrays.floats(chain(x) if chain else x, ivf.d, "x"))
+    return ivf._assigned(floats(chain(x) if chain else x, ivf.d, "x"))

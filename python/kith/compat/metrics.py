@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _arrays, learn
-from .._errors import UnsupportedError
+from .._errors import ArgumentError, KithError, UnsupportedError
 from ..index import Neighbours
 
 METRIC_INNER_PRODUCT, METRIC_L2 = 0, 1
@@ -37,4 +37,9 @@ def knn(xq: Any, xb: Any, k: int, metric: Any = "l2", *, filter: Any = None, thr
         progress: Any = None) -> Neighbours:
     """The k nearest rows of xb [n × dim] for each row of xq [nq × dim]: exact, without an index. metric: "l2", "ip",
     "cosine"; as FAISS's function of that name also METRIC_L2 or METRIC_INNER_PRODUCT."""
-    return learn.knn(xq, xb, k, name_of(metric), filter=filter, threads=threads, progress=progress)
+    try:
+        return learn.knn(xq, xb, k, name_of(metric), filter=filter, threads=threads, progress=progress)
+    except KithError:
+        raise
+    except ValueError as error:  # FAISS asserts shapes and k
+        raise ArgumentError(str(error)) from None

@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import _arrays, learn
 from .._types import Array, Codes, Floats
+from .asking import floats
 from .clustering_parameters import ClusteringParameters
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, name_of
 from .swig import Linked, Owned
@@ -29,8 +30,12 @@ class ProductQuantizer(Owned, learn.ProductQuantizer):
     def train(self, x: Any, *, iterations: int | None = None, seed: int | None = None,
               threads: int | None = None) -> None:
         """Learn the codebooks from the rows of x [n × d]."""
-        super().train(x, iterations=self.cp.niter if iterations is None else iterations,
+        super().train(floats(x, self.d, "x"), iterations=self.cp.niter if iterations is None else iterations,
                       seed=self.cp.seed if seed is None else seed, threads=threads)
+
+    def compute_codes(self, x: Any) -> Codes:
+        """Codes [n × code_size] of the rows of x [n × d]."""
+        return super().compute_codes(floats(x, self.d, "x"))
 
     @property
     def centroids(self) -> Floats:
@@ -111,7 +116,7 @@ class ScalarCodec(Owned):
 
     def train(self, x: Any) -> None:
         """Learn the ranges of the elements of the rows of x [n × d]."""
-        self._made().train(_arrays.floats(x, self.d, "x"))
+        self._made().train(floats(x, self.d, "x"))
 
     def _made(self) -> Any:
         """An index of this kind, which holds what was learnt."""

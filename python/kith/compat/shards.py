@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _arrays
 from .._types import Floats, Ids
-from .asking import k_of, output, vectors
+from .asking import floats, k_of, output, vectors
 from .base import FaissIndex
 from .clustering import Clustering
 from .clustering_parameters import ClusteringParameters
@@ -234,7 +234,7 @@ class IndexShardsIVF(IndexShards):
 
     def add(self, x: Any, ids: Any = None, **keywords: Any) -> None:
         """Give each shard an equal part of the rows of x, in order, in the lists that the quantizer finds."""
-        x = _arrays.floats(vectors(x, self.d, "x"), self.d, "x")
+        x = floats(x, self.d, "x")
         lists = self.quantizer.search(x, 1)[1].ravel()
         self._spread(x, ids, lambda shard, rows, named: shard.add_core(  # type: ignore[attr-defined]
             rows.stop - rows.start, x[rows], named, lists[rows]))

@@ -14,6 +14,7 @@ from .._learned import learned
 from .._streams import handle_of_faiss
 from .._types import Floats
 from ..index import Index, new_handle
+from .asking import floats
 from .metrics import METRIC_L2
 from .swig import Linked, Owned
 
@@ -89,14 +90,14 @@ class VectorTransform(Owned):
     def apply(self, x: Any) -> Floats:
         """The rows of x [n × d_in] mapped: [n × d_out]."""
         matrix, shift = self._maps()[0]
-        return _arrays.floats(x, self.d_in, "x") @ matrix.T + shift
+        return floats(x, self.d_in, "x") @ matrix.T + shift
 
     apply_py = apply
 
     def reverse_transform(self, y: Any) -> Floats:
         """The rows of y [n × d_out] on their way back: [n × d_in]."""
         matrix, shift = self._maps()[1]
-        return _arrays.floats(y, self.d_out, "y") @ matrix.T + shift
+        return floats(y, self.d_out, "y") @ matrix.T + shift
 
     def check_identical(self, other: Any) -> None:
         """Raise unless the other maps alike, bit by bit."""
@@ -168,7 +169,7 @@ class LinearTransform(VectorTransform):
     def transform_transpose(self, y: Any) -> Floats:
         """Rows y [n × d_out] by the transpose of the matrix, after b is taken off: [n × d_in]."""
         matrix, shift = self._maps()[0]
-        return (_arrays.floats(y, self.d_out, "y") - shift) @ matrix
+        return (floats(y, self.d_out, "y") - shift) @ matrix
 
     @property
     def A(self) -> Floats:
@@ -239,7 +240,7 @@ class PCAMatrix(LinearTransform):
 
     def train(self, x: Any, *, seed: int = 1234) -> None:
         """Learn the map from the rows of x [n × d_in]."""
-        x = _arrays.floats(x, self.d_in, "x")
+        x = floats(x, self.d_in, "x")
         super().train(x, seed=seed)
         self._seen = (x.mean(axis=0, dtype=np.float64).astype(np.float32),
                       np.linalg.eigvalsh(np.cov(x.T.astype(np.float64), bias=True).reshape(self.d_in, self.d_in))
@@ -304,14 +305,14 @@ class NormalizationTransform(VectorTransform):
         """Nothing to learn."""
 
     def apply(self, x: Any) -> Floats:
-        x = np.array(_arrays.floats(x, self.d_in, "x"))
+        x = np.array(floats(x, self.d_in, "x"))
         norms = np.linalg.norm(x, axis=1, keepdims=True)
         return np.divide(x, norms, out=x, where=(norms > 0) & np.isfinite(norms))
 
     apply_py = apply
 
     def reverse_transform(self, y: Any) -> Floats:
-        return np.array(_arrays.floats(y, self.d_out, "y"))
+        return np.array(floats(y, self.d_out, "y"))
 
 
 class CenteringTransform(LinearTransform):
@@ -324,13 +325,13 @@ class CenteringTransform(LinearTransform):
         """Learn the mean of the rows of x [n × d]."""
         if self._home is not None and not self._alone:
             raise NotImplementedError("this transform is part of an index: train that")
-        x = _arrays.floats(x, self.d_in, "x")
+        x = floats(x, self.d_in, "x")
         if not len(x):
             raise InvalidError("x has no rows")
         self._hold(np.eye(self.d_in), -x.mean(axis=0, dtype=np.float64))
 
     def apply(self, x: Any) -> Floats:
-        return _arrays.floats(x, self.d_in, "x") + self._maps()[0][1]
+        return floats(x, self.d_in, "x") + self._maps()[0][1]
 
     apply_py = apply
 
@@ -366,14 +367,14 @@ class RemapDimensionsTransform(LinearTransform):
         """Nothing to learn."""
 
     def apply(self, x: Any) -> Floats:
-        x = _arrays.floats(x, self.d_in, "x")
+        x = floats(x, self.d_in, "x")
         return np.where(self.map >= 0, x[:, np.maximum(self.map, 0)], np.float32(0))
 
     apply_py = apply
 
     def reverse_transform(self, y: Any) -> Floats:
         """The rows of y [n × d_out] on their way back; elements that were left out are 0."""
-        x = np.zeros((len(y := _arrays.floats(y, self.d_out, "y")), self.d_in), np.float32)
+        x = np.zeros((len(y := floats(y, self.d_out, "y")), self.d_in), np.float32)
         x[:, self.map[self.map >= 0]] = y[:, self.map >= 0]
         return x
 
@@ -391,13 +392,13 @@ class PadTransform(VectorTransform):
         """Nothing to learn."""
 
     def apply(self, x: Any) -> Floats:
-        x = _arrays.floats(x, self.d_in, "x")
+        x = floats(x, self.d_in, "x")
         return np.pad(x, ((0, 0), (0, self.d_out - self.d_in)))
 
     apply_py = apply
 
     def reverse_transform(self, y: Any) -> Floats:
-        return _arrays.floats(y, self.d_out, "y")[:, :self.d_in].copy()
+        return floats(y, self.d_out, "y")[:, :self.d_in].copy()
 
 
 def transform_of(word: str, d: int) -> VectorTransform | None:
