@@ -53,8 +53,8 @@ static bool take_sample(struct kmeans *m)
 	for (int64_t i = 0; taken < wanted; i++) {
 		if (i % LOOK == LOOK - 1 && progress_stopped())
 			break; /* the caller will see it, too */
-		if ((m->positive && !(p->weights[i] > 0)) ||
-		    random_below(&random, eligible--) >= wanted - taken)
+		bool left_out = m->positive && p->weights && !(p->weights[i] > 0);
+		if (left_out || random_below(&random, eligible--) >= wanted - taken)
 			continue;
 		memcpy(m->sample + taken * p->dim, point_at(p, i), (size_t)p->dim * sizeof *m->sample);
 		if (p->weights)
