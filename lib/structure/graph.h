@@ -81,6 +81,15 @@ static inline uint32_t *graph_links(const struct graph *graph, int64_t node, int
 	return (uint32_t *)(void *)graph->upper.data + row * (size_t)graph->M;
 }
 
+/* How many nodes a list of `width` entries has. */
+static inline int64_t graph_list_length(const uint32_t *list, int64_t width)
+{
+	int64_t n = 0;
+	while (n < width && list[n] != GRAPH_NONE)
+		n++;
+	return n;
+}
+
 /* Whether a node is among the first n entries of a list. */
 static inline bool graph_list_has(const uint32_t *list, int64_t n, uint32_t node)
 {
@@ -165,7 +174,7 @@ void graph_space_load(const struct graph_space *space, int64_t node, float *x);
 
 /* Whether it is a zero vector among vectors of length 1. It has no direction, but by squared L2 it is
  * nearer to all others than they are to one another: a neighbour of everyone that stands in the way of
- * every other one. So it stands in nobody's way (graph_insert.c), or gets a direction (graph_bulk_form.c).
+ * every other one. So it stands in nobody's way (graph_insert.c), or gets a direction (graph_bulk_null.c).
  * x [dim]: scratch. */
 bool graph_space_is_null(const struct graph_space *space, int64_t node, float *x);
 
@@ -202,6 +211,12 @@ static inline double graph_key_value(const struct graph_space *space, float key)
 {
 	return space->precision == KEYS_WIDE ? wide_value(key) : (double)key;
 }
+
+/* graph_keys.c: the exactly nearest nodes of vectors x [n × dim], removed ones included, into a sink for as
+ * many: by inner product (ip) or squared L2. */
+struct sink;
+kith_status graph_nearest_exact(
+    const struct graph_space *space, int64_t n, const float *x, bool ip, int threads, struct sink *sink);
 
 /* graph_keys.c: the precision at which keys tell near neighbours apart, by a sample of the nodes (of those
  * with a bit in `only`; NULL: of all) and their

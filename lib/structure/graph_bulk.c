@@ -200,7 +200,7 @@ kith_status graph_bulk(struct graph *graph, const struct graph_space *space, con
 	for (int level = 0; status == KITH_OK && level <= graph_top(graph); level++) {
 		b.level = level;
 		b.degree = graph_width(graph, level);
-		b.overlap = 4;
+		b.overlap = BULK_OVERLAP_FIRST;
 		b.rule = how->rule;
 		b.most = level == 0 ? 2 * b.degree + 36 : 256;
 		status = build_level(&b);

@@ -10,7 +10,8 @@
 #include "lib/structure/graph.h"
 
 enum {
-	BULK_OVERLAP = 8 /* leaves of a point, at most */
+	BULK_OVERLAP_FIRST = 4, /* leaves of a point, unless these are too few (graph_bulk_trial.c) */
+	BULK_OVERLAP = 8        /* leaves of a point, at most */
 };
 
 /* Leaves: sets of points that are near one another. */

@@ -368,24 +368,14 @@ static int64_t add_entries(struct worker *w, uint32_t p, const uint32_t *points,
 	return b->most;
 }
 
-static bool listed(const uint32_t *list, int64_t n, uint32_t point)
-{
-	bool found = false;
-	for (int64_t i = 0; i < n; i++)
-		found |= list[i] == point;
-	return found;
-}
-
 static void second_point(const struct linking *l, struct worker *w, uint32_t p)
 {
 	const struct bulk *b = w->b;
 	uint32_t *list = bulk_list(b, p);
 	const uint32_t *from = l->from + l->begin[p];
-	int64_t own = 0, came = l->begin[p + 1] - l->begin[p], added = 0;
-	while (own < b->degree && list[own] != GRAPH_NONE)
-		own++;
+	int64_t own = graph_list_length(list, b->degree), came = l->begin[p + 1] - l->begin[p], added = 0;
 	for (int64_t i = 0; i < came; i++)
-		added += !listed(list, own, from[i]);
+		added += !graph_list_has(list, own, from[i]);
 	if (added == 0)
 		return;
 	uint32_t points[TILE_ROWS];
@@ -394,7 +384,7 @@ static void second_point(const struct linking *l, struct worker *w, uint32_t p)
 	sketch_set(&b->form, &w->self, 0, w->x);
 	for (int64_t i = 0; i < own + came; i++) {
 		uint32_t c = i < own ? list[i] : from[i - own];
-		if (i >= own && listed(list, own, c))
+		if (i >= own && graph_list_has(list, own, c))
 			continue;
 		points[n++] = c;
 		if (n == TILE_ROWS) {

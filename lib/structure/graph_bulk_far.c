@@ -43,9 +43,7 @@ static int64_t list_sample(const struct bulk *b, int bits, uint32_t *nodes)
 static void append(const struct graph *graph, uint32_t node, const uint32_t *far, int64_t degree)
 {
 	uint32_t *list = graph_links(graph, node, 0);
-	int64_t n = 0;
-	while (n < graph->stride && list[n] != GRAPH_NONE)
-		n++;
+	int64_t n = graph_list_length(list, graph->stride);
 	for (int64_t i = 0; i < degree && far[i] != GRAPH_NONE && n < graph->stride; i++)
 		if (!graph_list_has(list, n, far[i]))
 			list[n++] = far[i];

@@ -33,9 +33,7 @@ static int64_t find_null(struct bulk *b, float *x)
 static void lead_to(const struct bulk *b, uint32_t node, uint32_t null)
 {
 	uint32_t *list = graph_links(b->graph, node, 0);
-	int64_t n = 0;
-	while (n < b->degree && list[n] != GRAPH_NONE)
-		n++;
+	int64_t n = graph_list_length(list, b->degree);
 	if (node != null && !graph_list_has(list, n, null))
 		list[n < b->degree ? n : n - 1] = null;
 }

@@ -63,9 +63,7 @@ static bool attach(struct repair *r, uint32_t host, uint32_t point)
 {
 	const struct bulk *b = r->b;
 	uint32_t *list = bulk_list(b, host);
-	int64_t n = 0;
-	while (n < b->degree && list[n] != GRAPH_NONE)
-		n++;
+	int64_t n = graph_list_length(list, b->degree);
 	if (n == b->degree) {
 		while (n > 0 && r->parent[bulk_point(b, list[n - 1])] == host)
 			n--;
@@ -125,10 +123,7 @@ static void search(struct repair *r, uint32_t point)
 		}
 		r->pool[at].expanded = true;
 		const uint32_t *list = graph_links(b->graph, r->pool[at].near.node, b->level);
-		int64_t n = 0;
-		while (n < b->degree && list[n] != GRAPH_NONE)
-			n++;
-		meet(r, list, n);
+		meet(r, list, graph_list_length(list, b->degree));
 		at = 0;
 	}
 }

@@ -15,7 +15,7 @@
 #include "lib/structure/graph_bulk.h"
 
 #include "lib/base/status.h"
-#include "lib/search/search.h"
+#include "lib/search/sink.h"
 #include "lib/structure/graph_walk.h"
 
 enum { TRIED = 64, NEIGHBOURS = 64, WANTED = 10 };
@@ -46,17 +46,10 @@ static void trial_end(struct trial *t)
 	mem_free(t->x);
 }
 
-/* Exact neighbours of x among all nodes, removed ones included. */
 static kith_status find_near(struct trial *t)
 {
-	kith_search_options options = KITH_SEARCH_OPTIONS;
-	struct rows base = t->b->space->rows;
-	base.ids = NULL;
-	base.first_id = 0;
-	base.slots = NULL;
-	options.threads = t->b->how->threads;
-	struct rows query = rows_of_array(KITH_F32, t->n, base.dim, t->x, 0);
-	return search_exact(&base, &query, t->b->space->ip, false, &t->near, &options);
+	const struct graph_space *space = t->b->space;
+	return graph_nearest_exact(space, t->n, t->x, space->ip, t->b->how->threads, &t->near);
 }
 
 /* ---- leaves ---- */

@@ -40,11 +40,7 @@ static bool spread(struct builder *b, uint32_t node)
 
 static int64_t degree(const struct graph *graph, uint32_t node)
 {
-	const uint32_t *list = graph_links(graph, node, 0);
-	int64_t n = 0;
-	while (n < graph->stride && list[n] != GRAPH_NONE)
-		n++;
-	return n;
+	return graph_list_length(graph_links(graph, node, 0), graph->stride);
 }
 
 /* Make `node` a neighbour of one that is reached, if that has room. */

@@ -390,9 +390,7 @@ void builder_choose(
 	struct candidate *c = worker->candidates;
 	int width = graph_width(b->graph, level);
 	uint32_t *list = graph_links(b->graph, node, level);
-	int64_t n = 0;
-	while (n < width && list[n] != GRAPH_NONE)
-		n++;
+	int64_t n = graph_list_length(list, width);
 	graph_origin_node(b->space, node, w->origin);
 	graph_keys(b->space, w->origin, list, n, w->key);
 	memmove(c + n, c + b->graph->stride, (size_t)extra * sizeof *c);
@@ -410,10 +408,8 @@ static void link_back(struct builder *b, int number, const struct edge *edge, in
 	struct candidate *more = b->worker[number].candidates + b->graph->stride;
 	int level = b->round->level, width = graph_width(b->graph, level);
 	uint32_t *list = graph_links(b->graph, edge->from, level);
-	int64_t n = 0, extra = 0;
+	int64_t n = graph_list_length(list, width), extra = 0;
 	builder_changes(b, edge->from);
-	while (n < width && list[n] != GRAPH_NONE)
-		n++;
 	for (int64_t i = 0; i < count; i++)
 		if (!graph_list_has(list, n, edge[i].to))
 			more[extra++] = (struct candidate){edge[i].key, edge[i].to};

@@ -51,19 +51,26 @@ static uint32_t sampled(const struct trial *t, int64_t i)
 	return (uint32_t)(i * t->space->rows.n / t->n);
 }
 
-/* The exact neighbours of the sample. */
-static kith_status find_near(struct trial *t, int threads)
+kith_status graph_nearest_exact(
+    const struct graph_space *space, int64_t n, const float *x, bool ip, int threads, struct sink *sink)
 {
 	kith_search_options options = KITH_SEARCH_OPTIONS;
-	struct rows base = t->space->rows;
+	struct rows base = space->rows;
 	base.ids = NULL;
 	base.first_id = 0;
 	base.slots = NULL;
 	options.threads = threads;
+	struct rows query = rows_of_array(KITH_F32, n, base.dim, x, 0);
+	return search_exact(&base, &query, ip, false, sink, &options);
+}
+
+/* The exact neighbours of the sample. */
+static kith_status find_near(struct trial *t, int threads)
+{
+	const struct graph_space *space = t->space;
 	for (int64_t i = 0; i < t->n; i++)
-		graph_space_load(t->space, sampled(t, i), t->x + i * base.dim);
-	struct rows query = rows_of_array(KITH_F32, t->n, base.dim, t->x, 0);
-	return search_exact(&base, &query, t->space->ip_edges, false, &t->near, &options);
+		graph_space_load(space, sampled(t, i), t->x + i * space->rows.dim);
+	return graph_nearest_exact(space, t->n, t->x, space->ip_edges, threads, &t->near);
 }
 
 /* The list of a node on level 0, whatever the graph is: [*n]. */
@@ -71,9 +78,7 @@ static const uint32_t *list_of(const struct graph *graph, int64_t node, int64_t 
 {
 	const uint32_t *list =
 	    graph->unseen ? graph_unseen_links(graph, node, 0) : graph_links(graph, node, 0);
-	*n = 0;
-	while (list && *n < graph->stride && list[*n] != GRAPH_NONE)
-		++*n;
+	*n = list ? graph_list_length(list, graph->stride) : 0;
 	return list;
 }
 

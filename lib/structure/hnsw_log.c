@@ -140,10 +140,7 @@ static bool is_changed(const struct hnsw_log *log, int64_t node)
 
 static int list_length(const struct graph *graph, const uint32_t *list, int level)
 {
-	int width = graph_width(graph, level), n = 0;
-	while (n < width && list[n] != GRAPH_NONE)
-		n++;
-	return n;
+	return (int)graph_list_length(list, graph_width(graph, level));
 }
 
 static void save_counts(const struct hnsw *hnsw, struct blob_writer *w)

@@ -289,6 +289,7 @@ class Page:
         checked = [checked_calls(block) for block in self.fragments]
         write(os.path.join(self.folder, "fragments.c"), frame.replace("\tFRAGMENTS\n", "\n".join(checked)))
         self.shell(self.name, "$CC -std=c17 -Wall -Wextra -Wno-unused-variable fragments.c -o fragments "
+                              f"-I'{os.path.join(ROOT, 'tests', 'docs', 'fragments')}' "
                               "$(pkg-config --cflags --libs kith) && ./fragments")
 
 

@@ -3,13 +3,7 @@
 
 #include <stdio.h>
 
-#define OK(call)                                                                                             \
-	do {                                                                                                 \
-		if (call) {                                                                                  \
-			fprintf(stderr, "%s: %s\n", #call, kith_last_error());                               \
-			return 1;                                                                            \
-		}                                                                                            \
-	} while (0)
+#include "ok.h"
 
 enum { DIM = 32, NQ = 3, K = 5 };
 

@@ -5,13 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OK(call)                                                                                             \
-	do {                                                                                                 \
-		if (call) {                                                                                  \
-			fprintf(stderr, "%s: %s\n", #call, kith_last_error());                               \
-			return 1;                                                                            \
-		}                                                                                            \
-	} while (0)
+#include "ok.h"
 
 enum { DIM = 128, N = 4000, NQ = 20, K = 5 };
 
