@@ -112,6 +112,13 @@ bool bar_at(struct bar *bar, double done)
 	return stop != 0;
 }
 
+int bar_progress(void *data, const char *stage, int64_t done, int64_t total)
+{
+	(void)stage;
+	(void)total;
+	return bar_at(data, (double)done);
+}
+
 void bar_wipe(void)
 {
 	if (drawn)

@@ -3,6 +3,7 @@
 #define KITH_TOOLS_BAR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct bar {
 	const char *label, *unit; /* "searching", "pairs" */
@@ -16,6 +17,9 @@ void bar_begin(struct bar *bar, const char *label, const char *unit, double tota
 
 /* `done` units of the total are done. True: a signal asks to stop. Cheap enough to call often. */
 bool bar_at(struct bar *bar, double done);
+
+/* The same as a kith_progress, of work that is counted in the bar's units; data: the bar. */
+int bar_progress(void *data, const char *stage, int64_t done, int64_t total);
 
 /* Wipe the bar, if there is one, before other output. */
 void bar_wipe(void);

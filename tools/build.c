@@ -187,18 +187,11 @@ static int fill(struct build *b)
 	return fill_index(&b->fill, b->index);
 }
 
-static int on_reordering(void *data, const char *stage, int64_t done, int64_t total)
-{
-	(void)stage;
-	(void)total;
-	return bar_at(data, (double)done);
-}
-
 static int reorder(struct build *b)
 {
 	struct bar bar;
 	kith_add_options o = KITH_ADD_OPTIONS;
-	o.progress = on_reordering;
+	o.progress = bar_progress;
 	o.progress_data = &bar;
 	double start = now_seconds();
 	bar_begin(&bar, "reordering", "vectors", (double)kith_index_size(b->index));

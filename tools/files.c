@@ -190,18 +190,11 @@ int index_open(kith_index **index, const char *path, int flags)
 	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NULL);
 }
 
-static int on_progress(void *data, const char *stage, int64_t done, int64_t total)
-{
-	(void)stage;
-	(void)total;
-	return bar_at(data, (double)done);
-}
-
 static kith_status save(const kith_index *index, const char *file)
 {
 	struct bar bar;
 	kith_save_options o = KITH_SAVE_OPTIONS;
-	o.progress = on_progress;
+	o.progress = bar_progress;
 	o.progress_data = &bar;
 	bar_begin(&bar, "saving", "B", (double)kith_index_memory(index));
 	kith_status status = kith_index_save_as(index, file, &o);

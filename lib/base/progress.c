@@ -100,6 +100,16 @@ bool progress_stopped(void)
 	return look_outwards(current);
 }
 
+kith_status fail_cancelled(void)
+{
+	return fail(KITH_CANCELLED, "cancelled by the progress callback");
+}
+
+kith_status progress_status(void)
+{
+	return progress_stopped() ? fail_cancelled() : KITH_OK;
+}
+
 kith_status progress_end(struct progress *p)
 {
 	pthread_mutex_destroy(&p->lock);

@@ -41,6 +41,10 @@ bool progress_cancelled(const struct progress *p);
  * things so that the call can still be undone. */
 bool progress_stopped(void);
 
+/* CANCELLED with its message; and the same if progress_stopped(), else KITH_OK. */
+kith_status fail_cancelled(void);
+kith_status progress_status(void);
+
 /* The progress that this thread works for, NULL: none; progress_enter sets it and returns the one before. */
 struct progress *progress_current(void);
 struct progress *progress_enter(struct progress *p);

@@ -192,11 +192,6 @@ static void sweep_once(struct eigen *e, int64_t l, int64_t m)
 		rotate_vectors(e);
 }
 
-static kith_status cancelled(void)
-{
-	return fail(KITH_CANCELLED, "cancelled by the progress callback");
-}
-
 static kith_status diagonalize(struct eigen *e)
 {
 	e->beside[e->n - 1] = 0;
@@ -208,7 +203,7 @@ static kith_status diagonalize(struct eigen *e)
 		int64_t m;
 		for (int tries = 0; (m = find_split(e, l)) != l; tries++) {
 			if (progress_stopped())
-				return cancelled();
+				return fail_cancelled();
 			if (tries == TRIES)
 				return fail(KITH_INTERNAL, "eigenvalue %lld of %lld did not converge",
 				    (long long)l, (long long)e->n);
@@ -216,7 +211,7 @@ static kith_status diagonalize(struct eigen *e)
 		}
 	}
 	rotate_vectors(e);
-	return progress_stopped() ? cancelled() : KITH_OK;
+	return progress_status();
 }
 
 /* ---- both ---- */
@@ -284,7 +279,7 @@ kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors, 
 		vector_scale(n * n, 1 / scale, a);
 		reduce(&e);
 		matrix_reflections(n, n - 2, 1, a, n, threads, vectors);
-		status = progress_stopped() ? cancelled() : diagonalize(&e);
+		status = progress_stopped() ? fail_cancelled() : diagonalize(&e);
 	}
 	if (status == KITH_OK) {
 		sort(&e);

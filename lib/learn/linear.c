@@ -211,12 +211,6 @@ static int useful_threads(int threads, double multiplications)
 	return multiplications < SERIAL_WORK ? 1 : threads_resolve(threads);
 }
 
-/* What became of the tasks, which leave the rest out once the call is cancelled. */
-static kith_status linear_status(void)
-{
-	return progress_stopped() ? fail(KITH_CANCELLED, "cancelled by the progress callback") : KITH_OK;
-}
-
 /* ---- y = A x + b ---- */
 
 struct apply {
@@ -260,7 +254,7 @@ kith_status linear_apply(const struct linear *map, const struct rows *x, int thr
 	if (ok)
 		threads_run(threads, tasks, apply_task, &a);
 	buffers_free(&a.inputs);
-	return ok ? linear_status() : fail_nomem("transforming vectors", floats * sizeof(float));
+	return ok ? progress_status() : fail_nomem("transforming vectors", floats * sizeof(float));
 }
 
 /* ---- sums of outer products ---- */
@@ -340,6 +334,6 @@ kith_status linear_outer(
 			sums[i * q + j] = sums[j * q + i];
 	mem_free(o.columns);
 	mem_free(o.panels);
-	return ok ? linear_status()
+	return ok ? progress_status()
 	          : fail_nomem("sums of products", (size_t)(p + panels * TILE_ROWS) * SUMMED * sizeof(float));
 }

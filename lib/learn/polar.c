@@ -57,11 +57,6 @@ static void orthonormalize(int64_t m, int64_t n, double *rows)
 	}
 }
 
-static kith_status cancelled(void)
-{
-	return fail(KITH_CANCELLED, "cancelled by the progress callback");
-}
-
 /* m <= n. square [m × m] and wide [m × n] are scratch, values [m]. */
 static kith_status factor(int64_t m, int64_t n, double *a, double *square, double *vectors, double *values,
     double *wide, int threads)
@@ -69,17 +64,17 @@ static kith_status factor(int64_t m, int64_t n, double *a, double *square, doubl
 	matrix_transpose(m, n, a, wide);
 	matrix_multiply(m, n, m, a, wide, threads, square);
 	if (progress_stopped())
-		return cancelled();
+		return fail_cancelled();
 	kith_status status = matrix_eigen(m, square, values, vectors, threads);
 	if (status)
 		return status;
 	matrix_multiply(m, m, n, vectors, a, threads, wide);
 	if (progress_stopped())
-		return cancelled();
+		return fail_cancelled();
 	orthonormalize(m, n, wide);
 	matrix_transpose(m, m, vectors, square);
 	matrix_multiply(m, m, n, square, wide, threads, a);
-	return progress_stopped() ? cancelled() : KITH_OK;
+	return progress_status();
 }
 
 kith_status matrix_polar(int64_t m, int64_t n, double *a, int threads)

@@ -55,9 +55,7 @@ kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads,
 	}
 	mem_free(v);
 	mem_free(rows);
-	if (status == KITH_OK && progress_stopped())
-		status = fail(KITH_CANCELLED, "cancelled by the progress callback");
-	return status;
+	return status == KITH_OK ? progress_status() : status;
 }
 
 kith_status rotation_learn(

@@ -25,7 +25,7 @@ static kith_status draw(struct sample *s, const struct rows *rows, uint64_t seed
 	for (int64_t i = 0; i < s->n; i++) {
 		if (i % LOOK == LOOK - 1 && progress_stopped()) {
 			mem_free(chosen);
-			return fail(KITH_CANCELLED, "cancelled by the progress callback");
+			return fail_cancelled();
 		}
 		float *x = s->x + i * s->dim;
 		const float *row = rows_load(rows, chosen[i], x);

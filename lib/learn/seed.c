@@ -35,7 +35,7 @@ kith_status seed_random(struct lloyd *l, struct random *random)
 	for (int64_t c = 0; c < l->k && (c % LOOK || !progress_stopped()); c++)
 		memcpy(l->centroids + c * dim, point_at(&l->points, chosen[c]), (size_t)dim * sizeof(float));
 	mem_free(chosen);
-	return progress_stopped() ? fail(KITH_CANCELLED, "cancelled by the progress callback") : KITH_OK;
+	return progress_status();
 }
 
 struct draw {
@@ -170,5 +170,5 @@ kith_status seed_plusplus(struct lloyd *l, struct random *random)
 	draw_free(&d);
 	if (!ready)
 		return no_memory(l->points.n);
-	return going ? KITH_OK : fail(KITH_CANCELLED, "cancelled by the progress callback");
+	return going ? KITH_OK : fail_cancelled();
 }

@@ -331,5 +331,5 @@ kith_status nearest_find(const struct nearest *what, const struct rows *points, 
 	near_pack_free(&s);
 	if (!ready)
 		return fail_nomem("packed rows", (size_t)s.k * (size_t)s.stride);
-	return s.cancelled ? fail(KITH_CANCELLED, "cancelled by the progress callback") : KITH_OK;
+	return s.cancelled ? fail_cancelled() : KITH_OK;
 }

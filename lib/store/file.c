@@ -17,7 +17,7 @@ static kith_status write_bytes(void *owner, const void *bytes, size_t n)
 	struct file_writer *file = owner;
 	struct progress *progress = progress_current();
 	if (progress && !progress_add(progress, (int64_t)n))
-		return fail(KITH_CANCELLED, "cancelled by the progress callback");
+		return fail_cancelled();
 	return vecs_target_write(&file->target, bytes, n, -1);
 }
 

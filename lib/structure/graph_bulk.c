@@ -113,8 +113,7 @@ static kith_status make_enough_leaves(struct bulk *b)
 
 kith_status bulk_status(const struct bulk *b)
 {
-	return atomic_load(&b->stopped) ? fail(KITH_CANCELLED, "cancelled by the progress callback")
-	                                : KITH_OK;
+	return atomic_load(&b->stopped) ? fail_cancelled() : KITH_OK;
 }
 
 static kith_status build_level(struct bulk *b)
