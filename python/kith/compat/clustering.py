@@ -65,8 +65,7 @@ class Kmeans:
         the rest at random."""
         clustering = Clustering(self.d, self.k, self.cp)
         if init_centroids is not None:
-            clustering.centroids = floats(vectors(init_centroids, self.d, "init_centroids"), self.d,
-                                                  "init_centroids").ravel()
+            clustering.centroids = floats(init_centroids, self.d, "init_centroids").ravel()
         clustering.train(x, self.index, weights, **keywords)
         self.centroids = clustering.centroids.reshape(self.k, self.d)
         self.obj = clustering.obj

@@ -16,7 +16,6 @@ from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 from .transforms import faiss_array
 
 
-
 def metric_number(index: Any) -> int:
     if index._metric == METRICS["cosine"]:
         raise UnsupportedError("FAISS has no cosine index")
