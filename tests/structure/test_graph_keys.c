@@ -30,9 +30,10 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Share of the K nearest that a search with efSearch finds, ties among them. ids are rows of x. */
-static double find_share(
-    const kith_index *index, int64_t n, const float *x, int64_t nq, const float *q, int64_t ef)
+/* Share of the K nearest that a search with efSearch finds, ties among them: what differs by less than
+ * `tie`. ids are rows of x. */
+static double find_share_within(const kith_index *index, double tie, int64_t n, const float *x, int64_t nq,
+    const float *q, int64_t ef)
 {
 	int64_t dim = kith_index_dim(index), hits = 0;
 	kith_metric metric = kith_index_metric(index);
@@ -47,7 +48,7 @@ static double find_share(
 		for (int64_t r = 0; r < n; r++)
 			all[r] = sorted[r] = key(metric, q + i * dim, x + r * dim, dim);
 		qsort(sorted, (size_t)n, sizeof *sorted, compare);
-		double limit = sorted[K - 1] + fabs(sorted[K - 1]) * 1e-6;
+		double limit = sorted[K - 1] + fabs(sorted[K - 1]) * tie;
 		for (int64_t j = 0; j < K; j++) {
 			REQUIRE(ids[i * K + j] >= 0 && ids[i * K + j] < n);
 			for (int64_t other = 0; other < j; other++)
@@ -60,6 +61,12 @@ static double find_share(
 	free(all);
 	free(sorted);
 	return (double)hits / (double)(nq * K);
+}
+
+static double find_share(
+    const kith_index *index, int64_t n, const float *x, int64_t nq, const float *q, int64_t ef)
+{
+	return find_share_within(index, 1e-6, n, x, nq, q, ef);
 }
 
 /* ---- data ---- */
@@ -200,6 +207,24 @@ START_TEST(test_metrics)
 	check_share("queries", index, d->name, share, 0.97);
 	kith_index_free(index);
 	free(x);
+}
+END_TEST
+
+/* Inner products of vectors with 39 near-copies each, which differ from one another in the last digits. */
+START_TEST(test_near_copies)
+{
+	enum { TIMES = 40, DIM = 32 };
+	float *base = make_gauss(5, N / TIMES, DIM), *noise = make_gauss(6, N, DIM), *q = make_gauss(7, NQ, DIM);
+	for (int64_t i = 0; i < N * DIM; i++)
+		noise[i] = base[i / DIM * 7919 % (N / TIMES) * DIM + i % DIM] + 1e-6F * noise[i];
+	kith_index *index = make_graph(DIM, KITH_IP, "HNSW16", N, noise, NULL);
+	ck_assert_int_eq(hnsw_of(index)->keys, KEYS_FLOAT);
+	double share = find_share_within(index, 1e-12, N, noise, NQ, q, 2 * EF);
+	check_share("queries", index, "near-copies", share, 0.93);
+	kith_index_free(index);
+	free(base);
+	free(noise);
+	free(q);
 }
 END_TEST
 
@@ -357,6 +382,7 @@ int main(void)
 	TCase *t = tcase_create("graph_keys");
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, test_kinds, 0, KINDS);
+	tcase_add_test(t, test_near_copies);
 	tcase_add_loop_test(t, test_metrics, 0, 14);
 	tcase_add_loop_test(t, test_steps, 0, 6);
 	tcase_add_test(t, test_grows);
