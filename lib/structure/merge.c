@@ -42,9 +42,3 @@ kith_status structure_set_centroids(kith_index *child, int64_t nlist, const floa
 	           ? child->ops->set_centroids(child, nlist, centroids)
 	           : fail(KITH_INVALID, "index '%s' has no inverted file in it", child->spec);
 }
-
-void count_child_lists(const kith_index *child, struct list_count *count)
-{
-	if (child->ops->count_lists)
-		child->ops->count_lists(child, count);
-}

@@ -17,8 +17,8 @@
 #include "lib/search/search.h"
 #include "lib/structure/parts.h"
 #include "lib/structure/refine_rank.h"
-#include "lib/structure/relay.h"
 #include "lib/structure/vectors.h"
+#include "lib/structure/wrapper.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -104,19 +104,16 @@ static kith_status add_both(struct refine *refine, const struct encoder *encoder
     const void *x, const int64_t *ids, const kith_add_options *options)
 {
 	enum { SHARE = 8 }; /* of the steps of progress: the store's */
-	struct relay relay = {.fn = options->progress, .data = options->progress_data, .total = n};
+	struct sub_progress sub;
 	struct progress progress;
 	kith_add_options child = *options;
-	if (options->progress) {
-		child.progress = relay_progress;
-		child.progress_data = &relay;
-	}
-	relay.part = n / SHARE;
+	sub_progress_begin(&sub, &child.progress, &child.progress_data, n);
+	sub.part = n / SHARE;
 	progress_begin(&progress, child.progress, child.progress_data, "add", n);
 	vectors_encode(&refine->store, encoder, type, n, x, &progress);
 	kith_status status = progress_end(&progress);
-	relay.done = relay.part;
-	relay.part = n - relay.part;
+	sub.done = sub.part;
+	sub.part = n - sub.part;
 	return status ? status : refine->child->ops->add(refine->child, type, n, x, ids, &child);
 }
 
@@ -194,21 +191,10 @@ static kith_status refine_merge(kith_index *into, kith_index *from, const int64_
 	return status;
 }
 
-static kith_status refine_compact(kith_index *index, const kith_add_options *options)
-{
-	kith_index *child = refine_of(index)->child;
-	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
-}
-
-static kith_status refine_reorder(kith_index *index, const kith_add_options *options)
-{
-	return structure_reorder(refine_of(index)->child, options);
-}
-
 static void refine_trim(kith_index *index)
 {
 	vectors_trim(&refine_of(index)->store);
-	structure_trim(refine_of(index)->child);
+	wrapper_trim(index);
 }
 
 static kith_status refine_reserve(kith_index *index, int64_t n)
@@ -220,26 +206,29 @@ static kith_status refine_reserve(kith_index *index, int64_t n)
 
 /* ---- searching ---- */
 
-/* Queries from … from + n − 1; k: candidates of each, 0 for a range. */
-static kith_status search_some(const struct refine *refine, const struct rows *query, int64_t from, int64_t n,
-    int64_t k, struct sink *sink, const kith_search_options *options)
+struct asking {
+	const struct refine *refine;
+	int64_t k; /* candidates of each query; 0 for a range */
+};
+
+static kith_status search_some(
+    void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
-	struct sink part, candidates;
+	const struct asking *asking = arg;
+	const struct refine *refine = asking->refine;
+	struct sink candidates;
 	struct ranking r = {.ids = &refine->store.ids,
 	    .ip = refine->base.metric != KITH_L2,
 	    .store = vectors_rows(&refine->store),
-	    .query = *query};
-	r.query.a += (size_t)from * query->stride;
-	r.query.n = n;
-	kith_status status =
-	    k ? sink_init_topk(&candidates, n, k) : sink_init_range(&candidates, n, sink->radius);
+	    .query = *query,
+	    .candidates = &candidates,
+	    .sink = sink};
+	kith_status status = asking->k ? sink_init_topk(&candidates, query->n, asking->k)
+	                               : sink_init_range(&candidates, query->n, sink->radius);
 	if (status)
 		return status;
-	sink_part(&part, sink, from, n);
 	candidates.rough = true;
-	r.candidates = &candidates;
-	r.sink = &part;
-	status = refine->child->ops->search(refine->child, &r.query, &candidates, options);
+	status = refine->child->ops->search(refine->child, query, &candidates, options);
 	if (status == KITH_OK)
 		status = rank_candidates(&r, options);
 	sink_free(&candidates);
@@ -257,7 +246,8 @@ static kith_status refine_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
 	const struct refine *refine = refine_of_const(index);
-	int64_t k = 0, most = RANGE_QUERIES;
+	struct asking asking = {.refine = refine};
+	int64_t most = RANGE_QUERIES;
 	if (refine->store.codes.n == 0)
 		return KITH_OK;
 	if (!sink->k && options->exact_range) {
@@ -265,24 +255,11 @@ static kith_status refine_search(
 		return search_exact(&rows, query, index->metric != KITH_L2, false, sink, options);
 	}
 	if (sink->k) {
-		k = count_candidates(refine, sink->k, options->k_factor);
-		most = CANDIDATE_BYTES / (k * (int64_t)sizeof(struct found));
+		asking.k = count_candidates(refine, sink->k, options->k_factor);
+		most = CANDIDATE_BYTES / (asking.k * (int64_t)sizeof(struct found));
 		most = most > RANK_QUERIES ? most : RANK_QUERIES;
 	}
-	struct relay relay = {.fn = options->progress, .data = options->progress_data, .total = query->n};
-	kith_search_options child = *options;
-	if (options->progress && most < query->n) {
-		child.progress = relay_progress;
-		child.progress_data = &relay;
-	}
-	kith_status status = KITH_OK;
-	for (int64_t from = 0; status == KITH_OK && from < query->n; from += most) {
-		int64_t n = query->n - from < most ? query->n - from : most;
-		relay.done = from;
-		relay.part = n;
-		status = search_some(refine, query, from, n, k, sink, &child);
-	}
-	return status;
+	return wrapper_search_chunks(query, sink, options, most, search_some, &asking);
 }
 
 /* ---- the rest ---- */
@@ -308,15 +285,10 @@ static int64_t refine_size(const kith_index *index)
 	return refine_of_const(index)->store.codes.n;
 }
 
-static void refine_count_lists(const kith_index *index, struct list_count *count)
-{
-	count_child_lists(refine_of_const(index)->child, count);
-}
-
 static size_t refine_memory(const kith_index *index)
 {
 	const struct refine *refine = refine_of_const(index);
-	return sizeof *refine + vectors_memory(&refine->store) + refine->child->ops->memory(refine->child);
+	return sizeof *refine + vectors_memory(&refine->store) + wrapper_child_memory(index);
 }
 
 static void refine_free(kith_index *index)
@@ -386,7 +358,7 @@ static kith_status refine_settle(kith_index *index)
 	if (status == KITH_OK)
 		status = codes_settle(&refine->store.codes);
 	if (status == KITH_OK)
-		status = structure_settle(refine->child);
+		status = wrapper_settle(index);
 	const char *wrong = status ? NULL : compare_ids(refine);
 	return wrong ? fail(KITH_FORMAT, "the index file is damaged: section IDS0 %s", wrong) : status;
 }
@@ -439,8 +411,8 @@ static const struct structure_ops refine_ops = {
     .remove = refine_remove,
     .merge = refine_merge,
     .renumber = refine_renumber,
-    .compact = refine_compact,
-    .reorder = refine_reorder,
+    .compact = wrapper_compact,
+    .reorder = wrapper_reorder,
     .trim = refine_trim,
     .reserve = refine_reserve,
     .search = refine_search,
@@ -448,7 +420,7 @@ static const struct structure_ops refine_ops = {
     .id_at = refine_id_at,
     .read = refine_read,
     .size = refine_size,
-    .count_lists = refine_count_lists,
+    .count_lists = wrapper_count_lists,
     .memory = refine_memory,
     .clone = refine_clone,
     .free = refine_free,

@@ -13,7 +13,7 @@
 
 #include "lib/base/status.h"
 #include "lib/structure/ids.h"
-#include "lib/structure/relay.h"
+#include "lib/structure/wrapper.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,35 +39,6 @@ static const struct shards *shards_of_const(const kith_index *index)
 static int64_t size_of(const kith_index *index)
 {
 	return index->ops->size(index);
-}
-
-static int64_t shards_size(const kith_index *index)
-{
-	const struct shards *shards = shards_of_const(index);
-	int64_t size = 0;
-	for (int64_t s = 0; s < shards->n; s++)
-		size += size_of(shards->child[s]);
-	return size;
-}
-
-/* The shard that has id, −1: none; *position within it. */
-static int64_t shard_of_id(const struct shards *shards, int64_t id, int64_t *position)
-{
-	for (int64_t s = 0; s < shards->n; s++) {
-		*position = shards->child[s]->ops->find(shards->child[s], id);
-		if (*position >= 0)
-			return s;
-	}
-	return -1;
-}
-
-/* The shard that a position lies in; *position becomes the one within it. */
-static int64_t shard_at(const struct shards *shards, int64_t *position)
-{
-	int64_t s = 0;
-	for (; *position >= size_of(shards->child[s]); s++)
-		*position -= size_of(shards->child[s]);
-	return s;
 }
 
 /* ---- training ---- */
@@ -96,7 +67,7 @@ static kith_status train_copy(const struct shards *shards, int64_t s, kith_index
 static kith_status shards_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct shards *shards = shards_of(index);
-	if (shards_size(index) > 0)
+	if (wrapper_size(index) > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
 	kith_index **trained = mem_zalloc((size_t)shards->n, sizeof(kith_index *));
@@ -109,9 +80,7 @@ static kith_status shards_train(kith_index *index, int64_t n, const float *x, co
 	if (status == KITH_OK) {
 		old = shards->child;
 		shards->child = trained;
-		index->trained = true;
-		for (int64_t s = 0; s < shards->n; s++)
-			index->trained &= trained[s]->trained;
+		index->trained = wrapper_children_trained(index);
 	}
 	for (int64_t s = 0; s < shards->n; s++)
 		structure_free(old[s]);
@@ -130,12 +99,11 @@ static int compare_ids(const void *a, const void *b)
 /* Whether all of ids [n] are new, to every shard and to each other. sorted: room for them. */
 static kith_status check_ids(const struct shards *shards, int64_t n, const int64_t *ids, int64_t *sorted)
 {
-	int64_t position;
 	for (int64_t i = 0; i < n; i++) {
 		if (ids[i] < 0 || ids[i] == INT64_MAX)
 			return fail(KITH_INVALID, "ids[%lld] is %lld; ids are 0 … 2^63 − 2", (long long)i,
 			    (long long)ids[i]);
-		if (shard_of_id(shards, ids[i], &position) >= 0)
+		if (wrapper_find(&shards->base, ids[i]) >= 0)
 			return fail(KITH_INVALID, "ids[%lld] is %lld, which is in the index already",
 			    (long long)i, (long long)ids[i]);
 		sorted[i] = ids[i];
@@ -159,7 +127,7 @@ static int64_t missing(const struct shards *shards, int64_t level)
 /* Deal out n vectors to the smallest shards: shard s gets count[s]. */
 static void deal(const struct shards *shards, int64_t n, int64_t *count)
 {
-	int64_t low = 0, high = shards_size(&shards->base) + n + 1;
+	int64_t low = 0, high = wrapper_size(&shards->base) + n + 1;
 	while (high - low > 1) {
 		int64_t level = low + (high - low) / 2;
 		if (missing(shards, level) <= n)
@@ -215,19 +183,16 @@ static kith_status shards_add(kith_index *index, kith_type type, int64_t n, cons
 {
 	struct shards *shards = shards_of(index);
 	struct adding a;
-	struct relay relay = {.fn = options->progress, .data = options->progress_data, .total = n};
+	struct sub_progress sub;
 	kith_add_options child = *options;
-	if (options->progress) {
-		child.progress = relay_progress;
-		child.progress_data = &relay;
-	}
+	sub_progress_begin(&sub, &child.progress, &child.progress_data, n);
 	size_t row = (size_t)index->dim * kith_type_size(type);
 	kith_status status = adding_init(&a, shards, n, ids);
 	int64_t s = 0, from = 0;
 	for (; status == KITH_OK && s < shards->n; s++) {
 		kith_index *shard = shards->child[s];
-		relay.done = from;
-		relay.part = a.count[s];
+		sub.done = from;
+		sub.part = a.count[s];
 		if (a.count[s])
 			status = shard->ops->add(shard, type, a.count[s],
 			    (const char *)x + (size_t)from * row, a.ids + from, &child);
@@ -274,128 +239,39 @@ static kith_status shards_update(
 	return status;
 }
 
-static kith_status shards_remove(kith_index *index, const kith_filter *which, int64_t *removed)
-{
-	struct shards *shards = shards_of(index);
-	kith_status status = KITH_OK;
-	*removed = 0;
-	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++) {
-		int64_t count = 0;
-		status = shards->child[s]->ops->remove(shards->child[s], which, &count);
-		*removed += count;
-	}
-	return status;
-}
-
-static kith_status shards_compact(kith_index *index, const kith_add_options *options)
-{
-	struct shards *shards = shards_of(index);
-	kith_status status = KITH_OK;
-	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++)
-		if (shards->child[s]->ops->compact)
-			status = shards->child[s]->ops->compact(shards->child[s], options);
-	return status;
-}
-
-static kith_status shards_reorder(kith_index *index, const kith_add_options *options)
-{
-	struct shards *shards = shards_of(index);
-	struct relay relay = {.fn = options->progress, .data = options->progress_data};
-	kith_add_options child = *options;
-	if (options->progress) {
-		child.progress = relay_progress;
-		child.progress_data = &relay;
-	}
-	relay.total = shards_size(index);
-	kith_status status = KITH_OK;
-	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++) {
-		relay.done += relay.part;
-		relay.part = shards->child[s]->ops->size(shards->child[s]);
-		status = structure_reorder(shards->child[s], &child);
-	}
-	return status;
-}
-
-static void shards_trim(kith_index *index)
-{
-	for (int64_t s = 0; s < shards_of(index)->n; s++)
-		structure_trim(shards_of(index)->child[s]);
-}
-
-static kith_status shards_reserve(kith_index *index, int64_t n)
-{
-	struct shards *shards = shards_of(index);
-	int64_t each = n / shards->n + (n % shards->n != 0);
-	kith_status status = KITH_OK;
-	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++)
-		status = shards->child[s]->ops->reserve(shards->child[s], each);
-	return status;
-}
-
 /* ---- asking ---- */
 
 static kith_status shards_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
 	const struct shards *shards = shards_of_const(index);
-	struct relay relay = {.fn = options->progress, .data = options->progress_data};
+	struct sub_progress sub;
 	kith_search_options child = *options;
-	if (options->progress) {
-		child.progress = relay_progress;
-		child.progress_data = &relay;
-	}
-	relay.total = query->n * shards->n;
-	relay.part = query->n;
+	sub_progress_begin(&sub, &child.progress, &child.progress_data, query->n * shards->n);
+	sub.part = query->n;
 	kith_status status = KITH_OK;
 	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++) {
-		relay.done = s * query->n;
+		sub.done = s * query->n;
 		status = shards->child[s]->ops->search(shards->child[s], query, sink, &child);
 	}
 	return status;
 }
 
-static int64_t shards_find(const kith_index *index, int64_t id)
-{
-	const struct shards *shards = shards_of_const(index);
-	int64_t position, shard = shard_of_id(shards, id, &position);
-	for (int64_t s = 0; s < shard; s++)
-		position += size_of(shards->child[s]);
-	return shard < 0 ? -1 : position;
-}
-
-static int64_t shards_id_at(const kith_index *index, int64_t position)
-{
-	const struct shards *shards = shards_of_const(index);
-	const kith_index *shard = shards->child[shard_at(shards, &position)];
-	return shard->ops->id_at(shard, position);
-}
-
 static kith_status shards_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
-	const struct shards *shards = shards_of_const(index);
 	kith_status status = KITH_OK;
 	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
 		int64_t position = positions[i];
-		const kith_index *shard = shards->child[shard_at(shards, &position)];
+		const kith_index *shard = wrapper_child_at(index, &position);
 		status = shard->ops->read(shard, 1, &position, x + i * index->dim);
 	}
 	return status;
 }
 
-static void shards_count_lists(const kith_index *index, struct list_count *count)
-{
-	const struct shards *shards = shards_of_const(index);
-	for (int64_t s = 0; s < shards->n; s++)
-		count_child_lists(shards->child[s], count);
-}
-
 static size_t shards_memory(const kith_index *index)
 {
 	const struct shards *shards = shards_of_const(index);
-	size_t bytes = sizeof *shards + (size_t)shards->n * sizeof(kith_index *);
-	for (int64_t s = 0; s < shards->n; s++)
-		bytes += shards->child[s]->ops->memory(shards->child[s]);
-	return bytes;
+	return sizeof *shards + (size_t)shards->n * sizeof(kith_index *) + wrapper_child_memory(index);
 }
 
 static void shards_free(kith_index *index)
@@ -503,9 +379,7 @@ static kith_status shards_load(kith_index *index, int64_t n, bool trained, struc
 	const char *fault = status || r->lazy ? NULL : find_fault(shards, &tag);
 	if (fault)
 		status = blob_fail(r, tag, "%s", fault);
-	index->trained = trained;
-	for (int64_t s = 0; s < shards->n; s++)
-		index->trained &= shards->child[s]->trained;
+	index->trained = trained && wrapper_children_trained(index);
 	return status;
 }
 
@@ -513,9 +387,7 @@ static kith_status shards_settle(kith_index *index)
 {
 	struct shards *shards = shards_of(index);
 	const char *tag = NULL;
-	kith_status status = KITH_OK;
-	for (int64_t s = 0; status == KITH_OK && s < shards->n; s++)
-		status = structure_settle(shards->child[s]);
+	kith_status status = wrapper_settle(index);
 	const char *fault = status ? NULL : find_fault(shards, &tag);
 	return fault ? fail(KITH_FORMAT, "the index file is damaged: section %s %s", tag, fault) : status;
 }
@@ -530,17 +402,17 @@ static const struct structure_ops shards_ops = {
     .train = shards_train,
     .add = shards_add,
     .update = shards_update,
-    .remove = shards_remove,
-    .compact = shards_compact,
-    .reorder = shards_reorder,
-    .trim = shards_trim,
-    .reserve = shards_reserve,
+    .remove = wrapper_remove,
+    .compact = wrapper_compact,
+    .reorder = wrapper_reorder,
+    .trim = wrapper_trim,
+    .reserve = wrapper_reserve,
     .search = shards_search,
-    .find = shards_find,
-    .id_at = shards_id_at,
+    .find = wrapper_find,
+    .id_at = wrapper_id_at,
     .read = shards_read,
-    .size = shards_size,
-    .count_lists = shards_count_lists,
+    .size = wrapper_size,
+    .count_lists = wrapper_count_lists,
     .memory = shards_memory,
     .clone = shards_clone,
     .free = shards_free,
@@ -571,8 +443,7 @@ kith_status shards_new(kith_index **out, int64_t n, kith_index **take_children)
 	shards->n = n;
 	shards->next = next;
 	shards->child = memcpy(child, take_children, (size_t)n * sizeof(kith_index *));
-	for (int64_t s = 0; s < n; s++)
-		shards->base.trained &= child[s]->trained;
+	shards->base.trained = wrapper_children_trained(&shards->base);
 	int length = snprintf(
 	    shards->base.spec, sizeof shards->base.spec, "Shards%lld(%s)", (long long)n, child[0]->spec);
 	if (length >= (int)sizeof shards->base.spec) {

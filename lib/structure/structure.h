@@ -146,9 +146,6 @@ kith_status merge_children(
 /* set_centroids of an index; INVALID: there is no inverted file in it. */
 kith_status structure_set_centroids(kith_index *index, int64_t nlist, const float *centroids);
 
-/* count_lists of a child, if it has any. */
-void count_child_lists(const kith_index *child, struct list_count *count);
-
 /* What an index learns from, x [n × dim]; `owned` is to be freed, also after a failure. */
 struct training_sample {
 	int64_t n;

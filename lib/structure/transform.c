@@ -26,7 +26,7 @@
 #include "lib/learn/rotation.h"
 #include "lib/structure/mapping.h"
 #include "lib/structure/parts.h"
-#include "lib/structure/relay.h"
+#include "lib/structure/wrapper.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -269,12 +269,6 @@ static kith_status transform_update(
 	return status;
 }
 
-static kith_status transform_remove(kith_index *index, const kith_filter *which, int64_t *removed)
-{
-	kith_index *child = transform_of(index)->child;
-	return child->ops->remove(child, which, removed);
-}
-
 static kith_status transform_merge(kith_index *into, kith_index *from, const int64_t *ids)
 {
 	struct transform *a = transform_of(into), *b = transform_of(from);
@@ -283,49 +277,21 @@ static kith_status transform_merge(kith_index *into, kith_index *from, const int
 	return merge_children(a->child, b->child, from, ids);
 }
 
-static void transform_count_lists(const kith_index *index, struct list_count *count)
-{
-	count_child_lists(transform_of_const(index)->child, count);
-}
-
-static kith_status transform_compact(kith_index *index, const kith_add_options *options)
-{
-	kith_index *child = transform_of(index)->child;
-	return child->ops->compact ? child->ops->compact(child, options) : KITH_OK;
-}
-
-static kith_status transform_reorder(kith_index *index, const kith_add_options *options)
-{
-	return structure_reorder(transform_of(index)->child, options);
-}
-
-static void transform_trim(kith_index *index)
-{
-	structure_trim(transform_of(index)->child);
-}
-
-static kith_status transform_reserve(kith_index *index, int64_t n)
-{
-	kith_index *child = transform_of(index)->child;
-	return child->ops->reserve(child, n);
-}
-
 /* ---- searching ---- */
 
-/* Queries from … from + n − 1. y: room for them transformed. */
-static kith_status search_some(const struct transform *t, const struct rows *query, int64_t from, int64_t n,
-    float *y, struct sink *sink, const kith_search_options *options)
+struct asking {
+	const struct transform *t;
+	float *y; /* room for the queries of a chunk, transformed */
+};
+
+static kith_status search_some(
+    void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
-	struct rows some = *query;
-	some.a += (size_t)from * query->stride;
-	some.n = n;
-	kith_status status = map_rows(&t->mapping, &t->there, "q", &some, options->threads, y);
-	if (status)
-		return status;
-	struct sink part;
-	sink_part(&part, sink, from, n);
-	struct rows mapped = rows_of_array(KITH_F32, n, t->mapping.out, y, 0);
-	return t->child->ops->search(t->child, &mapped, &part, options);
+	const struct asking *asking = arg;
+	const struct transform *t = asking->t;
+	kith_status status = map_rows(&t->mapping, &t->there, "q", query, options->threads, asking->y);
+	struct rows mapped = rows_of_array(KITH_F32, query->n, t->mapping.out, asking->y, 0);
+	return status ? status : t->child->ops->search(t->child, &mapped, sink, options);
 }
 
 static kith_status transform_search(
@@ -335,45 +301,16 @@ static kith_status transform_search(
 	int64_t most = SEARCH_BYTES / (t->mapping.out * (int64_t)sizeof(float));
 	most = most > LEAST_QUERIES ? most : LEAST_QUERIES;
 	most = most < query->n ? most : query->n;
-	float *y = mem_alloc((size_t)most * (size_t)t->mapping.out, sizeof *y);
-	if (!y)
-		return fail_nomem("transformed queries", (size_t)most * (size_t)t->mapping.out * sizeof *y);
-	struct relay relay = {.fn = options->progress, .data = options->progress_data, .total = query->n};
-	kith_search_options child = *options;
-	if (options->progress && most < query->n) {
-		child.progress = relay_progress;
-		child.progress_data = &relay;
-	}
-	kith_status status = KITH_OK;
-	for (int64_t from = 0; status == KITH_OK && from < query->n; from += most) {
-		int64_t n = query->n - from < most ? query->n - from : most;
-		relay.done = from;
-		relay.part = n;
-		status = search_some(t, query, from, n, y, sink, &child);
-	}
-	mem_free(y);
+	struct asking asking = {t, mem_alloc((size_t)most * (size_t)t->mapping.out, sizeof *asking.y)};
+	if (!asking.y)
+		return fail_nomem(
+		    "transformed queries", (size_t)most * (size_t)t->mapping.out * sizeof *asking.y);
+	kith_status status = wrapper_search_chunks(query, sink, options, most, search_some, &asking);
+	mem_free(asking.y);
 	return status;
 }
 
-/* ---- the rest is the child's ---- */
-
-static int64_t transform_find(const kith_index *index, int64_t id)
-{
-	const kith_index *child = transform_of_const(index)->child;
-	return child->ops->find(child, id);
-}
-
-static int64_t transform_id_at(const kith_index *index, int64_t position)
-{
-	const kith_index *child = transform_of_const(index)->child;
-	return child->ops->id_at(child, position);
-}
-
-static int64_t transform_size(const kith_index *index)
-{
-	const kith_index *child = transform_of_const(index)->child;
-	return child->ops->size(child);
-}
+/* ---- the rest ---- */
 
 static kith_status transform_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
@@ -398,8 +335,7 @@ static kith_status transform_read(const kith_index *index, int64_t n, const int6
 static size_t transform_memory(const kith_index *index)
 {
 	const struct transform *t = transform_of_const(index);
-	return sizeof *t + linear_memory(&t->there) + linear_memory(&t->back) +
-	       t->child->ops->memory(t->child);
+	return sizeof *t + linear_memory(&t->there) + linear_memory(&t->back) + wrapper_child_memory(index);
 }
 
 static void transform_free(kith_index *index)
@@ -461,11 +397,6 @@ static kith_status transform_load(kith_index *index, int64_t n, bool trained, st
 	return status;
 }
 
-static kith_status transform_settle(kith_index *index)
-{
-	return structure_settle(transform_of(index)->child);
-}
-
 static kith_index *transform_child(const kith_index *index, int64_t i)
 {
 	return i == 0 ? transform_of_const(index)->child : NULL;
@@ -485,25 +416,25 @@ static const struct structure_ops transform_ops = {
     .set_centroids = transform_set_centroids,
     .add = transform_add,
     .update = transform_update,
-    .remove = transform_remove,
+    .remove = wrapper_remove,
     .merge = transform_merge,
-    .compact = transform_compact,
-    .reorder = transform_reorder,
-    .trim = transform_trim,
-    .reserve = transform_reserve,
+    .compact = wrapper_compact,
+    .reorder = wrapper_reorder,
+    .trim = wrapper_trim,
+    .reserve = wrapper_reserve,
     .search = transform_search,
-    .find = transform_find,
-    .id_at = transform_id_at,
+    .find = wrapper_find,
+    .id_at = wrapper_id_at,
     .read = transform_read,
-    .size = transform_size,
-    .count_lists = transform_count_lists,
+    .size = wrapper_size,
+    .count_lists = wrapper_count_lists,
     .memory = transform_memory,
     .clone = transform_clone,
     .free = transform_free,
     .child = transform_child,
     .save = transform_save,
     .load = transform_load,
-    .settle = transform_settle,
+    .settle = wrapper_settle,
 };
 
 /* ---- making one ---- */
