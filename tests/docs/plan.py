@@ -44,6 +44,7 @@ SKIP = {
     ],
     "benchmarks/README.md": [
         (r"^(LD_LIBRARY_PATH=\S+ )?\./run bench (compare|picture|recall|tables|peers)\b", PEERS),
+        (r"^\./run bench paired\b", "compares two builds of kith"),
         (r"^benchmarks/peers/ratios\.py", PEERS),
         (r"^PYTHONPATH=build/python benchmarks/python/overhead\.py", "takes minutes"),
     ],
