@@ -2,7 +2,8 @@
 """Check what no compiler checks, over every file that git knows or would take.
 
 - Layers: api → structure → codec, search, learn → kernels → base. A file includes only headers of its own
-  layer or of one below; `store` stands beside structure and is called from api. No header leads back to itself.
+  layer or of one below; `store` stands beside structure and is called from api. No header leads back to itself, and no
+  two folders or .c files need each other (circles.py).
 - Paths: no file names a directory of somebody's machine.
 - Sizes: files stay under 600 lines, functions under 80 (the aim is 60).
 - Comments: none of several lines has been run together by a formatter (comments.py).
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 
+from circles import check_circles
 from comments import check_comments
 
 # Height of each folder. An include may go down, and level where BESIDE says so.
@@ -28,6 +30,7 @@ LAYERS = {
 BESIDE = {"lib/codec/", "lib/search/", "lib/learn/"}
 MACHINE = re.compile(r"(?<![\w.$}/-])/(?:work|home|root|tmp|Users|mnt)/[\w.]*")
 PATHS_EXEMPT = {"tests/lint/tree.py"}
+CIRCLES = "tests/lint/circles.txt"
 MAX_FILE, MAX_FUNCTION = 600, 80
 PUBLIC = re.compile(r"include/kith/\w+\.h$")
 GUARD_TESTS = ("tests/api/guarded_calls.c", "tests/api/test_guards.c")
@@ -136,7 +139,7 @@ def read_text(path):
 
 def main():
     known = set(tree_files())
-    problems, graph = [], {}
+    problems, graph, texts = [], {}, {}
     for path in sorted(known):
         try:
             with open(path, encoding="utf-8") as file:
@@ -149,7 +152,10 @@ def main():
             problems += check_sizes(path, lines)
             problems += check_comments(path, lines)
             graph[path] = [target for _, target in includes(path, lines, known)]
+            if path.endswith(".c"):
+                texts[path] = "\n".join(lines)
     problems += check_cycles(graph)
+    problems += check_circles(graph, texts, read_text(CIRCLES).split("\n"))
     problems += check_guards(read_text)
     print("\n".join(problems), end="\n" if problems else "")
     return 1 if problems else 0
