@@ -3,6 +3,7 @@
 #include "lib/codec/codec.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/arena.h"
 #include "lib/base/status.h"
 
 #include <math.h>
@@ -83,7 +84,7 @@ struct byte_origin {
 
 static size_t byte_origin_bytes(const struct codec *codec)
 {
-	size_t own = ((size_t)codec->dim + 63) / 64 * 64, decoding = walk_decoding.bytes(codec);
+	size_t own = align64((size_t)codec->dim), decoding = walk_decoding.bytes(codec);
 	return sizeof(struct byte_origin) + (own > decoding ? own : decoding);
 }
 

@@ -27,6 +27,7 @@
 #include "lib/codec/pq.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/arena.h"
 #include "lib/search/pool.h"
 
 #include <math.h>
@@ -64,8 +65,8 @@ struct layout {
 static struct layout layout_of(const struct pq *pq)
 {
 	size_t tables = has_bytes(pq) ? pq->code_size * (pq->bits == 8 ? 256 : 32) : 0;
-	struct layout at = {.bytes = (sizeof(struct pq_query) + 63) / 64 * 64};
-	at.entries = at.bytes + (tables + 63) / 64 * 64;
+	struct layout at = {.bytes = align64(sizeof(struct pq_query))};
+	at.entries = at.bytes + align64(tables);
 	at.starts = at.entries + (size_t)pq->m * (size_t)pq->k * sizeof(float);
 	at.end = at.starts + (size_t)pq->m * sizeof(float);
 	return at;

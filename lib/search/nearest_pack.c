@@ -7,6 +7,7 @@
 #include "lib/search/nearest_parts.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/arena.h"
 #include "lib/base/threads.h"
 
 #include <string.h>
@@ -124,51 +125,38 @@ static double find_norms(const struct near *s)
 	return most + 2 * (1 + 1e-12) * sqrt(s->kern->ip_exact(s->mean, s->mean, s->dim));
 }
 
-/* Hands out pieces of one block of memory; with memory NULL it only counts. */
-struct carver {
-	char *memory;
-	size_t used;
-};
-
-static void *carve(struct carver *c, int64_t n, size_t size)
-{
-	void *p = c->memory ? c->memory + c->used : NULL;
-	c->used += ((size_t)n * size + 63) / 64 * 64;
-	return p;
-}
-
-static void carve_rows(struct near *s, struct carver *c)
+static void carve_rows(struct near *s, struct arena *c)
 {
 	struct near_rows *rows = &s->rows;
 	int64_t n = rows->groups * TILE_ROWS;
-	rows->data = carve(c, n * s->depth, sizeof *rows->data);
+	rows->data = arena_take(c, n * s->depth, sizeof *rows->data);
 	float **per_row[] = {&rows->low, &rows->size, &rows->err, &rows->scale};
 	for (size_t i = 0; i < sizeof per_row / sizeof *per_row; i++)
-		*per_row[i] = carve(c, n, sizeof(float));
-	rows->group_err = carve(c, rows->groups, sizeof(float));
-	rows->group_size = carve(c, rows->groups, sizeof(float));
-	s->mean = carve(c, s->dim, sizeof *s->mean);
+		*per_row[i] = arena_take(c, n, sizeof(float));
+	rows->group_err = arena_take(c, rows->groups, sizeof(float));
+	rows->group_size = arena_take(c, rows->groups, sizeof(float));
+	s->mean = arena_take(c, s->dim, sizeof *s->mean);
 }
 
-static void carve_scratch(const struct near *s, struct near_scratch *scratch, struct carver *c)
+static void carve_scratch(const struct near *s, struct near_scratch *scratch, struct arena *c)
 {
 	struct near_points *p = &scratch->points;
 	size_t element = s->i8 ? sizeof(int8_t) : sizeof(float);
-	scratch->x = carve(c, s->dim + 16, sizeof *scratch->x);
-	scratch->y = carve(c, s->dim + 16, sizeof *scratch->y);
-	scratch->temp = carve(c, TILE_ROWS * (int64_t)s->stride, element);
-	scratch->keys = carve(c, TILE_QUERIES * TILE_ROWS, sizeof *scratch->keys);
-	p->data = carve(c, s->block * (int64_t)s->stride, element);
+	scratch->x = arena_take(c, s->dim + 16, sizeof *scratch->x);
+	scratch->y = arena_take(c, s->dim + 16, sizeof *scratch->y);
+	scratch->temp = arena_take(c, TILE_ROWS * (int64_t)s->stride, element);
+	scratch->keys = arena_take(c, TILE_QUERIES * TILE_ROWS, sizeof *scratch->keys);
+	p->data = arena_take(c, s->block * (int64_t)s->stride, element);
 	float **per_point[] = {&p->scale, &p->err, &p->nsq, &p->norm, &p->base, &p->per_size, &p->reach};
 	for (size_t i = 0; i < sizeof per_point / sizeof *per_point; i++)
-		*per_point[i] = carve(c, s->block, sizeof(float));
-	p->bias = carve(c, s->block, sizeof *p->bias);
-	p->count = carve(c, s->block, sizeof *p->count);
-	p->best = carve(c, s->block, sizeof *p->best);
-	p->offset = carve(c, s->block, sizeof *p->offset);
-	p->exact = carve(c, s->block, sizeof *p->exact);
-	p->row = carve(c, s->block * CANDIDATES, sizeof *p->row);
-	p->key = carve(c, s->block * CANDIDATES, sizeof *p->key);
+		*per_point[i] = arena_take(c, s->block, sizeof(float));
+	p->bias = arena_take(c, s->block, sizeof *p->bias);
+	p->count = arena_take(c, s->block, sizeof *p->count);
+	p->best = arena_take(c, s->block, sizeof *p->best);
+	p->offset = arena_take(c, s->block, sizeof *p->offset);
+	p->exact = arena_take(c, s->block, sizeof *p->exact);
+	p->row = arena_take(c, s->block * CANDIDATES, sizeof *p->row);
+	p->key = arena_take(c, s->block * CANDIDATES, sizeof *p->key);
 }
 
 static void choose_sizes(struct near *s, bool i8)
@@ -187,7 +175,7 @@ static void choose_sizes(struct near *s, bool i8)
 bool near_pack(struct near *s, bool i8)
 {
 	choose_sizes(s, i8);
-	struct carver rows = {NULL, 0}, each = {NULL, 0};
+	struct arena rows = {NULL, 0}, each = {NULL, 0};
 	struct near_scratch none;
 	carve_rows(s, &rows);
 	carve_scratch(s, &none, &each);
@@ -195,7 +183,7 @@ bool near_pack(struct near *s, bool i8)
 	s->scratch = mem_zalloc((size_t)s->workers, sizeof *s->scratch);
 	bool ready = s->memory && s->scratch;
 	for (int i = 0; ready && i < s->workers; i++) {
-		struct carver c = {mem_alloc(each.used, 1), 0};
+		struct arena c = {mem_alloc(each.used, 1), 0};
 		s->scratch[i].memory = c.memory;
 		ready = c.memory != NULL;
 		if (ready)

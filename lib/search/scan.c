@@ -12,6 +12,7 @@
  * Under a filter a block of which no row passes is not looked at, and where few do only these are scored,
  * unless the codec keeps the bytes of 64 codes together.
  */
+#include "lib/base/arena.h"
 #include "lib/codec/codec.h"
 #include "lib/search/scan.h"
 
@@ -24,7 +25,7 @@ size_t scan_query_bytes(const struct search *s)
 	size_t bytes = ((size_t)s->base.dim + 16) * sizeof(float);
 	if (s->base.kind == ROWS_CODE && codec_compares(s->base.codec))
 		bytes = s->base.codec->ops->query_bytes(s->base.codec);
-	return (bytes + 63) / 64 * 64;
+	return align64(bytes);
 }
 
 bool scan_can(const struct search *s)

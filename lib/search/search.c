@@ -7,6 +7,7 @@
 #include "lib/search/search.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/arena.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/blas.h"
@@ -173,34 +174,35 @@ static void run_task(void *arg, int64_t number, int worker)
 	atomic_fetch_add(&s->exact, t.exact);
 }
 
-static size_t round64(size_t bytes)
+static void take_scratch(
+    const struct search *s, bool scan, int64_t npools, struct scratch *scratch, struct arena *arena)
 {
-	return (bytes + 63) / 64 * 64;
+	int64_t vector = s->base.dim + 16;
+	scratch->x = arena_take(arena, vector, sizeof(float));
+	scratch->y = arena_take(arena, vector, sizeof(float));
+	scratch->zeros = arena_take(arena, vector, sizeof(float));
+	scratch->select = arena_take(arena, s->capacity, sizeof *scratch->select);
+	scratch->found = arena_take(arena, s->capacity, sizeof *scratch->found);
+	scratch->pools = arena_take(arena, npools, sizeof(struct pool) + pool_bytes(s->capacity));
+	if (scan)
+		scratch->queries = arena_take(arena, SCAN_QUERIES, scan_query_bytes(s));
+	else
+		scratch->tile = arena_take(arena, 1, tile_scratch_bytes(s));
 }
 
 bool scratch_init(const struct search *s, bool scan, int64_t npools, struct scratch *scratch)
 {
-	size_t vector = round64(((size_t)s->base.dim + 16) * sizeof(float));
-	size_t select = round64((size_t)s->capacity * sizeof(float));
-	size_t found = round64((size_t)s->capacity * sizeof(struct found));
-	size_t pools = round64((size_t)npools * (sizeof(struct pool) + pool_bytes(s->capacity)));
-	size_t rest = scan ? SCAN_QUERIES * scan_query_bytes(s) : tile_scratch_bytes(s);
-	char *memory = mem_alloc(1, 3 * vector + select + found + pools + rest);
-	*scratch = (struct scratch){.memory = memory};
-	if (!memory)
+	struct arena arena = {NULL, 0};
+	*scratch = (struct scratch){.memory = NULL};
+	take_scratch(s, scan, npools, scratch, &arena);
+	scratch->memory = mem_alloc(arena.used, 1);
+	if (!scratch->memory)
 		return false;
-	scratch->x = (float *)(void *)memory;
-	scratch->y = (float *)(void *)(memory + vector);
-	scratch->zeros = memset(memory + 2 * vector, 0, vector);
-	char *after = memory + 3 * vector;
-	scratch->select = (float *)(void *)after;
-	scratch->found = (struct found *)(void *)(after + select);
-	scratch->pools = (struct pool *)(void *)(after + select + found);
-	after += select + found + pools;
-	if (scan)
-		scratch->queries = after;
-	else
-		tile_scratch_init(s, scratch, after);
+	arena = (struct arena){scratch->memory, 0};
+	take_scratch(s, scan, npools, scratch, &arena);
+	memset(scratch->zeros, 0, align64(((size_t)s->base.dim + 16) * sizeof(float)));
+	if (!scan)
+		tile_scratch_init(s, scratch);
 	return true;
 }
 

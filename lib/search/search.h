@@ -156,7 +156,7 @@ bool scan_can(const struct search *s);
 size_t scan_query_bytes(const struct search *s);
 void scan_task(struct task *t);
 size_t tile_scratch_bytes(const struct search *s);
-void tile_scratch_init(const struct search *s, struct scratch *scratch, char *memory);
+void tile_scratch_init(const struct search *s, struct scratch *scratch);
 void tile_task(struct task *t);
 
 /* center.c: choose mean and query_shift from a sample of the rows (of all lists). */

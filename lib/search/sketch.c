@@ -9,6 +9,7 @@
  */
 #include "lib/search/sketch.h"
 
+#include "lib/base/arena.h"
 #include "lib/codec/codec.h"
 
 #include <math.h>
@@ -37,27 +38,27 @@ struct sketch_form sketch_form_direct(int64_t dim, bool wide)
 	return form;
 }
 
-static size_t align64(size_t bytes)
+static struct sketches take_sketches(const struct sketch_form *form, int64_t n, struct arena *arena)
 {
-	return (bytes + 63) / 64 * 64;
+	struct sketches s = {.data = arena_take(arena, n, form->bytes)};
+	s.normsq = arena_take(arena, n, sizeof *s.normsq);
+	s.scale = arena_take(arena, n, sizeof *s.scale);
+	s.factor = arena_take(arena, n, sizeof *s.factor);
+	s.bias = arena_take(arena, n, sizeof *s.bias);
+	return s;
 }
 
 size_t sketches_bytes(const struct sketch_form *form, int64_t n)
 {
-	return align64((size_t)n * form->bytes) + 4 * align64((size_t)n * sizeof(float));
+	struct arena arena = {NULL, 0};
+	take_sketches(form, n, &arena);
+	return arena.used;
 }
 
 struct sketches sketches_at(const struct sketch_form *form, int64_t n, void *memory)
 {
-	char *at = memory;
-	struct sketches s = {.data = at};
-	at += align64((size_t)n * form->bytes);
-	size_t column = align64((size_t)n * sizeof(float));
-	s.normsq = (float *)(void *)at;
-	s.scale = (float *)(void *)(at + column);
-	s.factor = (float *)(void *)(at + 2 * column);
-	s.bias = (int32_t *)(void *)(at + 3 * column);
-	return s;
+	struct arena arena = {memory, 0};
+	return take_sketches(form, n, &arena);
 }
 
 static float set_i8(const struct sketch_form *form, const struct sketches *to, int64_t at, const float *x)

@@ -26,12 +26,9 @@
  */
 #include "lib/search/tile.h"
 
-#include <math.h>
+#include "lib/base/arena.h"
 
-static size_t align64(size_t bytes)
-{
-	return (bytes + 63) / 64 * 64;
-}
+#include <math.h>
 
 static int64_t dwords(const struct search *s, enum tile_kind kind)
 {
@@ -46,57 +43,43 @@ static int64_t panel_rows(int64_t k)
 	return rows < TILE_ROWS ? TILE_ROWS : rows > MOST ? MOST : rows;
 }
 
-/* Hands out pieces of one block of memory; with memory NULL it only counts. */
-struct carver {
-	char *memory;
-	size_t used;
-};
-
-static void *carve(struct carver *c, int64_t n, size_t size)
-{
-	void *p = c->memory ? c->memory + c->used : NULL;
-	c->used += align64((size_t)n * size);
-	return p;
-}
-
-static void carve_tile(const struct search *s, struct tile *tile, struct carver *c)
+static void carve_tile(const struct search *s, struct tile *tile, struct arena *c)
 {
 	int64_t dim = s->base.dim, block = s->block, padded = (dim + 3) / 4 * 4;
 	int64_t k8 = dwords(s, TILE_I8), rows8 = panel_rows(k8), rows32 = panel_rows(dim);
 	int64_t cells = rows8 * k8 > rows32 * dim ? rows8 * k8 : rows32 * dim;
 	struct panel *p = &tile->panel;
 	int64_t rows = rows8 > rows32 ? rows8 : rows32;
-	p->data = carve(c, cells, sizeof *p->data);
-	p->row = carve(c, rows, sizeof *p->row);
+	p->data = arena_take(c, cells, sizeof *p->data);
+	p->row = arena_take(c, rows, sizeof *p->row);
 	float **row_floats[] = {&p->nsq, &p->norm, &p->err, &p->scale, &p->sum, &p->low};
 	for (size_t i = 0; i < sizeof row_floats / sizeof *row_floats; i++)
-		*row_floats[i] = carve(c, rows, sizeof(float));
-	p->temp = carve(c, TILE_ROWS * padded, sizeof *p->temp);
+		*row_floats[i] = arena_take(c, rows, sizeof(float));
+	p->temp = arena_take(c, TILE_ROWS * padded, sizeof *p->temp);
 	struct query_block *q = &tile->q;
 	bool floats = s->kind != TILE_BYTES;
 	if (s->kind == TILE_BLAS)
-		p->products = carve(c, TILE_QUERIES * rows, sizeof(float));
-	tile->keys = carve(c, TILE_QUERIES * TILE_ROWS, sizeof *tile->keys);
-	q->data = carve(c, block * padded, floats ? sizeof(float) : 1);
+		p->products = arena_take(c, TILE_QUERIES * rows, sizeof(float));
+	tile->keys = arena_take(c, TILE_QUERIES * TILE_ROWS, sizeof *tile->keys);
+	q->data = arena_take(c, block * padded, floats ? sizeof(float) : 1);
 	float **query_floats[] = {&q->nsq, &q->norm, &q->err, &q->scale, &q->unit, &q->thr};
 	for (size_t i = 0; i < sizeof query_floats / sizeof *query_floats; i++)
-		*query_floats[i] = carve(c, block, sizeof(float));
-	q->bias = carve(c, block, sizeof *q->bias);
-	q->offset = carve(c, block, sizeof *q->offset);
+		*query_floats[i] = arena_take(c, block, sizeof(float));
+	q->bias = arena_take(c, block, sizeof *q->bias);
+	q->offset = arena_take(c, block, sizeof *q->offset);
 }
 
 size_t tile_scratch_bytes(const struct search *s)
 {
 	struct tile tile;
-	struct carver c = {NULL, align64(sizeof tile)};
+	struct arena c = {NULL, align64(sizeof tile)};
 	carve_tile(s, &tile, &c);
 	return c.used;
 }
 
-void tile_scratch_init(const struct search *s, struct scratch *scratch, char *memory)
+void tile_scratch_init(const struct search *s, struct scratch *scratch)
 {
-	scratch->tile = (struct tile *)(void *)memory;
-	struct carver c = {memory, align64(sizeof *scratch->tile)};
+	struct arena c = {(char *)scratch->tile, align64(sizeof *scratch->tile)};
 	carve_tile(s, scratch->tile, &c);
 }
 

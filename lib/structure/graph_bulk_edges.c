@@ -12,6 +12,7 @@
  */
 #include "lib/structure/graph_bulk.h"
 
+#include "lib/base/arena.h"
 #include "lib/base/sort.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
@@ -55,24 +56,12 @@ struct linking {
 
 /* ---- workers ---- */
 
-struct carver {
-	char *memory;
-	size_t used;
-};
-
-static void *carve(struct carver *c, size_t bytes)
-{
-	void *p = c->memory ? c->memory + c->used : NULL;
-	c->used += (bytes + 63) / 64 * 64;
-	return p;
-}
-
 static int64_t entries(const struct bulk *b)
 {
 	return 2 * b->most + TILE_ROWS;
 }
 
-static void carve_worker(const struct bulk *b, struct worker *w, struct carver *c)
+static void carve_worker(const struct bulk *b, struct worker *w, struct arena *c)
 {
 	const struct sketch_form *form = &b->form;
 	struct table *table = &w->table;
@@ -82,15 +71,15 @@ static void carve_worker(const struct bulk *b, struct worker *w, struct carver *
 	table->bits = 1;
 	while (INT64_C(1) << table->bits < 4 * table->capacity)
 		table->bits++;
-	void *near = carve(c, near_bytes(b));
-	table->place = carve(c, sizeof(uint64_t) << table->bits);
-	void *sketches = carve(c, sketches_bytes(form, table->capacity));
-	void *pruner = carve(c, pruner_bytes(form, entries(b), b->most));
-	void *self = carve(c, sketches_bytes(form, 1));
-	w->x = carve(c, (size_t)b->dim * sizeof(float));
-	w->entry = carve(c, (size_t)entries(b) * sizeof(uint64_t));
-	w->some = carve(c, (size_t)b->most * sizeof *w->some);
-	w->points = carve(c, TILE_ROWS * sizeof *w->points);
+	void *near = arena_take(c, 1, near_bytes(b));
+	table->place = arena_take(c, INT64_C(1) << table->bits, sizeof *table->place);
+	void *sketches = arena_take(c, 1, sketches_bytes(form, table->capacity));
+	void *pruner = arena_take(c, 1, pruner_bytes(form, entries(b), b->most));
+	void *self = arena_take(c, 1, sketches_bytes(form, 1));
+	w->x = arena_take(c, b->dim, sizeof *w->x);
+	w->entry = arena_take(c, entries(b), sizeof *w->entry);
+	w->some = arena_take(c, b->most, sizeof *w->some);
+	w->points = arena_take(c, TILE_ROWS, sizeof *w->points);
 	if (!c->memory)
 		return;
 	w->near = near_init(b, near);
@@ -154,12 +143,12 @@ static bool begin_workers(struct linking *l)
 {
 	struct bulk *b = l->b;
 	struct worker none;
-	struct carver c = {NULL, 0};
+	struct arena c = {NULL, 0};
 	carve_worker(b, &none, &c);
 	l->worker = mem_zalloc((size_t)b->how->threads, sizeof *l->worker);
 	for (int t = 0; l->worker && t < b->how->threads; t++) {
 		struct worker *w = &l->worker[t];
-		struct carver own = {mem_alloc(c.used, 1), 0};
+		struct arena own = {mem_alloc(c.used, 1), 0};
 		w->memory = own.memory;
 		if (!w->memory)
 			return false;

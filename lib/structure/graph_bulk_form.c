@@ -16,6 +16,7 @@
  */
 #include "lib/structure/graph_bulk.h"
 
+#include "lib/base/arena.h"
 #include "lib/base/status.h"
 
 #include <math.h>
@@ -247,7 +248,7 @@ static bool form_holds(struct trial *t)
 kith_status bulk_try_form(struct bulk *b, bool *holds)
 {
 	struct trial t = {.b = b};
-	size_t panel = (sketch_panel_bytes(&b->form) + 63) / 64 * 64;
+	size_t panel = align64(sketch_panel_bytes(&b->form));
 	size_t one = sketches_bytes(&b->form, 1), many = sketches_bytes(&b->form, TILE_ROWS);
 	char *memory = mem_alloc(2 * panel + one + many, 1);
 	t.x = mem_alloc(2 * (size_t)b->dim, sizeof *t.x);

@@ -13,6 +13,7 @@
  */
 #include "lib/structure/graph_bulk.h"
 
+#include "lib/base/arena.h"
 #include "lib/base/sort.h"
 
 #include <float.h>
@@ -36,50 +37,36 @@ struct near_points {
 	int64_t capacity;
 };
 
-/* Hands out pieces of one block of memory; with memory NULL it only counts. */
-struct carver {
-	char *memory;
-	size_t used;
-};
-
-static void *carve(struct carver *c, size_t n, size_t size)
+static struct sketches carve_sketches(struct arena *c, const struct sketch_form *form, int64_t n)
 {
-	void *p = c->memory ? c->memory + c->used : NULL;
-	c->used += (n * size + 63) / 64 * 64;
-	return p;
-}
-
-static struct sketches carve_sketches(struct carver *c, const struct sketch_form *form, int64_t n)
-{
-	char *memory = carve(c, sketches_bytes(form, n), 1);
+	char *memory = arena_take(c, 1, sketches_bytes(form, n));
 	struct sketches none = {0};
 	return memory ? sketches_at(form, n, memory) : none;
 }
 
-static void carve_near(const struct bulk *b, struct near_points *near, struct carver *c)
+static void carve_near(const struct bulk *b, struct near_points *near, struct arena *c)
 {
-	size_t batch = (size_t)b->batch;
+	int64_t batch = b->batch;
 	near->capacity = 2 * b->most + TILE_ROWS;
-	near->x = carve(c, (size_t)b->dim, sizeof(float));
+	near->x = arena_take(c, b->dim, sizeof(float));
 	near->own = carve_sketches(c, &b->form, b->batch);
 	near->inside = carve_sketches(c, &b->form, b->batch);
 	near->rows = carve_sketches(c, &b->form, TILE_ROWS);
-	near->panel.data = carve(c, sketch_panel_bytes(&b->form), 1);
-	near->temp = carve(c, sketch_panel_bytes(&b->form), 1);
-	near->keys = carve(c, TILE_QUERIES * TILE_ROWS, sizeof(float));
-	near->visit = carve(c, batch * (size_t)b->leaves.overlap, sizeof(uint64_t));
-	near->point = carve(c, batch, sizeof(uint32_t));
-	near->shared = carve(c, batch, sizeof(uint64_t));
-	near->reach = carve(c, batch, sizeof(float));
-	near->count = carve(c, batch, sizeof(int32_t));
-	near->pool = carve(c, batch * (size_t)near->capacity, sizeof(uint64_t));
+	near->panel.data = arena_take(c, 1, sketch_panel_bytes(&b->form));
+	near->temp = arena_take(c, 1, sketch_panel_bytes(&b->form));
+	near->keys = arena_take(c, TILE_QUERIES * TILE_ROWS, sizeof(float));
+	near->visit = arena_take(c, batch * b->leaves.overlap, sizeof(uint64_t));
+	near->point = arena_take(c, batch, sizeof(uint32_t));
+	near->shared = arena_take(c, batch, sizeof(uint64_t));
+	near->reach = arena_take(c, batch, sizeof(float));
+	near->count = arena_take(c, batch, sizeof(int32_t));
+	near->pool = arena_take(c, batch * near->capacity, sizeof(uint64_t));
 }
 
 size_t near_bytes(const struct bulk *b)
 {
 	struct near_points near;
-	struct carver c = {NULL, 64};
-	c.used = (sizeof near + 63) / 64 * 64;
+	struct arena c = {NULL, align64(sizeof near)};
 	carve_near(b, &near, &c);
 	return c.used;
 }
@@ -87,7 +74,7 @@ size_t near_bytes(const struct bulk *b)
 struct near_points *near_init(const struct bulk *b, void *memory)
 {
 	struct near_points *near = memory;
-	struct carver c = {memory, (sizeof *near + 63) / 64 * 64};
+	struct arena c = {memory, align64(sizeof *near)};
 	carve_near(b, near, &c);
 	return near;
 }

@@ -17,33 +17,38 @@
  */
 #include "lib/structure/graph_prune.h"
 
+#include "lib/base/arena.h"
+
 #include <math.h>
 #include <string.h>
 
-static size_t align64(size_t bytes)
+static void take_pruner(
+    struct pruner *p, const struct sketch_form *form, int64_t most, int64_t degree, struct arena *arena)
 {
-	return (bytes + 63) / 64 * 64;
+	void *rows = arena_take(arena, 1, sketches_bytes(form, TILE_ROWS));
+	void *kept = arena_take(arena, 1, sketches_bytes(form, degree));
+	p->form = form;
+	p->panel.data = arena_take(arena, 1, sketch_panel_bytes(form));
+	p->temp = arena_take(arena, 1, sketch_panel_bytes(form));
+	p->taken = arena_take(arena, (most + 63) / 64, sizeof *p->taken);
+	if (!arena->memory)
+		return;
+	p->rows = sketches_at(form, TILE_ROWS, rows);
+	p->kept = sketches_at(form, degree, kept);
 }
 
 size_t pruner_bytes(const struct sketch_form *form, int64_t most, int64_t degree)
 {
-	return sketches_bytes(form, TILE_ROWS) + sketches_bytes(form, degree) +
-	       2 * align64(sketch_panel_bytes(form)) + align64((size_t)(most + 63) / 64 * sizeof(uint64_t));
+	struct pruner none;
+	struct arena arena = {NULL, 0};
+	take_pruner(&none, form, most, degree, &arena);
+	return arena.used;
 }
 
 void pruner_init(struct pruner *p, const struct sketch_form *form, int64_t degree, void *memory)
 {
-	char *at = memory;
-	p->form = form;
-	p->rows = sketches_at(form, TILE_ROWS, at);
-	at += sketches_bytes(form, TILE_ROWS);
-	p->kept = sketches_at(form, degree, at);
-	at += sketches_bytes(form, degree);
-	p->panel.data = (uint32_t *)(void *)at;
-	at += align64(sketch_panel_bytes(form));
-	p->temp = at;
-	at += align64(sketch_panel_bytes(form));
-	p->taken = (uint64_t *)(void *)at;
+	struct arena arena = {memory, 0};
+	take_pruner(p, form, 0, degree, &arena); /* the last piece begins where it does whatever its size */
 }
 
 /* Sketches that are compared before asking whether any candidate is left. */

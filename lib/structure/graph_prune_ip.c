@@ -6,12 +6,9 @@
  */
 #include "lib/structure/graph_prune.h"
 
-#include <string.h>
+#include "lib/base/arena.h"
 
-static size_t align64(size_t bytes)
-{
-	return (bytes + 63) / 64 * 64;
-}
+#include <string.h>
 
 size_t prune_ip_bytes(const struct graph_space *space, int64_t most)
 {

@@ -3,6 +3,7 @@
 #include "lib/structure/graph.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/arena.h"
 #include "lib/codec/codec.h"
 
 #include <string.h>
@@ -26,7 +27,7 @@ bool graph_space_is_null(const struct graph_space *space, int64_t node, float *x
 
 static size_t walk_bytes(const struct graph_space *space)
 {
-	return (codec_walk(space->rows.codec, space->precision)->bytes(space->rows.codec) + 63) / 64 * 64;
+	return align64(codec_walk(space->rows.codec, space->precision)->bytes(space->rows.codec));
 }
 
 /* An origin is what the codec makes of a vector; for ip_edges there is room for it, decoded, behind that. */
@@ -37,7 +38,7 @@ size_t graph_origin_bytes(const struct graph_space *space)
 		bytes += (size_t)space->rows.dim * sizeof(float);
 	if (space->zero)
 		bytes += sizeof(float);
-	return (bytes + 63) / 64 * 64;
+	return align64(bytes);
 }
 
 void graph_origin_node(const struct graph_space *space, int64_t node, void *state)

@@ -5,6 +5,7 @@
 #undef fail
 
 #include "lib/base/alloc.h"
+#include "lib/base/arena.h"
 #include "lib/base/hash.h"
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
@@ -52,6 +53,26 @@ START_TEST(allocation)
 	ck_assert_str_eq(copy, "kith");
 	mem_free(copy);
 	REQUIRE(alloc_live() == live);
+}
+END_TEST
+
+START_TEST(arenas)
+{
+	REQUIRE(align64(0) == 0 && align64(1) == 64 && align64(64) == 64 && align64(65) == 128);
+	REQUIRE(align64(SIZE_MAX - 63) == SIZE_MAX - 63 && align64(SIZE_MAX - 62) == SIZE_MAX);
+	struct arena count = {NULL, 0};
+	REQUIRE(!arena_take(&count, 3, 5) && !arena_take(&count, 0, 8) && !arena_take(&count, 20, 8));
+	REQUIRE(count.used == 64 + 192);
+	struct arena arena = {mem_alloc(count.used, 1), 0};
+	char *first = arena_take(&arena, 3, 5), *none = arena_take(&arena, 0, 8),
+	     *last = arena_take(&arena, 20, 8);
+	REQUIRE(first == arena.memory && none == first + 64 && last == none && arena.used == count.used);
+	mem_free(arena.memory);
+	/* What cannot be counted cannot be allocated, whatever follows. */
+	REQUIRE(!arena_take(&count, INT64_MAX, 8) && count.used == SIZE_MAX);
+	REQUIRE(!arena_take(&count, 1, 8) && count.used == SIZE_MAX && !mem_alloc(count.used, 1));
+	count = (struct arena){NULL, SIZE_MAX - 100};
+	REQUIRE(!arena_take(&count, 1, 100) && count.used == SIZE_MAX);
 }
 END_TEST
 
@@ -338,6 +359,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, size_arithmetic);
 	tcase_add_test(t, allocation);
+	tcase_add_test(t, arenas);
 	tcase_add_test(t, failing);
 	tcase_add_loop_test(t, buffer_grows, 0, 5);
 	tcase_add_test(t, buffer_fails);
