@@ -77,3 +77,43 @@ void sort_u64(uint64_t *a, int64_t n)
 		n = stack[depth].n;
 	}
 }
+
+static void swap_floats(float *a, float *b)
+{
+	float t = *a;
+	*a = *b;
+	*b = t;
+}
+
+/* Hoare's selection with the median of three as the pivot. Equal elements are exchanged, not skipped, so
+ * many duplicates cost n log n at worst, not n². */
+float select_kth(float *x, int64_t n, int64_t k)
+{
+	int64_t from = 0, to = n - 1;
+	while (from < to) {
+		int64_t mid = from + (to - from) / 2;
+		if (x[mid] < x[from])
+			swap_floats(&x[mid], &x[from]);
+		if (x[to] < x[from])
+			swap_floats(&x[to], &x[from]);
+		if (x[to] < x[mid])
+			swap_floats(&x[to], &x[mid]);
+		float pivot = x[mid];
+		int64_t i = from, j = to;
+		while (i <= j) {
+			while (x[i] < pivot)
+				i++;
+			while (pivot < x[j])
+				j--;
+			if (i <= j)
+				swap_floats(&x[i++], &x[j--]);
+		}
+		if (k <= j)
+			to = j;
+		else if (k >= i)
+			from = i;
+		else
+			break;
+	}
+	return x[k];
+}

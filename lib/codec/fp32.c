@@ -11,7 +11,7 @@
 #include "lib/codec/codec.h"
 
 #include "kernels/kernels.h"
-#include "lib/search/pool.h"
+#include "lib/base/rounding.h"
 
 #include <math.h>
 #include <string.h>

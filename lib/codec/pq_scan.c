@@ -28,7 +28,8 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/arena.h"
-#include "lib/search/pool.h"
+#include "lib/base/rounding.h"
+#include "lib/base/sort.h"
 
 #include <math.h>
 #include <string.h>

@@ -34,8 +34,8 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/progress.h"
+#include "lib/base/sort.h"
 #include "lib/base/status.h"
-#include "lib/search/pool.h"
 
 #include <float.h>
 #include <math.h>

@@ -1,6 +1,8 @@
 /* Query blocks: the queries of a task in the form that the tile kernels read, and their thresholds. */
 #include "lib/search/tile.h"
 
+#include "lib/base/rounding.h"
+
 #include <math.h>
 #include <string.h>
 

@@ -23,6 +23,7 @@
 #include "lib/search/nearest.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/rounding.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/nearest_parts.h"
@@ -52,7 +53,7 @@ static void tighten(const struct near *s, struct near_points *p, int64_t j, doub
 {
 	if (!(p->err[j] < TILE_HUGE))
 		return;
-	float reach = above(s->ip ? t + TILE_EPS * fabs(t) + TILE_TINY : t + (double)p->err[j]);
+	float reach = float_above(s->ip ? t + TILE_EPS * fabs(t) + TILE_TINY : t + (double)p->err[j]);
 	if (reach < p->reach[j])
 		p->reach[j] = reach;
 }

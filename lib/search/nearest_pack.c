@@ -8,6 +8,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/arena.h"
+#include "lib/base/rounding.h"
 #include "lib/base/threads.h"
 
 #include <string.h>
@@ -48,10 +49,10 @@ static void pack_row_f32(struct near *s, int64_t i, float *out)
 	for (int64_t j = 0; j < s->dim; j++)
 		out[j] = c[j] - s->mean[j];
 	double nsq = s->kern->ip_exact(out, out, s->dim);
-	float norm = above(sqrt(nsq) * (1 + 1e-12));
+	float norm = float_above(sqrt(nsq) * (1 + 1e-12));
 	rows->low[i] = s->ip ? 0 : (float)nsq;
 	rows->size[i] = s->ip ? norm : (float)nsq;
-	rows->err[i] = above((double)norm * 0x1p-23);
+	rows->err[i] = float_above((double)norm * 0x1p-23);
 	rows->scale[i] = 1;
 	if (!(norm < TILE_HUGE)) {
 		memset(out, 0, (size_t)s->dim * sizeof *out);
@@ -229,7 +230,7 @@ static void fill_i8(const struct near *s, struct near_scratch *scratch, int64_t 
 		s->kern->quantize(x, s->ip ? NULL : s->mean, s->dim, out, &info);
 		p->nsq[j] = info.normsq;
 		p->err[j] = info.err;
-		p->norm[j] = above((double)info.norm + (double)info.err);
+		p->norm[j] = float_above((double)info.norm + (double)info.err);
 		p->scale[j] = (s->ip ? -1.0f : -2.0f) * info.scale;
 		p->bias[j] = -128 * info.sum;
 	}
@@ -246,7 +247,7 @@ static void fill_f32(const struct near *s, struct near_scratch *scratch, int64_t
 	}
 	s->kern->normsq_f32(p->data, s->stride * sizeof(float), n, s->dim, p->nsq);
 	/* Squares below FLT_MIN = (2^-63)² may be lost. */
-	float grow = 1 + (float)(s->float_err + 0x1p-20), lost = above(0x1p-63 * sqrt((double)s->dim));
+	float grow = 1 + (float)(s->float_err + 0x1p-20), lost = float_above(0x1p-63 * sqrt((double)s->dim));
 	for (int64_t j = 0; j < n; j++) {
 		p->nsq[j] *= s->ip ? 1 : 0.25f;
 		p->norm[j] = sqrtf(p->nsq[j]) * grow + lost;
@@ -263,8 +264,8 @@ static void fill_ip(const struct near *s, struct near_scratch *scratch, int64_t 
 		p->offset[j] =
 		    s->kern->ip_exact(s->mean, rows_load(s->points, first + j, scratch->x), s->dim);
 		/* Never zero: times an infinite error it must be infinite. */
-		p->norm[j] = above(norm * (1 + TILE_EPS) + TILE_TINY);
-		p->per_size[j] = above((err + s->slack * norm) * (1 + TILE_EPS));
+		p->norm[j] = float_above(norm * (1 + TILE_EPS) + TILE_TINY);
+		p->per_size[j] = float_above((err + s->slack * norm) * (1 + TILE_EPS));
 	}
 }
 

@@ -9,12 +9,6 @@
 
 enum { CANDIDATES = 32 }; /* of a point, between two looks at them */
 
-/* A float above x, but by very little: float_up without its search for the next one. */
-static inline float above(double x)
-{
-	return (float)(x + fabs(x) * 0x1p-23);
-}
-
 /* All rows as tile panels: groups of 64. */
 struct near_rows {
 	int64_t groups;

@@ -1,6 +1,8 @@
 /* Panels: stored rows in the form that the tile kernels read, with what is known of their errors. */
 #include "lib/search/tile.h"
 
+#include "lib/base/rounding.h"
+
 #include <math.h>
 #include <string.h>
 

@@ -2,6 +2,8 @@
  * comes at most once per k + 64 new candidates. */
 #include "lib/search/pool.h"
 
+#include "lib/base/sort.h"
+
 #include <math.h>
 
 int64_t pool_capacity(int64_t k)
@@ -23,46 +25,6 @@ void pool_init(struct pool *pool, int64_t capacity, void *memory)
 	pool->capacity = (int32_t)capacity;
 	pool->bound = INFINITY;
 	pool->lock = false;
-}
-
-static void swap(float *a, float *b)
-{
-	float t = *a;
-	*a = *b;
-	*b = t;
-}
-
-/* Hoare's selection with the median of three as the pivot. Equal elements are exchanged, not skipped, so
- * many duplicates cost n log n at worst, not n². */
-float select_kth(float *x, int64_t n, int64_t k)
-{
-	int64_t from = 0, to = n - 1;
-	while (from < to) {
-		int64_t mid = from + (to - from) / 2;
-		if (x[mid] < x[from])
-			swap(&x[mid], &x[from]);
-		if (x[to] < x[from])
-			swap(&x[to], &x[from]);
-		if (x[to] < x[mid])
-			swap(&x[to], &x[mid]);
-		float pivot = x[mid];
-		int64_t i = from, j = to;
-		while (i <= j) {
-			while (x[i] < pivot)
-				i++;
-			while (pivot < x[j])
-				j--;
-			if (i <= j)
-				swap(&x[i++], &x[j--]);
-		}
-		if (k <= j)
-			to = j;
-		else if (k >= i)
-			from = i;
-		else
-			break;
-	}
-	return x[k];
 }
 
 void pool_tighten(struct pool *pool, int64_t k, float *scratch)

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 struct pool {
 	float *low, *high; /* [capacity] */
@@ -62,34 +61,5 @@ static inline void pool_add(struct pool *pool, float low, float high, uint32_t r
 
 /* Lower the bound to the k-th smallest `high` and drop what lies above it; scratch [capacity]. */
 void pool_tighten(struct pool *pool, int64_t k, float *scratch);
-
-/* k-th smallest (from 0) of x [n]; reorders x. */
-float select_kth(float *x, int64_t n, int64_t k);
-
-/* The next float towards +∞ (step 1) or −∞ (−1) of one that is finite, or the infinity that it comes from. */
-static inline float float_next(float f, int step)
-{
-	uint32_t bits;
-	memcpy(&bits, &f, sizeof bits);
-	if (bits << 1 == 0)
-		bits = step > 0 ? 1 : UINT32_C(0x80000001);
-	else
-		bits += bits >> 31 ? (uint32_t)-step : (uint32_t)step;
-	memcpy(&f, &bits, sizeof f);
-	return f;
-}
-
-/* Smallest float >= x, largest float <= x. */
-static inline float float_up(double x)
-{
-	float f = (float)x;
-	return (double)f < x ? float_next(f, 1) : f;
-}
-
-static inline float float_down(double x)
-{
-	float f = (float)x;
-	return (double)f > x ? float_next(f, -1) : f;
-}
 
 #endif

@@ -13,6 +13,7 @@
  * unless the codec keeps the bytes of 64 codes together.
  */
 #include "lib/base/arena.h"
+#include "lib/base/rounding.h"
 #include "lib/codec/codec.h"
 #include "lib/search/scan.h"
 

@@ -27,6 +27,7 @@
 #include "lib/search/tile.h"
 
 #include "lib/base/arena.h"
+#include "lib/base/rounding.h"
 
 #include <math.h>
 

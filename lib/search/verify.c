@@ -6,6 +6,8 @@
  */
 #include "lib/search/search.h"
 
+#include "lib/base/rounding.h"
+
 void task_begin_pools(struct task *t)
 {
 	struct search *s = t->s;

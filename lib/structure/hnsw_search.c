@@ -20,10 +20,10 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/progress.h"
+#include "lib/base/rounding.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/filter.h"
-#include "lib/search/pool.h"
 #include "lib/search/search.h"
 
 #include <math.h>

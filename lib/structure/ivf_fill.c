@@ -5,10 +5,10 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/progress.h"
+#include "lib/base/rounding.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/filter.h"
-#include "lib/search/pool.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,4 @@
-/* Pools and sinks: selection against sorting, bounds that only drop what cannot win, merging against sorting.
- */
+/* Pools and sinks: bounds that only drop what cannot win, merging against sorting. */
 #include "tests/support/support.h"
 
 #include "lib/base/alloc.h"
@@ -7,7 +6,6 @@
 #include "lib/search/ranges.h"
 #include "lib/search/sink.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,71 +17,6 @@ static int compare_floats(const void *a, const void *b)
 	float x = *(const float *)a, y = *(const float *)b;
 	return (x > y) - (x < y);
 }
-
-/* Orders that catch out selections: sorted, reversed, equal, few values, organ pipe, saw, infinities. */
-static float order(int64_t kind, int64_t i, int64_t n, struct rng *rng)
-{
-	switch (kind) {
-	case 0:
-		return rng_gauss(rng);
-	case 1:
-		return (float)i;
-	case 2:
-		return (float)(n - i);
-	case 3:
-		return 7;
-	case 4:
-		return (float)rng_below(rng, 3);
-	case 5:
-		return (float)(i < n / 2 ? i : n - i);
-	case 6:
-		return (float)(i % 17);
-	case 7:
-		return rng_below(rng, 3) ? INFINITY : -INFINITY;
-	case 8:
-		return i % 2 ? (float)i : (float)-i;
-	default:
-		return i == n - 1 ? -1.0f : (float)(i & ~1);
-	}
-}
-
-START_TEST(selection)
-{
-	static const int64_t sizes[] = {1, 2, 3, 4, 5, 7, 64, 100, 1000, MOST};
-	float x[MOST], sorted[MOST], work[MOST];
-	struct rng rng = {(uint64_t)_i};
-	for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-		int64_t n = sizes[s];
-		for (int64_t i = 0; i < n; i++)
-			x[i] = order(_i, i, n, &rng);
-		memcpy(sorted, x, (size_t)n * sizeof *x);
-		qsort(sorted, (size_t)n, sizeof *x, compare_floats);
-		for (int64_t k = 0; k < n; k += n < 200 ? 1 : 1 + rng_below(&rng, n / 20)) {
-			memcpy(work, x, (size_t)n * sizeof *x);
-			REQUIRE(select_kth(work, n, k) == sorted[k]);
-			/* The rest is still there. */
-			qsort(work, (size_t)n, sizeof *x, compare_floats);
-			REQUIRE(!memcmp(work, sorted, (size_t)n * sizeof *x));
-		}
-	}
-}
-END_TEST
-
-START_TEST(rounding)
-{
-	struct rng rng = {5};
-	for (int i = 0; i < 100000; i++) {
-		double x = ldexp(rng_uniform(&rng) - 0.5, (int)rng_below(&rng, 300) - 160);
-		float up = float_up(x), down = float_down(x);
-		REQUIRE((double)up >= x && (double)down <= x);
-		REQUIRE((double)nextafterf(up, -INFINITY) < x && (double)nextafterf(down, INFINITY) > x);
-	}
-	REQUIRE(float_up(1) == 1 && float_down(-1) == -1 && float_up(0) == 0);
-	REQUIRE(float_up(1e300) == INFINITY && float_down(1e300) == FLT_MAX);
-	REQUIRE(float_down(-1e300) == -INFINITY && float_up(-1e300) == -FLT_MAX);
-	REQUIRE(float_up(INFINITY) == INFINITY && float_down(-INFINITY) == -INFINITY);
-}
-END_TEST
 
 /* The k rows with the smallest true keys survive every tightening. */
 START_TEST(tightening)
@@ -235,8 +168,6 @@ int main(void)
 	Suite *suite = suite_create("pool");
 	TCase *t = tcase_create("pool");
 	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, selection, 0, 10);
-	tcase_add_test(t, rounding);
 	tcase_add_test(t, tightening);
 	tcase_add_test(t, merging);
 	tcase_add_test(t, writing);
