@@ -6,6 +6,8 @@
  */
 #include "lib/base/alloc.h"
 
+#include "lib/base/status.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +266,17 @@ void buffer_trim(struct buffer *b, size_t bytes)
 		free(b->data);
 		*b = (struct buffer){.data = p, .capacity = want};
 	}
+}
+
+kith_status buffer_copy(struct buffer *to, const struct buffer *from, size_t bytes, const char *what)
+{
+	if (!from->data)
+		return KITH_OK;
+	if (!buffer_reserve(to, bytes, 0))
+		return fail_nomem(what, bytes);
+	if (bytes)
+		memcpy(to->data, from->data, bytes);
+	return KITH_OK;
 }
 
 void buffer_borrow(struct buffer *b, char *data, size_t bytes, bool mapped)

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <kith/status.h>
+
 /* *out = a · b (a + b); false on overflow. */
 bool size_mul(size_t a, size_t b, size_t *out);
 bool size_add(size_t a, size_t b, size_t *out);
@@ -38,6 +40,9 @@ struct buffer {
  * than is needed). What was stored stays; on failure (false) nothing changed. */
 bool buffer_reserve(struct buffer *b, size_t bytes, int spare);
 void buffer_free(struct buffer *b);
+
+/* Let `to` begin with the first `bytes` bytes of `from`, if that has any. NOMEM names `what`. */
+kith_status buffer_copy(struct buffer *to, const struct buffer *from, size_t bytes, const char *what);
 
 /* Make the first `bytes` bytes zero. Of a big one the pages are given back for that, so that those which
  * nobody touches afterwards take no memory. */

@@ -144,26 +144,18 @@ void graph_shrink(struct graph *graph, int64_t n)
 		graph->entry = GRAPH_NONE;
 }
 
-static kith_status copy_buffer(struct buffer *to, const struct buffer *from, size_t bytes)
-{
-	if (!buffer_reserve(to, bytes, 0))
-		return fail_nomem("a copy of a graph", bytes);
-	if (bytes)
-		memcpy(to->data, from->data, bytes);
-	return KITH_OK;
-}
-
 kith_status graph_copy(struct graph *to, const struct graph *from)
 {
 	graph_init(to, from->M);
+	static const char what[] = "a copy of a graph";
 	size_t n = (size_t)from->n;
-	kith_status status = copy_buffer(&to->links0, &from->links0, n * list0_bytes(from));
+	kith_status status = buffer_copy(&to->links0, &from->links0, n * list0_bytes(from), what);
 	if (status == KITH_OK)
-		status = copy_buffer(&to->level, &from->level, n);
+		status = buffer_copy(&to->level, &from->level, n, what);
 	if (status == KITH_OK)
-		status = copy_buffer(&to->rank, &from->rank, graph_rank_bytes(from->n));
+		status = buffer_copy(&to->rank, &from->rank, graph_rank_bytes(from->n), what);
 	if (status == KITH_OK)
-		status = copy_buffer(&to->upper, &from->upper, (size_t)from->rows * row_bytes(from));
+		status = buffer_copy(&to->upper, &from->upper, (size_t)from->rows * row_bytes(from), what);
 	if (status) {
 		graph_free(to);
 		return status;

@@ -189,34 +189,26 @@ static void hnsw_free(kith_index *index)
 	mem_free(hnsw);
 }
 
-static kith_status copy_buffer(struct buffer *to, const struct buffer *from, int64_t n, size_t size)
-{
-	if (!from->data)
-		return KITH_OK;
-	kith_status status = reserve(to, n, size, 0);
-	if (status == KITH_OK && n)
-		memcpy(to->data, from->data, (size_t)n * size);
-	return status;
-}
-
 static kith_status copy_nodes(struct hnsw *to, const struct hnsw *from)
 {
+	static const char what[] = "a graph's nodes";
 	int64_t n = from->graph.n;
 	kith_status status = codes_copy(&to->codes, &from->codes, to->codec);
 	if (status == KITH_OK)
 		status = graph_copy(&to->graph, &from->graph);
 	if (status == KITH_OK)
-		status = copy_buffer(&to->inverse, &from->inverse, n, sizeof(float));
+		status = buffer_copy(&to->inverse, &from->inverse, (size_t)n * sizeof(float), what);
 	if (status == KITH_OK && from->fars)
-		status = copy_buffer(&to->far, &from->far, from->fars, sizeof(uint32_t));
+		status = buffer_copy(&to->far, &from->far, (size_t)from->fars * sizeof(uint32_t), what);
 	if (status == KITH_OK && from->unseen && !(to->unseen = mem_zalloc(1, sizeof *to->unseen)))
 		status = fail_nomem("an index", sizeof *to->unseen);
 	if (status || !from->mapped)
 		return status;
-	status = copy_buffer(&to->node_of, &from->node_of, from->ids.n, sizeof(uint32_t));
+	status = buffer_copy(&to->node_of, &from->node_of, (size_t)from->ids.n * sizeof(uint32_t), what);
 	if (status == KITH_OK)
-		status = copy_buffer(&to->slot_of, &from->slot_of, n, sizeof(uint32_t));
-	return status ? status : copy_buffer(&to->live, &from->live, (n + 63) / 64, sizeof(uint64_t));
+		status = buffer_copy(&to->slot_of, &from->slot_of, (size_t)n * sizeof(uint32_t), what);
+	return status ? status
+	              : buffer_copy(&to->live, &from->live, (size_t)(n + 63) / 64 * sizeof(uint64_t), what);
 }
 
 static struct hnsw *new_hnsw(void)

@@ -363,15 +363,6 @@ kith_status ivf_make_lists(struct ivf *ivf)
 	return KITH_OK;
 }
 
-static kith_status copy_buffer(struct buffer *to, const struct buffer *from, size_t bytes)
-{
-	if (!buffer_reserve(to, bytes, 0))
-		return fail_nomem("a copy", bytes);
-	if (bytes)
-		memcpy(to->data, from->data, bytes);
-	return KITH_OK;
-}
-
 static kith_status copy_list(const struct ivf *to, struct list *copy, const struct list *list)
 {
 	const float *center = copy->codes.center;
@@ -380,9 +371,9 @@ static kith_status copy_list(const struct ivf *to, struct list *copy, const stru
 	copy->reach = list->reach;
 	size_t n = (size_t)list->codes.n;
 	if (status == KITH_OK)
-		status = copy_buffer(&copy->slots, &list->slots, n * sizeof(uint32_t));
+		status = buffer_copy(&copy->slots, &list->slots, n * sizeof(uint32_t), "a copy");
 	if (status == KITH_OK && ivf_has_terms(to))
-		status = copy_buffer(&copy->terms, &list->terms, n * sizeof(float));
+		status = buffer_copy(&copy->terms, &list->terms, n * sizeof(float), "a copy");
 	return status;
 }
 
@@ -420,8 +411,8 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 	if (status == KITH_OK && from->unseen)
 		status = ivf_new_unseen(to);
 	else if (status == KITH_OK)
-		status =
-		    copy_buffer(&to->list_of, &from->list_of, (size_t)from->ids.n * ivf_number_bytes(from));
+		status = buffer_copy(
+		    &to->list_of, &from->list_of, (size_t)from->ids.n * ivf_number_bytes(from), "a copy");
 	if (status == KITH_OK)
 		status = ids_copy(&to->ids, &from->ids);
 	if (status) {

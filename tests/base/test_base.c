@@ -138,6 +138,28 @@ START_TEST(buffer_grows)
 }
 END_TEST
 
+START_TEST(buffer_copies)
+{
+	struct buffer from = {0}, to = {0};
+	int64_t live = alloc_live();
+	OK(buffer_copy(&to, &from, 10, "nothing"));
+	REQUIRE(!to.data);
+	REQUIRE(buffer_reserve(&from, 1000, 0));
+	for (size_t i = 0; i < 1000; i++)
+		from.data[i] = mark(i);
+	alloc_fail_at(1, false);
+	FAILS(buffer_copy(&to, &from, 900, "a thing"), KITH_NOMEM, "a thing");
+	REQUIRE(!to.data);
+	alloc_fail_at(0, false);
+	OK(buffer_copy(&to, &from, 900, "a thing"));
+	REQUIRE(to.data != from.data && to.capacity >= 900);
+	check_marks(&to, 900);
+	buffer_free(&to);
+	buffer_free(&from);
+	REQUIRE(alloc_live() == live);
+}
+END_TEST
+
 START_TEST(buffer_fails)
 {
 	static const size_t sizes[] = {100, 5000, 2 << 20, 8 << 20};
@@ -362,6 +384,7 @@ int main(void)
 	tcase_add_test(t, arenas);
 	tcase_add_test(t, failing);
 	tcase_add_loop_test(t, buffer_grows, 0, 5);
+	tcase_add_test(t, buffer_copies);
 	tcase_add_test(t, buffer_fails);
 	tcase_add_loop_test(t, buffer_clears, 0, 4);
 	tcase_add_test(t, borrowed_clears);
