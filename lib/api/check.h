@@ -5,7 +5,7 @@
 #include <kith/index.h>
 #include <kith/kmeans.h>
 
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 
 kith_status check_dim(int64_t dim);
 kith_status check_metric(kith_metric metric);

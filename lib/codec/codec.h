@@ -16,7 +16,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/blob.h"
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 
 struct codes;
 

@@ -10,7 +10,7 @@
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/learn/lloyd.h"
-#include "lib/search/nearest.h"
+#include "lib/tile/nearest.h"
 
 #include <math.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
-#include "lib/search/nearest.h"
+#include "lib/tile/nearest.h"
 
 #include <math.h>
 #include <string.h>

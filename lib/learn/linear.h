@@ -9,7 +9,7 @@
 #include <kith/status.h>
 
 #include "lib/base/blob.h"
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 
 /* y = A x + b. Zero-initialise. */
 struct linear {

@@ -8,7 +8,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
-#include "lib/search/nearest.h"
+#include "lib/tile/nearest.h"
 
 #include <math.h>
 #include <string.h>

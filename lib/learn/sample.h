@@ -7,7 +7,7 @@
 
 #include <kith/status.h>
 
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 
 /* Up to `most` of the rows, drawn by the seed, in their order. */
 struct sample {

@@ -15,7 +15,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/threads.h"
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 
 #include <kith/filter.h>
 
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 
 /* Which of n <= 64 ids pass: bit i for ids[i]. NULL lets all pass. */
 uint64_t filter_block(const kith_filter *filter, const int64_t *ids, int64_t n);

@@ -13,7 +13,7 @@
 #include "kernels/kernels.h"
 #include "lib/base/progress.h"
 #include "lib/search/pool.h"
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 #include "lib/search/sink.h"
 
 /* Compare all rows of `base` (that pass options->filter) with all `query` rows by inner product (ip) or

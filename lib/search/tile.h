@@ -3,6 +3,7 @@
 #define KITH_SEARCH_TILE_H
 
 #include "lib/search/search.h"
+#include "lib/tile/bounds.h"
 
 /* Rows of the panel in work: up to `rows` of them, in groups of 64 with their dwords interleaved. */
 struct panel {
@@ -63,17 +64,5 @@ bool tile_pass(struct task *t);
 
 /* blas.c: products [(to − from) × panel.n] of queries with the panel's rows; blas_load found one. */
 void blas_multiply(const struct task *t, int64_t from, int64_t to, float *products);
-
-/* Norms above it would overflow when squared; such vectors are always candidates. */
-static const float TILE_HUGE = 1e18f;
-
-/* A query whose bound is not below it has no threshold: all rows are its candidates, whatever their `low`. */
-static const double TILE_UNBOUNDED = 1e36;
-
-/* Relative size of what rounding does to a key, against the squared norms in it: a generous 16 ulp. */
-static const double TILE_EPS = 0x1p-20;
-
-/* Covers sums of squares that underflow. */
-static const double TILE_TINY = 1e-30;
 
 #endif

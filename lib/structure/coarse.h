@@ -5,7 +5,7 @@
 
 #include <kith/index.h>
 
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 #include "lib/search/sink.h"
 #include "lib/structure/graph.h"
 

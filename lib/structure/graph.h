@@ -18,7 +18,7 @@
 #include "lib/base/permute.h"
 #include "lib/base/progress.h"
 #include "lib/codec/codec.h"
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 
 /* No node: what fills the rest of a list. Lists have no gaps, no repeats and not the node itself. */
 #define GRAPH_NONE UINT32_MAX

@@ -18,7 +18,7 @@
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
-#include "lib/search/nearest.h"
+#include "lib/tile/nearest.h"
 #include "lib/search/search.h"
 
 #include <stdio.h>

@@ -9,7 +9,7 @@
 
 #include "lib/base/guard.h"
 #include "lib/codec/codec.h"
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 #include "lib/search/sink.h"
 #include "lib/structure/monitor.h"
 

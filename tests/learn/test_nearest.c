@@ -6,7 +6,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/alloc.h"
-#include "lib/search/nearest.h"
+#include "lib/tile/nearest.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,10 @@
 /* What the two halves of the nearest pass share: packing (nearest_pack.c) and comparing (nearest.c). */
-#ifndef KITH_SEARCH_NEAREST_PARTS_H
-#define KITH_SEARCH_NEAREST_PARTS_H
+#ifndef KITH_TILE_NEAREST_PARTS_H
+#define KITH_TILE_NEAREST_PARTS_H
 
-#include "lib/search/nearest.h"
-#include "lib/search/tile.h"
-
-#include <math.h>
+#include "kernels/kernels.h"
+#include "lib/tile/bounds.h"
+#include "lib/tile/nearest.h"
 
 enum { CANDIDATES = 32 }; /* of a point, between two looks at them */
 

@@ -20,14 +20,15 @@
  *
  * Where int8 leaves too many rows (one component outweighs the others by far), the tiles go over to floats.
  */
-#include "lib/search/nearest.h"
+#include "lib/tile/nearest.h"
 
 #include "lib/base/alloc.h"
 #include "lib/base/rounding.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
-#include "lib/search/nearest_parts.h"
+#include "lib/tile/nearest_parts.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {

@@ -1,6 +1,6 @@
 /* Rows: how a stored vector becomes floats again. Everything that reads vectors one at a time (exact
  * distances, quantising a panel) comes through rows_load; whole blocks go to kernels directly. */
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 
 #include "kernels/kernels.h"
 #include "lib/base/alloc.h"

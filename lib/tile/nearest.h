@@ -1,6 +1,6 @@
 /* The nearest of a set of rows, for very many points: k-means, inverted lists, product quantizers. */
-#ifndef KITH_SEARCH_NEAREST_H
-#define KITH_SEARCH_NEAREST_H
+#ifndef KITH_TILE_NEAREST_H
+#define KITH_TILE_NEAREST_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include <kith/status.h>
 
 #include "lib/base/progress.h"
-#include "lib/search/rows.h"
+#include "lib/tile/rows.h"
 
 /* What points are compared with. */
 struct nearest {

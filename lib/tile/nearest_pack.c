@@ -4,13 +4,14 @@
  * Memory: a quarter of the rows as int8, as much again as floats; a block of points stays in the L2 cache
  * beside one panel.
  */
-#include "lib/search/nearest_parts.h"
+#include "lib/tile/nearest_parts.h"
 
 #include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/base/rounding.h"
 #include "lib/base/threads.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {

@@ -1,6 +1,6 @@
 /* Rows: a read-only view of stored vectors, whatever their layout. */
-#ifndef KITH_SEARCH_ROWS_H
-#define KITH_SEARCH_ROWS_H
+#ifndef KITH_TILE_ROWS_H
+#define KITH_TILE_ROWS_H
 
 #include <stdbool.h>
 #include <stddef.h>
