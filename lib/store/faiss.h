@@ -1,6 +1,6 @@
-/* Index files of FAISS, inside: what one holds, and where in the file. faiss_read.c and faiss_parts.c read
- * the description, faiss_write.c writes pieces; lib/api/faiss_*.c make indexes of descriptions and the
- * reverse.
+/* Index files of FAISS, inside: what one holds, and where in the file. faiss_bytes.c, faiss_parts.c
+ * and faiss_read.c read the description, each with the help of those before it; faiss_write.c writes pieces;
+ * lib/api/faiss_*.c make indexes of descriptions and the reverse.
  *
  * A file of FAISS is one object in another: four letters that name a class, its members, and where a member
  * is an object, that. Numbers are little-endian, arrays a 64-bit count and the elements.
@@ -140,7 +140,7 @@ kith_status faiss_fail(const struct blob_source *source, const char *format, ...
 #define faiss_fail(...) ((void)faiss_fail(__VA_ARGS__), KITH_FORMAT)
 #endif
 
-/* ---- faiss_read.c for faiss_parts.c ---- */
+/* ---- faiss_bytes.c for faiss_parts.c, and both for faiss_read.c ---- */
 
 struct faiss_reader {
 	const struct blob_source *source;
@@ -151,6 +151,9 @@ struct faiss_reader {
 kith_status faiss_take(struct faiss_reader *r, void *out, size_t bytes);
 kith_status faiss_take_bool(struct faiss_reader *r, bool *out);
 kith_status faiss_take_array(struct faiss_reader *r, size_t size, struct faiss_array *array);
+
+/* Whether these letters are of an index that kith reads. */
+bool faiss_knows(const char *fourcc);
 
 /* UNSUPPORTED or FORMAT: there is no index, or no transform, of these letters for kith. */
 kith_status faiss_refuse(const struct faiss_reader *r, const char *fourcc);

@@ -144,6 +144,13 @@ void graph_shrink(struct graph *graph, int64_t n)
 		graph->entry = GRAPH_NONE;
 }
 
+void graph_swap(struct graph *a, struct graph *b)
+{
+	struct graph swap = *a;
+	*a = *b;
+	*b = swap;
+}
+
 kith_status graph_copy(struct graph *to, const struct graph *from)
 {
 	graph_init(to, from->M);

@@ -105,6 +105,7 @@ const uint32_t *graph_unseen_links(const struct graph *graph, int64_t node, int 
 void graph_init(struct graph *graph, int M);
 void graph_free(struct graph *graph);
 kith_status graph_copy(struct graph *to, const struct graph *from);
+void graph_swap(struct graph *a, struct graph *b);
 size_t graph_memory(const struct graph *graph);
 
 /* Add nodes up to n in all, on the levels that (seed, number of the node) gives, with empty lists. The entry

@@ -112,7 +112,19 @@ void hnsw_unmap(struct hnsw *hnsw);
 /* 1 / ‖x‖ of nodes from … to − 1. */
 void hnsw_measure(struct hnsw *hnsw, int64_t from, int64_t to);
 
-/* Lead ways around dead nodes, which are free then, and to all others. NOMEM: nothing changed. */
+/* Dead nodes become free. */
+static inline void hnsw_free_dead(struct hnsw *hnsw)
+{
+	for (int64_t i = 0; hnsw->dead && i < hnsw->graph.n; i++)
+		if (hnsw_slot_of(hnsw)[i] == SLOT_DEAD)
+			hnsw_slot_of(hnsw)[i] = SLOT_FREE;
+	hnsw->free += hnsw->dead;
+	hnsw->dead = 0;
+	hnsw->unsettled = 0;
+}
+
+/* Replace edges that lead to dead nodes, which are free then, and connect all others. NOMEM: nothing
+ * changed. */
 kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options);
 
 static inline uint32_t *hnsw_far(const struct hnsw *hnsw)

@@ -47,64 +47,6 @@ struct filling {
 	struct builder builder;
 };
 
-/* ---- keeping whole ---- */
-
-void hnsw_free_dead(struct hnsw *hnsw)
-{
-	for (int64_t i = 0; hnsw->dead && i < hnsw->graph.n; i++)
-		if (hnsw_slot_of(hnsw)[i] == SLOT_DEAD)
-			hnsw_slot_of(hnsw)[i] = SLOT_FREE;
-	hnsw->free += hnsw->dead;
-	hnsw->dead = 0;
-	hnsw->unsettled = 0;
-}
-
-static void swap_graphs(struct graph *a, struct graph *b)
-{
-	struct graph swap = *a;
-	*a = *b;
-	*b = swap;
-}
-
-kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options)
-{
-	struct builder builder;
-	struct progress progress;
-	struct graph before; /* a copy, where a cancel can need it */
-	struct graph_space space = hnsw_space(hnsw);
-	struct graph_building how = hnsw_building(hnsw, options);
-	uint64_t *owned;
-	const uint64_t *live;
-	how.progress = &progress;
-	graph_init(&before, hnsw->graph.M);
-	kith_status status = hnsw_linkable(hnsw, &owned, &live);
-	if (status)
-		return status;
-	status = builder_begin(&builder, &hnsw->graph, &space, &how, hnsw->walkers, NULL, 0);
-	if (status == KITH_OK && (options->progress || progress_current()))
-		status = graph_copy(&before, &hnsw->graph);
-	if (status == KITH_OK) {
-		builder.live = live;
-		builder.changed = hnsw_log_bits(hnsw);
-		progress_begin(&progress, options->progress, options->progress_data, "repair", hnsw->graph.n);
-		if (!hnsw->dead || builder_repair(&builder))
-			builder_connect(&builder);
-		status = progress_end(&progress);
-		if (status == KITH_OK) {
-			if (hnsw->graph.entry == GRAPH_NONE) /* only far ones are left */
-				graph_choose_entry(&hnsw->graph, hnsw_live(hnsw));
-			hnsw_free_dead(hnsw);
-			hnsw_log_event(hnsw, EVENT_REPAIR);
-		} else {
-			swap_graphs(&hnsw->graph, &before);
-		}
-	}
-	builder_end(&builder);
-	mem_free(owned);
-	graph_free(&before);
-	return status;
-}
-
 /* ---- memory first ---- */
 
 /* Free nodes, then those from `nodes` on. */
@@ -295,7 +237,7 @@ static void undo(struct filling *f)
 {
 	struct hnsw *hnsw = f->hnsw;
 	if (f->copied) {
-		swap_graphs(&hnsw->graph, &f->graph);
+		graph_swap(&hnsw->graph, &f->graph);
 	} else if (!f->bulk) {
 		graph_shrink(&hnsw->graph, f->nodes);
 	}

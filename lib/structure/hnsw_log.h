@@ -36,9 +36,6 @@ void hnsw_log_free(struct hnsw *hnsw);
 /* hnsw_live.c: only live nodes, in their order; none is dead. NOMEM. */
 kith_status hnsw_squeeze(struct hnsw *hnsw);
 
-/* hnsw_fill.c: dead nodes become free. */
-void hnsw_free_dead(struct hnsw *hnsw);
-
 /* hnsw_file.c: whether something leads to or from free nodes. */
 struct graph_fault;
 bool hnsw_check_free(const struct hnsw *hnsw, struct graph_fault *fault);
