@@ -30,13 +30,13 @@ static kith_status load_shape(
 	for (int l = 0; status == KITH_OK && l <= top; l++) {
 		int64_t width = (int64_t)shape->widths[l + 1] - shape->widths[l];
 		if (width < 0 || (l == 0 && shape->widths[0] != 0))
-			return faiss_fail(source, "'%s' has %lld neighbours on level %d", node->fourcc,
-			    (long long)width, l);
+			return faiss_fail(source, "'%s' has %lld neighbour%s on level %d", node->fourcc,
+			    (long long)width, PLURAL(width), l);
 		int64_t M = l == 0 ? (width + 1) / 2 : width;
 		if (M > GRAPH_MAX_M)
 			return fail(KITH_UNSUPPORTED,
-			    "%s: '%s' has %lld neighbours on level %d; kith's M goes to %d", source->name,
-			    node->fourcc, (long long)width, l, GRAPH_MAX_M);
+			    "%s: '%s' has %lld neighbour%s on level %d; kith's M goes to %d", source->name,
+			    node->fourcc, (long long)width, PLURAL(width), l, GRAPH_MAX_M);
 		shape->M = M > shape->M ? (int)M : shape->M;
 	}
 	return status;

@@ -111,16 +111,16 @@ static kith_status read_log(kith_index *index, struct blob_reader *r, struct log
 	keep->worth_folding = log_is_long(end);
 	if (keep->dropped)
 		snprintf(keep->note, sizeof keep->note,
-		    "an append that was not completed was dropped: %llu bytes from byte %llu on",
-		    (unsigned long long)keep->dropped, (unsigned long long)end->at);
+		    "an append that was not completed was dropped: %llu byte%s from byte %llu on",
+		    (unsigned long long)keep->dropped, PLURAL(keep->dropped), (unsigned long long)end->at);
 	size_t said = strlen(keep->note);
 	if (keep->worth_folding)
 		snprintf(keep->note + said, sizeof keep->note - said,
-		    "%s%llu of its %llu bytes were appended, in %llu calls, which makes opening slow: save "
+		    "%s%llu of its %llu bytes were appended, in %llu call%s, which makes opening slow: save "
 		    "the "
 		    "index",
 		    said ? "; " : "", (unsigned long long)(end->at - end->size), (unsigned long long)end->at,
-		    (unsigned long long)end->frames);
+		    (unsigned long long)end->frames, PLURAL(end->frames));
 	return KITH_OK;
 }
 

@@ -152,8 +152,8 @@ static kith_status get(const kith_knn_stream *stream, float *dist, int64_t *ids)
 	if (stream->failed)
 		return fail(KITH_INVALID, "stream: an earlier call failed; it can only be freed");
 	if (stream->sink.nq > 0 && (!dist || !ids))
-		return fail(KITH_INVALID, "%s is NULL, with %lld results to write", dist ? "ids" : "dist",
-		    (long long)stream->sink.nq);
+		return fail(KITH_INVALID, "%s is NULL, with results of %lld %s to write",
+		    dist ? "ids" : "dist", (long long)stream->sink.nq, QUERIES(stream->sink.nq));
 	sink_write_topk(&stream->sink, stream->sink.k, stream->metric != KITH_L2, dist, ids);
 	return KITH_OK;
 }

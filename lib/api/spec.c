@@ -88,6 +88,25 @@ static bool is_known(const char *word)
 	return false;
 }
 
+/* "SQ9": a scalar quantizer of bits that neither kith nor FAISS has. */
+static bool has_odd_bits(const char *word)
+{
+	char *end;
+	if (strncmp(word, "SQ", 2) != 0 || !isdigit((unsigned char)word[2]))
+		return false;
+	long bits = strtol(word + 2, &end, 10);
+	return (*end == '\0' || *end == '_') && (bits < 1 || bits > 8 || bits == 3 || bits == 5 || bits == 7);
+}
+
+static kith_status refuse_bits(const char *word)
+{
+	return fail(KITH_INVALID,
+	    "spec: '%s': a scalar quantizer has 8, 6 or 4 bits a component: SQ8, SQ6 or SQ4, and SQfp16 and "
+	    "SQbf16 "
+	    "have 16",
+	    word);
+}
+
 /* "RFlat" or "Refine(codec)". */
 static bool is_refinement(const char *word)
 {
@@ -115,6 +134,8 @@ static kith_status refuse(const struct words *words, int i)
 	    (codec_word_like(word) || word_like_mapping(word) || is_refinement(word) || is_structure(word)))
 		return fail(
 		    KITH_INVALID, "spec: '%s' (word %d) cannot follow '%s'", word, i + 1, words->word[i - 1]);
+	if (has_odd_bits(word))
+		return refuse_bits(word);
 	if (is_known(word))
 		return fail(KITH_UNSUPPORTED,
 		    "spec: '%s' (word %d) is not built yet; this version has the codecs " CODEC_WORDS, word,
@@ -128,6 +149,8 @@ static kith_status refuse(const struct words *words, int i)
 
 static kith_status spec_codec(struct codec **out, int64_t dim, kith_metric metric, const char *word)
 {
+	if (has_odd_bits(word))
+		return refuse_bits(word);
 	if (!codec_word_like(word) && is_known(word))
 		return fail(KITH_UNSUPPORTED,
 		    "spec: '%s' is not built yet; this version has the codecs " CODEC_WORDS, word);

@@ -71,3 +71,8 @@ kith_status(fail_nomem)(const char *what, size_t bytes)
 {
 	return fail(KITH_NOMEM, "no memory for %zu bytes of %s", bytes, what);
 }
+
+kith_status(fail_nomem_search)(long long queries)
+{
+	return fail(KITH_NOMEM, "no memory for a search of %lld %s", queries, QUERIES(queries));
+}

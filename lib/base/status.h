@@ -17,13 +17,18 @@ const char *fail_message(void);
 /* fail(KITH_NOMEM, …) for `bytes` bytes of `what`. */
 kith_status fail_nomem(const char *what, size_t bytes);
 
-/* "%lld row%s", n, PLURAL(n) */
-#define PLURAL(n) ((n) == 1 ? "" : "s")
+/* fail(KITH_NOMEM, …) for a search of so many queries. */
+kith_status fail_nomem_search(long long queries);
+
+/* "%lld row%s", n, PLURAL(n); "%lld %s", n, QUERIES(n) */
+#define PLURAL(n)  ((n) == 1 ? "" : "s")
+#define QUERIES(n) ((n) == 1 ? "query" : "queries")
 
 /* The analyzer cannot see that they never return KITH_OK. */
 #if defined(__clang_analyzer__)
 #define fail(status, ...)      ((void)fail(status, __VA_ARGS__), (status))
 #define fail_nomem(what, size) ((void)fail_nomem(what, size), KITH_NOMEM)
+#define fail_nomem_search(n)   ((void)fail_nomem_search(n), KITH_NOMEM)
 #endif
 
 #endif

@@ -37,7 +37,7 @@ kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
 {
 	size_t bytes;
 	if (!codes_plane_bytes(codes, n, &bytes))
-		return fail(KITH_NOMEM, "no memory for %lld vectors", (long long)n);
+		return fail(KITH_NOMEM, "no memory for %lld vector%s", (long long)n, PLURAL(n));
 	for (int p = 0; p < codes->codec->ops->planes; p++)
 		if (!buffer_reserve(&codes->plane[p], bytes, spare))
 			return fail_nomem("vectors", bytes);

@@ -103,8 +103,8 @@ static bool make_room(struct training *t, int workers)
 kith_status pq_train(struct pq *pq, int64_t n, const float *x, const kith_kmeans_options *options)
 {
 	if (n < pq->k)
-		return fail(KITH_INVALID, "n is %lld training vectors; %d bits a number take %lld at least",
-		    (long long)n, pq->bits, (long long)pq->k);
+		return fail(KITH_INVALID, "n is %lld training vector%s; %d bits a number take %lld at least",
+		    (long long)n, PLURAL(n), pq->bits, (long long)pq->k);
 	struct training t = {.pq = pq, .n = n, .x = x, .options = *options};
 	int threads = threads_resolve(options->threads);
 	int workers = threads <= pq->m ? threads : 1;
@@ -123,7 +123,8 @@ kith_status pq_train(struct pq *pq, int64_t n, const float *x, const kith_kmeans
 	}
 	/* Messages of other threads are not this thread's. */
 	if (status == KITH_NOMEM)
-		fail(KITH_NOMEM, "no memory to train a product quantizer on %lld vectors", (long long)n);
+		fail(KITH_NOMEM, "no memory to train a product quantizer on %lld vector%s", (long long)n,
+		    PLURAL(n));
 	if (status == KITH_OK)
 		status = pq_set(pq, t.centroids);
 	mem_free(t.drawn);

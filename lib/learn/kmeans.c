@@ -122,8 +122,8 @@ static kith_status begin(struct kmeans *m)
 		ready = m->labels && (m->keys || !m->wants_objective);
 	}
 	if (!ready)
-		return fail(KITH_NOMEM, "no memory for k-means: %lld centroids of %lld points",
-		    (long long)m->l.k, (long long)m->all.n);
+		return fail(KITH_NOMEM, "no memory for k-means: %lld centroid%s of %lld point%s",
+		    (long long)m->l.k, PLURAL(m->l.k), (long long)m->all.n, PLURAL(m->all.n));
 	return lloyd_begin(&m->l);
 }
 

@@ -24,7 +24,8 @@ kith_status lloyd_begin(struct lloyd *l)
 	l->heap = mem_alloc(k, sizeof *l->heap);
 	l->sums = size_mul((size_t)l->threads, 2 * dim, &cells) ? mem_alloc(cells, sizeof *l->sums) : NULL;
 	if (!l->labels || !l->keys || !l->order || !l->clusters || !l->heap || !l->sums)
-		return fail(KITH_NOMEM, "no memory for k-means of %lld points", (long long)l->points.n);
+		return fail(KITH_NOMEM, "no memory for k-means of %lld point%s", (long long)l->points.n,
+		    PLURAL(l->points.n));
 	for (size_t i = 0; i < n; i++)
 		l->labels[i] = -1;
 	return KITH_OK;

@@ -23,7 +23,8 @@ enum { PER_CENTROID = 16, CHUNK = 1024, LOOK = 1024 /* points copied between two
 
 static kith_status no_memory(int64_t n)
 {
-	return fail(KITH_NOMEM, "no memory for the starting centroids of %lld points", (long long)n);
+	return fail(
+	    KITH_NOMEM, "no memory for the starting centroids of %lld point%s", (long long)n, PLURAL(n));
 }
 
 kith_status seed_random(struct lloyd *l, struct random *random)

@@ -307,8 +307,7 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 		b->pass = mem_alloc((size_t)b->threads * b->pass_words, sizeof *b->pass);
 		ok = b->pass != NULL;
 	}
-	return ok ? KITH_OK
-	          : fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)s->query.n);
+	return ok ? KITH_OK : fail_nomem_search(s->query.n);
 }
 
 static void free_batch(struct batch *b)
@@ -411,6 +410,6 @@ kith_status search_lists(const struct rows *base, const struct lists *lists, con
 	                          .tested = s.tested,
 	                          .passed = s.passed});
 	if (status == KITH_NOMEM)
-		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)query->n);
+		return fail_nomem_search(query->n);
 	return status && status != KITH_CANCELLED ? status : told;
 }

@@ -229,7 +229,7 @@ static kith_status run_plan(struct search *s, struct plan plan)
 static kith_status explain(struct search *s, kith_status status)
 {
 	if (status == KITH_NOMEM)
-		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)s->query.n);
+		return fail_nomem_search(s->query.n);
 	if (status != KITH_INVALID)
 		return status;
 	float *scratch = mem_alloc((size_t)s->base.dim, sizeof *scratch);

@@ -24,8 +24,8 @@ kith_status sink_init_topk(struct sink *sink, int64_t nq, int64_t k)
 	size_t cells, bytes;
 	*sink = (struct sink){.nq = nq, .k = k};
 	if (!size_mul((size_t)nq, (size_t)k, &cells) || !size_mul(cells, sizeof *sink->best, &bytes))
-		return fail(
-		    KITH_NOMEM, "no memory for %lld queries × %lld results", (long long)nq, (long long)k);
+		return fail(KITH_NOMEM, "no memory for %lld %s × %lld result%s", (long long)nq, QUERIES(nq),
+		    (long long)k, PLURAL(k));
 	sink->best = mem_alloc(cells, sizeof *sink->best);
 	sink->count = mem_zalloc((size_t)nq, sizeof *sink->count);
 	pthread_mutex_init(&sink->lock, NULL);

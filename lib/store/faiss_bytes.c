@@ -164,8 +164,8 @@ kith_status faiss_take_array(struct faiss_reader *r, size_t size, struct faiss_a
 	if (status)
 		return status;
 	if (n > (r->source->size - r->at) / size)
-		return faiss_fail(r->source, "byte %llu: counts %llu elements, more than there are",
-		    (unsigned long long)r->at - 8, (unsigned long long)n);
+		return faiss_fail(r->source, "byte %llu: counts %llu element%s, more than there are",
+		    (unsigned long long)r->at - 8, (unsigned long long)n, PLURAL(n));
 	*array = (struct faiss_array){r->at, (int64_t)n};
 	r->at += n * size;
 	return KITH_OK;

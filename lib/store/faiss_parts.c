@@ -217,16 +217,16 @@ static kith_status place_lists(struct faiss_reader *r, struct faiss_node *node)
 		struct faiss_list *list = &node->list[l];
 		if (list->n < 0 || (uint64_t)list->n > (r->source->size - r->at) / each)
 			return faiss_fail(r->source,
-			    "list %lld of '%s' has %lld vectors, more than there are", (long long)l,
-			    node->fourcc, (long long)list->n);
+			    "list %lld of '%s' has %lld vector%s, more than there are", (long long)l,
+			    node->fourcc, (long long)list->n, PLURAL(list->n));
 		list->codes = r->at;
 		list->ids = r->at + (uint64_t)list->n * node->codec.code_size;
 		r->at = list->ids + (uint64_t)list->n * sizeof(int64_t);
 		sum += list->n;
 	}
 	if (sum != node->n)
-		return faiss_fail(r->source, "'%s' has %lld vectors, its lists %lld", node->fourcc,
-		    (long long)node->n, (long long)sum);
+		return faiss_fail(r->source, "'%s' has %lld vector%s, its lists %lld", node->fourcc,
+		    (long long)node->n, PLURAL(node->n), (long long)sum);
 	return KITH_OK;
 }
 
@@ -239,8 +239,9 @@ static kith_status take_sizes(struct faiss_reader *r, struct faiss_node *node, b
 	if (status)
 		return status;
 	if (sparse ? sizes.n % 2 || sizes.n / 2 > node->nlist : sizes.n != node->nlist)
-		return faiss_fail(r->source, "'%s' has %lld lists, but %lld numbers for their sizes",
-		    node->fourcc, (long long)node->nlist, (long long)sizes.n);
+		return faiss_fail(r->source, "'%s' has %lld list%s, but %lld number%s for their sizes",
+		    node->fourcc, (long long)node->nlist, PLURAL(node->nlist), (long long)sizes.n,
+		    PLURAL(sizes.n));
 	for (int64_t first = 0; first < sizes.n; first += CHUNK) {
 		uint64_t numbers[CHUNK];
 		int64_t count = sizes.n - first < CHUNK ? sizes.n - first : CHUNK;
@@ -251,8 +252,9 @@ static kith_status take_sizes(struct faiss_reader *r, struct faiss_node *node, b
 			uint64_t list = sparse ? numbers[i] : (uint64_t)(first + i);
 			uint64_t size = numbers[sparse ? i + 1 : i];
 			if (list >= (uint64_t)node->nlist || size > INT64_MAX)
-				return faiss_fail(r->source, "list %llu of '%s' has %llu vectors",
-				    (unsigned long long)list, node->fourcc, (unsigned long long)size);
+				return faiss_fail(r->source, "list %llu of '%s' has %llu vector%s",
+				    (unsigned long long)list, node->fourcc, (unsigned long long)size,
+				    PLURAL(size));
 			node->list[list].n = (int64_t)size;
 		}
 	}
@@ -295,14 +297,14 @@ kith_status faiss_take_old_lists(
 			return status;
 		/* Both are in the file, so neither product overflows. */
 		if ((uint64_t)codes.n * cell != (uint64_t)ids[l].n * node->codec.code_size)
-			return faiss_fail(r->source, "list %lld of '%s' has %lld ids, but other codes",
-			    (long long)l, node->fourcc, (long long)ids[l].n);
+			return faiss_fail(r->source, "list %lld of '%s' has %lld id%s, but other codes",
+			    (long long)l, node->fourcc, (long long)ids[l].n, PLURAL(ids[l].n));
 		node->list[l] = (struct faiss_list){ids[l].n, codes.offset, ids[l].offset};
 		sum += ids[l].n;
 	}
 	if (sum != node->n)
-		return faiss_fail(r->source, "'%s' has %lld vectors, its lists %lld", node->fourcc,
-		    (long long)node->n, (long long)sum);
+		return faiss_fail(r->source, "'%s' has %lld vector%s, its lists %lld", node->fourcc,
+		    (long long)node->n, PLURAL(node->n), (long long)sum);
 	return KITH_OK;
 }
 
@@ -330,7 +332,8 @@ kith_status faiss_take_graph(struct faiss_reader *r, struct faiss_node *node)
 	node->ef_construction = ef[0] < 1 ? 1 : ef[0];
 	node->ef_search = ef[1] < 1 ? 1 : ef[1];
 	if (status == KITH_OK && (node->levels.n != node->n || node->offsets.n - 1 != node->n))
-		return faiss_fail(r->source, "'%s' has %lld vectors, but a graph of %lld nodes", node->fourcc,
-		    (long long)node->n, (long long)node->levels.n);
+		return faiss_fail(r->source, "'%s' has %lld vector%s, but a graph of %lld node%s",
+		    node->fourcc, (long long)node->n, PLURAL(node->n), (long long)node->levels.n,
+		    PLURAL(node->levels.n));
 	return status;
 }

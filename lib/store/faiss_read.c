@@ -32,8 +32,8 @@ static kith_status check_header(
 	    [25] = "Gower"};
 	enum { METRICS = sizeof metrics / sizeof *metrics };
 	if (node->dim < 1 || node->n < 0 || metric < 0)
-		return faiss_fail(r->source, "'%s' has dimension %lld, %lld vectors, metric %d", node->fourcc,
-		    (long long)node->dim, (long long)node->n, metric);
+		return faiss_fail(r->source, "'%s' has dimension %lld, %lld vector%s, metric %d",
+		    node->fourcc, (long long)node->dim, (long long)node->n, PLURAL(node->n), metric);
 	if (node->dim > KITH_MAX_DIM)
 		return fail(KITH_UNSUPPORTED, "%s: '%s' has dimension %lld; kith's go to %d", r->source->name,
 		    node->fourcc, (long long)node->dim, KITH_MAX_DIM);
@@ -75,9 +75,10 @@ static kith_status take_codes(struct faiss_reader *r, struct faiss_node *node, s
 	if (status)
 		return status;
 	if (!size_mul((size_t)node->n, node->codec.code_size, &bytes) || bytes != (size_t)codes.n * cell)
-		return faiss_fail(r->source, "'%s' has %lld bytes of codes, not %zu for each of %lld vectors",
-		    node->fourcc, (long long)codes.n * (long long)cell, node->codec.code_size,
-		    (long long)node->n);
+		return faiss_fail(r->source,
+		    "'%s' has %lld bytes of codes, not %zu for each of %lld vector%s", node->fourcc,
+		    (long long)codes.n * (long long)cell, node->codec.code_size, (long long)node->n,
+		    PLURAL(node->n));
 	node->codes = codes.offset;
 	return KITH_OK;
 }
@@ -221,9 +222,9 @@ static kith_status same_size(
 {
 	if (below->n == node->n && below->dim == dim)
 		return KITH_OK;
-	return faiss_fail(r->source, "'%s' has %lld vectors of dimension %lld, '%s' below it %lld of %lld",
-	    node->fourcc, (long long)node->n, (long long)dim, below->fourcc, (long long)below->n,
-	    (long long)below->dim);
+	return faiss_fail(r->source, "'%s' has %lld vector%s of dimension %lld, '%s' below it %lld of %lld",
+	    node->fourcc, (long long)node->n, PLURAL(node->n), (long long)dim, below->fourcc,
+	    (long long)below->n, (long long)below->dim);
 }
 
 static kith_status take_hnsw(struct faiss_reader *r, int depth, struct faiss_node *node)
@@ -259,8 +260,8 @@ static kith_status take_idmap(struct faiss_reader *r, int depth, struct faiss_no
 	if (status == KITH_OK)
 		status = faiss_take_array(r, sizeof(int64_t), &node->ids);
 	if (status == KITH_OK && node->ids.n != node->n)
-		return faiss_fail(r->source, "'%s' has %lld ids for %lld vectors", node->fourcc,
-		    (long long)node->ids.n, (long long)node->n);
+		return faiss_fail(r->source, "'%s' has %lld id%s for %lld vector%s", node->fourcc,
+		    (long long)node->ids.n, PLURAL(node->ids.n), (long long)node->n, PLURAL(node->n));
 	return status ? status : same_size(r, node, node->child, node->dim);
 }
 
@@ -377,8 +378,8 @@ kith_status faiss_describe(struct faiss_node **out, const struct blob_source *so
 	uint64_t end;
 	kith_status status = faiss_describe_first(out, source, &end);
 	if (status == KITH_OK && end != source->size)
-		status = faiss_fail(
-		    source, "goes on for %llu bytes after its end", (unsigned long long)(source->size - end));
+		status = faiss_fail(source, "goes on for %llu byte%s after its end",
+		    (unsigned long long)(source->size - end), PLURAL(source->size - end));
 	if (status) {
 		faiss_node_free(*out);
 		*out = NULL;

@@ -49,8 +49,8 @@ kith_status kith_vecs_info_get(const kith_vecs *vecs, kith_vecs_info *info)
 static kith_status check_range(const kith_vecs *vecs, int64_t first, int64_t n)
 {
 	if (first < 0 || n < 0 || first > vecs->layout.n || n > vecs->layout.n - first)
-		return vecs_fail(KITH_INVALID, vecs->name.path, "%lld vectors from vector %lld: it has %lld",
-		    (long long)n, (long long)first, (long long)vecs->layout.n);
+		return vecs_fail(KITH_INVALID, vecs->name.path, "%lld vector%s from vector %lld: it has %lld",
+		    (long long)n, PLURAL(n), (long long)first, (long long)vecs->layout.n);
 	return KITH_OK;
 }
 

@@ -79,7 +79,8 @@ static kith_status bin_parse(const struct vecs_head *head, struct vecs_layout *l
 	uint32_t n, dim;
 	if (head->n < HEADER)
 		return vecs_fail(KITH_FORMAT, head->path,
-		    "truncated: %lld bytes cannot hold its 8-byte header", (long long)head->size);
+		    "truncated: %lld byte%s cannot hold its 8-byte header", (long long)head->size,
+		    PLURAL(head->size));
 	memcpy(&n, head->bytes, sizeof n);
 	memcpy(&dim, head->bytes + sizeof n, sizeof dim);
 	enum vecs_cell cell = head->type == (kith_type)VECS_ANY_TYPE ? CELL_I32 : (enum vecs_cell)head->type;
@@ -109,11 +110,11 @@ static kith_status bin_parse(const struct vecs_head *head, struct vecs_layout *l
 	const int64_t row = (int64_t)dim * (int64_t)vecs_cell_size(cell), want = HEADER + (int64_t)n * row;
 	if (head->size != want)
 		return vecs_fail(KITH_FORMAT, head->path,
-		    "its header promises %lu vectors of dimension %lu (%lld bytes), but it has %lld bytes, "
+		    "its header promises %lu vector%s of dimension %lu (%lld bytes), but it has %lld byte%s, "
 		    "room for %lld: a download that broke off, or a part of a larger set that kept its "
 		    "header",
-		    (unsigned long)n, (unsigned long)dim, (long long)want, (long long)head->size,
-		    (long long)(row > 0 ? (head->size - HEADER) / row : 0));
+		    (unsigned long)n, PLURAL(n), (unsigned long)dim, (long long)want, (long long)head->size,
+		    PLURAL(head->size), (long long)(row > 0 ? (head->size - HEADER) / row : 0));
 	*layout =
 	    (struct vecs_layout){.n = n, .dim = dim, .cell = cell, .offset = HEADER, .stride = (size_t)row};
 	return KITH_OK;

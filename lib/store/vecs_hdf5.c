@@ -155,8 +155,8 @@ static kith_status read_extent(const kith_vecs *vecs, h5_id space, struct vecs_l
 	if (status)
 		return status;
 	if (extent[0] > VECS_MAX_N)
-		return vecs_fail(KITH_FORMAT, vecs->name.path, "set '%.60s' claims %llu vectors",
-		    vecs->name.set, (unsigned long long)extent[0]);
+		return vecs_fail(KITH_FORMAT, vecs->name.path, "set '%.60s' claims %llu vector%s",
+		    vecs->name.set, (unsigned long long)extent[0], PLURAL(extent[0]));
 	layout->n = (int64_t)extent[0];
 	layout->dim = (int64_t)extent[1];
 	return KITH_OK;

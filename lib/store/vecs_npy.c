@@ -208,8 +208,9 @@ static kith_status check_size(const struct vecs_head *head, const struct npy *np
 	int64_t want;
 	if (__builtin_mul_overflow(layout->n, (int64_t)layout->stride, &want) || want != have)
 		return vecs_fail(KITH_FORMAT, head->path,
-		    "its header promises %lld vectors of %zu bytes, but %lld bytes follow: truncated?",
-		    (long long)layout->n, layout->stride, (long long)have);
+		    "its header promises %lld vector%s of %zu byte%s, but there %s %lld: truncated?",
+		    (long long)layout->n, PLURAL(layout->n), layout->stride, PLURAL(layout->stride),
+		    have == 1 ? "follows" : "follow", (long long)have);
 	layout->columns = npy->fortran && layout->n > 1 && layout->dim > 1;
 	return KITH_OK;
 }

@@ -62,8 +62,8 @@ kith_status vecs_file_read(int fd, const char *path, uint64_t offset, void *out,
 
 static kith_status fail_shrank(const kith_vecs *vecs)
 {
-	return vecs_fail(KITH_FORMAT, vecs->name.path, "has shrunk since it was opened with %lld bytes",
-	    (long long)vecs->bytes);
+	return vecs_fail(KITH_FORMAT, vecs->name.path, "has shrunk since it was opened with %lld byte%s",
+	    (long long)vecs->bytes, PLURAL(vecs->bytes));
 }
 
 static kith_status read_at(const kith_vecs *vecs, void *out, size_t n, int64_t offset)

@@ -11,7 +11,8 @@ static kith_status texmex_parse(const struct vecs_head *head, struct vecs_layout
 	int32_t dim;
 	if (head->n < sizeof dim)
 		return vecs_fail(KITH_FORMAT, head->path,
-		    "truncated: %lld bytes cannot hold a vector's dimension", (long long)head->size);
+		    "truncated: %lld byte%s cannot hold a vector's dimension", (long long)head->size,
+		    PLURAL(head->size));
 	memcpy(&dim, head->bytes, sizeof dim);
 	kith_status status = vecs_check_dim(head->path, dim);
 	if (status)

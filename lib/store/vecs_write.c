@@ -290,8 +290,8 @@ kith_status kith_vecs_append(kith_vecs_writer *writer, int64_t n, const void *x)
 	const int64_t max_n = format->plan->max_n;
 	if (n < 0 || n > max_n - writer->n)
 		return vecs_fail(KITH_INVALID, writer->name.path,
-		    "%lld more vectors after %lld; %s holds 0 to %lld", (long long)n, (long long)writer->n,
-		    format->extension, (long long)max_n);
+		    "%lld more vector%s after %lld; %s holds 0 to %lld", (long long)n, PLURAL(n),
+		    (long long)writer->n, format->extension, (long long)max_n);
 	if (writer->broken)
 		return vecs_fail(KITH_IO, writer->name.path, "an earlier write failed");
 	if (n == 0)

@@ -302,9 +302,7 @@ kith_status coarse_search(const struct coarse *coarse, const struct centroids *c
 		walker_return(coarse->walkers, c.walker[i]);
 	mem_free(c.walker);
 	mem_free(c.room);
-	return ok && !c.failed
-	           ? KITH_OK
-	           : fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)query->n);
+	return ok && !c.failed ? KITH_OK : fail_nomem_search(query->n);
 }
 
 /* ---- files ---- */

@@ -86,7 +86,8 @@ kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spar
 	          buffer_reserve(&graph->level, (size_t)n, spare) &&
 	          buffer_reserve(&graph->rank, graph_rank_bytes(n), spare) &&
 	          buffer_reserve(&graph->upper, upper, spare);
-	return ok ? KITH_OK : fail(KITH_NOMEM, "no memory for a graph of %lld nodes", (long long)n);
+	return ok ? KITH_OK
+	          : fail(KITH_NOMEM, "no memory for a graph of %lld node%s", (long long)n, PLURAL(n));
 }
 
 /* Nodes up to n, of these levels (NULL: drawn ones) from node graph->n on; room is there. */

@@ -121,7 +121,7 @@ kith_status builder_begin(struct builder *b, struct graph *graph, const struct g
 		worker->prune = mem_alloc(1, graph_prune_bytes(space, most));
 		ok = worker->walker && worker->candidates && worker->prune;
 	}
-	return ok ? KITH_OK : fail(KITH_NOMEM, "no memory to link %lld vectors", (long long)n);
+	return ok ? KITH_OK : fail(KITH_NOMEM, "no memory to link %lld vector%s", (long long)n, PLURAL(n));
 }
 
 void builder_end(struct builder *b)

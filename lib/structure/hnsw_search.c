@@ -515,7 +515,7 @@ static kith_status run(struct call *c, int threads, const kith_search_options *o
 	}
 	end_threads(c, threads);
 	if (!ok || c->failed)
-		return fail(KITH_NOMEM, "no memory for a search of %lld queries", (long long)c->query->n);
+		return fail_nomem_search(c->query->n);
 	if (c->damaged)
 		return fail(KITH_FORMAT,
 		    "the index file is damaged: section LNK0 or LNK1 leads to a node that there is not");

@@ -79,12 +79,13 @@ static kith_status load_sizes(const struct ivf *ivf, int64_t n, int64_t *size, s
 	int64_t rest = n;
 	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
 		if (size[l] < 0 || size[l] > rest)
-			return blob_fail(r, "SIZE", "gives list %lld a size of %lld, with %lld vectors left",
-			    (long long)l, (long long)size[l], (long long)rest);
+			return blob_fail(r, "SIZE", "gives list %lld a size of %lld, with %lld vector%s left",
+			    (long long)l, (long long)size[l], (long long)rest, PLURAL(rest));
 		rest -= size[l];
 	}
 	if (status == KITH_OK && rest > 0)
-		status = blob_fail(r, "SIZE", "leaves %lld vectors without a list", (long long)rest);
+		status = blob_fail(
+		    r, "SIZE", "leaves %lld vector%s without a list", (long long)rest, PLURAL(rest));
 	return status;
 }
 

@@ -175,8 +175,8 @@ kith_status ivf_set_centroids(kith_index *index, int64_t nlist, const float *cen
 {
 	struct ivf *ivf = ivf_of(index);
 	if (nlist != ivf->nlist)
-		return fail(KITH_INVALID, "nlist is %lld; '%s' has %lld lists", (long long)nlist, index->spec,
-		    (long long)ivf->nlist);
+		return fail(KITH_INVALID, "nlist is %lld; '%s' has %lld list%s", (long long)nlist,
+		    index->spec, (long long)ivf->nlist, PLURAL(ivf->nlist));
 	if (ivf->ids.n > 0)
 		return fail(
 		    KITH_INVALID, "index '%s' holds vectors already; their lists would change", index->spec);

@@ -36,11 +36,11 @@ void mapping_word(const struct mapping *m, char word[32])
 kith_status mapping_check(const struct mapping *m, const char *word)
 {
 	if (m->kind == MAP_PCA && m->out > m->in)
-		return fail(KITH_INVALID, "'%s' cannot make %lld dimensions out of %lld", word,
-		    (long long)m->out, (long long)m->in);
+		return fail(KITH_INVALID, "'%s' cannot make %lld dimension%s out of %lld", word,
+		    (long long)m->out, PLURAL(m->out), (long long)m->in);
 	if (m->kind == MAP_PAD && m->out < m->in)
-		return fail(KITH_INVALID, "'%s' cannot pad %lld dimensions to %lld", word, (long long)m->in,
-		    (long long)m->out);
+		return fail(KITH_INVALID, "'%s' cannot pad %lld dimension%s to %lld", word, (long long)m->in,
+		    PLURAL(m->in), (long long)m->out);
 	if (m->kind == MAP_OPQ && m->out % m->m) {
 		long long fit = m->out > m->m ? m->out / m->m * m->m : m->m;
 		return fail(KITH_INVALID, "'%s': dimension %lld is no multiple of %lld; try OPQ%lld_%lld",

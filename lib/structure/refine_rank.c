@@ -73,7 +73,7 @@ kith_status rank_candidates(struct ranking *r, const kith_search_options *option
 	mem_free(r->scratch);
 	search_count(options, &(kith_search_stats){.exact = r->exact});
 	if (!ok || r->failed)
-		return fail(
-		    KITH_NOMEM, "no memory to refine the results of %lld queries", (long long)r->query.n);
+		return fail(KITH_NOMEM, "no memory to refine the results of %lld %s", (long long)r->query.n,
+		    QUERIES(r->query.n));
 	return told;
 }
