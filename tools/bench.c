@@ -61,7 +61,7 @@ static const struct cli_option options[] = {
         "nothing is swept)"},
     [OPT_K] = {"k", 'k', "K", "neighbours of each query (default 10)"},
     [OPT_THREADS] = {"threads", 't', "N", "number of threads (default 1)"},
-    [OPT_BATCH] = {"batch", 0, "N", "queries of one call, 1 … or all (default all)"},
+    [OPT_BATCH] = {"batch", 0, "N", CLI_HELP_BATCH},
     [OPT_RUNS] = {"runs", 'r', "N", "timed runs of each point; their median counts (default 5)"},
     [OPT_LATENCY] = {"latency", 0, "N", "queries timed one by one (default 1000; 0: none)"},
     [OPT_JSON] = {"json", 0, "[=FILE]",
@@ -76,7 +76,7 @@ static const struct cli_option options[] = {
         "write a page for a browser: curves, a slider for the\n"
         "recall, tables (default: do not)"},
     [OPT_NAME] = {"name", 0, "TEXT",
-        "what the report is called in pictures (default: the\n"
+        "what the report is called, also in pictures (default: the\n"
         "library)"},
     [OPT_SKIP] = {"skip-unknown", 0, NULL, "leave out each SPEC that this kith cannot build"},
     {0},
@@ -148,8 +148,7 @@ static bool parse_option(struct request *r, struct cli *cli, int option)
 	case OPT_THREADS:
 		return cli_threads(cli, option, &b->threads);
 	case OPT_BATCH:
-		b->batch = 0;
-		return strcmp(cli->value, "all") == 0 || cli_number(cli, option, 1, INT64_MAX, &b->batch);
+		return cli_batch(cli, option, &b->batch);
 	case OPT_RUNS:
 		return cli_number(cli, option, 1, 1000, &b->runs);
 	case OPT_LATENCY:
@@ -193,8 +192,11 @@ static int parse(struct request *r, struct cli *cli)
 		code = stream_refuse("--query", r->query_path);
 	if (code == EXIT_OK)
 		code = stream_refuse("--truth", r->truth_path);
-	if (code == EXIT_OK && r->plot_path)
-		code = stream_refuse("--plot", r->plot_path);
+	if (code == EXIT_OK && r->plot_path && is_stream(r->plot_path))
+		code = cli_error(EXIT_USAGE,
+		    "--plot %s: the results go to standard output; give a file, or draw the report that "
+		    "--json=FILE keeps with 'kith plot FILE --out -'",
+		    r->plot_path);
 	if (code == EXIT_OK && r->plot_path)
 		code = plot_check(r->plot_path);
 	size_t n = r->html_path ? strlen(r->html_path) : 0;
@@ -295,6 +297,14 @@ static int plan(struct bench *b, int64_t *points)
 		}
 		if (status != KITH_OK)
 			return fail_index(index, status);
+		if (kith_index_labels(made, NULL)) {
+			kith_index_free(made);
+			return cli_error(EXIT_FAILED,
+			    "--load '%s' has labels of FAISS's IndexIDMap, which are no row numbers of "
+			    "--base; "
+			    "measure it with 'kith search --truth', against a truth of its labels",
+			    index->file);
+		}
 		note_use(b, made, index->file);
 		index->entry = bench_entry(b, made, index->file);
 		if (!index->entry) {

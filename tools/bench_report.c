@@ -6,9 +6,11 @@
  */
 #include "bench.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
 #include <unistd.h>
 
 #include "cli.h"
@@ -41,17 +43,20 @@ int bench_read_report(const char *path, json_t **report)
 	json_t *protocol;
 	const char *format = "", *library, *file, *metric;
 	int version = 0;
+
 	json_int_t n, dim, k, threads, batch;
 	*report = NULL;
 	if (is_index_file(path))
 		return cli_error(EXIT_FAILED, "'%s' is an index file; 'kith bench --load' measures it", path);
+	int code = file_check(path);
+	if (code != EXIT_OK)
+		return code;
 	if (access(path, R_OK) != 0)
-		return cli_error(EXIT_FAILED, "'%s': no such file, or it cannot be read", path);
+		return cli_error(EXIT_FAILED, "'%s': %s", path, strerror(errno));
 	json_t *read = json_load_file(path, 0, &error);
 	if (!read)
 		return cli_error(EXIT_FAILED, "'%s' is not JSON: line %d: %s", path, error.line, error.text);
 	json_unpack(read, "{s:s, s:i}", "format", &format, "version", &version);
-	int code = EXIT_OK;
 	if (strcmp(format, "kith-bench") != 0)
 		code = cli_error(EXIT_FAILED, "'%s' is not a report of 'kith bench'", path);
 	else if (version != BENCH_VERSION)
@@ -223,6 +228,9 @@ void bench_print(const struct bench *b)
 	const struct input *base = &b->base, *query = &b->query;
 	size_t i;
 	json_t *index;
+	const char *name = json_string_value(json_object_get(b->report, "name"));
+	if (name)
+		printf("name     %s\n", name);
 	printf("base     %s: %" PRId64 " x %" PRId64 " %s\n", base->path, base->info.n, base->info.dim,
 	    kith_type_name(base->info.type));
 	printf("queries  %s: %" PRId64 " x %" PRId64 " %s\n", query->path, query->info.n, query->info.dim,

@@ -123,11 +123,14 @@ static int check_folder(const char *path)
 		return fail_memory((int64_t)strlen(path), "a path");
 	if (slash)
 		slash[slash == folder] = '\0';
-	int failed = access(slash ? folder : ".", W_OK | X_OK);
+	const char *where = slash ? folder : ".";
+	int failed = access(where, W_OK | X_OK) ? errno : 0;
+	if (stat(where, &st) == 0 && !S_ISDIR(st.st_mode))
+		failed = ENOTDIR;
 	free(folder);
 	if (failed)
 		return cli_error(EXIT_FAILED, "--out '%s': cannot create a file in its directory: %s", path,
-		    strerror(errno));
+		    strerror(failed));
 	return EXIT_OK;
 }
 

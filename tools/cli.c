@@ -16,9 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "bar.h"
 #include "hint.h"
+#include "stream.h"
 
 enum { MAX_OPTIONS = 24, FIRST_LONG = 256, HELP_LONG = 255, HELP_COLUMN = 24 };
 
@@ -29,7 +31,18 @@ void cli_set_command(const char *command)
 	command_name = command;
 }
 
-enum { LINE = 2048 };
+enum { LINE = 16384, MOST_SHOWN = 2000 };
+
+/* Of a line with a very long name in it, the begin and the end. */
+static void shorten(char *line)
+{
+	static const char dots[] = " ... ";
+	size_t n = strlen(line), half = MOST_SHOWN / 2;
+	if (n <= MOST_SHOWN)
+		return;
+	memcpy(line + half, dots, sizeof dots - 1);
+	memmove(line + half + sizeof dots - 1, line + n - half, half + 1);
+}
 
 static void print_line(const char *kind, char line[LINE])
 {
@@ -37,6 +50,8 @@ static void print_line(const char *kind, char line[LINE])
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
 	}
+	stream_rename(line, LINE);
+	shorten(line);
 	bar_wipe();
 	fprintf(stderr, "%s: %s%s\n", command_name, kind, line);
 }
@@ -77,10 +92,9 @@ static bool same_letter(char a, char b)
 	return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Edit distance between two short words in any case: one row of the usual table. */
-static int edit_distance(const char *a, const char *b)
+int cli_distance(const char *a, const char *b)
 {
-	enum { MAX_WORD = 31 };
+	enum { MAX_WORD = 63 };
 	size_t n = strlen(a), m = strlen(b);
 	int row[MAX_WORD + 1];
 	if (n > MAX_WORD || m > MAX_WORD)
@@ -110,7 +124,7 @@ const char *cli_nearest(const char *word, const char *const *table, int n)
 	int least = INT_MAX;
 	for (int i = 0; i < n; i++) {
 		size_t other = strlen(table[i]), common = length < other ? length : other;
-		int distance = edit_distance(word, table[i]);
+		int distance = cli_distance(word, table[i]);
 		/* "conv" means convert, "evaluate" means eval. */
 		if (common >= 3 && strncmp(word, table[i], common) == 0)
 			distance = 1;
@@ -187,6 +201,9 @@ static int unknown_option(const struct cli *cli, const char *word)
 {
 	const char *command = cli->command->name;
 	char hint[300];
+	if (word && *word == '-' && access(word, F_OK) == 0)
+		return cli_error(
+		    EXIT_USAGE, "'%s' is taken for an option; the file of that name is './%s'", word, word);
 	if (optopt > 0 && optopt < HELP_LONG) {
 		if (hint_letter(cli->command, (char)optopt, hint, sizeof hint))
 			return cli_error(EXIT_USAGE, "unknown option '-%c'; %s", optopt, hint);
@@ -195,9 +212,23 @@ static int unknown_option(const struct cli *cli, const char *word)
 	if (optopt >= HELP_LONG || !word)
 		return cli_error(EXIT_USAGE, "option '%s' takes no value; see 'kith %s --help'",
 		    word ? word : "", command);
+	if (hint_candidates(cli->command, word, hint, sizeof hint))
+		return cli_error(EXIT_USAGE, "'%s' is short for more than one option: %s", word, hint);
 	if (hint_option(cli, word, hint, sizeof hint))
 		return cli_error(EXIT_USAGE, "unknown option '%s'; %s", word, hint);
-	return cli_error(EXIT_USAGE, "unknown or ambiguous option '%s'; see 'kith %s --help'", word, command);
+	return cli_error(EXIT_USAGE, "unknown option '%s'; see 'kith %s --help'", word, command);
+}
+
+/* getopt_long takes abbreviations. One that is the name of something else in kith was not meant as one: in
+ * 'kith eval', --truth is the operand TRUTH, and not short for --truth-distances. */
+static bool misleads(const struct cli *cli, const char *name, char *word, size_t size)
+{
+	int last = optind - 1;
+	bool apart = optarg && last > 0 && optarg == cli->argv[last];
+	const char *typed = cli->argv[apart ? last - 1 : last];
+	snprintf(word, size, "%.*s", (int)strcspn(typed, "="), typed);
+	const char *bare = word + strspn(word, "-");
+	return strcmp(bare, name) != 0 && hint_misleading(cli->command, bare);
 }
 
 /* The table as getopt_long wants it: a leading ':' asks for ':' on a missing value. */
@@ -281,7 +312,7 @@ static void take_old_value(struct cli *cli, const struct cli_option *option)
 
 int cli_next(struct cli *cli)
 {
-	char shorts[3 * MAX_OPTIONS + 4], name[40];
+	char shorts[3 * MAX_OPTIONS + 4], name[40], word[80], hint[300] = "";
 	struct option longs[MAX_OPTIONS + 2];
 	const struct command *command = cli->command;
 	getopt_tables(command, shorts, longs);
@@ -306,6 +337,11 @@ int cli_next(struct cli *cli)
 			return leave(cli, refuse_old_letter(option));
 		if (key != FIRST_LONG + i && key != option->letter)
 			continue;
+		if (!cli->short_form && !missing && misleads(cli, option->name, word, sizeof word)) {
+			hint_option(cli, word, hint, sizeof hint);
+			return leave(cli, cli_error(EXIT_USAGE, "'%s' is not taken as short for '--%s'; %s",
+			                      word, option->name, hint));
+		}
 		take_old_value(cli, option);
 		if (missing || (optarg && !*optarg))
 			return leave(cli, cli_error(EXIT_USAGE, "%s needs a value (%s); see 'kith %s --help'",
@@ -386,6 +422,21 @@ bool cli_range(const struct cli *cli, int option, int64_t *min, int64_t *max)
 	return false;
 }
 
+bool cli_batch(const struct cli *cli, int option, int64_t *batch)
+{
+	char name[40];
+	const char *end;
+	if (strcmp(cli->value, "all") == 0) {
+		*batch = 0;
+		return true;
+	}
+	if (read_number(cli->value, &end, batch) && !*end && *batch >= 1)
+		return true;
+	cli_error(EXIT_USAGE, "%s must be a whole number of at least 1, or all, not '%s'",
+	    option_name(cli, option, name), cli->value);
+	return false;
+}
+
 bool cli_threads(const struct cli *cli, int option, int *threads)
 {
 	int64_t value;
@@ -395,9 +446,24 @@ bool cli_threads(const struct cli *cli, int option, int *threads)
 	return true;
 }
 
+/* Of words that are separated by '|', the nearest to one that is none of them; NULL: none is near. */
+static const char *nearest_word(const char *words, const char *word, char *near, size_t size)
+{
+	enum { MOST = 8 };
+	char copy[100], *rest = NULL;
+	const char *table[MOST], *found;
+	int n = 0;
+	snprintf(copy, sizeof copy, "%s", words);
+	for (char *next = strtok_r(copy, "|", &rest); next && n < MOST; next = strtok_r(NULL, "|", &rest))
+		table[n++] = next;
+	found = cli_nearest(word, table, n);
+	snprintf(near, size, "%s", found ? found : "");
+	return found ? near : NULL;
+}
+
 bool cli_choice(const struct cli *cli, int option, int *choice)
 {
-	char name[40];
+	char name[40], near[40];
 	const char *words = cli->command->options[option].words;
 	size_t n = strlen(cli->value);
 	int i = 0;
@@ -411,8 +477,9 @@ bool cli_choice(const struct cli *cli, int option, int *choice)
 		if (!*word)
 			break;
 	}
-	cli_error(
-	    EXIT_USAGE, "%s must be one of %s, not '%s'", option_name(cli, option, name), words, cli->value);
+	const char *meant = nearest_word(words, cli->value, near, sizeof near);
+	cli_error(EXIT_USAGE, "%s must be one of %s, not '%s'%s%s%s", option_name(cli, option, name), words,
+	    cli->value, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	return false;
 }
 

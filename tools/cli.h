@@ -74,6 +74,9 @@ void cli_set_command(const char *command);
 
 void cli_print_help(const struct command *command);
 
+/* Edit distance of two short words in any case; INT_MAX of longer ones. */
+int cli_distance(const char *a, const char *b);
+
 /* The name of table [n] nearest to `word`; NULL: none is near. */
 const char *cli_nearest(const char *word, const char *const *table, int n);
 
@@ -84,11 +87,13 @@ bool cli_numbers(
 bool cli_range(const struct cli *cli, int option, int64_t *min, int64_t *max);
 bool cli_threads(const struct cli *cli, int option, int *threads);
 bool cli_metric(const struct cli *cli, int option, kith_metric *metric);
+bool cli_batch(const struct cli *cli, int option, int64_t *batch); /* 0: all */
 /* *choice: which of the option's words it is. */
 bool cli_choice(const struct cli *cli, int option, int *choice);
 
 #define CLI_HELP_METRIC  "l2, ip or cosine (default l2)"
 #define CLI_HELP_THREADS "number of threads (default: all that OpenMP offers)"
+#define CLI_HELP_BATCH   "queries of one call, 1 … or all (default all)"
 #define CLI_HELP_JSON    "print one JSON object instead of text"
 
 /* "1 thread", "2 threads". */

@@ -35,6 +35,12 @@ static enum what what_follows(const struct cli_option *o)
 	return strcmp(o->name, "set") == 0 || strcmp(o->name, "sweep") == 0 ? SETTINGS : ANYTHING;
 }
 
+/* Several settings with a comma between them, unlike --sweep's values of one. */
+static bool takes_list(const struct cli_option *o)
+{
+	return strcmp(o->name, "set") == 0;
+}
+
 /* Words that are separated by '|', with others between them. */
 static void put_words(const char *words, const char *between)
 {
@@ -115,9 +121,11 @@ static void bash_option(const struct command *command, const struct cli_option *
 	} else if (what == ANYTHING) {
 		printf(") ;;\n");
 	} else {
-		printf(") %sCOMPREPLY=($(compgen -W '", what == SETTINGS ? "compopt -o nospace; " : "");
+		printf(!takes_list(o) && what == SETTINGS ? ") [[ $whole == *=* ]] || _kith_settings '"
+		       : what == SETTINGS                 ? ") _kith_settings '"
+		                                          : ") COMPREPLY=($(compgen -W '");
 		put_values(command, o, " ");
-		printf("' -- \"$cur\")) ;;\n");
+		printf(what == SETTINGS ? "' ;;\n" : "' -- \"$cur\")) ;;\n");
 	}
 }
 
@@ -145,11 +153,17 @@ static void put_bash(void)
 	       "\telif [[ $2 == FILES ]]; then\n"
 	       "\t\tcompopt -o filenames\n\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
 	       "\telif [[ -n $2 ]]; then\n\t\tCOMPREPLY=($(compgen -W \"$2\" -- \"$cur\"))\n\tfi\n}\n\n");
-	printf("_kith()\n{\n\tlocal cur prev IFS=$' \\t\\n'\n"
-	       "\tcur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n\tCOMPREPLY=()\n"
-	       "\t# --option=VALUE comes in three words\n"
-	       "\tif [[ $cur == '=' ]]; then cur=\n"
-	       "\telif [[ $prev == '=' ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+	printf("# Names of settings, of which some may have been given: nprobe=4,NAME=\n"
+	       "_kith_settings()\n{\n\tlocal name last=${whole##*,}\n\t[[ $last == *=* ]] && return\n"
+	       "\tcompopt -o nospace\n\tfor name in $1; do\n"
+	       "\t\t[[ $name == \"$last\"* ]] && COMPREPLY+=(\"${cur%%\"$last\"}$name\")\n\tdone\n}\n\n");
+	printf("_kith()\n{\n\tlocal cur prev whole i=$COMP_CWORD IFS=$' \\t\\n'\n"
+	       "\tcur=${COMP_WORDS[i]} whole=$cur\n\tCOMPREPLY=()\n"
+	       "\t# What bash has cut at '=' is put together again: --option=VALUE, NAME=N,NAME=N\n"
+	       "\twhile ((i > 1)) && [[ ${COMP_WORDS[i]} == '=' || ${COMP_WORDS[i-1]} == '=' ]]; do\n"
+	       "\t\twhole=${COMP_WORDS[i-1]}$whole\n\t\ti=$((i - 1))\n\tdone\n"
+	       "\tprev=${COMP_WORDS[i-1]}\n\t[[ $cur == '=' ]] && cur=\n"
+	       "\tif [[ $whole == --*=* ]]; then\n\t\tprev=${whole%%%%=*}\n\t\twhole=${whole#*=}\n\tfi\n"
 	       "\tif ((COMP_CWORD == 1)) || { ((COMP_CWORD == 2)) && [[ $prev == help ]]; }; then\n"
 	       "\t\tCOMPREPLY=($(compgen -W '");
 	for (const struct command *const *c = cli_commands; *c; c++)
@@ -178,9 +192,12 @@ static void zsh_value(const struct command *command, const struct cli_option *o)
 		break;
 	default: {
 		bool settings = what_follows(o) == SETTINGS;
-		printf("'%svalue:%s", optional, settings ? "compadd -S \"\" -- " : "(");
+		printf("'%svalue:%s", optional,
+		    !settings       ? "("
+		    : takes_list(o) ? "{compset -P \"*,\"; compadd -S \"\" -- "
+		                    : "{compadd -S \"\" -- ");
 		put_values(command, o, " ");
-		printf("%s'", settings ? "" : ")");
+		printf("%s'", settings ? "}" : ")");
 	}
 	}
 }
@@ -251,7 +268,11 @@ static void fish_option(const struct command *command, const struct cli_option *
 		printf(" -r -F");
 	else if (what == FOLDERS)
 		printf(" -x -a '(__fish_complete_directories)'");
-	else if (what == WORDS || what == SPECS || what == SETTINGS) {
+	else if (takes_list(o)) {
+		printf(" -x -a '(__kith_settings ");
+		put_values(command, o, " ");
+		printf(")'");
+	} else if (what == WORDS || what == SPECS || what == SETTINGS) {
 		printf(" -x -a '");
 		put_values(command, o, " ");
 		printf("'");
@@ -266,6 +287,11 @@ static void fish_option(const struct command *command, const struct cli_option *
 static void put_fish(void)
 {
 	printf("# fish completion for kith %s, written by 'kith completion fish'\n\n", kith_version());
+	printf("# Names of settings, of which some may have been given: nprobe=4,NAME=\n"
+	       "function __kith_settings\n"
+	       "    set -l given (commandline -ct | string replace -r '^--[a-z]+=' '' | string match -r "
+	       "'^.*,')\n"
+	       "    set -q given[1]; or set given ''\n    printf '%%s\\n' $given$argv\nend\n\n");
 	for (const struct command *const *c = cli_commands; *c; c++) {
 		printf("complete -c kith -f -n __fish_use_subcommand -a %s -d ", (*c)->name);
 		put_quoted((*c)->summary, "\\");

@@ -204,6 +204,9 @@ static int check_kinds(const struct convert *c, const char *file)
 	if (access(file, F_OK) != 0 && access(c->out_path, F_OK) == 0 && !strchr(file, ':'))
 		return cli_error(EXIT_USAGE, "'%s' does not exist, but '%s' does: IN comes first, then OUT",
 		    file, c->out_path);
+	int code = file_check(file);
+	if (code != EXIT_OK)
+		return code;
 	if (!index && names_index(c->out_path))
 		return cli_error(EXIT_USAGE,
 		    "'%s' holds vectors; 'kith build %s --index SPEC -o %s' makes an index of them",
@@ -259,7 +262,10 @@ const struct command command_convert = {
              "fit the new type (1.5 or 256 into bytes) the conversion fails, and no OUT is left.\n"
              "An index file, of kith or of FAISS, becomes vectors where OUT has the name of a\n"
              "vector file: those that it holds, in the order of their ids, as its codes keep\n"
-             "them. It becomes one of FAISS's where OUT ends in .faiss, else one of kith's.\n"
+             "them. It becomes one of FAISS's where OUT ends in .faiss, else one of kith's. FAISS\n"
+             "is told the nprobe, efSearch, k_factor and efConstruction that the index carries,\n"
+             "else 8, 64, 4 and, when it adds to a graph, its own 40 (kith's is 200). Labels of\n"
+             "FAISS's IndexIDMap stay, and --ids writes them.\n"
              "With --train and --test they become one HDF5 file as ann-benchmarks has it: sets\n"
              "train, test, neighbors and distances (roots for l2, 1 - cosine for cosine).\n"
              "IN and OUT can be -, standard input and output: fvecs or npy; npy:- and the like name\n"

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "bar.h"
+#include "carried.h"
 #include "cli.h"
 #include "hint.h"
 #include "info_index.h"
@@ -22,47 +23,39 @@
 enum { PIECE_BYTES = 32 << 20 };
 
 /* What FAISS would search with, for those who go on with kith. */
-static void print_defaults(const kith_search_options *found)
+static void print_preset(const kith_index *index)
 {
-	const char *before = "  search it as FAISS would with --set ";
-	if (found->nprobe)
-		printf("%snprobe=%" PRId64, before, found->nprobe);
-	before = found->nprobe ? "," : before;
-	if (found->efSearch)
-		printf("%sefSearch=%" PRId64, before, found->efSearch);
-	before = found->efSearch ? "," : before;
-	if (found->k_factor > 0)
-		printf("%sk_factor=%g", before, (double)found->k_factor);
-	if (found->nprobe || found->efSearch || found->k_factor > 0)
-		printf("\n");
+	char text[200];
+	preset_text(index, text, sizeof text);
+	if (*text)
+		printf("  search it as FAISS would with --set %s\n", text);
 }
 
-static int open_index(
-    const struct convert *c, const char *file, kith_index **index, kith_search_options *found)
+static int open_index(const struct convert *c, const char *file, kith_index **index)
 {
-	*found = (kith_search_options)KITH_SEARCH_OPTIONS;
-	kith_status status = is_faiss_file(file) ? kith_index_import_faiss(index, file, found)
-	                                         : index_read(index, file, KITH_VERIFY);
+	kith_status status = index_read(index, file, KITH_VERIFY);
 	return status == KITH_OK ? EXIT_OK : fail_status(status, c->in_path, NULL);
 }
 
 int convert_index(const struct convert *c, const char *file)
 {
 	kith_index *index = NULL;
-	kith_search_options found;
+	struct labels labels = {0};
 	if (same_file(c->in_path, c->out_path) && !is_stream(c->out_path))
 		return cli_error(
 		    EXIT_FAILED, "'%s' is read as input; give the output another name", c->out_path);
-	int code = open_index(c, file, &index, &found);
+	int code = open_index(c, file, &index);
+	if (code == EXIT_OK)
+		code = labels_of(index, c->in_path, &labels);
 	if (code == EXIT_OK)
 		code = index_save(index, "OUT", c->out_path);
 	if (code == EXIT_OK)
-		printf("%s: %s, %s, %" PRId64 " x %" PRId64 "\n", c->out_path, kith_index_describe(index),
-		    kith_metric_name(kith_index_metric(index)), kith_index_size(index),
-		    kith_index_dim(index));
+		printf("%s: %s, %s, %" PRId64 " x %" PRId64 "%s\n", c->out_path, kith_index_describe(index),
+		    kith_metric_name(kith_index_metric(index)), kith_index_size(index), kith_index_dim(index),
+		    labels.values ? ", with labels" : "");
 	size_t n = strlen(c->out_path);
 	if (code == EXIT_OK && is_faiss_file(file) && (n < 6 || strcmp(c->out_path + n - 6, ".faiss") != 0))
-		print_defaults(&found);
+		print_preset(index);
 	kith_index_free(index);
 	return code;
 }
@@ -75,6 +68,7 @@ struct stored {
 	kith_vecs_writer *ids_out;
 	int64_t n, dim;
 	int64_t *ids; /* [n] ascending */
+	struct labels labels;
 	kith_type type;
 };
 
@@ -96,6 +90,11 @@ static int read_ids(struct stored *s)
 	kith_status status = kith_index_ids(s->index, s->ids);
 	if (status != KITH_OK)
 		return fail_status(status, s->c->in_path, NULL);
+	int code = labels_of(s->index, s->c->in_path, &s->labels);
+	if (code == EXIT_OK && s->c->ids_path)
+		code = labels_check_output(&s->labels, s->c->in_path, "--ids");
+	if (code != EXIT_OK)
+		return code;
 	qsort(s->ids, (size_t)s->n, sizeof *s->ids, by_value);
 	return EXIT_OK;
 }
@@ -137,10 +136,11 @@ static int write_rows(const struct stored *s, int64_t n, const int64_t *ids, flo
 static int write_ids(const struct stored *s, int64_t n, const int64_t *ids, int32_t *row)
 {
 	for (int64_t i = 0; i < n; i++) {
-		if (ids[i] > INT32_MAX)
+		int64_t id = label_of(&s->labels, ids[i]);
+		if (id > INT32_MAX)
 			return cli_error(EXIT_FAILED,
-			    "id %" PRId64 " does not fit the 32 bits of --ids; leave --ids out", ids[i]);
-		row[i] = (int32_t)ids[i];
+			    "id %" PRId64 " does not fit the 32 bits of --ids; leave --ids out", id);
+		row[i] = (int32_t)id;
 	}
 	kith_status status = kith_vecs_append(s->ids_out, n, row);
 	return status == KITH_OK ? EXIT_OK : fail_status(status, s->c->ids_path, NOTHING_WRITTEN);
@@ -179,14 +179,13 @@ static int open_stored(struct stored *s, const char *file)
 {
 	struct convert *c = s->c;
 	struct input read[] = {{.path = c->in_path}};
-	kith_search_options found;
 	int code = output_check(c->out_path, read, 1);
 	if (code == EXIT_OK && c->ids_path)
 		code = output_check(c->ids_path, read, 1);
 	if (code == EXIT_OK && c->ids_path && same_file(c->ids_path, c->out_path))
 		code = cli_error(EXIT_USAGE, "--ids and OUT are one file, '%s'; give two names", c->out_path);
 	if (code == EXIT_OK)
-		code = open_index(c, file, &s->index, &found);
+		code = open_index(c, file, &s->index);
 	if (code == EXIT_OK)
 		code = read_ids(s);
 	if (code == EXIT_OK)
@@ -204,7 +203,9 @@ static void print_stored(const struct stored *s)
 	printf("%s: %" PRId64 " x %" PRId64 " %s, as %s keeps them%s\n", c->out_path, c->count, s->dim,
 	    kith_type_name(s->type), kith_index_describe(s->index),
 	    kith_index_metric(s->index) == KITH_COSINE ? ", at unit length" : "");
-	if (s->ids_out || s->ids[s->n - 1] == s->n - 1)
+	if (s->labels.values && !s->ids_out)
+		printf("  rows are in the order in which they were added; --ids writes their labels\n");
+	if (s->labels.values || s->ids_out || s->ids[s->n - 1] == s->n - 1)
 		return;
 	printf("  rows are in the order of their ids, which are %" PRId64 " ... %" PRId64
 	       "; --ids writes them\n",

@@ -78,6 +78,7 @@ struct eval {
 	int ks;
 	kith_metric metric;
 	bool json;
+	bool metric_given;
 	bool computes;     /* distances, from the vectors */
 	bool approximate;  /* the distances that were given are */
 	int64_t large[2];  /* ids of RESULT and TRUTH beyond 32 bits */
@@ -104,7 +105,7 @@ static int parse(struct eval *e, struct cli *cli)
 		else if (option == OPT_TRUTH_DISTANCES)
 			e->paths[TRUTH_DIST] = cli->value;
 		else if (option == OPT_METRIC)
-			ok = cli_metric(cli, option, &e->metric);
+			ok = e->metric_given = cli_metric(cli, option, &e->metric);
 		else if (option == OPT_JSON)
 			e->json = true;
 		else
@@ -121,6 +122,10 @@ static int parse(struct eval *e, struct cli *cli)
 		return cli_error(EXIT_USAGE,
 		    "--base and --query, from which distances are computed, or --distances and "
 		    "--truth-distances: give one pair");
+	if (e->metric_given && !e->paths[BASE] && !e->paths[RESULT_DIST])
+		return cli_error(EXIT_USAGE, "--metric is of distances, and ids alone are compared; give "
+		                             "--base and --query, too, or leave "
+		                             "it out");
 	e->computes = e->paths[BASE] != NULL;
 	e->paths[RESULT] = cli->operands[0];
 	e->paths[TRUTH] = cli->operands[1];
@@ -400,9 +405,9 @@ static int compute_row(struct eval *e, int file, int64_t row, int64_t first)
 			continue;
 		if (ids[i] >= base->info.n)
 			return cli_error(EXIT_FAILED,
-			    "'%s': row %" PRId64 " holds id %" PRId32 ", but '%s' has only %" PRId64
-			    " vectors",
-			    e->paths[file], first + row, ids[i], base->path, base->info.n);
+			    "'%s': row %" PRId64 " holds id %" PRId32 ", but '%s' has only %" PRId64 " %s",
+			    e->paths[file], first + row, ids[i], base->path,
+			    CLI_COUNT(base->info.n, "vector"));
 		kith_status status = kith_vecs_read(base->vecs, ids[i], 1, KITH_F32, e->vectors[0]);
 		if (status != KITH_OK)
 			return fail_status(status, base->path, NULL);

@@ -2,6 +2,7 @@
  * is put in front where the message does not begin with it. */
 #include "files.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "bar.h"
 #include "cli.h"
+#include "hint.h"
 #include "info_index.h"
 #include "report.h"
 #include "stream.h"
@@ -52,9 +54,49 @@ static int fail_index(const char *path)
 	    path);
 }
 
+/* The name of the file itself, without ":set"; malloc'd, NULL if memory is short. */
+static char *file_name(const char *path)
+{
+	char *name = strdup(path), *colon = name ? strrchr(name, ':') : NULL;
+	if (colon && !strchr(colon, '/')) {
+		*colon = 0;
+		bool hdf5 = colon - name >= 3 && (strcmp(colon - 3, ".h5") == 0);
+		hdf5 = hdf5 || (colon - name >= 5 && strcmp(colon - 5, ".hdf5") == 0);
+		*colon = hdf5 ? 0 : ':';
+	}
+	return name;
+}
+
+int file_check(const char *file)
+{
+	char *name = file_name(file), *colon = name ? strrchr(name, ':') : NULL, near[300];
+	struct stat st;
+	int failed = name && stat(name, &st) != 0 ? errno : 0, code = EXIT_OK;
+	/* A set of a file in another format, such as truth.bin:distances. */
+	if (failed == ENOENT && colon && !strchr(colon, '/')) {
+		*colon = '\0';
+		failed = stat(name, &st) != 0 ? errno : 0;
+		*colon = ':';
+	}
+	if (failed == ENOENT && hint_file(name, near, sizeof near))
+		code = cli_error(EXIT_FAILED, "'%s': no such file; did you mean '%s'?", name, near);
+	else if (failed)
+		code = cli_error(
+		    EXIT_FAILED, "'%s': %s", name, failed == ENOENT ? "no such file" : strerror(failed));
+	else if (name && S_ISDIR(st.st_mode))
+		code = cli_error(EXIT_FAILED, "'%s' is a directory; give the name of a file", name);
+	else if (name && S_ISREG(st.st_mode) && st.st_size == 0)
+		code = cli_error(EXIT_FAILED, "'%s' is empty", name);
+	free(name);
+	return code;
+}
+
 static int open_file(struct input *input, const char *path, const char *file)
 {
 	*input = (struct input){.path = path, .file = file, .info = {.size = sizeof(kith_vecs_info)}};
+	int code = file_check(file);
+	if (code != EXIT_OK)
+		return code;
 	if (is_index_file(file))
 		return fail_index(path);
 	kith_status status = kith_vecs_open(&input->vecs, file);
@@ -62,7 +104,7 @@ static int open_file(struct input *input, const char *path, const char *file)
 		status = kith_vecs_info_get(input->vecs, &input->info);
 	if (status == KITH_OK)
 		return EXIT_OK;
-	int code = fail_status(status, path, NULL);
+	code = fail_status(status, path, NULL);
 	input_close(input);
 	return code;
 }
@@ -93,7 +135,8 @@ int input_open_ids(struct input *input, const char *path)
 kith_status index_read(kith_index **index, const char *file, int flags)
 {
 	stop_at_once(!stream_in_use());
-	kith_status status = kith_index_open(index, file, flags);
+	kith_status status = is_faiss_file(file) ? kith_index_import_faiss_labels(index, file)
+	                                         : kith_index_open(index, file, flags);
 	stop_at_once(false);
 	return status;
 }
@@ -102,19 +145,6 @@ void input_close(struct input *input)
 {
 	kith_vecs_close(input->vecs);
 	input->vecs = NULL;
-}
-
-/* The name of the file itself, without ":set"; malloc'd, NULL if memory is short. */
-static char *file_name(const char *path)
-{
-	char *name = strdup(path), *colon = name ? strrchr(name, ':') : NULL;
-	if (colon && !strchr(colon, '/')) {
-		*colon = 0;
-		bool hdf5 = colon - name >= 3 && (strcmp(colon - 3, ".h5") == 0);
-		hdf5 = hdf5 || (colon - name >= 5 && strcmp(colon - 5, ".hdf5") == 0);
-		*colon = hdf5 ? 0 : ':';
-	}
-	return name;
 }
 
 /* The folder of a name, which is cut, and what remains. */
@@ -184,6 +214,9 @@ int index_open(kith_index **index, const char *path, int flags)
 {
 	const char *file = path;
 	int code = is_stream(path) ? stream_input(path, "kith", &file) : EXIT_OK;
+	if (code != EXIT_OK)
+		return code;
+	code = file_check(file);
 	if (code != EXIT_OK)
 		return code;
 	kith_status status = index_read(index, file, flags);

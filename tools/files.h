@@ -23,13 +23,18 @@ int input_open_ids(struct input *input, const char *path); /* on a stream: ivecs
 
 int output_open(kith_vecs_writer **writer, const char *option, const char *path, kith_type type, int64_t dim);
 
+/* Refuse a directory, an empty file, and a name that is not there, maybe for a slip of the finger. Returns an
+ * exit code. */
+int file_check(const char *file);
+
 /* Write an index, one of FAISS's where the path ends so; "-": to standard output. Returns an exit code. */
 int index_save(const kith_index *index, const char *option, const char *path);
 
 /* Open an index file; "-": from standard input. Returns an exit code. */
 int index_open(kith_index **index, const char *path, int flags);
 
-/* kith_index_open of a file, which a signal ends at once: reading leaves nothing behind. */
+/* kith_index_open of a file, which a signal ends at once: reading leaves nothing behind. Ids of FAISS's that
+ * kith cannot have become labels (carried.h). */
 kith_status index_read(kith_index **index, const char *file, int flags);
 
 /* Do two paths name one file, whether it exists or not? Sets of one HDF5 file are one file. */

@@ -15,6 +15,7 @@
 #include "files.h"
 #include "report.h"
 #include "search.h"
+#include "stream.h"
 #include "synth.h"
 
 enum { PIECE_BYTES = 32 << 20, MAX_PATH = 4096 };
@@ -60,6 +61,7 @@ struct gen {
 	const char *out;
 	int type, format, threads; /* type: 0 f32, 1 u8 */
 	kith_metric metric;
+	bool metric_given;
 	char paths[FILES][MAX_PATH];
 	kith_vecs_writer *writers[FILES];
 	struct bar bar;
@@ -88,7 +90,7 @@ static int parse(struct gen *g, struct cli *cli)
 		else if (option == OPT_TRUTH)
 			ok = cli_number(cli, option, 1, KITH_MAX_DIM, &g->truth);
 		else if (option == OPT_METRIC)
-			ok = cli_metric(cli, option, &g->metric);
+			ok = g->metric_given = cli_metric(cli, option, &g->metric);
 		else if (option == OPT_THREADS)
 			ok = cli_threads(cli, option, &g->threads);
 		else
@@ -99,10 +101,20 @@ static int parse(struct gen *g, struct cli *cli)
 	int64_t most = synth_max_clusters(g->dim);
 	if (!*g->out)
 		return cli_error(EXIT_USAGE, "--out DIR is needed; see 'kith gen --help'");
+	if (is_stream(g->out))
+		return cli_error(EXIT_USAGE,
+		    "--out %s: base and queries are several files, for which a folder is needed; a folder of "
+		    "that "
+		    "name is ./%s",
+		    g->out, g->out);
 	if (g->clusters > most)
 		return cli_error(EXIT_USAGE,
 		    "--clusters may be at most %" PRId64 " with --dim %" PRId64 ", not %" PRId64, most,
 		    g->dim, g->clusters);
+	if (g->metric_given && !g->truth)
+		return cli_error(EXIT_USAGE, "--metric is of the ground truth: give --truth K, too, or leave "
+		                             "it out; the vectors are the "
+		                             "same for all");
 	if (g->truth && g->n > INT32_MAX)
 		return cli_error(
 		    EXIT_USAGE, "--truth numbers rows with 32 bits: --n may be at most 2147483647");
@@ -171,7 +183,8 @@ static int write_vectors(struct gen *g)
 	struct synth *synth = synth_new((uint64_t)g->seed, g->dim, g->clusters);
 	if (!synth)
 		return cli_error(EXIT_FAILED,
-		    "not enough memory for %" PRId64 " clusters; give fewer with --clusters", g->clusters);
+		    "not enough memory for %" PRId64 " %s; give fewer with --clusters",
+		    CLI_COUNT(g->clusters, "cluster"));
 	bar_begin(&g->bar, "generating", "vectors", (double)g->n + (double)g->queries);
 	int code = write_rows(g, synth, SYNTH_BASE);
 	if (code == EXIT_OK)

@@ -8,6 +8,8 @@
 #include "hint.h"
 
 #include <ctype.h>
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -155,11 +157,37 @@ bool hint_option(const struct cli *cli, const char *word, char *out, size_t size
 	    say_synonym(command, bare, out, size))
 		return true;
 	const char *nearest = cli_nearest(bare, names, n);
-	if (nearest) {
-		snprintf(out, size, "did you mean '--%s'?", nearest);
+	if (say_other_command(bare, out, size))
 		return true;
+	if (nearest)
+		snprintf(out, size, "did you mean '--%s'?", nearest);
+	return nearest != NULL;
+}
+
+bool hint_candidates(const struct command *command, const char *word, char *out, size_t size)
+{
+	const char *bare = word + strspn(word, "-");
+	size_t length = strcspn(bare, "="), used = 0;
+	int n = 0;
+	for (const struct cli_option *o = command->options;; o++) {
+		const char *name = o->help ? o->name : "help";
+		if (length && strncmp(name, bare, length) == 0 && used < size) {
+			used += (size_t)snprintf(out + used, size - used, "%s'--%s'", n ? ", " : "", name);
+			n++;
+		}
+		if (!o->help)
+			return n > 1;
 	}
-	return say_other_command(bare, out, size);
+}
+
+bool hint_misleading(const struct command *command, const char *word)
+{
+	if (is_operand(command, word))
+		return true;
+	for (const struct command *const *c = cli_commands; *c; c++)
+		if (*c != command && find_option(*c, word))
+			return true;
+	return false;
 }
 
 bool hint_letter(const struct command *command, char letter, char *out, size_t size)
@@ -194,6 +222,42 @@ static const char *extension(const char *path, size_t *length)
 		return NULL;
 	*length = strcspn(dot + 1, ":");
 	return dot + 1;
+}
+
+/* Could somebody who typed `word` have meant `name`? */
+static bool is_slip(const char *word, const char *name)
+{
+	size_t stem = strcspn(word, "."), length = strlen(word);
+	int distance = cli_distance(word, name);
+	if (stem >= 3 && strncmp(word, name, stem) == 0 && (name[stem] == '.' || length == stem))
+		return true;
+	return distance <= 2 && 2 * (size_t)distance <= stem;
+}
+
+bool hint_file(const char *path, char *out, size_t size)
+{
+	const char *slash = strrchr(path, '/'), *word = slash ? slash + 1 : path;
+	const char *ends = strrchr(word, '.');
+	char folder[1000];
+	int best = INT_MAX, length = (int)(word - path);
+	if (!*word || length >= (int)sizeof folder)
+		return false;
+	snprintf(folder, sizeof folder, "%.*s", length, path);
+	DIR *listed = opendir(length ? folder : ".");
+	const struct dirent *entry;
+	while (listed && (entry = readdir(listed))) {
+		int distance = cli_distance(word, entry->d_name);
+		const char *end = strrchr(entry->d_name, '.');
+		bool one_of_ours = names_vectors(entry->d_name) || names_index(entry->d_name);
+		bool same_end = ends && end && strcmp(ends, end) == 0;
+		if ((one_of_ours || same_end) && distance < best && is_slip(word, entry->d_name)) {
+			best = distance;
+			snprintf(out, size, "%s%s", folder, entry->d_name);
+		}
+	}
+	if (listed)
+		closedir(listed);
+	return best < INT_MAX;
 }
 
 static bool in_words(const char *words, const char *word, size_t length)

@@ -7,9 +7,20 @@
 
 #include "cli.h"
 
+/* The options that `word` is the beginning of, if there are several: "'--train', '--train-size'". */
+bool hint_candidates(const struct command *command, const char *word, char *out, size_t size);
+
 /* For an option that the command does not have; `word` as it was typed. False: nothing comes near. */
 bool hint_option(const struct cli *cli, const char *word, char *out, size_t size);
 bool hint_letter(const struct command *command, char letter, char *out, size_t size);
+
+/* The name of a file in the same folder that differs from `path`, which is not there, by a slip of the finger
+ * or by its extension. False: there is none. */
+bool hint_file(const char *path, char *out, size_t size);
+
+/* An abbreviation of one of the command's options that is the name of something else: an option of other
+ * commands, or an operand. */
+bool hint_misleading(const struct command *command, const char *word);
 
 /* The long option that a letter stands for, in all commands that have it; NULL: none. */
 const char *hint_meaning(char letter);

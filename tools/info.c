@@ -205,6 +205,8 @@ static int run(const struct command *command, int argc, char **argv)
 		quick |= option == OPT_QUICK;
 		json |= option == OPT_JSON;
 	}
+	if (cli.operand_count == 0 && quick)
+		return cli_error(EXIT_USAGE, "--quick is about a file: kith info --quick FILE");
 	if (cli.operand_count == 0)
 		return print_build(json);
 	const char *path = cli.operands[0], *file = path;

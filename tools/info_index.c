@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "bar.h"
+#include "carried.h"
 #include "cli.h"
 #include "files.h"
 #include "report.h"
@@ -49,7 +50,7 @@ enum { NODES = 64 }; /* that are told apart */
 struct index_file {
 	const char *path;
 	bool faiss;
-	kith_search_options found; /* FAISS's: what it would search with */
+	struct labels labels;
 	kith_index *index;
 	kith_file_info state;
 	int64_t bytes, appended, part_bytes[PARTS], rest;
@@ -153,6 +154,21 @@ static void print_tree(const struct index_file *f)
 		printf("... and %" PRId64 " more\n", f->nodes - NODES);
 }
 
+/* For programs written for FAISS: what vectors are called, and parameters of searches. */
+static void print_carried(const struct index_file *f)
+{
+	char text[200];
+	if (f->labels.values && f->labels.min <= f->labels.max)
+		printf("labels       %" PRId64 " ... %" PRId64
+		       ", of FAISS's IndexIDMap; 'kith search' gives them as ids\n",
+		    f->labels.min, f->labels.max);
+	preset_print(f->index);
+	preset_text(f->index, text, sizeof text);
+	if (*text)
+		printf(
+		    "             as FAISS searches; 'kith search' takes its defaults, or --set %s\n", text);
+}
+
 static void print_text(const struct index_file *f)
 {
 	int64_t n = kith_index_size(f->index);
@@ -172,15 +188,9 @@ static void print_text(const struct index_file *f)
 		printf("appended     %" PRId64 " bytes of them, in %" PRId64 " %s\n", f->appended,
 		    CLI_COUNT(f->state.appends, "append"));
 	printf("memory       %sB\n", memory);
-	if (f->faiss) {
-		if (f->found.nprobe)
-			printf("nprobe       %" PRId64 "\n", f->found.nprobe);
-		if (f->found.efSearch)
-			printf("efSearch     %" PRId64 "\n", f->found.efSearch);
-		if (f->found.k_factor > 0)
-			printf("k_factor     %g\n", (double)f->found.k_factor);
+	print_carried(f);
+	if (f->faiss)
 		return;
-	}
 	printf("written by   kith %s\n", f->version);
 	if (f->state.generation)
 		printf("generation   %016" PRIx64 "\n", f->state.generation);
@@ -238,6 +248,11 @@ static int print_object(const struct index_file *f)
 	json_object_set_new(object, "worth_saving", json_boolean(f->state.worth_saving));
 	json_object_set_new(
 	    object, "generation", f->state.generation ? json_generation(&f->state) : json_null());
+	json_object_set_new(object, "preset", preset_json(f->index));
+	json_object_set_new(object, "labels",
+	    f->labels.values
+	        ? json_pack("{s:I, s:I}", "min", (json_int_t)f->labels.min, "max", (json_int_t)f->labels.max)
+	        : json_null());
 	json_object_set_new(object, "written_by", json_text(f->version));
 	json_object_set_new(object, "note", json_text(kith_index_note(f->index)));
 	return print_json(object);
@@ -245,16 +260,19 @@ static int print_object(const struct index_file *f)
 
 int info_index(const char *path, const char *name, bool quick, bool json)
 {
-	struct index_file f = {.path = path, .faiss = is_faiss_file(name), .found = KITH_SEARCH_OPTIONS};
-	kith_status status = f.faiss ? kith_index_import_faiss(&f.index, name, &f.found)
-	                             : index_read(&f.index, name, quick ? 0 : KITH_VERIFY);
+	struct index_file f = {.path = path, .faiss = is_faiss_file(name)};
+	kith_status status = index_read(&f.index, name, quick ? 0 : KITH_VERIFY);
 	if (status != KITH_OK)
 		return fail_status(status, path, NULL);
+	int code = labels_of(f.index, path, &f.labels);
+	if (code != EXIT_OK) {
+		kith_index_free(f.index);
+		return code;
+	}
 	f.state.size = sizeof f.state;
 	if (!f.faiss)
 		kith_index_file(f.index, &f.state);
 	FILE *file = stop_signal() ? NULL : fopen(name, "rbe");
-	int code = EXIT_OK;
 	if (stop_signal())
 		code = fail_stopped(NULL);
 	if (file && f.faiss && fseek(file, 0, SEEK_END) == 0)

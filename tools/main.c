@@ -1,6 +1,7 @@
 /* The `kith` program: finds the sub-command, and makes sure that what was printed arrived. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,13 @@ static void on_bus_error(int signal)
 	_exit(EXIT_FAILED);
 }
 
+/* Whoever read standard output wanted no more of it, as head does: that is no failure to tell of. */
+static bool reader_is_gone(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+	return poll(&out, 1, 0) == 1 && out.revents & POLLERR;
+}
+
 int main(int argc, char **argv)
 {
 	hold_standard_files();
@@ -136,8 +144,11 @@ int main(int argc, char **argv)
 	signal(SIGBUS, on_bus_error);
 	int code = dispatch(argc, argv);
 	errno = 0;
-	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK)
-		return cli_error(EXIT_FAILED, "cannot write to standard output: %s",
-		    errno ? strerror(errno) : "some of it was lost");
-	return code;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || code != EXIT_OK)
+		return code;
+	int failed = errno;
+	return failed == EPIPE || reader_is_gone()
+	           ? 128 + SIGPIPE
+	           : cli_error(EXIT_FAILED, "cannot write to standard output: %s",
+	                 failed ? strerror(failed) : "some of it was lost");
 }

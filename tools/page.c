@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "compare.h"
 #include "plot.h"
 #include "report.h"
 #include "series.h"
@@ -68,11 +69,23 @@ static void libraries_text(const struct series *series, int n, char *out, size_t
 	}
 }
 
+/* What keeps the reports from being compared, as a sentence; "" for nothing. */
+static void alike_text(const struct series *series, int n, char *out, size_t size)
+{
+	char differs[600];
+	*out = '\0';
+	for (int i = 1; i < n; i++)
+		if (!compare_reports(series[0].report, series[i].report, differs, sizeof differs)) {
+			snprintf(out, size, " Not all of it was measured alike: %s.", differs);
+			return;
+		}
+}
+
 static json_t *page_json(const struct series *series, int n, const struct plot_options *o)
 {
 	static const char *const scales[] = {
 	    [PLOT_LINEAR] = "linear", [PLOT_LOGIT] = "logit", [PLOT_ERROR] = "error"};
-	char measured[400], machine[300], libraries[300] = "", facts[1100];
+	char measured[400], machine[300], libraries[300] = "", alike[700], facts[1800];
 	const json_t *protocol = json_object_get(series[0].report, "protocol");
 	json_t *all = json_array();
 	for (int i = 0; i < n; i++)
@@ -80,7 +93,8 @@ static json_t *page_json(const struct series *series, int n, const struct plot_o
 	plot_title(series[0].report, measured, sizeof measured);
 	machine_text(series[0].report, machine, sizeof machine);
 	libraries_text(series, n, libraries, sizeof libraries);
-	snprintf(facts, sizeof facts, "%s. Measured on %s; %s.", measured, machine, libraries);
+	alike_text(series, n, alike, sizeof alike);
+	snprintf(facts, sizeof facts, "%s. Measured on %s; %s.%s", measured, machine, libraries, alike);
 	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "scale", scales[o->scale], "k", copy(protocol, "k"),
 	    "facts", json_text(facts), "foot",
 	    json_text("Written by kith. Times are good for comparison within one run on an idle machine."),

@@ -16,6 +16,7 @@
 
 #include "bench.h"
 #include "cli.h"
+#include "compare.h"
 #include "series.h"
 #include "stream.h"
 
@@ -100,9 +101,9 @@ void plot_title(const json_t *report, char *out, size_t size)
 	    calls);
 }
 
-/* Draw into a temporary file beside `path`, which then gets its name. */
-static int draw(const struct series *series, int n, const char *path, const char *extension,
-    const struct plot_options *options)
+/* Draw into a temporary file beside `path`, which then gets its name. shown: what the user calls it. */
+static int draw(const struct series *series, int n, const char *path, const char *shown,
+    const char *extension, const struct plot_options *options)
 {
 	char *temporary = NULL;
 	if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
@@ -114,14 +115,35 @@ static int draw(const struct series *series, int n, const char *path, const char
 		return cli_error(EXIT_FAILED, "cannot write '%s': %s", path, strerror(errno));
 	}
 	close(fd);
-	int code = strcmp(extension, ".html") == 0 ? page_write(series, n, temporary, options)
-	                                           : plot_draw(series, n, temporary, extension, options);
+	int code = strcmp(extension, ".html") == 0
+	               ? page_write(series, n, temporary, options)
+	               : plot_draw(series, n, temporary, shown, extension, options);
 	if (code == EXIT_OK && rename(temporary, path) != 0)
 		code = cli_error(EXIT_FAILED, "cannot write '%s': %s", path, strerror(errno));
 	if (code != EXIT_OK)
 		unlink(temporary);
 	free(temporary);
 	return code;
+}
+
+static bool is_within(double value, const double limits[2])
+{
+	return (isnan(limits[0]) || value >= limits[0]) && (isnan(limits[1]) || value <= limits[1]);
+}
+
+/* gnuplot would draw an empty picture. */
+static bool any_within(const struct series *series, int n, const struct plot_options *o)
+{
+	size_t i;
+	json_t *point;
+	for (int s = 0; o && s < n; s++)
+		json_array_foreach(series[s].points, i, point)
+		{
+			if (is_within(json_number_value(json_object_get(point, "recall")), o->xlim) &&
+			    is_within(json_number_value(json_object_get(point, "qps")), o->ylim))
+				return true;
+		}
+	return !o;
 }
 
 int plot_reports(json_t *const *reports, const char *const *files, int n, const char *path,
@@ -134,10 +156,15 @@ int plot_reports(json_t *const *reports, const char *const *files, int n, const 
 		code = series_collect(reports, files, n, &series, &count);
 	if (code == EXIT_OK && count == 0)
 		code = cli_error(EXIT_FAILED, "nothing was measured that could be drawn as '%s'", path);
+	if (code == EXIT_OK && !is_page(path) && !any_within(series, count, options))
+		code = cli_error(
+		    EXIT_FAILED, "no point lies within --xlim and --ylim; widen them, or leave them out");
+	if (code == EXIT_OK)
+		compare_warn(reports, files, n);
 	if (code == EXIT_OK && is_stream(path))
 		code = stream_output("--out", path, "svg", &file);
 	if (code == EXIT_OK)
-		code = draw(series, count, file, extension, options ? options : &plot_defaults);
+		code = draw(series, count, file, path, extension, options ? options : &plot_defaults);
 	free(series);
 	return code;
 }
@@ -155,13 +182,15 @@ static const struct cli_option options[] = {
         "axis of recalls: linear; logit, which spreads both ends;\n"
         "error, a logarithmic one of 1 - recall (default linear)",
         "linear|logit|error"},
-    [OPT_XLIM] = {"xlim", 0, "MIN:MAX", "recalls at the ends of its axis (default: of the points)"},
-    [OPT_YLIM] = {"ylim", 0, "MIN:MAX",
-        "queries per second at the ends of their axis (default:\n"
+    [OPT_XLIM] = {"xlim", 0, "MIN:MAX",
+        "of a picture: recalls at the ends of its axis (default:\n"
         "of the points)"},
+    [OPT_YLIM] = {"ylim", 0, "MIN:MAX",
+        "of a picture: queries per second at the ends of their\n"
+        "axis (default: of the points)"},
     [OPT_SIZE] = {"size", 0, "WxH",
-        "in pixels; of .pdf and .eps in hundredths of an inch\n"
-        "(default: 1000x640, and 1500x960 for .png)"},
+        "of a picture, in pixels; of .pdf and .eps in hundredths\n"
+        "of an inch (default: 1000x640, and 1500x960 for .png)"},
     {0},
 };
 
@@ -231,6 +260,11 @@ static bool parse_option(struct plot *p, const struct cli *cli, int option)
 	}
 }
 
+static bool has_limits(const struct plot_options *o)
+{
+	return !isnan(o->xlim[0]) || !isnan(o->xlim[1]) || !isnan(o->ylim[0]) || !isnan(o->ylim[1]);
+}
+
 static int parse(struct plot *p, struct cli *cli)
 {
 	for (int option; (option = cli_next(cli)) != CLI_DONE;) {
@@ -245,6 +279,13 @@ static int parse(struct plot *p, struct cli *cli)
 			    cli->operands[i], cli->operands[i]);
 	if (!p->out)
 		return cli_error(EXIT_USAGE, "--out is needed: the picture to draw, e.g. -o recall.svg");
+	if (is_page(p->out) && p->options.width)
+		return cli_error(
+		    EXIT_USAGE, "--size is for pictures, and a page fits its window; leave it out");
+	if (is_page(p->out) && has_limits(&p->options))
+		return cli_error(EXIT_USAGE,
+		    "--xlim and --ylim are for pictures, and a page's axes fit the lines that its reader "
+		    "chooses; leave them out");
 	return plot_check(p->out);
 }
 

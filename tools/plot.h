@@ -31,8 +31,8 @@ void plot_title(const json_t *report, char *out, size_t size);
 
 struct series;
 
-/* Draw into `file`, whose name has the extension of the format. Returns an exit code. */
-int plot_draw(const struct series *series, int n, const char *file, const char *extension,
+/* Draw into `file`, in the format of an extension; path: what the user calls it. Returns an exit code. */
+int plot_draw(const struct series *series, int n, const char *file, const char *path, const char *extension,
     const struct plot_options *options);
 
 /* ---- pages (page.c) ---- */

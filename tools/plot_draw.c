@@ -4,15 +4,14 @@
  * On the scales of errors and odds a recall of 1 lies infinitely far away. It is drawn where half the least
  * error of all points would be, and the tic there says 1.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "cli.h"
+#include "gnuplot.h"
 #include "plot.h"
 #include "series.h"
 
@@ -191,18 +190,15 @@ static void put_series(FILE *out, const struct series *series, int n, const stru
 	fprintf(out, "\n");
 }
 
-int plot_draw(const struct series *series, int n, const char *file, const char *extension,
+int plot_draw(const struct series *series, int n, const char *file, const char *path, const char *extension,
     const struct plot_options *options)
 {
 	struct axis axis = make_axis(series, n, options);
-	errno = 0;
-	FILE *pipe = popen("gnuplot", "we");
-	if (!pipe)
-		return cli_error(EXIT_FAILED, "cannot start gnuplot: %s", strerror(errno));
-	put_frame(pipe, series, &axis, file, extension, options);
-	put_series(pipe, series, n, &axis);
-	int status = pclose(pipe);
-	if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return cli_error(EXIT_FAILED, "gnuplot failed; nothing was drawn");
-	return EXIT_OK;
+	struct gnuplot gnuplot;
+	int code = gnuplot_begin(&gnuplot);
+	if (code != EXIT_OK)
+		return code;
+	put_frame(gnuplot.script, series, &axis, file, extension, options);
+	put_series(gnuplot.script, series, n, &axis);
+	return gnuplot_end(&gnuplot, path);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bar.h"
+#include "carried.h"
 #include "cli.h"
 #include "files.h"
 #include "hint.h"
@@ -33,7 +34,7 @@ static const struct cli_option options[] = {
         "efSearch: candidates of a search over a graph (default\n"
         "64)"},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
-    [OPT_BATCH] = {"batch", 0, "N", "queries of one call (default: all together)", .old_letter = "b"},
+    [OPT_BATCH] = {"batch", 0, "N", CLI_HELP_BATCH, .old_letter = "b"},
     [OPT_TRUTH] = {"truth", 0, "FILE",
         "true neighbours, a row for each query: print recall\n"
         "(default: do not)"},
@@ -49,6 +50,7 @@ struct search_index {
 	struct input inputs[2]; /* queries, truth */
 	kith_vecs_writer *ids_out, *dist_out;
 	kith_index *index;
+	struct labels labels;
 	int64_t k, batch; /* batch 0: all */
 	int threads;
 	bool json;
@@ -88,7 +90,7 @@ static int parse(struct search_index *s, struct cli *cli)
 			ok = cli_threads(cli, option, &s->threads);
 			break;
 		case OPT_BATCH:
-			ok = cli_number(cli, option, 1, INT64_MAX, &s->batch);
+			ok = cli_batch(cli, option, &s->batch);
 			break;
 		case OPT_TRUTH:
 			s->truth_path = cli->value;
@@ -165,6 +167,17 @@ static int open_outputs(struct search_index *s)
 	return code;
 }
 
+/* Where vectors have labels, these are what is found. A truth and a file of ids must be able to hold them. */
+static int open_labels(struct search_index *s)
+{
+	int code = labels_of(s->index, s->index_path, &s->labels);
+	if (code == EXIT_OK && s->ids_path)
+		code = labels_check_output(&s->labels, s->index_path, "--ids");
+	if (code == EXIT_OK && s->truth_path)
+		code = labels_check_output(&s->labels, s->index_path, "--truth");
+	return code;
+}
+
 static int open_files(struct search_index *s, struct cli *cli)
 {
 	struct input *query = &s->inputs[0];
@@ -190,6 +203,9 @@ static int open_files(struct search_index *s, struct cli *cli)
 		    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64
 		    "; give queries of the index's dimension",
 		    s->index_path, kith_index_dim(s->index), query->path, query->info.dim);
+	code = open_labels(s);
+	if (code != EXIT_OK)
+		return code;
 	bool bytes = query->info.type == KITH_U8 || query->info.type == KITH_I8;
 	s->type = bytes ? query->info.type : KITH_F32;
 	settings_warn(s->settings, s->index);
@@ -244,6 +260,13 @@ static int search_chunk(struct search_index *s, int64_t first, int64_t n)
 	return EXIT_OK;
 }
 
+/* Ids become labels, of which there is none below 0 (open_labels). */
+static void name_chunk(struct search_index *s, int64_t n)
+{
+	for (int64_t i = 0; s->labels.values && i < n * s->k; i++)
+		s->ids[i] = label_of(&s->labels, s->ids[i]);
+}
+
 static int measure_chunk(struct search_index *s, int64_t first, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++) {
@@ -278,13 +301,14 @@ static int write_chunk(struct search_index *s, int64_t n)
 static void print_neighbours(const struct search_index *s, int64_t n)
 {
 	int64_t shown = s->k < SHOWN_NEIGHBOURS ? s->k : SHOWN_NEIGHBOURS;
-	printf("Neighbours (id:%s), nearest first%s\n",
+	printf("Neighbours (%s:%s), nearest first%s\n", s->labels.values ? "label" : "id",
 	    kith_index_metric(s->index) == KITH_L2 ? "squared distance" : "similarity",
 	    shown < s->k ? "; --ids writes all" : "");
 	for (int64_t i = 0; i < n && i < SHOWN_QUERIES; i++) {
 		printf("query %" PRId64 " ", i);
 		for (int64_t j = 0; j < shown && s->ids[i * s->k + j] >= 0; j++)
-			printf(" %" PRId64 ":%.6g", s->ids[i * s->k + j], (double)s->dist[i * s->k + j]);
+			printf(" %" PRId64 ":%.6g", label_of(&s->labels, s->ids[i * s->k + j]),
+			    (double)s->dist[i * s->k + j]);
 		printf("%s\n", s->ids[i * s->k] < 0 ? " none" : "");
 	}
 	printf("\n");
@@ -312,6 +336,8 @@ static int search_all(struct search_index *s)
 		kith_vecs_drop(query->vecs);
 		code = status == KITH_OK ? search_chunk(s, first, n)
 		                         : fail_status(status, query->path, NOTHING_WRITTEN);
+		if (code == EXIT_OK && (s->truth_path || s->ids_path))
+			name_chunk(s, n);
 		if (code == EXIT_OK && s->truth_path)
 			code = measure_chunk(s, first, n);
 		if (code == EXIT_OK)
@@ -368,7 +394,7 @@ static int print_report_json(const struct search_index *s)
 	if (s->dist_path)
 		json_object_set_new(outputs, "distances", json_text(s->dist_path));
 	return print_json(json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:f, s:f, s:o, s:f, "
-	                            "s:f, s:o, s:i, s:s, s:I, s:o}",
+	                            "s:f, s:o, s:i, s:s, s:I, s:o, s:b}",
 	    "file", json_text(s->index_path), "index", kith_index_describe(s->index), "metric",
 	    kith_metric_name(kith_index_metric(s->index)), "n", (json_int_t)kith_index_size(s->index), "dim",
 	    (json_int_t)kith_index_dim(s->index), "nq", (json_int_t)s->inputs[0].info.n, "k",
@@ -377,7 +403,19 @@ static int print_report_json(const struct search_index *s)
 	    json_finite(nq / s->seconds), "seconds_per_call", s->seconds / (double)s->calls,
 	    "pairs_per_query", (double)s->stats.pairs / nq, "recall", recalls, "threads",
 	    threads_used(s->threads), "isa", kith_isa(), "peak_rss_bytes", (json_int_t)peak_memory(),
-	    "outputs", outputs));
+	    "outputs", outputs, "labels", s->labels.values != NULL));
+}
+
+/* What a program written for FAISS chose, where the user chose nothing. */
+static void print_preset(const struct search_index *s)
+{
+	char text[200];
+	preset_text(s->index, text, sizeof text);
+	for (const struct setting *setting = s->settings; setting->name; setting++)
+		if (setting->given)
+			return;
+	if (*text)
+		printf("preset   not used: %s, with which FAISS would search; --set takes it\n", text);
 }
 
 static void print_report(const struct search_index *s)
@@ -391,11 +429,15 @@ static void print_report(const struct search_index *s)
 	printf("index    %s: %s, metric %s, %" PRId64 " x %" PRId64 ", opened in %.3f s\n", s->index_path,
 	    kith_index_describe(s->index), kith_metric_name(kith_index_metric(s->index)),
 	    kith_index_size(s->index), kith_index_dim(s->index), s->open_seconds);
+	if (s->labels.values)
+		printf("labels   %" PRId64 " ... %" PRId64 ", of FAISS's IndexIDMap: ids found are these\n",
+		    s->labels.min, s->labels.max);
 	printf("queries  %s: %" PRId64 " x %" PRId64 " %s\n", s->inputs[0].path, s->inputs[0].info.n,
 	    s->inputs[0].info.dim, kith_type_name(s->inputs[0].info.type));
 	printf("search   k = %" PRId64 ", ", s->k);
 	settings_print(s->effective);
 	printf("%d %s, %s\n", CLI_COUNT(threads_used(s->threads), "thread"), kith_isa());
+	print_preset(s);
 	printf("result   %.3f s, %squeries/s, %s ms per call of %" PRId64 ", %svectors per query\n",
 	    s->seconds, rate, call,
 	    s->batch && s->batch < s->inputs[0].info.n ? s->batch : s->inputs[0].info.n, pairs);
@@ -449,13 +491,14 @@ const struct command command_search = {
     .name = "search",
     .operands = "INDEX QUERY",
     .summary = "Search an index file, and measure speed and recall",
-    .notes = "INDEX comes from 'kith build'. Only the search itself is timed. --batch 1 measures\n"
-             "one query at a time. Recall at K is the share of the true K nearest among the K\n"
-             "found; 'kith knn' finds the true ones, 'kith eval' measures more. Output files\n"
-             "appear, complete, at the end; without --ids, --distances, --truth or --json the\n"
-             "first neighbours are shown. Settings that INDEX does not use are pointed out; those\n"
-             "in use are told, also where they are the defaults. INDEX or QUERY can be -, standard\n"
-             "input, and one of the output files, standard output.\n",
+    .notes = "INDEX comes from 'kith build', or is one of FAISS's files. Only the search itself is\n"
+             "timed. --batch 1 measures one query at a time. Recall at K is the share of the true\n"
+             "K nearest among the K found; 'kith knn' finds the true ones, 'kith eval' measures\n"
+             "more. Output files appear, complete, at the end; without --ids, --distances, --truth\n"
+             "or --json the first neighbours are shown. Settings that INDEX does not use are\n"
+             "pointed out; those in use are told, also where they are the defaults. Where INDEX\n"
+             "has labels, of FAISS's IndexIDMap, these are the ids found. INDEX or QUERY can be -,\n"
+             "standard input, and one of the output files, standard output.\n",
     .example = "  kith search base.kith query.fvecs -k 10 --set nprobe=16 --truth truth.ivecs\n",
     .options = options,
     .min_operands = 2,

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 enum { BLOCK = 1 << 20, MAX_NAME = 4096, MAX_EXTENSION = 16 };
 
 static char folder[MAX_NAME], in_file[MAX_NAME + 64], out_file[MAX_NAME + 64];
+static const char *in_path;      /* what the user calls standard input: "-", "npy:-" */
 static const char *taken_by;     /* the option whose value goes to standard output; NULL: none */
 static int standard_output = -1; /* where that is, while descriptor 1 leads nowhere */
 
@@ -102,6 +104,9 @@ static int copy_all(int from, int to, const char *what)
 	free(block);
 	if (stopped)
 		return fail_stopped(NULL);
+	/* Whoever reads wants no more of it: not worth a message. */
+	if (!ok && failed == EPIPE)
+		return 128 + SIGPIPE;
 	return ok ? EXIT_OK : cli_error(EXIT_FAILED, "cannot %s: %s", what, strerror(failed));
 }
 
@@ -123,6 +128,7 @@ int stream_input(const char *path, const char *extension, const char **file)
 	int code = make_folder();
 	if (code != EXIT_OK)
 		return code;
+	in_path = path;
 	snprintf(in_file, sizeof in_file, "%s/standard-input", folder);
 	int fd = open(in_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -142,6 +148,30 @@ int stream_input(const char *path, const char *extension, const char **file)
 	memcpy(in_file, named, sizeof in_file);
 	*file = in_file;
 	return EXIT_OK;
+}
+
+/* Every quoted `name` in a line becomes `what`. */
+static void replace(char *line, size_t size, const char *name, const char *what)
+{
+	size_t n = strlen(name), m = strlen(what);
+	for (char *at = line; *name && (at = strstr(at, name)); at++) {
+		if (at == line || at[-1] != '\'' || at[n] != '\'')
+			continue;
+		size_t before = (size_t)(at - 1 - line), rest = strlen(at + n + 1);
+		if (before + m + rest >= size)
+			return;
+		memmove(line + before + m, at + n + 1, rest + 1);
+		memcpy(line + before, what, m);
+		at = line + before + m - 1;
+	}
+}
+
+void stream_rename(char *line, size_t size)
+{
+	replace(line, size, in_file, "standard input");
+	replace(line, size, out_file, "standard output");
+	if (in_path)
+		replace(line, size, in_path, "standard input");
 }
 
 int stream_claim(const char *option)

@@ -29,6 +29,10 @@ int stream_claim(const char *option);
 /* Send the file, if there is one, now that it is whole. Returns an exit code. */
 int stream_send(void);
 
+/* In a message: put "standard input" and "standard output" in the place of the names of the files that stand
+ * for them, and of '-'. line: room for `size` bytes. */
+void stream_rename(char *line, size_t size);
+
 /* Refuse "-" where a file is read more than once, or by its name. Returns an exit code. */
 int stream_refuse(const char *option, const char *path);
 

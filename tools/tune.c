@@ -56,7 +56,7 @@ static const struct cli_option options[] = {
         "choose among these only; may be given several times\n"
         "(default: all that fit)"},
     [OPT_THREADS] = {"threads", 't', "N", "number of threads (default 1)"},
-    [OPT_BATCH] = {"batch", 0, "N", "queries of one call, 1 … or all (default all)"},
+    [OPT_BATCH] = {"batch", 0, "N", CLI_HELP_BATCH},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };
@@ -105,8 +105,7 @@ static bool parse_option(struct tune *t, struct cli *cli, int option)
 	case OPT_THREADS:
 		return cli_threads(cli, option, &t->threads);
 	case OPT_BATCH:
-		t->batch = 0;
-		return strcmp(cli->value, "all") == 0 || cli_number(cli, option, 1, INT64_MAX, &t->batch);
+		return cli_batch(cli, option, &t->batch);
 	default:
 		t->json = true;
 		return true;

@@ -57,7 +57,8 @@ static void print_reason(const struct tune *t, const struct candidate *best)
 	tune_spec(best, t->base.info.n, spec);
 	format_si(1 / best->seconds, rate, sizeof rate);
 	if (t->max_bytes)
-		snprintf(limits, sizeof limits, " within %" PRId64 " bytes per vector", t->max_bytes);
+		snprintf(limits, sizeof limits, " within %" PRId64 " %s per vector",
+		    CLI_COUNT(t->max_bytes, "byte"));
 	if (t->max_seconds)
 		snprintf(limits + strlen(limits), sizeof limits - strlen(limits), "%s %" PRId64 " s to build",
 		    t->max_bytes ? " and" : " within", t->max_seconds);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bar.h"
 #include "cli.h"
@@ -23,9 +22,12 @@ static const struct cli_option options[] = {
 
 static int print_object(const char *path, const kith_index *index, const char *problem)
 {
+	char said[1000];
 	json_t *report = json_pack("{s:o, s:b}", "file", json_text(path), "good", problem == NULL);
+	snprintf(said, sizeof said, "%s", problem ? problem : "");
+	stream_rename(said, sizeof said);
 	if (problem)
-		json_object_set_new(report, "problem", json_text(problem));
+		json_object_set_new(report, "problem", json_text(said));
 	if (index)
 		json_object_set_new(report, "n", json_integer((json_int_t)kith_index_size(index)));
 	return print_json(report);
@@ -55,7 +57,9 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	const char *path = cli.operands[0], *file = path, *problem = NULL;
 	int code = is_stream(path) ? stream_input(path, "kith", &file) : EXIT_OK;
-	if (code == EXIT_OK && names_vectors(path) && access(file, F_OK) == 0 && !is_index_file(file))
+	if (code == EXIT_OK)
+		code = file_check(file);
+	if (code == EXIT_OK && names_vectors(path) && !is_index_file(file))
 		code = cli_error(EXIT_FAILED,
 		    "'%s' holds vectors, and only index files can be verified; 'kith info' checks vectors",
 		    path);
@@ -64,7 +68,9 @@ static int run(const struct command *command, int argc, char **argv)
 	kith_index *index = NULL;
 	kith_file_info state = {.size = sizeof state};
 	stop_at_once(!stream_in_use());
-	kith_status status = kith_index_open_at(&index, file, KITH_VERIFY | KITH_READONLY, generation);
+	kith_status status = is_faiss_file(file) && !generation
+	                         ? kith_index_import_faiss_labels(&index, file)
+	                         : kith_index_open_at(&index, file, KITH_VERIFY | KITH_READONLY, generation);
 	stop_at_once(false);
 	if (status != KITH_OK)
 		problem = kith_last_error();

@@ -49,7 +49,8 @@ KITH_API kith_status kith_faiss_length(kith_read_fn read, void *data, int64_t *l
 /* Write a trained index as a file for FAISS's read_index (any version from 1.6.4 on). Ids that are not 0 …
  * n − 1 are kept in the lists of an inverted file, else in an IndexIDMap2 around it. Cosine becomes inner
  * product after an L2 normalisation. Search parameters are those of the index's preset (preset.h), or kith's
- * defaults; labels are written in the place of ids. The file appears whole or not at all, as with
+ * defaults; efConstruction is the preset's, or 40, FAISS's default (not kith's 200, which would make FAISS's
+ * adding slow). Labels are written in the place of ids. The file appears whole or not at all, as with
  * kith_index_save.
  *
  * Errors:  INVALID, UNTRAINED, IO, UNSUPPORTED (shards, and what else FAISS has nothing for), NOMEM

@@ -46,12 +46,16 @@ class Completion(Case):
         (["kith", "build", "--index", "HN"], {"HNSW32"}, {"Flat"}),
         (["kith", "search", "--set", "np"], {"nprobe="}, {"seed="}),
         (["kith", "build", "--set", "s"], {"seed="}, {"nprobe="}),
+
+        (["kith", "bench", "--sweep", "np"], {"nprobe="}, {"seed="}),
         (["kith", "completion", "z"], {"zsh"}, {"bash"}),
         (["kith", "info", "some"], {"some.fvecs"}, set()),
         (["kith", "bench", "--base", "some"], {"some.fvecs"}, set()))
 
-    def check(self, complete):
+    def check(self, complete, begin="nprobe=4,"):
+        """begin: what a shell offers before the name of a second setting."""
         self.write("some.fvecs", b"")
+        self.assertEqual(complete(["kith", "search", "-s", "nprobe=4,max"]), [begin + "max_codes="])
         for words, wanted, unwanted in self.asked:
             with self.subTest(words=words):
                 found = set(complete(words))
@@ -69,6 +73,12 @@ class Completion(Case):
                                   f"COMP_CWORD={len(words) - 1}\n_kith\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n")
         self.check(complete)
         self.assertEqual(complete(["kith", "knn", "--metric", "=", "c"]), ["cosine"])
+        # As bash cuts it.
+        self.assertEqual(complete(["kith", "search", "-s", "nprobe", "=", "4,max"]), ["4,max_codes="])
+        self.assertEqual(complete(["kith", "search", "--set", "=", "nprobe", "=", "4,k_factor", "=", "2,ef"]), ["2,efSearch="])
+        self.assertEqual(complete(["kith", "search", "--set", "="]), ["nprobe=", "max_codes=", "k_factor=", "efSearch="])
+        self.assertEqual(complete(["kith", "search", "-s", "nprobe", "=", "4"]), [])
+        self.assertEqual(complete(["kith", "bench", "-w", "nprobe", "=", "4,k"]), [])
 
     @unittest.skipUnless(shutil.which("fish"), "fish is not installed")
     def test_fish(self):
@@ -103,7 +113,7 @@ class Completion(Case):
             done = subprocess.run(["zsh", "-f", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
                                   cwd=self.folder, env=dict(os.environ, TERM="dumb"))
             return re.findall(r"OFFER<([^>]*)>", done.stdout.decode(errors="replace"))
-        self.check(complete)
+        self.check(complete, "")
 
 
 class Installed(Case):

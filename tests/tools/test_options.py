@@ -67,6 +67,58 @@ class Meant(Case):
             with self.subTest(args=args):
                 self.fails(2, *args, says=says)
 
+    def test_abbreviations(self):
+        """One that could be two options, or is the name of something else, is an error that names them."""
+        for args, says in (
+                (("eval", "--truth", "x", "a", "b"), ["'--truth' is not taken as short for '--truth-distances'",
+                                                      "TRUTH goes without one"]),
+                (("eval", "--truth=x", "a", "b"), "'--truth' is not taken as short for"),
+                (("build", "--tr", "x"), ["'--tr' is short for more than one option: '--train', '--train-size'"]),
+                (("bench", "--h"), ["'--html', '--help'"]),
+                (("plot", "--ti"), "--title needs a value")):
+            with self.subTest(args=args):
+                self.fails(2, *args, says=says)
+        b = self.vectors("b.fvecs", [[1, 2], [3, 4]])
+        self.assertEqual(json.loads(self.ok("knn", b, b, "--met", "ip", "--js", "--thread=1").out)["metric"], "ip")
+        self.assertEqual(json.loads(self.ok("knn", "--met", "ip", b, "--js", b).out)["metric"], "ip")
+
+    def test_options_of_other_commands(self):
+        self.fails(2, "search", "--train", "x", says="it is an option of 'kith build', 'kith convert'")
+
+    def test_words_that_were_meant(self):
+        b = self.vectors("b.fvecs", [[1, 2], [3, 4]])
+        self.fails(2, "knn", b, b, "-m", "cosin", says="did you mean 'cosine'?")
+        self.fails(2, "convert", b, self.path("x.npy"), "--type", "f23", says="did you mean 'f32'?")
+        self.fails(2, "knn", b, b, "-m", "hamming", says="must be one of l2|ip|cosine, not 'hamming'\n")
+
+    def test_files_that_were_meant(self):
+        b = self.vectors("base.fvecs", [[1, 2], [3, 4]])
+        self.vectors("groundtruth.ivecs", [[1]])
+        for name in ("Base.fvecs", "bsae.fvecs", "base.npy", "base", "base.fvec"):
+            self.fails(1, "knn", self.path(name), b, says=[f"{name}': no such file; did you mean '{b}'?"])
+        self.fails(1, "info", self.path("truth.ivecs"), says="truth.ivecs': no such file\n")
+        self.fails(1, "search", self.path("none.kith"), b, says="none.kith': no such file\n")
+        self.fails(1, "verify", self.path("none.kith"), says="none.kith': no such file\n")
+        self.fails(1, "info", self.path("none/base.fvecs"), says="no such file\n")
+        for args in (("info", self.folder), ("verify", self.folder), ("knn", b, self.folder), ("search", self.folder, b),
+                     ("convert", self.folder, self.path("x.npy"))):
+            self.fails(1, *args, says=f"'{self.folder}' is a directory; give the name of a file")
+
+    def test_options_that_would_do_nothing(self):
+        i = self.vectors("i.ivecs", [[1]])
+        self.fails(2, "eval", i, i, "-m", "ip", says=["--metric is of distances", "--base and --query"])
+        self.fails(2, "gen", "-o", self.path("g"), "-m", "ip", says=["--metric is of the ground truth", "--truth K"])
+        self.fails(2, "info", "--quick", says="kith info --quick FILE")
+        self.assertFalse(os.path.exists(self.path("g")))
+
+    def test_all_queries_in_a_call(self):
+        b, index = self.vectors("b.fvecs", [[1, 2], [3, 4]]), self.path("i.kith")
+        self.ok("build", b, "-i", "Flat", "-o", index)
+        self.assertEqual(json.loads(self.ok("search", index, b, "--batch", "all", "--json").out)["calls"], 1)
+        self.assertEqual(json.loads(self.ok("search", index, b, "--batch", 1, "--json").out)["calls"], 2)
+        for value in ("0", "-1", "every", "1x"):
+            self.fails(2, "search", index, b, "--batch", value, says=["--batch", "at least 1, or all"])
+
     def test_unknown_settings(self):
         for name, says in (("ef=3", "'efSearch'"), ("EFSEARCH=3", "'efSearch'"), ("ef_search=3", "'efSearch'"),
                            ("NPROBE=3", "'nprobe'"), ("nprobes=3", "'nprobe'"), ("maxcodes=3", "'max_codes'")):
@@ -91,6 +143,8 @@ class Meant(Case):
         for word, meant in (("Flatt", "Flat"), ("HSNW32", "HNSW32"), ("hnsw32", "HNSW32"), ("flat", "Flat"),
                             ("IVF1,PQ1,rflat", "RFlat")):
             self.fails(1, "build", b, "-i", word, "-o", self.path("x.kith"), says=["build: --index: ", f"did you mean '{meant}'"])
+        for word in ("SQ9", "SQ3", "IVF1,SQ16", "Flat,Refine(SQ12)"):
+            self.fails(1, "build", b, "-i", word, "-o", self.path("x.kith"), says=["SQ8, SQ6 or SQ4"])
 
     def test_version(self):
         self.assertEqual(self.ok("version").out, self.ok("--version").out)
@@ -193,6 +247,11 @@ class Places(Case):
         self.warned("--sweep nprobe has no effect", *few, "-w", "nprobe=1:4", env=env)
         self.warned("--set k_factor has no effect", *few, "-s", "k_factor=2", env=env)
         self.ok(*few, "-i", "IVF4,Flat", "-w", "nprobe=1:2", env=env)
+
+    def test_the_name_of_a_report(self):
+        run = self.ok("bench", "-b", self.b, "-q", self.q, "--runs", 1, "--latency", 0, "-i", "Flat", "--name", "mine",
+                      env={"XDG_CACHE_HOME": self.folder})
+        self.assertTrue(run.out.startswith("name     mine\n"), run.out)
 
     def test_one_thread(self):
         for args in (("search", self.hnsw, self.q), ("knn", self.b, self.q),

@@ -144,3 +144,66 @@ class Plots(Case):
         self.fails(1, "plot", empty, "-o", self.path("p.svg"), says="nothing was measured")
         self.fails(1, "plot", a, "-o", self.path("no/p.svg"), says="cannot write")
         self.assertEqual(sorted(os.listdir(self.folder)), ["a.json", "e.json"])
+
+    def test_reports_that_were_not_measured_alike(self):
+        a = self.report("a.json")
+        base = {"file": "x/base.fvecs", "n": 1, "dim": 8}
+        protocol = {"k": 10, "threads": 1, "batch": 1, "runs": 1, "latency_queries": 0}
+        for more, says in (
+                ({"data": {"base": dict(base, n=9), "query": {}, "metric": "l2"}}, "1 x 8 as base, and 9 x 8"),
+                ({"data": {"base": dict(base, file="y/train.fvecs"), "query": {}, "metric": "l2"}},
+                 "vectors of 'base.fvecs', and of 'train.fvecs'"),
+                ({"data": {"base": base, "query": {"n": 7}, "metric": "l2"}}, "0 queries, and 7"),
+                ({"data": {"base": base, "query": {}, "metric": "ip"}}, "metric l2, and ip"),
+                ({"protocol": dict(protocol, k=100)}, "k 10, and 100"),
+                ({"protocol": dict(protocol, threads=4)}, "threads 1, and 4"),
+                ({"protocol": dict(protocol, batch=0)}, "1 a call, and all queries in one"),
+                ({"machine": {"cpu": "b", "cores": 1}}, "machine 'a', and 'b'"),
+                ({"machine": {"cpu": "a", "cores": 8}}, "a machine of 1 core, and one of 8")):
+            with self.subTest(says=says):
+                b = self.report("b.json", "faiss", **more)
+                for picture in ("p.svg", "p.html"):
+                    run = self.warned(["a.json' and '", "b.json' were not measured alike: " + says], "plot", a, b, "-o",
+                                      self.path(picture))
+                    self.assertIn(picture, run.out)
+                with open(self.path("p.html"), encoding="utf-8") as page:
+                    self.assertIn("Not all of it was measured alike: " + says, page.read())
+        same = self.report("b.json", "faiss", data={"base": dict(base, file="y/base.bvecs"), "query": {}, "metric": "l2"})
+        self.ok("plot", a, same, "-o", self.path("p.html"))
+        with open(self.path("p.html"), encoding="utf-8") as page:
+            self.assertNotIn("alike", page.read())
+
+    def test_options_of_pictures_are_none_of_pages(self):
+        a = self.report("a.json")
+        for option, value in (("--size", "700x400"), ("--xlim", "0.5:"), ("--ylim", ":9")):
+            self.fails(2, "plot", a, "-o", self.path("p.html"), option, value, says=[option, "leave", "page"])
+        self.ok("plot", a, "-o", self.path("p.html"), "--title", "T", "--scale", "logit")
+
+
+class Failing(Case):
+    """What gnuplot says when it fails is told in other words."""
+
+    def test_messages(self):
+        os.mkdir(self.path("bin"))
+        a = self.write("a.json", json.dumps(report()).encode())
+        env = {"PATH": self.path("bin") + os.pathsep + os.environ["PATH"]}
+        for said, status, says in (
+                ('set terminal svg\n             ^\nline 0: unknown or ambiguous terminal type; type', 1, "name the picture"),
+                ('line 10: all points y value undefined!', 1, "no point lies within --xlim and --ylim"),
+                ('gnuplot> plot\n              ^\n         line 9: undefined variable: x\n', 1, "'line 9: undefined variable: x'"),
+                ('', 3, "it said nothing")):
+            self.write("bin/gnuplot", f"#!/bin/sh\ncat >/dev/null\ncat >&2 <<'X'\n{said}\nX\nexit {status}\n".encode())
+            os.chmod(self.path("bin/gnuplot"), 0o755)
+            with self.subTest(said=said):
+                self.fails(1, "plot", a, "-o", self.path("p.svg"), env=env, says=["p.svg' cannot be drawn: gnuplot failed"])
+                self.fails(1, "plot", a, "-o", self.path("p.svg"), env=env, says=says)
+        self.write("bin/gnuplot", b"#!/bin/sh\nexit 1\n")
+        self.fails(1, "plot", a, "-o", self.path("p.svg"), env=env, says="gnuplot failed")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["a.json", "bin"])
+
+    @unittest.skipUnless(HAVE, "gnuplot is not installed")
+    def test_no_point_within_the_limits(self):
+        a = self.write("a.json", json.dumps(report()).encode())
+        self.fails(1, "plot", a, "-o", self.path("p.svg"), "--ylim", "1000000:2000000", "--xlim", "0.1:0.2",
+                   says="no point lies within --xlim and --ylim")
+        self.assertEqual(os.listdir(self.folder), ["a.json"])

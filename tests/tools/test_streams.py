@@ -69,16 +69,26 @@ class Streams(Case):
         for data, args, says in (
                 (self.data, ("knn", "-", "-"), "can be read once"),
                 (b"", ("info", "-"), "is empty"),
-                (self.data[:-1], ("info", "-"), "standard-input.fvecs"),
-                (self.data, ("convert", "-", "xyz:-"), "unknown extension"),
+                (self.data[:-1], ("info", "-"), "info: standard input: "),
+                (self.data[:-1], ("knn", self.b, "-"), "knn: standard input: "),
+                (self.data, ("convert", "-", "xyz:-"), "standard output: unknown extension"),
+                (b"junk" * 9, ("info", "xyz:-"), "info: standard input: unknown extension"),
+                (self.read(self.index)[:-9], ("search", "-", self.q), "search: standard input: "),
+                (self.read(self.index)[:-9], ("verify", "-"), "verify: standard input: "),
+                (self.read(self.index), ("build", "-", "-i", "Flat", "-o", "x"), "build: standard input is an index file"),
                 (self.data, ("knn", "-", self.q, "--ids", "-", "--distances", "-"), "both write to standard output"),
                 (self.data, ("knn", "-", self.q, "--ids", "-", "--json"), "both write to standard output"),
                 (self.data, ("knn", "-", self.q, "--json", "--ids", "-"), "both write to standard output"),
                 (self.data, ("bench", "-b", "-", "-q", self.q, "-i", "Flat"), "read more than once"),
                 (self.data, ("tune", "-b", self.b, "-q", "-"), "read more than once"),
+                (self.data, ("bench", "-b", self.b, "-q", self.q, "-i", "Flat", "-p", "-"), "kith plot FILE --out -"),
+                (self.data, ("gen", "-o", "-"), "a folder is needed"),
                 (self.read(self.index), ("knn", "-", self.q), "is an index file")):
             with self.subTest(args=args):
-                self.assertIn(says, self.pipe(data, *args, code=2 if "once" in says or "both" in says else 1))
+                usage = any(word in says for word in ("once", "both", "--out -", "folder"))
+                message = self.pipe(data, *args, code=2 if usage else 1)
+                self.assertIn(says, message)
+                self.assertNotIn(self.temporary, message)
         with open("/dev/full", "wb") as full:
             self.fails_to(full, "convert", self.b, "-")
 

@@ -13,8 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import support  # noqa: E402
 
-MODULES = ("test_knn", "test_eval", "test_faiss", "test_files", "test_index", "test_bench", "test_datasets",
-           "test_docs", "test_help", "test_limits", "test_peers", "test_tune")
+MODULES = ("test_knn", "test_carried", "test_eval", "test_faiss", "test_files", "test_index", "test_bench", "test_datasets",
+           "test_docs", "test_help", "test_limits", "test_odd", "test_peers", "test_tune")
 
 
 if __name__ == "__main__":
