@@ -376,9 +376,15 @@ static int open_files(struct request *r)
 		    b->base.path, b->base.info.dim, b->query.path, b->query.info.dim);
 	struct input read[] = {b->base, b->query, {.path = r->truth_path}};
 	const char *outputs[] = {b->report_path, r->plot_path, r->html_path};
+	static const char *const options_of[] = {"--json", "--plot", "--html"};
 	for (int i = 0; code == EXIT_OK && i < 3; i++)
 		if (outputs[i])
 			code = output_check(outputs[i], read, r->truth_path ? 3 : 2);
+	for (int i = 0; code == EXIT_OK && i < 3; i++)
+		if (outputs[i])
+			code = output_check_folder(options_of[i], outputs[i]);
+	if (code == EXIT_OK && r->truth_path && access(r->truth_path, F_OK) != 0)
+		code = output_check_folder("--truth", r->truth_path);
 	bool bytes = b->query.info.type == KITH_U8 || b->query.info.type == KITH_I8;
 	b->type = bytes ? b->query.info.type : KITH_F32;
 	return code;

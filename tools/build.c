@@ -4,13 +4,11 @@
  * sample. What can be known to fail is checked before the long work: files, factory string, dimension, the
  * folder of the output. The output appears when it is whole.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "files.h"
@@ -112,28 +110,6 @@ static int parse(struct build *b, struct cli *cli)
 	return hint_spec("--index", b->spec, false);
 }
 
-/* Training may take hours: is there a folder that the file can be put into? */
-static int check_folder(const char *path)
-{
-	struct stat st;
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return EXIT_OK; /* a device */
-	char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
-	if (!folder)
-		return fail_memory((int64_t)strlen(path), "a path");
-	if (slash)
-		slash[slash == folder] = '\0';
-	const char *where = slash ? folder : ".";
-	int failed = access(where, W_OK | X_OK) ? errno : 0;
-	if (stat(where, &st) == 0 && !S_ISDIR(st.st_mode))
-		failed = ENOTDIR;
-	free(folder);
-	if (failed)
-		return cli_error(EXIT_FAILED, "--out '%s': cannot create a file in its directory: %s", path,
-		    strerror(failed));
-	return EXIT_OK;
-}
-
 /* Tell of options that the index, which is made and empty, does not use, and fill in what it uses without
  * being told. */
 static void check_use(struct build *b)
@@ -168,7 +144,7 @@ static int open_files(struct build *b, struct cli *cli)
 	if (code == EXIT_OK)
 		code = hint_vectors_named("--out", b->out_path);
 	if (code == EXIT_OK && !is_stream(b->out_path))
-		code = check_folder(b->out_path);
+		code = output_check_folder("--out", b->out_path);
 	if (code != EXIT_OK)
 		return code;
 	kith_status status = kith_index_new(&b->index, base->info.dim, b->metric, b->spec);

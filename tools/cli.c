@@ -268,11 +268,13 @@ static int check_operands(struct cli *cli)
 	cli->operands = cli->argv + optind;
 	cli->operand_count = cli->argc - optind;
 	if (cli->operand_count < c->min_operands)
-		return leave(cli, cli_error(EXIT_USAGE, "%s: %d of them given; usage: kith %s [OPTION]... %s",
-		                      c->min_operands > 1                 ? "files are needed"
-		                      : strcmp(c->operands, "SHELL") == 0 ? "a name is needed"
-		                                                          : "a file is needed",
-		                      cli->operand_count, c->name, c->operands));
+		return leave(
+		    cli, cli_error(EXIT_USAGE, "%s; usage: kith %s [OPTION]... %s",
+		             strcmp(c->operands, "SHELL") == 0 ? "a name is needed: bash, zsh or fish"
+		             : c->min_operands == 1            ? "a file is needed"
+		             : cli->operand_count              ? "files are needed, and one is given"
+		                                               : "files are needed",
+		             c->name, c->operands));
 	if (cli->operand_count > c->max_operands)
 		return leave(
 		    cli, cli_error(EXIT_USAGE, "unexpected argument '%s'; %s", cli->operands[c->max_operands],

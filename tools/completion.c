@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli.h"
 #include "settings.h"
@@ -323,11 +324,11 @@ static int run(const struct command *command, int argc, char **argv)
 	if (cli_next(&cli) == CLI_EXIT)
 		return cli.exit_code;
 	const char *shell = cli.operands[0];
-	if (strcmp(shell, "bash") == 0)
+	if (strcasecmp(shell, "bash") == 0)
 		put_bash();
-	else if (strcmp(shell, "zsh") == 0)
+	else if (strcasecmp(shell, "zsh") == 0)
 		put_zsh();
-	else if (strcmp(shell, "fish") == 0)
+	else if (strcasecmp(shell, "fish") == 0)
 		put_fish();
 	else
 		return cli_error(

@@ -99,9 +99,8 @@ static int parse(struct convert *c, struct cli *cli)
 	if (assembles && (c->first || c->count >= 0 || c->type >= 0 || c->ids_path))
 		return cli_error(EXIT_USAGE, "--first, --count, --type and --ids do not go with --train");
 	if (!assembles && cli->operand_count < 2)
-		return cli_error(EXIT_USAGE,
-		    "files are needed: %d of them given; usage: kith convert [OPTION]... %s",
-		    cli->operand_count, cli->command->operands);
+		return cli_error(EXIT_USAGE, "files are needed%s; usage: kith convert [OPTION]... %s",
+		    cli->operand_count ? ", and one is given" : "", cli->command->operands);
 	if (!assembles && (c->k || c->metric_given))
 		return cli_error(EXIT_USAGE, "-k and --metric go with --train");
 	return EXIT_OK;

@@ -82,7 +82,8 @@ static int open_inputs(struct assembly *a)
 	if (train->n > INT32_MAX)
 		return cli_error(EXIT_FAILED, "'%s' has %" PRId64 " rows, more than 32-bit ids can number",
 		    c->train, train->n);
-	return c->neighbors ? check_neighbors(a) : EXIT_OK;
+	int code = output_check_folder("OUT", c->out_path);
+	return code == EXIT_OK && c->neighbors ? check_neighbors(a) : code;
 }
 
 /* The k nearest of each query, where no file has them. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bar.h"
 #include "cli.h"
@@ -191,6 +192,27 @@ int output_check(const char *path, const struct input *inputs, int n)
 			return cli_error(
 			    EXIT_FAILED, "'%s' is read as input; give the output another name", path);
 	}
+	return EXIT_OK;
+}
+
+int output_check_folder(const char *option, const char *path)
+{
+	struct stat st;
+	if (is_stream(path) || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+		return EXIT_OK; /* a device */
+	char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+	if (!folder)
+		return fail_memory((int64_t)strlen(path), "a path");
+	if (slash)
+		slash[slash == folder] = '\0';
+	const char *where = slash ? folder : ".";
+	int failed = access(where, W_OK | X_OK) ? errno : 0;
+	if (stat(where, &st) == 0 && !S_ISDIR(st.st_mode))
+		failed = ENOTDIR;
+	free(folder);
+	if (failed)
+		return cli_error(EXIT_FAILED, "%s '%s': cannot create a file in its directory: %s", option,
+		    path, strerror(failed));
 	return EXIT_OK;
 }
 

@@ -43,6 +43,9 @@ bool same_file(const char *a, const char *b);
 /* An output may not be one of the inputs, nor a directory. */
 int output_check(const char *path, const struct input *inputs, int n);
 
+/* Before work that takes long: can a file of this name be made? Returns an exit code. */
+int output_check_folder(const char *option, const char *path);
+
 void input_close(struct input *input);
 
 /* Rows of `row_bytes` bytes that fit into `bytes`; at least one, at most n. */

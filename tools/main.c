@@ -34,6 +34,9 @@ static int unknown_command(const char *name)
 	const char *nearest = cli_nearest(name, names, COMMANDS);
 	if (nearest)
 		return cli_error(EXIT_USAGE, "unknown command '%s'; did you mean 'kith %s'?", name, nearest);
+	if (access(name, F_OK) == 0)
+		return cli_error(EXIT_USAGE,
+		    "'%s' is a file, not a command; 'kith info %s' shows what is in it", name, name);
 	return cli_error(EXIT_USAGE, "unknown command '%s'; 'kith --help' lists all commands", name);
 }
 
@@ -56,11 +59,18 @@ static int print_overview(void)
 
 static int help(int argc, char **argv)
 {
-	if (argc < 2)
+	static const char *const own[] = {"help", "-h", "--help"};
+	bool all = argc < 2;
+	for (int i = 0; i < 3 && !all; i++)
+		all = strcmp(argv[1], own[i]) == 0;
+	if (all)
 		return print_overview();
 	const struct command *command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
+	if (argc > 2)
+		return cli_error(
+		    EXIT_USAGE, "help: unexpected argument '%s'; it explains one command", argv[2]);
 	cli_print_help(command);
 	return EXIT_OK;
 }

@@ -159,7 +159,8 @@ static void page_title(const json_t *report, const struct plot_options *options,
 		snprintf(out, size, "%s: recall against speed", slash ? slash + 1 : file ? file : "kith");
 }
 
-int page_write(const struct series *series, int n, const char *file, const struct plot_options *options)
+int page_write(const struct series *series, int n, const char *file, const char *path,
+    const struct plot_options *options)
 {
 	char title[400];
 	json_t *data = page_json(series, n, options);
@@ -169,9 +170,11 @@ int page_write(const struct series *series, int n, const char *file, const struc
 	FILE *out = fopen(file, "we");
 	errno = out ? 0 : errno;
 	bool ok = out && put_page(out, title, data);
-	if (out)
+	if (out) {
+		ok = !ferror(out) && ok;
 		ok = fclose(out) == 0 && ok;
+	}
 	int failed = errno ? errno : EIO;
 	json_decref(data);
-	return ok ? EXIT_OK : cli_error(EXIT_FAILED, "cannot write '%s': %s", file, strerror(failed));
+	return ok ? EXIT_OK : cli_error(EXIT_FAILED, "cannot write '%s': %s", path, strerror(failed));
 }

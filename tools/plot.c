@@ -101,6 +101,26 @@ void plot_title(const json_t *report, char *out, size_t size)
 	    calls);
 }
 
+/* gnuplot does not notice when the disk is full: does a picture end as its format does? */
+static bool is_whole(const char *file, const char *extension)
+{
+	enum { TAIL = 64 };
+	char tail[TAIL + 1] = "";
+	const char *end = strcmp(extension, ".svg") == 0   ? "</svg>"
+	                  : strcmp(extension, ".png") == 0 ? "IEND"
+	                                                   : "%%EOF";
+	FILE *opened = fopen(file, "rbe");
+	size_t n = 0;
+	if (opened && fseek(opened, 0, SEEK_END) == 0) {
+		long size = ftell(opened);
+		(void)fseek(opened, size > TAIL ? size - TAIL : 0, SEEK_SET);
+		n = fread(tail, 1, TAIL, opened);
+	}
+	if (opened)
+		fclose(opened);
+	return memmem(tail, n, end, strlen(end)) != NULL;
+}
+
 /* Draw into a temporary file beside `path`, which then gets its name. shown: what the user calls it. */
 static int draw(const struct series *series, int n, const char *path, const char *shown,
     const char *extension, const struct plot_options *options)
@@ -112,12 +132,14 @@ static int draw(const struct series *series, int n, const char *path, const char
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0) {
 		free(temporary);
-		return cli_error(EXIT_FAILED, "cannot write '%s': %s", path, strerror(errno));
+		return cli_error(EXIT_FAILED, "cannot write '%s': %s", shown, strerror(errno));
 	}
 	close(fd);
 	int code = strcmp(extension, ".html") == 0
-	               ? page_write(series, n, temporary, options)
+	               ? page_write(series, n, temporary, shown, options)
 	               : plot_draw(series, n, temporary, shown, extension, options);
+	if (code == EXIT_OK && strcmp(extension, ".html") != 0 && !is_whole(temporary, extension))
+		code = cli_error(EXIT_FAILED, "cannot write '%s': it was cut off; is the disk full?", shown);
 	if (code == EXIT_OK && rename(temporary, path) != 0)
 		code = cli_error(EXIT_FAILED, "cannot write '%s': %s", path, strerror(errno));
 	if (code != EXIT_OK)

@@ -37,7 +37,9 @@ int plot_draw(const struct series *series, int n, const char *file, const char *
 
 /* ---- pages (page.c) ---- */
 
-/* Write one page that shows it all, with nothing outside of it. Returns an exit code. */
-int page_write(const struct series *series, int n, const char *file, const struct plot_options *options);
+/* Write one page that shows it all, with nothing outside of it, into `file`; path: what the user calls it.
+ * Returns an exit code. */
+int page_write(const struct series *series, int n, const char *file, const char *path,
+    const struct plot_options *options);
 
 #endif

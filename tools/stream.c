@@ -60,11 +60,16 @@ static int make_folder(void)
 	const char *where = getenv("TMPDIR");
 	if (*folder)
 		return EXIT_OK;
-	int n = snprintf(folder, sizeof folder, "%s/kith-XXXXXX", where && *where ? where : "/tmp");
+	where = where && *where ? where : "/tmp";
+	int n = snprintf(folder, sizeof folder, "%s/kith-XXXXXX", where);
 	if (n >= (int)sizeof folder || !mkdtemp(folder)) {
-		int failed = errno;
+		int failed = n >= (int)sizeof folder ? ENAMETOOLONG : errno;
 		*folder = '\0';
-		return cli_error(EXIT_FAILED, "no temporary folder for a stream: %s", strerror(failed));
+		return cli_error(EXIT_FAILED,
+		    "what comes from standard input or goes to standard output cannot be kept in '%s': %s; "
+		    "set "
+		    "TMPDIR to a folder that can be written",
+		    where, strerror(failed));
 	}
 	atexit(remove_all);
 	return EXIT_OK;

@@ -36,6 +36,11 @@ class Program(Case):
         self.fails(2, "Convert", says="'kith convert'")
         self.fails(2, "conv", says="'kith convert'")
         self.fails(2, "xyzzy", says="kith --help")
+        x = self.vectors("x.fvecs", [[1.0]])
+        self.fails(2, x, says=["is a file, not a command", f"kith info {x}"])
+        self.fails(2, "help", "knn", "eval", says="'eval'")
+        for word in ("help", "-h", "--help"):
+            self.assertEqual(self.ok("help", word).out, self.ok("--help").out)
         self.fails(2, "help", "infp", says="'kith info'")
         self.fails(2, "--bogus", says="--bogus")
 

@@ -1,5 +1,7 @@
 """Every command in surroundings that nobody wishes for: the message is clear, the exit status right, and nothing is lost."""
 import os
+import resource
+import shutil
 import signal
 import subprocess
 
@@ -88,6 +90,33 @@ class Odd(Case):
             for folder, says in (("/proc/nothing", "No such file or directory"), (self.b, "Not a directory")):
                 with self.subTest(args=args, folder=folder):
                     self.fails(1, *args, f"{folder}/{option}", says=[folder, says])
+
+    def test_a_disk_that_is_full(self):
+        """What is cut off is noticed, and nothing is left of it."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
+
+        before = sorted(os.listdir(self.folder))
+        pictures = ("svg", "png", "pdf", "eps") if shutil.which("gnuplot") else ()
+        for args in (("build", self.b, "-i", "Flat", "-o", self.path("o.kith")), ("convert", self.index, self.path("o.kith")),
+                     ("convert", self.index, self.path("o.faiss")), ("gen", "--n", 50, "-o", self.folder),
+                     *(("plot", self.path("r.json"), "-o", self.path("p." + end)) for end in (*pictures, "html"))):
+            with self.subTest(args=args):
+                self.fails(1, *args, says=args[-1], preexec_fn=limit)
+                self.assertEqual(sorted(os.listdir(self.folder)), before)
+
+    def test_outputs_are_tried_before_the_work(self):
+        bench = ("bench", "-b", self.b, "-q", self.q, "-i", "Flat", "--runs", 1, "--latency", 0)
+        for option, name in (("--html", "x.html"), ("--json", "x.json"), ("--truth", "t.ivecs")):
+            self.fails(1, *bench, f"{option}=/proc/none/{name}", env=self.cache,
+                       says=[f"{option} '/proc/none/{name}': cannot create a file in its directory"])
+        self.fails(1, "convert", "--train", self.b, "--test", self.q, "/proc/none/x.hdf5", says="cannot create a file")
+
+    def test_nowhere_to_keep_a_stream(self):
+        for args in (("info", "-"), ("convert", self.b, "-")):
+            code, err = self.run_with(args, env={"TMPDIR": "/proc/none"})
+            self.assertEqual(code, 1)
+            self.assertIn("cannot be kept in '/proc/none': No such file or directory; set TMPDIR", err)
 
     def test_files_with_nothing_in_them(self):
         for name in ("e.fvecs", "e.npy", "e.fbin", "e.kith", "e.faiss", "e.json"):
