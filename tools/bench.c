@@ -413,6 +413,18 @@ static int draw(struct request *r)
 	return code;
 }
 
+static void print_written(const struct request *r)
+{
+	const char *paths[] = {r->bench.report_path, r->plot_path, r->html_path};
+	bool first = true;
+	for (int i = 0; i < 3; i++) {
+		if (!paths[i])
+			continue;
+		printf("%swrote    %s\n", first ? "\n" : "", paths[i]);
+		first = false;
+	}
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct cli cli = {.command = command, .argc = argc, .argv = argv, .exit_code = EXIT_OK};
@@ -444,6 +456,8 @@ static int run(const struct command *command, int argc, char **argv)
 		bench_print(b);
 	if (work && code == EXIT_OK)
 		code = draw(r);
+	if (work && code == EXIT_OK && !r->json)
+		print_written(r);
 	json_decref(b->report);
 	truth_free(&b->truth);
 	input_close(&b->base);

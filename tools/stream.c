@@ -162,11 +162,12 @@ static void replace(char *line, size_t size, const char *name, const char *what)
 	for (char *at = line; *name && (at = strstr(at, name)); at++) {
 		if (at == line || at[-1] != '\'' || at[n] != '\'')
 			continue;
-		size_t before = (size_t)(at - 1 - line), rest = strlen(at + n + 1);
-		if (before + m + rest >= size)
+		size_t before = (size_t)(at - 1 - line), rest = strlen(at + n + 1) + 1;
+		if (before + m + rest > size)
 			return;
-		memmove(line + before + m, at + n + 1, rest + 1);
-		memcpy(line + before, what, m);
+		memmove(line + before + m, at + n + 1, rest);
+		for (size_t i = 0; i < m; i++)
+			line[before + i] = what[i];
 		at = line + before + m - 1;
 	}
 }

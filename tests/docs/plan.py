@@ -53,7 +53,7 @@ SKIP = {
     ],
     "docs/add-a-kernel.md": [(r"--only NAME", "NAME is the reader's kernel")],
     "docs/getting-started.md": [
-        (r"^\./run demo\b|^meson |^export PKG_CONFIG_PATH=\$HOME", LONG),
+        (r"^\./run demo\b|^meson |^export PATH=\$HOME", LONG),
         (r"^\./run test\b", ITSELF),
     ],
     "docs/python.md": [
