@@ -131,3 +131,29 @@ class Man(Case):
         self.assertEqual(manpage.escape(".x 'a' -b \\c …"), "\\&.x \\(aqa\\(aq \\-b \\ec \\[u2026]")
         with self.assertRaises(SystemExit):
             manpage.options(["what is this?"])
+
+
+class Runner(Case):
+    """./run, where it must do nothing: no program is on PATH that could install or build."""
+
+    def run_it(self, *args):
+        for name in ("bash", "cat", "dirname"):
+            if not os.path.exists(self.path(name)):
+                os.symlink(shutil.which(name), self.path(name))
+        done = subprocess.run([self.path("bash"), os.path.join(ROOT, "run"), *args], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env={"PATH": self.folder}, timeout=60)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def test_help(self):
+        code, shown, err = self.run_it()
+        self.assertEqual((code, err), (0, ""))
+        for args in (("help",), ("--help",), ("deb", "--help"), ("test", "-h"), ("docs", "--help"), ("clean", "--help")):
+            self.assertEqual(self.run_it(*args), (0, shown, ""), args)
+        lines = shown.split("\n")[2:-3]
+        self.assertGreater(len(lines), 20)
+        for line in lines:
+            self.assertEqual((line[24], line[25] != " "), (" ", True), f"one column for all: {line}")
+
+    def test_bad(self):
+        self.assertEqual(self.run_it("hepl"), (1, "", "run: unknown command 'hepl'; './run help' lists all\n"))
+        self.assertEqual(self.run_it("deb", "x"), (1, "", "run: deb takes no arguments, but 'x' is given\n"))
