@@ -23,6 +23,10 @@ extern "C" {
  * changes the index. Its ids are those of the index; vectors are as the part sees them, transformed. */
 KITH_API const kith_index *kith_index_part(const kith_index *index, int64_t depth);
 
+/* What a refinement ranks candidates by: a flat index of the vectors in their finer codes, under the same
+ * ids. It is used as other parts are. NULL: the index is no refinement (though a part of it may be). */
+KITH_API const kith_index *kith_index_fine(const kith_index *index);
+
 /* Put the transform that `like` begins with, as it was learnt, before an index, which may be trained and hold
  * vectors: they went through that transform already.
  *

@@ -23,6 +23,11 @@ const kith_index *kith_index_part(const kith_index *index, int64_t depth)
 	return depth < 0 ? NULL : index;
 }
 
+const kith_index *kith_index_fine(const kith_index *index)
+{
+	return index ? refine_fine(index) : NULL;
+}
+
 /* ---- putting together ---- */
 
 /* Around take_child, which is the caller's alone, what `like` begins with, which may be read. */

@@ -56,6 +56,7 @@ struct transform_parts {
 /* Whether it is such an index; if so, its parts. */
 bool flat_parts(const kith_index *index, struct stored_parts *parts);
 bool refine_parts(const kith_index *index, struct stored_parts *parts, const kith_index **child);
+const kith_index *refine_fine(const kith_index *index); /* what ranks candidates; NULL: it is no refinement */
 bool transform_parts(const kith_index *index, struct transform_parts *parts);
 bool is_ivf(const kith_index *index);
 const struct graph *ivf_graph(const kith_index *index); /* over the centroids; NULL: none */

@@ -5,7 +5,8 @@
  * those the ones that really are stay; what the child takes for too far is missing.
  *
  * Memory: the child, a code per vector, and the ids, which both keep (for vectors that are numbered in order
- * they take nothing). The child's positions are its own business; the store is in the order of adding.
+ * they take nothing). The child's positions are its own business; the store is in the order of adding, and a
+ * flat index, so that it can be searched by itself.
  *
  * Queries go through in chunks whose candidates take CANDIDATE_BYTES; refine_rank.c compares them anew.
  */
@@ -32,7 +33,8 @@ enum {
 struct refine {
 	struct kith_index base;
 	kith_index *child;
-	struct vectors store;
+	kith_index *fine;      /* the store as a flat index, which can be searched by itself */
+	struct vectors *store; /* its vectors */
 };
 
 static struct refine *refine_of(kith_index *index)
@@ -51,7 +53,7 @@ static kith_status refine_check(const kith_index *index, kith_type type, int64_t
 {
 	const struct refine *refine = refine_of_const(index);
 	kith_status status = refine->child->ops->check(refine->child, type, n, x);
-	return status ? status : refine->store.codec->ops->check(refine->store.codec, type, n, x);
+	return status ? status : refine->store->codec->ops->check(refine->store->codec, type, n, x);
 }
 
 /* A copy of the codec learns first: if the child then fails, nothing has changed. */
@@ -59,7 +61,7 @@ static kith_status train_both(
     struct refine *refine, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct codec *trained;
-	kith_status status = codec_clone(&trained, refine->store.codec);
+	kith_status status = codec_clone(&trained, refine->store->codec);
 	if (status)
 		return status;
 	status = train_whole(&refine->base, trained, n, x, options);
@@ -69,21 +71,22 @@ static kith_status train_both(
 		codec_free(trained);
 		return status;
 	}
-	codec_free(refine->store.codec);
-	vectors_init(&refine->store, trained);
+	codec_free(refine->store->codec);
+	vectors_init(refine->store, trained);
+	refine->fine->trained = trained->trained;
 	return KITH_OK;
 }
 
 static kith_status refine_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct refine *refine = refine_of(index);
-	bool learns = refine->store.codec->ops->train != NULL;
-	if (learns && refine->store.codes.n > 0)
+	bool learns = refine->store->codec->ops->train != NULL;
+	if (learns && refine->store->codes.n > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
 	kith_status status = learns ? train_both(refine, n, x, options)
 	                            : refine->child->ops->train(refine->child, n, x, options);
-	index->trained = refine->child->trained && refine->store.codec->trained;
+	index->trained = refine->child->trained && refine->store->codec->trained;
 	return status;
 }
 
@@ -110,7 +113,7 @@ static kith_status add_both(struct refine *refine, const struct encoder *encoder
 	sub_progress_begin(&sub, &child.progress, &child.progress_data, n);
 	sub.part = n / SHARE;
 	progress_begin(&progress, child.progress, child.progress_data, "add", n);
-	vectors_encode(&refine->store, encoder, type, n, x, &progress);
+	vectors_encode(refine->store, encoder, type, n, x, &progress);
 	kith_status status = progress_end(&progress);
 	sub.done = sub.part;
 	sub.part = n - sub.part;
@@ -121,20 +124,20 @@ static kith_status refine_add(kith_index *index, kith_type type, int64_t n, cons
     const kith_add_options *options)
 {
 	struct refine *refine = refine_of(index);
-	int64_t *numbers = NULL, before = refine->store.codes.n;
+	int64_t *numbers = NULL, before = refine->store->codes.n;
 	struct encoder encoder;
-	kith_status status = vectors_prepare(&refine->store, &encoder, n, ids, options->threads);
+	kith_status status = vectors_prepare(refine->store, &encoder, n, ids, options->threads);
 	if (status == KITH_OK && !ids) {
-		ids = numbers = number(&refine->store.ids, n);
+		ids = numbers = number(&refine->store->ids, n);
 		status = numbers ? KITH_OK : KITH_NOMEM;
 	}
 	if (status == KITH_OK)
 		status = add_both(refine, &encoder, type, n, x, ids, options);
 	if (status == KITH_OK) {
-		ids_append(&refine->store.ids, n, ids);
+		ids_append(&refine->store->ids, n, ids);
 	} else {
-		codes_truncate(&refine->store.codes, before);
-		ids_unprepare(&refine->store.ids);
+		codes_truncate(&refine->store->codes, before);
+		ids_unprepare(&refine->store->ids);
 	}
 	encoder_free(&encoder);
 	mem_free(numbers);
@@ -150,7 +153,7 @@ static kith_status refine_update(
 		return fail_nomem("encoding", CODES_SCRATCH(index->dim) * sizeof *scratch);
 	kith_status status = refine->child->ops->update(refine->child, type, n, x, ids);
 	if (status == KITH_OK)
-		vectors_replace(&refine->store, type, n, x, ids, scratch);
+		vectors_replace(refine->store, type, n, x, ids, scratch);
 	mem_free(scratch);
 	return status;
 }
@@ -158,16 +161,16 @@ static kith_status refine_update(
 static kith_status refine_remove(kith_index *index, const kith_filter *which, int64_t *removed)
 {
 	struct refine *refine = refine_of(index);
-	uint64_t *keep = vectors_keepers(&refine->store, which, removed);
+	uint64_t *keep = vectors_keepers(refine->store, which, removed);
 	if (!keep)
 		return KITH_NOMEM;
-	kith_status status = *removed ? ids_prepare_remove(&refine->store.ids) : KITH_OK;
+	kith_status status = *removed ? ids_prepare_remove(&refine->store->ids) : KITH_OK;
 	if (status == KITH_OK && *removed)
 		status = refine->child->ops->remove(refine->child, which, removed);
 	if (status)
 		*removed = 0;
 	if (*removed)
-		vectors_keep(&refine->store, keep);
+		vectors_keep(refine->store, keep);
 	mem_free(keep);
 	return status;
 }
@@ -175,32 +178,32 @@ static kith_status refine_remove(kith_index *index, const kith_filter *which, in
 static kith_status refine_merge(kith_index *into, kith_index *from, const int64_t *ids)
 {
 	struct refine *a = refine_of(into), *b = refine_of(from);
-	if (!vectors_alike(&a->store, &b->store))
+	if (!vectors_alike(a->store, b->store))
 		return merge_unlike(into);
-	int64_t n = b->store.codes.n;
-	kith_status status = codes_reserve(&a->store.codes, a->store.codes.n + n, 4);
+	int64_t n = b->store->codes.n;
+	kith_status status = codes_reserve(&a->store->codes, a->store->codes.n + n, 4);
 	if (status == KITH_OK)
-		status = ids_prepare_append(&a->store.ids, n, ids);
+		status = ids_prepare_append(&a->store->ids, n, ids);
 	if (status == KITH_OK)
 		status = merge_children(a->child, b->child, from, ids);
 	/* The child has found all faults there can be in them. */
 	if (status == KITH_OK) {
-		ids_append(&a->store.ids, n, ids);
-		vectors_merge(&a->store, &b->store);
+		ids_append(&a->store->ids, n, ids);
+		vectors_merge(a->store, b->store);
 	}
 	return status;
 }
 
 static void refine_trim(kith_index *index)
 {
-	vectors_trim(&refine_of(index)->store);
+	vectors_trim(refine_of(index)->store);
 	wrapper_trim(index);
 }
 
 static kith_status refine_reserve(kith_index *index, int64_t n)
 {
 	struct refine *refine = refine_of(index);
-	kith_status status = vectors_reserve(&refine->store, n);
+	kith_status status = vectors_reserve(refine->store, n);
 	return status ? status : refine->child->ops->reserve(refine->child, n);
 }
 
@@ -217,9 +220,9 @@ static kith_status search_some(
 	const struct asking *asking = arg;
 	const struct refine *refine = asking->refine;
 	struct sink candidates;
-	struct ranking r = {.ids = &refine->store.ids,
+	struct ranking r = {.ids = &refine->store->ids,
 	    .ip = refine->base.metric != KITH_L2,
-	    .store = vectors_rows(&refine->store),
+	    .store = vectors_rows(refine->store),
 	    .query = *query,
 	    .candidates = &candidates,
 	    .sink = sink};
@@ -239,7 +242,7 @@ static kith_status search_some(
 static int64_t count_candidates(const struct refine *refine, int64_t k, float k_factor)
 {
 	double wanted = ceil((double)k * (k_factor != 0 ? (double)k_factor : DEFAULT_K_FACTOR));
-	return wanted < (double)refine->store.codes.n ? (int64_t)wanted : refine->store.codes.n;
+	return wanted < (double)refine->store->codes.n ? (int64_t)wanted : refine->store->codes.n;
 }
 
 static kith_status refine_search(
@@ -248,10 +251,10 @@ static kith_status refine_search(
 	const struct refine *refine = refine_of_const(index);
 	struct asking asking = {.refine = refine};
 	int64_t most = RANGE_QUERIES;
-	if (refine->store.codes.n == 0)
+	if (refine->store->codes.n == 0)
 		return KITH_OK;
 	if (!sink->k && options->exact_range) {
-		struct rows rows = vectors_rows(&refine->store);
+		struct rows rows = vectors_rows(refine->store);
 		return search_exact(&rows, query, index->metric != KITH_L2, false, sink, options);
 	}
 	if (sink->k) {
@@ -266,35 +269,35 @@ static kith_status refine_search(
 
 static int64_t refine_find(const kith_index *index, int64_t id)
 {
-	return ids_find(&refine_of_const(index)->store.ids, id);
+	return ids_find(&refine_of_const(index)->store->ids, id);
 }
 
 static int64_t refine_id_at(const kith_index *index, int64_t position)
 {
-	return ids_at(&refine_of_const(index)->store.ids, position);
+	return ids_at(&refine_of_const(index)->store->ids, position);
 }
 
 static kith_status refine_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
-	vectors_read(&refine_of_const(index)->store, n, positions, x);
+	vectors_read(refine_of_const(index)->store, n, positions, x);
 	return KITH_OK;
 }
 
 static int64_t refine_size(const kith_index *index)
 {
-	return refine_of_const(index)->store.codes.n;
+	return refine_of_const(index)->store->codes.n;
 }
 
 static size_t refine_memory(const kith_index *index)
 {
 	const struct refine *refine = refine_of_const(index);
-	return sizeof *refine + vectors_memory(&refine->store) + wrapper_child_memory(index);
+	return sizeof *refine + refine->fine->ops->memory(refine->fine) + wrapper_child_memory(index);
 }
 
 static void refine_free(kith_index *index)
 {
 	struct refine *refine = refine_of(index);
-	vectors_free(&refine->store);
+	structure_free(refine->fine);
 	structure_free(refine->child);
 	mem_free(refine);
 }
@@ -306,13 +309,14 @@ static kith_status refine_clone(kith_index **out, const kith_index *index)
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
 	index_head_copy(&to->base, &from->base);
-	kith_status status = vectors_copy(&to->store, &from->store);
+	kith_status status = structure_clone(&to->fine, from->fine);
 	if (status == KITH_OK)
 		status = structure_clone(&to->child, from->child);
 	if (status) {
 		refine_free(&to->base);
 		return status;
 	}
+	to->store = flat_vectors(to->fine);
 	*out = &to->base;
 	return KITH_OK;
 }
@@ -321,8 +325,8 @@ static void refine_save(const kith_index *index, struct blob_writer *w)
 {
 	const struct refine *refine = refine_of_const(index);
 	if (index->trained)
-		codec_save(refine->store.codec, w);
-	vectors_save(&refine->store, w);
+		codec_save(refine->store->codec, w);
+	vectors_save(refine->store, w);
 	structure_save_child(refine->child, w);
 }
 
@@ -330,10 +334,10 @@ static void refine_save(const kith_index *index, struct blob_writer *w)
 static const char *compare_ids(const struct refine *refine)
 {
 	const kith_index *child = refine->child;
-	if (child->ops->size(child) != refine->store.ids.n)
+	if (child->ops->size(child) != refine->store->ids.n)
 		return "has not as many ids as the node below";
-	for (int64_t i = 0; i < refine->store.ids.n; i++)
-		if (ids_find(&refine->store.ids, child->ops->id_at(child, i)) < 0)
+	for (int64_t i = 0; i < refine->store->ids.n; i++)
+		if (ids_find(&refine->store->ids, child->ops->id_at(child, i)) < 0)
 			return "lacks an id that the node below has";
 	return NULL;
 }
@@ -341,12 +345,13 @@ static const char *compare_ids(const struct refine *refine)
 static kith_status refine_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
 {
 	struct refine *refine = refine_of(index);
-	kith_status status = codec_load(refine->store.codec, trained, r);
+	kith_status status = codec_load(refine->store->codec, trained, r);
+	refine->fine->trained = refine->store->codec->trained;
 	if (status == KITH_OK)
-		status = vectors_load(&refine->store, n, r);
+		status = vectors_load(refine->store, n, r);
 	if (status == KITH_OK)
 		status = structure_load_child(refine->child, r);
-	index->trained = refine->child->trained && refine->store.codec->trained;
+	index->trained = refine->child->trained && refine->store->codec->trained;
 	const char *wrong = status || r->lazy ? NULL : compare_ids(refine);
 	return wrong ? blob_fail(r, "IDS0", "%s", wrong) : status;
 }
@@ -354,9 +359,9 @@ static kith_status refine_load(kith_index *index, int64_t n, bool trained, struc
 static kith_status refine_settle(kith_index *index)
 {
 	struct refine *refine = refine_of(index);
-	kith_status status = ids_settle(&refine->store.ids);
+	kith_status status = ids_settle(&refine->store->ids);
 	if (status == KITH_OK)
-		status = codes_settle(&refine->store.codes);
+		status = codes_settle(&refine->store->codes);
 	if (status == KITH_OK)
 		status = wrapper_settle(index);
 	const char *wrong = status ? NULL : compare_ids(refine);
@@ -373,12 +378,12 @@ static kith_status refine_renumber(kith_index *index, const int64_t *ids)
 {
 	struct refine *refine = refine_of(index);
 	kith_index *child = refine->child;
-	int64_t n = refine->store.ids.n, *below = mem_alloc((size_t)n, sizeof *below);
+	int64_t n = refine->store->ids.n, *below = mem_alloc((size_t)n, sizeof *below);
 	bool in_order = !ids;
 	struct ids made = {.n = n};
 	kith_status status = below ? ids_replace(&made, ids) : fail_nomem("ids", (size_t)n * sizeof *below);
 	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
-		int64_t at = ids_find(&refine->store.ids, child->ops->id_at(child, i));
+		int64_t at = ids_find(&refine->store->ids, child->ops->id_at(child, i));
 		below[i] = ids ? ids[at] : at;
 		in_order &= at == i;
 	}
@@ -389,8 +394,8 @@ static kith_status refine_renumber(kith_index *index, const int64_t *ids)
 		ids_free(&made);
 		return status;
 	}
-	ids_free(&refine->store.ids);
-	refine->store.ids = made;
+	ids_free(&refine->store->ids);
+	refine->store->ids = made;
 	return KITH_OK;
 }
 
@@ -398,7 +403,7 @@ static kith_status refine_set_centroids(kith_index *index, int64_t nlist, const 
 {
 	struct refine *refine = refine_of(index);
 	kith_status status = structure_set_centroids(refine->child, nlist, centroids);
-	index->trained = refine->child->trained && refine->store.codec->trained;
+	index->trained = refine->child->trained && refine->store->codec->trained;
 	return status;
 }
 
@@ -437,26 +442,30 @@ bool is_refine(const kith_index *index)
 
 static kith_status wrap(struct refine **out, struct codec *take_codec, kith_index *take_child)
 {
-	char word[32], suffix[48] = "RFlat";
+	char word[32], suffix[48] = "RFlat", spec[sizeof take_child->spec];
 	take_codec->ops->word(take_codec, word);
 	if (take_codec->ops->kind != ROWS_SPLIT)
 		snprintf(suffix, sizeof suffix, "Refine(%s)", word);
+	int length = snprintf(spec, sizeof spec, "%s,%s", take_child->spec, suffix);
+	if (length >= (int)sizeof spec)
+		return fail(
+		    KITH_INVALID, "'%s' with a refinement is too long a description", take_child->spec);
 	struct refine *refine = mem_zalloc(1, sizeof *refine);
 	if (!refine)
 		return fail_nomem("an index", sizeof *refine);
+	kith_status status = flat_new(&refine->fine, take_child->metric, take_codec);
+	if (status) {
+		mem_free(refine);
+		return status;
+	}
 	refine->base = (struct kith_index){.ops = &refine_ops,
 	    .dim = take_child->dim,
 	    .metric = take_child->metric,
 	    .type = take_codec->ops->type};
 	refine->base.trained = take_child->trained && take_codec->trained;
-	int length = snprintf(refine->base.spec, sizeof refine->base.spec, "%s,%s", take_child->spec, suffix);
-	if (length >= (int)sizeof refine->base.spec) {
-		mem_free(refine);
-		return fail(
-		    KITH_INVALID, "'%s' with a refinement is too long a description", take_child->spec);
-	}
+	memcpy(refine->base.spec, spec, sizeof spec);
 	refine->child = take_child;
-	vectors_init(&refine->store, take_codec);
+	refine->store = flat_vectors(refine->fine);
 	*out = refine;
 	return KITH_OK;
 }
@@ -485,7 +494,7 @@ kith_status refine_assemble(kith_index **out, struct vectors *take, kith_index *
 	kith_status status = wrap(&refine, take->codec, take_child);
 	if (status)
 		return status;
-	refine->store = *take;
+	*refine->store = *take;
 	*out = &refine->base;
 	return KITH_OK;
 }
@@ -507,7 +516,12 @@ bool refine_parts(const kith_index *index, struct stored_parts *parts, const kit
 	if (index->ops != &refine_ops)
 		return false;
 	const struct refine *refine = refine_of_const(index);
-	*parts = (struct stored_parts){refine->store.codec, &refine->store.codes, &refine->store.ids};
+	*parts = (struct stored_parts){refine->store->codec, &refine->store->codes, &refine->store->ids};
 	*child = refine->child;
 	return true;
+}
+
+const kith_index *refine_fine(const kith_index *index)
+{
+	return index->ops == &refine_ops ? refine_of_const(index)->fine : NULL;
 }

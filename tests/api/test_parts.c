@@ -299,8 +299,45 @@ START_TEST(refining_what_is_filled)
 	OK(kith_index_add(refined, 1, q, NULL, NULL));
 	ck_assert_int_eq(kith_index_size(kith_index_part(refined, 1)), N + 1);
 	kith_index_free(child);
+	/* So is what ranks again. */
+	const kith_index *ranks = kith_index_fine(refined);
+	REQUIRE(ranks && !kith_index_fine(ranks) && !kith_index_fine(part) && !kith_index_fine(NULL));
+	ck_assert_str_eq(kith_index_describe(ranks), "Flat");
+	REQUIRE(kith_index_trained(ranks) && kith_index_size(ranks) == N + 1);
+	child = filled("Flat");
+	OK(kith_index_add(child, 1, q, NULL, NULL));
+	check_same(ranks, child);
+	kith_index_free(child);
 	kith_index_free(refined);
 	kith_index_free(again);
+}
+END_TEST
+
+START_TEST(what_refines_learns_and_is_read_with_the_whole)
+{
+	kith_index *refined, *copy, *read, *alone = filled("SQ8");
+	OK(kith_index_new(&refined, DIM, KITH_L2, "SQ4,Refine(SQ8)"));
+	REQUIRE(!kith_index_trained(kith_index_fine(refined)));
+	OK(kith_index_train(refined, N, x, NULL));
+	REQUIRE(
+	    kith_index_trained(kith_index_fine(refined)) && kith_index_size(kith_index_fine(refined)) == 0);
+	OK(kith_index_add(refined, N, x, NULL, NULL));
+	check_same(kith_index_fine(refined), alone);
+	OK(kith_index_clone(&copy, refined));
+	kith_index_free(refined);
+	check_same(kith_index_fine(copy), alone);
+	size_t size;
+	OK(kith_index_to_bytes(copy, NULL, 0, &size));
+	char *bytes = malloc(size);
+	REQUIRE(bytes);
+	OK(kith_index_to_bytes(copy, bytes, size, &size));
+	OK(kith_index_from_bytes(&read, bytes, size, 0));
+	check_same(kith_index_fine(read), alone);
+	REQUIRE(kith_index_trained(kith_index_fine(read)));
+	free(bytes);
+	kith_index_free(read);
+	kith_index_free(copy);
+	kith_index_free(alone);
 }
 END_TEST
 
@@ -475,6 +512,7 @@ int main(void)
 	tcase_add_loop_test(beside, faiss_length_of_a_stream, 0, COUNT(faiss_kinds));
 	tcase_add_loop_test(parts, refining_what_is_filled, 0, COUNT(wrapped));
 	tcase_add_test(parts, refining_needs_what_fits);
+	tcase_add_test(parts, what_refines_learns_and_is_read_with_the_whole);
 	tcase_add_loop_test(parts, transforming_what_is_filled, 0, COUNT(transforms));
 	tcase_add_loop_test(parts, centroids_are_given, 0, COUNT(given_to));
 	tcase_add_loop_test(parts, numbering_anew, 0, COUNT(numbered));
