@@ -37,3 +37,13 @@ class PartHandle(Handle):
 
     def close(self) -> None:
         """The part lives as long as the whole."""
+
+
+class FineHandle(PartHandle):
+    """What the refinement that is that many steps in ranks candidates by (kith_index_fine)."""
+
+    __slots__ = ()
+
+    @property
+    def pointer(self) -> int | None:  # type: ignore[override]
+        return lib.index_fine(super().pointer)

@@ -10,9 +10,10 @@ from .. import _arrays, _options
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 from .._codecs import code_size, codec
 from .._errors import ArgumentError
+from .._handle import Handle
 from .._learned import learned
 from .._lib import SearchStats
-from .._part import PartHandle
+from .._part import FineHandle, PartHandle
 from .._types import Array, Codes, Floats, Ids
 from ..filter import Filter
 from ..index import Index
@@ -54,9 +55,9 @@ def output(array: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Array:
 
 class Asking(Index):
     """The questions of an index. `_part`: it is a part of another, whose handle and parameters it has; `_node`:
-    which one."""
+    which one; `_ranks`: what the refinement there ranks candidates by."""
 
-    __slots__ = ("d", "verbose", "_spec", "_metric", "_params", "_node", "_part", "_view", "_inner")
+    __slots__ = ("d", "verbose", "_spec", "_metric", "_params", "_node", "_part", "_ranks", "_view", "_inner")
 
     d: int
     verbose: bool
@@ -65,6 +66,7 @@ class Asking(Index):
     _metric: int
     _node: int
     _part: bool
+    _ranks: bool
     _view: Index | None
 
     def _rename(self) -> Naming | None:
@@ -111,11 +113,17 @@ class Asking(Index):
 
     def _source(self) -> Index:
         """The library's index that answers: the whole, or what a part is of it."""
-        if not self._node:
+        if not self._node and not self._ranks:
             return self
         if self._view is None:
-            self._view = Index._of(PartHandle(self._handle, self._node))
+            self._view = Index._of(self._part_handle())
         return self._view
+
+    def _part_handle(self) -> Handle:
+        """The handle of what this index stands for."""
+        if self._ranks:
+            return FineHandle(self._handle, self._node)
+        return PartHandle(self._handle, self._node) if self._node else self._handle
 
     @property
     def _counted(self) -> str:

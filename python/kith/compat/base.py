@@ -2,6 +2,7 @@
 stand for, how vectors come in, and how they are kept. What they are asked is in asking.py."""
 from __future__ import annotations
 
+import copy
 import ctypes
 from typing import Any, Iterator, List
 
@@ -11,7 +12,6 @@ from .. import _arrays, _calls
 from .._errors import InvalidError, UnsupportedError
 from .._handle import Handle
 from .._lib import Preset, lib, new_options
-from .._part import PartHandle
 from .._types import Array, Ids
 from ..filter import Filter, as_filter
 from ..index import Index, new_handle
@@ -63,7 +63,7 @@ class FaissIndex(Owned, Asking):
                part: bool) -> None:
         """Stand for node `node` of the index in a handle."""
         self._handle, self._spec, self.d, self._metric = handle, spec, _arrays.count(d, "d", 1), metric
-        self._params, self._node, self._part = params, node, part
+        self._params, self._node, self._part, self._ranks = params, node, part, False
         self._view = None
         self._inner: Positions | None = None  # of what an IndexIDMap is around
         self.verbose = False
@@ -106,6 +106,11 @@ class FaissIndex(Owned, Asking):
         for child in self._children():
             child._become_part(whole, self._node_below(node), inner)
 
+    def _become_fine(self, whole: FaissIndex) -> None:
+        """This index is what a refinement ranks candidates by. It knows vectors by their numbers."""
+        self._handle, self._node, self._part, self._ranks = whole._handle, whole._node, True, True
+        self._view, self._inner = None, Positions()
+
     def _node_below(self, node: int) -> int:
         """The node of a child, if this one's is `node`."""
         return node + 1
@@ -123,7 +128,7 @@ class FaissIndex(Owned, Asking):
     def train(self, x: Any, numeric_type: Any = None, *, seed: int | None = None, threads: int | None = None,
               progress: Any = None) -> None:
         """Learn from the rows of x [n × d]. An index that needs no training ignores it."""
-        if self._node or self._inner is None:
+        if self._node or self._ranks or self._inner is None:
             self._whole()
         x = vectors(x, self.d, "x")
         cp = getattr(self, "cp", None)
@@ -392,20 +397,59 @@ class FaissIndex(Owned, Asking):
         return Index.tobytes(self._own())
 
     def clone(self) -> FaissIndex:
-        """An independent copy, also of a part."""
+        """An independent copy, also of a part, with all that was set."""
+        made = self._copied()
+        for one, other in zip(made._tree(), self._tree()):
+            if isinstance(other, type(one)):
+                one._take_settings(other)
+        return made
+
+    def _copied(self) -> FaissIndex:
         if not self._part:
             self._carry()
-            return Index.clone(self)  # type: ignore[return-value]
-        source = self._handle if not self._node else PartHandle(self._handle, self._node)
-        with source.reading() as pointer:
-            made = FaissIndex._of(Handle(lib.index_clone, pointer))
+            made: FaissIndex = Index.clone(self)  # type: ignore[assignment]
+            made._params.take(self._params)
+            return self._like(made)
+        with self._part_handle().reading() as pointer:
+            handle = Handle(lib.index_clone, pointer)
+        made = self._bare(handle)
         if self._inner is not None:
             made._renumber()
             made._params.labels = None
         elif self._params.labels is not None:
             made._params.labels = Labels(self._params.labels.values)
         made._params.take(self._params)
-        return made
+        return self._like(made)
+
+    def _bare(self, handle: Handle) -> FaissIndex:
+        """The index in a handle that is a copy of this part: what the whole carried along is not the part's."""
+        from .tree import index_of_handle
+        with handle.changing() as pointer:
+            lib.index_set_preset(pointer, ctypes.byref(new_options(Preset)))
+            lib.index_set_labels(pointer, 0, None)
+        kind, node = self._idmap()
+        return index_of_handle(handle, (kind, node - self._node), self._params.kind)
+
+    def _like(self, made: FaissIndex) -> FaissIndex:
+        """The same index as one of this class, which files do not say where it changes no result."""
+        kind = type(self)
+        if type(made) is kind or not kind.__module__.startswith("kith."):
+            return made
+        if issubclass(type(made), kind):  # which has nothing that this has not
+            made.__class__ = kind
+            return made
+        if not issubclass(kind, type(made)):
+            return made
+        again = kind.__new__(kind)
+        again._place(made._handle, made._spec, made.d, made._metric, made._params, made._node, made._part)
+        return again
+
+    def _take_settings(self, other: FaissIndex) -> None:
+        """What was set in an index that this is a copy of, and files do not keep."""
+        for name in self._settings:
+            setattr(self, name, copy.copy(getattr(other, name)))
+
+    _settings: tuple[str, ...] = ("verbose",)
 
     def __reduce__(self) -> Any:
         return _restore, (self.tobytes(),)

@@ -89,6 +89,7 @@ class IndexFlatL2Panorama(IndexFlatL2):
     """IndexFlatL2, which in FAISS leaves out parts of what is far away. All of kith's indexes do."""
 
     __slots__ = ("n_levels", "batch_size")
+    _settings = (*IndexFlatL2._settings, "n_levels", "batch_size")
 
     def __init__(self, d: int, n_levels: int, batch_size: int = 512) -> None:
         super().__init__(d)
@@ -225,6 +226,7 @@ class IndexPQ(IndexFlatCodes):
     with the query's own code, and the Hamming distances of ST_HE are not offered."""
 
     __slots__ = ("_pq", "_search_type", "polysemous_training")
+    _settings = (*IndexFlatCodes._settings, "_search_type", "polysemous_training")
     ST_PQ, ST_HE, ST_generalized_HE, ST_SDC, ST_polysemous, ST_polysemous_generalize = range(6)
     do_polysemous_training = polysemous()
     polysemous_ht = hamming_threshold()
@@ -269,6 +271,7 @@ class IndexPQFastScan(FastScan, IndexPQ):
     copy."""
 
     __slots__ = FastScan._more
+    _settings = (*IndexPQ._settings, *FastScan._more)
 
     # Without lists it means nothing, but programs set it before comparing with inverted files.
     nprobe = parameter("nprobe")

@@ -122,6 +122,12 @@ class IndexHNSW(FaissIndex):
             self._hnsw = HNSWView(self)
         return self._hnsw
 
+    def _take_settings(self, other: FaissIndex) -> None:
+        super()._take_settings(other)
+        assert isinstance(other, IndexHNSW)
+        for name in ("search_bounded_queue", "check_relative_distance"):
+            setattr(self.hnsw, name, getattr(other.hnsw, name))
+
     @property
     def storage(self) -> FaissIndex:
         """The vectors, as an index without the graph, for looking: a copy."""

@@ -108,13 +108,6 @@ def _numbered(index: Any) -> Any:
     return alone
 
 
-def fine(index: Any) -> bytes:
-    """What an IndexRefine ranks by, as a file of FAISS's: it is behind the base index, and before k_factor."""
-    file = faiss_bytes(_numbered(index)._handle)
-    base = faiss_bytes(_numbered(index.base_index)._handle)
-    return file[4 + struct.calcsize("<iqqq?i") + len(base):-4]
-
-
 def codes_of(index: Any) -> Codes:
     """The codes [n × code_size] of a flat index, in the order in which vectors are stored."""
     n, size = index.ntotal, index.code_size

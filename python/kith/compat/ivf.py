@@ -35,6 +35,7 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
     cp: ClusteringParameters
     invlists: InvertedLists
     _uses = ("nprobe", "max_codes")
+    _settings = (*FaissIndex._settings, "cp", "direct_map", "parallel_mode")
 
     nprobe = parameter("nprobe")
     max_codes = parameter("max_codes")
@@ -126,6 +127,14 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
             self._quantizer.add(centroids)
         self._quantizer_state = state
 
+    def _take_settings(self, other: FaissIndex) -> None:
+        super()._take_settings(other)
+        assert isinstance(other, IndexIVF)
+        self.clustering_index = other.clustering_index
+        if other._quantizer is not None:
+            self._quantizer, self._quantizer_state = other._quantizer.clone(), None
+            self._share_efSearch()
+
     def centroids(self) -> Floats:
         """The centroids [nlist × d]."""
         with learned(self._handle) as parts:
@@ -204,6 +213,7 @@ class IndexIVFFlatPanorama(IndexIVFFlat):
     """IndexIVFFlat, which in FAISS leaves out parts of what is far away. All of kith's indexes do."""
 
     __slots__ = ("n_levels",)
+    _settings = (*IndexIVFFlat._settings, "n_levels")
 
     def __init__(self, quantizer: Index, d: int, nlist: int, n_levels: int, metric: Any = METRIC_L2) -> None:
         super().__init__(quantizer, d, nlist, metric)
@@ -251,6 +261,7 @@ class IndexIVFPQFastScan(FastScan, IndexIVFPQ):  # type: ignore[misc]
     bbs) is a copy."""
 
     __slots__ = FastScan._more
+    _settings = (*IndexIVFPQ._settings, *FastScan._more)
 
     def __init__(self, quantizer: Index, d: int = 32, nlist: int = 0, M: int = 0, nbits: int = 4,
                  metric: Any = METRIC_L2, bbs: int = 32) -> None:

@@ -58,9 +58,9 @@ class Parameters:
         self.used.update(names)
 
     def take(self, other: Parameters) -> None:
-        """The search parameters of another index."""
+        """The search parameters of another index, and what FAISS would say of its codes."""
         self.values.update(other.values)
-        self.efConstruction = other.efConstruction
+        self.efConstruction, self.kind, self.ht = other.efConstruction, other.kind, other.ht
 
     def take_preset(self, preset: Preset) -> None:
         """Those that a file carries."""

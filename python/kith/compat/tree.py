@@ -73,6 +73,10 @@ def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, n
         made = _new(wrappers.IndexRefineFlat if flat_codec else wrappers.IndexRefine)
         made.base_index = child
         made._place(handle, spec, d, metric, params, node, part)
+        word = made._word
+        made.refine_index = _new(_core([word], metric, False))
+        made.refine_index._place(handle, word, d, metric, Parameters(), node, True)
+        made.refine_index._become_fine(made)
         return made, following
     chain: list[VectorTransform] = []
     inner = d

@@ -1,6 +1,7 @@
 """Indexes around others: ids of the caller's, transforms, refinement, shards."""
 from __future__ import annotations
 
+import copy
 from typing import Any, Iterator
 
 import numpy as np
@@ -9,7 +10,6 @@ from .. import _arrays
 from .._errors import InvalidError
 from .._handle import Handle
 from .._lib import lib
-from .._streams import handle_of_faiss
 from .._types import Codes, Floats, Ids
 from ..filter import Filter
 from . import image
@@ -125,6 +125,12 @@ class IndexPreTransform(FaissIndex):
     def _node_below(self, node: int) -> int:
         return node + len(self._chain)
 
+    def _take_settings(self, other: FaissIndex) -> None:
+        super()._take_settings(other)
+        assert isinstance(other, IndexPreTransform)
+        self._chain = [copy.copy(vt) for vt in other._chain]
+        self._tie()
+
     def _tie(self) -> None:
         for number, vt in enumerate(self._chain):
             vt._tie(self._handle, self._node + number)
@@ -213,7 +219,9 @@ class IndexRefine(FaissIndex):
     """Ranks what a base index finds again, by finer codes: k_factor · k candidates for k results. Both indexes are
     empty, or hold the same vectors under the same ids."""
 
-    __slots__ = ("base_index", "_fine")
+    __slots__ = ("base_index", "refine_index")
+    base_index: FaissIndex
+    refine_index: FaissIndex
     _uses = ("k_factor",)
 
     k_factor = parameter("k_factor")
@@ -231,24 +239,27 @@ class IndexRefine(FaissIndex):
         if base_index.ntotal != refine_index.ntotal:
             raise InvalidError(f"base_index has {_arrays.counted(base_index.ntotal, 'vector')}, refine_index "
                                f"{refine_index.ntotal}; they must be the same. IndexRefineFlat(base_index, xb) takes the vectors themselves")
-        fine = refine_index._handle
         handle = base_index._handle.wrapped(
-            lambda out, child, other: lib.index_wrap_fine(out, child, other), fine)
-        self.base_index, self._fine = base_index, refine_index
+            lambda out, child, other: lib.index_wrap_fine(out, child, other), refine_index._handle)
+        self.base_index, self.refine_index = base_index, refine_index
         self._adopt(handle, base_index._metric, base_index._params)
         base_index._become_part(self, 1)
-        refine_index._part = True
+        refine_index._become_fine(self)
 
     def _children(self) -> Iterator[FaissIndex]:
         yield self.base_index
 
-    @property
-    def refine_index(self) -> FaissIndex:
-        """What ranks candidates again, by itself and for looking: a copy."""
-        if not self.is_trained:
-            from .factory import index_factory
-            return index_factory(self.d, self._word, self.metric_type)
-        return FaissIndex._of(handle_of_faiss(image.fine(self)))
+    def _become_part(self, whole: FaissIndex, node: int, inner: bool = False) -> None:
+        super()._become_part(whole, node, inner)
+        self.refine_index._become_fine(self)
+
+    def _take_settings(self, other: FaissIndex) -> None:
+        super()._take_settings(other)
+        assert isinstance(other, IndexRefine)
+        self.refine_index = other.refine_index._like(self.refine_index)
+        self.refine_index._params.take(other.refine_index._params)
+        self.refine_index._become_fine(self)
+        self.refine_index._take_settings(other.refine_index)
 
     @property
     def _counts_through(self) -> bool:  # type: ignore[override]
