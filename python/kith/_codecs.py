@@ -57,12 +57,17 @@ def _known(section: Array | None) -> Array:
 
 def _cast(dtype: Any) -> Both:
     def encode(x: Array) -> Array:
-        return np.ascontiguousarray(x.astype(dtype)).view(np.uint8).reshape(len(x), -1)
+        return _bytes_of(x.astype(dtype))
 
     def decode(codes: Array) -> Array:
         return codes.view(dtype).astype(np.float32)
 
     return encode, decode
+
+
+def _bytes_of(values: Array) -> Codes:
+    """Rows of numbers as rows of bytes, of which there may be none."""
+    return np.ascontiguousarray(values).view(np.uint8).reshape(len(values), values.shape[1] * values.itemsize)
 
 
 def _bf16() -> Both:
@@ -71,7 +76,7 @@ def _bf16() -> Both:
     def encode(x: Array) -> Array:
         bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
         rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-        return np.ascontiguousarray(rounded.astype(np.uint16)).view(np.uint8).reshape(len(x), -1)
+        return _bytes_of(rounded.astype(np.uint16))
 
     def decode(codes: Array) -> Array:
         return (codes.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
@@ -88,11 +93,11 @@ def _scalar(bits: int, low: Array, width: Array) -> Both:
         safe = np.where(step > 0, step, 1).astype(np.float32)
         numbers = np.clip((x - low) / safe, 0, top).astype(np.uint8)
         spread = np.unpackbits(numbers[:, :, None], axis=2, count=bits, bitorder="little")
-        return np.packbits(spread.reshape(len(x), -1), axis=1, bitorder="little")
+        return np.packbits(spread.reshape(len(x), x.shape[1] * bits), axis=1, bitorder="little")
 
     def decode(codes: Array) -> Array:
         spread = np.unpackbits(codes, axis=1, count=len(low) * bits, bitorder="little")
-        numbers = np.packbits(spread.reshape(len(codes), -1, bits), axis=2, bitorder="little")[:, :, 0]
+        numbers = np.packbits(spread.reshape(len(codes), len(low), bits), axis=2, bitorder="little")[:, :, 0]
         return (step.astype(np.float64) * (numbers + 0.5) + low).astype(np.float32)
 
     return encode, decode

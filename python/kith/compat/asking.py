@@ -14,43 +14,14 @@ from .._handle import Handle
 from .._learned import learned
 from .._lib import SearchStats
 from .._part import FineHandle, PartHandle
-from .._types import Array, Codes, Floats, Ids
+from .._types import Codes, Floats, Ids
 from ..filter import Filter
 from ..index import Index
+from . import arguments as args
 from . import statistics
 from .computer import DistanceComputer
 from .naming import Naming, by_name
 from .parameters import Parameters, SearchParameters
-
-
-def vectors(x: Any, d: int, name: str) -> Array:
-    """x as rows of d elements. FAISS asserts it."""
-    try:
-        return _arrays.vectors(x, d, name)
-    except ValueError as error:
-        raise ArgumentError(str(error)) from None
-
-
-def floats(x: Any, d: int, name: str) -> Floats:
-    """The same as float32."""
-    try:
-        return _arrays.floats(x, d, name)
-    except ValueError as error:
-        raise ArgumentError(str(error)) from None
-
-
-def k_of(k: Any) -> int:
-    try:
-        return _arrays.k_of(k)
-    except (ValueError, TypeError) as error:
-        raise ArgumentError(str(error)) from None
-
-
-def output(array: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Array:
-    try:
-        return _arrays.output(array, shape, dtype, name)
-    except ValueError as error:
-        raise ArgumentError(str(error)) from None
 
 
 class Asking(Index):
@@ -139,11 +110,11 @@ class Asking(Index):
                numeric_type: Any = None) -> tuple[Floats, Ids]:
         """The k nearest vectors of each row of x [n × d]: distances D and ids I, both [n × k]; id −1 where there are
         fewer. D and I may be given to be filled."""
-        x = vectors(x, self.d, "x")
-        k = k_of(k)
+        x = args.vectors(x, self.d, "x")
+        k = args.k_of(k)
         shape = (len(x), k)
-        D = output(D, shape, np.float32, "D")
-        I = output(I, shape, np.int64, "I")
+        D = args.output(D, shape, np.float32, "D")
+        I = args.output(I, shape, np.int64, "I")
         options, chosen = self._options(params)
         source, counted = self._source(), self._counted
         stats = SearchStats() if counted else None
@@ -168,7 +139,7 @@ class Asking(Index):
                      ) -> tuple[Ids, Floats, Ids]:
         """All vectors within a threshold: lims [n + 1], distances D and ids I; query i has lims[i] … lims[i + 1], in
         the order of ids."""
-        x = vectors(x, self.d, "x")
+        x = args.vectors(x, self.d, "x")
         options, chosen = self._options(params)
         while True:
             naming = self._rename()
@@ -208,17 +179,17 @@ class Asking(Index):
         naming = self._rename()
         if naming is None:
             return Index.__contains__(self, id)
-        return bool((naming.all(self._handle) == _arrays.count(id, "id", -2**63)).any())
+        return bool((naming.all(self._handle) == args.count(id, "id", -2**63)).any())
 
     def reconstruct(self, key: int, x: Any = None) -> Floats:
         """The vector of an id, as the index keeps it; of a repeated id that which was added last."""
-        keys = np.array([_arrays.count(key, "key", -2**63)])
+        keys = np.array([args.count(key, "key", -2**63)])
         return self.reconstruct_batch(keys, None if x is None else _row(x, self.d))[0]
 
     def reconstruct_batch(self, key: Any, x: Any = None) -> Floats:
         """The vectors of ids [n]."""
-        keys = _arrays.ids(key, None, "key")
-        x = output(x, (len(keys), self.d), np.float32, "x")
+        keys = args.ids(np.atleast_1d(key) if np.ndim(key) == 0 and key is not None else key, None, "key")
+        x = args.output(x, (len(keys), self.d), np.float32, "x")
         naming = self._rename()
         self._source()._get(keys if naming is None else naming.inward(keys, self._handle, "key"), x)
         return x
@@ -230,15 +201,17 @@ class Asking(Index):
 
     def reconstruct_n(self, n0: int = 0, ni: int = -1, x: Any = None) -> Floats:
         """The vectors of ids n0 … n0 + ni − 1; ni −1: all from n0 on."""
-        n0 = _arrays.count(n0, "n0")
+        n0, ni = args.count(n0, "n0", -2**63), args.count(ni, "ni", -2**63)
         ni = self.ntotal - n0 if ni == -1 else ni
-        return self.reconstruct_batch(np.arange(n0, n0 + _arrays.count(ni, "ni", 0, self.ntotal)), x)
+        if ni < 0 or (ni and n0 < 0):
+            raise ArgumentError(f"n0 is {n0}, ni is {ni}; there are {_arrays.counted(self.ntotal, 'vector')}")
+        return self.reconstruct_batch(np.arange(n0, n0 + min(ni, self.ntotal + 1)), x)
 
     def search_and_reconstruct(self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None,
                                I: Any = None, R: Any = None) -> tuple[Floats, Ids, Floats]:
         """search(), and the vectors found R [n × k × d]; NaN where there is none."""
         D, I = self.search(x, k, params=params, D=D, I=I)
-        R = output(R, (*I.shape, self.d), np.float32, "R")
+        R = args.output(R, (*I.shape, self.d), np.float32, "R")
         there = I != -1
         R[there] = self.reconstruct_batch(I[there])
         R[~there] = np.nan
@@ -252,17 +225,17 @@ class Asking(Index):
 
     def sa_encode(self, x: Any) -> Codes:
         """Codes [n × sa_code_size()] of vectors [n × d] that need not be in the index."""
-        x = vectors(x, self.d, "x")
-        x = floats(x, self.d, "x")
+        x = args.vectors(x, self.d, "x")
+        x = args.floats(x, self.d, "x")
         with learned(self._handle) as parts:
             return codec(self._word, self.d, parts, self._node)[0](x)
 
     def sa_decode(self, codes: Any) -> Floats:
         """Vectors [n × d] that codes stand for."""
-        codes = _arrays.codes_of(codes, self.sa_code_size())
+        codes = args.codes_of(codes, self.sa_code_size())
         with learned(self._handle) as parts:
             return codec(self._word, self.d, parts, self._node)[1](codes)
 
 
 def _row(x: Any, d: int) -> Floats:
-    return output(x, (d,), np.float32, "x").reshape(1, d)
+    return args.output(x, (d,), np.float32, "x").reshape(1, d)

@@ -9,8 +9,9 @@ from typing import Any, Iterable, NamedTuple
 import numpy as np
 
 from .. import _arrays
-from .._errors import InvalidError
+from .._errors import ArgumentError, InvalidError, UnsupportedError
 from .._types import Array
+from . import arguments as args
 from .base import Chain
 from .graph import IndexHNSW
 from .ivf import IndexIVF
@@ -22,7 +23,7 @@ class AutoTuneCriterion:
     """What a search is to be good at: evaluate(D, I) is between 0 and 1. nnn: neighbours to search for."""
 
     def __init__(self, nq: int, R: int) -> None:
-        self.nq, self.R = _arrays.count(nq, "nq", 1), _arrays.count(R, "R", 1)
+        self.nq, self.R = args.count(nq, "nq", 1), args.count(R, "R", 1)
         self.nnn = self.R
         self.gt_nnn = 0
         self.gt_I: Array = np.empty((self.nq, 0), np.int64)
@@ -31,18 +32,18 @@ class AutoTuneCriterion:
         """gt_I [nq × any]: ids of the true neighbours, nearest first; gt_D is not needed."""
         truth = np.asarray(gt_I)
         if truth.dtype.kind not in "iu" or truth.ndim != 2 or len(truth) != self.nq:
-            raise ValueError(f"gt_I is {truth.dtype} of shape {truth.shape}; it must be ids of shape ({self.nq}, n)")
+            raise ArgumentError(f"gt_I is {truth.dtype} of shape {truth.shape}; it must be ids of shape ({self.nq}, n)")
         self.gt_I, self.gt_nnn = truth, truth.shape[1]
 
     def _rows(self, I: Any, least: int) -> Array:
         found = np.asarray(I)
         if self.gt_nnn < least or found.ndim != 2 or len(found) != self.nq or found.shape[1] < self.R:
-            raise ValueError(f"I has shape {found.shape}, the ground truth {self.gt_I.shape}; the criterion needs "
+            raise ArgumentError(f"I has shape {found.shape}, the ground truth {self.gt_I.shape}; the criterion needs "
                              f"{self.nq} rows of {self.R}")
         return found[:, :self.R]
 
     def evaluate(self, D: Any, I: Any) -> float:
-        raise NotImplementedError("use OneRecallAtRCriterion or IntersectionCriterion")
+        raise UnsupportedError("use OneRecallAtRCriterion or IntersectionCriterion")
 
 
 class OneRecallAtRCriterion(AutoTuneCriterion):
@@ -151,7 +152,7 @@ class ParameterSpace:
             index._params.ht = int(value)
             return
         if name not in self._names:
-            raise NotImplementedError(f"parameter {name!r}: kith has {', '.join(self._names)} and efConstruction")
+            raise UnsupportedError(f"parameter {name!r}: kith has {', '.join(self._names)} and efConstruction")
         known = self._names[name]
         if known not in index._params.used:
             raise InvalidError(f"{index!r} has no parameter {name!r}")
@@ -182,7 +183,7 @@ class ParameterSpace:
 
     def _choice(self, cno: int) -> list[int]:
         """Which value of each range a combination takes."""
-        rest, chosen = _arrays.count(cno, "cno", 0, self.n_combinations() - 1), []
+        rest, chosen = args.count(cno, "cno", 0, self.n_combinations() - 1), []
         for each in self.parameter_ranges:
             rest, at = divmod(rest, len(each.values))
             chosen.append(at)
@@ -201,9 +202,9 @@ class ParameterSpace:
     def explore(self, index: Any, xq: Any, crit: AutoTuneCriterion) -> OperatingPoints:
         """Search xq [crit.nq × d] with combinations of parameters, at most n_experiments of them and none that one
         before makes hopeless: each parameter, raised, costs time and gains accuracy."""
-        x = _arrays.vectors(xq, index.d, "xq")
+        x = args.vectors(xq, index.d, "xq")
         if len(x) != crit.nq:
-            raise ValueError(f"xq has {_arrays.counted(len(x), 'row')}; the criterion is for {crit.nq}")
+            raise ArgumentError(f"xq has {_arrays.counted(len(x), 'row')}; the criterion is for {crit.nq}")
         found = OperatingPoints()
         done: list[tuple[list[int], OperatingPoint]] = []
         for cno in self._order():

@@ -9,14 +9,15 @@ from typing import Any, Iterator, List
 import numpy as np
 
 from .. import _arrays, _calls
-from .._errors import InvalidError, UnsupportedError
+from .._errors import ArgumentError, InvalidError, UnsupportedError
 from .._handle import Handle
 from .._lib import Preset, lib, new_options
 from .._types import Array, Ids
-from ..filter import Filter, as_filter
+from ..filter import Filter
 from ..index import Index, new_handle
+from . import arguments as args
 from . import image
-from .asking import Asking, vectors
+from .asking import Asking
 from .metrics import METRIC_L2, metric_of, name_of
 from .naming import Labels, Naming, Positions, ids_of
 from .parameters import Parameters
@@ -38,7 +39,7 @@ def fixed(name: str, only: Any) -> Any:
 
     def put(self: Any, value: Any) -> None:
         if value != only:
-            raise NotImplementedError(f"{name} is always {only!r} in kith")
+            raise UnsupportedError(f"{name} is always {only!r} in kith")
 
     return property(lambda self: only, put, doc=f"Always {only!r}.")
 
@@ -50,7 +51,7 @@ class FaissIndex(Owned, Asking):
     __slots__ = ("own_fields", "_this")
 
     def __init__(self, spec: str, d: int, metric: Any = METRIC_L2) -> None:
-        self._adopt(new_handle(spec, d, name_of(metric)), metric_of(metric))
+        self._adopt(args.asserted(new_handle)(spec, d, name_of(metric)), metric_of(metric))
 
     def _adopt(self, handle: Handle, metric: int, params: Parameters | None = None) -> None:
         """Stand for the whole index in a handle."""
@@ -62,7 +63,7 @@ class FaissIndex(Owned, Asking):
     def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
                part: bool) -> None:
         """Stand for node `node` of the index in a handle."""
-        self._handle, self._spec, self.d, self._metric = handle, spec, _arrays.count(d, "d", 1), metric
+        self._handle, self._spec, self.d, self._metric = handle, spec, args.count(d, "d", 1), metric
         self._params, self._node, self._part, self._ranks = params, node, part, False
         self._view = None
         self._inner: Positions | None = None  # of what an IndexIDMap is around
@@ -90,7 +91,7 @@ class FaissIndex(Owned, Asking):
 
     def _whole(self) -> None:
         if self._part:
-            raise NotImplementedError(f"{_name(self)} is a part of another index: change that one. (A part shares its "
+            raise UnsupportedError(f"{_name(self)} is a part of another index: change that one. (A part shares its "
                                       "parameters, size and training, and can be searched; clone_index makes an "
                                       "index of its own of it.)")
 
@@ -130,7 +131,7 @@ class FaissIndex(Owned, Asking):
         """Learn from the rows of x [n × d]. An index that needs no training ignores it."""
         if self._node or self._ranks or self._inner is None:
             self._whole()
-        x = vectors(x, self.d, "x")
+        x = args.vectors(x, self.d, "x")
         cp = getattr(self, "cp", None)
         for part in self._tree():
             part._prepare_training()
@@ -159,7 +160,7 @@ class FaissIndex(Owned, Asking):
             progress: Any = None, efConstruction: int | None = None) -> None:
         """Add the rows of x [n × d] under the ids ntotal, ntotal + 1, …"""
         self._whole()
-        x = vectors(x, self.d, "x")
+        x = args.vectors(x, self.d, "x")
         how = {"threads": threads, "progress": progress,
                "efConstruction": self._params.efConstruction if efConstruction is None else efConstruction}
         with self._params.lock:
@@ -178,7 +179,7 @@ class FaissIndex(Owned, Asking):
 
     @staticmethod
     def _given(ids: Any, n: int) -> Ids:
-        ids = _arrays.ids(ids, n)
+        ids = args.ids(ids, n)
         if (ids == -1).any():
             raise InvalidError(f"ids[{int(np.argmax(ids == -1))}] is -1, which stands for no result")
         return ids
@@ -238,7 +239,7 @@ class FaissIndex(Owned, Asking):
 
     def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
         """Add vectors by their codes [n × sa_code_size()]. ids [n] or None: counted on."""
-        codes = _arrays.codes_of(codes, self.sa_code_size())
+        codes = args.codes_of(codes, self.sa_code_size())
         self._take_codes(codes, self._counted_on(len(codes)) if ids is None else self._given(ids, len(codes)), None)
 
     def _counted_on(self, n: int) -> Ids:
@@ -252,7 +253,7 @@ class FaissIndex(Owned, Asking):
         """Add codes under ids, in lists of these numbers. They become an index, which is merged."""
         self._whole()
         if type(self)._children is not FaissIndex._children:
-            raise NotImplementedError(f"add_sa_codes: {_name(self)} is around another index; add codes before it is "
+            raise UnsupportedError(f"add_sa_codes: {_name(self)} is around another index; add codes before it is "
                                       "wrapped, or vectors afterwards")
         if len(codes):
             other = FaissIndex._of(image.filled(self, codes, ids, numbers))
@@ -262,17 +263,15 @@ class FaissIndex(Owned, Asking):
     def update_vectors(self, keys: Any, x: Any) -> None:
         """Replace the vectors of ids `keys` [n] by the rows of x; of a repeated id that which was added last."""
         self._whole()
-        keys = _arrays.ids(keys, None, "keys")
+        keys = args.ids(keys, None, "keys")
         naming = self._rename()
-        self.update(keys if naming is None else naming.inward(keys, self._handle, "keys"), vectors(x, self.d, "x"))
+        self.update(keys if naming is None else naming.inward(keys, self._handle, "keys"), args.vectors(x, self.d, "x"))
 
     def remove_ids(self, x: Any) -> int:
         """Remove ids of an array, or those that a selector takes. Returns how many there were. Where FAISS knows
         vectors by their numbers (flat indexes), those behind move up; elsewhere ids stay."""
         self._whole()
-        chosen = as_filter(x)
-        if chosen is None:
-            raise TypeError("x is None; it must be ids or a selector")
+        chosen = args.chosen(x, "x")
         with self._params.lock:
             naming = self._params.labels
             moves = naming is None and self._counts_through and self._numbered()
@@ -309,10 +308,10 @@ class FaissIndex(Owned, Asking):
         ids. The other is empty afterwards. A flat index numbers them on, as FAISS does."""
         self._whole()
         if not isinstance(other, FaissIndex):
-            raise TypeError(f"otherIndex is a {type(other).__name__}; it must be one of kith's FAISS-like indexes")
+            raise ArgumentError(f"otherIndex is a {type(other).__name__}; it must be one of kith's FAISS-like indexes")
         other._whole()
         self.check_compatible_for_merge(other)
-        add_id = _arrays.count(add_id, "add_id", -2**63)
+        add_id = args.count(add_id, "add_id", -2**63)
         with self._params.lock, other._params.lock:
             if self._counts_through and not add_id and self._numbered():
                 add_id = self.ntotal

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _arrays
+from . import arguments as args
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
-from .._errors import InvalidError
+from .._errors import ArgumentError, InvalidError, UnsupportedError
 from .._types import Array, Floats, Ids
 from ..learn import KmeansStats, kmeans
-from .asking import floats, vectors
 from .base import Chain, FaissIndex
 from .clustering_parameters import ClusteringParameters
 from .flat import IndexFlat
@@ -40,12 +40,12 @@ class Kmeans:
     Keywords are the fields of ClusteringParameters."""
 
     def __init__(self, d: int, k: int, **keywords: Any) -> None:
-        self.d = _arrays.count(d, "d", 1)
+        self.d = args.count(d, "d", 1)
         self.cp = ClusteringParameters()
         if keywords.pop("gpu", False):
-            raise NotImplementedError("gpu: kith runs on CPUs; leave it out")
+            raise UnsupportedError("gpu: kith runs on CPUs; leave it out")
         if "progressive_dim_steps" in keywords:
-            raise NotImplementedError("progressive_dim_steps is not offered; leave it out")
+            raise UnsupportedError("progressive_dim_steps is not offered; leave it out")
         for name, value in keywords.items():
             setattr(self.cp, name, value)
         metric = METRIC_INNER_PRODUCT if self.cp.spherical else METRIC_L2
@@ -55,7 +55,7 @@ class Kmeans:
     def reset(self, k: int | None = None) -> None:
         """Forget what was found; maybe look for another number of centroids next."""
         if k is not None:
-            self.k = _arrays.count(k, "k", 1)
+            self.k = args.count(k, "k", 1)
         self.centroids: Floats | None = None
         self.obj: Array | None = None
         self.iteration_stats: list[dict[str, float]] | None = None
@@ -65,7 +65,7 @@ class Kmeans:
         the rest at random."""
         clustering = Clustering(self.d, self.k, self.cp)
         if init_centroids is not None:
-            clustering.centroids = floats(init_centroids, self.d, "init_centroids").ravel()
+            clustering.centroids = args.floats(init_centroids, self.d, "init_centroids").ravel()
         clustering.train(x, self.index, weights, **keywords)
         self.centroids = clustering.centroids.reshape(self.k, self.d)
         self.obj = clustering.obj
@@ -75,7 +75,7 @@ class Kmeans:
     def assign(self, x: Any) -> tuple[Floats, Ids]:
         """Distance [n] to the nearest centroid, and its number [n], of each row of x."""
         if self.centroids is None:
-            raise ValueError("assign: train first")
+            raise ArgumentError("assign: train first")
         self.index.reset()
         self.index.add(self.centroids)
         D, I = self.index.search(x, 1)
@@ -95,17 +95,17 @@ class Clustering(ClusteringParameters):
         super().__init__()
         for name, value in vars(cp).items() if cp is not None else ():
             setattr(self, name, value)
-        self.d, self.k = _arrays.count(d, "d", 1), _arrays.count(k, "k", 1)
+        self.d, self.k = args.count(d, "d", 1), args.count(k, "k", 1)
         self.centroids: Any = np.empty(0, np.float32)  # one after another; some of them may be given
         self.iteration_stats = Chain()
 
     def train(self, x: Any, index: FaissIndex, weights: Any = None, **keywords: Any) -> None:
         """Cluster the rows of x [n × d]."""
         if not isinstance(index, FaissIndex) or index.d != self.d:
-            raise TypeError(f"index is {_arrays.short(index)}; it must be one of kith's FAISS-like indexes with "
+            raise ArgumentError(f"index is {_arrays.short(index)}; it must be one of kith's FAISS-like indexes with "
                             f"d={self.d}")
-        x = vectors(x, self.d, "x")
-        x = floats(x, self.d, "x")
+        x = args.vectors(x, self.d, "x")
+        x = args.floats(x, self.d, "x")
         given = np.asarray(self.centroids, np.float32)
         if given.size % self.d or given.size > self.k * self.d:
             raise InvalidError(f"centroids has {_arrays.counted(given.size, 'element')}; it must be empty or up to "
@@ -134,7 +134,7 @@ class Clustering(ClusteringParameters):
                     ) -> tuple[Floats, list[ClusteringIterationStats]]:
         told = (KmeansStats * max(self.niter, 1))()
         start: Any = given if len(given) else ("random", "k-means++")[self.init_method]
-        found = kmeans(x, self.k, iterations=self.niter, restarts=self.nredo, tolerance=0, init=start,
+        found = args.asserted(kmeans)(x, self.k, iterations=self.niter, restarts=self.nredo, tolerance=0, init=start,
                        max_points=self.max_points_per_centroid, spherical=self.spherical, seed=self.seed,
                        weights=weights, stats=told, **keywords)
         sign = -1 if self.spherical else 1

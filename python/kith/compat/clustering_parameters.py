@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _arrays
+from .._errors import UnsupportedError
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 
 
@@ -37,7 +38,7 @@ class ClusteringParameters:
         if name not in self._free:
             raise AttributeError(f"k-means has no parameter {name!r}; there are {', '.join(self._free)}")
         if name == "init_method" and value not in (0, 1):
-            raise NotImplementedError(f"init_method is {_arrays.short(value)}; kith has 0 (random) and 1 (k-means++)")
+            raise UnsupportedError(f"init_method is {_arrays.short(value)}; kith has 0 (random) and 1 (k-means++)")
         super().__setattr__(name, value)
 
     def _plain(self, index: Any, given: int) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from .. import _arrays
 from .._errors import InvalidError
 from .._types import Floats
+from . import arguments as args
 from .swig import Owned
 
 
@@ -29,7 +30,7 @@ class DistanceComputer(Owned):
     def set_query(self, x: Any) -> None:
         """x [d], also as part of a longer array."""
         first = self._chain[0] if self._chain else self._index
-        x = _arrays.floats(np.asarray(x).reshape(-1)[None, :first.d], first.d, "x")
+        x = args.floats(np.asarray(x).reshape(-1)[None, :first.d], first.d, "x")
         for index in self._chain:
             x = index.apply_chain(x)
         self._query = x[0].astype(np.float64)

@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import _arrays
 from .._errors import ArgumentError
+from . import arguments as args
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, metric_of
 from .._lib import MAX_DIM, text
 from .._types import Array, Floats, Ids
@@ -40,7 +41,7 @@ def pairwise_distances(xq: Any, xb: Any, metric: int = METRIC_L2, metric_arg: fl
 
 def _best(array: Any, k: int, largest: bool) -> tuple[Floats, Ids]:
     array = _matrix(array, "array")
-    k = _arrays.count(k, "k", 0, array.shape[1])
+    k = args.count(k, "k", 0, array.shape[1])
     order = np.argsort(-array if largest else array, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(array, order, 1), order.astype(np.int64)
 
@@ -59,7 +60,7 @@ def eval_intersection(I1: Any, I2: Any) -> int:
     """How many ids the rows of two results have in common, row by row, all together."""
     one, two = np.asarray(I1), np.asarray(I2)
     if one.ndim != 2 or two.ndim != 2 or len(one) != len(two):
-        raise ValueError(f"I1 has shape {one.shape}, I2 {two.shape}; both must have one row a query")
+        raise ArgumentError(f"I1 has shape {one.shape}, I2 {two.shape}; both must have one row a query")
     return int(sum(len(np.intersect1d(a, b)) for a, b in zip(one, two)))
 
 
@@ -67,7 +68,7 @@ def merge_knn_results(Dall: Any, Iall: Any, keep_max: bool = False) -> tuple[Arr
     """One result [nq × k] of the results of several shards [nshard × nq × k], each of them in order."""
     D, I = np.asarray(Dall), np.asarray(Iall)
     if D.ndim != 3 or D.shape != I.shape:
-        raise ValueError(f"Dall has shape {D.shape}, Iall {I.shape}; both must be (nshard, nq, k)")
+        raise ArgumentError(f"Dall has shape {D.shape}, Iall {I.shape}; both must be (nshard, nq, k)")
     D, I = (np.concatenate(list(part), axis=1) if len(part) else part.reshape(part.shape[1:]) for part in (D, I))
     # What is missing (id −1) comes last.
     keys = np.where(I < 0, np.inf, -D if keep_max else D)
@@ -79,7 +80,7 @@ class ResultHeap:
     """The best k of results that come in parts: add_result(D, I) each, finalize(), then D and I."""
 
     def __init__(self, nq: int, k: int, keep_max: bool = False) -> None:
-        self.nq, self.k = _arrays.count(nq, "nq"), _arrays.count(k, "k", 1)
+        self.nq, self.k = args.count(nq, "nq"), args.count(k, "k", 1)
         self._sign = -1 if keep_max else 1
         self.D: Floats = np.full((self.nq, self.k), self._sign * np.inf, np.float32)
         self.I: Ids = np.full((self.nq, self.k), -1, np.int64)
@@ -93,7 +94,7 @@ class ResultHeap:
         old_D, old_I = self.D[subset], self.I[subset]
         D, I = np.asarray(D, np.float32), np.asarray(I, np.int64)
         if D.ndim != 2 or len(D) != len(old_D) or I.shape not in (D.shape, D.shape[1:]):
-            raise ValueError(f"D has shape {D.shape}, I {I.shape}; both must be ({len(old_D)}, n)")
+            raise ArgumentError(f"D has shape {D.shape}, I {I.shape}; both must be ({len(old_D)}, n)")
         D, I = np.hstack([old_D, D]), np.hstack([old_I, np.broadcast_to(I, D.shape)])
         order = np.argsort(self._sign * D, axis=1, kind="stable")[:, :self.k]
         self.D[subset], self.I[subset] = np.take_along_axis(D, order, 1), np.take_along_axis(I, order, 1)
@@ -130,7 +131,7 @@ def _stats(index: FaissIndex, before: Any) -> dict[str, float]:
 
 def imbalance_factor(assign: Any, k: int) -> float:
     """How uneven an assignment [n] to k clusters is: 1 where all have as many points, k where one has them all."""
-    counts = np.bincount(_arrays.ids(assign, None, "assign"), minlength=_arrays.count(k, "k", 1)).astype(np.float64)
+    counts = np.bincount(args.ids(assign, None, "assign"), minlength=args.count(k, "k", 1)).astype(np.float64)
     total = counts.sum()
     return float(k * (counts**2).sum() / total**2) if total else 1.0
 

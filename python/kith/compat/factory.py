@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from .._errors import InvalidError, UnsupportedError
 from ..index import new_handle
+from . import arguments as args
 from .absent import refused
 from .base import FaissIndex
 from .metrics import METRIC_L2, name_of
@@ -29,7 +30,7 @@ def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissInd
     """An index of a factory string, e.g. "IVF1024,PQ16"."""
     plan = read(description)
     try:
-        handle = new_handle(plan.spec, d, name_of(metric))
+        handle = args.asserted(new_handle)(plan.spec, d, name_of(metric))
     except (InvalidError, UnsupportedError) as error:
         raise refused(description, error) from None
     return index_of_handle(handle, plan.idmap, plan.kind)

@@ -11,12 +11,13 @@ from typing import Any, Callable
 import numpy as np
 
 from .. import _arrays
-from .._errors import FileError, FormatError, InvalidError, NotFoundError, missing_files
+from .._errors import ArgumentError, FileError, FormatError, InvalidError, NotFoundError, UnsupportedError, missing_files
 from .._handle import Handle
 from .._lib import ReadBytes, lib
 from .._streams import PIECE, Piecewise
 from .._types import Codes
 from ..index import MMAP, open_handle
+from . import arguments as args
 from .base import FaissIndex
 from .flat import PQView, ScalarQuantizer
 from .product import ProductQuantizer
@@ -35,7 +36,7 @@ class IOWriter:
     """Where an index is written to: write(bytes)."""
 
     def write(self, data: bytes) -> int:
-        raise NotImplementedError("use PyCallbackIOWriter, VectorIOWriter or FileIOWriter")
+        raise UnsupportedError("use PyCallbackIOWriter, VectorIOWriter or FileIOWriter")
 
     def __call__(self, ptr: Any, size: int, nitems: int) -> int:
         """Write nitems items of `size` bytes of an array; how many there were."""
@@ -48,7 +49,7 @@ class IOReader:
     taken beyond the index that is read."""
 
     def read(self, n: int) -> bytes:
-        raise NotImplementedError("use PyCallbackIOReader, VectorIOReader or FileIOReader")
+        raise UnsupportedError("use PyCallbackIOReader, VectorIOReader or FileIOReader")
 
     def __call__(self, ptr: Any, size: int, nitems: int) -> int:
         """Read nitems items of `size` bytes into an array; how many there were."""
@@ -62,7 +63,7 @@ class PyCallbackIOWriter(IOWriter):
     """Gives what is written to a function of bytes, at most bs at a time."""
 
     def __init__(self, callback: Callable[[bytes], Any], bs: int = 1024 * 1024) -> None:
-        self._callback, self._size = callback, _arrays.count(bs, "bs", 1)
+        self._callback, self._size = callback, args.count(bs, "bs", 1)
 
     def write(self, data: bytes) -> int:
         _callable(self._callback, "bytes")
@@ -73,14 +74,14 @@ class PyCallbackIOWriter(IOWriter):
 
 def _callable(callback: Any, what: str) -> None:
     if not callable(callback):
-        raise TypeError(f"callback is a {type(callback).__name__}; it must be a function of {what}")
+        raise ArgumentError(f"callback is a {type(callback).__name__}; it must be a function of {what}")
 
 
 class PyCallbackIOReader(IOReader):
     """Takes bytes from a function of how many, at most bs at a time. It may give fewer, and none at the end."""
 
     def __init__(self, callback: Callable[[int], Any], bs: int = 1024 * 1024) -> None:
-        self._callback, self._size = callback, _arrays.count(bs, "bs", 1)
+        self._callback, self._size = callback, args.count(bs, "bs", 1)
 
     def read(self, n: int) -> bytes:
         _callable(self._callback, "a number of bytes")
@@ -97,7 +98,7 @@ class BufferedIOWriter(IOWriter):
     """Gives what is written to another writer, bsz bytes at a time. Each index arrives whole."""
 
     def __init__(self, writer: Any, bsz: int = 1024 * 1024) -> None:
-        self._writer, self._size = writer, _arrays.count(bsz, "bsz", 1)
+        self._writer, self._size = writer, args.count(bsz, "bsz", 1)
 
     def write(self, data: bytes) -> int:
         for at in range(0, len(data), self._size):
@@ -109,7 +110,7 @@ class BufferedIOReader(IOReader):
     """Takes bytes from another reader: kith reads in large pieces anyway, and this takes none ahead."""
 
     def __init__(self, reader: Any, bsz: int = 1024 * 1024) -> None:
-        self._reader, self._size = reader, _arrays.count(bsz, "bsz", 1)
+        self._reader, self._size = reader, args.count(bsz, "bsz", 1)
 
     def read(self, n: int) -> bytes:
         return self._reader.read(n)
@@ -119,7 +120,7 @@ class FileIOWriter(IOWriter):
     """Writes to a file by its name."""
 
     def __init__(self, fname: Any) -> None:
-        self.name = os.fsdecode(_arrays.path_of(fname))
+        self.name = os.fsdecode(args.path_of(fname))
         self._file = _opened(self.name, "wb")
 
     def write(self, data: bytes) -> int:
@@ -132,7 +133,7 @@ class FileIOReader(IOReader):
     """Reads a file by its name, from its beginning on."""
 
     def __init__(self, fname: Any) -> None:
-        self.name = os.fsdecode(_arrays.path_of(fname))
+        self.name = os.fsdecode(args.path_of(fname))
         self._file = _opened(self.name, "rb")
 
     def read(self, n: int) -> bytes:
@@ -150,7 +151,7 @@ class ZeroCopyIOReader(IOReader):
     """Reads the first `size` bytes of an array."""
 
     def __init__(self, data: Any, size: int) -> None:
-        self._data = np.asarray(data).reshape(-1).view(np.uint8)[:_arrays.count(size, "size")]
+        self._data = np.asarray(data).reshape(-1).view(np.uint8)[:args.count(size, "size")]
         self._at = 0
 
     def read(self, n: int) -> bytes:
@@ -189,13 +190,16 @@ class VectorIOReader(IOReader):
 
 def write_index(index: FaissIndex, f: Any, format: str = "kith") -> None:
     """Save an index in kith's format, or with format="faiss" in FAISS's. f: a file's name, or what has write(bytes)."""
-    if index is None and hasattr(f, "write"):
-        f.write(NOTHING)
+    if index is None:
+        if hasattr(f, "write"):
+            f.write(NOTHING)
+        else:
+            with open(args.path_of(f), "wb") as file:
+                file.write(NOTHING)
         return
-    if not isinstance(index, FaissIndex):
-        raise TypeError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
+    _an_index(index)
     if not isinstance(format, str) or format not in ("kith", "faiss"):
-        raise ValueError(f"format is {_arrays.short(format)}; there are 'kith' and 'faiss'")
+        raise ArgumentError(f"format is {_arrays.short(format)}; there are 'kith' and 'faiss'")
     if format == "kith":
         index.save(f)
     elif not hasattr(f, "write"):
@@ -212,19 +216,21 @@ def write_index(index: FaissIndex, f: Any, format: str = "kith") -> None:
 def read_index(f: Any, io_flags: int = 0) -> FaissIndex:
     """Open a file of kith's or of FAISS's, told apart by what is in it. f: its name, or what has read(n), from which
     just one index is taken."""
-    flags = _arrays.count(io_flags, "io_flags")
+    flags = args.count(io_flags, "io_flags")
     if hasattr(f, "read"):
         return _of_stream(f)  # type: ignore[return-value]  # None where None was written
-    name = _arrays.path_of(f)
+    name = args.path_of(f)
     with missing_files():
         try:
             with open(name, "rb") as file:
-                native = file.read(len(KITH_MAGIC)) == KITH_MAGIC
+                head = file.read(len(KITH_MAGIC))
         except FileNotFoundError as error:
             raise NotFoundError(f"'{os.fsdecode(name)}' is not there: {error.strerror}") from None
         except OSError as error:
             raise FileError(f"'{os.fsdecode(name)}' cannot be read: {error.strerror}") from None
-    if not native:
+    if head == NOTHING:
+        return None  # type: ignore[return-value]
+    if head != KITH_MAGIC:
         return _import(name)
     mapped = flags & IO_FLAG_MMAP == IO_FLAG_MMAP or flags & IO_FLAG_MMAP_IFC
     return FaissIndex._of(open_handle(f, MMAP if mapped else 0))
@@ -296,14 +302,22 @@ def _take_rest(source: _Stream, stream: Any, size: int) -> None:
 
 def serialize_index(index: FaissIndex) -> Codes:
     """The bytes of an index's file, as an array of uint8."""
-    return np.frombuffer(index.tobytes(), np.uint8).copy()
+    if index is None:
+        return np.frombuffer(NOTHING, np.uint8).copy()
+    return np.frombuffer(_an_index(index).tobytes(), np.uint8).copy()
+
+
+def _an_index(index: Any) -> FaissIndex:
+    if not isinstance(index, FaissIndex):
+        raise ArgumentError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
+    return index
 
 
 def deserialize_index(data: Any) -> FaissIndex:
     """An index of what serialize_index gave, kith's or FAISS's."""
     array = np.asarray(data) if not isinstance(data, (bytes, bytearray, memoryview)) else np.frombuffer(data, np.uint8)
     if array.dtype != np.uint8 or array.ndim != 1:
-        raise TypeError(f"data is {array.dtype} of shape {array.shape}; it must be bytes, uint8 of shape (n,)")
+        raise ArgumentError(f"data is {array.dtype} of shape {array.shape}; it must be bytes, uint8 of shape (n,)")
     if len(array) < 4:
         raise FormatError(f"data is no index: it has {len(array)} bytes")
     if array[:len(KITH_MAGIC)].tobytes() == KITH_MAGIC:
@@ -313,7 +327,7 @@ def deserialize_index(data: Any) -> FaissIndex:
 
 def clone_index(index: FaissIndex) -> FaissIndex:
     """An independent copy."""
-    return index.clone()
+    return _an_index(index).clone()
 
 
 def clone_Quantizer(quantizer: Any) -> Any:
@@ -325,7 +339,7 @@ def clone_Quantizer(quantizer: Any) -> Any:
     if isinstance(quantizer, PQView):
         return quantizer.copy()
     if not isinstance(quantizer, ProductQuantizer):
-        raise TypeError(f"quantizer is a {type(quantizer).__name__}; it must be a ProductQuantizer or a ScalarQuantizer")
+        raise ArgumentError(f"quantizer is a {type(quantizer).__name__}; it must be a ProductQuantizer or a ScalarQuantizer")
     copy = ProductQuantizer(quantizer.d, quantizer.M, quantizer.nbits)
     if quantizer.is_trained:
         copy.centroids = quantizer.centroids

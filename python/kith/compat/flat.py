@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .._errors import InvalidError, UnsupportedError, UntrainedError
+from .._errors import ArgumentError, InvalidError, UnsupportedError, UntrainedError
 from .._learned import learned
 from .._types import Codes, Floats
+from . import arguments as args
 from . import image
 from .base import FaissIndex
 from .computer import DistanceComputer
@@ -93,12 +94,12 @@ class IndexFlatL2Panorama(IndexFlatL2):
 
     def __init__(self, d: int, n_levels: int, batch_size: int = 512) -> None:
         super().__init__(d)
-        self.n_levels = _arrays.count(n_levels, "n_levels", 1)
-        self.batch_size = _arrays.count(batch_size, "batch_size", 1)
+        self.n_levels = args.count(n_levels, "n_levels", 1)
+        self.batch_size = args.count(batch_size, "batch_size", 1)
 
 
 def pq_word(M: int, nbits: int) -> str:
-    M, nbits = _arrays.count(M, "M", 1), _arrays.count(nbits, "nbits", 1)
+    M, nbits = args.count(M, "M", 1), args.count(nbits, "nbits", 1)
     return f"PQ{M}" if nbits == 8 else f"PQ{M}x{nbits}"
 
 
@@ -177,13 +178,13 @@ def hamming_threshold() -> Any:
     """The Hamming distance from which on FAISS leaves codes out; kith compares them all and leaves none out."""
 
     def put(self: Any, value: int) -> None:
-        self._params.ht = _arrays.count(value, "polysemous_ht")
+        self._params.ht = args.count(value, "polysemous_ht")
 
     return property(lambda self: self._params.ht, put)
 
 
 def bbs_of(bbs: Any) -> int:
-    bbs = _arrays.count(bbs, "bbs", 32, 1 << 16)
+    bbs = args.count(bbs, "bbs", 32, 1 << 16)
     if bbs % 32:
         raise InvalidError(f"bbs is {bbs}; it must be a multiple of 32")
     return bbs
@@ -263,7 +264,7 @@ class IndexPQ(IndexFlatCodes):
 
 def four_bits(nbits: int) -> None:
     if nbits != 4:
-        raise ValueError(f"nbits is {_arrays.short(nbits)}; a fast scan is over numbers of 4 bits")
+        raise ArgumentError(f"nbits is {_arrays.short(nbits)}; a fast scan is over numbers of 4 bits")
 
 
 class IndexPQFastScan(FastScan, IndexPQ):
@@ -304,7 +305,7 @@ class ScalarQuantizer(ScalarCodec):
     __slots__ = ("d", "qtype", "code_size", "bits", "_index", "_this")
 
     def __init__(self, d: int, qtype: int = QT_8bit) -> None:
-        self.d, self.qtype = _arrays.count(d, "d", 1), qtype
+        self.d, self.qtype = args.count(d, "d", 1), qtype
         self.word(qtype)
         self.bits = {self.QT_4bit: 4, self.QT_4bit_uniform: 4, self.QT_6bit: 6, self.QT_fp16: 16,
                      self.QT_bf16: 16}.get(qtype, 8)
@@ -320,7 +321,7 @@ class ScalarQuantizer(ScalarCodec):
         """The factory word of a kind."""
         if qtype not in cls._WORDS:
             known = next((name for name, value in vars(cls).items() if name.startswith("QT_") and value == qtype), None)
-            kind = ValueError if known is None else UnsupportedError
+            kind = ArgumentError if known is None else UnsupportedError
             raise kind(f"qtype is {_arrays.short(qtype)}{f' ({known})' if known else ''}; kith has "
                        "ScalarQuantizer.QT_8bit, QT_6bit, QT_4bit, QT_8bit_uniform, QT_4bit_uniform, QT_fp16, QT_bf16, "
                        "QT_8bit_direct and QT_8bit_direct_signed")

@@ -4,10 +4,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .. import _arrays
 from .._errors import UnsupportedError
 from .._handle import Handle
 from .._streams import handle_of_faiss
+from . import arguments as args
 from . import image
 from .base import Chain, FaissIndex
 from .flat import PQView, ScalarQuantizer, pq_word
@@ -47,7 +47,7 @@ class HNSWView(Owned):
 
     @efConstruction.setter
     def efConstruction(self, value: int) -> None:
-        self._params.efConstruction = _arrays.count(value, "efConstruction", 1)
+        self._params.efConstruction = args.count(value, "efConstruction", 1)
 
     # ---- the graph ----
 
@@ -69,11 +69,11 @@ class HNSWView(Owned):
     def nb_neighbors(self, layer_no: int) -> int:
         """Links of a vector on a level."""
         M = self._index.M  # type: ignore[attr-defined]
-        return 2 * M if _arrays.count(layer_no, "layer_no") == 0 else M
+        return 2 * M if args.count(layer_no, "layer_no") == 0 else M
 
     def cum_nb_neighbors(self, layer_no: int) -> int:
         """Links of a vector on the levels below."""
-        return sum(self.nb_neighbors(level) for level in range(_arrays.count(layer_no, "layer_no", 0, 1000)))
+        return sum(self.nb_neighbors(level) for level in range(args.count(layer_no, "layer_no", 0, 1000)))
 
     def neighbor_range(self, no: int, layer_no: int) -> tuple[int, int]:
         """Where in `neighbors` those of a vector on a level begin and end."""
@@ -107,7 +107,7 @@ class IndexHNSW(FaissIndex):
     _counts_from_ntotal = False  # FAISS removes nothing from graphs, so there is no other way to follow
 
     def __init__(self, d: int, M: int, word: str, metric: Any) -> None:
-        super().__init__(f"HNSW{_arrays.count(M, 'M', 1)},{word}", d, metric)
+        super().__init__(f"HNSW{args.count(M, 'M', 1)},{word}", d, metric)
 
     def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
                part: bool) -> None:

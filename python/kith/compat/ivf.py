@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .._errors import UnsupportedError, UntrainedError
+from .._errors import ArgumentError, UnsupportedError, UntrainedError
 from .._handle import Handle
 from .._learned import learned
 from .._lib import lib
 from .._types import Floats
 from ..index import Index, new_handle
+from . import arguments as args
 from .base import FaissIndex, fixed
 from .clustering_parameters import ClusteringParameters
 from .flat import (FastScan, IndexFlat, PQView, ScalarQuantizer, bbs_of, four_bits, hamming_threshold, polysemous, pq_word,
@@ -27,11 +28,10 @@ from .parameters import Kind, Parameters, parameter
 class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which says so itself
     """Vectors in nlist lists, by their nearest centroid; a search looks at nprobe of them."""
 
-    __slots__ = ("nlist", "_quantizer", "_quantizer_state", "cp", "invlists", "direct_map", "parallel_mode",
+    __slots__ = ("_nlist", "_quantizer", "_quantizer_state", "cp", "invlists", "direct_map", "parallel_mode",
                  "clustering_index")
     _quantizer: Any
     _quantizer_state: Any
-    nlist: int
     cp: ClusteringParameters
     invlists: InvertedLists
     _uses = ("nprobe", "max_codes")
@@ -43,15 +43,17 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
     quantizer_trains_alone = fixed("quantizer_trains_alone", 0)
 
     def __init__(self, quantizer: Index, d: int, nlist: int, word: str, metric: Any) -> None:
-        nlist = _arrays.count(nlist, "nlist", 1)
+        nlist = args.count(nlist, "nlist", 1)
         coarse = ""
+        if not isinstance(quantizer, Index):
+            raise ArgumentError(f"quantizer is {_arrays.short(quantizer)}; it must be an IndexFlat or IndexHNSWFlat")
         if isinstance(quantizer, IndexHNSWFlat):
             coarse = f"_HNSW{quantizer.M}"
         elif not isinstance(quantizer, IndexFlat):
-            raise NotImplementedError(f"quantizer is a {type(quantizer).__name__}; kith's inverted files take "
+            raise UnsupportedError(f"quantizer is a {type(quantizer).__name__}; kith's inverted files take "
                                       "IndexFlat or IndexHNSWFlat")
         if quantizer.d != d:
-            raise ValueError(f"quantizer is for dimension {quantizer.d}; d is {d}")
+            raise ArgumentError(f"quantizer is for dimension {quantizer.d}; d is {d}")
         super().__init__(f"IVF{nlist}{coarse},{word}", d, metric)
         self._quantizer = quantizer
         self._share_efSearch()
@@ -63,7 +65,7 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
         if "_HNSW" in self._spec and "efSearch" not in self._params.used:
             self._params.use("efSearch")
             self._params.values["efSearch"] = 0  # by graph or by all centroids, whichever is quicker
-        self.nlist = int(re.match(r"IVF(\d+)", self._spec)[1])  # type: ignore[index]
+        self._nlist = int(re.match(r"IVF(\d+)", self._spec)[1])  # type: ignore[index]
         self._quantizer = None
         self._quantizer_state = None
         self.cp = ClusteringParameters()
@@ -135,6 +137,11 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
             self._quantizer, self._quantizer_state = other._quantizer.clone(), None
             self._share_efSearch()
 
+    @property
+    def nlist(self) -> int:
+        """How many lists there are."""
+        return self._nlist
+
     def centroids(self) -> Floats:
         """The centroids [nlist × d]."""
         with learned(self._handle) as parts:
@@ -187,9 +194,9 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
         if bool(value) == self.by_residual:
             return
         if not self._can_differ or "_HNSW" in self._spec:
-            raise NotImplementedError(f"by_residual is always {self.by_residual} for '{self._spec}' in kith")
+            raise UnsupportedError(f"by_residual is always {self.by_residual} for '{self._spec}' in kith")
         if self._part or self.is_trained or len(self):
-            raise NotImplementedError("by_residual: set it before the index is trained or wrapped")
+            raise UnsupportedError("by_residual: set it before the index is trained or wrapped")
         first, _, rest = self._spec.partition(",")
         spec = f"IVF{self.nlist}{'' if value else '_whole'},{rest}"
         made = new_handle(spec, self.d, name_of(self.metric_type))
@@ -217,7 +224,7 @@ class IndexIVFFlatPanorama(IndexIVFFlat):
 
     def __init__(self, quantizer: Index, d: int, nlist: int, n_levels: int, metric: Any = METRIC_L2) -> None:
         super().__init__(quantizer, d, nlist, metric)
-        self.n_levels = _arrays.count(n_levels, "n_levels", 1)
+        self.n_levels = args.count(n_levels, "n_levels", 1)
 
 
 class IndexIVFPQ(IndexIVF):

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _arrays
 from .._errors import UntrainedError
 from .._learned import learned
 from .._types import Codes, Ids
+from . import arguments as args
 from .swig import Owned
 
 
@@ -25,7 +25,7 @@ class DirectMap:
         return self.type == self.NoMap
 
     def set_type(self, type: int) -> None:
-        self.type = _arrays.count(type, "type", self.NoMap, self.Hashtable)
+        self.type = args.count(type, "type", self.NoMap, self.Hashtable)
 
 
 def list_codes(index: Any, sizes: Any) -> list[Codes]:
@@ -89,19 +89,19 @@ class InvertedLists(Owned):
     def list_size(self, list_no: int) -> int:
         """Vectors of a list."""
         self._look()
-        return int(self._sizes[_arrays.count(list_no, "list_no", 0, self.nlist - 1)])
+        return int(self._sizes[args.count(list_no, "list_no", 0, self.nlist - 1)])
 
     def get_ids(self, list_no: int) -> Ids:
         """Ids of a list's vectors."""
         self._look()
-        return self._ids[_arrays.count(list_no, "list_no", 0, self.nlist - 1)].copy()
+        return self._ids[args.count(list_no, "list_no", 0, self.nlist - 1)].copy()
 
     def get_codes(self, list_no: int) -> Codes:
         """Codes [n × code_size] of a list's vectors."""
         self._look()
         if self._codes is None:
             self._codes = list_codes(self._index, self._sizes)
-        return self._codes[_arrays.count(list_no, "list_no", 0, self.nlist - 1)].copy()
+        return self._codes[args.count(list_no, "list_no", 0, self.nlist - 1)].copy()
 
     def get_single_id(self, list_no: int, offset: int) -> int:
         return int(self.get_ids(list_no)[offset])

@@ -15,7 +15,7 @@ from .._types import Codes, Floats, Ids
 from ..filter import Filter
 from ..index import _copy_ranges
 from ..learn import knn
-from .asking import floats, k_of, output, vectors
+from . import arguments as args
 from .naming import by_name
 
 
@@ -28,7 +28,7 @@ class Searches:
 
     def _probes(self: Any, x: Any, Iq: Any, params: Any) -> tuple[Any, Any, Any]:
         """(queries, options of a search of the lists Iq [nq × n], the array that they point to)."""
-        x = vectors(x, self.d, "x")
+        x = args.vectors(x, self.d, "x")
         given = np.asarray(Iq)
         if given.ndim != 2 or len(given) != len(x) or given.dtype.kind not in "iu" or not given.shape[1]:
             raise ArgumentError(f"Iq is {given.dtype} of shape {given.shape}; it must be numbers of lists of shape "
@@ -55,8 +55,8 @@ class Searches:
                            I: Any = None) -> tuple[Floats, Ids]:
         """Search the lists Iq [nq × n], −1 for none, and no others. Dq, distances to their centroids, are not needed."""
         x, options, kept = self._probes(x, Iq, params)
-        k = k_of(k)
-        D, I = output(D, (len(x), k), np.float32, "D"), output(I, (len(x), k), np.int64, "I")
+        k = args.k_of(k)
+        D, I = args.output(D, (len(x), k), np.float32, "D"), args.output(I, (len(x), k), np.int64, "I")
         with self._source()._handle.reading() as pointer:
             _calls.call(lib.index_search_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x), k,
                         _arrays.address(D), _arrays.address(I), ctypes.byref(options),
@@ -75,7 +75,7 @@ class Searches:
         try:
             with self._source()._handle.reading() as pointer:
                 _calls.call(lib.index_range_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x),
-                            _arrays.real(thresh, "thresh"), ctypes.byref(ranges), ctypes.byref(options),
+                            args.real(thresh, "thresh"), ctypes.byref(ranges), ctypes.byref(options),
                             work=float(x.size) * self._handle.size, watch=_options.watch(options),
                             away=kept[1] is not None and kept[1].calls_python)
             lims, D, I = _copy_ranges(ranges, len(x))
@@ -90,7 +90,7 @@ class Searches:
         include_listnos; zeros where nothing was found."""
         D, I = self.search(x, k, params=params, D=D, I=I)
         size = self.code_size + (self.coarse_code_size() if include_listnos else 0)
-        codes = output(codes, (*I.shape, size), np.uint8, "codes")
+        codes = args.output(codes, (*I.shape, size), np.uint8, "codes")
         codes[:] = 0
         wanted = np.unique(I[I >= 0])
         rows = np.zeros((len(wanted), size), np.uint8)
@@ -118,12 +118,12 @@ class Searches:
 
     def range_search(self: Any, x: Any, thresh: float, *, params: Any = None) -> tuple[Ids, Floats, Ids]:
         found = super().range_search(x, thresh, params=params)  # type: ignore[misc]
-        most = _arrays.count(getattr(params, "max_empty_result_buckets", 0), "max_empty_result_buckets")
+        most = args.count(getattr(params, "max_empty_result_buckets", 0), "max_empty_result_buckets")
         if not most:
             return found
         if self.parallel_mode:
             raise InvalidError(f"max_empty_result_buckets: parallel_mode is {self.parallel_mode}; it must be 0")
-        x = floats(x, self.d, "x")
+        x = args.floats(x, self.d, "x")
         metric = "l2" if self._metric == _arrays.METRICS["l2"] else "ip"
         nprobe = self._params.options(params, self)["nprobe"]
         order = knn(x, self.centroids(), min(nprobe, self.nlist), metric).ids
@@ -164,13 +164,13 @@ class Searches:
 
     def _split(self: Any, codes: Any) -> tuple[Ids, Codes]:
         """(number of the list, the rest) of codes [n × sa_code_size()]."""
-        codes = _arrays.codes_of(codes, self.sa_code_size())
+        codes = args.codes_of(codes, self.sa_code_size())
         coarse = self.coarse_code_size()
         wide = np.zeros((len(codes), 8), np.uint8)
         wide[:, :coarse] = codes[:, :coarse]
         numbers = wide.view("<i8")[:, 0]
         if numbers.size and numbers.max() >= self.nlist:
-            raise ValueError(f"codes: list {numbers.max()}; there are {self.nlist}")
+            raise ArgumentError(f"codes: list {numbers.max()}; there are {self.nlist}")
         return numbers, np.ascontiguousarray(codes[:, coarse:])
 
     def sa_code_size(self: Any) -> int:
@@ -189,12 +189,12 @@ class Searches:
 
     def encode_vectors(self: Any, x: Any, list_nos: Any, include_listnos: bool = False) -> Codes:
         """Codes [n × code_size] of the rows of x in lists of these numbers [n]."""
-        x, numbers = floats(x, self.d, "x"), _arrays.ids(list_nos, len(x), "list_nos")
+        x, numbers = args.floats(x, self.d, "x"), args.ids(list_nos, len(x), "list_nos")
         codes = self._encode(x, numbers)
         return np.hstack([self._number(numbers), codes]) if include_listnos else codes
 
     def sa_encode(self: Any, x: Any) -> Codes:
-        x = floats(x, self.d, "x")
+        x = args.floats(x, self.d, "x")
         return self.encode_vectors(x, self._assigned(x), True)
 
     def sa_decode(self: Any, codes: Any) -> Floats:
@@ -205,16 +205,16 @@ class Searches:
 
     def compute_residual_n(self: Any, x: Any, keys: Any) -> Floats:
         """What the rows of x [n × d] differ from the centroids of lists `keys` [n] by."""
-        x = floats(x, self.d, "x")
-        return x - self.centroids()[_arrays.ids(keys, len(x), "keys")]
+        x = args.floats(x, self.d, "x")
+        return x - self.centroids()[args.ids(keys, len(x), "keys")]
 
     # ---- filling ----
 
     def add_core(self: Any, n: int, x: Any, ids: Any, list_nos: Any) -> None:
         """Add n rows of x to lists of these numbers; −1: not at all. ids [n] or None: counted on."""
-        n = _arrays.count(n, "n")
-        x = floats(np.asarray(x).reshape(-1, self.d)[:n], self.d, "x")
-        numbers = _arrays.ids(np.asarray(list_nos).reshape(-1)[:n], n, "list_nos")
+        n = args.count(n, "n")
+        x = args.floats(np.asarray(x).reshape(-1, self.d)[:n], self.d, "x")
+        numbers = args.ids(np.asarray(list_nos).reshape(-1)[:n], n, "list_nos")
         if n and not (-1 <= numbers.min() and numbers.max() < self.nlist):
             raise InvalidError(f"list_nos has numbers from {numbers.min()} to {numbers.max()}; lists are 0 … "
                                f"{self.nlist - 1}, -1: none")
@@ -236,11 +236,11 @@ class Searches:
         """Copy some vectors to another index, which learnt the same. subset_type 0: ids from a1 to a2 − 1; 1: those with
         id % a1 == a2; 2: of all lists evenly, so that about a1 vectors are left before and ntotal − a2 after; 3: part a2
         of a1 of each list; 4: lists a1 to a2 − 1."""
-        subset_type = _arrays.count(subset_type, "subset_type", 0, 4)
+        subset_type = args.count(subset_type, "subset_type", 0, 4)
         if not isinstance(other, Searches) or other is self:
-            raise TypeError(f"other is {_arrays.short(other)}; it must be another inverted file")
+            raise ArgumentError(f"other is {_arrays.short(other)}; it must be another inverted file")
         if subset_type in (1, 3):
-            a1 = _arrays.count(a1, "a1", 1)
+            a1 = args.count(a1, "a1", 1)
         chosen = self._subset(subset_type, a1, a2)
         part, target = self.clone(), other  # type: Any, Any
         everything = part._ids()
@@ -301,6 +301,6 @@ def merge_into(index0: Any, index1: Any, shift_ids: bool) -> None:
 def search_centroid(index: Any, x: Any) -> Ids:
     """The list that each row of x belongs to, which may still have to go through transforms."""
     chain = getattr(index, "apply_chain", None)
-    x = vectors(x, index.d, "x")
+    x = args.vectors(x, index.d, "x")
     ivf = extract_index_ivf(index)
-    return ivf._assigned(floats(chain(x) if chain else x, ivf.d, "x"))
+    return ivf._assigned(args.floats(chain(x) if chain else x, ivf.d, "x"))

@@ -6,6 +6,7 @@ from typing import Any
 from .. import _arrays, learn
 from .._errors import ArgumentError, KithError, UnsupportedError
 from ..index import Neighbours
+from . import arguments as args
 
 METRIC_INNER_PRODUCT, METRIC_L2 = 0, 1
 _NAMES = {METRIC_L2: "l2", METRIC_INNER_PRODUCT: "ip"}
@@ -24,13 +25,13 @@ def name_of(metric: Any) -> str:
         if type(metric) is int and metric in OTHERS:
             raise UnsupportedError(f"metric is {metric}, which is METRIC_{OTHERS[metric]}; kith has METRIC_L2, "
                                    "METRIC_INNER_PRODUCT and, in kith.Index, cosine") from None
-        raise ValueError(f"metric is {_arrays.short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
+        raise ArgumentError(f"metric is {_arrays.short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
                          "METRIC_INNER_PRODUCT)") from None
 
 
 def metric_of(metric: Any) -> int:
     """The library's number of a metric that was given by name or as FAISS numbers them."""
-    return _arrays.metric_named(name_of(metric))
+    return args.asserted(_arrays.metric_named)(name_of(metric))
 
 
 def knn(xq: Any, xb: Any, k: int, metric: Any = "l2", *, filter: Any = None, threads: int | None = None,

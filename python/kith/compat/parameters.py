@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple
 
-from .. import _arrays
-from .._errors import ArgumentError, InvalidError
+from .._errors import ArgumentError, InvalidError, UnsupportedError
 from .._lib import Preset
-from ..filter import Filter, as_filter
+from ..filter import Filter
+from . import arguments as args
 from .naming import Labels
 
 # Parameters, and their values in FAISS as long as nobody sets them.
@@ -19,7 +19,7 @@ LEAST = {"nprobe": 1, "max_codes": 0, "efSearch": 0, "k_factor": 1.0}
 def checked(name: str, value: Any) -> Any:
     """A value of a parameter that a search takes."""
     try:
-        number = _arrays.real(value, name) if name == "k_factor" else _arrays.count(value, name, -2**63)
+        number = args.real(value, name) if name == "k_factor" else args.count(value, name, -2**63)
     except TypeError:
         if not isinstance(value, float) or value != int(value):
             raise
@@ -121,7 +121,7 @@ class SearchParameters:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._others:
             if value != self._others[name]:
-                raise NotImplementedError(f"{type(self).__name__}: {name} is always {self._others[name]!r} in kith; "
+                raise UnsupportedError(f"{type(self).__name__}: {name} is always {self._others[name]!r} in kith; "
                                           "leave it out")
         elif name != "sel" and name not in (*self._names, *self._inner, *self._more):
             known = ", ".join(("sel", *self._names, *self._inner, *self._more))
@@ -140,7 +140,7 @@ class SearchParameters:
     def filter(self) -> Filter | None:
         """The selector, of these parameters or of inner ones."""
         if self.sel is not None:
-            return as_filter(self.sel)
+            return args.chosen(self.sel, "sel")
         inner = (getattr(self, name) for name in self._inner)
         return next((found for found in (p.filter() for p in inner if p is not None) if found is not None), None)
 
@@ -155,7 +155,7 @@ class SearchParametersIVF(SearchParameters):
 
     def options(self) -> dict[str, Any]:
         found = super().options()
-        most = _arrays.count(self.max_lists_num, "max_lists_num")  # type: ignore[attr-defined]
+        most = args.count(self.max_lists_num, "max_lists_num")  # type: ignore[attr-defined]
         if most:
             found["nprobe"] = min(found["nprobe"], most)
         return found

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays, learn
+from .._errors import ArgumentError
 from .._types import Array, Codes, Floats
-from .asking import floats
+from . import arguments as args
 from .clustering_parameters import ClusteringParameters
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, name_of
 from .swig import Linked, Owned
@@ -22,7 +23,7 @@ class ProductQuantizer(Owned, learn.ProductQuantizer):
     __slots__ = ("cp", "assign_index", "sdc_table", "_this")
 
     def __init__(self, d: int, M: int, nbits: int = 8) -> None:
-        super().__init__(d, M, nbits)
+        args.asserted(super().__init__)(d, M, nbits)
         self.cp = ClusteringParameters()
         self.assign_index: Any = None
         self.sdc_table: Floats = np.empty(0, np.float32)
@@ -30,12 +31,16 @@ class ProductQuantizer(Owned, learn.ProductQuantizer):
     def train(self, x: Any, *, iterations: int | None = None, seed: int | None = None,
               threads: int | None = None) -> None:
         """Learn the codebooks from the rows of x [n × d]."""
-        super().train(floats(x, self.d, "x"), iterations=self.cp.niter if iterations is None else iterations,
+        super().train(args.floats(x, self.d, "x"), iterations=self.cp.niter if iterations is None else iterations,
                       seed=self.cp.seed if seed is None else seed, threads=threads)
 
     def compute_codes(self, x: Any) -> Codes:
         """Codes [n × code_size] of the rows of x [n × d]."""
-        return super().compute_codes(floats(x, self.d, "x"))
+        return super().compute_codes(args.floats(x, self.d, "x"))
+
+    def decode(self, codes: Any) -> Floats:
+        """The vectors [n × d] that codes [n × code_size] stand for."""
+        return super().decode(args.codes_of(codes, self.code_size))
 
     @property
     def centroids(self) -> Floats:
@@ -51,7 +56,7 @@ class ProductQuantizer(Owned, learn.ProductQuantizer):
 
     def get_centroids(self, m: int, i: int) -> Floats:
         """Centroid i of codebook m."""
-        return np.array(self.centroids[_arrays.count(m, "m", 0, self.M - 1), _arrays.count(i, "i", 0, self.ksub - 1)])
+        return np.array(self.centroids[args.count(m, "m", 0, self.M - 1), args.count(i, "i", 0, self.ksub - 1)])
 
     def compute_codes_with_assign_index(self, x: Any, codes: Array, n: int) -> None:
         """Write the codes of n rows of x into an array [n × code_size]. The centroids are compared as always: what
@@ -77,9 +82,9 @@ class ProductQuantizer(Owned, learn.ProductQuantizer):
         self._into(1, x, table, METRIC_INNER_PRODUCT)
 
     def _into(self, nq: int, x: Any, tables: Any, metric: int) -> None:
-        nq = _arrays.count(nq, "nq")
+        nq = args.count(nq, "nq")
         if not isinstance(tables, np.ndarray) or tables.dtype != np.float32 or tables.size != nq * self.M * self.ksub:
-            raise ValueError(f"tables is {_arrays.short(tables)}; it must be a float32 array of {nq} times "
+            raise ArgumentError(f"tables is {_arrays.short(tables)}; it must be a float32 array of {nq} times "
                              f"{self.M} times {self.ksub}")
         found = super().compute_distance_tables(np.asarray(x).reshape(-1, self.d)[:nq], name_of(metric))
         tables.reshape(found.shape)[:] = found
@@ -116,7 +121,7 @@ class ScalarCodec(Owned):
 
     def train(self, x: Any) -> None:
         """Learn the ranges of the elements of the rows of x [n × d]."""
-        self._made().train(floats(x, self.d, "x"))
+        self._made().train(args.floats(x, self.d, "x"))
 
     def _made(self) -> Any:
         """An index of this kind, which holds what was learnt."""

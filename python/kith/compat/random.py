@@ -8,8 +8,8 @@ from typing import Any, Iterator
 
 import numpy as np
 
-from .. import _arrays
 from .._types import Floats, Ids
+from . import arguments as args
 
 BLOCKS = 1024
 _WORD = float(2**32 - 1)
@@ -44,7 +44,7 @@ def randn(n: Any, seed: int = 12345) -> Floats:
 def randint(n: Any, seed: int = 12345, vmax: int | None = None) -> Ids:
     """Integers from 0 up, below vmax or of 62 bits; n: how many, or a shape."""
     if vmax is not None:
-        vmax = _arrays.count(vmax, "vmax", 1)
+        vmax = args.count(vmax, "vmax", 1)
     out = np.empty(n, np.int64)
     for generator, part in _blocks(out.reshape(-1), seed):
         words = (generator.words(2 * len(part)) & 0x7FFFFFFF).astype(np.int64).reshape(-1, 2)
@@ -59,7 +59,7 @@ lrand = randint
 
 def _blocks(flat: Any, seed: int) -> Iterator[tuple[_Twister, Any]]:
     """Each block's generator, and its part of the array."""
-    seed = _arrays.count(seed, "seed", -2**63, 2**63 - 1)
+    seed = args.count(seed, "seed", -2**63, 2**63 - 1)
     first, step = (int(word) & 0x7FFFFFFF for word in _Twister(seed).words(2))
     blocks = 1 if len(flat) < BLOCKS else BLOCKS
     for block in range(blocks):

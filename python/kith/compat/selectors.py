@@ -5,8 +5,9 @@ from typing import Any, Callable
 
 import numpy as np
 
-from .. import _arrays
-from ..filter import Filter, as_filter
+from .._errors import ArgumentError
+from ..filter import Filter
+from . import arguments as args
 from .swig import Owned
 
 
@@ -19,8 +20,8 @@ class IDSelector(Owned, Filter):
 
     def __init__(self, *arguments: Any) -> None:
         if type(self) is IDSelector:
-            raise TypeError("IDSelector is what selectors have in common: use one of them, as IDSelectorBatch(ids)")
-        made = self._filter(*arguments)
+            raise ArgumentError("IDSelector is what selectors have in common: use one of them, as IDSelectorBatch(ids)")
+        made = args.asserted(self._filter)(*arguments)
         super().__init__(made._make, *made._parts, passes=made._passes)
         self._callbacks = made._callbacks
 
@@ -39,7 +40,7 @@ class IDSelectorRange(IDSelector):
 
     def find_sorted_ids_bounds(self, list_size: int, ids: Any, jmin: Any, jmax: Any) -> None:
         """Where in ids [list_size], which ascend, those that pass begin and end: into two arrays of one element."""
-        listed = np.asarray(ids).reshape(-1)[:_arrays.count(list_size, "list_size")]
+        listed = np.asarray(ids).reshape(-1)[:args.count(list_size, "list_size")]
         jmin[0] = np.searchsorted(listed, self.imin)
         jmax[0] = max(int(np.searchsorted(listed, self.imax)), int(jmin[0]))
 
@@ -55,7 +56,7 @@ class IDSelectorArray(IDSelector):
 
     @staticmethod
     def _filter(*arguments: Any) -> Filter:
-        return Filter.ids(_listed(arguments))
+        return Filter.ids(args.ids(_listed(arguments), None))
 
 
 class IDSelectorBatch(IDSelectorArray):
@@ -136,14 +137,11 @@ class IDSelectorTranslated(IDSelector):
 
     @staticmethod
     def _filter(ids: Any, sel: Filter) -> Filter:
-        return Filter.mask(sel.passing(_arrays.ids(ids, None)))
+        return Filter.mask(sel.passing(args.ids(ids, None)))
 
 
 def _selector(sel: Any) -> Filter:
-    found = as_filter(sel)
-    if found is None:
-        raise TypeError("a selector is None")
-    return found
+    return args.chosen(sel, "a selector")
 
 
 def _listed(arguments: tuple[Any, ...]) -> Any:
@@ -151,6 +149,6 @@ def _listed(arguments: tuple[Any, ...]) -> Any:
     if len(arguments) == 1:
         return arguments[0]
     if len(arguments) != 2:
-        raise TypeError(f"{len(arguments)} arguments; a selector takes an array")
-    n, array = _arrays.count(arguments[0], "n"), np.asarray(arguments[1])
+        raise ArgumentError(f"{len(arguments)} arguments; a selector takes an array")
+    n, array = args.count(arguments[0], "n"), np.asarray(arguments[1])
     return array[:n]

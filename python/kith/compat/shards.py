@@ -7,8 +7,9 @@ from typing import Any, Callable
 import numpy as np
 
 from .. import _arrays
+from .._errors import ArgumentError, UnsupportedError
 from .._types import Floats, Ids
-from .asking import floats, k_of, output, vectors
+from . import arguments as args
 from .base import FaissIndex
 from .clustering import Clustering
 from .clustering_parameters import ClusteringParameters
@@ -29,7 +30,7 @@ class IndexShards(FaissIndex):
     def __init__(self, d: int = 0, threaded: bool = False, successive_ids: bool = True) -> None:
         if isinstance(d, bool):  # (threaded, successive_ids)
             d, threaded, successive_ids = 0, bool(d), threaded
-        self.d = _arrays.count(d, "d")
+        self.d = args.count(d, "d")
         self.threaded, self.successive_ids = bool(threaded), bool(successive_ids)
         self.verbose = self.own_fields = self._part = False
         self._shards: list[FaissIndex] = []
@@ -44,10 +45,10 @@ class IndexShards(FaissIndex):
 
     def add_shard(self, shard: FaissIndex) -> None:
         if not isinstance(shard, FaissIndex):
-            raise TypeError(f"shard is a {type(shard).__name__}; it must be one of kith's FAISS-like indexes")
+            raise ArgumentError(f"shard is a {type(shard).__name__}; it must be one of kith's FAISS-like indexes")
         first = self._shards[0] if self._shards else shard
         if (self.d and shard.d != self.d) or shard.metric_type != first.metric_type:
-            raise ValueError(f"{shard!r} does not fit: shards have one dimension ({self.d}) and one metric")
+            raise ArgumentError(f"{shard!r} does not fit: shards have one dimension ({self.d}) and one metric")
         self.d = shard.d
         self._shards.append(shard)
 
@@ -59,7 +60,7 @@ class IndexShards(FaissIndex):
         return len(self._shards)
 
     def at(self, i: int) -> FaissIndex:
-        return self._shards[_arrays.count(i, "i", 0, len(self._shards) - 1)]
+        return self._shards[args.count(i, "i", 0, len(self._shards) - 1)]
 
     @property
     def ntotal(self) -> int:
@@ -78,7 +79,7 @@ class IndexShards(FaissIndex):
 
     def _each(self, function: Callable[[FaissIndex], Any]) -> list[Any]:
         if not self._shards:
-            raise ValueError("there are no shards: add_shard first")
+            raise ArgumentError("there are no shards: add_shard first")
         if not self.threaded or len(self._shards) == 1:
             return [function(shard) for shard in self._shards]
         with ThreadPoolExecutor(len(self._shards)) as pool:
@@ -95,25 +96,25 @@ class IndexShards(FaissIndex):
 
     def add(self, x: Any, ids: Any = None, **keywords: Any) -> None:
         """Give each shard an equal part of the rows of x, in order."""
-        x = vectors(x, self.d, "x")
+        x = args.vectors(x, self.d, "x")
         self._spread(x, ids, lambda shard, rows, named: shard.add(x[rows], named, **keywords))
 
     def _spread(self, x: Any, ids: Any, add: Callable[[FaissIndex, slice, Any], None]) -> None:
         if ids is None and self.successive_ids and self.ntotal:
-            raise NotImplementedError("add: shards hold vectors, and successive ids would change: call it once, or "
+            raise UnsupportedError("add: shards hold vectors, and successive ids would change: call it once, or "
                                       "use successive_ids=False and add_with_ids")
         if ids is None and not self.successive_ids:
             ids = np.arange(self.ntotal, self.ntotal + len(x))
-        wanted = None if ids is None else _arrays.ids(ids, len(x))
+        wanted = None if ids is None else args.ids(ids, len(x))
         if wanted is not None and self.successive_ids:
-            raise NotImplementedError("add_with_ids: ids are successive in these shards; use successive_ids=False")
+            raise UnsupportedError("add_with_ids: ids are successive in these shards; use successive_ids=False")
         bounds = [len(x) * i // max(len(self._shards), 1) for i in range(len(self._shards) + 1)]
         parts = {id(shard): slice(a, b) for shard, a, b in zip(self._shards, bounds, bounds[1:])}
         self._each(lambda shard: add(shard, parts[id(shard)], None if wanted is None else wanted[parts[id(shard)]]))
 
     def remove_ids(self, x: Any) -> int:
         if self.successive_ids:
-            raise NotImplementedError("remove_ids: ids are successive in these shards; use successive_ids=False, or "
+            raise UnsupportedError("remove_ids: ids are successive in these shards; use successive_ids=False, or "
                                       "remove from a shard itself")
         return sum(self._each(lambda shard: shard.remove_ids(x)))
 
@@ -123,7 +124,7 @@ class IndexShards(FaissIndex):
     def search(  # type: ignore[override]
             self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
                numeric_type: Any = None) -> tuple[Floats, Ids]:
-        k = k_of(k)
+        k = args.k_of(k)
         inner = self._params_of(params)
         return self._together(self._each(lambda shard: shard.search(x, k, params=inner)), k, D, I)
 
@@ -133,14 +134,14 @@ class IndexShards(FaissIndex):
         all_d, all_i = np.hstack([d for d, _ in found]), np.hstack(ids)
         keys = all_d if self.metric_type == METRIC_L2 else -all_d
         order = np.lexsort((all_i, keys), axis=1)[:, :k]
-        D = output(D, order.shape, np.float32, "D")
-        I = output(I, order.shape, np.int64, "I")
+        D = args.output(D, order.shape, np.float32, "D")
+        I = args.output(I, order.shape, np.int64, "I")
         D[:], I[:] = np.take_along_axis(all_d, order, 1), np.take_along_axis(all_i, order, 1)
         return D, I
 
     def _params_of(self, params: SearchParameters | None) -> SearchParameters | None:
         if params is not None and params.filter() is not None and self.successive_ids:
-            raise NotImplementedError("params.sel: ids are successive in these shards; use successive_ids=False")
+            raise UnsupportedError("params.sel: ids are successive in these shards; use successive_ids=False")
         return params
 
     def range_search(  # type: ignore[override]
@@ -155,8 +156,8 @@ class IndexShards(FaissIndex):
         return by_name(lims, dist[order], ids[order])
 
     def reconstruct_batch(self, key: Any, x: Any = None) -> Floats:
-        keys = _arrays.ids(key, None, "key")
-        x = output(x, (len(keys), self.d), np.float32, "x")
+        keys = args.ids(key, None, "key")
+        x = args.output(x, (len(keys), self.d), np.float32, "x")
         firsts = self._firsts()
         for i, id in enumerate(keys):
             if self.successive_ids:
@@ -172,10 +173,10 @@ class IndexShards(FaissIndex):
         return made
 
     def save(self, path: Any, *, overwrite: bool = True) -> None:
-        raise NotImplementedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
+        raise UnsupportedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
 
     def tobytes(self) -> bytes:
-        raise NotImplementedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
+        raise UnsupportedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
 
     def close(self) -> None:
         """Forget the shards; they stay open."""
@@ -193,20 +194,20 @@ class IndexShardsIVF(IndexShards):
 
     def __init__(self, quantizer: FaissIndex, nlist: int, threaded: bool = False, successive_ids: bool = True) -> None:
         if not isinstance(quantizer, IndexFlat):
-            raise TypeError(f"quantizer is {_arrays.short(quantizer)}; it must be an IndexFlat")
+            raise ArgumentError(f"quantizer is {_arrays.short(quantizer)}; it must be an IndexFlat")
         super().__init__(quantizer.d, threaded, successive_ids)
-        self.quantizer, self.nlist = quantizer, _arrays.count(nlist, "nlist", 1)
+        self.quantizer, self.nlist = quantizer, args.count(nlist, "nlist", 1)
         self.cp = ClusteringParameters()
         self.cp.niter = 10
 
     def add_shard(self, shard: FaissIndex) -> None:
         if not isinstance(shard, IndexIVF) or shard.nlist != self.nlist:
-            raise TypeError(f"shard is {_arrays.short(shard)}; it must be an inverted file of {self.nlist} lists")
+            raise ArgumentError(f"shard is {_arrays.short(shard)}; it must be an inverted file of {self.nlist} lists")
         super().add_shard(shard)
 
     def train(self, x: Any, *arguments: Any, **keywords: Any) -> None:
         """Learn the centroids from the rows of x, unless the quantizer has them, and the rest in every shard."""
-        x = vectors(x, self.d, "x")
+        x = args.vectors(x, self.d, "x")
         if self.quantizer.ntotal != self.nlist:
             clustering = Clustering(self.d, self.nlist, self.cp)
             clustering.spherical = self.metric_type == METRIC_INNER_PRODUCT
@@ -226,7 +227,7 @@ class IndexShardsIVF(IndexShards):
     def search(  # type: ignore[override]
             self, x: Any, k: int, *, params: SearchParameters | None = None, D: Any = None, I: Any = None,
                numeric_type: Any = None) -> tuple[Floats, Ids]:
-        x, k = vectors(x, self.d, "x"), k_of(k)
+        x, k = args.vectors(x, self.d, "x"), args.k_of(k)
         lists = self._lists(x, params) if self._shards else None
         inner = self._params_of(params)
         return self._together(self._each(lambda shard: shard.search_preassigned(  # type: ignore[attr-defined]
@@ -234,7 +235,7 @@ class IndexShardsIVF(IndexShards):
 
     def add(self, x: Any, ids: Any = None, **keywords: Any) -> None:
         """Give each shard an equal part of the rows of x, in order, in the lists that the quantizer finds."""
-        x = floats(x, self.d, "x")
+        x = args.floats(x, self.d, "x")
         lists = self.quantizer.search(x, 1)[1].ravel()
         self._spread(x, ids, lambda shard, rows, named: shard.add_core(  # type: ignore[attr-defined]
             rows.stop - rows.start, x[rows], named, lists[rows]))

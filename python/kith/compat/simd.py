@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import _arrays
 from .._errors import UnsupportedError
 from .._lib import lib, text
+from . import arguments as args
 
 SIMDLevel_NONE, SIMDLevel_AVX2, SIMDLevel_AVX512, SIMDLevel_AVX512_SPR, SIMDLevel_ARM_NEON, SIMDLevel_ARM_SVE, \
     SIMDLevel_RISCV_RVV, SIMDLevel_COUNT = range(8)
@@ -77,4 +77,4 @@ class SIMDConfig(metaclass=_Level):
 
 
 def _level(level: Any) -> int:
-    return _arrays.count(level, "level", 0, SIMDLevel_COUNT - 1)
+    return args.count(level, "level", 0, SIMDLevel_COUNT - 1)

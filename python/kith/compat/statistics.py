@@ -4,9 +4,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from .. import _arrays
 from .._lib import SearchStats
 from .._types import Ids
+from . import arguments as args
 
 _lock = threading.Lock()
 
@@ -71,7 +71,7 @@ class CVar:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in CVar._tuning:
-            value = _arrays.count(value, name)
+            value = args.count(value, name)
         elif name in self.__dict__ or name not in ("indexIVF_stats", "hnsw_stats"):
             raise AttributeError(f"cvar.{name} cannot be set")
         super().__setattr__(name, value)

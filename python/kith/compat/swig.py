@@ -7,7 +7,9 @@ from typing import Any, Callable, Iterable, Iterator
 import numpy as np
 
 from .. import _arrays
+from .._errors import ArgumentError
 from .._types import Array
+from . import arguments as args
 
 __all__ = ["ByteVector", "CharVector", "DoubleVector", "Float32Vector", "Float64Vector", "FloatVector", "Int16Vector",
            "Int32Vector", "Int64Vector", "Int8Vector", "IntVector", "InvertedListsPtrVector", "LongLongVector",
@@ -20,24 +22,24 @@ def swig_ptr(a: Any) -> Array:
     if isinstance(a, Vector):
         return a.data()
     if not isinstance(a, np.ndarray):
-        raise TypeError(f"a is a {type(a).__name__}; it must be an array")
+        raise ArgumentError(f"a is a {type(a).__name__}; it must be an array")
     if not a.flags.c_contiguous:
-        raise ValueError("a must be C-contiguous")
+        raise ArgumentError("a must be C-contiguous")
     return a
 
 
 def rev_swig_ptr(ptr: Any, n: int) -> Array:
     """The first n elements of what kith gives where FAISS gives a pointer."""
     array = np.asarray(ptr).reshape(-1)
-    return array[:_arrays.count(n, "n", 0, len(array))]
+    return array[:args.count(n, "n", 0, len(array))]
 
 
 def memcpy(dest: Any, src: Any, n: int) -> None:
     """Copy n bytes from one array to another."""
     to, source = (np.asarray(array) for array in (dest, src))
     if not to.flags.c_contiguous or not to.flags.writeable:
-        raise ValueError("dest must be C-contiguous and writeable")
-    n = _arrays.count(n, "n", 0, min(to.nbytes, source.nbytes))
+        raise ArgumentError("dest must be C-contiguous and writeable")
+    n = args.count(n, "n", 0, min(to.nbytes, source.nbytes))
     to.reshape(-1).view(np.uint8)[:n] = np.ascontiguousarray(source).reshape(-1).view(np.uint8)[:n]
 
 
@@ -49,7 +51,7 @@ class Vector:
     def __init__(self, values: Any = ()) -> None:
         """values: their number, then all are 0, or the values themselves."""
         if isinstance(values, (int, np.integer)):
-            values = np.zeros(_arrays.count(values, "n"), self.dtype)
+            values = np.zeros(args.count(values, "n"), self.dtype)
         self._values = np.array(values, self.dtype).reshape(-1)
 
     def size(self) -> int:
@@ -65,7 +67,7 @@ class Vector:
         return self._values
 
     def at(self, i: int) -> Any:
-        return self._values[_arrays.count(i, "i", 0, len(self._values) - 1)].item()
+        return self._values[args.count(i, "i", 0, len(self._values) - 1)].item()
 
     def __getitem__(self, i: Any) -> Any:
         found = self._values[i]
@@ -81,7 +83,7 @@ class Vector:
         self._values = np.append(self._values, self.dtype.type(value))
 
     def resize(self, n: int) -> None:
-        n, old = _arrays.count(n, "n"), self._values
+        n, old = args.count(n, "n"), self._values
         self._values = np.zeros(n, self.dtype)
         self._values[:len(old)] = old[:n]
 
@@ -96,7 +98,7 @@ class Vector:
         values = np.ascontiguousarray(values).reshape(-1)
         if values.dtype != self.dtype:
             if values.dtype.itemsize != self.dtype.itemsize:
-                raise TypeError(f"values are {values.dtype}; the vector holds {self.dtype}")
+                raise ArgumentError(f"values are {values.dtype}; the vector holds {self.dtype}")
             values = values.view(self.dtype)
         self._values = values.copy()
 
@@ -149,7 +151,7 @@ class PointerVector:
     __len__ = size
 
     def at(self, i: int) -> Any:
-        return self._items[_arrays.count(i, "i", 0, len(self._items) - 1)]
+        return self._items[args.count(i, "i", 0, len(self._items) - 1)]
 
     __getitem__ = at
 
@@ -196,7 +198,7 @@ def copy_array_to_vector(array: Any, vector: Any) -> None:
     """Put an array into what FAISS has a C++ vector of."""
     array = np.asarray(array)
     if array.ndim != 1:
-        raise ValueError(f"array has shape {array.shape}; it must be (n,)")
+        raise ArgumentError(f"array has shape {array.shape}; it must be (n,)")
     if isinstance(vector, Vector):
         vector.assign(array)
     elif isinstance(vector, Linked) and vector.store is not None:
@@ -206,7 +208,7 @@ def copy_array_to_vector(array: Any, vector: Any) -> None:
     elif isinstance(vector, list):
         vector[:] = array.tolist()
     else:
-        raise TypeError(f"vector is {_arrays.short(vector)}; it must be a vector of kith's that can be set")
+        raise ArgumentError(f"vector is {_arrays.short(vector)}; it must be a vector of kith's that can be set")
 
 
 class This:

@@ -12,10 +12,10 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
-from .. import _arrays
-from .._errors import FormatError, UnsupportedError, missing_files
+from .._errors import ArgumentError, FormatError, UnsupportedError, missing_files
 from .._lib import MAX_DIM
 from .._types import Array
+from . import arguments as args
 from .product import ProductQuantizer
 from .transforms import (CenteringTransform, LinearTransform, NormalizationTransform, PadTransform, PCAMatrix,
                          RandomRotationMatrix, RemapDimensionsTransform, VectorTransform, faiss_array)
@@ -26,7 +26,7 @@ _MOST = 1 << 31  # elements of a vector: more are a damaged file
 def write_VectorTransform(vt: VectorTransform, f: Any) -> None:
     """Write a trained transform. f: a file's name, or what has write(bytes)."""
     if not isinstance(vt, VectorTransform):
-        raise TypeError(f"vt is a {type(vt).__name__}; it must be a transform")
+        raise ArgumentError(f"vt is a {type(vt).__name__}; it must be a transform")
     _write(f, _body(vt) + struct.pack("<ii?", vt.d_in, vt.d_out, True))
 
 
@@ -102,7 +102,7 @@ def _matrix(r: _Reader, kind: Callable[[int, int], LinearTransform]) -> _Make:
     def make(d_in: int, d_out: int) -> LinearTransform:
         made = kind(d_in, d_out)
         if bias and shift.size != d_out:
-            raise ValueError(f"{shift.size} numbers are added")
+            raise ArgumentError(f"{shift.size} numbers are added")
         made.have_bias = bias
         made._hold(matrix, shift if bias else None)
         made.set_is_orthonormal()
@@ -158,7 +158,7 @@ def _write(f: Any, data: bytes) -> None:
     if hasattr(f, "write"):
         f.write(data)
         return
-    with open(_arrays.path_of(f), "wb") as file:
+    with open(args.path_of(f), "wb") as file:
         file.write(data)
 
 
@@ -194,7 +194,7 @@ def _reading(f: Any) -> Iterator[_Reader]:
         yield _Reader(f)
         return
     with missing_files():
-        if not os.path.exists(name := _arrays.path_of(f)):
+        if not os.path.exists(name := args.path_of(f)):
             from .._errors import NotFoundError
             raise NotFoundError(f"'{os.fsdecode(name)}' is not there")
     with open(name, "rb") as file:

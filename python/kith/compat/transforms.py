@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays
-from .._errors import InvalidError, UntrainedError
+from .._errors import ArgumentError, InvalidError, UnsupportedError, UntrainedError
 from .._handle import Handle
 from .._learned import learned
 from .._streams import handle_of_faiss
 from .._types import Floats
 from ..index import Index, new_handle
-from .asking import floats
+from . import arguments as args
 from .metrics import METRIC_L2
 from .swig import Linked, Owned
 
@@ -29,7 +29,7 @@ class VectorTransform(Owned):
     d_out: int
 
     def __init__(self, d_in: int, d_out: int) -> None:
-        self.d_in, self.d_out = _arrays.count(d_in, "d_in", 1), _arrays.count(d_out, "d_out", 1)
+        self.d_in, self.d_out = args.count(d_in, "d_in", 1), args.count(d_out, "d_out", 1)
         self.verbose = False
         self._linear: tuple[Linear, Linear] | None = None  # the way there, and back
         self._home: tuple[Handle, int] | None = None       # the index that it is a part of: (whole, node)
@@ -50,7 +50,7 @@ class VectorTransform(Owned):
     def train(self, x: Any, *, seed: int = 1234) -> None:
         """Learn the map from the rows of x [n × d_in]."""
         if self._home is not None and not self._alone:
-            raise NotImplementedError("this transform is part of an index: train that")
+            raise UnsupportedError("this transform is part of an index: train that")
         index = Index._of(new_handle(f"{self.word},Flat", self.d_in, "l2"))
         index.train(x, seed=seed)
         self._tie(index._handle, 0)
@@ -90,14 +90,14 @@ class VectorTransform(Owned):
     def apply(self, x: Any) -> Floats:
         """The rows of x [n × d_in] mapped: [n × d_out]."""
         matrix, shift = self._maps()[0]
-        return floats(x, self.d_in, "x") @ matrix.T + shift
+        return args.floats(x, self.d_in, "x") @ matrix.T + shift
 
     apply_py = apply
 
     def reverse_transform(self, y: Any) -> Floats:
         """The rows of y [n × d_out] on their way back: [n × d_in]."""
         matrix, shift = self._maps()[1]
-        return floats(y, self.d_out, "y") @ matrix.T + shift
+        return args.floats(y, self.d_out, "y") @ matrix.T + shift
 
     def check_identical(self, other: Any) -> None:
         """Raise unless the other maps alike, bit by bit."""
@@ -133,7 +133,7 @@ class LinearTransform(VectorTransform):
         if bool(value) == self.is_trained and not self._given:
             return
         if self._home is not None and not self._alone:
-            raise NotImplementedError("this transform is part of an index, and is trained with it")
+            raise UnsupportedError("this transform is part of an index, and is trained with it")
         if not value:
             self._home = self._linear = None
             return
@@ -169,7 +169,7 @@ class LinearTransform(VectorTransform):
     def transform_transpose(self, y: Any) -> Floats:
         """Rows y [n × d_out] by the transpose of the matrix, after b is taken off: [n × d_in]."""
         matrix, shift = self._maps()[0]
-        return (floats(y, self.d_out, "y") - shift) @ matrix
+        return (args.floats(y, self.d_out, "y") - shift) @ matrix
 
     @property
     def A(self) -> Floats:
@@ -184,9 +184,9 @@ class LinearTransform(VectorTransform):
     def _shown(self, name: str, part: int, size: int) -> Floats:
         def put(values: Floats) -> None:
             if values.size != size:
-                raise ValueError(f"{name} gets {values.size} numbers; it must be {size}")
+                raise ArgumentError(f"{name} gets {values.size} numbers; it must be {size}")
             if self._home is not None and not self._alone:
-                raise NotImplementedError(f"{name} of a transform that is part of an index cannot be set")
+                raise UnsupportedError(f"{name} of a transform that is part of an index cannot be set")
             self._given[name] = np.array(values, np.float32)
             if self.is_trained:
                 matrix, shift = self._maps()[0]
@@ -230,7 +230,7 @@ class PCAMatrix(LinearTransform):
     def __init__(self, d_in: int, d_out: int, eigen_power: float = 0, random_rotation: bool = False) -> None:
         super().__init__(d_in, d_out, True)
         if eigen_power not in (0, -0.5):
-            raise NotImplementedError(f"eigen_power is {eigen_power}; kith has 0 and -0.5 (whitening)")
+            raise UnsupportedError(f"eigen_power is {eigen_power}; kith has 0 and -0.5 (whitening)")
         self.eigen_power, self.random_rotation = eigen_power, bool(random_rotation)
         self._seen: tuple[Floats, Floats] | None = None  # mean and eigenvalues of what it was trained on
 
@@ -240,7 +240,7 @@ class PCAMatrix(LinearTransform):
 
     def train(self, x: Any, *, seed: int = 1234) -> None:
         """Learn the map from the rows of x [n × d_in]."""
-        x = floats(x, self.d_in, "x")
+        x = args.floats(x, self.d_in, "x")
         super().train(x, seed=seed)
         self._seen = (x.mean(axis=0, dtype=np.float64).astype(np.float32),
                       np.linalg.eigvalsh(np.cov(x.T.astype(np.float64), bias=True).reshape(self.d_in, self.d_in))
@@ -269,7 +269,7 @@ class OPQMatrix(LinearTransform):
 
     def __init__(self, d: int, M: int = 1, d2: int = -1) -> None:
         super().__init__(d, d if d2 == -1 else d2)
-        self.M = _arrays.count(M, "M", 1)
+        self.M = args.count(M, "M", 1)
         self.niter, self.niter_pq, self.niter_pq_0, self.max_train_points = 50, 4, 40, 256 * 256
 
     @property
@@ -295,7 +295,7 @@ class NormalizationTransform(VectorTransform):
     def __init__(self, d: int, norm: float = 2.0) -> None:
         super().__init__(d, d)
         if norm != 2:
-            raise NotImplementedError(f"norm is {norm}; kith has the Euclidean one, 2")
+            raise UnsupportedError(f"norm is {norm}; kith has the Euclidean one, 2")
         self.norm = 2.0
 
     word = "L2norm"  # type: ignore[assignment]
@@ -305,14 +305,14 @@ class NormalizationTransform(VectorTransform):
         """Nothing to learn."""
 
     def apply(self, x: Any) -> Floats:
-        x = np.array(floats(x, self.d_in, "x"))
+        x = np.array(args.floats(x, self.d_in, "x"))
         norms = np.linalg.norm(x, axis=1, keepdims=True)
         return np.divide(x, norms, out=x, where=(norms > 0) & np.isfinite(norms))
 
     apply_py = apply
 
     def reverse_transform(self, y: Any) -> Floats:
-        return np.array(floats(y, self.d_out, "y"))
+        return np.array(args.floats(y, self.d_out, "y"))
 
 
 class CenteringTransform(LinearTransform):
@@ -324,14 +324,14 @@ class CenteringTransform(LinearTransform):
     def train(self, x: Any, *, seed: int = 1234) -> None:
         """Learn the mean of the rows of x [n × d]."""
         if self._home is not None and not self._alone:
-            raise NotImplementedError("this transform is part of an index: train that")
-        x = floats(x, self.d_in, "x")
+            raise UnsupportedError("this transform is part of an index: train that")
+        x = args.floats(x, self.d_in, "x")
         if not len(x):
             raise InvalidError("x has no rows")
         self._hold(np.eye(self.d_in), -x.mean(axis=0, dtype=np.float64))
 
     def apply(self, x: Any) -> Floats:
-        return floats(x, self.d_in, "x") + self._maps()[0][1]
+        return args.floats(x, self.d_in, "x") + self._maps()[0][1]
 
     apply_py = apply
 
@@ -358,7 +358,7 @@ class RemapDimensionsTransform(LinearTransform):
         else:
             self.map = np.array(_arrays.plain(np.asarray(uniform), np.int32)).reshape(-1)
             if self.map.shape != (self.d_out,) or (self.map < -1).any() or (self.map >= self.d_in).any():
-                raise ValueError(f"map must be {self.d_out} numbers from -1 to {self.d_in - 1}")
+                raise ArgumentError(f"map must be {self.d_out} numbers from -1 to {self.d_in - 1}")
         matrix = np.zeros((self.d_out, self.d_in), np.float32)
         matrix[self.map >= 0, self.map[self.map >= 0]] = 1
         self._hold(matrix)
@@ -367,14 +367,14 @@ class RemapDimensionsTransform(LinearTransform):
         """Nothing to learn."""
 
     def apply(self, x: Any) -> Floats:
-        x = floats(x, self.d_in, "x")
+        x = args.floats(x, self.d_in, "x")
         return np.where(self.map >= 0, x[:, np.maximum(self.map, 0)], np.float32(0))
 
     apply_py = apply
 
     def reverse_transform(self, y: Any) -> Floats:
         """The rows of y [n × d_out] on their way back; elements that were left out are 0."""
-        x = np.zeros((len(y := floats(y, self.d_out, "y")), self.d_in), np.float32)
+        x = np.zeros((len(y := args.floats(y, self.d_out, "y")), self.d_in), np.float32)
         x[:, self.map[self.map >= 0]] = y[:, self.map >= 0]
         return x
 
@@ -392,13 +392,13 @@ class PadTransform(VectorTransform):
         """Nothing to learn."""
 
     def apply(self, x: Any) -> Floats:
-        x = floats(x, self.d_in, "x")
+        x = args.floats(x, self.d_in, "x")
         return np.pad(x, ((0, 0), (0, self.d_out - self.d_in)))
 
     apply_py = apply
 
     def reverse_transform(self, y: Any) -> Floats:
-        return floats(y, self.d_out, "y")[:, :self.d_in].copy()
+        return args.floats(y, self.d_out, "y")[:, :self.d_in].copy()
 
 
 def transform_of(word: str, d: int) -> VectorTransform | None:

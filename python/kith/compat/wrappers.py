@@ -7,13 +7,13 @@ from typing import Any, Iterator
 import numpy as np
 
 from .. import _arrays
-from .._errors import InvalidError
+from .._errors import ArgumentError, InvalidError, UnsupportedError
 from .._handle import Handle
 from .._lib import lib
 from .._types import Codes, Floats, Ids
 from ..filter import Filter
+from . import arguments as args
 from . import image
-from .asking import vectors
 from .base import Chain, FaissIndex
 from .flat import IndexFlat, IndexPQ, IndexScalarQuantizer
 from .parameters import SearchParameters, parameter
@@ -31,7 +31,7 @@ class IndexIDMap(FaissIndex):
 
     def __init__(self, index: FaissIndex) -> None:
         if not isinstance(index, FaissIndex):
-            raise TypeError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
+            raise ArgumentError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
         index._wrappable()
         self._surround(index, False)
 
@@ -42,6 +42,11 @@ class IndexIDMap(FaissIndex):
 
     def _children(self) -> Iterator[FaissIndex]:
         yield self.index
+
+    def check_compatible_for_merge(self, other: FaissIndex) -> None:
+        if not isinstance(other, IndexIDMap):
+            raise InvalidError(f"{other!r} cannot be merged into {self!r}: it is no IndexIDMap")
+        super().check_compatible_for_merge(other)
 
     def _node_below(self, node: int) -> int:
         return node
@@ -63,7 +68,7 @@ class IndexIDMap(FaissIndex):
         return self.index.sa_code_size()
 
     def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
-        codes = _arrays.codes_of(codes, self.sa_code_size())
+        codes = args.codes_of(codes, self.sa_code_size())
         ids = self._counted_on(len(codes)) if ids is None else self._given(ids, len(codes))
         numbers = None
         if hasattr(self.index, "_split"):
@@ -104,16 +109,18 @@ class IndexPreTransform(FaissIndex):
     index: FaissIndex
 
     def __init__(self, *parts: Any) -> None:
+        if not parts:
+            raise ArgumentError("IndexPreTransform takes transforms and then one of kith's FAISS-like indexes")
         if len(parts) == 1 and isinstance(parts[0], IndexPreTransform):
             parts = (*parts[0]._chain, parts[0].index)
         *chain, index = parts
         if not isinstance(index, FaissIndex) or not all(isinstance(vt, VectorTransform) for vt in chain):
-            raise TypeError("IndexPreTransform takes transforms and then one of kith's FAISS-like indexes")
+            raise ArgumentError("IndexPreTransform takes transforms and then one of kith's FAISS-like indexes")
         index._wrappable()
         dims = [vt.d_in for vt in chain[1:]] + [index.d]
         for vt, follows in zip(chain, dims):
             if vt.d_out != follows:
-                raise ValueError(f"{vt!r} is followed by something of dimension {follows}")
+                raise ArgumentError(f"{vt!r} is followed by something of dimension {follows}")
         self._chain, self.index = list(chain), index
         handle = index._handle
         for vt in reversed(chain):
@@ -139,12 +146,14 @@ class IndexPreTransform(FaissIndex):
         """Learn from the rows of x [n × d] what is not trained yet."""
         if not self.is_trained or not self._chain:
             super().train(x, numeric_type, **keywords)
+        else:
+            args.vectors(x, self.d, "x")
 
     def prepend_transform(self, vt: VectorTransform) -> None:
         """Put another transform before the others."""
         self._whole()
         if vt.d_out != self.d:
-            raise ValueError(f"{vt!r} is followed by something of dimension {self.d}")
+            raise ArgumentError(f"{vt!r} is followed by something of dimension {self.d}")
         self._chain.insert(0, vt)
         try:
             handle = _transformed(self._handle, vt)
@@ -194,7 +203,7 @@ class IndexPreTransform(FaissIndex):
         return self.index.sa_code_size()
 
     def sa_encode(self, x: Any) -> Codes:
-        return self.index.sa_encode(self.apply_chain(vectors(x, self.d, "x")))
+        return self.index.sa_encode(self.apply_chain(args.vectors(x, self.d, "x")))
 
     def sa_decode(self, codes: Any) -> Floats:
         return self.reverse_chain(self.index.sa_decode(codes))
@@ -209,7 +218,7 @@ def _transformed(handle: Handle, vt: VectorTransform) -> Handle:
         return handle.wrapped(lambda out, child: lib.index_wrap_transform(out, child, vt.d_in, metric, word))
     like, node = vt._like()
     if like is handle:
-        raise ValueError(f"{vt!r} is a part of the index that it is to be put before; clone that")
+        raise ArgumentError(f"{vt!r} is a part of the index that it is to be put before; clone that")
     with like.reading() as pointer:
         part = lib.index_part(pointer, node)
         return handle.wrapped(lambda out, child: lib.index_wrap_like(out, child, metric, part))
@@ -228,16 +237,16 @@ class IndexRefine(FaissIndex):
 
     def __init__(self, base_index: FaissIndex, refine_index: FaissIndex | None = None) -> None:
         if not isinstance(base_index, FaissIndex):
-            raise TypeError(f"base_index is a {type(base_index).__name__}; it must be one of kith's FAISS-like indexes")
+            raise ArgumentError(f"base_index is a {type(base_index).__name__}; it must be one of kith's FAISS-like indexes")
         base_index._wrappable()
         if refine_index is None:
             refine_index = IndexFlat(base_index.d, base_index.metric_type)
         if not isinstance(refine_index, (IndexFlat, IndexScalarQuantizer, IndexPQ)):
-            raise NotImplementedError(f"refine_index is a {type(refine_index).__name__}; kith refines by IndexFlat, "
+            raise UnsupportedError(f"refine_index is a {type(refine_index).__name__}; kith refines by IndexFlat, "
                                       "IndexScalarQuantizer or IndexPQ")
         refine_index._wrappable()
         if base_index.ntotal != refine_index.ntotal:
-            raise InvalidError(f"base_index has {_arrays.counted(base_index.ntotal, 'vector')}, refine_index "
+            raise ArgumentError(f"base_index has {_arrays.counted(base_index.ntotal, 'vector')}, refine_index "
                                f"{refine_index.ntotal}; they must be the same. IndexRefineFlat(base_index, xb) takes the vectors themselves")
         handle = base_index._handle.wrapped(
             lambda out, child, other: lib.index_wrap_fine(out, child, other), refine_index._handle)

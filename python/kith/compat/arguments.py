@@ -1,0 +1,79 @@
+"""Arguments of the FAISS-like interface. FAISS asserts shapes, its C++ raises RuntimeError, its wrapper TypeError:
+ArgumentError is all of these, and kith's InvalidError."""
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any, Callable, TypeVar
+
+import numpy as np
+
+from .. import _arrays
+from .._errors import ArgumentError, KithError
+from .._types import Array, Codes, Floats, Ids
+from ..filter import Filter, as_filter
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def asserted(function: Function) -> Function:
+    """The function, with what it says of its arguments as ArgumentError."""
+
+    @wraps(function)
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except KithError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise ArgumentError(str(error)) from None
+
+    return call  # type: ignore[return-value]
+
+
+count, real, output, path_of, k_of = (asserted(function) for function in (
+    _arrays.count, _arrays.real, _arrays.output, _arrays.path_of, _arrays.k_of))
+
+
+def _numbers(x: Any) -> Any:
+    """Truth values and Python's own numbers as FAISS converts them, for arrays of such."""
+    if isinstance(x, np.ndarray) and x.dtype.kind in "bO":
+        return x.astype(np.float32)
+    return x
+
+
+@asserted
+def vectors(x: Any, d: int, name: str) -> Array:
+    """x as rows of d elements."""
+    return _arrays.vectors(_numbers(x), d, name)
+
+
+@asserted
+def floats(x: Any, d: int, name: str) -> Floats:
+    """The same as float32."""
+    return _arrays.floats(_numbers(x), d, name)
+
+
+@asserted
+def ids(values: Any, n: int | None, name: str = "ids") -> Ids:
+    """A list of ids as int64 [n]; n None: of any length. Floats that are integers are taken for those."""
+    array = np.asarray(values)
+    if array.dtype.kind == "f" and array.size and (array == np.rint(array)).all() and (np.abs(array) < 2**63).all():
+        array = array.astype(np.int64)
+    return _arrays.ids(array, n, name)
+
+
+@asserted
+def chosen(values: Any, name: str) -> Filter:
+    """A filter of ids, or of anything else that says which."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        values = ids(values, None, name)
+    found = None if isinstance(values, (str, bytes, int, float)) else as_filter(values)
+    if found is None:
+        raise TypeError(f"{name} is {_arrays.short(values)}; it must be ids or a selector")
+    return found
+
+
+@asserted
+def codes_of(codes: Any, size: int) -> Codes:
+    """Codes [n × size]."""
+    return _arrays.codes_of(codes, size)
