@@ -25,7 +25,7 @@ kith_status vecs_file_open(const char *path, int *fd, int64_t *size)
 	if (*fd < 0 || fstat(*fd, &st) != 0)
 		return vecs_fail(KITH_IO, path, "cannot be opened: %s", strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		return vecs_fail(KITH_IO, path, "is a directory; expected a file of vectors");
+		return vecs_fail(KITH_IO, path, "is a directory; expected the name of a file");
 	if (!S_ISREG(st.st_mode))
 		return vecs_fail(KITH_UNSUPPORTED, path, "is a pipe or a device; save it to a file first");
 	if (st.st_size == 0)
