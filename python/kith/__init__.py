@@ -13,7 +13,7 @@ that. kith's own version is `version`; `__version__` is that of FAISS whose name
 """
 from __future__ import annotations
 
-from typing import Any as _Any
+import typing as _typing
 
 from ._errors import (BusyError, CancelledError, FileError, FormatError, InternalError, InvalidError, KithError, NoMemoryError,
                       NotFoundError, StaleError, UnsupportedError, UntrainedError)
@@ -58,5 +58,7 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def __getattr__(name: str) -> _Any:
-    return _missing(name)
+if not _typing.TYPE_CHECKING:  # to a checker of types a misspelt name would be there as well
+
+    def __getattr__(name: str) -> _typing.Any:
+        return _missing(name)

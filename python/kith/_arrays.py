@@ -3,6 +3,7 @@
 Everything that reaches the library has gone through here: the right type, C-contiguous, native byte order, of the
 shape that the call assumes. So no argument, whatever it is, can make the library read outside of an array.
 """
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import operator

@@ -21,20 +21,33 @@ FilterLike = Union[OneFilter, Sequence[Union[OneFilter, None]]]
 WHAT = "ids, a boolean array, a range, a set of ids, a function of an id, or a kith.Filter"
 
 
-def one_filter(value: Any, width: Callable[[], int], name: str = "filter") -> Filter | None:
+ROWS_OF = (" (for rows in the order of ids(), use index.ids()[rows]; for a table with more rows, kith.Filter.mask)")
+
+
+def row_filter(value: Any, n: int | None, name: str) -> Filter | None:
+    """A filter of rows, of which there are n, None: nobody knows how many. It is one for all queries."""
+    each = (value.ndim > 1 if isinstance(value, np.ndarray) else
+            isinstance(value, (list, tuple)) and any(_is_filter(element) for element in value))
+    if each:
+        raise ValueError(f"filter has one for each query; {name} takes one for all of them, which is {WHAT} (of rows). "
+                         "kith.Index(\"Flat\").search takes a list of filters")
+    rows = -1 if n is None else n
+    return one_filter(value, None if n is None else lambda: rows, what="for each row of xb")
+
+
+def one_filter(value: Any, width: Callable[[], int] | None, name: str = "filter",
+               what: str = "for each id from 0 to the largest" + ROWS_OF) -> Filter | None:
     """A filter of anything that can stand for one; None stays None. width(): how many elements a boolean array has to
-    have, one for each id from 0 on."""
+    have, one for each id from 0 on; without it any number."""
     if value is None or isinstance(value, (Filter, range, Set)) or callable(value):
         return as_filter(value)
     array = None if isinstance(value, (str, bytes, dict)) else _array(value)
     if array is None or array.ndim == 0:
         raise TypeError(f"{name} is {_arrays.short(value)}; it must be {WHAT}")
     if array.dtype == np.bool_ and array.ndim == 1:
-        wanted = width()
+        wanted = len(array) if width is None else width()
         if len(array) != wanted:
-            raise ValueError(f"{name} has {_arrays.counted(len(array), 'element')}; a boolean array needs {wanted}, one for "
-                             "each id from 0 to the largest (for rows in the order of ids(), use index.ids()[rows]; "
-                             "for a table with more rows, kith.Filter.mask)")
+            raise ValueError(f"{name} has {_arrays.counted(len(array), 'element')}; a boolean array needs {wanted}, one {what}")
     elif array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {array.dtype}, and ids are integers; it must be {WHAT}")
     return as_filter(array)
@@ -49,11 +62,15 @@ def _array(value: Any) -> Array | None:
 
 def put(options: Any, filter: Any, stats: SearchStats | None, width: Callable[[], int]) -> Filter | None:
     """Put a filter for all queries and statistics into options; the filter has to live as long as they do."""
-    chosen = one_filter(filter, width)
-    if chosen is not None:
-        options.filter = chosen.pointer()
+    chosen = put_filter(options, one_filter(filter, width))
     if stats is not None:
         options.stats = _options.stats_pointer(stats)
+    return chosen
+
+
+def put_filter(options: Any, chosen: Filter | None) -> Filter | None:
+    if chosen is not None:
+        options.filter = chosen.pointer()
     return chosen
 
 

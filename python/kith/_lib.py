@@ -3,12 +3,14 @@
 FUNCTIONS is the one table of what the package calls. A function is bound when it is first used, so that the package
 works with a library that lacks some of them: calling one of those raises UnsupportedError.
 """
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import ctypes
 import os
 from ctypes import (CFUNCTYPE, POINTER, c_char_p, c_double, c_float, c_int, c_int64, c_size_t, c_uint64,
                     c_void_p)
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -285,8 +287,8 @@ def _candidates() -> list[str]:
     found = [os.environ["KITH_LIBRARY"]] if os.environ.get("KITH_LIBRARY") else []
     beside = [here.parent.parent / "lib", here]
     try:
-        from ._installed import LIBDIR, PACKAGE
-        beside.append(Path(os.path.normpath(here / os.path.relpath(LIBDIR, PACKAGE))))
+        installed = import_module("._installed", __package__)  # which a checkout does not have
+        beside.append(Path(os.path.normpath(here / os.path.relpath(installed.LIBDIR, installed.PACKAGE))))
     except ImportError:
         pass
     for folder in beside:

@@ -1,5 +1,6 @@
 """A part of an index, as an index of its own that is only looked at: what is behind a transform, what a refinement
 refines. It shares the gate of the whole, so that it is searched only while nothing changes that."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 from contextlib import contextmanager

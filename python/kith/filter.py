@@ -1,4 +1,5 @@
 """Filters: which ids a search may return, or a removal takes."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import ctypes

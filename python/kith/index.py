@@ -1,4 +1,5 @@
 """The index: vectors with ids that can be searched for nearest neighbours."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import ctypes

@@ -11,7 +11,6 @@ import numpy as np
 from . import _arrays, _calls, _filtered, _options
 from ._lib import MAX_DIM, KmeansOptions, KmeansStats, lib, new_options
 from ._types import Array, Codes, Floats
-from .filter import as_filter
 from .index import Neighbours
 
 RANDOM, PLUSPLUS, GIVEN = 0, 1, 2
@@ -30,7 +29,7 @@ def knn(xq: Any, xb: Any, k: int, metric: str = "l2", *, filter: Any = None, thr
     k = _arrays.k_of(k)
     found = Neighbours(np.empty((len(xq), k), np.float32), np.empty((len(xq), k), np.int64))
     options = _options.new_search_options(threads, {})
-    chosen = _filtered.put(options, filter, None, lambda: len(xb))
+    chosen = _filtered.put_filter(options, _filtered.row_filter(filter, len(xb), "knn"))
     _calls.call(lib.knn, dim, _arrays.metric_named(metric), _arrays.TYPES[xb.dtype], len(xb), _arrays.address(xb),
                 len(xq), _arrays.address(xq), k, _arrays.address(found.distances), _arrays.address(found.ids),
                 ctypes.byref(options), work=float(xq.size) * len(xb), progress=progress,
@@ -49,9 +48,7 @@ def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: str = "l2", *, fil
         raise ValueError(f"q has shape {q.shape}; it must be (nq, dim), one vector a row")
     dim, k = q.shape[1], _arrays.k_of(k)
     options = _options.new_search_options(threads, {})
-    chosen = as_filter(filter)
-    if chosen is not None:
-        options.filter = chosen.pointer()
+    chosen = _filtered.put_filter(options, _filtered.row_filter(filter, None, "knn_blocks"))
     away = chosen is not None and chosen.calls_python
     watched = _calls.Watch(progress)  # lasts as long as the stream
     _options.watch(options)(watched.callback)

@@ -1,5 +1,6 @@
 """Factory strings in FAISS's words, names of its module, and its packages."""
 import importlib
+import re
 
 import numpy as np
 import pytest
@@ -250,3 +251,17 @@ def test_contrib_tools(base):
     flat = faiss.IndexFlatL2(DIM)
     flat.add(base)
     np.testing.assert_array_equal(inspect_tools.get_flat_data(flat), base)
+
+
+@pytest.mark.parametrize("written, meant", [
+    ("IVFFlat", "IVF1024,Flat"), ("IndexIVFPQ", "IVF1024,PQ16"), ("IVF16Flat", "IVF1024,Flat"), ("HNSWFlat", "HNSW32"),
+    ("IndexFlatL2", "'Flat'"), ("PQ", "PQ16"), ("SQ", "SQ8"), ("IVF16,PQ", "PQ16"), ("IDMap", "IDMap,Flat"),
+    ("PQ8,Refine", "RFlat"), ("IVF16(Flat)", "IVF16,Flat"), ("Flatt", "Flat"), ("HSNW32", "HNSW32"), ("flat", "Flat")])
+def test_what_was_meant(written, meant):
+    with pytest.raises(RuntimeError, match=re.escape(meant)):
+        faiss.index_factory(DIM, written)
+
+
+def test_centroids_that_are_flat_are_said_to_be():
+    index = faiss.index_factory(DIM, "IVF16(Flat),Flat")
+    assert type(index) is faiss.IndexIVFFlat and index.spec == "IVF16,Flat"

@@ -256,3 +256,9 @@ def test_generations(index, base, tmp_path):
         kith.open(path, generation=state.generation)
     with pytest.raises(ValueError, match="generation"):
         kith.open(path, generation=-1)
+
+
+def test_a_folder_is_no_index(tmp_path):
+    for opening in (kith.open, kith.read_index, lambda path: kith.read_index(str(path))):
+        with pytest.raises(OSError, match="is a directory; expected the name of"):
+            opening(tmp_path)

@@ -126,3 +126,16 @@ def test_metrics_have_names():
     assert (kith.knn(x, x, 2)[0] == kith.knn(x, x, 2, "L2")[0]).all()
     with pytest.raises(ValueError, match="'cosine'"):
         kith.knn(x, x, 2, 7)
+
+
+def test_filters_of_rows(base, queries):
+    assert (kith.knn(queries, base, 3, filter=range(5, 8)).ids >= 5).all()
+    for function in (kith.knn, lambda q, x, k, filter: kith.knn_blocks(q, [x], k, filter=filter)):
+        for each in ([[1], [2]], np.ones((len(queries), len(base)), bool), [kith.Filter.range(0, 3), None]):
+            with pytest.raises(ValueError, match="filter has one for each query; knn"):
+                function(queries, base, 3, filter=each)
+        for what in ("abc", 3, np.array([1.5])):
+            with pytest.raises(TypeError, match="filter"):
+                function(queries, base, 3, filter=what)
+    with pytest.raises(ValueError, match="50 elements; a boolean array needs 2000, one for each row of xb"):
+        kith.knn(queries, base, 3, filter=np.ones(50, bool))

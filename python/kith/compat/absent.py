@@ -84,11 +84,21 @@ _WORDS = (
     (r"HR\d*", "use 'RR'"),
     (r"SH[\d.]*", "use 'PQ16'"),
     (r"(Jaccard|Hamming|B).*", _BINARY),
+    # What is not a word, but what a newcomer writes.
+    (r"(Index)?Flat(L2|IP)|IndexFlat", "use 'Flat', with the metric beside it"),
+    (r"(Index)?IVF_?(Flat|PQ|SQ|ScalarQuantizer)", "use 'IVF1024,Flat', 'IVF1024,PQ16' or 'IVF1024,SQ8'"),
+    (r"IVF\d+_?(Flat|PQ\d*|SQ\d*)", "a comma stands between the lists and the codec: 'IVF1024,Flat'"),
+    (r"(Index)?HNSW_?(Flat|PQ|SQ)|HNSW", "use 'HNSW32', 'HNSW32,SQ8' or 'HNSW32,PQ16': 32 links a vector"),
+    (r"(Index)?PQ|PQ\d+x", "use 'PQ16' (16 bytes a vector) or 'PQ32x4'"),
+    (r"(Index)?(SQ|ScalarQuantizer)", "use 'SQ8', 'SQ6', 'SQ4', 'SQfp16' or 'SQbf16'"),
+    (r"Refine(\(\))?|RFlat\w+", "use 'RFlat' or 'Refine(SQ8)'"),
 )
 
 
 def refused(description: Any, error: Exception) -> Exception:
     """What index_factory raises for a string that the library refuses: with what to use instead, where it is FAISS's."""
+    if description in ("IDMap", "IDMap2"):
+        return UnsupportedError(f"description: '{description}' is around an index; use '{description},Flat'")
     for word in re.split(r",(?![^(]*\))", description) if isinstance(description, str) else ():
         for pattern, advice in _WORDS:
             if re.fullmatch(pattern, word):

@@ -30,8 +30,11 @@ def asserted(function: Function) -> Function:
     return call  # type: ignore[return-value]
 
 
-count, real, output, path_of, k_of = (asserted(function) for function in (
-    _arrays.count, _arrays.real, _arrays.output, _arrays.path_of, _arrays.k_of))
+count = asserted(_arrays.count)
+real = asserted(_arrays.real)
+output = asserted(_arrays.output)
+path_of = asserted(_arrays.path_of)
+k_of = asserted(_arrays.k_of)
 
 
 def _numbers(x: Any) -> Any:

@@ -1,4 +1,5 @@
 """What the indexes of the FAISS-like interface are asked: searches, vectors by id, codes."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import time

@@ -1,5 +1,6 @@
 """FAISS's way of choosing parameters: try combinations, keep the ones that nothing beats in both speed and accuracy.
 (kith's own is Index.tune.)"""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import math

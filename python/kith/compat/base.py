@@ -1,5 +1,6 @@
 """What all indexes of the FAISS-like interface have in common: which part of which of the library's indexes they
 stand for, how vectors come in, and how they are kept. What they are asked is in asking.py."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import copy

@@ -16,7 +16,8 @@ from . import arguments as args
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
 from .._errors import ArgumentError, InvalidError, UnsupportedError
 from .._types import Array, Floats, Ids
-from ..learn import KmeansStats, kmeans
+from .._lib import KmeansStats
+from ..learn import kmeans
 from .base import Chain, FaissIndex
 from .clustering_parameters import ClusteringParameters
 from .flat import IndexFlat

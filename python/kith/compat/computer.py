@@ -1,4 +1,5 @@
 """Distances one at a time."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 from typing import Any

@@ -62,9 +62,9 @@ def _word(word: str, kinds: list[Kind]) -> str:
     inner = re.fullmatch(r"Refine\((.*)\)", word)
     if inner:
         return f"Refine({_word(inner[1], [])})"
-    lists = re.fullmatch(r"IVF(\d+)([kM]?)(_HNSW\d*|\(HNSW(\d*)(?:,Flat)?\))?(_whole)?", word)
+    lists = re.fullmatch(r"IVF(\d+)([kM]?)(_HNSW\d*|\(HNSW(\d*)(?:,Flat)?\)|\(Flat\))?(_whole)?", word)
     if lists:
-        graph = "" if not lists[3] else f"_HNSW{lists[4] or ''}" if lists[3][0] == "(" else lists[3]
+        graph = "" if lists[3] in (None, "(Flat)") else f"_HNSW{lists[4] or ''}" if lists[3][0] == "(" else lists[3]
         return f"IVF{int(lists[1]) * _UNITS.get(lists[2], 1)}{graph}{lists[5] or ''}"
     pq = re.fullmatch(r"((?:HNSW\d*_)?)(PQ\d+(?:x\d+)?)(np|fsr?(?:_(\d+))?)?", word)
     if pq:

@@ -1,4 +1,5 @@
 """FAISS's readers and writers; indexes to and from files and bytes."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import ctypes
@@ -226,6 +227,8 @@ def read_index(f: Any, io_flags: int = 0) -> FaissIndex:
                 head = file.read(len(KITH_MAGIC))
         except FileNotFoundError as error:
             raise NotFoundError(f"'{os.fsdecode(name)}' is not there: {error.strerror}") from None
+        except IsADirectoryError:
+            raise FileError(f"'{os.fsdecode(name)}' is a directory; expected the name of an index file in it") from None
         except OSError as error:
             raise FileError(f"'{os.fsdecode(name)}' cannot be read: {error.strerror}") from None
     if head == NOTHING:

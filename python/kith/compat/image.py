@@ -1,5 +1,6 @@
 """Indexes out of components: what one learnt, and codes of the caller's. They are put together as a file of FAISS's in
 memory, which the library takes as it is: nothing is trained or encoded anew."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import struct

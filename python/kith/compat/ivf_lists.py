@@ -1,4 +1,5 @@
 """How the vectors of an inverted file lie in its lists."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 from typing import Any

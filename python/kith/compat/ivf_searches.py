@@ -1,4 +1,5 @@
 """What inverted files do with lists and codes of the caller's choice."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import ctypes

@@ -5,6 +5,7 @@ gives ids that the library takes, they are the library's; from the first one on 
 counts the vectors 0, 1, 2, … and an array of labels, which is saved with the index, says what each of those is called.
 The index inside of an IndexIDMap knows its vectors by their positions, whatever the ids of those are.
 """
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """Quantizers by themselves, as FAISS's Python has them: over kith.ProductQuantizer and the codecs of indexes."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 from typing import Any

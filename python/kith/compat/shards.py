@@ -1,4 +1,5 @@
 """Several indexes that answer as one."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -70,7 +71,7 @@ class IndexShards(FaissIndex):
         return self.ntotal
 
     @property  # type: ignore[misc]
-    def is_trained(self) -> bool:  # type: ignore[override]
+    def is_trained(self) -> bool:
         return all(shard.is_trained for shard in self._shards)
 
     @property

@@ -2,7 +2,7 @@
 arrays, so a pointer is the array itself."""
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -165,11 +165,17 @@ class PointerVector:
         return self._items
 
 
+if TYPE_CHECKING:
+    _Base = np.ndarray[Any, Any]
+else:  # NumPy 1.21 has no such form
+    _Base = np.ndarray
+
+
 class InvertedListsPtrVector(PointerVector):
     """The lists of several inverted files."""
 
 
-class Linked(np.ndarray):
+class Linked(_Base):
     """A copy of numbers that an object has; copy_array_to_vector gives the object others."""
 
     store: Callable[[Array], None] | None = None

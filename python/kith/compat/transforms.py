@@ -1,4 +1,5 @@
 """Transforms of vectors, by themselves and before an index."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import re
@@ -298,8 +299,8 @@ class NormalizationTransform(VectorTransform):
             raise UnsupportedError(f"norm is {norm}; kith has the Euclidean one, 2")
         self.norm = 2.0
 
-    word = "L2norm"  # type: ignore[assignment]
-    is_trained = True  # type: ignore[assignment]
+    word = "L2norm"
+    is_trained = True
 
     def train(self, x: Any, *, seed: int = 1234) -> None:
         """Nothing to learn."""
@@ -382,7 +383,7 @@ class RemapDimensionsTransform(LinearTransform):
 class PadTransform(VectorTransform):
     """Zeros at the end."""
 
-    is_trained = True  # type: ignore[assignment]
+    is_trained = True
 
     @property
     def word(self) -> str:

@@ -1,4 +1,5 @@
 """Indexes around others: ids of the caller's, transforms, refinement, shards."""
+# mypy: warn-return-any=False
 from __future__ import annotations
 
 import copy
