@@ -144,3 +144,44 @@ def test_no_index_is_written_and_read(tmp_path):
     faiss.write_index(None, str(tmp_path / "none"))
     assert faiss.read_index(str(tmp_path / "none")) is None
     assert faiss.deserialize_index(faiss.serialize_index(None)) is None
+
+
+def test_shards_say_what_they_are_not(base, queries):
+    shards = faiss.IndexShards(DIM)
+    for _ in range(2):
+        lists = faiss.index_factory(DIM, "IVF8,Flat")
+        lists.train(base)
+        shards.add_shard(lists)
+    shards.add(base)
+    faiss.ParameterSpace().set_index_parameters(shards, "nprobe=8")
+    assert shards.at(0).nprobe == shards.at(1).nprobe == 8
+    np.testing.assert_array_equal(shards.search(queries, 3)[1], faiss.knn(queries, base, 3).ids)
+    for call in (shards.sa_code_size, lambda: shards.sa_encode(base), lambda: shards.sa_decode(np.zeros((1, 64), "u1")),
+                 lambda: shards.merge_from(faiss.IndexFlatL2(DIM)), lambda: faiss.serialize_index(shards),
+                 lambda: shards.add_sa_codes(np.zeros((1, 64), "u1")),
+                 lambda: faiss.ParameterSpace().set_index_parameters(shards, "efSearch=8")):
+        refuses(RuntimeError, call)
+    refuses(TypeError, lambda: shards.search(queries, 3, params={"nprobe": 3}))
+    computer = shards.get_distance_computer()
+    computer.set_query(queries[0])
+    assert np.isclose(computer(3), ((queries[0] - base[3])**2).sum(), rtol=1e-5)
+    shards.is_trained = True
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        shards.nothing_like_it
+
+
+def test_codes_of_a_refinement_are_those_of_both(base):
+    index = filled("PQ4x4,RFlat", base)
+    codes = index.sa_encode(base[:5])
+    assert index.sa_code_size() == 2 + 4 * DIM and codes.shape == (5, 2 + 4 * DIM)
+    np.testing.assert_array_equal(codes[:, :2], index.base_index.sa_encode(base[:5]))
+    np.testing.assert_array_equal(index.sa_decode(codes), base[:5])
+
+
+def test_fast_scans_without_lists_have_no_nprobe(base):
+    index = faiss.IndexPQFastScan(DIM, 4, 4)
+    assert not hasattr(index, "nprobe")
+    index.nprobe = 3  # as FAISS's tutorial does
+    assert not hasattr(index, "nprobe")
+    refuses(TypeError, lambda: setattr(index, "nprobe", "many"))
+    assert faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(DIM), DIM, 8, 4, 4).nprobe == 1

@@ -17,6 +17,7 @@ from .base import Chain
 from .graph import IndexHNSW
 from .ivf import IndexIVF
 from .parameters import checked
+from .shards import IndexShards
 from .wrappers import IndexRefine
 
 
@@ -143,6 +144,10 @@ class ParameterSpace:
             self.set_index_parameter(index, name.strip(), number)
 
     def set_index_parameter(self, index: Any, name: str, value: float) -> None:
+        if isinstance(index, IndexShards):
+            for shard in index._shards:
+                self.set_index_parameter(shard, name, value)
+            return
         if name == "verbose":
             index.verbose = bool(value)
             return

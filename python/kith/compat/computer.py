@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _arrays
 from .._errors import InvalidError
 from .._types import Floats
 from . import arguments as args
+from .metrics import METRIC_L2
 from .swig import Owned
 
 
@@ -25,7 +25,7 @@ class DistanceComputer(Owned):
             self._chain.append(index)
             index = index.index
         self._index = index
-        self._similarity = index._metric != _arrays.METRICS["l2"]
+        self._similarity = index.metric_type != METRIC_L2
         self._query: Floats | None = None
 
     def set_query(self, x: Any) -> None:

@@ -16,7 +16,7 @@ from . import image
 from .base import FaissIndex
 from .computer import DistanceComputer
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
-from .parameters import Kind, parameter
+from .parameters import Kind
 from .product import ProductQuantizer, ScalarCodec
 
 
@@ -275,8 +275,14 @@ class IndexPQFastScan(FastScan, IndexPQ):
     __slots__ = FastScan._more
     _settings = (*IndexPQ._settings, *FastScan._more)
 
-    # Without lists it means nothing, but programs set it before comparing with inverted files.
-    nprobe = parameter("nprobe")
+    @property
+    def nprobe(self) -> int:
+        """There are no lists. It may be set all the same, as FAISS's tutorial does, and means nothing."""
+        raise AttributeError("an IndexPQFastScan has no lists, and no nprobe")
+
+    @nprobe.setter
+    def nprobe(self, value: int) -> None:
+        args.count(value, "nprobe")
 
     def __init__(self, d: Any, M: int = 32, nbits: int = 4, metric: Any = METRIC_L2, bbs: int = 32) -> None:
         if isinstance(d, IndexPQ):

@@ -11,6 +11,7 @@ from .. import _arrays
 from .._errors import ArgumentError, UnsupportedError
 from .._types import Floats, Ids
 from . import arguments as args
+from .absent import AbsentError
 from .base import FaissIndex
 from .clustering import Clustering
 from .clustering_parameters import ClusteringParameters
@@ -38,7 +39,12 @@ class IndexShards(FaissIndex):
 
     @property
     def _handle(self) -> Any:  # type: ignore[override]
-        raise AttributeError("an IndexShards keeps no index of its own: ask its shards (at(i))")
+        raise AbsentError("an IndexShards keeps no index of its own: ask its shards (at(i))")
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(FaissIndex, name):  # what any other index has
+            raise AbsentError("an IndexShards keeps no index of its own: ask its shards (at(i))")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def closed(self) -> bool:
@@ -73,6 +79,11 @@ class IndexShards(FaissIndex):
     @property  # type: ignore[misc]
     def is_trained(self) -> bool:
         return all(shard.is_trained for shard in self._shards)
+
+    @is_trained.setter
+    def is_trained(self, value: bool) -> None:
+        for shard in self._shards:
+            shard.is_trained = value
 
     @property
     def metric_type(self) -> int:
@@ -141,6 +152,8 @@ class IndexShards(FaissIndex):
         return D, I
 
     def _params_of(self, params: SearchParameters | None) -> SearchParameters | None:
+        if params is not None and not isinstance(params, SearchParameters):
+            raise ArgumentError(f"params is a {type(params).__name__}; it must be SearchParameters")
         if params is not None and params.filter() is not None and self.successive_ids:
             raise UnsupportedError("params.sel: ids are successive in these shards; use successive_ids=False")
         return params

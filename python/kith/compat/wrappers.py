@@ -279,6 +279,18 @@ class IndexRefine(FaissIndex):
     def _counts_from_ntotal(self) -> bool:  # type: ignore[override]
         return self.base_index._counts_from_ntotal
 
+    def sa_code_size(self) -> int:
+        """Bytes of a code of both indexes, one after the other."""
+        return self.base_index.sa_code_size() + self.refine_index.sa_code_size()
+
+    def sa_encode(self, x: Any) -> Codes:
+        return np.hstack([self.base_index.sa_encode(x), self.refine_index.sa_encode(x)])
+
+    def sa_decode(self, codes: Any) -> Floats:
+        """What the finer codes stand for."""
+        codes = args.codes_of(codes, self.sa_code_size())
+        return self.refine_index.sa_decode(codes[:, self.base_index.sa_code_size():])
+
     @property
     def _word(self) -> str:
         last = self._spec.split(",")[-1]
