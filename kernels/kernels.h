@@ -1,4 +1,5 @@
-/* The kernel table: every inner loop of kith behind one struct of function pointers.
+/* The kernel table: every inner loop of kith behind one struct of function pointers. kernels.def lists them;
+ * what each computes is said here, at its type.
  *
  * dispatch.c fills the table once: it starts from ref/ (plain C, complete, the specification) and lets
  * each instruction set that the CPU offers override entries, in the order avx2, avx512, amx (x86) or
@@ -30,6 +31,57 @@
  * once is its own affair. */
 enum { TILE_ROWS = 64, TILE_QUERIES = 96 };
 
+/* One float query × n rows: squared L2 (as a sum of squared differences) or inner product. bf16 rows are the
+ * upper 16 bits of a float, f16 rows IEEE binary16. */
+typedef void kernel_f32_fn(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+typedef void kernel_f32_gather_fn(
+    const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out);
+
+/* The same for whole floats whose halves lie apart, as split makes them: row pos[i] begins at hi and
+ * at lo + pos[i] · stride. */
+typedef void kernel_split_gather_fn(const float *q, const void *hi, const void *lo, size_t stride,
+    const uint32_t *pos, int64_t n, int64_t d, float *out);
+
+/* One byte query × n rows of bytes of the same type: exact integers. */
+typedef void kernel_i32_fn(
+    const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
+typedef void kernel_i32_gather_fn(
+    const void *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out);
+
+/* Squared norm of each of n rows. */
+typedef void kernel_norm_f32_fn(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
+typedef void kernel_norm_i32_fn(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
+
+/* Double-precision distance of two float vectors: t_i = (double)x_i − (double)y_i and
+ * lane[i % 32] = fma(t_i, t_i, lane[i % 32]) (inner product: fma((double)x_i, (double)y_i, …)),
+ * i ascending; then for w = 16, 8, 4, 2, 1: lane[j] += lane[j + w], j < w; the result is lane[0]. */
+typedef double kernel_exact_fn(const float *x, const float *y, int64_t d);
+
+/* Index of the first element that is NaN or infinite; −1: none. */
+typedef int64_t kernel_find_fn(const float *x, int64_t n);
+
+/* Whether a list [width], width <= 65536, begins with distinct numbers below limit <= 2^31, none of
+ * them `except`, and holds 2^32 − 1 from there on. */
+typedef bool kernel_list_fn(const uint32_t *list, int64_t width, uint32_t limit, uint32_t except);
+
+/* Positions i with keys[i] <= bound, ascending, into pos [n]; returns how many. */
+typedef int64_t kernel_select_fn(const float *keys, int64_t n, float bound, uint32_t *pos);
+
+/* Split planes, lossless for every bit pattern whose rounding does not overflow (all finite floats
+ * below 2^128 · (1 − 2^-9)) and, with wrap-around arithmetic, for all others too:
+ * hi = (u + 0x8000) >> 16, lo = u & 0xffff; u = ((hi − (lo >> 15)) << 16) | lo. */
+typedef void kernel_split_fn(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
+typedef void kernel_join_fn(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
+
+/* Halves of finite floats: to the nearest, ties to even; what lies beyond the largest finite half
+ * becomes that one. widen is exact and takes infinities and NaN as well. */
+typedef void kernel_narrow_fn(const float *x, int64_t n, void *half);
+typedef void kernel_widen_fn(const void *half, int64_t n, float *x);
+
+/* Widen n bytes to floats. */
+typedef void kernel_widen_u8_fn(const uint8_t *x, int64_t n, float *out);
+typedef void kernel_widen_i8_fn(const int8_t *x, int64_t n, float *out);
+
 /* What quantize tells about c = x − mean, of which q (int8) is the quantised form: c ≈ scale · q. */
 struct quantized {
 	float scale;  /* > 0 */
@@ -39,116 +91,56 @@ struct quantized {
 	int32_t sum;  /* Σ q */
 };
 
-typedef void kernel_f32_fn(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-typedef void kernel_f32_gather_fn(
-    const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out);
-typedef void kernel_split_gather_fn(const float *q, const void *hi, const void *lo, size_t stride,
-    const uint32_t *pos, int64_t n, int64_t d, float *out);
-typedef void kernel_i32_fn(
-    const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
-typedef void kernel_i32_gather_fn(
-    const void *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out);
+/* Quantise c = x − mean (mean NULL: zero) to int8, out [d]. If every c_i is an integer in
+ * −128 … 127, scale = 1 and out = c exactly (err = 0, provided that the subtraction was exact: an
+ * inexact one adds its rounding to err). Otherwise scale = max |c_i| / 127 (1 if c is zero) and
+ * out_i = c_i · (1 / scale) rounded to nearest even, limited to ±127. out and scale are the same on
+ * every instruction set. x is finite. */
+typedef void kernel_quantize_fn(
+    const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info);
+
+/* Tile panels: 64 rows with their dwords interleaved, out[k · 64 + r] = dword k of row r XOR flip.
+ * A row has `bytes` bytes; the last dword is filled up with zero bytes (before the XOR), rows
+ * n … 63 are all zero (XOR flip). out has ceil(bytes / 4) · 64 dwords. For floats flip is 0; for
+ * int8 rows flip 0x80808080 turns them into the uint8 values + 128 that tile_i8 wants. */
+typedef void kernel_pack_fn(
+    const void *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out);
+
+/* Tile: a panel of 64 rows × nq queries (1 … TILE_QUERIES), k dwords deep.
+ *
+ *   f32: key[q][r] = low[r] + Σ_i panel[i][r] · q[q][i]
+ *   i8:  key[q][r] = low[r] + (qscale[q] · scale[r]) · (float)(qbias[q] + Σ_i u8 panel · int8 q)
+ *
+ *   q     query j begins at q + j · qstride (elements: floats; int8 with k · 4 of them readable)
+ *   low, scale  [64];  qscale, qbias, thr  [nq]
+ *   mask  [nq] out: bit r set where key[q][r] <= thr[q]
+ *   keys  [nq × 64] out: row j written only if mask[j] is not 0
+ *
+ * Returns the OR of all masks. */
+typedef uint64_t kernel_tile_f32_fn(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
+    const float *low, const float *thr, uint64_t *mask, float *keys);
+typedef uint64_t kernel_tile_i8_fn(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
+    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
+    uint64_t *mask, float *keys);
 
 struct kernels {
 	const char *isa; /* of the last override: "ref", "avx2", … */
 
-	/* One float query × n rows: squared L2 (as a sum of squared differences) and inner product.
-	 * bf16 rows are the upper 16 bits of a float, f16 rows IEEE binary16. */
-	kernel_f32_fn *l2sq_f32, *ip_f32, *l2sq_bf16, *ip_bf16, *l2sq_f16, *ip_f16;
-	kernel_f32_gather_fn *l2sq_f32_gather, *ip_f32_gather, *l2sq_bf16_gather, *ip_bf16_gather,
-	    *l2sq_f16_gather, *ip_f16_gather;
-
-	/* The same for whole floats whose halves lie apart, as split makes them: row pos[i] begins at hi and
-	 * at lo + pos[i] · stride. */
-	kernel_split_gather_fn *l2sq_split_gather, *ip_split_gather;
-
-	/* One byte query × n rows of bytes of the same type: exact integers. */
-	kernel_i32_fn *l2sq_u8, *ip_u8, *l2sq_i8, *ip_i8;
-	kernel_i32_gather_fn *l2sq_u8_gather, *ip_u8_gather, *l2sq_i8_gather, *ip_i8_gather;
-
-	/* Squared norm of each of n rows. */
-	void (*normsq_f32)(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-	void (*normsq_bf16)(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-	void (*normsq_f16)(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-	void (*normsq_u8)(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
-	void (*normsq_i8)(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
-
-	/* Double-precision distance of two float vectors: t_i = (double)x_i − (double)y_i and
-	 * lane[i % 32] = fma(t_i, t_i, lane[i % 32]) (inner product: fma((double)x_i, (double)y_i, …)),
-	 * i ascending; then for w = 16, 8, 4, 2, 1: lane[j] += lane[j + w], j < w; the result is lane[0]. */
-	double (*l2sq_exact)(const float *x, const float *y, int64_t d);
-	double (*ip_exact)(const float *x, const float *y, int64_t d);
-
-	/* Index of the first element that is NaN or infinite; −1: none. */
-	int64_t (*find_nonfinite)(const float *x, int64_t n);
-
-	/* Whether a list [width], width <= 65536, begins with distinct numbers below limit <= 2^31, none of
-	 * them `except`, and holds 2^32 − 1 from there on. */
-	bool (*good_list)(const uint32_t *list, int64_t width, uint32_t limit, uint32_t except);
-
-	/* Split planes, lossless for every bit pattern whose rounding does not overflow (all finite floats
-	 * below 2^128 · (1 − 2^-9)) and, with wrap-around arithmetic, for all others too:
-	 * hi = (u + 0x8000) >> 16, lo = u & 0xffff; u = ((hi − (lo >> 15)) << 16) | lo. */
-	void (*split)(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
-	void (*join)(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
-
-	/* Halves of finite floats: to the nearest, ties to even; what lies beyond the largest finite half
-	 * becomes that one. widen is exact and takes infinities and NaN as well. */
-	void (*narrow_f16)(const float *x, int64_t n, void *half);
-	void (*narrow_bf16)(const float *x, int64_t n, void *half);
-	void (*widen_f16)(const void *half, int64_t n, float *x);
-	void (*widen_bf16)(const void *half, int64_t n, float *x);
-
-	/* Scalar quantisers of 8, 6 and 4 bits. */
-	struct sq_kernels sq8, sq6, sq4;
-
-	/* Widen n bytes to floats. */
-	void (*widen_u8)(const uint8_t *x, int64_t n, float *out);
-	void (*widen_i8)(const int8_t *x, int64_t n, float *out);
-
-	/* Positions i with keys[i] <= bound, ascending, into pos [n]; returns how many. */
-	int64_t (*select_le)(const float *keys, int64_t n, float bound, uint32_t *pos);
-
-	/* Quantise c = x − mean (mean NULL: zero) to int8, out [d]. If every c_i is an integer in
-	 * −128 … 127, scale = 1 and out = c exactly (err = 0, provided that the subtraction was exact: an
-	 * inexact one adds its rounding to err). Otherwise scale = max |c_i| / 127 (1 if c is zero) and
-	 * out_i = c_i · (1 / scale) rounded to nearest even, limited to ±127. out and scale are the same on
-	 * every instruction set. x is finite. */
-	void (*quantize)(const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info);
-
-	/* Tile panels: 64 rows with their dwords interleaved, out[k · 64 + r] = dword k of row r XOR flip.
-	 * A row has `bytes` bytes; the last dword is filled up with zero bytes (before the XOR), rows
-	 * n … 63 are all zero (XOR flip). out has ceil(bytes / 4) · 64 dwords. For floats flip is 0; for
-	 * int8 rows flip 0x80808080 turns them into the uint8 values + 128 that tile_i8 wants. */
-	void (*pack)(const void *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out);
-
-	/* Tile: a panel of 64 rows × nq queries (1 … TILE_QUERIES), k dwords deep.
-	 *
-	 *   f32: key[q][r] = low[r] + Σ_i panel[i][r] · q[q][i]
-	 *   i8:  key[q][r] = low[r] + (qscale[q] · scale[r]) · (float)(qbias[q] + Σ_i u8 panel · int8 q)
-	 *
-	 *   q     query j begins at q + j · qstride (elements: floats; int8 with k · 4 of them readable)
-	 *   low, scale  [64];  qscale, qbias, thr  [nq]
-	 *   mask  [nq] out: bit r set where key[q][r] <= thr[q]
-	 *   keys  [nq × 64] out: row j written only if mask[j] is not 0
-	 *
-	 * Returns the OR of all masks. */
-	uint64_t (*tile_f32)(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
-	    const float *low, const float *thr, uint64_t *mask, float *keys);
-	uint64_t (*tile_i8)(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
-	    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
-	    uint64_t *mask, float *keys);
-
-	struct pq_kernels pq;
+#define KERNEL(name, type, ...) type *name;
+#include "kernels/kernels.def"
 
 	/* 1 where tile_i8 is faster than tile_f32 by enough to pay for quantising: 4 times with VNNI, 1.5 on
-	 * AVX2, where whole searches of integers gain 1.4 and of floats little; set by the
-	 * instruction set. */
+	 * AVX2, where whole searches of integers gain 1.4 and of floats little. */
 	int i8_is_fast;
 
 	/* 1 where a BLAS beats tile_f32: in plain C. */
 	int blas_is_faster;
 };
+
+/* For use in the folder of an instruction set: what its column of kernels.def keeps of a line. */
+#define IF_YES(...)  __VA_ARGS__
+#define IF_VBMI(...) __VA_ARGS__
+#define IF_no(...)
 
 /* The table in use; never NULL after the first call. Threads: safe. */
 const struct kernels *kernels(void);

@@ -44,17 +44,9 @@ struct pq_find {
 
 /* Positions of the vectors with key <= limit, ascending, into hit [n]; returns how many. With `least` nothing
  * of that: least[i] is lowered to the least key of vectors i, i + PQ_BLOCK, …; 0 is returned. Sums are exact,
- * keys rounded at most four times, each time by 2^-24 of |scale Σ| + |offset| + |term|. */
+ * keys rounded at most four times, each time by 2^-24 of |scale Σ| + |offset| + |term|.
+ *
+ * pq_find8: a table of 256 for each byte. pq_find4: two of 16, the first for the byte's lower half. */
 typedef int64_t kernel_pq_find_fn(const struct pq_find *find, uint32_t *hit);
-
-struct pq_kernels {
-	kernel_pq_table_fn *l2sq, *ip;
-	kernel_pq_range_fn *range;
-	kernel_pq_bytes_fn *bytes;
-	kernel_pq_nearest_fn *nearest;
-
-	/* find8: a table of 256 for each byte. find4: two of 16, the first for the byte's lower half. */
-	kernel_pq_find_fn *find8, *find4;
-};
 
 #endif

@@ -7,10 +7,8 @@
 /* Keys [PQ_BLOCK] of a block without their terms. */
 typedef void pq_sum_fn(const struct pq_find *find, const uint8_t *codes, float *key);
 
-typedef int64_t pq_select_fn(const float *keys, int64_t n, float bound, uint32_t *pos);
-
 static inline __attribute__((always_inline)) int64_t pq_find_blocks(
-    const struct pq_find *find, pq_sum_fn *sum, pq_select_fn *select_le, uint32_t *hit)
+    const struct pq_find *find, pq_sum_fn *sum, kernel_select_fn *select_le, uint32_t *hit)
 {
 	int64_t found = 0;
 	for (int64_t first = 0; first < find->n; first += PQ_BLOCK) {

@@ -37,15 +37,6 @@ typedef void kernel_sq_l2sq_gather_fn(const int16_t *a, const uint16_t *b, const
 typedef void kernel_sq_ip_gather_fn(const int16_t *a, const void *rows, size_t stride, const uint32_t *pos,
     int64_t n, int64_t d, int32_t *out);
 
-struct sq_kernels {
-	kernel_sq_encode_fn *encode;
-	kernel_sq_decode_fn *decode;
-	kernel_sq_l2sq_fn *l2sq;
-	kernel_sq_ip_fn *ip;
-	kernel_sq_l2sq_gather_fn *l2sq_gather;
-	kernel_sq_ip_gather_fn *ip_gather;
-};
-
 /* Codes lie SQ_LANES 16-bit words to a group; a word has two codes of 8 bits, four of 4 bits, and counts as
  * one of 6 bits. In each group first come the first codes of all words, then the second ones, … */
 enum { SQ_LANES = 32 };

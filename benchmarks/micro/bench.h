@@ -65,9 +65,7 @@ void report(struct bench *bench, const struct result *result);
 double read_bandwidth(const struct settings *settings, const void *data, size_t bytes, int threads);
 void measure_peaks(const struct settings *settings, const char *isa, struct limits *limits);
 
-/* Measure the kernels of one instruction set at dimension d; each reports what it finds. */
-void bench_rows(struct bench *bench, const struct kernels *k, int64_t d);
-void bench_planes(struct bench *bench, const struct kernels *k, int64_t d);
-void bench_tiles(struct bench *bench, const struct kernels *k, int64_t d);
+/* Measure all kernels of one instruction set at dimension d. */
+void bench_kernels(struct bench *bench, const struct kernels *k, int64_t d);
 
 #endif

@@ -184,11 +184,8 @@ static int bench_isa(struct bench *bench, const char *isa, const int64_t *dims, 
 	    1e-9 * bench->limits.rate[LIMIT_F32], 1e-9 * bench->limits.rate[LIMIT_I8]);
 	printf("%-17s %-7s %6s %-7s %10s    %-5s %9s %-8s %s\n", "kernel", "isa", "d", "data", "time", "",
 	    "rate", "", "share of limit");
-	for (int i = 0; i < ndims; i++) {
-		bench_rows(bench, k, dims[i]);
-		bench_planes(bench, k, dims[i]);
-		bench_tiles(bench, k, dims[i]);
-	}
+	for (int i = 0; i < ndims; i++)
+		bench_kernels(bench, k, dims[i]);
 	return 0;
 }
 

@@ -4,8 +4,7 @@
 
 #include "kernels/avx512/avx512.h"
 
-uint64_t tile_i8_amx(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
-    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
-    uint64_t *mask, float *keys);
+#define KERNEL(name, type, test, bench, avx2, avx512, amx, ...) IF_##amx(type name##_amx;)
+#include "kernels/kernels.def"
 
 #endif

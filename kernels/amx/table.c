@@ -6,8 +6,9 @@
 
 void kernels_amx(struct kernels *table)
 {
+#define KERNEL(name, type, test, bench, avx2, avx512, amx, ...) IF_##amx(table->name = name##_amx;)
+#include "kernels/kernels.def"
 	table->isa = "amx";
-	table->tile_i8 = tile_i8_amx;
 }
 
 /* Every sign and both extremes of bytes meet, and no step of depth is full. */

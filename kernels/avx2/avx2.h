@@ -21,55 +21,8 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
-kernel_f32_fn l2sq_f32_avx2, ip_f32_avx2, l2sq_bf16_avx2, ip_bf16_avx2;
-kernel_f32_gather_fn l2sq_f32_gather_avx2, ip_f32_gather_avx2, l2sq_bf16_gather_avx2, ip_bf16_gather_avx2;
-kernel_i32_fn l2sq_u8_avx2, ip_u8_avx2, l2sq_i8_avx2, ip_i8_avx2;
-kernel_i32_gather_fn l2sq_u8_gather_avx2, ip_u8_gather_avx2, l2sq_i8_gather_avx2, ip_i8_gather_avx2;
-
-kernel_f32_fn l2sq_f16_avx2, ip_f16_avx2;
-kernel_f32_gather_fn l2sq_f16_gather_avx2, ip_f16_gather_avx2;
-kernel_split_gather_fn l2sq_split_gather_avx2, ip_split_gather_avx2;
-void normsq_f32_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-void normsq_bf16_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-void normsq_f16_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-void normsq_u8_avx2(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
-void normsq_i8_avx2(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
-
-double l2sq_exact_avx2(const float *x, const float *y, int64_t d);
-double ip_exact_avx2(const float *x, const float *y, int64_t d);
-
-void narrow_f16_avx2(const float *x, int64_t n, void *half);
-void narrow_bf16_avx2(const float *x, int64_t n, void *half);
-void widen_f16_avx2(const void *half, int64_t n, float *x);
-void widen_bf16_avx2(const void *half, int64_t n, float *x);
-
-kernel_sq_encode_fn encode_sq8_avx2, encode_sq6_avx2, encode_sq4_avx2;
-kernel_sq_decode_fn decode_sq8_avx2, decode_sq6_avx2, decode_sq4_avx2;
-kernel_sq_l2sq_fn l2sq_sq8_avx2, l2sq_sq6_avx2, l2sq_sq4_avx2;
-kernel_sq_ip_fn ip_sq8_avx2, ip_sq6_avx2, ip_sq4_avx2;
-kernel_sq_l2sq_gather_fn l2sq_sq8_gather_avx2, l2sq_sq6_gather_avx2, l2sq_sq4_gather_avx2;
-kernel_sq_ip_gather_fn ip_sq8_gather_avx2, ip_sq6_gather_avx2, ip_sq4_gather_avx2;
-
-int64_t find_nonfinite_avx2(const float *x, int64_t n);
-void split_avx2(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
-void join_avx2(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
-void widen_u8_avx2(const uint8_t *x, int64_t n, float *out);
-void widen_i8_avx2(const int8_t *x, int64_t n, float *out);
-int64_t select_le_avx2(const float *keys, int64_t n, float bound, uint32_t *pos);
-
-void quantize_avx2(const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info);
-void pack_avx2(const void *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out);
-uint64_t tile_f32_avx2(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
-    const float *low, const float *thr, uint64_t *mask, float *keys);
-uint64_t tile_i8_avx2(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
-    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
-    uint64_t *mask, float *keys);
-
-kernel_pq_table_fn pq_l2sq_avx2, pq_ip_avx2;
-kernel_pq_range_fn pq_range_avx2;
-kernel_pq_bytes_fn pq_bytes_avx2;
-kernel_pq_nearest_fn pq_nearest_avx2;
-kernel_pq_find_fn pq_find8_avx2, pq_find4_avx2;
+#define KERNEL(name, type, test, bench, avx2, ...) IF_##avx2(type name##_avx2;)
+#include "kernels/kernels.def"
 
 /* Mask whose first n of 8 lanes are set, n in 0 … 8. */
 ALWAYS_INLINE __m256i first_lanes(int64_t n)

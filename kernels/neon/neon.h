@@ -22,55 +22,8 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-kernel_f32_fn l2sq_f32_neon, ip_f32_neon, l2sq_bf16_neon, ip_bf16_neon;
-kernel_f32_gather_fn l2sq_f32_gather_neon, ip_f32_gather_neon, l2sq_bf16_gather_neon, ip_bf16_gather_neon;
-kernel_i32_fn l2sq_u8_neon, ip_u8_neon, l2sq_i8_neon, ip_i8_neon;
-kernel_i32_gather_fn l2sq_u8_gather_neon, ip_u8_gather_neon, l2sq_i8_gather_neon, ip_i8_gather_neon;
-
-kernel_f32_fn l2sq_f16_neon, ip_f16_neon;
-kernel_f32_gather_fn l2sq_f16_gather_neon, ip_f16_gather_neon;
-kernel_split_gather_fn l2sq_split_gather_neon, ip_split_gather_neon;
-void normsq_f32_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-void normsq_bf16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-void normsq_f16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-void normsq_u8_neon(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
-void normsq_i8_neon(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
-
-double l2sq_exact_neon(const float *x, const float *y, int64_t d);
-double ip_exact_neon(const float *x, const float *y, int64_t d);
-
-void narrow_f16_neon(const float *x, int64_t n, void *half);
-void narrow_bf16_neon(const float *x, int64_t n, void *half);
-void widen_f16_neon(const void *half, int64_t n, float *x);
-void widen_bf16_neon(const void *half, int64_t n, float *x);
-
-kernel_sq_encode_fn encode_sq8_neon, encode_sq6_neon, encode_sq4_neon;
-kernel_sq_decode_fn decode_sq8_neon, decode_sq6_neon, decode_sq4_neon;
-kernel_sq_l2sq_fn l2sq_sq8_neon, l2sq_sq6_neon, l2sq_sq4_neon;
-kernel_sq_ip_fn ip_sq8_neon, ip_sq6_neon, ip_sq4_neon;
-kernel_sq_l2sq_gather_fn l2sq_sq8_gather_neon, l2sq_sq6_gather_neon, l2sq_sq4_gather_neon;
-kernel_sq_ip_gather_fn ip_sq8_gather_neon, ip_sq6_gather_neon, ip_sq4_gather_neon;
-
-int64_t find_nonfinite_neon(const float *x, int64_t n);
-void split_neon(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
-void join_neon(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
-void widen_u8_neon(const uint8_t *x, int64_t n, float *out);
-void widen_i8_neon(const int8_t *x, int64_t n, float *out);
-int64_t select_le_neon(const float *keys, int64_t n, float bound, uint32_t *pos);
-
-void quantize_neon(const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info);
-void pack_neon(const void *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out);
-uint64_t tile_f32_neon(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
-    const float *low, const float *thr, uint64_t *mask, float *keys);
-uint64_t tile_i8_neon(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,
-    const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
-    uint64_t *mask, float *keys);
-
-kernel_pq_table_fn pq_l2sq_neon, pq_ip_neon;
-kernel_pq_range_fn pq_range_neon;
-kernel_pq_bytes_fn pq_bytes_neon;
-kernel_pq_nearest_fn pq_nearest_neon;
-kernel_pq_find_fn pq_find8_neon, pq_find4_neon;
+#define KERNEL(name, type, test, bench, avx2, avx512, amx, neon) IF_##neon(type name##_neon;)
+#include "kernels/kernels.def"
 
 /* Up to 15 bytes, the rest zero. Two loads that may overlap, or three bytes, cover every length. */
 ALWAYS_INLINE uint8x16_t load_part(const void *p, int64_t n)

@@ -187,7 +187,7 @@ static void encode_batch(const struct pq *pq, int64_t n, const float *x, uint8_t
 	memset(codes, 0, (size_t)n * pq->code_size);
 	for (int64_t i = 0; i < pq->m; i++) {
 		const float *sub = x + i * pq->sub, *half = pq->half + i * pq->k;
-		kernels()->pq.nearest(sub, (size_t)pq->dim, n, pq->sub, pq->panels + i * pq->k * pq->sub,
+		kernels()->pq_nearest(sub, (size_t)pq->dim, n, pq->sub, pq->panels + i * pq->k * pq->sub,
 		    half, pq->k, number, keys.least, keys.second);
 		for (int64_t v = 0; v < n; v++) {
 			float least = keys.least[v], second = keys.second[v];
@@ -220,8 +220,8 @@ void pq_decode(const struct pq *pq, const uint8_t *code, float *x)
 
 void pq_table(const struct pq *pq, const float *q, bool ip, float *table)
 {
-	const struct pq_kernels *kern = &kernels()->pq;
+	const struct kernels *kern = kernels();
 	for (int64_t i = 0; i < pq->m; i++)
-		(ip ? kern->ip : kern->l2sq)(
+		(ip ? kern->pq_ip : kern->pq_l2sq)(
 		    q + i * pq->sub, pq->sub, pq->panels + i * pq->k * pq->sub, pq->k, table + i * pq->k);
 }

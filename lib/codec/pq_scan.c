@@ -96,7 +96,7 @@ static struct ranges find_ranges(const struct pq *pq, bool ip, const float *entr
 	struct ranges r = {0, 0, 0};
 	for (int64_t i = 0; i < pq->m; i++) {
 		float low, high;
-		kernels()->pq.range(entries + i * pq->k, pq->k, &low, &high);
+		kernels()->pq_range(entries + i * pq->k, pq->k, &low, &high);
 		starts[i] = ip ? high : low;
 		double range = (double)high - (double)low;
 		r.widest = range > r.widest ? range : r.widest;
@@ -110,7 +110,7 @@ static void fill_bytes(
     const struct pq *pq, const float *entries, const float *starts, float steps, uint8_t *bytes)
 {
 	for (int64_t i = 0; i < pq->m; i++)
-		kernels()->pq.bytes(entries + i * pq->k, pq->k, starts[i], steps, bytes + i * pq->k);
+		kernels()->pq_bytes(entries + i * pq->k, pq->k, starts[i], steps, bytes + i * pq->k);
 	/* An odd number of 4-bit tables: the upper half of the last byte counts nothing. */
 	size_t filled = (size_t)pq->m * (size_t)pq->k, all = pq->code_size * (pq->bits == 8 ? 256 : 32);
 	memset(bytes + filled, 0, all - filled);
@@ -236,7 +236,7 @@ static struct pq_find find_of(const struct pq *pq, const struct pq_query *query,
 
 static int64_t look_up(const struct pq *pq, const struct pq_find *find, uint32_t *hit)
 {
-	return (pq->bits == 8 ? kernels()->pq.find8 : kernels()->pq.find4)(find, hit);
+	return (pq->bits == 8 ? kernels()->pq_find8 : kernels()->pq_find4)(find, hit);
 }
 
 /* The least key that may exceed one of bytes by all that they may be off. */

@@ -78,11 +78,11 @@ static int top_code(const struct codec_sq *sq)
 	return (1 << sq->bits) - 1;
 }
 
-static const struct sq_kernels *sq_kern(const struct codec_sq *sq)
-{
-	const struct kernels *kern = kernels();
-	return sq->bits == 8 ? &kern->sq8 : sq->bits == 6 ? &kern->sq6 : &kern->sq4;
-}
+/* Calls the kernel op##_sq8##way, op##_sq6##way or op##_sq4##way. */
+#define SQ_CALL(sq, op, way, ...)                                                                            \
+	((sq)->bits == 8      ? kernels()->op##_sq8##way                                                     \
+	    : (sq)->bits == 6 ? kernels()->op##_sq6##way                                                     \
+	                      : kernels()->op##_sq4##way)(__VA_ARGS__)
 
 /* ---- making ---- */
 
@@ -349,14 +349,14 @@ static void sq_encode(const struct codec *codec, int64_t n, const float *x, uint
 	const struct codec_sq *sq = sq_of_const(codec);
 	size_t size = sq_row_bytes(codec);
 	for (int64_t i = 0; i < n; i++)
-		sq_kern(sq)->encode(
-		    x + i * codec->dim, sq->low, sq->step, codec->dim, code + (size_t)i * size);
+		SQ_CALL(
+		    sq, encode, , x + i * codec->dim, sq->low, sq->step, codec->dim, code + (size_t)i * size);
 }
 
 static void sq_decode(const struct codec *codec, const uint8_t *code, float *x)
 {
 	const struct codec_sq *sq = sq_of_const(codec);
-	sq_kern(sq)->decode(code, sq->low, sq->step, codec->dim, x);
+	SQ_CALL(sq, decode, , code, sq->low, sq->step, codec->dim, x);
 }
 
 /* A query: this, then a (or w), then b, [sq_lanes] each. */
@@ -452,11 +452,11 @@ static struct slack sq_scan(
 	const uint8_t *rows = codes + (size_t)first * stride;
 	int32_t sum[ROWS_BLOCK];
 	if (query->ip) {
-		sq_kern(sq)->ip(query->a, rows, stride, n, codec->dim, sum);
+		SQ_CALL(sq, ip, , query->a, rows, stride, n, codec->dim, sum);
 		for (int64_t i = 0; i < n; i++)
 			key[i] = -(query->constant + query->scale * (float)sum[i]);
 	} else {
-		sq_kern(sq)->l2sq(query->a, b, rows, stride, n, codec->dim, sum);
+		SQ_CALL(sq, l2sq, , query->a, b, rows, stride, n, codec->dim, sum);
 		for (int64_t i = 0; i < n; i++)
 			key[i] = query->scale * (float)sum[i];
 	}
@@ -505,11 +505,11 @@ static void sq_keys(const struct codec *codec, void *state, const struct rows *r
 	for (int64_t from = 0, count; from < n; from += count) {
 		count = n - from < PART ? n - from : PART;
 		if (query->ip)
-			sq_kern(sq)->ip_gather(
-			    query->a, rows->a, rows->stride, pos + from, count, codec->dim, sum);
+			SQ_CALL(sq, ip, _gather, query->a, rows->a, rows->stride, pos + from, count,
+			    codec->dim, sum);
 		else
-			sq_kern(sq)->l2sq_gather(
-			    query->a, b, rows->a, rows->stride, pos + from, count, codec->dim, sum);
+			SQ_CALL(sq, l2sq, _gather, query->a, b, rows->a, rows->stride, pos + from, count,
+			    codec->dim, sum);
 		for (int64_t i = 0; i < count; i++)
 			key[from + i] = query->ip ? -(query->constant + query->scale * (float)sum[i])
 			                          : query->scale * (float)sum[i];

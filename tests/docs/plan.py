@@ -21,6 +21,7 @@ BLOCKS = {
         (r"find_package\(kith", "cmake"),
     ],
     "docs/add-a-codec.md": [(r'\{"SQfp16"', "quote")],
+    "docs/add-a-kernel.md": [(r"KERNEL\(l2sq_f32", "quote")],
     "docs/add-a-structure.md": [(r"struct rows rows", "quote")],
     "docs/file-format.md": [(r"header \| section", "layout")],
 }

@@ -18,13 +18,8 @@ _Static_assert(sizeof lengths / sizeof *lengths == LENGTH_COUNT, "lengths");
 _Static_assert(sizeof row_counts / sizeof *row_counts == ROW_COUNT_COUNT, "row_counts");
 _Static_assert(sizeof isa_names / sizeof *isa_names == ISA_COUNT, "isa_names");
 
-const struct kernels *isa_table(int i, struct kernels *ref)
-{
-	guard_open();
-	ck_assert_int_eq(kernels_force("ref"), 0);
-	*ref = *kernels();
-	return kernels_force(isa_names[i]) == 0 ? kernels() : NULL;
-}
+const char *kernel_name;
+struct kernels ref_kernels;
 
 uint64_t random_bits(void)
 {
@@ -48,6 +43,64 @@ void random_bytes(void *out, size_t bytes)
 	for (size_t i = 0; i < bytes; i++)
 		p[i] = (unsigned char)random_bits();
 }
+
+const uint32_t *put_positions(int n)
+{
+	uint32_t pos[MAX_ROWS];
+	for (int i = 0; i < n; i++)
+		pos[i] = (uint32_t)((i * 37 + n / 2) % n);
+	return guard_put(POS, pos, (size_t)n * sizeof *pos, 0);
+}
+
+/* ---- kernels ---- */
+
+#define KERNEL(name, type, test, ...)                                                                        \
+	static void try_##name(void)                                                                         \
+	{                                                                                                    \
+		type *kernel = kernels()->name;                                                              \
+		TEST_##test;                                                                                 \
+	}
+#include "kernels/kernels.def"
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+#define KERNEL(name, ...) {#name, try_##name},
+#include "kernels/kernels.def"
+};
+enum { KERNELS = sizeof tests / sizeof *tests };
+
+/* One kernel of one instruction set. */
+START_TEST(test_kernel)
+{
+	kernel_name = tests[_i / ISA_COUNT].name;
+	guard_open();
+	ck_assert_int_eq(kernels_force("ref"), 0);
+	ref_kernels = *kernels();
+	ck_assert_int_eq(kernels_force(isa_names[_i % ISA_COUNT]), 0);
+	tests[_i / ISA_COUNT].run();
+}
+END_TEST
+
+/* A case for each kernel, called like it, with a test for each instruction set that runs here. */
+static Suite *kernels_suite(void)
+{
+	Suite *suite = suite_create("kernels");
+	for (int i = 0; i < KERNELS; i++) {
+		TCase *t = tcase_create(tests[i].name);
+		tcase_set_timeout(t, 300);
+		for (int isa = 0; isa < ISA_COUNT; isa++)
+			if (strstr(kernels_available(), isa_names[isa]))
+				tcase_add_loop_test(
+				    t, test_kernel, i * ISA_COUNT + isa, i * ISA_COUNT + isa + 1);
+		suite_add_tcase(suite, t);
+	}
+	suite_add_tcase(suite, sq_lane_tests());
+	return suite;
+}
+
+/* ---- the dispatcher ---- */
 
 START_TEST(test_force)
 {
@@ -104,8 +157,9 @@ START_TEST(test_environment_unusable)
 }
 END_TEST
 
-static TCase *dispatch_tests(void)
+static Suite *dispatch_suite(void)
 {
+	Suite *suite = suite_create("dispatch");
 	TCase *t = tcase_create("dispatch");
 	tcase_add_test(t, test_force);
 	const char *fork = getenv("CK_FORK");
@@ -113,21 +167,23 @@ static TCase *dispatch_tests(void)
 		tcase_add_test(t, test_environment);
 		tcase_add_loop_test(t, test_environment_unusable, 0, 6);
 	}
-	return t;
+	suite_add_tcase(suite, t);
+	return suite;
 }
 
-int main(void)
+static int run_suite(Suite *suite)
 {
-	Suite *suite = suite_create("kernels");
-	TCase *cases[] = {dispatch_tests(), rows_tests(), bytes_tests(), plane_tests(), quantize_tests(),
-	    sq_tests(), tile_tests(), pq_tests()};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		tcase_set_timeout(cases[i], 300);
-		suite_add_tcase(suite, cases[i]);
-	}
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
+	return failed;
+}
+
+/* The dispatcher first: its tests want a process that never asked which instruction sets there are. */
+int main(void)
+{
+	int failed = run_suite(dispatch_suite());
+	failed += run_suite(kernels_suite());
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -129,8 +129,8 @@ static long double loosest(const struct truth *t, int d)
 	return t->norm > 0 ? t->residual * 1.002L + t->c * 0x1p-22L : t->c * sqrtl(d) * 1.001L + 0x1p-148L;
 }
 
-static void check(const struct kernels *k, enum kind kind, const float *x, const float *mean, int d,
-    const int8_t *q, const struct quantized *info)
+static void check(
+    enum kind kind, const float *x, const float *mean, int d, const int8_t *q, const struct quantized *info)
 {
 	struct truth t = find_truth(x, mean, d, q, info->scale);
 	const char *fault = NULL;
@@ -154,12 +154,11 @@ static void check(const struct kernels *k, enum kind kind, const float *x, const
 	else if (kind == OVERFLOW && d > 2 && (info->err != INFINITY || info->norm != 0))
 		fault = "overflow";
 	if (fault)
-		ck_abort_msg("%s quantize, kind %d, d = %d: %s; scale %a err %a (%La) norm %a (%La)", k->isa,
-		    kind, d, fault, info->scale, info->err, t.residual, info->norm, t.norm);
+		kernel_fail("kind %d, d = %d: %s; scale %a err %a (%La) norm %a (%La)", kind, d, fault,
+		    info->scale, info->err, t.residual, info->norm, t.norm);
 }
 
-static void try_quantize(
-    const struct kernels *k, const struct kernels *ref, enum kind kind, int d, size_t shift)
+static void try_quantize(kernel_quantize_fn *kernel, enum kind kind, int d, size_t shift)
 {
 	static float xs[MAX_LENGTH], means[MAX_LENGTH];
 	int centred =
@@ -170,30 +169,18 @@ static void try_quantize(
 	const float *mean = centred ? guard_put(MEAN, means, (size_t)d * sizeof *means, 12 - shift) : NULL;
 	int8_t *q = guard_room(OUT, (size_t)d), *spec = guard_room(OUT2, (size_t)d);
 	struct quantized info, spec_info;
-	k->quantize(x, mean, d, q, &info);
-	ref->quantize(x, mean, d, spec, &spec_info);
+	kernel(x, mean, d, q, &info);
+	ref_kernels.quantize(x, mean, d, spec, &spec_info);
 	if ((d && memcmp(q, spec, (size_t)d)) || info.scale != spec_info.scale)
-		ck_abort_msg("%s quantize, kind %d, d = %d: not the codes of ref", k->isa, kind, d);
+		kernel_fail("kind %d, d = %d: not the codes of ref", kind, d);
 	ck_assert(guard_intact(OUT));
-	check(k, kind, x, mean, d, q, &info);
+	check(kind, x, mean, d, q, &info);
 }
 
-START_TEST(test_quantize)
+void check_quantize(kernel_quantize_fn *kernel)
 {
-	struct kernels ref;
-	const struct kernels *k = isa_table(_i, &ref);
-	if (!k)
-		return;
 	for (int l = 0; l < LENGTH_COUNT; l++)
 		for (enum kind kind = 0; kind < KINDS; kind++)
 			for (size_t shift = 0; shift < 16; shift += 4)
-				try_quantize(k, &ref, kind, lengths[l], shift);
-}
-END_TEST
-
-TCase *quantize_tests(void)
-{
-	TCase *t = tcase_create("quantize");
-	tcase_add_loop_test(t, test_quantize, 0, ISA_COUNT);
-	return t;
+				try_quantize(kernel, kind, lengths[l], shift);
 }

@@ -1,19 +1,49 @@
-/* Float rows: l2sq, ip and normsq within the bound of kernels.h; *_exact to the bit. */
+/* Kernels over rows: floats, halves and split floats within the bound of kernels.h, bytes equal to the
+ * definition up to the greatest sums that fit; *_exact to the bit. */
 #include "tests/kernels/test_kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-enum op { L2SQ, IP, NORMSQ };
-enum elem { F32, BF16, F16 };
-enum { MAX_PAD = 16 };
+/* KITH_MAX_DIM: the longest row, whose sums of bytes must still be exact. */
+enum { LONGEST = 32768 };
 
-struct data {
-	float q[MAX_LENGTH];
-	float rows[MAX_ROWS][MAX_LENGTH];
+static struct {
+	float q[MAX_LENGTH], f32[MAX_ROWS][MAX_LENGTH];
+	/* The halves of f32 are as split makes them. */
 	uint16_t bf16[MAX_ROWS][MAX_LENGTH], f16[MAX_ROWS][MAX_LENGTH];
-};
-static struct data data;
+	uint16_t upper[MAX_ROWS][MAX_LENGTH], lower[MAX_ROWS][MAX_LENGTH];
+	unsigned char byte_q[MAX_LENGTH], bytes[MAX_ROWS][MAX_LENGTH];
+} data;
+
+static void fill(void)
+{
+	for (int i = 0; i < MAX_LENGTH; i++)
+		data.q[i] = random_float();
+	for (int r = 0; r < MAX_ROWS; r++)
+		for (int i = 0; i < MAX_LENGTH; i++) {
+			data.f32[r][i] = random_float();
+			uint32_t u;
+			memcpy(&u, &data.f32[r][i], sizeof u);
+			data.bf16[r][i] = (uint16_t)(u >> 16);
+			data.upper[r][i] = (uint16_t)((u + 0x8000) >> 16);
+			data.lower[r][i] = (uint16_t)u;
+			/* Exponents up to 2^0, the least normal and denormals among them. */
+			data.f16[r][i] = (uint16_t)random_bits() & 0xbfff;
+		}
+	random_bytes(data.byte_q, sizeof data.byte_q);
+	random_bytes(data.bytes, sizeof data.bytes);
+}
+
+static bool is_byte(enum elem elem)
+{
+	return elem == U8 || elem == I8;
+}
+
+static size_t size_of(const struct row_kernel *k)
+{
+	return is_byte(k->elem) ? 1 : k->elem == F32 && !k->split ? 4 : 2;
+}
 
 static double widen_bf16(uint16_t half)
 {
@@ -30,19 +60,22 @@ static double widen_f16(uint16_t half)
 	return half & 0x8000 ? -x : x;
 }
 
-static void fill(void)
+static double byte_value(enum elem elem, unsigned char byte)
 {
-	for (int i = 0; i < MAX_LENGTH; i++)
-		data.q[i] = random_float();
-	for (int r = 0; r < MAX_ROWS; r++)
-		for (int i = 0; i < MAX_LENGTH; i++) {
-			data.rows[r][i] = random_float();
-			uint32_t u;
-			memcpy(&u, &data.rows[r][i], sizeof u);
-			data.bf16[r][i] = (uint16_t)(u >> 16);
-			/* Exponents up to 2^0, the least normal and denormals among them. */
-			data.f16[r][i] = (uint16_t)random_bits() & 0xbfff;
-		}
+	return elem == I8 ? (signed char)byte : byte;
+}
+
+static double value_at(enum elem elem, int r, int i)
+{
+	return elem == F32    ? (double)data.f32[r][i]
+	       : elem == BF16 ? widen_bf16(data.bf16[r][i])
+	       : elem == F16  ? widen_f16(data.f16[r][i])
+	                      : byte_value(elem, data.bytes[r][i]);
+}
+
+static double term(enum op op, double x, double y)
+{
+	return op == L2SQ ? (x - y) * (x - y) : op == IP ? x * y : y * y;
 }
 
 /* The true results for the first d elements of every row, and how far off a kernel may be. */
@@ -50,201 +83,114 @@ struct truth {
 	double value[MAX_ROWS], bound[MAX_ROWS];
 };
 
-static double value_at(enum elem elem, int r, int i)
-{
-	return elem == F32    ? (double)data.rows[r][i]
-	       : elem == BF16 ? widen_bf16(data.bf16[r][i])
-	                      : widen_f16(data.f16[r][i]);
-}
-
-static void find_truth(enum op op, enum elem elem, int d, struct truth *truth)
+static void find_truth(const struct row_kernel *k, int d, struct truth *truth)
 {
 	for (int r = 0; r < MAX_ROWS; r++) {
 		double sum = 0, magnitude = 0;
 		for (int i = 0; i < d; i++) {
-			double x = data.q[i], y = value_at(elem, r, i);
-			double t = op == L2SQ ? (x - y) * (x - y) : op == IP ? x * y : y * y;
+			double x = is_byte(k->elem) ? byte_value(k->elem, data.byte_q[i]) : data.q[i];
+			double t = term(k->op, x, value_at(k->elem, r, i));
 			sum += t;
 			magnitude += fabs(t);
 		}
 		truth->value[r] = sum;
-		truth->bound[r] = (d + 8) * 0x1p-24 * magnitude;
+		truth->bound[r] = is_byte(k->elem) ? 0 : (d + 8) * 0x1p-24 * magnitude;
 	}
 }
 
-/* rows [n × d] at that stride, ending `shift` bytes before the unmapped page; bytes between rows are ones. */
-static const void *put_rows(enum elem elem, size_t stride, int n, int d, size_t shift)
-{
-	static char image[MAX_ROWS * (MAX_LENGTH * 4 + MAX_PAD)];
-	size_t width = (size_t)d * (elem == F32 ? 4 : 2);
-	if (n == 0)
-		return guard_put(ROWS, image, 0, shift);
-	size_t bytes = (size_t)(n - 1) * stride + width;
-	memset(image, 0xff, bytes);
-	for (int r = 0; r < n; r++)
-		memcpy(image + (size_t)r * stride,
-		    elem == F32    ? (const void *)data.rows[r]
-		    : elem == BF16 ? (const void *)data.bf16[r]
-		                   : (const void *)data.f16[r],
-		    width);
-	return guard_put(ROWS, image, bytes, shift);
-}
-
-static void check_rows(
-    const char *name, const float *out, const uint32_t *pos, int n, int d, const struct truth *truth)
-{
-	if (!guard_intact(OUT))
-		ck_abort_msg("%s %s, d = %d, n = %d: wrote before out", kernels()->isa, name, d, n);
-	for (int i = 0; i < n; i++) {
-		int r = pos ? (int)pos[i] : i;
-		if (!(fabs(out[i] - truth->value[r]) <= truth->bound[r]))
-			ck_abort_msg("%s %s, d = %d, n = %d, row %d: %.9g, not %.17g", kernels()->isa, name,
-			    d, n, i, out[i], truth->value[r]);
-	}
-}
-
-static const uint32_t *put_positions(int n)
-{
-	uint32_t pos[MAX_ROWS];
-	for (int i = 0; i < n; i++)
-		pos[i] = (uint32_t)((i * 37 + n / 2) % n);
-	return guard_put(POS, pos, (size_t)n * sizeof *pos, 0);
-}
-
-struct pair {
-	const char *name;
-	enum op op;
-	enum elem elem;
-	kernel_f32_fn *scan;
-	kernel_f32_gather_fn *gather;
+/* The arrays of one call, all but the result in guarded memory already. */
+struct row_call {
+	const void *q, *rows, *lower;
+	size_t stride;
+	const uint32_t *pos;
+	int n, d;
 };
 
-static void try_pair(const struct pair *p, size_t pad, int d, size_t shift, const struct truth *truth)
+/* Call the one that k has, and look at what it gives. */
+static void try_call(const struct row_kernel *k, const struct row_call *c, const struct truth *truth)
 {
-	size_t stride = (size_t)d * (p->elem == F32 ? 4 : 2) + pad;
-	const float *q = guard_put(Q, data.q, (size_t)d * sizeof *q, shift / 4 * 4);
-	for (int c = 0; c < ROW_COUNT_COUNT; c++) {
-		int n = row_counts[c];
-		const void *rows = put_rows(p->elem, stride, n, d, shift);
-		float *out = guard_room(OUT, (size_t)n * sizeof *out);
-		p->scan(q, rows, stride, n, d, out);
-		check_rows(p->name, out, NULL, n, d, truth);
-		const uint32_t *pos = put_positions(n);
-		out = guard_room(OUT, (size_t)n * sizeof *out);
-		p->gather(q, rows, stride, pos, n, d, out);
-		check_rows(p->name, out, pos, n, d, truth);
+	int n = c->n, d = c->d;
+	void *out = guard_room(OUT, (size_t)n * sizeof(float));
+	if (k->f32)
+		k->f32(c->q, c->rows, c->stride, n, d, out);
+	if (k->f32_gather)
+		k->f32_gather(c->q, c->rows, c->stride, c->pos, n, d, out);
+	if (k->split)
+		k->split(c->q, c->rows, c->lower, c->stride, c->pos, n, d, out);
+	if (k->norms)
+		k->norms(c->rows, c->stride, n, d, out);
+	if (k->i32)
+		k->i32(c->q, c->rows, c->stride, n, d, out);
+	if (k->i32_gather)
+		k->i32_gather(c->q, c->rows, c->stride, c->pos, n, d, out);
+	if (k->byte_norms)
+		k->byte_norms(c->rows, c->stride, n, d, out);
+	if (!guard_intact(OUT))
+		kernel_fail("d = %d, n = %d: wrote before out", d, n);
+	bool gathers = k->f32_gather || k->split || k->i32_gather;
+	for (int i = 0; i < n; i++) {
+		int r = gathers ? (int)c->pos[i] : i;
+		double got = is_byte(k->elem) ? (double)((int32_t *)out)[i] : (double)((float *)out)[i];
+		if (!(fabs(got - truth->value[r]) <= truth->bound[r]))
+			kernel_fail("d = %d, n = %d, stride %zu, row %d: %.9g, not %.17g", d, n, c->stride, i,
+			    got, truth->value[r]);
 	}
 }
 
-START_TEST(test_rows)
+static void try_rows(const struct row_kernel *k, size_t pad, int d, size_t shift, const struct truth *truth)
 {
-	struct kernels ref;
-	const struct kernels *k = isa_table(_i, &ref);
-	if (!k)
-		return;
-	fill();
-	const struct pair pairs[] = {
-	    {"l2sq_f32", L2SQ, F32, k->l2sq_f32, k->l2sq_f32_gather},
-	    {"ip_f32", IP, F32, k->ip_f32, k->ip_f32_gather},
-	    {"l2sq_bf16", L2SQ, BF16, k->l2sq_bf16, k->l2sq_bf16_gather},
-	    {"ip_bf16", IP, BF16, k->ip_bf16, k->ip_bf16_gather},
-	    {"l2sq_f16", L2SQ, F16, k->l2sq_f16, k->l2sq_f16_gather},
-	    {"ip_f16", IP, F16, k->ip_f16, k->ip_f16_gather},
-	};
-	enum { PAIRS = sizeof pairs / sizeof *pairs };
-	static const size_t pads[] = {0, 7}, shifts[] = {0, 1, 4, 10, 12};
-	for (int l = 0; l < LENGTH_COUNT; l++)
-		for (int p = 0; p < PAIRS; p++) {
-			struct truth truth;
-			find_truth(pairs[p].op, pairs[p].elem, lengths[l], &truth);
-			for (int s = 0; s < 5; s++)
-				for (int pad = 0; pad < 2; pad++)
-					try_pair(&pairs[p], pads[pad], lengths[l], shifts[s], &truth);
-		}
-}
-END_TEST
-
-/* The lower halves lie in a slot of their own, at the same stride. */
-static void try_split(const char *name, kernel_split_gather_fn *gather, size_t pad, int d, size_t shift,
-    const struct truth *truth)
-{
-	static char upper[MAX_ROWS * (MAX_LENGTH * 2 + MAX_PAD)], lower[sizeof upper];
-	size_t stride = (size_t)d * 2 + pad;
-	const float *q = guard_put(Q, data.q, (size_t)d * sizeof *q, shift / 4 * 4);
-	for (int c = 0; c < ROW_COUNT_COUNT; c++) {
-		int n = row_counts[c];
-		size_t bytes = n ? (size_t)(n - 1) * stride + (size_t)d * 2 : 0;
-		memset(upper, 0xff, sizeof upper);
-		memset(lower, 0xff, sizeof lower);
-		for (int r = 0; r < n; r++)
-			for (int i = 0; i < d; i++) {
-				uint32_t u;
-				memcpy(&u, &data.rows[r][i], sizeof u);
-				uint16_t hi = (uint16_t)((u + 0x8000) >> 16), lo = (uint16_t)u;
-				memcpy(upper + (size_t)r * stride + 2 * (size_t)i, &hi, sizeof hi);
-				memcpy(lower + (size_t)r * stride + 2 * (size_t)i, &lo, sizeof lo);
-			}
-		const void *hi = guard_put(ROWS, upper, bytes, shift),
-		           *lo = guard_put(LOW, lower, bytes, shift);
-		const uint32_t *pos = put_positions(n);
-		float *out = guard_room(OUT, (size_t)n * sizeof *out);
-		gather(q, hi, lo, stride, pos, n, d, out);
-		check_rows(name, out, pos, n, d, truth);
+	const void *from = k->split          ? (const void *)data.upper
+	                   : k->elem == F32  ? (const void *)data.f32
+	                   : k->elem == BF16 ? (const void *)data.bf16
+	                   : k->elem == F16  ? (const void *)data.f16
+	                                     : (const void *)data.bytes;
+	size_t size = size_of(k), step = MAX_LENGTH * size, width = (size_t)d * size;
+	struct row_call c = {.stride = width + pad, .d = d};
+	c.q = is_byte(k->elem) ? guard_put(Q, data.byte_q, (size_t)d, shift)
+	                       : guard_put(Q, data.q, (size_t)d * sizeof *data.q, shift / 4 * 4);
+	for (int count = 0; count < ROW_COUNT_COUNT; count++) {
+		c.n = row_counts[count];
+		c.rows = put_rows(ROWS, from, step, width, c.stride, c.n, shift);
+		if (k->split)
+			c.lower = put_rows(LOW, data.lower, step, width, c.stride, c.n, shift);
+		c.pos = put_positions(c.n);
+		try_call(k, &c, truth);
 	}
 }
 
-START_TEST(test_split_gather)
+/* All bytes of a row alike, at both ends of their range, in the longest row. */
+static void try_extremes(const struct row_kernel *k)
 {
-	struct kernels ref;
-	const struct kernels *k = isa_table(_i, &ref);
-	if (!k)
-		return;
+	static const unsigned char ends[] = {0, 127, 128, 255};
+	static unsigned char query[LONGEST], row[LONGEST];
+	for (int i = 0; i < 16; i++) {
+		memset(query, ends[i / 4], sizeof query);
+		memset(row, ends[i % 4], sizeof row);
+		struct row_call c = {.stride = LONGEST, .n = 1, .d = LONGEST};
+		c.q = guard_put(Q, query, LONGEST, 0);
+		c.rows = guard_put(ROWS, row, LONGEST, 0);
+		c.pos = put_positions(1);
+		double x = byte_value(k->elem, *query), y = byte_value(k->elem, *row);
+		try_call(k, &c, &(struct truth){{LONGEST * term(k->op, x, y)}, {0}});
+	}
+}
+
+void check_rows(const struct row_kernel *k)
+{
+	static const size_t shifts[] = {0, 1, 2, 3, 4, 10, 12}, pads[] = {7, 5, 13};
 	fill();
-	static const size_t pads[] = {0, 7}, shifts[] = {0, 1, 10};
 	for (int l = 0; l < LENGTH_COUNT; l++) {
-		struct truth l2sq, ip;
-		find_truth(L2SQ, F32, lengths[l], &l2sq);
-		find_truth(IP, F32, lengths[l], &ip);
-		for (int s = 0; s < 3; s++)
-			for (int pad = 0; pad < 2; pad++) {
-				try_split("l2sq_split_gather", k->l2sq_split_gather, pads[pad], lengths[l],
-				    shifts[s], &l2sq);
-				try_split("ip_split_gather", k->ip_split_gather, pads[pad], lengths[l],
-				    shifts[s], &ip);
-			}
-	}
-}
-END_TEST
-
-START_TEST(test_normsq)
-{
-	struct kernels ref;
-	const struct kernels *k = isa_table(_i, &ref);
-	if (!k)
-		return;
-	fill();
-	const struct {
-		const char *name;
-		enum elem elem;
-		void (*norm)(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
-	} norms[] = {{"normsq_f32", F32, k->normsq_f32}, {"normsq_bf16", BF16, k->normsq_bf16},
-	    {"normsq_f16", F16, k->normsq_f16}};
-	for (int at = 0; at < LENGTH_COUNT * 3; at++) {
-		int d = lengths[at / 3], e = at % 3;
 		struct truth truth;
-		find_truth(NORMSQ, norms[e].elem, d, &truth);
-		for (size_t shift = 0; shift < MAX_PAD; shift += 3)
-			for (int c = 0; c < ROW_COUNT_COUNT; c++) {
-				int n = row_counts[c];
-				size_t stride = (size_t)d * (norms[e].elem == F32 ? 4 : 2) + shift;
-				const void *rows = put_rows(norms[e].elem, stride, n, d, shift);
-				float *out = guard_room(OUT, (size_t)n * sizeof *out);
-				norms[e].norm(rows, stride, n, d, out);
-				check_rows(norms[e].name, out, NULL, n, d, &truth);
-			}
+		find_truth(k, lengths[l], &truth);
+		for (int s = 0; s < 7; s++) {
+			try_rows(k, 0, lengths[l], shifts[s], &truth);
+			try_rows(k, pads[(l + s) % 3], lengths[l], shifts[s], &truth);
+		}
+		try_rows(k, FAR_APART, lengths[l], 0, &truth);
 	}
+	if (is_byte(k->elem))
+		try_extremes(k);
 }
-END_TEST
 
 /* The definition of kernels.h once more, lane by lane. */
 static double define_exact(enum op op, const float *x, const float *y, int d)
@@ -260,12 +206,8 @@ static double define_exact(enum op op, const float *x, const float *y, int d)
 	return lane[0];
 }
 
-START_TEST(test_exact)
+void check_exact(kernel_exact_fn *kernel, enum op op)
 {
-	struct kernels ref;
-	const struct kernels *k = isa_table(_i, &ref);
-	if (!k)
-		return;
 	for (int round = 0; round < 8; round++) {
 		fill();
 		/* Magnitudes so far apart that the squares of differences need rounding. */
@@ -275,23 +217,10 @@ START_TEST(test_exact)
 			int d = lengths[l];
 			size_t bytes = (size_t)d * sizeof(float), shift = (size_t)round % 4 * 4;
 			const float *x = guard_put(Q, data.q, bytes, shift);
-			const float *y = guard_put(ROWS, data.rows[round], bytes, (12 - shift) % 8);
-			double got[2] = {k->l2sq_exact(x, y, d), k->ip_exact(x, y, d)};
-			double want[2] = {define_exact(L2SQ, x, y, d), define_exact(IP, x, y, d)};
-			if (memcmp(got, want, sizeof got))
-				ck_abort_msg("%s, d = %d: %a %a, not %a %a", k->isa, d, got[0], got[1],
-				    want[0], want[1]);
+			const float *y = guard_put(ROWS, data.f32[round], bytes, (12 - shift) % 8);
+			double got = kernel(x, y, d), want = define_exact(op, x, y, d);
+			if (memcmp(&got, &want, sizeof got))
+				kernel_fail("d = %d: %a, not %a", d, got, want);
 		}
 	}
-}
-END_TEST
-
-TCase *rows_tests(void)
-{
-	TCase *t = tcase_create("rows");
-	tcase_add_loop_test(t, test_rows, 0, ISA_COUNT);
-	tcase_add_loop_test(t, test_split_gather, 0, ISA_COUNT);
-	tcase_add_loop_test(t, test_normsq, 0, ISA_COUNT);
-	tcase_add_loop_test(t, test_exact, 0, ISA_COUNT);
-	return t;
 }

@@ -7,7 +7,7 @@
 
 enum { MAX_DEPTH = 768 };
 
-static void try_pack(const struct kernels *k, int n, int bytes, size_t pad, uint32_t flip)
+static void try_pack(kernel_pack_fn *kernel, int n, int bytes, size_t pad, uint32_t flip)
 {
 	static unsigned char image[TILE_ROWS * (MAX_LENGTH + 8)];
 	size_t stride = (size_t)bytes + pad;
@@ -16,7 +16,7 @@ static void try_pack(const struct kernels *k, int n, int bytes, size_t pad, uint
 	const void *rows = guard_put(ROWS, image, total, 0);
 	int depth = (bytes + 3) / 4;
 	uint32_t *out = guard_room(OUT, (size_t)depth * TILE_ROWS * sizeof *out);
-	k->pack(rows, stride, n, bytes, flip, out);
+	kernel(rows, stride, n, bytes, flip, out);
 	ck_assert(guard_intact(OUT));
 	for (int i = 0; i < depth; i++)
 		for (int r = 0; r < TILE_ROWS; r++) {
@@ -25,25 +25,19 @@ static void try_pack(const struct kernels *k, int n, int bytes, size_t pad, uint
 			if (r < n)
 				memcpy(&want, image + (size_t)r * stride + i * 4, (size_t)part);
 			if (out[i * TILE_ROWS + r] != (want ^ flip))
-				ck_abort_msg(
-				    "%s pack, %d rows of %d bytes: row %d, dword %d", k->isa, n, bytes, r, i);
+				kernel_fail("%d rows of %d bytes: row %d, dword %d", n, bytes, r, i);
 		}
 }
 
-START_TEST(test_pack)
+void check_pack(kernel_pack_fn *kernel)
 {
 	static const int counts[] = {0, 1, 2, 3, 15, 16, 17, 33, 63, 64};
-	struct kernels ref;
-	const struct kernels *k = isa_table(_i, &ref);
-	if (!k)
-		return;
 	for (int l = 0; l < LENGTH_COUNT; l++)
 		for (int c = 0; c < 10; c++) {
-			try_pack(k, counts[c], lengths[l], 0, 0);
-			try_pack(k, counts[c], lengths[l], 3, 0x80808080);
+			try_pack(kernel, counts[c], lengths[l], 0, 0);
+			try_pack(kernel, counts[c], lengths[l], 3, 0x80808080);
 		}
 }
-END_TEST
 
 /* What a call of a tile gets, in guarded memory, and the true keys. */
 struct tile {
@@ -121,7 +115,7 @@ static const char *check_row(const struct tile *t, int j)
 	return NULL;
 }
 
-static void check_tile(const char *name, const struct tile *t, uint64_t any)
+static void check_tile(const struct tile *t, uint64_t any)
 {
 	const char *fault = NULL;
 	uint64_t all = 0;
@@ -134,10 +128,10 @@ static void check_tile(const char *name, const struct tile *t, uint64_t any)
 	if (!fault && !(guard_intact(MASK) && guard_intact(KEYS)))
 		fault = "wrote before an array";
 	if (fault)
-		ck_abort_msg("%s %s, depth %d, %d queries: %s", kernels()->isa, name, t->depth, t->nq, fault);
+		kernel_fail("depth %d, %d queries: %s", t->depth, t->nq, fault);
 }
 
-static void try_tile_f32(const struct kernels *k, int depth, int nq, int turn)
+static void try_tile_f32(kernel_tile_f32_fn *kernel, int depth, int nq, int turn)
 {
 	static float panel[MAX_DEPTH * TILE_ROWS], queries[TILE_QUERIES * (MAX_DEPTH + 3)];
 	struct tile t = {.depth = depth, .nq = nq, .qstride = (size_t)(depth + turn % 2 * 3)};
@@ -163,8 +157,8 @@ static void try_tile_f32(const struct kernels *k, int depth, int nq, int turn)
 		}
 	put_thresholds(&t, turn);
 	ask_room(&t);
-	uint64_t any = k->tile_f32(p, depth, q, t.qstride, nq, t.low, t.thr, t.mask, t.keys);
-	check_tile("tile_f32", &t, any);
+	uint64_t any = kernel(p, depth, q, t.qstride, nq, t.low, t.thr, t.mask, t.keys);
+	check_tile(&t, any);
 }
 
 static void fill_i8(uint32_t *panel, int8_t *queries, int depth, size_t bytes, int turn)
@@ -192,7 +186,7 @@ static void find_keys_i8(struct tile *t, const uint32_t *panel, const int8_t *q)
 		}
 }
 
-static void try_tile_i8(const struct kernels *k, int depth, int nq, int turn)
+static void try_tile_i8(kernel_tile_i8_fn *kernel, int depth, int nq, int turn)
 {
 	static uint32_t panel[MAX_DEPTH * TILE_ROWS];
 	static int8_t queries[TILE_QUERIES * (MAX_DEPTH * 4 + 5)];
@@ -213,33 +207,35 @@ static void try_tile_i8(const struct kernels *k, int depth, int nq, int turn)
 	put_thresholds(&t, turn);
 	ask_room(&t);
 	uint64_t any =
-	    k->tile_i8(p, depth, q, t.qstride, nq, t.low, t.scale, t.qscale, t.qbias, t.thr, t.mask, t.keys);
-	check_tile("tile_i8", &t, any);
+	    kernel(p, depth, q, t.qstride, nq, t.low, t.scale, t.qscale, t.qbias, t.thr, t.mask, t.keys);
+	check_tile(&t, any);
 }
 
-START_TEST(test_tile)
+/* Around what an instruction set multiplies at once: up to 6, or 16 and 32. */
+static const int queries[] = {
+    1, 2, 3, 4, 5, 6, 7, 12, 13, 15, 16, 17, 31, 32, 33, 48, 49, 63, 64, 65, 81, 95, TILE_QUERIES};
+enum { QUERIES = sizeof queries / sizeof *queries };
+
+/* How often a shape is tried: small ones with thresholds of all kinds. */
+static int rounds(int depth, int n)
 {
-	struct kernels ref;
-	const struct kernels *k = isa_table(_i, &ref);
-	if (!k)
-		return;
-	/* Around what an instruction set multiplies at once: up to 6, or 16 and 32. */
-	static const int queries[] = {
-	    1, 2, 3, 4, 5, 6, 7, 12, 13, 15, 16, 17, 31, 32, 33, 48, 49, 63, 64, 65, 81, 95, TILE_QUERIES};
+	return depth < 100 && n < 7 ? 6 : 1;
+}
+
+void check_tile_f32(kernel_tile_f32_fn *kernel)
+{
 	int turn = 0;
 	for (int l = 0; l < LENGTH_COUNT && lengths[l] <= MAX_DEPTH; l++)
-		for (size_t n = 0; n < sizeof queries / sizeof *queries; n++)
-			for (int round = 0; round < (lengths[l] < 100 && n < 7 ? 6 : 1); round++, turn++) {
-				try_tile_f32(k, lengths[l], queries[n], turn);
-				try_tile_i8(k, lengths[l], queries[n], turn);
-			}
+		for (int n = 0; n < QUERIES; n++)
+			for (int round = 0; round < rounds(lengths[l], n); round++)
+				try_tile_f32(kernel, lengths[l], queries[n], turn++);
 }
-END_TEST
 
-TCase *tile_tests(void)
+void check_tile_i8(kernel_tile_i8_fn *kernel)
 {
-	TCase *t = tcase_create("tile");
-	tcase_add_loop_test(t, test_pack, 0, ISA_COUNT);
-	tcase_add_loop_test(t, test_tile, 0, ISA_COUNT);
-	return t;
+	int turn = 0;
+	for (int l = 0; l < LENGTH_COUNT && lengths[l] <= MAX_DEPTH; l++)
+		for (int n = 0; n < QUERIES; n++)
+			for (int round = 0; round < rounds(lengths[l], n); round++)
+				try_tile_i8(kernel, lengths[l], queries[n], turn++);
 }
