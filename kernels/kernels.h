@@ -129,6 +129,10 @@ struct kernels {
 #define KERNEL(name, type, ...) type *name;
 #include "kernels/kernels.def"
 
+	/* Bytes of packed rows (a panel of several groups) and of packed queries that stay in the L2 cache
+	 * of the CPUs that have this instruction set, side by side, while tiles of them are computed. */
+	int64_t panel_bytes, block_bytes;
+
 	/* 1 where tile_i8 is faster than tile_f32 by enough to pay for quantising: 4 times with VNNI, 1.5 on
 	 * AVX2, where whole searches of integers gain 1.4 and of floats little. */
 	int i8_is_fast;

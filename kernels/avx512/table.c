@@ -10,6 +10,8 @@ void kernels_avx512(struct kernels *table)
 #define KERNEL(name, type, test, bench, avx2, avx512, ...) IF_##avx512(table->name = name##_avx512;)
 #include "kernels/kernels.def"
 	table->isa = "avx512";
+	table->panel_bytes = 192 << 10;
+	table->block_bytes = 192 << 10;
 	table->i8_is_fast = 1;
 	table->blas_is_faster = 0;
 }

@@ -36,18 +36,18 @@ static int64_t dwords(const struct search *s, enum tile_kind kind)
 	return kind == TILE_I8 || kind == TILE_BYTES ? (s->base.dim + 3) / 4 : s->base.dim;
 }
 
-/* Rows in a panel: a good part of an L2 cache, but at least one group. */
-static int64_t panel_rows(int64_t k)
+/* Rows of k dwords in a panel: at least one group. */
+static int64_t panel_rows(const struct search *s, int64_t k)
 {
-	enum { PANEL_BYTES = 192 * 1024, MOST = 1024 };
-	int64_t rows = PANEL_BYTES / (k * 4) / TILE_ROWS * TILE_ROWS;
+	enum { MOST = 1024 };
+	int64_t rows = s->kern->panel_bytes / (k * 4) / TILE_ROWS * TILE_ROWS;
 	return rows < TILE_ROWS ? TILE_ROWS : rows > MOST ? MOST : rows;
 }
 
 static void carve_tile(const struct search *s, struct tile *tile, struct arena *c)
 {
 	int64_t dim = s->base.dim, block = s->block, padded = (dim + 3) / 4 * 4;
-	int64_t k8 = dwords(s, TILE_I8), rows8 = panel_rows(k8), rows32 = panel_rows(dim);
+	int64_t k8 = dwords(s, TILE_I8), rows8 = panel_rows(s, k8), rows32 = panel_rows(s, dim);
 	int64_t cells = rows8 * k8 > rows32 * dim ? rows8 * k8 : rows32 * dim;
 	struct panel *p = &tile->panel;
 	int64_t rows = rows8 > rows32 ? rows8 : rows32;
@@ -96,7 +96,7 @@ void tile_prepare(struct task *t, enum tile_kind kind)
 	if (kind == TILE_BYTES && s->base.kind == ROWS_U8)
 		tile->shift = 128;
 	tile->k = dwords(s, kind);
-	tile->rows = panel_rows(tile->k);
+	tile->rows = panel_rows(s, tile->k);
 	tile->gamma = integers ? 0 : (double)(s->base.dim + 8) * 0x1p-24;
 	tile->q.stride = (size_t)(integers ? tile->k * 4 : tile->k);
 }

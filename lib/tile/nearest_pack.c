@@ -15,10 +15,8 @@
 #include <string.h>
 
 enum {
-	BLOCK_BYTES = 192 * 1024, /* of packed points */
-	PANEL_BYTES = 192 * 1024, /* of packed rows */
-	MOST_BLOCK = 384,         /* points */
-	SAMPLE = 256,             /* rows and points looked at to choose the centre */
+	MOST_BLOCK = 384, /* points */
+	SAMPLE = 256,     /* rows and points looked at to choose the centre */
 };
 
 /* Row i cannot be represented. */
@@ -167,9 +165,9 @@ static void choose_sizes(struct near *s, bool i8)
 	s->depth = i8 ? (s->dim + 3) / 4 : s->dim;
 	s->stride = (size_t)(i8 ? s->depth * 4 : s->depth);
 	int64_t point = s->depth * 4, group = point * TILE_ROWS;
-	s->block = BLOCK_BYTES / point / TILE_QUERIES * TILE_QUERIES;
+	s->block = s->kern->block_bytes / point / TILE_QUERIES * TILE_QUERIES;
 	s->block = s->block < TILE_QUERIES ? TILE_QUERIES : s->block > MOST_BLOCK ? MOST_BLOCK : s->block;
-	s->panel = PANEL_BYTES / group > 0 ? PANEL_BYTES / group : 1;
+	s->panel = s->kern->panel_bytes / group > 0 ? s->kern->panel_bytes / group : 1;
 	s->rows.groups = (s->k + TILE_ROWS - 1) / TILE_ROWS;
 	s->slack = (i8 ? 0 : 4 * (double)(s->dim + 8) * 0x1p-24) + 4 * TILE_EPS;
 }
