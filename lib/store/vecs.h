@@ -1,6 +1,7 @@
 /* Vector files inside: what the formats share.
  *
- *   vecs_format.c   the table of formats, names, messages
+ *   vecs_base.c     messages that name a file, and cells of rows
+ *   vecs_format.c   the table of formats, and names of files
  *   vecs.c          reading: kith_vecs_open … kith_vecs_close
  *   vecs_write.c    writing: kith_vecs_create … kith_vecs_write, every format alike
  *   vecs_convert.c  one element type to another
@@ -174,7 +175,7 @@ struct kith_vecs_writer {
 	int64_t at, trailer; /* bytes written so far, in the buffer too; of the trailer */
 };
 
-/* vecs_format.c */
+/* vecs_base.c */
 
 /* "'path'", of a long one the end, on one line whatever it holds. */
 void vecs_quote(const char *path, char *out, size_t size);
@@ -183,16 +184,18 @@ void vecs_quote(const char *path, char *out, size_t size);
 kith_status vecs_fail(kith_status status, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The format of `path` by its extension. type ≥ 0: the path is to be written; a device or pipe without an
- * extension then gets TexMex's format of that type. */
-kith_status vecs_name_parse(struct vecs_name *name, const char *path, int type);
-void vecs_name_free(struct vecs_name *name);
-
 /* FORMAT unless 1 ≤ dim ≤ KITH_MAX_DIM. */
 kith_status vecs_check_dim(const char *path, int64_t dim);
 
 size_t vecs_cell_size(enum vecs_cell cell);
 kith_type vecs_cell_type(enum vecs_cell cell); /* what it is read as */
+
+/* vecs_format.c */
+
+/* The format of `path` by its extension. type ≥ 0: the path is to be written; a device or pipe without an
+ * extension then gets TexMex's format of that type. */
+kith_status vecs_name_parse(struct vecs_name *name, const char *path, int type);
+void vecs_name_free(struct vecs_name *name);
 
 extern const struct vecs_storage vecs_plain, vecs_hdf5;
 extern const struct vecs_plan vecs_texmex, vecs_bin, vecs_truth, vecs_npy, vecs_hdf5_plan;

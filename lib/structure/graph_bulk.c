@@ -38,18 +38,6 @@ bool graph_bulk_pays(int64_t n)
 	return n >= LEAST;
 }
 
-/* Points in a task: the more, the fewer tasks share a leaf, but each takes memory for its candidates, and
- * there must be tasks enough for all threads. What is built does not depend on it. */
-void bulk_choose_batch(struct bulk *b)
-{
-	enum { LEAST_BATCH = 512, MOST_BATCH = 16384, TASKS = 8, ROOM = 64 };
-	int64_t threads = b->how->threads, batch = b->n / (TASKS * threads);
-	int64_t bytes = (2 * b->most + TILE_ROWS) * (int64_t)sizeof(uint64_t) + 2 * (int64_t)b->form.bytes;
-	int64_t room = b->n * ROOM / (bytes * threads);
-	batch = batch < room ? batch : room;
-	b->batch = batch < LEAST_BATCH ? LEAST_BATCH : batch > MOST_BATCH ? MOST_BATCH : batch;
-}
-
 /* Whether a node is a point. all: also where another stands for it. */
 static bool is_linked(const struct bulk *b, int64_t node, bool all)
 {
@@ -109,11 +97,6 @@ static kith_status make_enough_leaves(struct bulk *b)
 		status = make_leaves(b);
 	}
 	return status;
-}
-
-kith_status bulk_status(const struct bulk *b)
-{
-	return atomic_load(&b->stopped) ? fail_cancelled() : KITH_OK;
 }
 
 static kith_status build_level(struct bulk *b)

@@ -58,7 +58,10 @@ static inline bool bulk_stopped(struct bulk *b)
 }
 
 /* What a step returns that has come to its end, or has been stopped. */
-kith_status bulk_status(const struct bulk *b);
+static inline kith_status bulk_status(const struct bulk *b)
+{
+	return atomic_load(&b->stopped) ? fail_cancelled() : KITH_OK;
+}
 
 static inline uint32_t bulk_node(const struct bulk *b, int64_t point)
 {
@@ -99,7 +102,7 @@ static inline int64_t bulk_task(const struct bulk *b, int64_t task, int64_t *fir
 	return b->n - *first < b->batch ? b->n - *first : b->batch;
 }
 
-/* Choose the batch. */
+/* graph_bulk_form.c: choose the batch for the form. */
 void bulk_choose_batch(struct bulk *b);
 
 /* A neighbour of a point as an integer that sorts by key: the key's bits (it is not negative) above the

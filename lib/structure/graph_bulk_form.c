@@ -25,6 +25,18 @@
 
 enum { SAMPLE = 1024 };
 
+/* Points in a task: the more, the fewer tasks share a leaf, but each takes memory for its candidates, and
+ * there must be tasks enough for all threads. What is built does not depend on it. */
+void bulk_choose_batch(struct bulk *b)
+{
+	enum { LEAST_BATCH = 512, MOST_BATCH = 16384, TASKS = 8, ROOM = 64 };
+	int64_t threads = b->how->threads, batch = b->n / (TASKS * threads);
+	int64_t bytes = (2 * b->most + TILE_ROWS) * (int64_t)sizeof(uint64_t) + 2 * (int64_t)b->form.bytes;
+	int64_t room = b->n * ROOM / (bytes * threads);
+	batch = batch < room ? batch : room;
+	b->batch = batch < LEAST_BATCH ? LEAST_BATCH : batch > MOST_BATCH ? MOST_BATCH : batch;
+}
+
 void bulk_load(const struct bulk *b, int64_t point, float *x)
 {
 	if (graph_space_is_null(b->space, bulk_node(b, point), x))

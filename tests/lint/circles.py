@@ -13,6 +13,7 @@ COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
 # A definition begins in the first column and is not static: a function's body begins in the next line's first column.
 FUNCTION = re.compile(r"^(?!static\b)[A-Za-z_][\w \*]*?\b(\w+)\([^;{}]*?\)\n\{", re.M)
 OBJECT = re.compile(r"^(?:const )?struct \w+ (\w+)(?:\[\])? = ", re.M)
+TAG_OR_MEMBER = re.compile(r"\b(?:struct|enum|union)\s+\w+|(?:->|\.)\s*[A-Za-z_]\w*")
 NAME = re.compile(r"\b[a-z_]\w+\b")
 
 
@@ -43,7 +44,7 @@ def call_circles(texts):
     for path, text in code.items():
         for name in FUNCTION.findall(text) + OBJECT.findall(text):
             home[name] = path
-    edges = {(path, home[name]) for path, text in code.items() for name in set(NAME.findall(text))
+    edges = {(path, home[name]) for path, text in code.items() for name in set(NAME.findall(TAG_OR_MEMBER.sub(" ", text)))
              if home.get(name, path) != path}
     return both_ways(edges)
 

@@ -33,6 +33,10 @@ class Circles(unittest.TestCase):
         self.assertEqual(found(texts={"lib/a/x.c": CALLS, "lib/a/y.c": CALLED + 'static int f(void)\n{\n\treturn g("one");\n}\n'}), [])
         self.assertEqual(found(texts={"lib/a/x.c": CALLS, "lib/a/y.c": BACK.replace("int two", "static int two")}), [])
 
+    def test_tags_and_members_are_no_calls(self):
+        texts = {"lib/a/x.c": CALLS, "lib/a/y.c": CALLED + "static struct one *f(struct s *s)\n{\n\treturn s->one + s.one;\n}\n"}
+        self.assertEqual(found(texts=texts), [])
+
     def test_gone(self):
         self.assertIn("no more", found(known=["lib/a lib/b"])[0])
 
