@@ -13,8 +13,8 @@
 #include "kernels/kernels.h"
 #include "lib/base/progress.h"
 #include "lib/search/pool.h"
-#include "lib/tile/rows.h"
 #include "lib/search/sink.h"
+#include "lib/tile/rows.h"
 
 /* Compare all rows of `base` (that pass options->filter) with all `query` rows by inner product (ip) or
  * squared L2 and put the findings into the sink. Rows that normalize are compared as unit vectors.

@@ -5,9 +5,9 @@
 
 #include <kith/index.h>
 
-#include "lib/tile/rows.h"
 #include "lib/search/sink.h"
 #include "lib/structure/graph.h"
+#include "lib/tile/rows.h"
 
 struct blob_reader;
 struct blob_writer;

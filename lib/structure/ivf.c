@@ -18,8 +18,8 @@
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
-#include "lib/tile/nearest.h"
 #include "lib/search/search.h"
+#include "lib/tile/nearest.h"
 
 #include <stdio.h>
 #include <string.h>

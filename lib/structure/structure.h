@@ -9,9 +9,9 @@
 
 #include "lib/base/guard.h"
 #include "lib/codec/codec.h"
-#include "lib/tile/rows.h"
 #include "lib/search/sink.h"
 #include "lib/structure/monitor.h"
+#include "lib/tile/rows.h"
 
 /* Inverted lists, counted. */
 struct list_count {
