@@ -1,5 +1,6 @@
 #include "kernels/avx512/avx512.h"
 
+/* Not every CPU with the rest of AVX-512 has it. */
 #undef IF_VBMI
 #define IF_VBMI(statement)                                                                                   \
 	if (__builtin_cpu_supports("avx512vbmi"))                                                            \
