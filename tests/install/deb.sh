@@ -74,7 +74,35 @@ index.add(x)
 assert index.search(x, k=1)[1].ravel().tolist() == [0, 1, 2, 3]
 assert kith.__file__.startswith("/usr/lib/python3/dist-packages/"), kith.__file__' || fail "import kith"
 [ -f /usr/share/man/man1/kith.1.gz ] || fail "there is no manual page"
-[ -f /usr/share/bash-completion/completions/kith.bash ] || fail "there is no completion for bash"
+
+# What completes it lies where each shell looks by itself, and loads.
+completions=()
+# check_completion SHELL FILE COMMAND…: prints "kith" and more, or nothing.
+check_completion() {
+	local shell=$1 file=$2
+	shift 2
+	[ -f "$file" ] || fail "there is no completion for $shell"
+	if command -v "$shell" >/dev/null; then
+		clean "$@" 2>&1 | grep -q '^convert' || fail "$shell does not complete kith: $(clean "$@" 2>&1)"
+		completions+=("$shell")
+	else
+		echo "not tried: completion in $shell (not installed)"
+	fi
+}
+# shellcheck disable=SC2016  # expanded by the inner shells
+{
+	check_completion bash /usr/share/bash-completion/completions/kith.bash bash --norc -c \
+		'if [ -f /usr/share/bash-completion/bash_completion ]; then
+			. /usr/share/bash-completion/bash_completion && { _completion_loader kith || true; }
+		else
+			. /usr/share/bash-completion/completions/kith.bash
+		fi
+		complete -p kith >/dev/null && COMP_WORDS=(kith conv) COMP_CWORD=1 && _kith && echo "${COMPREPLY[@]}"'
+	check_completion zsh /usr/share/zsh/vendor-completions/_kith zsh -f -c \
+		'autoload -Uz compinit && compinit -u -D && [[ $_comps[kith] = _kith ]] && autoload -Uz +X _kith &&
+			[[ $functions[_kith] = *convert:* ]] && echo convert'
+	check_completion fish /usr/share/fish/vendor_completions.d/kith.fish fish -c 'complete -C "kith conv"'
+}
 
 dpkg -L "${packages[@]}" | sort -u | while IFS= read -r path; do [ -d "$path" ] || echo "$path"; done >files
 dpkg --purge "${packages[@]}" >"$work/log" 2>&1 || fail "removing: $(cat "$work/log")"
