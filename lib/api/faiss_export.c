@@ -524,7 +524,9 @@ static kith_status export_to(const kith_index *index, const char *path)
 {
 	struct vecs_target target;
 	if (!index->trained)
-		return fail(KITH_UNTRAINED, "index '%s' must be trained before it is exported", index->spec);
+		return fail(KITH_UNTRAINED,
+		    "index '%s' must be trained before it is exported; kith's own files hold what is not",
+		    index->spec);
 	kith_status status = vecs_target_open(&target, path);
 	if (status)
 		return status;

@@ -162,7 +162,9 @@ static kith_status load_codes(const struct import *im, const struct faiss_node *
     const struct codec *codec, uint64_t offset, int64_t first, int64_t n, uint8_t *plain, float *x)
 {
 	size_t size = node->codec.code_size;
-	kith_status status = faiss_load(im->source, offset, first, n, size, plain);
+	kith_status status = node->codec.block
+	                         ? faiss_load_packed(im->source, &node->codec, offset, first, n, plain)
+	                         : faiss_load(im->source, offset, first, n, size, plain);
 	if (status)
 		return status;
 	if (node->codec.coding == FAISS_SCALAR && node->codec.scalar == FAISS_8BIT_SIGNED)
@@ -229,9 +231,11 @@ static kith_metric metric_of(const struct faiss_node *node)
 }
 
 static kith_status build_flat(
-    const struct import *im, const struct faiss_node *node, const int64_t *ids, kith_index **out)
+    struct import *im, const struct faiss_node *node, const int64_t *ids, kith_index **out)
 {
 	struct vectors stored;
+	if (node->codec.block)
+		im->found.fastscan = (int)node->codec.block;
 	kith_status status = load_stored(im, node, ids, false, &stored);
 	if (status)
 		return status;
@@ -398,6 +402,7 @@ static kith_status build_ivf(
 	bool has_graph = node->child->kind == FAISS_HNSW;
 	graph_init(&graph, 0);
 	im->found.nprobe = node->nprobe;
+	im->found.fastscan = (int)node->codec.block;
 	if (has_graph)
 		im->found.efSearch = node->child->ef_search;
 	if (has_graph)

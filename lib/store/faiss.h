@@ -53,6 +53,8 @@ struct faiss_codec {
 	int64_t m;                 /* PRODUCT */
 	int bits;
 	struct faiss_array centroids; /* floats [m × 2^bits × dim / m] */
+	int64_t block;                /* PRODUCT: vectors that are packed together; 0: codes as they are */
+	size_t block_bytes;
 };
 
 enum faiss_map { FAISS_LINEAR, FAISS_PCA, FAISS_ROTATION, FAISS_UNIT, FAISS_PAD };
@@ -133,6 +135,10 @@ void faiss_node_free(struct faiss_node *node);
 kith_status faiss_load(
     const struct blob_source *source, uint64_t offset, int64_t first, int64_t count, size_t size, void *out);
 
+/* Codes number first … first + n − 1 of those packed at `offset`, as others are: [n × code_size]. NOMEM. */
+kith_status faiss_load_packed(const struct blob_source *source, const struct faiss_codec *codec,
+    uint64_t offset, int64_t first, int64_t n, uint8_t *out);
+
 /* fail(KITH_FORMAT, …) that names the file. */
 kith_status faiss_fail(const struct blob_source *source, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -168,6 +174,11 @@ kith_status faiss_take_lists(struct faiss_reader *r, struct faiss_node *node);
 kith_status faiss_take_old_lists(
     struct faiss_reader *r, struct faiss_node *node, const struct faiss_array *ids, size_t cell);
 kith_status faiss_take_graph(struct faiss_reader *r, struct faiss_node *node);
+
+/* faiss_fast.c: codes that are packed for fast scans, and what is said of them. */
+kith_status faiss_take_fast_flat(struct faiss_reader *r, struct faiss_node *node);
+kith_status faiss_take_fast_codec(struct faiss_reader *r, struct faiss_node *node);
+kith_status faiss_take_fast_lists(struct faiss_reader *r, struct faiss_node *node);
 
 /* ---- writing ---- */
 

@@ -53,8 +53,6 @@ static const struct {
     {"INSp", "an NSG graph"},
     {"INSs", "an NSG graph"},
     {"INNf", "an NN-descent graph"},
-    {"IPfs", "a product quantizer packed for fast scans"},
-    {"IwPf", "an inverted file of product quantizers packed for fast scans"},
     {"IRMf", "a row-wise normaliser"},
     {"IRMh", "a row-wise normaliser"},
     {"Ixrq", "RaBitQ"},
@@ -84,7 +82,7 @@ static const struct {
 /* What kith reads. */
 static const char *const known[] = {"IxFI", "IxF2", "IxFl", "IxPQ", "IxPo", "IxPq", "IxSQ", "IvFl", "IvFL",
     "IvPQ", "IvSQ", "IwFl", "IwPQ", "IwSQ", "IwSq", "IHNf", "IHNp", "IHNs", "IHNc", "IHc2", "IH00", "IxMp",
-    "IxM2", "IxPT", "IxRF"};
+    "IxM2", "IxPT", "IxRF", "IPfs", "IwPf"};
 
 /* In parentheses: the analyzer sees a macro of this name. */
 kith_status(faiss_fail)(const struct blob_source *source, const char *format, ...)

@@ -42,8 +42,9 @@ static kith_status check_header(
 		    r->source->name, node->fourcc, metric,
 		    metric < METRICS && metrics[metric] ? metrics[metric] : "unknown");
 	if (!trained)
-		return fail(KITH_UNSUPPORTED, "%s: '%s' is not trained; only trained indexes are imported",
-		    r->source->name, node->fourcc);
+		return fail(KITH_UNSUPPORTED,
+		    "%s: '%s' is not trained; train it with FAISS before it is saved", r->source->name,
+		    node->fourcc);
 	return KITH_OK;
 }
 
@@ -183,6 +184,8 @@ static kith_status take_ivf_codec(struct faiss_reader *r, struct faiss_node *nod
 		node->codec = (struct faiss_codec){.coding = FAISS_FLOATS, .code_size = (size_t)size};
 		return KITH_OK;
 	}
+	if (node->fourcc[3] == 'f')
+		return faiss_take_fast_codec(r, node);
 	if (node->fourcc[2] == 'P') {
 		status = faiss_take_bool(r, &node->residual);
 		if (status == KITH_OK)
@@ -210,7 +213,7 @@ static kith_status take_inverted(struct faiss_reader *r, int depth, struct faiss
 		status = faiss_take_old_lists(
 		    r, node, old, memcmp(node->fourcc, "IvFl", 4) == 0 ? sizeof(float) : 1);
 	else if (status == KITH_OK)
-		status = faiss_take_lists(r, node);
+		status = (node->codec.block ? faiss_take_fast_lists : faiss_take_lists)(r, node);
 	mem_free(old);
 	return status;
 }
@@ -323,6 +326,10 @@ static kith_status take_members(struct faiss_reader *r, int depth, struct faiss_
 	if (memcmp(letters, "IxPT", 4) == 0) {
 		node->kind = FAISS_PRETRANSFORM;
 		return take_pretransform(r, depth, node);
+	}
+	if (memcmp(letters, "IPfs", 4) == 0) {
+		node->kind = FAISS_FLAT;
+		return faiss_take_fast_flat(r, node);
 	}
 	if (memcmp(letters, "IxP", 3) == 0) {
 		node->kind = FAISS_FLAT;

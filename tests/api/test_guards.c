@@ -45,7 +45,8 @@ static void check_state(const struct scene *s)
 	REQUIRE(strcmp(kith_index_tag(s->index, "kind"), "old") == 0);
 	REQUIRE(strcmp(kith_index_tag_at(s->index, 0), "kind") == 0 && !kith_index_tag_at(s->index, 1));
 	REQUIRE(!kith_index_labels(s->index, NULL) && kith_index_part(s->index, 0) == s->index);
-	REQUIRE(!kith_index_fine(s->index));
+	const kith_index *fine = kith_index_fine(s->index);
+	REQUIRE(!fine || kith_index_size(fine) == N - GONE);
 	REQUIRE(strcmp(kith_index_note(s->index), "") == 0 && kith_index_memory(s->index) > 0);
 }
 

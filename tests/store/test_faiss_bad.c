@@ -90,7 +90,8 @@ START_TEST(others)
 	kith_index *index = build_index("Flat", KITH_L2, 3, false), *opened;
 	struct bytes b = export_bytes(index);
 	check_letters(&b, "IxHe", KITH_UNSUPPORTED, "LSH");
-	check_letters(&b, "IwPf", KITH_UNSUPPORTED, "fast scans");
+	check_letters(&b, "ILfs", KITH_UNSUPPORTED, "fast scans");
+	check_letters(&b, "IPfs", KITH_FORMAT, "more than there are");
 	check_letters(&b, "INSf", KITH_UNSUPPORTED, "NSG");
 	check_letters(&b, "Imiq", KITH_UNSUPPORTED, "multi-index");
 	check_letters(&b, "IBxF", KITH_UNSUPPORTED, "bits");
