@@ -152,6 +152,8 @@ class Runner(Case):
         lines = shown.split("\n")[2:-3]
         self.assertGreater(len(lines), 20)
         for line in lines:
+            if len(line) <= 30 and "  " not in line.strip():
+                continue  # a long name, which has a line for itself
             self.assertEqual((line[24], line[25] != " "), (" ", True), f"one column for all: {line}")
 
     def test_bad(self):
