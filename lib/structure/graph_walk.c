@@ -362,10 +362,11 @@ static int64_t meet_beyond(struct walker *w, const struct filtering *f, const ui
 /* Above this share enough nodes of a list pass. */
 static const double HOP_BELOW = 0.2;
 
+/* For a walk over all nodes, so many of which pass that ef of these are found. */
 int64_t walk_filtered_pool(double share, int64_t ef)
 {
 	enum { MOST = 16 };
-	double factor = share < HOP_BELOW ? 2 : 2 / share;
+	double factor = 2 / share;
 	return (int64_t)((double)ef * (factor < MOST ? factor : MOST));
 }
 
@@ -386,18 +387,15 @@ static int64_t filtered_seeds(struct walker *w)
 	return n - 1;
 }
 
-/* The walk goes on while a candidate is nearer than the worst of what was found. */
-void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f)
+/* Go on from the n nodes that were met and scored, and from the pool of `most`, while a candidate is nearer
+ * than the worst of what was found. */
+static void expand_filtered(
+    struct walker *w, struct filtering *f, int64_t ef, int64_t most, bool hop, int64_t n)
 {
 	const struct graph *graph = w->graph;
-	bool hop = f->share < HOP_BELOW;
-	int64_t most = walk_filtered_pool(f->share, ef);
-	walk_begin(w);
-	f->n = 0;
-	w->met[0] = from.node;
-	w->key[0] = from.key;
-	walk_meet(w, from.node);
-	for (int64_t at = 0, n = 1 + filtered_seeds(w);;) {
+	enum { FIRST_STEPS = 16 };
+	int64_t before = w->pairs;
+	for (int64_t at = 0, steps = 0;; steps++) {
 		int64_t first = most;
 		for (int64_t i = 0; i < n; i++) {
 			struct candidate c = {w->key[i], w->met[i]};
@@ -412,14 +410,51 @@ void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct f
 		while (at < w->n && w->pool[at].node & WALKED)
 			at++;
 		if (at == w->n || (f->n == ef && w->pool[at].key > f->found[ef - 1].key))
-			break;
+			return;
 		const uint32_t *list = links(w, w->pool[at].node, 0);
 		w->pool[at].node |= WALKED;
 		n = hop ? meet_beyond(w, f, list) : meet_list(w, list, graph->stride);
 		if (at + 1 < w->n)
 			prefetch_list(graph, w->pool[at + 1].node & ~WALKED);
 		score_met(w, n);
+		if (steps < FIRST_STEPS) {
+			f->steps = steps + 1;
+			f->scored = w->pairs - before;
+		}
 	}
+}
+
+/* Whether the first steps from one that passes to the next came by few others, for how many there are. Among
+ * many copies of few vectors they do: lists lead to copies that do not pass, and from these to more of them.
+ * Otherwise a step to neighbours of neighbours sees 8 to 24 lists of new nodes (SIFT). */
+static bool sees_little(const struct walker *w, const struct filtering *f)
+{
+	enum { LISTS = 4 };
+	double met = (double)f->scored / f->share, passing = f->share * (double)w->space->rows.n;
+	return met < (double)f->steps * LISTS * w->graph->stride && (double)f->scored < passing / 2;
+}
+
+void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f)
+{
+	bool hop = f->share < HOP_BELOW;
+	int64_t all = walk_filtered_pool(f->share, ef);
+	walk_begin(w);
+	f->n = f->steps = f->scored = 0;
+	w->met[0] = from.node;
+	w->key[0] = from.key;
+	walk_meet(w, from.node);
+	expand_filtered(w, f, ef, hop ? 2 * ef : all, hop, 1 + filtered_seeds(w));
+	if (!hop || !sees_little(w, f))
+		return;
+	/* Over all nodes, from what was found. */
+	walk_begin(w);
+	for (int64_t i = 0; i < f->n; i++) {
+		walk_meet(w, f->found[i].node);
+		w->pool[w->n++] = f->found[i];
+	}
+	w->met[0] = from.node;
+	w->key[0] = from.key;
+	expand_filtered(w, f, ef, all, false, walk_meet(w, from.node) ? 0 : 1);
 }
 
 /* ---- range walks ---- */

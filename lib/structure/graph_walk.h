@@ -125,6 +125,7 @@ struct filtering {
 	double share;            /* of the nodes, that pass */
 	struct candidate *found; /* [ef] */
 	int64_t n;
+	int64_t steps, scored; /* the first nodes that were gone to, and how many were scored from there */
 };
 void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f);
 

@@ -6,8 +6,8 @@
  * read the same nodes; each is searched by one thread, from its beginning to its end.
  *
  * Filters. Where a fifth and more of the vectors pass, the walk goes over all nodes and gathers those that
- * pass; below that it goes from one that passes to the next over what lies between. Where very few pass they
- * are all compared. Removed vectors are nodes that do not pass. A walk that finds fewer than k where there
+ * pass; below that it goes from one that passes to the next over what lies between, and over all nodes if that
+ * ends too early. Where very few pass they are all compared. Removed vectors are nodes that do not pass. A walk that finds fewer than k where there
  * are as many is followed by a comparison with all, so no result is missing that there could be.
  *
  * Range. The search goes to every node within the radius that it finds, and to the efSearch nearest of those

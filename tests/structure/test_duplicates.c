@@ -154,12 +154,57 @@ START_TEST(copies_crowd_nobody_out)
 }
 END_TEST
 
+/* One in ten passes, so that few of a vector's copies do, and lists lead mostly to others of them. */
+START_TEST(copies_under_a_filter)
+{
+	enum { MANY = 8000, COPIES = 40, PART = 10, EF = 32 };
+	static float dist[QUERIES * K];
+	static int64_t ids[QUERIES * K];
+	static double key[MANY / PART];
+	kith_metric metric = _i ? KITH_IP : KITH_L2;
+	float *some = make_gauss(3, MANY / COPIES, DIM), *x = make(MANY, DIM * sizeof *x);
+	float *q = make_gauss(4, QUERIES, DIM);
+	struct rng rng = {5};
+	for (int64_t i = 0; i < MANY; i++)
+		memcpy(x + i * DIM, some + rng_below(&rng, MANY / COPIES) * DIM, DIM * sizeof *x);
+	kith_index *index = make_graph(DIM, metric, "HNSW16", MANY, x, NULL);
+	int64_t *pass = make(MANY / PART, sizeof *pass), good = 0;
+	for (int64_t i = 0; i < MANY / PART; i++)
+		pass[i] = i * PART;
+	kith_filter *filter;
+	OK(kith_filter_ids(&filter, MANY / PART, pass));
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.efSearch = EF;
+	options.filter = filter;
+	OK(kith_index_search(index, QUERIES, q, K, dist, ids, &options));
+	for (int64_t i = 0; i < QUERIES; i++) {
+		for (int64_t j = 0; j < MANY / PART; j++)
+			key[j] = key_of(metric, q + i * DIM, x + pass[j] * DIM);
+		qsort(key, MANY / PART, sizeof *key, ascending);
+		double worst = key[K - 1] + 1e-5 * (1 + fabs(key[K - 1]));
+		for (int64_t j = 0; j < K; j++) {
+			REQUIRE(ids[i * K + j] % PART == 0);
+			good += key_of(metric, q + i * DIM, x + ids[i * K + j] * DIM) <= worst;
+		}
+	}
+	if (good < QUERIES * K * 0.97)
+		ck_abort_msg("metric %d: %.3f found", (int)metric, (double)good / (QUERIES * K));
+	kith_filter_free(filter);
+	kith_index_free(index);
+	free(some);
+	free(x);
+	free(q);
+	free(pass);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("duplicates");
 	TCase *t = tcase_create("duplicates");
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, copies_crowd_nobody_out, 0, 3);
+	tcase_add_loop_test(t, copies_under_a_filter, 0, 2);
 	suite_add_tcase(suite, t);
 	return run_suite(suite);
 }
