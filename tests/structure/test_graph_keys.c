@@ -213,10 +213,10 @@ END_TEST
 /* Inner products of vectors with 39 near-copies each, which differ from one another in the last digits. */
 START_TEST(test_near_copies)
 {
-	enum { TIMES = 40, DIM = 32 };
-	float *base = make_gauss(5, N / TIMES, DIM), *noise = make_gauss(6, N, DIM), *q = make_gauss(7, NQ, DIM);
+	enum { COPIES = 40, DIM = 32 };
+	float *base = make_gauss(5, N / COPIES, DIM), *noise = make_gauss(6, N, DIM), *q = make_gauss(7, NQ, DIM);
 	for (int64_t i = 0; i < N * DIM; i++)
-		noise[i] = base[i / DIM * 7919 % (N / TIMES) * DIM + i % DIM] + 1e-6F * noise[i];
+		noise[i] = base[i / DIM * 7919 % (N / COPIES) * DIM + i % DIM] + 1e-6F * noise[i];
 	kith_index *index = make_graph(DIM, KITH_IP, "HNSW16", N, noise, NULL);
 	ck_assert_int_eq(hnsw_of(index)->keys, KEYS_FLOAT);
 	double share = find_share_within(index, 1e-12, N, noise, NQ, q, 2 * EF);
