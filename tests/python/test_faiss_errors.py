@@ -185,3 +185,10 @@ def test_fast_scans_without_lists_have_no_nprobe(base):
     assert not hasattr(index, "nprobe")
     refuses(TypeError, lambda: setattr(index, "nprobe", "many"))
     assert faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(DIM), DIM, 8, 4, 4).nprobe == 1
+
+
+def test_gpus_are_not_there():
+    for name in ("StandardGpuResources", "index_cpu_to_gpu", "index_cpu_to_all_gpus", "index_gpu_to_cpu"):
+        assert not hasattr(faiss, name)
+        refuses(AttributeError, lambda: getattr(faiss, name), "kith runs on CPUs")
+    assert faiss.get_num_gpus() == 0

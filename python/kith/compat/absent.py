@@ -14,6 +14,7 @@ _ADDITIVE = "use IndexPQ, or IndexRefineFlat around one"
 ABSENT = {
     "StandardGpuResources": "kith runs on CPUs: leave the GPU part out",
     "index_cpu_to_gpu": "kith runs on CPUs: use the index as it is",
+    "index_gpu_to_cpu": "kith runs on CPUs: use the index as it is",
     "index_cpu_to_all_gpus": "kith runs on CPUs: use the index as it is",
     "IndexLSH": "use IndexPQ or IndexScalarQuantizer",
     "IndexNSG": "use IndexHNSWFlat", "IndexNSGFlat": "use IndexHNSWFlat", "IndexNSGPQ": "use IndexHNSWPQ",
@@ -138,7 +139,7 @@ def missing(name: str) -> Any:
         return METRICS[name]
     if name not in ABSENT:
         raise AttributeError(f"module 'kith' has no attribute {name!r}")
-    if name.startswith(("StandardGpu", "Gpu", "index_cpu_to")):
+    if name.startswith(("StandardGpu", "Gpu", "index_cpu_to", "index_gpu_to")):
         raise AbsentError(f"kith has no {name}: {ABSENT[name]}")
     if name not in _made:
         described = f"kith has no {name}: {ABSENT[name]}."
