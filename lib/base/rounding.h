@@ -38,4 +38,10 @@ static inline float float_above(double x)
 	return (float)(x + fabs(x) * 0x1p-23);
 }
 
+/* The greater of two numbers, for loops: gcc 12 for Arm fails at one of fmax. */
+static inline double greater(double a, double b)
+{
+	return a > b ? a : b;
+}
+
 #endif

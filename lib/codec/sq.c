@@ -34,6 +34,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/progress.h"
+#include "lib/base/rounding.h"
 #include "lib/base/sort.h"
 #include "lib/base/status.h"
 
@@ -180,7 +181,7 @@ static void settle_walk(struct codec_sq *sq)
 {
 	double most = 0;
 	for (int64_t i = 0; i < sq->codec.dim; i++)
-		most = fmax(most, (double)sq->step[i] * (top_code(sq) + 1));
+		most = greater(most, (double)sq->step[i] * (top_code(sq) + 1));
 	double s = most > 0 ? most / difference_range(sq->codec.dim) : 1;
 	for (int64_t i = 0; i < sq->codec.dim; i++)
 		sq->walk_b[sq_lane(sq->bits, i)] =
@@ -385,7 +386,7 @@ static double largest_difference(const struct codec_sq *sq, const float *q)
 	double most = 0;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {
 		double t = offset_of(sq, q, i);
-		most = fmax(most, fmax(fabs(t), fabs(t - (double)sq->step[i] * top_code(sq))));
+		most = greater(most, fmax(fabs(t), fabs(t - (double)sq->step[i] * top_code(sq))));
 	}
 	return most;
 }
@@ -414,7 +415,7 @@ static void begin_ip(const struct codec_sq *sq, const float *q, struct sq_query 
 {
 	double most = 0, constant = 0, norm = 0, sum = 0, rest = 0, half_top = 0.5 * top_code(sq);
 	for (int64_t i = 0; i < sq->codec.dim; i++)
-		most = fmax(most, fabs((double)q[i] * (double)sq->step[i]));
+		most = greater(most, fabs((double)q[i] * (double)sq->step[i]));
 	double range = floor(fmin(INT16_MAX, INT32_MAX / ((double)sq->codec.dim * top_code(sq))));
 	double s = most > 0 ? most / range : 1;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {

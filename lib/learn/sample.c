@@ -5,6 +5,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/progress.h"
 #include "lib/base/random.h"
+#include "lib/base/rounding.h"
 #include "lib/base/status.h"
 #include "lib/learn/linear.h"
 #include "lib/learn/matrix.h"
@@ -50,7 +51,7 @@ static void scale(struct sample *s)
 	double most = 0;
 	for (int64_t i = 0; i < s->n; i++)
 		for (int64_t j = 0; j < s->dim; j++)
-			most = fmax(most, fabs((double)s->x[i * s->dim + j] - s->mean[j]));
+			most = greater(most, fabs((double)s->x[i * s->dim + j] - s->mean[j]));
 	int exponent;
 	frexp(most, &exponent);
 	s->unit = most > 0 ? ldexp(1, exponent) : 1;
