@@ -5,10 +5,11 @@
  * queries of a batch are sorted by the way they take down to level 0, so that those that follow one another
  * read the same nodes; each is searched by one thread, from its beginning to its end.
  *
- * Filters. Where a fifth and more of the vectors pass, the walk goes over all nodes and gathers those that
- * pass; below that it goes from one that passes to the next over what lies between, and over all nodes if that
- * ends too early. Where very few pass they are all compared. Removed vectors are nodes that do not pass. A walk that finds fewer than k where there
- * are as many is followed by a comparison with all, so no result is missing that there could be.
+ * Filters. Where a fifth and more of the vectors pass, the search goes over all nodes and gathers those that
+ * pass; below that it goes from one that passes to the next over what lies between, and over all nodes if
+ * that leads to few. Where very few pass they are all compared. Removed vectors are nodes that do not pass. A
+ * search that finds fewer than k where there are as many is followed by a comparison with all, so no result is
+ * missing that there could be.
  *
  * Range. The search goes to every node within the radius that it finds, and to the efSearch nearest of those
  * beyond it, from which it may come back within. What was found beyond is compared exactly, too: where keys
