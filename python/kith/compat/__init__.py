@@ -43,7 +43,7 @@ from .transform_files import read_ProductQuantizer, read_VectorTransform, write_
 from .transforms import (CenteringTransform, LinearTransform, NormalizationTransform, OPQMatrix, PCAMatrix,
                          RandomRotationMatrix, RemapDimensionsTransform, VectorTransform)
 from .wrappers import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
-from . import tree as _tree  # index_of_handle, which base asks for
+from . import tree as _tree  # which says how indexes are made
 
 __all__ = [
     "AutoTuneCriterion", "BufferedIOReader", "BufferedIOWriter", "ByteVector", "CenteringTransform", "CharVector",

@@ -17,7 +17,7 @@ from .._types import Array, Ids
 from ..filter import Filter
 from ..index import Index, new_handle
 from . import arguments as args
-from . import image
+from . import image, making
 from .asking import Asking
 from .metrics import METRIC_L2, metric_of, name_of
 from .naming import Labels, Naming, Positions, ids_of
@@ -78,8 +78,8 @@ class FaissIndex(Owned, Asking):
 
     @classmethod
     def _of(cls, handle: Handle) -> FaissIndex:
-        from .tree import index_of_handle
-        return index_of_handle(handle)
+        made: FaissIndex = making.index_of_handle(handle)
+        return made
 
     def _children(self) -> Iterator[FaissIndex]:
         """Parts of this index."""
@@ -423,12 +423,12 @@ class FaissIndex(Owned, Asking):
 
     def _bare(self, handle: Handle) -> FaissIndex:
         """The index in a handle that is a copy of this part: what the whole carried along is not the part's."""
-        from .tree import index_of_handle
         with handle.changing() as pointer:
             lib.index_set_preset(pointer, ctypes.byref(new_options(Preset)))
             lib.index_set_labels(pointer, 0, None)
         kind, node = self._idmap()
-        return index_of_handle(handle, (kind, node - self._node), self._params.kind)
+        made: FaissIndex = making.index_of_handle(handle, (kind, node - self._node), self._params.kind)
+        return made
 
     def _like(self, made: FaissIndex) -> FaissIndex:
         """The same index as one of this class, which files do not say where it changes no result."""

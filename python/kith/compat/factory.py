@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from .._errors import InvalidError, UnsupportedError
 from ..index import new_handle
 from . import arguments as args
+from . import making
 from .absent import refused
 from .base import FaissIndex
 from .metrics import METRIC_L2, name_of
@@ -72,3 +73,6 @@ def _word(word: str, kinds: list[Kind]) -> str:
         kinds.append(Kind(int(pq[4] or 32) if fast else 0, not pq[3]))
         return pq[1].replace("_", ",") + pq[2]
     return "L2norm" if word == "L2Norm" else word
+
+
+making.index_factory = index_factory

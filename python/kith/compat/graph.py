@@ -9,7 +9,7 @@ from .._errors import UnsupportedError
 from .._handle import Handle
 from .._streams import handle_of_faiss
 from . import arguments as args
-from . import image
+from . import image, making
 from .base import Chain, FaissIndex
 from .flat import PQView, ScalarQuantizer, pq_word
 from .metrics import METRIC_L2
@@ -133,8 +133,7 @@ class IndexHNSW(FaissIndex):
     def storage(self) -> FaissIndex:
         """The vectors, as an index without the graph, for looking: a copy."""
         if not self.ntotal:
-            from .factory import index_factory
-            empty = index_factory(self.d, self._word, self.metric_type)
+            empty: FaissIndex = making.index_factory(self.d, self._word, self.metric_type)
             empty._params.kind = self._params.kind
             return empty
         return self.hnsw.storage()

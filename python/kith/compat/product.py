@@ -10,6 +10,7 @@ from .. import _arrays, learn
 from .._errors import ArgumentError
 from .._types import Array, Codes, Floats
 from . import arguments as args
+from . import making
 from .clustering_parameters import ClusteringParameters
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, name_of
 from .swig import Linked, Owned
@@ -127,8 +128,7 @@ class ScalarCodec(Owned):
     def _made(self) -> Any:
         """An index of this kind, which holds what was learnt."""
         if self._index is None:
-            from .factory import index_factory
-            self._index = index_factory(self.d, self._word)
+            self._index = making.index_factory(self.d, self._word)
         return self._index
 
     def compute_codes(self, x: Any) -> Codes:

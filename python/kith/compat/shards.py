@@ -76,7 +76,7 @@ class IndexShards(FaissIndex):
     def __len__(self) -> int:
         return self.ntotal
 
-    @property  # type: ignore[misc]
+    @property
     def is_trained(self) -> bool:
         return all(shard.is_trained for shard in self._shards)
 

@@ -12,7 +12,7 @@ from .. import _arrays
 from .._errors import InvalidError
 from .._handle import Handle
 from .._lib import Preset, lib
-from . import base, flat, graph, ivf, wrappers
+from . import base, flat, graph, ivf, making, wrappers
 from .naming import Labels, ids_of
 from .parameters import Kind, Parameters
 from .transforms import VectorTransform, transform_of
@@ -126,3 +126,6 @@ class AnyIndex(base.FaissIndex):
 
     __slots__ = ()
     _uses = ("nprobe", "max_codes", "k_factor")
+
+
+making.index_of_handle = index_of_handle

@@ -185,7 +185,7 @@ class OperatingPointsWithRanges(OperatingPoints):
         between = np.random.RandomState(123).permutation(max(total - 2, 0)) + 1
         if n_autotune:
             between = between[:n_autotune - 2]
-        return [0, total - 1] + between.tolist()
+        return [0, total - 1, *between.tolist()]
 
     def cno_to_key(self, cno: int) -> Any:
         key = np.zeros(len(self.ranges), int)

@@ -19,16 +19,16 @@ def _size(index: Any) -> int:
     if isinstance(index, (kith.IndexPreTransform, kith.IndexIDMap)):
         return _size(index.index)
     links = 2 * 4 * index.M if isinstance(index, kith.IndexHNSW) else 0
-    return index.code_size + links
+    return int(index.code_size) + links
 
 
 def get_hnsw_M(index: Any) -> int:
     """Links of a vector on each level above the lowest."""
-    return index.M
+    return int(index.M)
 
 
 def reverse_index_factory(index: Any) -> str:
     """The factory string of an index, in FAISS's words."""
     if isinstance(index, kith.IndexIDMap):
         return f"IDMap{'2' if isinstance(index, kith.IndexIDMap2) else ''},{reverse_index_factory(index.index)}"
-    return index.spec
+    return str(index.spec)

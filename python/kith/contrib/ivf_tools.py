@@ -16,11 +16,13 @@ def _ivf(index: Any, x: Any) -> tuple[Any, Any]:
 def search_preassigned(index_ivf: Any, xq: Any, k: int, list_nos: Any, coarse_dis: Any = None) -> tuple[Any, Any]:
     """Search the lists list_nos [nq × nprobe], −1 for none, of an inverted file, which may be behind transforms."""
     index_ivf, xq = _ivf(index_ivf, xq)
-    return index_ivf.search_preassigned(xq, k, list_nos, coarse_dis)
+    dist, ids = index_ivf.search_preassigned(xq, k, list_nos, coarse_dis)
+    return dist, ids
 
 
 def range_search_preassigned(index_ivf: Any, x: Any, radius: float, list_nos: Any, coarse_dis: Any = None
                              ) -> tuple[Any, Any, Any]:
     """Range search of the lists list_nos [nq × nprobe]."""
     index_ivf, x = _ivf(index_ivf, x)
-    return index_ivf.range_search_preassigned(x, radius, list_nos, coarse_dis)
+    lims, dist, ids = index_ivf.range_search_preassigned(x, radius, list_nos, coarse_dis)
+    return lims, dist, ids
