@@ -152,7 +152,7 @@ START_TEST(truncated)
 	/* Longer: as if an append had begun. */
 	bytes_append(&b, "x", 1);
 	OK(open_bytes(&opened, &b, true));
-	REQUIRE(strstr(kith_index_note(opened), "1 bytes"));
+	REQUIRE(strstr(kith_index_note(opened), "1 byte"));
 	same(index, opened);
 	kith_index_free(opened);
 	free(b.data);
