@@ -54,10 +54,10 @@ void wrapper_trim(kith_index *index)
 		structure_trim(child_of(index, i));
 }
 
-/* Vectors are dealt out evenly. */
+/* Vectors are dealt out evenly; there is at least one child. */
 kith_status wrapper_reserve(kith_index *index, int64_t n)
 {
-	int64_t children = 0;
+	int64_t children = 1;
 	while (child_of(index, children))
 		children++;
 	int64_t each = n / children + (n % children != 0);
