@@ -7,9 +7,9 @@
  *
  * Filters. Where a fifth and more of the vectors pass, the search goes over all nodes and gathers those that
  * pass; below that it goes from one that passes to the next over what lies between, and over all nodes if
- * that leads to few. Where very few pass they are all compared. Removed vectors are nodes that do not pass. A
- * search that finds fewer than k where there are as many is followed by a comparison with all, so no result is
- * missing that there could be.
+ * that leads to few. Where very few pass they are all compared. Removed vectors are nodes that do not pass.
+ * A search that finds fewer than k where there are as many is followed by a comparison with all, so no result
+ * is missing that there could be.
  *
  * Range. The search goes to every node within the radius that it finds, and to the efSearch nearest of those
  * beyond it, from which it may come back within. What was found beyond is compared exactly, too: where keys

@@ -32,8 +32,8 @@ static int compare(const void *a, const void *b)
 
 /* Share of the K nearest that a search with efSearch finds, ties among them: what differs by less than
  * `tie`. ids are rows of x. */
-static double find_share_within(const kith_index *index, double tie, int64_t n, const float *x, int64_t nq,
-    const float *q, int64_t ef)
+static double find_share_within(
+    const kith_index *index, double tie, int64_t n, const float *x, int64_t nq, const float *q, int64_t ef)
 {
 	int64_t dim = kith_index_dim(index), hits = 0;
 	kith_metric metric = kith_index_metric(index);
@@ -214,7 +214,8 @@ END_TEST
 START_TEST(test_near_copies)
 {
 	enum { COPIES = 40, DIM = 32 };
-	float *base = make_gauss(5, N / COPIES, DIM), *noise = make_gauss(6, N, DIM), *q = make_gauss(7, NQ, DIM);
+	float *base = make_gauss(5, N / COPIES, DIM), *noise = make_gauss(6, N, DIM),
+	      *q = make_gauss(7, NQ, DIM);
 	for (int64_t i = 0; i < N * DIM; i++)
 		noise[i] = base[i / DIM * 7919 % (N / COPIES) * DIM + i % DIM] + 1e-6F * noise[i];
 	kith_index *index = make_graph(DIM, KITH_IP, "HNSW16", N, noise, NULL);
