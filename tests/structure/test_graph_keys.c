@@ -229,6 +229,32 @@ START_TEST(test_near_copies)
 }
 END_TEST
 
+/* Vectors of unit length on a plane, queries that are not: all are about equally far from them. */
+START_TEST(test_plane)
+{
+	enum { DIM = 48 };
+	kith_metric metric = _i ? KITH_COSINE : KITH_L2;
+	float *axes = make_gauss(11, 2, DIM), *x = make(2 * N, DIM * sizeof *x), *q = make_gauss(12, NQ, DIM);
+	for (int64_t i = 0; i < 2 * N; i++) {
+		double angle = (double)i * 2.399963, length = 0;
+		for (int64_t j = 0; j < DIM; j++) {
+			x[i * DIM + j] = (float)cos(angle) * axes[j] + (float)sin(angle) * axes[DIM + j];
+			length += (double)x[i * DIM + j] * (double)x[i * DIM + j];
+		}
+		for (int64_t j = 0; j < DIM; j++)
+			x[i * DIM + j] /= (float)sqrt(length);
+	}
+	kith_index *index = make_graph(DIM, metric, "HNSW16", 2 * N, x, NULL);
+	ck_assert_int_eq(hnsw_of(index)->keys, KEYS_FLOAT);
+	double share = find_share_within(index, 1e-6, 2 * N, x, NQ, q, EF);
+	check_share("queries", index, "a plane", share, 0.97);
+	kith_index_free(index);
+	free(axes);
+	free(x);
+	free(q);
+}
+END_TEST
+
 /* A few at a time, by insertion, and with changes. */
 START_TEST(test_steps)
 {
@@ -384,6 +410,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, test_kinds, 0, KINDS);
 	tcase_add_test(t, test_near_copies);
+	tcase_add_loop_test(t, test_plane, 0, 2);
 	tcase_add_loop_test(t, test_metrics, 0, 14);
 	tcase_add_loop_test(t, test_steps, 0, 6);
 	tcase_add_test(t, test_grows);
