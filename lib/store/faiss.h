@@ -175,6 +175,9 @@ kith_status faiss_take_old_lists(
     struct faiss_reader *r, struct faiss_node *node, const struct faiss_array *ids, size_t cell);
 kith_status faiss_take_graph(struct faiss_reader *r, struct faiss_node *node);
 
+/* Whether the lists have as many vectors as the index says. */
+kith_status faiss_check_lists(const struct faiss_reader *r, const struct faiss_node *node);
+
 /* faiss_fast.c: codes that are packed for fast scans, and what is said of them. */
 kith_status faiss_take_fast_flat(struct faiss_reader *r, struct faiss_node *node);
 kith_status faiss_take_fast_codec(struct faiss_reader *r, struct faiss_node *node);

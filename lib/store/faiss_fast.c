@@ -17,9 +17,11 @@
 
 enum { LANES = 32, HALF = LANES / 2, PAIR = 2, MOST_BLOCK = 1 << 16 };
 
-static int64_t count_blocks(const struct faiss_codec *codec, int64_t n)
+/* Whether so many bytes of codes are the blocks of n vectors. */
+static bool are_blocks(const struct faiss_codec *codec, int64_t bytes, int64_t n)
 {
-	return n / codec->block + (n % codec->block != 0);
+	int64_t size = (int64_t)codec->block_bytes, blocks = n / codec->block + (n % codec->block != 0);
+	return bytes % size == 0 && bytes / size == blocks;
 }
 
 /* The codec is there; what was said of its packing. numbers: of a vector in a block. */
@@ -52,8 +54,7 @@ kith_status faiss_take_fast_flat(struct faiss_reader *r, struct faiss_node *node
 		status = faiss_take_array(r, 1, &codes);
 	if (status)
 		return status;
-	if (codes.n % (int64_t)node->codec.block_bytes != 0 ||
-	    codes.n / (int64_t)node->codec.block_bytes != count_blocks(&node->codec, node->n))
+	if (!are_blocks(&node->codec, codes.n, node->n))
 		return faiss_fail(r->source,
 		    "'%s' has %lld bytes of codes for %lld vectors, in blocks of %zu", node->fourcc,
 		    (long long)codes.n, (long long)node->n, node->codec.block_bytes);
@@ -88,7 +89,6 @@ kith_status faiss_take_fast_lists(struct faiss_reader *r, struct faiss_node *nod
 {
 	const struct faiss_codec *codec = &node->codec;
 	uint64_t sizes[4]; /* lists, bytes of a code (of no meaning), vectors and bytes of a block */
-	int64_t sum = 0;
 	char fourcc[4];
 	kith_status status = faiss_take(r, fourcc, sizeof fourcc);
 	if (status == KITH_OK && memcmp(fourcc, "ilbl", 4) != 0)
@@ -110,18 +110,13 @@ kith_status faiss_take_fast_lists(struct faiss_reader *r, struct faiss_node *nod
 			status = faiss_take_array(r, 1, &codes);
 		if (status)
 			return status;
-		if ((uint64_t)codes.n % codec->block_bytes != 0 ||
-		    codes.n / (int64_t)codec->block_bytes != count_blocks(codec, ids.n))
+		if (!are_blocks(codec, codes.n, ids.n))
 			return faiss_fail(r->source,
 			    "list %lld of '%s' has %lld ids, but %lld bytes of codes", (long long)l,
 			    node->fourcc, (long long)ids.n, (long long)codes.n);
 		node->list[l] = (struct faiss_list){ids.n, codes.offset, ids.offset};
-		sum += ids.n;
 	}
-	if (sum != node->n)
-		return faiss_fail(r->source, "'%s' has %lld vectors, its lists %lld", node->fourcc,
-		    (long long)node->n, (long long)sum);
-	return KITH_OK;
+	return faiss_check_lists(r, node);
 }
 
 /* The code of vector v of a block. */

@@ -208,11 +208,21 @@ kith_status faiss_take_transform(struct faiss_reader *r, struct faiss_transform 
 
 /* ---- inverted lists ---- */
 
-/* Where the lists lie, whose sizes are known, and that there are as many vectors as the index says. */
+kith_status faiss_check_lists(const struct faiss_reader *r, const struct faiss_node *node)
+{
+	int64_t sum = 0;
+	for (int64_t l = 0; l < node->nlist; l++)
+		sum += node->list[l].n;
+	if (sum != node->n)
+		return faiss_fail(r->source, "'%s' has %lld vector%s, its lists %lld", node->fourcc,
+		    (long long)node->n, PLURAL(node->n), (long long)sum);
+	return KITH_OK;
+}
+
+/* Where the lists lie, whose sizes are known. */
 static kith_status place_lists(struct faiss_reader *r, struct faiss_node *node)
 {
 	size_t each = node->codec.code_size + sizeof(int64_t);
-	int64_t sum = 0;
 	for (int64_t l = 0; l < node->nlist; l++) {
 		struct faiss_list *list = &node->list[l];
 		if (list->n < 0 || (uint64_t)list->n > (r->source->size - r->at) / each)
@@ -222,12 +232,8 @@ static kith_status place_lists(struct faiss_reader *r, struct faiss_node *node)
 		list->codes = r->at;
 		list->ids = r->at + (uint64_t)list->n * node->codec.code_size;
 		r->at = list->ids + (uint64_t)list->n * sizeof(int64_t);
-		sum += list->n;
 	}
-	if (sum != node->n)
-		return faiss_fail(r->source, "'%s' has %lld vector%s, its lists %lld", node->fourcc,
-		    (long long)node->n, PLURAL(node->n), (long long)sum);
-	return KITH_OK;
+	return faiss_check_lists(r, node);
 }
 
 /* Sizes of all lists, or pairs of a list and its size. */
@@ -289,7 +295,6 @@ kith_status faiss_take_lists(struct faiss_reader *r, struct faiss_node *node)
 kith_status faiss_take_old_lists(
     struct faiss_reader *r, struct faiss_node *node, const struct faiss_array *ids, size_t cell)
 {
-	int64_t sum = 0;
 	for (int64_t l = 0; l < node->nlist; l++) {
 		struct faiss_array codes;
 		kith_status status = faiss_take_array(r, cell, &codes);
@@ -300,12 +305,8 @@ kith_status faiss_take_old_lists(
 			return faiss_fail(r->source, "list %lld of '%s' has %lld id%s, but other codes",
 			    (long long)l, node->fourcc, (long long)ids[l].n, PLURAL(ids[l].n));
 		node->list[l] = (struct faiss_list){ids[l].n, codes.offset, ids[l].offset};
-		sum += ids[l].n;
 	}
-	if (sum != node->n)
-		return faiss_fail(r->source, "'%s' has %lld vector%s, its lists %lld", node->fourcc,
-		    (long long)node->n, PLURAL(node->n), (long long)sum);
-	return KITH_OK;
+	return faiss_check_lists(r, node);
 }
 
 /* ---- graphs ---- */
