@@ -227,12 +227,13 @@ static enum key_precision choose(const struct trial *t)
 	const struct codec *codec = t->space->rows.codec;
 	bool floats = codec->ops->walk_float != NULL, coded = codec->ops->encode && !codec_is_half(codec);
 	enum key_precision best = KEYS_WIDE;
-	int64_t least = INT64_MAX;
+	int64_t least = INT64_MAX, tried;
+	if (coded)
+		return try(t, KEYS_CODED, true, &tried) * ALLOWED <= tried ? KEYS_CODED : KEYS_WIDE;
 	for (enum key_precision p = KEYS_CODED; p <= KEYS_WIDE; p++) {
-		int64_t tried;
 		if (floats ? p == KEYS_CODED && t->space->rows.n < FEW : p == KEYS_FLOAT)
 			continue;
-		int64_t lost = try(t, p, coded, &tried);
+		int64_t lost = try(t, p, false, &tried);
 		if (lost * ALLOWED <= tried)
 			return p;
 		if (lost < least) {
@@ -240,7 +241,7 @@ static enum key_precision choose(const struct trial *t)
 			least = lost;
 		}
 	}
-	return coded ? KEYS_WIDE : best;
+	return best;
 }
 
 /* Whether the halves that do for the vectors do for queries that are unlike them, too. */

@@ -434,16 +434,22 @@ static bool sees_little(const struct walker *w, const struct filtering *f)
 	return met < (double)f->steps * LISTS * w->graph->stride && (double)f->scored < passing / 2;
 }
 
+/* A node whose key is known, as the only one that was met; returns how many that is: 0 if it had been met. */
+static int64_t meet_one(struct walker *w, struct candidate one)
+{
+	w->met[0] = one.node;
+	w->key[0] = one.key;
+	return !walk_meet(w, one.node);
+}
+
 void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f)
 {
 	bool hop = f->share < HOP_BELOW;
 	int64_t all = walk_filtered_pool(f->share, ef);
 	walk_begin(w);
 	f->n = f->steps = f->scored = 0;
-	w->met[0] = from.node;
-	w->key[0] = from.key;
-	walk_meet(w, from.node);
-	expand_filtered(w, f, ef, hop ? 2 * ef : all, hop, 1 + filtered_seeds(w));
+	int64_t n = meet_one(w, from);
+	expand_filtered(w, f, ef, hop ? 2 * ef : all, hop, n + filtered_seeds(w));
 	if (!hop || !sees_little(w, f))
 		return;
 	/* Over all nodes, from what was found. */
@@ -452,9 +458,7 @@ void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct f
 		walk_meet(w, f->found[i].node);
 		w->pool[w->n++] = f->found[i];
 	}
-	w->met[0] = from.node;
-	w->key[0] = from.key;
-	expand_filtered(w, f, ef, all, false, walk_meet(w, from.node) ? 0 : 1);
+	expand_filtered(w, f, ef, all, false, meet_one(w, from));
 }
 
 /* ---- range walks ---- */
