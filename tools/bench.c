@@ -301,8 +301,7 @@ static int plan(struct bench *b, int64_t *points)
 			kith_index_free(made);
 			return cli_error(EXIT_FAILED,
 			    "--load '%s' has labels of FAISS's IndexIDMap, which are no row numbers of "
-			    "--base; "
-			    "measure it with 'kith search --truth', against a truth of its labels",
+			    "--base; measure it with 'kith search --truth', against a truth of its labels",
 			    index->file);
 		}
 		note_use(b, made, index->file);

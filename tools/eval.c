@@ -123,9 +123,8 @@ static int parse(struct eval *e, struct cli *cli)
 		    "--base and --query, from which distances are computed, or --distances and "
 		    "--truth-distances: give one pair");
 	if (e->metric_given && !e->paths[BASE] && !e->paths[RESULT_DIST])
-		return cli_error(EXIT_USAGE, "--metric is of distances, and ids alone are compared; give "
-		                             "--base and --query, too, or leave "
-		                             "it out");
+		return cli_error(EXIT_USAGE, "--metric is of distances, and ids alone are compared; "
+		                             "give --base and --query, too, or leave it out");
 	e->computes = e->paths[BASE] != NULL;
 	e->paths[RESULT] = cli->operands[0];
 	e->paths[TRUTH] = cli->operands[1];

@@ -103,18 +103,17 @@ static int parse(struct gen *g, struct cli *cli)
 		return cli_error(EXIT_USAGE, "--out DIR is needed; see 'kith gen --help'");
 	if (is_stream(g->out))
 		return cli_error(EXIT_USAGE,
-		    "--out %s: base and queries are several files, for which a folder is needed; a folder of "
-		    "that "
-		    "name is ./%s",
+		    "--out %s: base and queries are several files, for which a folder is needed; "
+		    "a folder of that name is ./%s",
 		    g->out, g->out);
 	if (g->clusters > most)
 		return cli_error(EXIT_USAGE,
 		    "--clusters may be at most %" PRId64 " with --dim %" PRId64 ", not %" PRId64, most,
 		    g->dim, g->clusters);
 	if (g->metric_given && !g->truth)
-		return cli_error(EXIT_USAGE, "--metric is of the ground truth: give --truth K, too, or leave "
-		                             "it out; the vectors are the "
-		                             "same for all");
+		return cli_error(EXIT_USAGE,
+		    "--metric is of the ground truth: give --truth K, too, or leave it out; "
+		    "the vectors are the same for all");
 	if (g->truth && g->n > INT32_MAX)
 		return cli_error(
 		    EXIT_USAGE, "--truth numbers rows with 32 bits: --n may be at most 2147483647");

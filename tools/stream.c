@@ -67,8 +67,7 @@ static int make_folder(void)
 		*folder = '\0';
 		return cli_error(EXIT_FAILED,
 		    "what comes from standard input or goes to standard output cannot be kept in '%s': %s; "
-		    "set "
-		    "TMPDIR to a folder that can be written",
+		    "set TMPDIR to a folder that can be written",
 		    where, strerror(failed));
 	}
 	atexit(remove_all);

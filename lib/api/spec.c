@@ -101,9 +101,8 @@ static bool has_odd_bits(const char *word)
 static kith_status refuse_bits(const char *word)
 {
 	return fail(KITH_INVALID,
-	    "spec: '%s': a scalar quantizer has 8, 6 or 4 bits a component: SQ8, SQ6 or SQ4, and SQfp16 and "
-	    "SQbf16 "
-	    "have 16",
+	    "spec: '%s': a scalar quantizer has 8, 6 or 4 bits a component: SQ8, SQ6 or SQ4, "
+	    "and SQfp16 and SQbf16 have 16",
 	    word);
 }
 
