@@ -32,7 +32,7 @@ enum {
 	SHARED_BY = 6,      /* queries per list from which lists go first */
 	POOLS = 96 << 20,   /* bytes of pools at a time */
 	STATES = 16 << 20,  /* bytes of queries' tables at a time */
-	VERIFY_CHUNK = 64   /* queries in a task of the last step */
+	RERANK_CHUNK = 64   /* queries in a task of the last step */
 };
 
 struct batch {
@@ -74,14 +74,14 @@ static void query_task(void *arg, int64_t q, int worker)
 		s->lists->view(s->lists, number, &list);
 		t.offset = s->lists->start[number];
 		t.r1 = list.n;
-		/* task_verify may have put a row into y; the query's floats are loaded anew. */
+		/* task_rerank may have put a row into y; the query's floats are loaded anew. */
 		scan_enter_list(&scan, scan.residual ? rows_load(&s->query, q, t.scratch->y) : NULL);
 		if (!scan_pass(&t, &scan))
 			return;
 		scan.settled = true;
 	}
 	pool_tighten(&t.pools[0], s->sink->k, t.scratch->select);
-	task_verify(&t, 0);
+	task_rerank(&t, 0);
 	atomic_fetch_add(&s->exact, t.exact);
 }
 
@@ -245,15 +245,15 @@ static void prepare(struct batch *b)
 	}
 }
 
-static void verify_task(void *arg, int64_t chunk, int worker)
+static void rerank_task(void *arg, int64_t chunk, int worker)
 {
 	struct batch *b = arg;
 	struct search *s = b->s;
 	struct task t = {.s = s, .scratch = &b->scratch[worker], .q0 = b->q0, .pools = b->all.pools};
-	int64_t from = chunk * VERIFY_CHUNK, to = from + VERIFY_CHUNK < b->nq ? from + VERIFY_CHUNK : b->nq;
+	int64_t from = chunk * RERANK_CHUNK, to = from + RERANK_CHUNK < b->nq ? from + RERANK_CHUNK : b->nq;
 	for (int64_t q = from; q < to && !search_stopped(s); q++) {
 		pool_tighten(&t.pools[q], s->sink->k, t.scratch->select);
-		task_verify(&t, q);
+		task_rerank(&t, q);
 	}
 	atomic_fetch_add(&s->exact, t.exact);
 }
@@ -270,7 +270,7 @@ static void run_lists(struct batch *b)
 		invert(b, 1, b->nprobe);
 		threads_run(b->threads, nlist, b->scans ? scan_list_task : tile_list_task, b);
 	}
-	threads_run(b->threads, (b->nq + VERIFY_CHUNK - 1) / VERIFY_CHUNK, verify_task, b);
+	threads_run(b->threads, (b->nq + RERANK_CHUNK - 1) / RERANK_CHUNK, rerank_task, b);
 }
 
 /* ---- both ---- */

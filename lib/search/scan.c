@@ -168,7 +168,7 @@ void scan_add(struct scan *scan, float key, int64_t row)
 	pool_add(pool, float_down(range.low), float_up(range.high), (uint32_t)(scan->t->offset + row));
 	if (pool->count + ROWS_BLOCK > pool->capacity ||
 	    (isinf(pool->bound) && pool->count == scan->t->s->sink->k)) {
-		task_settle(scan->t, scan->number);
+		task_make_room(scan->t, scan->number);
 		scan_limit(scan, scan->slack);
 	}
 }
@@ -384,6 +384,6 @@ void scan_task(struct task *t)
 		return;
 	for (int64_t q = 0; q < t->nq && !search_stopped(s); q++) {
 		pool_tighten(scans[q].pool, s->sink->k, t->scratch->select);
-		task_verify(t, q);
+		task_rerank(t, q);
 	}
 }

@@ -182,7 +182,6 @@ static void take_scratch(
 	scratch->y = arena_take(arena, vector, sizeof(float));
 	scratch->zeros = arena_take(arena, vector, sizeof(float));
 	scratch->select = arena_take(arena, s->capacity, sizeof *scratch->select);
-	scratch->found = arena_take(arena, s->capacity, sizeof *scratch->found);
 	scratch->pools = arena_take(arena, npools, sizeof(struct pool) + pool_bytes(s->capacity));
 	if (scan)
 		scratch->queries = arena_take(arena, SCAN_QUERIES, scan_query_bytes(s));

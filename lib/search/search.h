@@ -1,5 +1,5 @@
 /* Exact search: queries × rows → sink. This is the whole interface of the engine; below it are
- * tile.c (many queries), scan.c (one query) and verify.c (exact distances of what they let through).
+ * tile.c (many queries), scan.c (one query), and rerank.c (exact keys of what they let through).
  */
 #ifndef KITH_SEARCH_SEARCH_H
 #define KITH_SEARCH_SEARCH_H
@@ -79,7 +79,6 @@ struct scratch {
 	char *queries;          /* [SCAN_QUERIES × scan_query_bytes], scan only */
 	uint16_t *zeros;        /* [dim]: the lower halves of rounded rows */
 	float *select;          /* [capacity] */
-	struct found *found;    /* [capacity] */
 	struct pool *pools;     /* [block] and their arrays */
 	struct tile *tile;      /* NULL: scan only */
 	int64_t tested, passed; /* rows that s->filter was asked about, and let pass */
@@ -141,15 +140,15 @@ uint64_t task_mask(const struct task *t, int64_t row, int64_t n);
  * of a list. */
 const struct rows *search_locate(const struct search *s, int64_t number, struct rows *list, int64_t *row);
 
-/* verify.c: pools of a task begin with what the sink knows. */
+/* task.c: pools of a task begin with what the sink knows. */
 void task_begin_pools(struct task *t);
 
 /* Make room in the pool of query q (of the task) when fewer than 64 places are left, or tighten its
  * bound for the first time. */
-void task_settle(struct task *t, int64_t q);
+void task_make_room(struct task *t, int64_t q);
 
 /* Compute the exact keys of all candidates of query q and move them to the sink. */
-void task_verify(struct task *t, int64_t q);
+void task_rerank(struct task *t, int64_t q);
 
 /* scan.c, tile.c: run a task. */
 bool scan_can(const struct search *s);

@@ -158,7 +158,7 @@ static void take_hits(
 		bool first_bound = isinf(pool->bound) && k && pool->count >= k;
 		bool settle = pool->count + TILE_ROWS > pool->capacity || first_bound;
 		if (settle)
-			task_settle(t, q + j);
+			task_make_room(t, q + j);
 		if (t->map)
 			pool_unlock(pool);
 		if (settle)
@@ -264,6 +264,6 @@ void tile_task(struct task *t)
 		return;
 	for (int64_t q = 0; q < t->nq && !search_stopped(s); q++) {
 		pool_tighten(task_pool(t, q), s->sink->k, t->scratch->select);
-		task_verify(t, q);
+		task_rerank(t, q);
 	}
 }

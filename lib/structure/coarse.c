@@ -13,16 +13,16 @@
  */
 #include "lib/structure/coarse.h"
 
-#include "kernels/kernels.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/codec/codec.h"
+#include "lib/search/rerank.h"
 #include "lib/structure/graph_build.h"
 #include "lib/structure/graph_file.h"
 
 #include <stdatomic.h>
 
-enum { DEFAULT_EF = 64, DEFAULT_BUILD_EF = 200, TASK_QUERIES = 8, PART = 64 };
+enum { DEFAULT_EF = 64, DEFAULT_BUILD_EF = 200, TASK_QUERIES = 8 };
 
 struct coarse {
 	struct codec *codec; /* bf16, or fp32 where that is not enough */
@@ -228,45 +228,32 @@ bool coarse_pays(const struct centroids *centroids, int M, int64_t nq, int64_t e
 }
 
 struct call {
-	const struct coarse *coarse;
-	const struct centroids *centroids;
 	struct graph_space space;
 	const struct rows *query;
-	struct sink *sink;
-	int64_t ef;
+	int64_t k, ef;
+	struct rows rows; /* the centroids */
+	struct rerank rerank;
 	struct walker **walker; /* [threads] */
 	float *room;            /* [threads × dim] */
 	_Atomic bool failed;
 };
 
-/* Exact keys of the nearest, into the sink. */
-static void verify(struct call *c, const float *q, int64_t number, const struct candidate *found, int64_t n)
+static struct place locate(const void *owner, const void *candidates, int64_t i, struct rows *list)
 {
-	const struct kernels *kern = kernels();
-	const struct centroids *centroids = c->centroids;
-	struct found result[PART];
-	for (int64_t from = 0, count; from < n; from += count) {
-		count = n - from < PART ? n - from : PART;
-		for (int64_t i = 0; i < count; i++) {
-			int64_t node = found[from + i].node;
-			const float *x = centroids->x + node * centroids->dim;
-			result[i].key = centroids->ip ? -kern->ip_exact(q, x, centroids->dim)
-			                              : kern->l2sq_exact(q, x, centroids->dim);
-			result[i].id = node;
-		}
-		if (!sink_merge(c->sink, number, result, count))
-			atomic_store(&c->failed, true);
-	}
+	const struct call *c = owner;
+	(void)list;
+	return (struct place){&c->rows, ((const struct candidate *)candidates)[i].node};
 }
 
 static void run_query(struct call *c, struct walker *w, float *room, int64_t number)
 {
 	/* Keys of the walk are good to about a percent: so many may be among the k best. */
-	int64_t most = c->sink->k + c->sink->k / 2 + 8;
+	int64_t most = c->k + c->k / 2 + 8;
 	const float *q = rows_load(c->query, number, room);
 	graph_origin_query(&c->space, q, w->origin);
 	walk_nearest(w, walk_descend(w, 0), c->ef, most);
-	verify(c, q, number, w->pool, w->n < most ? w->n : most);
+	if (!rerank(&c->rerank, number, q, w->pool, w->n < most ? w->n : most, NULL))
+		atomic_store(&c->failed, true);
 }
 
 static void run_task(void *arg, int64_t task, int worker)
@@ -281,12 +268,13 @@ static void run_task(void *arg, int64_t task, int worker)
 kith_status coarse_search(const struct coarse *coarse, const struct centroids *centroids,
     const struct rows *query, int64_t ef, int threads, struct sink *sink)
 {
-	struct call c = {.coarse = coarse,
-	    .centroids = centroids,
-	    .space = space_of(coarse),
+	struct call c = {.space = space_of(coarse),
 	    .query = query,
-	    .sink = sink,
-	    .ef = ef < centroids->n ? ef : centroids->n};
+	    .k = sink->k,
+	    .ef = ef < centroids->n ? ef : centroids->n,
+	    .rows = rows_of_array(KITH_F32, centroids->n, centroids->dim, centroids->x, 0),
+	    .rerank = {.exact.ip = centroids->ip, .sink = sink, .locate = locate}};
+	c.rerank.owner = &c;
 	int64_t tasks = (query->n + TASK_QUERIES - 1) / TASK_QUERIES;
 	threads = tasks < threads ? (int)tasks : threads;
 	c.walker = mem_zalloc((size_t)threads, sizeof(struct walker *));

@@ -25,6 +25,7 @@
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/search/filter.h"
+#include "lib/search/rerank.h"
 #include "lib/search/search.h"
 
 #include <math.h>
@@ -39,7 +40,6 @@ enum {
 	SCAN_SHARE = 100, /* below a hundredth of the nodes: compare all that pass */
 	SCAN_EF = 8,      /* so, too, if they are not many more than a walk would compare */
 	RANGE_SHARE = 8,  /* range: when an eighth of the nodes were scored */
-	AHEAD = 8,        /* rows asked for ahead of their exact distance */
 	PART = 64
 };
 
@@ -59,10 +59,8 @@ struct call {
 	const struct rows *query;
 	struct sink *sink;
 	int64_t ef;
-	bool similarity; /* the metric's key is minus an inner product, whatever the space compares by */
-	bool inexact;    /* under cosine: codes stand for vectors of about unit length */
-	bool bytes;      /* rows and queries are bytes of one kind */
-	bool scan;       /* compare all that pass */
+	struct rerank rerank;
+	bool scan; /* compare all that pass */
 	struct hnsw_maps maps;
 	const uint64_t *pass;   /* bit per node; NULL: all */
 	int64_t passing;        /* nodes */
@@ -83,62 +81,26 @@ struct lane {
 	struct found *result;    /* [most_results] */
 };
 
-/* ---- exact distances ---- */
+/* ---- exact keys ---- */
 
-/* Minus the cosine of the angle to what a code stands for. Without its length most of what rounding has done
- * to a vector near the query would count: the part of it that is along the vector. */
-static double cosine_key(const struct call *c, const float *q, const float *x, uint32_t node)
+static int64_t id_of(const struct call *c, uint32_t node)
 {
-	const struct kernels *kern = kernels();
-	int64_t dim = c->space.rows.dim;
-	double nsq = kern->ip_exact(x, x, dim);
-	if (!(nsq > 0) || memcmp(rows_at(&c->space.rows, node), c->space.zero, c->space.rows.stride) == 0)
-		return 0;
-	return -kern->ip_exact(q, x, dim) / sqrt(nsq);
+	return rows_id(&c->space.rows, node);
 }
 
-static double exact_key(const struct call *c, const struct lane *lane, const void *q, uint32_t node)
+static struct place locate(const void *owner, const void *candidates, int64_t i, struct rows *list)
 {
-	const struct kernels *kern = kernels();
-	int64_t dim = c->space.rows.dim;
-	if (c->bytes) {
-		int32_t key;
-		bool u8 = c->space.rows.kind == ROWS_U8;
-		const void *x = rows_at(&c->space.rows, node);
-		if (c->similarity)
-			(u8 ? kern->ip_u8 : kern->ip_i8)(q, x, 0, 1, dim, &key);
-		else
-			(u8 ? kern->l2sq_u8 : kern->l2sq_i8)(q, x, 0, 1, dim, &key);
-		return c->similarity ? -(double)key : (double)key;
-	}
-	const float *x = rows_load(&c->space.rows, node, lane->row);
-	if (c->inexact)
-		return cosine_key(c, q, x, node);
-	return c->similarity ? -kern->ip_exact(q, x, dim) : kern->l2sq_exact(q, x, dim);
+	const struct call *c = owner;
+	(void)list;
+	return (struct place){&c->space.rows, ((const struct candidate *)candidates)[i].node};
 }
 
-static int64_t id_of(const struct hnsw *hnsw, uint32_t node)
-{
-	return ids_at(&hnsw->ids, hnsw->mapped ? hnsw_slot_of(hnsw)[node] : node);
-}
-
-/* Exact keys of candidates, into the sink. A part at a time: results [PART]. */
-static void verify(struct call *c, struct lane *lane, const void *q, int64_t number,
+/* Exact keys of candidates, into the sink. */
+static void rerank_candidates(struct call *c, struct lane *lane, const void *q, int64_t number,
     const struct candidate *candidates, int64_t n)
 {
-	for (int64_t i = 0; i < n && i < AHEAD; i++)
-		rows_prefetch(&c->space.rows, candidates[i].node);
-	for (int64_t from = 0, count; from < n; from += count) {
-		count = n - from < PART ? n - from : PART;
-		for (int64_t i = from; i < from + count; i++) {
-			if (i + AHEAD < n)
-				rows_prefetch(&c->space.rows, candidates[i + AHEAD].node);
-			lane->result[i - from] = (struct found){
-			    exact_key(c, lane, q, candidates[i].node), id_of(c->hnsw, candidates[i].node)};
-		}
-		if (!sink_merge(c->sink, number, lane->result, count))
-			atomic_store(&c->failed, true);
-	}
+	if (!rerank(&c->rerank, number, q, candidates, n, lane->row))
+		atomic_store(&c->failed, true);
 	atomic_fetch_add_explicit(&c->exact, n, memory_order_relaxed);
 }
 
@@ -162,7 +124,7 @@ static void keep_rough(struct call *c, const struct walker *w, struct lane *lane
 		for (int64_t i = 0; i < count; i++)
 			lane->result[i] = (struct found){
 			    key_of_metric(c, graph_key_value(w->space, candidates[from + i].key)),
-			    id_of(c->hnsw, candidates[from + i].node)};
+			    id_of(c, candidates[from + i].node)};
 		if (!sink_merge(c->sink, number, lane->result, count))
 			atomic_store(&c->failed, true);
 	}
@@ -178,16 +140,16 @@ static void scan(struct call *c, struct lane *lane, const void *q, int64_t numbe
 			continue;
 		part[n++].node = (uint32_t)i;
 		if (n == PART) {
-			verify(c, lane, q, number, part, n);
+			rerank_candidates(c, lane, q, number, part, n);
 			n = 0;
 		}
 	}
-	verify(c, lane, q, number, part, n);
+	rerank_candidates(c, lane, q, number, part, n);
 	atomic_fetch_add_explicit(&c->pairs, c->passing, memory_order_relaxed);
 }
 
 /* Far vectors that are not in the graph (hnsw_far.c), unless what was found is certainly nearer. */
-static void verify_far(struct call *c, struct lane *lane, const void *q, int64_t number)
+static void rerank_far(struct call *c, struct lane *lane, const void *q, int64_t number)
 {
 	struct candidate part[PART];
 	int64_t n = 0;
@@ -201,11 +163,11 @@ static void verify_far(struct call *c, struct lane *lane, const void *q, int64_t
 		if (graph_is_live(c->pass, node))
 			part[n++].node = node;
 		if (n == PART) {
-			verify(c, lane, q, number, part, n);
+			rerank_candidates(c, lane, q, number, part, n);
 			n = 0;
 		}
 	}
-	verify(c, lane, q, number, part, n);
+	rerank_candidates(c, lane, q, number, part, n);
 	atomic_fetch_add_explicit(&c->pairs, c->hnsw->fars, memory_order_relaxed);
 }
 
@@ -216,7 +178,7 @@ static bool prepare_far(const struct call *c, struct walker *w, struct lane *lan
 	w->space = &c->space;
 	w->seed_count = 0;
 	w->far = c->space.ip ? NULL : c->far;
-	if (c->bytes || c->hnsw->codec->cosine)
+	if (c->rerank.exact.bytes || c->hnsw->codec->cosine)
 		return false;
 	lane->norm = sqrt(kernels()->ip_exact(q, q, c->space.rows.dim));
 	bool far = hnsw_far_norm(lane->norm);
@@ -248,7 +210,8 @@ static float true_bound(
 	for (int64_t i = 0; i < w->n; i++) {
 		struct candidate near = w->pool[i];
 		if (graph_is_live(c->pass, near.node) && near.key > widest &&
-		    (float)exact_key(c, lane, q, near.node) <= (float)c->sink->radius)
+		    (float)exact_key(&c->rerank.exact, q, &c->space.rows, near.node, lane->row) <=
+		        (float)c->sink->radius)
 			widest = near.key;
 	}
 	return widest > bound ? widest + fabsf(widest) / LOOSE : bound;
@@ -279,8 +242,8 @@ static void range_query(
 	for (int64_t i = 0; i < n; i++)
 		if (graph_is_live(c->pass, found[i].node))
 			found[kept++] = found[i];
-	verify(c, lane, q, number, found, kept);
-	verify_far(c, lane, q, number);
+	rerank_candidates(c, lane, q, number, found, kept);
+	rerank_far(c, lane, q, number);
 }
 
 static void walk_query(
@@ -308,9 +271,9 @@ static void walk_query(
 	else if (c->sink->rough)
 		keep_rough(c, w, lane, number, found, k < n ? k : n);
 	else
-		verify(c, lane, q, number, found, candidates_for(k, n));
+		rerank_candidates(c, lane, q, number, found, candidates_for(k, n));
 	if (n >= (k < c->passing ? k : c->passing))
-		verify_far(c, lane, q, number);
+		rerank_far(c, lane, q, number);
 }
 
 /* start: where it enters level 0; NULL: it has not descended yet. */
@@ -318,7 +281,7 @@ static void run_query(
     struct call *c, struct walker *w, struct lane *lane, const struct start *start, int64_t number)
 {
 	const float *q = rows_load(c->query, number, lane->query);
-	const void *exact = c->bytes ? (const void *)rows_at(c->query, number) : q;
+	const void *exact = c->rerank.exact.bytes ? (const void *)rows_at(c->query, number) : q;
 	if (c->scan) {
 		scan(c, lane, exact, number);
 		return;
@@ -422,7 +385,7 @@ static kith_status apply_filter(struct call *c, const kith_filter *filter, int t
 static kith_status set_zero(struct call *c, char **zero)
 {
 	const struct codec *codec = c->hnsw->codec;
-	if (c->space.ip || !c->similarity)
+	if (c->space.ip || !c->rerank.exact.ip)
 		return KITH_OK;
 	size_t dim = (size_t)codec->dim, stride = c->space.rows.stride;
 	float *x = mem_zalloc(dim, sizeof *x);
@@ -432,7 +395,8 @@ static kith_status set_zero(struct call *c, char **zero)
 	bool ready = x && *zero;
 	mem_free(x);
 	c->space.zero = *zero;
-	c->inexact = codec->ops->encode != NULL;
+	c->rerank.exact.zero = *zero;
+	c->rerank.exact.divide = codec->ops->encode != NULL;
 	return ready ? KITH_OK : fail_nomem("a search", dim * sizeof *x + stride);
 }
 
@@ -524,6 +488,24 @@ static kith_status run(struct call *c, int threads, const kith_search_options *o
 	return status;
 }
 
+/* What follows from the index, the queries and the options. */
+static void begin_call(struct call *c, const kith_index *index, const kith_search_options *options)
+{
+	const struct hnsw *hnsw = c->hnsw;
+	c->space = c->wide = hnsw_space(hnsw);
+	c->wide.precision = KEYS_WIDE;
+	c->space.rows.ids = ids_list(&hnsw->ids);
+	c->space.rows.slots = hnsw->mapped ? hnsw_slot_of(hnsw) : NULL;
+	c->seed_count = hnsw_seeds(hnsw, hnsw->fars, c->seeds);
+	c->ef = options->efSearch ? options->efSearch : DEFAULT_EF;
+	c->ef = c->ef > c->sink->k ? c->ef : c->sink->k;
+	c->ef = c->ef < hnsw->graph.n ? c->ef : hnsw->graph.n;
+	enum rows_kind kind = c->query->kind;
+	c->rerank = (struct rerank){.sink = c->sink, .locate = locate, .owner = c};
+	c->rerank.exact.ip = index->metric != KITH_L2;
+	c->rerank.exact.bytes = kind == c->space.rows.kind && kind != ROWS_F32 && !c->query->normalize;
+}
+
 kith_status hnsw_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
@@ -532,18 +514,11 @@ kith_status hnsw_search(
 		return KITH_OK;
 	struct rows converted = *query;
 	void *bytes = rows_as_bytes(&converted, index->type);
-	struct call c = {.hnsw = hnsw, .space = hnsw_space(hnsw), .query = &converted, .sink = sink};
+	struct call c = {.hnsw = hnsw, .query = &converted, .sink = sink};
 	int threads = threads_resolve(options->threads);
 	uint64_t *owned = NULL;
 	char *zero = NULL;
-	c.similarity = index->metric != KITH_L2;
-	c.wide = c.space;
-	c.wide.precision = KEYS_WIDE;
-	c.seed_count = hnsw_seeds(hnsw, hnsw->fars, c.seeds);
-	c.ef = options->efSearch ? options->efSearch : DEFAULT_EF;
-	c.ef = c.ef > sink->k ? c.ef : sink->k;
-	c.ef = c.ef < hnsw->graph.n ? c.ef : hnsw->graph.n;
-	c.bytes = converted.kind == c.space.rows.kind && converted.kind != ROWS_F32 && !converted.normalize;
+	begin_call(&c, index, options);
 	kith_status status = hnsw_find_maps(hnsw, &c.maps);
 	if (status == KITH_OK)
 		status = set_zero(&c, &zero);

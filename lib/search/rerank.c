@@ -1,0 +1,81 @@
+/* Reranking. The vectors of a query's candidates lie all over the store, so each is asked for AHEAD of its
+ * use; keys go to the sink a PART at a time.
+ */
+#include "lib/search/rerank.h"
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+enum { AHEAD = 8, PART = 64 };
+
+static double key_of_bytes(const struct exact *how, const void *q, const struct rows *rows, int64_t row)
+{
+	const struct kernels *kern = kernels();
+	bool u8 = rows->kind == ROWS_U8;
+	int32_t key;
+	if (how->ip)
+		(u8 ? kern->ip_u8 : kern->ip_i8)(q, rows_at(rows, row), 0, 1, rows->dim, &key);
+	else
+		(u8 ? kern->l2sq_u8 : kern->l2sq_i8)(q, rows_at(rows, row), 0, 1, rows->dim, &key);
+	return how->ip ? -(double)key : (double)key;
+}
+
+/* Minus the cosine of the angle. */
+static double divided_key(
+    const struct exact *how, const float *q, const float *x, const struct rows *rows, int64_t row)
+{
+	const struct kernels *kern = kernels();
+	double nsq = kern->ip_exact(x, x, rows->dim);
+	if (!(nsq > 0) || memcmp(rows_at(rows, row), how->zero, rows->stride) == 0)
+		return 0;
+	return -kern->ip_exact(q, x, rows->dim) / sqrt(nsq);
+}
+
+double exact_key(const struct exact *how, const void *q, const struct rows *rows, int64_t row, float *scratch)
+{
+	const struct kernels *kern = kernels();
+	if (how->bytes)
+		return key_of_bytes(how, q, rows, row);
+	const float *x = rows_load(rows, row, scratch);
+	if (how->divide)
+		return divided_key(how, q, x, rows, row);
+	return how->ip ? -kern->ip_exact(q, x, rows->dim) : kern->l2sq_exact(q, x, rows->dim);
+}
+
+static bool merge(const struct rerank *how, int64_t number, struct found *found, int64_t n)
+{
+	if (how->shared)
+		pthread_mutex_lock(&how->sink->lock);
+	bool merged = sink_merge(how->sink, number, found, n);
+	if (how->shared)
+		pthread_mutex_unlock(&how->sink->lock);
+	return merged;
+}
+
+bool rerank(const struct rerank *how, int64_t number, const void *q, const void *candidates, int64_t n,
+    float *scratch)
+{
+	struct rows list[AHEAD];
+	struct place ring[AHEAD]; /* of candidates i … asked − 1 */
+	struct found part[PART];
+	int64_t asked = 0, count = 0;
+	bool ok = true;
+	for (int64_t i = 0; i < n && ok; i++) {
+		for (; asked < n && asked < i + AHEAD; asked++) {
+			int64_t at = asked % AHEAD;
+			ring[at] = how->locate(how->owner, candidates, asked, &list[at]);
+			if (ring[at].rows)
+				rows_prefetch(ring[at].rows, ring[at].row);
+		}
+		struct place at = ring[i % AHEAD];
+		if (at.rows)
+			part[count++] = (struct found){
+			    exact_key(&how->exact, q, at.rows, at.row, scratch), rows_id(at.rows, at.row)};
+		if (count == PART || (i == n - 1 && count)) {
+			ok = merge(how, number, part, count);
+			count = 0;
+		}
+	}
+	return ok;
+}
