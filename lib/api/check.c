@@ -4,7 +4,7 @@
 #include "kernels/kernels.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
-#include "lib/structure/structure.h"
+#include "lib/index/structure.h"
 
 #include <kith/parts.h>
 

@@ -17,9 +17,9 @@
 #include "lib/api/tags.h"
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
-#include "lib/store/faiss.h"
+#include "lib/faiss/format.h"
 #include "lib/store/file.h"
-#include "lib/structure/keep.h"
+#include "lib/index/index_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>

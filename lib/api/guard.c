@@ -7,7 +7,7 @@
  */
 #include "lib/api/guard.h"
 
-#include "lib/structure/keep.h"
+#include "lib/index/index_state.h"
 
 kith_status read_begin(const kith_index *index)
 {

@@ -6,7 +6,7 @@
 #define KITH_API_GUARD_H
 
 #include "lib/base/status.h"
-#include "lib/structure/structure.h"
+#include "lib/index/structure.h"
 
 /* To read it, beside others that do. BUSY. */
 kith_status read_begin(const kith_index *index);

@@ -13,7 +13,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/search/sink.h"
-#include "lib/structure/structure.h"
+#include "lib/index/structure.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -13,8 +13,8 @@
 #include "lib/base/status.h"
 #include "lib/codec/codec.h"
 #include "lib/store/log.h"
-#include "lib/structure/keep.h"
-#include "lib/structure/structure_log.h"
+#include "lib/index/index_state.h"
+#include "lib/index/index_log.h"
 
 #include <kith/file.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include <kith/index.h>
 
 #include "lib/base/blob.h"
-#include "lib/structure/structure.h"
+#include "lib/index/structure.h"
 
 enum change_kind {
 	CHANGE_ADD = 1,

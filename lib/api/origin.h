@@ -4,7 +4,7 @@
 
 #include "lib/store/log.h"
 #include "lib/store/vecs.h"
-#include "lib/structure/keep.h"
+#include "lib/index/index_state.h"
 
 /* A place in a file, as the store has it and as an index keeps it. */
 struct place place_of(const struct log_end *end);

@@ -1,12 +1,12 @@
 /* Indexes put together from parts that are trained and filled, and parts of one. The structures do it
- * (structure/parts.h, for files of FAISS); here arguments are checked, and what belongs to whom. */
+ * (index/parts.h, for files of FAISS); here arguments are checked, and what belongs to whom. */
 #include <kith/parts.h>
 
 #include "lib/api/check.h"
 #include "lib/api/guard.h"
 #include "lib/api/journal.h"
 #include "lib/base/status.h"
-#include "lib/structure/parts.h"
+#include "lib/index/parts.h"
 
 /* What an index wraps; NULL: nothing, or several. */
 static const kith_index *child_of(const kith_index *index)

@@ -7,7 +7,7 @@
 #include "lib/api/guard.h"
 #include "lib/api/journal.h"
 #include "lib/base/status.h"
-#include "lib/structure/keep.h"
+#include "lib/index/index_state.h"
 
 #include <string.h>
 
@@ -22,21 +22,6 @@ _Static_assert(sizeof(struct section) == 48, "no padding");
 enum { MOST_IDMAP = 2, MOST_DEPTH = 64, FASTSCAN_STEP = 32, MOST_FASTSCAN = 1 << 16 };
 
 static const char PRESET[] = "pset", LABELS[] = "labl";
-
-kith_preset preset_of(const kith_index *index)
-{
-	kith_preset preset = KITH_PRESET;
-	if (index->keep)
-		preset = index->keep->preset;
-	preset.size = sizeof preset;
-	return preset;
-}
-
-static bool is_empty(const kith_preset *p)
-{
-	return !p->nprobe && !p->max_codes && !p->efSearch && !p->efConstruction && p->k_factor == 0 &&
-	       !p->idmap && !p->idmap_depth && !p->fastscan;
-}
 
 static bool is_same(const kith_preset *a, const kith_preset *b)
 {
@@ -68,17 +53,6 @@ static kith_status check_preset(const kith_preset *preset)
 	kith_add_options full_add;
 	kith_status status = check_search_options(&search, &full);
 	return status ? status : check_add_options(&add, &full_add);
-}
-
-kith_status preset_put(kith_index *index, const kith_preset *preset)
-{
-	if (is_empty(preset) && !index->keep)
-		return KITH_OK;
-	struct keep *keep = keep_of(index);
-	if (!keep)
-		return KITH_NOMEM;
-	keep->preset = *preset;
-	return KITH_OK;
 }
 
 kith_status kith_index_preset(const kith_index *index, kith_preset *preset)
@@ -120,29 +94,11 @@ kith_status kith_index_set_preset(kith_index *index, const kith_preset *preset)
 
 const int64_t *kith_index_labels(const kith_index *index, int64_t *n)
 {
-	bool some = index && index->keep && index->keep->label_count > 0;
+	int64_t count = 0;
+	const int64_t *labels = index ? labels_of(index, &count) : NULL;
 	if (n)
-		*n = some ? index->keep->label_count : 0;
-	return some ? (const int64_t *)(const void *)index->keep->labels.data : NULL;
-}
-
-static kith_status set_labels(kith_index *index, int64_t n, const int64_t *labels)
-{
-	if (n == 0 && !index->keep)
-		return KITH_OK;
-	struct keep *keep = keep_of(index);
-	if (!keep)
-		return KITH_NOMEM;
-	struct buffer made = {0};
-	size_t bytes;
-	if (!size_mul((size_t)n, sizeof *labels, &bytes) || !buffer_reserve(&made, bytes, 0))
-		return fail_nomem("labels", (size_t)n * sizeof *labels);
-	if (n)
-		memcpy(made.data, labels, bytes);
-	buffer_free(&keep->labels);
-	keep->labels = made;
-	keep->label_count = n;
-	return KITH_OK;
+		*n = count;
+	return labels;
 }
 
 kith_status kith_index_set_labels(kith_index *index, int64_t n, const int64_t *labels)
@@ -155,9 +111,9 @@ kith_status kith_index_set_labels(kith_index *index, int64_t n, const int64_t *l
 	kith_status status = alone_begin(index);
 	if (status)
 		return status;
-	const int64_t *old = kith_index_labels(index, &before);
+	const int64_t *old = labels_of(index, &before);
 	if (before != n || (n > 0 && old != labels && memcmp(old, labels, (size_t)n * sizeof *labels) != 0)) {
-		status = set_labels(index, n, labels);
+		status = labels_put(index, n, labels);
 		if (status == KITH_OK)
 			change_untold(index, "its labels were set");
 	}
@@ -165,7 +121,7 @@ kith_status kith_index_set_labels(kith_index *index, int64_t n, const int64_t *l
 	return status;
 }
 
-/* ---- files, copies ---- */
+/* ---- files ---- */
 
 void preset_save(const kith_index *index, struct blob_writer *w)
 {
@@ -174,7 +130,7 @@ void preset_save(const kith_index *index, struct blob_writer *w)
 	const kith_preset *p = &index->keep->preset;
 	struct section section = {p->nprobe, p->max_codes, p->efSearch, p->efConstruction, p->k_factor,
 	    (uint32_t)p->idmap, (uint32_t)p->idmap_depth, (uint32_t)p->fastscan};
-	if (!is_empty(p))
+	if (!preset_is_empty(p))
 		blob_write(w, PRESET, &section, sizeof section);
 	if (index->keep->label_count)
 		blob_write(
@@ -216,13 +172,4 @@ kith_status preset_load(kith_index *index, struct blob_reader *r)
 			status = blob_fail(r, PRESET, "holds parameters that no search takes");
 	}
 	return status == KITH_OK && blob_has(r, LABELS) ? load_labels(keep, r) : status;
-}
-
-kith_status preset_copy(kith_index *to, const kith_index *from)
-{
-	int64_t n;
-	const int64_t *labels = kith_index_labels(from, &n);
-	kith_preset preset = preset_of(from);
-	kith_status status = preset_put(to, &preset);
-	return status ? status : set_labels(to, n, labels);
 }

@@ -19,8 +19,8 @@
 #include "lib/api/codecs.h"
 #include "lib/api/words.h"
 #include "lib/base/status.h"
-#include "lib/structure/graph.h"
-#include "lib/structure/structure.h"
+#include "lib/graph/graph.h"
+#include "lib/index/structure.h"
 
 #include <ctype.h>
 #include <stdio.h>

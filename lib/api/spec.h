@@ -2,7 +2,7 @@
 #ifndef KITH_API_SPEC_H
 #define KITH_API_SPEC_H
 
-#include "lib/structure/structure.h"
+#include "lib/index/structure.h"
 
 /* Build the empty index that spec describes. dim and metric were checked. */
 kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const char *spec);

@@ -2,7 +2,7 @@
 #include "lib/api/file.h"
 #include "lib/api/guard.h"
 #include "lib/base/status.h"
-#include "lib/structure/keep.h"
+#include "lib/index/index_state.h"
 
 #include <string.h>
 

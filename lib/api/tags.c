@@ -5,7 +5,7 @@
 #include "lib/api/guard.h"
 #include "lib/api/journal.h"
 #include "lib/base/status.h"
-#include "lib/structure/keep.h"
+#include "lib/index/index_state.h"
 
 #include <kith/file.h>
 #include <string.h>

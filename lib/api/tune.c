@@ -15,7 +15,7 @@
 #include "lib/api/monitor.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
-#include "lib/structure/structure.h"
+#include "lib/index/structure.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "lib/structure/structure.h"
+#include "lib/index/structure.h"
 
 /* Whether word names a transform: "PCA64", "PCAW64", "PCAR64", "PCAWR64", "OPQ16", "OPQ16_64", "RR", "RR64",
  * "L2norm", "Pad128". If so, *mapping is what it does to vectors of dimension dim. */

@@ -57,7 +57,7 @@ bool rerank(const struct rerank *how, int64_t number, const void *q, const void 
     float *scratch)
 {
 	struct rows list[AHEAD];
-	struct place ring[AHEAD]; /* of candidates i … asked − 1 */
+	struct row_place ring[AHEAD]; /* of candidates i … asked − 1 */
 	struct found part[PART];
 	int64_t asked = 0, count = 0;
 	bool ok = true;
@@ -68,7 +68,7 @@ bool rerank(const struct rerank *how, int64_t number, const void *q, const void 
 			if (ring[at].rows)
 				rows_prefetch(ring[at].rows, ring[at].row);
 		}
-		struct place at = ring[i % AHEAD];
+		struct row_place at = ring[i % AHEAD];
 		if (at.rows)
 			part[count++] = (struct found){
 			    exact_key(&how->exact, q, at.rows, at.row, scratch), rows_id(at.rows, at.row)};

@@ -28,7 +28,7 @@ double exact_key(
     const struct exact *how, const void *q, const struct rows *rows, int64_t row, float *scratch);
 
 /* Where a candidate lies. */
-struct place {
+struct row_place {
 	const struct rows *rows; /* NULL: nowhere */
 	int64_t row;
 };
@@ -39,7 +39,7 @@ struct rerank {
 	bool shared; /* others merge into the same queries: under the sink's lock */
 
 	/* Where candidate i of `candidates` lies; *list is room for rows that are made up for it. */
-	struct place (*locate)(const void *owner, const void *candidates, int64_t i, struct rows *list);
+	struct row_place (*locate)(const void *owner, const void *candidates, int64_t i, struct rows *list);
 	const void *owner;
 };
 

@@ -20,9 +20,9 @@ void task_begin_pools(struct task *t)
 	}
 }
 
-static struct place locate(const void *owner, const void *candidates, int64_t i, struct rows *list)
+static struct row_place locate(const void *owner, const void *candidates, int64_t i, struct rows *list)
 {
-	struct place place;
+	struct row_place place;
 	place.rows = search_locate(owner, ((const uint32_t *)candidates)[i], list, &place.row);
 	return place;
 }

@@ -1,7 +1,7 @@
 /* Ids and positions: implicit, listed, looked up, removed; against an array. */
 #include "tests/support/support.h"
 
-#include "lib/structure/ids.h"
+#include "lib/index/ids.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/api/faiss.h"
+#include "lib/faiss/faiss.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/api/faiss.h"
+#include "lib/faiss/faiss.h"
 #include "lib/api/file.h"
 #include "lib/base/blob_parts.h"
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Check what no compiler checks, over every file that git knows or would take.
 
-- Layers: api → structure → search → codec → learn → tile → kernels → base. A file includes only headers of its own
-  layer or of one below; `store` stands beside structure and is called from api. No header leads back to itself, and no
-  two folders or .c files need each other (circles.py).
+- Layers: api → faiss → index → graph → search → codec → learn → tile → kernels → base. A file includes only headers
+  of its own layer or of one below; `store` stands beside index and is called from api and faiss. No header leads back
+  to itself, and no two folders or .c files need each other (circles.py).
 - Paths: no file names a directory of somebody's machine.
 - Sizes: files stay under 600 lines, functions under 80 (the aim is 60).
 - Comments: none of several lines has been run together by a formatter (comments.py).
@@ -18,9 +18,11 @@ from comments import check_comments
 
 # Height of each folder. An include may only go down.
 LAYERS = {
-    "lib/api/": 8,
-    "lib/structure/": 7,
-    "lib/store/": 7,
+    "lib/api/": 10,
+    "lib/faiss/": 9,
+    "lib/index/": 8,
+    "lib/store/": 8,
+    "lib/graph/": 7,
     "lib/search/": 6,
     "lib/codec/": 5,
     "lib/learn/": 4,

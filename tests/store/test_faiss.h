@@ -3,7 +3,7 @@
 #define KITH_TESTS_FAISS_H
 
 /* First: Check has a macro of the name of fail. */
-#include "lib/api/faiss.h"
+#include "lib/faiss/faiss.h"
 
 #include "tests/support/bytes.h"
 #include "tests/support/scratch.h"

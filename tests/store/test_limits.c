@@ -1,7 +1,7 @@
 /* What a file says of sizes must not cost memory or time before the file has shown that it is so long: every
  * reader gets small files with huge numbers in every place. What is counted is all memory that a call asks
  * for, freed in between or not, and the processor's time. */
-#include "lib/api/faiss.h"
+#include "lib/faiss/faiss.h"
 
 #include "tests/store/sample.h"
 

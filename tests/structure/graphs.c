@@ -2,7 +2,7 @@
 #include "tests/structure/graphs.h"
 
 #include "lib/api/file.h"
-#include "lib/structure/hnsw.h"
+#include "lib/index/hnsw.h"
 
 #include <math.h>
 #include <stdlib.h>

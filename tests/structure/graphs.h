@@ -2,7 +2,7 @@
 #ifndef KITH_TESTS_STRUCTURE_GRAPHS_H
 #define KITH_TESTS_STRUCTURE_GRAPHS_H
 
-#include "lib/structure/graph.h"
+#include "lib/graph/graph.h"
 
 #include "tests/support/bytes.h"
 #include "tests/support/support.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/structure/ivf.h"
-#include "lib/structure/parts.h"
+#include "lib/index/ivf.h"
+#include "lib/index/parts.h"
 #include "tests/support/bytes.h"
 
 enum { DIM = 16, N = 3000, NQ = 50, K = 10, NLIST = 300 };

@@ -2,7 +2,7 @@
  * number of threads, and what a file must not talk a reader into. */
 #include "tests/structure/graphs.h"
 
-#include "lib/structure/hnsw.h"
+#include "lib/index/hnsw.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * threads, equal vectors, calls that fail or are cancelled. */
 #include "lib/base/alloc.h"
 #include "lib/codec/codec.h"
-#include "lib/structure/graph_walk.h"
+#include "lib/graph/search_layer.h"
 #include "tests/structure/graphs.h"
 
 #include <math.h>

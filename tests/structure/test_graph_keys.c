@@ -1,7 +1,7 @@
 /* Graphs over data that upper halves of floats, or squares of floats, cannot tell apart: what is found is
  * compared with distances in double. And which keys are chosen, that the choice is renewed as an index grows,
  * and that it lives through copies, files, removal and reordering. */
-#include "lib/structure/hnsw.h"
+#include "lib/index/hnsw.h"
 #include "tests/structure/graphs.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/sort.h"
 #include "lib/codec/codec.h"
-#include "lib/structure/graph.h"
+#include "lib/graph/graph.h"
 #include "tests/support/support.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "tests/support/bytes.h"
 
 #include "lib/base/alloc.h"
-#include "lib/structure/parts.h"
+#include "lib/index/parts.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "tests/support/scratch.h"
 
 #include "lib/base/alloc.h"
-#include "lib/structure/hnsw.h"
+#include "lib/index/hnsw.h"
 
 #include <stdio.h>
 #include <stdlib.h>

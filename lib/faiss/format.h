@@ -1,0 +1,230 @@
+/* Index files of FAISS, inside: what one holds, and where in the file. bytes.c, read_parts.c
+ * and read.c read the description, each with the help of those before it; write.c writes pieces;
+ * lib/api/faiss_*.c make indexes of descriptions and the reverse.
+ *
+ * A file of FAISS is one object in another: four letters that name a class, its members, and where a member
+ * is an object, that. Numbers are little-endian, arrays a 64-bit count and the elements.
+ */
+#ifndef KITH_FAISS_FORMAT_H
+#define KITH_FAISS_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/status.h>
+
+#include "lib/base/blob.h"
+#include "lib/store/vecs.h"
+
+/* Objects within objects that are followed. */
+enum { FAISS_DEPTH = 12 };
+
+/* What FAISS calls them in its files. */
+enum { FAISS_IP = 0, FAISS_L2 = 1 };
+
+/* A run of equal elements in the file; their bytes are there. */
+struct faiss_array {
+	uint64_t offset;
+	int64_t n;
+};
+
+enum faiss_coding { FAISS_FLOATS, FAISS_SCALAR, FAISS_PRODUCT };
+
+/* Scalar quantizers, numbered as in the file. */
+enum faiss_scalar {
+	FAISS_8BIT,
+	FAISS_4BIT,
+	FAISS_8BIT_UNIFORM,
+	FAISS_4BIT_UNIFORM,
+	FAISS_FP16,
+	FAISS_8BIT_DIRECT,
+	FAISS_6BIT,
+	FAISS_BF16,
+	FAISS_8BIT_SIGNED, /* 8bit_direct_signed: bytes are 128 more than what they stand for */
+	FAISS_SCALARS
+};
+
+struct faiss_codec {
+	enum faiss_coding coding;
+	size_t code_size;          /* bytes */
+	enum faiss_scalar scalar;  /* SCALAR */
+	struct faiss_array ranges; /* SCALAR that learns: floats, all vmin, then all vdiff */
+	int64_t m;                 /* PRODUCT */
+	int bits;
+	struct faiss_array centroids; /* floats [m × 2^bits × dim / m] */
+	int64_t block;                /* PRODUCT: vectors that are packed together; 0: codes as they are */
+	size_t block_bytes;
+};
+
+enum faiss_map { FAISS_LINEAR, FAISS_PCA, FAISS_ROTATION, FAISS_UNIT, FAISS_PAD };
+
+struct faiss_transform {
+	enum faiss_map map;
+	int64_t in, out;
+	bool whiten, rotate;       /* PCA */
+	struct faiss_array matrix; /* floats [out × in] */
+	struct faiss_array shift;  /* floats [out], or none */
+	struct faiss_array mean;   /* floats [in], or none: PCA's, what comes back for zero */
+};
+
+/* An inverted list. */
+struct faiss_list {
+	int64_t n;
+	uint64_t codes, ids; /* offsets: [n × code_size], int64_t [n] */
+};
+
+enum faiss_kind {
+	FAISS_FLAT, /* codes, one after another */
+	FAISS_IVF,
+	FAISS_HNSW,
+	FAISS_IDMAP,
+	FAISS_PRETRANSFORM,
+	FAISS_REFINE
+};
+
+struct faiss_node {
+	char fourcc[5];
+	enum faiss_kind kind;
+	int64_t dim, n;
+	int metric; /* FAISS_IP, FAISS_L2 */
+
+	struct faiss_codec codec; /* FLAT, IVF */
+	uint64_t codes;           /* FLAT: offset of [n × code_size] */
+
+	int64_t nlist, nprobe; /* IVF */
+	bool residual;
+	struct faiss_list *list; /* [nlist] */
+
+	struct faiss_array widths;    /* HNSW: int32_t [levels + 1], neighbours below each level */
+	struct faiss_array levels;    /* int32_t [n], 1 more than in the literature */
+	struct faiss_array offsets;   /* uint64_t [n + 1], first neighbour of each node */
+	struct faiss_array neighbors; /* int32_t, −1: none */
+	int32_t entry, top;
+	int64_t ef_construction, ef_search;
+
+	struct faiss_array ids; /* IDMAP: int64_t [n] */
+
+	struct faiss_transform *transform; /* PRETRANSFORM: [transforms], in the order in which they act */
+	int64_t transforms;
+
+	float k_factor; /* REFINE */
+
+	struct faiss_node
+	    *child; /* HNSW: the vectors; IVF: the coarse quantizer; of the others what they wrap */
+	struct faiss_node *fine; /* REFINE: the vectors that decide */
+};
+
+/* ---- reading ---- */
+
+/* Whether a file that begins with these 4 bytes says that it is FAISS's. */
+bool faiss_begins(const char *bytes);
+
+/* Describe the file of a source. All arrays were found to be there, with counts that fit each other; what is
+ * in them was not looked at, but for sizes of lists. Nothing is in *out after a failure.
+ *
+ * Errors: FORMAT, UNSUPPORTED (what kith has nothing for: the message names it), NOMEM, the source's
+ * Memory: no more than the file has bytes, but for 1 kB an object */
+kith_status faiss_describe(struct faiss_node **out, const struct blob_source *source);
+
+/* The same of a source that may go on after the object, where *end is. */
+kith_status faiss_describe_first(struct faiss_node **out, const struct blob_source *source, uint64_t *end);
+void faiss_node_free(struct faiss_node *node);
+
+/* count elements of `size` bytes of an array, from number `first` on. */
+kith_status faiss_load(
+    const struct blob_source *source, uint64_t offset, int64_t first, int64_t count, size_t size, void *out);
+
+/* Codes number first … first + n − 1 of those packed at `offset`, as others are: [n × code_size]. NOMEM. */
+kith_status faiss_load_packed(const struct blob_source *source, const struct faiss_codec *codec,
+    uint64_t offset, int64_t first, int64_t n, uint8_t *out);
+
+/* fail(KITH_FORMAT, …) that names the file. */
+kith_status faiss_fail(const struct blob_source *source, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+#if defined(__clang_analyzer__) /* which cannot see that it never returns KITH_OK */
+#define faiss_fail(...) ((void)faiss_fail(__VA_ARGS__), KITH_FORMAT)
+#endif
+
+/* ---- bytes.c for read_parts.c, and both for read.c ---- */
+
+struct faiss_reader {
+	const struct blob_source *source;
+	uint64_t at;
+};
+
+/* The next bytes, or an array of elements of `size` bytes, of which only the place is taken. */
+kith_status faiss_take(struct faiss_reader *r, void *out, size_t bytes);
+kith_status faiss_take_bool(struct faiss_reader *r, bool *out);
+kith_status faiss_take_array(struct faiss_reader *r, size_t size, struct faiss_array *array);
+
+/* Whether these letters are of an index that kith reads. */
+bool faiss_knows(const char *fourcc);
+
+/* UNSUPPORTED or FORMAT: there is no index, or no transform, of these letters for kith. */
+kith_status faiss_refuse(const struct faiss_reader *r, const char *fourcc);
+
+/* Parts of objects: quantizers, transforms, the lists of an inverted file, a graph. */
+kith_status faiss_take_product(
+    struct faiss_reader *r, const struct faiss_node *node, struct faiss_codec *codec);
+kith_status faiss_take_scalar(
+    struct faiss_reader *r, const struct faiss_node *node, struct faiss_codec *codec);
+kith_status faiss_take_transform(struct faiss_reader *r, struct faiss_transform *transform);
+kith_status faiss_take_lists(struct faiss_reader *r, struct faiss_node *node);
+kith_status faiss_take_old_lists(
+    struct faiss_reader *r, struct faiss_node *node, const struct faiss_array *ids, size_t cell);
+kith_status faiss_take_graph(struct faiss_reader *r, struct faiss_node *node);
+
+/* Whether the lists have as many vectors as the index says. */
+kith_status faiss_check_lists(const struct faiss_reader *r, const struct faiss_node *node);
+
+/* fast_scan.c: codes that are packed for fast scans, and what is said of them. */
+kith_status faiss_take_fast_flat(struct faiss_reader *r, struct faiss_node *node);
+kith_status faiss_take_fast_codec(struct faiss_reader *r, struct faiss_node *node);
+kith_status faiss_take_fast_lists(struct faiss_reader *r, struct faiss_node *node);
+
+/* ---- writing ---- */
+
+/* Bytes front to back, collected before they go to the sink; a failure sticks. */
+struct faiss_writer {
+	kith_status status;
+	struct blob_sink sink;
+	char *pending;
+	size_t pending_bytes;
+};
+
+/* Begin; faiss_writer_end, which gives out what is pending, must follow, also after a failure. */
+kith_status faiss_writer_begin(struct faiss_writer *w, struct blob_sink sink);
+kith_status faiss_writer_end(struct faiss_writer *w);
+
+void faiss_put(struct faiss_writer *w, const void *bytes, size_t n);
+void faiss_put_fourcc(struct faiss_writer *w, const char *fourcc);
+void faiss_put_bool(struct faiss_writer *w, bool value);
+void faiss_put_i32(struct faiss_writer *w, int64_t value);
+void faiss_put_i64(struct faiss_writer *w, int64_t value);
+void faiss_put_float(struct faiss_writer *w, float value);
+void faiss_put_array(struct faiss_writer *w, const void *elements, int64_t n, size_t size);
+
+/* What every index begins with; trained. */
+void faiss_put_index(struct faiss_writer *w, const char *fourcc, int64_t dim, int64_t n, int metric);
+
+/* ---- files ---- */
+
+struct faiss_file {
+	const char *path;
+	char name[256]; /* for messages */
+	int fd;
+	struct blob_source source;
+};
+
+/* Open for reading; faiss_file_close must follow a success. */
+kith_status faiss_file_open(struct faiss_file *file, const char *path);
+void faiss_file_close(struct faiss_file *file);
+
+/* Whether there is a file that begins as FAISS's do. */
+bool faiss_is_file(const char *path);
+
+/* A file that appears whole or not at all: sink (of the target) takes the bytes. */
+struct blob_sink faiss_target_sink(struct vecs_target *target);
+
+#endif

@@ -1,0 +1,181 @@
+/* Reachability: every node of a level can be reached from the entry along edges.
+ *
+ * Pruning leaves a few nodes that nobody leads to, and clusters far apart share no leaf. A breadth-first
+ * search from the entry marks what is reached, and the edge by which each node was. A node that is not gets
+ * an edge from a reached one near it: one of its own neighbours if any is reached, else what a search for it
+ * finds. Where that one's list is full the longest edge goes by which nothing was reached first, so that all
+ * that was reached stays so. Reached nodes have fewer such first edges than places, so one with room exists.
+ *
+ * One thread, in the order of nodes: the same edges whatever the threads. Memory: 8 bytes a node.
+ */
+#include "lib/graph/bulk.h"
+
+#include "lib/base/status.h"
+
+enum {
+	WIDTH = 48, /* nodes that a search keeps */
+	LOOK = 1024 /* nodes between two looks whether to stop */
+};
+
+struct found {
+	struct candidate near;
+	bool expanded;
+};
+
+struct repair {
+	struct bulk *b;
+	uint32_t *parent; /* [n] point that a point was reached from; GRAPH_NONE: not reached */
+	uint32_t *queue;  /* [n] reached, in order */
+	int64_t reached, expanded;
+	uint64_t *seen; /* bit per point: met by the search in work */
+	void *origin;   /* of the search */
+	uint32_t *some; /* [degree] */
+	float *key;     /* [degree] */
+	struct found pool[WIDTH + 1];
+	int64_t found;
+};
+
+static void reach(struct repair *r, uint32_t point, uint32_t from)
+{
+	r->parent[point] = from;
+	r->queue[r->reached++] = point;
+}
+
+/* Reach all that can be from what is. */
+static void spread_out(struct repair *r)
+{
+	struct bulk *b = r->b;
+	for (; r->expanded < r->reached; r->expanded++) {
+		if (r->expanded % LOOK == 0 && bulk_stopped(b))
+			return;
+		uint32_t p = r->queue[r->expanded];
+		const uint32_t *list = bulk_list(b, p);
+		for (int64_t i = 0; i < b->degree && list[i] != GRAPH_NONE; i++) {
+			uint32_t c = bulk_point(b, list[i]);
+			if (r->parent[c] == GRAPH_NONE)
+				reach(r, c, p);
+		}
+	}
+}
+
+/* Make an edge from host to point, in a free place or instead of one that reached nothing first. */
+static bool attach(struct repair *r, uint32_t host, uint32_t point)
+{
+	const struct bulk *b = r->b;
+	uint32_t *list = bulk_list(b, host);
+	int64_t n = graph_list_length(list, b->degree);
+	if (n == b->degree) {
+		while (n > 0 && r->parent[bulk_point(b, list[n - 1])] == host)
+			n--;
+		if (n == 0)
+			return false;
+		n--;
+	}
+	list[n] = bulk_node(b, point);
+	reach(r, point, host);
+	return true;
+}
+
+static bool mark(uint64_t *bits, uint32_t i)
+{
+	uint64_t bit = UINT64_C(1) << (i % 64);
+	bool fresh = !(bits[i / 64] & bit);
+	bits[i / 64] |= bit;
+	return fresh;
+}
+
+static void insert(struct repair *r, struct candidate c)
+{
+	int64_t at = r->found;
+	if (at == WIDTH && !candidate_before(c, r->pool[at - 1].near))
+		return;
+	for (; at > 0 && candidate_before(c, r->pool[at - 1].near); at--)
+		r->pool[at] = r->pool[at - 1];
+	r->pool[at] = (struct found){c, false};
+	r->found += r->found < WIDTH;
+}
+
+/* Insert those of the points that the search has not met. */
+static void meet(struct repair *r, const uint32_t *nodes, int64_t n)
+{
+	int64_t fresh = 0;
+	for (int64_t i = 0; i < n; i++)
+		if (mark(r->seen, bulk_point(r->b, nodes[i])))
+			r->some[fresh++] = nodes[i];
+	graph_keys(r->b->space, r->origin, r->some, fresh, r->key);
+	for (int64_t i = 0; i < fresh; i++)
+		insert(r, (struct candidate){r->key[i], r->some[i]});
+}
+
+/* The nearest of the reached that a search from the entry finds into the pool. */
+static void search(struct repair *r, uint32_t point)
+{
+	const struct bulk *b = r->b;
+	uint32_t entry = bulk_node(b, r->queue[0]);
+	memset(r->seen, 0, (size_t)(b->n + 63) / 64 * sizeof *r->seen);
+	r->found = 0;
+	graph_origin_node(b->space, bulk_node(b, point), r->origin);
+	meet(r, &entry, 1);
+	for (int64_t at = 0; at < r->found;) {
+		if (r->pool[at].expanded) {
+			at++;
+			continue;
+		}
+		r->pool[at].expanded = true;
+		const uint32_t *list = graph_links(b->graph, r->pool[at].near.node, b->level);
+		meet(r, list, graph_list_length(list, b->degree));
+		at = 0;
+	}
+}
+
+static void connect_point(struct repair *r, uint32_t point)
+{
+	const struct bulk *b = r->b;
+	const uint32_t *list = bulk_list(b, point);
+	for (int64_t i = 0; i < b->degree && list[i] != GRAPH_NONE; i++) {
+		uint32_t host = bulk_point(b, list[i]);
+		if (r->parent[host] != GRAPH_NONE && attach(r, host, point))
+			return;
+	}
+	search(r, point);
+	for (int64_t i = 0; i < r->found; i++)
+		if (attach(r, bulk_point(b, r->pool[i].near.node), point))
+			return;
+	for (int64_t i = r->reached - 1; i >= 0; i--)
+		if (attach(r, r->queue[i], point))
+			return;
+}
+
+kith_status bulk_connect(struct bulk *b)
+{
+	size_t n = (size_t)b->n;
+	struct repair r = {.b = b};
+	r.parent = mem_alloc(n, sizeof *r.parent);
+	r.queue = mem_alloc(n, sizeof *r.queue);
+	r.seen = mem_alloc((n + 63) / 64, sizeof *r.seen);
+	r.origin = mem_alloc(graph_origin_bytes(b->space), 1);
+	r.some = mem_alloc((size_t)b->degree, sizeof *r.some);
+	r.key = mem_alloc((size_t)b->degree, sizeof *r.key);
+	bool ready = r.parent && r.queue && r.seen && r.origin && r.some && r.key;
+	if (ready) {
+		uint32_t entry = bulk_point(b, b->graph->entry);
+		memset(r.parent, 0xff, n * sizeof *r.parent);
+		reach(&r, entry, entry);
+		spread_out(&r);
+		for (int64_t p = 0; p < b->n && r.reached < b->n; p++) {
+			if (r.parent[p] != GRAPH_NONE)
+				continue;
+			if (bulk_stopped(b))
+				break;
+			connect_point(&r, (uint32_t)p);
+			spread_out(&r);
+		}
+	}
+	mem_free(r.parent);
+	mem_free(r.queue);
+	mem_free(r.seen);
+	mem_free(r.origin);
+	mem_free(r.some);
+	mem_free(r.key);
+	return ready ? bulk_status(b) : fail_nomem("a search of the graph", 2 * n * sizeof *r.parent);
+}

@@ -1,0 +1,486 @@
+/* Insertion, in rounds (as ParlayANN does; Manohar et al. 2024).
+ *
+ * A round takes up to ROUND nodes. First each of them, by itself, looks for its neighbours in the graph as it
+ * was before the round and among the others of the round, all of which it is compared with, and writes its
+ * own lists. Then the edges back are sorted by the node that they go out from, and each such node takes its
+ * new neighbours, pruning where there are too many. Both halves run on any number of threads without locks,
+ * since every list has one writer, and the graph is a function of the order of the nodes alone.
+ *
+ * Being compared with all of a round makes up for not seeing it in the graph: vectors that come one after
+ * another are often near one another.
+ *
+ * Copies. Of nodes with equal vectors the first gets edges back from others, the later ones from it and from
+ * one another alone: so there is one that all ways to the vector lead to, and that leads on to all that comes
+ * later.
+ */
+#include "lib/graph/build.h"
+
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUND = 512, GROUPS_PER_TASK = 32, NODES_PER_TASK = 4 };
+
+/* An edge back: `from` gets `to` for a neighbour. */
+struct edge {
+	uint32_t from, to;
+	float key;
+};
+
+struct round {
+	const uint32_t *nodes;
+	int64_t n;
+	uint32_t *mates;                       /* [n] nodes by level, the highest first */
+	int64_t mates_at[GRAPH_MAX_LEVEL + 2]; /* how many of them are on a level */
+	int64_t *slot;                         /* [n] where the keys of a node's lists begin */
+	uint16_t *later; /* [n] a bit for each level on which a node came after copies of it */
+	float *key;
+	struct edge *edges, *sorted;
+	int64_t *group; /* [groups + 1] edges from one node begin at sorted[group[g]] */
+	int64_t groups;
+	int level;
+};
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Entries of the lists of one node. */
+static int64_t list_slots(const struct graph *graph, int64_t node)
+{
+	return graph->stride + (int64_t)graph_level(graph, node) * graph->M;
+}
+
+/* The most of a round, wherever it begins. */
+static int64_t most_slots(const struct graph *graph, const uint32_t *nodes, int64_t n)
+{
+	int64_t most = 0, slots = 0;
+	for (int64_t i = 0; i < n; i++) {
+		slots += list_slots(graph, nodes[i]) - (i < ROUND ? 0 : list_slots(graph, nodes[i - ROUND]));
+		most = slots > most ? slots : most;
+	}
+	return most;
+}
+
+static struct round *round_new(int64_t nodes, int64_t slots)
+{
+	struct round *r = mem_zalloc(1, sizeof *r);
+	if (!r)
+		return NULL;
+	r->mates = mem_alloc((size_t)nodes, sizeof *r->mates);
+	r->slot = mem_alloc((size_t)nodes, sizeof *r->slot);
+	r->later = mem_alloc((size_t)nodes, sizeof *r->later);
+	r->key = mem_alloc((size_t)slots, sizeof *r->key);
+	r->edges = mem_alloc((size_t)slots, sizeof *r->edges);
+	r->sorted = mem_alloc((size_t)slots, sizeof *r->sorted);
+	r->group = mem_alloc((size_t)slots + 1, sizeof *r->group);
+	return r;
+}
+
+static bool round_is_whole(const struct round *r)
+{
+	return r && r->mates && r->slot && r->later && r->key && r->edges && r->sorted && r->group;
+}
+
+static void round_free(struct round *r)
+{
+	if (!r)
+		return;
+	mem_free(r->mates);
+	mem_free(r->slot);
+	mem_free(r->later);
+	mem_free(r->key);
+	mem_free(r->edges);
+	mem_free(r->sorted);
+	mem_free(r->group);
+	mem_free(r);
+}
+
+kith_status builder_begin(struct builder *b, struct graph *graph, const struct graph_space *space,
+    const struct graph_building *how, struct walkers *walkers, const uint32_t *nodes, int64_t n)
+{
+	*b = (struct builder){
+	    .graph = graph, .space = space, .how = *how, .walkers = walkers, .workers = how->threads};
+	int64_t round = at_most(n, ROUND), most = graph->stride + REPAIR_MOST;
+	most = most > how->ef ? most : how->ef;
+	most = most > graph->stride + round ? most : graph->stride + round;
+	b->worker = mem_zalloc((size_t)b->workers, sizeof *b->worker);
+	b->round = round_new(round, most_slots(graph, nodes, n));
+	b->reached = mem_alloc((size_t)(graph->n + 63) / 64, sizeof *b->reached);
+	b->copies = mem_alloc((size_t)graph->n, sizeof *b->copies);
+	b->queue = (uint32_t *)(void *)b->copies;
+	bool ok = b->worker && round_is_whole(b->round) && b->reached && b->copies;
+	for (int i = 0; ok && i < b->workers; i++) {
+		struct worker *worker = &b->worker[i];
+		worker->walker = walker_take(walkers, graph, space, how->ef, round);
+		worker->candidates = mem_alloc((size_t)most, sizeof *worker->candidates);
+		worker->prune = mem_alloc(1, graph_prune_bytes(space, most));
+		ok = worker->walker && worker->candidates && worker->prune;
+	}
+	return ok ? KITH_OK : fail(KITH_NOMEM, "no memory to link %lld vector%s", (long long)n, PLURAL(n));
+}
+
+void builder_end(struct builder *b)
+{
+	for (int i = 0; b->worker && i < b->workers; i++) {
+		walker_return(b->walkers, b->worker[i].walker);
+		mem_free(b->worker[i].candidates);
+		mem_free(b->worker[i].prune);
+	}
+	mem_free(b->worker);
+	round_free(b->round);
+	mem_free(b->reached);
+	mem_free(b->copies);
+}
+
+/* ---- first half: neighbours of the nodes of the round ---- */
+
+static void drop_dead(struct walker *w, const uint64_t *live)
+{
+	int64_t n = 0;
+	for (int64_t i = 0; i < w->n; i++)
+		if (graph_is_live(live, w->pool[i].node))
+			w->pool[n++] = w->pool[i];
+	w->n = n;
+}
+
+static void add_mates(struct walker *w, const struct round *r, int level, uint32_t node, int64_t ef)
+{
+	int64_t n = r->mates_at[level];
+	graph_keys(w->space, w->origin, r->mates, n, w->key);
+	for (int64_t i = 0; i < n; i++)
+		if (r->mates[i] != node)
+			walk_offer(w, (struct candidate){w->key[i], r->mates[i]}, ef);
+}
+
+/* Put copies of the node itself back among the candidates: of those that were visited the ones with the
+ * nearest numbers, as many as may be selected. More would leave no room for others. */
+static void take_own_copies(struct walker *w, const struct builder *b, uint32_t node, int64_t degree)
+{
+	int64_t n = 0, most = degree / 4 > 1 ? degree / 4 : 1;
+	float key = 0;
+	for (int64_t i = 0; i < w->copies; i++) {
+		struct candidate c = w->copy[i];
+		if (!graph_is_live(b->live, c.node) || !rows_equal(&b->space->rows, node, c.node))
+			continue;
+		key = c.key;
+		c.key = (float)number_distance(node, c.node);
+		candidate_insert(w->copy, &n, most, c);
+	}
+	for (int64_t i = 0; i < n; i++)
+		candidate_insert(w->pool, &w->n, b->how.ef, (struct candidate){key, w->copy[i].node});
+}
+
+/* Neighbours that a node begins with, at most: as many as its list holds. Those that come later take part in
+ * the next selection. */
+static int64_t first_degree(const struct graph *graph, int level)
+{
+	return level == 0 ? graph->stride : graph->M;
+}
+
+/* Take zero vectors out of n candidates of a node that is none: how many are left. *null: the first of them,
+ * if there are any. Their key is 1, give or take rounding, so that few others have to be looked at. */
+static int64_t take_nulls(const struct builder *b, struct worker *worker, uint32_t node, struct candidate *c,
+    int64_t n, struct candidate *null)
+{
+	const float about = 1.0F / 16;
+	float *x = worker->prune;
+	int64_t kept = 0;
+	if (graph_space_is_null(b->space, node, x))
+		return n;
+	for (int64_t i = 0; i < n; i++) {
+		bool likely = fabs(graph_key_value(b->space, c[i].key) - 1) < about;
+		if (!likely || !graph_space_is_null(b->space, c[i].node, x))
+			c[kept++] = c[i];
+		else if (null->node == GRAPH_NONE)
+			*null = c[i];
+	}
+	return kept;
+}
+
+/* Of n candidates of a far node the far ones: how many. *other: the first of the others, if there are any. */
+static int64_t take_others(const struct builder *b, struct candidate *c, int64_t n, struct candidate *other)
+{
+	int64_t far = 0;
+	for (int64_t i = 0; i < n; i++) {
+		if (graph_is_live(b->far, c[i].node))
+			c[far++] = c[i];
+		else if (other->node == GRAPH_NONE)
+			*other = c[i];
+	}
+	candidates_sort(c, far);
+	return far;
+}
+
+/* graph_prune for a node. Some candidates must not stand in the way of others: a zero vector under cosine,
+ * and seen from a far node those that are not. For these lie in one point, on the way to most far ones, but
+ * no edges lead from there to them. Those are left out, and the nearest of them is added. */
+static int64_t prune(struct builder *b, struct worker *worker, const struct graph_rule *rule, uint32_t node,
+    struct candidate *c, int64_t n, int64_t degree)
+{
+	struct candidate other = {.node = GRAPH_NONE};
+	if (b->space->unit)
+		n = take_nulls(b, worker, node, c, n, &other);
+	else if (b->far && !b->space->ip_edges && graph_is_live(b->far, node))
+		n = take_others(b, c, n, &other);
+	bool more = other.node != GRAPH_NONE;
+	n = graph_prune(b->space, rule, node, c, n, degree - more, worker->prune);
+	if (more)
+		c[n++] = other;
+	return n;
+}
+
+/* Whether one of n selected neighbours is a copy of the node that was there before: in the graph, or, of
+ * those of the round, on a higher level or with a lower number. */
+static bool comes_later(const struct builder *b, uint32_t node, const struct candidate *selected, int64_t n)
+{
+	const struct round *r = b->round;
+	for (int64_t e = 0; e < n; e++) {
+		uint32_t copy = selected[e].node;
+		if (!rows_equal(&b->space->rows, node, copy))
+			continue;
+		bool mate = false;
+		for (int64_t i = 0; i < r->n && !mate; i++)
+			mate = r->nodes[i] == copy;
+		int ahead = graph_level(b->graph, copy) - graph_level(b->graph, node);
+		if (!mate || ahead > 0 || (ahead == 0 && copy < node))
+			return true;
+	}
+	return false;
+}
+
+static void link_node(struct builder *b, struct worker *worker, int64_t i)
+{
+	struct graph *graph = b->graph;
+	const struct round *r = b->round;
+	struct walker *w = worker->walker;
+	uint32_t node = r->nodes[i];
+	int level = graph_level(graph, node), top = graph_top(graph);
+	struct candidate from = {0};
+	builder_changes(b, node);
+	bool far = b->far && graph_is_live(b->far, node);
+	w->seeds = b->seeds;
+	w->seed_count = far || b->space->ip_edges ? b->seed_count : 0;
+	w->far = b->space->ip_edges ? NULL : b->far;
+	w->far_only = far;
+	w->live = b->live;
+	graph_origin_node(b->space, node, w->origin);
+	if (top >= 0)
+		from = walk_descend(w, level < top ? level : top);
+	for (; level >= 0; level--) {
+		w->n = w->copies = 0;
+		w->copies_most = b->how.ef;
+		if (level <= top) {
+			walk_level(w, level, from, b->how.ef);
+			from = w->pool[0];
+			drop_dead(w, b->live);
+		}
+		add_mates(w, r, level, node, b->how.ef);
+		take_own_copies(w, b, node, first_degree(graph, level));
+		int64_t n = prune(b, worker, &b->how.rule, node, w->pool, w->n, first_degree(graph, level));
+		uint32_t *list = graph_links(graph, node, level);
+		float *key = r->key + r->slot[i] + (level ? graph->stride + (level - 1) * graph->M : 0);
+		if (comes_later(b, node, w->pool, n))
+			r->later[i] |= (uint16_t)(1U << level);
+		for (int64_t e = 0; e < n; e++) {
+			list[e] = w->pool[e].node;
+			key[e] = w->pool[e].key;
+		}
+	}
+}
+
+static void link_some(void *arg, int64_t task, int worker)
+{
+	struct builder *b = arg;
+	int64_t from = task * NODES_PER_TASK, to = at_most(from + NODES_PER_TASK, b->round->n);
+	if (b->how.progress && progress_cancelled(b->how.progress))
+		return;
+	for (int64_t i = from; i < to; i++)
+		link_node(b, &b->worker[worker], i);
+	if (b->how.progress)
+		progress_add(b->how.progress, to - from);
+}
+
+/* ---- second half: edges back ---- */
+
+/* Stable, by `from`: three passes of 11 bits. */
+static void sort_edges(struct round *r, int64_t n)
+{
+	enum { BITS = 11, BUCKETS = 1 << BITS };
+	uint32_t count[BUCKETS];
+	for (int shift = 0; shift < 32; shift += BITS) {
+		memset(count, 0, sizeof count);
+		for (int64_t i = 0; i < n; i++)
+			count[r->edges[i].from >> shift & (BUCKETS - 1)]++;
+		uint32_t at = 0;
+		for (int64_t i = 0; i < BUCKETS; i++) {
+			uint32_t here = count[i];
+			count[i] = at;
+			at += here;
+		}
+		for (int64_t i = 0; i < n; i++)
+			r->sorted[count[r->edges[i].from >> shift & (BUCKETS - 1)]++] = r->edges[i];
+		struct edge *swap = r->edges;
+		r->edges = r->sorted;
+		r->sorted = swap;
+	}
+	struct edge *swap = r->edges;
+	r->edges = r->sorted;
+	r->sorted = swap;
+}
+
+/* The edges back of one level, grouped. */
+static void gather_edges(struct builder *b, int level)
+{
+	struct round *r = b->round;
+	const struct graph *graph = b->graph;
+	int width = graph_width(graph, level);
+	int64_t n = 0;
+	for (int64_t i = 0; i < r->n; i++) {
+		uint32_t node = r->nodes[i];
+		if (graph_level(graph, node) < level)
+			continue;
+		const uint32_t *list = graph_links(graph, node, level);
+		const float *key = r->key + r->slot[i] + (level ? graph->stride + (level - 1) * graph->M : 0);
+		bool later = r->later[i] >> level & 1;
+		for (int e = 0; e < width && list[e] != GRAPH_NONE; e++)
+			if (!later || rows_equal(&b->space->rows, node, list[e]))
+				r->edges[n++] = (struct edge){list[e], node, key[e]};
+	}
+	sort_edges(r, n);
+	r->level = level;
+	r->groups = 0;
+	for (int64_t i = 0; i < n; i++)
+		if (i == 0 || r->sorted[i].from != r->sorted[i - 1].from)
+			r->group[r->groups++] = i;
+	r->group[r->groups] = n;
+}
+
+static int compare_candidates(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+	return candidate_before(*x, *y) ? -1 : candidate_before(*y, *x);
+}
+
+void candidates_sort(struct candidate *candidates, int64_t n)
+{
+	enum { FEW = 96 };
+	if (n > FEW) {
+		qsort(candidates, (size_t)n, sizeof *candidates, compare_candidates);
+		return;
+	}
+	for (int64_t i = 1; i < n; i++) {
+		struct candidate c = candidates[i];
+		int64_t at = i;
+		for (; at > 0 && candidate_before(c, candidates[at - 1]); at--)
+			candidates[at] = candidates[at - 1];
+		candidates[at] = c;
+	}
+}
+
+void builder_choose(
+    struct builder *b, int number, uint32_t node, int level, int64_t extra, int64_t degree, bool keep)
+{
+	struct worker *worker = &b->worker[number];
+	struct walker *w = worker->walker;
+	struct candidate *c = worker->candidates;
+	int width = graph_width(b->graph, level);
+	uint32_t *list = graph_links(b->graph, node, level);
+	int64_t n = graph_list_length(list, width);
+	graph_origin_node(b->space, node, w->origin);
+	graph_keys(b->space, w->origin, list, n, w->key);
+	memmove(c + n, c + b->graph->stride, (size_t)extra * sizeof *c);
+	for (int64_t i = 0; i < n; i++)
+		c[i] = (struct candidate){w->key[i], list[i]};
+	candidates_sort(c, n + extra);
+	struct graph_rule rule = {.alpha = b->how.rule.alpha, .keep = keep};
+	n = prune(b, worker, &rule, node, c, n + extra, degree);
+	for (int64_t i = 0; i < width; i++)
+		list[i] = i < n ? c[i].node : GRAPH_NONE;
+}
+
+static void link_back(struct builder *b, int number, const struct edge *edge, int64_t count)
+{
+	struct candidate *more = b->worker[number].candidates + b->graph->stride;
+	int level = b->round->level, width = graph_width(b->graph, level);
+	uint32_t *list = graph_links(b->graph, edge->from, level);
+	int64_t n = graph_list_length(list, width), extra = 0;
+	builder_changes(b, edge->from);
+	for (int64_t i = 0; i < count; i++)
+		if (!graph_list_has(list, n, edge[i].to))
+			more[extra++] = (struct candidate){edge[i].key, edge[i].to};
+	if (n + extra > width) {
+		builder_choose(b, number, edge->from, level, extra, width, b->how.rule.keep);
+		return;
+	}
+	for (int64_t i = 0; i < extra; i++)
+		list[n + i] = more[i].node;
+}
+
+static void link_back_some(void *arg, int64_t task, int worker)
+{
+	struct builder *b = arg;
+	const struct round *r = b->round;
+	int64_t to = at_most((task + 1) * GROUPS_PER_TASK, r->groups);
+	for (int64_t g = task * GROUPS_PER_TASK; g < to; g++)
+		link_back(b, worker, r->sorted + r->group[g], r->group[g + 1] - r->group[g]);
+}
+
+/* ---- rounds ---- */
+
+static void begin_round(struct builder *b, const uint32_t *nodes, int64_t n)
+{
+	struct round *r = b->round;
+	const struct graph *graph = b->graph;
+	int64_t slot = 0;
+	r->nodes = nodes;
+	r->n = n;
+	memset(r->mates_at, 0, sizeof r->mates_at);
+	for (int64_t i = 0; i < n; i++) {
+		r->slot[i] = slot;
+		r->later[i] = 0;
+		slot += list_slots(graph, nodes[i]);
+	}
+	int64_t mates = 0;
+	for (int level = GRAPH_MAX_LEVEL; level >= 0; level--) {
+		for (int64_t i = 0; i < n; i++)
+			if (graph_level(graph, nodes[i]) == level)
+				r->mates[mates++] = nodes[i];
+		r->mates_at[level] = mates;
+	}
+}
+
+static void end_round(struct builder *b)
+{
+	struct graph *graph = b->graph;
+	const struct round *r = b->round;
+	for (int64_t i = 0; i < r->n; i++)
+		if (graph->entry == GRAPH_NONE || graph_level(graph, r->nodes[i]) > graph_top(graph))
+			graph->entry = r->nodes[i];
+}
+
+/* A round is at most an eighth of the graph before it: the first nodes find nothing near them and keep long
+ * edges, which lead from any part of the graph to any other. Compared with all of a large first round, each
+ * would link to what is near, and where there are clusters, hardly to others. */
+bool builder_insert(struct builder *b, const uint32_t *nodes, int64_t n)
+{
+	int64_t linked = b->graph->entry == GRAPH_NONE ? 0 : b->graph->n - n;
+	for (int64_t from = 0; from < n; from += b->round->n) {
+		int64_t most = linked + from < 1 ? 1 : at_most((linked + from + 7) / 8, ROUND);
+		begin_round(b, nodes + from, at_most(n - from, most));
+		threads_run(b->workers, (b->round->n + NODES_PER_TASK - 1) / NODES_PER_TASK, link_some, b);
+		if (b->how.progress && progress_cancelled(b->how.progress))
+			return false;
+		for (int level = 0; level <= GRAPH_MAX_LEVEL && b->round->mates_at[level] > 0; level++) {
+			gather_edges(b, level);
+			threads_run(b->workers, (b->round->groups + GROUPS_PER_TASK - 1) / GROUPS_PER_TASK,
+			    link_back_some, b);
+		}
+		end_round(b);
+	}
+	return true;
+}

@@ -1,0 +1,110 @@
+/* An order of the nodes in which those that are read one after another lie near each other, and putting them
+ * in it.
+ *
+ * Depth first along level 0, from the entry, to the nearest neighbour that has no number yet: chains of near
+ * neighbours, whose rows and codes share pages and lines that were fetched ahead. On a million vectors that
+ * came as fast to search as the order of Gorder (Wei et al. 2016; for such graphs Coleman et al. 2022), which
+ * places next whatever shares most neighbours with the last few, for a twentieth of its time, and faster than
+ * breadth first and reverse Cuthill-McKee.
+ *
+ * Going back to a node its list is gone through anew: each node is come back to once from each that follows
+ * it, so that is twice n lists in all, and needs no place in each list to be kept. */
+#include "lib/graph/graph.h"
+
+#include "lib/base/status.h"
+
+#include <string.h>
+
+enum { TOLD = 1024 }; /* nodes of a step of progress */
+
+/* The node was not marked, and is now. */
+static bool mark(uint64_t *marks, uint32_t node)
+{
+	uint64_t bit = UINT64_C(1) << (node % 64);
+	bool new = !(marks[node / 64] & bit);
+	marks[node / 64] |= bit;
+	return new;
+}
+
+/* The first neighbour that is not marked, which it is then; GRAPH_NONE: all are. */
+static uint32_t take_neighbour(const struct graph *graph, uint32_t node, uint64_t *marks)
+{
+	const uint32_t *list = graph_links(graph, node, 0);
+	for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++)
+		if (mark(marks, list[i]))
+			return list[i];
+	return GRAPH_NONE;
+}
+
+bool graph_order(
+    const struct graph *graph, uint32_t *order, uint32_t *path, uint64_t *marks, struct progress *progress)
+{
+	if (graph->n == 0)
+		return true;
+	memset(marks, 0, (size_t)(graph->n + 63) / 64 * sizeof *marks);
+	int64_t depth = 0, start = 0;
+	uint32_t node = graph->entry;
+	mark(marks, node);
+	for (int64_t n = 0;;) {
+		order[n++] = path[depth++] = node;
+		if (n % TOLD == 0 && !progress_add(progress, TOLD))
+			return false;
+		if (n == graph->n)
+			return true;
+		do
+			node = take_neighbour(graph, path[depth - 1], marks);
+		while (node == GRAPH_NONE && --depth > 0);
+		if (depth > 0)
+			continue;
+		while (!mark(marks, (uint32_t)start)) /* what nothing leads to */
+			start++;
+		node = (uint32_t)start;
+	}
+}
+
+/* ---- moving ---- */
+
+static void renumber(const struct buffer *links, size_t n, const uint32_t *number)
+{
+	uint32_t *link = (uint32_t *)(void *)links->data;
+	for (size_t i = 0; i < n; i++)
+		if (link[i] != GRAPH_NONE)
+			link[i] = number[link[i]];
+}
+
+/* A node has any number of rows there: they are copied, not moved in place. */
+static void copy_upper(const struct graph *graph, const uint32_t *order, char *to)
+{
+	for (int64_t i = 0; i < graph->n; i++) {
+		size_t row = (size_t)graph->M * sizeof(uint32_t);
+		size_t bytes = (size_t)graph_level(graph, order[i]) * row;
+		if (bytes)
+			memcpy(to, graph_links(graph, order[i], 1), bytes);
+		to += bytes;
+	}
+}
+
+kith_status graph_permute(struct graph *graph, const struct permutation *p, const uint32_t *number)
+{
+	struct buffer upper = {0};
+	size_t bytes = (size_t)graph->rows * (size_t)graph->M * sizeof(uint32_t);
+	if (bytes && !buffer_reserve(&upper, bytes, 0))
+		return fail_nomem("upper levels", bytes);
+	if (bytes) {
+		copy_upper(graph, p->order, upper.data);
+		buffer_free(&graph->upper);
+		graph->upper = upper;
+	}
+	permute_rows(p, graph->links0.data, (size_t)graph->stride * sizeof(uint32_t));
+	permute_rows(p, graph->level.data, sizeof(uint8_t));
+	int64_t row = 0;
+	for (int64_t i = 0; i < graph->n; i++) {
+		graph_rank(graph, i, row);
+		row += graph_level(graph, i);
+	}
+	renumber(&graph->links0, (size_t)graph->n * (size_t)graph->stride, number);
+	renumber(&graph->upper, (size_t)graph->rows * (size_t)graph->M, number);
+	if (graph->entry != GRAPH_NONE)
+		graph->entry = number[graph->entry];
+	return KITH_OK;
+}

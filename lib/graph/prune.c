@@ -1,0 +1,203 @@
+/* Selecting edges: of the candidates of a node, nearest first, each that no kept one stands in the way of.
+ *
+ * A kept neighbour s covers a candidate c if  α · ‖c − s‖² <= ‖c − p‖²: a search at p that is on its way to
+ * c gets there through s. With α = 1 it is the heuristic of HNSW (Malkov & Yashunin 2016, Algorithm 4), a
+ * relative neighbourhood graph; more keeps longer edges too (Vamana: Subramanya et al., NeurIPS 2019).
+ *
+ * The test runs on tiles. Candidates are packed into panels of 64, and with  low = ‖ĉ‖² − ‖c − p‖² / α  for
+ * their part of the key and −‖ŝ‖² for the threshold, the mask that a tile call returns is the set of
+ * those that s covers: 64 tests for about 100 instructions at 128 dimensions. The next candidate to keep is
+ * the lowest bit still set. Panels are packed when they are reached, which the far candidates of a full list
+ * never are; what was kept before is tested against a new panel six at a time.
+ *
+ * Vectors equal to the node get at most a quarter of its list: they cover nothing but each other, and a crowd
+ * of equal vectors must not close itself off from the rest.
+ *
+ * graph_prune centres sketches on the nearest candidate: all that matters is near, so that bytes resolve it.
+ */
+#include "lib/graph/prune.h"
+
+#include "lib/base/arena.h"
+
+#include <math.h>
+#include <string.h>
+
+static void take_pruner(
+    struct pruner *p, const struct sketch_form *form, int64_t most, int64_t degree, struct arena *arena)
+{
+	void *rows = arena_take(arena, 1, sketches_bytes(form, TILE_ROWS));
+	void *kept = arena_take(arena, 1, sketches_bytes(form, degree));
+	p->form = form;
+	p->panel.data = arena_take(arena, 1, sketch_panel_bytes(form));
+	p->temp = arena_take(arena, 1, sketch_panel_bytes(form));
+	p->taken = arena_take(arena, (most + 63) / 64, sizeof *p->taken);
+	if (!arena->memory)
+		return;
+	p->rows = sketches_at(form, TILE_ROWS, rows);
+	p->kept = sketches_at(form, degree, kept);
+}
+
+size_t pruner_bytes(const struct sketch_form *form, int64_t most, int64_t degree)
+{
+	struct pruner none;
+	struct arena arena = {NULL, 0};
+	take_pruner(&none, form, most, degree, &arena);
+	return arena.used;
+}
+
+void pruner_init(struct pruner *p, const struct sketch_form *form, int64_t degree, void *memory)
+{
+	struct arena arena = {memory, 0};
+	take_pruner(p, form, 0, degree, &arena); /* the last piece begins where it does whatever its size */
+}
+
+/* Sketches that are compared before asking whether any candidate is left. */
+enum { AT_ONCE = 6 };
+
+/* Those of the panel that sketches from … from + nq − 1 cover. */
+static uint64_t covered(
+    const struct pruner *p, const float *low, const struct sketches *by, int64_t from, int nq)
+{
+	float thr[AT_ONCE], keys[AT_ONCE * TILE_ROWS];
+	uint64_t mask[AT_ONCE];
+	for (int j = 0; j < nq; j++)
+		thr[j] = -by->normsq[from + j];
+	return sketch_tile(p->form, &p->panel, low, by, from, nq, thr, mask, keys);
+}
+
+/* Select among candidates of one panel; `kept` are selected already. Returns a bit per newly selected. */
+static uint64_t select_panel(struct pruner *p, const struct graph_rule *rule,
+    const struct candidate *candidates, int64_t n, int64_t kept, int64_t degree)
+{
+	float low[TILE_ROWS];
+	p->fetch(p->arg, candidates, n, &p->rows);
+	sketch_pack(p->form, &p->rows, 0, n, p->temp, &p->panel);
+	float alpha = p->form->wide ? sqrtf(sqrtf(rule->alpha)) : rule->alpha;
+	for (int64_t r = 0; r < TILE_ROWS; r++)
+		low[r] = p->panel.normsq[r] - (r < n ? candidates[r].key / alpha : 0);
+	uint64_t alive = n == TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1, chosen = 0;
+	for (int64_t s = 0; s < kept && alive; s += AT_ONCE)
+		alive &= ~covered(p, low, &p->kept, s, kept - s < AT_ONCE ? (int)(kept - s) : AT_ONCE);
+	while (alive && kept < degree) {
+		int64_t r = __builtin_ctzll(alive);
+		chosen |= UINT64_C(1) << r;
+		alive &= alive - 1;
+		sketch_copy(p->form, &p->kept, kept++, &p->rows, r);
+		if (alive)
+			alive &= ~covered(p, low, &p->rows, r, 1);
+	}
+	return chosen;
+}
+
+/* Take the nearest of those not taken, up to the degree. */
+static int64_t fill_up(uint64_t *taken, int64_t n, int64_t kept, int64_t degree)
+{
+	for (int64_t i = 0; i < n && kept < degree; i++) {
+		uint64_t bit = UINT64_C(1) << (i % 64);
+		kept += !(taken[i / 64] & bit);
+		taken[i / 64] |= bit;
+	}
+	return kept;
+}
+
+int64_t pruner_select(
+    struct pruner *p, const struct graph_rule *rule, struct candidate *candidates, int64_t n, int64_t degree)
+{
+	int64_t equal = 0, share = degree / 4 > 1 ? degree / 4 : 1, kept = 0;
+	memset(p->taken, 0, (size_t)(n + 63) / 64 * sizeof *p->taken);
+	while (equal < n && !(candidates[equal].key > 0))
+		equal++;
+	for (; kept < equal && kept < share; kept++)
+		p->taken[kept / 64] |= UINT64_C(1) << (kept % 64);
+	int64_t equals = kept;
+	for (int64_t at = equal; at < n && kept < degree; at += TILE_ROWS) {
+		int64_t count = n - at < TILE_ROWS ? n - at : TILE_ROWS;
+		uint64_t chosen =
+		    select_panel(p, rule, candidates + at, count, kept - equals, degree - equals);
+		kept += __builtin_popcountll(chosen);
+		for (; chosen; chosen &= chosen - 1) {
+			int64_t i = at + __builtin_ctzll(chosen);
+			p->taken[i / 64] |= UINT64_C(1) << (i % 64);
+		}
+	}
+	if (rule->keep)
+		kept = fill_up(p->taken, n, kept, degree);
+	int64_t to = 0;
+	for (int64_t i = 0; i < n && to < kept; i++)
+		if (p->taken[i / 64] >> (i % 64) & 1)
+			candidates[to++] = candidates[i];
+	return kept;
+}
+
+/* ---- among nodes of a space ---- */
+
+struct space_fetch {
+	const struct graph_space *space;
+	const struct sketch_form *form;
+	float *x; /* [dim] */
+};
+
+static void fetch_nodes(void *arg, const struct candidate *candidates, int64_t n, const struct sketches *rows)
+{
+	const struct space_fetch *f = arg;
+	for (int64_t i = 0; i < n; i++) {
+		graph_space_load(f->space, candidates[i].node, f->x);
+		sketch_set(f->form, rows, i, f->x);
+	}
+}
+
+static size_t vector_bytes(const struct graph_space *space)
+{
+	return align64((size_t)space->rows.dim * sizeof(float));
+}
+
+size_t graph_prune_bytes(const struct graph_space *space, int64_t most)
+{
+	struct sketch_form floats = sketch_form(space->rows.dim, NULL, false);
+	if (space->ip_edges)
+		return prune_ip_bytes(space, most);
+	return 2 * vector_bytes(space) + pruner_bytes(&floats, most, most);
+}
+
+/* Move the copies of a node before others with the same key, those with the nearest numbers first. */
+static void order_copies(
+    const struct graph_space *space, uint32_t node, struct candidate *candidates, int64_t n)
+{
+	for (int64_t from = 0, to; from + 1 < n; from = to) {
+		int64_t copies = from;
+		for (to = from + 1; to < n && candidates[to].key == candidates[from].key;)
+			to++;
+		for (int64_t i = from; to > from + 1 && i < to; i++) {
+			struct candidate c = candidates[i];
+			if (!rows_equal(&space->rows, node, c.node))
+				continue;
+			candidates[i] = candidates[copies];
+			int64_t at = copies++;
+			for (; at > from &&
+			       number_distance(node, c.node) < number_distance(node, candidates[at - 1].node);
+			     at--)
+				candidates[at] = candidates[at - 1];
+			candidates[at] = c;
+		}
+	}
+}
+
+int64_t graph_prune(const struct graph_space *space, const struct graph_rule *rule, uint32_t node,
+    struct candidate *candidates, int64_t n, int64_t degree, void *scratch)
+{
+	if (n == 0)
+		return 0;
+	order_copies(space, node, candidates, n);
+	if (space->ip_edges)
+		return prune_ip(space, node, candidates, n, degree, scratch);
+	char *memory = scratch;
+	float *center = (float *)(void *)memory, *x = (float *)(void *)(memory + vector_bytes(space));
+	graph_space_load(space, candidates[0].node, center);
+	struct sketch_form form = space->precision == KEYS_CODED
+	                              ? sketch_form(space->rows.dim, center, true)
+	                              : sketch_form_direct(space->rows.dim, space->precision == KEYS_WIDE);
+	struct space_fetch fetch = {.space = space, .form = &form, .x = x};
+	struct pruner pruner = {.fetch = fetch_nodes, .arg = &fetch};
+	pruner_init(&pruner, &form, degree < n ? degree : n, memory + 2 * vector_bytes(space));
+	return pruner_select(&pruner, rule, candidates, n, degree);
+}

@@ -1,0 +1,38 @@
+/* Selecting edges among sketches: graph_prune and graph_bulk share it. */
+#ifndef KITH_GRAPH_PRUNE_H
+#define KITH_GRAPH_PRUNE_H
+
+#include "lib/search/sketch.h"
+#include "lib/graph/graph.h"
+
+/* Sketches of n candidates (n <= 64) into rows 0 … n − 1. */
+typedef void pruner_fetch(
+    void *arg, const struct candidate *candidates, int64_t n, const struct sketches *rows);
+
+/* One worker's memory for selections. */
+struct pruner {
+	const struct sketch_form *form;
+	pruner_fetch *fetch;
+	void *arg;
+	struct sketches rows; /* [64] candidates in work */
+	struct sketches kept; /* [degree] */
+	struct sketch_panel panel;
+	void *temp;      /* of a panel */
+	uint64_t *taken; /* [ceil(most / 64)] bit per candidate */
+};
+
+/* Memory of a pruner for up to `most` candidates and `degree` neighbours; carve it (64-byte aligned). The
+ * caller sets fetch and arg. */
+size_t pruner_bytes(const struct sketch_form *form, int64_t most, int64_t degree);
+void pruner_init(struct pruner *pruner, const struct sketch_form *form, int64_t degree, void *memory);
+
+/* As graph_prune. */
+int64_t pruner_select(struct pruner *pruner, const struct graph_rule *rule, struct candidate *candidates,
+    int64_t n, int64_t degree);
+
+/* prune_ip.c: graph_prune for ip_edges. */
+size_t prune_ip_bytes(const struct graph_space *space, int64_t most);
+int64_t prune_ip(const struct graph_space *space, uint32_t self, struct candidate *candidates, int64_t n,
+    int64_t degree, void *scratch);
+
+#endif

@@ -1,0 +1,572 @@
+/* Walks.
+ *
+ * Candidates are one sorted array of at most ef, each with a mark whether its neighbours were looked at; the
+ * first without it is the next to go to, and when there is none the walk is over. (The paper has two heaps.)
+ * Going to a node takes three passes over its list: those not met before are picked out and their codes asked
+ * for, then all are scored by one call, then the near ones are sorted in. The list of the candidate that
+ * is likely to be next is asked for in the meantime.
+ *
+ * Which nodes were met stands in a bit for each node, which stay in a near cache. The next walk clears those
+ * of the last along the trail that it left, so a walk costs what it meets, not what there is.
+ *
+ * Lists of a mapped file are looked at as they are gone to: one with a node that there is not counts as
+ * empty, and the walk goes on, so that this costs others no more than a branch.
+ */
+#include "lib/graph/search_layer.h"
+
+#include "lib/base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- steps ---- */
+
+void walk_begin(struct walker *w)
+{
+	if (w->met_so_far > WALK_TRAIL)
+		memset(w->seen, 0, (size_t)w->seen_most / 8);
+	else
+		for (int64_t i = 0; i < w->met_so_far; i++)
+			w->seen[w->trail[i] / 64] = 0;
+	w->met_so_far = 0;
+	w->n = w->copies = 0;
+}
+
+static inline void prefetch_list(const struct graph *graph, uint32_t node)
+{
+	const char *list = (const char *)graph_links(graph, node, 0);
+	for (size_t b = 0; b < (size_t)graph->stride * sizeof(uint32_t); b += 64)
+		__builtin_prefetch(list + b);
+}
+
+static const uint32_t *unseen_links(struct walker *w, uint32_t node, int level)
+{
+	static const uint32_t nothing = GRAPH_NONE;
+	const uint32_t *list = graph_unseen_links(w->graph, node, level);
+	w->damaged |= !list;
+	return list ? list : &nothing;
+}
+
+/* Where a walk goes to. */
+static inline const uint32_t *links(struct walker *w, uint32_t node, int level)
+{
+	if (__builtin_expect(w->graph->unseen, 0))
+		return unseen_links(w, node, level);
+	return graph_links(w->graph, node, level);
+}
+
+static int64_t meet_only(struct walker *w, const uint32_t *list, int width)
+{
+	int64_t n = 0;
+	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++)
+		if (graph_is_live(w->only, list[i]) && !walk_meet(w, list[i]))
+			w->met[n++] = list[i];
+	return n;
+}
+
+/* The nodes of a list that were not met, into w->met: how many. Without a branch, so that their bits, which
+ * lie anywhere, are fetched side by side. */
+static inline int64_t meet_list(struct walker *w, const uint32_t *list, int width)
+{
+	if (__builtin_expect(w->only != NULL, 0))
+		return meet_only(w, list, width);
+	int64_t n = 0;
+	uint32_t *met = w->met;
+	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++) {
+		met[n] = list[i];
+		n += !walk_meet(w, list[i]);
+	}
+	for (int64_t i = 0; i < n; i++)
+		rows_prefetch_scored(&w->space->rows, met[i]);
+	return n;
+}
+
+static inline void score_met(struct walker *w, int64_t n)
+{
+	graph_keys(w->space, w->origin, w->met, n, w->key);
+	w->pairs += n;
+}
+
+int64_t walk_visit(struct walker *w, const uint32_t *list)
+{
+	int64_t n = meet_list(w, list, w->graph->stride);
+	score_met(w, n);
+	return n;
+}
+
+struct candidate walk_descend(struct walker *w, int to)
+{
+	const struct graph *graph = w->graph;
+	struct candidate best = {.node = graph->entry};
+	memset(w->path, 0, sizeof w->path);
+	graph_keys(w->space, w->origin, &best.node, 1, &best.key);
+	w->pairs++;
+	for (int level = graph_top(graph); level > to; level--) {
+		for (bool better = true; better;) {
+			const uint32_t *list = links(w, best.node, level);
+			int64_t n = 0;
+			for (; n < graph->M && list[n] != GRAPH_NONE; n++) {
+				rows_prefetch_scored(&w->space->rows, list[n]);
+				w->met[n] = list[n];
+			}
+			score_met(w, n);
+			better = false;
+			for (int64_t i = 0; i < n; i++) {
+				struct candidate c = {w->key[i], w->met[i]};
+				if (candidate_before(c, best)) {
+					best = c;
+					better = true;
+				}
+			}
+		}
+		if (level <= WALK_PATH)
+			w->path[WALK_PATH - level] = best.node;
+	}
+	return best;
+}
+
+/* ---- copies ---- */
+
+/* Whether a node is a copy of one in the pool that it would come behind. A removed node is no stand-in for a
+ * live one. Where many different nodes have one key, a copy may be missed. */
+static bool is_copy(const struct walker *w, int64_t place, struct candidate c)
+{
+	enum { COMPARED = 16 };
+	bool live = graph_is_live(w->live, c.node);
+	for (int64_t i = place - 1; i >= 0 && place - i <= COMPARED && w->pool[i].key == c.key; i--) {
+		uint32_t node = w->pool[i].node & ~WALKED;
+		if ((!live || graph_is_live(w->live, node)) && rows_equal(&w->space->rows, node, c.node))
+			return true;
+	}
+	return false;
+}
+
+/* Take a candidate out of the pool, which it had joined at `place` and pushed `last` out of if that was full.
+ */
+static void withdraw(struct walker *w, int64_t place, bool was_full, struct candidate last)
+{
+	memmove(w->pool + place, w->pool + place + 1, (size_t)(w->n - 1 - place) * sizeof *w->pool);
+	if (was_full)
+		w->pool[w->n - 1] = last;
+	else
+		w->n--;
+}
+
+/* Into the pool, or to the copies. Returns its place; ef: it is not in the pool. Most join the pool and are
+ * like nothing before them, so that comes first. */
+static inline int64_t offer(struct walker *w, struct candidate c, int64_t ef)
+{
+	bool was_full = w->n == ef;
+	struct candidate last = was_full ? w->pool[ef - 1] : c;
+	int64_t place = candidate_insert(w->pool, &w->n, ef, c);
+	if (place == 0 || __builtin_expect(w->pool[place - 1].key != c.key, 1) || !is_copy(w, place, c))
+		return place;
+	if (place < ef)
+		withdraw(w, place, was_full, last);
+	if (w->copies_most > 0)
+		candidate_insert(w->copy, &w->copies, w->copies_most, c);
+	return ef;
+}
+
+void walk_offer(struct walker *w, struct candidate c, int64_t ef)
+{
+	offer(w, c, ef);
+}
+
+/* ---- one level ---- */
+
+/* Sort the n nodes that were visited and scored into the pool; the first place that changed. What comes near
+ * the front, at `at`, is likely to be gone to next. */
+static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef, int64_t at)
+{
+	enum { SOON = 2 };
+	int64_t first = ef;
+	float bound = w->n < ef ? INFINITY : w->pool[ef - 1].key;
+	for (int64_t i = 0; i < n; i++) {
+		if (!(w->key[i] <= bound))
+			continue;
+		int64_t place = offer(w, (struct candidate){w->key[i], w->met[i]}, ef);
+		if (place < at + SOON)
+			prefetch_list(w->graph, w->met[i]);
+		first = place < first ? place : first;
+		bound = w->n < ef ? INFINITY : w->pool[ef - 1].key;
+	}
+	return first;
+}
+
+/* Begin at the seeds, too. */
+static void take_seeds(struct walker *w, int64_t ef)
+{
+	for (int64_t at = 0, n = 0; at < w->seed_count; at++) {
+		w->met[n] = w->seeds[at];
+		n += !walk_meet(w, w->seeds[at]) && !w->seeds_hidden;
+		if (n < w->graph->stride && at + 1 < w->seed_count)
+			continue;
+		score_met(w, n);
+		take_met(w, n, ef, 0);
+		n = 0;
+	}
+}
+
+/* Go to every node of the pool that was not gone to. */
+static void expand_pool(struct walker *w, int level, int64_t ef)
+{
+	const struct graph *graph = w->graph;
+	int width = graph_width(graph, level);
+	for (int64_t at = 0; at < w->n;) {
+		if (w->pool[at].node & WALKED) {
+			at++;
+			continue;
+		}
+		const uint32_t *list = links(w, w->pool[at].node, level);
+		w->pool[at].node |= WALKED;
+		int64_t n = meet_list(w, list, width);
+		if (level == 0 && at + 1 < w->n && !(w->pool[at + 1].node & WALKED))
+			prefetch_list(graph, w->pool[at + 1].node);
+		score_met(w, n);
+		int64_t first = take_met(w, n, ef, at);
+		at = first <= at ? first : at + 1;
+	}
+}
+
+/* The walk over far nodes, from the seeds; false: and over no others, of which `from` stands for all. */
+static bool walk_far(struct walker *w, struct candidate from, int64_t ef)
+{
+	take_seeds(w, ef);
+	if (!w->far)
+		return true;
+	w->only = w->far;
+	expand_pool(w, 0, ef);
+	w->only = NULL;
+	if (!w->far_only)
+		return true;
+	if (!walk_meet(w, from.node)) {
+		w->n -= w->n == ef;
+		w->pool[w->n++] = from;
+	}
+	return false;
+}
+
+/* Search a level from one node, and from the seeds, as walk_level says; marks stay. */
+static void search_level(struct walker *w, int level, struct candidate from, int64_t ef, int64_t copies)
+{
+	bool on = true;
+	walk_begin(w);
+	w->copies_most = copies;
+	if (level == 0 && w->seed_count)
+		on = walk_far(w, from, ef);
+	if (!on)
+		return;
+	if (!walk_meet(w, from.node))
+		offer(w, from, ef);
+	expand_pool(w, level, ef);
+}
+
+static void forget_marks(struct candidate *c, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		c[i].node &= ~WALKED;
+}
+
+void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
+{
+	search_level(w, level, from, ef, ef);
+	forget_marks(w->pool, w->n);
+}
+
+/* Whether copies of a vector with this key could be among the `want` nearest, beside all that are known. */
+static bool copies_wanted(const struct walker *w, float key, int64_t want)
+{
+	int64_t n = 0;
+	for (int64_t i = 0; i < w->n && w->pool[i].key <= key; i++)
+		n++;
+	for (int64_t i = 0; i < w->copies && w->copy[i].key <= key; i++)
+		n++;
+	return n < want;
+}
+
+/* Nearest first; what is found on the way that is nearer still comes first. Where the pool is not full the
+ * graph has no more that is different, unless copies lead to it. */
+static void expand_copies(struct walker *w, int64_t ef, int64_t want)
+{
+	for (int64_t at = 0; at < w->copies;) {
+		struct candidate c = w->copy[at];
+		if (c.node & WALKED) {
+			at++;
+			continue;
+		}
+		if (w->n == ef && !copies_wanted(w, c.key, want))
+			return;
+		w->copy[at].node |= WALKED;
+		int64_t n = meet_list(w, links(w, c.node, 0), w->graph->stride);
+		score_met(w, n);
+		if (take_met(w, n, ef, 0) < ef)
+			expand_pool(w, 0, ef);
+		at = 0;
+	}
+}
+
+/* Copies that are remembered, at least. */
+enum { LEAST_COPIES = 32 };
+
+void walk_nearest(struct walker *w, struct candidate from, int64_t ef, int64_t want)
+{
+	want = want < ef ? want : ef;
+	search_level(w, 0, from, ef, want > LEAST_COPIES || ef < LEAST_COPIES ? want : LEAST_COPIES);
+	if (w->copies > 0)
+		expand_copies(w, ef, want);
+	forget_marks(w->pool, w->n);
+	forget_marks(w->copy, w->copies);
+	for (int64_t i = 0; i < w->copies; i++)
+		candidate_insert(w->pool, &w->n, ef, w->copy[i]);
+	w->copies = 0;
+}
+
+/* ---- walks under a filter ---- */
+
+static bool passes(const struct filtering *f, uint32_t node)
+{
+	return f->pass[node / 64] >> (node % 64) & 1;
+}
+
+/* Where few pass, lists lead mostly to nodes that are of no use; their neighbours take their places (ACORN-1,
+ * Patel et al. 2024). Nodes that pass into w->met: how many. */
+static int64_t meet_beyond(struct walker *w, const struct filtering *f, const uint32_t *list)
+{
+	const struct graph *graph = w->graph;
+	int64_t n = 0, hops = 0, most = w->met_most - graph->stride;
+	uint32_t *hop = w->met + most;
+	for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++) {
+		if (walk_meet(w, list[i]))
+			continue;
+		if (passes(f, list[i])) {
+			rows_prefetch_scored(&w->space->rows, list[i]);
+			w->met[n++] = list[i];
+		} else {
+			prefetch_list(graph, list[i]);
+			hop[hops++] = list[i];
+		}
+	}
+	for (int64_t h = 0; h < hops; h++) {
+		const uint32_t *beyond = links(w, hop[h], 0);
+		for (int i = 0; i < graph->stride && beyond[i] != GRAPH_NONE && n < most; i++) {
+			if (!passes(f, beyond[i]) || walk_meet(w, beyond[i]))
+				continue;
+			rows_prefetch_scored(&w->space->rows, beyond[i]);
+			w->met[n++] = beyond[i];
+		}
+	}
+	return n;
+}
+
+/* Above this share enough nodes of a list pass. */
+static const double HOP_BELOW = 0.2;
+
+/* For a walk over all nodes, so many of which pass that ef of these are found. */
+int64_t walk_filtered_pool(double share, int64_t ef)
+{
+	enum { MOST = 16 };
+	double factor = 2 / share;
+	return (int64_t)((double)ef * (factor < MOST ? factor : MOST));
+}
+
+int64_t walk_filtered_met(const struct graph *graph)
+{
+	return 4 * (int64_t)graph->stride;
+}
+
+/* Seeds behind the first node that was met, as many as there is room for: how many. */
+static int64_t filtered_seeds(struct walker *w)
+{
+	int64_t n = 1;
+	for (int64_t i = 0; i < w->seed_count; i++)
+		if (!walk_meet(w, w->seeds[i]) && !w->seeds_hidden && n < w->met_most)
+			w->met[n++] = w->seeds[i];
+	graph_keys(w->space, w->origin, w->met + 1, n - 1, w->key + 1);
+	w->pairs += n - 1;
+	return n - 1;
+}
+
+/* Go on from the n nodes that were met and scored, and from the pool of `most`, while a candidate is nearer
+ * than the worst of what was found. */
+static void expand_filtered(
+    struct walker *w, struct filtering *f, int64_t ef, int64_t most, bool hop, int64_t n)
+{
+	const struct graph *graph = w->graph;
+	enum { FIRST_STEPS = 16 };
+	int64_t before = w->pairs;
+	for (int64_t at = 0, steps = 0;; steps++) {
+		int64_t first = most;
+		for (int64_t i = 0; i < n; i++) {
+			struct candidate c = {w->key[i], w->met[i]};
+			if (f->n == ef && !(c.key < f->found[ef - 1].key))
+				continue;
+			if (passes(f, c.node))
+				candidate_insert(f->found, &f->n, ef, c);
+			int64_t place = candidate_insert(w->pool, &w->n, most, c);
+			first = place < first ? place : first;
+		}
+		at = first < at ? first : at;
+		while (at < w->n && w->pool[at].node & WALKED)
+			at++;
+		if (at == w->n || (f->n == ef && w->pool[at].key > f->found[ef - 1].key))
+			return;
+		const uint32_t *list = links(w, w->pool[at].node, 0);
+		w->pool[at].node |= WALKED;
+		n = hop ? meet_beyond(w, f, list) : meet_list(w, list, graph->stride);
+		if (at + 1 < w->n)
+			prefetch_list(graph, w->pool[at + 1].node & ~WALKED);
+		score_met(w, n);
+		if (steps < FIRST_STEPS) {
+			f->steps = steps + 1;
+			f->scored = w->pairs - before;
+		}
+	}
+}
+
+/* Whether the first steps from one that passes to the next came by few others, for how many there are. Among
+ * many copies of few vectors they do: lists lead to copies that do not pass, and from these to more of them.
+ * Otherwise a step to neighbours of neighbours sees 8 to 24 lists of new nodes (SIFT). */
+static bool sees_little(const struct walker *w, const struct filtering *f)
+{
+	enum { LISTS = 4 };
+	double met = (double)f->scored / f->share, passing = f->share * (double)w->space->rows.n;
+	return met < (double)f->steps * LISTS * w->graph->stride && (double)f->scored < passing / 2;
+}
+
+/* A node whose key is known, as the only one that was met; returns how many that is: 0 if it had been met. */
+static int64_t meet_one(struct walker *w, struct candidate one)
+{
+	w->met[0] = one.node;
+	w->key[0] = one.key;
+	return !walk_meet(w, one.node);
+}
+
+void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f)
+{
+	bool hop = f->share < HOP_BELOW;
+	int64_t all = walk_filtered_pool(f->share, ef);
+	walk_begin(w);
+	f->n = f->steps = f->scored = 0;
+	int64_t n = meet_one(w, from);
+	expand_filtered(w, f, ef, hop ? 2 * ef : all, hop, n + filtered_seeds(w));
+	if (!hop || !sees_little(w, f))
+		return;
+	/* Over all nodes, from what was found. */
+	walk_begin(w);
+	for (int64_t i = 0; i < f->n; i++) {
+		walk_meet(w, f->found[i].node);
+		w->pool[w->n++] = f->found[i];
+	}
+	expand_filtered(w, f, ef, all, false, meet_one(w, from));
+}
+
+/* ---- range walks ---- */
+
+static bool spill(struct walker *w, int64_t *n, struct candidate c)
+{
+	size_t bytes = (size_t)(*n + 1) * sizeof c;
+	if (bytes > w->spill.capacity && !buffer_reserve(&w->spill, bytes, 8))
+		return false;
+	((struct candidate *)(void *)w->spill.data)[(*n)++] = c;
+	return true;
+}
+
+/* The n nodes that were visited and scored: into the spill or, the others, into the pool. False: no memory.
+ */
+static bool take_range(struct walker *w, int64_t met, float bound, int64_t ef, int64_t *n, int64_t *at)
+{
+	for (int64_t i = 0; i < met; i++) {
+		struct candidate c = {w->key[i], w->met[i]};
+		if (c.key <= bound) {
+			if (!spill(w, n, c))
+				return false;
+		} else if (w->n < ef || c.key < w->pool[ef - 1].key) {
+			int64_t place = offer(w, c, ef);
+			*at = place < *at ? place : *at;
+		}
+	}
+	return true;
+}
+
+/* Nodes of the spill are gone to in the order in which they are found: none of them can be left out. The pool
+ * comes next. It has only what is beyond the bound, so that ways around what is within are looked for with
+ * the same care whether much is within or little. Both may hold nodes to begin with. */
+static enum range_end expand_range(
+    struct walker *w, int level, float bound, int64_t ef, int64_t most, int64_t *n)
+{
+	int width = graph_width(w->graph, level);
+	for (int64_t at = 0, gone = 0;;) {
+		uint32_t node;
+		while (at < w->n && w->pool[at].node & WALKED)
+			at++;
+		if (gone < *n) {
+			node = ((const struct candidate *)(const void *)w->spill.data)[gone++].node;
+		} else if (at < w->n) {
+			node = w->pool[at].node;
+			w->pool[at].node |= WALKED;
+		} else {
+			break;
+		}
+		int64_t met = meet_list(w, links(w, node, level), width);
+		score_met(w, met);
+		if (!take_range(w, met, bound, ef, n, &at))
+			return RANGE_NO_MEMORY;
+		if (w->pairs > most)
+			return RANGE_GIVEN_UP;
+	}
+	forget_marks(w->pool, w->n);
+	return RANGE_DONE;
+}
+
+static void hide_seeds(struct walker *w)
+{
+	for (int64_t i = 0; w->seeds_hidden && i < w->seed_count; i++)
+		walk_meet(w, w->seeds[i]);
+}
+
+/* Forget what was visited but for the pool and n nodes of the spill. */
+static void keep_found(struct walker *w, int64_t n)
+{
+	int64_t near = w->n;
+	walk_begin(w);
+	hide_seeds(w);
+	for (w->n = 0; w->n < near; w->n++)
+		walk_meet(w, w->pool[w->n].node);
+	for (int64_t i = 0; i < n; i++)
+		walk_meet(w, ((const struct candidate *)(const void *)w->spill.data)[i].node);
+}
+
+/* Level 1 is a sample of the nodes. What is within there, and the nearest beyond, are where level 0 begins:
+ * so parts of the answer are found that no edge of level 0 joins. */
+enum range_end walk_range(
+    struct walker *w, struct candidate from, float bound, int64_t ef, int64_t most, int64_t *n)
+{
+	int64_t at = 0, met = 0;
+	enum range_end end = RANGE_DONE;
+	most += w->pairs;
+	walk_begin(w);
+	hide_seeds(w);
+	w->copies_most = *n = 0;
+	w->met[met++] = from.node;
+	met -= walk_meet(w, from.node);
+	w->met[met++] = w->graph->entry;
+	met -= walk_meet(w, w->graph->entry);
+	score_met(w, met);
+	if (!take_range(w, met, bound, ef, n, &at))
+		return RANGE_NO_MEMORY;
+	if (graph_top(w->graph) > 0)
+		end = expand_range(w, 1, bound, (ef + 1) / 2, most, n);
+	if (end != RANGE_DONE)
+		return end;
+	keep_found(w, *n);
+	for (int64_t i = 0; !w->seeds_hidden && i < w->seed_count; i++) {
+		w->met[0] = w->seeds[i];
+		if (walk_meet(w, w->seeds[i]))
+			continue;
+		score_met(w, 1);
+		if (!take_range(w, 1, bound, ef, n, &at))
+			return RANGE_NO_MEMORY;
+	}
+	return expand_range(w, 0, bound, ef, most, n);
+}

@@ -1,0 +1,540 @@
+/* Searching a graph index.
+ *
+ * A query descends to level 0, walks there with efSearch candidates, and the best of them are compared again
+ * with what is stored, in double precision: distances are exact, only the choice of the vectors is not. The
+ * queries of a batch are sorted by the way they take down to level 0, so that those that follow one another
+ * read the same nodes; each is searched by one thread, from its beginning to its end.
+ *
+ * Filters. Where a fifth and more of the vectors pass, the search goes over all nodes and gathers those that
+ * pass; below that it goes from one that passes to the next over what lies between, and over all nodes if
+ * that leads to few. Where very few pass they are all compared. Removed vectors are nodes that do not pass.
+ * A search that finds fewer than k where there are as many is followed by a comparison with all, so no result
+ * is missing that there could be.
+ *
+ * Range. The search goes to every node within the radius that it finds, and to the efSearch nearest of those
+ * beyond it, from which it may come back within. What was found beyond is compared exactly, too: where keys
+ * are so rough that some of it is within after all, the search is repeated with that much more room. When it
+ * has scored a large share of the nodes all are compared instead, which costs no more and misses nothing.
+ * With exact_range all are compared at once.
+ */
+#include "lib/index/hnsw.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/progress.h"
+#include "lib/base/rounding.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/search/filter.h"
+#include "lib/search/rerank.h"
+#include "lib/search/search.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	DEFAULT_EF = 64,
+	TASK_QUERIES = 8,
+	SORT_FROM = 64,   /* queries from which sorting pays */
+	SCAN_SHARE = 100, /* below a hundredth of the nodes: compare all that pass */
+	SCAN_EF = 8,      /* so, too, if they are not many more than a walk would compare */
+	RANGE_SHARE = 8,  /* range: when an eighth of the nodes were scored */
+	PART = 64
+};
+
+/* Where a query enters level 0, and the way there. */
+struct start {
+	uint32_t path[WALK_PATH];
+	struct candidate from;
+	int64_t query;
+};
+
+struct call {
+	const struct hnsw *hnsw;
+	struct graph_space space, wide; /* for queries that are far from everything */
+	uint32_t seeds[HNSW_SEEDS];
+	int64_t seed_count;
+	uint64_t *far; /* see hnsw_far_bits */
+	const struct rows *query;
+	struct sink *sink;
+	int64_t ef;
+	struct rerank rerank;
+	bool scan; /* compare all that pass */
+	struct hnsw_maps maps;
+	const uint64_t *pass;   /* bit per node; NULL: all */
+	int64_t passing;        /* nodes */
+	struct start *start;    /* [query->n] sorted; NULL: in the order of the queries */
+	struct walker **walker; /* [threads] */
+	struct lane *lane;      /* [threads] */
+	struct progress progress;
+	_Atomic bool failed;
+	bool damaged; /* some walk found that the graph is */
+	_Atomic int64_t pairs, exact;
+};
+
+/* What a thread works with, beside its walker. */
+struct lane {
+	float *query, *row;      /* [dim] */
+	double norm;             /* of the query, where something is far */
+	struct candidate *found; /* [ef], under a filter */
+	struct found *result;    /* [most_results] */
+};
+
+/* ---- exact keys ---- */
+
+static int64_t id_of(const struct call *c, uint32_t node)
+{
+	return rows_id(&c->space.rows, node);
+}
+
+static struct row_place locate(const void *owner, const void *candidates, int64_t i, struct rows *list)
+{
+	const struct call *c = owner;
+	(void)list;
+	return (struct row_place){&c->space.rows, ((const struct candidate *)candidates)[i].node};
+}
+
+/* Exact keys of candidates, into the sink. */
+static void rerank_candidates(struct call *c, struct lane *lane, const void *q, int64_t number,
+    const struct candidate *candidates, int64_t n)
+{
+	if (!rerank(&c->rerank, number, q, candidates, n, lane->row))
+		atomic_store(&c->failed, true);
+	atomic_fetch_add_explicit(&c->exact, n, memory_order_relaxed);
+}
+
+/* The metric's key from that of the space: under cosine the space may compare by squared L2. */
+static double key_of_metric(const struct call *c, double key)
+{
+	return c->space.zero ? key / 2 - 1 : key;
+}
+
+static double key_of_space(const struct call *c, double key)
+{
+	return c->space.zero ? 2 + 2 * key : key;
+}
+
+/* The k nearest by the keys of the walk. */
+static void keep_rough(struct call *c, const struct walker *w, struct lane *lane, int64_t number,
+    const struct candidate *candidates, int64_t n)
+{
+	for (int64_t from = 0, count; from < n; from += count) {
+		count = n - from < PART ? n - from : PART;
+		for (int64_t i = 0; i < count; i++)
+			lane->result[i] = (struct found){
+			    key_of_metric(c, graph_key_value(w->space, candidates[from + i].key)),
+			    id_of(c, candidates[from + i].node)};
+		if (!sink_merge(c->sink, number, lane->result, count))
+			atomic_store(&c->failed, true);
+	}
+}
+
+/* All nodes that pass. */
+static void scan(struct call *c, struct lane *lane, const void *q, int64_t number)
+{
+	struct candidate part[PART];
+	int64_t n = 0, count = c->space.rows.n;
+	for (int64_t i = 0; i < count; i++) {
+		if (!graph_is_live(c->pass, (uint32_t)i))
+			continue;
+		part[n++].node = (uint32_t)i;
+		if (n == PART) {
+			rerank_candidates(c, lane, q, number, part, n);
+			n = 0;
+		}
+	}
+	rerank_candidates(c, lane, q, number, part, n);
+	atomic_fetch_add_explicit(&c->pairs, c->passing, memory_order_relaxed);
+}
+
+/* Far vectors that are not in the graph (hnsw_far.c), unless what was found is certainly nearer. */
+static void rerank_far(struct call *c, struct lane *lane, const void *q, int64_t number)
+{
+	struct candidate part[PART];
+	int64_t n = 0;
+	if (!hnsw_far_outside(c->hnsw))
+		return;
+	if (!c->space.ip &&
+	    !hnsw_far_norm(lane->norm + sqrt(c->sink->k ? sink_bound(c->sink, number) : c->sink->radius)))
+		return;
+	for (int64_t i = 0; i < c->hnsw->fars; i++) {
+		uint32_t node = hnsw_far(c->hnsw)[i];
+		if (graph_is_live(c->pass, node))
+			part[n++].node = node;
+		if (n == PART) {
+			rerank_candidates(c, lane, q, number, part, n);
+			n = 0;
+		}
+	}
+	rerank_candidates(c, lane, q, number, part, n);
+	atomic_fetch_add_explicit(&c->pairs, c->hnsw->fars, memory_order_relaxed);
+}
+
+/* Far queries are compared in double; they, and under inner product all, begin at far vectors, too. Returns
+ * whether the query is far. */
+static bool prepare_far(const struct call *c, struct walker *w, struct lane *lane, const float *q)
+{
+	w->space = &c->space;
+	w->seed_count = 0;
+	w->far = c->space.ip ? NULL : c->far;
+	if (c->rerank.exact.bytes || c->hnsw->codec->cosine)
+		return false;
+	lane->norm = sqrt(kernels()->ip_exact(q, q, c->space.rows.dim));
+	bool far = hnsw_far_norm(lane->norm);
+	if (far)
+		w->space = &c->wide;
+	w->seeds_hidden = hnsw_far_outside(c->hnsw);
+	w->seeds = w->seeds_hidden ? hnsw_far(c->hnsw) : c->seeds;
+	if (w->seeds_hidden || far || c->space.ip)
+		w->seed_count = w->seeds_hidden ? c->hnsw->fars : c->seed_count;
+	return far;
+}
+
+/* ---- one query ---- */
+
+/* How many of the walk's candidates may be among the k best: their keys are good to about a percent. */
+static int64_t candidates_for(int64_t k, int64_t n)
+{
+	int64_t most = k + k / 2 + 8;
+	return most < n ? most : n;
+}
+
+/* Whether keys told the nodes beyond the bound from those within: the bound that includes those that are
+ * within in truth. */
+static float true_bound(
+    const struct call *c, const struct walker *w, const struct lane *lane, const void *q, float bound)
+{
+	enum { LOOSE = 64 };
+	float widest = bound;
+	for (int64_t i = 0; i < w->n; i++) {
+		struct candidate near = w->pool[i];
+		if (graph_is_live(c->pass, near.node) && near.key > widest &&
+		    (float)exact_key(&c->rerank.exact, q, &c->space.rows, near.node, lane->row) <=
+		        (float)c->sink->radius)
+			widest = near.key;
+	}
+	return widest > bound ? widest + fabsf(widest) / LOOSE : bound;
+}
+
+static void range_query(
+    struct call *c, struct walker *w, struct lane *lane, struct candidate from, const void *q, int64_t number)
+{
+	enum { LOOSE = 64, TRIES = 4 };
+	double loose = c->sink->radius + fabs(c->sink->radius) / LOOSE;
+	float bound = float_up((double)graph_key_of(w->space, key_of_space(c, loose))), wider = bound;
+	int64_t n, kept = 0, most = c->space.rows.n / RANGE_SHARE;
+	enum range_end end = RANGE_DONE;
+	w->live = c->pass;
+	for (int tries = 0; tries == 0 || (end == RANGE_DONE && wider > bound); tries++) {
+		bound = wider;
+		end = tries < TRIES ? walk_range(w, from, bound, c->ef, most, &n) : RANGE_GIVEN_UP;
+		if (end == RANGE_DONE)
+			wider = true_bound(c, w, lane, q, bound);
+	}
+	if (end == RANGE_NO_MEMORY)
+		atomic_store(&c->failed, true);
+	if (end == RANGE_GIVEN_UP)
+		scan(c, lane, q, number);
+	if (end != RANGE_DONE)
+		return;
+	struct candidate *found = (struct candidate *)(void *)w->spill.data;
+	for (int64_t i = 0; i < n; i++)
+		if (graph_is_live(c->pass, found[i].node))
+			found[kept++] = found[i];
+	rerank_candidates(c, lane, q, number, found, kept);
+	rerank_far(c, lane, q, number);
+}
+
+static void walk_query(
+    struct call *c, struct walker *w, struct lane *lane, struct candidate from, const void *q, int64_t number)
+{
+	int64_t k = c->sink->k, n;
+	const struct candidate *found = w->pool;
+	if (!k) {
+		range_query(c, w, lane, from, q, number);
+		return;
+	}
+	if (!c->pass) {
+		walk_nearest(w, from, c->ef, candidates_for(k, c->ef));
+		n = w->n;
+	} else {
+		struct filtering f = {.pass = c->pass,
+		    .share = (double)c->passing / (double)c->space.rows.n,
+		    .found = lane->found};
+		walk_filtered(w, from, c->ef, &f);
+		found = f.found;
+		n = f.n;
+	}
+	if (n < (k < c->passing ? k : c->passing))
+		scan(c, lane, q, number);
+	else if (c->sink->rough)
+		keep_rough(c, w, lane, number, found, k < n ? k : n);
+	else
+		rerank_candidates(c, lane, q, number, found, candidates_for(k, n));
+	if (n >= (k < c->passing ? k : c->passing))
+		rerank_far(c, lane, q, number);
+}
+
+/* start: where it enters level 0; NULL: it has not descended yet. */
+static void run_query(
+    struct call *c, struct walker *w, struct lane *lane, const struct start *start, int64_t number)
+{
+	const float *q = rows_load(c->query, number, lane->query);
+	const void *exact = c->rerank.exact.bytes ? (const void *)rows_at(c->query, number) : q;
+	if (c->scan) {
+		scan(c, lane, exact, number);
+		return;
+	}
+	w->pairs = 0;
+	if (prepare_far(c, w, lane, q))
+		start = NULL;
+	graph_origin_query(w->space, q, w->origin);
+	walk_query(c, w, lane, start ? start->from : walk_descend(w, 0), exact, number);
+	atomic_fetch_add_explicit(&c->pairs, w->pairs, memory_order_relaxed);
+}
+
+static void run_task(void *arg, int64_t task, int worker)
+{
+	struct call *c = arg;
+	int64_t from = task * TASK_QUERIES, to = from + TASK_QUERIES;
+	to = to < c->query->n ? to : c->query->n;
+	for (int64_t i = from; i < to && !atomic_load(&c->failed) && !progress_cancelled(&c->progress); i++) {
+		const struct start *start = c->start ? &c->start[i] : NULL;
+		run_query(c, c->walker[worker], &c->lane[worker], start, start ? start->query : i);
+		progress_add(&c->progress, 1);
+	}
+}
+
+/* ---- in which order ---- */
+
+static void descend_task(void *arg, int64_t task, int worker)
+{
+	struct call *c = arg;
+	struct walker *w = c->walker[worker];
+	int64_t from = task * TASK_QUERIES, to = from + TASK_QUERIES;
+	to = to < c->query->n ? to : c->query->n;
+	w->pairs = 0;
+	w->space = &c->space;
+	for (int64_t q = from; q < to; q++) {
+		graph_origin_query(&c->space, rows_load(c->query, q, c->lane[worker].query), w->origin);
+		c->start[q] = (struct start){.from = walk_descend(w, 0), .query = q};
+		memcpy(c->start[q].path, w->path, sizeof w->path);
+	}
+	atomic_fetch_add_explicit(&c->pairs, w->pairs, memory_order_relaxed);
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+	const struct start *x = a, *y = b;
+	for (int i = 0; i < WALK_PATH; i++)
+		if (x->path[i] != y->path[i])
+			return x->path[i] < y->path[i] ? -1 : 1;
+	return x->query < y->query ? -1 : x->query > y->query;
+}
+
+/* Without memory for it the queries are taken as they come. */
+static void sort_queries(struct call *c, int threads)
+{
+	int64_t n = c->query->n;
+	if (c->scan || n < SORT_FROM || graph_top(&c->hnsw->graph) < 2)
+		return;
+	c->start = mem_alloc((size_t)n, sizeof *c->start);
+	if (!c->start)
+		return;
+	threads_run(threads, (n + TASK_QUERIES - 1) / TASK_QUERIES, descend_task, c);
+	qsort(c->start, (size_t)n, sizeof *c->start, compare_starts);
+}
+
+/* ---- a call ---- */
+
+/* Nodes that pass the filter; *owned is to be freed. */
+static kith_status apply_filter(struct call *c, const kith_filter *filter, int threads, uint64_t **owned)
+{
+	const struct hnsw *hnsw = c->hnsw;
+	struct rows slots = {.n = hnsw->ids.n, .ids = ids_list(&hnsw->ids)};
+	c->pass = c->maps.live;
+	c->passing = hnsw->ids.n;
+	if (hnsw->mapped && hnsw->graph.n == hnsw->ids.n)
+		c->pass = NULL;
+	if (!filter)
+		return KITH_OK;
+	size_t words = (size_t)(hnsw->graph.n + 63) / 64;
+	uint64_t *bits = mem_zalloc(words, sizeof *bits);
+	*owned = bits;
+	if (!bits)
+		return fail_nomem("a filter's bits", words * sizeof *bits);
+	if (!hnsw->mapped) {
+		c->passing = filter_rows(filter, &slots, threads, bits);
+	} else {
+		uint64_t *by_slot = mem_zalloc(words, sizeof *by_slot);
+		if (!by_slot)
+			return fail_nomem("a filter's bits", words * sizeof *bits);
+		c->passing = filter_rows(filter, &slots, threads, by_slot);
+		for (int64_t slot = 0; slot < slots.n; slot++) {
+			uint32_t node = c->maps.node_of[slot];
+			bits[node / 64] |= (by_slot[slot / 64] >> (slot % 64) & 1) << (node % 64);
+		}
+		mem_free(by_slot);
+	}
+	c->pass = bits;
+	return KITH_OK;
+}
+
+/* Under cosine, where codes stand for unit vectors, compare queries by squared L2. *zero is to be freed. */
+static kith_status set_zero(struct call *c, char **zero)
+{
+	const struct codec *codec = c->hnsw->codec;
+	if (c->space.ip || !c->rerank.exact.ip)
+		return KITH_OK;
+	size_t dim = (size_t)codec->dim, stride = c->space.rows.stride;
+	float *x = mem_zalloc(dim, sizeof *x);
+	*zero = mem_zalloc(1, stride);
+	if (x && *zero && codec->ops->encode) /* others keep floats: zeros are zeros */
+		codec->ops->encode(codec, 1, x, (uint8_t *)*zero);
+	bool ready = x && *zero;
+	mem_free(x);
+	c->space.zero = *zero;
+	c->rerank.exact.zero = *zero;
+	c->rerank.exact.divide = codec->ops->encode != NULL;
+	return ready ? KITH_OK : fail_nomem("a search", dim * sizeof *x + stride);
+}
+
+/* Comparing all is exact, and no slower where few pass or most are wanted. */
+static bool scan_pays(const struct call *c, const kith_search_options *options)
+{
+	int64_t n = c->space.rows.n;
+	if (!c->sink->k)
+		return options->exact_range || (c->pass && c->passing * SCAN_SHARE <= n);
+	int64_t far = hnsw_far_outside(c->hnsw) ? c->hnsw->fars : 0;
+	return c->passing <= n / SCAN_SHARE || c->passing - far <= SCAN_EF * c->ef;
+}
+
+static bool lane_init(const struct call *c, struct lane *lane)
+{
+	size_t dim = ((size_t)c->space.rows.dim + 15) / 16 * 16;
+	lane->query = mem_alloc(2 * dim, sizeof *lane->query);
+	lane->row = lane->query ? lane->query + dim : NULL;
+	lane->result = mem_alloc(PART, sizeof *lane->result);
+	lane->found = c->pass && !c->scan ? mem_alloc((size_t)c->ef, sizeof *lane->found) : NULL;
+	return lane->query && lane->result && (lane->found || !c->pass || c->scan);
+}
+
+/* A walker and a lane for each thread. */
+static bool begin_threads(struct call *c, int threads)
+{
+	int64_t ef = c->ef, met = 0;
+	if (c->scan)
+		ef = 1;
+	else if (c->pass) {
+		int64_t wide = walk_filtered_pool((double)c->passing / (double)c->space.rows.n, ef);
+		ef = wide > ef ? wide : ef;
+		met = walk_filtered_met(&c->hnsw->graph);
+		met = met > HNSW_SEEDS + 1 ? met : HNSW_SEEDS + 1;
+	}
+	const struct graph_space *larger =
+	    graph_origin_bytes(&c->wide) > graph_origin_bytes(&c->space) ? &c->wide : &c->space;
+	c->walker = mem_zalloc((size_t)threads, sizeof(struct walker *));
+	c->lane = mem_zalloc((size_t)threads, sizeof *c->lane);
+	bool ok = c->walker && c->lane;
+	for (int i = 0; ok && i < threads; i++) {
+		ok = lane_init(c, &c->lane[i]);
+		if (ok && !c->scan) {
+			c->walker[i] = walker_take(c->hnsw->walkers, &c->hnsw->graph, larger, ef, met);
+			ok = c->walker[i] != NULL;
+		}
+	}
+	return ok;
+}
+
+static void end_threads(struct call *c, int threads)
+{
+	for (int i = 0; i < threads; i++) {
+		if (c->walker && c->walker[i]) {
+			c->damaged |= c->walker[i]->damaged;
+			walker_return(c->hnsw->walkers, c->walker[i]);
+		}
+		if (!c->lane)
+			continue;
+		mem_free(c->lane[i].query);
+		mem_free(c->lane[i].result);
+		mem_free(c->lane[i].found);
+	}
+	mem_free(c->walker);
+	mem_free(c->lane);
+	mem_free(c->start);
+}
+
+static kith_status run(struct call *c, int threads, const kith_search_options *options)
+{
+	int64_t tasks = (c->query->n + TASK_QUERIES - 1) / TASK_QUERIES;
+	threads = tasks < threads ? (int)tasks : threads;
+	bool ok = begin_threads(c, threads);
+	kith_status status = KITH_OK;
+	if (ok) {
+		progress_begin(
+		    &c->progress, options->progress, options->progress_data, "search", c->query->n);
+		sort_queries(c, threads);
+		threads_run(threads, tasks, run_task, c);
+		status = progress_end(&c->progress);
+	}
+	end_threads(c, threads);
+	if (!ok || c->failed)
+		return fail_nomem_search(c->query->n);
+	if (c->damaged)
+		return fail(KITH_FORMAT,
+		    "the index file is damaged: section LNK0 or LNK1 leads to a node that there is not");
+	search_count(options, &(kith_search_stats){.pairs = c->pairs, .exact = c->exact});
+	return status;
+}
+
+/* What follows from the index, the queries and the options. */
+static void begin_call(struct call *c, const kith_index *index, const kith_search_options *options)
+{
+	const struct hnsw *hnsw = c->hnsw;
+	c->space = c->wide = hnsw_space(hnsw);
+	c->wide.precision = KEYS_WIDE;
+	c->space.rows.ids = ids_list(&hnsw->ids);
+	c->space.rows.slots = hnsw->mapped ? hnsw_slot_of(hnsw) : NULL;
+	c->seed_count = hnsw_seeds(hnsw, hnsw->fars, c->seeds);
+	c->ef = options->efSearch ? options->efSearch : DEFAULT_EF;
+	c->ef = c->ef > c->sink->k ? c->ef : c->sink->k;
+	c->ef = c->ef < hnsw->graph.n ? c->ef : hnsw->graph.n;
+	enum rows_kind kind = c->query->kind;
+	c->rerank = (struct rerank){.sink = c->sink, .locate = locate, .owner = c};
+	c->rerank.exact.ip = index->metric != KITH_L2;
+	c->rerank.exact.bytes = kind == c->space.rows.kind && kind != ROWS_F32 && !c->query->normalize;
+}
+
+kith_status hnsw_search(
+    const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct hnsw *hnsw = hnsw_of_const(index);
+	if (hnsw->ids.n == 0 || query->n == 0)
+		return KITH_OK;
+	struct rows converted = *query;
+	void *bytes = rows_as_bytes(&converted, index->type);
+	struct call c = {.hnsw = hnsw, .query = &converted, .sink = sink};
+	int threads = threads_resolve(options->threads);
+	uint64_t *owned = NULL;
+	char *zero = NULL;
+	begin_call(&c, index, options);
+	kith_status status = hnsw_find_maps(hnsw, &c.maps);
+	if (status == KITH_OK)
+		status = set_zero(&c, &zero);
+	if (status == KITH_OK)
+		status = hnsw_far_bits(hnsw, hnsw->graph.n, &c.far);
+	if (status == KITH_OK)
+		status = apply_filter(&c, options->filter, threads, &owned);
+	if (status == KITH_OK && options->filter)
+		search_count(options, &(kith_search_stats){.tested = hnsw->ids.n, .passed = c.passing});
+	if (status == KITH_OK && c.passing > 0) {
+		c.scan = scan_pays(&c, options);
+		status = run(&c, threads, options);
+	}
+	mem_free(zero);
+	mem_free(owned);
+	mem_free(c.far);
+	mem_free(bytes);
+	return status;
+}

@@ -1,0 +1,88 @@
+/* Ids: which caller's id each stored position has, and back. */
+#ifndef KITH_INDEX_IDS_H
+#define KITH_INDEX_IDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kith/status.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/blob.h"
+
+/* Positions are 32 bits; one value is kept for "empty". */
+#define IDS_MAX (INT64_C(0xfffffffe))
+
+struct lazy;
+
+/* As long as ids are 0 … n − 1 in order, nothing is stored (`list` is empty). Otherwise `list` has the
+ * ids and `table` is an open-addressing hash of positions, some 6 bytes an id. Zero-initialise. */
+struct ids {
+	int64_t n;
+	int64_t next; /* 1 + the largest id ever given */
+	bool listed;
+	struct buffer list;  /* int64_t [n] */
+	struct buffer table; /* uint32_t [slots]: position + 1, 0 empty */
+	uint64_t slots;      /* a power of two, 0: no table */
+
+	/* Not NULL: ids of a mapped file that nobody has looked at. There is no table but the one in here,
+	 * made when an id is first looked for; an id may be out of range, or be there twice, and is then
+	 * found at one of its positions. */
+	struct lazy *unseen;
+};
+
+/* Append n ids (NULL: next, next + 1, …). INVALID: negative or repeated; NOMEM. Unchanged on failure. */
+kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added);
+
+/* After it, ids_append of the same can fail only for the ids: negative or repeated. */
+kith_status ids_prepare_append(struct ids *ids, int64_t n, const int64_t *added);
+
+/* After ids_prepare_append, where nothing is appended after all: ids that were listed for that alone are not
+ * any more. */
+void ids_unprepare(struct ids *ids);
+
+/* Take the last ids away again, so that there are n, and the next one is `next`. */
+void ids_truncate(struct ids *ids, int64_t n, int64_t next);
+
+/* Make room for n ids in all, where they need any. */
+kith_status ids_reserve(struct ids *ids, int64_t n);
+
+/* Give memory back that holds no ids. */
+void ids_trim(struct ids *ids);
+
+/* Position of id, −1: absent. */
+int64_t ids_find(const struct ids *ids, int64_t id);
+
+static inline const int64_t *ids_list(const struct ids *ids)
+{
+	return ids->listed ? (const int64_t *)(const void *)ids->list.data : NULL;
+}
+
+static inline int64_t ids_at(const struct ids *ids, int64_t position)
+{
+	return ids->listed ? ids_list(ids)[position] : position;
+}
+
+/* Before removing anything: make sure that ids are listed and removal cannot fail. */
+kith_status ids_prepare_remove(struct ids *ids);
+
+/* Keep position i where keep bit i is set, in order. */
+void ids_keep(struct ids *ids, const uint64_t *keep);
+
+/* Replace all ids, by n others (distinct, not negative), or with NULL by 0 … n − 1, which cannot fail. No ids
+ * are unseen. NOMEM, INVALID; unchanged on failure. */
+kith_status ids_replace(struct ids *ids, const int64_t *others);
+
+/* Of ids that nobody has looked at: do it, as everything but finding, asking and saving demands. FORMAT: they
+ * are not what ids_load demands; NOMEM. Unchanged on failure. */
+kith_status ids_settle(struct ids *ids);
+
+/* To a file, and n ids back into new ones: FORMAT unless they are distinct, >= 0 and below `next`. */
+void ids_save(const struct ids *ids, struct blob_writer *w);
+kith_status ids_load(struct ids *ids, int64_t n, struct blob_reader *r);
+
+kith_status ids_copy(struct ids *to, const struct ids *from);
+size_t ids_memory(const struct ids *ids);
+void ids_free(struct ids *ids);
+
+#endif

@@ -1,0 +1,76 @@
+/* Graphs in a log of changes: the way to all of them, wherever in the tree of an index they are. Nodes are
+ * numbered as in the file of the whole index, a parent before its children. */
+#include "lib/index/index_log.h"
+
+/* The children of an index, one after another. */
+static kith_index *child_of(const kith_index *index, int64_t i)
+{
+	return index->ops->child ? index->ops->child(index, i) : NULL;
+}
+
+kith_status structure_log_begin(kith_index *index)
+{
+	kith_status status = index->ops->log ? index->ops->log->begin(index) : KITH_OK;
+	kith_index *child;
+	for (int64_t i = 0; status == KITH_OK && (child = child_of(index, i)); i++)
+		status = structure_log_begin(child);
+	return status;
+}
+
+bool structure_log_changed(const kith_index *index)
+{
+	bool changed = index->ops->log && index->ops->log->changed(index);
+	kith_index *child;
+	for (int64_t i = 0; !changed && (child = child_of(index, i)); i++)
+		changed = structure_log_changed(child);
+	return changed;
+}
+
+const char *structure_log_untold(const kith_index *index)
+{
+	const char *untold = index->ops->log ? index->ops->log->untold(index) : NULL;
+	kith_index *child;
+	for (int64_t i = 0; !untold && (child = child_of(index, i)); i++)
+		untold = structure_log_untold(child);
+	return untold;
+}
+
+void structure_log_save(const kith_index *index, struct blob_writer *w)
+{
+	kith_index *child;
+	if (index->ops->log && index->ops->log->changed(index))
+		index->ops->log->save(index, w);
+	for (int64_t i = 0; (child = child_of(index, i)); i++) {
+		uint32_t parent = blob_enter(&w->node, &w->nodes);
+		structure_log_save(child, w);
+		w->node = parent;
+	}
+}
+
+/* Either of the two, for each graph in its node. */
+static kith_status load(kith_index *index, struct blob_reader *r, bool begin)
+{
+	const struct graph_log_ops *ops = index->ops->log;
+	kith_index *child;
+	kith_status status = KITH_OK;
+	if (ops)
+		status = begin ? ops->load_begin(index, r) : ops->load_end(index, r);
+	for (int64_t i = 0; status == KITH_OK && (child = child_of(index, i)); i++) {
+		uint32_t parent = blob_enter(&r->node, &r->nodes);
+		status = load(child, r, begin);
+		r->node = parent;
+	}
+	return status;
+}
+
+kith_status structure_log_load_begin(kith_index *index, struct blob_reader *r)
+{
+	r->node = r->nodes = 0;
+	return load(index, r, true);
+}
+
+kith_status structure_log_load_end(kith_index *index, struct blob_reader *r)
+{
+	r->node = r->nodes = 0;
+	return load(index, r, false);
+}

@@ -1,0 +1,80 @@
+/* What only an index that a caller holds can have, beside its structure: where it came from, what the caller
+ * noted on it, what happened to it since. Most indexes have no keep at all. */
+#ifndef KITH_INDEX_STATE_H
+#define KITH_INDEX_STATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/preset.h>
+
+#include "lib/base/alloc.h"
+#include "lib/index/structure.h"
+
+/* A file as an index knows it: the blob in it, and the log after that. */
+struct place {
+	uint64_t size, identity; /* of the blob (blob.h) */
+	uint64_t end;            /* of the last complete frame of the log */
+	uint64_t frames, link;   /* of the log: store/log.h */
+	bool chained;
+};
+
+/* A file that an index was opened from, or was saved to since: as it was when the index last knew it. */
+struct origin {
+	char *path;        /* absolute, without links */
+	uint64_t dev, ino; /* whatever its name */
+	struct place place;
+};
+
+enum { MOST_ORIGINS = 8 };
+
+/* What happened since the index was opened, saved or appended, for the next append. */
+struct journal {
+	struct place place;
+	struct buffer ops; /* records, see api/journal.c */
+	size_t bytes;      /* of them */
+	size_t pending;    /* and of one more, of a change that is being made */
+	int64_t count;
+	const char *lost; /* something that cannot be recorded; NULL: nothing */
+};
+
+struct keep {
+	bool unsettled; /* structure_settle must come before the first change */
+	char *map;      /* the file in which buffers are borrowed */
+	size_t map_bytes;
+	char note[400];     /* what is to be said about the file; "": nothing */
+	struct buffer tags; /* the caller's strings: key, value, key, value …, ascending by key */
+	size_t tag_bytes;
+	kith_preset preset;   /* its size does not count */
+	struct buffer labels; /* int64_t [label_count], by id */
+	int64_t label_count;
+	struct journal *journal; /* NULL: nothing is recorded */
+
+	pthread_mutex_t lock; /* of what follows and the journal, among savers: there may be several */
+	struct origin origin[MOST_ORIGINS]; /* the first is the file that the index was opened from */
+	int origins;                        /* 0: the index never read a file */
+	int next_origin;                    /* which one has to go for another */
+	uint64_t dropped;                   /* bytes at the end of the file that no append completed */
+	bool worth_folding;                 /* what was appended makes opening slow */
+};
+
+/* The keep of an index, made if there is none; NULL: no memory. */
+struct keep *keep_of(kith_index *index);
+
+/* What an index carries for FAISS: search parameters, all 0 if there are none, and labels, NULL if there are
+ * none. To put them there is not checked, and not told to the journal. NOMEM. */
+kith_preset preset_of(const kith_index *index);
+bool preset_is_empty(const kith_preset *preset);
+kith_status preset_put(kith_index *index, const kith_preset *preset);
+const int64_t *labels_of(const kith_index *index, int64_t *n);
+kith_status labels_put(kith_index *index, int64_t n, const int64_t *labels);
+
+/* Both, from one index to another that has none. NOMEM. */
+kith_status preset_copy(kith_index *to, const kith_index *from);
+
+/* Begin to record, for a file as it is now. NOMEM. */
+kith_status keep_journal(struct keep *keep, const struct place *place);
+
+#endif

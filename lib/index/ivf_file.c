@@ -1,0 +1,303 @@
+/* The inverted file in a file: what the lists hold, each kind of it list after list in a section of its own,
+ * after their sizes. Which list a slot is in follows from the slots of the lists, so it is not stored; that
+ * every slot is in just one list is thereby known, too. A section is read at once into a block that the lists
+ * borrow their parts of until they grow: thousands of small blocks would take longer than reading.
+ *
+ * Of a mapped file, lists are used where they are and unseen until they are needed. A search checks each list
+ * that it probes for the first time; reading a vector by its id needs the list of its slot, for which all
+ * slots are gone through once; a change needs everything in order first. */
+#include "lib/index/ivf.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/lazy.h"
+#include "lib/base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+static size_t centroid_bytes(const struct ivf *ivf)
+{
+	return (size_t)ivf->nlist * (size_t)ivf->base.dim * sizeof *ivf->centroids;
+}
+
+/* ---- saving ---- */
+
+static void save_lists(const struct ivf *ivf, struct blob_writer *w)
+{
+	blob_section(w, "SIZE");
+	for (int64_t l = 0; l < ivf->nlist; l++)
+		blob_put(w, &ivf->lists[l].codes.n, sizeof(int64_t));
+	blob_section(w, "SLOT");
+	for (int64_t l = 0; l < ivf->nlist; l++)
+		blob_put(w, list_slots(&ivf->lists[l]), (size_t)ivf->lists[l].codes.n * sizeof(uint32_t));
+	if (ivf->residual) {
+		blob_section(w, "REAC");
+		for (int64_t l = 0; l < ivf->nlist; l++)
+			blob_put(w, &ivf->lists[l].reach, sizeof(float));
+	}
+	if (ivf_has_terms(ivf)) {
+		blob_section(w, "TERM");
+		for (int64_t l = 0; l < ivf->nlist; l++)
+			blob_put(
+			    w, list_terms(&ivf->lists[l]), (size_t)ivf->lists[l].codes.n * sizeof(float));
+	}
+	codes_save(&ivf->lists[0].codes, sizeof *ivf->lists, ivf->nlist, w);
+}
+
+void ivf_save(const kith_index *index, struct blob_writer *w)
+{
+	const struct ivf *ivf = ivf_of_const(index);
+	ids_save(&ivf->ids, w);
+	if (!index->trained)
+		return;
+	blob_write(w, "CENT", ivf->centroids, centroid_bytes(ivf));
+	if (ivf->coarse)
+		coarse_save(ivf->coarse, w);
+	codec_save(ivf->codec, w);
+	save_lists(ivf, w);
+}
+
+/* ---- loading ---- */
+
+static kith_status load_centroids(struct ivf *ivf, struct blob_reader *r)
+{
+	kith_status status = blob_expect(r, "CENT", centroid_bytes(ivf));
+	if (status == KITH_OK)
+		status = ivf_make_lists(ivf);
+	if (status == KITH_OK)
+		status = blob_read(r, "CENT", ivf->centroids, centroid_bytes(ivf));
+	if (status == KITH_OK && kernels()->find_nonfinite(ivf->centroids, ivf->nlist * ivf->base.dim) >= 0)
+		status = blob_fail(r, "CENT", "holds a centroid that is not finite");
+	struct centroids centroids = ivf_centroids(ivf, ivf->centroids);
+	return status || !ivf->M ? status : coarse_load(&ivf->coarse, &centroids, ivf->M, r);
+}
+
+/* size [nlist], of n vectors in all. */
+static kith_status load_sizes(const struct ivf *ivf, int64_t n, int64_t *size, struct blob_reader *r)
+{
+	kith_status status = blob_read(r, "SIZE", size, (size_t)ivf->nlist * sizeof *size);
+	int64_t rest = n;
+	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
+		if (size[l] < 0 || size[l] > rest)
+			return blob_fail(r, "SIZE", "gives list %lld a size of %lld, with %lld vector%s left",
+			    (long long)l, (long long)size[l], (long long)rest, PLURAL(rest));
+		rest -= size[l];
+	}
+	if (status == KITH_OK && rest > 0)
+		status = blob_fail(
+		    r, "SIZE", "leaves %lld vector%s without a list", (long long)rest, PLURAL(rest));
+	return status;
+}
+
+/* Note in list_of, of slots not seen yet ivf_no_list, that the slots of a list are in it. The first slot that
+ * there is not, or that is in a list already; −1: none. */
+static int64_t take_slots(const struct ivf *ivf, int64_t number, void *list_of)
+{
+	const struct list *list = &ivf->lists[number];
+	const uint32_t *slots = list_slots(list);
+	for (int64_t i = 0; i < list->codes.n; i++) {
+		if (slots[i] >= ivf->ids.n || ivf_list_at(ivf, list_of, slots[i]) != ivf_no_list(ivf))
+			return slots[i];
+		ivf_put_number(ivf, list_of, slots[i], number);
+	}
+	return -1;
+}
+
+/* The same for all lists; *number: the list with the first bad slot. */
+static int64_t take_all_slots(const struct ivf *ivf, void *list_of, int64_t *number)
+{
+	int64_t bad = -1;
+	if (ivf->ids.n)
+		memset(list_of, 0xff, (size_t)ivf->ids.n * ivf_number_bytes(ivf));
+	for (int64_t l = 0; bad < 0 && l < ivf_lists(ivf); l++) {
+		*number = l;
+		bad = take_slots(ivf, l, list_of);
+	}
+	return bad;
+}
+
+static kith_status load_slots(struct ivf *ivf, struct blob_reader *r)
+{
+	size_t bytes = (size_t)ivf->ids.n * sizeof(uint32_t);
+	kith_status status = blob_open_block(r, "SLOT", bytes, &ivf->blocks[IVF_BLOCK_SLOTS]);
+	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
+		struct list *list = &ivf->lists[l];
+		status = blob_take(r, &list->slots, (size_t)list->codes.n * sizeof(uint32_t));
+	}
+	if (status == KITH_OK)
+		status = blob_close(r);
+	if (status || r->lazy)
+		return status;
+	status = ivf_reserve_numbers(ivf, ivf->ids.n, 0);
+	if (status)
+		return status;
+	int64_t number = 0, bad = take_all_slots(ivf, ivf->list_of.data, &number);
+	if (bad >= 0)
+		return blob_fail(r, "SLOT", "puts number %lld into list %lld, wrongly or once more",
+		    (long long)bad, (long long)number);
+	return KITH_OK;
+}
+
+static kith_status load_reach(struct ivf *ivf, struct blob_reader *r)
+{
+	kith_status status = blob_open(r, "REAC", (size_t)ivf->nlist * sizeof(float));
+	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
+		status = blob_get(r, &ivf->lists[l].reach, sizeof(float));
+		if (status == KITH_OK && !(ivf->lists[l].reach >= 0))
+			status = blob_fail(r, "REAC", "holds a norm that is negative or no number");
+	}
+	return status ? status : blob_close(r);
+}
+
+static bool terms_are_good(const struct list *list)
+{
+	const float *terms = list_terms(list);
+	int bad = 0;
+	for (int64_t i = 0; i < list->codes.n; i++)
+		bad |= isnan(terms[i]);
+	return !bad;
+}
+
+static kith_status load_terms(struct ivf *ivf, struct blob_reader *r)
+{
+	size_t bytes = (size_t)ivf->ids.n * sizeof(float);
+	kith_status status = blob_open_block(r, "TERM", bytes, &ivf->blocks[IVF_BLOCK_TERMS]);
+	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
+		struct list *list = &ivf->lists[l];
+		status = blob_take(r, &list->terms, (size_t)list->codes.n * sizeof(float));
+		if (status == KITH_OK && !r->lazy && !terms_are_good(list))
+			status = blob_fail(r, "TERM", "holds a term that is no number");
+	}
+	return status ? status : blob_close(r);
+}
+
+static kith_status load_lists(struct ivf *ivf, int64_t n, struct blob_reader *r)
+{
+	size_t bytes = (size_t)ivf->nlist * sizeof(int64_t);
+	int64_t *size = mem_alloc(bytes, 1);
+	kith_status status = size ? load_sizes(ivf, n, size, r) : fail_nomem("sizes of lists", bytes);
+	if (status == KITH_OK)
+		status =
+		    codes_load(&ivf->lists[0].codes, sizeof *ivf->lists, ivf->nlist, size, ivf->blocks, r);
+	mem_free(size);
+	if (status == KITH_OK)
+		status = load_slots(ivf, r);
+	if (status == KITH_OK && ivf->residual)
+		status = load_reach(ivf, r);
+	if (status == KITH_OK && ivf_has_terms(ivf))
+		status = load_terms(ivf, r);
+	if (status == KITH_OK && r->lazy)
+		status = ivf_new_unseen(ivf);
+	if (status == KITH_OK)
+		ivf_count(ivf);
+	return status;
+}
+
+kith_status ivf_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
+{
+	struct ivf *ivf = ivf_of(index);
+	kith_status status = ids_load(&ivf->ids, n, r);
+	if (status || !trained)
+		return status;
+	status = load_centroids(ivf, r);
+	if (status == KITH_OK)
+		status = codec_load(ivf->codec, true, r);
+	if (status == KITH_OK)
+		status = load_lists(ivf, n, r);
+	index->trained = status == KITH_OK;
+	return status;
+}
+
+/* ---- what loading left out ---- */
+
+kith_status ivf_new_unseen(struct ivf *ivf)
+{
+	struct unseen *unseen = mem_zalloc(1, sizeof *unseen);
+	ivf->unseen = unseen;
+	if (unseen) {
+		unseen->list_of = mem_zalloc(1, sizeof *unseen->list_of);
+		unseen->in_order = mem_zalloc((size_t)ivf->nlist, sizeof *unseen->in_order);
+	}
+	return unseen && unseen->list_of && unseen->in_order ? KITH_OK
+	                                                     : fail_nomem("lists", (size_t)ivf->nlist);
+}
+
+void ivf_free_blocks(struct ivf *ivf)
+{
+	for (int i = 0; i < IVF_BLOCKS; i++)
+		buffer_free(&ivf->blocks[i]);
+}
+
+void ivf_free_unseen(struct ivf *ivf)
+{
+	if (ivf->unseen) {
+		lazy_free(ivf->unseen->list_of);
+		mem_free((void *)ivf->unseen->in_order);
+	}
+	mem_free(ivf->unseen);
+	ivf->unseen = NULL;
+}
+
+static kith_status fail_slot(int64_t slot, int64_t number)
+{
+	return fail(KITH_FORMAT,
+	    "the index file is damaged: section SLOT puts number %lld into list %lld, wrongly or once more",
+	    (long long)slot, (long long)number);
+}
+
+/* What a search reads of a list is checked: its slots lead to ids. */
+kith_status ivf_check_list(const struct ivf *ivf, int64_t number)
+{
+	const struct list *list = &ivf->lists[number];
+	const uint32_t *slots = list_slots(list);
+	if (atomic_load_explicit(&ivf->unseen->in_order[number], memory_order_relaxed))
+		return KITH_OK;
+	for (int64_t i = 0; i < list->codes.n; i++)
+		if (slots[i] >= ivf->ids.n)
+			return fail_slot(slots[i], number);
+	if (ivf_has_terms(ivf) && !terms_are_good(list))
+		return fail(
+		    KITH_FORMAT, "the index file is damaged: section TERM holds a term that is no number");
+	kith_status status = codes_settle(&list->codes);
+	if (status == KITH_OK)
+		atomic_store_explicit(&ivf->unseen->in_order[number], 1, memory_order_relaxed);
+	return status;
+}
+
+kith_status ivf_find_lists(const struct ivf *ivf, const void **list_of)
+{
+	*list_of = lazy_get(ivf->unseen->list_of);
+	if (*list_of)
+		return KITH_OK;
+	int64_t number = 0;
+	size_t each = ivf_number_bytes(ivf);
+	void *made = mem_alloc((size_t)ivf->ids.n, each);
+	if (!made)
+		return fail_nomem("list numbers", (size_t)ivf->ids.n * each);
+	int64_t bad = take_all_slots(ivf, made, &number);
+	if (bad >= 0) {
+		mem_free(made);
+		return fail_slot(bad, number);
+	}
+	*list_of = lazy_put(ivf->unseen->list_of, made);
+	return KITH_OK;
+}
+
+kith_status ivf_settle(kith_index *index)
+{
+	struct ivf *ivf = ivf_of(index);
+	kith_status status = ids_settle(&ivf->ids);
+	if (status || !ivf->unseen)
+		return status;
+	for (int64_t l = 0; status == KITH_OK && l < ivf_lists(ivf); l++)
+		status = ivf_check_list(ivf, l);
+	if (status == KITH_OK)
+		status = ivf_reserve_numbers(ivf, ivf->ids.n, 0);
+	if (status)
+		return status;
+	int64_t number = 0, bad = take_all_slots(ivf, ivf->list_of.data, &number);
+	if (bad >= 0)
+		return fail_slot(bad, number);
+	ivf_free_unseen(ivf);
+	return KITH_OK;
+}

@@ -1,0 +1,70 @@
+/* Inverted files made of parts: centroids, then lists that somebody else filled. */
+#include "lib/index/ivf.h"
+
+#include "lib/base/status.h"
+#include "lib/index/parts.h"
+
+#include <string.h>
+
+void ivf_code_whole(kith_index *index)
+{
+	struct ivf *ivf = ivf_of(index);
+	if (!ivf->residual)
+		return;
+	ivf->residual = false;
+	ivf_name(ivf);
+}
+
+kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n, const int64_t *ids)
+{
+	struct ivf *ivf = ivf_of(index);
+	kith_status status = ivf_make_lists(ivf);
+	if (status)
+		return status;
+	memcpy(ivf->centroids, centroids, (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids);
+	status = ivf_reserve_numbers(ivf, n, 0);
+	return status ? status : ids_append(&ivf->ids, n, ids);
+}
+
+kith_status ivf_take_graph(kith_index *index, struct graph *take)
+{
+	struct ivf *ivf = ivf_of(index);
+	struct centroids centroids = ivf_centroids(ivf, ivf->centroids);
+	return coarse_new(&ivf->coarse, &centroids, take);
+}
+
+kith_status ivf_put_list(
+    kith_index *index, int64_t number, int64_t n, const void *codes, const uint32_t *numbers)
+{
+	struct ivf *ivf = ivf_of(index);
+	struct list *list = &ivf->lists[number];
+	kith_status status = ivf_reserve_list(ivf, list, n);
+	float *scratch = mem_alloc(2 * (size_t)index->dim, sizeof *scratch);
+	if (status == KITH_OK && !scratch)
+		status = fail_nomem("a list", 2 * (size_t)index->dim * sizeof *scratch);
+	if (status == KITH_OK && n > 0) {
+		codes_append_plain(&list->codes, n, codes);
+		memcpy(list_slots(list), numbers, (size_t)n * sizeof *numbers);
+		for (int64_t i = 0; i < n; i++)
+			ivf_describe_row(ivf, list, i, scratch);
+	}
+	mem_free(scratch);
+	return status;
+}
+
+void ivf_end_parts(kith_index *index)
+{
+	ivf_renumber(ivf_of(index));
+	index->trained = true;
+}
+
+const struct graph *ivf_graph(const kith_index *index)
+{
+	const struct ivf *ivf = ivf_of_const(index);
+	return ivf->coarse ? coarse_graph(ivf->coarse) : NULL;
+}
+
+bool is_ivf(const kith_index *index)
+{
+	return index->ops->train == ivf_train;
+}

@@ -1,0 +1,596 @@
+/* Refine: the child finds candidates by its coarse codes, a second, finer store of the vectors ranks them.
+ *
+ * Top-k: the child is asked for k · k_factor candidates, whose distances are then computed anew and exactly
+ * from the store. Range: the child decides by its own distances which vectors are within the radius, and of
+ * those the ones that really are stay; what the child takes for too far is missing.
+ *
+ * Memory: the child, a code per vector, and the ids, which both keep (for vectors that are numbered in order
+ * they take nothing). The child's positions are its own business; the store is in the order of adding, and a
+ * flat index, so that it can be searched by itself.
+ *
+ * Queries go through in chunks whose candidates take CANDIDATE_BYTES.
+ */
+#include "lib/index/structure.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/progress.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/search/rerank.h"
+#include "lib/search/search.h"
+#include "lib/index/parts.h"
+#include "lib/index/vectors.h"
+#include "lib/index/wrapper.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+enum {
+	DEFAULT_K_FACTOR = 4,
+	CANDIDATE_BYTES = 64 << 20,
+	RANGE_QUERIES = 4096, /* of a chunk */
+	RERANK_QUERIES = 8    /* of a task */
+};
+
+struct refine {
+	struct kith_index base;
+	kith_index *child;
+	kith_index *fine;      /* the store as a flat index, which can be searched by itself */
+	struct vectors *store; /* its vectors */
+};
+
+static struct refine *refine_of(kith_index *index)
+{
+	return (struct refine *)(void *)index;
+}
+
+static const struct refine *refine_of_const(const kith_index *index)
+{
+	return (const struct refine *)(const void *)index;
+}
+
+/* ---- training and changes ---- */
+
+static kith_status refine_check(const kith_index *index, kith_type type, int64_t n, const void *x)
+{
+	const struct refine *refine = refine_of_const(index);
+	kith_status status = refine->child->ops->check(refine->child, type, n, x);
+	return status ? status : refine->store->codec->ops->check(refine->store->codec, type, n, x);
+}
+
+/* A copy of the codec learns first: if the child then fails, nothing has changed. */
+static kith_status train_both(
+    struct refine *refine, int64_t n, const float *x, const kith_add_options *options)
+{
+	struct codec *trained;
+	kith_status status = codec_clone(&trained, refine->store->codec);
+	if (status)
+		return status;
+	status = train_whole(&refine->base, trained, n, x, options);
+	if (status == KITH_OK)
+		status = refine->child->ops->train(refine->child, n, x, options);
+	if (status) {
+		codec_free(trained);
+		return status;
+	}
+	codec_free(refine->store->codec);
+	vectors_init(refine->store, trained);
+	refine->fine->trained = trained->trained;
+	return KITH_OK;
+}
+
+static kith_status refine_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
+{
+	struct refine *refine = refine_of(index);
+	bool learns = refine->store->codec->ops->train != NULL;
+	if (learns && refine->store->codes.n > 0)
+		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
+		    index->spec);
+	kith_status status = learns ? train_both(refine, n, x, options)
+	                            : refine->child->ops->train(refine->child, n, x, options);
+	index->trained = refine->child->trained && refine->store->codec->trained;
+	return status;
+}
+
+/* The ids that vectors get which come without. */
+static int64_t *number(const struct ids *ids, int64_t n)
+{
+	int64_t *numbers = mem_alloc((size_t)n, sizeof *numbers);
+	for (int64_t i = 0; numbers && i < n; i++)
+		numbers[i] = ids->next + i;
+	if (!numbers)
+		fail_nomem("ids", (size_t)n * sizeof *numbers);
+	return numbers;
+}
+
+/* The store first: it is easier to take back than what the child does. The child has the same ids, so it
+ * finds all faults there can be in them. */
+static kith_status add_both(struct refine *refine, const struct encoder *encoder, kith_type type, int64_t n,
+    const void *x, const int64_t *ids, const kith_add_options *options)
+{
+	enum { SHARE = 8 }; /* of the steps of progress: the store's */
+	struct sub_progress sub;
+	struct progress progress;
+	kith_add_options child = *options;
+	sub_progress_begin(&sub, &child.progress, &child.progress_data, n);
+	sub.part = n / SHARE;
+	progress_begin(&progress, child.progress, child.progress_data, "add", n);
+	vectors_encode(refine->store, encoder, type, n, x, &progress);
+	kith_status status = progress_end(&progress);
+	sub.done = sub.part;
+	sub.part = n - sub.part;
+	return status ? status : refine->child->ops->add(refine->child, type, n, x, ids, &child);
+}
+
+static kith_status refine_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
+    const kith_add_options *options)
+{
+	struct refine *refine = refine_of(index);
+	int64_t *numbers = NULL, before = refine->store->codes.n;
+	struct encoder encoder;
+	kith_status status = vectors_prepare(refine->store, &encoder, n, ids, options->threads);
+	if (status == KITH_OK && !ids) {
+		ids = numbers = number(&refine->store->ids, n);
+		status = numbers ? KITH_OK : KITH_NOMEM;
+	}
+	if (status == KITH_OK)
+		status = add_both(refine, &encoder, type, n, x, ids, options);
+	if (status == KITH_OK) {
+		ids_append(&refine->store->ids, n, ids);
+	} else {
+		codes_truncate(&refine->store->codes, before);
+		ids_unprepare(&refine->store->ids);
+	}
+	encoder_free(&encoder);
+	mem_free(numbers);
+	return status;
+}
+
+static kith_status refine_update(
+    kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
+{
+	struct refine *refine = refine_of(index);
+	float *scratch = mem_alloc(CODES_SCRATCH(index->dim), sizeof *scratch);
+	if (!scratch)
+		return fail_nomem("encoding", CODES_SCRATCH(index->dim) * sizeof *scratch);
+	kith_status status = refine->child->ops->update(refine->child, type, n, x, ids);
+	if (status == KITH_OK)
+		vectors_replace(refine->store, type, n, x, ids, scratch);
+	mem_free(scratch);
+	return status;
+}
+
+static kith_status refine_remove(kith_index *index, const kith_filter *which, int64_t *removed)
+{
+	struct refine *refine = refine_of(index);
+	uint64_t *keep = vectors_keepers(refine->store, which, removed);
+	if (!keep)
+		return KITH_NOMEM;
+	kith_status status = *removed ? ids_prepare_remove(&refine->store->ids) : KITH_OK;
+	if (status == KITH_OK && *removed)
+		status = refine->child->ops->remove(refine->child, which, removed);
+	if (status)
+		*removed = 0;
+	if (*removed)
+		vectors_keep(refine->store, keep);
+	mem_free(keep);
+	return status;
+}
+
+static kith_status refine_merge(kith_index *into, kith_index *from, const int64_t *ids)
+{
+	struct refine *a = refine_of(into), *b = refine_of(from);
+	if (!vectors_alike(a->store, b->store))
+		return merge_unlike(into);
+	int64_t n = b->store->codes.n;
+	kith_status status = codes_reserve(&a->store->codes, a->store->codes.n + n, 4);
+	if (status == KITH_OK)
+		status = ids_prepare_append(&a->store->ids, n, ids);
+	if (status == KITH_OK)
+		status = merge_children(a->child, b->child, from, ids);
+	/* The child has found all faults there can be in them. */
+	if (status == KITH_OK) {
+		ids_append(&a->store->ids, n, ids);
+		vectors_merge(a->store, b->store);
+	}
+	return status;
+}
+
+static void refine_trim(kith_index *index)
+{
+	vectors_trim(refine_of(index)->store);
+	wrapper_trim(index);
+}
+
+static kith_status refine_reserve(kith_index *index, int64_t n)
+{
+	struct refine *refine = refine_of(index);
+	kith_status status = vectors_reserve(refine->store, n);
+	return status ? status : refine->child->ops->reserve(refine->child, n);
+}
+
+/* ---- searching ---- */
+
+/* Candidates that the child has found, of some queries. */
+struct reranking {
+	const struct vectors *store;
+	struct rows rows, query;
+	const struct sink *candidates;
+	struct rerank how;
+	float **scratch;       /* [threads][2 × dim] */
+	_Atomic int64_t exact; /* distances computed */
+	_Atomic bool failed;
+};
+
+/* Nowhere only in a damaged file that has not been validated. */
+static struct row_place locate_candidate(
+    const void *owner, const void *candidates, int64_t i, struct rows *list)
+{
+	const struct reranking *r = owner;
+	int64_t at = ids_find(&r->store->ids, ((const struct found *)candidates)[i].id);
+	(void)list;
+	return (struct row_place){at < 0 ? NULL : &r->rows, at};
+}
+
+static void rerank_task(void *arg, int64_t number, int worker)
+{
+	struct reranking *r = arg;
+	float *scratch = r->scratch[worker];
+	int64_t end = (number + 1) * RERANK_QUERIES, exact = 0;
+	end = end < r->query.n ? end : r->query.n;
+	for (int64_t q = number * RERANK_QUERIES; q < end && !progress_stopped(); q++) {
+		const struct sink *c = r->candidates;
+		const struct found *found = c->k ? c->best + q * c->k : c->lists[q].items;
+		int64_t n = c->k ? c->count[q] : c->lists[q].n;
+		const float *x = rows_load(&r->query, q, scratch);
+		exact += n;
+		if (!rerank(&r->how, q, x, found, n, scratch + r->rows.dim))
+			atomic_store(&r->failed, true);
+	}
+	atomic_fetch_add(&r->exact, exact);
+}
+
+/* Put the candidates of every query into the sink, with exact keys. NOMEM, CANCELLED: some are missing. */
+static kith_status rerank_candidates(struct reranking *r, const kith_search_options *options)
+{
+	int64_t tasks = (r->query.n + RERANK_QUERIES - 1) / RERANK_QUERIES;
+	int threads = threads_resolve(options->threads);
+	threads = tasks < threads ? (int)tasks : threads;
+	r->scratch = mem_zalloc((size_t)threads, sizeof *r->scratch);
+	bool ok = r->scratch != NULL;
+	for (int i = 0; ok && i < threads; i++) {
+		r->scratch[i] = mem_alloc(2 * (size_t)r->rows.dim, sizeof **r->scratch);
+		ok = r->scratch[i] != NULL;
+	}
+	struct progress progress;
+	progress_begin(&progress, options->progress, options->progress_data, "search", r->query.n);
+	if (ok)
+		threads_run(threads, tasks, rerank_task, r);
+	kith_status told = progress_end(&progress);
+	for (int i = 0; r->scratch && i < threads; i++)
+		mem_free(r->scratch[i]);
+	mem_free(r->scratch);
+	search_count(options, &(kith_search_stats){.exact = r->exact});
+	if (!ok || r->failed)
+		return fail(KITH_NOMEM, "no memory to refine the results of %lld %s", (long long)r->query.n,
+		    QUERIES(r->query.n));
+	return told;
+}
+
+struct asking {
+	const struct refine *refine;
+	int64_t k; /* candidates of each query; 0 for a range */
+};
+
+static kith_status search_some(
+    void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct asking *asking = arg;
+	const struct refine *refine = asking->refine;
+	struct sink candidates;
+	struct reranking r = {.store = refine->store,
+	    .rows = vectors_rows(refine->store),
+	    .query = *query,
+	    .candidates = &candidates,
+	    .how = {.exact.ip = refine->base.metric != KITH_L2, .sink = sink, .locate = locate_candidate}};
+	r.how.owner = &r;
+	kith_status status = asking->k ? sink_init_topk(&candidates, query->n, asking->k)
+	                               : sink_init_range(&candidates, query->n, sink->radius);
+	if (status)
+		return status;
+	candidates.rough = true;
+	status = refine->child->ops->search(refine->child, query, &candidates, options);
+	if (status == KITH_OK)
+		status = rerank_candidates(&r, options);
+	sink_free(&candidates);
+	return status;
+}
+
+/* Candidates for k results. */
+static int64_t count_candidates(const struct refine *refine, int64_t k, float k_factor)
+{
+	double wanted = ceil((double)k * (k_factor != 0 ? (double)k_factor : DEFAULT_K_FACTOR));
+	return wanted < (double)refine->store->codes.n ? (int64_t)wanted : refine->store->codes.n;
+}
+
+static kith_status refine_search(
+    const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct refine *refine = refine_of_const(index);
+	struct asking asking = {.refine = refine};
+	int64_t most = RANGE_QUERIES;
+	if (refine->store->codes.n == 0)
+		return KITH_OK;
+	if (!sink->k && options->exact_range) {
+		struct rows rows = vectors_rows(refine->store);
+		return search_exact(&rows, query, index->metric != KITH_L2, false, sink, options);
+	}
+	if (sink->k) {
+		asking.k = count_candidates(refine, sink->k, options->k_factor);
+		most = CANDIDATE_BYTES / (asking.k * (int64_t)sizeof(struct found));
+		most = most > RERANK_QUERIES ? most : RERANK_QUERIES;
+	}
+	return wrapper_search_chunks(query, sink, options, most, search_some, &asking);
+}
+
+/* ---- the rest ---- */
+
+static int64_t refine_find(const kith_index *index, int64_t id)
+{
+	return ids_find(&refine_of_const(index)->store->ids, id);
+}
+
+static int64_t refine_id_at(const kith_index *index, int64_t position)
+{
+	return ids_at(&refine_of_const(index)->store->ids, position);
+}
+
+static kith_status refine_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
+{
+	vectors_read(refine_of_const(index)->store, n, positions, x);
+	return KITH_OK;
+}
+
+static int64_t refine_size(const kith_index *index)
+{
+	return refine_of_const(index)->store->codes.n;
+}
+
+static size_t refine_memory(const kith_index *index)
+{
+	const struct refine *refine = refine_of_const(index);
+	return sizeof *refine + refine->fine->ops->memory(refine->fine) + wrapper_child_memory(index);
+}
+
+static void refine_free(kith_index *index)
+{
+	struct refine *refine = refine_of(index);
+	structure_free(refine->fine);
+	structure_free(refine->child);
+	mem_free(refine);
+}
+
+static kith_status refine_clone(kith_index **out, const kith_index *index)
+{
+	const struct refine *from = refine_of_const(index);
+	struct refine *to = mem_zalloc(1, sizeof *to);
+	if (!to)
+		return fail_nomem("an index", sizeof *to);
+	index_head_copy(&to->base, &from->base);
+	kith_status status = structure_clone(&to->fine, from->fine);
+	if (status == KITH_OK)
+		status = structure_clone(&to->child, from->child);
+	if (status) {
+		refine_free(&to->base);
+		return status;
+	}
+	to->store = flat_vectors(to->fine);
+	*out = &to->base;
+	return KITH_OK;
+}
+
+static void refine_save(const kith_index *index, struct blob_writer *w)
+{
+	const struct refine *refine = refine_of_const(index);
+	if (index->trained)
+		codec_save(refine->store->codec, w);
+	vectors_save(refine->store, w);
+	structure_save_child(refine->child, w);
+}
+
+/* What the child finds is looked up here by its id. NULL, or what is wrong. */
+static const char *compare_ids(const struct refine *refine)
+{
+	const kith_index *child = refine->child;
+	if (child->ops->size(child) != refine->store->ids.n)
+		return "has not as many ids as the node below";
+	for (int64_t i = 0; i < refine->store->ids.n; i++)
+		if (ids_find(&refine->store->ids, child->ops->id_at(child, i)) < 0)
+			return "lacks an id that the node below has";
+	return NULL;
+}
+
+static kith_status refine_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
+{
+	struct refine *refine = refine_of(index);
+	kith_status status = codec_load(refine->store->codec, trained, r);
+	refine->fine->trained = refine->store->codec->trained;
+	if (status == KITH_OK)
+		status = vectors_load(refine->store, n, r);
+	if (status == KITH_OK)
+		status = structure_load_child(refine->child, r);
+	index->trained = refine->child->trained && refine->store->codec->trained;
+	const char *wrong = status || r->lazy ? NULL : compare_ids(refine);
+	return wrong ? blob_fail(r, "IDS0", "%s", wrong) : status;
+}
+
+static kith_status refine_settle(kith_index *index)
+{
+	struct refine *refine = refine_of(index);
+	kith_status status = ids_settle(&refine->store->ids);
+	if (status == KITH_OK)
+		status = codes_settle(&refine->store->codes);
+	if (status == KITH_OK)
+		status = wrapper_settle(index);
+	const char *wrong = status ? NULL : compare_ids(refine);
+	return wrong ? fail(KITH_FORMAT, "the index file is damaged: section IDS0 %s", wrong) : status;
+}
+
+static kith_index *refine_child(const kith_index *index, int64_t i)
+{
+	return i == 0 ? refine_of_const(index)->child : NULL;
+}
+
+/* The child finds by ids, so both sides get the same ones; its order may be another. */
+static kith_status refine_renumber(kith_index *index, const int64_t *ids)
+{
+	struct refine *refine = refine_of(index);
+	kith_index *child = refine->child;
+	int64_t n = refine->store->ids.n, *below = mem_alloc((size_t)n, sizeof *below);
+	bool in_order = !ids;
+	struct ids made = {.n = n};
+	kith_status status = below ? ids_replace(&made, ids) : fail_nomem("ids", (size_t)n * sizeof *below);
+	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
+		int64_t at = ids_find(&refine->store->ids, child->ops->id_at(child, i));
+		below[i] = ids ? ids[at] : at;
+		in_order &= at == i;
+	}
+	if (status == KITH_OK)
+		status = structure_renumber(child, in_order ? NULL : below);
+	mem_free(below);
+	if (status) {
+		ids_free(&made);
+		return status;
+	}
+	ids_free(&refine->store->ids);
+	refine->store->ids = made;
+	return KITH_OK;
+}
+
+static kith_status refine_set_centroids(kith_index *index, int64_t nlist, const float *centroids)
+{
+	struct refine *refine = refine_of(index);
+	kith_status status = structure_set_centroids(refine->child, nlist, centroids);
+	index->trained = refine->child->trained && refine->store->codec->trained;
+	return status;
+}
+
+static const struct structure_ops refine_ops = {
+    .check = refine_check,
+    .train = refine_train,
+    .set_centroids = refine_set_centroids,
+    .add = refine_add,
+    .update = refine_update,
+    .remove = refine_remove,
+    .merge = refine_merge,
+    .renumber = refine_renumber,
+    .compact = wrapper_compact,
+    .reorder = wrapper_reorder,
+    .trim = refine_trim,
+    .reserve = refine_reserve,
+    .search = refine_search,
+    .find = refine_find,
+    .id_at = refine_id_at,
+    .read = refine_read,
+    .size = refine_size,
+    .count_lists = wrapper_count_lists,
+    .memory = refine_memory,
+    .clone = refine_clone,
+    .free = refine_free,
+    .child = refine_child,
+    .save = refine_save,
+    .load = refine_load,
+    .settle = refine_settle,
+};
+
+bool is_refine(const kith_index *index)
+{
+	return index->ops == &refine_ops;
+}
+
+static kith_status wrap(struct refine **out, struct codec *take_codec, kith_index *take_child)
+{
+	char word[32], suffix[48] = "RFlat", spec[sizeof take_child->spec];
+	take_codec->ops->word(take_codec, word);
+	if (take_codec->ops->kind != ROWS_SPLIT)
+		snprintf(suffix, sizeof suffix, "Refine(%s)", word);
+	int length = snprintf(spec, sizeof spec, "%s,%s", take_child->spec, suffix);
+	if (length >= (int)sizeof spec)
+		return fail(
+		    KITH_INVALID, "'%s' with a refinement is too long a description", take_child->spec);
+	struct refine *refine = mem_zalloc(1, sizeof *refine);
+	if (!refine)
+		return fail_nomem("an index", sizeof *refine);
+	kith_status status = flat_new(&refine->fine, take_child->metric, take_codec);
+	if (status) {
+		mem_free(refine);
+		return status;
+	}
+	refine->base = (struct kith_index){.ops = &refine_ops,
+	    .dim = take_child->dim,
+	    .metric = take_child->metric,
+	    .type = take_codec->ops->type};
+	refine->base.trained = take_child->trained && take_codec->trained;
+	memcpy(refine->base.spec, spec, sizeof spec);
+	refine->child = take_child;
+	refine->store = flat_vectors(refine->fine);
+	*out = refine;
+	return KITH_OK;
+}
+
+kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *take_child)
+{
+	struct refine *refine;
+	if (take_child->ops->size(take_child) > 0)
+		return fail(KITH_INVALID, "'%s' holds vectors already, and refining needs them all",
+		    take_child->spec);
+	kith_status status = wrap(&refine, take_codec, take_child);
+	if (status == KITH_OK)
+		*out = &refine->base;
+	return status;
+}
+
+kith_status refine_assemble(kith_index **out, struct vectors *take, kith_index *take_child)
+{
+	struct refine *refine;
+	int64_t n = take->ids.n;
+	bool same = take_child->ops->size(take_child) == n;
+	for (int64_t i = 0; same && i < n; i++)
+		same = ids_find(&take->ids, take_child->ops->id_at(take_child, i)) >= 0;
+	if (!same)
+		return fail(KITH_INVALID, "'%s' and its refinement have other vectors", take_child->spec);
+	kith_status status = wrap(&refine, take->codec, take_child);
+	if (status)
+		return status;
+	*refine->store = *take;
+	*out = &refine->base;
+	return KITH_OK;
+}
+
+kith_status refine_join(kith_index **out, kith_index *take_child, kith_index *from)
+{
+	struct vectors *fine = flat_vectors(from);
+	if (!fine)
+		return fail(KITH_INVALID, "'%s' cannot refine: it is no flat index", from->spec);
+	kith_status status = refine_assemble(out, fine, take_child);
+	if (status)
+		return status;
+	*fine = (struct vectors){0}; /* to be freed, with nothing in it */
+	return KITH_OK;
+}
+
+bool refine_parts(const kith_index *index, struct stored_parts *parts, const kith_index **child)
+{
+	if (index->ops != &refine_ops)
+		return false;
+	const struct refine *refine = refine_of_const(index);
+	*parts = (struct stored_parts){refine->store->codec, &refine->store->codes, &refine->store->ids};
+	*child = refine->child;
+	return true;
+}
+
+const kith_index *refine_fine(const kith_index *index)
+{
+	return index->ops == &refine_ops ? refine_of_const(index)->fine : NULL;
+}

@@ -1,0 +1,49 @@
+/* What structures learn from. */
+#include "lib/index/structure.h"
+
+#include "lib/base/progress.h"
+#include "lib/base/status.h"
+
+#include <string.h>
+
+kith_status training_sample(struct training_sample *sample, const kith_index *index, int64_t n,
+    const float *x, int64_t most, const kith_add_options *options)
+{
+	enum { LOOK = 1024 };
+	int64_t dim = index->dim, count = n < most ? n : most;
+	*sample = (struct training_sample){.n = count, .x = x};
+	if (n <= most && index->metric != KITH_COSINE)
+		return KITH_OK;
+	float *copy = mem_alloc((size_t)count * (size_t)dim, sizeof *copy);
+	if (!copy)
+		return fail_nomem("a training sample", (size_t)count * (size_t)dim * sizeof *copy);
+	sample->x = sample->owned = copy;
+	struct progress progress;
+	progress_begin(&progress, options->progress, options->progress_data, "sample", count);
+	for (int64_t i = 0; i < count; i++) {
+		if (i % LOOK == LOOK - 1 && !progress_add(&progress, LOOK))
+			break;
+		/* i · n / count without overflow. */
+		int64_t from = (int64_t)((__int128)i * n / count);
+		memcpy(copy + i * dim, x + from * dim, (size_t)dim * sizeof *x);
+		if (index->metric == KITH_COSINE)
+			vector_normalize(copy + i * dim, dim);
+	}
+	return progress_end(&progress);
+}
+
+kith_status train_whole(
+    const kith_index *index, struct codec *codec, int64_t n, const float *x, const kith_add_options *options)
+{
+	/* Under cosine a copy at unit length is learnt from, of no more vectors than that is worth. */
+	enum { MOST = 262144 };
+	struct training_sample some;
+	if (n < 1)
+		return fail(KITH_INVALID, "n is 0 training vectors; '%s' needs some", index->spec);
+	kith_status status =
+	    training_sample(&some, index, n, x, index->metric == KITH_COSINE ? MOST : n, options);
+	if (status == KITH_OK)
+		status = codec->ops->train(codec, some.n, some.x, options);
+	mem_free(some.owned);
+	return status;
+}

@@ -1,0 +1,529 @@
+/* Transforms: vectors are mapped on their way to the child, and mapped back on their way out.
+ *
+ * The map is linear (principal components, a rotation that suits product quantizers, a random one), or the
+ * vector at unit length, or with zeros at its end. Ids and distances are the child's: under L2 those in the
+ * child's space, which are the true ones for a rotation and smaller where dimensions are dropped.
+ *
+ * Metrics. Principal components are taken about the mean under L2 only: it cancels out of differences, not
+ * out of inner products. Cosine is inner product over unit vectors, and a linear map does not keep lengths;
+ * so vectors are normalised before the map, once, and the child compares inner products.
+ *
+ * Way back. get returns Aᵀy + mean for orthonormal A (the point of the kept space nearest to x, as far as the
+ * child keeps y), undoes whitening, and cuts padding off; what unit length took away is gone.
+ *
+ * A call that adds or trains holds all its vectors transformed, so that the child takes or refuses them at
+ * once; a search transforms SEARCH_BYTES of queries at a time.
+ */
+#include "lib/index/structure.h"
+
+#include "kernels/kernels.h"
+#include "lib/base/progress.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/learn/linear.h"
+#include "lib/learn/opq.h"
+#include "lib/learn/pca.h"
+#include "lib/learn/rotation.h"
+#include "lib/index/mapping.h"
+#include "lib/index/parts.h"
+#include "lib/index/wrapper.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	SEARCH_BYTES = 64 << 20,
+	LEAST_QUERIES = 4096, /* transformed at a time: a batch that is worth searching */
+	COPIED = 256          /* rows of a task that copies */
+};
+
+struct transform {
+	struct kith_index base;
+	struct mapping mapping;
+	struct linear there, back; /* linear kinds, once learnt */
+	bool given;                /* they are not learnt again */
+	kith_index *child;
+};
+
+static struct transform *transform_of(kith_index *index)
+{
+	return (struct transform *)(void *)index;
+}
+
+static const struct transform *transform_of_const(const kith_index *index)
+{
+	return (const struct transform *)(const void *)index;
+}
+
+static bool is_linear(const struct mapping *mapping)
+{
+	return mapping->kind != MAP_UNIT && mapping->kind != MAP_PAD;
+}
+
+/* ---- mapping vectors ---- */
+
+struct copying {
+	const struct rows *x;
+	int64_t out;
+	float *y;
+};
+
+static void copy_rows(void *arg, int64_t number, int worker)
+{
+	(void)worker;
+	const struct copying *c = arg;
+	if (progress_stopped())
+		return;
+	int64_t dim = c->x->dim, end = (number + 1) * COPIED < c->x->n ? (number + 1) * COPIED : c->x->n;
+	for (int64_t i = number * COPIED; i < end; i++) {
+		float *y = c->y + i * c->out;
+		const float *row = rows_load(c->x, i, y);
+		if (row != y)
+			memcpy(y, row, (size_t)dim * sizeof *y);
+		memset(y + dim, 0, (size_t)(c->out - dim) * sizeof *y);
+	}
+}
+
+/* y [x->n × out]. INVALID names the first vector that left the range of floats, by `name`. */
+static kith_status map_rows(const struct mapping *mapping, const struct linear *there, const char *name,
+    const struct rows *x, int threads, float *y)
+{
+	if (!is_linear(mapping)) {
+		struct rows from = *x;
+		from.normalize |= mapping->kind == MAP_UNIT;
+		struct copying c = {&from, mapping->out, y};
+		threads_run(threads_resolve(threads), (x->n + COPIED - 1) / COPIED, copy_rows, &c);
+		return KITH_OK;
+	}
+	kith_status status = linear_apply(there, x, threads, y);
+	if (status)
+		return status;
+	int64_t bad = kernels()->find_nonfinite(y, x->n * mapping->out);
+	if (bad >= 0)
+		return fail(KITH_INVALID, "%s: vector %lld is too large: it overflows when transformed", name,
+		    (long long)(bad / mapping->out));
+	return KITH_OK;
+}
+
+/* The index's own view of vectors: unit length under cosine. */
+static struct rows rows_of(const kith_index *index, kith_type type, int64_t n, const void *x)
+{
+	struct rows rows = rows_of_array(type, n, index->dim, x, 0);
+	rows.normalize = index->metric == KITH_COSINE;
+	return rows;
+}
+
+/* A new array of n vectors mapped; NULL on failure. */
+static float *map_array(const struct transform *t, const struct linear *there, kith_type type, int64_t n,
+    const void *x, const kith_add_options *options, kith_status *status)
+{
+	size_t cells = (size_t)n * (size_t)t->mapping.out;
+	float *y = mem_alloc(cells, sizeof *y);
+	struct rows rows = rows_of(&t->base, type, n, x);
+	struct progress progress;
+	progress_begin(&progress, options->progress, options->progress_data, "transform", n);
+	*status = y ? map_rows(&t->mapping, there, "x", &rows, options->threads, y)
+	            : fail_nomem("transformed vectors", cells * sizeof *y);
+	kith_status told = progress_end(&progress);
+	*status = *status && *status != KITH_CANCELLED ? *status : told;
+	if (*status == KITH_OK)
+		return y;
+	mem_free(y);
+	return NULL;
+}
+
+/* ---- training ---- */
+
+/* The status of a step that ended with `status`. What it made goes if it was cancelled at its very end. */
+static kith_status end(
+    struct progress *progress, kith_status status, struct linear *there, struct linear *back)
+{
+	kith_status told = progress_end(progress);
+	if (status == KITH_OK && told) {
+		linear_free(there);
+		linear_free(back);
+	}
+	return status == KITH_OK || told == KITH_CANCELLED ? told : status;
+}
+
+static kith_status learn(const struct transform *t, int64_t n, const float *x,
+    const kith_add_options *options, struct linear *there, struct linear *back)
+{
+	const struct mapping *m = &t->mapping;
+	struct rows rows = rows_of(&t->base, KITH_F32, n, x);
+	struct progress progress;
+	if (m->kind == MAP_LINEAR)
+		return fail(KITH_UNSUPPORTED,
+		    "'%s' begins with a map that is not learnt; it comes with an imported index",
+		    t->base.spec);
+	int64_t least = m->kind == MAP_PCA ? m->out : m->kind == MAP_OPQ ? OPQ_LEAST : 0;
+	if (n < least)
+		return fail(KITH_INVALID, "n is %lld training vector%s; '%s' needs at least %lld",
+		    (long long)n, PLURAL(n), t->base.spec, (long long)least);
+	if (m->kind == MAP_PCA) {
+		struct pca pca = {.out = m->out,
+		    .centred = t->base.metric == KITH_L2,
+		    .whiten = m->whiten,
+		    .rotate = m->rotate,
+		    .seed = options->seed,
+		    .threads = options->threads};
+		progress_begin(&progress, options->progress, options->progress_data, "PCA", 1);
+		return end(&progress, pca_learn(&pca, &rows, there, back), there, back);
+	}
+	if (m->kind == MAP_OPQ) {
+		struct opq opq = {.out = m->out,
+		    .m = m->m,
+		    .seed = options->seed,
+		    .threads = options->threads,
+		    .progress = options->progress,
+		    .progress_data = options->progress_data};
+		return opq_learn(&opq, &rows, there, back);
+	}
+	if (m->kind == MAP_ROTATION) {
+		progress_begin(&progress, options->progress, options->progress_data, "rotation", 1);
+		return end(&progress,
+		    rotation_learn(m->in, m->out, options->seed, options->threads, there, back), there, back);
+	}
+	return KITH_OK;
+}
+
+static kith_status transform_train(
+    kith_index *index, int64_t n, const float *x, const kith_add_options *options)
+{
+	struct transform *t = transform_of(index);
+	struct linear there = {0}, back = {0};
+	if (is_linear(&t->mapping) && !t->given && t->child->ops->size(t->child) > 0)
+		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
+		    index->spec);
+	kith_status status =
+	    t->given ? linear_copy(&there, &t->there) : learn(t, n, x, options, &there, &back);
+	if (status == KITH_OK && t->given)
+		status = linear_copy(&back, &t->back);
+	if (status) {
+		linear_free(&there);
+		return status;
+	}
+	float *y = map_array(t, &there, KITH_F32, n, x, options, &status);
+	if (status == KITH_OK)
+		status = t->child->ops->train(t->child, n, y, options);
+	mem_free(y);
+	if (status) {
+		linear_free(&there);
+		linear_free(&back);
+		return status;
+	}
+	linear_free(&t->there);
+	linear_free(&t->back);
+	t->there = there;
+	t->back = back;
+	index->trained = t->child->trained;
+	return KITH_OK;
+}
+
+/* ---- changes ---- */
+
+static kith_status transform_check(const kith_index *index, kith_type type, int64_t n, const void *x)
+{
+	struct codec floats = {.dim = index->dim};
+	return coded_check(&floats, type, n, x);
+}
+
+/* Whether the child can keep what became of n vectors. */
+static kith_status check_mapped(const struct transform *t, int64_t n, const float *y)
+{
+	char word[32], cause[400];
+	kith_status status = t->child->ops->check(t->child, KITH_F32, n, y);
+	if (status != KITH_INVALID)
+		return status;
+	mapping_word(&t->mapping, word);
+	snprintf(cause, sizeof cause, "%s", kith_last_error());
+	return fail(status, "%s, after '%s'", cause, word);
+}
+
+static kith_status transform_add(kith_index *index, kith_type type, int64_t n, const void *x,
+    const int64_t *ids, const kith_add_options *options)
+{
+	struct transform *t = transform_of(index);
+	kith_status status;
+	float *y = map_array(t, &t->there, type, n, x, options, &status);
+	if (status == KITH_OK)
+		status = check_mapped(t, n, y);
+	if (status == KITH_OK)
+		status = t->child->ops->add(t->child, KITH_F32, n, y, ids, options);
+	mem_free(y);
+	return status;
+}
+
+static kith_status transform_update(
+    kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids)
+{
+	struct transform *t = transform_of(index);
+	kith_status status;
+	kith_add_options options = KITH_ADD_OPTIONS;
+	float *y = map_array(t, &t->there, type, n, x, &options, &status);
+	if (status == KITH_OK)
+		status = check_mapped(t, n, y);
+	if (status == KITH_OK)
+		status = t->child->ops->update(t->child, KITH_F32, n, y, ids);
+	mem_free(y);
+	return status;
+}
+
+static kith_status transform_merge(kith_index *into, kith_index *from, const int64_t *ids)
+{
+	struct transform *a = transform_of(into), *b = transform_of(from);
+	if (!linear_same(&a->there, &b->there))
+		return merge_unlike(into);
+	return merge_children(a->child, b->child, from, ids);
+}
+
+/* ---- searching ---- */
+
+struct asking {
+	const struct transform *t;
+	float *y; /* room for the queries of a chunk, transformed */
+};
+
+static kith_status search_some(
+    void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct asking *asking = arg;
+	const struct transform *t = asking->t;
+	kith_status status = map_rows(&t->mapping, &t->there, "q", query, options->threads, asking->y);
+	struct rows mapped = rows_of_array(KITH_F32, query->n, t->mapping.out, asking->y, 0);
+	return status ? status : t->child->ops->search(t->child, &mapped, sink, options);
+}
+
+static kith_status transform_search(
+    const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct transform *t = transform_of_const(index);
+	int64_t most = SEARCH_BYTES / (t->mapping.out * (int64_t)sizeof(float));
+	most = most > LEAST_QUERIES ? most : LEAST_QUERIES;
+	most = most < query->n ? most : query->n;
+	struct asking asking = {t, mem_alloc((size_t)most * (size_t)t->mapping.out, sizeof *asking.y)};
+	if (!asking.y)
+		return fail_nomem(
+		    "transformed queries", (size_t)most * (size_t)t->mapping.out * sizeof *asking.y);
+	kith_status status = wrapper_search_chunks(query, sink, options, most, search_some, &asking);
+	mem_free(asking.y);
+	return status;
+}
+
+/* ---- the rest ---- */
+
+static kith_status transform_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
+{
+	const struct transform *t = transform_of_const(index);
+	if (t->mapping.kind == MAP_UNIT)
+		return t->child->ops->read(t->child, n, positions, x);
+	float *y = mem_alloc((size_t)n * (size_t)t->mapping.out, sizeof *y);
+	if (!y)
+		return fail_nomem("transformed vectors", (size_t)n * (size_t)t->mapping.out * sizeof *y);
+	kith_status status = t->child->ops->read(t->child, n, positions, y);
+	if (status == KITH_OK && t->mapping.kind == MAP_PAD) {
+		for (int64_t i = 0; i < n; i++)
+			memcpy(x + i * index->dim, y + i * t->mapping.out, (size_t)index->dim * sizeof *x);
+	} else if (status == KITH_OK) {
+		struct rows rows = rows_of_array(KITH_F32, n, t->mapping.out, y, 0);
+		status = linear_apply(&t->back, &rows, 0, x);
+	}
+	mem_free(y);
+	return status;
+}
+
+static size_t transform_memory(const kith_index *index)
+{
+	const struct transform *t = transform_of_const(index);
+	return sizeof *t + linear_memory(&t->there) + linear_memory(&t->back) + wrapper_child_memory(index);
+}
+
+static void transform_free(kith_index *index)
+{
+	struct transform *t = transform_of(index);
+	linear_free(&t->there);
+	linear_free(&t->back);
+	structure_free(t->child);
+	mem_free(t);
+}
+
+static kith_status transform_clone(kith_index **out, const kith_index *index)
+{
+	const struct transform *from = transform_of_const(index);
+	struct transform *to = mem_zalloc(1, sizeof *to);
+	if (!to)
+		return fail_nomem("an index", sizeof *to);
+	index_head_copy(&to->base, &from->base);
+	to->mapping = from->mapping;
+	to->given = from->given;
+	kith_status status = linear_copy(&to->there, &from->there);
+	if (status == KITH_OK)
+		status = linear_copy(&to->back, &from->back);
+	if (status == KITH_OK)
+		status = structure_clone(&to->child, from->child);
+	if (status) {
+		transform_free(&to->base);
+		return status;
+	}
+	*out = &to->base;
+	return KITH_OK;
+}
+
+static void transform_save(const kith_index *index, struct blob_writer *w)
+{
+	const struct transform *t = transform_of_const(index);
+	if (t->there.panels) {
+		linear_save(&t->there, "MAP0", "SHI0", w);
+		linear_save(&t->back, "MAP1", "SHI1", w);
+	}
+	structure_save_child(t->child, w);
+}
+
+static kith_status transform_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
+{
+	(void)n; /* the child's, which is asked for it afterwards */
+	struct transform *t = transform_of(index);
+	const struct mapping *m = &t->mapping;
+	kith_status status = KITH_OK;
+	if (is_linear(m) && (trained || blob_has(r, "MAP0"))) {
+		t->given = !trained;
+		status = linear_load(&t->there, m->in, m->out, "MAP0", "SHI0", r);
+		if (status == KITH_OK)
+			status = linear_load(&t->back, m->out, m->in, "MAP1", "SHI1", r);
+	}
+	if (status == KITH_OK)
+		status = structure_load_child(t->child, r);
+	index->trained = t->child->trained && (t->there.panels || !is_linear(m));
+	return status;
+}
+
+static kith_index *transform_child(const kith_index *index, int64_t i)
+{
+	return i == 0 ? transform_of_const(index)->child : NULL;
+}
+
+static kith_status transform_set_centroids(kith_index *index, int64_t nlist, const float *centroids)
+{
+	struct transform *t = transform_of(index);
+	kith_status status = structure_set_centroids(t->child, nlist, centroids);
+	index->trained = t->child->trained && (!is_linear(&t->mapping) || t->there.panels);
+	return status;
+}
+
+static const struct structure_ops transform_ops = {
+    .check = transform_check,
+    .train = transform_train,
+    .set_centroids = transform_set_centroids,
+    .add = transform_add,
+    .update = transform_update,
+    .remove = wrapper_remove,
+    .merge = transform_merge,
+    .compact = wrapper_compact,
+    .reorder = wrapper_reorder,
+    .trim = wrapper_trim,
+    .reserve = wrapper_reserve,
+    .search = transform_search,
+    .find = wrapper_find,
+    .id_at = wrapper_id_at,
+    .read = transform_read,
+    .size = wrapper_size,
+    .count_lists = wrapper_count_lists,
+    .memory = transform_memory,
+    .clone = transform_clone,
+    .free = transform_free,
+    .child = transform_child,
+    .save = transform_save,
+    .load = transform_load,
+    .settle = wrapper_settle,
+};
+
+/* ---- making one ---- */
+
+static kith_status check_child(
+    const struct mapping *m, const char *word, kith_metric metric, const kith_index *child)
+{
+	if (child->dim != m->out)
+		return fail(KITH_INVALID, "'%s' gives vectors of dimension %lld, but '%s' has %lld", word,
+		    (long long)m->out, child->spec, (long long)child->dim);
+	if (child->type != KITH_F32)
+		return fail(KITH_INVALID, "'%s' gives floats, but '%s' keeps %s", word, child->spec,
+		    kith_type_name(child->type));
+	if (child->metric != (metric == KITH_L2 ? KITH_L2 : KITH_IP))
+		return fail(KITH_INVALID, "metric is %s; the index '%s' below '%s' must have metric %s",
+		    kith_metric_name(metric), child->spec, word, metric == KITH_L2 ? "l2" : "ip");
+	return KITH_OK;
+}
+
+/* Around a child that may hold vectors. */
+static kith_status wrap(
+    struct transform **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
+{
+	char word[32];
+	mapping_word(mapping, word);
+	kith_status status = mapping_check(mapping, word);
+	if (status == KITH_OK)
+		status = check_child(mapping, word, metric, take_child);
+	if (status)
+		return status;
+	struct transform *t = mem_zalloc(1, sizeof *t);
+	if (!t)
+		return fail_nomem("an index", sizeof *t);
+	t->base = (struct kith_index){
+	    .ops = &transform_ops, .dim = mapping->in, .metric = metric, .type = KITH_F32};
+	t->base.trained = take_child->trained && !is_linear(mapping);
+	bool group = is_refine(take_child);
+	int length = snprintf(t->base.spec, sizeof t->base.spec, "%s,%s%s%s", word, group ? "(" : "",
+	    take_child->spec, group ? ")" : "");
+	if (length >= (int)sizeof t->base.spec) {
+		mem_free(t);
+		return fail(
+		    KITH_INVALID, "'%s' before '%s' is too long a description", word, take_child->spec);
+	}
+	t->mapping = *mapping;
+	t->child = take_child;
+	*out = t;
+	return KITH_OK;
+}
+
+kith_status transform_new(
+    kith_index **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
+{
+	struct transform *t = NULL;
+	char word[32];
+	mapping_word(mapping, word);
+	if (take_child->ops->size(take_child) > 0)
+		return fail(KITH_INVALID, "'%s' holds vectors already, and none of them went through '%s'",
+		    take_child->spec, word);
+	kith_status status = wrap(&t, metric, mapping, take_child);
+	if (status == KITH_OK)
+		*out = &t->base;
+	return status;
+}
+
+kith_status transform_assemble(kith_index **out, kith_metric metric, const struct mapping *mapping,
+    struct linear *take_there, struct linear *take_back, bool given, kith_index *take_child)
+{
+	struct transform *t = NULL;
+	kith_status status = wrap(&t, metric, mapping, take_child);
+	if (status)
+		return status;
+	if (is_linear(mapping)) {
+		t->there = *take_there;
+		t->back = *take_back;
+	}
+	t->given = given;
+	t->base.trained = take_child->trained;
+	*out = &t->base;
+	return KITH_OK;
+}
+
+bool transform_parts(const kith_index *index, struct transform_parts *parts)
+{
+	if (index->ops != &transform_ops)
+		return false;
+	const struct transform *t = transform_of_const(index);
+	bool linear = is_linear(&t->mapping);
+	*parts = (struct transform_parts){
+	    &t->mapping, linear ? &t->there : NULL, linear ? &t->back : NULL, t->child};
+	return true;
+}
