@@ -10,3 +10,4 @@ Array = NDArray[Any]
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 Codes = NDArray[np.uint8]
+Limits = NDArray[np.uint64]  # of range searches, as FAISS has them

@@ -422,7 +422,7 @@ def test_an_index_is_true():
 def test_ranges_in_the_order_of_ids(spec, base, queries):
     index = filled(spec, base)
     lims, D, I = index.range_search(queries, 2.0)
-    assert lims[-1] > len(queries)
+    assert lims[-1] > len(queries) and lims.dtype == np.uint64  # FAISS's size_t
     for a, b in zip(lims, lims[1:]):
         assert (np.diff(I[a:b]) > 0).all()
     if spec == "Flat":

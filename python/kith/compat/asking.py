@@ -15,7 +15,7 @@ from .._handle import Handle
 from .._learned import learned
 from .._lib import SearchStats
 from .._part import FineHandle, PartHandle
-from .._types import Codes, Floats, Ids
+from .._types import Codes, Floats, Ids, Limits
 from ..filter import Filter
 from ..index import Index
 from . import arguments as args
@@ -137,7 +137,7 @@ class Asking(Index):
 
     def range_search(  # type: ignore[override]
             self, x: Any, thresh: float, *, params: SearchParameters | None = None
-                     ) -> tuple[Ids, Floats, Ids]:
+                     ) -> tuple[Limits, Floats, Ids]:
         """All vectors within a threshold: lims [n + 1], distances D and ids I; query i has lims[i] … lims[i + 1], in
         the order of ids."""
         x = args.vectors(x, self.d, "x")

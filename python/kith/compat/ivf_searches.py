@@ -12,12 +12,12 @@ from .._codecs import codec
 from .._errors import ArgumentError, InvalidError, UntrainedError
 from .._learned import learned
 from .._lib import lib
-from .._types import Codes, Floats, Ids
+from .._types import Codes, Floats, Ids, Limits
 from ..filter import Filter
 from ..index import _copy_ranges
 from ..learn import knn
 from . import arguments as args
-from .naming import by_name
+from .naming import by_name, owners
 
 
 class Searches:
@@ -69,7 +69,7 @@ class Searches:
         return D, I
 
     def range_search_preassigned(self: Any, x: Any, thresh: float, Iq: Any, Dq: Any = None, *, params: Any = None
-                                 ) -> tuple[Ids, Floats, Ids]:
+                                 ) -> tuple[Limits, Floats, Ids]:
         """range_search() of the lists Iq [nq × n]."""
         x, options, kept = self._probes(x, Iq, params)
         ranges = ctypes.c_void_p()
@@ -117,7 +117,7 @@ class Searches:
                 np.asarray(x)[missing], k, params=free)
         return D, I
 
-    def range_search(self: Any, x: Any, thresh: float, *, params: Any = None) -> tuple[Ids, Floats, Ids]:
+    def range_search(self: Any, x: Any, thresh: float, *, params: Any = None) -> tuple[Limits, Floats, Ids]:
         found = super().range_search(x, thresh, params=params)  # type: ignore[misc]
         most = args.count(getattr(params, "max_empty_result_buckets", 0), "max_empty_result_buckets")
         if not most:
@@ -130,7 +130,7 @@ class Searches:
         order = knn(x, self.centroids(), min(nprobe, self.nlist), metric).ids
         return self._stopped(found, order, most)
 
-    def _stopped(self: Any, found: tuple[Ids, Floats, Ids], order: Ids, most: int) -> tuple[Ids, Floats, Ids]:
+    def _stopped(self: Any, found: tuple[Limits, Floats, Ids], order: Ids, most: int) -> tuple[Limits, Floats, Ids]:
         """Results of a range search without those behind so many lists in a row that have none. order [nq × nprobe]:
         the lists as they are visited."""
         lims, D, I = found
@@ -148,8 +148,7 @@ class Searches:
                 empty = 0 if hits.any() else empty + 1
                 if empty >= most:
                     break
-        owner = np.repeat(np.arange(len(order)), np.diff(lims))
-        counts = np.bincount(owner[keep], minlength=len(order))
+        counts = np.bincount(owners(lims)[keep], minlength=len(order))
         return np.concatenate([[0], np.cumsum(counts)]).astype(lims.dtype), D[keep], I[keep]
 
     # ---- codes ----

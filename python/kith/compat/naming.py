@@ -15,7 +15,7 @@ import numpy as np
 from .._errors import NotFoundError
 from .._handle import Handle
 from .._lib import lib
-from .._types import Array, Floats, Ids
+from .._types import Array, Floats, Ids, Limits
 from ..filter import Filter
 
 
@@ -126,8 +126,13 @@ class Positions(Naming):
         return found
 
 
-def by_name(lims: Ids, dist: Floats, ids: Ids) -> tuple[Ids, Floats, Ids]:
-    """Results of a range search, those of each query in the order of their ids."""
-    owner = np.repeat(np.arange(len(lims) - 1), np.diff(lims))
+def owners(lims: Ids | Limits) -> Ids:
+    """The query of each result of a range search."""
+    return np.repeat(np.arange(len(lims) - 1), np.diff(lims.astype(np.int64)))
+
+
+def by_name(lims: Ids | Limits, dist: Floats, ids: Ids) -> tuple[Limits, Floats, Ids]:
+    """Results of a range search as FAISS gives them: lims as uint64, and those of each query in the order of ids."""
+    owner = owners(lims)
     order = np.lexsort((ids, owner))
-    return lims, dist[order], ids[order]
+    return lims.astype(np.uint64), dist[order], ids[order]

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _arrays
 from .._errors import ArgumentError, UnsupportedError
-from .._types import Floats, Ids
+from .._types import Floats, Ids, Limits
 from . import arguments as args
 from .absent import AbsentError
 from .base import FaissIndex
@@ -18,7 +18,7 @@ from .clustering_parameters import ClusteringParameters
 from .flat import IndexFlat
 from .ivf import IndexIVF
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
-from .naming import by_name
+from .naming import by_name, owners
 from .parameters import SearchParameters
 
 
@@ -160,10 +160,10 @@ class IndexShards(FaissIndex):
 
     def range_search(  # type: ignore[override]
             self, x: Any, thresh: float, *, params: SearchParameters | None = None
-                     ) -> tuple[Ids, Floats, Ids]:
+                     ) -> tuple[Limits, Floats, Ids]:
         found = self._each(lambda shard: shard.range_search(x, thresh, params=self._params_of(params)))
         lims = np.sum([lims for lims, _, _ in found], axis=0)
-        owner = np.concatenate([np.repeat(np.arange(len(lims) - 1), np.diff(part)) for part, _, _ in found])
+        owner = np.concatenate([owners(part) for part, _, _ in found])
         order = np.argsort(owner, kind="stable")
         dist = np.concatenate([d for _, d, _ in found])
         ids = np.concatenate([i + first for (_, _, i), first in zip(found, self._firsts())])

@@ -29,7 +29,7 @@ def range_ground_truth(xq: Any, db_iterator: Iterable[Any], threshold: float, me
     for block in db_iterator:
         index.add(block)
         lims, D, I = index.range_search(xq, threshold)
-        owners.append(np.repeat(np.arange(len(xq)), np.diff(lims)))
+        owners.append(np.repeat(np.arange(len(xq)), np.diff(lims.astype(np.int64))))
         dist.append(D)
         ids.append(I + first)
         first += len(block)
