@@ -28,10 +28,11 @@ static const struct command *find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-	const char *names[COMMANDS];
+	const char *names[COMMANDS + 1];
 	for (int i = 0; i < COMMANDS; i++)
 		names[i] = cli_commands[i]->name;
-	const char *nearest = cli_nearest(name, names, COMMANDS);
+	names[COMMANDS] = "help";
+	const char *nearest = cli_nearest(name, names, COMMANDS + 1);
 	if (nearest)
 		return cli_error(EXIT_USAGE, "unknown command '%s'; did you mean 'kith %s'?", name, nearest);
 	if (access(name, F_OK) == 0)

@@ -61,11 +61,15 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* " (text)"; of long ones the end, for which there is always room. */
 static void append(struct series *s, const char *text)
 {
-	size_t used = strlen(s->label);
-	if (*text)
-		snprintf(s->label + used, sizeof s->label - used, " (%s)", text);
+	enum { LONGEST = 80 };
+	size_t used = strlen(s->label), n = strlen(text), room = sizeof s->label - LONGEST - 4;
+	used = used < room ? used : room;
+	if (n)
+		snprintf(s->label + used, sizeof s->label - used, " (%s)",
+		    n > LONGEST ? text + n - LONGEST : text);
 }
 
 /* "efConstruction=100", or the file of an index that was loaded; seeds only where they are all there is. */
@@ -94,28 +98,67 @@ static bool shares_label(const struct series *all, int count, int i)
 	return false;
 }
 
-/* Tell those apart that have one label, in three steps. */
+/* The name of a report's file, with its folders where another one is called so, too. */
+static const char *file_name(const char *const *files, int reports, int r)
+{
+	for (int other = 0; other < reports; other++)
+		if (strcmp(base_name(files[other]), base_name(files[r])) == 0 &&
+		    strcmp(files[other], files[r]) != 0)
+			return files[r];
+	return base_name(files[r]);
+}
+
+/* "2nd time": which of the reports of that file it is, where one is given again. */
+static void append_time(struct series *s, const char *const *files)
+{
+	static const char *const ends[] = {"th", "st", "nd", "rd"};
+	char text[40];
+	int n = 1;
+	for (int r = 0; r < s->number; r++)
+		n += strcmp(files[r], files[s->number]) == 0;
+	snprintf(text, sizeof text, "%d%s time", n, ends[n > 3 ? 0 : n]);
+	append(s, n > 1 ? text : "");
+}
+
+/* Its place among those of one label. */
+static void append_place(struct series *all, const int *twins, int i)
+{
+	char text[40];
+	int n = 1;
+	for (int other = 0; other < i; other++)
+		n += twins[other] == twins[i];
+	snprintf(text, sizeof text, "line %d", n);
+	append(&all[i], text);
+}
+
+/* Tell those apart that have one label, step by step: how they were built, the report, the report again,
+ * their order in it. */
 static void tell_apart(struct series *all, int count, const char *const *files, int reports)
 {
-	for (int step = 0; step < 3 && count > 0; step++) {
-		bool shared = false;
-		int *twins = calloc((size_t)count, sizeof *twins);
-		for (int i = 0; twins && i < count; i++)
-			shared |= twins[i] = shares_label(all, count, i);
-		for (int i = 0, ordinal = 0; twins && shared && i < count; i++) {
-			char text[24];
-			snprintf(text, sizeof text, "%d", ++ordinal);
+	enum { STEPS = 4 };
+	int *twins =
+	    calloc((size_t)count + 1, sizeof *twins); /* 1 and the first of that label; 0: no other has it */
+	for (int step = 0; step < STEPS && twins; step++) {
+		for (int i = 0; i < count; i++) {
+			int first = 0;
+			while (strcmp(all[first].label, all[i].label) != 0)
+				first++;
+			twins[i] = shares_label(all, count, i) ? first + 1 : 0;
+		}
+		for (int i = 0; i < count; i++) {
 			if (!twins[i])
 				continue;
 			if (step == 0)
 				append_build(&all[i]);
 			else if (step == 1 && reports > 1)
-				append(&all[i], base_name(files[all[i].number]));
-			else if (step == 2)
-				append(&all[i], text);
+				append(&all[i], file_name(files, reports, all[i].number));
+			else if (step == 2 && reports > 1)
+				append_time(&all[i], files);
+			else if (step == 3)
+				append_place(all, twins, i);
 		}
-		free(twins);
 	}
+	free(twins);
 }
 
 static const char *report_name(const json_t *report, int reports)

@@ -67,6 +67,17 @@ class Plots(Case):
             labels = [text for text in self.texts(*files) if "Flat" in text]
             self.assertEqual((len(labels), len(set(labels))), (2, 2), labels)
 
+    def test_labels_say_what_differs(self):
+        two = report(indexes=(("IVF8,Flat", {}), ("Flat", {})))
+        os.mkdir(self.path("d"))
+        a, b = self.write("a.json", json.dumps(two).encode()), self.report("d/a.json")
+        self.assertEqual([text for text in self.texts(a, a, a) if "IVF" in text],
+                         [f"kith IVF8,Flat (a.json){time}" for time in ("", " (2nd time)", " (3rd time)")])
+        folders = [text for text in self.texts(a, b) if "IVF" in text]
+        self.assertTrue(folders[0].endswith("/a.json)") and folders[1].endswith("/d/a.json)"), folders)
+        same = self.write("s.json", json.dumps(report(indexes=(("Flat", {}), ("Flat", {}), ("Flat", {})))).encode())
+        self.assertEqual([text for text in self.texts(same) if "Flat" in text], [f"Flat (line {i})" for i in (1, 2, 3)])
+
     def test_names_of_reports(self):
         labels = self.texts(self.report("a.json", name="old"), self.report("b.json", name="new"))
         self.assertIn("old IVF8,Flat", labels)
