@@ -15,14 +15,24 @@
 
 #include "cli.h"
 #include "files.h"
+#include "hint.h"
+#include "stream.h"
 
 int labels_of(const kith_index *index, const char *path, struct labels *labels)
 {
 	int64_t n = kith_index_size(index), bare = 0;
-	*labels = (struct labels){.min = INT64_MAX, .max = INT64_MIN};
+	*labels = (struct labels){.max = -1};
 	labels->values = kith_index_labels(index, &labels->n);
-	if (!labels->values || n == 0)
+	if (n == 0)
 		return EXIT_OK;
+	if (!labels->values) {
+		kith_status found = kith_index_id_range(index, &labels->min, &labels->max);
+		labels->given = labels->min != 0 || labels->max != n - 1;
+		return found == KITH_OK ? EXIT_OK : fail_status(found, path, NULL);
+	}
+	labels->given = true;
+	labels->min = INT64_MAX;
+	labels->max = INT64_MIN;
 	int64_t *ids = malloc((size_t)n * sizeof *ids);
 	if (!ids)
 		return fail_memory(n * 8, "ids");
@@ -49,14 +59,56 @@ int64_t label_of(const struct labels *labels, int64_t id)
 	return labels->values && id >= 0 && id < labels->n ? labels->values[id] : id;
 }
 
-int labels_check_output(const struct labels *labels, const char *path, const char *option)
+const char *labels_text(const struct labels *labels, char *out, size_t size)
 {
-	if (!labels->values || labels->min >= 0)
+	snprintf(out, size, "%s %" PRId64 " ... %" PRId64, labels->values ? "labels" : "ids", labels->min,
+	    labels->max);
+	return out;
+}
+
+json_t *labels_json(const struct labels *labels)
+{
+	return json_pack("{s:I, s:I}", "min", (json_int_t)labels->min, "max", (json_int_t)labels->max);
+}
+
+/* What could be written instead. */
+#define WIDE(path) (is_stream(path) ? "npy:-" : "an .npy file")
+
+int labels_type(
+    const struct labels *labels, const char *index, const char *option, const char *path, kith_type *type)
+{
+	bool fits = labels->min >= 0 && labels->max <= INT32_MAX;
+	*type = !fits && names_wide(path) ? KITH_I64 : KITH_I32;
+	if (labels->min >= 0 || *type == KITH_I64)
 		return EXIT_OK;
 	return cli_error(EXIT_FAILED,
 	    "'%s' has labels below 0 (the least is %" PRId64
-	    "), and a file of ids has none but -1, for no neighbour; leave %s out",
-	    path, labels->min, option);
+	    "), and %s '%s' has none but -1, for no neighbour; give it the name of %s, or leave it out",
+	    index, labels->min, option, path, WIDE(path));
+}
+
+int labels_narrow(int64_t n, const int64_t *ids, const char *option, const char *path, int32_t *out)
+{
+	for (int64_t i = 0; i < n; i++) {
+		if (ids[i] > INT32_MAX)
+			return cli_error(EXIT_FAILED,
+			    "id %" PRId64
+			    " does not fit the 32 bits of %s '%s'; give it the name of %s, or leave it out",
+			    ids[i], option, path, WIDE(path));
+		out[i] = (int32_t)ids[i];
+	}
+	return EXIT_OK;
+}
+
+int labels_check_truth(const struct labels *labels, const char *index, const struct input *truth)
+{
+	if (!labels->values || labels->min >= 0 || truth->info.type == KITH_I64)
+		return EXIT_OK;
+	return cli_error(EXIT_FAILED,
+	    "'%s' has labels below 0 (the least is %" PRId64
+	    "), and --truth '%s' holds ids of 32 bits, where those mean no neighbour; give an npy of int64, "
+	    "or leave it out",
+	    index, labels->min, truth->path);
 }
 
 /* ---- parameters ---- */

@@ -35,12 +35,13 @@ static const struct cli_option options[] = {
     [OPT_FIRST] = {"first", 0, "N", "begin with this row, counted from 0 (default 0)"},
     [OPT_COUNT] = {"count", 0, "M", "number of rows (default: all that follow)", .old_letter = "n"},
     [OPT_TYPE] = {"type", 0, "TYPE",
-        "elements of OUT: f32, u8, i8 or i32 (default: as IN where\n"
-        "OUT's format holds that, else what it holds)",
-        "f32|u8|i8|i32"},
+        "elements of OUT: f32, u8, i8, i32 or i64 (default: as IN\n"
+        "where OUT's format holds that, else what it holds)",
+        "f32|u8|i8|i32|i64"},
     [OPT_IDS] = {"ids", 0, "FILE",
         "of an index: write the ids of the rows, too: ivecs,\n"
-        "ibin, npy (default: do not)"},
+        "ibin, or npy, which can hold ids of 64 bits (default: do\n"
+        "not)"},
     [OPT_TRAIN] = {"train", 0, "FILE",
         "put OUT.hdf5 together for ann-benchmarks, without IN: the\n"
         "vectors (default: convert IN)"},
@@ -123,16 +124,17 @@ int convert_check_rows(struct convert *c, int64_t n)
 
 int convert_open_output(struct convert *c, kith_type wanted, int64_t dim, kith_type *type)
 {
-	static const kith_type types[] = {KITH_F32, KITH_U8, KITH_I8, KITH_I32};
+	static const kith_type types[] = {KITH_F32, KITH_U8, KITH_I8, KITH_I32, KITH_I64};
+	enum { TYPES = sizeof types / sizeof *types };
 	*type = c->type >= 0 ? types[c->type] : wanted;
 	if (c->type >= 0 || strcmp(c->out_path, "-") == 0)
 		return output_open(&c->out, "OUT", c->out_path, *type, dim);
 	const char *path = c->out_path;
-	int code = is_stream(path) ? stream_output("OUT", path, "", &path) : EXIT_OK;
+	int code = is_stream(path) ? stream_output("OUT", path, "", &path) : stream_check_output("OUT", path);
 	if (code != EXIT_OK)
 		return code;
 	kith_status status = kith_vecs_create(&c->out, path, *type, dim);
-	for (int i = 0; status == KITH_UNSUPPORTED && i < 4; i++) {
+	for (int i = 0; status == KITH_UNSUPPORTED && i < TYPES; i++) {
 		*type = types[i];
 		status = kith_vecs_create(&c->out, path, *type, dim);
 	}
@@ -158,7 +160,10 @@ static int copy_rows(struct convert *c, struct input *in, kith_type type)
 			status = kith_vecs_append(c->out, now, x);
 		}
 		kith_vecs_drop(in->vecs);
-		if (status != KITH_OK)
+		if (status == KITH_FORMAT && in->info.type == KITH_I64)
+			code = cli_error(
+			    EXIT_FAILED, "%s; npy and hdf5 hold integers of 64 bits", kith_last_error());
+		else if (status != KITH_OK)
 			code = fail_status(status, path, NOTHING_WRITTEN);
 		else if (bar_at(&bar, (double)(i + now)))
 			code = fail_stopped(NOTHING_WRITTEN);
@@ -237,7 +242,7 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	const char *file = c.in_path = cli.operands[0];
 	c.out_path = cli.operands[1];
-	if (is_stream(file))
+	if (is_incoming(file))
 		code = stream_input(file, "fvecs", &file);
 	if (code == EXIT_OK)
 		code = check_kinds(&c, file);

@@ -44,7 +44,7 @@ static void to_theirs(kith_metric metric, int64_t n, float *dist)
 static int check_neighbors(const struct assembly *a)
 {
 	const struct input *test = &a->in[TEST], *ids = &a->in[NEIGHBORS], *dist = &a->in[DISTANCES];
-	if (ids->info.type != KITH_I32)
+	if (ids->info.type != KITH_I32 && ids->info.type != KITH_I64)
 		return cli_error(EXIT_FAILED,
 		    "--neighbors '%s' holds %s, not ids; give integers: ivecs, ibin, npy", ids->path,
 		    kith_type_name(ids->info.type));

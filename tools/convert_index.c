@@ -20,7 +20,7 @@
 #include "info_index.h"
 #include "stream.h"
 
-enum { PIECE_BYTES = 32 << 20 };
+enum { PIECE_BYTES = 32 << 20, IDS_AT_ONCE = 512 };
 
 /* What FAISS would search with, for those who go on with kith. */
 static void print_preset(const kith_index *index)
@@ -41,6 +41,7 @@ int convert_index(const struct convert *c, const char *file)
 {
 	kith_index *index = NULL;
 	struct labels labels = {0};
+	char text[80];
 	if (same_file(c->in_path, c->out_path) && !is_stream(c->out_path))
 		return cli_error(
 		    EXIT_FAILED, "'%s' is read as input; give the output another name", c->out_path);
@@ -50,9 +51,10 @@ int convert_index(const struct convert *c, const char *file)
 	if (code == EXIT_OK)
 		code = index_save(index, "OUT", c->out_path);
 	if (code == EXIT_OK)
-		printf("%s: %s, %s, %" PRId64 " x %" PRId64 "%s\n", c->out_path, kith_index_describe(index),
+		printf("%s: %s, %s, %" PRId64 " x %" PRId64 "%s%s\n", c->out_path, kith_index_describe(index),
 		    kith_metric_name(kith_index_metric(index)), kith_index_size(index), kith_index_dim(index),
-		    labels.values ? ", with labels" : "");
+		    labels.given ? ", with " : "",
+		    labels.given ? labels_text(&labels, text, sizeof text) : "");
 	size_t n = strlen(c->out_path);
 	if (code == EXIT_OK && is_faiss_file(file) && (n < 6 || strcmp(c->out_path + n - 6, ".faiss") != 0))
 		print_preset(index);
@@ -69,7 +71,7 @@ struct stored {
 	int64_t n, dim;
 	int64_t *ids; /* [n] ascending */
 	struct labels labels;
-	kith_type type;
+	kith_type type, ids_type; /* of the vectors, and of --ids */
 };
 
 static int by_value(const void *a, const void *b)
@@ -92,7 +94,7 @@ static int read_ids(struct stored *s)
 		return fail_status(status, s->c->in_path, NULL);
 	int code = labels_of(s->index, s->c->in_path, &s->labels);
 	if (code == EXIT_OK && s->c->ids_path)
-		code = labels_check_output(&s->labels, s->c->in_path, "--ids");
+		code = labels_type(&s->labels, s->c->in_path, "--ids", s->c->ids_path, &s->ids_type);
 	if (code != EXIT_OK)
 		return code;
 	qsort(s->ids, (size_t)s->n, sizeof *s->ids, by_value);
@@ -133,17 +135,24 @@ static int write_rows(const struct stored *s, int64_t n, const int64_t *ids, flo
 	return status == KITH_OK ? EXIT_OK : fail_status(status, s->c->out_path, NOTHING_WRITTEN);
 }
 
-static int write_ids(const struct stored *s, int64_t n, const int64_t *ids, int32_t *row)
+/* What the vectors of n ids are called. */
+static int write_ids(const struct stored *s, int64_t n, const int64_t *ids)
 {
-	for (int64_t i = 0; i < n; i++) {
-		int64_t id = label_of(&s->labels, ids[i]);
-		if (id > INT32_MAX)
-			return cli_error(EXIT_FAILED,
-			    "id %" PRId64 " does not fit the 32 bits of --ids; leave --ids out", id);
-		row[i] = (int32_t)id;
+	int64_t named[IDS_AT_ONCE];
+	int32_t narrowed[IDS_AT_ONCE];
+	const bool wide = s->ids_type == KITH_I64;
+	for (int64_t i = 0, m; i < n; i += m) {
+		m = n - i < IDS_AT_ONCE ? n - i : IDS_AT_ONCE;
+		for (int64_t j = 0; j < m; j++)
+			named[j] = label_of(&s->labels, ids[i + j]);
+		int code = wide ? EXIT_OK : labels_narrow(m, named, "--ids", s->c->ids_path, narrowed);
+		if (code != EXIT_OK)
+			return code;
+		kith_status status = kith_vecs_append(s->ids_out, m, wide ? (const void *)named : narrowed);
+		if (status != KITH_OK)
+			return fail_status(status, s->c->ids_path, NOTHING_WRITTEN);
 	}
-	kith_status status = kith_vecs_append(s->ids_out, n, row);
-	return status == KITH_OK ? EXIT_OK : fail_status(status, s->c->ids_path, NOTHING_WRITTEN);
+	return EXIT_OK;
 }
 
 static int write_all(const struct stored *s)
@@ -151,7 +160,7 @@ static int write_all(const struct stored *s)
 	const struct convert *c = s->c;
 	int64_t rows = batch_rows(c->count, s->dim * 4, PIECE_BYTES);
 	float *x = malloc((size_t)(rows * s->dim) * sizeof *x);
-	int32_t *narrowed = malloc((size_t)(rows * s->dim) * sizeof *narrowed); /* ids, too */
+	int32_t *narrowed = malloc((size_t)(rows * s->dim) * sizeof *narrowed);
 	struct bar bar;
 	int code = EXIT_OK;
 	if (!x || !narrowed) {
@@ -165,7 +174,7 @@ static int write_all(const struct stored *s)
 		const int64_t *ids = s->ids + c->first + i;
 		code = write_rows(s, now, ids, x, narrowed);
 		if (code == EXIT_OK && s->ids_out)
-			code = write_ids(s, now, ids, narrowed);
+			code = write_ids(s, now, ids);
 		if (code == EXIT_OK && bar_at(&bar, (double)(i + now)))
 			code = fail_stopped(NOTHING_WRITTEN);
 	}
@@ -193,7 +202,7 @@ static int open_stored(struct stored *s, const char *file)
 	if (code == EXIT_OK)
 		code = convert_open_output(c, kith_index_type(s->index), s->dim, &s->type);
 	if (code == EXIT_OK && c->ids_path)
-		code = output_open(&s->ids_out, "--ids", c->ids_path, KITH_I32, 1);
+		code = output_open(&s->ids_out, "--ids", c->ids_path, s->ids_type, 1);
 	return code;
 }
 

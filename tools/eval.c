@@ -66,7 +66,7 @@ struct measures {
 };
 
 struct ranked_id {
-	int32_t id;
+	int64_t id;
 	int64_t place;
 };
 
@@ -158,7 +158,7 @@ static int open_inputs(struct eval *e)
 			return code;
 		if (f >= BASE)
 			continue;
-		if (f <= TRUTH && in->info.type != KITH_I32)
+		if (f <= TRUTH && in->info.type != KITH_I32 && in->info.type != KITH_I64)
 			return cli_error(EXIT_FAILED,
 			    "'%s' holds %s, no ids; give a file of integers (ivecs, ibin, npy)", in->path,
 			    kith_type_name(in->info.type));
@@ -207,14 +207,14 @@ static int by_id(const void *a, const void *b)
 }
 
 /* Sort ids [n] into out, without repetitions and -1; the first place of each remains. */
-static int64_t sort_ids(const int32_t *ids, int64_t n, struct ranked_id *out)
+static int64_t sort_ids(const int64_t *ids, int64_t n, struct ranked_id *out)
 {
 	int64_t kept = 0;
 	for (int64_t i = 0; i < n; i++)
 		out[i] = (struct ranked_id){ids[i], i};
 	qsort(out, (size_t)n, sizeof *out, by_id);
 	for (int64_t i = 0; i < n; i++) {
-		if (out[i].id >= 0 && (kept == 0 || out[kept - 1].id != out[i].id))
+		if (out[i].id != -1 && (kept == 0 || out[kept - 1].id != out[i].id))
 			out[kept++] = out[i];
 	}
 	return kept;
@@ -268,16 +268,22 @@ static void compare_distances(struct eval *e, int64_t row, int64_t id, double re
 	    e->paths[RESULT_DIST], row, id, result, truth, e->paths[TRUTH_DIST]);
 }
 
-static void count_large(struct eval *e, int file, const int32_t *ids, int64_t n, int64_t row)
+/* Ids below -1 in a row of a file of 32 bits become -1. In 64 bits they are labels like others. */
+static void drop_large(struct eval *e, int file, int64_t row, int64_t first)
 {
-	for (int64_t i = 0; i < n; i++) {
+	const int64_t n = e->inputs[file].info.dim;
+	int64_t *ids = (int64_t *)e->rows[file] + row * n;
+	for (int64_t i = 0; i < n && e->inputs[file].info.type == KITH_I32; i++) {
 		if (ids[i] >= -1)
 			continue;
 		if (e->large[file]++ == 0)
 			cli_error(EXIT_OK,
-			    "warning: '%s': row %" PRId64 " holds id %" PRId32 ", or %" PRIu32
-			    " without a sign: ids above 2147483647 are not read, and never count",
-			    e->paths[file], row, ids[i], (uint32_t)ids[i]);
+			    "warning: '%s': row %" PRId64 " holds id %" PRId64 ", or %" PRIu32
+			    " without a sign: a file of 32 bits has ids up to 2147483647 (npy of int64 has "
+			    "all), "
+			    "and this never counts",
+			    e->paths[file], first + row, ids[i], (uint32_t)ids[i]);
+		ids[i] = -1;
 	}
 }
 
@@ -286,14 +292,13 @@ static void count_large(struct eval *e, int file, const int32_t *ids, int64_t n,
 static int64_t rank_row(struct eval *e, int64_t row, int64_t first)
 {
 	int64_t rc = e->inputs[RESULT].info.dim, tc = e->inputs[TRUTH].info.dim, t = 0;
-	const int32_t *true_ids = (const int32_t *)e->rows[TRUTH] + row * tc;
+	const int64_t *ids = (const int64_t *)e->rows[RESULT] + row * rc;
+	const int64_t *true_ids = (const int64_t *)e->rows[TRUTH] + row * tc;
 	const float *true_dist = (const float *)e->rows[TRUTH_DIST] + row * tc;
 	double sign = e->metric == KITH_L2 ? 1 : -1;
-	count_large(e, RESULT, (const int32_t *)e->rows[RESULT] + row * rc, rc, first + row);
-	count_large(e, TRUTH, true_ids, tc, first + row);
-	int64_t kept = sort_ids((const int32_t *)e->rows[RESULT] + row * rc, rc, e->result);
+	int64_t kept = sort_ids(ids, rc, e->result);
 	int64_t known = 0;
-	while (known < tc && true_ids[known] >= 0)
+	while (known < tc && true_ids[known] != -1)
 		known++;
 	int64_t true_kept = sort_ids(true_ids, known, e->truth);
 	for (int64_t i = 0; i < rc; i++)
@@ -323,12 +328,12 @@ static int64_t rank_row(struct eval *e, int64_t row, int64_t first)
 
 /* Add one row's measures at k. ids: of the result; known: true neighbours there are. */
 static void measure_row(
-    struct measures *sum, const int32_t *ids, const int64_t *rank, int64_t k, int64_t known)
+    struct measures *sum, const int64_t *ids, const int64_t *rank, int64_t k, int64_t known)
 {
 	int64_t right = 0, returned = 0, first = 0, wanted = known < k ? known : k;
 	double precisions = 0;
 	for (int64_t i = 0; i < k; i++) {
-		returned += ids[i] >= 0;
+		returned += ids[i] != -1;
 		if (rank[i] == 0 && !first)
 			first = i + 1;
 		if (rank[i] < k && right < wanted) {
@@ -358,9 +363,9 @@ static int check_order(const struct eval *e, int64_t row, int64_t first)
 {
 	int64_t tc = e->inputs[TRUTH].info.dim;
 	float *d = (float *)e->rows[TRUTH_DIST] + row * tc;
-	const int32_t *ids = (const int32_t *)e->rows[TRUTH] + row * tc;
+	const int64_t *ids = (const int64_t *)e->rows[TRUTH] + row * tc;
 	bool l2 = e->metric == KITH_L2;
-	for (int64_t j = 0; j < tc && ids[j] >= 0; j++) {
+	for (int64_t j = 0; j < tc && ids[j] != -1; j++) {
 		bool wrong = j > 0 && (l2 ? d[j] < d[j - 1] : d[j] > d[j - 1]);
 		/* Another program's rounding may have put equally near ones in another order. */
 		if (wrong && e->computes && !differ((double)d[j], (double)d[j - 1])) {
@@ -396,15 +401,15 @@ static int compute_row(struct eval *e, int file, int64_t row, int64_t first)
 {
 	const struct input *base = &e->inputs[BASE];
 	int64_t columns = e->inputs[file].info.dim;
-	const int32_t *ids = (const int32_t *)e->rows[file] + row * columns;
+	const int64_t *ids = (const int64_t *)e->rows[file] + row * columns;
 	float *out = (float *)e->rows[file + RESULT_DIST] + row * columns;
 	for (int64_t i = 0; i < columns; i++) {
 		out[i] = NAN;
-		if (ids[i] < 0)
+		if (ids[i] == -1)
 			continue;
-		if (ids[i] >= base->info.n)
+		if (ids[i] < 0 || ids[i] >= base->info.n)
 			return cli_error(EXIT_FAILED,
-			    "'%s': row %" PRId64 " holds id %" PRId32 ", but '%s' has only %" PRId64 " %s",
+			    "'%s': row %" PRId64 " holds id %" PRId64 ", but '%s' has only %" PRId64 " %s",
 			    e->paths[file], first + row, ids[i], base->path,
 			    CLI_COUNT(base->info.n, "vector"));
 		kith_status status = kith_vecs_read(base->vecs, ids[i], 1, KITH_F32, e->vectors[0]);
@@ -437,11 +442,15 @@ static int eval_rows(struct eval *e, int64_t first, int64_t n)
 	for (int f = 0; f < BASE; f++) {
 		if (!e->paths[f])
 			continue;
-		kith_type type = f <= TRUTH ? KITH_I32 : KITH_F32;
+		kith_type type = f <= TRUTH ? KITH_I64 : KITH_F32;
 		kith_status status = kith_vecs_read(e->inputs[f].vecs, first, n, type, e->rows[f]);
 		kith_vecs_drop(e->inputs[f].vecs);
 		if (status != KITH_OK)
 			return fail_status(status, e->paths[f], NULL);
+	}
+	for (int64_t i = 0; i < n; i++) {
+		drop_large(e, RESULT, i, first);
+		drop_large(e, TRUTH, i, first);
 	}
 	int64_t columns = e->inputs[RESULT].info.dim;
 	int failed = e->computes ? compute_distances(e, first, n) : EXIT_OK;
@@ -452,7 +461,7 @@ static int eval_rows(struct eval *e, int64_t first, int64_t n)
 		if (code != EXIT_OK)
 			return code;
 		int64_t known = rank_row(e, i, first);
-		const int32_t *ids = (const int32_t *)e->rows[RESULT] + i * columns;
+		const int64_t *ids = (const int64_t *)e->rows[RESULT] + i * columns;
 		for (int j = 0; j < e->ks; j++) {
 			measure_row(&e->sums[j], ids, e->rank, e->k[j], known);
 			measure_row(&e->tied[j], ids, e->tie, e->k[j], known);
@@ -464,12 +473,12 @@ static int eval_rows(struct eval *e, int64_t first, int64_t n)
 static int eval_files(struct eval *e)
 {
 	int64_t rc = e->inputs[RESULT].info.dim, tc = e->inputs[TRUTH].info.dim;
-	int64_t rows = batch_rows(e->n, (rc + tc) * 8, PIECE_BYTES);
+	int64_t rows = batch_rows(e->n, (rc + tc) * 12, PIECE_BYTES);
 	bool ok = true;
 	for (int f = 0; f < BASE; f++) {
 		const struct input *ids = &e->inputs[f == RESULT || f == RESULT_DIST ? RESULT : TRUTH];
 		if (e->paths[f] || e->computes)
-			ok = (e->rows[f] = calloc((size_t)(rows * ids->info.dim), 4)) && ok;
+			ok = (e->rows[f] = calloc((size_t)(rows * ids->info.dim), f <= TRUTH ? 8 : 4)) && ok;
 	}
 	for (int f = 0; f < 2 && e->computes; f++)
 		ok = (e->vectors[f] = calloc((size_t)e->inputs[BASE].info.dim, sizeof(float))) && ok;
@@ -478,7 +487,7 @@ static int eval_files(struct eval *e)
 	e->rank = calloc(2 * (size_t)rc, sizeof *e->rank);
 	e->tie = e->rank ? e->rank + rc : NULL;
 	if (!ok || !e->result || !e->truth || !e->rank)
-		return fail_memory(rows * (rc + tc) * 8, "ids and distances");
+		return fail_memory(rows * (rc + tc) * 12, "ids and distances");
 	struct bar bar;
 	bar_begin(&bar, "comparing", "queries", (double)e->n);
 	int code = EXIT_OK;
@@ -564,7 +573,8 @@ const struct command command_eval = {
     .operands = "RESULT TRUTH",
     .summary = "Measure a result's recall, precision, mAP and MRR against the truth",
     .notes = "RESULT and TRUTH hold one row of ids for each query, nearest first: ivecs, ibin,\n"
-             "npy or HDF5 (data.hdf5:neighbors). At each K, averaged over the queries:\n"
+             "npy or HDF5 (data.hdf5:neighbors), the last two also of 64 bits. At each K, averaged\n"
+             "over the queries:\n"
              "  recall     true neighbours among the first K / K\n"
              "  1-recall   is the nearest true neighbour among the first K?\n"
              "  precision  true neighbours among the first K / ids returned there\n"

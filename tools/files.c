@@ -114,7 +114,7 @@ static int open_named(struct input *input, const char *path, const char *extensi
 {
 	const char *file = path;
 	*input = (struct input){.path = path};
-	int code = is_stream(path) ? stream_input(path, extension, &file) : EXIT_OK;
+	int code = is_incoming(path) ? stream_input(path, extension, &file) : EXIT_OK;
 	return code == EXIT_OK ? open_file(input, path, file) : code;
 }
 
@@ -218,9 +218,13 @@ int output_check_folder(const char *option, const char *path)
 
 int output_open(kith_vecs_writer **writer, const char *option, const char *path, kith_type type, int64_t dim)
 {
-	static const char *const streamed[] = {
-	    [KITH_F32] = "fvecs", [KITH_U8] = "bvecs", [KITH_I8] = "i8bin", [KITH_I32] = "ivecs"};
-	int code = is_stream(path) ? stream_output(option, path, streamed[type], &path) : EXIT_OK;
+	static const char *const streamed[] = {[KITH_F32] = "fvecs",
+	    [KITH_U8] = "bvecs",
+	    [KITH_I8] = "i8bin",
+	    [KITH_I32] = "ivecs",
+	    [KITH_I64] = "npy"};
+	int code = is_stream(path) ? stream_output(option, path, streamed[type], &path)
+	                           : stream_check_output(option, path);
 	if (code != EXIT_OK)
 		return code;
 	kith_status status = kith_vecs_create(writer, path, type, dim);
@@ -235,7 +239,7 @@ int output_open(kith_vecs_writer **writer, const char *option, const char *path,
 int index_open(kith_index **index, const char *path, int flags)
 {
 	const char *file = path;
-	int code = is_stream(path) ? stream_input(path, "kith", &file) : EXIT_OK;
+	int code = is_incoming(path) ? stream_input(path, "kith", &file) : EXIT_OK;
 	if (code != EXIT_OK)
 		return code;
 	code = file_check(file);
@@ -260,7 +264,8 @@ static kith_status save(const kith_index *index, const char *file)
 int index_save(const kith_index *index, const char *option, const char *path)
 {
 	const char *file = path;
-	int code = is_stream(path) ? stream_output(option, path, "kith", &file) : EXIT_OK;
+	int code =
+	    is_stream(path) ? stream_output(option, path, "kith", &file) : stream_check_output(option, path);
 	if (code != EXIT_OK)
 		return code;
 	const char *dot = strrchr(file, '.');

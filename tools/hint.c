@@ -285,6 +285,13 @@ bool names_index(const char *path)
 	return end && in_words("kith faiss index faissindex", end, n);
 }
 
+bool names_wide(const char *path)
+{
+	size_t n;
+	const char *end = extension(path, &n);
+	return end && in_words("npy hdf5 h5", end, n);
+}
+
 int hint_index_and_queries(const char *index, const char *query)
 {
 	bool first = is_index_file(index), second = is_index_file(query);

@@ -38,4 +38,7 @@ int hint_vectors_named(const char *option, const char *path); /* an index named 
 bool names_vectors(const char *path);
 bool names_index(const char *path);
 
+/* And those of vector files that can hold KITH_I64? */
+bool names_wide(const char *path);
+
 #endif

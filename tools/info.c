@@ -1,7 +1,7 @@
 /* kith info: what a vector file holds (info_index.c: an index file), or what this build and machine offer.
  *
  * The scan reads a file in pieces and in one pass; integers stay integers (ids beyond 2^24 are no exact
- * floats).
+ * floats, and those beyond 2^53 no exact doubles).
  */
 #include <inttypes.h>
 #include <math.h>
@@ -33,7 +33,9 @@ static const struct cli_option options[] = {
 struct scan {
 	double min, max, norms;
 	int64_t nan, inf, negative, zero_rows, normed_rows;
+	int64_t least, largest; /* of integers */
 	double sample[SAMPLE_ROWS][SAMPLE_COLUMNS];
+	int64_t whole[SAMPLE_ROWS][SAMPLE_COLUMNS]; /* the same of integers */
 	int sample_rows, sample_columns;
 	bool complete; /* not only the sample */
 };
@@ -60,14 +62,26 @@ static void scan_row(struct scan *scan, const double *x, int64_t dim)
 	}
 }
 
-/* Rows as doubles, which hold every element of every type exactly. */
+/* A row of integers, exactly. */
+static void scan_integers(struct scan *scan, const int64_t *row, int64_t number, int64_t dim)
+{
+	for (int64_t j = 0; j < dim; j++) {
+		scan->least = row[j] < scan->least ? row[j] : scan->least;
+		scan->largest = row[j] > scan->largest ? row[j] : scan->largest;
+	}
+	if (number < scan->sample_rows)
+		memcpy(scan->whole[number], row, (size_t)scan->sample_columns * sizeof *row);
+}
+
+/* Rows as doubles, which hold every element exactly but for the largest integers. */
 static void scan_rows(
     struct scan *scan, kith_type type, const void *rows, int64_t first, int64_t n, int64_t dim, double *x)
 {
 	for (int64_t i = 0; i < n; i++) {
-		if (type == KITH_I32) {
+		if (type == KITH_I64) {
+			scan_integers(scan, (const int64_t *)rows + i * dim, first + i, dim);
 			for (int64_t j = 0; j < dim; j++)
-				x[j] = ((const int32_t *)rows)[i * dim + j];
+				x[j] = (double)((const int64_t *)rows)[i * dim + j];
 		} else {
 			for (int64_t j = 0; j < dim; j++)
 				x[j] = (double)((const float *)rows)[i * dim + j];
@@ -78,23 +92,31 @@ static void scan_rows(
 	}
 }
 
+/* Ids, most likely. */
+static bool holds_integers(const struct input *in)
+{
+	return in->info.type == KITH_I32 || in->info.type == KITH_I64;
+}
+
 static int scan_file(struct input *in, bool quick, struct scan *scan)
 {
-	int64_t n = in->info.n, dim = in->info.dim, rows = batch_rows(n, dim * 4, PIECE_BYTES);
-	kith_type type = in->info.type == KITH_I32 ? KITH_I32 : KITH_F32;
+	int64_t n = in->info.n, dim = in->info.dim, rows = batch_rows(n, dim * 8, PIECE_BYTES);
+	kith_type type = holds_integers(in) ? KITH_I64 : KITH_F32;
 	*scan = (struct scan){.min = INFINITY,
 	    .max = -INFINITY,
+	    .least = INT64_MAX,
+	    .largest = INT64_MIN,
 	    .sample_rows = n < SAMPLE_ROWS ? (int)n : SAMPLE_ROWS,
 	    .sample_columns = dim < SAMPLE_COLUMNS ? (int)dim : SAMPLE_COLUMNS,
 	    .complete = !quick};
 	if (quick)
 		rows = n = scan->sample_rows;
-	void *piece = malloc((size_t)(rows * dim * 4));
+	void *piece = malloc((size_t)(rows * dim) * kith_type_size(type));
 	double *x = malloc((size_t)dim * sizeof *x);
 	struct bar bar;
 	int code = EXIT_OK;
 	if (!piece || !x) {
-		code = fail_memory(rows * dim * 4 + dim * 8, "vectors");
+		code = fail_memory(rows * dim * 8 + dim * 8, "vectors");
 		n = 0;
 	}
 	bar_begin(&bar, "scanning", "vectors", (double)n);
@@ -116,12 +138,15 @@ static int scan_file(struct input *in, bool quick, struct scan *scan)
 	return code;
 }
 
-static void print_sample(const struct scan *scan, int64_t dim)
+static void print_sample(const struct scan *scan, int64_t dim, bool integers)
 {
 	for (int i = 0; i < scan->sample_rows; i++) {
 		printf("row %-8d", i);
 		for (int j = 0; j < scan->sample_columns; j++)
-			printf(" %.6g", scan->sample[i][j]);
+			if (integers)
+				printf(" %" PRId64, scan->whole[i][j]);
+			else
+				printf(" %.6g", scan->sample[i][j]);
 		printf("%s\n", dim > SAMPLE_COLUMNS ? " ..." : "");
 	}
 }
@@ -129,7 +154,7 @@ static void print_sample(const struct scan *scan, int64_t dim)
 static void print_file(const struct input *in, const struct scan *scan)
 {
 	const kith_vecs_info *info = &in->info;
-	bool ids = info->type == KITH_I32;
+	bool ids = holds_integers(in);
 	char size[40];
 	format_si((double)info->bytes, size, sizeof size);
 	printf("file         %s\n", in->path);
@@ -139,33 +164,40 @@ static void print_file(const struct input *in, const struct scan *scan)
 	printf("type         %s\n", kith_type_name(info->type));
 	printf("size         %sB (%" PRId64 " bytes)\n", size, info->bytes);
 	if (scan->complete) {
-		if (scan->min <= scan->max)
+		if (ids)
+			printf("range        %" PRId64 " to %" PRId64 "\n", scan->least, scan->largest);
+		else if (scan->min <= scan->max)
 			printf("range        %.9g to %.9g\n", scan->min, scan->max);
 		if (info->type == KITH_F32)
 			printf("NaN, Inf     %" PRId64 ", %" PRId64 "\n", scan->nan, scan->inf);
 		if (ids)
-			printf("negative     %" PRId64 " (no neighbour)\n", scan->negative);
+			printf("negative     %" PRId64 " (%s)\n", scan->negative,
+			    info->type == KITH_I32 ? "no neighbour" : "-1 is no neighbour");
 		if (!ids && scan->normed_rows)
 			printf("mean norm    %.6g\n", scan->norms / (double)scan->normed_rows);
 		if (!ids)
 			printf("zero vectors %" PRId64 "\n", scan->zero_rows);
 	}
-	print_sample(scan, info->dim);
+	print_sample(scan, info->dim, ids);
 }
 
 static int print_file_json(const struct input *in, const struct scan *scan)
 {
+	bool ids = holds_integers(in);
 	json_t *object = input_json(in), *sample = json_array();
 	for (int i = 0; i < scan->sample_rows; i++) {
 		json_t *row = json_array();
 		for (int j = 0; j < scan->sample_columns; j++)
-			json_array_append_new(row, json_element(in->info.type, scan->sample[i][j]));
+			json_array_append_new(row, ids ? json_integer((json_int_t)scan->whole[i][j])
+			                               : json_element(in->info.type, scan->sample[i][j]));
 		json_array_append_new(sample, row);
 	}
 	if (scan->complete) {
 		double mean = scan->normed_rows ? scan->norms / (double)scan->normed_rows : NAN;
 		json_t *found = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "min",
-		    json_element(in->info.type, scan->min), "max", json_element(in->info.type, scan->max),
+		    ids ? json_integer((json_int_t)scan->least) : json_element(in->info.type, scan->min),
+		    "max",
+		    ids ? json_integer((json_int_t)scan->largest) : json_element(in->info.type, scan->max),
 		    "nan", (json_int_t)scan->nan, "inf", (json_int_t)scan->inf, "negative",
 		    (json_int_t)scan->negative, "zero_vectors", (json_int_t)scan->zero_rows, "mean_norm",
 		    json_finite(mean));
@@ -210,7 +242,7 @@ static int run(const struct command *command, int argc, char **argv)
 	if (cli.operand_count == 0)
 		return print_build(json);
 	const char *path = cli.operands[0], *file = path;
-	int code = is_stream(path) ? stream_input(path, "fvecs", &file) : EXIT_OK;
+	int code = is_incoming(path) ? stream_input(path, "fvecs", &file) : EXIT_OK;
 	if (code != EXIT_OK)
 		return code;
 	if (is_index_file(file))

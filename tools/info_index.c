@@ -158,10 +158,11 @@ static void print_tree(const struct index_file *f)
 static void print_carried(const struct index_file *f)
 {
 	char text[200];
-	if (f->labels.values && f->labels.min <= f->labels.max)
-		printf("labels       %" PRId64 " ... %" PRId64
-		       ", of FAISS's IndexIDMap; 'kith search' gives them as ids\n",
-		    f->labels.min, f->labels.max);
+	if (f->labels.given)
+		printf("%-12s %" PRId64 " ... %" PRId64 ", %s\n", f->labels.values ? "labels" : "ids",
+		    f->labels.min, f->labels.max,
+		    f->labels.values ? "of FAISS's IndexIDMap; 'kith search' gives them as ids"
+		                     : "as they were given");
 	preset_print(f->index);
 	preset_text(f->index, text, sizeof text);
 	if (*text)
@@ -249,10 +250,8 @@ static int print_object(const struct index_file *f)
 	json_object_set_new(
 	    object, "generation", f->state.generation ? json_generation(&f->state) : json_null());
 	json_object_set_new(object, "preset", preset_json(f->index));
-	json_object_set_new(object, "labels",
-	    f->labels.values
-	        ? json_pack("{s:I, s:I}", "min", (json_int_t)f->labels.min, "max", (json_int_t)f->labels.max)
-	        : json_null());
+	json_object_set_new(object, "labels", f->labels.values ? labels_json(&f->labels) : json_null());
+	json_object_set_new(object, "ids", labels_json(&f->labels));
 	json_object_set_new(object, "written_by", json_text(f->version));
 	json_object_set_new(object, "note", json_text(kith_index_note(f->index)));
 	return print_json(object);

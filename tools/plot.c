@@ -321,7 +321,7 @@ static int run(const struct command *command, int argc, char **argv)
 		return code;
 	for (int i = 0; code == EXIT_OK && i < cli.operand_count; i++) {
 		const char *file = cli.operands[i];
-		if (is_stream(file))
+		if (is_incoming(file))
 			code = stream_input(file, "json", &file);
 		if (code == EXIT_OK)
 			code = bench_read_report(file, &reports[i]);

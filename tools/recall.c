@@ -2,6 +2,7 @@
 #include "recall.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int compare(const void *a, const void *b)
 {
@@ -9,21 +10,34 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-double recall_row(const int64_t *found, const int32_t *truth, int64_t level, int64_t *scratch)
+/* Of scratch [2 × level], found ids and true ones; −1 is none. */
+static double share(int64_t *scratch, int64_t level)
 {
 	int64_t *a = scratch, *b = scratch + level, hits = 0, known = 0;
-	for (int64_t i = 0; i < level; i++) {
-		a[i] = found[i];
-		b[i] = truth[i];
-		known += truth[i] >= 0;
-	}
+	for (int64_t i = 0; i < level; i++)
+		known += b[i] != -1;
 	qsort(a, (size_t)level, sizeof *a, compare);
 	qsort(b, (size_t)level, sizeof *b, compare);
 	for (int64_t i = 0, j = 0; i < level && j < level;) {
 		int64_t x = a[i], y = b[j];
-		hits += x == y && x >= 0;
+		hits += x == y && x != -1;
 		i += x <= y;
 		j += y <= x;
 	}
 	return known ? (double)hits / (double)known : 1;
+}
+
+double recall_row(const int64_t *found, const int32_t *truth, int64_t level, int64_t *scratch)
+{
+	memcpy(scratch, found, (size_t)level * sizeof *scratch);
+	for (int64_t i = 0; i < level; i++)
+		scratch[level + i] = truth[i] >= 0 ? truth[i] : -1;
+	return share(scratch, level);
+}
+
+double recall_row_wide(const int64_t *found, const int64_t *truth, int64_t level, int64_t *scratch)
+{
+	memcpy(scratch, found, (size_t)level * sizeof *scratch);
+	memcpy(scratch + level, truth, (size_t)level * sizeof *scratch);
+	return share(scratch, level);
 }

@@ -38,7 +38,9 @@ static const struct cli_option options[] = {
     [OPT_TRUTH] = {"truth", 0, "FILE",
         "true neighbours, a row for each query: print recall\n"
         "(default: do not)"},
-    [OPT_IDS] = {"ids", 0, "FILE", "write the ids found: ivecs, ibin, npy (default: do not)",
+    [OPT_IDS] = {"ids", 0, "FILE",
+        "write the ids found: ivecs, ibin, npy, of which the last\n"
+        "can hold ids of 64 bits (default: do not)",
         .old_letter = "i"},
     [OPT_DISTANCES] = {"distances", 'd', "FILE", "write their distances: fvecs, fbin, npy (default: do not)"},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
@@ -51,7 +53,8 @@ struct search_index {
 	kith_vecs_writer *ids_out, *dist_out;
 	kith_index *index;
 	struct labels labels;
-	int64_t k, batch; /* batch 0: all */
+	kith_type ids_type; /* in their file */
+	int64_t k, batch;   /* batch 0: all */
 	int threads;
 	bool json;
 	struct setting settings[SETTINGS_MAX], effective[SETTINGS_MAX]; /* given; in use */
@@ -62,7 +65,7 @@ struct search_index {
 	float *dist;
 	int64_t *ids;
 	int32_t *row;     /* [k] ids being written */
-	int32_t *truth;   /* one row */
+	int64_t *truth;   /* one row */
 	int64_t *scratch; /* of its comparison */
 	struct bar bar;
 
@@ -133,7 +136,7 @@ static int open_truth(struct search_index *s)
 		    "'%s' has %" PRId64 " %s, but '%s' has %" PRId64 " %s; give the truth of these queries",
 		    truth->path, CLI_COUNT(truth->info.n, "row"), query->path,
 		    CLI_COUNT_AS(query->info.n, "query", "queries"));
-	if (truth->info.type != KITH_I32)
+	if (truth->info.type != KITH_I32 && truth->info.type != KITH_I64)
 		return cli_error(EXIT_FAILED, "'%s' holds %s, not ids; give integers: ivecs, ibin, npy",
 		    truth->path, kith_type_name(truth->info.type));
 	int64_t most = truth->info.dim < s->k ? truth->info.dim : s->k, wanted[LEVELS] = {1, 10, most};
@@ -161,7 +164,7 @@ static int open_outputs(struct search_index *s)
 {
 	int code = EXIT_OK;
 	if (s->ids_path)
-		code = output_open(&s->ids_out, "--ids", s->ids_path, KITH_I32, s->k);
+		code = output_open(&s->ids_out, "--ids", s->ids_path, s->ids_type, s->k);
 	if (code == EXIT_OK && s->dist_path)
 		code = output_open(&s->dist_out, "--distances", s->dist_path, KITH_F32, s->k);
 	return code;
@@ -172,9 +175,9 @@ static int open_labels(struct search_index *s)
 {
 	int code = labels_of(s->index, s->index_path, &s->labels);
 	if (code == EXIT_OK && s->ids_path)
-		code = labels_check_output(&s->labels, s->index_path, "--ids");
+		code = labels_type(&s->labels, s->index_path, "--ids", s->ids_path, &s->ids_type);
 	if (code == EXIT_OK && s->truth_path)
-		code = labels_check_output(&s->labels, s->index_path, "--truth");
+		code = labels_check_truth(&s->labels, s->index_path, &s->inputs[1]);
 	return code;
 }
 
@@ -260,7 +263,7 @@ static int search_chunk(struct search_index *s, int64_t first, int64_t n)
 	return EXIT_OK;
 }
 
-/* Ids become labels, of which there is none below 0 (open_labels). */
+/* Ids become labels. */
 static void name_chunk(struct search_index *s, int64_t n)
 {
 	for (int64_t i = 0; s->labels.values && i < n * s->k; i++)
@@ -269,12 +272,16 @@ static void name_chunk(struct search_index *s, int64_t n)
 
 static int measure_chunk(struct search_index *s, int64_t first, int64_t n)
 {
+	const bool wide = s->inputs[1].info.type == KITH_I64;
 	for (int64_t i = 0; i < n; i++) {
-		kith_status status = kith_vecs_read(s->inputs[1].vecs, first + i, 1, KITH_I32, s->truth);
+		kith_status status = kith_vecs_read(s->inputs[1].vecs, first + i, 1, KITH_I64, s->truth);
 		if (status != KITH_OK)
 			return fail_status(status, s->truth_path, NOTHING_WRITTEN);
+		for (int64_t j = 0; j < s->inputs[1].info.dim; j++)
+			if (!wide && s->truth[j] < 0)
+				s->truth[j] = -1;
 		for (int l = 0; l < s->levels; l++)
-			s->hits[l] += recall_row(s->ids + i * s->k, s->truth, s->level[l], s->scratch);
+			s->hits[l] += recall_row_wide(s->ids + i * s->k, s->truth, s->level[l], s->scratch);
 	}
 	kith_vecs_drop(s->inputs[1].vecs);
 	return EXIT_OK;
@@ -283,14 +290,12 @@ static int measure_chunk(struct search_index *s, int64_t first, int64_t n)
 static int write_chunk(struct search_index *s, int64_t n)
 {
 	kith_status status = KITH_OK;
-	for (int64_t i = 0; s->ids_out && status == KITH_OK && i < n; i++) {
-		for (int64_t j = 0; j < s->k; j++) {
-			int64_t id = s->ids[i * s->k + j];
-			if (id > INT32_MAX)
-				return cli_error(EXIT_FAILED,
-				    "id %" PRId64 " does not fit the 32 bits of --ids; leave --ids out", id);
-			s->row[j] = (int32_t)id;
-		}
+	if (s->ids_out && s->ids_type == KITH_I64)
+		status = kith_vecs_append(s->ids_out, n, s->ids);
+	for (int64_t i = 0; s->ids_out && s->ids_type == KITH_I32 && status == KITH_OK && i < n; i++) {
+		int code = labels_narrow(s->k, s->ids + i * s->k, "--ids", s->ids_path, s->row);
+		if (code != EXIT_OK)
+			return code;
 		status = kith_vecs_append(s->ids_out, 1, s->row);
 	}
 	if (status == KITH_OK && s->dist_out)
@@ -394,7 +399,7 @@ static int print_report_json(const struct search_index *s)
 	if (s->dist_path)
 		json_object_set_new(outputs, "distances", json_text(s->dist_path));
 	return print_json(json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:f, s:f, s:o, s:f, "
-	                            "s:f, s:o, s:i, s:s, s:I, s:o, s:b}",
+	                            "s:f, s:o, s:i, s:s, s:I, s:o, s:b, s:o}",
 	    "file", json_text(s->index_path), "index", kith_index_describe(s->index), "metric",
 	    kith_metric_name(kith_index_metric(s->index)), "n", (json_int_t)kith_index_size(s->index), "dim",
 	    (json_int_t)kith_index_dim(s->index), "nq", (json_int_t)s->inputs[0].info.n, "k",
@@ -403,7 +408,7 @@ static int print_report_json(const struct search_index *s)
 	    json_finite(nq / s->seconds), "seconds_per_call", s->seconds / (double)s->calls,
 	    "pairs_per_query", (double)s->stats.pairs / nq, "recall", recalls, "threads",
 	    threads_used(s->threads), "isa", kith_isa(), "peak_rss_bytes", (json_int_t)peak_memory(),
-	    "outputs", outputs, "labels", s->labels.values != NULL));
+	    "outputs", outputs, "labels", s->labels.given, "ids", labels_json(&s->labels)));
 }
 
 /* What a program written for FAISS chose, where the user chose nothing. */
@@ -432,6 +437,9 @@ static void print_report(const struct search_index *s)
 	if (s->labels.values)
 		printf("labels   %" PRId64 " ... %" PRId64 ", of FAISS's IndexIDMap: ids found are these\n",
 		    s->labels.min, s->labels.max);
+	else if (s->labels.given)
+		printf("ids      %" PRId64 " ... %" PRId64 ", as they were given\n", s->labels.min,
+		    s->labels.max);
 	printf("queries  %s: %" PRId64 " x %" PRId64 " %s\n", s->inputs[0].path, s->inputs[0].info.n,
 	    s->inputs[0].info.dim, kith_type_name(s->inputs[0].info.type));
 	printf("search   k = %" PRId64 ", ", s->k);
@@ -498,7 +506,7 @@ const struct command command_search = {
              "or --json the first neighbours are shown. Settings that INDEX does not use are\n"
              "pointed out; those in use are told, also where they are the defaults. Where INDEX\n"
              "has labels, of FAISS's IndexIDMap, these are the ids found. INDEX or QUERY can be -,\n"
-             "standard input, and one of the output files, standard output.\n",
+             "standard input, or pipes, and one of the output files -, standard output.\n",
     .example = "  kith search base.kith query.fvecs -k 10 --set nprobe=16 --truth truth.ivecs\n",
     .options = options,
     .min_operands = 2,

@@ -1,8 +1,11 @@
-/* Standard input and output as files.
+/* Standard input and output as files, and pipes.
  *
  * Vector files are known by their names, checked against their size, mapped and read in any order, and none
  * is written before it is whole. So what comes in is copied into a file first, and what goes out is sent from
  * one. They lie in a folder of their own under $TMPDIR (or /tmp), which is removed when the program ends.
+ *
+ * What comes in has the name "-", or that of a pipe: one in a folder, or a descriptor, as shells write
+ * <(COMMAND). Such names have no extensions, so a format may be in front, as in "npy:-".
  */
 #include "stream.h"
 
@@ -14,16 +17,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bar.h"
 #include "cli.h"
 #include "files.h"
+#include "hint.h"
 
-enum { BLOCK = 1 << 20, MAX_NAME = 4096, MAX_EXTENSION = 16 };
+enum { BLOCK = 1 << 20, MAX_NAME = 4096, MAX_EXTENSION = 16, MAX_INCOMING = 20 };
 
-static char folder[MAX_NAME], in_file[MAX_NAME + 64], out_file[MAX_NAME + 64];
-static const char *in_path;      /* what the user calls standard input: "-", "npy:-" */
+/* A stream that was read: where it is, and what the user calls it. */
+struct incoming {
+	char file[MAX_NAME + 64];
+	const char *path;
+};
+
+static char folder[MAX_NAME], out_file[MAX_NAME + 64];
+static struct incoming incoming[MAX_INCOMING];
+static int incoming_count;
+static bool standard_input_read;
 static const char *taken_by;     /* the option whose value goes to standard output; NULL: none */
 static int standard_output = -1; /* where that is, while descriptor 1 leads nowhere */
 
@@ -40,10 +53,43 @@ bool is_stream(const char *path)
 	return strcmp(path + stream_format(path), path[0] == '-' ? "-" : ":-") == 0;
 }
 
+/* Of "npy:-" and "npy:/dev/stdin" what is behind the format; the format must be one. */
+static const char *behind_format(const char *path)
+{
+	size_t n = stream_format(path);
+	char word[MAX_EXTENSION + 8];
+	snprintf(word, sizeof word, "x.%.*s", (int)n, path);
+	if (!n || path[n] != ':')
+		return path;
+	return is_stream(path) || names_vectors(word) || names_index(word) ? path + n + 1 : path;
+}
+
+/* The descriptor that a name is of; −1: none. */
+static int descriptor_of(const char *name)
+{
+	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+	if (strcmp(name, "-") == 0 || strcmp(name, "/dev/stdin") == 0)
+		return STDIN_FILENO;
+	for (int i = 0; i < 2; i++) {
+		const char *number = name + strlen(folders[i]);
+		if (strncmp(name, folders[i], strlen(folders[i])) == 0 && *number && strlen(number) < 6 &&
+		    strspn(number, "0123456789") == strlen(number))
+			return atoi(number);
+	}
+	return -1;
+}
+
+bool is_incoming(const char *path)
+{
+	struct stat st;
+	const char *name = behind_format(path);
+	return is_stream(path) || descriptor_of(name) >= 0 || (stat(name, &st) == 0 && S_ISFIFO(st.st_mode));
+}
+
 static void remove_all(void)
 {
-	if (*in_file)
-		unlink(in_file);
+	for (int i = 0; i < incoming_count; i++)
+		unlink(incoming[i].file);
 	if (*out_file)
 		unlink(out_file);
 	if (*folder)
@@ -84,7 +130,7 @@ static bool copy(int from, int to, char *block, bool *stopped)
 		*stopped = stop_signal() != 0;
 		if (n == 0 || *stopped)
 			return !*stopped;
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
 			return false;
@@ -114,43 +160,68 @@ static int copy_all(int from, int to, const char *what)
 	return ok ? EXIT_OK : cli_error(EXIT_FAILED, "cannot %s: %s", what, strerror(failed));
 }
 
-/* The extension of a stream without a format: the one of the first bytes, else the one given. */
-static const char *extension_of(const char *begin, const char *otherwise)
+/* The extension of a stream: what is in front of its name, the one of the first bytes, that of its name, else
+ * the one given. */
+static const char *extension_of(const char *path, const char *begin, const char *otherwise)
 {
+	const char *name = behind_format(path), *dot = strrchr(name, '.');
+	if (name != path)
+		return path;
 	if (memcmp(begin, "\x93NUMPY", 6) == 0)
 		return "npy";
 	if (memcmp(begin, "\x89HDF\r\n\x1a\n", 8) == 0)
 		return "hdf5";
-	return memcmp(begin, "\x89KITH", 5) == 0 ? "kith" : otherwise;
+	if (memcmp(begin, "\x89KITH", 5) == 0)
+		return "kith";
+	return dot && (names_vectors(name) || names_index(name)) ? dot + 1 : otherwise;
+}
+
+/* Copy all of a stream to in->file, whose first bytes go to begin [8]. */
+static int take_in(struct incoming *in, char *begin)
+{
+	const char *name = behind_format(in->path);
+	int from = descriptor_of(name), fd = open(in->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool standard = from == STDIN_FILENO;
+	if (fd < 0)
+		return cli_error(EXIT_FAILED, "cannot create '%s': %s", in->file, strerror(errno));
+	incoming_count++;
+	standard_input_read |= standard;
+	/* A pipe is not waited for here: poll does that, and a signal ends it. */
+	from = from >= 0 ? fcntl(from, F_DUPFD_CLOEXEC, 3) : open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char what[200];
+	snprintf(what, sizeof what, standard ? "read standard input" : "read '%.150s'", name);
+	int code = from < 0 ? cli_error(EXIT_FAILED, "cannot %s: %s", what, strerror(errno))
+	                    : copy_all(from, fd, what);
+	if (code == EXIT_OK && pread(fd, begin, 8, 0) == 0)
+		code = cli_error(EXIT_FAILED, "%s is empty", what + strlen("read "));
+	close(fd);
+	if (from >= 0)
+		close(from);
+	return code;
 }
 
 int stream_input(const char *path, const char *extension, const char **file)
 {
-	char begin[8] = {0};
-	if (*in_file)
+	char begin[8] = {0}, named[sizeof incoming->file];
+	if (standard_input_read && descriptor_of(behind_format(path)) == STDIN_FILENO)
 		return cli_error(EXIT_USAGE, "standard input can be read once; give the other file a name");
+	if (incoming_count == MAX_INCOMING)
+		return cli_error(EXIT_USAGE, "at most %d streams can be read", MAX_INCOMING);
 	int code = make_folder();
 	if (code != EXIT_OK)
 		return code;
-	in_path = path;
-	snprintf(in_file, sizeof in_file, "%s/standard-input", folder);
-	int fd = open(in_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return cli_error(EXIT_FAILED, "cannot create '%s': %s", in_file, strerror(errno));
-	code = copy_all(STDIN_FILENO, fd, "read standard input");
-	if (code == EXIT_OK && pread(fd, begin, sizeof begin, 0) == 0)
-		code = cli_error(EXIT_FAILED, "standard input is empty");
-	close(fd);
+	struct incoming *in = &incoming[incoming_count];
+	in->path = path;
+	snprintf(in->file, sizeof in->file, "%s/input-%d", folder, incoming_count);
+	code = take_in(in, begin);
 	if (code != EXIT_OK)
 		return code;
-	char named[sizeof in_file];
-	if (*path == '-')
-		path = extension_of(begin, extension);
-	snprintf(named, sizeof named, "%s/standard-input.%.*s", folder, (int)stream_format(path), path);
-	if (rename(in_file, named) != 0)
+	extension = extension_of(path, begin, extension);
+	snprintf(named, sizeof named, "%s.%.*s", in->file, (int)stream_format(extension), extension);
+	if (rename(in->file, named) != 0)
 		return cli_error(EXIT_FAILED, "cannot create '%s': %s", named, strerror(errno));
-	memcpy(in_file, named, sizeof in_file);
-	*file = in_file;
+	memcpy(in->file, named, sizeof named);
+	*file = in->file;
 	return EXIT_OK;
 }
 
@@ -173,10 +244,28 @@ static void replace(char *line, size_t size, const char *name, const char *what)
 
 void stream_rename(char *line, size_t size)
 {
-	replace(line, size, in_file, "standard input");
+	for (int i = 0; i < incoming_count; i++) {
+		const struct incoming *in = &incoming[i];
+		char quoted[MAX_NAME];
+		snprintf(quoted, sizeof quoted, "'%s'", in->path);
+		bool standard = descriptor_of(behind_format(in->path)) == STDIN_FILENO;
+		replace(line, size, in->file, standard ? "standard input" : quoted);
+		if (standard)
+			replace(line, size, in->path, "standard input");
+	}
 	replace(line, size, out_file, "standard output");
-	if (in_path)
-		replace(line, size, in_path, "standard input");
+}
+
+int stream_check_output(const char *option, const char *path)
+{
+	const char *name = behind_format(path);
+	struct stat st;
+	if (is_stream(path) || name == path || stat(name, &st) != 0 || S_ISREG(st.st_mode) ||
+	    S_ISDIR(st.st_mode))
+		return EXIT_OK;
+	return cli_error(EXIT_USAGE,
+	    "%s '%s': a format goes in front of - alone: write %.*s:- and add '> %s'", option, path,
+	    (int)stream_format(path), path, name);
 }
 
 int stream_claim(const char *option)
@@ -234,8 +323,8 @@ int stream_send(void)
 
 int stream_refuse(const char *option, const char *path)
 {
-	if (!path || !is_stream(path))
+	if (!path || !is_incoming(path))
 		return EXIT_OK;
-	return cli_error(
-	    EXIT_USAGE, "%s is read more than once and cannot be standard input; give a file", option);
+	return cli_error(EXIT_USAGE, "%s is read more than once and cannot be %s; give a file", option,
+	    is_stream(path) ? "standard input" : "a pipe");
 }

@@ -91,7 +91,7 @@ static int read_truth(struct truth *t, const char *path)
 	if (code != EXIT_OK)
 		return code;
 	int32_t *all = NULL;
-	if (in.info.type != KITH_I32)
+	if (in.info.type != KITH_I32 && in.info.type != KITH_I64)
 		code = cli_error(EXIT_FAILED, "'%s' holds %s, not ids; give integers: ivecs, ibin, npy", path,
 		    kith_type_name(in.info.type));
 	else if (in.info.n != t->n)

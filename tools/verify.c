@@ -56,7 +56,7 @@ static int run(const struct command *command, int argc, char **argv)
 			    EXIT_USAGE, "--generation: '%s' is not what 'kith info' tells", cli.value);
 	}
 	const char *path = cli.operands[0], *file = path, *problem = NULL;
-	int code = is_stream(path) ? stream_input(path, "kith", &file) : EXIT_OK;
+	int code = is_incoming(path) ? stream_input(path, "kith", &file) : EXIT_OK;
 	if (code == EXIT_OK)
 		code = file_check(file);
 	if (code == EXIT_OK && names_vectors(path) && !is_index_file(file))

@@ -288,6 +288,10 @@ KITH_API int kith_index_has(const kith_index *index, int64_t id);
 /* Ids in storage order: ids [kith_index_size]. */
 KITH_API kith_status kith_index_ids(const kith_index *index, int64_t *ids);
 
+/* The smallest and the largest id; of an empty index 0 and −1. They are 0 and size − 1 just if the vectors
+ * are numbered without gaps, as those are that were added without ids. Errors: INVALID. Cost: O(size). */
+KITH_API kith_status kith_index_id_range(const kith_index *index, int64_t *min, int64_t *max);
+
 /* What it is. All safe on NULL (0, KITH_L2, KITH_F32). */
 KITH_API int64_t kith_index_dim(const kith_index *index);
 KITH_API int64_t kith_index_size(const kith_index *index);

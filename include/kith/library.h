@@ -23,8 +23,9 @@ typedef enum kith_metric {
 	KITH_COSINE = 2 /* cosine of the angle, larger is nearer; a zero vector has cosine 0 with all */
 } kith_metric;
 
-/* Element type of caller's vectors. Vectors are row-major and dense. */
-typedef enum kith_type { KITH_F32 = 0, KITH_U8 = 1, KITH_I8 = 2, KITH_I32 = 3 } kith_type;
+/* Element type of caller's vectors. Vectors are row-major and dense. KITH_I32 and KITH_I64 are of vector
+ * files (vecs.h), which may hold ids: no index keeps them. */
+typedef enum kith_type { KITH_F32 = 0, KITH_U8 = 1, KITH_I8 = 2, KITH_I32 = 3, KITH_I64 = 4 } kith_type;
 
 /* Progress of a long call: `done` of `total` steps of `stage`. Called from the calling thread, or
  * one at a time from worker threads, some ten to a hundred times a second. Return 0 to go on,
@@ -34,11 +35,11 @@ typedef int (*kith_progress)(void *data, const char *stage, int64_t done, int64_
 /* "1.2.3". */
 KITH_API const char *kith_version(void);
 
-/* Names, never NULL: "l2" "ip" "cosine"; "f32" "u8" "i8" "i32". */
+/* Names, never NULL: "l2" "ip" "cosine"; "f32" "u8" "i8" "i32" "i64". */
 KITH_API const char *kith_metric_name(kith_metric metric);
 KITH_API const char *kith_type_name(kith_type type);
 
-/* Bytes of one element: 4, 1, 1, 4; 0 for an unknown type. */
+/* Bytes of one element: 4, 1, 1, 4, 8; 0 for an unknown type. */
 KITH_API size_t kith_type_size(kith_type type);
 
 /* Instruction set in use: "ref", "avx2", "avx512", "amx", "neon", … . Chosen at first use from what the CPU

@@ -4,7 +4,7 @@
  * A format is chosen by the file's name and checked by its content: a constant dimension in every
  * record, a size that is a whole number of records. Nothing is allocated on a file's word alone. In npy
  * and HDF5 a 1-D array is a column, n vectors of dimension 1; float64 is read as f32 (rounded), float16 as
- * f32, int64 and uint32 as i32 where every value fits.
+ * f32, uint32 as i64. Only these two formats hold i64, which ids beyond 32 bits need.
  *
  * Ground truth of big-ann-benchmarks, ids and distances in one .bin or .ibin, is read as its ids; name the
  * other part as "truth.ibin:distances".
@@ -49,8 +49,8 @@ KITH_API kith_status kith_vecs_open(kith_vecs **out, const char *path);
 KITH_API kith_status kith_vecs_info_get(const kith_vecs *vecs, kith_vecs_info *info);
 
 /* Read vectors first … first + n − 1 into out [n × dim] as elements of `type`. Widening is always
- * possible (u8, i8 → i32, f32; i32 → f32, rounded above 2^24); other conversions only where every value
- * fits exactly.
+ * possible (u8, i8 → i32, i64, f32; i32 → i64, f32; i64 → f32; into f32 rounded above 2^24); other
+ * conversions, such as i64 → i32, only where every value fits exactly.
  * Errors: INVALID (outside of the file), FORMAT (a record's dimension differs: names the record; a
  * value does not fit), IO, UNSUPPORTED, NOMEM. */
 KITH_API kith_status kith_vecs_read(kith_vecs *vecs, int64_t first, int64_t n, kith_type type, void *out);
@@ -58,8 +58,9 @@ KITH_API kith_status kith_vecs_read(kith_vecs *vecs, int64_t first, int64_t n, k
 /* Look at vectors first … first + n − 1 in place: *rows is row `first`, *stride the bytes from one row
  * to the next, elements of the file's own type at any alignment. Record dimensions are checked.
  * Pages stay resident until kith_vecs_drop or kith_vecs_close. UNSUPPORTED where the format cannot be
- * mapped (HDF5; big-endian, Fortran-order or 64-bit npy): use kith_vecs_read. A file that is cut short
- * before the call gives FORMAT; while its rows are looked at, SIGBUS: read, don't map, such files. */
+ * mapped (HDF5; npy that is big-endian, in Fortran order, float16, float64 or uint32): use kith_vecs_read. A
+ * file that is cut short before the call gives FORMAT; while its rows are looked at, SIGBUS: read, don't map,
+ * such files. */
 KITH_API kith_status kith_vecs_map(
     kith_vecs *vecs, int64_t first, int64_t n, const void **rows, size_t *stride);
 

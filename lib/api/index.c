@@ -539,27 +539,6 @@ kith_status kith_index_get(const kith_index *index, int64_t n, const int64_t *id
 	return status;
 }
 
-int kith_index_has(const kith_index *index, int64_t id)
-{
-	return index && index->ops->find(index, id) >= 0;
-}
-
-kith_status kith_index_ids(const kith_index *index, int64_t *ids)
-{
-	if (!index)
-		return fail(KITH_INVALID, "index is NULL");
-	kith_status status = read_begin(index);
-	if (status)
-		return status;
-	int64_t n = index->ops->size(index);
-	if (n > 0 && !ids)
-		status = fail(KITH_INVALID, "ids is NULL, with %lld id%s to write", (long long)n, PLURAL(n));
-	for (int64_t i = 0; ids && i < n; i++)
-		ids[i] = index->ops->id_at(index, i);
-	read_end(index);
-	return status;
-}
-
 int64_t kith_index_dim(const kith_index *index)
 {
 	return index ? index->dim : 0;

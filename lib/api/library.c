@@ -21,6 +21,7 @@ const char *kith_type_name(kith_type type)
 	       : type == KITH_U8  ? "u8"
 	       : type == KITH_I8  ? "i8"
 	       : type == KITH_I32 ? "i32"
+	       : type == KITH_I64 ? "i64"
 	                          : "?";
 }
 
@@ -33,6 +34,8 @@ size_t kith_type_size(kith_type type)
 	case KITH_U8:
 	case KITH_I8:
 		return 1;
+	case KITH_I64:
+		return 8;
 	}
 	return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "lib/store/vecs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 kith_status kith_vecs_open(kith_vecs **out, const char *path)
@@ -58,8 +59,13 @@ static kith_status fail_misfit(
     const kith_vecs *vecs, kith_type type, int64_t first, const struct vecs_misfit *bad)
 {
 	const int64_t row = first + bad->row;
-	return vecs_fail(KITH_FORMAT, vecs->name.path, "vector %lld, element %lld is %.9g, which is no %s",
-	    (long long)row, (long long)bad->element, bad->value, kith_type_name(type));
+	char value[40];
+	if (vecs_cell_type(vecs->layout.cell) == KITH_F32)
+		snprintf(value, sizeof value, "%.9g", bad->value);
+	else
+		snprintf(value, sizeof value, "%.0f", bad->value);
+	return vecs_fail(KITH_FORMAT, vecs->name.path, "vector %lld, element %lld is %s, which is no %s",
+	    (long long)row, (long long)bad->element, value, kith_type_name(type));
 }
 
 /* By way of the scratch, as many rows at a time as it holds. */
@@ -91,9 +97,9 @@ kith_status kith_vecs_read(kith_vecs *vecs, int64_t first, int64_t n, kith_type 
 {
 	if (!vecs || (!out && n > 0))
 		return fail(KITH_INVALID, "kith_vecs_read: %s is NULL", vecs ? "out" : "vecs");
-	if (type < KITH_F32 || type > KITH_I32)
+	if (type < KITH_F32 || type > KITH_I64)
 		return fail(
-		    KITH_INVALID, "kith_vecs_read: type is %d; known are f32, u8, i8, i32", (int)type);
+		    KITH_INVALID, "kith_vecs_read: type is %d; known are f32, u8, i8, i32, i64", (int)type);
 	kith_status status = check_range(vecs, first, n);
 	if (status || n == 0)
 		return status;
@@ -116,11 +122,11 @@ kith_status kith_vecs_map(kith_vecs *vecs, int64_t first, int64_t n, const void 
 	if (status)
 		return status;
 	const struct vecs_layout *layout = &vecs->layout;
-	if (!vecs->name.format->storage->map || layout->swap || layout->columns || layout->cell > CELL_I32)
+	if (!vecs->name.format->storage->map || layout->swap || layout->columns || layout->cell > CELL_I64)
 		return vecs_fail(KITH_UNSUPPORTED, vecs->name.path, "%s cannot be mapped: use kith_vecs_read",
 		    layout->swap              ? "big-endian npy"
 		    : layout->columns         ? "Fortran-order npy"
-		    : layout->cell > CELL_I32 ? "elements that have to be converted"
+		    : layout->cell > CELL_I64 ? "elements that have to be converted"
 		                              : "HDF5");
 	status = vecs->name.format->storage->map(vecs, first, n, rows);
 	if (!status)

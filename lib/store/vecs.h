@@ -34,16 +34,16 @@ _Static_assert(sizeof(off_t) >= 8, "build with large file support");
 /* So many vectors of the largest dimension and the widest element still have a size in bytes. */
 #define VECS_MAX_N (INT64_MAX / (KITH_MAX_DIM * 16))
 
-/* Element of a file. The first four are kith_type; the others are read as F32 and I32. */
+/* Element of a file. The first five are kith_type; the others are read as F32 and I64. */
 enum vecs_cell {
 	CELL_F32 = KITH_F32,
 	CELL_U8 = KITH_U8,
 	CELL_I8 = KITH_I8,
 	CELL_I32 = KITH_I32,
+	CELL_I64 = KITH_I64,
 	CELL_F16,
 	CELL_U32,
-	CELL_F64,
-	CELL_I64
+	CELL_F64
 };
 
 /* Where the rows are. Row i begins at offset + i · stride; its elements follow `prefix` bytes later.
@@ -215,7 +215,7 @@ kith_status vecs_file_read(int fd, const char *path, uint64_t offset, void *out,
 
 struct vecs_misfit {
 	int64_t row, element;
-	double value;
+	double value; /* near it, where it is beyond 2^53 */
 };
 
 /* n rows of dim cells, src_stride bytes apart, to dense elements of `type`. false: a value does not fit. */

@@ -68,8 +68,7 @@ kith_type vecs_cell_type(enum vecs_cell cell)
 	case CELL_F64:
 		return KITH_F32;
 	case CELL_U32:
-	case CELL_I64:
-		return KITH_I32;
+		return KITH_I64;
 	default:
 		return (kith_type)cell;
 	}

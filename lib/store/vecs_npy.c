@@ -4,8 +4,8 @@
  *     {'descr': '<f4', 'fortran_order': False, 'shape': (1000, 128), }
  *
  * read here by a parser of exactly that: quoted strings, True, False, tuples of counts. 2-D arrays are rows
- * of vectors; a 1-D array is a column, n vectors of dimension 1. float64 and int64, which NumPy makes where
- * nobody asks otherwise, are read as f32 and i32, and so are float16 and uint32.
+ * of vectors; a 1-D array is a column, n vectors of dimension 1. float64, which NumPy makes where nobody asks
+ * otherwise, and float16 are read as f32, uint32 as i64.
  */
 #include "lib/store/vecs.h"
 
@@ -245,7 +245,7 @@ static size_t npy_header(const kith_vecs_writer *writer, uint8_t *out)
 {
 	enum { BEGIN = MAGIC + 4, LENGTH = 128 };
 	static const char *const descr[] = {
-	    [KITH_F32] = "<f4", [KITH_U8] = "|u1", [KITH_I8] = "|i1", [KITH_I32] = "<i4"};
+	    [KITH_F32] = "<f4", [KITH_U8] = "|u1", [KITH_I8] = "|i1", [KITH_I32] = "<i4", [KITH_I64] = "<i8"};
 	char text[LENGTH];
 	int length =
 	    snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%lld, %lld), }",

@@ -23,7 +23,8 @@ static kith_status check_type(const struct vecs_name *name, kith_type type)
 	static const char *const instead[] = {[KITH_F32] = "fvecs, fbin or npy",
 	    [KITH_U8] = "bvecs, u8bin or npy",
 	    [KITH_I8] = "i8bin or npy",
-	    [KITH_I32] = "ivecs, ibin or npy"};
+	    [KITH_I32] = "ivecs, ibin or npy",
+	    [KITH_I64] = "npy"};
 	return vecs_fail(KITH_UNSUPPORTED, name->path, "%s holds %s, not %s; for %s use %s",
 	    name->format->extension, kith_type_name((kith_type)name->format->type), kith_type_name(type),
 	    kith_type_name(type), instead[type]);
@@ -162,9 +163,9 @@ kith_status kith_vecs_create(kith_vecs_writer **out, const char *path, kith_type
 	*out = NULL;
 	if (!path)
 		return fail(KITH_INVALID, "kith_vecs_create: path is NULL");
-	if (type < KITH_F32 || type > KITH_I32)
+	if (type < KITH_F32 || type > KITH_I64)
 		return fail(
-		    KITH_INVALID, "kith_vecs_create: type is %d; known are f32, u8, i8, i32", (int)type);
+		    KITH_INVALID, "kith_vecs_create: type is %d; known are f32, u8, i8, i32, i64", (int)type);
 	if (dim < 1 || dim > KITH_MAX_DIM)
 		return fail(KITH_INVALID, "kith_vecs_create: dim is %lld; allowed are 1 to %d",
 		    (long long)dim, KITH_MAX_DIM);
@@ -206,9 +207,9 @@ static kith_status check_new_set(const kith_vecs_writer *writer, const char *set
 	if (!writer->name.format->plan->trailer)
 		return vecs_fail(KITH_UNSUPPORTED, path,
 		    "%s holds one set of vectors; only HDF5 holds several", writer->name.format->extension);
-	if (type < KITH_F32 || type > KITH_I32 || dim < 1 || dim > KITH_MAX_DIM)
+	if (type < KITH_F32 || type > KITH_I64 || dim < 1 || dim > KITH_MAX_DIM)
 		return fail(KITH_INVALID,
-		    "kith_vecs_add_set: type is %d, dim %lld; known are f32, u8, i8, i32, and 1 to %d",
+		    "kith_vecs_add_set: type is %d, dim %lld; known are f32, u8, i8, i32, i64, and 1 to %d",
 		    (int)type, (long long)dim, KITH_MAX_DIM);
 	if (!*set || strlen(set) > VECS_LONGEST_SET || strchr(set, '/') || strcmp(set, ".") == 0)
 		return vecs_fail(KITH_UNSUPPORTED, path,

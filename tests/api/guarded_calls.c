@@ -54,6 +54,12 @@ static kith_status call_ids(struct scene *s)
 	return kith_index_ids(s->index, ids);
 }
 
+static kith_status call_id_range(struct scene *s)
+{
+	int64_t min, max;
+	return kith_index_id_range(s->index, &min, &max);
+}
+
 static kith_status call_lists(struct scene *s)
 {
 	kith_lists_info info = {.size = sizeof info};
@@ -277,6 +283,7 @@ const struct call calls[] = {
     {"range_as", call_range_as, true},
     {"get", call_get, true},
     {"ids", call_ids, true},
+    {"id_range", call_id_range, true},
     {"lists", call_lists, true},
     {"stats", call_stats, true},
     {"stats_text", call_stats_text, true},

@@ -267,6 +267,39 @@ START_TEST(get_refuses)
 }
 END_TEST
 
+/* Of every structure: none, numbered, given, some gone. */
+START_TEST(id_range)
+{
+	static const char *const kinds[] = {"Flat", "IVF2,Flat", "HNSW4", "PCA2,SQ8", "Flat,Refine(Flat)"};
+	const float x[8] = {1, 2, 3, 4, 5, 6, 7, 9};
+	const int64_t given[4] = {INT64_MAX - 1, 7, 1, 0};
+	for (size_t s = 0; s < sizeof kinds / sizeof *kinds; s++) {
+		kith_index *index;
+		int64_t min = 5, max = 5;
+		OK(kith_index_new(&index, 2, KITH_L2, kinds[s]));
+		OK(kith_index_train(index, 4, x, NULL));
+		OK(kith_index_id_range(index, &min, &max));
+		ck_assert(min == 0 && max == -1);
+		OK(kith_index_add(index, 2, x, NULL, NULL));
+		OK(kith_index_id_range(index, &min, &max));
+		ck_assert(min == 0 && max == 1);
+		OK(kith_index_add(index, 2, x + 4, given, NULL));
+		OK(kith_index_id_range(index, &min, &max));
+		ck_assert(min == 0 && max == INT64_MAX - 1);
+		kith_filter *first;
+		OK(kith_filter_range(&first, 0, 7));
+		OK(kith_index_remove(index, first, NULL));
+		OK(kith_index_id_range(index, &min, &max));
+		ck_assert(min == 7 && max == INT64_MAX - 1);
+		FAILS(kith_index_id_range(NULL, &min, &max), KITH_INVALID, "index");
+		FAILS(kith_index_id_range(index, NULL, &max), KITH_INVALID, "min");
+		FAILS(kith_index_id_range(index, &min, NULL), KITH_INVALID, "max");
+		kith_filter_free(first);
+		kith_index_free(index);
+	}
+}
+END_TEST
+
 START_TEST(train)
 {
 	float x[4] = {1, 2, NAN, 4};
@@ -488,6 +521,7 @@ int main(void)
 	tcase_add_test(t, reconstruct);
 	tcase_add_test(t, reconstruct_cosine_and_bytes);
 	tcase_add_test(t, get_refuses);
+	tcase_add_test(t, id_range);
 	tcase_add_test(t, train);
 	tcase_add_test(t, options);
 	tcase_add_test(t, options_of_older_callers);

@@ -332,11 +332,13 @@ START_TEST(names)
 	ck_assert_str_eq(kith_type_name(KITH_U8), "u8");
 	ck_assert_str_eq(kith_type_name(KITH_I8), "i8");
 	ck_assert_str_eq(kith_type_name(KITH_I32), "i32");
+	ck_assert_str_eq(kith_type_name(KITH_I64), "i64");
 	ck_assert_ptr_nonnull(kith_type_name((kith_type)99));
 	ck_assert_uint_eq(kith_type_size(KITH_F32), 4);
 	ck_assert_uint_eq(kith_type_size(KITH_U8), 1);
 	ck_assert_uint_eq(kith_type_size(KITH_I8), 1);
 	ck_assert_uint_eq(kith_type_size(KITH_I32), 4);
+	ck_assert_uint_eq(kith_type_size(KITH_I64), 8);
 	ck_assert_uint_eq(kith_type_size((kith_type)99), 0);
 	int major, minor, patch, end = 0;
 	REQUIRE(sscanf(kith_version(), "%d.%d.%d%n", &major, &minor, &patch, &end) == 3);

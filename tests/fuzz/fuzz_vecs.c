@@ -37,8 +37,7 @@ static unsigned read_rows(kith_vecs *vecs, const kith_vecs_info *info, kith_type
 			sum += out[(size_t)n * (size_t)info->dim - 1];
 		if (kith_vecs_map(vecs, first, n, &rows, &stride) != KITH_OK)
 			continue;
-		const size_t row =
-		    (size_t)info->dim * (info->type == KITH_F32 || info->type == KITH_I32 ? 4 : 1);
+		const size_t row = (size_t)info->dim * kith_type_size(info->type);
 		for (int64_t i = 0; i < n; i++)
 			for (size_t j = 0; j < row; j++)
 				sum += ((const uint8_t *)rows)[(size_t)i * stride + j];
@@ -62,10 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (kith_vecs_info_get(vecs, &info) != KITH_OK || info.n < 1 || info.dim < 1 ||
 		    info.dim > KITH_MAX_DIM || info.n > (int64_t)size || info.dim > (int64_t)size)
 			abort(); /* more vectors than bytes */
-		uint8_t *out = malloc((size_t)info.dim * BATCH * 4);
+		uint8_t *out = malloc((size_t)info.dim * BATCH * 8);
 		if (out) {
 			volatile unsigned sum =
-			    read_rows(vecs, &info, (kith_type)(data[0] / EXTENSIONS % 4), out);
+			    read_rows(vecs, &info, (kith_type)(data[0] / EXTENSIONS % 5), out);
 			(void)sum;
 		}
 		free(out);

@@ -18,6 +18,7 @@ static const struct {
     {"u.npy", "npy", KITH_U8},
     {"i.npy", "npy", KITH_I8},
     {"w.npy", "npy", KITH_I32},
+    {"l.npy", "npy", KITH_I64},
     {"A.FVECS", "fvecs", KITH_F32},
 };
 
@@ -138,7 +139,7 @@ START_TEST(npy_variants)
 	    "npy", KITH_F32, N, DIM, false);
 	check_content(put_npy("a.npy", 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (5, 3), }", ids,
 	                  sizeof ids),
-	    "npy", KITH_I32, N, DIM, false);
+	    "npy", KITH_I64, N, DIM, true);
 	free(f);
 }
 END_TEST
@@ -152,6 +153,7 @@ START_TEST(npy_narrow)
 	static const uint32_t ids[] = {7, INT32_MAX, 3, (uint32_t)INT32_MAX + 1};
 	float x[8];
 	int32_t id[2];
+	int64_t wide[2];
 	kith_vecs *vecs = open_ok(put_npy(
 	    "a.npy", 1, "{'descr': '<f2', 'fortran_order': False, 'shape': (4, 2)}", half, sizeof half));
 	check_ok(kith_vecs_read(vecs, 0, 4, KITH_F32, x));
@@ -162,7 +164,9 @@ START_TEST(npy_narrow)
 	check_ok(kith_vecs_read(vecs, 0, 1, KITH_I32, id));
 	ck_assert_int_eq(id[0], 7);
 	ck_assert_int_eq(id[1], INT32_MAX);
-	check_fails(kith_vecs_read(vecs, 1, 1, KITH_I32, id), KITH_FORMAT, "element 1 is 2.14748365e+09");
+	check_fails(kith_vecs_read(vecs, 1, 1, KITH_I32, id), KITH_FORMAT, "element 1 is 2147483648, ");
+	check_ok(kith_vecs_read(vecs, 1, 1, KITH_I64, wide));
+	ck_assert_int_eq(wide[1], (int64_t)INT32_MAX + 1);
 	kith_vecs_close(vecs);
 }
 END_TEST
@@ -243,6 +247,29 @@ START_TEST(conversion_refused)
 }
 END_TEST
 
+/* All of the 64 bits, which no double holds, there and back; from floats as far as those go. */
+START_TEST(wide_integers)
+{
+	static const int64_t ids[] = {INT64_MIN, -1, ((int64_t)1 << 53) + 1, INT64_MAX};
+	static const float x[] = {-0x1p63f, 0x1.fffffep62f, 0x1p63f, 0.5f};
+	int64_t out[4];
+	check_ok(kith_vecs_write(at("a.npy"), KITH_I64, 2, 2, ids));
+	kith_vecs *vecs = open_ok(at("a.npy"));
+	check_ok(kith_vecs_read(vecs, 0, 2, KITH_I64, out));
+	ck_assert_mem_eq(out, ids, sizeof ids);
+	check_fails(kith_vecs_read(vecs, 0, 1, KITH_I32, out), KITH_FORMAT,
+	    "vector 0, element 0 is -9223372036854775808");
+	kith_vecs_close(vecs);
+	check_ok(kith_vecs_write(at("a.fvecs"), KITH_F32, 2, 2, x));
+	vecs = open_ok(at("a.fvecs"));
+	check_ok(kith_vecs_read(vecs, 0, 1, KITH_I64, out));
+	ck_assert(out[0] == INT64_MIN && out[1] == 0x1.fffffep62);
+	check_fails(kith_vecs_read(vecs, 1, 1, KITH_I64, out), KITH_FORMAT,
+	    "vector 1, element 0 is 9.22337204e+18, which is no i64");
+	kith_vecs_close(vecs);
+}
+END_TEST
+
 START_TEST(wide_conversion_refused)
 {
 	const int64_t ids[] = {0, INT32_MAX, (int64_t)1 << 31, 3};
@@ -271,7 +298,7 @@ START_TEST(arguments)
 	check_fails(kith_vecs_open(&vecs, NULL), KITH_INVALID, "path");
 	check_fails(kith_vecs_create(NULL, "a.fvecs", KITH_F32, 3), KITH_INVALID, "out");
 	check_fails(kith_vecs_create(&writer, NULL, KITH_F32, 3), KITH_INVALID, "path");
-	check_fails(kith_vecs_create(&writer, at("a.npy"), (kith_type)4, 3), KITH_INVALID, "type is 4");
+	check_fails(kith_vecs_create(&writer, at("a.npy"), (kith_type)5, 3), KITH_INVALID, "type is 5");
 	check_fails(kith_vecs_create(&writer, at("a.npy"), (kith_type)-1, 3), KITH_INVALID, "type is -1");
 	check_fails(kith_vecs_create(&writer, at("a.npy"), KITH_F32, 0), KITH_INVALID, "dim is 0");
 	check_fails(
@@ -418,6 +445,7 @@ int main(void)
 	tcase_add_test(tc, ground_truth);
 	tcase_add_test(tc, npy_fortran_long);
 	tcase_add_test(tc, conversion_refused);
+	tcase_add_test(tc, wide_integers);
 	tcase_add_test(tc, wide_conversion_refused);
 	tcase_add_test(tc, arguments);
 	tcase_add_test(tc, formats_are_listed);

@@ -93,7 +93,7 @@ static inline kith_vecs *open_ok(const char *path)
 
 static inline size_t element_size(kith_type type)
 {
-	return type == KITH_F32 || type == KITH_I32 ? 4 : 1;
+	return type == KITH_I64 ? 8 : type == KITH_F32 || type == KITH_I32 ? 4 : 1;
 }
 
 /* Element i of some vectors, the same for every type: 0 … 99. */
@@ -110,10 +110,13 @@ static inline void *make_values(kith_type type, int64_t n)
 	for (int64_t i = 0; i < n; i++) {
 		const int v = value_at(i);
 		const float f = (float)v;
+		const int64_t wide = v;
 		if (type == KITH_F32)
 			memcpy(x + 4 * i, &f, 4);
 		else if (type == KITH_I32)
 			memcpy(x + 4 * i, &v, 4);
+		else if (type == KITH_I64)
+			memcpy(x + 8 * i, &wide, 8);
 		else
 			x[i] = (char)v;
 	}
@@ -131,7 +134,7 @@ static inline void check_content(
 	ck_assert_int_eq(info.type, type);
 	ck_assert_int_eq(info.n, n);
 	ck_assert_int_eq(info.dim, dim);
-	for (int t = KITH_F32; t <= KITH_I32; t++) {
+	for (int t = KITH_F32; t <= KITH_I64; t++) {
 		const size_t row = (size_t)dim * element_size((kith_type)t);
 		void *want = make_values((kith_type)t, n * dim);
 		char *got = malloc((size_t)n * row);

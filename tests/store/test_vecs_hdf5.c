@@ -219,8 +219,8 @@ START_TEST(foreign_types)
 	const struct {
 		hid_t type;
 		kith_type read_as;
-	} types[] = {{H5T_IEEE_F64LE, KITH_F32}, {H5T_IEEE_F32BE, KITH_F32}, {H5T_STD_I64LE, KITH_I32},
-	    {H5T_STD_U64BE, KITH_I32}, {H5T_STD_U32LE, KITH_I32}, {H5T_STD_I32BE, KITH_I32},
+	} types[] = {{H5T_IEEE_F64LE, KITH_F32}, {H5T_IEEE_F32BE, KITH_F32}, {H5T_STD_I64LE, KITH_I64},
+	    {H5T_STD_U64BE, KITH_I64}, {H5T_STD_U32LE, KITH_I64}, {H5T_STD_I32BE, KITH_I32},
 	    {H5T_STD_I16LE, KITH_I32}, {H5T_STD_U8LE, KITH_U8}, {H5T_STD_I8LE, KITH_I8}};
 	const hsize_t extent[2] = {N, DIM}, chunks[2][2] = {{0, 0}, {64, 3}};
 	float *x = make_values(KITH_F32, N * DIM);
@@ -400,7 +400,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, declarations);
-	tcase_add_loop_test(tc, round_trip, KITH_F32, KITH_I32 + 1);
+	tcase_add_loop_test(tc, round_trip, KITH_F32, KITH_I64 + 1);
 	tcase_add_test(tc, several_sets);
 	tcase_add_test(tc, many_sets);
 	tcase_add_test(tc, bad_added_sets);

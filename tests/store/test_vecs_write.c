@@ -88,6 +88,8 @@ START_TEST(wrong_types)
 	check_fails(kith_vecs_create(&writer, at("a.bvecs"), KITH_I8, 1), KITH_UNSUPPORTED, "i8bin");
 	check_fails(kith_vecs_create(&writer, at("a.ivecs"), KITH_F32, 1), KITH_UNSUPPORTED, "fbin");
 	check_fails(kith_vecs_create(&writer, at("a.fbin"), KITH_I32, 1), KITH_UNSUPPORTED, "ibin");
+	check_fails(
+	    kith_vecs_create(&writer, at("a.ivecs"), KITH_I64, 1), KITH_UNSUPPORTED, "for i64 use npy");
 	check_fails(kith_vecs_create(&writer, at("a.txt"), KITH_I32, 1), KITH_UNSUPPORTED, "known are");
 	ck_assert_ptr_null(writer);
 	ck_assert_int_eq(count_files(), 0);

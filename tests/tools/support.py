@@ -1,5 +1,6 @@
 """What the tests of the command line share: running the program, vector files by struct, brute force."""
 import os
+import re
 import struct
 import subprocess
 import time
@@ -86,7 +87,7 @@ class Case(unittest.TestCase):
 
 
 CELLS = {"fvecs": "f", "bvecs": "B", "ivecs": "i", "fbin": "f", "u8bin": "B", "i8bin": "b", "ibin": "i"}
-DTYPES = {"f": "<f4", "B": "|u1", "b": "|i1", "i": "<i4"}
+DTYPES = {"f": "<f4", "B": "|u1", "b": "|i1", "i": "<i4", "q": "<i8"}
 
 
 def pack(name, rows, cell=None):
@@ -104,10 +105,14 @@ def pack(name, rows, cell=None):
 
 
 def read_vecs(path):
-    """Rows of an fvecs, bvecs or ivecs file."""
-    cell = CELLS[path.rsplit(".", 1)[1]]
+    """Rows of an fvecs, bvecs or ivecs file, or of an npy file as kith writes it."""
     with open(path, "rb") as file:
         data = file.read()
+    if path.endswith(".npy"):
+        cell = next(c for c, dtype in DTYPES.items() if f"'{dtype}'".encode() in data[:128])
+        dim = int(re.search(rb"'shape': \(\d+, (\d+)\)", data[:128])[1])
+        return [list(row) for row in struct.iter_unpack(f"<{dim}{cell}", data[128:])]
+    cell = CELLS[path.rsplit(".", 1)[1]]
     rows, at = [], 0
     while at < len(data):
         (dim,) = struct.unpack_from("<i", data, at)

@@ -33,7 +33,7 @@ class Labels(Case):
         """Repeated ones, which kith's ids cannot be; in FAISS's file and in kith's."""
         labels = [i // 2 + 100 for i in range(N)]
         faiss, kith = self.labelled("l.faiss", labels), self.path("l.kith")
-        self.assertIn("with labels", self.ok("convert", faiss, kith).out)
+        self.assertIn("with labels 100 ... 119", self.ok("convert", faiss, kith).out)
         for index in (faiss, kith):
             self.assertEqual(self.found(index), labels[:5])
             out = self.ok("search", index, self.q, "-k", 2).out
@@ -78,9 +78,53 @@ class Labels(Case):
         truth = self.vectors("t.ivecs", [[0]] * 5)
         for option, value in (("--ids", self.path("o.ivecs")), ("--truth", truth)):
             self.fails(1, "search", index, self.q, "-k", 1, option, value,
-                       says=["labels below 0 (the least is -44)", f"leave {option} out"])
+                       says=["labels below 0 (the least is -44)", f"{option} '{value}'", "npy", "leave it out"])
+        self.fails(1, "search", index, self.q, "--ids", "-", says="give it the name of npy:-")
         self.fails(1, "convert", index, self.path("x.fvecs"), "--ids", self.path("o.ivecs"), says="labels below 0")
         self.assertFalse(os.path.exists(self.path("x.fvecs")) or os.path.exists(self.path("o.ivecs")))
+
+    def test_labels_of_64_bits(self):
+        """In npy: as labels (repeated or negative) and as ids of the index (all else), found, evaluated, converted."""
+        big = 2**31
+        for labels in ([i // 2 * 3 + big for i in range(N)], [big + 7 * i for i in range(N)], [i - 2**62 for i in range(N)],
+                       [2**63 - 1 - i for i in range(N)], [i // 2 - 20 if i // 2 != 19 else 2**62 for i in range(N)]):
+            faiss, kith, out, small = self.labelled("l.faiss", labels), self.path("l.kith"), self.path("o.npy"), self.path("o.ivecs")
+            text = f"{min(labels)} ... {max(labels)}"
+            self.assertIn(f" {text}\n", self.ok("convert", faiss, kith).out)
+            for index in (faiss, kith):
+                self.assertIn(f" {text}, ", self.ok("info", index).out)
+                self.assertEqual(json.loads(self.ok("info", index, "--json").out)["ids"], {"min": min(labels), "max": max(labels)})
+                for file in (out, self.path("out.hdf5")):
+                    self.ok("search", index, self.q, "-k", 1, "--ids", file)
+                self.assertEqual(read_vecs(out), [[label] for label in labels[:5]])
+                self.ok("convert", self.path("out.hdf5"), self.path("again.npy"))
+                self.assertEqual(read_vecs(self.path("again.npy")), read_vecs(out))
+                os.remove(self.path("out.hdf5"))
+                report = json.loads(self.ok("search", index, self.q, "-k", 1, "--truth", out, "--json").out)
+                self.assertEqual((report["recall"], report["labels"]), ({"1": 1}, True))
+                self.assertEqual(report["ids"], {"min": min(labels), "max": max(labels)})
+                self.fails(1, "search", index, self.q, "-k", 1, "--ids", small, says=[small, "npy"])
+                self.ok("convert", index, self.path("x.fvecs"), "--ids", out)
+                own = json.loads(self.ok("info", index, "--json").out)["labels"] is None
+                self.assertEqual([row[0] for row in read_vecs(out)], sorted(labels) if own else labels)
+                self.fails(1, "convert", index, self.path("y.fvecs"), "--ids", small, says=[small, "npy"])
+                self.assertFalse(os.path.exists(small) or os.path.exists(self.path("y.fvecs")))
+
+    def test_ids_that_were_given(self):
+        """They are ids of the index like others, but not the numbers of rows; those are written as ever."""
+        index, kith = self.labelled("l.faiss", [3 * i + 10 for i in range(N)]), self.path("l.kith")
+        self.assertIn(", with ids 10 ... 127", self.ok("convert", index, kith).out)
+        self.assertRegex(self.ok("info", kith).out, r"(?m)^ids          10 \.\.\. 127, as they were given$")
+        self.assertIsNone(json.loads(self.ok("info", kith, "--json").out)["labels"])
+        self.assertIn("ids      10 ... 127, as they were given", self.ok("search", kith, self.q).out)
+        self.assertTrue(json.loads(self.ok("search", kith, self.q, "--json").out)["labels"])
+        self.ok("search", kith, self.q, "-k", 2, "--ids", self.path("o.npy"))
+        with open(self.path("o.npy"), "rb") as file:
+            self.assertIn(b"'<i4'", file.read())
+        plain = self.path("plain.kith")
+        self.assertNotIn(" ... ", self.ok("info", plain).out)
+        self.assertEqual(json.loads(self.ok("info", plain, "--json").out)["ids"], {"min": 0, "max": N - 1})
+        self.assertNotIn("with", self.ok("convert", plain, self.path("m.kith")).out)
 
     def test_benchmarks_compare_rows(self):
         index = self.labelled("l.faiss", [i // 2 for i in range(N)])

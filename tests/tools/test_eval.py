@@ -110,6 +110,18 @@ class Eval(Case):
         self.assertEqual(json.loads(run.out)["ids_beyond_32_bits"], 1)
         self.assertEqual(json.loads(run.out)["at"][0]["recall"], 0.5)
 
+    def test_ids_of_64_bits(self):
+        """In npy, negative ones, too, but for -1."""
+        r = self.write("r.npy", pack("r.npy", [[2**40, -7, -1], [2**62 + 1, 5, 5]], "q"))
+        t = self.write("t.npy", pack("t.npy", [[-7, 2**40], [2**62, 5]], "q"))
+        at = json.loads(self.ok("eval", r, t, "-k", "2", "--json").out)["at"][0]
+        self.assertEqual((at["recall"], at["precision"]), (3 / 4, 3 / 4))
+        small = self.vectors("t.ivecs", [[-1, 4], [5, 2]])
+        at = json.loads(self.ok("eval", r, small, "-k", "1", "--json").out)["at"][0]
+        self.assertEqual(at["recall"], 0)
+        x = self.vectors("x.fvecs", [[1.0], [2.0]])
+        self.fails(1, "eval", r, t, "-b", x, "-q", x, says=f"holds id {2**40}")
+
     def test_ground_truth_with_distances(self):
         """The files of big-ann-benchmarks: n, k, ids, distances."""
         truth = self.write("truth.bin", struct.pack("<2I3i3f", 1, 3, 1, 2, 3, 1.0, 2.0, 3.0))

@@ -35,6 +35,7 @@ class Program(Case):
         self.fails(2, "evaluate", says="'kith eval'")
         self.fails(2, "Convert", says="'kith convert'")
         self.fails(2, "conv", says="'kith convert'")
+        self.fails(2, "helpp", says="did you mean 'kith help'?")
         self.fails(2, "xyzzy", says="kith --help")
         x = self.vectors("x.fvecs", [[1.0]])
         self.fails(2, x, says=["is a file, not a command", f"kith info {x}"])
@@ -182,6 +183,20 @@ class Info(Case):
         info = self.info(self.vectors("x.ivecs", [[-1, 16777217, 2147483647]]))
         self.assertEqual((info["min"], info["max"], info["negative"]), (-1, 2147483647, 1))
         self.assertEqual(info["sample"], [[-1, 16777217, 2147483647]])
+
+    def test_integers_of_64_bits(self):
+        rows = [[-2**63, 2**53 + 1, 2**63 - 1]]
+        path = self.write("x.npy", pack("x.npy", rows, "q"))
+        info = self.info(path)
+        self.assertEqual((info["type"], info["min"], info["max"], info["sample"]), ("i64", -2**63, 2**63 - 1, rows))
+        self.assertIn(f"range        {-2**63} to {2**63 - 1}\n", self.ok("info", path).out)
+        self.ok("convert", path, self.path("y.npy"))
+        self.assertEqual(read_vecs(self.path("y.npy")), rows)
+        self.fails(1, "convert", path, self.path("y.ivecs"), says=["no i32", "npy and hdf5 hold"])
+        self.ok("convert", self.vectors("a.ivecs", [[-5, 6]]), self.path("a.npy"), "--type", "i64")
+        self.assertEqual(read_vecs(self.path("a.npy")), [[-5, 6]])
+        self.ok("convert", self.path("a.npy"), self.path("b.ivecs"))
+        self.assertEqual(read_vecs(self.path("b.ivecs")), [[-5, 6]])
 
     def test_quick(self):
         path = self.vectors("x.bvecs", [[i] * 20 for i in range(9)])

@@ -1,9 +1,10 @@
-"""'-' for standard input and output."""
+"""'-' for standard input and output, and pipes."""
 import os
 import pty
 import signal
 import subprocess
 import tempfile
+import threading
 
 from support import BIN, Case, pack, stop
 
@@ -91,6 +92,76 @@ class Streams(Case):
                 self.assertNotIn(self.temporary, message)
         with open("/dev/full", "wb") as full:
             self.fails_to(full, "convert", self.b, "-")
+
+    def through(self, streams, *args, code=0):
+        """With {0}, {1} … in the arguments as pipes with these bytes, named as shells name theirs: <(COMMAND)."""
+        pipes = [os.pipe() for _ in streams]
+        writers = [threading.Thread(target=self.fill, args=(end, data)) for (_, end), data in zip(pipes, streams)]
+        for writer in writers:
+            writer.start()
+        names = [f"/dev/fd/{end}" for end, _ in pipes]
+        done = subprocess.run([BIN, *(str(a).format(*names) for a in args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=60, env=dict(os.environ, TMPDIR=self.temporary), pass_fds=[end for end, _ in pipes])
+        for end, _ in pipes:
+            os.close(end)
+        for writer in writers:
+            writer.join()
+        self.assertEqual((done.returncode, os.listdir(self.temporary)), (code, []), done.stderr)
+        message = done.stderr.decode()
+        for i, name in enumerate(names):
+            message = message.replace(name, f"{{{i}}}")
+        return done.stdout if code == 0 else message
+
+    @staticmethod
+    def fill(end, data):
+        try:
+            with open(end, "wb") as file:
+                file.write(data)
+        except BrokenPipeError:
+            pass
+
+    def test_pipes(self):
+        """What shells make of <(COMMAND): read as - is, and several at once."""
+        ids, index, npy = self.read(self.truth), self.read(self.index), pack("b.npy", self.rows, "f")
+        self.assertEqual(self.through([index, self.read(self.q)], "search", "{0}", "{1}", "-k", 3, "--ids", "-"), ids)
+        self.assertEqual(self.through([npy, self.read(self.q)], "knn", "{0}", "{1}", "-k", 3, "--ids", "-"), ids)
+        self.assertIn(b"1.000000", self.through([ids, ids], "eval", "{0}", "{1}"))
+        self.assertEqual(self.through([pack("b.bvecs", [[1, 2]])], "convert", "bvecs:{0}", "fvecs:-"), pack("a.fvecs", [[1, 2]]))
+        self.assertIn(b"kith index", self.through([index], "info", "{0}"))
+        self.assertIn(b"good, 40 vectors", self.through([index], "verify", "{0}"))
+        self.assertEqual(self.through([self.data], "build", "{0}", "-i", "Flat", "-o", "-"), index)
+        for name in ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "fvecs:/dev/stdin"):
+            self.assertEqual(self.pipe(self.data, "convert", name, "-"), self.data)
+        with open(self.b, "rb") as file:
+            done = subprocess.run([BIN, "info", "/dev/stdin"], stdin=file, stdout=subprocess.PIPE, timeout=60)
+            self.assertIn(b"vectors      40", done.stdout)
+
+    def test_pipes_in_folders(self):
+        pipe = self.path("p.fvecs")
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=self.fill, args=(pipe, self.data))
+        writer.start()
+        self.assertIn("vectors      40", self.ok("info", pipe).out)
+        writer.join()
+        with tempfile.TemporaryDirectory(prefix="kith-tools-") as folder:  # nobody writes
+            process = subprocess.Popen([BIN, "info", pipe], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       env=dict(os.environ, TMPDIR=folder))
+            _, err = stop(process, signal.SIGINT)
+            self.assertEqual((process.returncode, err), (130, b"kith info: interrupted\n"))
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_bad_pipes(self):
+        for streams, args, code, says in (
+                ([b""], ("info", "{0}"), 1, "'{0}' is empty"),
+                ([self.data[:-1]], ("info", "{0}"), 1, "info: '{0}': "),
+                ([self.data[:-1], self.data], ("knn", "{1}", "{0}"), 1, "knn: '{0}': "),
+                ([self.data], ("bench", "-b", "{0}", "-q", self.q, "-i", "Flat"), 2, "cannot be a pipe"),
+                ([], ("info", "/dev/fd/77"), 1, "cannot read '/dev/fd/77'"),
+                ([], ("convert", self.b, "npy:/dev/full"), 2, "OUT 'npy:/dev/full': a format goes in front of - alone: write npy:- and"),
+                ([], ("knn", self.b, self.q, "--ids", "npy:/dev/null"), 2, "--ids 'npy:/dev/null': a format")):
+            with self.subTest(args=args):
+                self.assertIn(says, self.through(streams, *args, code=code))
+        self.assertIn("can be read once", self.pipe(self.data, "knn", "-", "/dev/stdin", code=2))
 
     def fails_to(self, out, *args):
         done = subprocess.run([BIN, *args], stdout=out, stderr=subprocess.PIPE, timeout=60)
