@@ -2,6 +2,7 @@
 #ifndef KITH_KITH_H
 #define KITH_KITH_H
 
+#include <kith/codes.h>
 #include <kith/faiss.h>
 #include <kith/file.h>
 #include <kith/filter.h>

@@ -206,7 +206,13 @@ static kith_status flat_renumber(kith_index *index, const int64_t *ids)
 	return ids_replace(&flat_of(index)->vectors.ids, ids);
 }
 
+static const struct codec *flat_codec(const kith_index *index)
+{
+	return flat_of_const(index)->vectors.codec;
+}
+
 static const struct structure_ops flat_ops = {
+    .codec = flat_codec,
     .check = flat_check,
     .train = flat_train,
     .add = flat_add,

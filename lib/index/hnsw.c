@@ -174,7 +174,13 @@ static kith_status hnsw_renumber(kith_index *index, const int64_t *ids)
 	return ids_replace(&hnsw_of(index)->ids, ids);
 }
 
+static const struct codec *hnsw_codec(const kith_index *index)
+{
+	return hnsw_of_const(index)->codec;
+}
+
 static const struct structure_ops hnsw_ops = {
+    .codec = hnsw_codec,
     .check = hnsw_check,
     .train = hnsw_train,
     .add = hnsw_add,

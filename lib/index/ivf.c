@@ -428,7 +428,13 @@ static kith_status ivf_renumber_ids(kith_index *index, const int64_t *ids)
 	return ids_replace(&ivf_of(index)->ids, ids);
 }
 
+static const struct codec *ivf_codec(const kith_index *index)
+{
+	return ivf_of_const(index)->codec;
+}
+
 static const struct structure_ops ivf_ops = {
+    .codec = ivf_codec,
     .check = ivf_check,
     .train = ivf_train,
     .set_centroids = ivf_set_centroids,

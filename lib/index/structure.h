@@ -69,6 +69,8 @@ struct structure_ops {
 	int64_t (*size)(const kith_index *index);
 	/* Add inverted lists to the count; NULL: there are none. */
 	void (*count_lists)(const kith_index *index, struct list_count *count);
+	/* In which vectors are kept; NULL: what the index wraps keeps them. */
+	const struct codec *(*codec)(const kith_index *index);
 	size_t (*memory)(const kith_index *index);
 	kith_status (*clone)(kith_index **out, const kith_index *index);
 	void (*free)(kith_index *index);

@@ -252,6 +252,19 @@ static kith_status call_set_centroids(struct scene *s)
 	return kith_index_set_centroids(s->index, 4, s->x);
 }
 
+static kith_status call_encode(struct scene *s)
+{
+	uint8_t code[4 * DIM];
+	return kith_index_encode(s->index, 1, s->x, code);
+}
+
+static kith_status call_decode(struct scene *s)
+{
+	const uint8_t code[4 * DIM] = {0};
+	float x[DIM];
+	return kith_index_decode(s->index, 1, code, x);
+}
+
 static kith_status call_renumber(struct scene *s)
 {
 	return kith_index_renumber(s->index);
@@ -295,6 +308,8 @@ const struct call calls[] = {
     {"export_faiss", call_export, true},
     {"clone", call_clone, true},
     {"tune", call_tune, true},
+    {"encode", call_encode, true},
+    {"decode", call_decode, true},
     {"train", call_train, false},
     {"add", call_add, false},
     {"add_as", call_add_as, false},

@@ -6,7 +6,7 @@
 
 #include "tests/support/support.h"
 
-enum { DIM = 16, N = 2500, K = 5, CALLS = 42 };
+enum { DIM = 16, N = 2500, K = 5, CALLS = 44 };
 
 struct scene {
 	kith_index *index, *like; /* like: the same, for merging */

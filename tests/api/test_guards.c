@@ -33,6 +33,7 @@ enum { SPECS = sizeof specs / sizeof *specs };
 static void check_constants(const struct scene *s)
 {
 	REQUIRE(kith_index_dim(s->index) == DIM && kith_index_metric(s->index) == KITH_L2);
+	REQUIRE(kith_index_code_size(s->index) <= sizeof(float) * DIM);
 	REQUIRE(kith_index_type(s->index) == KITH_F32 && strlen(kith_index_describe(s->index)) > 2);
 	REQUIRE(!kith_index_uses(s->index, "nothing") && !kith_index_stats_reset(s->index));
 }

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _arrays, _options
+from .. import _arrays, _codes, _options
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
-from .._codecs import code_size, codec
 from .._errors import ArgumentError
 from .._handle import Handle
-from .._learned import learned
 from .._lib import SearchStats
 from .._part import FineHandle, PartHandle
 from .._types import Codes, Floats, Ids, Limits
@@ -75,7 +73,7 @@ class Asking(Index):
     @property
     def code_size(self) -> int:
         """Bytes of a vector's code."""
-        return code_size(self._word, self.d)
+        return _codes.code_size(self._part_handle())
 
     def __repr__(self) -> str:
         text = super().__repr__()
@@ -228,14 +226,12 @@ class Asking(Index):
         """Codes [n × sa_code_size()] of vectors [n × d] that need not be in the index."""
         x = args.vectors(x, self.d, "x")
         x = args.floats(x, self.d, "x")
-        with learned(self._handle) as parts:
-            return codec(self._word, self.d, parts, self._node)[0](x)
+        return _codes.encode(self._part_handle(), x)
 
     def sa_decode(self, codes: Any) -> Floats:
         """Vectors [n × d] that codes stand for."""
         codes = args.codes_of(codes, self.sa_code_size())
-        with learned(self._handle) as parts:
-            return codec(self._word, self.d, parts, self._node)[1](codes)
+        return _codes.decode(self._part_handle(), codes)
 
 
 def _row(x: Any, d: int) -> Floats:

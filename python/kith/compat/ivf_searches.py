@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _arrays, _calls, _options
-from .._codecs import codec
+from .. import _arrays, _calls, _codes, _options
 from .._errors import ArgumentError, InvalidError, UntrainedError
 from .._learned import learned
 from .._lib import lib
@@ -183,9 +182,7 @@ class Searches:
 
     def _encode(self: Any, x: Floats, numbers: Ids) -> Codes:
         """Codes of vectors in lists of these numbers."""
-        with learned(self._handle) as parts:
-            encode = codec(self._word, self.d, parts, self._node)[0]
-        return encode(x - self.centroids()[numbers] if self.by_residual else x)
+        return _codes.encode(self._part_handle(), x - self.centroids()[numbers] if self.by_residual else x)
 
     def encode_vectors(self: Any, x: Any, list_nos: Any, include_listnos: bool = False) -> Codes:
         """Codes [n × code_size] of the rows of x in lists of these numbers [n]."""
@@ -199,8 +196,7 @@ class Searches:
 
     def sa_decode(self: Any, codes: Any) -> Floats:
         numbers, rest = self._split(codes)
-        with learned(self._handle) as parts:
-            x = codec(self._word, self.d, parts, self._node)[1](rest)
+        x = _codes.decode(self._part_handle(), rest)
         return x + self.centroids()[numbers] if self.by_residual else x
 
     def compute_residual_n(self: Any, x: Any, keys: Any) -> Floats:
