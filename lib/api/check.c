@@ -5,6 +5,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/index/structure.h"
+#include "lib/metric/metric.h"
 
 #include <kith/parts.h>
 
@@ -22,11 +23,12 @@ kith_status check_dim(int64_t dim)
 	return KITH_OK;
 }
 
-kith_status check_metric(kith_metric metric)
+kith_status check_metric(kith_metric id)
 {
-	if (metric != KITH_L2 && metric != KITH_IP && metric != KITH_COSINE)
-		return fail(
-		    KITH_INVALID, "metric is %d; it must be KITH_L2, KITH_IP or KITH_COSINE", (int)metric);
+	char names[METRIC_NAMES];
+	metric_names(names);
+	if (!metric_of(id))
+		return fail(KITH_INVALID, "metric is %d; it must be %s (see kith_metric)", (int)id, names);
 	return KITH_OK;
 }
 

@@ -8,7 +8,7 @@
 #include "lib/tile/rows.h"
 
 kith_status check_dim(int64_t dim);
-kith_status check_metric(kith_metric metric);
+kith_status check_metric(kith_metric id);
 kith_status check_vector_type(kith_type type);
 
 /* n vectors of argument `name`: n >= 0, a pointer where n > 0, n · dim elements addressable. */

@@ -74,9 +74,9 @@ bool codec_word_like(const char *word)
 	return parse_sq(word, &sq) || parse_pq(word, &M, &bits);
 }
 
-kith_status codec_of_word(struct codec **out, int64_t dim, kith_metric metric, const char *word)
+kith_status codec_of_word(struct codec **out, int64_t dim, const struct metric *metric, const char *word)
 {
-	bool cosine = metric == KITH_COSINE;
+	bool cosine = metric->unit;
 	int64_t M;
 	int bits;
 	struct sq_word sq;

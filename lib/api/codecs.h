@@ -16,6 +16,6 @@ bool codec_word_like(const char *word);
 
 /* The codec that word names. Errors: INVALID (no codec; numbers that are impossible for dim: the message says
  * why), NOMEM. */
-kith_status codec_of_word(struct codec **out, int64_t dim, kith_metric metric, const char *word);
+kith_status codec_of_word(struct codec **out, int64_t dim, const struct metric *metric, const char *word);
 
 #endif

@@ -38,7 +38,7 @@ _Static_assert(sizeof(struct meta) == 320, "no padding");
 void index_write(const kith_index *index, struct blob_writer *w)
 {
 	struct meta meta = {.dim = (uint32_t)index->dim,
-	    .metric = (uint32_t)index->metric,
+	    .metric = (uint32_t)index->metric->id,
 	    .type = (uint32_t)index->type,
 	    .n = index->ops->size(index)};
 	snprintf(meta.version, sizeof meta.version, "%s", kith_version());
@@ -65,7 +65,7 @@ static kith_status make(kith_index **out, const struct meta *meta, struct blob_r
 		return blob_fail(r, "META", "has dimension %u, metric %u", meta->dim, meta->metric);
 	if (!believable(meta->spec, r))
 		return blob_fail(r, "META", "describes more than there is: '%s'", meta->spec);
-	kith_status status = spec_build(out, meta->dim, (kith_metric)meta->metric, meta->spec);
+	kith_status status = spec_build(out, meta->dim, metric_of((kith_metric)meta->metric), meta->spec);
 	if (status == KITH_NOMEM)
 		return status;
 	if (status == KITH_UNSUPPORTED)

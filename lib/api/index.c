@@ -29,7 +29,7 @@ kith_status kith_index_new(kith_index **out, int64_t dim, kith_metric metric, co
 	kith_status status = check_dim(dim);
 	if (status == KITH_OK)
 		status = check_metric(metric);
-	return status ? status : spec_build(out, dim, metric, spec);
+	return status ? status : spec_build(out, dim, metric_of(metric), spec);
 }
 
 kith_status kith_index_clone(kith_index **out, const kith_index *index)
@@ -330,8 +330,7 @@ kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift)
 		return fail(KITH_INVALID, "into and from are the same index");
 	if (into->dim != from->dim || into->metric != from->metric)
 		return fail(KITH_INVALID, "from has dimension %lld, metric %s; into has %lld, %s",
-		    (long long)from->dim, kith_metric_name(from->metric), (long long)into->dim,
-		    kith_metric_name(into->metric));
+		    (long long)from->dim, from->metric->name, (long long)into->dim, into->metric->name);
 	kith_status status = write_begin(into);
 	if (status)
 		return status;
@@ -375,7 +374,7 @@ kith_status kith_index_lists(const kith_index *index, kith_lists_info *info)
 static struct rows query_rows(const kith_index *index, kith_type type, int64_t nq, const void *q)
 {
 	struct rows query = rows_of_array(type, nq, index->dim, q, 0);
-	query.normalize = index->metric == KITH_COSINE;
+	query.normalize = index->metric->unit;
 	return query;
 }
 
@@ -411,7 +410,7 @@ static kith_status search_topk(const kith_index *index, kith_type type, int64_t 
 	if (status == KITH_OK) {
 		status = index->ops->search(index, &query, &sink, options);
 		if (status == KITH_OK)
-			sink_write_topk(&sink, k, index->metric != KITH_L2, dist, ids);
+			sink_write_topk(&sink, k, index->metric->similarity, dist, ids);
 		sink_free(&sink);
 	}
 	read_end(index);
@@ -470,7 +469,7 @@ kith_status kith_index_search(const kith_index *index, int64_t nq, const float *
 static kith_status search_range(const kith_index *index, const struct rows *query, float radius,
     kith_ranges **out, const kith_search_options *options)
 {
-	bool similarity = index->metric != KITH_L2;
+	bool similarity = index->metric->similarity;
 	struct sink sink;
 	kith_status status = search_begin(index);
 	if (status)
@@ -551,7 +550,7 @@ int64_t kith_index_size(const kith_index *index)
 
 kith_metric kith_index_metric(const kith_index *index)
 {
-	return index ? index->metric : KITH_L2;
+	return index ? index->metric->id : KITH_L2;
 }
 
 kith_type kith_index_type(const kith_index *index)

@@ -15,7 +15,7 @@ static const int64_t MOST_ROWS = INT64_C(1) << 31;
 
 struct kith_knn_stream {
 	int64_t dim, fed;
-	kith_metric metric;
+	const struct metric *metric;
 	kith_type type;
 	void *q;
 	struct rows query;
@@ -25,17 +25,17 @@ struct kith_knn_stream {
 	struct guard guard;
 };
 
-static kith_status search_pieces(struct rows base, const struct rows *query, kith_metric metric,
+static kith_status search_pieces(struct rows base, const struct rows *query, const struct metric *metric,
     struct sink *sink, const kith_search_options *options)
 {
 	int64_t n = base.n;
 	const char *first = base.a;
-	base.normalize = metric == KITH_COSINE;
+	base.normalize = metric->unit;
 	kith_status status = KITH_OK;
 	for (int64_t done = 0; done < n && status == KITH_OK; done += base.n) {
 		base.n = n - done < MOST_ROWS ? n - done : MOST_ROWS;
 		base.a = first + (size_t)done * base.stride;
-		status = search_exact(&base, query, metric != KITH_L2, true, sink, options);
+		status = search_exact(&base, query, metric, true, sink, options);
 		base.first_id += base.n;
 	}
 	return status;
@@ -73,10 +73,11 @@ kith_status kith_knn(int64_t dim, kith_metric metric, kith_type type, int64_t n,
 	if (status)
 		return status;
 	struct rows query = rows_of_array(type, nq, dim, q, 0);
-	query.normalize = metric == KITH_COSINE;
-	status = search_pieces(rows_of_array(type, n, dim, x, 0), &query, metric, &sink, &full);
+	const struct metric *by = metric_of(metric);
+	query.normalize = by->unit;
+	status = search_pieces(rows_of_array(type, n, dim, x, 0), &query, by, &sink, &full);
 	if (status == KITH_OK)
-		sink_write_topk(&sink, k, metric != KITH_L2, dist, ids);
+		sink_write_topk(&sink, k, by->similarity, dist, ids);
 	sink_free(&sink);
 	return status;
 }
@@ -102,12 +103,12 @@ kith_status kith_knn_stream_new(kith_knn_stream **out, int64_t dim, kith_metric 
 	if (bytes)
 		memcpy(copy, q, bytes);
 	s->dim = dim;
-	s->metric = metric;
+	s->metric = metric_of(metric);
 	s->type = type;
 	s->q = copy;
 	s->options = full;
 	s->query = rows_of_array(type, nq, dim, copy, 0);
-	s->query.normalize = metric == KITH_COSINE;
+	s->query.normalize = s->metric->unit;
 	status = sink_init_topk(&s->sink, nq, k);
 	if (status) {
 		mem_free(copy);
@@ -154,7 +155,7 @@ static kith_status get(const kith_knn_stream *stream, float *dist, int64_t *ids)
 	if (stream->sink.nq > 0 && (!dist || !ids))
 		return fail(KITH_INVALID, "%s is NULL, with results of %lld %s to write",
 		    dist ? "ids" : "dist", (long long)stream->sink.nq, QUERIES(stream->sink.nq));
-	sink_write_topk(&stream->sink, stream->sink.k, stream->metric != KITH_L2, dist, ids);
+	sink_write_topk(&stream->sink, stream->sink.k, stream->metric->similarity, dist, ids);
 	return KITH_OK;
 }
 

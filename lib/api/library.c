@@ -3,6 +3,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/status.h"
+#include "lib/metric/metric.h"
 #include "lib/search/blas.h"
 
 const char *kith_version(void)
@@ -12,7 +13,8 @@ const char *kith_version(void)
 
 const char *kith_metric_name(kith_metric metric)
 {
-	return metric == KITH_L2 ? "l2" : metric == KITH_IP ? "ip" : metric == KITH_COSINE ? "cosine" : "?";
+	const struct metric *found = metric_of(metric);
+	return found ? found->name : "?";
 }
 
 const char *kith_type_name(kith_type type)

@@ -32,7 +32,7 @@ const kith_index *kith_index_fine(const kith_index *index)
 
 /* Around take_child, which is the caller's alone, what `like` begins with, which may be read. */
 static kith_status wrap_like(
-    kith_index **out, kith_index *take_child, kith_metric metric, const kith_index *like)
+    kith_index **out, kith_index *take_child, const struct metric *metric, const kith_index *like)
 {
 	struct transform_parts parts;
 	struct linear there = {0}, back = {0};
@@ -69,7 +69,7 @@ kith_status kith_index_wrap_like(
 		return status;
 	status = read_begin(like);
 	if (status == KITH_OK) {
-		status = wrap_like(out, take_child, metric, like);
+		status = wrap_like(out, take_child, metric_of(metric), like);
 		read_end(like);
 	}
 	write_end(take_child);
@@ -88,8 +88,8 @@ kith_status kith_index_wrap_fine(kith_index **out, kith_index *take_child, kith_
 		                            : "take_child is NULL");
 	if (take_child->dim != take_fine->dim || take_child->metric != take_fine->metric)
 		return fail(KITH_INVALID, "take_fine has dimension %lld, metric %s; take_child has %lld, %s",
-		    (long long)take_fine->dim, kith_metric_name(take_fine->metric),
-		    (long long)take_child->dim, kith_metric_name(take_child->metric));
+		    (long long)take_fine->dim, take_fine->metric->name, (long long)take_child->dim,
+		    take_child->metric->name);
 	kith_status status = write_begin(take_child);
 	if (status)
 		return status;

@@ -232,7 +232,7 @@ static kith_status look_up(const kith_pq *pq, kith_metric metric, int64_t nq, co
 	if (status == KITH_OK)
 		status = check_out("tables", nq, tables);
 	for (int64_t i = 0; status == KITH_OK && i < nq; i++)
-		pq_table(&pq->pq, q + i * pq->pq.dim, metric == KITH_IP, tables + i * pq->pq.m * pq->pq.k);
+		pq_table(&pq->pq, q + i * pq->pq.dim, metric_of(metric), tables + i * pq->pq.m * pq->pq.k);
 	return status;
 }
 

@@ -146,7 +146,7 @@ static kith_status refuse(const struct words *words, int i)
 	    "spec: unknown word '%s' (word %d); this version has the codecs " CODEC_WORDS, word, i + 1);
 }
 
-static kith_status spec_codec(struct codec **out, int64_t dim, kith_metric metric, const char *word)
+static kith_status spec_codec(struct codec **out, int64_t dim, const struct metric *metric, const char *word)
 {
 	if (has_odd_bits(word))
 		return refuse_bits(word);
@@ -208,7 +208,7 @@ static int64_t graph_degree(const char *word, const char **codec)
 /* A spec, taken apart. */
 struct plan {
 	const struct words *words;
-	kith_metric metric;
+	const struct metric *metric;
 	struct mapping mappings[MAX_WORDS];
 	int transforms;
 	int64_t dim;      /* of the core */
@@ -318,7 +318,7 @@ static kith_status make_plan(struct plan *plan, int64_t dim)
 	return KITH_OK;
 }
 
-static kith_status build_shards(kith_index **out, const struct plan *plan, kith_metric metric)
+static kith_status build_shards(kith_index **out, const struct plan *plan, const struct metric *metric)
 {
 	if (strstr(plan->inner, "Shards"))
 		return fail(KITH_INVALID, "spec: shards of shards, in '%s'", plan->words->word[plan->codec]);
@@ -339,7 +339,7 @@ static kith_status build_shards(kith_index **out, const struct plan *plan, kith_
 static kith_status build_core(kith_index **out, const struct plan *plan)
 {
 	/* Below transforms vectors have unit length already. */
-	kith_metric metric = plan->transforms && plan->metric == KITH_COSINE ? KITH_IP : plan->metric;
+	const struct metric *metric = plan->transforms ? metric_of_unit(plan->metric) : plan->metric;
 	if (plan->group && plan->shards)
 		return build_shards(out, plan, metric);
 	if (plan->group)
@@ -363,11 +363,11 @@ static kith_status build_core(kith_index **out, const struct plan *plan)
 
 static kith_status add_transform(kith_index **index, const struct plan *plan, int number)
 {
-	kith_metric below = (*index)->metric;
+	const struct metric *below = (*index)->metric;
 	return transform_new(index, number ? below : plan->metric, &plan->mappings[number], *index);
 }
 
-kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const char *spec)
+kith_status spec_build(kith_index **out, int64_t dim, const struct metric *metric, const char *spec)
 {
 	struct words words = {.n = 0};
 	struct plan plan = {.words = &words, .metric = metric};

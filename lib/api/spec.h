@@ -5,7 +5,7 @@
 #include "lib/index/structure.h"
 
 /* Build the empty index that spec describes. dim and metric were checked. */
-kith_status spec_build(kith_index **out, int64_t dim, kith_metric metric, const char *spec);
+kith_status spec_build(kith_index **out, int64_t dim, const struct metric *metric, const char *spec);
 
 /* The transform of vectors of dimension dim that a single word names ("PCA64"). INVALID, UNSUPPORTED, NOMEM.
  */

@@ -57,7 +57,7 @@ kith_status kith_index_wrap_transform(
 		status = begin_children(1, &take_child);
 	if (status)
 		return status;
-	return end_wrap(out, 1, &take_child, transform_new(out, metric, &mapping, take_child));
+	return end_wrap(out, 1, &take_child, transform_new(out, metric_of(metric), &mapping, take_child));
 }
 
 kith_status kith_index_wrap_refine(kith_index **out, kith_index *take_child, const char *codec)

@@ -2,7 +2,6 @@
  * every search over them is exact; floats are taken only where they are such integers. */
 #include "lib/codec/codec.h"
 
-#include "kernels/kernels.h"
 #include "lib/base/arena.h"
 #include "lib/base/status.h"
 
@@ -75,7 +74,8 @@ static void byte_write(
  * inner products. Those that no bytes come near to are compared in float. */
 
 struct byte_origin {
-	bool decode, ip;
+	struct metric_kernels score;
+	bool decode;
 	bool row;      /* of rows that normalize */
 	float factor;  /* of inner products */
 	float inverse; /* of that row */
@@ -88,7 +88,7 @@ static size_t byte_origin_bytes(const struct codec *codec)
 	return sizeof(struct byte_origin) + (own > decoding ? own : decoding);
 }
 
-static void byte_begin(const struct codec *codec, const float *q, bool ip, void *state)
+static void byte_begin(const struct codec *codec, const float *q, const struct metric *metric, void *state)
 {
 	struct byte_origin *origin = state;
 	float low = codec->ops->type == KITH_U8 ? 0 : -128, high = low + 255, least = q[0], most = q[0];
@@ -97,13 +97,13 @@ static void byte_begin(const struct codec *codec, const float *q, bool ip, void 
 		most = fmaxf(most, q[i]);
 	}
 	float largest = fmaxf(most, -least);
-	*origin = (struct byte_origin){.ip = ip, .factor = 1};
-	if (ip && largest > 0)
+	*origin = (struct byte_origin){.score = metric_kernels(metric), .factor = 1};
+	if (metric->similarity && largest > 0)
 		origin->factor = largest / (low < 0 ? 127 : 255);
 	origin->decode = least / origin->factor < low - 0.5f || most / origin->factor > high + 0.5f ||
 	                 !(1 / origin->factor < INFINITY);
 	if (origin->decode) {
-		walk_decoding.begin(codec, q, ip, origin->x);
+		walk_decoding.begin(codec, q, metric, origin->x);
 		return;
 	}
 	float inverse = 1 / origin->factor;
@@ -111,10 +111,12 @@ static void byte_begin(const struct codec *codec, const float *q, bool ip, void 
 		origin->x[i] = (uint8_t)(int)fmaxf(fminf(rintf(q[i] * inverse), high), low);
 }
 
-static void byte_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+static void byte_begin_row(
+    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
 	struct byte_origin *origin = state;
-	*origin = (struct byte_origin){.ip = rows->normalize, .row = rows->normalize, .factor = 1};
+	*origin = (struct byte_origin){.row = rows->normalize, .factor = 1};
+	origin->score = metric_kernels(rows->normalize ? &metric_ip : metric);
 	origin->inverse = rows->normalize ? rows->inverse[row] : 0;
 	memcpy(origin->x, rows_at(rows, row), (size_t)codec->dim);
 }
@@ -137,10 +139,7 @@ static void byte_keys(const struct codec *codec, void *state, const struct rows 
 {
 	enum { PART = 64 };
 	struct byte_origin *origin = state;
-	const struct kernels *kern = kernels();
 	bool u8 = codec->ops->type == KITH_U8;
-	kernel_i32_gather_fn *ip = u8 ? kern->ip_u8_gather : kern->ip_i8_gather;
-	kernel_i32_gather_fn *l2sq = u8 ? kern->l2sq_u8_gather : kern->l2sq_i8_gather;
 	int32_t sum[PART];
 	if (origin->decode) {
 		walk_decoding.keys(codec, origin->x, rows, pos, n, key);
@@ -148,10 +147,11 @@ static void byte_keys(const struct codec *codec, void *state, const struct rows 
 	}
 	for (int64_t from = 0, count; from < n; from += count) {
 		count = n - from < PART ? n - from : PART;
-		(origin->ip ? ip : l2sq)(
+		(u8 ? origin->score.u8_gather : origin->score.i8_gather)(
 		    origin->x, rows->a, rows->stride, pos + from, count, codec->dim, sum);
 		for (int64_t i = 0; i < count; i++)
-			key[from + i] = origin->ip ? -origin->factor * (float)sum[i] : (float)sum[i];
+			key[from + i] =
+			    origin->score.negate ? -origin->factor * (float)sum[i] : (float)sum[i];
 	}
 	if (rows->normalize)
 		normalize_keys(origin, rows, pos, n, key);

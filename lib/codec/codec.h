@@ -16,6 +16,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/blob.h"
+#include "lib/metric/metric.h"
 #include "lib/tile/rows.h"
 
 struct codes;
@@ -36,13 +37,15 @@ enum key_precision {
 };
 
 /* One vector against rows gathered from all over, approximately, for graphs. Rows are not blocked. `state`
- * has bytes() bytes, 64-byte aligned. Keys are −⟨q, x⟩ for ip = true, else ‖q − x‖². Threads: safe. */
+ * has bytes() bytes, 64-byte aligned. Keys are the metric's. Threads: safe. */
 struct codec_walk {
 	size_t (*bytes)(const struct codec *codec);
 
-	/* Begin with q [dim], or with a row, for squared L2 distances to other rows. */
-	void (*begin)(const struct codec *codec, const float *q, bool ip, void *state);
-	void (*begin_row)(const struct codec *codec, const struct rows *rows, int64_t row, void *state);
+	/* Begin with q [dim], or with a row, whose distances to other rows are wanted: the metric is no
+	 * similarity then. */
+	void (*begin)(const struct codec *codec, const float *q, const struct metric *metric, void *state);
+	void (*begin_row)(const struct codec *codec, const struct rows *rows, int64_t row,
+	    const struct metric *metric, void *state);
 
 	/* Keys [n] of rows pos [n], whose `a` the caller has prefetched. */
 	void (*keys)(const struct codec *codec, void *state, const struct rows *rows, const uint32_t *pos,
@@ -114,10 +117,11 @@ struct codec_ops {
 
 	/* ROWS_CODE, optional (NULL): comparing codes with a query without decoding them, by scan or by find.
 	 *
-	 * query_begin fills `state` (query_bytes, 64-byte aligned) from q [dim]: for ip = true keys are
-	 * −⟨q, decode(code)⟩, else ‖q − decode(code)‖². */
+	 * query_begin fills `state` (query_bytes, 64-byte aligned) from q [dim]. Keys are those of q and
+	 * decode(code) under the metric, which has product form. */
 	size_t (*query_bytes)(const struct codec *codec);
-	void (*query_begin)(const struct codec *codec, const float *q, bool ip, void *state);
+	void (*query_begin)(
+	    const struct codec *codec, const float *q, const struct metric *metric, void *state);
 
 	/* Key [n] of codes first … first + n − 1 of the array `codes`, n <= ROWS_BLOCK; what they may be off
 	 * by.

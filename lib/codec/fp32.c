@@ -143,7 +143,7 @@ static bool fp32_finite(const struct codes *codes, int64_t from, int64_t to)
 /* ---- walks: on the upper halves ---- */
 
 struct fp32_origin {
-	bool ip;
+	struct metric_kernels score;
 	_Alignas(64) float q[];
 };
 
@@ -152,17 +152,18 @@ static size_t fp32_origin_bytes(const struct codec *codec)
 	return sizeof(struct fp32_origin) + (size_t)codec->dim * sizeof(float);
 }
 
-static void fp32_begin(const struct codec *codec, const float *q, bool ip, void *state)
+static void fp32_begin(const struct codec *codec, const float *q, const struct metric *metric, void *state)
 {
 	struct fp32_origin *origin = state;
-	origin->ip = ip;
+	origin->score = metric_kernels(metric);
 	memcpy(origin->q, q, (size_t)codec->dim * sizeof *q);
 }
 
-static void fp32_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+static void fp32_begin_row(
+    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
 	struct fp32_origin *origin = state;
-	origin->ip = false;
+	origin->score = metric_kernels(metric);
 	kernels()->widen_bf16(rows_at(rows, row), codec->dim, origin->q);
 }
 
@@ -170,21 +171,19 @@ static void fp32_keys(const struct codec *codec, void *state, const struct rows 
     int64_t n, float *key)
 {
 	const struct fp32_origin *origin = state;
-	const struct kernels *kern = kernels();
-	(origin->ip ? kern->ip_bf16_gather : kern->l2sq_bf16_gather)(
-	    origin->q, rows->a, rows->stride, pos, n, codec->dim, key);
-	for (int64_t i = 0; origin->ip && i < n; i++)
-		key[i] = -key[i];
+	origin->score.bf16_gather(origin->q, rows->a, rows->stride, pos, n, codec->dim, key);
+	metric_keys(&origin->score, key, n);
 }
 
 static const struct codec_walk fp32_walk = {fp32_origin_bytes, fp32_begin, fp32_begin_row, fp32_keys};
 
 /* ---- and on whole floats, where the halves cannot tell rows apart ---- */
 
-static void fp32_begin_whole(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+static void fp32_begin_whole(
+    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
 	struct fp32_origin *origin = state;
-	origin->ip = false;
+	origin->score = metric_kernels(metric);
 	const float *x = rows_load(rows, row, origin->q);
 	if (x != origin->q)
 		memcpy(origin->q, x, (size_t)codec->dim * sizeof *x);
@@ -194,11 +193,8 @@ static void fp32_whole_keys(const struct codec *codec, void *state, const struct
     const uint32_t *pos, int64_t n, float *key)
 {
 	const struct fp32_origin *origin = state;
-	const struct kernels *kern = kernels();
-	(origin->ip ? kern->ip_split_gather : kern->l2sq_split_gather)(
-	    origin->q, rows->a, rows->b, rows->stride, pos, n, codec->dim, key);
-	for (int64_t i = 0; origin->ip && i < n; i++)
-		key[i] = -key[i];
+	origin->score.split_gather(origin->q, rows->a, rows->b, rows->stride, pos, n, codec->dim, key);
+	metric_keys(&origin->score, key, n);
 }
 
 static const struct codec_walk fp32_walk_float = {

@@ -68,7 +68,8 @@ static bool half_finite(const struct codes *codes, int64_t from, int64_t to)
 /* A query: this, and the floats of it. */
 struct half_query {
 	double norm;
-	bool ip;
+	const struct metric *metric;
+	struct metric_kernels score;
 	_Alignas(64) float q[];
 };
 
@@ -77,10 +78,17 @@ static size_t half_query_bytes(const struct codec *codec)
 	return sizeof(struct half_query) + (size_t)codec->dim * sizeof(float);
 }
 
-static void half_query_begin(const struct codec *codec, const float *q, bool ip, void *state)
+static void begin(const struct metric *metric, struct half_query *query)
+{
+	query->metric = metric;
+	query->score = metric_kernels(metric);
+}
+
+static void half_query_begin(
+    const struct codec *codec, const float *q, const struct metric *metric, void *state)
 {
 	struct half_query *query = state;
-	query->ip = ip;
+	begin(metric, query);
 	query->norm = sqrt(kernels()->ip_exact(q, q, codec->dim));
 	memcpy(query->q, q, (size_t)codec->dim * sizeof *q);
 }
@@ -100,26 +108,20 @@ static double largest_norm(const struct codec *codec, const uint8_t *rows, int64
 static struct slack half_scan(
     const struct codec *codec, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key)
 {
-	const struct kernels *kern = kernels();
 	const struct half_query *query = state;
 	size_t stride = half_row_bytes(codec);
 	const uint8_t *rows = codes + (size_t)first * stride;
-	double e = (double)(codec->dim + 8) * 0x1p-24;
-	if (!query->ip) {
-		(is_fp16(codec) ? kern->l2sq_f16 : kern->l2sq_bf16)(
-		    query->q, rows, stride, n, codec->dim, key);
-		return (struct slack){.rel = e};
-	}
-	(is_fp16(codec) ? kern->ip_f16 : kern->ip_bf16)(query->q, rows, stride, n, codec->dim, key);
-	for (int64_t i = 0; i < n; i++)
-		key[i] = -key[i];
-	return (struct slack){.abs = e * query->norm * largest_norm(codec, rows, n)};
+	double norm = query->metric->similarity ? largest_norm(codec, rows, n) : 0;
+	(is_fp16(codec) ? query->score.f16 : query->score.bf16)(query->q, rows, stride, n, codec->dim, key);
+	metric_keys(&query->score, key, n);
+	return query->metric->slack(codec->dim, query->norm, 0, norm);
 }
 
-static void half_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+static void half_begin_row(
+    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
 	struct half_query *query = state;
-	query->ip = false;
+	begin(metric, query);
 	half_decode(codec, (const uint8_t *)rows_at(rows, row), query->q);
 }
 
@@ -127,12 +129,9 @@ static void half_keys(const struct codec *codec, void *state, const struct rows 
     int64_t n, float *key)
 {
 	const struct half_query *query = state;
-	const struct kernels *kern = kernels();
-	kernel_f32_gather_fn *l2sq = is_fp16(codec) ? kern->l2sq_f16_gather : kern->l2sq_bf16_gather;
-	kernel_f32_gather_fn *ip = is_fp16(codec) ? kern->ip_f16_gather : kern->ip_bf16_gather;
-	(query->ip ? ip : l2sq)(query->q, rows->a, rows->stride, pos, n, codec->dim, key);
-	for (int64_t i = 0; query->ip && i < n; i++)
-		key[i] = -key[i];
+	(is_fp16(codec) ? query->score.f16_gather : query->score.bf16_gather)(
+	    query->q, rows->a, rows->stride, pos, n, codec->dim, key);
+	metric_keys(&query->score, key, n);
 }
 
 static const struct codec_walk half_walk = {half_query_bytes, half_query_begin, half_begin_row, half_keys};

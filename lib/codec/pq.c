@@ -218,10 +218,10 @@ void pq_decode(const struct pq *pq, const uint8_t *code, float *x)
 	}
 }
 
-void pq_table(const struct pq *pq, const float *q, bool ip, float *table)
+void pq_table(const struct pq *pq, const float *q, const struct metric *metric, float *table)
 {
 	const struct kernels *kern = kernels();
 	for (int64_t i = 0; i < pq->m; i++)
-		(ip ? kern->pq_ip : kern->pq_l2sq)(
+		(metric->similarity ? kern->pq_ip : kern->pq_l2sq)(
 		    q + i * pq->sub, pq->sub, pq->panels + i * pq->k * pq->sub, pq->k, table + i * pq->k);
 }

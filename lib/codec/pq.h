@@ -41,13 +41,13 @@ kith_status pq_train(struct pq *pq, int64_t n, const float *x, const kith_kmeans
 void pq_encode(const struct pq *pq, int64_t n, const float *x, uint8_t *codes);
 void pq_decode(const struct pq *pq, const uint8_t *code, float *x);
 
-/* Table of a query q [dim]: squared distances or inner products, table [m × k]. */
-void pq_table(const struct pq *pq, const float *q, bool ip, float *table);
+/* Table of a query q [dim]: squared distances, or inner products for a similarity, table [m × k]. */
+void pq_table(const struct pq *pq, const float *q, const struct metric *metric, float *table);
 
 /* codec_ops.query_bytes, kept_bytes, query_begin, find_slack, find_bound, find. */
 size_t pq_query_bytes(const struct pq *pq);
 size_t pq_kept_bytes(const struct pq *pq);
-void pq_query_begin(const struct pq *pq, const float *q, bool ip, void *state);
+void pq_query_begin(const struct pq *pq, const float *q, const struct metric *metric, void *state);
 struct slack pq_find_slack(const void *state);
 float pq_find_bound(const struct pq *pq, const void *state, const struct code_part *part, int64_t k);
 int64_t pq_find(

@@ -166,9 +166,10 @@ static size_t codec_kept_bytes(const struct codec *codec)
 	return pq_kept_bytes(pq_of_const(codec));
 }
 
-static void codec_query_begin(const struct codec *codec, const float *q, bool ip, void *state)
+static void codec_query_begin(
+    const struct codec *codec, const float *q, const struct metric *metric, void *state)
 {
-	pq_query_begin(pq_of_const(codec), q, ip, state);
+	pq_query_begin(pq_of_const(codec), q, metric, state);
 }
 
 static struct slack codec_find_slack(const struct codec *codec, const void *state)
@@ -192,7 +193,7 @@ static int64_t codec_find(
 /* ---- walks: by look-up tables in float ---- */
 
 struct pq_origin {
-	bool ip;
+	bool negate;
 	_Alignas(64) float table[]; /* [m × k], then a vector */
 };
 
@@ -202,20 +203,21 @@ static size_t pq_origin_bytes(const struct codec *codec)
 	return sizeof(struct pq_origin) + ((size_t)(pq->m * pq->k) + (size_t)pq->dim) * sizeof(float);
 }
 
-static void pq_begin(const struct codec *codec, const float *q, bool ip, void *state)
+static void pq_begin(const struct codec *codec, const float *q, const struct metric *metric, void *state)
 {
 	struct pq_origin *origin = state;
-	origin->ip = ip;
-	pq_table(pq_of_const(codec), q, ip, origin->table);
+	origin->negate = metric->similarity;
+	pq_table(pq_of_const(codec), q, metric, origin->table);
 }
 
-static void pq_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+static void pq_begin_row(
+    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
 	const struct pq *pq = pq_of_const(codec);
 	struct pq_origin *origin = state;
 	float *x = origin->table + pq->m * pq->k;
 	pq_decode(pq, (const uint8_t *)rows_at(rows, row), x);
-	pq_begin(codec, x, false, state);
+	pq_begin(codec, x, metric, state);
 }
 
 /* Sums of four codes of 8 bits at a time, which hides the latency of adding. */
@@ -250,7 +252,7 @@ static void pq_keys(const struct codec *codec, void *state, const struct rows *r
 				key[i] += origin->table[m * pq->k + pq_number(pq, code, m)];
 		}
 	}
-	for (int64_t i = 0; origin->ip && i < n; i++)
+	for (int64_t i = 0; origin->negate && i < n; i++)
 		key[i] = -key[i];
 }
 

@@ -91,16 +91,16 @@ struct ranges {
 };
 
 /* starts [m]: the entries that are least in the key: inner products count with a minus. */
-static struct ranges find_ranges(const struct pq *pq, bool ip, const float *entries, float *starts)
+static struct ranges find_ranges(const struct pq *pq, bool negate, const float *entries, float *starts)
 {
 	struct ranges r = {0, 0, 0};
 	for (int64_t i = 0; i < pq->m; i++) {
 		float low, high;
 		kernels()->pq_range(entries + i * pq->k, pq->k, &low, &high);
-		starts[i] = ip ? high : low;
+		starts[i] = negate ? high : low;
 		double range = (double)high - (double)low;
 		r.widest = range > r.widest ? range : r.widest;
-		r.low += ip ? -(double)high : (double)low;
+		r.low += negate ? -(double)high : (double)low;
 		r.most += fmax(fabs((double)low), fabs((double)high));
 	}
 	return r;
@@ -117,7 +117,7 @@ static void fill_bytes(
 }
 
 /* Makes bytes of the entries: scale, offset, and what they may be off by. */
-static void begin_bytes(const struct pq *pq, bool ip, struct ranges r, const float *entries,
+static void begin_bytes(const struct pq *pq, bool negate, struct ranges r, const float *entries,
     const float *starts, uint8_t *bytes, struct pq_query *query)
 {
 	double m = (double)pq->m;
@@ -125,31 +125,32 @@ static void begin_bytes(const struct pq *pq, bool ip, struct ranges r, const flo
 		query->scale = float_up(r.widest / 255);
 	double scale = (double)query->scale, offset = r.low + m * scale / 2;
 	float steps = query->scale > 0 ? 1 / query->scale : 0;
-	fill_bytes(pq, entries, starts, ip ? -steps : steps, bytes);
+	fill_bytes(pq, entries, starts, negate ? -steps : steps, bytes);
 	query->offset = (float)offset;
 	query->byte_slack = m * (scale > 0 ? scale * (0.5 + 0x1p-13) : r.widest);
 	query->byte_slack += 0x1p-22 * (fabs(offset) + 255 * m * scale);
 }
 
-void pq_query_begin(const struct pq *pq, const float *q, bool ip, void *state)
+void pq_query_begin(const struct pq *pq, const float *q, const struct metric *metric, void *state)
 {
+	bool negate = metric->similarity;
 	struct pq_query *query = state;
 	struct layout at = layout_of(pq);
 	float *entries = (float *)(void *)((char *)state + at.entries);
 	float *starts = (float *)(void *)((char *)state + at.starts);
 	uint8_t *bytes = (uint8_t *)state + at.bytes;
-	pq_table(pq, q, ip, entries);
-	struct ranges r = find_ranges(pq, ip, entries, starts);
+	pq_table(pq, q, metric, entries);
+	struct ranges r = find_ranges(pq, negate, entries, starts);
 	double e = 1.01 * (double)(pq->sub + 8) * 0x1p-24;
-	*query = (struct pq_query){.sign = ip ? -1 : 1};
-	query->slack = e * (ip ? sqrt(kernels()->ip_exact(q, q, pq->dim) * pq->norm_sq) : r.most);
+	*query = (struct pq_query){.sign = negate ? -1 : 1};
+	query->slack = e * (negate ? sqrt(kernels()->ip_exact(q, q, pq->dim) * pq->norm_sq) : r.most);
 	query->slack += 1.01 * (double)(pq->m + 4) * 0x1p-24 * r.most;
 	if (!(r.most < HUGE_SUM) || !(query->slack < HUGE_SUM)) {
 		/* Entries may be infinite, or NaN: products beyond 1e36. */
 		memset(entries, 0, at.starts - at.entries);
 		query->slack = INFINITY;
 	} else if (has_bytes(pq)) {
-		begin_bytes(pq, ip, r, entries, starts, bytes, query);
+		begin_bytes(pq, negate, r, entries, starts, bytes, query);
 	}
 }
 

@@ -364,7 +364,7 @@ static void sq_decode(const struct codec *codec, const uint8_t *code, float *x)
 struct sq_query {
 	float scale, constant;
 	struct slack slack;
-	bool ip;
+	bool by_product; /* minus the inner product is the key; else a squared distance */
 	_Alignas(64) int16_t a[];
 };
 
@@ -435,12 +435,13 @@ static void begin_ip(const struct codec_sq *sq, const float *q, struct sq_query 
 	query->slack.rel = 0x1p-21;
 }
 
-static void sq_query_begin(const struct codec *codec, const float *q, bool ip, void *state)
+static void sq_query_begin(
+    const struct codec *codec, const float *q, const struct metric *metric, void *state)
 {
 	struct sq_query *query = state;
 	memset(query, 0, sq_query_bytes(codec));
-	query->ip = ip;
-	(ip ? begin_ip : begin_l2)(sq_of_const(codec), q, query);
+	query->by_product = metric->product == PRODUCT_IP;
+	(query->by_product ? begin_ip : begin_l2)(sq_of_const(codec), q, query);
 }
 
 static struct slack sq_scan(
@@ -452,7 +453,7 @@ static struct slack sq_scan(
 	size_t stride = sq_row_bytes(codec);
 	const uint8_t *rows = codes + (size_t)first * stride;
 	int32_t sum[ROWS_BLOCK];
-	if (query->ip) {
+	if (query->by_product) {
 		SQ_CALL(sq, ip, , query->a, rows, stride, n, codec->dim, sum);
 		for (int64_t i = 0; i < n; i++)
 			key[i] = -(query->constant + query->scale * (float)sum[i]);
@@ -479,8 +480,10 @@ static int code_at(const struct codec_sq *sq, const uint8_t *row, int64_t i)
 }
 
 /* Distances between rows: a is what the kernel makes of the other row's codes, so equal rows are 0 apart. */
-static void sq_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+static void sq_begin_row(
+    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
+	(void)metric; /* L2 is the only distance of product form */
 	const struct codec_sq *sq = sq_of_const(codec);
 	const uint8_t *code = (const uint8_t *)rows_at(rows, row);
 	struct sq_query *query = state;
@@ -505,15 +508,15 @@ static void sq_keys(const struct codec *codec, void *state, const struct rows *r
 	int32_t sum[PART];
 	for (int64_t from = 0, count; from < n; from += count) {
 		count = n - from < PART ? n - from : PART;
-		if (query->ip)
+		if (query->by_product)
 			SQ_CALL(sq, ip, _gather, query->a, rows->a, rows->stride, pos + from, count,
 			    codec->dim, sum);
 		else
 			SQ_CALL(sq, l2sq, _gather, query->a, b, rows->a, rows->stride, pos + from, count,
 			    codec->dim, sum);
 		for (int64_t i = 0; i < count; i++)
-			key[from + i] = query->ip ? -(query->constant + query->scale * (float)sum[i])
-			                          : query->scale * (float)sum[i];
+			key[from + i] = query->by_product ? -(query->constant + query->scale * (float)sum[i])
+			                                  : query->scale * (float)sum[i];
 	}
 }
 

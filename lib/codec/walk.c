@@ -7,14 +7,12 @@
  * bits, which resolve a squared distance to 2^-22 of itself. About three times slower than float keys. */
 #include "lib/codec/codec.h"
 
-#include "kernels/kernels.h"
-
 #include <math.h>
 #include <string.h>
 
 /* What is begun: this, then the query and room for a row, `lanes` floats each. */
 struct decoding {
-	bool ip;
+	struct metric_kernels score;
 	_Alignas(64) float q[];
 };
 
@@ -28,33 +26,31 @@ static size_t decoding_bytes(const struct codec *codec)
 	return sizeof(struct decoding) + 2 * lanes(codec) * sizeof(float);
 }
 
-static void decoding_begin(const struct codec *codec, const float *q, bool ip, void *state)
+static void decoding_begin(
+    const struct codec *codec, const float *q, const struct metric *metric, void *state)
 {
 	struct decoding *d = state;
-	d->ip = ip;
+	d->score = metric_kernels(metric);
 	memcpy(d->q, q, (size_t)codec->dim * sizeof *q);
 }
 
-static void decoding_begin_row(const struct codec *codec, const struct rows *rows, int64_t row, void *state)
+static void decoding_begin_row(
+    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
 	struct decoding *d = state;
 	const float *x = rows_load(rows, row, d->q);
 	if (x != d->q)
 		memcpy(d->q, x, (size_t)codec->dim * sizeof *x);
-	d->ip = false;
+	d->score = metric_kernels(metric);
 }
 
 static void decoding_keys(const struct codec *codec, void *state, const struct rows *rows,
     const uint32_t *pos, int64_t n, float *key)
 {
 	struct decoding *d = state;
-	const struct kernels *kern = kernels();
-	for (int64_t i = 0; i < n; i++) {
-		const float *x = rows_load(rows, pos[i], d->q + lanes(codec));
-		(d->ip ? kern->ip_f32 : kern->l2sq_f32)(d->q, x, 0, 1, codec->dim, &key[i]);
-		if (d->ip)
-			key[i] = -key[i];
-	}
+	for (int64_t i = 0; i < n; i++)
+		d->score.f32(d->q, rows_load(rows, pos[i], d->q + lanes(codec)), 0, 1, codec->dim, &key[i]);
+	metric_keys(&d->score, key, n);
 }
 
 const struct codec_walk walk_decoding = {decoding_bytes, decoding_begin, decoding_begin_row, decoding_keys};
@@ -77,11 +73,9 @@ static void wide_keys(const struct codec *codec, void *state, const struct rows 
     int64_t n, float *key)
 {
 	struct decoding *d = state;
-	const struct kernels *kern = kernels();
 	for (int64_t i = 0; i < n; i++) {
 		const float *x = rows_load(rows, pos[i], d->q + lanes(codec));
-		key[i] = wide_key(
-		    d->ip ? -kern->ip_exact(d->q, x, codec->dim) : kern->l2sq_exact(d->q, x, codec->dim));
+		key[i] = wide_key(metric_exact(&d->score, d->q, x, codec->dim));
 	}
 }
 

@@ -45,14 +45,15 @@ static void refuse(struct export *e, const char *what)
 		    e->whole->spec, what);
 }
 
-static int metric_of(const kith_index *index)
+/* The letters of an index of whole vectors say the metric, too. */
+static const char *flat_letters(const kith_index *index)
 {
-	return index->metric == KITH_L2 ? FAISS_L2 : FAISS_IP;
+	return index->metric->faiss == FAISS_L2 ? "IxF2" : index->metric->faiss == FAISS_IP ? "IxFI" : "IxFl";
 }
 
 static void put_header(struct export *e, const char *fourcc, const kith_index *index)
 {
-	faiss_put_index(&e->w, fourcc, index->dim, index->ops->size(index), metric_of(index));
+	faiss_put_index(&e->w, fourcc, index->dim, index->ops->size(index), index->metric->faiss);
 }
 
 /* What FAISS is to call the vector of an id: its label, if it has one. */
@@ -179,8 +180,11 @@ static void put_stored(
 	uint8_t *room = new_room(e, parts->codec);
 	if (!room)
 		return;
-	const char *floats = metric_of(index) == FAISS_L2 ? "IxF2" : "IxFI";
-	put_header(e, coding == FAISS_FLOATS ? floats : coding == FAISS_PRODUCT ? "IxPq" : "IxSQ", index);
+	put_header(e,
+	    coding == FAISS_FLOATS    ? flat_letters(index)
+	    : coding == FAISS_PRODUCT ? "IxPq"
+	                              : "IxSQ",
+	    index);
 	if (coding == FAISS_PRODUCT)
 		put_product(e, parts->codec);
 	else if (coding == FAISS_SCALAR)
@@ -239,11 +243,10 @@ static void put_centroids(struct export *e, const kith_index *index)
 	const struct ivf *ivf = ivf_of_const(index);
 	const struct graph *graph = ivf_graph(index);
 	if (graph) {
-		faiss_put_index(&e->w, "IHNf", index->dim, ivf->nlist, metric_of(index));
+		faiss_put_index(&e->w, "IHNf", index->dim, ivf->nlist, index->metric->faiss);
 		faiss_put_graph(&e->w, graph, NULL, NULL, &e->preset);
 	}
-	faiss_put_index(
-	    &e->w, metric_of(index) == FAISS_L2 ? "IxF2" : "IxFI", index->dim, ivf->nlist, metric_of(index));
+	faiss_put_index(&e->w, flat_letters(index), index->dim, ivf->nlist, index->metric->faiss);
 	faiss_put_array(&e->w, ivf->centroids, ivf->nlist * index->dim, sizeof(float));
 }
 
@@ -392,7 +395,7 @@ static void put_linear(struct export *e, const struct transform_parts *parts)
 static void put_transform(struct export *e, const kith_index *index)
 {
 	struct transform_parts parts;
-	bool cosine = index->metric == KITH_COSINE;
+	bool cosine = index->metric->unit;
 	int64_t count = cosine, dim = index->dim;
 	const kith_index *below = index;
 	for (; transform_parts(below, &parts); below = parts.child)
@@ -424,7 +427,7 @@ static void put_index(struct export *e, const kith_index *index)
 	const kith_index *child;
 	if (e->w.status)
 		return;
-	if (index == e->whole && index->metric == KITH_COSINE && !transform_parts(index, &transform)) {
+	if (index == e->whole && index->metric->unit && !transform_parts(index, &transform)) {
 		put_header(e, "IxPT", index);
 		faiss_put_i32(&e->w, 1);
 		put_unit(e, index->dim);

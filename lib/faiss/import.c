@@ -224,11 +224,6 @@ static kith_status load_stored(const struct import *im, const struct faiss_node 
 	return status;
 }
 
-static kith_metric metric_of(const struct faiss_node *node)
-{
-	return node->metric == FAISS_L2 ? KITH_L2 : KITH_IP;
-}
-
 static kith_status build_flat(
     struct import *im, const struct faiss_node *node, const int64_t *ids, kith_index **out)
 {
@@ -238,7 +233,7 @@ static kith_status build_flat(
 	kith_status status = load_stored(im, node, ids, false, &stored);
 	if (status)
 		return status;
-	status = flat_assemble(out, metric_of(node), &stored);
+	status = flat_assemble(out, metric_of_faiss(node->metric), &stored);
 	if (status)
 		stored_free(&stored);
 	return status;
@@ -383,7 +378,7 @@ static kith_status make_ivf(const struct import *im, const struct faiss_node *no
 		status = fail(KITH_UNSUPPORTED, "%s: '%s' keeps residuals as whole bytes; kith only vectors",
 		    im->source->name, node->fourcc);
 	if (status == KITH_OK)
-		status = ivf_new(out, metric_of(node), node->nlist, M, codec);
+		status = ivf_new(out, metric_of_faiss(node->metric), node->nlist, M, codec);
 	if (status)
 		codec_free(codec);
 	else if (!node->residual)
@@ -438,7 +433,7 @@ static kith_status build_hnsw(
 	if (status == KITH_OK)
 		status = faiss_import_graph(im->source, node, &graph);
 	if (status == KITH_OK)
-		status = hnsw_assemble(out, metric_of(node), &stored, &graph);
+		status = hnsw_assemble(out, metric_of_faiss(node->metric), &stored, &graph);
 	stored_free(&stored);
 	graph_free(&graph);
 	return status;
@@ -494,8 +489,8 @@ static kith_status build_pretransform(
 		status = faiss_import_map(im->source, &node->transform[i], m, &mapping, &there, &back);
 		if (status)
 			return status;
-		status =
-		    refit(im, transform_assemble(out, metric_of(node), &mapping, &there, &back, false, *out));
+		status = refit(im, transform_assemble(out, metric_of_faiss(node->metric), &mapping, &there,
+		                       &back, false, *out));
 		if (status) {
 			linear_free(&there);
 			linear_free(&back);

@@ -43,7 +43,7 @@ void bulk_load(const struct bulk *b, int64_t point, float *x)
 		bulk_set_direction(x, b->dim);
 	for (int64_t j = 0; b->scale != 1 && j < b->dim; j++)
 		x[j] *= b->scale;
-	if (!b->space->ip_edges)
+	if (!b->space->edges->similarity)
 		return;
 	double nsq = b->kern->ip_exact(x, x, b->dim), factor = nsq > 0 ? pow(nsq, -0.75) : 1;
 	for (int64_t j = 0; j < b->dim; j++)

@@ -49,7 +49,7 @@ static void trial_end(struct trial *t)
 static kith_status find_near(struct trial *t)
 {
 	const struct graph_space *space = t->b->space;
-	return graph_nearest_exact(space, t->n, t->x, space->ip, t->b->how->threads, &t->near);
+	return graph_nearest_exact(space, t->n, t->x, space->metric, t->b->how->threads, &t->near);
 }
 
 /* ---- leaves ---- */
@@ -69,7 +69,7 @@ kith_status bulk_try_leaves(const struct bulk *b, bool *enough)
 	enum { LOST_SHARE = 10 };
 	struct trial t;
 	*enough = true;
-	if (b->space->ip_edges || b->leaves.k <= b->leaves.overlap)
+	if (b->space->edges->similarity || b->leaves.k <= b->leaves.overlap)
 		return KITH_OK;
 	kith_status status = trial_begin(&t, b);
 	if (status)
@@ -136,7 +136,7 @@ kith_status bulk_try_ways(const struct bulk *b, bool *enough)
 	struct trial t;
 	struct walkers walkers;
 	*enough = true;
-	if (b->space->ip_edges)
+	if (b->space->edges->similarity)
 		return KITH_OK;
 	kith_status status = trial_begin(&t, b);
 	if (status)

@@ -3,7 +3,7 @@
  * bulk.c and insert.c build, search_layer.c searches. Node i is position i of the codes; nothing
  * here knows ids.
  *
- * Geometry. Edges are chosen by keys between stored vectors: squared L2 distances, under cosine between unit
+ * Geometry. Edges are chosen by keys between stored vectors: distances, under cosine squared L2 between unit
  * vectors; under inner product −⟨x, y⟩, which is no distance, but leads to the long vectors that are asked
  * for (Morozov & Babenko 2018). A sphere through one more component makes it one, and was far worse: 0.18
  * instead of 0.99 of the nearest found where lengths differ.
@@ -160,10 +160,10 @@ int graph_draw_level(uint64_t seed, int64_t node, int M);
 /* ---- how near vectors are ---- */
 
 struct graph_space {
-	struct rows rows; /* of the codes, not blocked; with `inverse` where they normalize */
-	bool ip;          /* queries are compared by inner products; else by squared L2 */
-	bool ip_edges;    /* nodes are, too */
-	bool unit;        /* nodes have length 1, but for zero vectors: cosine */
+	struct rows rows;            /* of the codes, not blocked; with `inverse` where they normalize */
+	const struct metric *metric; /* of queries */
+	const struct metric *edges;  /* of nodes */
+	bool unit;                   /* nodes have length 1, but for zero vectors: cosine */
 	/* Searches under cosine by squared L2, where all origins are queries: [rows.stride] code of the zero
 	 * vector; else NULL. */
 	const char *zero;
@@ -184,9 +184,8 @@ bool graph_space_is_null(const struct graph_space *space, int64_t node, float *x
  * upper halves of floats, from bytes, from tables; or from all that is stored, see space->precision. The
  * nodes' codes are fetched in one go: give whole lists.
  *
- *   edges     squared L2 distance, >= 0; minus the inner product for ip_edges
- *   searches  squared L2, or minus the inner product where the space says so; q [dim], at unit length under
- *             cosine
+ *   edges     of space->edges
+ *   searches  of space->metric; q [dim], at unit length under cosine
  *
  * With KEYS_WIDE it is wide_key of that.
  *
@@ -214,10 +213,10 @@ static inline double graph_key_value(const struct graph_space *space, float key)
 }
 
 /* keys.c: the exactly nearest nodes of vectors x [n × dim], removed ones included, into a sink for as
- * many: by inner product (ip) or squared L2. */
+ * many. */
 struct sink;
-kith_status graph_nearest_exact(
-    const struct graph_space *space, int64_t n, const float *x, bool ip, int threads, struct sink *sink);
+kith_status graph_nearest_exact(const struct graph_space *space, int64_t n, const float *x,
+    const struct metric *metric, int threads, struct sink *sink);
 
 /* keys.c: the precision at which keys tell near neighbours apart, by a sample of the nodes (of those
  * with a bit in `only`; NULL: of all) and their
@@ -275,7 +274,12 @@ struct graph_building {
 	struct progress *progress; /* a step for each node */
 };
 
-/* Whether so many nodes of an empty graph are better built by graph_bulk. */
+/* Whether graph_bulk can choose edges by this metric, and well; whether so many nodes of an empty graph are
+ * better built by it. */
+static inline bool graph_bulk_serves(const struct metric *edges)
+{
+	return edges->product == PRODUCT_L2;
+}
 bool graph_bulk_pays(int64_t n);
 
 /* Link all nodes of a graph that has none linked yet (graph_grow made them), on every level, and choose the

@@ -225,7 +225,7 @@ static int64_t prune(struct builder *b, struct worker *worker, const struct grap
 	struct candidate other = {.node = GRAPH_NONE};
 	if (b->space->unit)
 		n = take_nulls(b, worker, node, c, n, &other);
-	else if (b->far && !b->space->ip_edges && graph_is_live(b->far, node))
+	else if (b->far && !b->space->edges->similarity && graph_is_live(b->far, node))
 		n = take_others(b, c, n, &other);
 	bool more = other.node != GRAPH_NONE;
 	n = graph_prune(b->space, rule, node, c, n, degree - more, worker->prune);
@@ -264,8 +264,8 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 	builder_changes(b, node);
 	bool far = b->far && graph_is_live(b->far, node);
 	w->seeds = b->seeds;
-	w->seed_count = far || b->space->ip_edges ? b->seed_count : 0;
-	w->far = b->space->ip_edges ? NULL : b->far;
+	w->seed_count = far || b->space->edges->similarity ? b->seed_count : 0;
+	w->far = b->space->edges->similarity ? NULL : b->far;
 	w->far_only = far;
 	w->live = b->live;
 	graph_origin_node(b->space, node, w->origin);

@@ -31,7 +31,6 @@
  */
 #include "lib/graph/graph.h"
 
-#include "kernels/kernels.h"
 #include "lib/base/random.h"
 #include "lib/base/status.h"
 #include "lib/search/search.h"
@@ -65,8 +64,8 @@ static uint32_t sampled(const struct trial *t, int64_t i)
 	return (uint32_t)(i * t->space->rows.n / t->n);
 }
 
-kith_status graph_nearest_exact(
-    const struct graph_space *space, int64_t n, const float *x, bool ip, int threads, struct sink *sink)
+kith_status graph_nearest_exact(const struct graph_space *space, int64_t n, const float *x,
+    const struct metric *metric, int threads, struct sink *sink)
 {
 	kith_search_options options = KITH_SEARCH_OPTIONS;
 	struct rows base = space->rows;
@@ -75,7 +74,7 @@ kith_status graph_nearest_exact(
 	base.slots = NULL;
 	options.threads = threads;
 	struct rows query = rows_of_array(KITH_F32, n, base.dim, x, 0);
-	return search_exact(&base, &query, ip, false, sink, &options);
+	return search_exact(&base, &query, metric, false, sink, &options);
 }
 
 /* The exact neighbours of the sample. */
@@ -84,7 +83,7 @@ static kith_status find_near(struct trial *t, int threads)
 	const struct graph_space *space = t->space;
 	for (int64_t i = 0; i < t->n; i++)
 		graph_space_load(space, sampled(t, i), t->x + i * space->rows.dim);
-	return graph_nearest_exact(space, t->n, t->x, space->ip_edges, threads, &t->near);
+	return graph_nearest_exact(space, t->n, t->x, space->edges, threads, &t->near);
 }
 
 /* Each vector of the sample is moved by twice another one whose components have random signs: out of any
@@ -105,7 +104,7 @@ static kith_status move_away(struct trial *t, int threads)
 	}
 	mem_free(first);
 	memset(t->near.count, 0, (size_t)t->n * sizeof *t->near.count);
-	return graph_nearest_exact(t->space, t->n, t->x, t->space->ip_edges, threads, &t->near);
+	return graph_nearest_exact(t->space, t->n, t->x, t->space->edges, threads, &t->near);
 }
 
 /* The list of a node on level 0, whatever the graph is: [*n]. */
@@ -134,7 +133,7 @@ static int64_t add_listed(const struct graph *graph, int64_t node, uint32_t *som
 /* What lists of the graph lead to, instead of neighbours among all: in the time of opening a file. */
 static kith_status find_listed(struct trial *t, const struct graph *graph)
 {
-	const struct kernels *kern = kernels();
+	struct metric_kernels score = metric_kernels(t->space->edges);
 	int64_t dim = t->space->rows.dim;
 	float *y = mem_alloc((size_t)dim, sizeof *y);
 	bool ok = y != NULL;
@@ -149,8 +148,7 @@ static kith_status find_listed(struct trial *t, const struct graph *graph)
 		for (int64_t j = 0; j < n; j++) {
 			graph_space_load(t->space, some[j], y);
 			found[j].id = some[j];
-			found[j].key =
-			    t->space->ip_edges ? -kern->ip_exact(x, y, dim) : kern->l2sq_exact(x, y, dim);
+			found[j].key = metric_exact(&score, x, y, dim);
 		}
 		ok = sink_merge(&t->near, i, found, n);
 	}
@@ -209,7 +207,7 @@ static int64_t try(const struct trial *t, enum key_precision precision, bool ran
 		if (!graph_is_live(t->only, sampled(t, i)))
 			continue;
 		int64_t n = neighbours_of(t, i, node, exact);
-		for (int of_node = 0; of_node < (space.ip_edges || t->away ? 1 : 2); of_node++) {
+		for (int of_node = 0; of_node < (space.edges->similarity || t->away ? 1 : 2); of_node++) {
 			if (of_node)
 				graph_origin_node(&space, sampled(t, i), t->origin);
 			else

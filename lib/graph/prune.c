@@ -154,7 +154,7 @@ static size_t vector_bytes(const struct graph_space *space)
 size_t graph_prune_bytes(const struct graph_space *space, int64_t most)
 {
 	struct sketch_form floats = sketch_form(space->rows.dim, NULL, false);
-	if (space->ip_edges)
+	if (space->edges->product != PRODUCT_L2)
 		return prune_ip_bytes(space, most);
 	return 2 * vector_bytes(space) + pruner_bytes(&floats, most, most);
 }
@@ -188,7 +188,7 @@ int64_t graph_prune(const struct graph_space *space, const struct graph_rule *ru
 	if (n == 0)
 		return 0;
 	order_copies(space, node, candidates, n);
-	if (space->ip_edges)
+	if (space->edges->product != PRODUCT_L2)
 		return prune_ip(space, node, candidates, n, degree, scratch);
 	char *memory = scratch;
 	float *center = (float *)(void *)memory, *x = (float *)(void *)(memory + vector_bytes(space));

@@ -30,7 +30,7 @@ void pruner_init(struct pruner *pruner, const struct sketch_form *form, int64_t 
 int64_t pruner_select(struct pruner *pruner, const struct graph_rule *rule, struct candidate *candidates,
     int64_t n, int64_t degree);
 
-/* prune_ip.c: graph_prune for ip_edges. */
+/* prune_ip.c: graph_prune by keys alone, for edges that are not of squared L2. */
 size_t prune_ip_bytes(const struct graph_space *space, int64_t most);
 int64_t prune_ip(const struct graph_space *space, uint32_t self, struct candidate *candidates, int64_t n,
     int64_t degree, void *scratch);

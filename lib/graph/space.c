@@ -30,11 +30,12 @@ static size_t walk_bytes(const struct graph_space *space)
 	return align64(codec_walk(space->rows.codec, space->precision)->bytes(space->rows.codec));
 }
 
-/* An origin is what the codec makes of a vector; for ip_edges there is room for it, decoded, behind that. */
+/* An origin is what the codec makes of a vector; for edges by
+ * a similarity there is room for it, decoded, behind that. */
 size_t graph_origin_bytes(const struct graph_space *space)
 {
 	size_t bytes = walk_bytes(space);
-	if (space->ip_edges)
+	if (space->edges->similarity)
 		bytes += (size_t)space->rows.dim * sizeof(float);
 	if (space->zero)
 		bytes += sizeof(float);
@@ -44,12 +45,14 @@ size_t graph_origin_bytes(const struct graph_space *space)
 void graph_origin_node(const struct graph_space *space, int64_t node, void *state)
 {
 	const struct codec *codec = space->rows.codec;
-	if (!space->ip_edges) {
-		codec_walk(codec, space->precision)->begin_row(codec, &space->rows, node, state);
+	if (!space->edges->similarity) {
+		codec_walk(codec, space->precision)
+		    ->begin_row(codec, &space->rows, node, space->edges, state);
 		return;
 	}
 	float *x = (float *)(void *)((char *)state + walk_bytes(space));
-	codec_walk(codec, space->precision)->begin(codec, rows_load(&space->rows, node, x), true, state);
+	codec_walk(codec, space->precision)
+	    ->begin(codec, rows_load(&space->rows, node, x), space->edges, state);
 }
 
 /* Behind the codec's state: the key that it gives zero vectors. */
@@ -61,7 +64,7 @@ static float *zero_key(const struct graph_space *space, void *state)
 void graph_origin_query(const struct graph_space *space, const float *q, void *state)
 {
 	const struct codec *codec = space->rows.codec;
-	codec_walk(codec, space->precision)->begin(codec, q, space->ip, state);
+	codec_walk(codec, space->precision)->begin(codec, q, space->metric, state);
 	if (!space->zero)
 		return;
 	struct rows row = space->rows;

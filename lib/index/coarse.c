@@ -8,7 +8,7 @@
  * tell centroids apart (graph/keys.c: an offset that is large against their distances) the copy is of whole
  * floats.
  *
- * Edges are chosen by squared L2 distance also under inner product: centroids have one length then, and both
+ * Edges are chosen by squared L2 distance also under a similarity: centroids have one length then, and both
  * give one order.
  */
 #include "lib/index/coarse.h"
@@ -29,14 +29,16 @@ struct coarse {
 	enum key_precision keys;
 	struct codes codes;
 	struct graph graph;
-	bool ip;
+	const struct metric *metric;
 	struct walkers *walkers;
 };
 
 static struct graph_space space_of(const struct coarse *coarse)
 {
-	struct graph_space space = {
-	    .rows = codes_rows(&coarse->codes), .ip = coarse->ip, .precision = coarse->keys};
+	struct graph_space space = {.rows = codes_rows(&coarse->codes),
+	    .metric = coarse->metric,
+	    .edges = coarse->metric->similarity ? &metric_l2 : coarse->metric,
+	    .precision = coarse->keys};
 	space.rows.whole = space.rows.kind == ROWS_SPLIT;
 	return space;
 }
@@ -86,7 +88,7 @@ static kith_status make(struct coarse **out, const struct centroids *centroids, 
 	walkers_init(walkers);
 	graph_init(&coarse->graph, M);
 	coarse->walkers = walkers;
-	coarse->ip = centroids->ip;
+	coarse->metric = centroids->metric;
 	kith_status status = copy_centroids(coarse, centroids, scratch);
 	mem_free(scratch);
 	if (status)
@@ -176,7 +178,7 @@ kith_status coarse_build(
 		return status;
 	struct progress progress;
 	struct graph_space space = space_of(coarse);
-	bool bulk = graph_bulk_pays(centroids->n);
+	bool bulk = graph_bulk_serves(space.edges) && graph_bulk_pays(centroids->n);
 	int64_t ef = options->efConstruction ? options->efConstruction : DEFAULT_BUILD_EF;
 	struct graph_building how = {.rule = {.alpha = bulk ? 0 : 1},
 	    .ef = ef > M ? ef : M,
@@ -273,7 +275,7 @@ kith_status coarse_search(const struct coarse *coarse, const struct centroids *c
 	    .k = sink->k,
 	    .ef = ef < centroids->n ? ef : centroids->n,
 	    .rows = rows_of_array(KITH_F32, centroids->n, centroids->dim, centroids->x, 0),
-	    .rerank = {.exact.ip = centroids->ip, .sink = sink, .locate = locate}};
+	    .rerank = {.exact.score = metric_kernels(centroids->metric), .sink = sink, .locate = locate}};
 	c.rerank.owner = &c;
 	int64_t tasks = (query->n + TASK_QUERIES - 1) / TASK_QUERIES;
 	threads = tasks < threads ? (int)tasks : threads;

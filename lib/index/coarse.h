@@ -14,11 +14,11 @@ struct blob_writer;
 struct coarse;
 
 /* What it is over: [n] finite rows of floats. They are the caller's, and given again with each search. Under
- * inner product (ip) they should be about as long as each other, as those of spherical k-means are. */
+ * a similarity they should be about as long as each other, as those of spherical k-means are. */
 struct centroids {
 	const float *x; /* [n × dim] */
 	int64_t n, dim;
-	bool ip;
+	const struct metric *metric;
 };
 
 /* Build a graph of at most 2 M neighbours a node; the same whatever the threads. NOMEM, CANCELLED. */

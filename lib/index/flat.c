@@ -121,7 +121,7 @@ static kith_status flat_search(
 {
 	struct rows rows = vectors_rows(&flat_of_const(index)->vectors), converted = *query;
 	void *bytes = rows_as_bytes(&converted, index->type);
-	kith_status status = search_exact(&rows, &converted, index->metric != KITH_L2, false, sink, options);
+	kith_status status = search_exact(&rows, &converted, index->metric, false, sink, options);
 	mem_free(bytes);
 	return status;
 }
@@ -235,7 +235,7 @@ static const struct structure_ops flat_ops = {
     .settle = flat_settle,
 };
 
-kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec)
+kith_status flat_new(kith_index **out, const struct metric *metric, struct codec *take_codec)
 {
 	struct flat *flat = mem_zalloc(1, sizeof *flat);
 	if (!flat)
@@ -251,7 +251,7 @@ kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_co
 	return KITH_OK;
 }
 
-kith_status flat_assemble(kith_index **out, kith_metric metric, struct vectors *take)
+kith_status flat_assemble(kith_index **out, const struct metric *metric, struct vectors *take)
 {
 	kith_status status = flat_new(out, metric, take->codec);
 	if (status)

@@ -204,7 +204,7 @@ static const struct structure_ops hnsw_ops = {
     .settle = hnsw_settle,
 };
 
-kith_status hnsw_new(kith_index **out, kith_metric metric, int M, struct codec *take_codec)
+kith_status hnsw_new(kith_index **out, const struct metric *metric, int M, struct codec *take_codec)
 {
 	if (M < GRAPH_MIN_M || M > GRAPH_MAX_M)
 		return fail(KITH_INVALID, "spec: HNSW%d: M must be %d … %d", M, GRAPH_MIN_M, GRAPH_MAX_M);

@@ -123,11 +123,11 @@ static kith_status decide(struct filling *f, const kith_add_options *options)
 	f->far = hnsw_count_far(hnsw, f->type, f->slot ? f->rows : f->n, f->x);
 	if (hnsw_log_replays(hnsw))
 		return hnsw_log_decided(hnsw, &f->bulk);
-	/* Under inner product all are inserted, one after another: linking anew takes as long as the first
-	 * time. */
-	bool ip = hnsw->base.metric == KITH_IP;
-	f->bulk = !f->slot && graph_bulk_pays(live + f->n) && f->n >= (ip ? live : live / 2) &&
-	          (!ip || hnsw->graph.n == live);
+	/* Where graph_bulk does not serve all are inserted, one after another: linking anew takes as long as
+	 * the first time. */
+	bool inserts = !graph_bulk_serves(hnsw_space(hnsw).edges);
+	f->bulk = !f->slot && graph_bulk_pays(live + f->n) && f->n >= (inserts ? live : live / 2) &&
+	          (!inserts || hnsw->graph.n == live);
 	return mend(f, options);
 }
 

@@ -111,7 +111,7 @@ static kith_status link_all(struct hnsw *hnsw, struct graph *graph, const struct
 	bulk.only = one.only = owned;
 	status = KITH_UNSUPPORTED;
 	/* Among inner products insertion chooses better edges: 0.95 of the nearest found instead of 0.89. */
-	if (!space.ip_edges && graph_bulk_pays(graph->n))
+	if (graph_bulk_serves(space.edges) && graph_bulk_pays(graph->n))
 		status = graph_bulk(graph, &space, &bulk);
 	if (status == KITH_UNSUPPORTED)
 		status = insert_all(hnsw, graph, &space, &one);

@@ -12,10 +12,11 @@
 
 struct graph_space hnsw_space(const struct hnsw *hnsw)
 {
+	bool unit = hnsw->base.metric->unit;
 	struct graph_space space = {.rows = codes_rows(&hnsw->codes),
-	    .ip = hnsw->base.metric == KITH_IP || hnsw_measures(hnsw),
-	    .ip_edges = hnsw->base.metric == KITH_IP,
-	    .unit = hnsw->base.metric == KITH_COSINE,
+	    .metric = unit && !hnsw_measures(hnsw) ? &metric_l2 : hnsw->base.metric,
+	    .edges = unit ? &metric_l2 : hnsw->base.metric,
+	    .unit = unit,
 	    .precision = hnsw->keys};
 	space.rows.whole = space.rows.kind == ROWS_SPLIT && hnsw->keys != KEYS_CODED;
 	if (hnsw_measures(hnsw))

@@ -5,7 +5,7 @@
 #include "lib/index/parts.h"
 
 kith_status hnsw_assemble(
-    kith_index **out, kith_metric metric, struct vectors *take, struct graph *take_graph)
+    kith_index **out, const struct metric *metric, struct vectors *take, struct graph *take_graph)
 {
 	kith_index *index;
 	int64_t n = take->codes.n;

@@ -155,8 +155,8 @@ static void rerank_far(struct call *c, struct lane *lane, const void *q, int64_t
 	int64_t n = 0;
 	if (!hnsw_far_outside(c->hnsw))
 		return;
-	if (!c->space.ip &&
-	    !hnsw_far_norm(lane->norm + sqrt(c->sink->k ? sink_bound(c->sink, number) : c->sink->radius)))
+	double bound = c->sink->k ? sink_bound(c->sink, number) : c->sink->radius;
+	if (!hnsw_far_norm(lane->norm + c->space.metric->radius(bound, c->space.rows.dim)))
 		return;
 	for (int64_t i = 0; i < c->hnsw->fars; i++) {
 		uint32_t node = hnsw_far(c->hnsw)[i];
@@ -177,7 +177,7 @@ static bool prepare_far(const struct call *c, struct walker *w, struct lane *lan
 {
 	w->space = &c->space;
 	w->seed_count = 0;
-	w->far = c->space.ip ? NULL : c->far;
+	w->far = c->space.metric->similarity ? NULL : c->far;
 	if (c->rerank.exact.bytes || c->hnsw->codec->cosine)
 		return false;
 	lane->norm = sqrt(kernels()->ip_exact(q, q, c->space.rows.dim));
@@ -186,7 +186,7 @@ static bool prepare_far(const struct call *c, struct walker *w, struct lane *lan
 		w->space = &c->wide;
 	w->seeds_hidden = hnsw_far_outside(c->hnsw);
 	w->seeds = w->seeds_hidden ? hnsw_far(c->hnsw) : c->seeds;
-	if (w->seeds_hidden || far || c->space.ip)
+	if (w->seeds_hidden || far || c->space.metric->similarity)
 		w->seed_count = w->seeds_hidden ? c->hnsw->fars : c->seed_count;
 	return far;
 }
@@ -385,7 +385,7 @@ static kith_status apply_filter(struct call *c, const kith_filter *filter, int t
 static kith_status set_zero(struct call *c, char **zero)
 {
 	const struct codec *codec = c->hnsw->codec;
-	if (c->space.ip || !c->rerank.exact.ip)
+	if (!c->space.unit || c->space.metric->similarity)
 		return KITH_OK;
 	size_t dim = (size_t)codec->dim, stride = c->space.rows.stride;
 	float *x = mem_zalloc(dim, sizeof *x);
@@ -502,7 +502,7 @@ static void begin_call(struct call *c, const kith_index *index, const kith_searc
 	c->ef = c->ef < hnsw->graph.n ? c->ef : hnsw->graph.n;
 	enum rows_kind kind = c->query->kind;
 	c->rerank = (struct rerank){.sink = c->sink, .locate = locate, .owner = c};
-	c->rerank.exact.ip = index->metric != KITH_L2;
+	c->rerank.exact.score = metric_kernels(index->metric);
 	c->rerank.exact.bytes = kind == c->space.rows.kind && kind != ROWS_F32 && !c->query->normalize;
 }
 

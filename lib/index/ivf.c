@@ -26,7 +26,7 @@
 
 bool ivf_has_terms(const struct ivf *ivf)
 {
-	return ivf->residual && ivf->base.metric == KITH_L2 && codec_compares(ivf->codec);
+	return ivf->residual && !ivf->base.metric->similarity && codec_compares(ivf->codec);
 }
 
 /* All centroids, compared with all of x. */
@@ -36,7 +36,7 @@ static kith_status compare_all(
 	struct rows rows = rows_of_array(KITH_F32, ivf->nlist, ivf->base.dim, centroids, 0);
 	kith_search_options options = KITH_SEARCH_OPTIONS;
 	options.threads = threads;
-	return search_exact(&rows, x, ivf->base.metric != KITH_L2, false, sink, &options);
+	return search_exact(&rows, x, ivf->base.metric, false, sink, &options);
 }
 
 /* The same by a scan, which needs nothing prepared. */
@@ -63,7 +63,7 @@ kith_status ivf_assign(
 	struct nearest nearest = {.rows = centroids,
 	    .k = ivf->nlist,
 	    .dim = ivf->base.dim,
-	    .ip = ivf->base.metric != KITH_L2,
+	    .metric = ivf->base.metric,
 	    .threads = threads};
 	return nearest_find(&nearest, x, NULL, labels, NULL);
 }
@@ -209,8 +209,8 @@ static kith_status ivf_search(
 		struct rows base, converted = *query;
 		void *bytes = rows_as_bytes(&converted, index->type);
 		ivf_view(&lists, 0, &base);
-		status = search_lists(
-		    &base, &lists, &converted, index->metric != KITH_L2, probes, nprobe, sink, options);
+		status =
+		    search_lists(&base, &lists, &converted, index->metric, probes, nprobe, sink, options);
 		mem_free(bytes);
 	}
 	mem_free(probes);
@@ -470,7 +470,8 @@ void ivf_name(struct ivf *ivf)
 	    whole ? "_whole" : "", codec);
 }
 
-kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, int M, struct codec *take_codec)
+kith_status ivf_new(
+    kith_index **out, const struct metric *metric, int64_t nlist, int M, struct codec *take_codec)
 {
 	struct ivf *ivf = mem_zalloc(1, sizeof *ivf);
 	if (!ivf)

@@ -102,7 +102,7 @@ static inline int64_t ivf_lists(const struct ivf *ivf)
 
 static inline struct centroids ivf_centroids(const struct ivf *ivf, const float *centroids)
 {
-	return (struct centroids){centroids, ivf->nlist, ivf->base.dim, ivf->base.metric != KITH_L2};
+	return (struct centroids){centroids, ivf->nlist, ivf->base.dim, ivf->base.metric};
 }
 
 /* Write the spec that the index is of. */

@@ -95,7 +95,7 @@ static kith_status assign(struct filling *f)
 	for (int64_t i = 0; i < f->n; i += ASSIGN) {
 		int64_t n = f->n - i < ASSIGN ? f->n - i : ASSIGN;
 		struct rows rows = rows_of_array(f->type, n, ivf->base.dim, f->x + (size_t)i * row, 0);
-		rows.normalize = ivf->base.metric == KITH_COSINE;
+		rows.normalize = ivf->base.metric->unit;
 		kith_status status = ivf_assign(ivf, ivf->centroids, &rows, f->threads, f->label + i);
 		if (status == KITH_OK)
 			status = check_residuals(f, &rows, i);

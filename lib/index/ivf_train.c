@@ -64,9 +64,9 @@ static kith_status train_centroids(
 	k.progress_data = options->progress_data;
 	k.iterations = 10;
 	k.seed = options->seed;
-	k.spherical = ivf->base.metric != KITH_L2;
+	k.spherical = ivf->base.metric->similarity;
 	kith_status status = kmeans_run(ivf->base.dim, n, x, ivf->nlist, centroids, NULL, NULL, NULL, &k);
-	if (status == KITH_OK && ivf->residual && ivf->base.metric == KITH_IP)
+	if (status == KITH_OK && ivf->residual && k.spherical && !ivf->base.metric->unit)
 		status = fit_length(ivf, n, x, centroids, options);
 	return status;
 }

@@ -10,7 +10,7 @@
 
 /* Each takes what is named so if it succeeds; codecs are trained. */
 
-kith_status flat_assemble(kith_index **out, kith_metric metric, struct vectors *take);
+kith_status flat_assemble(kith_index **out, const struct metric *metric, struct vectors *take);
 
 /* The vectors of a flat index, which may be taken out of it before it is freed; NULL: it is not flat. */
 struct vectors *flat_vectors(kith_index *index);
@@ -20,7 +20,7 @@ kith_status refine_assemble(kith_index **out, struct vectors *take, kith_index *
 
 /* The maps are taken only if the mapping is linear; given: training does not learn them again. INVALID (see
  * transform_new, but the child may hold vectors), NOMEM. */
-kith_status transform_assemble(kith_index **out, kith_metric metric, const struct mapping *mapping,
+kith_status transform_assemble(kith_index **out, const struct metric *metric, const struct mapping *mapping,
     struct linear *take_there, struct linear *take_back, bool given, kith_index *take_child);
 
 /* ivf_parts.c: give an empty index of ivf_new, with a trained codec, its centroids [nlist × dim] and its ids
@@ -37,7 +37,7 @@ void ivf_end_parts(kith_index *index);
 /* hnsw_parts.c: a graph index of vectors, whose codes are gathered (codec.h), and the graph over them. Both
  * are empty afterwards if that succeeds. INVALID (M), NOMEM. */
 kith_status hnsw_assemble(
-    kith_index **out, kith_metric metric, struct vectors *take, struct graph *take_graph);
+    kith_index **out, const struct metric *metric, struct vectors *take, struct graph *take_graph);
 
 /* ---- what there is ---- */
 

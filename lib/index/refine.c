@@ -293,7 +293,9 @@ static kith_status search_some(
 	    .rows = vectors_rows(refine->store),
 	    .query = *query,
 	    .candidates = &candidates,
-	    .how = {.exact.ip = refine->base.metric != KITH_L2, .sink = sink, .locate = locate_candidate}};
+	    .how = {.exact.score = metric_kernels(refine->base.metric),
+	        .sink = sink,
+	        .locate = locate_candidate}};
 	r.how.owner = &r;
 	kith_status status = asking->k ? sink_init_topk(&candidates, query->n, asking->k)
 	                               : sink_init_range(&candidates, query->n, sink->radius);
@@ -324,7 +326,7 @@ static kith_status refine_search(
 		return KITH_OK;
 	if (!sink->k && options->exact_range) {
 		struct rows rows = vectors_rows(refine->store);
-		return search_exact(&rows, query, index->metric != KITH_L2, false, sink, options);
+		return search_exact(&rows, query, index->metric, false, sink, options);
 	}
 	if (sink->k) {
 		asking.k = count_candidates(refine, sink->k, options->k_factor);

@@ -315,9 +315,8 @@ static kith_status check_alike(int64_t n, kith_index *const *children)
 		if (child->dim != first->dim || child->metric != first->metric || child->type != first->type)
 			return fail(KITH_INVALID,
 			    "shard %lld has dimension %lld, %s, %s; shard 0 has %lld, %s, %s", (long long)s,
-			    (long long)child->dim, kith_metric_name(child->metric),
-			    kith_type_name(child->type), (long long)first->dim,
-			    kith_metric_name(first->metric), kith_type_name(first->type));
+			    (long long)child->dim, child->metric->name, kith_type_name(child->type),
+			    (long long)first->dim, first->metric->name, kith_type_name(first->type));
 		for (int64_t t = 0; t < s; t++)
 			if (children[t] == child)
 				return fail(KITH_INVALID, "shards %lld and %lld are one index", (long long)t,

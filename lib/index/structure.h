@@ -9,6 +9,7 @@
 
 #include "lib/base/guard.h"
 #include "lib/codec/codec.h"
+#include "lib/metric/metric.h"
 #include "lib/search/sink.h"
 #include "lib/index/monitor.h"
 #include "lib/tile/rows.h"
@@ -102,7 +103,7 @@ struct keep;
 struct kith_index {
 	const struct structure_ops *ops;
 	int64_t dim;
-	kith_metric metric;
+	const struct metric *metric;
 	kith_type type; /* of the elements that are kept */
 	bool trained;
 	char spec[128];
@@ -166,11 +167,12 @@ kith_status train_whole(
     const kith_index *index, struct codec *codec, int64_t n, const float *x, const kith_add_options *options);
 
 /* flat.c: all vectors, one after another. Takes the codec if it succeeds. */
-kith_status flat_new(kith_index **out, kith_metric metric, struct codec *take_codec);
+kith_status flat_new(kith_index **out, const struct metric *metric, struct codec *take_codec);
 
 /* ivf.c: an inverted file of nlist lists; M: the graph over their centroids has at most 2 M neighbours a
  * node, 0: there is none. Takes the codec if it succeeds. */
-kith_status ivf_new(kith_index **out, kith_metric metric, int64_t nlist, int M, struct codec *take_codec);
+kith_status ivf_new(
+    kith_index **out, const struct metric *metric, int64_t nlist, int M, struct codec *take_codec);
 
 /* ivf_parts.c: let codes of an inverted file that was not trained yet be of whole vectors, not of residuals.
  */
@@ -178,7 +180,7 @@ void ivf_code_whole(kith_index *index);
 
 /* hnsw.c: a graph whose nodes have at most 2 M neighbours. Takes the codec if it succeeds. INVALID (M),
  * NOMEM. */
-kith_status hnsw_new(kith_index **out, kith_metric metric, int M, struct codec *take_codec);
+kith_status hnsw_new(kith_index **out, const struct metric *metric, int M, struct codec *take_codec);
 
 /* What a transform does to vectors before its child sees them. */
 enum mapping_kind {
@@ -200,7 +202,7 @@ struct mapping {
 /* transform.c: what wraps a child, an empty index of floats of dimension mapping->out whose metric is the
  * same, or inner product for cosine. INVALID (the child, or numbers that do not go together), NOMEM. */
 kith_status transform_new(
-    kith_index **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child);
+    kith_index **out, const struct metric *metric, const struct mapping *mapping, kith_index *take_child);
 
 /* refine.c: the child finds candidates, their codes in a codec of their own decide. The codec is for the
  * child's dimension and metric. INVALID (the child holds vectors), NOMEM. */

@@ -12,7 +12,7 @@ kith_status training_sample(struct training_sample *sample, const kith_index *in
 	enum { LOOK = 1024 };
 	int64_t dim = index->dim, count = n < most ? n : most;
 	*sample = (struct training_sample){.n = count, .x = x};
-	if (n <= most && index->metric != KITH_COSINE)
+	if (n <= most && !index->metric->unit)
 		return KITH_OK;
 	float *copy = mem_alloc((size_t)count * (size_t)dim, sizeof *copy);
 	if (!copy)
@@ -26,7 +26,7 @@ kith_status training_sample(struct training_sample *sample, const kith_index *in
 		/* i · n / count without overflow. */
 		int64_t from = (int64_t)((__int128)i * n / count);
 		memcpy(copy + i * dim, x + from * dim, (size_t)dim * sizeof *x);
-		if (index->metric == KITH_COSINE)
+		if (index->metric->unit)
 			vector_normalize(copy + i * dim, dim);
 	}
 	return progress_end(&progress);
@@ -40,8 +40,7 @@ kith_status train_whole(
 	struct training_sample some;
 	if (n < 1)
 		return fail(KITH_INVALID, "n is 0 training vectors; '%s' needs some", index->spec);
-	kith_status status =
-	    training_sample(&some, index, n, x, index->metric == KITH_COSINE ? MOST : n, options);
+	kith_status status = training_sample(&some, index, n, x, index->metric->unit ? MOST : n, options);
 	if (status == KITH_OK)
 		status = codec->ops->train(codec, some.n, some.x, options);
 	mem_free(some.owned);

@@ -109,7 +109,7 @@ static kith_status map_rows(const struct mapping *mapping, const struct linear *
 static struct rows rows_of(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
 	struct rows rows = rows_of_array(type, n, index->dim, x, 0);
-	rows.normalize = index->metric == KITH_COSINE;
+	rows.normalize = index->metric->unit;
 	return rows;
 }
 
@@ -162,7 +162,7 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 		    (long long)n, PLURAL(n), t->base.spec, (long long)least);
 	if (m->kind == MAP_PCA) {
 		struct pca pca = {.out = m->out,
-		    .centred = t->base.metric == KITH_L2,
+		    .centred = !t->base.metric->similarity,
 		    .whiten = m->whiten,
 		    .rotate = m->rotate,
 		    .seed = options->seed,
@@ -440,7 +440,7 @@ static const struct structure_ops transform_ops = {
 /* ---- making one ---- */
 
 static kith_status check_child(
-    const struct mapping *m, const char *word, kith_metric metric, const kith_index *child)
+    const struct mapping *m, const char *word, const struct metric *metric, const kith_index *child)
 {
 	if (child->dim != m->out)
 		return fail(KITH_INVALID, "'%s' gives vectors of dimension %lld, but '%s' has %lld", word,
@@ -448,15 +448,15 @@ static kith_status check_child(
 	if (child->type != KITH_F32)
 		return fail(KITH_INVALID, "'%s' gives floats, but '%s' keeps %s", word, child->spec,
 		    kith_type_name(child->type));
-	if (child->metric != (metric == KITH_L2 ? KITH_L2 : KITH_IP))
+	if (child->metric != metric_of_unit(metric))
 		return fail(KITH_INVALID, "metric is %s; the index '%s' below '%s' must have metric %s",
-		    kith_metric_name(metric), child->spec, word, metric == KITH_L2 ? "l2" : "ip");
+		    metric->name, child->spec, word, metric_of_unit(metric)->name);
 	return KITH_OK;
 }
 
 /* Around a child that may hold vectors. */
-static kith_status wrap(
-    struct transform **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
+static kith_status wrap(struct transform **out, const struct metric *metric, const struct mapping *mapping,
+    kith_index *take_child)
 {
 	char word[32];
 	mapping_word(mapping, word);
@@ -486,7 +486,7 @@ static kith_status wrap(
 }
 
 kith_status transform_new(
-    kith_index **out, kith_metric metric, const struct mapping *mapping, kith_index *take_child)
+    kith_index **out, const struct metric *metric, const struct mapping *mapping, kith_index *take_child)
 {
 	struct transform *t = NULL;
 	char word[32];
@@ -500,7 +500,7 @@ kith_status transform_new(
 	return status;
 }
 
-kith_status transform_assemble(kith_index **out, kith_metric metric, const struct mapping *mapping,
+kith_status transform_assemble(kith_index **out, const struct metric *metric, const struct mapping *mapping,
     struct linear *take_there, struct linear *take_back, bool given, kith_index *take_child)
 {
 	struct transform *t = NULL;

@@ -167,7 +167,10 @@ static kith_status evaluate(struct kmeans *m)
 	memcpy(l->centroids, m->best, (size_t)l->k * (size_t)l->points.dim * sizeof(float));
 	if (!m->labels)
 		return m->wants_labels || m->wants_objective ? lloyd_assign(l, &m->objective) : KITH_OK;
-	struct nearest what = {.rows = l->centroids, .k = l->k, .dim = l->points.dim, .ip = l->spherical};
+	struct nearest what = {.rows = l->centroids,
+	    .k = l->k,
+	    .dim = l->points.dim,
+	    .metric = l->spherical ? &metric_ip : &metric_l2};
 	what.threads = l->threads;
 	what.progress = l->progress;
 	what.step = l->k;

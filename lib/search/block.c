@@ -25,7 +25,7 @@ static void fill_f32(struct task *t, int64_t j, const float *q)
 	int64_t dim = t->s->base.dim;
 	const float *mean = tile->mean;
 	float *out = (float *)b->data + (size_t)j * b->stride;
-	bool centred = mean && !t->s->ip;
+	bool centred = mean && !search_by_product(t->s);
 	for (int64_t i = 0; i < dim; i++)
 		out[i] = centred ? q[i] - mean[i] : q[i];
 	double nsq = t->s->kern->ip_exact(out, out, dim);
@@ -35,8 +35,8 @@ static void fill_f32(struct task *t, int64_t j, const float *q)
 	b->scale[j] = 1;
 	b->bias[j] = 0;
 	b->unit[j] = 1;
-	b->offset[j] = t->s->ip && mean ? t->s->kern->ip_exact(mean, q, dim) : 0;
-	float factor = t->s->ip ? -1.0f : -2.0f;
+	b->offset[j] = search_by_product(t->s) && mean ? t->s->kern->ip_exact(mean, q, dim) : 0;
+	float factor = search_by_product(t->s) ? -1.0f : -2.0f;
 	for (int64_t i = 0; i < dim; i++)
 		out[i] *= factor;
 	if (!(b->norm[j] < TILE_HUGE))
@@ -52,7 +52,7 @@ static void fill_i8(struct task *t, int64_t j, const float *q)
 	int8_t *out = (int8_t *)b->data + (size_t)j * b->stride;
 	struct quantized info;
 	const float *center = tile->mean;
-	if (s->ip) {
+	if (search_by_product(s)) {
 		for (int64_t i = 0; i < dim; i++)
 			t->scratch->x[i] = tile->shift;
 		center = tile->shift != 0 ? t->scratch->x : NULL;
@@ -64,10 +64,10 @@ static void fill_i8(struct task *t, int64_t j, const float *q)
 	b->err[j] = info.err;
 	b->bias[j] = -128 * info.sum;
 	b->unit[j] = 1;
-	b->offset[j] = s->ip && tile->mean ? s->kern->ip_exact(tile->mean, q, dim) : 0;
-	if (s->ip && tile->shift == 0 && info.norm > 0)
+	b->offset[j] = search_by_product(s) && tile->mean ? s->kern->ip_exact(tile->mean, q, dim) : 0;
+	if (search_by_product(s) && tile->shift == 0 && info.norm > 0)
 		b->unit[j] = info.norm;
-	b->scale[j] = s->ip ? -info.scale / b->unit[j] : -2 * info.scale;
+	b->scale[j] = search_by_product(s) ? -info.scale / b->unit[j] : -2 * info.scale;
 	if (!(info.norm < TILE_HUGE) || !(info.err < TILE_HUGE) || !(fabs(b->offset[j]) < 1e36))
 		blank_query(b, j, 1);
 }
@@ -89,7 +89,7 @@ static void fill_bytes(struct task *t, int64_t j)
 	b->nsq[j] = (float)nsq;
 	b->norm[j] = float_up(sqrt((double)nsq));
 	b->err[j] = 0;
-	b->scale[j] = s->ip ? -1.0f : -2.0f;
+	b->scale[j] = search_by_product(s) ? -1.0f : -2.0f;
 	b->bias[j] = (int32_t)(-128 * sum);
 	b->unit[j] = 1;
 	b->offset[j] = flip ? 128.0 * (double)(sum + 128 * dim) : 0; /* ⟨128, q⟩ */
@@ -124,7 +124,7 @@ void block_threshold(struct task *t, int64_t q)
 	}
 	t->scratch->tile->stale = t->scratch->tile->stale || isinf(b->thr[q]);
 	double nsq = (double)b->nsq[q];
-	if (t->s->ip) {
+	if (search_by_product(t->s)) {
 		double offset = b->offset[q], slack = TILE_EPS * (fabs(bound) + fabs(offset)) + TILE_TINY;
 		b->thr[q] = float_up((bound + offset + slack) / (double)b->unit[q]);
 		return;

@@ -48,5 +48,5 @@ void search_choose_mean(struct search *s, float *scratch)
 		return;
 	for (int64_t j = 0; j < dim; j++)
 		s->mean[j] = 128;
-	s->query_shift = s->ip ? 128 : 0;
+	s->query_shift = search_by_product(s) ? 128 : 0;
 }

@@ -382,12 +382,12 @@ static int64_t count_probes(const int32_t *probes, int64_t n)
 }
 
 kith_status search_lists(const struct rows *base, const struct lists *lists, const struct rows *query,
-    bool ip, const int32_t *probes, int64_t nprobe, struct sink *sink, const kith_search_options *options)
+    const struct metric *metric, const int32_t *probes, int64_t nprobe, struct sink *sink,
+    const kith_search_options *options)
 {
 	if (lists->start[lists->n] == 0 || query->n == 0)
 		return KITH_OK;
-	struct search s = {
-	    .kern = kernels(), .base = *base, .query = *query, .ip = ip, .lists = lists, .sink = sink};
+	struct search s = {.base = *base, .query = *query, .metric = metric, .lists = lists, .sink = sink};
 	search_setup(&s);
 	size_t per_query = pool_bytes(s.capacity) + sizeof(struct pool) + (size_t)base->dim * sizeof(float);
 	s.block = (int64_t)(POOLS / per_query) < 64 ? 64 : (int64_t)(POOLS / per_query);

@@ -11,6 +11,7 @@
  *
  * Otherwise as search_exact. */
 kith_status search_lists(const struct rows *base, const struct lists *lists, const struct rows *query,
-    bool ip, const int32_t *probes, int64_t nprobe, struct sink *sink, const kith_search_options *options);
+    const struct metric *metric, const int32_t *probes, int64_t nprobe, struct sink *sink,
+    const kith_search_options *options);
 
 #endif

@@ -243,7 +243,7 @@ void panel_lows(struct task *t, int64_t from, int64_t to)
 		double err = (double)q->err[j], bound = (double)pool_bound(task_pool(t, j));
 		if (!(err < (double)TILE_HUGE) || !(bound < TILE_UNBOUNDED))
 			continue;
-		if (!t->s->ip) {
+		if (!search_by_product(t->s)) {
 			reach = fmax(reach, sqrt(bound > 0 ? bound : 0) + err);
 			continue;
 		}
@@ -252,7 +252,7 @@ void panel_lows(struct task *t, int64_t from, int64_t to)
 		per_err = fmax(per_err, (norm + err + root) / unit);
 		per_norm = fmax(per_norm, (err + (tile->gamma + TILE_EPS) * norm) / unit);
 	}
-	if (t->s->ip)
+	if (search_by_product(t->s))
 		lows_ip(tile, per_err, per_norm);
 	else
 		lows_l2(tile, reach);

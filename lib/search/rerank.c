@@ -11,14 +11,10 @@ enum { AHEAD = 8, PART = 64 };
 
 static double key_of_bytes(const struct exact *how, const void *q, const struct rows *rows, int64_t row)
 {
-	const struct kernels *kern = kernels();
-	bool u8 = rows->kind == ROWS_U8;
-	int32_t key;
-	if (how->ip)
-		(u8 ? kern->ip_u8 : kern->ip_i8)(q, rows_at(rows, row), 0, 1, rows->dim, &key);
-	else
-		(u8 ? kern->l2sq_u8 : kern->l2sq_i8)(q, rows_at(rows, row), 0, 1, rows->dim, &key);
-	return how->ip ? -(double)key : (double)key;
+	int32_t score;
+	(rows->kind == ROWS_U8 ? how->score.u8 : how->score.i8)(
+	    q, rows_at(rows, row), 0, 1, rows->dim, &score);
+	return how->score.negate ? -(double)score : (double)score;
 }
 
 /* Minus the cosine of the angle. */
@@ -34,13 +30,12 @@ static double divided_key(
 
 double exact_key(const struct exact *how, const void *q, const struct rows *rows, int64_t row, float *scratch)
 {
-	const struct kernels *kern = kernels();
 	if (how->bytes)
 		return key_of_bytes(how, q, rows, row);
 	const float *x = rows_load(rows, row, scratch);
 	if (how->divide)
 		return divided_key(how, q, x, rows, row);
-	return how->ip ? -kern->ip_exact(q, x, rows->dim) : kern->l2sq_exact(q, x, rows->dim);
+	return metric_exact(&how->score, q, x, rows->dim);
 }
 
 static bool merge(const struct rerank *how, int64_t number, struct found *found, int64_t n)

@@ -10,15 +10,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/metric/metric.h"
 #include "lib/search/sink.h"
 #include "lib/tile/rows.h"
 
 /* How exact keys are computed. */
 struct exact {
-	bool ip;    /* minus the inner product, else squared L2 */
-	bool bytes; /* rows and queries are bytes of one kind */
+	struct metric_kernels score; /* of the metric */
+	bool bytes;                  /* rows and queries are bytes of one kind */
 	bool
-	    divide; /* under ip: by the length of what the row stands for, which is about 1. Without that most of
+	    divide; /* minus the cosine: by the length of what the row stands for, which is about 1. Without that most of
 	                what rounding has done to a vector near the query would count: the part along the vector */
 	const char *zero; /* divide: the code that stands for a zero vector, whose key is 0 */
 };

@@ -1,11 +1,8 @@
 /* A few queries over many rows, at the speed of memory.
  *
  * Blocks of 64 rows are scored while they stream by, for one query after another while they are in the
- * nearest cache; of split rows only the upper halves are read, which is half the bytes. Bounds (u = 2^-24, e
- * = (d + 8) · u the kernel's relative error, δ the block's largest ‖x − x̂‖, x̂ the upper half):
- *
- *   L2:  | ‖q − x‖ − ‖q − x̂‖ | <= δ, and the sum of squared differences has relative error e;
- *   IP:  | ⟨q,x⟩ − ⟨q,x̂⟩ | <= ‖q‖ δ, and the sum is off by at most e ‖q‖ ‖x̂‖.
+ * nearest cache; of split rows only the upper halves are read, which is half the bytes. How far keys may be
+ * off, where ‖x − x̂‖ <= δ (x̂ the upper half, δ the block's largest), is the metric's affair.
  *
  * Codes are scored by their codec, which states the error itself: scan_codes.c.
  *
@@ -39,29 +36,24 @@ bool scan_can(const struct search *s)
 	return !s->base.normalize && (s->base.kind == ROWS_F32 || s->base.kind == ROWS_SPLIT);
 }
 
+static void byte_keys(const struct search *s, const int32_t *score, int64_t n, float *key)
+{
+	for (int64_t i = 0; i < n; i++)
+		key[i] = (float)(s->score.negate ? -score[i] : score[i]);
+}
+
 static void score_bytes(const struct search *s, const void *q, const char *rows, int64_t n, float *key)
 {
-	int32_t out[ROWS_BLOCK];
-	bool u8 = s->base.kind == ROWS_U8;
-	if (s->ip)
-		(u8 ? s->kern->ip_u8 : s->kern->ip_i8)(q, rows, s->base.stride, n, s->base.dim, out);
-	else
-		(u8 ? s->kern->l2sq_u8 : s->kern->l2sq_i8)(q, rows, s->base.stride, n, s->base.dim, out);
-	for (int64_t i = 0; i < n; i++)
-		key[i] = (float)(s->ip ? -out[i] : out[i]);
+	int32_t score[ROWS_BLOCK];
+	(s->base.kind == ROWS_U8 ? s->score.u8 : s->score.i8)(q, rows, s->base.stride, n, s->base.dim, score);
+	byte_keys(s, score, n, key);
 }
 
 static void score_floats(const struct search *s, const float *q, const char *rows, int64_t n, float *key)
 {
-	bool split = s->base.kind == ROWS_SPLIT;
-	if (!s->ip) {
-		(split ? s->kern->l2sq_bf16 : s->kern->l2sq_f32)(
-		    q, rows, s->base.stride, n, s->base.dim, key);
-		return;
-	}
-	(split ? s->kern->ip_bf16 : s->kern->ip_f32)(q, rows, s->base.stride, n, s->base.dim, key);
-	for (int64_t i = 0; i < n; i++)
-		key[i] = -key[i];
+	(s->base.kind == ROWS_SPLIT ? s->score.bf16 : s->score.f32)(
+	    q, rows, s->base.stride, n, s->base.dim, key);
+	metric_keys(&s->score, key, n);
 }
 
 /* Largest norm of n float rows, rounded up. */
@@ -77,16 +69,17 @@ static double largest_norm(const struct search *s, const char *rows, int64_t n)
 static struct slack block_slack(const struct scan *scan, const char *rows, int64_t row, int64_t n)
 {
 	const struct search *s = scan->t->s;
-	double e = (double)(s->base.dim + 8) * 0x1p-24;
 	if (s->bytes)
 		return (struct slack){.rel = 0x1p-23};
 	struct rows_bound b = {0, 0};
-	if (s->base.kind == ROWS_SPLIT)
+	double norm = 0;
+	if (s->base.kind == ROWS_SPLIT) {
 		b = scan->t->base->bounds[row / ROWS_BLOCK];
-	if (!s->ip)
-		return (struct slack){.root = (double)b.err, .rel = e};
-	double norm = s->base.kind == ROWS_SPLIT ? (double)b.norm : largest_norm(s, rows, n);
-	return (struct slack){.abs = scan->qnorm * ((double)b.err + e * norm)};
+		norm = (double)b.norm;
+	} else if (s->metric->similarity) {
+		norm = largest_norm(s, rows, n);
+	}
+	return s->metric->slack(s->base.dim, scan->qnorm, (double)b.err, norm);
 }
 
 /* Keys of n rows of one block for all queries, and what they may be off by. A few rows at a time, so that the
@@ -113,11 +106,11 @@ static void score_rows(struct task *t, struct scan *scans, int64_t row, int64_t 
 static const double TINY = 1e-30;
 
 /* Largest sum of a key and what comes to it that can still belong to a row within the bound. */
-static double largest_sum(bool ip, struct slack slack, double bound)
+static double largest_sum(struct slack slack, double bound)
 {
 	if (!(slack.abs < 1e18) || !(slack.root < 1e18) || !(bound < 1e36))
 		return INFINITY;
-	if (!ip && bound >= 0) {
+	if (slack.root > 0 && bound >= 0) {
 		double root = sqrt(bound) + slack.root;
 		bound = root * root;
 	}
@@ -131,7 +124,7 @@ void scan_limit(struct scan *scan, struct slack slack)
 		return;
 	scan->bound = bound;
 	scan->slack = slack;
-	double sum = largest_sum(scan->t->s->ip, slack, (double)bound);
+	double sum = largest_sum(slack, (double)bound);
 	scan->limit = float_up((sum - scan->constant) / scan->factor);
 }
 
@@ -147,7 +140,7 @@ static struct range exact_range(const struct scan *scan, float key)
 		return (struct range){-INFINITY, INFINITY};
 	double sum = scan->factor * (double)key + scan->constant;
 	double off = slack.abs + 2 * slack.rel * fabs(sum) + TINY, low = sum - off, high = sum + off;
-	if (!scan->t->s->ip) {
+	if (slack.root > 0) {
 		double root = (low > 0 ? sqrt(low) : 0) - slack.root;
 		low = root > 0 ? root * root * (1 - 1e-12) : 0;
 		root = (high > 0 ? sqrt(high) : 0) + slack.root;
@@ -208,31 +201,18 @@ static int few_rows(const struct rows *base)
 static void pick_bytes(
     const struct search *s, const void *q, const char *rows, const uint32_t *pos, int64_t n, float *key)
 {
-	int32_t out[ROWS_BLOCK];
-	bool u8 = s->base.kind == ROWS_U8;
-	if (s->ip)
-		(u8 ? s->kern->ip_u8_gather : s->kern->ip_i8_gather)(
-		    q, rows, s->base.stride, pos, n, s->base.dim, out);
-	else
-		(u8 ? s->kern->l2sq_u8_gather : s->kern->l2sq_i8_gather)(
-		    q, rows, s->base.stride, pos, n, s->base.dim, out);
-	for (int64_t i = 0; i < n; i++)
-		key[i] = (float)(s->ip ? -out[i] : out[i]);
+	int32_t score[ROWS_BLOCK];
+	(s->base.kind == ROWS_U8 ? s->score.u8_gather : s->score.i8_gather)(
+	    q, rows, s->base.stride, pos, n, s->base.dim, score);
+	byte_keys(s, score, n, key);
 }
 
 static void pick_floats(
     const struct search *s, const float *q, const char *rows, const uint32_t *pos, int64_t n, float *key)
 {
-	bool split = s->base.kind == ROWS_SPLIT;
-	if (!s->ip) {
-		(split ? s->kern->l2sq_bf16_gather : s->kern->l2sq_f32_gather)(
-		    q, rows, s->base.stride, pos, n, s->base.dim, key);
-		return;
-	}
-	(split ? s->kern->ip_bf16_gather : s->kern->ip_f32_gather)(
+	(s->base.kind == ROWS_SPLIT ? s->score.bf16_gather : s->score.f32_gather)(
 	    q, rows, s->base.stride, pos, n, s->base.dim, key);
-	for (int64_t i = 0; i < n; i++)
-		key[i] = -key[i];
+	metric_keys(&s->score, key, n);
 }
 
 /* Candidates among the rows at `pos`, whose keys are in scan->key. */

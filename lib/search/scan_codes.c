@@ -22,7 +22,7 @@ void scan_begin_code(struct scan *scan, const float *x, void *state)
 {
 	const struct search *s = scan->t->s;
 	scan->residual = s->base.center != NULL;
-	s->base.codec->ops->query_begin(s->base.codec, x, s->ip || scan->residual, state);
+	s->base.codec->ops->query_begin(s->base.codec, x, scan->residual ? &metric_ip : s->metric, state);
 	scan->q = state;
 }
 
@@ -33,8 +33,7 @@ void scan_enter_list(struct scan *scan, const float *query)
 	scan->bound = NAN; /* the limit is another one here */
 	if (!scan->residual)
 		return;
-	scan->constant = s->ip ? -s->kern->ip_exact(query, list->center, list->dim)
-	                       : s->kern->l2sq_exact(query, list->center, list->dim);
+	scan->constant = metric_exact(&s->score, query, list->center, list->dim);
 	scan->beside = fabs(scan->constant);
 	scan->factor = 1;
 	if (list->terms) {
@@ -49,7 +48,7 @@ static struct slack residual_slack(const struct scan *scan, struct slack slack)
 {
 	double rel = slack.rel + 0x1p-20, rounding = 0x1p-22 * (double)scan->t->base->reach;
 	double abs = scan->factor * slack.abs + rel * scan->beside;
-	if (scan->t->s->ip)
+	if (search_by_product(scan->t->s))
 		return (struct slack){.abs = abs + scan->qnorm * rounding, .rel = rel};
 	return (struct slack){.abs = abs, .rel = rel, .root = rounding};
 }

@@ -273,19 +273,20 @@ void search_setup(struct search *s)
 {
 	bool byte_rows = s->base.kind == ROWS_U8 || s->base.kind == ROWS_I8;
 	s->kern = kernels();
+	s->score = metric_kernels(s->metric);
 	s->capacity = pool_capacity(s->sink->k);
 	s->bytes = byte_rows && s->query.kind == s->base.kind && !s->base.normalize && !s->query.normalize;
 	s->kind = choose_kind(s);
 }
 
-kith_status search_exact(const struct rows *base, const struct rows *query, bool ip, bool check,
-    struct sink *sink, const kith_search_options *options)
+kith_status search_exact(const struct rows *base, const struct rows *query, const struct metric *metric,
+    bool check, struct sink *sink, const kith_search_options *options)
 {
 	if (base->n == 0 || query->n == 0)
 		return KITH_OK;
 	if (base->n > UINT32_MAX)
 		return fail(KITH_INVALID, "%lld rows in one search; at most 4294967295", (long long)base->n);
-	struct search s = {.base = *base, .query = *query, .ip = ip, .sink = sink};
+	struct search s = {.base = *base, .query = *query, .metric = metric, .sink = sink};
 	search_setup(&s);
 	s.check = check && base->kind == ROWS_F32;
 	kith_status status = search_rows(&s, threads_resolve(options ? options->threads : 0), options);

@@ -12,16 +12,17 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/progress.h"
+#include "lib/metric/metric.h"
 #include "lib/search/pool.h"
 #include "lib/search/sink.h"
 #include "lib/tile/rows.h"
 
-/* Compare all rows of `base` (that pass options->filter) with all `query` rows by inner product (ip) or
- * squared L2 and put the findings into the sink. Rows that normalize are compared as unit vectors.
+/* Compare all rows of `base` (that pass options->filter) with all `query` rows and put the findings into the
+ * sink. Rows that normalize are compared as unit vectors.
  * Queries are finite; check: base may not be, and INVALID names the row. options may be NULL.
  * On failure the sink is good for nothing but sink_free. */
-kith_status search_exact(const struct rows *base, const struct rows *query, bool ip, bool check,
-    struct sink *sink, const kith_search_options *options);
+kith_status search_exact(const struct rows *base, const struct rows *query, const struct metric *metric,
+    bool check, struct sink *sink, const kith_search_options *options);
 
 /* Add to options->stats, if there are any: (query, vector) pairs that were looked at, those computed exactly,
  * (query, list) pairs. */
@@ -53,8 +54,9 @@ struct lists {
 struct search {
 	const struct kernels *kern;
 	struct rows base, query;
-	bool ip;
-	bool bytes; /* rows and queries are bytes of one kind, compared in integers */
+	const struct metric *metric;
+	struct metric_kernels score; /* of the metric */
+	bool bytes;                  /* rows and queries are bytes of one kind, compared in integers */
 	bool check;
 	bool shared; /* several tasks have the same queries: merge under the sink's lock */
 	struct sink *sink;
@@ -110,8 +112,14 @@ static inline int64_t task_query(const struct task *t, int64_t q)
 	return t->q0 + (t->map ? t->map[q] : q);
 }
 
-/* Fill in what follows from base, query and sink: kernels, capacity, bytes, kind. */
+/* Fill in what follows from base, query, metric and sink: kernels, capacity, bytes, kind. */
 void search_setup(struct search *s);
+
+/* In tiles: minus the product is the key; else a squared distance is made of it. */
+static inline bool search_by_product(const struct search *s)
+{
+	return s->metric->product == PRODUCT_IP;
+}
 
 /* One allocation for a worker: vectors, selection, findings, npools pools; scan: queries' states, else the
  * tile for s->block queries. Free scratch->memory. */

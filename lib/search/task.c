@@ -31,7 +31,7 @@ void task_rerank(struct task *t, int64_t q)
 {
 	struct search *s = t->s;
 	struct pool *pool = task_pool(t, q);
-	struct rerank how = {.exact = {.ip = s->ip, .bytes = s->bytes},
+	struct rerank how = {.exact = {.score = s->score, .bytes = s->bytes},
 	    .sink = s->sink,
 	    .shared = s->shared,
 	    .locate = locate,

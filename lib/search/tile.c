@@ -114,7 +114,7 @@ static void add_candidate(struct task *t, int64_t q, int64_t r, float key)
 	const struct panel *p = &tile->panel;
 	const struct query_block *b = &tile->q;
 	double low = -INFINITY, high = INFINITY, err = (double)p->err[r], qerr = (double)b->err[q];
-	if (err < (double)TILE_HUGE && qerr < (double)TILE_HUGE && !t->s->ip) {
+	if (err < (double)TILE_HUGE && qerr < (double)TILE_HUGE && !search_by_product(t->s)) {
 		double nsq = (double)p->nsq[r], qnsq = (double)b->nsq[q];
 		double est = (double)key - (double)p->low[r] + nsq + qnsq;
 		double off = (2 * tile->gamma + TILE_EPS) * (nsq + qnsq) +

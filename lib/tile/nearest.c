@@ -85,8 +85,7 @@ static int32_t compare_floats(
 	double low[CANDIDATES], off = s->ip ? product_err(s, p, j) : 0;
 	double least = p->best[j] >= 0 ? p->exact[j] : INFINITY;
 	size_t stride = (size_t)s->dim * sizeof(float);
-	(s->ip ? s->kern->ip_f32_gather : s->kern->l2sq_f32_gather)(
-	    x, s->what->rows, stride, row, n, s->dim, out);
+	s->score.f32_gather(x, s->what->rows, stride, row, n, s->dim, out);
 	for (int32_t i = 0; i < n; i++) {
 		double key = s->ip ? -(double)out[i] : (double)out[i];
 		double err = s->ip ? off : s->float_err * key + TILE_TINY;
@@ -107,7 +106,7 @@ static void compare_exactly(
 {
 	for (int32_t i = 0; i < n; i++) {
 		const float *c = s->what->rows + row[i] * s->dim;
-		double key = s->ip ? -s->kern->ip_exact(x, c, s->dim) : s->kern->l2sq_exact(x, c, s->dim);
+		double key = metric_exact(&s->score, x, c, s->dim);
 		if (p->best[j] >= 0 &&
 		    (key > p->exact[j] || (key == p->exact[j] && (int32_t)row[i] > p->best[j])))
 			continue;
@@ -316,7 +315,8 @@ kith_status nearest_find(const struct nearest *what, const struct rows *points, 
 	s.keys = keys;
 	s.dim = what->dim;
 	s.k = what->k;
-	s.ip = what->ip;
+	s.score = metric_kernels(what->metric);
+	s.ip = what->metric->product == PRODUCT_IP;
 	s.float_err = 2 * (double)(s.dim + 8) * 0x1p-24;
 	s.workers = (double)points->n * (double)s.k * (double)s.dim < SERIAL_WORK ? 1 : what->threads;
 	bool ready = near_pack(&s, s.kern->i8_is_fast && s.dim >= LEAST_I8_DIM);

@@ -8,20 +8,21 @@
 #include <kith/status.h>
 
 #include "lib/base/progress.h"
+#include "lib/metric/metric.h"
 #include "lib/tile/rows.h"
 
 /* What points are compared with. */
 struct nearest {
 	const float *rows; /* [k × dim] finite; 1 <= k <= INT32_MAX */
 	int64_t k, dim;
-	bool ip;     /* nearest: the largest inner product; else the least squared L2 distance */
-	int threads; /* threads_resolve has seen it */
-	struct progress *progress; /* NULL: none */
-	int64_t step;              /* of progress, per point */
+	const struct metric *metric; /* of product form */
+	int threads;                 /* threads_resolve has seen it */
+	struct progress *progress;   /* NULL: none */
+	int64_t step;                /* of progress, per point */
 };
 
-/* Row nearest to each point: labels [points->n], the lower number on a tie, and its key (squared distance, or
- * minus the inner product) into keys [points->n] unless that is NULL. Points are finite.
+/* Row nearest to each point: labels [points->n], the lower number on a tie, and its key into keys
+ * [points->n] unless that is NULL. Points are finite.
  * hints [points->n]: a guess at each label, which saves work the better it is; NULL: none. May be `labels`
  * itself. The answer is that of the exact distances (*_exact in kernels.h), whatever the CPU, the threads
  * and the hints.

@@ -55,13 +55,15 @@ struct near_scratch {
 
 struct near {
 	const struct kernels *kern;
+	struct metric_kernels score;
 	const struct nearest *what;
 	const struct rows *points;
 	const int32_t *hints;
 	int32_t *labels;
 	double *keys;
 	int64_t dim, k;
-	bool ip, i8;
+	bool ip; /* minus the product is the key; else a squared distance is made of it */
+	bool i8;
 	int64_t depth; /* dwords in a packed row */
 	size_t stride; /* elements of a packed point */
 	int64_t block; /* points in a task */

@@ -27,12 +27,6 @@ struct rows_bound {
 	float norm; /* max ‖hi(x)‖ over the block, rounded up */
 };
 
-/* What the keys of a scan may be off by: the true key is within key ± (abs + rel · |key|); for L2, after
- * that, its root may be off by `root` (the distance between what was scanned and what is meant). */
-struct slack {
-	double abs, rel, root;
-};
-
 struct rows {
 	enum rows_kind kind;
 	bool normalize;       /* what is meant is x / ‖x‖ (a zero row stays zero) */

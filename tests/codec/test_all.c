@@ -166,7 +166,7 @@ static void check_search(
 	struct sink sink;
 	struct found *all = make(n, sizeof *all);
 	OK(sink_init_topk(&sink, nq, k));
-	OK(search_exact(&base, &queries, ip, false, &sink, NULL));
+	OK(search_exact(&base, &queries, ip ? &metric_ip : &metric_l2, false, &sink, NULL));
 	for (int64_t i = 0; i < nq; i++) {
 		rank_all(x, n, dim, q + i * dim, ip, all);
 		REQUIRE(sink.count[i] == most);
@@ -246,7 +246,7 @@ static void check_scan(const char *text, const struct coded *c, const float *x, 
 	const struct codec *codec = c->codec;
 	int64_t dim = codec->dim;
 	void *state = aligned_alloc(64, (codec->ops->query_bytes(codec) + 63) / 64 * 64);
-	codec->ops->query_begin(codec, q, ip, state);
+	codec->ops->query_begin(codec, q, ip ? &metric_ip : &metric_l2, state);
 	for (int64_t first = 0; first < c->codes.n; first += ROWS_BLOCK) {
 		float key[ROWS_BLOCK];
 		int64_t n = c->codes.n - first < ROWS_BLOCK ? c->codes.n - first : ROWS_BLOCK;

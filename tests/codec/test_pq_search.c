@@ -117,7 +117,7 @@ static void check_search(const struct coded *c, int kind, int64_t nq, const floa
 	struct found *all = make(n, sizeof *all);
 	struct sink sink;
 	OK(sink_init_topk(&sink, nq, k));
-	OK(search_exact(&base, &queries, ip, false, &sink, NULL));
+	OK(search_exact(&base, &queries, ip ? &metric_ip : &metric_l2, false, &sink, NULL));
 	for (int64_t i = 0; i < nq; i++) {
 		for (int64_t j = 0; j < n; j++)
 			all[j] = (struct found){true_key(c, q + i * dim, j, ip), j};
@@ -226,7 +226,7 @@ static void check_find(const struct coded *c, enum kind kind, int bits, const fl
 	void *kept = aligned_alloc(64, (ops->kept_bytes(c->codec) + 63) / 64 * 64);
 	float key[256], terms[256], plain[256];
 	uint32_t hit[256];
-	ops->query_begin(c->codec, q, ip, state);
+	ops->query_begin(c->codec, q, ip ? &metric_ip : &metric_l2, state);
 	memcpy(kept, state, ops->kept_bytes(c->codec));
 	struct slack slack = ops->find_slack(c->codec, kept);
 	struct code_part part = {

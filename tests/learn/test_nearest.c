@@ -22,8 +22,8 @@ static void find_slowly(const struct nearest *what, const float *x, int64_t n, i
 	for (int64_t i = 0; i < n; i++) {
 		for (int64_t c = 0; c < what->k; c++) {
 			const float *p = x + i * what->dim, *row = what->rows + c * what->dim;
-			double key = what->ip ? -kernels()->ip_exact(p, row, what->dim)
-			                      : kernels()->l2sq_exact(p, row, what->dim);
+			double key = what->metric->similarity ? -kernels()->ip_exact(p, row, what->dim)
+			                                      : kernels()->l2sq_exact(p, row, what->dim);
 			if (c > 0 && !(key < keys[i]))
 				continue;
 			labels[i] = (int32_t)c;
@@ -57,9 +57,9 @@ static void check(const struct nearest *what, const float *x, int64_t n, const c
 				ck_abort_msg(
 				    "%s, %s, %s, k %lld, dim %lld, hints %d: point %lld: %d at %.17g, not "
 				    "%d at %.17g",
-				    text, what->ip ? "ip" : "l2", kernels()->isa, (long long)what->k,
-				    (long long)what->dim, (int)hint, (long long)i, (int)labels[i], keys[i],
-				    (int)truth[i], want[i]);
+				    text, what->metric->similarity ? "ip" : "l2", kernels()->isa,
+				    (long long)what->k, (long long)what->dim, (int)hint, (long long)i,
+				    (int)labels[i], keys[i], (int)truth[i], want[i]);
 	}
 	free(truth);
 	free(labels);
@@ -78,7 +78,8 @@ static void check_kind(enum data_kind kind, const struct sizes *sizes, bool ip)
 	struct isa_list isas = isa_list();
 	for (int i = 0; i < isas.n; i++) {
 		OK(kith_set_isa(isas.name[i]));
-		struct nearest what = {.rows = rows, .k = sizes->k, .dim = sizes->dim, .ip = ip};
+		struct nearest what = {
+		    .rows = rows, .k = sizes->k, .dim = sizes->dim, .metric = ip ? &metric_ip : &metric_l2};
 		what.threads = i % 2 ? 3 : 1;
 		check(&what, x, sizes->n, data_names[kind]);
 	}
@@ -114,8 +115,10 @@ START_TEST(crowded)
 		rows[i * dim] = 1000.0f * (float)(i % 2);
 	for (int64_t i = 0; i < n; i++)
 		x[i * dim] = 1000.0f * (float)(i % 2);
-	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .threads = 2}, x, n, "crowded");
-	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .threads = 2, .ip = true}, x, n, "crowded");
+	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .metric = &metric_l2, .threads = 2}, x, n,
+	    "crowded");
+	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .metric = &metric_ip, .threads = 2}, x, n,
+	    "crowded");
 	free(rows);
 	free(x);
 }
@@ -128,8 +131,9 @@ START_TEST(nearly_equal)
 	float *rows = make_gauss(1, k, dim), *x = make_gauss(2, n, dim);
 	for (int64_t i = 0; i < k * dim; i++)
 		rows[i] = 0.25f + rows[i] * 0x1p-22f;
-	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .threads = 2}, x, n, "nearly equal");
-	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .threads = 2, .ip = true}, x, n,
+	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .metric = &metric_l2, .threads = 2}, x, n,
+	    "nearly equal");
+	check(&(struct nearest){.rows = rows, .k = k, .dim = dim, .metric = &metric_ip, .threads = 2}, x, n,
 	    "nearly equal");
 	free(rows);
 	free(x);
@@ -150,7 +154,7 @@ START_TEST(other_rows)
 	for (int64_t i = 0; i < n; i++)
 		for (int64_t j = 0; j < dim; j++)
 			x[i * dim + j] = (float)bytes[i * stride + j];
-	struct nearest what = {.rows = rows, .k = k, .dim = dim, .threads = 2};
+	struct nearest what = {.rows = rows, .k = k, .dim = dim, .metric = &metric_l2, .threads = 2};
 	int32_t *truth = make(n, sizeof *truth), *labels = make(n, sizeof *labels);
 	double *keys = make(n, sizeof *keys);
 	find_slowly(&what, x, n, truth, keys);
@@ -171,7 +175,7 @@ START_TEST(no_memory)
 	const int64_t k = 70, n = 3000, dim = 20;
 	float *rows = make_gauss(1, k, dim), *x = make_gauss(2, n, dim);
 	int32_t *labels = make(n, sizeof *labels);
-	struct nearest what = {.rows = rows, .k = k, .dim = dim, .threads = 3};
+	struct nearest what = {.rows = rows, .k = k, .dim = dim, .metric = &metric_l2, .threads = 3};
 	struct rows points = rows_of_array(KITH_F32, n, dim, x, 0);
 	int64_t live = alloc_live(), steps = 0;
 	for (bool done = false; !done; steps++) {

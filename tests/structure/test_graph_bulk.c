@@ -27,7 +27,8 @@ static struct world begin(int64_t n, int64_t dim, const float *x, int M, bool ip
 	codes_init(&w.codes, w.codec);
 	OK(codes_reserve(&w.codes, n, 0));
 	codes_append(&w.codes, KITH_F32, n, x, scratch);
-	w.space = (struct graph_space){.rows = codes_rows(&w.codes), .ip = ip, .ip_edges = ip};
+	const struct metric *metric = ip ? &metric_ip : &metric_l2;
+	w.space = (struct graph_space){.rows = codes_rows(&w.codes), .metric = metric, .edges = metric};
 	graph_init(&w.graph, M);
 	w.graph.seed = 7;
 	OK(graph_grow(&w.graph, n));
@@ -106,7 +107,7 @@ static double exact_key(const struct world *w, const float *q, int64_t i)
 	double key = 0;
 	for (int64_t j = 0; j < w->dim; j++) {
 		double a = (double)q[j], b = (double)w->x[i * w->dim + j];
-		key += w->space.ip ? -a * b : (a - b) * (a - b);
+		key += w->space.metric->similarity ? -a * b : (a - b) * (a - b);
 	}
 	return key;
 }

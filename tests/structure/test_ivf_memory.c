@@ -82,7 +82,7 @@ static kith_index *make_wide(int64_t lists, const float *x)
 	for (int64_t l = 0; l < lists; l++)
 		centroids[2 * l] = (float)l;
 	OK(codec_new_fp32(&codec, 2, false));
-	OK(ivf_new(&index, KITH_L2, lists, 0, codec));
+	OK(ivf_new(&index, &metric_l2, lists, 0, codec));
 	OK(ivf_begin_parts(index, centroids, 0, NULL));
 	ivf_end_parts(index);
 	OK(kith_index_add(index, MANY, x, NULL, NULL));

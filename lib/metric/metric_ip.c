@@ -1,0 +1,45 @@
+/* Inner product, ⟨q, x⟩, and the cosine of the angle, which is that of vectors at unit length. By the
+ * Cauchy-Schwarz inequality  |⟨q, x⟩ − ⟨q, x̂⟩| <= ‖q‖ ‖x − x̂‖,  and the terms of a sum come to ‖q‖ ‖x̂‖ at
+ * most. */
+#include "lib/metric/metric.h"
+
+#include <math.h>
+
+static void ip_kernels(const struct kernels *kern, struct metric_kernels *m)
+{
+	METRIC_PRODUCT_KERNELS(m, kern, ip);
+}
+
+static struct slack ip_slack(int64_t dim, double qnorm, double err, double norm)
+{
+	return (struct slack){.abs = qnorm * (err + metric_rounding(dim) * norm)};
+}
+
+static double ip_radius(double key, int64_t dim)
+{
+	(void)key, (void)dim;
+	return INFINITY;
+}
+
+const struct metric metric_ip = {
+    .id = KITH_IP,
+    .name = "ip",
+    .faiss = 0,
+    .similarity = true,
+    .product = PRODUCT_IP,
+    .kernels = ip_kernels,
+    .slack = ip_slack,
+    .radius = ip_radius,
+};
+
+const struct metric metric_cosine = {
+    .id = KITH_COSINE,
+    .name = "cosine",
+    .faiss = 0,
+    .similarity = true,
+    .unit = true,
+    .product = PRODUCT_IP,
+    .kernels = ip_kernels,
+    .slack = ip_slack,
+    .radius = ip_radius,
+};
