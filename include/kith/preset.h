@@ -33,13 +33,16 @@ typedef struct kith_preset {
 	int idmap; /* what FAISS would have around the index: 0 nothing, 1 an IndexIDMap, 2 an IndexIDMap2 */
 	int idmap_depth; /* or around this part of it (parts.h); 0: around all of it */
 	int fastscan; /* FAISS would keep codes for its fast scans, in blocks of so many; 0: as others do */
+	int polysemous_ht; /* of FAISS's IndexPQ and IndexIVFPQ: from which Hamming distance it leaves codes out */
+	int search_type; /* of its IndexPQ: how it compares codes, 0 … 5 */
 } kith_preset;
 #define KITH_PRESET                                                                                          \
 	{                                                                                                    \
-		sizeof(kith_preset), 0, 0, 0, 0, 0, 0, 0, 0                                                  \
+		sizeof(kith_preset), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                            \
 	}
 
-/* What an index carries; all 0 if nothing was set. Set preset->size. Errors: INVALID. */
+/* What an index carries; all 0 if nothing was set. Set preset->size; members behind it are not written, and
+ * set to 0 below. Errors: INVALID. */
 KITH_API kith_status kith_index_preset(const kith_index *index, kith_preset *preset);
 
 /* Let an index carry this. Errors: INVALID (values that no search would take), NOMEM.

@@ -9,6 +9,7 @@
 #include "lib/base/status.h"
 #include "lib/index/index_state.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* In the file. */
@@ -19,15 +20,24 @@ struct section {
 };
 _Static_assert(sizeof(struct section) == 48, "no padding");
 
-enum { MOST_IDMAP = 2, MOST_DEPTH = 64, FASTSCAN_STEP = 32, MOST_FASTSCAN = 1 << 16 };
+/* The same of members that came later: readers before them know the other section alone. */
+struct later_section {
+	uint32_t polysemous_ht, search_type;
+};
 
-static const char PRESET[] = "pset", LABELS[] = "labl";
+/* What kith_preset was, before those. */
+enum { FIRST_SIZE = offsetof(kith_preset, polysemous_ht) };
+
+enum { MOST_IDMAP = 2, MOST_DEPTH = 64, FASTSCAN_STEP = 32, MOST_FASTSCAN = 1 << 16, MOST_SEARCH_TYPE = 5 };
+
+static const char PRESET[] = "pset", LATER[] = "pse2", LABELS[] = "labl";
 
 static bool is_same(const kith_preset *a, const kith_preset *b)
 {
 	return a->nprobe == b->nprobe && a->max_codes == b->max_codes && a->efSearch == b->efSearch &&
 	       a->efConstruction == b->efConstruction && a->k_factor == b->k_factor && a->idmap == b->idmap &&
-	       a->idmap_depth == b->idmap_depth && a->fastscan == b->fastscan;
+	       a->idmap_depth == b->idmap_depth && a->fastscan == b->fastscan &&
+	       a->polysemous_ht == b->polysemous_ht && a->search_type == b->search_type;
 }
 
 /* INVALID: a search or an add would not take it. */
@@ -49,6 +59,12 @@ static kith_status check_preset(const kith_preset *preset)
 	if (preset->fastscan < 0 || preset->fastscan > MOST_FASTSCAN || preset->fastscan % FASTSCAN_STEP != 0)
 		return fail(KITH_INVALID, "preset->fastscan is %d; it must be a multiple of %d, 0 … %d",
 		    preset->fastscan, FASTSCAN_STEP, MOST_FASTSCAN);
+	if (preset->polysemous_ht < 0)
+		return fail(KITH_INVALID, "preset->polysemous_ht is %d; it must not be negative",
+		    preset->polysemous_ht);
+	if (preset->search_type < 0 || preset->search_type > MOST_SEARCH_TYPE)
+		return fail(KITH_INVALID, "preset->search_type is %d; it must be 0 … %d", preset->search_type,
+		    MOST_SEARCH_TYPE);
 	kith_search_options full;
 	kith_add_options full_add;
 	kith_status status = check_search_options(&search, &full);
@@ -59,22 +75,27 @@ kith_status kith_index_preset(const kith_index *index, kith_preset *preset)
 {
 	if (!index || !preset)
 		return fail(KITH_INVALID, "%s is NULL", index ? "preset" : "index");
-	if (preset->size != sizeof *preset)
+	if (preset->size != sizeof *preset && preset->size != FIRST_SIZE)
 		return fail(KITH_INVALID, "preset->size is %zu; set it to sizeof", preset->size);
 	kith_status status = read_begin(index);
 	if (status)
 		return status;
-	*preset = preset_of(index);
+	kith_preset found = preset_of(index);
 	read_end(index);
+	found.size = preset->size;
+	memcpy(preset, &found, found.size);
 	return KITH_OK;
 }
 
-kith_status kith_index_set_preset(kith_index *index, const kith_preset *preset)
+kith_status kith_index_set_preset(kith_index *index, const kith_preset *given)
 {
-	if (!index || !preset)
+	kith_preset full = KITH_PRESET, *preset = &full;
+	if (!index || !given)
 		return fail(KITH_INVALID, "%s is NULL", index ? "preset" : "index");
-	if (preset->size != sizeof *preset)
-		return fail(KITH_INVALID, "preset->size is %zu; set it to sizeof", preset->size);
+	if (given->size != sizeof full && given->size != FIRST_SIZE)
+		return fail(KITH_INVALID, "preset->size is %zu; set it to sizeof", given->size);
+	memcpy(&full, given, given->size);
+	full.size = sizeof full;
 	kith_status status = check_preset(preset);
 	if (status == KITH_OK)
 		status = alone_begin(index);
@@ -130,8 +151,11 @@ void preset_save(const kith_index *index, struct blob_writer *w)
 	const kith_preset *p = &index->keep->preset;
 	struct section section = {p->nprobe, p->max_codes, p->efSearch, p->efConstruction, p->k_factor,
 	    (uint32_t)p->idmap, (uint32_t)p->idmap_depth, (uint32_t)p->fastscan};
+	struct later_section later = {(uint32_t)p->polysemous_ht, (uint32_t)p->search_type};
 	if (!preset_is_empty(p))
 		blob_write(w, PRESET, &section, sizeof section);
+	if (later.polysemous_ht || later.search_type)
+		blob_write(w, LATER, &later, sizeof later);
 	if (index->keep->label_count)
 		blob_write(
 		    w, LABELS, index->keep->labels.data, (size_t)index->keep->label_count * sizeof(int64_t));
@@ -153,23 +177,31 @@ static kith_status load_labels(struct keep *keep, struct blob_reader *r)
 	return status;
 }
 
+static kith_status load_preset(struct keep *keep, struct blob_reader *r)
+{
+	struct section section = {0};
+	struct later_section later = {0};
+	kith_status status = blob_has(r, PRESET) ? blob_read(r, PRESET, &section, sizeof section) : KITH_OK;
+	if (status == KITH_OK && blob_has(r, LATER))
+		status = blob_read(r, LATER, &later, sizeof later);
+	if (status)
+		return status;
+	keep->preset =
+	    (kith_preset){sizeof keep->preset, section.nprobe, section.max_codes, section.ef_search,
+	        section.ef_construction, section.k_factor, (int)section.idmap, (int)section.idmap_depth,
+	        (int)section.fastscan, (int)later.polysemous_ht, (int)later.search_type};
+	if (check_preset(&keep->preset) != KITH_OK)
+		return blob_fail(r, PRESET, "holds parameters that no search takes");
+	return KITH_OK;
+}
+
 kith_status preset_load(kith_index *index, struct blob_reader *r)
 {
-	struct section section;
-	if (!blob_has(r, PRESET) && !blob_has(r, LABELS))
+	if (!blob_has(r, PRESET) && !blob_has(r, LATER) && !blob_has(r, LABELS))
 		return KITH_OK;
 	struct keep *keep = keep_of(index);
 	if (!keep)
 		return KITH_NOMEM;
-	kith_status status = KITH_OK;
-	if (blob_has(r, PRESET)) {
-		memset(&section, 0, sizeof section);
-		status = blob_read(r, PRESET, &section, sizeof section);
-		keep->preset = (kith_preset){sizeof keep->preset, section.nprobe, section.max_codes,
-		    section.ef_search, section.ef_construction, section.k_factor, (int)section.idmap,
-		    (int)section.idmap_depth, (int)section.fastscan};
-		if (status == KITH_OK && check_preset(&keep->preset) != KITH_OK)
-			status = blob_fail(r, PRESET, "holds parameters that no search takes");
-	}
+	kith_status status = load_preset(keep, r);
 	return status == KITH_OK && blob_has(r, LABELS) ? load_labels(keep, r) : status;
 }

@@ -193,9 +193,9 @@ static void put_stored(
 	for (int64_t i = 0; i < n && !e->w.status; i++)
 		put_code(e, parts->codes, position_of(e, parts, nodes, i), room);
 	if (coding == FAISS_PRODUCT) {
-		faiss_put_i32(&e->w, 0); /* searched by tables, */
+		faiss_put_i32(&e->w, e->preset.search_type);
 		faiss_put_bool(&e->w, false);
-		faiss_put_i32(&e->w, 0);
+		faiss_put_i32(&e->w, e->preset.polysemous_ht);
 	}
 	mem_free(room);
 }

@@ -89,8 +89,9 @@ struct faiss_node {
 	int64_t dim, n;
 	int metric; /* FAISS_IP, FAISS_L2 */
 
-	struct faiss_codec codec; /* FLAT, IVF */
-	uint64_t codes;           /* FLAT: offset of [n × code_size] */
+	struct faiss_codec codec;           /* FLAT, IVF */
+	uint64_t codes;                     /* FLAT: offset of [n × code_size] */
+	int32_t search_type, polysemous_ht; /* FLAT, of a product quantizer */
 
 	int64_t nlist, nprobe; /* IVF */
 	bool residual;

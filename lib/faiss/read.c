@@ -96,11 +96,7 @@ static kith_status take_flat(struct faiss_reader *r, struct faiss_node *node)
 
 static kith_status take_pq(struct faiss_reader *r, struct faiss_node *node)
 {
-	struct {
-		int32_t type;
-		bool signs;
-	} search = {0, false};
-	int32_t unused;
+	bool signs;
 	kith_status status = faiss_take_product(r, node, &node->codec);
 	if (status == KITH_OK)
 		status = take_codes(r, node, 1);
@@ -109,11 +105,11 @@ static kith_status take_pq(struct faiss_reader *r, struct faiss_node *node)
 		return status;
 	}
 	if (status == KITH_OK)
-		status = faiss_take(r, &search.type, sizeof search.type);
+		status = faiss_take(r, &node->search_type, sizeof node->search_type);
 	if (status == KITH_OK)
-		status = faiss_take_bool(r, &search.signs);
+		status = faiss_take_bool(r, &signs);
 	if (status == KITH_OK)
-		status = faiss_take(r, &unused, sizeof unused);
+		status = faiss_take(r, &node->polysemous_ht, sizeof node->polysemous_ht);
 	if (node->fourcc[3] == 'o')
 		node->metric = FAISS_L2;
 	return status;

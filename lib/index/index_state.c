@@ -104,7 +104,7 @@ kith_preset preset_of(const kith_index *index)
 bool preset_is_empty(const kith_preset *p)
 {
 	return !p->nprobe && !p->max_codes && !p->efSearch && !p->efConstruction && p->k_factor == 0 &&
-	       !p->idmap && !p->idmap_depth && !p->fastscan;
+	       !p->idmap && !p->idmap_depth && !p->fastscan && !p->polysemous_ht && !p->search_type;
 }
 
 kith_status preset_put(kith_index *index, const kith_preset *preset)

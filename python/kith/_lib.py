@@ -149,7 +149,7 @@ class Preset(ctypes.Structure):
 
     _fields_ = [("size", c_size_t), ("nprobe", c_int64), ("max_codes", c_int64), ("efSearch", c_int64),
                 ("efConstruction", c_int64), ("k_factor", c_float), ("idmap", c_int), ("idmap_depth", c_int),
-                ("fastscan", c_int)]
+                ("fastscan", c_int), ("polysemous_ht", c_int), ("search_type", c_int)]
 
 
 # The C names of the structs above.

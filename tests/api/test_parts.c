@@ -3,6 +3,7 @@
 #include "tests/support/support.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,8 @@ static bool same(const kith_preset *a, const kith_preset *b)
 	return a->size == b->size && a->nprobe == b->nprobe && a->max_codes == b->max_codes &&
 	       a->efSearch == b->efSearch && a->efConstruction == b->efConstruction &&
 	       a->k_factor == b->k_factor && a->idmap == b->idmap && a->idmap_depth == b->idmap_depth &&
-	       a->fastscan == b->fastscan;
+	       a->fastscan == b->fastscan && a->polysemous_ht == b->polysemous_ht &&
+	       a->search_type == b->search_type;
 }
 
 static void find(const kith_index *index, const float *queries, float *dist, int64_t *ids)
@@ -77,6 +79,8 @@ static kith_preset some_preset(void)
 	preset.idmap = 2;
 	preset.idmap_depth = 1;
 	preset.fastscan = 64;
+	preset.polysemous_ht = 30;
+	preset.search_type = 4;
 	return preset;
 }
 
@@ -111,6 +115,23 @@ START_TEST(preset_travels)
 }
 END_TEST
 
+/* A program that knows the members up to fastscan: the others are left alone, and set to 0. */
+START_TEST(preset_of_older_callers)
+{
+	kith_index *index = filled("Flat");
+	kith_preset preset = some_preset(), older = KITH_PRESET, found = KITH_PRESET;
+	OK(kith_index_set_preset(index, &preset));
+	older.size = offsetof(kith_preset, polysemous_ht);
+	older.search_type = 99;
+	OK(kith_index_preset(index, &older));
+	REQUIRE(older.fastscan == 64 && older.polysemous_ht == 0 && older.search_type == 99);
+	OK(kith_index_set_preset(index, &older));
+	OK(kith_index_preset(index, &found));
+	REQUIRE(found.fastscan == 64 && found.polysemous_ht == 0 && found.search_type == 0);
+	kith_index_free(index);
+}
+END_TEST
+
 START_TEST(preset_is_checked)
 {
 	kith_index *index = filled("Flat");
@@ -129,6 +150,12 @@ START_TEST(preset_is_checked)
 	preset = (kith_preset)KITH_PRESET;
 	preset.fastscan = 33;
 	FAILS(kith_index_set_preset(index, &preset), KITH_INVALID, "fastscan");
+	preset = (kith_preset)KITH_PRESET;
+	preset.polysemous_ht = -1;
+	FAILS(kith_index_set_preset(index, &preset), KITH_INVALID, "polysemous_ht");
+	preset = (kith_preset)KITH_PRESET;
+	preset.search_type = 6;
+	FAILS(kith_index_set_preset(index, &preset), KITH_INVALID, "search_type");
 	preset.size = 3;
 	FAILS(kith_index_set_preset(index, &preset), KITH_INVALID, "size");
 	FAILS(kith_index_preset(index, &preset), KITH_INVALID, "size");
@@ -505,6 +532,7 @@ int main(void)
 	tcase_set_timeout(beside, 120);
 	tcase_set_timeout(parts, 120);
 	tcase_add_loop_test(beside, preset_travels, 0, COUNT(presets_of));
+	tcase_add_test(beside, preset_of_older_callers);
 	tcase_add_test(beside, preset_is_checked);
 	tcase_add_test(beside, preset_of_an_updated_index);
 	tcase_add_test(beside, labels_travel);

@@ -1,4 +1,6 @@
 """Parts of indexes stay what they are after they were wrapped; copies have all that was set."""
+import pickle
+
 import numpy as np
 import pytest
 
@@ -201,3 +203,22 @@ def test_a_clone_has_the_same_transforms(base, queries):
             assert copied.niter == 7
         if isinstance(transform, faiss.PCAMatrix):
             np.testing.assert_array_equal(copied.mean, transform.mean)
+
+
+@pytest.mark.parametrize("spec", ["PQ4x4", "IVF4,PQ4x4", "PCA8,PQ4x4", "IDMap2,PQ4x4"])
+def test_files_keep_how_codes_would_be_compared(spec, base, tmp_path):
+    """FAISS's files have places for both in an IndexPQ, kith's in every index."""
+    index = faiss.index_factory(DIM, spec)
+    index.train(base)
+    codes = faiss.downcast_index(index.index) if hasattr(index, "index") else index
+    codes.polysemous_ht = 11
+    if isinstance(codes, faiss.IndexPQ):
+        codes.search_type = faiss.IndexPQ.ST_polysemous
+    index.add_with_ids(base[:50], np.arange(50)) if "IDMap" in spec else index.add(base[:50])
+    faiss.write_index(index, str(tmp_path / "i.faiss"))
+    index.save(tmp_path / "i.kith")
+    for made in (faiss.read_index(str(tmp_path / "i.faiss")), faiss.read_index(str(tmp_path / "i.kith")),
+                 pickle.loads(pickle.dumps(index)), faiss.deserialize_index(faiss.serialize_index(index))):
+        inner = faiss.downcast_index(made.index) if hasattr(made, "index") else made
+        assert inner.polysemous_ht == 11
+        assert getattr(inner, "search_type", None) == getattr(codes, "search_type", None)

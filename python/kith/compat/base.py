@@ -366,6 +366,7 @@ class FaissIndex(Owned, Asking):
             preset.efConstruction = params.efConstruction
         preset.idmap, preset.idmap_depth = self._idmap()
         preset.fastscan = params.kind.bbs
+        preset.polysemous_ht, preset.search_type = min(params.ht, 2**31 - 1), params.search_type
         values = np.empty(0, np.int64) if params.labels is None else params.labels.values
         self._handle.gate.enter_alone()
         try:

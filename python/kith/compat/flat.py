@@ -227,8 +227,8 @@ class IndexPQ(IndexFlatCodes):
     """Vectors as M numbers of nbits bits each. All codes are compared, whatever search_type is; ST_SDC, which compares
     with the query's own code, and the Hamming distances of ST_HE are not offered."""
 
-    __slots__ = ("_pq", "_search_type", "polysemous_training")
-    _settings = (*IndexFlatCodes._settings, "_search_type", "polysemous_training")
+    __slots__ = ("_pq", "polysemous_training")
+    _settings = (*IndexFlatCodes._settings, "polysemous_training")
     ST_PQ, ST_HE, ST_generalized_HE, ST_SDC, ST_polysemous, ST_polysemous_generalize = range(6)
     do_polysemous_training = polysemous()
     polysemous_ht = hamming_threshold()
@@ -238,18 +238,17 @@ class IndexPQ(IndexFlatCodes):
 
     def _place(self, *arguments: Any) -> None:
         super()._place(*arguments)
-        self._search_type = self.ST_PQ
         self.polysemous_training = PolysemousTraining()
 
     @property
     def search_type(self) -> int:
-        return self._search_type
+        return self._params.search_type
 
     @search_type.setter
     def search_type(self, value: int) -> None:
         if value not in (self.ST_PQ, self.ST_polysemous, self.ST_polysemous_generalize):
             raise UnsupportedError(f"search_type is {_arrays.short(value)}; kith has ST_PQ, which finds more than others")
-        self._search_type = value
+        self._params.search_type = int(value)
 
     @property
     def pq(self) -> PQView:

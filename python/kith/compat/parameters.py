@@ -41,7 +41,7 @@ class Parameters:
     """What an index and its parts share: search parameters (`used`: those that it has), what vectors are called, where
     that is not by their ids, and what FAISS would say of the codes."""
 
-    __slots__ = ("used", "values", "efConstruction", "labels", "numbered", "lock", "kind", "ht", "coarse")
+    __slots__ = ("used", "values", "efConstruction", "labels", "numbered", "lock", "kind", "ht", "search_type", "coarse")
 
     def __init__(self) -> None:
         self.used: set[str] = set()
@@ -51,6 +51,7 @@ class Parameters:
         self.numbered: bool | None = None  # whether ids are 0, 1, 2, … as vectors are stored; None: not known
         self.kind = Kind()
         self.ht = 0           # FAISS's threshold of Hamming distances
+        self.search_type = 0  # and its way of comparing codes
         self.coarse = False   # these are of the quantizer of an inverted file, whose efSearch may be 0: as it sees fit
         self.lock = threading.RLock()  # of adding, removing, merging: ids and vectors change together
 
@@ -60,7 +61,8 @@ class Parameters:
     def take(self, other: Parameters) -> None:
         """The search parameters of another index, and what FAISS would say of its codes."""
         self.values.update(other.values)
-        self.efConstruction, self.kind, self.ht = other.efConstruction, other.kind, other.ht
+        self.efConstruction, self.kind = other.efConstruction, other.kind
+        self.ht, self.search_type = other.ht, other.search_type
 
     def take_preset(self, preset: Preset) -> None:
         """Those that a file carries."""
@@ -69,6 +71,7 @@ class Parameters:
                 self.values[name] = getattr(preset, name)
         if preset.efConstruction:
             self.efConstruction = preset.efConstruction
+        self.ht, self.search_type = preset.polysemous_ht, preset.search_type
 
     def options(self, given: SearchParameters | None = None, index: Any = None) -> dict[str, Any]:
         """Keyword arguments of kith's search, `given` ones before the index's own."""
