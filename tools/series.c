@@ -1,6 +1,7 @@
 /* Labels. An index is called by its factory string; with several reports the report's name comes first: what
- * 'kith bench --name' gave it, else the library. Where two labels are the same, what tells the two apart is
- * added: how they were built or which file they are, then the report's file, then a number.
+ * 'kith bench --name' gave it, else the library. Where two labels are the same, what first tells the two
+ * apart is added: how they were built or which file they are, the report's file, which time that was given,
+ * or their order.
  */
 #include "series.h"
 
@@ -72,30 +73,25 @@ static void append(struct series *s, const char *text)
 		    n > LONGEST ? text + n - LONGEST : text);
 }
 
-/* "efConstruction=100", or the file of an index that was loaded; seeds only where they are all there is. */
-static void append_build(struct series *s)
+/* What may tell lines of one label apart, in this order. */
+enum difference { BUILD, REPORT, TIME, PLACE, DIFFERENCES };
+
+enum { TEXT = 4200 }; /* holds a path */
+
+/* "efConstruction=100", or the file of an index that was loaded. */
+static void build_text(const struct series *s, char *out)
 {
-	char text[120] = "";
 	size_t used = 0;
 	const char *name, *file = json_string_value(json_object_get(s->index, "file"));
 	json_t *value;
 	if (file)
-		snprintf(text, sizeof text, "%s", base_name(file));
+		snprintf(out, TEXT, "%s", base_name(file));
 	json_object_foreach(json_object_get(s->index, "build"), name, value)
 	{
-		if (!file && used < sizeof text)
-			used += (size_t)snprintf(text + used, sizeof text - used, "%s%s=%.9g",
-			    used ? ", " : "", name, json_number_value(value));
+		if (!file && used < TEXT)
+			used += (size_t)snprintf(out + used, TEXT - used, "%s%s=%.9g", used ? ", " : "", name,
+			    json_number_value(value));
 	}
-	append(s, text);
-}
-
-static bool shares_label(const struct series *all, int count, int i)
-{
-	for (int other = 0; other < count; other++)
-		if (other != i && strcmp(all[other].label, all[i].label) == 0)
-			return true;
-	return false;
 }
 
 /* The name of a report's file, with its folders where another one is called so, too. */
@@ -109,56 +105,68 @@ static const char *file_name(const char *const *files, int reports, int r)
 }
 
 /* "2nd time": which of the reports of that file it is, where one is given again. */
-static void append_time(struct series *s, const char *const *files)
+static void time_text(const struct series *s, const char *const *files, char *out)
 {
 	static const char *const ends[] = {"th", "st", "nd", "rd"};
-	char text[40];
 	int n = 1;
 	for (int r = 0; r < s->number; r++)
 		n += strcmp(files[r], files[s->number]) == 0;
-	snprintf(text, sizeof text, "%d%s time", n, ends[n > 3 ? 0 : n]);
-	append(s, n > 1 ? text : "");
+	if (n > 1)
+		snprintf(out, TEXT, "%d%s time", n, ends[n > 3 ? 0 : n]);
 }
 
-/* Its place among those of one label. */
-static void append_place(struct series *all, const int *twins, int i)
+/* "line 2": its place among its twins, those of one label. */
+static void place_text(const int *twins, int i, char *out)
 {
-	char text[40];
 	int n = 1;
 	for (int other = 0; other < i; other++)
 		n += twins[other] == twins[i];
-	snprintf(text, sizeof text, "line %d", n);
-	append(&all[i], text);
+	snprintf(out, TEXT, "line %d", n);
 }
 
-/* Tell those apart that have one label, step by step: how they were built, the report, the report again,
- * their order in it. */
+static void describe(enum difference difference, const struct series *all, const int *twins, int i,
+    const char *const *files, int reports, char *out)
+{
+	*out = '\0';
+	if (difference == BUILD)
+		build_text(&all[i], out);
+	else if (difference == REPORT)
+		snprintf(out, TEXT, "%s", file_name(files, reports, all[i].number));
+	else if (difference == TIME)
+		time_text(&all[i], files, out);
+	else
+		place_text(twins, i, out);
+}
+
+/* twins [count]: the first of those with the same label. */
+static void find_twins(const struct series *all, int count, int *twins)
+{
+	for (int i = 0; i < count; i++) {
+		twins[i] = 0;
+		while (strcmp(all[twins[i]].label, all[i].label) != 0)
+			twins[i]++;
+	}
+}
+
+/* Tell those apart that have one label: by what first differs among them. */
 static void tell_apart(struct series *all, int count, const char *const *files, int reports)
 {
-	enum { STEPS = 4 };
-	int *twins =
-	    calloc((size_t)count + 1, sizeof *twins); /* 1 and the first of that label; 0: no other has it */
-	for (int step = 0; step < STEPS && twins; step++) {
+	int *twins = calloc((size_t)count + 1, sizeof *twins);
+	char(*texts)[TEXT] = calloc((size_t)count + 1, sizeof *texts);
+	for (int d = 0; d < DIFFERENCES && twins && texts; d++) {
+		find_twins(all, count, twins);
+		for (int i = 0; i < count; i++)
+			describe((enum difference)d, all, twins, i, files, reports, texts[i]);
 		for (int i = 0; i < count; i++) {
-			int first = 0;
-			while (strcmp(all[first].label, all[i].label) != 0)
-				first++;
-			twins[i] = shares_label(all, count, i) ? first + 1 : 0;
-		}
-		for (int i = 0; i < count; i++) {
-			if (!twins[i])
-				continue;
-			if (step == 0)
-				append_build(&all[i]);
-			else if (step == 1 && reports > 1)
-				append(&all[i], file_name(files, reports, all[i].number));
-			else if (step == 2 && reports > 1)
-				append_time(&all[i], files);
-			else if (step == 3)
-				append_place(all, twins, i);
+			bool differs = false;
+			for (int other = 0; other < count && !differs; other++)
+				differs = twins[other] == twins[i] && strcmp(texts[other], texts[i]) != 0;
+			if (differs)
+				append(&all[i], texts[i]);
 		}
 	}
 	free(twins);
+	free(texts);
 }
 
 static const char *report_name(const json_t *report, int reports)

@@ -72,7 +72,9 @@ class Plots(Case):
         os.mkdir(self.path("d"))
         a, b = self.write("a.json", json.dumps(two).encode()), self.report("d/a.json")
         self.assertEqual([text for text in self.texts(a, a, a) if "IVF" in text],
-                         [f"kith IVF8,Flat (a.json){time}" for time in ("", " (2nd time)", " (3rd time)")])
+                         [f"kith IVF8,Flat{time}" for time in ("", " (2nd time)", " (3rd time)")])
+        self.assertEqual([text for text in self.texts(a, a, self.report("c.json")) if "IVF" in text],
+                         [f"kith IVF8,Flat ({name}" for name in ("a.json)", "a.json) (2nd time)", "c.json)")])
         folders = [text for text in self.texts(a, b) if "IVF" in text]
         self.assertTrue(folders[0].endswith("/a.json)") and folders[1].endswith("/d/a.json)"), folders)
         same = self.write("s.json", json.dumps(report(indexes=(("Flat", {}), ("Flat", {}), ("Flat", {})))).encode())
