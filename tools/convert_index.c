@@ -104,8 +104,10 @@ static int read_ids(struct stored *s)
 /* Elements as bytes or integers; false: *bad is one that is none. */
 static bool narrow(const float *x, int64_t n, kith_type type, void *out, float *bad)
 {
-	static const float limits[][2] = {
-	    [KITH_U8] = {0, 255}, [KITH_I8] = {-128, 127}, [KITH_I32] = {-2147483648.0F, 2147483520.0F}};
+	static const float limits[][2] = {[KITH_U8] = {0, 255},
+	    [KITH_I8] = {-128, 127},
+	    [KITH_I32] = {-0x1p31F, 0x1.fffffep30F},
+	    [KITH_I64] = {-0x1p63F, 0x1.fffffep62F}};
 	for (int64_t i = 0; i < n; i++) {
 		*bad = x[i];
 		if (!(x[i] >= limits[type][0] && x[i] <= limits[type][1]) || x[i] != rintf(x[i]))
@@ -114,8 +116,10 @@ static bool narrow(const float *x, int64_t n, kith_type type, void *out, float *
 			((uint8_t *)out)[i] = (uint8_t)x[i];
 		else if (type == KITH_I8)
 			((int8_t *)out)[i] = (int8_t)x[i];
-		else
+		else if (type == KITH_I32)
 			((int32_t *)out)[i] = (int32_t)x[i];
+		else
+			((int64_t *)out)[i] = (int64_t)x[i];
 	}
 	return true;
 }
@@ -160,13 +164,13 @@ static int write_all(const struct stored *s)
 	const struct convert *c = s->c;
 	int64_t rows = batch_rows(c->count, s->dim * 4, PIECE_BYTES);
 	float *x = malloc((size_t)(rows * s->dim) * sizeof *x);
-	int32_t *narrowed = malloc((size_t)(rows * s->dim) * sizeof *narrowed);
+	void *narrowed = malloc((size_t)(rows * s->dim) * kith_type_size(s->type));
 	struct bar bar;
 	int code = EXIT_OK;
 	if (!x || !narrowed) {
 		free(x);
 		free(narrowed);
-		return fail_memory(rows * s->dim * 8, "vectors");
+		return fail_memory(rows * s->dim * (4 + (int64_t)kith_type_size(s->type)), "vectors");
 	}
 	bar_begin(&bar, "converting", "vectors", (double)c->count);
 	for (int64_t i = 0; code == EXIT_OK && i < c->count; i += rows) {

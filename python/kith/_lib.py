@@ -20,7 +20,7 @@ MAX_K = 1 << 20
 MAX_DIM = 32768
 LATENCY_BUCKETS = 28
 L2, IP, COSINE = 0, 1, 2
-F32, U8, I8, I32 = 0, 1, 2, 3
+F32, U8, I8, I32, I64 = 0, 1, 2, 3, 4
 
 Progress = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int64, c_int64)
 FilterTest = CFUNCTYPE(c_int, c_void_p, c_int64)

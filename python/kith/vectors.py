@@ -3,16 +3,18 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from typing import Any
 
 import numpy as np
 
 from . import _arrays
 from ._errors import missing_files
-from ._lib import I32, MAX_DIM, VecsInfo, lib
+from ._lib import I32, I64, MAX_DIM, VecsInfo, lib
 from ._types import Array
 
-_DTYPES = (np.float32, np.uint8, np.int8, np.int32)
+_DTYPES = (np.float32, np.uint8, np.int8, np.int32, np.int64)
+_INTEGERS = {np.dtype(np.int32): I32, np.dtype(np.int64): I64}
 
 
 def read_vectors(path: str | os.PathLike[str], first: int = 0, n: int | None = None) -> Array:
@@ -32,30 +34,36 @@ def read_vectors(path: str | os.PathLike[str], first: int = 0, n: int | None = N
 
 
 def _whole_numbers(path: str, x: Array) -> Array:
-    """Wide integers as the file can hold them: int32 in one of ids, else float32. ValueError: not all of them are."""
-    ids = path.endswith((".ivecs", ".ibin"))
-    most = 2**31 - 1 if ids else 2**24  # up to which every integer is one of them
-    wrong = (x > most) | (x < -most - ids)
+    """Wide integers as the file can hold them: int64 in npy and HDF5, int32 in one of ids, else float32. ValueError: not
+    all of them are."""
+    wide, ids = re.search(r"\.(npy|hdf5|h5)(:[^/]*)?$", path, re.I), path.endswith((".ivecs", ".ibin"))
+    most = 2**63 - 1 if wide else 2**31 - 1 if ids else 2**24  # up to which every integer is one of them
+    wrong = x > most
+    if x.dtype.kind == "i" and not wide:
+        wrong |= x < -most - ids
     if np.any(wrong):
         at = np.argwhere(wrong)[0]
-        raise ValueError(f"x{at.tolist()} is {x[tuple(at)]}, beyond {'int32' if ids else 'the integers of float32'}; ids "
-                         "are written as int32, to a file named .ivecs or .ibin")
-    made: Array = x.astype(np.int32 if ids else np.float32)
+        name = "int64" if wide else "int32" if ids else "the integers of float32"
+        raise ValueError(f"x{at.tolist()} is {x[tuple(at)]}, beyond {name}; ids are written as int32 to a file named "
+                         ".ivecs or .ibin, as int64 to one named .npy")
+    made: Array = x.astype(np.int64 if wide else np.int32 if ids else np.float32)
     return made
 
 
 def write_vectors(path: str | os.PathLike[str], x: Any) -> None:
     """Write the rows of x to a file, whose name says the format; it appears complete or not at all.
 
-    Wider integers, such as ids, become int32 in .ivecs and .ibin and float32 elsewhere, if they keep their values."""
+    Wider integers, such as ids, become int64 in npy and HDF5, int32 in .ivecs and .ibin and float32 elsewhere, if they keep
+    their values."""
     x = np.asarray(x)
     if x.dtype.kind in "iu" and x.dtype.itemsize > 2 and x.dtype != np.int32:
         x = _whole_numbers(os.fsdecode(path), x)
-    if x.dtype == np.int32:
-        x = _arrays.plain(x, np.int32)
+    if x.dtype in _INTEGERS:
+        x = _arrays.plain(x, x.dtype)
     else:
         x = _arrays.numbers(x, "x")
     if x.ndim != 2 or not 1 <= x.shape[1] <= MAX_DIM:
         raise ValueError(f"x has shape {x.shape}; it must be (n, dim), one vector a row")
-    kind = I32 if x.dtype == np.int32 else _arrays.TYPES[x.dtype]
+    kind = _INTEGERS.get(x.dtype)
+    kind = _arrays.TYPES[x.dtype] if kind is None else kind
     lib.vecs_write(_arrays.path_of(path), kind, len(x), x.shape[1], _arrays.address(x))

@@ -38,10 +38,20 @@ def test_wide_integers_are_written_whole(tmp_path):
     ids = np.array([[2**24 + 1, -(2**31)], [2**31 - 1, 0]])
     kith.write_vectors(tmp_path / "ids.ivecs", ids)
     assert (kith.read_vectors(tmp_path / "ids.ivecs") == ids).all()
-    kith.write_vectors(tmp_path / "x.npy", np.array([[2**24, -3]]))
-    assert kith.read_vectors(tmp_path / "x.npy").tolist() == [[2**24, -3]]
+    kith.write_vectors(tmp_path / "x.fbin", np.array([[2**24, -3]]))
+    assert kith.read_vectors(tmp_path / "x.fbin").tolist() == [[2**24, -3]]
     with pytest.raises(ValueError, match=r"x\[0, 0\] is 16777217"):
-        kith.write_vectors(tmp_path / "ids.npy", ids)
+        kith.write_vectors(tmp_path / "ids.fbin", ids)
+    labels = np.array([[2**63 - 1, -(2**63)], [2**53 + 1, -1]])
+    for name in ("labels.npy", "LABELS.NPY", "labels.hdf5:ids"):
+        kith.write_vectors(tmp_path / name, labels)
+    np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), labels)
+    np.save(tmp_path / "numpy.npy", labels.astype(">i8"))
+    for name in ("labels.npy", "numpy.npy"):
+        read = kith.read_vectors(tmp_path / name)
+        assert read.dtype == np.int64 and (read == labels).all()
+    with pytest.raises(ValueError, match=r"x\[0, 1\] is 9223372036854775808, beyond int64"):
+        kith.write_vectors(tmp_path / "u.npy", np.array([[1, 2**63]], np.uint64))
     with pytest.raises(ValueError, match=r"x\[1, 1\] is 2147483648"):
         kith.write_vectors(tmp_path / "ids.ivecs", np.array([[1, 2], [3, 2**31]]))
     assert (kith.read_vectors(tmp_path / "ids.ivecs") == ids).all()

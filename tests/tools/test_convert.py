@@ -69,6 +69,11 @@ class Stored(Case):
         self.assertEqual(read_vecs(self.path("y.bvecs")), rows)
         self.ok("convert", self.index, self.path("y.npy"))
         self.assertEqual(self.info(self.path("y.npy"))["type"], "u8")
+        for kind in ("i32", "i64"):
+            self.ok("convert", self.index, self.path("w.npy"), "--type", kind)
+            self.assertEqual(self.info(self.path("w.npy"))["type"], kind)
+            self.ok("convert", self.path("w.npy"), self.path("back.fvecs"))
+            self.assertEqual(read_vecs(self.path("back.fvecs")), rows)
 
     def test_rows_and_ids(self):
         self.build("Flat")
