@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A header as Doxygen wants it: comments marked as documentation, their layout kept.
 
-The first comment is the file's; one that begins a line stands before what it describes, one that follows code stands
+The first comment is the file's, and all that follows is a group, which gets a page of its own; one that begins a line stands before what it describes, one that follows code stands
 behind it. Shapes and tables in comments are set as they are (verbatim), so that nothing in them is taken for markup.
 """
+import os
 import re
 import sys
 
@@ -16,6 +17,8 @@ def body(text):
 
 
 def marked(match, source, first):
+    if re.fullmatch(r"\s*-+ .* -+\s*", match[1]):
+        return match[0]  # the headline of a section
     lines = body(match[1])
     before = source[source.rfind("\n", 0, match.start()) + 1:match.start()]
     if before.strip():
@@ -27,8 +30,12 @@ def marked(match, source, first):
         paragraph.append(rest.pop(0))
     brief = re.split(r"(?<=[.:])\s", " ".join(paragraph))[0]
     brief = re.sub(r"([\\@<>&#%\"])", r"\\\1", brief)
-    file = "@file\n" if first else ""
-    return f"/** {file}@brief {brief}\n@verbatim\n" + "\n".join(lines) + "\n@endverbatim */"
+    verbatim = "@verbatim\n" + "\n".join(lines) + "\n@endverbatim"
+    if first:
+        name = os.path.basename(sys.argv[1]).removesuffix(".h")
+        return f"/** @file\n@brief {brief} */\n/** @defgroup {name} {brief}\n{verbatim}\n@{{ */"
+    draft = "@warning May still change.\n" if source.startswith("KITH_API_DRAFT", match.end() + 1) else ""
+    return f"/** @brief {brief}\n{draft}{verbatim} */"
 
 
 def main():
@@ -38,7 +45,7 @@ def main():
     for match in COMMENT.finditer(source):
         out += [source[at:match.start()], marked(match, source, not out)]
         at = match.end()
-    print("".join(out) + source[at:], end="")
+    print("".join(out) + source[at:] + "/** @} */")
 
 
 if __name__ == "__main__":

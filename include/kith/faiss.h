@@ -40,12 +40,12 @@ KITH_API kith_status kith_index_import_faiss(
 /* The same for programs that go on as FAISS would: ids that kith cannot have, negative or repeated ones,
  * become labels (preset.h), and the vectors get the ids 0 … n − 1. What FAISS keeps in the index is in its
  * preset. Errors: as above. */
-KITH_API kith_status kith_index_import_faiss_labels(kith_index **out, const char *path);
+KITH_API_DRAFT kith_status kith_index_import_faiss_labels(kith_index **out, const char *path);
 
 /* How many bytes an index of FAISS's takes that begins a stream: what `read` gives (file.h) may go on after
  * it, and no byte behind the index is asked for. Offsets only grow; arrays are skipped.
  * Errors: as kith_index_import_faiss. */
-KITH_API kith_status kith_faiss_length(kith_read_fn read, void *data, int64_t *length);
+KITH_API_DRAFT kith_status kith_faiss_length(kith_read_fn read, void *data, int64_t *length);
 
 /* Write a trained index as a file for FAISS's read_index (any version from 1.6.4 on). Ids that are not 0 …
  * n − 1 are kept in the lists of an inverted file, else in an IndexIDMap2 around it. Cosine becomes inner

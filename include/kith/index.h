@@ -116,48 +116,6 @@ typedef struct kith_add_options {
  * UNSUPPORTED (a word that kith does not build yet), NOMEM. */
 KITH_API kith_status kith_index_new(kith_index **out, int64_t dim, kith_metric metric, const char *spec);
 
-/* Transform vectors on their way to an index and back: a new index for vectors of dimension dim.
- *
- *   take_child  empty, over floats, of the dimension that comes out; its metric is the new one, or KITH_IP
- *               under KITH_COSINE: vectors are then normalised before the transform
- *   transform   "PCA64"      the 64 principal components (under L2 about the mean, else about the origin);
- *                            a W after PCA scales them to unit variance, an R rotates them at random
- *               "OPQ16"      the rotation that suits a product quantizer of 16 parts best, "OPQ16_64"
- *                            to dimension 64 (Ge, He, Ke & Sun, CVPR 2013)
- *               "RR"         a random rotation, "RR64" to dimension 64
- *               "L2norm"     to unit length
- *               "Pad128"     with zeros to dimension 128
- *
- * Distances are the child's, between transformed vectors. kith_index_get maps back: orthonormal maps by their
- * transpose (and the mean), whitening by its inverse; unit length stays. PCA, OPQ and RR must be trained, PCA
- * with as many vectors as components, OPQ with 256.
- * Each vector is transformed by itself: to the same bits whatever the threads and whatever else is in a call.
- * take_child belongs to the new index after success, to the caller after failure.
- * Errors: INVALID (dimensions, metrics or types that do not fit, a child with vectors), NOMEM. */
-KITH_API kith_status kith_index_wrap_transform(
-    kith_index **out, kith_index *take_child, int64_t dim, kith_metric metric, const char *transform);
-
-/* Re-rank what an index finds: a new index of the same dimension and metric that keeps all vectors in a
- * second, finer codec ("Flat", "SQ8", …; see kith_index_new). A search asks the child for k ·
- * options->k_factor candidates and ranks them by exact distances to the finer codes. A range search ranks
- * those that the child takes to be within the radius, so it misses what the child thinks too far.
- *
- *   take_child  empty; belongs to the new index after success, to the caller after failure
- *
- * Errors: INVALID, UNSUPPORTED (codec), NOMEM. */
-KITH_API kith_status kith_index_wrap_refine(kith_index **out, kith_index *take_child, const char *codec);
-
-/* Make one index out of n >= 1 of the same dimension, metric and element type, whose ids differ. They may
- * hold vectors. What is added goes to the smallest; an id lives in one of them. kith_index_ids goes through
- * them one after another. Unlike other indexes, a change that fails for memory may have been made in part: a
- * removal or an update as far as it went (it can be repeated), an add if no memory was left to take it back.
- *
- *   take_children  [n] belong to the new index after success, to the caller after failure; out may not be
- *                  one of its places
- *
- * Errors: INVALID, NOMEM. */
-KITH_API kith_status kith_index_wrap_shards(kith_index **out, int64_t n, kith_index **take_children);
-
 /* Independent copy. Errors: INVALID, NOMEM. Cost: O(bytes). */
 KITH_API kith_status kith_index_clone(kith_index **out, const kith_index *index);
 

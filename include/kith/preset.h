@@ -41,21 +41,26 @@ typedef struct kith_preset {
 		sizeof(kith_preset), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                            \
 	}
 
+<<<<<<< HEAD
 /* What an index carries; all 0 if nothing was set. Set preset->size; members behind it are not written, and
  * set to 0 below. Errors: INVALID. */
 KITH_API kith_status kith_index_preset(const kith_index *index, kith_preset *preset);
+=======
+/* What an index carries; all 0 if nothing was set. Set preset->size. Errors: INVALID. */
+KITH_API_DRAFT kith_status kith_index_preset(const kith_index *index, kith_preset *preset);
+>>>>>>> 1ece150 (Say of each function whether it is stable, and draw the map of the code)
 
 /* Let an index carry this. Errors: INVALID (values that no search would take), NOMEM.
  * Threads: like a change of the index */
-KITH_API kith_status kith_index_set_preset(kith_index *index, const kith_preset *preset);
+KITH_API_DRAFT kith_status kith_index_set_preset(kith_index *index, const kith_preset *preset);
 
 /* Labels: labels[id] is what a program calls the vector with this id, for ids 0 … n − 1. They may be any
  * numbers, also negative or repeated, which ids cannot be. NULL: there are none, *n (may be NULL) is 0. They
  * belong to the index and last until they are set again. */
-KITH_API const int64_t *kith_index_labels(const kith_index *index, int64_t *n);
+KITH_API_DRAFT const int64_t *kith_index_labels(const kith_index *index, int64_t *n);
 
 /* labels [n] are copied; n = 0: none. Errors: INVALID, NOMEM. Threads: like a change of the index */
-KITH_API kith_status kith_index_set_labels(kith_index *index, int64_t n, const int64_t *labels);
+KITH_API_DRAFT kith_status kith_index_set_labels(kith_index *index, int64_t n, const int64_t *labels);
 
 #ifdef __cplusplus
 }

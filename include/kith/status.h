@@ -10,11 +10,14 @@
 extern "C" {
 #endif
 
+/* What a function promises. KITH_API: stable, it keeps its name, arguments and meaning until the next major
+ * version. KITH_API_DRAFT: it is tested as others are, but may change in any release. */
 #if defined(__GNUC__)
 #define KITH_API __attribute__((visibility("default")))
 #else
 #define KITH_API
 #endif
+#define KITH_API_DRAFT KITH_API
 
 typedef enum kith_status {
 	KITH_OK = 0,

@@ -1,5 +1,5 @@
 /* Wrapping indexes in others: checks arguments, then calls the structure. */
-#include <kith/index.h>
+#include <kith/parts.h>
 
 #include "lib/api/check.h"
 #include "lib/api/guard.h"

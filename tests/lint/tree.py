@@ -126,10 +126,10 @@ def check_sizes(path, lines):
 
 
 def check_guards(read):
-    """read: path -> text. A prototype is what begins with KITH_API and has no `;` before the one at its end."""
+    """read: path -> text. A prototype is what begins with KITH_API or KITH_API_DRAFT and has no `;` before the one at its end."""
     tests = "".join(read(path) for path in GUARD_TESTS)
     for header in filter(PUBLIC.match, sorted(tree_files())):
-        for prototype in re.findall(r"^KITH_API ([^;{}]*);", read(header), re.M):
+        for prototype in re.findall(r"^KITH_API(?:_DRAFT)? ([^;{}]*);", read(header), re.M):
             name = re.search(r"\b(kith_\w+)\(", prototype)[1]
             if re.search(r"kith_index \*\w", prototype) and not re.search(rf"\b{name}\b", tests):
                 yield f"{header}: {name} is not called beside others in {GUARD_TESTS[0]}"
