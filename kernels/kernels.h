@@ -31,8 +31,9 @@
  * once is its own affair. */
 enum { TILE_ROWS = 64, TILE_QUERIES = 96 };
 
-/* One float query × n rows: squared L2 (as a sum of squared differences) or inner product. bf16 rows are the
- * upper 16 bits of a float, f16 rows IEEE binary16. */
+/* One float query × n rows: squared L2 (as a sum of squared differences), inner product, L1 (the sum of the
+ * differences' magnitudes) or Linf (the largest of them). bf16 rows are the upper 16 bits of a float, f16 rows
+ * IEEE binary16. */
 typedef void kernel_f32_fn(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 typedef void kernel_f32_gather_fn(
     const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out);
@@ -53,8 +54,9 @@ typedef void kernel_norm_f32_fn(const void *rows, size_t stride, int64_t n, int6
 typedef void kernel_norm_i32_fn(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
 
 /* Double-precision distance of two float vectors: t_i = (double)x_i − (double)y_i and
- * lane[i % 32] = fma(t_i, t_i, lane[i % 32]) (inner product: fma((double)x_i, (double)y_i, …)),
- * i ascending; then for w = 16, 8, 4, 2, 1: lane[j] += lane[j + w], j < w; the result is lane[0]. */
+ * lane[i % 32] = fma(t_i, t_i, lane[i % 32]) (inner product: fma((double)x_i, (double)y_i, …), L1: |t_i| is
+ * added), i ascending; then for w = 16, 8, 4, 2, 1: lane[j] += lane[j + w], j < w; the result is lane[0].
+ * Linf is the greatest |t_i|. */
 typedef double kernel_exact_fn(const float *x, const float *y, int64_t d);
 
 /* Index of the first element that is NaN or infinite; −1: none. */

@@ -57,6 +57,16 @@ ALWAYS_INLINE __m128 sum_4x8_f32(__m256 a, __m256 b, __m256 c, __m256 d)
 	return _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
 }
 
+/* The greatest of each of four vectors. */
+ALWAYS_INLINE __m128 max_4x8_f32(__m256 a, __m256 b, __m256 c, __m256 d)
+{
+	__m256d ab = _mm256_castps_pd(_mm256_max_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)));
+	__m256d cd = _mm256_castps_pd(_mm256_max_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d)));
+	__m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
+	__m256 s = _mm256_max_ps(lo, _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)));
+	return _mm_max_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+}
+
 ALWAYS_INLINE __m128i sum_4x8_i32(__m256i a, __m256i b, __m256i c, __m256i d)
 {
 	__m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));

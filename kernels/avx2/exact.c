@@ -5,9 +5,15 @@
  * are: a lane starts at +0 and no sum of such products can make it −0. */
 #include "kernels/avx2/avx2.h"
 
-enum op { L2SQ, IP };
+enum op { L2SQ, IP, L1, LINF };
 
 enum { LANES = 32, VECS = 8 };
+
+/* One sum of two. */
+ALWAYS_INLINE __m256d join(enum op op, __m256d a, __m256d b)
+{
+	return op == LINF ? _mm256_max_pd(a, b) : _mm256_add_pd(a, b);
+}
 
 ALWAYS_INLINE __m256d accumulate(enum op op, __m256d sum, __m128 x, __m128 y)
 {
@@ -15,6 +21,8 @@ ALWAYS_INLINE __m256d accumulate(enum op op, __m256d sum, __m128 x, __m128 y)
 	if (op == IP)
 		return _mm256_fmadd_pd(a, b, sum);
 	__m256d t = _mm256_sub_pd(a, b);
+	if (op == L1 || op == LINF)
+		return join(op, sum, _mm256_andnot_pd(_mm256_set1_pd(-0.0), t));
 	return _mm256_fmadd_pd(t, t, sum);
 }
 
@@ -35,9 +43,12 @@ ALWAYS_INLINE double exact(enum op op, const float *x, const float *y, int64_t d
 	}
 	for (int w = VECS / 2; w > 0; w /= 2) {
 		for (int v = 0; v < w; v++)
-			lane[v] = _mm256_add_pd(lane[v], lane[v + w]);
+			lane[v] = join(op, lane[v], lane[v + w]);
 	}
-	__m128d s = _mm_add_pd(_mm256_castpd256_pd128(lane[0]), _mm256_extractf128_pd(lane[0], 1));
+	__m128d low = _mm256_castpd256_pd128(lane[0]), high = _mm256_extractf128_pd(lane[0], 1);
+	__m128d s = op == LINF ? _mm_max_pd(low, high) : _mm_add_pd(low, high);
+	if (op == LINF)
+		return _mm_cvtsd_f64(_mm_max_sd(s, _mm_unpackhi_pd(s, s)));
 	return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
 }
 
@@ -49,4 +60,14 @@ double l2sq_exact_avx2(const float *x, const float *y, int64_t d)
 double ip_exact_avx2(const float *x, const float *y, int64_t d)
 {
 	return exact(IP, x, y, d);
+}
+
+double l1_exact_avx2(const float *x, const float *y, int64_t d)
+{
+	return exact(L1, x, y, d);
+}
+
+double linf_exact_avx2(const float *x, const float *y, int64_t d)
+{
+	return exact(LINF, x, y, d);
 }

@@ -8,7 +8,7 @@
  */
 #include "kernels/avx2/avx2.h"
 
-enum op { L2SQ, IP, NORMSQ };
+enum op { L2SQ, IP, NORMSQ, L1, LINF };
 enum type { F32, BF16, F16 };
 
 enum { LANES = 8, CHAINS = 4 };
@@ -34,11 +34,19 @@ ALWAYS_INLINE __m256 load_tail(enum type type, const char *row, int64_t i, int64
 	return widen(type, load_part(row + 2 * i, 2 * left));
 }
 
+/* One sum of two. */
+ALWAYS_INLINE __m256 join(enum op op, __m256 a, __m256 b)
+{
+	return op == LINF ? _mm256_max_ps(a, b) : _mm256_add_ps(a, b);
+}
+
 ALWAYS_INLINE __m256 accumulate(enum op op, __m256 sum, __m256 q, __m256 x)
 {
 	if (op == IP)
 		return _mm256_fmadd_ps(q, x, sum);
-	__m256 t = op == L2SQ ? _mm256_sub_ps(q, x) : x;
+	__m256 t = op == NORMSQ ? x : _mm256_sub_ps(q, x);
+	if (op == L1 || op == LINF)
+		return join(op, sum, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), t));
 	return _mm256_fmadd_ps(t, t, sum);
 }
 
@@ -62,7 +70,7 @@ ALWAYS_INLINE __m256 row_f32(enum op op, enum type type, const float *q, const c
 		__m256 y = op == NORMSQ ? zero : _mm256_maskload_ps(q + i, first_lanes(d - i));
 		sum[1] = accumulate(op, sum[1], y, load_tail(type, row, i, d - i));
 	}
-	return _mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3]));
+	return join(op, join(op, sum[0], sum[1]), join(op, sum[2], sum[3]));
 }
 
 ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const void *rows, size_t stride,
@@ -78,7 +86,8 @@ ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const vo
 			if (i + j < n)
 				sum[j] = row_f32(op, type, q, row_at(rows, stride, pos, i + j), d);
 		}
-		__m128 result = sum_4x8_f32(sum[0], sum[1], sum[2], sum[3]);
+		__m128 result = op == LINF ? max_4x8_f32(sum[0], sum[1], sum[2], sum[3])
+		                           : sum_4x8_f32(sum[0], sum[1], sum[2], sum[3]);
 		if (i + GROUP <= n)
 			_mm_storeu_ps(out + i, result);
 		else
@@ -100,8 +109,12 @@ ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const vo
 
 ROWS(l2sq, L2SQ, f32, F32)
 ROWS(ip, IP, f32, F32)
+ROWS(l1, L1, f32, F32)
+ROWS(linf, LINF, f32, F32)
 ROWS(l2sq, L2SQ, bf16, BF16)
 ROWS(ip, IP, bf16, BF16)
+ROWS(l1, L1, bf16, BF16)
+ROWS(linf, LINF, bf16, BF16)
 ROWS(l2sq, L2SQ, f16, F16)
 ROWS(ip, IP, f16, F16)
 
@@ -136,7 +149,7 @@ ALWAYS_INLINE __m256 row_split(enum op op, const float *q, const char *hi, const
 		__m128i h = load_part(hi + 2 * i, 2 * (d - i)), l = load_part(lo + 2 * i, 2 * (d - i));
 		sum[1] = accumulate(op, sum[1], y, join8(h, l));
 	}
-	return _mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3]));
+	return join(op, join(op, sum[0], sum[1]), join(op, sum[2], sum[3]));
 }
 
 ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, const void *lo, size_t stride,
@@ -153,7 +166,8 @@ ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, cons
 				sum[j] = row_split(
 				    op, q, row_at(hi, stride, pos, i + j), row_at(lo, stride, pos, i + j), d);
 		}
-		__m128 result = sum_4x8_f32(sum[0], sum[1], sum[2], sum[3]);
+		__m128 result = op == LINF ? max_4x8_f32(sum[0], sum[1], sum[2], sum[3])
+		                           : sum_4x8_f32(sum[0], sum[1], sum[2], sum[3]);
 		if (i + GROUP <= n)
 			_mm_storeu_ps(out + i, result);
 		else
@@ -161,17 +175,17 @@ ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, cons
 	}
 }
 
-void l2sq_split_gather_avx2(const float *q, const void *hi, const void *lo, size_t stride,
-    const uint32_t *pos, int64_t n, int64_t d, float *out)
-{
-	gather_split(L2SQ, q, hi, lo, stride, pos, n, d, out);
-}
+#define SPLIT_GATHER(name, op)                                                                               \
+	void name##_split_gather_avx2(const float *q, const void *hi, const void *lo, size_t stride,         \
+	    const uint32_t *pos, int64_t n, int64_t d, float *out)                                           \
+	{                                                                                                    \
+		gather_split(op, q, hi, lo, stride, pos, n, d, out);                                         \
+	}
 
-void ip_split_gather_avx2(const float *q, const void *hi, const void *lo, size_t stride, const uint32_t *pos,
-    int64_t n, int64_t d, float *out)
-{
-	gather_split(IP, q, hi, lo, stride, pos, n, d, out);
-}
+SPLIT_GATHER(l2sq, L2SQ)
+SPLIT_GATHER(ip, IP)
+SPLIT_GATHER(l1, L1)
+SPLIT_GATHER(linf, LINF)
 
 void normsq_f32_avx2(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {

@@ -64,6 +64,19 @@ ALWAYS_INLINE __m128 reduce_4x16_f32(const __m512 s[BLOCK])
 	return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
+/* The four greatest over lanes. */
+ALWAYS_INLINE __m128 max_4x16_f32(const __m512 s[BLOCK])
+{
+	__m512 ab = _mm512_max_ps(_mm512_unpacklo_ps(s[0], s[1]), _mm512_unpackhi_ps(s[0], s[1]));
+	__m512 cd = _mm512_max_ps(_mm512_unpacklo_ps(s[2], s[3]), _mm512_unpackhi_ps(s[2], s[3]));
+	__m512d abd = _mm512_castps_pd(ab), cdd = _mm512_castps_pd(cd);
+	__m512 lo = _mm512_castpd_ps(_mm512_unpacklo_pd(abd, cdd));
+	__m512 hi = _mm512_castpd_ps(_mm512_unpackhi_pd(abd, cdd));
+	__m512 abcd = _mm512_max_ps(lo, hi);
+	__m256 half = _mm256_max_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
+	return _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+
 ALWAYS_INLINE __m128i reduce_4x16_i32(const v16si sum[BLOCK])
 {
 	__m512i a = (__m512i)sum[0], b = (__m512i)sum[1], c = (__m512i)sum[2], d = (__m512i)sum[3];

@@ -8,7 +8,7 @@
  */
 #include "kernels/avx512/avx512.h"
 
-enum op { L2SQ, IP, NORMSQ };
+enum op { L2SQ, IP, NORMSQ, L1, LINF };
 enum elem { F32, BF16, F16 };
 
 ALWAYS_INLINE __m512 load16(const char *row, int64_t i, enum elem elem, __mmask16 m)
@@ -21,16 +21,29 @@ ALWAYS_INLINE __m512 load16(const char *row, int64_t i, enum elem elem, __mmask1
 	return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
+/* One sum of two. */
+ALWAYS_INLINE __m512 join(enum op op, __m512 a, __m512 b)
+{
+	return op == LINF ? _mm512_max_ps(a, b) : _mm512_add_ps(a, b);
+}
+
+/* What 16 elements come to with a sum of those before. */
+ALWAYS_INLINE __m512 accumulate(enum op op, __m512 x, __m512 y, __m512 sum)
+{
+	if (op == IP)
+		return _mm512_fmadd_ps(x, y, sum);
+	__m512 t = op == NORMSQ ? y : _mm512_sub_ps(x, y);
+	if (op == L1 || op == LINF)
+		return join(op, sum, _mm512_abs_ps(t));
+	return _mm512_fmadd_ps(t, t, sum);
+}
+
 /* sum + 16 elements of a row. Lanes outside of m read nothing and add 0. */
 ALWAYS_INLINE __m512 step(
     enum op op, enum elem elem, const float *q, const char *row, int64_t i, __mmask16 m, __m512 sum)
 {
 	__m512 x = op == NORMSQ ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(m, q + i);
-	__m512 y = load16(row, i, elem, m);
-	if (op == IP)
-		return _mm512_fmadd_ps(x, y, sum);
-	__m512 t = op == L2SQ ? _mm512_sub_ps(x, y) : y;
-	return _mm512_fmadd_ps(t, t, sum);
+	return accumulate(op, x, load16(row, i, elem, m), sum);
 }
 
 /* The sum over a row, spread over the lanes. */
@@ -48,7 +61,7 @@ ALWAYS_INLINE __m512 sum_row(enum op op, enum elem elem, const float *q, const c
 	}
 	if (at < d)
 		b = step(op, elem, q, row, at, first16(d - at), b);
-	return _mm512_add_ps(a, b);
+	return join(op, a, b);
 }
 
 ALWAYS_INLINE void scan(enum op op, enum elem elem, const float *q, const void *rows, size_t stride,
@@ -64,7 +77,8 @@ ALWAYS_INLINE void scan(enum op op, enum elem elem, const float *q, const void *
 		UNROLL_BLOCK
 		for (int j = 0; j < BLOCK; j++)
 			sum[j] = sum_row(op, elem, q, row_at(rows, stride, pos, i + j, n), d);
-		_mm_mask_storeu_ps(out + i, store_mask(i, n), reduce_4x16_f32(sum));
+		_mm_mask_storeu_ps(
+		    out + i, store_mask(i, n), (op == LINF ? max_4x16_f32(sum) : reduce_4x16_f32(sum)));
 	}
 }
 
@@ -82,8 +96,12 @@ ALWAYS_INLINE void scan(enum op op, enum elem elem, const float *q, const void *
 
 ROWS(l2sq_f32, L2SQ, F32)
 ROWS(ip_f32, IP, F32)
+ROWS(l1_f32, L1, F32)
+ROWS(linf_f32, LINF, F32)
 ROWS(l2sq_bf16, L2SQ, BF16)
 ROWS(ip_bf16, IP, BF16)
+ROWS(l1_bf16, L1, BF16)
+ROWS(linf_bf16, LINF, BF16)
 ROWS(l2sq_f16, L2SQ, F16)
 ROWS(ip_f16, IP, F16)
 
@@ -99,11 +117,7 @@ ALWAYS_INLINE __m512 join16(const char *hi, const char *lo, int64_t i, __mmask16
 ALWAYS_INLINE __m512 step_split(
     enum op op, const float *q, const char *hi, const char *lo, int64_t i, __mmask16 m, __m512 sum)
 {
-	__m512 x = _mm512_maskz_loadu_ps(m, q + i), y = join16(hi, lo, i, m);
-	if (op == IP)
-		return _mm512_fmadd_ps(x, y, sum);
-	__m512 t = _mm512_sub_ps(x, y);
-	return _mm512_fmadd_ps(t, t, sum);
+	return accumulate(op, _mm512_maskz_loadu_ps(m, q + i), join16(hi, lo, i, m), sum);
 }
 
 ALWAYS_INLINE __m512 sum_split(enum op op, const float *q, const char *hi, const char *lo, int64_t d)
@@ -120,7 +134,7 @@ ALWAYS_INLINE __m512 sum_split(enum op op, const float *q, const char *hi, const
 	}
 	if (at < d)
 		b = step_split(op, q, hi, lo, at, first16(d - at), b);
-	return _mm512_add_ps(a, b);
+	return join(op, a, b);
 }
 
 ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, const void *lo, size_t stride,
@@ -136,21 +150,22 @@ ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, cons
 		for (int j = 0; j < BLOCK; j++)
 			sum[j] = sum_split(
 			    op, q, row_at(hi, stride, pos, i + j, n), row_at(lo, stride, pos, i + j, n), d);
-		_mm_mask_storeu_ps(out + i, store_mask(i, n), reduce_4x16_f32(sum));
+		_mm_mask_storeu_ps(
+		    out + i, store_mask(i, n), (op == LINF ? max_4x16_f32(sum) : reduce_4x16_f32(sum)));
 	}
 }
 
-void l2sq_split_gather_avx512(const float *q, const void *hi, const void *lo, size_t stride,
-    const uint32_t *pos, int64_t n, int64_t d, float *out)
-{
-	gather_split(L2SQ, q, hi, lo, stride, pos, n, d, out);
-}
+#define SPLIT_GATHER(name, op)                                                                               \
+	void name##_split_gather_avx512(const float *q, const void *hi, const void *lo, size_t stride,       \
+	    const uint32_t *pos, int64_t n, int64_t d, float *out)                                           \
+	{                                                                                                    \
+		gather_split(op, q, hi, lo, stride, pos, n, d, out);                                         \
+	}
 
-void ip_split_gather_avx512(const float *q, const void *hi, const void *lo, size_t stride,
-    const uint32_t *pos, int64_t n, int64_t d, float *out)
-{
-	gather_split(IP, q, hi, lo, stride, pos, n, d, out);
-}
+SPLIT_GATHER(l2sq, L2SQ)
+SPLIT_GATHER(ip, IP)
+SPLIT_GATHER(l1, L1)
+SPLIT_GATHER(linf, LINF)
 
 void normsq_f32_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {

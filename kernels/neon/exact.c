@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum op { L2SQ, IP };
+enum op { L2SQ, IP, L1, LINF };
 
 enum { LANES = 32, VECS = 16 };
 
@@ -14,6 +14,10 @@ ALWAYS_INLINE float64x2_t accumulate(enum op op, float64x2_t sum, float64x2_t x,
 {
 	if (op == IP)
 		return vfmaq_f64(sum, x, y);
+	if (op == L1)
+		return vaddq_f64(sum, vabdq_f64(x, y));
+	if (op == LINF)
+		return vmaxq_f64(sum, vabdq_f64(x, y));
 	float64x2_t t = vsubq_f64(x, y);
 	return vfmaq_f64(sum, t, t);
 }
@@ -40,11 +44,14 @@ ALWAYS_INLINE double exact(enum op op, const float *x, const float *y, int64_t d
 		vst1q_f64(lane + 2 * v, sum[v]);
 	for (int l = 0; i < d; i++, l++) {
 		double a = x[i], b = y[i], t = a - b;
-		lane[l] = op == IP ? fma(a, b, lane[l]) : fma(t, t, lane[l]);
+		lane[l] = op == IP     ? fma(a, b, lane[l])
+		          : op == L1   ? lane[l] + fabs(t)
+		          : op == LINF ? fmax(lane[l], fabs(t))
+		                       : fma(t, t, lane[l]);
 	}
 	for (int w = LANES / 2; w > 0; w /= 2) {
 		for (int j = 0; j < w; j++)
-			lane[j] += lane[j + w];
+			lane[j] = op == LINF ? fmax(lane[j], lane[j + w]) : lane[j] + lane[j + w];
 	}
 	return lane[0];
 }
@@ -57,4 +64,14 @@ double l2sq_exact_neon(const float *x, const float *y, int64_t d)
 double ip_exact_neon(const float *x, const float *y, int64_t d)
 {
 	return exact(IP, x, y, d);
+}
+
+double l1_exact_neon(const float *x, const float *y, int64_t d)
+{
+	return exact(L1, x, y, d);
+}
+
+double linf_exact_neon(const float *x, const float *y, int64_t d)
+{
+	return exact(LINF, x, y, d);
 }

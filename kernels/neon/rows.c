@@ -5,7 +5,7 @@
  * A bf16 is widened by a shift, an f16 by fcvtl. */
 #include "kernels/neon/neon.h"
 
-enum op { L2SQ, IP, NORMSQ };
+enum op { L2SQ, IP, NORMSQ, L1, LINF };
 enum type { F32, BF16, F16 };
 
 enum { LANES = 4, CHAINS = 4 };
@@ -31,10 +31,25 @@ ALWAYS_INLINE float32x4_t load_tail(enum type type, const void *row, int64_t i, 
 	return widen(type, vget_low_u8(load_part(p + 2 * i, 2 * left)));
 }
 
+/* One sum of two, and the sums of four vectors. */
+ALWAYS_INLINE float32x4_t join(enum op op, float32x4_t a, float32x4_t b)
+{
+	return op == LINF ? vmaxq_f32(a, b) : vaddq_f32(a, b);
+}
+
+ALWAYS_INLINE float32x4_t reduce(enum op op, const float32x4_t sum[GROUP])
+{
+	if (op == LINF)
+		return vpmaxq_f32(vpmaxq_f32(sum[0], sum[1]), vpmaxq_f32(sum[2], sum[3]));
+	return vpaddq_f32(vpaddq_f32(sum[0], sum[1]), vpaddq_f32(sum[2], sum[3]));
+}
+
 ALWAYS_INLINE float32x4_t accumulate(enum op op, float32x4_t sum, float32x4_t q, float32x4_t x)
 {
 	if (op == IP)
 		return vfmaq_f32(sum, q, x);
+	if (op == L1 || op == LINF)
+		return join(op, sum, vabdq_f32(q, x));
 	float32x4_t t = op == L2SQ ? vsubq_f32(q, x) : x;
 	return vfmaq_f32(sum, t, t);
 }
@@ -60,7 +75,7 @@ ALWAYS_INLINE float32x4_t row_f32(enum op op, enum type type, const float *q, co
 		float32x4_t y = op == NORMSQ ? zero : load_tail(F32, q, i, d - i);
 		sum[1] = accumulate(op, sum[1], y, load_tail(type, row, i, d - i));
 	}
-	return vaddq_f32(vaddq_f32(sum[0], sum[1]), vaddq_f32(sum[2], sum[3]));
+	return join(op, join(op, sum[0], sum[1]), join(op, sum[2], sum[3]));
 }
 
 ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const void *rows, size_t stride,
@@ -77,7 +92,7 @@ ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const vo
 				sum[j] = row_f32(op, type, q, row_at(rows, stride, pos, i + j), d);
 		}
 		float result[GROUP];
-		vst1q_f32(result, vpaddq_f32(vpaddq_f32(sum[0], sum[1]), vpaddq_f32(sum[2], sum[3])));
+		vst1q_f32(result, reduce(op, sum));
 		memcpy(out + i, result, (size_t)(n - i < GROUP ? n - i : GROUP) * sizeof *out);
 	}
 }
@@ -96,8 +111,12 @@ ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const vo
 
 ROWS(l2sq, L2SQ, f32, F32)
 ROWS(ip, IP, f32, F32)
+ROWS(l1, L1, f32, F32)
+ROWS(linf, LINF, f32, F32)
 ROWS(l2sq, L2SQ, bf16, BF16)
 ROWS(ip, IP, bf16, BF16)
+ROWS(l1, L1, bf16, BF16)
+ROWS(linf, LINF, bf16, BF16)
 ROWS(l2sq, L2SQ, f16, F16)
 ROWS(ip, IP, f16, F16)
 
@@ -133,7 +152,7 @@ ALWAYS_INLINE float32x4_t row_split(enum op op, const float *q, const char *hi, 
 		uint8x8_t l = vget_low_u8(load_part(lo + 2 * i, 2 * (d - i)));
 		sum[1] = accumulate(op, sum[1], load_tail(F32, q, i, d - i), join4(h, l));
 	}
-	return vaddq_f32(vaddq_f32(sum[0], sum[1]), vaddq_f32(sum[2], sum[3]));
+	return join(op, join(op, sum[0], sum[1]), join(op, sum[2], sum[3]));
 }
 
 ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, const void *lo, size_t stride,
@@ -151,22 +170,22 @@ ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, cons
 				    op, q, row_at(hi, stride, pos, i + j), row_at(lo, stride, pos, i + j), d);
 		}
 		float result[GROUP];
-		vst1q_f32(result, vpaddq_f32(vpaddq_f32(sum[0], sum[1]), vpaddq_f32(sum[2], sum[3])));
+		vst1q_f32(result, reduce(op, sum));
 		memcpy(out + i, result, (size_t)(n - i < GROUP ? n - i : GROUP) * sizeof *out);
 	}
 }
 
-void l2sq_split_gather_neon(const float *q, const void *hi, const void *lo, size_t stride,
-    const uint32_t *pos, int64_t n, int64_t d, float *out)
-{
-	gather_split(L2SQ, q, hi, lo, stride, pos, n, d, out);
-}
+#define SPLIT_GATHER(name, op)                                                                               \
+	void name##_split_gather_neon(const float *q, const void *hi, const void *lo, size_t stride,         \
+	    const uint32_t *pos, int64_t n, int64_t d, float *out)                                           \
+	{                                                                                                    \
+		gather_split(op, q, hi, lo, stride, pos, n, d, out);                                         \
+	}
 
-void ip_split_gather_neon(const float *q, const void *hi, const void *lo, size_t stride, const uint32_t *pos,
-    int64_t n, int64_t d, float *out)
-{
-	gather_split(IP, q, hi, lo, stride, pos, n, d, out);
-}
+SPLIT_GATHER(l2sq, L2SQ)
+SPLIT_GATHER(ip, IP)
+SPLIT_GATHER(l1, L1)
+SPLIT_GATHER(linf, LINF)
 
 void normsq_f32_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
 {

@@ -35,3 +35,19 @@ double ip_exact_ref(const float *x, const float *y, int64_t d)
 		lane[i % LANES] = fma((double)x[i], (double)y[i], lane[i % LANES]);
 	return reduce(lane);
 }
+
+double l1_exact_ref(const float *x, const float *y, int64_t d)
+{
+	double lane[LANES] = {0};
+	for (int64_t i = 0; i < d; i++)
+		lane[i % LANES] += fabs((double)x[i] - (double)y[i]);
+	return reduce(lane);
+}
+
+double linf_exact_ref(const float *x, const float *y, int64_t d)
+{
+	double most = 0;
+	for (int64_t i = 0; i < d; i++)
+		most = fmax(most, fabs((double)x[i] - (double)y[i]));
+	return most;
+}

@@ -5,6 +5,7 @@
  */
 #include "kernels/ref/ref.h"
 
+#include <math.h>
 #include <string.h>
 
 static inline float f32_at(const char *row, int64_t i)
@@ -14,79 +15,58 @@ static inline float f32_at(const char *row, int64_t i)
 	return v;
 }
 
-static float l2sq_f32(const float *q, const char *row, int64_t d)
+static inline float add_l2sq(float sum, float x, float y)
 {
-	float sum = 0;
-	for (int64_t i = 0; i < d; i++) {
-		float t = q[i] - f32_at(row, i);
-		sum += t * t;
-	}
-	return sum;
+	return sum + (x - y) * (x - y);
 }
 
-static float ip_f32(const float *q, const char *row, int64_t d)
+static inline float add_ip(float sum, float x, float y)
 {
-	float sum = 0;
-	for (int64_t i = 0; i < d; i++)
-		sum += q[i] * f32_at(row, i);
-	return sum;
+	return sum + x * y;
 }
 
-static float l2sq_bf16(const float *q, const char *row, int64_t d)
+static inline float add_l1(float sum, float x, float y)
 {
-	float sum = 0;
-	for (int64_t i = 0; i < d; i++) {
-		float t = q[i] - bf16_at(row, i);
-		sum += t * t;
-	}
-	return sum;
+	return sum + fabsf(x - y);
 }
 
-static float ip_bf16(const float *q, const char *row, int64_t d)
+static inline float add_linf(float most, float x, float y)
 {
-	float sum = 0;
-	for (int64_t i = 0; i < d; i++)
-		sum += q[i] * bf16_at(row, i);
-	return sum;
+	float t = fabsf(x - y);
+	return t > most ? t : most;
 }
 
-static float l2sq_f16(const float *q, const char *row, int64_t d)
-{
-	float sum = 0;
-	for (int64_t i = 0; i < d; i++) {
-		float t = q[i] - f16_at(row, i);
-		sum += t * t;
-	}
-	return sum;
-}
-
-static float ip_f16(const float *q, const char *row, int64_t d)
-{
-	float sum = 0;
-	for (int64_t i = 0; i < d; i++)
-		sum += q[i] * f16_at(row, i);
-	return sum;
-}
-
-#define ROWS(op)                                                                                             \
-	void op##_ref(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)     \
+#define ROWS(op, type)                                                                                       \
+	static float op##_##type(const float *q, const char *row, int64_t d)                                 \
+	{                                                                                                    \
+		float sum = 0;                                                                               \
+		for (int64_t i = 0; i < d; i++)                                                              \
+			sum = add_##op(sum, q[i], type##_at(row, i));                                        \
+		return sum;                                                                                  \
+	}                                                                                                    \
+	void op##_##type##_ref(                                                                              \
+	    const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)               \
 	{                                                                                                    \
 		for (int64_t i = 0; i < n; i++)                                                              \
-			out[i] = op(q, (const char *)rows + (size_t)i * stride, d);                          \
+			out[i] = op##_##type(q, (const char *)rows + (size_t)i * stride, d);                 \
 	}                                                                                                    \
-	void op##_gather_ref(const float *q, const void *rows, size_t stride, const uint32_t *pos,           \
+	void op##_##type##_gather_ref(const float *q, const void *rows, size_t stride, const uint32_t *pos,  \
 	    int64_t n, int64_t d, float *out)                                                                \
 	{                                                                                                    \
 		for (int64_t i = 0; i < n; i++)                                                              \
-			out[i] = op(q, (const char *)rows + pos[i] * stride, d);                             \
+			out[i] = op##_##type(q, (const char *)rows + pos[i] * stride, d);                    \
 	}
 
-ROWS(l2sq_f32)
-ROWS(ip_f32)
-ROWS(l2sq_bf16)
-ROWS(ip_bf16)
-ROWS(l2sq_f16)
-ROWS(ip_f16)
+ROWS(l2sq, f32)
+ROWS(ip, f32)
+ROWS(l1, f32)
+ROWS(linf, f32)
+ROWS(l2sq, bf16)
+ROWS(ip, bf16)
+ROWS(l1, bf16)
+ROWS(linf, bf16)
+ROWS(l2sq, f16)
+ROWS(ip, f16)
 
 static inline float split_at(const char *hi, const char *lo, int64_t i)
 {
@@ -99,33 +79,24 @@ static inline float split_at(const char *hi, const char *lo, int64_t i)
 	return v;
 }
 
-void l2sq_split_gather_ref(const float *q, const void *hi, const void *lo, size_t stride, const uint32_t *pos,
-    int64_t n, int64_t d, float *out)
-{
-	for (int64_t i = 0; i < n; i++) {
-		const char *upper = (const char *)hi + pos[i] * stride,
-		           *lower = (const char *)lo + pos[i] * stride;
-		float sum = 0;
-		for (int64_t j = 0; j < d; j++) {
-			float t = q[j] - split_at(upper, lower, j);
-			sum += t * t;
-		}
-		out[i] = sum;
+#define SPLIT_GATHER(op)                                                                                     \
+	void op##_split_gather_ref(const float *q, const void *hi, const void *lo, size_t stride,            \
+	    const uint32_t *pos, int64_t n, int64_t d, float *out)                                           \
+	{                                                                                                    \
+		for (int64_t i = 0; i < n; i++) {                                                            \
+			const char *upper = (const char *)hi + pos[i] * stride,                              \
+			           *lower = (const char *)lo + pos[i] * stride;                              \
+			float sum = 0;                                                                       \
+			for (int64_t j = 0; j < d; j++)                                                      \
+				sum = add_##op(sum, q[j], split_at(upper, lower, j));                        \
+			out[i] = sum;                                                                        \
+		}                                                                                            \
 	}
-}
 
-void ip_split_gather_ref(const float *q, const void *hi, const void *lo, size_t stride, const uint32_t *pos,
-    int64_t n, int64_t d, float *out)
-{
-	for (int64_t i = 0; i < n; i++) {
-		const char *upper = (const char *)hi + pos[i] * stride,
-		           *lower = (const char *)lo + pos[i] * stride;
-		float sum = 0;
-		for (int64_t j = 0; j < d; j++)
-			sum += q[j] * split_at(upper, lower, j);
-		out[i] = sum;
-	}
-}
+SPLIT_GATHER(l2sq)
+SPLIT_GATHER(ip)
+SPLIT_GATHER(l1)
+SPLIT_GATHER(linf)
 
 #define NORMSQ(type)                                                                                         \
 	void normsq_##type##_ref(const void *rows, size_t stride, int64_t n, int64_t d, float *out)          \

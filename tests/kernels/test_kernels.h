@@ -34,7 +34,7 @@ extern struct kernels ref_kernels;
  *
  * What a line of kernels.def names as its test, rows(L2SQ, F32) say, becomes TEST_rows(L2SQ, F32): it tries
  * `kernel`, the function of the instruction set in use, and fails if that is wrong anywhere. */
-enum op { L2SQ, IP, NORMSQ };
+enum op { L2SQ, IP, NORMSQ, L1, LINF };
 enum elem { F32, BF16, F16, U8, I8 };
 
 /* test_rows.c. A kernel over rows: one of these types. */

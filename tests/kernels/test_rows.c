@@ -75,6 +75,8 @@ static double value_at(enum elem elem, int r, int i)
 
 static double term(enum op op, double x, double y)
 {
+	if (op == L1 || op == LINF)
+		return fabs(x - y);
 	return op == L2SQ ? (x - y) * (x - y) : op == IP ? x * y : y * y;
 }
 
@@ -90,11 +92,12 @@ static void find_truth(const struct row_kernel *k, int d, struct truth *truth)
 		for (int i = 0; i < d; i++) {
 			double x = is_byte(k->elem) ? byte_value(k->elem, data.byte_q[i]) : data.q[i];
 			double t = term(k->op, x, value_at(k->elem, r, i));
-			sum += t;
-			magnitude += fabs(t);
+			sum = k->op == LINF ? fmax(sum, t) : sum + t;
+			magnitude = k->op == LINF ? sum : magnitude + fabs(t);
 		}
 		truth->value[r] = sum;
-		truth->bound[r] = is_byte(k->elem) ? 0 : (d + 8) * 0x1p-24 * magnitude;
+		int roundings = k->op == LINF ? 1 : d + 8;
+		truth->bound[r] = is_byte(k->elem) ? 0 : roundings * 0x1p-24 * magnitude;
 	}
 }
 
@@ -198,11 +201,15 @@ static double define_exact(enum op op, const float *x, const float *y, int d)
 	double lane[32] = {0};
 	for (int i = 0; i < d; i++) {
 		double t = (double)x[i] - (double)y[i];
-		lane[i % 32] = op == L2SQ ? fma(t, t, lane[i % 32]) : fma(x[i], y[i], lane[i % 32]);
+		double *sum = &lane[i % 32];
+		*sum = op == L2SQ   ? fma(t, t, *sum)
+		       : op == IP   ? fma(x[i], y[i], *sum)
+		       : op == LINF ? fmax(*sum, fabs(t))
+		                    : *sum + fabs(t);
 	}
 	for (int w = 16; w > 0; w /= 2)
 		for (int j = 0; j < w; j++)
-			lane[j] += lane[j + w];
+			lane[j] = op == LINF ? fmax(lane[j], lane[j + w]) : lane[j] + lane[j + w];
 	return lane[0];
 }
 
