@@ -20,7 +20,9 @@ extern "C" {
 typedef enum kith_metric {
 	KITH_L2 = 0,    /* squared Euclidean distance, smaller is nearer */
 	KITH_IP = 1,    /* inner product, larger is nearer */
-	KITH_COSINE = 2 /* cosine of the angle, larger is nearer; a zero vector has cosine 0 with all */
+	KITH_COSINE = 2, /* cosine of the angle, larger is nearer; a zero vector has cosine 0 with all */
+	KITH_L1 = 3,     /* sum of the differences' magnitudes (Manhattan), smaller is nearer */
+	KITH_LINF = 4    /* largest of the differences' magnitudes (Chebyshev), smaller is nearer */
 } kith_metric;
 
 /* Element type of caller's vectors. Vectors are row-major and dense. KITH_I32 and KITH_I64 are of vector
@@ -35,7 +37,7 @@ typedef int (*kith_progress)(void *data, const char *stage, int64_t done, int64_
 /* "1.2.3". */
 KITH_API const char *kith_version(void);
 
-/* Names, never NULL: "l2" "ip" "cosine"; "f32" "u8" "i8" "i32" "i64". */
+/* Names, never NULL: "l2" "ip" "cosine" "l1" "linf", "?" for what is no metric; "f32" "u8" "i8" "i32" "i64". */
 KITH_API const char *kith_metric_name(kith_metric metric);
 KITH_API const char *kith_type_name(kith_type type);
 

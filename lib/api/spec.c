@@ -156,7 +156,13 @@ static kith_status spec_codec(struct codec **out, int64_t dim, const struct metr
 	char guess[MAX_SPEC + 1];
 	if (!codec_word_like(word) && word_guess(word, guess, sizeof guess) && codec_word_like(guess))
 		return fail(KITH_INVALID, "spec: '%s' is no codec; did you mean '%s'?", word, guess);
-	return codec_of_word(out, dim, metric, word);
+	kith_status status = codec_of_word(out, dim, metric, word);
+	if (status == KITH_OK) {
+		status = codec_check_metric(*out, metric);
+		if (status)
+			codec_free(*out);
+	}
+	return status;
 }
 
 /* The codec's word in a refinement. */

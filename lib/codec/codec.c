@@ -75,6 +75,17 @@ size_t codec_memory_plain(const struct codec *codec)
 	return sizeof *codec;
 }
 
+kith_status codec_check_metric(const struct codec *codec, const struct metric *metric)
+{
+	char word[32];
+	if (metric->product != PRODUCT_NONE || codec->ops->any_metric)
+		return KITH_OK;
+	codec->ops->word(codec, word);
+	return fail(KITH_UNSUPPORTED,
+	    "'%s' compares vectors by l2, ip and cosine; for metric %s keep them as 'Flat' does", word,
+	    metric->name);
+}
+
 const struct codec_walk *codec_walk(const struct codec *codec, enum key_precision precision)
 {
 	if (precision == KEYS_WIDE)

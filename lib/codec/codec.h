@@ -68,6 +68,7 @@ struct codec_ops {
 	bool blocked; /* ROWS_CODE: in blocks of 64 vectors, byte b of vector i at block · 64 · row_bytes +
 	                 b · 64 + i % 64; else row after row */
 	int planes;
+	bool any_metric; /* rows are read by any metric's kernels; else the metric must have product form */
 
 	/* Factory word ("SQ8", "PQ16x4"), at most 31 characters. */
 	void (*word)(const struct codec *codec, char *word);
@@ -161,6 +162,9 @@ extern const struct codec_walk walk_decoding, walk_wide;
  * fourth root of any squared distance or inner product of floats, and keeps its 24 bits. */
 float wide_key(double key);
 double wide_value(float key);
+
+/* UNSUPPORTED: the codec does not serve the metric. */
+kith_status codec_check_metric(const struct codec *codec, const struct metric *metric);
 
 /* Exact codecs. They learn nothing and fail only for lack of memory. */
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine);

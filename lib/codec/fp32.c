@@ -205,6 +205,7 @@ static const struct codec_ops fp32_ops = {
     .kind = ROWS_SPLIT,
     .normalizes = true,
     .planes = 2,
+    .any_metric = true,
     .word = fp32_word,
     .row_bytes = fp32_row_bytes,
     .clone = codec_clone_plain,

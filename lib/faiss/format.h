@@ -23,6 +23,12 @@ enum { FAISS_DEPTH = 12 };
 /* What FAISS calls them in its files. */
 enum { FAISS_IP = 0, FAISS_L2 = 1 };
 
+/* Whether a float follows the number of a metric, which only Lp has a use for. */
+static inline bool faiss_metric_has_argument(int metric)
+{
+	return metric > FAISS_L2;
+}
+
 /* A run of equal elements in the file; their bytes are there. */
 struct faiss_array {
 	uint64_t offset;
@@ -87,7 +93,7 @@ struct faiss_node {
 	char fourcc[5];
 	enum faiss_kind kind;
 	int64_t dim, n;
-	int metric; /* FAISS_IP, FAISS_L2 */
+	int metric; /* its number: lib/metric */
 
 	struct faiss_codec codec;           /* FLAT, IVF */
 	uint64_t codes;                     /* FLAT: offset of [n × code_size] */

@@ -129,6 +129,8 @@ static kith_status make_codec(const struct import *im, const struct faiss_node *
 		status = codec_new_fp32(out, node->dim, false);
 	else
 		status = (node->codec.coding == FAISS_SCALAR ? make_scalar : make_product)(im, node, out);
+	if (status == KITH_OK)
+		status = codec_check_metric(*out, metric_of_faiss(node->metric));
 	if (status) {
 		codec_free(*out);
 		*out = NULL;

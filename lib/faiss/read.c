@@ -10,6 +10,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
+#include "lib/metric/metric.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,9 +22,7 @@ static kith_status take_index(struct faiss_reader *r, int depth, struct faiss_no
 static kith_status check_header(
     const struct faiss_reader *r, const struct faiss_node *node, bool trained, int32_t metric)
 {
-	static const char *const metrics[] = {[2] = "L1",
-	    [3] = "Linf",
-	    [4] = "Lp",
+	static const char *const metrics[] = {[4] = "Lp",
 	    [20] = "Canberra",
 	    [21] = "BrayCurtis",
 	    [22] = "JensenShannon",
@@ -37,10 +36,12 @@ static kith_status check_header(
 	if (node->dim > KITH_MAX_DIM)
 		return fail(KITH_UNSUPPORTED, "%s: '%s' has dimension %lld; kith's go to %d", r->source->name,
 		    node->fourcc, (long long)node->dim, KITH_MAX_DIM);
-	if (metric > 1)
-		return fail(KITH_UNSUPPORTED, "%s: '%s' has metric %d (%s); kith has L2 and inner product",
-		    r->source->name, node->fourcc, metric,
-		    metric < METRICS && metrics[metric] ? metrics[metric] : "unknown");
+	char known[METRIC_NAMES];
+	metric_names(known);
+	if (!metric_of_faiss(metric))
+		return fail(KITH_UNSUPPORTED, "%s: '%s' has metric %d (%s); kith has %s", r->source->name,
+		    node->fourcc, metric, metric < METRICS && metrics[metric] ? metrics[metric] : "unknown",
+		    known);
 	if (!trained)
 		return fail(KITH_UNSUPPORTED,
 		    "%s: '%s' is not trained; train it with FAISS before it is saved", r->source->name,
@@ -52,6 +53,7 @@ static kith_status take_header(struct faiss_reader *r, struct faiss_node *node)
 {
 	int32_t dim = 0, metric = 0;
 	int64_t unused[2];
+	float argument; /* of Lp */
 	bool trained = false;
 	kith_status status = faiss_take(r, &dim, sizeof dim);
 	if (status == KITH_OK)
@@ -62,6 +64,8 @@ static kith_status take_header(struct faiss_reader *r, struct faiss_node *node)
 		status = faiss_take_bool(r, &trained);
 	if (status == KITH_OK)
 		status = faiss_take(r, &metric, sizeof metric);
+	if (status == KITH_OK && faiss_metric_has_argument(metric))
+		status = faiss_take(r, &argument, sizeof argument);
 	node->dim = dim;
 	node->metric = metric;
 	return status ? status : check_header(r, node, trained, metric);

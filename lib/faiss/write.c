@@ -94,6 +94,8 @@ void faiss_put_index(struct faiss_writer *w, const char *fourcc, int64_t dim, in
 	faiss_put_i64(w, UNUSED);
 	faiss_put_bool(w, true);
 	faiss_put_i32(w, metric);
+	if (faiss_metric_has_argument(metric))
+		faiss_put(w, &(float){0}, sizeof(float));
 }
 
 /* ---- files ---- */

@@ -58,7 +58,7 @@ kith_status ivf_assign(
     const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, int32_t *labels)
 {
 	enum { FEW = 12 };
-	if (x->n < FEW)
+	if (x->n < FEW || ivf->base.metric->product == PRODUCT_NONE)
 		return assign_few(ivf, centroids, x, threads, labels);
 	struct nearest nearest = {.rows = centroids,
 	    .k = ivf->nlist,

@@ -9,6 +9,8 @@ static const struct metric *const metrics[] = {
     &metric_l2,
     &metric_ip,
     &metric_cosine,
+    &metric_l1,
+    &metric_linf,
 };
 
 enum { METRICS = sizeof metrics / sizeof *metrics };

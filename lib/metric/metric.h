@@ -60,7 +60,7 @@ struct metric {
 	double (*radius)(double key, int64_t dim);
 };
 
-extern const struct metric metric_l2, metric_ip, metric_cosine;
+extern const struct metric metric_l2, metric_ip, metric_cosine, metric_l1, metric_linf;
 
 /* By its number in the API; by FAISS's. NULL: there is none. */
 const struct metric *metric_of(kith_metric id);

@@ -396,7 +396,8 @@ kith_status search_lists(const struct rows *base, const struct lists *lists, con
 	s.mean = mem_zalloc((size_t)base->dim, sizeof *s.mean);
 	if (!s.mean)
 		return fail_nomem("a search", (size_t)base->dim * sizeof *s.mean);
-	bool by_list = !scan_can(&s) || query->n * nprobe >= SHARED_BY * lists->n;
+	bool by_list =
+	    !scan_can(&s) || (metric->product != PRODUCT_NONE && query->n * nprobe >= SHARED_BY * lists->n);
 	int threads = threads_resolve(options ? options->threads : 0);
 	progress_begin(&s.progress, options ? options->progress : NULL,
 	    options ? options->progress_data : NULL, "search",

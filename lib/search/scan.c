@@ -26,14 +26,21 @@ size_t scan_query_bytes(const struct search *s)
 	return align64(bytes);
 }
 
+/* Whether kernels score the rows as they lie there. Those of other kinds are loaded one by one: where a metric
+ * has no product form, which is what tiles would be made of. */
+static bool scores_rows(const struct search *s)
+{
+	return s->bytes || (!s->base.normalize && (s->base.kind == ROWS_F32 || s->base.kind == ROWS_SPLIT));
+}
+
 bool scan_can(const struct search *s)
 {
-	if (s->bytes)
+	if (s->metric->product == PRODUCT_NONE || scores_rows(s))
 		return true;
 	if (s->base.kind == ROWS_CODE)
 		return codec_compares(s->base.codec) && !s->base.normalize &&
 		       s->base.blocked == s->base.codec->ops->blocked; /* not those of a graph */
-	return !s->base.normalize && (s->base.kind == ROWS_F32 || s->base.kind == ROWS_SPLIT);
+	return false;
 }
 
 static void byte_keys(const struct search *s, const int32_t *score, int64_t n, float *key)
@@ -80,6 +87,19 @@ static struct slack block_slack(const struct scan *scan, const char *rows, int64
 		norm = largest_norm(s, rows, n);
 	}
 	return s->metric->slack(s->base.dim, scan->qnorm, (double)b.err, norm);
+}
+
+/* Keys of n rows of one block that no kernel reads, for all queries: each is loaded. */
+static void score_loaded(struct task *t, struct scan *scans, int64_t row, int64_t n)
+{
+	const struct search *s = t->s;
+	for (int64_t i = 0; i < n; i++) {
+		const float *x = rows_load(t->base, row + i, t->scratch->x);
+		for (int64_t q = 0; q < t->nq; q++)
+			s->score.f32(scans[q].q, x, 0, 1, s->base.dim, &scans[q].key[i]);
+	}
+	for (int64_t q = 0; q < t->nq; q++)
+		scan_limit(&scans[q], s->metric->slack(s->base.dim, scans[q].qnorm, 0, 0));
 }
 
 /* Keys of n rows of one block for all queries, and what they may be off by. A few rows at a time, so that the
@@ -313,14 +333,15 @@ static void pass_rows(struct task *t, struct scan *scans, int64_t row, int64_t n
 			scan_find(&scans[q], row, n, mask);
 		return;
 	}
-	if (__builtin_popcountll(mask) <= few_rows(t->base)) {
+	bool loads = !code && !scores_rows(t->s);
+	if (!loads && __builtin_popcountll(mask) <= few_rows(t->base)) {
 		pick_rows(t, scans, row, mask);
 		return;
 	}
 	for (int64_t q = 0; code && q < t->nq; q++)
 		scan_score_codes(&scans[q], row, n);
 	if (!code)
-		score_rows(t, scans, row, n);
+		(loads ? score_loaded : score_rows)(t, scans, row, n);
 	for (int64_t q = 0; q < t->nq; q++)
 		take_rows(&scans[q], row, n, mask);
 }

@@ -119,7 +119,8 @@ static int64_t scan_below(const struct search *s)
 
 static struct plan make_plan(struct search *s, int threads)
 {
-	struct plan plan = {.threads = threads, .scan = s->query.n < scan_below(s) && scan_can(s)};
+	bool tiles = s->metric->product != PRODUCT_NONE && s->query.n >= scan_below(s);
+	struct plan plan = {.threads = threads, .scan = !tiles && scan_can(s)};
 	if (s->kind == TILE_BLAS && !plan.scan)
 		plan.threads = blas_search_threads(threads);
 	int64_t nq = s->query.n, n = s->base.n;
@@ -275,7 +276,8 @@ void search_setup(struct search *s)
 	s->kern = kernels();
 	s->score = metric_kernels(s->metric);
 	s->capacity = pool_capacity(s->sink->k);
-	s->bytes = byte_rows && s->query.kind == s->base.kind && !s->base.normalize && !s->query.normalize;
+	s->bytes = byte_rows && s->query.kind == s->base.kind && !s->base.normalize && !s->query.normalize &&
+	           s->score.u8;
 	s->kind = choose_kind(s);
 }
 

@@ -14,7 +14,7 @@ static const int64_t dims[] = {1, 2, 3, 5, 31, 64, 65, 100, 128, 257, 960};
 static const int64_t ns[] = {0, 1, 2, 63, 64, 65, 1000, 5000, 5000};
 static const int64_t nqs[] = {1, 2, 5, 6, 7, 15, 16, 47, 48, 49, 100, 300};
 static const int64_t ks[] = {1, 3, 10, 100, 6000};
-static const int64_t metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
+static const int64_t metrics[] = {KITH_L2, KITH_IP, KITH_COSINE, KITH_L1, KITH_LINF};
 enum { ALL, NONE, ONE, PERCENT, HALF, ALL_BUT_ONE };
 static const int64_t filters[] = {ALL, ALL, ALL, NONE, ONE, PERCENT, HALF, HALF, ALL_BUT_ONE};
 static const int64_t ids[] = {0, 0, 1};
@@ -280,9 +280,8 @@ void problem_free(struct problem *p)
 kith_index *problem_index(const struct problem *p)
 {
 	kith_index *index;
-	const char *spec = p->base_type == KITH_F32  ? "Flat"
-	                   : p->base_type == KITH_U8 ? "SQ8_direct"
-	                                             : "SQ8_direct_signed";
+	bool floats = p->base_type == KITH_F32 || p->metric == KITH_L1 || p->metric == KITH_LINF;
+	const char *spec = floats ? "Flat" : p->base_type == KITH_U8 ? "SQ8_direct" : "SQ8_direct_signed";
 	OK(kith_index_new(&index, p->dim, p->metric, spec));
 	int64_t first = p->n / 3;
 	size_t row = (size_t)p->dim * kith_type_size(p->base_type);

@@ -73,7 +73,13 @@ void problem_free(struct problem *p);
 /* An index with the problem's rows, added in two pieces. */
 kith_index *problem_index(const struct problem *p);
 
-/* Key of a row, smaller is nearer: squared L2 or minus the inner product, in double. */
+/* Whether larger is nearer. */
+static inline bool problem_similarity(const struct problem *p)
+{
+	return p->metric == KITH_IP || p->metric == KITH_COSINE;
+}
+
+/* Key of a row, smaller is nearer: the distance or minus the similarity, in double. */
 double problem_key(const struct problem *p, int64_t query, int64_t row);
 
 /* How far two correct double-precision sums of this key can lie apart. */

@@ -14,30 +14,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+static double add_term(kith_metric metric, double sum, double a, double b)
+{
+	switch (metric) {
+	case KITH_L2:
+		return sum + (a - b) * (a - b);
+	case KITH_L1:
+		return sum + fabs(a - b);
+	case KITH_LINF:
+		return fmax(sum, fabs(a - b));
+	default:
+		return sum + a * b;
+	}
+}
+
 double problem_key(const struct problem *p, int64_t query, int64_t row)
 {
 	const float *q = p->qf + query * p->dim, *x = p->xf + row * p->dim;
 	double sum[4] = {0};
-	bool l2 = p->metric == KITH_L2;
 	int64_t j = 0;
 	for (; j + 4 <= p->dim; j += 4)
-		for (int i = 0; i < 4; i++) {
-			double a = (double)q[j + i], b = (double)x[j + i];
-			sum[i] += l2 ? (a - b) * (a - b) : a * b;
-		}
-	for (; j < p->dim; j++) {
-		double a = (double)q[j], b = (double)x[j];
-		sum[0] += l2 ? (a - b) * (a - b) : a * b;
-	}
+		for (int i = 0; i < 4; i++)
+			sum[i] = add_term(p->metric, sum[i], (double)q[j + i], (double)x[j + i]);
+	for (; j < p->dim; j++)
+		sum[0] = add_term(p->metric, sum[0], (double)q[j], (double)x[j]);
+	if (p->metric == KITH_LINF)
+		return fmax(fmax(sum[0], sum[1]), fmax(sum[2], sum[3]));
 	double total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-	return l2 ? total : -total;
+	return problem_similarity(p) ? -total : total;
 }
 
 double problem_tolerance(const struct problem *p, int64_t query, int64_t row, double key)
 {
 	if (p->integral)
 		return 0;
-	return 1e-12 * (p->metric == KITH_L2 ? key : p->xnorm[row] * p->qnorm[query]);
+	return 1e-12 * (problem_similarity(p) ? p->xnorm[row] * p->qnorm[query] : key);
 }
 
 static int64_t row_of(const struct problem *p, int64_t id)
@@ -135,13 +146,13 @@ static float toward(double x, double by, float end)
 static void check_dist(const struct problem *p, int64_t query, int64_t row, float dist)
 {
 	double key = problem_key(p, query, row), off = problem_tolerance(p, query, row, key);
-	float score = p->metric == KITH_L2 ? dist : -dist;
+	float score = problem_similarity(p) ? -dist : dist;
 	bool fits = p->integral
 	                ? score == (float)key
 	                : score >= toward(key, -off, -INFINITY) && score <= toward(key, off, INFINITY);
 	if (!fits)
 		ck_abort_msg("%s: query %lld, row %lld: distance %.9g, not %.17g", p->text, (long long)query,
-		    (long long)row, (double)dist, p->metric == KITH_L2 ? key : -key);
+		    (long long)row, (double)dist, problem_similarity(p) ? -key : key);
 }
 
 static bool same_row(const struct problem *p, int64_t a, int64_t b)
@@ -194,7 +205,7 @@ void problem_check_topk(const struct problem *p, const float *dist, const int64_
 {
 	struct rankings r = rankings_new(p);
 	uint8_t *seen = make(p->n, 1);
-	float none = p->metric == KITH_L2 ? INFINITY : -INFINITY;
+	float none = problem_similarity(p) ? -INFINITY : INFINITY;
 	for (int64_t query = 0; query < p->nq; query++) {
 		rank_all(p, query, &r);
 		int64_t n = p->passing < p->k ? p->passing : p->k;
@@ -220,7 +231,7 @@ void problem_check_topk(const struct problem *p, const float *dist, const int64_
 static void check_list(const struct problem *p, int64_t query, double limit, int64_t n, const float *dist,
     const int64_t *ids, uint8_t *listed)
 {
-	double sign = p->metric == KITH_L2 ? 1 : -1;
+	double sign = problem_similarity(p) ? -1 : 1;
 	memset(listed, 0, (size_t)p->n);
 	for (int64_t j = 0; j < n; j++) {
 		int64_t row = row_of(p, ids[j]);
@@ -256,7 +267,7 @@ void problem_check_range(const struct problem *p, float radius, const kith_range
 		const int64_t *ids;
 		OK(kith_ranges_get(ranges, query, &n, &dist, &ids));
 		check_list(
-		    p, query, p->metric == KITH_L2 ? (double)radius : -(double)radius, n, dist, ids, listed);
+		    p, query, problem_similarity(p) ? -(double)radius : (double)radius, n, dist, ids, listed);
 		total += n;
 	}
 	REQUIRE(kith_ranges_total(ranges) == total);

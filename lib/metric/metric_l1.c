@@ -1,0 +1,33 @@
+/* L1, the sum of the differences' magnitudes: Manhattan distance.
+ *
+ * It is at least the Euclidean distance and at most √d of it, so it moves by no more than √d ‖x − x̂‖. No tile
+ * serves it: rows are scanned. */
+#include "lib/metric/metric.h"
+
+#include <math.h>
+
+static void l1_kernels(const struct kernels *kern, struct metric_kernels *m)
+{
+	METRIC_FLOAT_KERNELS(m, kern, l1);
+}
+
+static struct slack l1_slack(int64_t dim, double qnorm, double err, double norm)
+{
+	(void)qnorm, (void)norm;
+	return (struct slack){.abs = err * sqrt((double)dim) * (1 + 1e-12), .rel = metric_rounding(dim)};
+}
+
+static double l1_radius(double key, int64_t dim)
+{
+	(void)dim;
+	return key;
+}
+
+const struct metric metric_l1 = {
+    .id = KITH_L1,
+    .name = "l1",
+    .faiss = 2,
+    .kernels = l1_kernels,
+    .slack = l1_slack,
+    .radius = l1_radius,
+};

@@ -1,0 +1,32 @@
+/* Linf, the largest of the differences' magnitudes: Chebyshev distance.
+ *
+ * It is at most the Euclidean distance, so it moves by no more than ‖x − x̂‖, and at least 1 / √d of it. No tile
+ * serves it: rows are scanned. */
+#include "lib/metric/metric.h"
+
+#include <math.h>
+
+static void linf_kernels(const struct kernels *kern, struct metric_kernels *m)
+{
+	METRIC_FLOAT_KERNELS(m, kern, linf);
+}
+
+static struct slack linf_slack(int64_t dim, double qnorm, double err, double norm)
+{
+	(void)dim, (void)qnorm, (void)norm;
+	return (struct slack){.abs = err, .rel = metric_rounding(1)};
+}
+
+static double linf_radius(double key, int64_t dim)
+{
+	return key * sqrt((double)dim);
+}
+
+const struct metric metric_linf = {
+    .id = KITH_LINF,
+    .name = "linf",
+    .faiss = 3,
+    .kernels = linf_kernels,
+    .slack = linf_slack,
+    .radius = linf_radius,
+};

@@ -1,0 +1,200 @@
+/* Metrics without product form: every structure that keeps floats serves them, and says so where it does not. */
+#include "tests/structure/common.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N = 1500, DIM = 12, NQ = 40, K = 10 };
+
+static const kith_metric metrics[] = {KITH_L1, KITH_LINF};
+
+/* Every metric with every spec of a list. */
+#define SPECS(list) (sizeof(list) / sizeof *(list))
+#define CASE(list)  (metrics[_i % 2]), (list)[_i / 2]
+
+struct made {
+	float *x, *q;
+	kith_index *flat, *index;
+};
+
+static struct made make_both(kith_metric metric, const char *spec)
+{
+	struct made m = {.x = make_cloud(1, N, DIM, 8), .q = make_cloud(2, NQ, DIM, 8)};
+	m.flat = make_filled(DIM, metric, "Flat", N, m.x);
+	m.index = make_filled(DIM, metric, spec, N, m.x);
+	return m;
+}
+
+static void free_both(struct made *m)
+{
+	free(m->x);
+	free(m->q);
+	kith_index_free(m->flat);
+	kith_index_free(m->index);
+}
+
+/* What looks at all vectors gives what a flat index does, to the bit. */
+static const char *const whole[] = {"IVF16,Flat", "IVF16_HNSW8,Flat", "Flat,RFlat", "HNSW8,Flat,RFlat",
+    "Shards3(Flat)", "Pad20,Flat", "IDMap,Flat"};
+
+START_TEST(answers_like_flat)
+{
+	struct made m = make_both(CASE(whole));
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	bool filter = _i % 3 == 0;
+	int64_t some[N / 2];
+	for (int64_t i = 0; i < N / 2; i++)
+		some[i] = 2 * i;
+	kith_filter *half;
+	OK(kith_filter_ids(&half, N / 2, some));
+	options.filter = filter ? half : NULL;
+	options.nprobe = 16;
+	options.efSearch = N;
+	options.k_factor = 100;
+	check_same(m.flat, m.index, NQ, m.q, &options);
+	kith_filter_free(half);
+	free_both(&m);
+}
+END_TEST
+
+START_TEST(graphs_find_nearly_all)
+{
+	static const char *const specs[] = {"HNSW16", "HNSW16,Flat,RFlat"};
+	struct made m = make_both(CASE(specs));
+	double found = recall(m.index, N, m.x, NQ, m.q, K, NULL);
+	if (found < 0.97)
+		ck_abort_msg("%s %s: recall %.3f", kith_metric_name(metrics[_i % 2]), specs[_i / 2], found);
+	free_both(&m);
+}
+END_TEST
+
+static const char *const changing[] = {"Flat", "IVF8,Flat", "HNSW12", "Flat,RFlat"};
+
+START_TEST(changes)
+{
+	float *x = make_cloud(3, N, DIM, 8);
+	kith_index *index = make_filled(DIM, CASE(changing), N, x);
+	check_changes(index, changing[_i / 2], N, x, _i / 2 == 2 ? 1 : 0);
+	kith_index_free(index);
+	free(x);
+}
+END_TEST
+
+/* Range searches: all that is within the radius, and nothing else. */
+START_TEST(ranges)
+{
+	struct made m = make_both(CASE(changing));
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	float dist[K];
+	int64_t ids[K], n[2];
+	const float *found[2];
+	const int64_t *which[2];
+	options.exact_range = 1;
+	for (int64_t q = 0; q < NQ; q++) {
+		kith_ranges *a, *b;
+		OK(kith_index_search(m.flat, 1, m.q + q * DIM, K, dist, ids, NULL));
+		OK(kith_index_range(m.flat, 1, m.q + q * DIM, dist[K / 2], &a, NULL));
+		OK(kith_index_range(m.index, 1, m.q + q * DIM, dist[K / 2], &b, &options));
+		OK(kith_ranges_get(a, 0, &n[0], &found[0], &which[0]));
+		OK(kith_ranges_get(b, 0, &n[1], &found[1], &which[1]));
+		REQUIRE(n[0] == n[1] && n[0] >= K / 2 + 1);
+		REQUIRE(memcmp(found[0], found[1], (size_t)n[0] * sizeof **found) == 0);
+		REQUIRE(memcmp(which[0], which[1], (size_t)n[0] * sizeof **which) == 0);
+		kith_ranges_free(a);
+		kith_ranges_free(b);
+	}
+	free_both(&m);
+}
+END_TEST
+
+/* Saved and opened, read and mapped, appended to; and in FAISS's files. */
+START_TEST(files)
+{
+	struct made m = make_both(CASE(changing));
+	kith_metric metric = metrics[_i % 2];
+	char path[64], theirs[64];
+	snprintf(path, sizeof path, "metrics-%d-%d.kith", (int)getpid(), _i);
+	snprintf(theirs, sizeof theirs, "metrics-%d-%d.faiss", (int)getpid(), _i);
+	OK(kith_index_save(m.index, path));
+	OK(kith_index_export_faiss(m.index, theirs));
+	for (int way = 0; way < 3; way++) {
+		kith_index *again;
+		if (way == 2)
+			OK(kith_index_import_faiss(&again, theirs, NULL));
+		else
+			OK(kith_index_open(&again, path, way ? KITH_MMAP : 0));
+		REQUIRE(kith_index_metric(again) == metric);
+		check_same(m.index, again, NQ, m.q, NULL);
+		OK(kith_index_add(again, NQ, m.q, NULL, NULL));
+		int64_t id;
+		float dist;
+		OK(kith_index_search(again, 1, m.q, 1, &dist, &id, NULL));
+		REQUIRE(id == N && dist == 0);
+		kith_index_free(again);
+	}
+	unlink(path);
+	unlink(theirs);
+	free_both(&m);
+}
+END_TEST
+
+/* Codes are compared by inner products, which these metrics are not made of. */
+START_TEST(codecs_refuse)
+{
+	static const char *const specs[] = {
+	    "SQ8", "PQ4", "SQfp16", "SQ8_direct", "IVF8,SQ8", "HNSW8,PQ4", "Flat,Refine(SQ8)"};
+	kith_index *index = NULL;
+	for (size_t i = 0; i < SPECS(specs); i++)
+		for (int m = 0; m < 2; m++)
+			FAILS(kith_index_new(&index, DIM, metrics[m], specs[i]), KITH_UNSUPPORTED, "'Flat'");
+	REQUIRE(index == NULL);
+	FAILS(kith_index_new(&index, DIM, (kith_metric)9, "Flat"), KITH_INVALID, "l1 or linf");
+}
+END_TEST
+
+/* Vectors whose L2 distances are no floats, and far ones among normal ones. */
+START_TEST(far_apart)
+{
+	kith_metric metric = metrics[_i % 2];
+	float *x = make_cloud(4, N, DIM, 8), *q = make_cloud(5, NQ, DIM, 8);
+	for (int64_t i = 0; i < N * DIM; i++)
+		x[i] *= _i / 2 == 0 ? 1e25f : i / DIM % 100 == 0 ? 1e30f : 1;
+	for (int64_t i = 0; i < NQ * DIM; i++)
+		q[i] *= _i / 2 == 0 ? 1e25f : i / DIM % 8 == 0 ? 1e30f : 1;
+	kith_index *index = make_filled(DIM, metric, "HNSW16", N, x);
+	double found = recall(index, N, x, NQ, q, K, NULL);
+	if (found < 0.95)
+		ck_abort_msg("%s, kind %d: recall %.3f", kith_metric_name(metric), _i / 2, found);
+	kith_index_free(index);
+	free(x);
+	free(q);
+}
+END_TEST
+
+/* Memory may run out anywhere. */
+START_TEST(faults)
+{
+	static const char *const specs[] = {"Flat", "IVF4,Flat", "HNSW8"};
+	check_faults(DIM, CASE(specs), 7);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("metrics");
+	TCase *t = tcase_create("metrics");
+	tcase_set_timeout(t, 600);
+	tcase_add_loop_test(t, answers_like_flat, 0, 2 * (int)SPECS(whole));
+	tcase_add_loop_test(t, graphs_find_nearly_all, 0, 4);
+	tcase_add_loop_test(t, changes, 0, 2 * (int)SPECS(changing));
+	tcase_add_loop_test(t, ranges, 0, 2 * (int)SPECS(changing));
+	tcase_add_loop_test(t, files, 0, 2 * (int)SPECS(changing));
+	tcase_add_test(t, codecs_refuse);
+	tcase_add_loop_test(t, far_apart, 0, 4);
+	tcase_add_loop_test(t, faults, 0, 6);
+	suite_add_tcase(suite, t);
+	return run_suite(suite);
+}
