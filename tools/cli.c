@@ -490,6 +490,16 @@ bool cli_metric(const struct cli *cli, int option, kith_metric *metric)
 	int choice = 0;
 	if (!cli_choice(cli, option, &choice))
 		return false;
-	*metric = choice == 2 ? KITH_COSINE : choice == 1 ? KITH_IP : KITH_L2;
+	*metric = (kith_metric)choice; /* CLI_METRICS is in their order */
 	return true;
+}
+
+bool cli_similarity(kith_metric metric)
+{
+	return metric == KITH_IP || metric == KITH_COSINE;
+}
+
+const char *cli_score(kith_metric metric)
+{
+	return cli_similarity(metric) ? "similarity" : metric == KITH_L2 ? "squared distance" : "distance";
 }

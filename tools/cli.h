@@ -23,7 +23,7 @@ struct cli_option {
 };
 
 /* What options with these names take everywhere. */
-#define CLI_METRICS "l2|ip|cosine"
+#define CLI_METRICS "l2|ip|cosine|l1|linf"
 
 /* One sub-command. Every command understands -h and --help. */
 struct command {
@@ -87,11 +87,15 @@ bool cli_numbers(
 bool cli_range(const struct cli *cli, int option, int64_t *min, int64_t *max);
 bool cli_threads(const struct cli *cli, int option, int *threads);
 bool cli_metric(const struct cli *cli, int option, kith_metric *metric);
+
+/* Whether a metric's scores are similarities, larger for what is nearer; what they are, in words. */
+bool cli_similarity(kith_metric metric);
+const char *cli_score(kith_metric metric);
 bool cli_batch(const struct cli *cli, int option, int64_t *batch); /* 0: all */
 /* *choice: which of the option's words it is. */
 bool cli_choice(const struct cli *cli, int option, int *choice);
 
-#define CLI_HELP_METRIC  "l2, ip or cosine (default l2)"
+#define CLI_HELP_METRIC  "l2, ip, cosine, l1 or linf (default l2)"
 #define CLI_HELP_THREADS "number of threads (default: all that OpenMP offers)"
 #define CLI_HELP_BATCH   "queries of one call, 1 … or all (default all)"
 #define CLI_HELP_JSON    "print one JSON object instead of text"

@@ -36,7 +36,7 @@ static void to_theirs(kith_metric metric, int64_t n, float *dist)
 	for (int64_t i = 0; i < n; i++) {
 		if (metric == KITH_L2)
 			dist[i] = sqrtf(fmaxf(dist[i], 0));
-		else
+		else if (cli_similarity(metric))
 			dist[i] = metric == KITH_COSINE ? 1 - dist[i] : -dist[i];
 	}
 }
@@ -166,7 +166,12 @@ static int put_found(const struct assembly *a, int set)
 static int begin_file(const struct assembly *a, kith_type type)
 {
 	static const char *const distances[] = {
-	    [KITH_L2] = "euclidean", [KITH_IP] = "ip", [KITH_COSINE] = "angular"};
+	    [KITH_L2] = "euclidean",
+	    [KITH_IP] = "ip",
+	    [KITH_COSINE] = "angular",
+	    [KITH_L1] = "manhattan",
+	    [KITH_LINF] = "chebyshev",
+	};
 	struct convert *c = a->c;
 	char *name = NULL;
 	if (asprintf(&name, "%s:train", c->out_path) < 0)

@@ -54,7 +54,8 @@ static const struct cli_option options[] = {
         "approximate ones are not used (default: ids alone count)"},
     [OPT_TRUTH_DISTANCES] = {"truth-distances", 'D', "FILE",
         "distances of the true neighbours (default: none)"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip or cosine (default l2)", CLI_METRICS},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip, cosine, l1 or linf (default l2)",
+        CLI_METRICS},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };
@@ -295,7 +296,7 @@ static int64_t rank_row(struct eval *e, int64_t row, int64_t first)
 	const int64_t *ids = (const int64_t *)e->rows[RESULT] + row * rc;
 	const int64_t *true_ids = (const int64_t *)e->rows[TRUTH] + row * tc;
 	const float *true_dist = (const float *)e->rows[TRUTH_DIST] + row * tc;
-	double sign = e->metric == KITH_L2 ? 1 : -1;
+	double sign = cli_similarity(e->metric) ? -1 : 1;
 	int64_t kept = sort_ids(ids, rc, e->result);
 	int64_t known = 0;
 	while (known < tc && true_ids[known] != -1)
@@ -364,9 +365,9 @@ static int check_order(const struct eval *e, int64_t row, int64_t first)
 	int64_t tc = e->inputs[TRUTH].info.dim;
 	float *d = (float *)e->rows[TRUTH_DIST] + row * tc;
 	const int64_t *ids = (const int64_t *)e->rows[TRUTH] + row * tc;
-	bool l2 = e->metric == KITH_L2;
+	bool similarity = cli_similarity(e->metric);
 	for (int64_t j = 0; j < tc && ids[j] != -1; j++) {
-		bool wrong = j > 0 && (l2 ? d[j] < d[j - 1] : d[j] > d[j - 1]);
+		bool wrong = j > 0 && (similarity ? d[j] > d[j - 1] : d[j] < d[j - 1]);
 		/* Another program's rounding may have put equally near ones in another order. */
 		if (wrong && e->computes && !differ((double)d[j], (double)d[j - 1])) {
 			d[j] = d[j - 1];
@@ -384,15 +385,18 @@ static int check_order(const struct eval *e, int64_t row, int64_t first)
 
 static double distance(kith_metric metric, const float *q, const float *x, int64_t dim)
 {
-	double sum = 0, qq = 0, xx = 0;
+	double sum = 0, l1 = 0, most = 0, l2sq = 0, qq = 0, xx = 0;
 	for (int64_t i = 0; i < dim; i++) {
 		double a = (double)q[i], b = (double)x[i];
-		sum += metric == KITH_L2 ? (a - b) * (a - b) : a * b;
+		sum += a * b;
+		l1 += fabs(a - b);
+		most = fmax(most, fabs(a - b));
+		l2sq += (a - b) * (a - b);
 		qq += a * a;
 		xx += b * b;
 	}
 	if (metric != KITH_COSINE)
-		return sum;
+		return metric == KITH_IP ? sum : metric == KITH_L1 ? l1 : metric == KITH_LINF ? most : l2sq;
 	return qq > 0 && xx > 0 ? sum / sqrt(qq * xx) : 0;
 }
 

@@ -48,7 +48,7 @@ static const struct cli_option options[] = {
         "fvecs|fbin|npy"},
     [OPT_TRUTH] = {"truth", 0, "K", "also write the K nearest of each query (default: do not)",
         .old_letter = "k"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the ground truth: l2, ip or cosine (default l2)",
+    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the ground truth: l2, ip, cosine, l1 or linf (default l2)",
         CLI_METRICS},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
     {0},

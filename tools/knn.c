@@ -172,8 +172,7 @@ static int print_report_json(const struct knn *knn)
 static void print_neighbours(const struct search *s)
 {
 	int64_t shown = s->k < SHOWN_NEIGHBOURS ? s->k : SHOWN_NEIGHBOURS;
-	printf("\nNeighbours (row:%s), nearest first%s\n",
-	    s->metric == KITH_L2 ? "squared distance" : "similarity",
+	printf("\nNeighbours (row:%s), nearest first%s\n", cli_score(s->metric),
 	    shown < s->k ? "; --ids writes all" : "");
 	for (int64_t i = 0; i < s->keep; i++) {
 		printf("query %" PRId64 " ", i);

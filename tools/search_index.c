@@ -307,8 +307,7 @@ static void print_neighbours(const struct search_index *s, int64_t n)
 {
 	int64_t shown = s->k < SHOWN_NEIGHBOURS ? s->k : SHOWN_NEIGHBOURS;
 	printf("Neighbours (%s:%s), nearest first%s\n", s->labels.values ? "label" : "id",
-	    kith_index_metric(s->index) == KITH_L2 ? "squared distance" : "similarity",
-	    shown < s->k ? "; --ids writes all" : "");
+	    cli_score(kith_index_metric(s->index)), shown < s->k ? "; --ids writes all" : "");
 	for (int64_t i = 0; i < n && i < SHOWN_QUERIES; i++) {
 		printf("query %" PRId64 " ", i);
 		for (int64_t j = 0; j < shown && s->ids[i * s->k + j] >= 0; j++)

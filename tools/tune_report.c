@@ -82,12 +82,11 @@ static void print_commands(const struct tune *t, const struct candidate *best)
 {
 	struct setting table[SETTINGS_MAX];
 	char spec[SPEC_SIZE];
-	const char *metric = t->metric == KITH_L2   ? ""
-	                     : t->metric == KITH_IP ? " --metric ip"
-	                                            : " --metric cosine";
+	bool usual = t->metric == KITH_L2;
 	tune_spec(best, t->base.info.n, spec);
 	settings_of(best, table);
-	printf("\n  kith build %s --index '%s'%s -o tuned.kith\n", t->base.path, spec, metric);
+	printf("\n  kith build %s --index '%s'%s%s -o tuned.kith\n", t->base.path, spec,
+	    usual ? "" : " --metric ", usual ? "" : kith_metric_name(t->metric));
 	printf("  kith search tuned.kith %s -k %" PRId64, t->query.path, t->k);
 	bool first = true;
 	for (const struct setting *s = table; s->name; s++)

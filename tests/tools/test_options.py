@@ -89,7 +89,7 @@ class Meant(Case):
         b = self.vectors("b.fvecs", [[1, 2], [3, 4]])
         self.fails(2, "knn", b, b, "-m", "cosin", says="did you mean 'cosine'?")
         self.fails(2, "convert", b, self.path("x.npy"), "--type", "f23", says="did you mean 'f32'?")
-        self.fails(2, "knn", b, b, "-m", "hamming", says="must be one of l2|ip|cosine, not 'hamming'\n")
+        self.fails(2, "knn", b, b, "-m", "hamming", says="must be one of l2|ip|cosine|l1|linf, not 'hamming'\n")
 
     def test_files_that_were_meant(self):
         b = self.vectors("base.fvecs", [[1, 2], [3, 4]])
