@@ -151,7 +151,7 @@ def counted(n: int, word: str) -> str:
     return f"{n} {word}" + ("" if n == 1 else "s")
 
 
-METRICS = {"l2": 0, "ip": 1, "cosine": 2}
+METRICS = {"l2": 0, "ip": 1, "cosine": 2, "l1": 3, "linf": 4}
 METRIC_NAMES = tuple(METRICS)
 
 
@@ -159,7 +159,7 @@ def metric_named(metric: Any) -> int:
     """The library's number of a metric's name, in any case."""
     found = METRICS.get(metric.lower()) if isinstance(metric, str) else None
     if found is None:
-        raise ValueError(f"metric is {short(metric)}; it must be 'l2', 'ip' (inner product) or 'cosine'"
+        raise ValueError(f"metric is {short(metric)}; it must be 'l2', 'ip' (inner product), 'cosine', 'l1' or 'linf'"
                          + ("" if isinstance(metric, str) else ". FAISS's numbers are for what has FAISS's names"))
     return found
 

@@ -41,8 +41,8 @@ class Ranges(NamedTuple):
 
 
 class Index:
-    """An index from a factory string: ``Index("IVF1024,PQ16", dim=128, metric="cosine")``. metric is "l2", "ip" or
-    "cosine", in any case. Without dim the first vectors that are trained on or added set it.
+    """An index from a factory string: ``Index("IVF1024,PQ16", dim=128, metric="cosine")``. metric is "l2", "ip",
+    "cosine", "l1" or "linf", in any case. Without dim the first vectors that are trained on or added set it.
 
     Searches may run in several threads at once; what changes the index waits for them, and they for it. Used as a
     context manager it is closed at the end; a closed index raises InvalidError.
@@ -333,7 +333,7 @@ class Index:
 
     @property
     def metric(self) -> str:
-        """"l2", "ip" or "cosine"."""
+        """"l2", "ip", "cosine", "l1" or "linf"."""
         return _arrays.METRIC_NAMES[self._ask("metric")]
 
     @property

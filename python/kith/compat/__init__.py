@@ -1,5 +1,5 @@
 """The names of FAISS's Python interface, over kith. They are all in `kith` itself: ``import kith as faiss``."""
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L1, METRIC_L2, METRIC_Linf
 from .autotune import (AutoTuneCriterion, IntersectionCriterion, OneRecallAtRCriterion, OperatingPoint,
                        OperatingPoints, ParameterRange, ParameterSpace)
 from .base import FaissIndex
@@ -61,7 +61,7 @@ __all__ = [
     "IndexPreTransform", "IndexRefine", "IndexRefineFlat", "IndexRefineSearchParameters", "IndexScalarQuantizer",
     "IndexShards", "IndexShardsIVF", "Int16Vector", "Int32Vector", "Int64Vector", "Int8", "Int8Vector",
     "IntVector", "IntersectionCriterion", "InvertedLists", "InvertedListsPtrVector", "Kmeans", "LinearTransform",
-    "LongLongVector", "LongVector", "METRIC_INNER_PRODUCT", "METRIC_L2", "NormalizationTransform", "OPQMatrix",
+    "LongLongVector", "LongVector", "METRIC_INNER_PRODUCT", "METRIC_L1", "METRIC_L2", "METRIC_Linf", "NormalizationTransform", "OPQMatrix",
     "OneRecallAtRCriterion", "OperatingPoint", "OperatingPoints", "PCAMatrix", "ParameterRange", "ParameterSpace",
     "ProductQuantizer", "PyCallbackIDSelector", "PyCallbackIOReader", "PyCallbackIOWriter",
     "RandomRotationMatrix", "RemapDimensionsTransform", "ResultHeap", "SIMDConfig", "SIMDLevel_ARM_NEON",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _arrays, _codes, _options
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
+from .metrics import number_of
 from .._errors import ArgumentError
 from .._handle import Handle
 from .._lib import SearchStats
@@ -55,7 +55,7 @@ class Asking(Index):
 
     @property
     def metric_type(self) -> int:
-        return METRIC_L2 if self._metric == _arrays.METRICS["l2"] else METRIC_INNER_PRODUCT
+        return number_of(self._metric)
 
     @property
     def dim(self) -> int:

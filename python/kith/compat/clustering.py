@@ -175,7 +175,7 @@ class _Lloyd:
             x = x[some]
             self.weights = None if self.weights is None else self.weights[some]
         self.x = x
-        self.best = index.metric_type == METRIC_L2
+        self.best = index.metric_type != METRIC_INNER_PRODUCT
 
     def run(self, given: Floats) -> tuple[Floats, list[ClusteringIterationStats]]:
         """The best of nredo runs."""

@@ -9,7 +9,7 @@ import numpy as np
 from .._errors import InvalidError
 from .._types import Floats
 from . import arguments as args
-from .metrics import METRIC_L2
+from .metrics import scores
 from .swig import Owned
 
 
@@ -17,7 +17,7 @@ class DistanceComputer(Owned):
     """set_query(x), then computer(id) is the distance of x to that vector as searches compute it: of its code. Not for
     several threads at once."""
 
-    __slots__ = ("_index", "_chain", "_similarity", "_query", "_this")
+    __slots__ = ("_index", "_chain", "_metric", "_query", "_this")
 
     def __init__(self, index: Any) -> None:
         self._chain, self._index = [], index
@@ -25,7 +25,7 @@ class DistanceComputer(Owned):
             self._chain.append(index)
             index = index.index
         self._index = index
-        self._similarity = index.metric_type != METRIC_L2
+        self._metric = index.metric_type
         self._query: Floats | None = None
 
     def set_query(self, x: Any) -> None:
@@ -49,4 +49,4 @@ class DistanceComputer(Owned):
         return self._distance(self._vector(i), self._vector(j))
 
     def _distance(self, a: Floats, b: Floats) -> float:
-        return float(np.float32(a @ b if self._similarity else ((a - b)**2).sum()))
+        return float(np.float32(scores(self._metric, a, b)))

@@ -8,7 +8,7 @@ import numpy as np
 from .. import _arrays
 from .._errors import ArgumentError
 from . import arguments as args
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, metric_of
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, metric_of, number_of, scores
 from .._lib import MAX_DIM, text
 from .._types import Array, Floats, Ids
 from .base import FaissIndex
@@ -23,7 +23,7 @@ def _matrix(values: Any, name: str) -> Floats:
 
 
 def pairwise_distances(xq: Any, xb: Any, metric: int = METRIC_L2, metric_arg: float = 0) -> Floats:
-    """Squared distances, or inner products, of all rows of xq [nq × d] to all of xb [nb × d]: [nq × nb]."""
+    """Distances (of L2: squared), or inner products, of all rows of xq [nq × d] to all of xb [nb × d]: [nq × nb]."""
     q, x = _matrix(xq, "xq"), _matrix(xb, "xb")
     if q.shape[1] != x.shape[1]:
         raise ArgumentError(f"xq has shape {q.shape}, xb {x.shape}; both must have rows of one length")
@@ -31,6 +31,11 @@ def pairwise_distances(xq: Any, xb: Any, metric: int = METRIC_L2, metric_arg: fl
         return q @ x.T
     out = np.empty((len(q), len(x)), np.float32)
     wide = x.astype(np.float64)
+    if metric_of(metric) != _arrays.METRICS["l2"]:
+        number = number_of(metric_of(metric))
+        for i, row in enumerate(q.astype(np.float64)):
+            out[i] = scores(number, row, wide)
+        return out
     norms = np.einsum("ij,ij->i", wide, wide)
     for first in range(0, len(q), 256):  # a few rows at a time, in double precision
         part = q[first:first + 256].astype(np.float64)

@@ -13,23 +13,25 @@ from .._errors import UnsupportedError
 from .._learned import learned
 from .._streams import faiss_bytes, handle_of_faiss
 from .._types import Array, Codes, Floats, Ids
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, number_of
 from .transforms import faiss_array
 
 
 def metric_number(index: Any) -> int:
     if index._metric == METRICS["cosine"]:
         raise UnsupportedError("FAISS has no cosine index")
-    return METRIC_L2 if index._metric == METRICS["l2"] else METRIC_INNER_PRODUCT
+    return number_of(index._metric)
 
 
 def header(letters: str, d: int, n: int, metric: int, trained: bool = True) -> bytes:
     """What begins an index in a file of FAISS's."""
-    return letters.encode() + struct.pack("<iqqq?i", d, n, 1 << 20, 1 << 20, trained, metric)
+    argument = struct.pack("<f", 0) if metric > METRIC_L2 else b""
+    return letters.encode() + struct.pack("<iqqq?i", d, n, 1 << 20, 1 << 20, trained, metric) + argument
 
 
 def flat(x: Floats, metric: int) -> bytes:
-    return header("IxF2" if metric == METRIC_L2 else "IxFI", x.shape[1], len(x), metric) + faiss_array(x)
+    letters = {METRIC_L2: "IxF2", METRIC_INNER_PRODUCT: "IxFI"}.get(metric, "IxFl")
+    return header(letters, x.shape[1], len(x), metric) + faiss_array(x)
 
 
 def product(d: int, M: int, nbits: int, books: Floats) -> bytes:
@@ -82,7 +84,7 @@ def filled(index: Any, codes: Codes, ids: Ids, numbers: Ids | None = None) -> An
         return handle_of_faiss(file[:8] + n + file[16:at] + lists(index.nlist, index.code_size, numbers, codes, ids))
     tail = struct.calcsize("<i?i") if file[:4] == b"IxPq" else 0
     end = len(file) - tail
-    count = len(codes) * index.code_size // (4 if file[:4] in (b"IxF2", b"IxFI") else 1)
+    count = len(codes) * index.code_size // (4 if file[:4] in (b"IxF2", b"IxFI", b"IxFl") else 1)
     flat_file = file[:8] + n + file[16:end - 8] + struct.pack("<Q", count) + codes.tobytes() + file[end:]
     return handle_of_faiss(named(flat_file, index.d, metric, ids))
 
@@ -90,7 +92,7 @@ def filled(index: Any, codes: Codes, ids: Ids, numbers: Ids | None = None) -> An
 def graph(index: Any) -> tuple[dict[str, Array], bytes]:
     """The graph of an IndexHNSW as FAISS keeps it, and the index of its vectors as a file of FAISS's."""
     file = faiss_bytes(_numbered(index)._handle)
-    at = 4 + struct.calcsize("<iqqq?i")
+    at = len(header("IHNf", index.d, 0, index.metric_type))
     found: dict[str, Any] = {}
     for name, dtype in (("assign_probas", "<f8"), ("cum_nneighbor_per_level", "<i4"), ("levels", "<i4"),
                         ("offsets", "<u8"), ("neighbors", "<i4")):

@@ -22,7 +22,7 @@ from .flat import (FastScan, IndexFlat, PQView, ScalarQuantizer, bbs_of, four_bi
 from .graph import DEFAULT_EF, IndexHNSWFlat
 from .ivf_lists import DirectMap, InvertedLists
 from .ivf_searches import Searches
-from .metrics import METRIC_L2, name_of
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, name_of
 from .parameters import Kind, Parameters, parameter
 
 
@@ -71,7 +71,7 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
         self._quantizer_state = None
         self.cp = ClusteringParameters()
         self.cp.niter = 10
-        self.cp.spherical = self._metric != _arrays.METRICS["l2"]
+        self.cp.spherical = self.metric_type == METRIC_INNER_PRODUCT
         self.invlists = InvertedLists(self)
         self.direct_map = DirectMap()
         self.parallel_mode = 0  # of FAISS's; kith sees for itself how work is shared out
@@ -82,9 +82,9 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
         """The centroids as an index, for looking: ids are numbers of lists. Where the lists are found by a graph,
         quantizer.hnsw.efSearch is that of this."""
         if self._quantizer is None:
-            metric = METRIC_L2 if self._metric == _arrays.METRICS["l2"] else 0
             graph = re.match(r"IVF\d+_HNSW(\d+)", self._spec)
-            self._quantizer = IndexHNSWFlat(self.d, int(graph[1]), metric) if graph else IndexFlat(self.d, metric)
+            self._quantizer = (IndexHNSWFlat(self.d, int(graph[1]), self.metric_type) if graph else
+                               IndexFlat(self.d, self.metric_type))
         self._share_efSearch()
         self._trained()
         return self._quantizer

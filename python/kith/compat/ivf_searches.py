@@ -124,9 +124,8 @@ class Searches:
         if self.parallel_mode:
             raise InvalidError(f"max_empty_result_buckets: parallel_mode is {self.parallel_mode}; it must be 0")
         x = args.floats(x, self.d, "x")
-        metric = "l2" if self._metric == _arrays.METRICS["l2"] else "ip"
         nprobe = self._params.options(params, self)["nprobe"]
-        order = knn(x, self.centroids(), min(nprobe, self.nlist), metric).ids
+        order = knn(x, self.centroids(), min(nprobe, self.nlist), self.metric_type).ids
         return self._stopped(found, order, most)
 
     def _stopped(self: Any, found: tuple[Limits, Floats, Ids], order: Ids, most: int) -> tuple[Limits, Floats, Ids]:
@@ -177,8 +176,7 @@ class Searches:
 
     def _assigned(self: Any, x: Floats) -> Ids:
         """The list of each vector."""
-        metric = "l2" if self._metric == _arrays.METRICS["l2"] else "ip"
-        return knn(x, self.centroids(), 1, metric).ids[:, 0]
+        return knn(x, self.centroids(), 1, self.metric_type).ids[:, 0]
 
     def _encode(self: Any, x: Floats, numbers: Ids) -> Codes:
         """Codes of vectors in lists of these numbers."""

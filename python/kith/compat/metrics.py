@@ -8,10 +8,10 @@ from .._errors import ArgumentError, KithError, UnsupportedError
 from ..index import Neighbours
 from . import arguments as args
 
-METRIC_INNER_PRODUCT, METRIC_L2 = 0, 1
-_NAMES = {METRIC_L2: "l2", METRIC_INNER_PRODUCT: "ip"}
+METRIC_INNER_PRODUCT, METRIC_L2, METRIC_L1, METRIC_Linf = 0, 1, 2, 3
+_NAMES = {METRIC_L2: "l2", METRIC_INNER_PRODUCT: "ip", METRIC_L1: "l1", METRIC_Linf: "linf"}
 # Those that kith has not. They are there for tables of metrics, and refused where one is used.
-OTHERS = {2: "L1", 3: "Linf", 4: "Lp", 20: "Canberra", 21: "BrayCurtis", 22: "JensenShannon", 23: "Jaccard",
+OTHERS = {4: "Lp", 20: "Canberra", 21: "BrayCurtis", 22: "JensenShannon", 23: "Jaccard",
           24: "NaNEuclidean", 25: "GOWER"}
 
 
@@ -24,9 +24,9 @@ def name_of(metric: Any) -> str:
     except (KeyError, TypeError):
         if type(metric) is int and metric in OTHERS:
             raise UnsupportedError(f"metric is {metric}, which is METRIC_{OTHERS[metric]}; kith has METRIC_L2, "
-                                   "METRIC_INNER_PRODUCT and, in kith.Index, cosine") from None
-        raise ArgumentError(f"metric is {_arrays.short(metric)}; there are 'l2', 'ip', 'cosine' (METRIC_L2, "
-                         "METRIC_INNER_PRODUCT)") from None
+                                   "METRIC_INNER_PRODUCT, METRIC_L1, METRIC_Linf and, in kith.Index, cosine") from None
+        raise ArgumentError(f"metric is {_arrays.short(metric)}; there are 'l2', 'ip', 'cosine', 'l1', 'linf' "
+                            "(METRIC_L2, METRIC_INNER_PRODUCT, METRIC_L1, METRIC_Linf)") from None
 
 
 def metric_of(metric: Any) -> int:
@@ -34,10 +34,26 @@ def metric_of(metric: Any) -> int:
     return args.asserted(_arrays.metric_named)(name_of(metric))
 
 
+def number_of(metric: int) -> int:
+    """FAISS's number of a metric that the library numbers so; that of inner product for cosine, which FAISS has not."""
+    name = _arrays.METRIC_NAMES[metric]
+    return next((number for number, known in _NAMES.items() if known == name), METRIC_INNER_PRODUCT)
+
+
+def scores(metric: int, a: Any, b: Any) -> Any:
+    """What a metric of FAISS's number makes of pairs of vectors, along the last axis."""
+    if metric == METRIC_INNER_PRODUCT:
+        return (a * b).sum(-1)
+    difference = a - b
+    if metric == METRIC_L2:
+        return (difference**2).sum(-1)
+    return abs(difference).sum(-1) if metric == METRIC_L1 else abs(difference).max(-1)
+
+
 def knn(xq: Any, xb: Any, k: int, metric: Any = "l2", *, filter: Any = None, threads: int | None = None,
         progress: Any = None) -> Neighbours:
     """The k nearest rows of xb [n × dim] for each row of xq [nq × dim]: exact, without an index. metric: "l2", "ip",
-    "cosine"; as FAISS's function of that name also METRIC_L2 or METRIC_INNER_PRODUCT."""
+    "cosine", "l1", "linf"; as FAISS's function of that name also METRIC_L2, METRIC_INNER_PRODUCT, …"""
     try:
         return learn.knn(xq, xb, k, name_of(metric), filter=filter, threads=threads, progress=progress)
     except KithError:

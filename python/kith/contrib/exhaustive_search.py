@@ -16,7 +16,7 @@ def knn_ground_truth(xq: Any, db_iterator: Iterable[Any], k: int, metric_type: A
                      shard: bool = False, ngpu: int = -1) -> tuple[Any, Any]:
     """The k nearest of all rows of the blocks: distances and ids [nq × k]; rows are numbered on from block to block."""
     found = kith.knn_blocks(np.asarray(xq, np.float32), (np.asarray(x, np.float32) for x in db_iterator), k,
-                            "ip" if kith.is_similarity_metric(metric_type) else "l2")
+                            kith.compat.metrics.name_of(metric_type))
     return found.distances, found.ids
 
 
