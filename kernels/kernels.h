@@ -32,8 +32,8 @@
 enum { TILE_ROWS = 64, TILE_QUERIES = 96 };
 
 /* One float query × n rows: squared L2 (as a sum of squared differences), inner product, L1 (the sum of the
- * differences' magnitudes) or Linf (the largest of them). bf16 rows are the upper 16 bits of a float, f16 rows
- * IEEE binary16. */
+ * differences' magnitudes) or Linf (the largest of them). bf16 rows are the upper 16 bits of a float, f16
+ * rows IEEE binary16. */
 typedef void kernel_f32_fn(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 typedef void kernel_f32_gather_fn(
     const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out);

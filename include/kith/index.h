@@ -112,8 +112,11 @@ typedef struct kith_add_options {
  * In its place, kith's own: "Shards4(…)" is four of an index (kith_index_wrap_shards), "PCA64,(PQ16,RFlat)"
  *           refines below the transform
  *
+ * KITH_L1 and KITH_LINF are for vectors that are kept as floats ("Flat", "IVF1024,Flat", "HNSW32", and what
+ * is around them). They are compared one by one, where the other metrics compare many at once.
+ *
  * Errors: INVALID (dim, metric, a word of spec that is unknown or impossible: the message names it),
- * UNSUPPORTED (a word that kith does not build yet), NOMEM. */
+ * UNSUPPORTED (a word that kith does not build yet, or not for this metric), NOMEM. */
 KITH_API kith_status kith_index_new(kith_index **out, int64_t dim, kith_metric metric, const char *spec);
 
 /* Independent copy. Errors: INVALID, NOMEM. Cost: O(bytes). */

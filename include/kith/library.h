@@ -37,7 +37,8 @@ typedef int (*kith_progress)(void *data, const char *stage, int64_t done, int64_
 /* "1.2.3". */
 KITH_API const char *kith_version(void);
 
-/* Names, never NULL: "l2" "ip" "cosine" "l1" "linf", "?" for what is no metric; "f32" "u8" "i8" "i32" "i64". */
+/* Names, never NULL: "l2" "ip" "cosine" "l1" "linf" ("?": no metric);
+ * "f32" "u8" "i8" "i32" "i64". */
 KITH_API const char *kith_metric_name(kith_metric metric);
 KITH_API const char *kith_type_name(kith_type type);
 

@@ -26,8 +26,8 @@ size_t scan_query_bytes(const struct search *s)
 	return align64(bytes);
 }
 
-/* Whether kernels score the rows as they lie there. Those of other kinds are loaded one by one: where a metric
- * has no product form, which is what tiles would be made of. */
+/* Whether kernels score the rows as they lie there. Those of other kinds are loaded one by one: where a
+ * metric has no product form, which is what tiles would be made of. */
 static bool scores_rows(const struct search *s)
 {
 	return s->bytes || (!s->base.normalize && (s->base.kind == ROWS_F32 || s->base.kind == ROWS_SPLIT));

@@ -1,4 +1,5 @@
-/* Metrics without product form: every structure that keeps floats serves them, and says so where it does not. */
+/* Metrics without product form: every structure that keeps floats serves them, and codecs say so where they
+ * do not. */
 #include "tests/structure/common.h"
 
 #include <math.h>

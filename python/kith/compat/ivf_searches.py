@@ -16,6 +16,7 @@ from ..filter import Filter
 from ..index import _copy_ranges
 from ..learn import knn
 from . import arguments as args
+from .metrics import name_of
 from .naming import by_name, owners
 
 
@@ -125,7 +126,7 @@ class Searches:
             raise InvalidError(f"max_empty_result_buckets: parallel_mode is {self.parallel_mode}; it must be 0")
         x = args.floats(x, self.d, "x")
         nprobe = self._params.options(params, self)["nprobe"]
-        order = knn(x, self.centroids(), min(nprobe, self.nlist), self.metric_type).ids
+        order = knn(x, self.centroids(), min(nprobe, self.nlist), name_of(self.metric_type)).ids
         return self._stopped(found, order, most)
 
     def _stopped(self: Any, found: tuple[Limits, Floats, Ids], order: Ids, most: int) -> tuple[Limits, Floats, Ids]:
@@ -176,7 +177,7 @@ class Searches:
 
     def _assigned(self: Any, x: Floats) -> Ids:
         """The list of each vector."""
-        return knn(x, self.centroids(), 1, self.metric_type).ids[:, 0]
+        return knn(x, self.centroids(), 1, name_of(self.metric_type)).ids[:, 0]
 
     def _encode(self: Any, x: Floats, numbers: Ids) -> Codes:
         """Codes of vectors in lists of these numbers."""
