@@ -50,6 +50,7 @@ static int print_overview(void)
 	printf("\n'kith help COMMAND' or 'kith COMMAND --help' explains one of them.\n"
 	       "'kith --version' prints the version.\n\n"
 	       "Vector files: %s (by extension; hdf5 as FILE:SET).\n"
+	       "Where a command takes -, standard input, it takes pipes, too, as <(COMMAND) makes them.\n"
 	       "KITH_ISA=NAME forces an instruction set: %s.\n\n"
 	       "Example:\n"
 	       "  kith gen --n 100000 --dim 64 --out demo\n"
