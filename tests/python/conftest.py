@@ -68,10 +68,11 @@ def exact(base, queries, k, metric="l2"):
     x, q = base.astype(np.float64), queries.astype(np.float64)
     if metric == "cosine":
         x, q = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, q))
-    keys = ((q[:, None] - x[None]) ** 2).sum(2) if metric == "l2" else -(q @ x.T)
+    keys = {"l2": lambda: ((q[:, None] - x[None])**2).sum(2), "l1": lambda: abs(q[:, None] - x[None]).sum(2),
+            "linf": lambda: abs(q[:, None] - x[None]).max(2)}.get(metric, lambda: -(q @ x.T))()
     order = np.argsort(keys, axis=1, kind="stable")[:, :k]
     found = np.take_along_axis(keys, order, 1)
-    return (found if metric == "l2" else -found), order
+    return (-found if metric in ("ip", "cosine") else found), order
 
 
 def recall(found, truth):

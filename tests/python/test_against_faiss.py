@@ -54,6 +54,50 @@ def flat(f, x, q):
     return found
 
 
+def other_metrics(f):
+    return f.METRIC_L1, f.METRIC_Linf
+
+
+@case("METRIC_L1 METRIC_Linf")
+def flat_of_other_metrics(f, x, q):
+    found = []
+    for metric in other_metrics(f):
+        for index in (f.IndexFlat(DIM, metric), f.index_factory(DIM, "IDMap,Flat", metric)):
+            if hasattr(index, "id_map"):
+                index.add_with_ids(x, np.arange(len(x)) + 7)
+            else:
+                index.add(x)
+            lims, _, ids = index.range_search(q[:5], 5.0)
+            found += [index.metric_type, index.search(q, K)[1], lims,
+                      [sorted(ids[a:b]) for a, b in zip(lims, lims[1:])]]
+        found += [f.knn(q, x, K, metric=metric)[1]]
+    return found
+
+
+@case("pairwise_distances get_distance_computer", "close")
+def distances_of_other_metrics(f, x, q):
+    found = []
+    for metric in other_metrics(f):
+        index = f.IndexFlat(DIM, metric)
+        index.add(x)
+        found += [index.search(q, K)[0], f.pairwise_distances(q, x[:20], metric)]
+    return found
+
+
+@case("IndexIVFFlat quantizer nprobe")
+def lists_of_other_metrics(f, x, q):
+    found = []
+    for metric in other_metrics(f):
+        coarse = f.IndexFlat(DIM, metric)
+        coarse.add(x[:16])
+        index = f.IndexIVFFlat(coarse, DIM, 16, metric)
+        index.train(x)
+        index.add(x)
+        index.nprobe = 3
+        found += [index.metric_type, index.search(q, K)[1], index.quantizer.search(q, 2)[1]]
+    return found
+
+
 @case("search", "close")
 def flat_distances(f, x, q):
     index = f.IndexFlatL2(DIM)

@@ -40,6 +40,19 @@ def copies(index, folder):
 
 # ---- what an index keeps ----
 
+@pytest.mark.parametrize("spec", ["Flat", "IVF16,Flat", "HNSW8", "PCA8,Flat", "IDMap2,Flat", "Flat,RFlat"])
+@pytest.mark.parametrize("metric", [faiss.METRIC_L1, faiss.METRIC_Linf])
+def test_metrics_travel(spec, metric, base, queries, tmp_path):
+    index = faiss.index_factory(DIM, spec, metric)
+    index.train(base)
+    index.add_with_ids(base, np.arange(len(base)) + 3) if "IDMap" in spec else index.add(base)
+    D, I = index.search(queries, 5)
+    for copied in copies(index, tmp_path):
+        assert copied.metric_type == metric
+        found = copied.search(queries, 5)
+        assert np.array_equal(found[0], D) and np.array_equal(found[1], I)
+
+
 @pytest.mark.parametrize("spec", ["IVF16,Flat", "IVF16,PQ4x4,RFlat", "HNSW8", "PCA8,IVF16,SQ8", "HNSW8,SQ8,RFlat",
                                   "IDMap2,IVF16,Flat", "IVF16_HNSW8,Flat"])
 def test_parameters_travel(spec, base, queries, tmp_path):
