@@ -134,6 +134,14 @@ START_TEST(files)
 		float dist;
 		OK(kith_index_search(again, 1, m.q, 1, &dist, &id, NULL));
 		REQUIRE(id == N && dist == 0);
+		if (way == 0) {
+			kith_index *appended;
+			OK(kith_index_append(again, path));
+			OK(kith_index_open(&appended, path, 0));
+			check_same(again, appended, NQ, m.q, NULL);
+			kith_index_free(appended);
+			OK(kith_index_save(m.index, path));
+		}
 		kith_index_free(again);
 	}
 	unlink(path);
