@@ -18,8 +18,8 @@ extern "C" {
 #define KITH_MAX_K 1048576
 
 typedef enum kith_metric {
-	KITH_L2 = 0,    /* squared Euclidean distance, smaller is nearer */
-	KITH_IP = 1,    /* inner product, larger is nearer */
+	KITH_L2 = 0,     /* squared Euclidean distance, smaller is nearer */
+	KITH_IP = 1,     /* inner product, larger is nearer */
 	KITH_COSINE = 2, /* cosine of the angle, larger is nearer; a zero vector has cosine 0 with all */
 	KITH_L1 = 3,     /* sum of the differences' magnitudes (Manhattan), smaller is nearer */
 	KITH_LINF = 4    /* largest of the differences' magnitudes (Chebyshev), smaller is nearer */
