@@ -126,7 +126,7 @@ START_TEST(files)
 		if (way == 2)
 			OK(kith_index_import_faiss(&again, theirs, NULL));
 		else
-			OK(kith_index_open(&again, path, way ? KITH_MMAP : 0));
+			OK(kith_index_open(&again, path, way ? KITH_MMAP : KITH_UPDATE));
 		REQUIRE(kith_index_metric(again) == metric);
 		check_same(m.index, again, NQ, m.q, NULL);
 		OK(kith_index_add(again, NQ, m.q, NULL, NULL));
