@@ -41,14 +41,9 @@ typedef struct kith_preset {
 		sizeof(kith_preset), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                            \
 	}
 
-<<<<<<< HEAD
 /* What an index carries; all 0 if nothing was set. Set preset->size; members behind it are not written, and
  * set to 0 below. Errors: INVALID. */
-KITH_API kith_status kith_index_preset(const kith_index *index, kith_preset *preset);
-=======
-/* What an index carries; all 0 if nothing was set. Set preset->size. Errors: INVALID. */
 KITH_API_DRAFT kith_status kith_index_preset(const kith_index *index, kith_preset *preset);
->>>>>>> 1ece150 (Say of each function whether it is stable, and draw the map of the code)
 
 /* Let an index carry this. Errors: INVALID (values that no search would take), NOMEM.
  * Threads: like a change of the index */
