@@ -129,6 +129,8 @@ def score(metric, q, x):
     """Distance or similarity in double precision."""
     if metric == "l2":
         return sum((a - b) * (a - b) for a, b in zip(q, x))
+    if metric in ("l1", "linf"):
+        return (sum if metric == "l1" else max)(abs(a - b) for a, b in zip(q, x))
     dot = sum(a * b for a, b in zip(q, x))
     if metric == "ip":
         return dot
@@ -138,7 +140,7 @@ def score(metric, q, x):
 
 def brute_force(metric, base, queries, k, keep=lambda i: True):
     """Per query the k best (score, id), padded with (None, -1)."""
-    sign = 1 if metric == "l2" else -1
+    sign = -1 if metric in ("ip", "cosine") else 1
     result = []
     for q in queries:
         found = sorted((sign * score(metric, q, x), i) for i, x in enumerate(base) if keep(i))[:k]

@@ -139,7 +139,7 @@ class Assembled(Case):
     def theirs(self, metric, k):
         """Neighbours, and distances in ann-benchmarks' sense."""
         found = brute_force(metric, self.rows, self.queries, k)
-        turn = {"l2": math.sqrt, "cosine": lambda s: 1 - s, "ip": lambda s: -s}[metric]
+        turn = {"l2": math.sqrt, "cosine": lambda s: 1 - s, "ip": lambda s: -s}.get(metric, float)
         return [[i for _, i in row] for row in found], [[turn(s) for s, _ in row] for row in found]
 
     def check(self, metric, k):
@@ -152,12 +152,12 @@ class Assembled(Case):
                 self.assertAlmostEqual(a, b, places=5)
         with open(self.out, "rb") as file:
             data = file.read()
-        word = {"l2": b"euclidean", "cosine": b"angular", "ip": b"ip"}[metric]
+        word = {"l2": b"euclidean", "cosine": b"angular", "ip": b"ip", "l1": b"manhattan", "linf": b"chebyshev"}[metric]
         self.assertIn(b"distance\0", data)
         self.assertIn(word, data)
 
     def test_neighbours_are_computed(self):
-        for metric in ("l2", "cosine", "ip"):
+        for metric in ("l2", "cosine", "ip", "l1", "linf"):
             with self.subTest(metric=metric):
                 said = self.ok("convert", "--train", self.b, "--test", self.q, "-m", metric, "-k", 5, self.out).out
                 self.assertIn("neighbors: 7 x 5 i32, found here", said)

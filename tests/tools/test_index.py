@@ -29,7 +29,7 @@ class Index(Case):
         return json.loads(self.ok("search", self.index, self.q, "--json", *options).out)
 
     def test_flat_is_exact(self):
-        for metric in ("l2", "ip", "cosine"):
+        for metric in ("l2", "ip", "cosine", "l1", "linf"):
             report = self.build("Flat", "--metric", metric)
             self.assertEqual((report["n"], report["dim"], report["index"], report["metric"]),
                              (500, 12, "Flat", metric))

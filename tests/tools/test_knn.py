@@ -31,7 +31,7 @@ class Exact(Case):
         got_ids, got_dist = read_vecs(ids), read_vecs(dist)
         want = brute_force(metric, base, queries, k, keep)
         self.assertEqual(len(got_ids), len(queries))
-        pad = math.inf if metric == "l2" else -math.inf
+        pad = -math.inf if metric in ("ip", "cosine") else math.inf
         for row_ids, row_dist, row in zip(got_ids, got_dist, want):
             # Two sums in double precision may order a near-tie differently: compare such by distance.
             for i, d, (w, j) in zip(row_ids, row_dist, row):
@@ -48,14 +48,14 @@ class Exact(Case):
         rng = random.Random(1)
         for dim in (1, 3, 17, 64):
             base, queries = floats(rng, 300, dim), floats(rng, 7, dim)
-            for metric in ("l2", "ip", "cosine"):
+            for metric in ("l2", "ip", "cosine", "l1", "linf"):
                 self.check(metric, base, queries, 10, ("b.fvecs", "q.fvecs"))
 
     def test_bytes(self):
         rng = random.Random(2)
         for names, low, high in ((("b.bvecs", "q.bvecs"), 0, 255), (("b.i8bin", "q.i8bin"), -128, 127)):
             base, queries = whole(rng, 200, 33, low, high), whole(rng, 5, 33, low, high)
-            for metric in ("l2", "ip", "cosine"):
+            for metric in ("l2", "ip", "cosine", "l1", "linf"):
                 self.check(metric, base, queries, 10, names)
 
     def test_mixed_types(self):
@@ -77,7 +77,7 @@ class Exact(Case):
                  (whole(rng, 500, 48, 0, 255), whole(rng, 20, 48, 0, 255), "bvecs"))
         for base, queries, extension in cases:
             b, q = self.vectors(f"b.{extension}", base), self.vectors(f"q.{extension}", queries)
-            for metric in ("l2", "ip", "cosine"):
+            for metric in ("l2", "ip", "cosine", "l1", "linf"):
                 seen = set()
                 for isa in json.loads(self.ok("info", "--json").out)["isa_available"]:
                     for threads in (1, 2):
@@ -93,7 +93,7 @@ class Exact(Case):
 
     def test_k_beyond_n_is_padded(self):
         rng = random.Random(5)
-        for metric in ("l2", "ip", "cosine"):
+        for metric in ("l2", "ip", "cosine", "l1", "linf"):
             ids, _ = self.check(metric, floats(rng, 3, 4), floats(rng, 2, 4), 7, ("b.fvecs", "q.fvecs"))
             self.assertEqual([row[3:] for row in ids], [[-1] * 4] * 2)
 

@@ -136,7 +136,12 @@ class Meant(Case):
         for metric in ("L2", "Cosine", "IP", "ip"):
             report = json.loads(self.ok("knn", b, b, "-m", metric, "--json").out)
             self.assertEqual(report["metric"], metric.lower())
-        self.fails(2, "knn", b, b, "-m", "L1", says=["-m must be one of", "'L1'"])
+        self.fails(2, "knn", b, b, "-m", "L3", says=["-m must be one of", "'L3'"])
+
+    def test_tune_wants_a_metric_of_codecs(self):
+        b = self.vectors("b.fvecs", [[1, 2], [3, 4]])
+        for metric in ("l1", "linf"):
+            self.fails(2, "tune", b, b, "-m", metric, says=["are for l2, ip and cosine", "'Flat'"])
 
     def test_factory_words(self):
         b = self.vectors("b.fvecs", [[1, 2], [3, 4]])
