@@ -156,6 +156,7 @@ static kith_status hnsw_clone(kith_index **out, const kith_index *index)
 		hnsw_free(&to->base);
 		return status;
 	}
+	to->quantizer = from->quantizer;
 	to->mapped = from->mapped;
 	to->dead = from->dead;
 	to->free = from->free;

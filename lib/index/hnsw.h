@@ -17,6 +17,7 @@ struct lazy;
 struct hnsw {
 	struct kith_index base;
 	struct codec *codec;
+	bool quantizer;     /* of an inverted file, which ranks what searches find: see hnsw_quantizer.c */
 	struct codes codes; /* by node */
 	struct graph graph;
 	struct ids ids; /* by slot: in the order of adding, without those removed */
@@ -178,6 +179,9 @@ kith_status hnsw_relink(struct hnsw *hnsw, const kith_add_options *options);
 /* Decide by the vectors that are there, and link all nodes of a graph that has none linked yet (graph_grow
  * made them). NOMEM, CANCELLED: lists hold anything. */
 kith_status hnsw_link(struct hnsw *hnsw, struct graph *graph, const struct graph_building *how);
+
+/* The same, with what was decided: how->only is chosen here. */
+kith_status hnsw_link_all(struct hnsw *hnsw, struct graph *graph, const struct graph_building *how);
 
 /* Of a graph that was linked elsewhere by keys of a precision: decide by its lists. NOMEM. */
 kith_status hnsw_find_keys(struct hnsw *hnsw, enum key_precision linked);

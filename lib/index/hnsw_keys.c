@@ -99,7 +99,7 @@ static kith_status insert_all(
 }
 
 /* All nodes of the graph that belong there, by keys of hnsw->keys. */
-static kith_status link_all(struct hnsw *hnsw, struct graph *graph, const struct graph_building *how)
+kith_status hnsw_link_all(struct hnsw *hnsw, struct graph *graph, const struct graph_building *how)
 {
 	struct graph_space space = hnsw_space(hnsw);
 	struct graph_building bulk = *how, one = *how;
@@ -149,7 +149,7 @@ kith_status hnsw_link(struct hnsw *hnsw, struct graph *graph, const struct graph
 	if (status)
 		return status;
 	hnsw->keys = keys;
-	status = link_all(hnsw, graph, how);
+	status = hnsw_link_all(hnsw, graph, how);
 	if (status) {
 		hnsw->keys = before;
 		return status;
@@ -179,7 +179,7 @@ static kith_status link_anew(struct hnsw *hnsw, const kith_add_options *options)
 	if (status == KITH_OK) {
 		progress_begin(&progress, options->progress, options->progress_data, "link", hnsw->graph.n);
 		how.progress = &progress;
-		status = link_all(hnsw, &graph, &how);
+		status = hnsw_link_all(hnsw, &graph, &how);
 		kith_status told = progress_end(&progress);
 		if (status == KITH_OK || status == KITH_CANCELLED)
 			status = told;

@@ -15,7 +15,8 @@ struct graph_space hnsw_space(const struct hnsw *hnsw)
 	bool unit = hnsw->base.metric->unit;
 	struct graph_space space = {.rows = codes_rows(&hnsw->codes),
 	    .metric = unit && !hnsw_measures(hnsw) ? &metric_l2 : hnsw->base.metric,
-	    .edges = unit ? &metric_l2 : hnsw->base.metric,
+	    .edges =
+	        unit || (hnsw->quantizer && hnsw->base.metric->similarity) ? &metric_l2 : hnsw->base.metric,
 	    .unit = unit,
 	    .precision = hnsw->keys};
 	space.rows.whole = space.rows.kind == ROWS_SPLIT && hnsw->keys != KEYS_CODED;

@@ -249,15 +249,16 @@ static void range_query(
 static void walk_query(
     struct call *c, struct walker *w, struct lane *lane, struct candidate from, const void *q, int64_t number)
 {
-	int64_t k = c->sink->k, n;
+	int64_t k = c->sink->k, n, least = k < c->passing ? k : c->passing;
 	const struct candidate *found = w->pool;
 	if (!k) {
 		range_query(c, w, lane, from, q, number);
 		return;
 	}
 	if (!c->pass) {
-		walk_nearest(w, from, c->ef, candidates_for(k, c->ef));
+		walk_nearest(w, from, c->ef, c->hnsw->quantizer ? k : candidates_for(k, c->ef));
 		n = w->n;
+		least = c->hnsw->quantizer ? 0 : least;
 	} else {
 		struct filtering f = {.pass = c->pass,
 		    .share = (double)c->passing / (double)c->space.rows.n,
@@ -266,13 +267,13 @@ static void walk_query(
 		found = f.found;
 		n = f.n;
 	}
-	if (n < (k < c->passing ? k : c->passing))
+	if (n < least)
 		scan(c, lane, q, number);
 	else if (c->sink->rough)
 		keep_rough(c, w, lane, number, found, k < n ? k : n);
 	else
 		rerank_candidates(c, lane, q, number, found, candidates_for(k, n));
-	if (n >= (k < c->passing ? k : c->passing))
+	if (n >= least)
 		rerank_far(c, lane, q, number);
 }
 
@@ -404,6 +405,8 @@ static kith_status set_zero(struct call *c, char **zero)
 static bool scan_pays(const struct call *c, const kith_search_options *options)
 {
 	int64_t n = c->space.rows.n;
+	if (c->hnsw->quantizer) /* an inverted file compares all itself, in tiles */
+		return false;
 	if (!c->sink->k)
 		return options->exact_range || (c->pass && c->passing * SCAN_SHARE <= n);
 	int64_t far = hnsw_far_outside(c->hnsw) ? c->hnsw->fars : 0;

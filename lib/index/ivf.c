@@ -4,9 +4,9 @@
  * looks at the nprobe lists whose centroids are nearest to it. Codecs that approximate encode the residual,
  * the vector less its centroid. This file knows lists of rows, not what is in them: any codec goes.
  *
- * Centroids can have a graph over them (coarse.h), which finds lists for a query without comparing all. What
- * is added goes into the list of the nearest of all centroids nevertheless: tiles find those of many vectors
- * quickly, and an index does not depend on how vectors came to it.
+ * Centroids can have an index of their own (quantizer.h), which finds lists for a query without comparing
+ * all. What is added goes into the list of the nearest of all centroids nevertheless: tiles find those of
+ * many vectors quickly, and an index does not depend on how vectors came to it.
  *
  * Memory. A list holds codes, a 32-bit slot per vector (its number in the table of ids) and, for residual
  * codes under L2, one float per vector that lets a query's look-up table serve all lists (scan.c). list_of
@@ -68,18 +68,17 @@ kith_status ivf_assign(
 	return nearest_find(&nearest, x, NULL, labels, NULL);
 }
 
-/* Nearest lists of each query, on the graph with ef candidates, or (ef = 0) among all: probes
+/* Nearest lists of each query, by the quantizer with ef candidates, or (ef = 0) among all: probes
  * [query->n × nprobe], −1 where none was found; *missing: there is such a place. */
 static kith_status find_lists(const struct ivf *ivf, const struct rows *query, int64_t nprobe, int64_t ef,
     int threads, int32_t *probes, bool *missing)
 {
-	struct centroids centroids = ivf_centroids(ivf, ivf->centroids);
 	struct sink sink;
 	kith_status status = sink_init_topk(&sink, query->n, nprobe);
 	if (status)
 		return status;
 	if (ef)
-		status = coarse_search(ivf->coarse, &centroids, query, ef, threads_resolve(threads), &sink);
+		status = quantizer_search(ivf, query, ef, threads_resolve(threads), &sink);
 	else
 		status = compare_all(ivf, ivf->centroids, query, threads, &sink);
 	*missing = false;
@@ -93,15 +92,14 @@ static kith_status find_lists(const struct ivf *ivf, const struct rows *query, i
 	return status;
 }
 
-/* efSearch asks for the graph; where it is not given, whichever is quicker is taken. */
+/* efSearch asks for the quantizer; where it is not given, whichever is quicker is taken. */
 static kith_status probe(const struct ivf *ivf, const struct rows *query, int64_t nprobe,
     const kith_search_options *options, int32_t *probes)
 {
-	int64_t ef = coarse_ef(options->efSearch, nprobe);
-	struct centroids centroids = ivf_centroids(ivf, ivf->centroids);
+	int64_t ef = quantizer_ef(options->efSearch, nprobe);
 	bool missing = true;
 	kith_status status = KITH_OK;
-	if (ivf->coarse && (options->efSearch || coarse_pays(&centroids, ivf->M, query->n, ef)))
+	if (ivf->quantizer && (options->efSearch || quantizer_pays(ivf, query->n, ef)))
 		status = find_lists(ivf, query, nprobe, ef, options->threads, probes, &missing);
 	if (status || !missing)
 		return status;
@@ -294,7 +292,8 @@ static size_t ivf_memory(const kith_index *index)
 {
 	const struct ivf *ivf = ivf_of_const(index);
 	size_t bytes = sizeof *ivf + ids_memory(&ivf->ids) + buffer_memory(&ivf->list_of);
-	bytes += ivf->codec->ops->memory(ivf->codec) + coarse_memory(ivf->coarse);
+	bytes += ivf->codec->ops->memory(ivf->codec);
+	bytes += ivf->quantizer ? ivf->quantizer->ops->memory(ivf->quantizer) : 0;
 	bytes += (size_t)ivf_lists(ivf) *
 	         ((size_t)index->dim * sizeof(float) + sizeof *ivf->lists + sizeof *ivf->start);
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
@@ -331,7 +330,7 @@ static void ivf_free(kith_index *index)
 	mem_free(ivf->start);
 	mem_free(ivf->centroids);
 	mem_free(ivf->given);
-	coarse_free(ivf->coarse);
+	structure_free(ivf->quantizer);
 	codec_free(ivf->codec);
 	ids_free(&ivf->ids);
 	buffer_free(&ivf->list_of);
@@ -385,9 +384,8 @@ static kith_status copy_lists(struct ivf *to, const struct ivf *from)
 	size_t row = (size_t)from->base.dim * sizeof *to->centroids;
 	memcpy(to->centroids, from->centroids, (size_t)from->nlist * row);
 	memcpy(to->start, from->start, (size_t)(from->nlist + 1) * sizeof *to->start);
-	struct centroids centroids = ivf_centroids(to, to->centroids);
-	if (from->coarse)
-		status = coarse_clone(&to->coarse, from->coarse, &centroids);
+	if (from->quantizer)
+		status = structure_clone(&to->quantizer, from->quantizer);
 	for (int64_t l = 0; status == KITH_OK && l < from->nlist; l++)
 		status = copy_list(to, &to->lists[l], &from->lists[l]);
 	return status;

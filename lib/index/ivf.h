@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 
 #include "lib/search/lists.h"
-#include "lib/index/coarse.h"
 #include "lib/index/ids.h"
+#include "lib/index/quantizer.h"
 #include "lib/index/structure.h"
 
 /* Vectors of one Voronoi cell, in the order in which they came. */
@@ -28,7 +28,7 @@ struct ivf {
 	float *centroids;      /* [nlist × dim] */
 	float *given;          /* [nlist × dim] what training takes for them; NULL: it learns them */
 	int M;                 /* of the graph over centroids; 0: there is to be none */
-	struct coarse *coarse; /* NULL: no graph (yet) */
+	kith_index *quantizer; /* finds lists; NULL: all centroids are compared, or there are none yet */
 	struct codec *codec;
 	struct list *lists;    /* [nlist] */
 	int64_t *start;        /* [nlist + 1] vectors before each list */
@@ -100,9 +100,10 @@ static inline int64_t ivf_lists(const struct ivf *ivf)
 	return ivf->lists ? ivf->nlist : 0;
 }
 
-static inline struct centroids ivf_centroids(const struct ivf *ivf, const float *centroids)
+/* Queries of a cosine index come at unit length, so the quantizer need not make it. */
+static inline const struct metric *ivf_quantizer_metric(const struct ivf *ivf)
 {
-	return (struct centroids){centroids, ivf->nlist, ivf->base.dim, ivf->base.metric};
+	return metric_of_unit(ivf->base.metric);
 }
 
 /* Write the spec that the index is of. */

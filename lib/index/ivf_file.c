@@ -51,8 +51,8 @@ void ivf_save(const kith_index *index, struct blob_writer *w)
 	if (!index->trained)
 		return;
 	blob_write(w, "CENT", ivf->centroids, centroid_bytes(ivf));
-	if (ivf->coarse)
-		coarse_save(ivf->coarse, w);
+	if (ivf->quantizer)
+		hnsw_quantizer_save(ivf->quantizer, w);
 	codec_save(ivf->codec, w);
 	save_lists(ivf, w);
 }
@@ -68,8 +68,10 @@ static kith_status load_centroids(struct ivf *ivf, struct blob_reader *r)
 		status = blob_read(r, "CENT", ivf->centroids, centroid_bytes(ivf));
 	if (status == KITH_OK && kernels()->find_nonfinite(ivf->centroids, ivf->nlist * ivf->base.dim) >= 0)
 		status = blob_fail(r, "CENT", "holds a centroid that is not finite");
-	struct centroids centroids = ivf_centroids(ivf, ivf->centroids);
-	return status || !ivf->M ? status : coarse_load(&ivf->coarse, &centroids, ivf->M, r);
+	if (status || !ivf->M)
+		return status;
+	return hnsw_quantizer_load(
+	    &ivf->quantizer, ivf_quantizer_metric(ivf), ivf->M, ivf->nlist, ivf->base.dim, ivf->centroids, r);
 }
 
 /* size [nlist], of n vectors in all. */

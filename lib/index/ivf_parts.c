@@ -29,8 +29,8 @@ kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n
 kith_status ivf_take_graph(kith_index *index, struct graph *take)
 {
 	struct ivf *ivf = ivf_of(index);
-	struct centroids centroids = ivf_centroids(ivf, ivf->centroids);
-	return coarse_new(&ivf->coarse, &centroids, take);
+	return hnsw_quantizer_assemble(
+	    &ivf->quantizer, ivf_quantizer_metric(ivf), index->dim, ivf->centroids, take);
 }
 
 kith_status ivf_put_list(
@@ -61,7 +61,7 @@ void ivf_end_parts(kith_index *index)
 const struct graph *ivf_graph(const kith_index *index)
 {
 	const struct ivf *ivf = ivf_of_const(index);
-	return ivf->coarse ? coarse_graph(ivf->coarse) : NULL;
+	return ivf->quantizer ? hnsw_quantizer_graph(ivf->quantizer) : NULL;
 }
 
 bool is_ivf(const kith_index *index)

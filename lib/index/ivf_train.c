@@ -109,15 +109,6 @@ static kith_status train_codec(
 	return status;
 }
 
-/* The graph over new centroids; NULL where there is to be none. */
-static kith_status build_graph(
-    struct ivf *ivf, const float *centroids, const kith_add_options *options, struct coarse **coarse)
-{
-	struct centroids over = ivf_centroids(ivf, centroids);
-	*coarse = NULL;
-	return ivf->M ? coarse_build(coarse, &over, ivf->M, options) : KITH_OK;
-}
-
 kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct ivf *ivf = ivf_of(index);
@@ -130,7 +121,7 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	int64_t most = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
 	struct training_sample some;
 	float *centroids;
-	struct coarse *coarse = NULL;
+	kith_index *quantizer = NULL;
 	size_t bytes = (size_t)ivf->nlist * (size_t)index->dim * sizeof *centroids;
 	centroids = mem_alloc(bytes, 1);
 	if (!centroids)
@@ -141,18 +132,18 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	else if (status == KITH_OK)
 		status = train_centroids(ivf, some.n, some.x, centroids, options);
 	if (status == KITH_OK)
-		status = build_graph(ivf, centroids, options, &coarse);
+		status = quantizer_build(&quantizer, ivf, centroids, options);
 	if (status == KITH_OK)
 		status = train_codec(ivf, centroids, n, x, options);
 	if (status == KITH_OK && !ivf->lists)
 		status = ivf_make_lists(ivf);
 	if (status == KITH_OK) {
 		memcpy(ivf->centroids, centroids, bytes);
-		coarse_free(ivf->coarse);
-		ivf->coarse = coarse;
+		structure_free(ivf->quantizer);
+		ivf->quantizer = quantizer;
 		index->trained = true;
 	} else {
-		coarse_free(coarse);
+		structure_free(quantizer);
 	}
 	mem_free(some.owned);
 	mem_free(centroids);

@@ -23,14 +23,13 @@
 #include "lib/index/wrapper.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
 enum {
 	DEFAULT_K_FACTOR = 4,
 	CANDIDATE_BYTES = 64 << 20,
 	RANGE_QUERIES = 4096, /* of a chunk */
-	RERANK_QUERIES = 8    /* of a task */
+	CHUNK_QUERIES = 8     /* at least */
 };
 
 struct refine {
@@ -212,69 +211,35 @@ static kith_status refine_reserve(kith_index *index, int64_t n)
 
 /* ---- searching ---- */
 
-/* Candidates that the child has found, of some queries. */
-struct reranking {
+/* What candidates are ranked by. */
+struct finer {
 	const struct vectors *store;
-	struct rows rows, query;
-	const struct sink *candidates;
-	struct rerank how;
-	float **scratch;       /* [threads][2 × dim] */
-	_Atomic int64_t exact; /* distances computed */
-	_Atomic bool failed;
+	struct rows rows;
 };
 
 /* Nowhere only in a damaged file that has not been validated. */
 static struct row_place locate_candidate(
     const void *owner, const void *candidates, int64_t i, struct rows *list)
 {
-	const struct reranking *r = owner;
-	int64_t at = ids_find(&r->store->ids, ((const struct found *)candidates)[i].id);
+	const struct finer *finer = owner;
+	int64_t at = ids_find(&finer->store->ids, ((const struct found *)candidates)[i].id);
 	(void)list;
-	return (struct row_place){at < 0 ? NULL : &r->rows, at};
-}
-
-static void rerank_task(void *arg, int64_t number, int worker)
-{
-	struct reranking *r = arg;
-	float *scratch = r->scratch[worker];
-	int64_t end = (number + 1) * RERANK_QUERIES, exact = 0;
-	end = end < r->query.n ? end : r->query.n;
-	for (int64_t q = number * RERANK_QUERIES; q < end && !progress_stopped(); q++) {
-		const struct sink *c = r->candidates;
-		const struct found *found = c->k ? c->best + q * c->k : c->lists[q].items;
-		int64_t n = c->k ? c->count[q] : c->lists[q].n;
-		const float *x = rows_load(&r->query, q, scratch);
-		exact += n;
-		if (!rerank(&r->how, q, x, found, n, scratch + r->rows.dim))
-			atomic_store(&r->failed, true);
-	}
-	atomic_fetch_add(&r->exact, exact);
+	return (struct row_place){at < 0 ? NULL : &finer->rows, at};
 }
 
 /* Put the candidates of every query into the sink, with exact keys. NOMEM, CANCELLED: some are missing. */
-static kith_status rerank_candidates(struct reranking *r, const kith_search_options *options)
+static kith_status rerank_candidates(const struct rerank *how, const struct rows *query,
+    const struct sink *candidates, const kith_search_options *options)
 {
-	int64_t tasks = (r->query.n + RERANK_QUERIES - 1) / RERANK_QUERIES;
-	int threads = threads_resolve(options->threads);
-	threads = tasks < threads ? (int)tasks : threads;
-	r->scratch = mem_zalloc((size_t)threads, sizeof *r->scratch);
-	bool ok = r->scratch != NULL;
-	for (int i = 0; ok && i < threads; i++) {
-		r->scratch[i] = mem_alloc(2 * (size_t)r->rows.dim, sizeof **r->scratch);
-		ok = r->scratch[i] != NULL;
-	}
 	struct progress progress;
-	progress_begin(&progress, options->progress, options->progress_data, "search", r->query.n);
-	if (ok)
-		threads_run(threads, tasks, rerank_task, r);
+	int64_t exact = 0;
+	progress_begin(&progress, options->progress, options->progress_data, "search", query->n);
+	bool ok = rerank_found(how, query, candidates, threads_resolve(options->threads), &exact);
 	kith_status told = progress_end(&progress);
-	for (int i = 0; r->scratch && i < threads; i++)
-		mem_free(r->scratch[i]);
-	mem_free(r->scratch);
-	search_count(options, &(kith_search_stats){.exact = r->exact});
-	if (!ok || r->failed)
-		return fail(KITH_NOMEM, "no memory to refine the results of %lld %s", (long long)r->query.n,
-		    QUERIES(r->query.n));
+	search_count(options, &(kith_search_stats){.exact = exact});
+	if (!ok)
+		return fail(KITH_NOMEM, "no memory to refine the results of %lld %s", (long long)query->n,
+		    QUERIES(query->n));
 	return told;
 }
 
@@ -289,14 +254,11 @@ static kith_status search_some(
 	const struct asking *asking = arg;
 	const struct refine *refine = asking->refine;
 	struct sink candidates;
-	struct reranking r = {.store = refine->store,
-	    .rows = vectors_rows(refine->store),
-	    .query = *query,
-	    .candidates = &candidates,
-	    .how = {.exact.score = metric_kernels(refine->base.metric),
-	        .sink = sink,
-	        .locate = locate_candidate}};
-	r.how.owner = &r;
+	struct finer finer = {refine->store, vectors_rows(refine->store)};
+	struct rerank how = {.exact.score = metric_kernels(refine->base.metric),
+	    .sink = sink,
+	    .locate = locate_candidate,
+	    .owner = &finer};
 	kith_status status = asking->k ? sink_init_topk(&candidates, query->n, asking->k)
 	                               : sink_init_range(&candidates, query->n, sink->radius);
 	if (status)
@@ -304,7 +266,7 @@ static kith_status search_some(
 	candidates.rough = true;
 	status = refine->child->ops->search(refine->child, query, &candidates, options);
 	if (status == KITH_OK)
-		status = rerank_candidates(&r, options);
+		status = rerank_candidates(&how, query, &candidates, options);
 	sink_free(&candidates);
 	return status;
 }
@@ -331,7 +293,7 @@ static kith_status refine_search(
 	if (sink->k) {
 		asking.k = count_candidates(refine, sink->k, options->k_factor);
 		most = CANDIDATE_BYTES / (asking.k * (int64_t)sizeof(struct found));
-		most = most > RERANK_QUERIES ? most : RERANK_QUERIES;
+		most = most > CHUNK_QUERIES ? most : CHUNK_QUERIES;
 	}
 	return wrapper_search_chunks(query, sink, options, most, search_some, &asking);
 }

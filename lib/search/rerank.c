@@ -4,10 +4,14 @@
 #include "lib/search/rerank.h"
 
 #include "kernels/kernels.h"
+#include "lib/base/alloc.h"
+#include "lib/base/progress.h"
+#include "lib/base/threads.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
-enum { AHEAD = 8, PART = 64 };
+enum { AHEAD = 8, PART = 64, TASK_QUERIES = 8 };
 
 static double key_of_bytes(const struct exact *how, const void *q, const struct rows *rows, int64_t row)
 {
@@ -73,4 +77,50 @@ bool rerank(const struct rerank *how, int64_t number, const void *q, const void 
 		}
 	}
 	return ok;
+}
+
+/* ---- candidates of many queries ---- */
+
+struct job {
+	const struct rerank *how;
+	const struct rows *query;
+	const struct sink *candidates;
+	float *scratch; /* [threads × each] */
+	int64_t each;   /* 2 × dim and more, so that no threads share a cache line */
+	_Atomic int64_t exact;
+	_Atomic bool failed;
+};
+
+static void rerank_task(void *arg, int64_t number, int worker)
+{
+	struct job *job = arg;
+	const struct sink *c = job->candidates;
+	int64_t dim = job->query->dim, end = (number + 1) * TASK_QUERIES, exact = 0;
+	float *scratch = job->scratch + worker * job->each;
+	end = end < job->query->n ? end : job->query->n;
+	for (int64_t q = number * TASK_QUERIES; q < end && !progress_stopped(); q++) {
+		const struct found *found = c->k ? c->best + q * c->k : c->lists[q].items;
+		int64_t n = c->k ? c->count[q] : c->lists[q].n;
+		exact += n;
+		if (!rerank(job->how, q, rows_load(job->query, q, scratch), found, n, scratch + dim))
+			atomic_store(&job->failed, true);
+	}
+	atomic_fetch_add(&job->exact, exact);
+}
+
+bool rerank_found(const struct rerank *how, const struct rows *query, const struct sink *candidates,
+    int threads, int64_t *exact)
+{
+	struct job job = {.how = how, .query = query, .candidates = candidates};
+	int64_t tasks = (query->n + TASK_QUERIES - 1) / TASK_QUERIES;
+	threads = tasks < threads ? (int)tasks : threads;
+	*exact = 0;
+	job.each = (2 * query->dim + 15) / 16 * 16;
+	job.scratch = mem_alloc((size_t)threads * (size_t)job.each, sizeof *job.scratch);
+	if (!job.scratch)
+		return false;
+	threads_run(threads, tasks, rerank_task, &job);
+	mem_free(job.scratch);
+	*exact = job.exact;
+	return !job.failed;
 }

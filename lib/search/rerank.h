@@ -49,4 +49,10 @@ struct rerank {
 bool rerank(const struct rerank *how, int64_t number, const void *q, const void *candidates, int64_t n,
     float *scratch);
 
+/* Exact keys of all that a search left in `candidates`, of each query into its place in how->sink;
+ * how->locate gets struct found. *exact: how many there were. False: no memory. Some are missing after
+ * progress_stopped(). */
+bool rerank_found(const struct rerank *how, const struct rows *query, const struct sink *candidates,
+    int threads, int64_t *exact);
+
 #endif

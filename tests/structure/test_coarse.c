@@ -140,11 +140,11 @@ START_TEST(recall_of_lists)
 				hits += ids[0][a] == ids[1][b];
 	}
 	REQUIRE(hits >= NQ * PROBES * 97 / 100);
-	struct centroids centroids = ivf_centroids(ivf_of(index), ivf_of(index)->centroids);
-	REQUIRE(coarse_pays(&centroids, 16, 1, coarse_ef(0, PROBES)));
-	REQUIRE(!coarse_pays(&centroids, 16, 10000, coarse_ef(0, PROBES)));
-	REQUIRE(!coarse_pays(&centroids, 16, 1, LISTS));
-	REQUIRE(coarse_ef(0, 1000) >= 1000 && coarse_ef(5, 10) == 10 && coarse_ef(50, 10) == 50);
+	const struct ivf *ivf = ivf_of(index);
+	REQUIRE(quantizer_pays(ivf, 1, quantizer_ef(0, PROBES)));
+	REQUIRE(!quantizer_pays(ivf, 10000, quantizer_ef(0, PROBES)));
+	REQUIRE(!quantizer_pays(ivf, 1, LISTS));
+	REQUIRE(quantizer_ef(0, 1000) >= 1000 && quantizer_ef(5, 10) == 10 && quantizer_ef(50, 10) == 50);
 	kith_index_free(index);
 	free(x);
 	free(q);

@@ -1,0 +1,45 @@
+/* The coarse quantizer of an inverted file: an index of its centroids, which are vectors 0 … nlist − 1. It
+ * finds candidates for the lists nearest to a query; the inverted file compares these with the centroids
+ * exactly. */
+#ifndef KITH_INDEX_QUANTIZER_H
+#define KITH_INDEX_QUANTIZER_H
+
+#include "lib/graph/graph.h"
+#include "lib/index/structure.h"
+
+/* hnsw_quantizer.c: a graph over n finite centroids [n × dim], of at most 2 M neighbours a node; the same
+ * whatever the threads. Under a similarity centroids should be about as long as each other, as those of
+ * spherical k-means are. NOMEM, CANCELLED. */
+kith_status hnsw_quantizer_build(kith_index **out, const struct metric *metric, int M, int64_t n, int64_t dim,
+    const float *centroids, const kith_add_options *options);
+
+/* With a graph of as many nodes as there are centroids, which is empty afterwards if that succeeds. NOMEM. */
+kith_status hnsw_quantizer_assemble(kith_index **out, const struct metric *metric, int64_t dim,
+    const float *centroids, struct graph *take_graph);
+
+/* Its graph, also as sections of the present node. load believes nothing: FORMAT. */
+const struct graph *hnsw_quantizer_graph(const kith_index *quantizer);
+void hnsw_quantizer_save(const kith_index *quantizer, struct blob_writer *w);
+kith_status hnsw_quantizer_load(kith_index **out, const struct metric *metric, int M, int64_t n, int64_t dim,
+    const float *centroids, struct blob_reader *r);
+
+struct ivf;
+
+/* ivf_quantizer.c: make the quantizer of new centroids [nlist × dim]; NULL where there is to be none. NOMEM,
+ * CANCELLED. */
+kith_status quantizer_build(
+    kith_index **out, const struct ivf *ivf, const float *centroids, const kith_add_options *options);
+
+/* Candidates of a search of the quantizer for the k nearest: efSearch, at least k; where it is 0, as many as
+ * find nearly all. */
+int64_t quantizer_ef(int64_t efSearch, int64_t k);
+
+/* Whether the quantizer with ef candidates is quicker than comparing each of nq queries with all centroids. */
+bool quantizer_pays(const struct ivf *ivf, int64_t nq, int64_t ef);
+
+/* The sink's k nearest centroids of each query, by exact distances: of the candidates, so some may be others,
+ * or missing. Threads: safe. NOMEM. */
+kith_status quantizer_search(
+    const struct ivf *ivf, const struct rows *query, int64_t ef, int threads, struct sink *sink);
+
+#endif
