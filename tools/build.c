@@ -118,7 +118,7 @@ static void check_use(struct build *b)
 	if (kith_index_trained(b->index) && (b->train_path || b->train_size))
 		cli_warn("%s has no effect: %s learns nothing from vectors",
 		    b->train_path ? "--train" : "--train-size", what);
-	if (b->reorder && !kith_index_uses(b->index, "efSearch"))
+	if (b->reorder && (!kith_index_uses(b->index, "efSearch") || kith_index_uses(b->index, "nprobe")))
 		cli_warn("--reorder has no effect: %s has no graph of vectors", what);
 	settings_warn(b->settings, b->index);
 	settings_complete(b->settings, b->index, 0);

@@ -109,7 +109,8 @@ static int add(struct fill *f, kith_index *index)
 	bool bytes = in->info.type == KITH_U8 || in->info.type == KITH_I8;
 	kith_type type = bytes ? in->info.type : KITH_F32;
 	int64_t row = in->info.dim * (int64_t)kith_type_size(type), n = in->info.n;
-	int64_t rows = kith_index_uses(index, "efSearch") ? n : batch_rows(n, row, PIECE_BYTES);
+	bool graph = kith_index_uses(index, "efSearch") && !kith_index_uses(index, "nprobe");
+	int64_t rows = graph ? n : batch_rows(n, row, PIECE_BYTES);
 	void *piece = malloc((size_t)(rows * row));
 	if (!piece)
 		return fail_memory(rows * row, "the vectors to add");

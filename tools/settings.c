@@ -140,12 +140,12 @@ bool settings_read(const struct cli *cli, int option, struct setting *table)
 /* A graph over the lists of an inverted file, which is no graph over vectors. */
 static bool has_coarse_graph(const kith_index *index)
 {
-	return strstr(kith_index_describe(index), "_HNSW") != NULL;
+	return kith_index_uses(index, "efSearch") && kith_index_uses(index, "nprobe");
 }
 
 bool setting_used(const struct setting *s, const kith_index *index)
 {
-	bool graph = kith_index_uses(index, "efSearch") || has_coarse_graph(index);
+	bool graph = kith_index_uses(index, "efSearch");
 	if (strcmp(s->name, "seed") == 0)
 		return graph || !kith_index_trained(index);
 	if (strcmp(s->name, "efSearch") == 0 || strcmp(s->name, "efConstruction") == 0)

@@ -52,7 +52,7 @@ typedef struct kith_search_options {
 	float k_factor;           /* refining: candidates per result, >= 1; 0: 4 */
 	int64_t efSearch;         /* graphs: candidates kept on the way, at least k; 0: 64. Graphs over the
 	                             lists of an inverted file ("IVF65536_HNSW32,…"): the same, at least nprobe;
-	                             0: lists are found by walking or by comparing all, whichever is quicker */
+	                             0: lists are found by the graph or by comparing all, whichever is quicker */
 	int exact_range; /* range searches: 1: find everything within the radius (see kith_index_range), for
 	                    the price of comparing all; 0: as far as the index leads to it */
 	const int32_t *probes; /* inverted files: [nq × nprobe] numbers of the lists to look at, -1: none; a
@@ -98,6 +98,9 @@ typedef struct kith_add_options {
  *           "IVF65536_HNSW32,Flat": lists are found by a graph over their centroids (M = 32 where it is not
  *           said), which pays where there are thousands and queries come few at a time; with many queries
  *           at once, and for adding, all centroids are compared
+ *           "IVF65536(IVF256,Flat),PQ16": any index of the centroids finds the lists, with its own default
+ *           options but for efSearch; "IVF1024(Flat)" is IVF1024, "IVF1024(HNSW32,Flat)" is IVF1024_HNSW32.
+ *           Where it only keeps something like the centroids ("IVF1024(SQ8)"), that is what they are then
  *           "IVF1024_whole,PQ16": codes of whole vectors instead of residuals
  *           "HNSW32" and "HNSW32,SQ8" (or "HNSW32_SQ8", any codec): a graph with up to 64 neighbours a
  *           vector (32 on the upper levels), searched approximately (Malkov & Yashunin 2016). Floats are

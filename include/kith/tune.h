@@ -42,7 +42,8 @@ typedef struct kith_tune_options {
 	}
 
 /* 1 if searches of this index depend on the member of kith_search_options with that name ("nprobe",
- * "max_codes", "efSearch", "k_factor"), else 0. NULL: 0. Threads: as a const call. */
+ * "max_codes", "efSearch", "k_factor"), else 0; also if only the coarse quantizer of an inverted file does.
+ * NULL: 0. Threads: as a const call. */
 KITH_API int kith_index_uses(const kith_index *index, const char *option);
 
 /* Find the cheapest search options that reach a recall.

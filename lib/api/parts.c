@@ -28,6 +28,11 @@ const kith_index *kith_index_fine(const kith_index *index)
 	return index ? refine_fine(index) : NULL;
 }
 
+const kith_index *kith_index_quantizer(const kith_index *index)
+{
+	return index && index->ops->quantizer ? index->ops->quantizer(index) : NULL;
+}
+
 /* ---- putting together ---- */
 
 /* Around take_child, which is the caller's alone, what `like` begins with, which may be read. */

@@ -2,8 +2,9 @@
  *
  *   spec      := [ "IDMap," | "IDMap2," ] { transform "," } core { "," refine }
  *   transform := "PCA" [ "W" ] [ "R" ] n | "OPQ" m [ "_" n ] | "RR" [ n ] | "L2norm" | "Pad" n
- *   core      := codec | "IVF" n [ "_HNSW" [ m ] ] [ "_whole" ] "," codec | "HNSW" [ m ] [ "," codec ]
+ *   core      := codec | "IVF" n [ quantizer ] [ "_whole" ] "," codec | "HNSW" [ m ] [ "," codec ]
  *              | "(" spec ")" | "Shards" n "(" spec ")"
+ *   quantizer := "_HNSW" [ m ] | "(" spec ")"
  *   codec     := "Flat" | "SQ" kind | "PQ" m [ "x" bits ] [ "fs" ] | "RaBitQ" | …
  *   refine    := "RFlat" | "Refine(" codec ")"
  *
@@ -217,12 +218,13 @@ struct plan {
 	const struct metric *metric;
 	struct mapping mappings[MAX_WORDS];
 	int transforms;
-	int64_t dim;      /* of the core */
-	int64_t nlist;    /* −1: no inverted file */
-	bool whole;       /* whose codes are not of residuals */
-	int64_t coarse_M; /* of the graph over its centroids; 0: none */
-	int64_t M;        /* −1: no graph */
-	int codec;        /* number of its word, or of the group's; of the next where there is none */
+	int64_t dim;                  /* of the core */
+	int64_t nlist;                /* −1: no inverted file */
+	bool whole;                   /* whose codes are not of residuals */
+	int64_t coarse_M;             /* of the graph over its centroids; 0: none */
+	char quantizer[MAX_SPEC + 1]; /* spec of another index of them; "": none */
+	int64_t M;                    /* −1: no graph */
+	int codec; /* number of its word, or of the group's; of the next where there is none */
 	const char *codec_word;
 	int refinements; /* words after it */
 	bool group;      /* the core is a spec in parentheses */
@@ -230,7 +232,24 @@ struct plan {
 	char inner[MAX_SPEC + 1];
 };
 
-/* "IVF1024_HNSW32_whole": lists, the graph over their centroids, whether codes are of whole vectors. */
+/* "(HNSW32,Flat)" at *at, which moves behind it. */
+static kith_status plan_quantizer(struct plan *plan, const char *word, char **at)
+{
+	int depth = 0;
+	size_t n = 0;
+	do {
+		depth += ((*at)[n] == '(') - ((*at)[n] == ')');
+	} while ((*at)[n++] && depth > 0);
+	if (depth > 0 || n < 3)
+		return fail(KITH_INVALID,
+		    "spec: '%s' needs an index of the centroids in its parentheses, as in \"IVF1024(SQ8)\"",
+		    word);
+	snprintf(plan->quantizer, sizeof plan->quantizer, "%.*s", (int)n - 2, *at + 1);
+	*at += n;
+	return KITH_OK;
+}
+
+/* "IVF1024_HNSW32_whole": lists, the index of their centroids, whether codes are of whole vectors. */
 static kith_status plan_lists(struct plan *plan, const char *word)
 {
 	enum { MOST_LISTS = 1 << 24 };
@@ -244,6 +263,11 @@ static kith_status plan_lists(struct plan *plan, const char *word)
 	if (plan->nlist < 1 || plan->nlist > MOST_LISTS)
 		return fail(KITH_INVALID, "spec: '%s': the number of lists must be 1 … %d", word, MOST_LISTS);
 	const char *graph = end;
+	if (*graph == '(') {
+		kith_status status = plan_quantizer(plan, word, &end);
+		if (status)
+			return status;
+	}
 	if (strncmp(graph, "_HNSW", 5) == 0) {
 		plan->coarse_M = isdigit((unsigned char)graph[5]) ? strtoll(graph + 5, &end, 10) : DEFAULT_M;
 		end = end > graph ? end : end + 5;
@@ -255,9 +279,8 @@ static kith_status plan_lists(struct plan *plan, const char *word)
 	if (*end == '\0' || plan->whole)
 		return KITH_OK;
 	return fail(KITH_UNSUPPORTED,
-	    "spec: '%s': there is no '%s' for inverted files; lists are found among all centroids, or with "
-	    "'_HNSW32' "
-	    "by a graph over them",
+	    "spec: '%s': there is no '%s' for inverted files; lists are found among all centroids, with "
+	    "'_HNSW32' by a graph over them, or by any index of them: IVF1024(SQ8)",
 	    word, end);
 }
 
@@ -342,6 +365,26 @@ static kith_status build_shards(kith_index **out, const struct plan *plan, const
 	return status;
 }
 
+static kith_status build_ivf(
+    kith_index **out, const struct plan *plan, const struct metric *metric, struct codec *codec)
+{
+	kith_index *quantizer;
+	kith_status status = ivf_new(out, metric, plan->nlist, (int)plan->coarse_M, codec);
+	if (status)
+		return status;
+	if (plan->whole)
+		ivf_code_whole(*out);
+	if (!plan->quantizer[0])
+		return KITH_OK;
+	status = spec_build(&quantizer, plan->dim, metric_of_unit(metric), plan->quantizer);
+	if (status == KITH_OK) {
+		status = ivf_set_kind(*out, quantizer);
+		if (status)
+			structure_free(quantizer);
+	}
+	return status;
+}
+
 static kith_status build_core(kith_index **out, const struct plan *plan)
 {
 	/* Below transforms vectors have unit length already. */
@@ -357,13 +400,11 @@ static kith_status build_core(kith_index **out, const struct plan *plan)
 	if (plan->M >= 0)
 		status = hnsw_new(out, metric, plan->M > INT32_MAX ? -1 : (int)plan->M, codec);
 	else if (plan->nlist >= 0)
-		status = ivf_new(out, metric, plan->nlist, (int)plan->coarse_M, codec);
+		status = build_ivf(out, plan, metric, codec);
 	else
 		status = flat_new(out, metric, codec);
-	if (status)
+	if (status && !*out)
 		codec_free(codec);
-	else if (plan->nlist >= 0 && plan->whole)
-		ivf_code_whole(*out);
 	return status;
 }
 

@@ -17,6 +17,7 @@
 #include "lib/base/status.h"
 #include "lib/index/structure.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -39,24 +40,46 @@ struct knob {
 static const struct knob knobs[] = {
     {"nprobe", {"IVF", NULL}, offsetof(kith_search_options, nprobe), false, TUNED, 1},
     {"max_codes", {"IVF", NULL}, offsetof(kith_search_options, max_codes), false, LEFT_ALONE, 0},
-    {"efSearch", {"HNSW", NULL}, offsetof(kith_search_options, efSearch), false, TUNED, 8},
+    {"efSearch", {"HNSW", "_HNSW"}, offsetof(kith_search_options, efSearch), false, TUNED, 8},
     {"k_factor", {"RFlat", "Refine("}, offsetof(kith_search_options, k_factor), true, TUNED, 1},
 };
 enum { KNOBS = sizeof knobs / sizeof *knobs };
 
-/* Does a word of spec begin so? Words begin at the start and after commas and parentheses. */
-static bool has_word(const char *spec, const char *word)
+/* Where the quantizer of an inverted file ends that begins at `at`, "(" in "IVF64(SQ8)"; NULL: none does. */
+static const char *quantizer_end(const char *spec, const char *at)
 {
-	for (const char *at = spec; (at = strstr(at, word)); at++)
-		if (at == spec || at[-1] == ',' || at[-1] == '(')
+	const char *number = at;
+	int depth = 0;
+	while (number > spec && isdigit((unsigned char)number[-1]))
+		number--;
+	if (*at != '(' || number == at || number - spec < 3 || strncmp(number - 3, "IVF", 3) != 0)
+		return NULL;
+	do {
+		depth += (*at == '(') - (*at == ')');
+	} while (*at++ && depth > 0);
+	return at - 1;
+}
+
+/* Does a word of spec begin so? Words begin at the start and after commas and parentheses, quantizers also
+ * with _; these are looked at or left out. */
+static bool has_word(const char *spec, const char *word, bool quantizers)
+{
+	size_t n = strlen(word);
+	for (const char *at = spec; *at; at++) {
+		bool begins = at == spec || at[-1] == ',' || at[-1] == '(' || (quantizers && *at == '_');
+		if (begins && strncmp(at, word, n) == 0)
 			return true;
+		const char *end = quantizers ? NULL : quantizer_end(spec, at);
+		at = end ? end : at;
+	}
 	return false;
 }
 
-static bool uses(const kith_index *index, int knob)
+/* … counting what the quantizers of inverted files use, too, or not. */
+static bool uses(const kith_index *index, int knob, bool quantizers)
 {
 	for (int i = 0; i < 2; i++)
-		if (knobs[knob].words[i] && has_word(index->spec, knobs[knob].words[i]))
+		if (knobs[knob].words[i] && has_word(index->spec, knobs[knob].words[i], quantizers))
 			return true;
 	return false;
 }
@@ -65,7 +88,7 @@ int kith_index_uses(const kith_index *index, const char *option)
 {
 	for (int i = 0; index && option && i < KNOBS; i++)
 		if (strcmp(knobs[i].name, option) == 0)
-			return uses(index, i);
+			return uses(index, i, true);
 	return 0;
 }
 
@@ -331,7 +354,7 @@ static void choose_knobs(struct tuning *t)
 {
 	t->inner = t->outer = -1;
 	for (int i = 0; i < KNOBS; i++) {
-		if (!uses(t->index, i) || knobs[i].role == LEFT_ALONE)
+		if (!uses(t->index, i, false) || knobs[i].role == LEFT_ALONE)
 			continue;
 		if (t->inner < 0)
 			t->inner = i;

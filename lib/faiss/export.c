@@ -237,11 +237,23 @@ static void put_lists(struct export *e, const struct ivf *ivf)
 	mem_free(room);
 }
 
+/* A coarse quantizer that is an index of a kind of its own; its vectors are the numbers of lists. */
+static void put_quantizer(struct export *e, const kith_index *quantizer)
+{
+	struct export inner = {.w = e->w, .whole = quantizer, .preset.efSearch = e->preset.efSearch};
+	put_index(&inner, quantizer);
+	e->w = inner.w;
+}
+
 /* The coarse quantizer. */
 static void put_centroids(struct export *e, const kith_index *index)
 {
 	const struct ivf *ivf = ivf_of_const(index);
 	const struct graph *graph = ivf_graph(index);
+	if (ivf->kind) {
+		put_quantizer(e, ivf->quantizer);
+		return;
+	}
 	if (graph) {
 		faiss_put_index(&e->w, "IHNf", index->dim, ivf->nlist, index->metric->faiss);
 		faiss_put_graph(&e->w, graph, NULL, NULL, &e->preset);

@@ -148,3 +148,8 @@ const struct graph *hnsw_quantizer_graph(const kith_index *quantizer)
 {
 	return &hnsw_of_const(quantizer)->graph;
 }
+
+const struct codec *hnsw_quantizer_codec(const kith_index *quantizer)
+{
+	return hnsw_of_const(quantizer)->codec;
+}

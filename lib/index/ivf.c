@@ -99,7 +99,8 @@ static kith_status probe(const struct ivf *ivf, const struct rows *query, int64_
 	int64_t ef = quantizer_ef(options->efSearch, nprobe);
 	bool missing = true;
 	kith_status status = KITH_OK;
-	if (ivf->quantizer && (options->efSearch || quantizer_pays(ivf, query->n, ef)))
+	if (ivf->quantizer && (ivf->M || nprobe < ivf->nlist) &&
+	    (options->efSearch || quantizer_pays(ivf, query->n, ef)))
 		status = find_lists(ivf, query, nprobe, ef, options->threads, probes, &missing);
 	if (status || !missing)
 		return status;
@@ -294,6 +295,7 @@ static size_t ivf_memory(const kith_index *index)
 	size_t bytes = sizeof *ivf + ids_memory(&ivf->ids) + buffer_memory(&ivf->list_of);
 	bytes += ivf->codec->ops->memory(ivf->codec);
 	bytes += ivf->quantizer ? ivf->quantizer->ops->memory(ivf->quantizer) : 0;
+	bytes += ivf->kind ? ivf->kind->ops->memory(ivf->kind) : 0;
 	bytes += (size_t)ivf_lists(ivf) *
 	         ((size_t)index->dim * sizeof(float) + sizeof *ivf->lists + sizeof *ivf->start);
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
@@ -331,6 +333,7 @@ static void ivf_free(kith_index *index)
 	mem_free(ivf->centroids);
 	mem_free(ivf->given);
 	structure_free(ivf->quantizer);
+	structure_free(ivf->kind);
 	codec_free(ivf->codec);
 	ids_free(&ivf->ids);
 	buffer_free(&ivf->list_of);
@@ -402,6 +405,8 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 	to->M = from->M;
 	to->residual = from->residual;
 	kith_status status = codec_clone(&to->codec, from->codec);
+	if (status == KITH_OK && from->kind)
+		status = structure_clone(&to->kind, from->kind);
 	if (status == KITH_OK && from->given)
 		status = ivf_give(to, from->given);
 	if (status == KITH_OK && from->lists)
@@ -431,6 +436,12 @@ static const struct codec *ivf_codec(const kith_index *index)
 	return ivf_of_const(index)->codec;
 }
 
+static const kith_index *ivf_quantizer(const kith_index *index)
+{
+	const struct ivf *ivf = ivf_of_const(index);
+	return ivf->kind ? ivf->quantizer : NULL;
+}
+
 static const struct structure_ops ivf_ops = {
     .codec = ivf_codec,
     .check = ivf_check,
@@ -447,6 +458,7 @@ static const struct structure_ops ivf_ops = {
     .find = ivf_find,
     .id_at = ivf_id_at,
     .read = ivf_read,
+    .quantizer = ivf_quantizer,
     .size = ivf_size,
     .count_lists = ivf_count_lists,
     .memory = ivf_memory,
@@ -459,13 +471,18 @@ static const struct structure_ops ivf_ops = {
 
 void ivf_name(struct ivf *ivf)
 {
-	char codec[32], graph[32] = "";
+	char codec[32], quantizer[sizeof ivf->base.spec] = "";
 	ivf->codec->ops->word(ivf->codec, codec);
 	if (ivf->M)
-		snprintf(graph, sizeof graph, "_HNSW%d", ivf->M);
+		snprintf(quantizer, sizeof quantizer, "_HNSW%d", ivf->M);
+	if (ivf->kind)
+		snprintf(quantizer, sizeof quantizer, "(%.*s)", (int)sizeof quantizer - 3, ivf->kind->spec);
 	bool whole = !ivf->residual && ivf->codec->ops->kind == ROWS_CODE;
-	snprintf(ivf->base.spec, sizeof ivf->base.spec, "IVF%lld%s%s,%s", (long long)ivf->nlist, graph,
-	    whole ? "_whole" : "", codec);
+	size_t size = sizeof ivf->base.spec;
+	int n = snprintf(ivf->base.spec, size, "IVF%lld", (long long)ivf->nlist);
+	n += snprintf(ivf->base.spec + n, size - (size_t)n, "%s", quantizer);
+	if (n < (int)size) /* ivf_set_kind saw to it */
+		snprintf(ivf->base.spec + n, size - (size_t)n, "%s,%s", whole ? "_whole" : "", codec);
 }
 
 kith_status ivf_new(

@@ -28,6 +28,7 @@ struct ivf {
 	float *centroids;      /* [nlist × dim] */
 	float *given;          /* [nlist × dim] what training takes for them; NULL: it learns them */
 	int M;                 /* of the graph over centroids; 0: there is to be none */
+	kith_index *kind;      /* a quantizer without vectors, of which training makes one; NULL: M decides */
 	kith_index *quantizer; /* finds lists; NULL: all centroids are compared, or there are none yet */
 	struct codec *codec;
 	struct list *lists;    /* [nlist] */
@@ -100,7 +101,7 @@ static inline int64_t ivf_lists(const struct ivf *ivf)
 	return ivf->lists ? ivf->nlist : 0;
 }
 
-/* Queries of a cosine index come at unit length, so the quantizer need not make it. */
+/* Queries of an index under cosine come at unit length, so the quantizer need not make it. */
 static inline const struct metric *ivf_quantizer_metric(const struct ivf *ivf)
 {
 	return metric_of_unit(ivf->base.metric);

@@ -135,6 +135,8 @@ void ivf_trim(kith_index *index)
 		buffer_trim(&list->slots, n * sizeof(uint32_t));
 		buffer_trim(&list->terms, ivf_has_terms(ivf) ? n * sizeof(float) : 0);
 	}
+	if (ivf->quantizer && ivf->kind)
+		structure_trim(ivf->quantizer);
 	buffer_trim(&ivf->list_of, (size_t)ivf->ids.n * ivf_number_bytes(ivf));
 	ids_trim(&ivf->ids);
 }

@@ -51,10 +51,11 @@ void ivf_save(const kith_index *index, struct blob_writer *w)
 	if (!index->trained)
 		return;
 	blob_write(w, "CENT", ivf->centroids, centroid_bytes(ivf));
-	if (ivf->quantizer)
+	if (ivf->quantizer && ivf->M)
 		hnsw_quantizer_save(ivf->quantizer, w);
 	codec_save(ivf->codec, w);
 	save_lists(ivf, w);
+	quantizer_save(ivf, w);
 }
 
 /* ---- loading ---- */
@@ -206,6 +207,8 @@ kith_status ivf_load(kith_index *index, int64_t n, bool trained, struct blob_rea
 		status = codec_load(ivf->codec, true, r);
 	if (status == KITH_OK)
 		status = load_lists(ivf, n, r);
+	if (status == KITH_OK)
+		status = quantizer_load(ivf, r);
 	index->trained = status == KITH_OK;
 	return status;
 }
@@ -289,6 +292,8 @@ kith_status ivf_settle(kith_index *index)
 {
 	struct ivf *ivf = ivf_of(index);
 	kith_status status = ids_settle(&ivf->ids);
+	if (status == KITH_OK && ivf->quantizer)
+		status = structure_settle(ivf->quantizer);
 	if (status || !ivf->unseen)
 		return status;
 	for (int64_t l = 0; status == KITH_OK && l < ivf_lists(ivf); l++)

@@ -4,6 +4,7 @@
 #include "lib/base/status.h"
 #include "lib/index/parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void ivf_code_whole(kith_index *index)
@@ -13,6 +14,42 @@ void ivf_code_whole(kith_index *index)
 		return;
 	ivf->residual = false;
 	ivf_name(ivf);
+}
+
+static bool keeps_floats(const struct codec *codec)
+{
+	return codec->ops->kind == ROWS_SPLIT;
+}
+
+kith_status ivf_set_kind(kith_index *index, kith_index *take_quantizer)
+{
+	struct ivf *ivf = ivf_of(index);
+	struct stored_parts flat;
+	char spec[sizeof index->spec];
+	const char *codec = strrchr(index->spec, ',') + 1;
+	if (take_quantizer->ops->size(take_quantizer) > 0 || take_quantizer->type != KITH_F32 ||
+	    take_quantizer->dim != index->dim || take_quantizer->metric != ivf_quantizer_metric(ivf))
+		return fail(KITH_INVALID,
+		    "the quantizer '%s' must be empty, of floats, and of dimension %lld",
+		    take_quantizer->spec, (long long)index->dim);
+	if (flat_parts(take_quantizer, &flat) && keeps_floats(flat.codec)) {
+		structure_free(take_quantizer);
+		return KITH_OK;
+	}
+	if (is_hnsw(take_quantizer) && keeps_floats(hnsw_quantizer_codec(take_quantizer))) {
+		ivf->M = hnsw_quantizer_graph(take_quantizer)->M;
+		structure_free(take_quantizer);
+		ivf_name(ivf);
+		return KITH_OK;
+	}
+	int length = snprintf(
+	    spec, sizeof spec, "IVF%lld(%s)_whole,%s", (long long)ivf->nlist, take_quantizer->spec, codec);
+	if (length >= (int)sizeof spec)
+		return fail(KITH_INVALID, "'%s' as the quantizer of '%s' is too long a description",
+		    take_quantizer->spec, index->spec);
+	ivf->kind = take_quantizer;
+	ivf_name(ivf);
+	return KITH_OK;
 }
 
 kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n, const int64_t *ids)
@@ -61,7 +98,7 @@ void ivf_end_parts(kith_index *index)
 const struct graph *ivf_graph(const kith_index *index)
 {
 	const struct ivf *ivf = ivf_of_const(index);
-	return ivf->quantizer ? hnsw_quantizer_graph(ivf->quantizer) : NULL;
+	return ivf->quantizer && ivf->M ? hnsw_quantizer_graph(ivf->quantizer) : NULL;
 }
 
 bool is_ivf(const kith_index *index)

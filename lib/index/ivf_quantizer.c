@@ -1,6 +1,12 @@
 /* The coarse quantizer of an inverted file: which lists are near a query, without looking at all centroids. A
  * search of the quantizer finds candidates, some more than are wanted, for its keys are good to about a
- * percent; these are compared with the centroids, so keys are exact and only the choice is not. */
+ * percent; these are compared with the centroids, so keys are exact and only the choice is not.
+ *
+ * Kinds. Without a quantizer all centroids are compared. A graph over them (hnsw_quantizer.c) is used where
+ * it is quicker than that. Any other index was chosen by somebody for its memory or its speed and is always
+ * asked. It learns from the centroids, as FAISS's quantizers do, and the centroids become what it keeps of
+ * them, so that residuals are from what the quantizer knows, here and in files of FAISS.
+ */
 #include "lib/index/ivf.h"
 #include "lib/index/wrapper.h"
 
@@ -8,17 +14,62 @@
 #include "lib/search/rerank.h"
 #include "lib/search/search.h"
 
+#include <stdio.h>
+
 enum { DEFAULT_EF = 64, CANDIDATE_BYTES = 64 << 20, CHUNK_QUERIES = 64 /* at least */ };
 
-kith_status quantizer_build(
-    kith_index **out, const struct ivf *ivf, const float *centroids, const kith_add_options *options)
+/* ---- making one ---- */
+
+/* An error of the quantizer's, which speaks of vectors that the caller has not seen. */
+static kith_status fail_kind(kith_status status, const struct ivf *ivf)
 {
-	*out = NULL;
-	if (!ivf->M)
-		return KITH_OK;
-	return hnsw_quantizer_build(
-	    out, ivf_quantizer_metric(ivf), ivf->M, ivf->nlist, ivf->base.dim, centroids, options);
+	char why[256];
+	if (status != KITH_INVALID)
+		return status;
+	snprintf(why, sizeof why, "%s", kith_last_error());
+	return fail(status, "the %lld centroids are too few or not fit for the quantizer '%s': %s",
+	    (long long)ivf->nlist, ivf->kind->spec, why);
 }
+
+static kith_status build_kind(
+    kith_index *quantizer, const struct ivf *ivf, float *centroids, const kith_add_options *options)
+{
+	int64_t n = ivf->nlist;
+	kith_status status = quantizer->ops->train(quantizer, n, centroids, options);
+	if (status == KITH_OK)
+		status = quantizer->ops->check(quantizer, KITH_F32, n, centroids);
+	if (status == KITH_OK)
+		status = quantizer->ops->add(quantizer, KITH_F32, n, centroids, NULL, options);
+	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
+		int64_t at = quantizer->ops->find(quantizer, i);
+		status = quantizer->ops->read(quantizer, 1, &at, centroids + i * ivf->base.dim);
+	}
+	structure_trim(quantizer);
+	return fail_kind(status, ivf);
+}
+
+kith_status quantizer_build(
+    kith_index **out, const struct ivf *ivf, float *centroids, const kith_add_options *options)
+{
+	kith_index *quantizer;
+	*out = NULL;
+	if (ivf->M)
+		return hnsw_quantizer_build(
+		    out, ivf_quantizer_metric(ivf), ivf->M, ivf->nlist, ivf->base.dim, centroids, options);
+	if (!ivf->kind)
+		return KITH_OK;
+	kith_status status = structure_clone(&quantizer, ivf->kind);
+	if (status)
+		return status;
+	status = build_kind(quantizer, ivf, centroids, options);
+	if (status)
+		structure_free(quantizer);
+	else
+		*out = quantizer;
+	return status;
+}
+
+/* ---- searching ---- */
 
 int64_t quantizer_ef(int64_t efSearch, int64_t k)
 {
@@ -37,6 +88,8 @@ int64_t quantizer_ef(int64_t efSearch, int64_t k)
  * Where both come out about the same all are compared, which misses nothing. */
 bool quantizer_pays(const struct ivf *ivf, int64_t nq, int64_t ef)
 {
+	if (!ivf->M)
+		return true;
 	double graph = 1.5 * ivf->M * (double)ef;
 	double tiles = nq < 32 ? 1 : nq < 128 ? 3 : nq < 512 ? 8 : 24;
 	return graph * tiles < (double)ivf->nlist;
@@ -94,4 +147,24 @@ kith_status quantizer_search(
 	int64_t most = CANDIDATE_BYTES / (candidates * (int64_t)sizeof(struct found));
 	most = most > CHUNK_QUERIES ? most : CHUNK_QUERIES;
 	return wrapper_search_chunks(query, sink, &options, most, search_some, &asking);
+}
+
+/* ---- files ---- */
+
+void quantizer_save(const struct ivf *ivf, struct blob_writer *w)
+{
+	if (ivf->kind)
+		structure_save_child(ivf->quantizer, w);
+}
+
+kith_status quantizer_load(struct ivf *ivf, struct blob_reader *r)
+{
+	if (!ivf->kind)
+		return KITH_OK;
+	kith_status status = structure_clone(&ivf->quantizer, ivf->kind);
+	if (status == KITH_OK)
+		status = structure_load_child(ivf->quantizer, r);
+	if (status == KITH_OK && ivf->quantizer->ops->size(ivf->quantizer) != ivf->nlist)
+		status = blob_fail(r, "NODE", "has a quantizer of other centroids than there are");
+	return status;
 }

@@ -17,6 +17,8 @@ kith_status hnsw_quantizer_build(kith_index **out, const struct metric *metric, 
 kith_status hnsw_quantizer_assemble(kith_index **out, const struct metric *metric, int64_t dim,
     const float *centroids, struct graph *take_graph);
 
+const struct codec *hnsw_quantizer_codec(const kith_index *quantizer);
+
 /* Its graph, also as sections of the present node. load believes nothing: FORMAT. */
 const struct graph *hnsw_quantizer_graph(const kith_index *quantizer);
 void hnsw_quantizer_save(const kith_index *quantizer, struct blob_writer *w);
@@ -25,21 +27,27 @@ kith_status hnsw_quantizer_load(kith_index **out, const struct metric *metric, i
 
 struct ivf;
 
-/* ivf_quantizer.c: make the quantizer of new centroids [nlist × dim]; NULL where there is to be none. NOMEM,
- * CANCELLED. */
+/* ivf_quantizer.c: make the quantizer of new centroids [nlist × dim]; NULL where there is to be none. One
+ * whose codes only stand for vectors changes the centroids to what it keeps of them. NOMEM, CANCELLED,
+ * INVALID (the quantizer cannot learn from them). */
 kith_status quantizer_build(
-    kith_index **out, const struct ivf *ivf, const float *centroids, const kith_add_options *options);
+    kith_index **out, const struct ivf *ivf, float *centroids, const kith_add_options *options);
 
 /* Candidates of a search of the quantizer for the k nearest: efSearch, at least k; where it is 0, as many as
  * find nearly all. */
 int64_t quantizer_ef(int64_t efSearch, int64_t k);
 
-/* Whether the quantizer with ef candidates is quicker than comparing each of nq queries with all centroids. */
+/* Whether the quantizer with ef candidates is quicker than comparing nq queries with all centroids. */
 bool quantizer_pays(const struct ivf *ivf, int64_t nq, int64_t ef);
 
 /* The sink's k nearest centroids of each query, by exact distances: of the candidates, so some may be others,
  * or missing. Threads: safe. NOMEM. */
 kith_status quantizer_search(
     const struct ivf *ivf, const struct rows *query, int64_t ef, int threads, struct sink *sink);
+
+/* A quantizer of a kind of its own, as a node below the present one; other kinds have none. load believes
+ * nothing: FORMAT. */
+void quantizer_save(const struct ivf *ivf, struct blob_writer *w);
+kith_status quantizer_load(struct ivf *ivf, struct blob_reader *r);
 
 #endif

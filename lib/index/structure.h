@@ -84,6 +84,10 @@ struct structure_ops {
 	/* Child number i of a wrapper, in the order of files; NULL: there are no more. NULL: it has none. */
 	kith_index *(*child)(const kith_index *index, int64_t i);
 
+	/* Of an inverted file the coarse quantizer, where it is a node of files; NULL: it is not. NULL: no
+	 * inverted file. */
+	const kith_index *(*quantizer)(const kith_index *index);
+
 	/* What a log has of a graph (index_log.h). NULL: changes made anew give the same index. */
 	const struct graph_log_ops *log;
 
@@ -173,6 +177,12 @@ kith_status flat_new(kith_index **out, const struct metric *metric, struct codec
  * node, 0: there is none. Takes the codec if it succeeds. */
 kith_status ivf_new(
     kith_index **out, const struct metric *metric, int64_t nlist, int M, struct codec *take_codec);
+
+/* ivf_parts.c: let an inverted file that was not trained yet find its lists by an index like this one, of
+ * its dimension and of floats, without vectors, whose metric is the same, or inner product for cosine. A flat
+ * index of floats: all centroids are compared; a graph over floats is what M means. INVALID (the index, or
+ * their descriptions are too long together). */
+kith_status ivf_set_kind(kith_index *index, kith_index *take_quantizer);
 
 /* ivf_parts.c: let codes of an inverted file that was not trained yet be of whole vectors, not of residuals.
  */

@@ -232,6 +232,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "index_set_labels": (c_int, [_ptr, c_int64, _ptr]),
     "index_part": (c_void_p, [_ptr, c_int64]),
     "index_fine": (c_void_p, [_ptr]),
+    "index_quantizer": (c_void_p, [_ptr]),
     "index_wrap_transform": (c_int, [_out, _ptr, c_int64, c_int, c_char_p]),
     "index_wrap_like": (c_int, [_out, _ptr, c_int, _ptr]),
     "index_wrap_fine": (c_int, [_out, _ptr, _ptr]),

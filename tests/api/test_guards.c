@@ -48,6 +48,8 @@ static void check_state(const struct scene *s)
 	REQUIRE(!kith_index_labels(s->index, NULL) && kith_index_part(s->index, 0) == s->index);
 	const kith_index *fine = kith_index_fine(s->index);
 	REQUIRE(!fine || kith_index_size(fine) == N - GONE);
+	const kith_index *quantizer = kith_index_quantizer(s->index);
+	REQUIRE(!quantizer || kith_index_size(quantizer) == 4);
 	REQUIRE(strcmp(kith_index_note(s->index), "") == 0 && kith_index_memory(s->index) > 0);
 }
 

@@ -111,7 +111,11 @@ START_TEST(specs_refused)
 	refuses("IVF64_HNSW600,Flat", KITH_INVALID, "2 … 512");
 	refuses("IVF64_HNSW32", KITH_INVALID, "'IVF64_HNSW32' needs a codec");
 	refuses("IVF64_NSG32,Flat", KITH_UNSUPPORTED, "no '_NSG32'");
-	refuses("IVF64(IVF8,Flat),Flat", KITH_UNSUPPORTED, "no '(IVF8,Flat)'");
+	refuses("IVF64(),Flat", KITH_INVALID, "'IVF64()' needs an index of the centroids");
+	refuses("IVF64(IVF8,Flat,Flat", KITH_INVALID, "needs an index of the centroids");
+	refuses("IVF64(IVF8),Flat", KITH_INVALID, "'IVF8' needs a codec");
+	refuses("IVF64(U8),Flat", KITH_INVALID, "the quantizer 'SQ8_direct' must be empty, of floats");
+	refuses("IVF64(SQ8)_HNSW8,Flat", KITH_UNSUPPORTED, "no '_HNSW8'");
 	refuses("IVF64_HNSW32_HNSW32,Flat", KITH_UNSUPPORTED, "no '_HNSW32'");
 	refuses("IVF64,HNSW32", KITH_INVALID, "'HNSW32' (word 2) cannot follow 'IVF64'");
 	refuses("HNSW32,IVF4,Flat", KITH_INVALID, "'IVF4' (word 2) cannot follow 'HNSW32'");

@@ -165,19 +165,39 @@ START_TEST(no_memory)
 }
 END_TEST
 
+/* What the quantizer of an inverted file uses is not tuned. */
+START_TEST(quantizers)
+{
+	static const char *const specs[] = {"IVF64_HNSW8,SQ8,RFlat", "IVF64(HNSW8,SQ8),SQ8,RFlat"};
+	begin();
+	for (int i = 0; i < 2; i++) {
+		kith_index *index = make_filled(specs[i]);
+		kith_search_options search = KITH_SEARCH_OPTIONS;
+		OK(kith_index_tune(index, 20, q, K, truth, 0.5, &search, NULL));
+		REQUIRE(search.nprobe > 0 && search.k_factor > 0 && search.efSearch == 0);
+		kith_index_free(index);
+	}
+	end();
+}
+END_TEST
+
 START_TEST(what_is_used)
 {
 	static const struct {
 		const char *spec;
-		int nprobe, k_factor;
-	} cases[] = {{"Flat", 0, 0}, {"IVF8,Flat", 1, 0}, {"PQ4,RFlat", 0, 1},
-	    {"PCA8,(IVF8,SQ8,Refine(SQ8))", 1, 1}, {"Shards2(IVF8,Flat)", 1, 0}, {"L2norm,IVF8,Flat", 1, 0}};
+		int nprobe, k_factor, efSearch;
+	} cases[] = {{"Flat", 0, 0, 0}, {"IVF8,Flat", 1, 0, 0}, {"PQ4,RFlat", 0, 1, 0},
+	    {"PCA8,(IVF8,SQ8,Refine(SQ8))", 1, 1, 0}, {"Shards2(IVF8,Flat)", 1, 0, 0},
+	    {"L2norm,IVF8,Flat", 1, 0, 0}, {"HNSW8,SQ8", 0, 0, 1}, {"IVF8_HNSW8,Flat", 1, 0, 1},
+	    {"PCA8,(IVF8(HNSW8,SQ8),Flat,RFlat)", 1, 1, 1}, {"IVF8(SQ8),Flat", 1, 0, 0},
+	    {"Shards2(HNSW8)", 0, 0, 1}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		kith_index *index;
 		OK(kith_index_new(&index, DIM, KITH_L2, cases[i].spec));
 		REQUIRE(kith_index_uses(index, "nprobe") == cases[i].nprobe);
 		REQUIRE(kith_index_uses(index, "max_codes") == cases[i].nprobe);
 		REQUIRE(kith_index_uses(index, "k_factor") == cases[i].k_factor);
+		REQUIRE(kith_index_uses(index, "efSearch") == cases[i].efSearch);
 		REQUIRE(!kith_index_uses(index, "threads") && !kith_index_uses(index, NULL));
 		kith_index_free(index);
 	}
@@ -194,6 +214,7 @@ int main(void)
 	tcase_add_test(t, least_nprobe);
 	tcase_add_test(t, errors);
 	tcase_add_test(t, no_memory);
+	tcase_add_test(t, quantizers);
 	tcase_add_test(t, what_is_used);
 	suite_add_tcase(suite, t);
 	return run_suite(suite);

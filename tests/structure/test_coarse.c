@@ -1,5 +1,6 @@
-/* Graphs over the centroids of inverted files: what is found is what comparing all centroids finds, nearly
- * always or, with candidates enough, always; the graph goes wherever the index goes. */
+/* Coarse quantizers of inverted files, graphs over the centroids and others: what is found is what comparing
+ * all centroids finds, nearly always or, with candidates enough, always; the quantizer goes wherever the
+ * index goes. */
 #include "tests/structure/common.h"
 
 #include <stdio.h>
@@ -82,6 +83,66 @@ START_TEST(all_candidates)
 }
 END_TEST
 
+/* Any index of the centroids finds lists: where it leaves no centroid out, the bits are those of comparing
+ * all centroids, which are what the quantizer keeps of them. */
+START_TEST(any_quantizer)
+{
+	static const char *const quantizers[] = {
+	    "SQ8", "SQfp16", "IVF5,Flat", "HNSW8,SQ8", "PCA16,SQ8", "PQ4x4", "IVF4(SQ6),SQ8,RFlat"};
+	static const char *const all_codecs[] = {"Flat", "SQ8", "PQ4"};
+	enum { QUANTIZERS = sizeof quantizers / sizeof *quantizers, LISTS = 40 };
+	char spec[80];
+	const char *codec = all_codecs[_i % 3];
+	kith_metric metric = metrics[_i / QUANTIZERS];
+	float *x = make_bytes(21, N), *q = make_bytes(22, NQ);
+	snprintf(spec, sizeof spec, "IVF%d(%s),%s", LISTS, quantizers[_i % QUANTIZERS], codec);
+	kith_index *index = make_filled(DIM, metric, spec, N, x), *flat;
+	ck_assert_str_eq(kith_index_describe(index), spec);
+	const kith_index *quantizer = kith_index_quantizer(index);
+	ck_assert_str_eq(kith_index_describe(quantizer), quantizers[_i % QUANTIZERS]);
+	REQUIRE(kith_index_size(quantizer) == LISTS);
+	snprintf(spec, sizeof spec, "IVF%d,%s", LISTS, codec);
+	OK(kith_index_new(&flat, DIM, metric, spec));
+	OK(kith_index_set_centroids(flat, LISTS, ivf_of(index)->centroids));
+	OK(kith_index_train(flat, N, x, NULL));
+	OK(kith_index_add(flat, N, x, NULL, NULL));
+	for (int64_t nprobe = 1; nprobe <= LISTS; nprobe *= 6) {
+		kith_search_options all = with(nprobe, 0), few = with(nprobe, LISTS);
+		check_answers(flat, &all, index, &few, q);
+		few.threads = 3;
+		check_answers(flat, &all, index, &few, q);
+	}
+	kith_index_free(index);
+	kith_index_free(flat);
+	free(x);
+	free(q);
+}
+END_TEST
+
+/* What comparing all centroids and the graph are called otherwise; and quantizers that cannot learn. */
+START_TEST(kinds)
+{
+	static const char *const same[][2] = {{"IVF40(Flat),SQ8", "IVF40,SQ8"},
+	    {"IVF40(HNSW8),Flat", "IVF40_HNSW8,Flat"},
+	    {"IVF40(HNSW8,Flat)_whole,PQ4", "IVF40_HNSW8_whole,PQ4"},
+	    {"IVF40_HNSW,Flat", "IVF40_HNSW32,Flat"}, {"IVF40(HNSW8_SQ8),Flat", "IVF40(HNSW8,SQ8),Flat"},
+	    {"IVF40(IDMap,SQ8)_whole,SQ8", "IVF40(SQ8)_whole,SQ8"}};
+	float *x = make_bytes(23, N);
+	kith_index *index;
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+		OK(kith_index_new(&index, DIM, KITH_L2, same[i][0]));
+		ck_assert_str_eq(kith_index_describe(index), same[i][1]);
+		kith_index_free(index);
+	}
+	OK(kith_index_new(&index, DIM, KITH_L2, "IVF40(IVF50,Flat),Flat"));
+	REQUIRE(kith_index_train(index, N, x, NULL) == KITH_INVALID);
+	REQUIRE(strstr(kith_last_error(), "the 40 centroids") && strstr(kith_last_error(), "'IVF50,Flat'"));
+	REQUIRE(!kith_index_trained(index));
+	kith_index_free(index);
+	free(x);
+}
+END_TEST
+
 /* Range searches, filters and max_codes see the lists that the walk found. */
 START_TEST(other_searches)
 {
@@ -154,7 +215,8 @@ END_TEST
 /* One graph whatever the threads; saved, read, mapped and cloned it is the same. */
 START_TEST(same_everywhere)
 {
-	static const char *const specs[] = {"IVF300_HNSW8,PQ4", "IVF40_HNSW3,Flat"};
+	static const char *const specs[] = {"IVF300_HNSW8,PQ4", "IVF40_HNSW3,Flat", "IVF60(IVF8,SQ8),SQ8",
+	    "IVF300(HNSW4,SQ6),PQ4", "Shards2(IVF20(PCA8,SQ8,RFlat),Flat)"};
 	char path[64];
 	float *x = make_bytes(7, N), *q = make_bytes(8, NQ);
 	kith_add_options options = KITH_ADD_OPTIONS;
@@ -196,8 +258,9 @@ END_TEST
 
 START_TEST(changes)
 {
-	static const char *const specs[] = {
-	    "IVF20_HNSW4,Flat", "IVF20_HNSW4,PQ4", "PCA8,IVF20_HNSW4,SQ8,RFlat", "Shards2(IVF20_HNSW4,SQ4)"};
+	static const char *const specs[] = {"IVF20_HNSW4,Flat", "IVF20_HNSW4,PQ4",
+	    "PCA8,IVF20_HNSW4,SQ8,RFlat", "Shards2(IVF20_HNSW4,SQ4)", "IVF20(HNSW4,SQ8),SQ8",
+	    "Shards2(IVF20(IVF4,SQ8),Flat)"};
 	float *x = make_bytes(9, 1000);
 	kith_index *index = make_filled(DIM, KITH_L2, specs[_i], 1000, x);
 	check_changes(index, specs[_i], 1000, x, 0);
@@ -248,7 +311,7 @@ END_TEST
 
 START_TEST(faults)
 {
-	static const char *const specs[] = {"IVF20_HNSW3,SQ8", "IVF270_HNSW3,Flat"};
+	static const char *const specs[] = {"IVF20_HNSW3,SQ8", "IVF270_HNSW3,Flat", "IVF20(IVF4,SQ8),SQ8"};
 	check_faults(8, KITH_L2, specs[_i], sanitized ? 97 : 13);
 }
 END_TEST
@@ -311,13 +374,15 @@ int main(void)
 	TCase *tcase = tcase_create("coarse");
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, all_candidates, 0, 3 * CODECS);
+	tcase_add_loop_test(tcase, any_quantizer, 0, 7 * 3);
+	tcase_add_test(tcase, kinds);
 	tcase_add_test(tcase, other_searches);
 	tcase_add_loop_test(tcase, recall_of_lists, 0, 3);
-	tcase_add_loop_test(tcase, same_everywhere, 0, 2);
-	tcase_add_loop_test(tcase, changes, 0, 4);
+	tcase_add_loop_test(tcase, same_everywhere, 0, 5);
+	tcase_add_loop_test(tcase, changes, 0, 6);
 	tcase_add_test(tcase, torn_graph);
 	tcase_add_loop_test(tcase, degenerate, 0, 3);
-	tcase_add_loop_test(tcase, faults, 0, 2);
+	tcase_add_loop_test(tcase, faults, 0, 3);
 	tcase_add_loop_test(tcase, cancelled, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);

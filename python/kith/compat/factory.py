@@ -63,10 +63,12 @@ def _word(word: str, kinds: list[Kind]) -> str:
     inner = re.fullmatch(r"Refine\((.*)\)", word)
     if inner:
         return f"Refine({_word(inner[1], [])})"
-    lists = re.fullmatch(r"IVF(\d+)([kM]?)(_HNSW\d*|\(HNSW(\d*)(?:,Flat)?\)|\(Flat\))?(_whole)?", word)
+    lists = re.fullmatch(r"IVF(\d+)([kM]?)(_HNSW\d*|\(.+\))?(_whole)?", word)
     if lists:
-        graph = "" if lists[3] in (None, "(Flat)") else f"_HNSW{lists[4] or ''}" if lists[3][0] == "(" else lists[3]
-        return f"IVF{int(lists[1]) * _UNITS.get(lists[2], 1)}{graph}{lists[5] or ''}"
+        quantizer = lists[3] or ""
+        if quantizer.startswith("("):
+            quantizer = "(" + ",".join(_word(inner, []) for inner in split(quantizer[1:-1])) + ")"
+        return f"IVF{int(lists[1]) * _UNITS.get(lists[2], 1)}{quantizer}{lists[4] or ''}"
     pq = re.fullmatch(r"((?:HNSW\d*_)?)(PQ\d+(?:x\d+)?)(np|fsr?(?:_(\d+))?)?", word)
     if pq:
         fast = bool(pq[3]) and pq[3] != "np"

@@ -62,7 +62,7 @@ def of_pq(index: Any, books: Floats, centroids: Floats | None) -> Any:
     inner = product(index.d, pq.M, pq.nbits, books)
     if centroids is None:
         return handle_of_faiss(header("IxPq", index.d, 0, metric) + inner + struct.pack("<Qi?i", 0, 0, False, 0))
-    if "_HNSW" in index._spec:
+    if "_HNSW" in index._spec or index._quantizer_spec:
         raise UnsupportedError("pq: codebooks are given to inverted files whose quantizer is an IndexFlat")
     nlist = len(centroids)
     file = header("IwPQ", index.d, 0, metric) + struct.pack("<QQ", nlist, 1) + flat(centroids, metric)

@@ -15,6 +15,7 @@ from .._lib import lib
 from .._types import Floats
 from ..index import Index, new_handle
 from . import arguments as args
+from . import making
 from .base import FaissIndex, fixed
 from .clustering_parameters import ClusteringParameters
 from .flat import (FastScan, IndexFlat, PQView, ScalarQuantizer, bbs_of, four_bits, hamming_threshold, polysemous, pq_word,
@@ -29,9 +30,10 @@ from .parameters import Kind, Parameters, parameter
 class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which says so itself
     """Vectors in nlist lists, by their nearest centroid; a search looks at nprobe of them."""
 
-    __slots__ = ("_nlist", "_quantizer", "_quantizer_state", "cp", "invlists", "direct_map", "parallel_mode",
+    __slots__ = ("_nlist", "_quantizer", "_quantizer_spec", "_quantizer_state", "cp", "invlists", "direct_map", "parallel_mode",
                  "clustering_index")
     _quantizer: Any
+    _quantizer_spec: str  # of a quantizer that is neither IndexFlat nor IndexHNSWFlat; else ""
     _quantizer_state: Any
     cp: ClusteringParameters
     invlists: InvertedLists
@@ -45,17 +47,15 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
 
     def __init__(self, quantizer: Index, d: int, nlist: int, word: str, metric: Any) -> None:
         nlist = args.count(nlist, "nlist", 1)
-        coarse = ""
-        if not isinstance(quantizer, Index):
-            raise ArgumentError(f"quantizer is {_arrays.short(quantizer)}; it must be an IndexFlat or IndexHNSWFlat")
-        if isinstance(quantizer, IndexHNSWFlat):
-            coarse = f"_HNSW{quantizer.M}"
-        elif not isinstance(quantizer, IndexFlat):
-            raise UnsupportedError(f"quantizer is a {type(quantizer).__name__}; kith's inverted files take "
-                                      "IndexFlat or IndexHNSWFlat")
+        if not isinstance(quantizer, FaissIndex):
+            raise ArgumentError(f"quantizer is {_arrays.short(quantizer)}; it must be an index of FAISS's classes, such "
+                                "as IndexFlat or IndexHNSWFlat")
         if quantizer.d != d:
             raise ArgumentError(f"quantizer is for dimension {quantizer.d}; d is {d}")
-        super().__init__(f"IVF{nlist}{coarse},{word}", d, metric)
+        super().__init__(f"IVF{nlist}({quantizer._spec}),{word}", d, metric)
+        if self._quantizer_spec and quantizer._metric != self._metric:
+            raise UnsupportedError("quantizer: it must have the metric of the inverted file, unless it is an IndexFlat or "
+                                   "IndexHNSWFlat")
         self._quantizer = quantizer
         self._share_efSearch()
         self._prepare_training()
@@ -63,9 +63,11 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
     def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
                part: bool) -> None:
         super()._place(handle, spec, d, metric, params, node, part)
-        if "_HNSW" in self._spec and "efSearch" not in self._params.used:
+        if "HNSW" in self._spec and "efSearch" not in self._params.used:
             self._params.use("efSearch")
             self._params.values["efSearch"] = 0  # by graph or by all centroids, whichever is quicker
+        quantizer = re.match(r"IVF\d+\((.+)\)(?:_whole)?,", self._spec)
+        self._quantizer_spec = quantizer[1] if quantizer else ""
         self._nlist = int(re.match(r"IVF(\d+)", self._spec)[1])  # type: ignore[index]
         self._quantizer = None
         self._quantizer_state = None
@@ -83,8 +85,11 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
         quantizer.hnsw.efSearch is that of this."""
         if self._quantizer is None:
             graph = re.match(r"IVF\d+_HNSW(\d+)", self._spec)
-            self._quantizer = (IndexHNSWFlat(self.d, int(graph[1]), self.metric_type) if graph else
-                               IndexFlat(self.d, self.metric_type))
+            if self._quantizer_spec:
+                self._quantizer = making.index_factory(self.d, self._quantizer_spec, self.metric_type)
+            else:
+                self._quantizer = (IndexHNSWFlat(self.d, int(graph[1]), self.metric_type) if graph else
+                                   IndexFlat(self.d, self.metric_type))
         self._share_efSearch()
         self._trained()
         return self._quantizer
@@ -93,9 +98,11 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
     def quantizer(self, value: Any) -> None:
         kind: Any = IndexHNSWFlat if "_HNSW" in self._spec else IndexFlat
         given: Any = value
-        if not isinstance(given, kind) or given.d != self.d:
-            raise UnsupportedError(f"quantizer is {_arrays.short(value)}; it must be an {kind.__name__} of dimension "
-                                   f"{self.d}")
+        name = f"'{self._quantizer_spec}'" if self._quantizer_spec else kind.__name__
+        fits = given._spec == self._quantizer_spec if self._quantizer_spec and isinstance(given, FaissIndex) else (
+            isinstance(given, kind))
+        if not fits or given.d != self.d:
+            raise UnsupportedError(f"quantizer is {_arrays.short(value)}; it must be an {name} of dimension {self.d}")
         if self.is_trained and (given.ntotal != self.nlist or (given._kept() != self.centroids()).any()):
             raise UnsupportedError("quantizer: its vectors must be the centroids, by which the lists are filled; give "
                                    "another one to a new index")
@@ -123,6 +130,14 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
     def _trained(self) -> None:
         state = self._handle.trainings, self._handle.pointer
         if self._quantizer is None or self._quantizer_state == state or not self.is_trained:
+            return
+        if self._quantizer_spec:
+            with self._part_handle().reading() as pointer:
+                found = Handle(lib.index_clone, lib.index_quantizer(pointer))
+            with self._quantizer._handle.changing():
+                self._quantizer._handle.replace(found)
+                self._quantizer._handle.trainings += 1
+            self._quantizer_state = state
             return
         centroids = self.centroids()
         if self._quantizer.ntotal != self.nlist or (self._quantizer._kept() != centroids).any():
@@ -188,17 +203,17 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
     @property
     def by_residual(self) -> bool:
         """Whether codes are of what a vector differs from its centroid by. May be set before training."""
-        return self._can_differ and not self._spec.split(",")[0].endswith("_whole")
+        return self._can_differ and not self._spec.rpartition(",")[0].endswith("_whole")
 
     @by_residual.setter
     def by_residual(self, value: bool) -> None:
         if bool(value) == self.by_residual:
             return
-        if not self._can_differ or "_HNSW" in self._spec:
+        if not self._can_differ or "_HNSW" in self._spec or self._quantizer_spec:
             raise UnsupportedError(f"by_residual is always {self.by_residual} for '{self._spec}' in kith")
         if self._part or self.is_trained or len(self):
             raise UnsupportedError("by_residual: set it before the index is trained or wrapped")
-        first, _, rest = self._spec.partition(",")
+        rest = self._spec.rpartition(",")[2]
         spec = f"IVF{self.nlist}{'' if value else '_whole'},{rest}"
         made = new_handle(spec, self.d, name_of(self.metric_type))
         with self._handle.changing():
