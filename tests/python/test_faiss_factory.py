@@ -58,7 +58,7 @@ def test_many_lists(spec, nlist):
     assert faiss.index_factory(4, spec).nlist == nlist
 
 
-@pytest.mark.parametrize("spec", ["IMI2x4,PQ8", "NSG32", "LSHrt", "RQ4x8", "PQ8+16", "SQ1", "IVF8,RaBitQ", "IVF8(PQ4),Flat",
+@pytest.mark.parametrize("spec", ["IMI2x4,PQ8", "NSG32", "LSHrt", "RQ4x8", "PQ8+16", "SQ1", "IVF8,RaBitQ", "IVF8(RQ4x8),Flat",
                                   "IVF8,FlatDedup", "ITQ8,LSHt", "HR,Flat"])
 def test_words_that_are_refused(spec):
     with pytest.raises(NotImplementedError, match="use|refine|finds"):

@@ -252,6 +252,38 @@ def test_quantizers_that_are_graphs(base, queries):
     assert made.quantizer.hnsw.efSearch == 40
 
 
+@pytest.mark.parametrize("quantizer", ["SQ8", "IVF4,Flat", "HNSW8,SQ8", "PCA8,Flat"])
+def test_quantizers_of_any_kind(quantizer, base, queries):
+    index = faiss.index_factory(DIM, f"IVF16({quantizer}),SQ8")
+    index.train(base)
+    index.add(base)
+    found = index.quantizer
+    assert found.ntotal == 16 and type(found) is type(faiss.index_factory(DIM, quantizer))
+    np.testing.assert_array_equal(found.reconstruct_n(), index.centroids())
+    index.nprobe = 16
+    pairs = zip(index.search(queries, 5)[1], exact(base, queries, 5)[1])
+    assert np.mean([len(np.intersect1d(*pair)) for pair in pairs]) > 4.5
+    again = faiss.deserialize_index(faiss.serialize_index(index))
+    np.testing.assert_array_equal(again.search(queries, 5)[1], index.search(queries, 5)[1])
+    np.testing.assert_array_equal(again.quantizer.reconstruct_n(), index.centroids())
+
+
+def test_given_quantizers_of_any_kind(base, queries):
+    quantizer = faiss.IndexScalarQuantizer(DIM, faiss.ScalarQuantizer.QT_8bit)
+    index = faiss.IndexIVFFlat(quantizer, DIM, 16)
+    index.train(base)
+    index.add(base)
+    assert index.quantizer is quantizer and quantizer.ntotal == 16
+    np.testing.assert_array_equal(quantizer.reconstruct_n(), index.centroids())
+    index.nprobe = 16
+    np.testing.assert_array_equal(index.search(queries, 5)[1], exact(base, queries, 5)[1])
+    with pytest.raises(NotImplementedError, match="metric"):
+        faiss.IndexIVFFlat(quantizer, DIM, 16, faiss.METRIC_INNER_PRODUCT)
+    with pytest.raises(NotImplementedError, match="'SQ8'"):
+        faiss.IndexIVFFlat(faiss.IndexScalarQuantizer(DIM, faiss.ScalarQuantizer.QT_8bit), DIM, 16).quantizer = (
+            faiss.IndexFlatL2(DIM))
+
+
 def test_settings_of_faiss(base):
     index = filled("IVF16,PQ4x4np", base)
     index.set_direct_map_type(faiss.DirectMap.Hashtable)

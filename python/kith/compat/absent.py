@@ -74,7 +74,7 @@ METRICS = {f"METRIC_{name}": number for number, name in OTHERS.items()}
 
 # Words of factory strings.
 _WORDS = (
-    (r"IMI\w+|IVF\w+\(IVF.*|IVF\w+\((RCQ|ResQ|LSQ|PQ).*", "'IVF65536_HNSW32,…' finds one of many lists quickly"),
+    (r"IMI\w+|IVF\w+\((IMI|RCQ|ResQ|RQ|LSQ|NSG).*", "'IVF65536_HNSW32,…' finds one of many lists quickly"),
     (r"NSG.*|NNDescent.*", "use 'HNSW32'"),
     (r"LSH.*|ITQ.*", "use 'PQ16' or 'SQ4'"),
     (r"PQ\d+\+\d+", "refine instead: 'IVF1024,PQ8,Refine(PQ16)' or '…,RFlat'"),
