@@ -76,7 +76,7 @@ KITH_API_DRAFT const kith_index *kith_index_fine(const kith_index *index);
 /* The index of the centroids by which an inverted file with a quantizer in parentheses ("IVF1024(SQ8),Flat")
  * finds its lists: its ids are numbers of lists. It is used as other parts are, until the index is trained
  * anew. NULL: the index is no such inverted file (though a part of it may be), or not trained. */
-KITH_API const kith_index *kith_index_quantizer(const kith_index *index);
+KITH_API_DRAFT const kith_index *kith_index_quantizer(const kith_index *index);
 
 /* Put the transform that `like` begins with, as it was learnt, before an index, which may be trained and hold
  * vectors: they went through that transform already.

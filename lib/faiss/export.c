@@ -30,6 +30,7 @@ struct export
 	kith_preset preset; /* of the whole, as its labels are */
 	const int64_t *labels;
 	int64_t label_count;
+	bool direct; /* a quantizer, of which FAISS wants single vectors */
 	bool mapped; /* vectors are known by their positions in `whole`, else by their ids */
 	const kith_index
 	    *below; /* what the IndexIDMap is around, behind transforms; NULL: around everything */
@@ -240,7 +241,8 @@ static void put_lists(struct export *e, const struct ivf *ivf)
 /* A coarse quantizer that is an index of a kind of its own; its vectors are the numbers of lists. */
 static void put_quantizer(struct export *e, const kith_index *quantizer)
 {
-	struct export inner = {.w = e->w, .whole = quantizer, .preset.efSearch = e->preset.efSearch};
+	struct export inner = {
+	    .w = e->w, .whole = quantizer, .preset.efSearch = e->preset.efSearch, .direct = true};
 	put_index(&inner, quantizer);
 	e->w = inner.w;
 }
@@ -262,6 +264,26 @@ static void put_centroids(struct export *e, const kith_index *index)
 	faiss_put_array(&e->w, ivf->centroids, ivf->nlist * index->dim, sizeof(float));
 }
 
+/* Where each id is, or nothing: it takes as much memory as it does in the file. */
+static void put_direct_map(struct export *e, const struct ivf *ivf)
+{
+	char kind = e->direct; /* an array, by id */
+	int64_t n = kind ? ivf->ids.n : 0;
+	int64_t *places = mem_zalloc((size_t)n, sizeof *places);
+	if (!places) {
+		e->w.status = fail_nomem("where vectors are", (size_t)n * sizeof *places);
+		return;
+	}
+	for (int64_t l = 0; kind && l < ivf->nlist; l++) {
+		const struct list *list = &ivf->lists[l];
+		for (int64_t i = 0; i < list->codes.n; i++)
+			places[ids_at(&ivf->ids, list_slots(list)[i])] = l << 32 | i;
+	}
+	faiss_put(&e->w, &kind, 1);
+	faiss_put_array(&e->w, places, n, sizeof *places);
+	mem_free(places);
+}
+
 static void put_ivf(struct export *e, const kith_index *index)
 {
 	const struct ivf *ivf = ivf_of_const(index);
@@ -273,8 +295,7 @@ static void put_ivf(struct export *e, const kith_index *index)
 	int64_t nprobe = e->preset.nprobe ? e->preset.nprobe : NPROBE;
 	faiss_put_i64(&e->w, ivf->nlist < nprobe ? ivf->nlist : nprobe);
 	put_centroids(e, index);
-	faiss_put(&e->w, "", 1); /* no map from ids to where they are */
-	faiss_put_i64(&e->w, 0);
+	put_direct_map(e, ivf);
 	if (coding == FAISS_PRODUCT) {
 		faiss_put_bool(&e->w, ivf->residual);
 		faiss_put_i64(&e->w, (int64_t)codes_plain_bytes(ivf->codec));

@@ -256,7 +256,7 @@ def test_contrib_tools(base):
 @pytest.mark.parametrize("written, meant", [
     ("IVFFlat", "IVF1024,Flat"), ("IndexIVFPQ", "IVF1024,PQ16"), ("IVF16Flat", "IVF1024,Flat"), ("HNSWFlat", "HNSW32"),
     ("IndexFlatL2", "'Flat'"), ("PQ", "PQ16"), ("SQ", "SQ8"), ("IVF16,PQ", "PQ16"), ("IDMap", "IDMap,Flat"),
-    ("PQ8,Refine", "RFlat"), ("IVF16(Flat)", "IVF16,Flat"), ("Flatt", "Flat"), ("HSNW32", "HNSW32"), ("flat", "Flat")])
+    ("PQ8,Refine", "RFlat"), ("IVF16(Flat)", "IVF16(Flat),Flat"), ("Flatt", "Flat"), ("HSNW32", "HNSW32"), ("flat", "Flat")])
 def test_what_was_meant(written, meant):
     with pytest.raises(RuntimeError, match=re.escape(meant)):
         faiss.index_factory(DIM, written)

@@ -432,8 +432,8 @@ def test_what_there_is_not():
         faiss.IndexNSGFlat(DIM, 3)
     with pytest.raises(AttributeError, match="no attribute 'IndexNonsense'"):
         faiss.IndexNonsense
-    with pytest.raises(NotImplementedError, match="quantizer"):
-        faiss.IndexIVFFlat(faiss.IndexPQ(DIM, 4), DIM, 4)
+    with pytest.raises(NotImplementedError, match="quantizer: it must have the metric"):
+        faiss.IndexIVFFlat(faiss.IndexPQ(DIM, 4), DIM, 4, faiss.METRIC_INNER_PRODUCT)
     filled = faiss.IndexFlatL2(DIM)
     filled.add(np.eye(DIM, dtype="f4"))
     with pytest.raises(RuntimeError, match="has 16 vectors"):
