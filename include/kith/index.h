@@ -230,8 +230,7 @@ KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type typ
  *   a graph           finds those that it leads to without leaving the radius by more than its efSearch
  *                     nearest outside, copies of a vector always together, and all of them where the answer
  *                     is so large a share of the index that comparing all costs no more. It may miss some
- *                     where the answer lies in parts with much between them: clusters that are far apart, and
- *                     small answers under inner product, which are no neighbourhood;
+ *                     where the answer lies in parts with much between them: clusters that are far apart;
  *   refinement        ranks what its child finds. With exact_range it compares its own, finer codes.
  *
  * "Within the radius" is said of vectors as they are stored: of codes, the vectors that they decode to.

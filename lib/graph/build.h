@@ -7,10 +7,14 @@
 /* Candidates of a repair beside those of the list, and nodes in a task of it. */
 enum { REPAIR_MOST = 256, REPAIR_NODES = 256 };
 
+/* One place in so many of a list is for near vectors, where other edges follow the inner product. */
+enum { NEAR_SHARE = 4 };
+
 /* What a thread works with. */
 struct worker {
 	struct walker *walker;
 	struct candidate *candidates; /* of one list: those in it, then others */
+	struct candidate *others;     /* as many */
 	void *prune;
 };
 
@@ -26,6 +30,9 @@ struct builder {
 	const uint32_t *seeds; /* [seed_count] where searches begin, too */
 	int64_t seed_count;
 	const uint64_t *far; /* a bit per node, of those that are far from all others; NULL: nothing is */
+	/* Under inner product (hnsw_keys.c): edges to near vectors come from elsewhere, and their share of a
+	 * list stays free until then. */
+	bool near_later;
 
 	struct walkers *walkers;
 	int workers;

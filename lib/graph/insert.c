@@ -100,6 +100,14 @@ static void round_free(struct round *r)
 	mem_free(r);
 }
 
+/* The same nodes by squared L2. */
+static struct graph_space near_space(const struct graph_space *space)
+{
+	struct graph_space near = *space;
+	near.metric = near.edges = &metric_l2;
+	return near;
+}
+
 kith_status builder_begin(struct builder *b, struct graph *graph, const struct graph_space *space,
     const struct graph_building *how, struct walkers *walkers, const uint32_t *nodes, int64_t n)
 {
@@ -108,6 +116,9 @@ kith_status builder_begin(struct builder *b, struct graph *graph, const struct g
 	int64_t round = at_most(n, ROUND), most = graph->stride + REPAIR_MOST;
 	most = most > how->ef ? most : how->ef;
 	most = most > graph->stride + round ? most : graph->stride + round;
+	struct graph_space near = near_space(space);
+	size_t prune_bytes = graph_prune_bytes(space, most), near_bytes = graph_prune_bytes(&near, most);
+	prune_bytes = prune_bytes > near_bytes ? prune_bytes : near_bytes;
 	b->worker = mem_zalloc((size_t)b->workers, sizeof *b->worker);
 	b->round = round_new(round, most_slots(graph, nodes, n));
 	b->reached = mem_alloc((size_t)(graph->n + 63) / 64, sizeof *b->reached);
@@ -118,8 +129,9 @@ kith_status builder_begin(struct builder *b, struct graph *graph, const struct g
 		struct worker *worker = &b->worker[i];
 		worker->walker = walker_take(walkers, graph, space, how->ef, round);
 		worker->candidates = mem_alloc((size_t)most, sizeof *worker->candidates);
-		worker->prune = mem_alloc(1, graph_prune_bytes(space, most));
-		ok = worker->walker && worker->candidates && worker->prune;
+		worker->others = mem_alloc((size_t)most, sizeof *worker->others);
+		worker->prune = mem_alloc(1, prune_bytes);
+		ok = worker->walker && worker->candidates && worker->others && worker->prune;
 	}
 	return ok ? KITH_OK : fail(KITH_NOMEM, "no memory to link %lld vector%s", (long long)n, PLURAL(n));
 }
@@ -129,6 +141,7 @@ void builder_end(struct builder *b)
 	for (int i = 0; b->worker && i < b->workers; i++) {
 		walker_return(b->walkers, b->worker[i].walker);
 		mem_free(b->worker[i].candidates);
+		mem_free(b->worker[i].others);
 		mem_free(b->worker[i].prune);
 	}
 	mem_free(b->worker);
@@ -175,11 +188,10 @@ static void take_own_copies(struct walker *w, const struct builder *b, uint32_t 
 		candidate_insert(w->pool, &w->n, b->how.ef, (struct candidate){key, w->copy[i].node});
 }
 
-/* Neighbours that a node begins with, at most: as many as its list holds. Those that come later take part in
- * the next selection. */
-static int64_t first_degree(const struct graph *graph, int level)
+/* Of so many places in a list, those for neighbours by the rule. */
+static int64_t ruled(const struct builder *b, int64_t degree)
 {
-	return level == 0 ? graph->stride : graph->M;
+	return b->space->edges->similarity ? degree - degree / NEAR_SHARE : degree;
 }
 
 /* Take zero vectors out of n candidates of a node that is none: how many are left. *null: the first of them,
@@ -253,6 +265,51 @@ static bool comes_later(const struct builder *b, uint32_t node, const struct can
 	return false;
 }
 
+/* Append near nodes to a list of `n`, and their keys by the rule: how many there are then. *from: where the
+ * search of this level begins; where that of the next one does. */
+static int64_t append_near(struct builder *b, struct worker *worker, uint32_t node, int level,
+    struct candidate *from, uint32_t *list, float *key, int64_t n)
+{
+	struct walker *w = worker->walker;
+	struct graph_space near = near_space(b->space);
+	int64_t width = graph_width(b->graph, level), ef = b->how.ef / 2, own = n;
+	w->space = &near;
+	w->seed_count = w->n = w->copies = 0;
+	w->copies_most = 0;
+	graph_origin_node(&near, node, w->origin);
+	if (level <= graph_top(b->graph)) {
+		graph_keys(&near, w->origin, &from->node, 1, &from->key);
+		walk_level(w, level, *from, ef);
+		*from = w->pool[0];
+		drop_dead(w, b->live);
+	}
+	add_mates(w, b->round, level, node, ef);
+	int64_t found =
+	    graph_prune(&near, &b->how.rule, node, w->pool, w->n, width / NEAR_SHARE, worker->prune);
+	w->space = b->space;
+	for (int64_t i = 0; i < found && n < width; i++)
+		if (!graph_list_has(list, own, w->pool[i].node))
+			list[n++] = w->pool[i].node;
+	graph_origin_node(b->space, node, w->origin);
+	graph_keys(b->space, w->origin, list + own, n - own, key + own);
+	return n;
+}
+
+/* The candidates of a node on a level into w->pool, and where the search of the next level begins. */
+static void find_candidates(
+    struct builder *b, struct walker *w, uint32_t node, int level, struct candidate *from)
+{
+	w->n = w->copies = 0;
+	w->copies_most = b->how.ef;
+	if (level <= graph_top(b->graph)) {
+		walk_level(w, level, *from, b->how.ef);
+		*from = w->pool[0];
+		drop_dead(w, b->live);
+	}
+	add_mates(w, b->round, level, node, b->how.ef);
+	take_own_copies(w, b, node, ruled(b, graph_width(b->graph, level)));
+}
+
 static void link_node(struct builder *b, struct worker *worker, int64_t i)
 {
 	struct graph *graph = b->graph;
@@ -262,26 +319,20 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 	int level = graph_level(graph, node), top = graph_top(graph);
 	struct candidate from = {0};
 	builder_changes(b, node);
-	bool far = b->far && graph_is_live(b->far, node);
+	bool far = b->far && graph_is_live(b->far, node),
+	     nears = b->space->edges->similarity && !b->near_later;
 	w->seeds = b->seeds;
-	w->seed_count = far || b->space->edges->similarity ? b->seed_count : 0;
 	w->far = b->space->edges->similarity ? NULL : b->far;
 	w->far_only = far;
 	w->live = b->live;
 	graph_origin_node(b->space, node, w->origin);
 	if (top >= 0)
 		from = walk_descend(w, level < top ? level : top);
-	for (; level >= 0; level--) {
-		w->n = w->copies = 0;
-		w->copies_most = b->how.ef;
-		if (level <= top) {
-			walk_level(w, level, from, b->how.ef);
-			from = w->pool[0];
-			drop_dead(w, b->live);
-		}
-		add_mates(w, r, level, node, b->how.ef);
-		take_own_copies(w, b, node, first_degree(graph, level));
-		int64_t n = prune(b, worker, &b->how.rule, node, w->pool, w->n, first_degree(graph, level));
+	for (struct candidate near = from; level >= 0; level--) {
+		w->seed_count = far || b->space->edges->similarity ? b->seed_count : 0;
+		find_candidates(b, w, node, level, &from);
+		int64_t n =
+		    prune(b, worker, &b->how.rule, node, w->pool, w->n, ruled(b, graph_width(graph, level)));
 		uint32_t *list = graph_links(graph, node, level);
 		float *key = r->key + r->slot[i] + (level ? graph->stride + (level - 1) * graph->M : 0);
 		if (comes_later(b, node, w->pool, n))
@@ -290,6 +341,8 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 			list[e] = w->pool[e].node;
 			key[e] = w->pool[e].key;
 		}
+		if (nears)
+			append_near(b, worker, node, level, &near, list, key, n);
 	}
 }
 
@@ -382,6 +435,31 @@ void candidates_sort(struct candidate *candidates, int64_t n)
 	}
 }
 
+/* Fill a list of n that were selected by the rule up with near ones of `all` others: how many there are then.
+ * Those are in worker->others, the selected among them. */
+static int64_t fill_near(struct builder *b, struct worker *worker, uint32_t node, struct candidate *c,
+    int64_t n, int64_t all, int64_t degree)
+{
+	struct walker *w = worker->walker;
+	struct graph_space near = near_space(b->space);
+	struct candidate *others = worker->others;
+	int64_t rest = 0;
+	graph_origin_node(&near, node, w->origin);
+	for (int64_t i = 0; i < all; i++) {
+		bool selected = false;
+		for (int64_t j = 0; j < n && !selected; j++)
+			selected = c[j].node == others[i].node;
+		if (selected)
+			continue;
+		graph_keys(&near, w->origin, &others[i].node, 1, &others[i].key);
+		others[rest++] = others[i];
+	}
+	candidates_sort(others, rest);
+	rest = graph_prune(&near, &b->how.rule, node, others, rest, degree - n, worker->prune);
+	memcpy(c + n, others, (size_t)rest * sizeof *c);
+	return n + rest;
+}
+
 void builder_choose(
     struct builder *b, int number, uint32_t node, int level, int64_t extra, int64_t degree, bool keep)
 {
@@ -398,7 +476,12 @@ void builder_choose(
 		c[i] = (struct candidate){w->key[i], list[i]};
 	candidates_sort(c, n + extra);
 	struct graph_rule rule = {.alpha = b->how.rule.alpha, .keep = keep};
-	n = prune(b, worker, &rule, node, c, n + extra, degree);
+	int64_t all = n + extra;
+	bool nears = b->space->edges->similarity && !b->near_later;
+	memcpy(worker->others, c, (size_t)all * sizeof *c);
+	n = prune(b, worker, &rule, node, c, all, nears ? ruled(b, degree) : degree);
+	if (nears)
+		n = fill_near(b, worker, node, c, n, all, degree);
 	for (int64_t i = 0; i < width; i++)
 		list[i] = i < n ? c[i].node : GRAPH_NONE;
 }
@@ -413,8 +496,9 @@ static void link_back(struct builder *b, int number, const struct edge *edge, in
 	for (int64_t i = 0; i < count; i++)
 		if (!graph_list_has(list, n, edge[i].to))
 			more[extra++] = (struct candidate){edge[i].key, edge[i].to};
-	if (n + extra > width) {
-		builder_choose(b, number, edge->from, level, extra, width, b->how.rule.keep);
+	int64_t most = b->near_later ? ruled(b, width) : width;
+	if (n + extra > most) {
+		builder_choose(b, number, edge->from, level, extra, most, b->how.rule.keep);
 		return;
 	}
 	for (int64_t i = 0; i < extra; i++)

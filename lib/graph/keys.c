@@ -44,7 +44,7 @@ enum {
 	KEPT = 16,
 	NEIGHBOURS = 64,
 	ALLOWED = 400,
-	ALLOWED_AWAY = 4,
+	ALLOWED_AWAY = 64,
 	FEW = 256,
 	LISTED = 256
 };
@@ -86,8 +86,8 @@ static kith_status find_near(struct trial *t, int threads)
 	return graph_nearest_exact(space, t->n, t->x, space->edges, threads, &t->near);
 }
 
-/* Each vector of the sample is moved by twice another one whose components have random signs: out of any
- * plane that the vectors lie on, by twice their length. */
+/* Each vector of the sample is moved by four times another one whose components have random signs: out of
+ * any plane that the vectors lie on, by four times their length. */
 static kith_status move_away(struct trial *t, int threads)
 {
 	int64_t dim = t->space->rows.dim;
@@ -100,7 +100,7 @@ static kith_status move_away(struct trial *t, int threads)
 		float *x = t->x + i * dim;
 		const float *other = i + 1 < t->n ? x + dim : first;
 		for (int64_t j = 0; j < dim; j++)
-			x[j] += random_next(&random) & 1 ? 2 * other[j] : -2 * other[j];
+			x[j] += random_next(&random) & 1 ? 4 * other[j] : -4 * other[j];
 	}
 	mem_free(first);
 	memset(t->near.count, 0, (size_t)t->n * sizeof *t->near.count);

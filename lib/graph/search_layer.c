@@ -32,13 +32,6 @@ void walk_begin(struct walker *w)
 	w->n = w->copies = 0;
 }
 
-static inline void prefetch_list(const struct graph *graph, uint32_t node)
-{
-	const char *list = (const char *)graph_links(graph, node, 0);
-	for (size_t b = 0; b < (size_t)graph->stride * sizeof(uint32_t); b += 64)
-		__builtin_prefetch(list + b);
-}
-
 static const uint32_t *unseen_links(struct walker *w, uint32_t node, int level)
 {
 	static const uint32_t nothing = GRAPH_NONE;
@@ -53,6 +46,11 @@ static inline const uint32_t *links(struct walker *w, uint32_t node, int level)
 	if (__builtin_expect(w->graph->unseen, 0))
 		return unseen_links(w, node, level);
 	return graph_links(w->graph, node, level);
+}
+
+const uint32_t *walk_links(struct walker *w, uint32_t node)
+{
+	return links(w, node, 0);
 }
 
 static int64_t meet_only(struct walker *w, const uint32_t *list, int width)
@@ -168,9 +166,9 @@ static inline int64_t offer(struct walker *w, struct candidate c, int64_t ef)
 	return ef;
 }
 
-void walk_offer(struct walker *w, struct candidate c, int64_t ef)
+int64_t walk_offer(struct walker *w, struct candidate c, int64_t ef)
 {
-	offer(w, c, ef);
+	return offer(w, c, ef);
 }
 
 /* ---- one level ---- */
@@ -187,7 +185,7 @@ static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef, int64_t 
 			continue;
 		int64_t place = offer(w, (struct candidate){w->key[i], w->met[i]}, ef);
 		if (place < at + SOON)
-			prefetch_list(w->graph, w->met[i]);
+			walk_prefetch(w->graph, w->met[i]);
 		first = place < first ? place : first;
 		bound = w->n < ef ? INFINITY : w->pool[ef - 1].key;
 	}
@@ -222,7 +220,7 @@ static void expand_pool(struct walker *w, int level, int64_t ef)
 		w->pool[at].node |= WALKED;
 		int64_t n = meet_list(w, list, width);
 		if (level == 0 && at + 1 < w->n && !(w->pool[at + 1].node & WALKED))
-			prefetch_list(graph, w->pool[at + 1].node);
+			walk_prefetch(graph, w->pool[at + 1].node);
 		score_met(w, n);
 		int64_t first = take_met(w, n, ef, at);
 		at = first <= at ? first : at + 1;
@@ -320,145 +318,6 @@ void walk_nearest(struct walker *w, struct candidate from, int64_t ef, int64_t w
 	for (int64_t i = 0; i < w->copies; i++)
 		candidate_insert(w->pool, &w->n, ef, w->copy[i]);
 	w->copies = 0;
-}
-
-/* ---- walks under a filter ---- */
-
-static bool passes(const struct filtering *f, uint32_t node)
-{
-	return f->pass[node / 64] >> (node % 64) & 1;
-}
-
-/* Where few pass, lists lead mostly to nodes that are of no use; their neighbours take their places (ACORN-1,
- * Patel et al. 2024). Nodes that pass into w->met: how many. */
-static int64_t meet_beyond(struct walker *w, const struct filtering *f, const uint32_t *list)
-{
-	const struct graph *graph = w->graph;
-	int64_t n = 0, hops = 0, most = w->met_most - graph->stride;
-	uint32_t *hop = w->met + most;
-	for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++) {
-		if (walk_meet(w, list[i]))
-			continue;
-		if (passes(f, list[i])) {
-			rows_prefetch_scored(&w->space->rows, list[i]);
-			w->met[n++] = list[i];
-		} else {
-			prefetch_list(graph, list[i]);
-			hop[hops++] = list[i];
-		}
-	}
-	for (int64_t h = 0; h < hops; h++) {
-		const uint32_t *beyond = links(w, hop[h], 0);
-		for (int i = 0; i < graph->stride && beyond[i] != GRAPH_NONE && n < most; i++) {
-			if (!passes(f, beyond[i]) || walk_meet(w, beyond[i]))
-				continue;
-			rows_prefetch_scored(&w->space->rows, beyond[i]);
-			w->met[n++] = beyond[i];
-		}
-	}
-	return n;
-}
-
-/* Above this share enough nodes of a list pass. */
-static const double HOP_BELOW = 0.2;
-
-/* For a walk over all nodes, so many of which pass that ef of these are found. */
-int64_t walk_filtered_pool(double share, int64_t ef)
-{
-	enum { MOST = 16 };
-	double factor = 2 / share;
-	return (int64_t)((double)ef * (factor < MOST ? factor : MOST));
-}
-
-int64_t walk_filtered_met(const struct graph *graph)
-{
-	return 4 * (int64_t)graph->stride;
-}
-
-/* Seeds behind the first node that was met, as many as there is room for: how many. */
-static int64_t filtered_seeds(struct walker *w)
-{
-	int64_t n = 1;
-	for (int64_t i = 0; i < w->seed_count; i++)
-		if (!walk_meet(w, w->seeds[i]) && !w->seeds_hidden && n < w->met_most)
-			w->met[n++] = w->seeds[i];
-	graph_keys(w->space, w->origin, w->met + 1, n - 1, w->key + 1);
-	w->pairs += n - 1;
-	return n - 1;
-}
-
-/* Go on from the n nodes that were met and scored, and from the pool of `most`, while a candidate is nearer
- * than the worst of what was found. */
-static void expand_filtered(
-    struct walker *w, struct filtering *f, int64_t ef, int64_t most, bool hop, int64_t n)
-{
-	const struct graph *graph = w->graph;
-	enum { FIRST_STEPS = 16 };
-	int64_t before = w->pairs;
-	for (int64_t at = 0, steps = 0;; steps++) {
-		int64_t first = most;
-		for (int64_t i = 0; i < n; i++) {
-			struct candidate c = {w->key[i], w->met[i]};
-			if (f->n == ef && !(c.key < f->found[ef - 1].key))
-				continue;
-			if (passes(f, c.node))
-				candidate_insert(f->found, &f->n, ef, c);
-			int64_t place = candidate_insert(w->pool, &w->n, most, c);
-			first = place < first ? place : first;
-		}
-		at = first < at ? first : at;
-		while (at < w->n && w->pool[at].node & WALKED)
-			at++;
-		if (at == w->n || (f->n == ef && w->pool[at].key > f->found[ef - 1].key))
-			return;
-		const uint32_t *list = links(w, w->pool[at].node, 0);
-		w->pool[at].node |= WALKED;
-		n = hop ? meet_beyond(w, f, list) : meet_list(w, list, graph->stride);
-		if (at + 1 < w->n)
-			prefetch_list(graph, w->pool[at + 1].node & ~WALKED);
-		score_met(w, n);
-		if (steps < FIRST_STEPS) {
-			f->steps = steps + 1;
-			f->scored = w->pairs - before;
-		}
-	}
-}
-
-/* Whether the first steps from one that passes to the next came by few others, for how many there are. Among
- * many copies of few vectors they do: lists lead to copies that do not pass, and from these to more of them.
- * Otherwise a step to neighbours of neighbours sees 8 to 24 lists of new nodes (SIFT). */
-static bool sees_little(const struct walker *w, const struct filtering *f)
-{
-	enum { LISTS = 4 };
-	double met = (double)f->scored / f->share, passing = f->share * (double)w->space->rows.n;
-	return met < (double)f->steps * LISTS * w->graph->stride && (double)f->scored < passing / 2;
-}
-
-/* A node whose key is known, as the only one that was met; returns how many that is: 0 if it had been met. */
-static int64_t meet_one(struct walker *w, struct candidate one)
-{
-	w->met[0] = one.node;
-	w->key[0] = one.key;
-	return !walk_meet(w, one.node);
-}
-
-void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f)
-{
-	bool hop = f->share < HOP_BELOW;
-	int64_t all = walk_filtered_pool(f->share, ef);
-	walk_begin(w);
-	f->n = f->steps = f->scored = 0;
-	int64_t n = meet_one(w, from);
-	expand_filtered(w, f, ef, hop ? 2 * ef : all, hop, n + filtered_seeds(w));
-	if (!hop || !sees_little(w, f))
-		return;
-	/* Over all nodes, from what was found. */
-	walk_begin(w);
-	for (int64_t i = 0; i < f->n; i++) {
-		walk_meet(w, f->found[i].node);
-		w->pool[w->n++] = f->found[i];
-	}
-	expand_filtered(w, f, ef, all, false, meet_one(w, from));
 }
 
 /* ---- range walks ---- */

@@ -116,21 +116,34 @@ void walk_nearest(struct walker *w, struct candidate from, int64_t ef, int64_t w
  * keys. */
 int64_t walk_visit(struct walker *w, const uint32_t *list);
 
-/* One more node, which was scored, for w->pool and w->copy after walk_level. */
-void walk_offer(struct walker *w, struct candidate c, int64_t ef);
+/* One more node, which was scored, for w->pool and w->copy. Its place in the pool; ef: it is not there. */
+int64_t walk_offer(struct walker *w, struct candidate c, int64_t ef);
 
-/* The same on level 0, for nodes that `pass` (a bit per node): found [*n, at most ef], ascending. */
+/* The list of a node on level 0. */
+const uint32_t *walk_links(struct walker *w, uint32_t node);
+
+static inline void walk_prefetch(const struct graph *graph, uint32_t node)
+{
+	const char *list = (const char *)graph_links(graph, node, 0);
+	for (size_t b = 0; b < (size_t)graph->stride * sizeof(uint32_t); b += 64)
+		__builtin_prefetch(list + b);
+}
+
+/* filtered.c: from one node to the nearest on level 0 that `pass` (a bit per node): found [*n, at most
+ * ef], ascending. */
 struct filtering {
 	const uint64_t *pass;
 	double share;            /* of the nodes, that pass */
 	struct candidate *found; /* [ef] */
 	int64_t n;
-	int64_t steps, scored; /* the first nodes that were gone to, and how many were scored from there */
+	/* The first nodes that were gone to, how many were scored from there, and how many of them have
+	 * copies. */
+	int64_t steps, scored, copied;
 };
 void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f);
 
 /* Size of the pool, and room for nodes met, that it wants of a walker. */
-int64_t walk_filtered_pool(double share, int64_t ef);
+int64_t walk_filtered_pool(int64_t ef);
 int64_t walk_filtered_met(const struct graph *graph);
 
 /* From one node, of level 1 if there is one, and from the entry of the graph to every node with a key of at

@@ -8,6 +8,15 @@
  * keys that could not tell their ends apart. Coarser ones are taken only while there are few vectors, or when
  * the graph is built anew: an index near the border must not change its mind with every add.
  *
+ * Inner products. Edges that follow them lead to long vectors, and by way of these to one another: good for
+ * queries like the vectors, but what is short, or long only in the direction of an unlike query, may be
+ * behind a few long vectors whose lists are full. The points on one side of a hyperplane, which is what a
+ * search for a large product and a range are after, hang together by their edges to near ones (all of them,
+ * by those of the Delaunay graph). So a quarter of every list is for such edges, from a graph by squared L2
+ * that is built in bulk; nodes that are inserted later search for near ones as well. Recall@10 at efSearch
+ * 16 / 64 without and with them: 20,000 vectors uniform in two dimensions .908 .908 and .994 .999, with
+ * queries of any sign .350 .383 and .990 1.000; the first 50,000 of SIFT .946 .998 and .977 .999.
+ *
  * Files. The decision is in an optional section; in a file without one, of the first release, it is made at
  * opening, by the neighbours in the graph's lists. If the edges of such a file turn out to have been chosen
  * by keys that are too coarse, it is searched by finer ones, which find more but not all; the next time that
@@ -56,8 +65,36 @@ static int compare_nodes(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static kith_status insert_all(
-    struct hnsw *hnsw, struct graph *graph, const struct graph_space *space, const struct graph_building *how)
+/* Append edges of another graph of the same nodes to the lists of this one, as far as there is room. */
+static void append_edges(struct graph *graph, const struct graph *from, int64_t node, int level)
+{
+	int64_t width = graph_width(graph, level), most = width / NEAR_SHARE;
+	uint32_t *list = graph_links(graph, node, level);
+	const uint32_t *more = graph_links(from, node, level);
+	int64_t n = graph_list_length(list, width);
+	most = n + most < width ? n + most : width;
+	for (int64_t i = 0; i < width && more[i] != GRAPH_NONE && n < most; i++)
+		if (!graph_list_has(list, n, more[i]))
+			list[n++] = more[i];
+}
+
+/* A graph by squared L2. UNSUPPORTED: the vectors are too far apart to be linked in bulk. */
+static kith_status link_near(struct graph *near, const struct graph *graph, const struct graph_space *space,
+    const struct graph_building *how)
+{
+	struct graph_space near_space = *space;
+	struct graph_building building = *how;
+	near_space.metric = near_space.edges = &metric_l2;
+	building.rule.alpha = 0;
+	building.progress = NULL; /* it counts nodes once; a cancel is noticed without */
+	near->seed = graph->seed;
+	kith_status status = graph_grow(near, graph->n);
+	return status ? status : graph_bulk(near, &near_space, &building);
+}
+
+/* near: a graph of which some edges are added; NULL: none are. */
+static kith_status insert_all(struct hnsw *hnsw, struct graph *graph, const struct graph *near,
+    const struct graph_space *space, const struct graph_building *how)
 {
 	struct builder builder;
 	int64_t n = graph->n;
@@ -84,17 +121,36 @@ static kith_status insert_all(
 	status = status ? status : told;
 	builder.live = how->only;
 	builder.far = far;
+	builder.near_later = near != NULL;
 	if (status == KITH_OK && !builder_insert(&builder, nodes, seed_count))
 		status = KITH_CANCELLED;
 	builder.seeds = seeds;
 	builder.seed_count = seed_count;
 	if (status == KITH_OK && !builder_insert(&builder, nodes + seed_count, count - seed_count))
 		status = KITH_CANCELLED;
+	for (int64_t i = 0; status == KITH_OK && near && i < n; i++)
+		for (int level = 0; level <= graph_level(graph, i); level++)
+			append_edges(graph, near, i, level);
 	if (status == KITH_OK && !builder_connect(&builder))
 		status = KITH_CANCELLED;
 	builder_end(&builder);
 	mem_free(far);
 	mem_free(nodes);
+	return status;
+}
+
+/* The same among inner products. */
+static kith_status insert_all_ip(
+    struct hnsw *hnsw, struct graph *graph, const struct graph_space *space, const struct graph_building *how)
+{
+	struct graph near;
+	kith_status status = KITH_UNSUPPORTED;
+	graph_init(&near, graph->M);
+	if (graph_bulk_pays(graph->n))
+		status = link_near(&near, graph, space, how);
+	if (status == KITH_OK || status == KITH_UNSUPPORTED)
+		status = insert_all(hnsw, graph, status == KITH_OK ? &near : NULL, space, how);
+	graph_free(&near);
 	return status;
 }
 
@@ -114,7 +170,8 @@ kith_status hnsw_link_all(struct hnsw *hnsw, struct graph *graph, const struct g
 	if (graph_bulk_serves(space.edges) && graph_bulk_pays(graph->n))
 		status = graph_bulk(graph, &space, &bulk);
 	if (status == KITH_UNSUPPORTED)
-		status = insert_all(hnsw, graph, &space, &one);
+		status = space.edges->similarity ? insert_all_ip(hnsw, graph, &space, &one)
+		                                 : insert_all(hnsw, graph, NULL, &space, &one);
 	mem_free(owned);
 	return status;
 }

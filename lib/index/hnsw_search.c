@@ -217,6 +217,18 @@ static float true_bound(
 	return widest > bound ? widest + fabsf(widest) / LOOSE : bound;
 }
 
+/* Of n > k candidates, ascending, those that may be among the k best, beyond candidates_for: to a query that
+ * is far from a plane that all vectors lie on, hundreds are nearer to one another than halves tell apart. */
+static int64_t candidates_near(const struct candidate *found, int64_t k, int64_t n)
+{
+	const float off = 0x1p-8f; /* of a key, at most */
+	int64_t most = candidates_for(k, n);
+	float limit = found[k - 1].key + fabsf(found[k - 1].key) * off;
+	while (most < n && found[most].key <= limit)
+		most++;
+	return most;
+}
+
 static void range_query(
     struct call *c, struct walker *w, struct lane *lane, struct candidate from, const void *q, int64_t number)
 {
@@ -272,7 +284,7 @@ static void walk_query(
 	else if (c->sink->rough)
 		keep_rough(c, w, lane, number, found, k < n ? k : n);
 	else
-		rerank_candidates(c, lane, q, number, found, candidates_for(k, n));
+		rerank_candidates(c, lane, q, number, found, k < n ? candidates_near(found, k, n) : n);
 	if (n >= least)
 		rerank_far(c, lane, q, number);
 }
@@ -430,7 +442,7 @@ static bool begin_threads(struct call *c, int threads)
 	if (c->scan)
 		ef = 1;
 	else if (c->pass) {
-		int64_t wide = walk_filtered_pool((double)c->passing / (double)c->space.rows.n, ef);
+		int64_t wide = walk_filtered_pool(ef);
 		ef = wide > ef ? wide : ef;
 		met = walk_filtered_met(&c->hnsw->graph);
 		met = met > HNSW_SEEDS + 1 ? met : HNSW_SEEDS + 1;

@@ -248,6 +248,7 @@ static void opposite(const struct kind *kind, struct rng *rng, int64_t set, int6
 static const struct kind kinds[] = {
     {"uniform, d = 1", 1, uniform, .a = 0, .b = 1},
     {"uniform, d = 2", 2, uniform, .a = 0, .b = 1},
+    {"uniform, d = 2, any query", 2, uniform, .a = 0, .b = 1, .draw_queries = plain_gauss},
     {"uniform, d = 3", 3, uniform, .a = -1, .b = 2},
     {"uniform, d = 8", 8, uniform, .a = 0, .b = 1},
     {"uniform, d = 32", 32, uniform, .a = 0, .b = 1},
@@ -277,6 +278,7 @@ static const struct kind kinds[] = {
     {"grid 3^6", 6, grid, .a = 3},
     {"grid 10^4", 4, grid, .a = 10},
     {"low rank", 128, low_rank, .a = 8, .b = 0.05},
+    {"rank 3, queries off it", 64, low_rank, .a = 3, .b = 0, .draw_queries = plain_gauss},
     {"curve", 16, curve, .a = 6},
     {"constants", 64, constants, .a = 3},
     {"zeros among units", 64, with_zeros, .a = 0.3, .unit = true, .draw_queries = plain_gauss},

@@ -144,6 +144,35 @@ START_TEST(most_is_found)
 }
 END_TEST
 
+/* Numbers on a line: by inner product all of them are nearest to the largest, but an answer is one end of the
+ * line, and hangs together by what is near on it. */
+START_TEST(ends_of_a_line)
+{
+	enum { LINE = 6000, END = 600 };
+	static const float q[] = {1, -1}, radius[] = {LINE - END, 1 - END};
+	float *x = make(LINE, sizeof *x);
+	struct rng rng = {6};
+	for (int64_t i = 0; i < LINE; i++)
+		x[i] = (float)i;
+	for (int64_t i = LINE - 1; _i && i > 0; i--) {
+		int64_t other = rng_below(&rng, i + 1);
+		float swap = x[i];
+		x[i] = x[other];
+		x[other] = swap;
+	}
+	kith_index *index = make_graph(1, KITH_IP, "HNSW16", LINE, x, NULL);
+	for (int64_t i = 0; i < 2; i++) {
+		kith_ranges *ranges;
+		OK(kith_index_range(index, 1, q + i, radius[i], &ranges, NULL));
+		if (count(ranges, 0) != END)
+			ck_abort_msg("query %.0f: %d of %d found", (double)q[i], (int)count(ranges, 0), END);
+		kith_ranges_free(ranges);
+	}
+	kith_index_free(index);
+	free(x);
+}
+END_TEST
+
 START_TEST(exact_misses_nothing)
 {
 	static const char *const specs[][2] = {{"HNSW4", "Flat"}, {"HNSW4,SQ8", "SQ8"},
@@ -209,6 +238,7 @@ int main(void)
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, what_hangs_together_is_found, 0, 4);
 	tcase_add_loop_test(t, most_is_found, 0, 6);
+	tcase_add_loop_test(t, ends_of_a_line, 0, 2);
 	tcase_add_loop_test(t, exact_misses_nothing, 0, 27);
 	tcase_add_test(t, refuses_options);
 	suite_add_tcase(suite, t);

@@ -1,0 +1,190 @@
+/* Searches of level 0 under a filter.
+ *
+ * Where a fifth and more of the nodes pass, the search goes over all nodes and gathers those that pass. Below
+ * that lists lead mostly to nodes that are of no use; their neighbours take their places (ACORN-1, Patel et
+ * al. 2024), and the search goes from one that passes to the next.
+ *
+ * Copies. Of nodes with equal vectors one is in the pool, as without a filter: a hundred copies of which none
+ * passes would fill it, and end the search before anything is found. The others wait beside it and are gone
+ * to when their turn comes by distance, for they lead to one another, and those that pass may be among them.
+ * From one copy that passes to the next there may be several that do not; where the first nodes have copies,
+ * the search goes over all nodes whatever passes.
+ */
+#include "lib/graph/search_layer.h"
+
+#include <string.h>
+
+static bool passes(const struct filtering *f, uint32_t node)
+{
+	return f->pass[node / 64] >> (node % 64) & 1;
+}
+
+/* Nodes of a list that pass, and neighbours of the others that do, into w->met: how many. */
+static int64_t meet_beyond(struct walker *w, const struct filtering *f, const uint32_t *list)
+{
+	const struct graph *graph = w->graph;
+	int64_t n = 0, hops = 0, most = w->met_most - graph->stride;
+	uint32_t *hop = w->met + most;
+	for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++) {
+		if (walk_meet(w, list[i]))
+			continue;
+		if (passes(f, list[i])) {
+			rows_prefetch_scored(&w->space->rows, list[i]);
+			w->met[n++] = list[i];
+		} else {
+			walk_prefetch(graph, list[i]);
+			hop[hops++] = list[i];
+		}
+	}
+	for (int64_t h = 0; h < hops; h++) {
+		const uint32_t *beyond = walk_links(w, hop[h]);
+		for (int i = 0; i < graph->stride && beyond[i] != GRAPH_NONE && n < most; i++) {
+			if (!passes(f, beyond[i]) || walk_meet(w, beyond[i]))
+				continue;
+			rows_prefetch_scored(&w->space->rows, beyond[i]);
+			w->met[n++] = beyond[i];
+		}
+	}
+	return n;
+}
+
+/* Above this share enough nodes of a list pass. */
+static const double HOP_BELOW = 0.2;
+
+/* For a search over all nodes: many more than are found. What passes may be behind a crowd that does not. */
+int64_t walk_filtered_pool(int64_t ef)
+{
+	enum { TIMES = 16, LEAST = 1024 };
+	return TIMES * ef > LEAST ? TIMES * ef : LEAST;
+}
+
+int64_t walk_filtered_met(const struct graph *graph)
+{
+	return 4 * (int64_t)graph->stride;
+}
+
+/* Seeds behind the first node that was met, as many as there is room for: how many. */
+static int64_t filtered_seeds(struct walker *w)
+{
+	int64_t n = 1;
+	for (int64_t i = 0; i < w->seed_count; i++)
+		if (!walk_meet(w, w->seeds[i]) && !w->seeds_hidden && n < w->met_most)
+			w->met[n++] = w->seeds[i];
+	graph_keys(w->space, w->origin, w->met + 1, n - 1, w->key + 1);
+	w->pairs += n - 1;
+	return n - 1;
+}
+
+/* Take the n nodes that were met and scored: those that pass into what was found, all into the pool of
+ * `most`. The first place that changed. */
+static int64_t take_filtered(struct walker *w, struct filtering *f, int64_t ef, int64_t most, int64_t n)
+{
+	int64_t first = most;
+	for (int64_t i = 0; i < n; i++) {
+		struct candidate c = {w->key[i], w->met[i]};
+		if (f->n == ef && !(c.key < f->found[ef - 1].key))
+			continue;
+		if (passes(f, c.node))
+			candidate_insert(f->found, &f->n, ef, c);
+		int64_t place = walk_offer(w, c, most);
+		first = place < first ? place : first;
+	}
+	return first;
+}
+
+/* The next node to go to: the nearest of the pool from *at on that was not gone to, or of the copies.
+ * GRAPH_NONE: none is nearer than the worst of what was found. */
+static uint32_t next_filtered(struct walker *w, const struct filtering *f, int64_t ef, int64_t *at)
+{
+	while (*at < w->n && w->pool[*at].node & WALKED)
+		(*at)++;
+	bool pool = *at < w->n && !(w->copies > 0 && w->copy[0].key < w->pool[*at].key);
+	if (!pool && w->copies == 0)
+		return GRAPH_NONE;
+	struct candidate c = pool ? w->pool[*at] : w->copy[0];
+	if (f->n == ef && (c.key > f->found[ef - 1].key || (!pool && c.key == f->found[ef - 1].key)))
+		return GRAPH_NONE;
+	if (pool)
+		w->pool[*at].node |= WALKED;
+	else
+		memmove(w->copy, w->copy + 1, (size_t)--w->copies * sizeof *w->copy);
+	return c.node;
+}
+
+/* Whether a node has copies: a list begins with those that it leads to. */
+static bool has_copies(const struct walker *w, uint32_t node, const uint32_t *list)
+{
+	return list[0] != GRAPH_NONE && rows_equal(&w->space->rows, node, list[0]);
+}
+
+/* Go on from the n nodes that were met and scored, and from the pool of `most`. */
+static void expand_filtered(
+    struct walker *w, struct filtering *f, int64_t ef, int64_t most, bool hop, int64_t n)
+{
+	enum { FIRST_STEPS = 16 };
+	const struct graph *graph = w->graph;
+	int64_t before = w->pairs, at = 0;
+	w->live = NULL;
+	w->copies_most = most;
+	for (int64_t steps = 0;; steps++) {
+		int64_t first = take_filtered(w, f, ef, most, n);
+		at = first < at ? first : at;
+		uint32_t node = next_filtered(w, f, ef, &at);
+		if (node == GRAPH_NONE)
+			return;
+		const uint32_t *list = walk_links(w, node);
+		if (at + 1 < w->n)
+			walk_prefetch(graph, w->pool[at + 1].node & ~WALKED);
+		if (hop) {
+			n = meet_beyond(w, f, list);
+			graph_keys(w->space, w->origin, w->met, n, w->key);
+			w->pairs += n;
+		} else {
+			n = walk_visit(w, list);
+		}
+		if (steps < FIRST_STEPS) {
+			f->steps = steps + 1;
+			f->scored = w->pairs - before;
+			f->copied += hop && has_copies(w, node, list);
+		}
+	}
+}
+
+/* Whether the first steps from one that passes to the next came by few others, for how many there are. Among
+ * many copies of few vectors they do: lists lead to copies that do not pass, and from these to more of them.
+ * Otherwise a step to neighbours of neighbours sees 8 to 24 lists of new nodes (SIFT). */
+static bool sees_little(const struct walker *w, const struct filtering *f)
+{
+	enum { LISTS = 4, COPIED = 4 };
+	double met = (double)f->scored / f->share, passing = f->share * (double)w->space->rows.n;
+	if (f->copied * COPIED > f->steps)
+		return true;
+	return met < (double)f->steps * LISTS * w->graph->stride && (double)f->scored < passing / 2;
+}
+
+/* A node whose key is known, as the only one that was met; returns how many that is: 0 if it had been met. */
+static int64_t meet_one(struct walker *w, struct candidate one)
+{
+	w->met[0] = one.node;
+	w->key[0] = one.key;
+	return !walk_meet(w, one.node);
+}
+
+void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f)
+{
+	bool hop = f->share < HOP_BELOW;
+	int64_t all = walk_filtered_pool(ef);
+	walk_begin(w);
+	f->n = f->steps = f->scored = f->copied = 0;
+	int64_t n = meet_one(w, from);
+	expand_filtered(w, f, ef, hop ? 2 * ef : all, hop, n + filtered_seeds(w));
+	if (!hop || !sees_little(w, f))
+		return;
+	/* Over all nodes, from what was found. */
+	walk_begin(w);
+	for (int64_t i = 0; i < f->n; i++) {
+		walk_meet(w, f->found[i].node);
+		w->pool[w->n++] = f->found[i];
+	}
+	expand_filtered(w, f, ef, all, false, meet_one(w, from));
+}
