@@ -10,7 +10,7 @@ declares what they speak of (fragments/PAGE.c). Everything else is listed here, 
 #   session      as a block that begins with "$ "
 #   quote        lines of the sources, which are compared with them
 #   cmake        lines of a CMakeLists.txt, which is configured and built
-#   layout       a picture of bytes: nothing to run
+#   layout       a picture of bytes or of folders: nothing to run
 #   demo         what ./run demo prints, compared with what it prints, but for figures
 BLOCKS = {
     "README.md": [
@@ -24,6 +24,7 @@ BLOCKS = {
     "docs/add-a-kernel.md": [(r"KERNEL\(l2sq_f32", "quote")],
     "docs/add-a-structure.md": [(r"struct rows rows", "quote")],
     "docs/file-format.md": [(r"header \| section", "layout")],
+    "ARCHITECTURE.md": [(r"query ──►", "layout"), (r"api ─►", "layout")],
 }
 
 # {page: [(regular expression in a command, why the command is not run)]}. LONG: KITH_TEST_LONG=1 does it, in a copy of
