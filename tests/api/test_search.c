@@ -101,7 +101,7 @@ START_TEST(knn_refuses)
 	kith_knn(dim, metric, type, n, x, nq, q, k, dist, ids, NULL)
 	FAILS(KNN(0, KITH_L2, KITH_F32, 3, x3, 1, q, 1, dist, ids), KITH_INVALID, "dim is 0");
 	FAILS(KNN(40000, KITH_L2, KITH_F32, 3, x3, 1, q, 1, dist, ids), KITH_INVALID, "dim is 40000");
-	FAILS(KNN(2, (kith_metric)3, KITH_F32, 3, x3, 1, q, 1, dist, ids), KITH_INVALID, "metric is 3");
+	FAILS(KNN(2, (kith_metric)9, KITH_F32, 3, x3, 1, q, 1, dist, ids), KITH_INVALID, "metric is 9");
 	FAILS(KNN(2, KITH_L2, KITH_I32, 3, x3, 1, q, 1, dist, ids), KITH_INVALID, "type is 3");
 	FAILS(KNN(2, KITH_L2, KITH_F32, -3, x3, 1, q, 1, dist, ids), KITH_INVALID, "x: -3");
 	FAILS(KNN(2, KITH_L2, KITH_F32, 3, NULL, 1, q, 1, dist, ids), KITH_INVALID, "x is NULL");

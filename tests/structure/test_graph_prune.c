@@ -40,7 +40,8 @@ static void begin(struct world *w, struct rng *rng, int64_t n, int64_t dim, int6
 	codes_init(&w->codes, w->codec);
 	OK(codes_reserve(&w->codes, n, 0));
 	codes_append(&w->codes, KITH_F32, n, w->x, scratch);
-	w->space = (struct graph_space){.rows = codes_rows(&w->codes)};
+	w->space =
+	    (struct graph_space){.rows = codes_rows(&w->codes), .metric = &metric_l2, .edges = &metric_l2};
 }
 
 static void end(struct world *w)
