@@ -50,12 +50,12 @@ static kith_status make_coarse(
     kith_index **out, const struct metric *metric, int M, int64_t n, int64_t dim, const float *centroids)
 {
 	struct codec *codec;
-	kith_index *index;
+	kith_index *index = NULL;
 	enum key_precision keys = KEYS_WIDE;
 	kith_status status = codec_new_fp32(&codec, dim, false);
 	if (status == KITH_OK)
 		status = make(&index, metric, M, n, centroids, codec);
-	if (status)
+	if (!index)
 		return status;
 	struct graph_space space = hnsw_space(hnsw_of(index));
 	space.precision = KEYS_CODED;
@@ -81,9 +81,9 @@ kith_status hnsw_quantizer_build(kith_index **out, const struct metric *metric, 
     const float *centroids, const kith_add_options *options)
 {
 	struct progress progress;
-	kith_index *index;
+	kith_index *index = NULL;
 	kith_status status = make_coarse(&index, metric, M, n, dim, centroids);
-	if (status)
+	if (!index)
 		return status;
 	struct hnsw *hnsw = hnsw_of(index);
 	struct graph_building how = hnsw_building(hnsw, options);

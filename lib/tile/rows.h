@@ -30,13 +30,13 @@ struct rows_bound {
 struct rows {
 	enum rows_kind kind;
 	bool normalize;       /* what is meant is x / ‖x‖ (a zero row stays zero) */
-	const float *inverse; /* walks over rows that normalize: [n] 1 / ‖x‖, 0 for a zero row */
+	bool whole;           /* SPLIT: graph searches score both halves */
+	bool blocked;         /* CODE: in blocks of ROWS_BLOCK rows, byte after byte */
+	const float *inverse; /* graph searches of rows that normalize: [n] 1 / ‖x‖, 0 for a zero row */
 	const char *a, *b;
-	bool whole;    /* SPLIT: graph searches score both halves */
 	size_t stride; /* bytes from row to row, in a and in b */
 	int64_t n, dim;
 	const struct rows_bound *bounds; /* SPLIT: [ceil(n / ROWS_BLOCK)] */
-	bool blocked;                    /* CODE: in blocks of ROWS_BLOCK rows, byte after byte */
 	const struct codec *codec;       /* CODE */
 	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
 	const float *center; /* CODE: [dim] added to what decode gives; NULL: nothing */
