@@ -36,13 +36,15 @@ KITH_API_DRAFT size_t kith_index_code_size(const kith_index *index);
  *          UNTRAINED, BUSY, NOMEM
  * Threads: safe beside other const calls
  * Cost:    as of adding, less the lists or the graph; all threads */
-KITH_API_DRAFT kith_status kith_index_encode(const kith_index *index, int64_t n, const float *x, uint8_t *codes);
+KITH_API_DRAFT kith_status kith_index_encode(
+    const kith_index *index, int64_t n, const float *x, uint8_t *codes);
 
 /* The vectors [n × dim] that codes [n × kith_index_code_size] stand for. Any bytes are a code; floats that
  * are not finite come back as they are.
  * Errors:  INVALID (n < 0), UNSUPPORTED, UNTRAINED, BUSY
  * Threads: safe beside other const calls */
-KITH_API_DRAFT kith_status kith_index_decode(const kith_index *index, int64_t n, const uint8_t *codes, float *x);
+KITH_API_DRAFT kith_status kith_index_decode(
+    const kith_index *index, int64_t n, const uint8_t *codes, float *x);
 
 #ifdef __cplusplus
 }

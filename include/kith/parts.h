@@ -99,7 +99,8 @@ KITH_API_DRAFT kith_status kith_index_wrap_like(
  *
  * Both belong to the new index after success, to the caller after failure.
  * Errors: INVALID (other ids, dimension or metric; take_fine is not flat), NOMEM. */
-KITH_API_DRAFT kith_status kith_index_wrap_fine(kith_index **out, kith_index *take_child, kith_index *take_fine);
+KITH_API_DRAFT kith_status kith_index_wrap_fine(
+    kith_index **out, kith_index *take_child, kith_index *take_fine);
 
 /* Give the inverted file in an empty index the centroids that it is to have.
  *
