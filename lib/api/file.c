@@ -18,8 +18,8 @@
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/faiss/format.h"
-#include "lib/store/file.h"
 #include "lib/index/index_state.h"
+#include "lib/store/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

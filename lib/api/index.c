@@ -12,8 +12,8 @@
 #include "lib/api/tags.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
-#include "lib/search/sink.h"
 #include "lib/index/structure.h"
+#include "lib/search/sink.h"
 
 #include <math.h>
 #include <stddef.h>

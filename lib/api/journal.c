@@ -12,9 +12,9 @@
 #include "lib/api/tags.h"
 #include "lib/base/status.h"
 #include "lib/codec/codec.h"
-#include "lib/store/log.h"
-#include "lib/index/index_state.h"
 #include "lib/index/index_log.h"
+#include "lib/index/index_state.h"
+#include "lib/store/log.h"
 
 #include <kith/file.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 #ifndef KITH_API_ORIGIN_H
 #define KITH_API_ORIGIN_H
 
+#include "lib/index/index_state.h"
 #include "lib/store/log.h"
 #include "lib/store/vecs.h"
-#include "lib/index/index_state.h"
 
 /* A place in a file, as the store has it and as an index keeps it. */
 struct place place_of(const struct log_end *end);

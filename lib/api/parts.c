@@ -30,7 +30,7 @@ const kith_index *kith_index_fine(const kith_index *index)
 
 const kith_index *kith_index_quantizer(const kith_index *index)
 {
-	return index && index->ops->quantizer ? index->ops->quantizer(index) : NULL;
+	return index ? structure_quantizer(index) : NULL;
 }
 
 /* ---- putting together ---- */

@@ -28,7 +28,7 @@ struct later_section {
 /* What kith_preset was, before those. */
 enum { FIRST_SIZE = offsetof(kith_preset, polysemous_ht) };
 
-enum { MOST_IDMAP = 2, MOST_DEPTH = 64, FASTSCAN_STEP = 32, MOST_FASTSCAN = 1 << 16, MOST_SEARCH_TYPE = 5 };
+enum { MOST_IDMAP = 2, MOST_DEPTH = 64, FASTSCAN_STEP = 32, MOST_FASTSCAN = 1 << 16 };
 
 static const char PRESET[] = "pset", LATER[] = "pse2", LABELS[] = "labl";
 
@@ -62,9 +62,9 @@ static kith_status check_preset(const kith_preset *preset)
 	if (preset->polysemous_ht < 0)
 		return fail(KITH_INVALID, "preset->polysemous_ht is %d; it must not be negative",
 		    preset->polysemous_ht);
-	if (preset->search_type < 0 || preset->search_type > MOST_SEARCH_TYPE)
+	if (preset->search_type < 0 || preset->search_type > PRESET_MAX_SEARCH_TYPE)
 		return fail(KITH_INVALID, "preset->search_type is %d; it must be 0 … %d", preset->search_type,
-		    MOST_SEARCH_TYPE);
+		    PRESET_MAX_SEARCH_TYPE);
 	kith_search_options full;
 	kith_add_options full_add;
 	kith_status status = check_search_options(&search, &full);

@@ -235,12 +235,8 @@ struct plan {
 /* "(HNSW32,Flat)" at *at, which moves behind it. */
 static kith_status plan_quantizer(struct plan *plan, const char *word, char **at)
 {
-	int depth = 0;
-	size_t n = 0;
-	do {
-		depth += ((*at)[n] == '(') - ((*at)[n] == ')');
-	} while ((*at)[n++] && depth > 0);
-	if (depth > 0 || n < 3)
+	size_t n = word_parentheses(*at);
+	if (n < 3)
 		return fail(KITH_INVALID,
 		    "spec: '%s' needs an index of the centroids in its parentheses, as in \"IVF1024(SQ8)\"",
 		    word);

@@ -13,6 +13,7 @@
 #include "lib/api/check.h"
 #include "lib/api/guard.h"
 #include "lib/api/monitor.h"
+#include "lib/api/words.h"
 #include "lib/base/alloc.h"
 #include "lib/base/status.h"
 #include "lib/index/structure.h"
@@ -49,15 +50,12 @@ enum { KNOBS = sizeof knobs / sizeof *knobs };
 static const char *quantizer_end(const char *spec, const char *at)
 {
 	const char *number = at;
-	int depth = 0;
 	while (number > spec && isdigit((unsigned char)number[-1]))
 		number--;
 	if (*at != '(' || number == at || number - spec < 3 || strncmp(number - 3, "IVF", 3) != 0)
 		return NULL;
-	do {
-		depth += (*at == '(') - (*at == ')');
-	} while (*at++ && depth > 0);
-	return at - 1;
+	size_t n = word_parentheses(at);
+	return n ? at + n - 1 : NULL;
 }
 
 /* Does a word of spec begin so? Words begin at the start and after commas and parentheses, quantizers also

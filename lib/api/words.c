@@ -144,6 +144,16 @@ bool word_guess(const char *word, char *guess, size_t size)
 
 /* ---- groups ---- */
 
+size_t word_parentheses(const char *at)
+{
+	size_t n = 0;
+	int depth = 0;
+	do
+		depth += (at[n] == '(') - (at[n] == ')');
+	while (at[n++] && depth > 0);
+	return depth > 0 ? 0 : n;
+}
+
 bool word_group(const char *word, int64_t *shards, char *inner, size_t inner_size)
 {
 	enum { MOST_SHARDS = 65536 };

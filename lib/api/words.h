@@ -21,4 +21,7 @@ bool word_guess(const char *word, char *guess, size_t size);
  * so, inner [inner_size] is the spec, *shards the number or 0. */
 bool word_group(const char *word, int64_t *shards, char *inner, size_t inner_size);
 
+/* Bytes of the parentheses at `at`, which is "(", to the one that closes them and with it; 0: none does. */
+size_t word_parentheses(const char *at);
+
 #endif

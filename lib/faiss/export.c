@@ -14,8 +14,8 @@
 #include "lib/codec/pq.h"
 #include "lib/codec/sq.h"
 #include "lib/index/hnsw.h"
-#include "lib/index/ivf.h"
 #include "lib/index/index_state.h"
+#include "lib/index/ivf.h"
 #include "lib/index/parts.h"
 
 #include <string.h>

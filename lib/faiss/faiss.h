@@ -5,11 +5,11 @@
 #include <kith/faiss.h>
 #include <kith/preset.h>
 
-#include "lib/learn/linear.h"
 #include "lib/faiss/format.h"
 #include "lib/graph/graph.h"
 #include "lib/index/parts.h"
 #include "lib/index/structure.h"
+#include "lib/learn/linear.h"
 
 /* options as of kith_index_import_faiss, checked; labelled: as of kith_index_import_faiss_labels. */
 kith_status faiss_import(

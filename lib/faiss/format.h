@@ -1,6 +1,6 @@
 /* Index files of FAISS, inside: what one holds, and where in the file. bytes.c, read_parts.c
  * and read.c read the description, each with the help of those before it; write.c writes pieces;
- * lib/api/faiss_*.c make indexes of descriptions and the reverse.
+ * import.c makes indexes of descriptions, export.c the reverse.
  *
  * A file of FAISS is one object in another: four letters that name a class, its members, and where a member
  * is an object, that. Numbers are little-endian, arrays a 64-bit count and the elements.

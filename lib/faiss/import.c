@@ -13,10 +13,10 @@
 #include "lib/faiss/faiss.h"
 
 #include "kernels/kernels.h"
-#include "lib/index/index_state.h"
 #include "lib/base/status.h"
 #include "lib/codec/pq.h"
 #include "lib/codec/sq.h"
+#include "lib/index/index_state.h"
 #include "lib/index/parts.h"
 
 #include <float.h>
@@ -26,7 +26,7 @@
 #include <string.h>
 
 /* Bytes of codes in memory at a time; most lists that kith's factory strings can name. */
-enum { PIECE = 1 << 20, MOST_LISTS = 1 << 24, MOST_SEARCH_TYPE = 5 };
+enum { PIECE = 1 << 20, MOST_LISTS = 1 << 24 };
 
 /* Residuals of such size, and centroids, can be added without overflow. */
 static const float MOST = FLT_MAX / 4;
@@ -232,7 +232,7 @@ static kith_status build_flat(
 	struct vectors stored;
 	if (node->codec.block)
 		im->found.fastscan = (int)node->codec.block;
-	if (node->search_type > 0 && node->search_type <= MOST_SEARCH_TYPE)
+	if (node->search_type > 0 && node->search_type <= PRESET_MAX_SEARCH_TYPE)
 		im->found.search_type = node->search_type;
 	/* FAISS's default is above all distances, and leaves no code out. */
 	if (node->polysemous_ht > 0 && node->polysemous_ht <= node->codec.m * node->codec.bits)

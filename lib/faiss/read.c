@@ -36,12 +36,13 @@ static kith_status check_header(
 	if (node->dim > KITH_MAX_DIM)
 		return fail(KITH_UNSUPPORTED, "%s: '%s' has dimension %lld; kith's go to %d", r->source->name,
 		    node->fourcc, (long long)node->dim, KITH_MAX_DIM);
-	char known[METRIC_NAMES];
-	metric_names(known);
-	if (!metric_of_faiss(metric))
+	if (!metric_of_faiss(metric)) {
+		char known[METRIC_NAMES];
+		metric_names(known);
 		return fail(KITH_UNSUPPORTED, "%s: '%s' has metric %d (%s); kith has %s", r->source->name,
 		    node->fourcc, metric, metric < METRICS && metrics[metric] ? metrics[metric] : "unknown",
 		    known);
+	}
 	if (!trained)
 		return fail(KITH_UNSUPPORTED,
 		    "%s: '%s' is not trained; train it with FAISS before it is saved", r->source->name,

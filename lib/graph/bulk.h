@@ -1,4 +1,4 @@
-/* Bulk building from the inside: what graph_bulk*.c share. One struct bulk is one level of the graph; its
+/* Bulk building from the inside: what bulk*.c share. One struct bulk is one level of the graph; its
  * points 0 … n − 1 are the nodes of that level, in ascending order. */
 #ifndef KITH_GRAPH_BULK_H
 #define KITH_GRAPH_BULK_H
@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "lib/search/sketch.h"
 #include "lib/graph/graph.h"
+#include "lib/search/sketch.h"
 
 enum {
 	BULK_OVERLAP_FIRST = 4, /* leaves of a point, unless these are too few (bulk_trial.c) */

@@ -15,8 +15,8 @@
 #include "lib/graph/bulk.h"
 
 #include "lib/base/status.h"
-#include "lib/search/sink.h"
 #include "lib/graph/search_layer.h"
+#include "lib/search/sink.h"
 
 enum { TRIED = 64, NEIGHBOURS = 64, WANTED = 10 };
 

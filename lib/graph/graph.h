@@ -170,6 +170,14 @@ struct graph_space {
 	enum key_precision precision;
 };
 
+/* The same nodes by squared L2. */
+static inline struct graph_space graph_space_l2(const struct graph_space *space)
+{
+	struct graph_space l2 = *space;
+	l2.metric = l2.edges = &metric_l2;
+	return l2;
+}
+
 /* Vector of a node, decoded, at unit length under cosine: x [dim]. */
 void graph_space_load(const struct graph_space *space, int64_t node, float *x);
 

@@ -100,14 +100,6 @@ static void round_free(struct round *r)
 	mem_free(r);
 }
 
-/* The same nodes by squared L2. */
-static struct graph_space near_space(const struct graph_space *space)
-{
-	struct graph_space near = *space;
-	near.metric = near.edges = &metric_l2;
-	return near;
-}
-
 kith_status builder_begin(struct builder *b, struct graph *graph, const struct graph_space *space,
     const struct graph_building *how, struct walkers *walkers, const uint32_t *nodes, int64_t n)
 {
@@ -116,7 +108,7 @@ kith_status builder_begin(struct builder *b, struct graph *graph, const struct g
 	int64_t round = at_most(n, ROUND), most = graph->stride + REPAIR_MOST;
 	most = most > how->ef ? most : how->ef;
 	most = most > graph->stride + round ? most : graph->stride + round;
-	struct graph_space near = near_space(space);
+	struct graph_space near = graph_space_l2(space);
 	size_t prune_bytes = graph_prune_bytes(space, most), near_bytes = graph_prune_bytes(&near, most);
 	prune_bytes = prune_bytes > near_bytes ? prune_bytes : near_bytes;
 	b->worker = mem_zalloc((size_t)b->workers, sizeof *b->worker);
@@ -271,7 +263,7 @@ static int64_t append_near(struct builder *b, struct worker *worker, uint32_t no
     struct candidate *from, uint32_t *list, float *key, int64_t n)
 {
 	struct walker *w = worker->walker;
-	struct graph_space near = near_space(b->space);
+	struct graph_space near = graph_space_l2(b->space);
 	int64_t width = graph_width(b->graph, level), ef = b->how.ef / 2, own = n;
 	w->space = &near;
 	w->seed_count = w->n = w->copies = 0;
@@ -441,7 +433,7 @@ static int64_t fill_near(struct builder *b, struct worker *worker, uint32_t node
     int64_t n, int64_t all, int64_t degree)
 {
 	struct walker *w = worker->walker;
-	struct graph_space near = near_space(b->space);
+	struct graph_space near = graph_space_l2(b->space);
 	struct candidate *others = worker->others;
 	int64_t rest = 0;
 	graph_origin_node(&near, node, w->origin);

@@ -2,8 +2,8 @@
 #ifndef KITH_GRAPH_PRUNE_H
 #define KITH_GRAPH_PRUNE_H
 
-#include "lib/search/sketch.h"
 #include "lib/graph/graph.h"
+#include "lib/search/sketch.h"
 
 /* Sketches of n candidates (n <= 64) into rows 0 … n − 1. */
 typedef void pruner_fetch(

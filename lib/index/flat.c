@@ -3,9 +3,9 @@
 
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
-#include "lib/search/search.h"
 #include "lib/index/parts.h"
 #include "lib/index/vectors.h"
+#include "lib/search/search.h"
 
 struct flat {
 	struct kith_index base;

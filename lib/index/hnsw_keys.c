@@ -82,9 +82,8 @@ static void append_edges(struct graph *graph, const struct graph *from, int64_t 
 static kith_status link_near(struct graph *near, const struct graph *graph, const struct graph_space *space,
     const struct graph_building *how)
 {
-	struct graph_space near_space = *space;
+	struct graph_space near_space = graph_space_l2(space);
 	struct graph_building building = *how;
-	near_space.metric = near_space.edges = &metric_l2;
 	building.rule.alpha = 0;
 	building.progress = NULL; /* it counts nodes once; a cancel is noticed without */
 	near->seed = graph->seed;

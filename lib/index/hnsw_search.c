@@ -78,15 +78,9 @@ struct lane {
 	float *query, *row;      /* [dim] */
 	double norm;             /* of the query, where something is far */
 	struct candidate *found; /* [ef], under a filter */
-	struct found *result;    /* [most_results] */
 };
 
 /* ---- exact keys ---- */
-
-static int64_t id_of(const struct call *c, uint32_t node)
-{
-	return rows_id(&c->space.rows, node);
-}
 
 static struct row_place locate(const void *owner, const void *candidates, int64_t i, struct rows *list)
 {
@@ -116,16 +110,17 @@ static double key_of_space(const struct call *c, double key)
 }
 
 /* The k nearest by the keys of the walk. */
-static void keep_rough(struct call *c, const struct walker *w, struct lane *lane, int64_t number,
-    const struct candidate *candidates, int64_t n)
+static void keep_rough(
+    struct call *c, const struct walker *w, int64_t number, const struct candidate *candidates, int64_t n)
 {
+	struct found part[PART];
 	for (int64_t from = 0, count; from < n; from += count) {
 		count = n - from < PART ? n - from : PART;
 		for (int64_t i = 0; i < count; i++)
-			lane->result[i] = (struct found){
+			part[i] = (struct found){
 			    key_of_metric(c, graph_key_value(w->space, candidates[from + i].key)),
-			    id_of(c, candidates[from + i].node)};
-		if (!sink_merge(c->sink, number, lane->result, count))
+			    rows_id(&c->space.rows, candidates[from + i].node)};
+		if (!sink_merge(c->sink, number, part, count))
 			atomic_store(&c->failed, true);
 	}
 }
@@ -282,7 +277,7 @@ static void walk_query(
 	if (n < least)
 		scan(c, lane, q, number);
 	else if (c->sink->rough)
-		keep_rough(c, w, lane, number, found, k < n ? k : n);
+		keep_rough(c, w, number, found, k < n ? k : n);
 	else
 		rerank_candidates(c, lane, q, number, found, k < n ? candidates_near(found, k, n) : n);
 	if (n >= least)
@@ -430,9 +425,8 @@ static bool lane_init(const struct call *c, struct lane *lane)
 	size_t dim = ((size_t)c->space.rows.dim + 15) / 16 * 16;
 	lane->query = mem_alloc(2 * dim, sizeof *lane->query);
 	lane->row = lane->query ? lane->query + dim : NULL;
-	lane->result = mem_alloc(PART, sizeof *lane->result);
 	lane->found = c->pass && !c->scan ? mem_alloc((size_t)c->ef, sizeof *lane->found) : NULL;
-	return lane->query && lane->result && (lane->found || !c->pass || c->scan);
+	return lane->query && (lane->found || !c->pass || c->scan);
 }
 
 /* A walker and a lane for each thread. */
@@ -472,7 +466,6 @@ static void end_threads(struct call *c, int threads)
 		if (!c->lane)
 			continue;
 		mem_free(c->lane[i].query);
-		mem_free(c->lane[i].result);
 		mem_free(c->lane[i].found);
 	}
 	mem_free(c->walker);

@@ -8,26 +8,16 @@ static kith_index *child_of(const kith_index *index, int64_t i)
 	return index->ops->child ? index->ops->child(index, i) : NULL;
 }
 
-static void skip_quantizer(const kith_index *index, uint32_t *node, uint32_t *nodes);
-
-static void skip_below(const kith_index *index, uint32_t *node, uint32_t *nodes)
+/* Number the nodes of a quantizer, in which nothing changes, and those below it; NULL: there is none. */
+static void skip(const kith_index *index, uint32_t *node, uint32_t *nodes)
 {
 	kith_index *child;
-	skip_quantizer(index, node, nodes);
-	for (int64_t i = 0; (child = child_of(index, i)); i++) {
-		uint32_t parent = blob_enter(node, nodes);
-		skip_below(child, node, nodes);
-		*node = parent;
-	}
-}
-
-/* Number the nodes of a quantizer, in which nothing changes. */
-static void skip_quantizer(const kith_index *index, uint32_t *node, uint32_t *nodes)
-{
-	if (!index->ops->quantizer || !index->ops->quantizer(index))
+	if (!index)
 		return;
 	uint32_t parent = blob_enter(node, nodes);
-	skip_below(index->ops->quantizer(index), node, nodes);
+	skip(structure_quantizer(index), node, nodes);
+	for (int64_t i = 0; (child = child_of(index, i)); i++)
+		skip(child, node, nodes);
 	*node = parent;
 }
 
@@ -63,7 +53,7 @@ void structure_log_save(const kith_index *index, struct blob_writer *w)
 	kith_index *child;
 	if (index->ops->log && index->ops->log->changed(index))
 		index->ops->log->save(index, w);
-	skip_quantizer(index, &w->node, &w->nodes);
+	skip(structure_quantizer(index), &w->node, &w->nodes);
 	for (int64_t i = 0; (child = child_of(index, i)); i++) {
 		uint32_t parent = blob_enter(&w->node, &w->nodes);
 		structure_log_save(child, w);
@@ -79,7 +69,7 @@ static kith_status load(kith_index *index, struct blob_reader *r, bool begin)
 	kith_status status = KITH_OK;
 	if (ops)
 		status = begin ? ops->load_begin(index, r) : ops->load_end(index, r);
-	skip_quantizer(index, &r->node, &r->nodes);
+	skip(structure_quantizer(index), &r->node, &r->nodes);
 	for (int64_t i = 0; status == KITH_OK && (child = child_of(index, i)); i++) {
 		uint32_t parent = blob_enter(&r->node, &r->nodes);
 		status = load(child, r, begin);

@@ -63,6 +63,8 @@ struct keep {
 /* The keep of an index, made if there is none; NULL: no memory. */
 struct keep *keep_of(kith_index *index);
 
+enum { PRESET_MAX_SEARCH_TYPE = 5 }; /* of kith_preset.search_type */
+
 /* What an index carries for FAISS: search parameters, all 0 if there are none, and labels, NULL if there are
  * none. To put them there is not checked, and not told to the journal. NOMEM. */
 kith_preset preset_of(const kith_index *index);

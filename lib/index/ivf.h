@@ -5,10 +5,10 @@
 
 #include <stdatomic.h>
 
-#include "lib/search/lists.h"
 #include "lib/index/ids.h"
 #include "lib/index/quantizer.h"
 #include "lib/index/structure.h"
+#include "lib/search/lists.h"
 
 /* Vectors of one Voronoi cell, in the order in which they came. */
 struct list {

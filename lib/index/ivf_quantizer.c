@@ -16,7 +16,7 @@
 
 #include <stdio.h>
 
-enum { DEFAULT_EF = 64, CANDIDATE_BYTES = 64 << 20, CHUNK_QUERIES = 64 /* at least */ };
+enum { DEFAULT_EF = 64 };
 
 /* ---- making one ---- */
 
@@ -95,41 +95,13 @@ bool quantizer_pays(const struct ivf *ivf, int64_t nq, int64_t ef)
 	return graph * tiles < (double)ivf->nlist;
 }
 
-struct asking {
-	const struct ivf *ivf;
-	int64_t candidates; /* of each query */
-	struct rows rows;   /* the centroids */
-};
-
 /* Nowhere only in a damaged file that has not been validated. */
 static struct row_place locate(const void *owner, const void *candidates, int64_t i, struct rows *list)
 {
-	const struct asking *asking = owner;
+	const struct rows *centroids = owner;
 	int64_t number = ((const struct found *)candidates)[i].id;
 	(void)list;
-	return (struct row_place){number >= 0 && number < asking->rows.n ? &asking->rows : NULL, number};
-}
-
-static kith_status search_some(
-    void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options)
-{
-	const struct asking *asking = arg;
-	const kith_index *quantizer = asking->ivf->quantizer;
-	struct sink candidates;
-	struct rerank how = {.exact.score = metric_kernels(asking->ivf->base.metric),
-	    .sink = sink,
-	    .locate = locate,
-	    .owner = asking};
-	kith_status status = sink_init_topk(&candidates, query->n, asking->candidates);
-	if (status)
-		return status;
-	int64_t exact;
-	candidates.rough = true;
-	status = quantizer->ops->search(quantizer, query, &candidates, options);
-	if (status == KITH_OK && !rerank_found(&how, query, &candidates, options->threads, &exact))
-		status = fail_nomem_search(query->n);
-	sink_free(&candidates);
-	return status;
+	return (struct row_place){number >= 0 && number < centroids->n ? centroids : NULL, number};
 }
 
 kith_status quantizer_search(
@@ -139,14 +111,12 @@ kith_status quantizer_search(
 	int64_t candidates = sink->k + sink->k / 2 + 8;
 	candidates = candidates < ef ? candidates : ef;
 	candidates = candidates < ivf->nlist ? candidates : ivf->nlist;
-	struct asking asking = {.ivf = ivf,
-	    .candidates = candidates,
-	    .rows = rows_of_array(KITH_F32, ivf->nlist, ivf->base.dim, ivf->centroids, 0)};
+	struct rows centroids = rows_of_array(KITH_F32, ivf->nlist, ivf->base.dim, ivf->centroids, 0);
+	struct rerank how = {
+	    .exact.score = metric_kernels(ivf->base.metric), .locate = locate, .owner = &centroids};
 	options.threads = threads;
 	options.efSearch = ef;
-	int64_t most = CANDIDATE_BYTES / (candidates * (int64_t)sizeof(struct found));
-	most = most > CHUNK_QUERIES ? most : CHUNK_QUERIES;
-	return wrapper_search_chunks(query, sink, &options, most, search_some, &asking);
+	return wrapper_search_rerank(ivf->quantizer, query, sink, candidates, &how, &options);
 }
 
 /* ---- files ---- */

@@ -3,10 +3,10 @@
 #ifndef KITH_INDEX_PARTS_H
 #define KITH_INDEX_PARTS_H
 
-#include "lib/learn/linear.h"
 #include "lib/graph/graph.h"
 #include "lib/index/structure.h"
 #include "lib/index/vectors.h"
+#include "lib/learn/linear.h"
 
 /* Each takes what is named so if it succeeds; codecs are trained. */
 

@@ -7,8 +7,6 @@
  * Memory: the child, a code per vector, and the ids, which both keep (for vectors that are numbered in order
  * they take nothing). The child's positions are its own business; the store is in the order of adding, and a
  * flat index, so that it can be searched by itself.
- *
- * Queries go through in chunks whose candidates take CANDIDATE_BYTES.
  */
 #include "lib/index/structure.h"
 
@@ -16,21 +14,16 @@
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
-#include "lib/search/rerank.h"
-#include "lib/search/search.h"
 #include "lib/index/parts.h"
 #include "lib/index/vectors.h"
 #include "lib/index/wrapper.h"
+#include "lib/search/rerank.h"
+#include "lib/search/search.h"
 
 #include <math.h>
 #include <stdio.h>
 
-enum {
-	DEFAULT_K_FACTOR = 4,
-	CANDIDATE_BYTES = 64 << 20,
-	RANGE_QUERIES = 4096, /* of a chunk */
-	CHUNK_QUERIES = 8     /* at least */
-};
+enum { DEFAULT_K_FACTOR = 4 };
 
 struct refine {
 	struct kith_index base;
@@ -227,50 +220,6 @@ static struct row_place locate_candidate(
 	return (struct row_place){at < 0 ? NULL : &finer->rows, at};
 }
 
-/* Put the candidates of every query into the sink, with exact keys. NOMEM, CANCELLED: some are missing. */
-static kith_status rerank_candidates(const struct rerank *how, const struct rows *query,
-    const struct sink *candidates, const kith_search_options *options)
-{
-	struct progress progress;
-	int64_t exact = 0;
-	progress_begin(&progress, options->progress, options->progress_data, "search", query->n);
-	bool ok = rerank_found(how, query, candidates, threads_resolve(options->threads), &exact);
-	kith_status told = progress_end(&progress);
-	search_count(options, &(kith_search_stats){.exact = exact});
-	if (!ok)
-		return fail(KITH_NOMEM, "no memory to refine the results of %lld %s", (long long)query->n,
-		    QUERIES(query->n));
-	return told;
-}
-
-struct asking {
-	const struct refine *refine;
-	int64_t k; /* candidates of each query; 0 for a range */
-};
-
-static kith_status search_some(
-    void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options)
-{
-	const struct asking *asking = arg;
-	const struct refine *refine = asking->refine;
-	struct sink candidates;
-	struct finer finer = {refine->store, vectors_rows(refine->store)};
-	struct rerank how = {.exact.score = metric_kernels(refine->base.metric),
-	    .sink = sink,
-	    .locate = locate_candidate,
-	    .owner = &finer};
-	kith_status status = asking->k ? sink_init_topk(&candidates, query->n, asking->k)
-	                               : sink_init_range(&candidates, query->n, sink->radius);
-	if (status)
-		return status;
-	candidates.rough = true;
-	status = refine->child->ops->search(refine->child, query, &candidates, options);
-	if (status == KITH_OK)
-		status = rerank_candidates(&how, query, &candidates, options);
-	sink_free(&candidates);
-	return status;
-}
-
 /* Candidates for k results. */
 static int64_t count_candidates(const struct refine *refine, int64_t k, float k_factor)
 {
@@ -282,20 +231,15 @@ static kith_status refine_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
 	const struct refine *refine = refine_of_const(index);
-	struct asking asking = {.refine = refine};
-	int64_t most = RANGE_QUERIES;
+	struct finer finer = {refine->store, vectors_rows(refine->store)};
+	struct rerank how = {
+	    .exact.score = metric_kernels(index->metric), .locate = locate_candidate, .owner = &finer};
 	if (refine->store->codes.n == 0)
 		return KITH_OK;
-	if (!sink->k && options->exact_range) {
-		struct rows rows = vectors_rows(refine->store);
-		return search_exact(&rows, query, index->metric, false, sink, options);
-	}
-	if (sink->k) {
-		asking.k = count_candidates(refine, sink->k, options->k_factor);
-		most = CANDIDATE_BYTES / (asking.k * (int64_t)sizeof(struct found));
-		most = most > CHUNK_QUERIES ? most : CHUNK_QUERIES;
-	}
-	return wrapper_search_chunks(query, sink, options, most, search_some, &asking);
+	if (!sink->k && options->exact_range)
+		return search_exact(&finer.rows, query, index->metric, false, sink, options);
+	int64_t count = sink->k ? count_candidates(refine, sink->k, options->k_factor) : 0;
+	return wrapper_search_rerank(refine->child, query, sink, count, &how, options);
 }
 
 /* ---- the rest ---- */

@@ -9,9 +9,9 @@
 
 #include "lib/base/guard.h"
 #include "lib/codec/codec.h"
+#include "lib/index/monitor.h"
 #include "lib/metric/metric.h"
 #include "lib/search/sink.h"
-#include "lib/index/monitor.h"
 #include "lib/tile/rows.h"
 
 /* Inverted lists, counted. */
@@ -169,6 +169,12 @@ kith_status training_sample(struct training_sample *sample, const kith_index *in
  * and the codec's errors. */
 kith_status train_whole(
     const kith_index *index, struct codec *codec, int64_t n, const float *x, const kith_add_options *options);
+
+/* The index of an inverted file's centroids; NULL: all of them are compared, or there are no lists. */
+static inline const kith_index *structure_quantizer(const kith_index *index)
+{
+	return index->ops->quantizer ? index->ops->quantizer(index) : NULL;
+}
 
 /* flat.c: all vectors, one after another. Takes the codec if it succeeds. */
 kith_status flat_new(kith_index **out, const struct metric *metric, struct codec *take_codec);

@@ -20,13 +20,13 @@
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
+#include "lib/index/mapping.h"
+#include "lib/index/parts.h"
+#include "lib/index/wrapper.h"
 #include "lib/learn/linear.h"
 #include "lib/learn/opq.h"
 #include "lib/learn/pca.h"
 #include "lib/learn/rotation.h"
-#include "lib/index/mapping.h"
-#include "lib/index/parts.h"
-#include "lib/index/wrapper.h"
 
 #include <stdio.h>
 #include <string.h>

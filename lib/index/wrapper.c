@@ -3,6 +3,17 @@
  */
 #include "lib/index/wrapper.h"
 
+#include "lib/base/progress.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+#include "lib/search/search.h"
+
+enum {
+	CANDIDATE_BYTES = 64 << 20, /* of a chunk of queries that are reranked */
+	RANGE_QUERIES = 4096,       /* the same, for range searches */
+	CHUNK_QUERIES = 8           /* at least */
+};
+
 static kith_index *child_of(const kith_index *index, int64_t i)
 {
 	return index->ops->child(index, i);
@@ -175,4 +186,56 @@ kith_status wrapper_search_chunks(const struct rows *query, struct sink *sink,
 		status = search(arg, &some, &part, &chunk);
 	}
 	return status;
+}
+
+/* ---- reranking ---- */
+
+struct rerank_call {
+	const kith_index *child;
+	const struct rerank *how;
+	int64_t count; /* candidates of each query; 0: a range */
+};
+
+/* The candidates of every query into how->sink, with exact keys. */
+static kith_status rerank_all(const struct rerank *how, const struct rows *query,
+    const struct sink *candidates, const kith_search_options *options)
+{
+	struct progress progress;
+	int64_t exact = 0;
+	progress_begin(&progress, options->progress, options->progress_data, "search", query->n);
+	bool ok = rerank_found(how, query, candidates, threads_resolve(options->threads), &exact);
+	kith_status told = progress_end(&progress);
+	search_count(options, &(kith_search_stats){.exact = exact});
+	if (!ok)
+		return fail(KITH_NOMEM, "no memory to rerank the candidates of %lld %s", (long long)query->n,
+		    QUERIES(query->n));
+	return told;
+}
+
+static kith_status search_rerank_chunk(
+    void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options)
+{
+	const struct rerank_call *call = arg;
+	struct rerank how = *call->how;
+	struct sink candidates;
+	how.sink = sink;
+	kith_status status = call->count ? sink_init_topk(&candidates, query->n, call->count)
+	                                 : sink_init_range(&candidates, query->n, sink->radius);
+	if (status)
+		return status;
+	candidates.rough = true;
+	status = call->child->ops->search(call->child, query, &candidates, options);
+	if (status == KITH_OK)
+		status = rerank_all(&how, query, &candidates, options);
+	sink_free(&candidates);
+	return status;
+}
+
+kith_status wrapper_search_rerank(const kith_index *child, const struct rows *query, struct sink *sink,
+    int64_t count, const struct rerank *how, const kith_search_options *options)
+{
+	struct rerank_call call = {child, how, count};
+	int64_t queries = count ? CANDIDATE_BYTES / (count * (int64_t)sizeof(struct found)) : RANGE_QUERIES;
+	queries = queries > CHUNK_QUERIES ? queries : CHUNK_QUERIES;
+	return wrapper_search_chunks(query, sink, options, queries, search_rerank_chunk, &call);
 }

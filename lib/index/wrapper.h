@@ -3,6 +3,7 @@
 #define KITH_INDEX_WRAPPER_H
 
 #include "lib/index/structure.h"
+#include "lib/search/rerank.h"
 
 /* Members of structure_ops. Positions count through the children in turn; an id is in one of them. */
 kith_status wrapper_remove(kith_index *index, const kith_filter *which, int64_t *removed);
@@ -38,5 +39,11 @@ typedef kith_status search_chunk_fn(
     void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options);
 kith_status wrapper_search_chunks(const struct rows *query, struct sink *sink,
     const kith_search_options *options, int64_t most, search_chunk_fn *search, void *arg);
+
+/* Search the child for `count` candidates a query by its own keys (0: for all that it finds within the
+ * sink's radius), and rerank them into the sink; how->sink is set here. Goes through the queries in chunks
+ * whose candidates take 64 MB. */
+kith_status wrapper_search_rerank(const kith_index *child, const struct rows *query, struct sink *sink,
+    int64_t count, const struct rerank *how, const kith_search_options *options);
 
 #endif

@@ -167,10 +167,8 @@ static kith_status evaluate(struct kmeans *m)
 	memcpy(l->centroids, m->best, (size_t)l->k * (size_t)l->points.dim * sizeof(float));
 	if (!m->labels)
 		return m->wants_labels || m->wants_objective ? lloyd_assign(l, &m->objective) : KITH_OK;
-	struct nearest what = {.rows = l->centroids,
-	    .k = l->k,
-	    .dim = l->points.dim,
-	    .metric = l->spherical ? &metric_ip : &metric_l2};
+	struct nearest what = {
+	    .rows = l->centroids, .k = l->k, .dim = l->points.dim, .metric = lloyd_metric(l)};
 	what.threads = l->threads;
 	what.progress = l->progress;
 	what.step = l->k;

@@ -180,7 +180,7 @@ static kith_status first_level(struct levels *v)
 {
 	struct lloyd *l = v->l;
 	struct nearest what = {.rows = v->centroids, .k = v->coarse.k, .dim = l->points.dim};
-	what.metric = l->spherical ? &metric_ip : &metric_l2;
+	what.metric = lloyd_metric(l);
 	what.threads = l->threads;
 	what.progress = l->progress;
 	what.step = what.k;

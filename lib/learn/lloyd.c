@@ -52,8 +52,7 @@ kith_status lloyd_assign(struct lloyd *l, double *objective)
 {
 	double began = seconds_now();
 	const struct points *p = &l->points;
-	struct nearest what = {
-	    .rows = l->centroids, .k = l->k, .dim = p->dim, .metric = l->spherical ? &metric_ip : &metric_l2};
+	struct nearest what = {.rows = l->centroids, .k = l->k, .dim = p->dim, .metric = lloyd_metric(l)};
 	what.threads = l->threads;
 	what.progress = l->progress;
 	what.step = l->step;

@@ -10,6 +10,7 @@
 
 #include "lib/base/progress.h"
 #include "lib/base/random.h"
+#include "lib/metric/metric.h"
 
 /* Points to learn from. */
 struct points {
@@ -54,6 +55,12 @@ struct lloyd {
 	int64_t repaired;         /* … and filled so many empty clusters */
 	double assigning;         /* seconds of assignments */
 };
+
+/* What its labels and keys are by. */
+static inline const struct metric *lloyd_metric(const struct lloyd *l)
+{
+	return l->spherical ? &metric_ip : &metric_l2;
+}
 
 /* lloyd.c. Allocate; lloyd_end also after a failure. */
 kith_status lloyd_begin(struct lloyd *l);
