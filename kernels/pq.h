@@ -28,7 +28,7 @@ typedef void kernel_pq_bytes_fn(const float *t, int64_t k, float start, float st
  * itself: instruction sets keep the number of its panel in its last bits. Where keys overflow, results are
  * anything. */
 typedef void kernel_pq_nearest_fn(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
-    const float *half, int64_t k, uint16_t *pos, float *least, float *second);
+    const float *half, int64_t k, uint16_t *pos, float *min, float *second);
 
 /* Codes whose keys may be of interest. key(v) = offset + scale · Σ_b (entry for byte b of vector v) + half
  * the term of v. */
@@ -37,9 +37,9 @@ struct pq_find {
 	int64_t n, bytes;     /* vectors; bytes of a code, at most 65,536 */
 	const uint8_t *tables;
 	float scale, offset;
-	const float *terms; /* [n]; NULL: none */
+	const float *code_norms; /* [n]; NULL: none */
 	float limit;
-	float *least; /* [PQ_BLOCK]; NULL: none */
+	float *min; /* [PQ_BLOCK]; NULL: none */
 };
 
 /* Positions of the vectors with key <= limit, ascending, into hit [n]; returns how many. With `least` nothing

@@ -15,11 +15,11 @@ static inline __attribute__((always_inline)) int64_t pq_find_blocks(
 		int64_t n = find->n - first < PQ_BLOCK ? find->n - first : PQ_BLOCK;
 		float key[PQ_BLOCK];
 		sum(find, find->codes + first * find->bytes, key);
-		for (int64_t v = 0; find->terms && v < n; v++)
-			key[v] += 0.5f * find->terms[first + v];
-		for (int64_t v = 0; find->least && v < n; v++)
-			find->least[v] = key[v] < find->least[v] ? key[v] : find->least[v];
-		if (find->least)
+		for (int64_t v = 0; find->code_norms && v < n; v++)
+			key[v] += 0.5f * find->code_norms[first + v];
+		for (int64_t v = 0; find->min && v < n; v++)
+			find->min[v] = key[v] < find->min[v] ? key[v] : find->min[v];
+		if (find->min)
 			continue;
 		int64_t hits = select_le(key, n, find->limit, hit + found);
 		for (int64_t i = 0; i < hits; i++)

@@ -6,27 +6,27 @@
 #include "kernels/kernels.h"
 
 /* Defines the kernel `name` by calls of `block`, which has the same arguments, for up to `most` queries. */
-#define TILE_F32_IN_BLOCKS(name, block, most)                                                                \
+#define TILE_F32_IN_BLOCKS(name, block, max)                                                                 \
 	uint64_t name(const float *panel, int64_t k, const float *q, size_t qstride, int nq,                 \
 	    const float *low, const float *thr, uint64_t *mask, float *keys)                                 \
 	{                                                                                                    \
 		uint64_t any = 0;                                                                            \
-		for (int j = 0; j < nq; j += (most)) {                                                       \
-			int n = nq - j < (most) ? nq - j : (most);                                           \
+		for (int j = 0; j < nq; j += (max)) {                                                        \
+			int n = nq - j < (max) ? nq - j : (max);                                             \
 			any |= block(panel, k, q + (size_t)j * qstride, qstride, n, low, thr + j, mask + j,  \
 			    keys + j * TILE_ROWS);                                                           \
 		}                                                                                            \
 		return any;                                                                                  \
 	}
 
-#define TILE_I8_IN_BLOCKS(name, block, most)                                                                 \
+#define TILE_I8_IN_BLOCKS(name, block, max)                                                                  \
 	uint64_t name(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq,             \
 	    const float *low, const float *scale, const float *qscale, const int32_t *qbias,                 \
 	    const float *thr, uint64_t *mask, float *keys)                                                   \
 	{                                                                                                    \
 		uint64_t any = 0;                                                                            \
-		for (int j = 0; j < nq; j += (most)) {                                                       \
-			int n = nq - j < (most) ? nq - j : (most);                                           \
+		for (int j = 0; j < nq; j += (max)) {                                                        \
+			int n = nq - j < (max) ? nq - j : (max);                                             \
 			any |= block(panel, k, q + (size_t)j * qstride, qstride, n, low, scale, qscale + j,  \
 			    qbias + j, thr + j, mask + j, keys + j * TILE_ROWS);                             \
 		}                                                                                            \

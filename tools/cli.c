@@ -31,14 +31,14 @@ void cli_set_command(const char *command)
 	command_name = command;
 }
 
-enum { LINE = 16384, MOST_SHOWN = 2000 };
+enum { LINE = 16384, MAX_SHOWN = 2000 };
 
 /* Of a line with a very long name in it, the begin and the end. */
 static void shorten(char *line)
 {
 	static const char dots[] = " ... ";
-	size_t n = strlen(line), half = MOST_SHOWN / 2;
-	if (n <= MOST_SHOWN)
+	size_t n = strlen(line), half = MAX_SHOWN / 2;
+	if (n <= MAX_SHOWN)
 		return;
 	memcpy(line + half, dots, sizeof dots - 1);
 	memmove(line + half + sizeof dots - 1, line + n - half, half + 1);
@@ -121,7 +121,7 @@ const char *cli_nearest(const char *word, const char *const *table, int n)
 {
 	const char *nearest = NULL;
 	size_t length = strlen(word);
-	int least = INT_MAX;
+	int min = INT_MAX;
 	for (int i = 0; i < n; i++) {
 		size_t other = strlen(table[i]), common = length < other ? length : other;
 		int distance = cli_distance(word, table[i]);
@@ -129,8 +129,8 @@ const char *cli_nearest(const char *word, const char *const *table, int n)
 		if (common >= 3 && strncmp(word, table[i], common) == 0)
 			distance = 1;
 		/* A word with less than half in common is no suggestion. */
-		if (distance < least && distance <= (int)(length < 6 ? (length + 1) / 2 : 3)) {
-			least = distance;
+		if (distance < min && distance <= (int)(length < 6 ? (length + 1) / 2 : 3)) {
+			min = distance;
 			nearest = table[i];
 		}
 	}
@@ -451,12 +451,12 @@ bool cli_threads(const struct cli *cli, int option, int *threads)
 /* Of words that are separated by '|', the nearest to one that is none of them; NULL: none is near. */
 static const char *nearest_word(const char *words, const char *word, char *near, size_t size)
 {
-	enum { MOST = 8 };
+	enum { MAX = 8 };
 	char copy[100], *rest = NULL;
-	const char *table[MOST], *found;
+	const char *table[MAX], *found;
 	int n = 0;
 	snprintf(copy, sizeof copy, "%s", words);
-	for (char *next = strtok_r(copy, "|", &rest); next && n < MOST; next = strtok_r(NULL, "|", &rest))
+	for (char *next = strtok_r(copy, "|", &rest); next && n < MAX; next = strtok_r(NULL, "|", &rest))
 		table[n++] = next;
 	found = cli_nearest(word, table, n);
 	snprintf(near, size, "%s", found ? found : "");

@@ -385,18 +385,18 @@ static int check_order(const struct eval *e, int64_t row, int64_t first)
 
 static double distance(kith_metric metric, const float *q, const float *x, int64_t dim)
 {
-	double sum = 0, l1 = 0, most = 0, l2sq = 0, qq = 0, xx = 0;
+	double sum = 0, l1 = 0, max = 0, l2sq = 0, qq = 0, xx = 0;
 	for (int64_t i = 0; i < dim; i++) {
 		double a = (double)q[i], b = (double)x[i];
 		sum += a * b;
 		l1 += fabs(a - b);
-		most = fmax(most, fabs(a - b));
+		max = fmax(max, fabs(a - b));
 		l2sq += (a - b) * (a - b);
 		qq += a * a;
 		xx += b * b;
 	}
 	if (metric != KITH_COSINE)
-		return metric == KITH_IP ? sum : metric == KITH_L1 ? l1 : metric == KITH_LINF ? most : l2sq;
+		return metric == KITH_IP ? sum : metric == KITH_L1 ? l1 : metric == KITH_LINF ? max : l2sq;
 	return qq > 0 && xx > 0 ? sum / sqrt(qq * xx) : 0;
 }
 

@@ -98,7 +98,7 @@ static int parse(struct gen *g, struct cli *cli)
 		if (!ok)
 			return EXIT_USAGE;
 	}
-	int64_t most = synth_max_clusters(g->dim);
+	int64_t max = synth_max_clusters(g->dim);
 	if (!*g->out)
 		return cli_error(EXIT_USAGE, "--out DIR is needed; see 'kith gen --help'");
 	if (is_stream(g->out))
@@ -106,10 +106,10 @@ static int parse(struct gen *g, struct cli *cli)
 		    "--out %s: base and queries are several files, for which a folder is needed; "
 		    "a folder of that name is ./%s",
 		    g->out, g->out);
-	if (g->clusters > most)
+	if (g->clusters > max)
 		return cli_error(EXIT_USAGE,
-		    "--clusters may be at most %" PRId64 " with --dim %" PRId64 ", not %" PRId64, most,
-		    g->dim, g->clusters);
+		    "--clusters may be at most %" PRId64 " with --dim %" PRId64 ", not %" PRId64, max, g->dim,
+		    g->clusters);
 	if (g->metric_given && !g->truth)
 		return cli_error(EXIT_USAGE,
 		    "--metric is of the ground truth: give --truth K, too, or leave it out; "

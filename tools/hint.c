@@ -140,14 +140,14 @@ static bool say_other_command(const char *word, char *out, size_t size)
 
 bool hint_option(const struct cli *cli, const char *word, char *out, size_t size)
 {
-	enum { MOST = 32 };
+	enum { MAX = 32 };
 	const struct command *command = cli->command;
-	const char *names[MOST], *equals = strchr(word, '=');
+	const char *names[MAX], *equals = strchr(word, '=');
 	const char *next = optind < cli->argc ? cli->argv[optind] : NULL;
 	const char *value = equals ? equals + 1 : next ? next : "N";
 	char bare[40];
 	int n = 0;
-	for (const struct cli_option *o = command->options; o->help && n < MOST; o++)
+	for (const struct cli_option *o = command->options; o->help && n < MAX; o++)
 		names[n++] = o->name;
 	snprintf(bare, sizeof bare, "%s", word + strspn(word, "-"));
 	bare[strcspn(bare, "=")] = 0;

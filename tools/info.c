@@ -33,7 +33,7 @@ static const struct cli_option options[] = {
 struct scan {
 	double min, max, norms;
 	int64_t nan, inf, negative, zero_rows, normed_rows;
-	int64_t least, largest; /* of integers */
+	int64_t smallest, largest; /* of integers */
 	double sample[SAMPLE_ROWS][SAMPLE_COLUMNS];
 	int64_t whole[SAMPLE_ROWS][SAMPLE_COLUMNS]; /* the same of integers */
 	int sample_rows, sample_columns;
@@ -66,7 +66,7 @@ static void scan_row(struct scan *scan, const double *x, int64_t dim)
 static void scan_integers(struct scan *scan, const int64_t *row, int64_t number, int64_t dim)
 {
 	for (int64_t j = 0; j < dim; j++) {
-		scan->least = row[j] < scan->least ? row[j] : scan->least;
+		scan->smallest = row[j] < scan->smallest ? row[j] : scan->smallest;
 		scan->largest = row[j] > scan->largest ? row[j] : scan->largest;
 	}
 	if (number < scan->sample_rows)
@@ -104,7 +104,7 @@ static int scan_file(struct input *in, bool quick, struct scan *scan)
 	kith_type type = holds_integers(in) ? KITH_I64 : KITH_F32;
 	*scan = (struct scan){.min = INFINITY,
 	    .max = -INFINITY,
-	    .least = INT64_MAX,
+	    .smallest = INT64_MAX,
 	    .largest = INT64_MIN,
 	    .sample_rows = n < SAMPLE_ROWS ? (int)n : SAMPLE_ROWS,
 	    .sample_columns = dim < SAMPLE_COLUMNS ? (int)dim : SAMPLE_COLUMNS,
@@ -165,7 +165,7 @@ static void print_file(const struct input *in, const struct scan *scan)
 	printf("size         %sB (%" PRId64 " bytes)\n", size, info->bytes);
 	if (scan->complete) {
 		if (ids)
-			printf("range        %" PRId64 " to %" PRId64 "\n", scan->least, scan->largest);
+			printf("range        %" PRId64 " to %" PRId64 "\n", scan->smallest, scan->largest);
 		else if (scan->min <= scan->max)
 			printf("range        %.9g to %.9g\n", scan->min, scan->max);
 		if (info->type == KITH_F32)
@@ -195,7 +195,7 @@ static int print_file_json(const struct input *in, const struct scan *scan)
 	if (scan->complete) {
 		double mean = scan->normed_rows ? scan->norms / (double)scan->normed_rows : NAN;
 		json_t *found = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "min",
-		    ids ? json_integer((json_int_t)scan->least) : json_element(in->info.type, scan->min),
+		    ids ? json_integer((json_int_t)scan->smallest) : json_element(in->info.type, scan->min),
 		    "max",
 		    ids ? json_integer((json_int_t)scan->largest) : json_element(in->info.type, scan->max),
 		    "nan", (json_int_t)scan->nan, "inf", (json_int_t)scan->inf, "negative",

@@ -20,7 +20,7 @@
 #include "series.h"
 #include "stream.h"
 
-enum { MAX_REPORTS = 16, LEAST_SIZE = 200, MOST_SIZE = 10000 };
+enum { MAX_REPORTS = 16, MIN_SIZE = 200, MAX_SIZE = 10000 };
 
 const struct plot_options plot_defaults = {.xlim = {NAN, NAN}, .ylim = {NAN, NAN}};
 
@@ -250,11 +250,10 @@ static bool read_size(const struct cli *cli, struct plot_options *o)
 {
 	int used = 0;
 	if (sscanf(cli->value, "%5dx%5d%n", &o->width, &o->height, &used) == 2 && !cli->value[used] &&
-	    o->width >= LEAST_SIZE && o->width <= MOST_SIZE && o->height >= LEAST_SIZE &&
-	    o->height <= MOST_SIZE)
+	    o->width >= MIN_SIZE && o->width <= MAX_SIZE && o->height >= MIN_SIZE && o->height <= MAX_SIZE)
 		return true;
-	cli_error(EXIT_USAGE, "--size must be WIDTHxHEIGHT, each from %d to %d, not '%s'", LEAST_SIZE,
-	    MOST_SIZE, cli->value);
+	cli_error(EXIT_USAGE, "--size must be WIDTHxHEIGHT, each from %d to %d, not '%s'", MIN_SIZE, MAX_SIZE,
+	    cli->value);
 	return false;
 }
 

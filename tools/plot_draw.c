@@ -48,8 +48,8 @@ static void put_text(FILE *out, const char *text)
 
 struct axis {
 	enum plot_scale scale;
-	double least, most; /* recalls at its ends */
-	double perfect;     /* what a recall of 1 is drawn as */
+	double min, max; /* recalls at its ends */
+	double perfect;  /* what a recall of 1 is drawn as */
 };
 
 static double place(const struct axis *axis, double recall)
@@ -63,7 +63,7 @@ static double place(const struct axis *axis, double recall)
 
 static struct axis make_axis(const struct series *series, int n, const struct plot_options *o)
 {
-	struct axis axis = {.scale = o->scale, .least = 1, .most = 0};
+	struct axis axis = {.scale = o->scale, .min = 1, .max = 0};
 	double error = 1;
 	for (int s = 0; s < n; s++) {
 		size_t i;
@@ -71,26 +71,26 @@ static struct axis make_axis(const struct series *series, int n, const struct pl
 		json_array_foreach(series[s].points, i, point)
 		{
 			double recall = number(point, "recall");
-			axis.least = fmin(axis.least, recall);
-			axis.most = fmax(axis.most, recall);
+			axis.min = fmin(axis.min, recall);
+			axis.max = fmax(axis.max, recall);
 			error = recall < 1 ? fmin(error, 1 - recall) : error;
 		}
 	}
 	axis.perfect = 1 - fmin(error / 2, 0.005);
 	if (axis.scale == PLOT_LINEAR) {
-		axis.least = fmin(floor(axis.least * 10) / 10, 0.9);
-		axis.most = 1;
+		axis.min = fmin(floor(axis.min * 10) / 10, 0.9);
+		axis.max = 1;
 	} else {
-		axis.least = fmin(fmax(axis.least, axis.scale == PLOT_ERROR ? 0 : 0.01), 0.9);
+		axis.min = fmin(fmax(axis.min, axis.scale == PLOT_ERROR ? 0 : 0.01), 0.9);
 	}
-	axis.least = isnan(o->xlim[0]) ? axis.least : o->xlim[0];
-	axis.most = isnan(o->xlim[1]) ? axis.most : o->xlim[1];
+	axis.min = isnan(o->xlim[0]) ? axis.min : o->xlim[0];
+	axis.max = isnan(o->xlim[1]) ? axis.max : o->xlim[1];
 	return axis;
 }
 
 static void put_tic(FILE *out, const struct axis *axis, double recall, bool *first)
 {
-	if (recall < axis->least || recall > axis->most)
+	if (recall < axis->min || recall > axis->max)
 		return;
 	fprintf(out, "%s'%.10g' %.9g", *first ? "" : ", ", recall, place(axis, recall));
 	*first = false;
@@ -100,7 +100,7 @@ static void put_axis(FILE *out, const struct axis *axis)
 {
 	static const double tics[] = {
 	    0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999};
-	double from = place(axis, axis->least), to = place(axis, axis->most);
+	double from = place(axis, axis->min), to = place(axis, axis->max);
 	if (axis->scale == PLOT_LINEAR) {
 		fprintf(out, "set xrange [%.9g:%.9g]\n", from, to + (to - from) * 0.02);
 		return;

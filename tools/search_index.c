@@ -139,9 +139,9 @@ static int open_truth(struct search_index *s)
 	if (truth->info.type != KITH_I32 && truth->info.type != KITH_I64)
 		return cli_error(EXIT_FAILED, "'%s' holds %s, not ids; give integers: ivecs, ibin, npy",
 		    truth->path, kith_type_name(truth->info.type));
-	int64_t most = truth->info.dim < s->k ? truth->info.dim : s->k, wanted[LEVELS] = {1, 10, most};
+	int64_t max = truth->info.dim < s->k ? truth->info.dim : s->k, wanted[LEVELS] = {1, 10, max};
 	for (int i = 0; i < LEVELS; i++)
-		if (wanted[i] <= most && (s->levels == 0 || wanted[i] > s->level[s->levels - 1]))
+		if (wanted[i] <= max && (s->levels == 0 || wanted[i] > s->level[s->levels - 1]))
 			s->level[s->levels++] = wanted[i];
 	return EXIT_OK;
 }

@@ -79,10 +79,10 @@ int64_t synth_max_clusters(int64_t dim)
 
 int64_t synth_default_clusters(int64_t n, int64_t dim)
 {
-	int64_t clusters = 1, most = synth_max_clusters(dim);
+	int64_t clusters = 1, max = synth_max_clusters(dim);
 	while (clusters < DEFAULT_CLUSTERS && (clusters + 1) * (clusters + 1) <= n)
 		clusters++;
-	return clusters < most ? clusters : most;
+	return clusters < max ? clusters : max;
 }
 
 static void make_cluster(struct synth *s, int64_t c)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_DEPTH = 32 };
+enum { MAX_DEPTH = 32 };
 
 struct tree {
 	struct tree_node *nodes;
@@ -54,7 +54,7 @@ static bool is_transform(const char *text, const char *end)
 
 static void walk(struct tree *tree, const char *text, const char *end, int depth)
 {
-	if (depth > MOST_DEPTH)
+	if (depth > MAX_DEPTH)
 		return;
 	if (end - text >= 2 && *text == '(' && end[-1] == ')') {
 		text++;

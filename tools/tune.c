@@ -22,8 +22,8 @@
 #include "stream.h"
 #include "tune.h"
 
-enum { KEEP = 3, GROW = 4, FINALISTS = 2, FIRST_SAMPLE = 5000, MOST_QUERIES = 1000, LEAST_QUERIES = 200 };
-enum { MOST_RIVALS = 4 };
+enum { KEEP = 3, GROW = 4, FINALISTS = 2, FIRST_SAMPLE = 5000, MAX_QUERIES = 1000, MIN_QUERIES = 200 };
+enum { MAX_RIVALS = 4 };
 
 enum {
 	OPT_BASE,
@@ -162,7 +162,7 @@ static int read_spread(struct input *in, int64_t count, float *x)
 static int read_queries(struct tune *t)
 {
 	int64_t dim = t->query.info.dim, all = t->query.info.n, cells;
-	t->nq = (all < 2 * MOST_QUERIES ? all : 2 * MOST_QUERIES) / 2;
+	t->nq = (all < 2 * MAX_QUERIES ? all : 2 * MAX_QUERIES) / 2;
 	if (t->nq < 1)
 		return cli_error(EXIT_FAILED, "'%s' holds one query; tuning needs at least two, better 500",
 		    t->query.path);
@@ -254,7 +254,7 @@ static int truth_of_base(struct tune *t)
 static int64_t queries_for(const struct tune *t, int64_t n)
 {
 	int64_t nq = (int64_t)((double)t->nq * sqrt((double)n / (double)t->base.info.n));
-	nq = nq < LEAST_QUERIES ? LEAST_QUERIES : nq;
+	nq = nq < MIN_QUERIES ? MIN_QUERIES : nq;
 	return nq < t->nq ? nq : t->nq;
 }
 
@@ -461,7 +461,7 @@ static int settle(struct tune *t)
 	int code = EXIT_OK;
 	struct candidate *next;
 	for (int tried = 0; code == EXIT_OK && (next = rival(t)); tried++) {
-		if (tried >= MOST_RIVALS && t->candidates[0].n == t->base.info.n)
+		if (tried >= MAX_RIVALS && t->candidates[0].n == t->base.info.n)
 			break;
 		code = t->n < t->base.info.n ? take_sample(t, t->base.info.n) : EXIT_OK;
 		if (code == EXIT_OK)

@@ -13,7 +13,7 @@
 
 static const double list_ratios[] = {1, 2, 4, 8};
 static const int link_counts[] = {16, 32};
-enum { RATIOS = 4, LINKS = 2, LEAST_TRAINED = 39 };
+enum { RATIOS = 4, LINKS = 2, MIN_TRAINED = 39 };
 
 static void add(
     struct candidate *all, int *n, struct candidate c, const char *codec, int64_t dim, kith_metric metric)
@@ -32,9 +32,9 @@ static void add(
 }
 
 /* The largest number of parts up to `most` that divides dim. */
-static int64_t parts(int64_t dim, int64_t most)
+static int64_t parts(int64_t dim, int64_t max)
 {
-	int64_t m = most < 1 ? 1 : most;
+	int64_t m = max < 1 ? 1 : max;
 	while (dim % m)
 		m--;
 	return m;
@@ -96,8 +96,8 @@ void tune_given(struct candidate *c, const char *spec)
 /* Few enough that k-means has something to average. */
 static int64_t list_count(double ratio, int64_t n)
 {
-	int64_t lists = (int64_t)(ratio * sqrt((double)n)), most = n / LEAST_TRAINED;
-	lists = lists < most ? lists : most;
+	int64_t lists = (int64_t)(ratio * sqrt((double)n)), max = n / MIN_TRAINED;
+	lists = lists < max ? lists : max;
 	return lists < 1 ? 1 : lists;
 }
 

@@ -26,8 +26,8 @@ enum {
 	PAIR = 2 * GROUP, /* in a block */
 	STEP = 16,        /* dwords of depth in a tile */
 	REGS = TILE_ROWS / 16,
-	LEAST_QUERIES = 4, /* fewer, or fewer dwords × queries, are for AVX-512 */
-	LEAST_WORK = 192,
+	MIN_QUERIES = 4, /* fewer, or fewer dwords × queries, are for AVX-512 */
+	MIN_WORK = 192,
 };
 
 /* Tile registers: sums of queries 0 and 1 of a block with rows 0 and 1, the queries, the rows. */
@@ -107,9 +107,9 @@ ALWAYS_INLINE uint64_t compare(const struct call *c, int j, const int32_t *sums)
 		key[v] =
 		    _mm512_fmadd_ps(_mm512_mul_ps(unit, c->scale[v]), _mm512_cvtepi32_ps(sum), c->low[v]);
 	}
-	__m512 least = _mm512_min_ps(_mm512_min_ps(key[0], key[1]), _mm512_min_ps(key[2], key[3]));
+	__m512 min = _mm512_min_ps(_mm512_min_ps(key[0], key[1]), _mm512_min_ps(key[2], key[3]));
 	uint64_t mask = 0;
-	if (__builtin_expect(_mm512_cmp_ps_mask(least, thr, _CMP_LE_OQ) != 0, 0))
+	if (__builtin_expect(_mm512_cmp_ps_mask(min, thr, _CMP_LE_OQ) != 0, 0))
 		for (int v = 0; v < REGS; v++) {
 			mask |= (uint64_t)_mm512_cmp_ps_mask(key[v], thr, _CMP_LE_OQ) << (16 * v);
 			_mm512_storeu_ps(c->keys + j * TILE_ROWS + 16 * v, key[v]);
@@ -213,7 +213,7 @@ uint64_t tile_i8_amx(const uint32_t *panel, int64_t k, const int8_t *q, size_t q
     const float *low, const float *scale, const float *qscale, const int32_t *qbias, const float *thr,
     uint64_t *mask, float *keys)
 {
-	if (nq < LEAST_QUERIES || nq * k < LEAST_WORK)
+	if (nq < MIN_QUERIES || nq * k < MIN_WORK)
 		return tile_i8_avx512(panel, k, q, qstride, nq, low, scale, qscale, qbias, thr, mask, keys);
 	_Alignas(64) int8_t ends[TILE_QUERIES][4 * STEP];
 	struct call c = {.panel = panel, .k = k, .steps = (k + STEP - 1) / STEP, .q = q, .qstride = qstride};

@@ -5,20 +5,20 @@ enum { LANES = 8 };
 
 ALWAYS_INLINE __m128i to_f16(__m256 x)
 {
-	const __m256 most = _mm256_set1_ps(65504), least = _mm256_set1_ps(-65504);
-	x = _mm256_max_ps(_mm256_min_ps(x, most), least);
+	const __m256 max = _mm256_set1_ps(65504), min = _mm256_set1_ps(-65504);
+	x = _mm256_max_ps(_mm256_min_ps(x, max), min);
 	return _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
 /* See ref/half.c. */
 ALWAYS_INLINE __m128i to_bf16(__m256 x)
 {
-	const __m256i sign = _mm256_set1_epi32(0x8000), most = _mm256_set1_epi32(0x7f7f);
+	const __m256i sign = _mm256_set1_epi32(0x8000), max = _mm256_set1_epi32(0x7f7f);
 	const __m256i below_half = _mm256_set1_epi32(0x7fff), one = _mm256_set1_epi32(1);
 	__m256i u = _mm256_castps_si256(x), top = _mm256_srli_epi32(u, 16);
 	__m256i v = _mm256_and_si256(u, _mm256_set1_epi32(0x7fffffff));
 	v = _mm256_add_epi32(v, _mm256_add_epi32(below_half, _mm256_and_si256(top, one)));
-	v = _mm256_min_epu32(_mm256_srli_epi32(v, 16), most);
+	v = _mm256_min_epu32(_mm256_srli_epi32(v, 16), max);
 	v = _mm256_or_si256(v, _mm256_and_si256(top, sign));
 	return _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 }

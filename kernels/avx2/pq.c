@@ -50,7 +50,7 @@ void pq_ip_avx2(const float *x, int64_t d, const float *panels, int64_t k, float
 }
 
 /* The least of all lanes, in all lanes. */
-ALWAYS_INLINE __m256 least_lane(__m256 x)
+ALWAYS_INLINE __m256 min_lane(__m256 x)
 {
 	x = _mm256_min_ps(x, _mm256_permute2f128_ps(x, x, 1));
 	x = _mm256_min_ps(x, _mm256_shuffle_ps(x, x, 0x4e));
@@ -60,13 +60,13 @@ ALWAYS_INLINE __m256 least_lane(__m256 x)
 void pq_range_avx2(const float *t, int64_t k, float *low, float *high)
 {
 	const __m256 sign = _mm256_set1_ps(-0.0f);
-	__m256 least = _mm256_loadu_ps(t), most = least;
+	__m256 smallest = _mm256_loadu_ps(t), max = smallest;
 	for (int64_t c = LANES; c < k; c += LANES) {
-		least = _mm256_min_ps(least, _mm256_loadu_ps(t + c));
-		most = _mm256_max_ps(most, _mm256_loadu_ps(t + c));
+		smallest = _mm256_min_ps(smallest, _mm256_loadu_ps(t + c));
+		max = _mm256_max_ps(max, _mm256_loadu_ps(t + c));
 	}
-	*low = _mm256_cvtss_f32(least_lane(least));
-	*high = -_mm256_cvtss_f32(least_lane(_mm256_xor_ps(most, sign)));
+	*low = _mm256_cvtss_f32(min_lane(smallest));
+	*high = -_mm256_cvtss_f32(min_lane(_mm256_xor_ps(max, sign)));
 }
 
 ALWAYS_INLINE __m256i steps_of(const float *t, float start, float steps)
@@ -90,7 +90,7 @@ void pq_bytes_avx2(const float *t, int64_t k, float start, float steps, uint8_t 
 /* The least keys of a vector, lane by lane. The last bits of a key, those of `mask`, are replaced by the
  * number of its half panel, so that nothing else has to remember where a key is from. */
 struct best {
-	__m256 least, second;
+	__m256 smallest, second;
 };
 
 /* Vectors that share the loads of a panel. */
@@ -113,27 +113,27 @@ ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const flo
 	UNROLL
 	for (int v = 0; v < VECS; v++) {
 		__m256 k = _mm256_or_ps(_mm256_andnot_ps(mask, key[v]), number);
-		best[v].second = _mm256_min_ps(best[v].second, _mm256_max_ps(best[v].least, k));
-		best[v].least = _mm256_min_ps(best[v].least, k);
+		best[v].second = _mm256_min_ps(best[v].second, _mm256_max_ps(best[v].smallest, k));
+		best[v].smallest = _mm256_min_ps(best[v].smallest, k);
 	}
 }
 
-ALWAYS_INLINE void finish(struct best b, __m256 mask, uint16_t *pos, float *least, float *second)
+ALWAYS_INLINE void finish(struct best b, __m256 mask, uint16_t *pos, float *smallest, float *second)
 {
-	__m256 min = least_lane(b.least);
-	int all = _mm256_movemask_ps(_mm256_cmp_ps(b.least, min, _CMP_EQ_OQ));
+	__m256 min = min_lane(b.smallest);
+	int all = _mm256_movemask_ps(_mm256_cmp_ps(b.smallest, min, _CMP_EQ_OQ));
 	int lane = (int)_tzcnt_u32((uint32_t)all);
 	__m128 number = _mm256_castps256_ps128(_mm256_and_ps(min, mask));
 	*pos = (uint16_t)(LANES * _mm_cvtsi128_si32(_mm_castps_si128(number)) + lane);
-	*least = _mm256_cvtss_f32(min);
+	*smallest = _mm256_cvtss_f32(min);
 	/* Of the winning lane the second counts, of the others the least. */
 	__m256i one = _mm256_cmpeq_epi32(_mm256_set1_epi32(lane), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-	__m256 rest = _mm256_blendv_ps(b.least, b.second, _mm256_castsi256_ps(one));
-	*second = _mm256_cvtss_f32(least_lane(rest));
+	__m256 rest = _mm256_blendv_ps(b.smallest, b.second, _mm256_castsi256_ps(one));
+	*second = _mm256_cvtss_f32(min_lane(rest));
 }
 
 void pq_nearest_avx2(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
-    const float *half, int64_t k, uint16_t *pos, float *least, float *second)
+    const float *half, int64_t k, uint16_t *pos, float *smallest, float *second)
 {
 	const __m256 inf = _mm256_set1_ps(INFINITY);
 	const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32((int)(k / LANES) - 1));
@@ -156,7 +156,7 @@ void pq_nearest_avx2(const float *x, size_t stride, int64_t n, int64_t d, const 
 		UNROLL
 		for (int v = 0; v < VECS; v++)
 			if (v < count)
-				finish(best[v], mask, &pos[j + v], &least[j + v], &second[j + v]);
+				finish(best[v], mask, &pos[j + v], &smallest[j + v], &second[j + v]);
 	}
 }
 

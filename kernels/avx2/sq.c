@@ -47,11 +47,11 @@ ALWAYS_INLINE __m256 load_floats(const float *x, int64_t left)
 ALWAYS_INLINE void encode8(
     int bits, const float *x, const float *low, const float *step, int64_t i, int64_t left, uint8_t *code)
 {
-	const __m256 most = _mm256_set1_ps((float)((1 << bits) - 1));
+	const __m256 max = _mm256_set1_ps((float)((1 << bits) - 1));
 	__m256 t = _mm256_sub_ps(load_floats(x + i, left), load_floats(low + i, left));
 	t = _mm256_div_ps(t, load_floats(step + i, left));
 	/* The second operand where the first is NaN. */
-	t = _mm256_min_ps(_mm256_max_ps(t, _mm256_setzero_ps()), most);
+	t = _mm256_min_ps(_mm256_max_ps(t, _mm256_setzero_ps()), max);
 	__m256i c = _mm256_cvttps_epi32(t);
 	__m128i words = _mm_packus_epi32(_mm256_castsi256_si128(c), _mm256_extracti128_si256(c, 1));
 	uint64_t string = sq_pack((uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(words, words)), bits);

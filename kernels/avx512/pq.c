@@ -69,13 +69,13 @@ void pq_ip_avx512(const float *x, int64_t d, const float *panels, int64_t k, flo
 
 void pq_range_avx512(const float *t, int64_t k, float *low, float *high)
 {
-	__m512 least = _mm512_loadu_ps(t), most = least;
+	__m512 min = _mm512_loadu_ps(t), max = min;
 	for (int64_t c = PQ_LANES; c < k; c += PQ_LANES) {
-		least = _mm512_min_ps(least, _mm512_loadu_ps(t + c));
-		most = _mm512_max_ps(most, _mm512_loadu_ps(t + c));
+		min = _mm512_min_ps(min, _mm512_loadu_ps(t + c));
+		max = _mm512_max_ps(max, _mm512_loadu_ps(t + c));
 	}
-	*low = _mm512_reduce_min_ps(least);
-	*high = _mm512_reduce_max_ps(most);
+	*low = _mm512_reduce_min_ps(min);
+	*high = _mm512_reduce_max_ps(max);
 }
 
 void pq_bytes_avx512(const float *t, int64_t k, float start, float steps, uint8_t *out)
@@ -90,7 +90,7 @@ void pq_bytes_avx512(const float *t, int64_t k, float start, float steps, uint8_
 /* The least keys of a vector, lane by lane. The last bits of a key, those of `mask`, are replaced by the
  * number of its panel: it costs an instruction, and nothing else has to remember where a key is from. */
 struct best {
-	__m512 least, second;
+	__m512 min, second;
 };
 
 /* Vectors that share the loads of a panel. */
@@ -114,13 +114,13 @@ ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const flo
 		/* mask ? number : key */
 		__m512i bits = _mm512_ternarylogic_epi32(_mm512_castps_si512(key[v]), number, mask, 0xd8);
 		__m512 k = _mm512_castsi512_ps(bits);
-		best[v].second = _mm512_min_ps(best[v].second, _mm512_max_ps(best[v].least, k));
-		best[v].least = _mm512_min_ps(best[v].least, k);
+		best[v].second = _mm512_min_ps(best[v].second, _mm512_max_ps(best[v].min, k));
+		best[v].min = _mm512_min_ps(best[v].min, k);
 	}
 }
 
 /* The least lane of each of eight registers, by folding them into each other. */
-ALWAYS_INLINE __m256 least_lanes(const __m512 v[VECS])
+ALWAYS_INLINE __m256 min_lanes(const __m512 v[VECS])
 {
 	const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
 	__m512 a[4], b[2]; /* quarters of a: v0 v0 v1 v1, …; of b: v0 v1 v2 v3, … */
@@ -139,28 +139,28 @@ ALWAYS_INLINE __m256 least_lanes(const __m512 v[VECS])
 
 /* From lanes to vectors. */
 ALWAYS_INLINE void finish(
-    const struct best best[VECS], unsigned mask, uint16_t pos[VECS], float least[VECS], float second[VECS])
+    const struct best best[VECS], unsigned mask, uint16_t pos[VECS], float min[VECS], float second[VECS])
 {
 	__m512 rest[VECS];
 	UNROLL
 	for (int v = 0; v < VECS; v++)
-		rest[v] = best[v].least;
-	_mm256_storeu_ps(least, least_lanes(rest));
+		rest[v] = best[v].min;
+	_mm256_storeu_ps(min, min_lanes(rest));
 	UNROLL
 	for (int v = 0; v < VECS; v++) {
 		uint32_t bits;
-		memcpy(&bits, &least[v], sizeof bits);
-		__mmask16 all = _mm512_cmp_ps_mask(best[v].least, _mm512_set1_ps(least[v]), _CMP_EQ_OQ);
+		memcpy(&bits, &min[v], sizeof bits);
+		__mmask16 all = _mm512_cmp_ps_mask(best[v].min, _mm512_set1_ps(min[v]), _CMP_EQ_OQ);
 		unsigned lane = _tzcnt_u32(all | 1u << 15); /* a lane there is even if keys are NaN */
 		pos[v] = (uint16_t)(PQ_LANES * (bits & mask) + lane);
 		/* Of the winning lane the second counts, of the others the least. */
 		rest[v] = _mm512_mask_mov_ps(rest[v], (__mmask16)(1u << lane), best[v].second);
 	}
-	_mm256_storeu_ps(second, least_lanes(rest));
+	_mm256_storeu_ps(second, min_lanes(rest));
 }
 
 void pq_nearest_avx512(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
-    const float *half, int64_t k, uint16_t *pos, float *least, float *second)
+    const float *half, int64_t k, uint16_t *pos, float *min, float *second)
 {
 	const __m512 inf = _mm512_set1_ps(INFINITY);
 	const unsigned mask = (unsigned)(k / PQ_LANES) - 1;
@@ -184,7 +184,7 @@ void pq_nearest_avx512(const float *x, size_t stride, int64_t n, int64_t d, cons
 		float first[VECS], next[VECS];
 		finish(best, mask, at, first, next);
 		memcpy(pos + j, at, (size_t)count * sizeof *at);
-		memcpy(least + j, first, (size_t)count * sizeof *first);
+		memcpy(min + j, first, (size_t)count * sizeof *first);
 		memcpy(second + j, next, (size_t)count * sizeof *next);
 	}
 }
@@ -273,13 +273,13 @@ ALWAYS_INLINE int64_t take_hits(
 		__mmask16 valid = first16(left > 0 ? left : 0);
 		__m512 key =
 		    _mm512_fmadd_ps(_mm512_set1_ps(find->scale), total[v], _mm512_set1_ps(find->offset));
-		if (find->terms)
+		if (find->code_norms)
 			key = _mm512_fmadd_ps(_mm512_set1_ps(0.5f),
-			    _mm512_maskz_loadu_ps(valid, find->terms + first + 16 * v), key);
+			    _mm512_maskz_loadu_ps(valid, find->code_norms + first + 16 * v), key);
 		within[v] = _mm512_mask_cmp_ps_mask(valid, key, limit, _CMP_LE_OQ);
-		if (find->least) {
-			__m512 least = _mm512_loadu_ps(find->least + 16 * v);
-			_mm512_storeu_ps(find->least + 16 * v, _mm512_mask_min_ps(least, valid, key, least));
+		if (find->min) {
+			__m512 min = _mm512_loadu_ps(find->min + 16 * v);
+			_mm512_storeu_ps(find->min + 16 * v, _mm512_mask_min_ps(min, valid, key, min));
 			within[v] = 0;
 		}
 	}

@@ -55,13 +55,13 @@ ALWAYS_INLINE void store16(int bits, uint8_t *row, int64_t i, int64_t left, __m5
 ALWAYS_INLINE void encode(
     int bits, const float *x, const float *low, const float *step, int64_t d, uint8_t *code)
 {
-	const __m512 most = _mm512_set1_ps((float)((1 << bits) - 1)), zero = _mm512_setzero_ps();
+	const __m512 max = _mm512_set1_ps((float)((1 << bits) - 1)), zero = _mm512_setzero_ps();
 	for (int64_t i = 0; i < d; i += 16) {
 		__mmask16 m = first16(d - i);
 		__m512 t = _mm512_sub_ps(_mm512_maskz_loadu_ps(m, x + i), _mm512_maskz_loadu_ps(m, low + i));
 		t = _mm512_div_ps(t, _mm512_maskz_loadu_ps(m, step + i));
 		/* The second operand where the first is NaN. */
-		t = _mm512_min_ps(_mm512_max_ps(t, zero), most);
+		t = _mm512_min_ps(_mm512_max_ps(t, zero), max);
 		store16(bits, code, i, d - i, _mm512_cvttps_epi32(t));
 	}
 }

@@ -58,10 +58,10 @@ ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t
 ALWAYS_INLINE void group_prefetch(
     const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, int64_t bytes)
 {
-	enum { LINE = 64, MOST = 512 };
+	enum { LINE = 64, MAX = 512 };
 	int64_t end = i + 2 * GROUP < n ? i + 2 * GROUP : n;
 	for (int64_t r = i ? i + GROUP : 0; r < end; r++) {
-		for (int64_t b = 0; b < bytes && b < MOST; b += LINE)
+		for (int64_t b = 0; b < bytes && b < MAX; b += LINE)
 			__builtin_prefetch(row_at(rows, stride, pos, r) + b);
 	}
 }

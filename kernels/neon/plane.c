@@ -18,13 +18,13 @@ int64_t find_nonfinite_neon(const float *x, int64_t n)
 	const uint32x4_t mask = vdupq_n_u32(exponent);
 	int64_t i = 0;
 	for (; i + BLOCK <= n; i += BLOCK) {
-		uint32x4_t most = vdupq_n_u32(0);
+		uint32x4_t max = vdupq_n_u32(0);
 		UNROLL
 		for (int v = 0; v < BLOCK; v += LANES) {
 			uint32x4_t u = vreinterpretq_u32_f32(vld1q_f32(x + i + v));
-			most = vmaxq_u32(most, vandq_u32(u, mask));
+			max = vmaxq_u32(max, vandq_u32(u, mask));
 		}
-		if (vmaxvq_u32(most) == exponent)
+		if (vmaxvq_u32(max) == exponent)
 			break;
 	}
 	for (; i < n; i++) {

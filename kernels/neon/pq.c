@@ -52,13 +52,13 @@ void pq_ip_neon(const float *x, int64_t d, const float *panels, int64_t k, float
 
 void pq_range_neon(const float *t, int64_t k, float *low, float *high)
 {
-	float32x4_t least = vld1q_f32(t), most = least;
+	float32x4_t smallest = vld1q_f32(t), max = smallest;
 	for (int64_t c = LANES; c < k; c += LANES) {
-		least = vminq_f32(least, vld1q_f32(t + c));
-		most = vmaxq_f32(most, vld1q_f32(t + c));
+		smallest = vminq_f32(smallest, vld1q_f32(t + c));
+		max = vmaxq_f32(max, vld1q_f32(t + c));
 	}
-	*low = vminvq_f32(least);
-	*high = vmaxvq_f32(most);
+	*low = vminvq_f32(smallest);
+	*high = vmaxvq_f32(max);
 }
 
 ALWAYS_INLINE uint16x4_t steps_of(const float *t, float start, float steps)
@@ -78,7 +78,7 @@ void pq_bytes_neon(const float *t, int64_t k, float start, float steps, uint8_t 
 /* The least keys of a vector, lane by lane. The last bits of a key, those of `mask`, are replaced by the
  * number of its quarter of a panel, so that nothing else has to remember where a key is from. */
 struct best {
-	float32x4_t least, second;
+	float32x4_t smallest, second;
 };
 
 /* Vectors that share the loads of a panel. */
@@ -87,8 +87,8 @@ enum { VECS = 4 };
 ALWAYS_INLINE struct best update(struct best b, float32x4_t key, uint32x4_t mask, uint32x4_t number)
 {
 	key = vreinterpretq_f32_u32(vbslq_u32(mask, number, vreinterpretq_u32_f32(key)));
-	b.second = vminq_f32(b.second, vmaxq_f32(b.least, key));
-	b.least = vminq_f32(b.least, key);
+	b.second = vminq_f32(b.second, vmaxq_f32(b.smallest, key));
+	b.smallest = vminq_f32(b.smallest, key);
 	return b;
 }
 
@@ -123,21 +123,21 @@ ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const flo
 	}
 }
 
-ALWAYS_INLINE void finish(struct best b, uint32x4_t mask, uint16_t *pos, float *least, float *second)
+ALWAYS_INLINE void finish(struct best b, uint32x4_t mask, uint16_t *pos, float *smallest, float *second)
 {
 	static const uint32_t numbers[LANES] = {0, 1, 2, 3};
 	const uint32x4_t lanes = vld1q_u32(numbers);
-	*least = vminvq_f32(b.least);
-	float32x4_t min = vdupq_n_f32(*least);
-	uint32_t lane = vminvq_u32(vbslq_u32(vceqq_f32(b.least, min), lanes, vdupq_n_u32(LANES)));
+	*smallest = vminvq_f32(b.smallest);
+	float32x4_t min = vdupq_n_f32(*smallest);
+	uint32_t lane = vminvq_u32(vbslq_u32(vceqq_f32(b.smallest, min), lanes, vdupq_n_u32(LANES)));
 	uint32_t number = vgetq_lane_u32(vandq_u32(vreinterpretq_u32_f32(min), mask), 0);
 	*pos = (uint16_t)(LANES * number + lane);
 	/* Of the winning lane the second counts, of the others the least. */
-	*second = vminvq_f32(vbslq_f32(vceqq_u32(lanes, vdupq_n_u32(lane)), b.second, b.least));
+	*second = vminvq_f32(vbslq_f32(vceqq_u32(lanes, vdupq_n_u32(lane)), b.second, b.smallest));
 }
 
 void pq_nearest_neon(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
-    const float *half, int64_t k, uint16_t *pos, float *least, float *second)
+    const float *half, int64_t k, uint16_t *pos, float *smallest, float *second)
 {
 	const float32x4_t inf = vdupq_n_f32(INFINITY);
 	const uint32x4_t mask = vdupq_n_u32((uint32_t)(k / LANES) - 1);
@@ -159,7 +159,7 @@ void pq_nearest_neon(const float *x, size_t stride, int64_t n, int64_t d, const 
 		UNROLL
 		for (int v = 0; v < VECS; v++)
 			if (v < count)
-				finish(best[v], mask, &pos[j + v], &least[j + v], &second[j + v]);
+				finish(best[v], mask, &pos[j + v], &smallest[j + v], &second[j + v]);
 	}
 }
 

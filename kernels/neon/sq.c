@@ -38,7 +38,7 @@ ALWAYS_INLINE struct eight load_floats(const float *x, int64_t left)
 ALWAYS_INLINE void encode8(
     int bits, const float *x, const float *low, const float *step, int64_t i, int64_t left, uint8_t *code)
 {
-	const float32x4_t most = vdupq_n_f32((float)((1 << bits) - 1)), zero = vdupq_n_f32(0);
+	const float32x4_t max = vdupq_n_f32((float)((1 << bits) - 1)), zero = vdupq_n_f32(0);
 	struct eight v = load_floats(x + i, left), l = load_floats(low + i, left),
 	             s = load_floats(step + i, left);
 	uint16x4_t c[2];
@@ -46,7 +46,7 @@ ALWAYS_INLINE void encode8(
 	for (int h = 0; h < 2; h++) {
 		float32x4_t t = vdivq_f32(vsubq_f32(v.x[h], l.x[h]), s.x[h]);
 		/* The other operand where one is NaN. */
-		t = vminq_f32(vmaxnmq_f32(t, zero), most);
+		t = vminq_f32(vmaxnmq_f32(t, zero), max);
 		c[h] = vmovn_u32(vcvtq_u32_f32(t));
 	}
 	uint8x8_t bytes = vmovn_u16(vcombine_u16(c[0], c[1]));

@@ -46,8 +46,8 @@ double l1_exact_ref(const float *x, const float *y, int64_t d)
 
 double linf_exact_ref(const float *x, const float *y, int64_t d)
 {
-	double most = 0;
+	double max = 0;
 	for (int64_t i = 0; i < d; i++)
-		most = fmax(most, fabs((double)x[i] - (double)y[i]));
-	return most;
+		max = fmax(max, fabs((double)x[i] - (double)y[i]));
+	return max;
 }

@@ -4,7 +4,7 @@
  * last bit that stays is odd, carries into that bit exactly when rounding to nearest even goes up. */
 #include "kernels/ref/ref.h"
 
-enum { F16_MOST = 0x7bff, BF16_MOST = 0x7f7f, SIGN = 0x8000 };
+enum { F16_MAX = 0x7bff, BF16_MAX = 0x7f7f, SIGN = 0x8000 };
 
 static inline uint32_t bits_of(float x)
 {
@@ -20,23 +20,23 @@ static inline uint32_t round_shift(uint32_t u, int shift)
 }
 
 /* The magnitude, at most `most`, with the sign of a float. */
-static inline uint16_t finish(uint32_t magnitude, uint32_t most, uint32_t float_bits)
+static inline uint16_t finish(uint32_t magnitude, uint32_t max, uint32_t float_bits)
 {
-	magnitude = magnitude < most ? magnitude : most;
+	magnitude = magnitude < max ? magnitude : max;
 	return (uint16_t)(magnitude | (float_bits >> 16 & SIGN));
 }
 
 static inline uint16_t to_f16(float x)
 {
-	const uint32_t least_normal = 0x38800000; /* 2^-14 */
+	const uint32_t min_normal = 0x38800000; /* 2^-14 */
 	const uint32_t bias = (127 - 15) << 23;
 	uint32_t u = bits_of(x), magnitude = u & 0x7fffffff;
-	if (magnitude >= least_normal)
-		return finish(round_shift(magnitude - bias, 13), F16_MOST, u);
+	if (magnitude >= min_normal)
+		return finish(round_shift(magnitude - bias, 13), F16_MAX, u);
 	/* Smaller halves are multiples of 2^-24, the last bit of 1/2: the addition rounds to one. */
 	float y;
 	memcpy(&y, &magnitude, sizeof y);
-	return finish(bits_of(y + 0.5f) - bits_of(0.5f), F16_MOST, u);
+	return finish(bits_of(y + 0.5f) - bits_of(0.5f), F16_MAX, u);
 }
 
 void narrow_f16_ref(const float *x, int64_t n, void *half)
@@ -51,7 +51,7 @@ void narrow_bf16_ref(const float *x, int64_t n, void *half)
 {
 	for (int64_t i = 0; i < n; i++) {
 		uint32_t u = bits_of(x[i]);
-		uint16_t h = finish(round_shift(u & 0x7fffffff, 16), BF16_MOST, u);
+		uint16_t h = finish(round_shift(u & 0x7fffffff, 16), BF16_MAX, u);
 		memcpy((char *)half + 2 * i, &h, sizeof h);
 	}
 }

@@ -45,10 +45,10 @@ void pq_bytes_ref(const float *t, int64_t k, float start, float steps, uint8_t *
 }
 
 static void nearest(const float *x, int64_t d, const float *panels, const float *half, int64_t k,
-    uint16_t *pos, float *least, float *second)
+    uint16_t *pos, float *min, float *second)
 {
 	*pos = 0;
-	*least = *second = INFINITY;
+	*min = *second = INFINITY;
 	for (int64_t c = 0; c < k; c += PQ_LANES, panels += PQ_LANES * d) {
 		float key[PQ_LANES];
 		for (int l = 0; l < PQ_LANES; l++)
@@ -57,19 +57,19 @@ static void nearest(const float *x, int64_t d, const float *panels, const float 
 			for (int l = 0; l < PQ_LANES; l++)
 				key[l] -= x[i] * panels[i * PQ_LANES + l];
 		for (int l = 0; l < PQ_LANES; l++) {
-			float other = key[l] < *least ? *least : key[l];
+			float other = key[l] < *min ? *min : key[l];
 			*second = other < *second ? other : *second;
-			*pos = key[l] < *least ? (uint16_t)(c + l) : *pos;
-			*least = key[l] < *least ? key[l] : *least;
+			*pos = key[l] < *min ? (uint16_t)(c + l) : *pos;
+			*min = key[l] < *min ? key[l] : *min;
 		}
 	}
 }
 
 void pq_nearest_ref(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
-    const float *half, int64_t k, uint16_t *pos, float *least, float *second)
+    const float *half, int64_t k, uint16_t *pos, float *min, float *second)
 {
 	for (int64_t j = 0; j < n; j++)
-		nearest(x + (size_t)j * stride, d, panels, half, k, &pos[j], &least[j], &second[j]);
+		nearest(x + (size_t)j * stride, d, panels, half, k, &pos[j], &min[j], &second[j]);
 }
 
 static uint32_t sum_of(const struct pq_find *find, int bits, int64_t v)
@@ -92,11 +92,11 @@ static int64_t find_codes(const struct pq_find *find, int bits, uint32_t *hit)
 	int64_t found = 0;
 	for (int64_t v = 0; v < find->n; v++) {
 		float key = find->offset + find->scale * (float)sum_of(find, bits, v);
-		if (find->terms)
-			key += 0.5f * find->terms[v];
-		float *least = find->least ? &find->least[v % PQ_BLOCK] : NULL;
-		if (least)
-			*least = key < *least ? key : *least;
+		if (find->code_norms)
+			key += 0.5f * find->code_norms[v];
+		float *min = find->min ? &find->min[v % PQ_BLOCK] : NULL;
+		if (min)
+			*min = key < *min ? key : *min;
 		else if (key <= find->limit)
 			hit[found++] = (uint32_t)v;
 	}

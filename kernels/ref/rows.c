@@ -30,10 +30,10 @@ static inline float add_l1(float sum, float x, float y)
 	return sum + fabsf(x - y);
 }
 
-static inline float add_linf(float most, float x, float y)
+static inline float add_linf(float max, float x, float y)
 {
 	float t = fabsf(x - y);
-	return t > most ? t : most;
+	return t > max ? t : max;
 }
 
 #define ROWS(op, type)                                                                                       \

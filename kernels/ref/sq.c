@@ -26,12 +26,12 @@ static inline void put_code(uint8_t *row, int64_t i, int bits, int code)
 static inline void encode(
     int bits, const float *x, const float *low, const float *step, int64_t d, uint8_t *code)
 {
-	const float most = (float)((1 << bits) - 1);
+	const float max = (float)((1 << bits) - 1);
 	memset(code, 0, (size_t)(d * bits + 7) / 8);
 	for (int64_t i = 0; i < d; i++) {
 		float t = (x[i] - low[i]) / step[i];
 		t = t > 0 ? t : 0;
-		t = t < most ? t : most;
+		t = t < max ? t : max;
 		put_code(code, i, bits, (int)t);
 	}
 }

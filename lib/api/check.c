@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* Most candidates that a walk over a graph is asked to keep. */
-enum { MOST_EF = 1 << 20 };
+enum { MAX_EF = 1 << 20 };
 
 kith_status check_dim(int64_t dim)
 {
@@ -74,9 +74,9 @@ kith_status check_k(int64_t k)
 	return KITH_OK;
 }
 
-static kith_status check_size(size_t size, size_t least, size_t most)
+static kith_status check_size(size_t size, size_t min, size_t max)
 {
-	if (size < least || size > most)
+	if (size < min || size > max)
 		return fail(KITH_INVALID,
 		    "options: size is %zu, which is none of this library's; set it to sizeof", size);
 	return KITH_OK;
@@ -100,8 +100,8 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 		return status;
 	memcpy(full, options, options->size);
 	full->size = sizeof *full;
-	const size_t least = offsetof(kith_search_stats, exact) + sizeof full->stats->exact;
-	if (full->stats && (full->stats->size < least || full->stats->size > sizeof *full->stats))
+	const size_t min = offsetof(kith_search_stats, exact) + sizeof full->stats->exact;
+	if (full->stats && (full->stats->size < min || full->stats->size > sizeof *full->stats))
 		return fail(KITH_INVALID, "options: stats->size is %zu; set it to sizeof", full->stats->size);
 	if (full->nprobe < 0 || full->max_codes < 0)
 		return fail(KITH_INVALID, "options: nprobe is %lld, max_codes %lld; they cannot be negative",
@@ -109,9 +109,9 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 	if (full->k_factor != 0 && !(full->k_factor >= 1 && full->k_factor <= (float)KITH_MAX_K))
 		return fail(KITH_INVALID, "options: k_factor is %g; it must be 0 (default) or 1 … %d",
 		    (double)full->k_factor, KITH_MAX_K);
-	if (full->efSearch < 0 || full->efSearch > MOST_EF)
+	if (full->efSearch < 0 || full->efSearch > MAX_EF)
 		return fail(KITH_INVALID, "options: efSearch is %lld; it must be 0 (default) … %d",
-		    (long long)full->efSearch, MOST_EF);
+		    (long long)full->efSearch, MAX_EF);
 	if (full->exact_range != 0 && full->exact_range != 1)
 		return fail(KITH_INVALID, "options: exact_range is %d; it must be 0 or 1", full->exact_range);
 	status = check_threads(full->threads);
@@ -142,9 +142,9 @@ kith_status check_add_options(const kith_add_options *options, kith_add_options 
 		return status;
 	memcpy(full, options, options->size);
 	full->size = sizeof *full;
-	if (full->efConstruction < 0 || full->efConstruction > MOST_EF)
+	if (full->efConstruction < 0 || full->efConstruction > MAX_EF)
 		return fail(KITH_INVALID, "options: efConstruction is %lld; it must be 0 (default) … %d",
-		    (long long)full->efConstruction, MOST_EF);
+		    (long long)full->efConstruction, MAX_EF);
 	return check_threads(full->threads);
 }
 

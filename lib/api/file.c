@@ -100,22 +100,22 @@ static kith_status read_blob(kith_index **out, struct blob_reader *r)
 /* What follows it, and what there is to be said about that. */
 static kith_status read_log(kith_index *index, struct blob_reader *r, struct log_end *end)
 {
-	struct keep *keep = keep_of(index);
-	if (!keep)
+	struct index_state *state = index_state_of(index);
+	if (!state)
 		return KITH_NOMEM;
-	keep->unsettled = r->lazy;
+	state->unvalidated = r->lazy;
 	kith_status status = journal_replay(index, r, end);
 	if (status)
 		return status;
-	keep->dropped = r->all - end->at;
-	keep->worth_folding = log_is_long(end);
-	if (keep->dropped)
-		snprintf(keep->note, sizeof keep->note,
+	state->dropped = r->all - end->at;
+	state->worth_folding = log_is_long(end);
+	if (state->dropped)
+		snprintf(state->note, sizeof state->note,
 		    "an append that was not completed was dropped: %llu byte%s from byte %llu on",
-		    (unsigned long long)keep->dropped, PLURAL(keep->dropped), (unsigned long long)end->at);
-	size_t said = strlen(keep->note);
-	if (keep->worth_folding)
-		snprintf(keep->note + said, sizeof keep->note - said,
+		    (unsigned long long)state->dropped, PLURAL(state->dropped), (unsigned long long)end->at);
+	size_t said = strlen(state->note);
+	if (state->worth_folding)
+		snprintf(state->note + said, sizeof state->note - said,
 		    "%s%llu of its %llu bytes were appended, in %llu call%s, which makes opening slow: save "
 		    "the "
 		    "index",
@@ -270,15 +270,15 @@ static kith_status finish_open(
 	kith_status status = origin_opened(index, file->path, file->fd, &place);
 	if (status || (!file->base && !(flags & (KITH_READONLY | KITH_UPDATE))))
 		return status;
-	struct keep *keep = index->keep;
+	struct index_state *state = index->state;
 	if (flags & KITH_UPDATE)
 		status = journal_begin(index, &place);
 	index->readonly = flags & KITH_READONLY;
 	if (status == KITH_OK && file->base) {
 		if (index->readonly)
 			mprotect(file->base, file->bytes, PROT_READ);
-		keep->map = file->base;
-		keep->map_bytes = file->bytes;
+		state->map = file->base;
+		state->map_bytes = file->bytes;
 		file->base = NULL;
 	}
 	return status;
@@ -321,7 +321,7 @@ kith_status kith_index_open(kith_index **out, const char *path, int flags)
 
 kith_status kith_index_open_at(kith_index **out, const char *path, int flags, uint64_t generation)
 {
-	enum { KNOWN = KITH_VERIFY | KITH_MMAP | KITH_READONLY | KITH_UPDATE, MOST_TRIES = 20 };
+	enum { KNOWN = KITH_VERIFY | KITH_MMAP | KITH_READONLY | KITH_UPDATE, MAX_TRIES = 20 };
 	if (!out)
 		return fail(KITH_INVALID, "out is NULL");
 	*out = NULL;
@@ -339,7 +339,7 @@ kith_status kith_index_open_at(kith_index **out, const char *path, int flags, ui
 		           ? fail(KITH_STALE, "'%s' is a file of FAISS's, which has no generations", path)
 		           : open_faiss(out, path, flags);
 	kith_status status = KITH_FORMAT;
-	for (int tries = 0; status == KITH_FORMAT && tries < MOST_TRIES; tries++) {
+	for (int tries = 0; status == KITH_FORMAT && tries < MAX_TRIES; tries++) {
 		bool moved = false;
 		status = open_once(out, path, flags, generation, &moved);
 		if (!moved)
@@ -350,22 +350,22 @@ kith_status kith_index_open_at(kith_index **out, const char *path, int flags, ui
 
 const char *kith_index_note(const kith_index *index)
 {
-	return index && index->keep ? index->keep->note : "";
+	return index && index->state ? index->state->note : "";
 }
 
 /* Of the file that is appended to, or that the index was opened from. */
-static void tell_place(struct keep *keep, kith_file_info *info)
+static void tell_place(struct index_state *state, kith_file_info *info)
 {
-	pthread_mutex_lock(&keep->lock);
-	const struct place *place = keep->journal ? &keep->journal->place : &keep->origin[0].place;
+	pthread_mutex_lock(&state->lock);
+	const struct place *place = state->journal ? &state->journal->place : &state->origin[0].place;
 	const struct log_end end = end_of(place);
 	info->generation = end.link;
 	info->saved_bytes = (int64_t)end.size;
 	info->appended_bytes = (int64_t)(end.at - end.size);
 	info->appends = (int64_t)end.frames;
 	info->worth_saving = log_is_long(&end);
-	info->dropped_bytes = (int64_t)keep->dropped;
-	pthread_mutex_unlock(&keep->lock);
+	info->dropped_bytes = (int64_t)state->dropped;
+	pthread_mutex_unlock(&state->lock);
 }
 
 kith_status kith_index_file(const kith_index *index, kith_file_info *info)
@@ -379,7 +379,7 @@ kith_status kith_index_file(const kith_index *index, kith_file_info *info)
 	if (status)
 		return status;
 	if (origin_is_kept(index))
-		tell_place(index->keep, info);
+		tell_place(index->state, info);
 	else
 		status = fail(KITH_NOTFOUND, "index '%s' was not opened from a file of kith's", index->spec);
 	read_end(index);

@@ -38,13 +38,13 @@ void write_end(kith_index *index)
 kith_status take_begin(kith_index *index)
 {
 	kith_status status = alone_begin(index);
-	if (status || !index->keep || !index->keep->unsettled)
+	if (status || !index->state || !index->state->unvalidated)
 		return status;
-	status = structure_settle(index);
+	status = structure_validate(index);
 	if (status)
 		write_end(index);
 	else
-		index->keep->unsettled = false;
+		index->state->unvalidated = false;
 	return status;
 }
 

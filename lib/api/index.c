@@ -44,7 +44,7 @@ kith_status kith_index_clone(kith_index **out, const kith_index *index)
 		return status;
 	status = structure_clone(out, index);
 	if (status == KITH_OK)
-		status = structure_settle(*out);
+		status = structure_validate(*out);
 	if (status == KITH_OK)
 		status = tags_copy(*out, index);
 	if (status == KITH_OK)
@@ -230,7 +230,7 @@ kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64
 	kith_status status = write_begin(index);
 	if (status)
 		return status;
-	if (changes_are_kept(index))
+	if (is_journalled(index))
 		status = remove_told(index, which, &count);
 	else
 		status = index->ops->remove(index, which, &count);

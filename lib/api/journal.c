@@ -29,9 +29,9 @@ struct record {
 
 _Static_assert(sizeof(struct record) == 32, "no padding");
 
-bool changes_are_kept(const kith_index *index)
+bool is_journalled(const kith_index *index)
 {
-	return index->keep && index->keep->journal;
+	return index->state && index->state->journal;
 }
 
 /* Bytes of x and of the whole record; false: more than there can be. */
@@ -54,9 +54,9 @@ static bool record_bytes(const kith_index *index, const struct record *record, s
 
 kith_status change_begin(kith_index *index, const struct change *change)
 {
-	if (!changes_are_kept(index))
+	if (!is_journalled(index))
 		return KITH_OK;
-	struct journal *journal = index->keep->journal;
+	struct journal *journal = index->state->journal;
 	struct record record = {.kind = change->kind,
 	    .type = (uint32_t)change->type,
 	    .n = change->n,
@@ -79,9 +79,9 @@ kith_status change_begin(kith_index *index, const struct change *change)
 
 void change_end(kith_index *index, kith_status status)
 {
-	if (!changes_are_kept(index))
+	if (!is_journalled(index))
 		return;
-	struct journal *journal = index->keep->journal;
+	struct journal *journal = index->state->journal;
 	if (status == KITH_OK) {
 		journal->bytes += journal->pending;
 		journal->count += journal->pending > 0;
@@ -94,8 +94,8 @@ void change_end(kith_index *index, kith_status status)
 
 void change_untold(kith_index *index, const char *what)
 {
-	if (changes_are_kept(index))
-		index->keep->journal->lost = what;
+	if (is_journalled(index))
+		index->state->journal->lost = what;
 }
 
 /* ---- making them again ---- */
@@ -291,14 +291,14 @@ static const char no_notes[] = "there was no memory to note what changes";
 
 kith_status journal_begin(kith_index *index, const struct place *place)
 {
-	kith_status status = keep_journal(index->keep, place);
+	kith_status status = state_keep_journal(index->state, place);
 	return status ? status : structure_log_begin(index);
 }
 
 /* All changes so far are in the file. */
 static void begin_anew(kith_index *index, const struct place *place)
 {
-	struct journal *journal = index->keep->journal;
+	struct journal *journal = index->state->journal;
 	journal->place = *place;
 	journal->bytes = 0;
 	journal->count = 0;
@@ -309,11 +309,11 @@ static void begin_anew(kith_index *index, const struct place *place)
 /* What is noted of an index is no part of what is constant about it; only savers come here at a time. */
 void journal_saved(const kith_index *index, const struct place *place)
 {
-	if (!changes_are_kept(index))
+	if (!is_journalled(index))
 		return;
-	pthread_mutex_lock(&index->keep->lock);
+	pthread_mutex_lock(&index->state->lock);
 	begin_anew((kith_index *)index, place);
-	pthread_mutex_unlock(&index->keep->lock);
+	pthread_mutex_unlock(&index->state->lock);
 }
 
 /* An append: what changes linked, where that is told, then the changes. */
@@ -346,7 +346,7 @@ static kith_status write_graphs(const kith_index *index, struct log_sink *sink, 
 static kith_status write_records(void *owner, struct log_sink *sink)
 {
 	const struct appending *a = owner;
-	const struct journal *journal = a->index->keep->journal;
+	const struct journal *journal = a->index->state->journal;
 	uint64_t size = a->graphs;
 	kith_status status = KITH_OK;
 	if (size) {
@@ -361,9 +361,9 @@ static kith_status write_records(void *owner, struct log_sink *sink)
 /* Whether all that changed can be told. */
 static kith_status check_told(const kith_index *index)
 {
-	if (!changes_are_kept(index))
+	if (!is_journalled(index))
 		return fail(KITH_INVALID, "index was not opened for updates: its changes are not known");
-	const char *lost = index->keep->journal->lost;
+	const char *lost = index->state->journal->lost;
 	lost = lost ? lost : structure_log_untold(index);
 	if (lost)
 		return fail(KITH_INVALID, "index cannot be appended to its file, because %s; save it", lost);
@@ -373,9 +373,9 @@ static kith_status check_told(const kith_index *index)
 static kith_status append(kith_index *index, const char *path)
 {
 	kith_status status = check_told(index);
-	if (status || index->keep->journal->bytes == 0)
+	if (status || index->state->journal->bytes == 0)
 		return status;
-	struct journal *journal = index->keep->journal;
+	struct journal *journal = index->state->journal;
 	struct appending a = {.index = index};
 	struct log_end end = end_of(&journal->place);
 	if (end.chained && structure_log_changed(index))

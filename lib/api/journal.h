@@ -34,7 +34,7 @@ void change_end(kith_index *index, kith_status status);
 void change_untold(kith_index *index, const char *what);
 
 /* Whether changes are being recorded. */
-bool changes_are_kept(const kith_index *index);
+bool is_journalled(const kith_index *index);
 
 /* Make the changes again that follow a blob in its file. Of the index, fresh from the blob, *end tells where
  * they end. FORMAT, NOMEM, and the source's errors. */

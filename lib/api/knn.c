@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Rows given to the engine at a time; it counts positions in 32 bits. */
-static const int64_t MOST_ROWS = INT64_C(1) << 31;
+static const int64_t MAX_ROWS = INT64_C(1) << 31;
 
 struct kith_knn_stream {
 	int64_t dim, fed;
@@ -33,7 +33,7 @@ static kith_status search_pieces(struct rows base, const struct rows *query, con
 	base.normalize = metric->unit;
 	kith_status status = KITH_OK;
 	for (int64_t done = 0; done < n && status == KITH_OK; done += base.n) {
-		base.n = n - done < MOST_ROWS ? n - done : MOST_ROWS;
+		base.n = n - done < MAX_ROWS ? n - done : MAX_ROWS;
 		base.a = first + (size_t)done * base.stride;
 		status = search_exact(&base, query, metric, true, sink, options);
 		base.first_id += base.n;

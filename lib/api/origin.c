@@ -40,24 +40,24 @@ static const char *absolute(const char *path, char *resolved)
 
 bool origin_is_kept(const kith_index *index)
 {
-	return index->keep && index->keep->origins > 0;
+	return index->state && index->state->origins > 0;
 }
 
 /* The one of that name; a new one, or the oldest of those saved to, where there is none. */
-static struct origin *entry_for(struct keep *keep, const char *path)
+static struct origin *entry_for(struct index_state *state, const char *path)
 {
-	for (int i = 0; i < keep->origins; i++)
-		if (strcmp(keep->origin[i].path, path) == 0)
-			return &keep->origin[i];
-	if (keep->origins < MOST_ORIGINS)
-		return &keep->origin[keep->origins++];
-	keep->next_origin = keep->next_origin % (MOST_ORIGINS - 1) + 1;
-	return &keep->origin[keep->next_origin];
+	for (int i = 0; i < state->origins; i++)
+		if (strcmp(state->origin[i].path, path) == 0)
+			return &state->origin[i];
+	if (state->origins < MAX_ORIGINS)
+		return &state->origin[state->origins++];
+	state->next_origin = state->next_origin % (MAX_ORIGINS - 1) + 1;
+	return &state->origin[state->next_origin];
 }
 
-static void put(struct keep *keep, char *take_path, struct file_id id, const struct place *place)
+static void put(struct index_state *state, char *take_path, struct file_id id, const struct place *place)
 {
-	struct origin *origin = entry_for(keep, take_path);
+	struct origin *origin = entry_for(state, take_path);
 	mem_free(origin->path);
 	*origin = (struct origin){take_path, id.dev, id.ino, *place};
 }
@@ -66,8 +66,8 @@ kith_status origin_opened(kith_index *index, const char *path, int fd, const str
 {
 	char resolved[PATH_MAX];
 	struct stat st = {0};
-	struct keep *keep = keep_of(index);
-	if (!keep)
+	struct index_state *state = index_state_of(index);
+	if (!state)
 		return KITH_NOMEM;
 	path = absolute(path, resolved);
 	char *copy = mem_strdup(path);
@@ -75,68 +75,69 @@ kith_status origin_opened(kith_index *index, const char *path, int fd, const str
 		return fail_nomem("a path", strlen(path));
 	if (fstat(fd, &st) != 0)
 		st = (struct stat){0};
-	put(keep, copy, file_id_of(&st), place);
+	put(state, copy, file_id_of(&st), place);
 	return KITH_OK;
 }
 
 void origin_saved(const kith_index *index, char *take_path, struct file_id id, const struct place *place)
 {
-	struct keep *keep = index->keep;
-	pthread_mutex_lock(&keep->lock);
-	put(keep, take_path, id, place);
-	pthread_mutex_unlock(&keep->lock);
+	struct index_state *state = index->state;
+	pthread_mutex_lock(&state->lock);
+	put(state, take_path, id, place);
+	pthread_mutex_unlock(&state->lock);
 }
 
 void origin_appended(const kith_index *index, const char *path, struct file_id id, const struct place *place)
 {
 	char resolved[PATH_MAX];
-	struct keep *keep = index->keep;
+	struct index_state *state = index->state;
 	path = absolute(path, resolved);
-	pthread_mutex_lock(&keep->lock);
-	for (int i = 0; i < keep->origins; i++) {
-		struct origin *origin = &keep->origin[i];
+	pthread_mutex_lock(&state->lock);
+	for (int i = 0; i < state->origins; i++) {
+		struct origin *origin = &state->origin[i];
 		if (file_id_same(id, (struct file_id){origin->dev, origin->ino}) ||
 		    strcmp(origin->path, path) == 0)
 			*origin = (struct origin){origin->path, id.dev, id.ino, *place};
 	}
-	pthread_mutex_unlock(&keep->lock);
+	pthread_mutex_unlock(&state->lock);
 }
 
 /* The name is one that no file has; the state is still that of the file that the index was opened from. */
 void origin_forget(const kith_index *index, const char *path)
 {
 	char resolved[PATH_MAX];
-	struct keep *keep = index->keep;
-	if (!keep)
+	struct index_state *state = index->state;
+	if (!state)
 		return;
 	path = absolute(path, resolved);
-	pthread_mutex_lock(&keep->lock);
-	for (int i = 0; i < keep->origins; i++)
-		if (strcmp(keep->origin[i].path, path) == 0)
-			*keep->origin[i].path = 0;
-	pthread_mutex_unlock(&keep->lock);
+	pthread_mutex_lock(&state->lock);
+	for (int i = 0; i < state->origins; i++)
+		if (strcmp(state->origin[i].path, path) == 0)
+			*state->origin[i].path = 0;
+	pthread_mutex_unlock(&state->lock);
 }
 
 bool origin_knows(const kith_index *index, const char *path, const struct place *place)
 {
 	char resolved[PATH_MAX];
-	struct keep *keep = index->keep;
+	struct index_state *state = index->state;
 	bool known = false;
-	if (!keep)
+	if (!state)
 		return false;
 	path = absolute(path, resolved);
-	pthread_mutex_lock(&keep->lock);
-	for (int i = 0; i < keep->origins; i++)
-		known |= keep->origin[i].place.identity == place->identity &&
-		         keep->origin[i].place.link == place->link && strcmp(keep->origin[i].path, path) == 0;
-	pthread_mutex_unlock(&keep->lock);
+	pthread_mutex_lock(&state->lock);
+	for (int i = 0; i < state->origins; i++)
+		known |= state->origin[i].place.identity == place->identity &&
+		         state->origin[i].place.link == place->link &&
+		         strcmp(state->origin[i].path, path) == 0;
+	pthread_mutex_unlock(&state->lock);
 	return known;
 }
 
-static kith_status fail_stale(const struct vecs_target *target, enum log_state state)
+static kith_status fail_stale(const struct vecs_target *target, enum log_state found)
 {
-	const char *what = state == LOG_GROWN   ? "has been appended to"
-	                   : state == LOG_OTHER ? "got another log (was a copy put back?)"
+	const char *what = found == LOG_GROWN   ? "has been appended to"
+	                   : found == LOG_OTHER ? "got another log (was a copy put back?)"
 	                                        : "has been replaced";
 	return vecs_fail(KITH_STALE, target->name,
 	    "%s since this index was opened from it: saving would lose that. Open it again and make the "
@@ -149,41 +150,41 @@ static kith_status fail_stale(const struct vecs_target *target, enum log_state s
 static kith_status compare(const struct origin *origin, const struct vecs_target *target, int fd,
     struct file_id id, enum log_state *worst, bool *same)
 {
-	enum log_state state;
+	enum log_state found;
 	const struct log_end end = end_of(&origin->place);
 	if (strcmp(origin->path, target->path) != 0 &&
 	    !file_id_same(id, (struct file_id){origin->dev, origin->ino}))
 		return KITH_OK;
-	kith_status status = log_compare(fd, target->name, &end, &state);
+	kith_status status = log_compare(fd, target->name, &end, &found);
 	if (status == KITH_FORMAT) { /* it has grown, by something that is damaged now */
 		status = KITH_OK;
-		state = LOG_GROWN;
+		found = LOG_GROWN;
 	}
-	*same |= state == LOG_SAME;
-	*worst = state != LOG_SAME ? state : *worst;
+	*same |= found == LOG_SAME;
+	*worst = found != LOG_SAME ? found : *worst;
 	return status;
 }
 
 kith_status origin_check(
     const kith_index *index, const struct vecs_target *target, int fd, const struct log_end *fresh)
 {
-	struct keep *keep = index->keep;
+	struct index_state *state = index->state;
 	struct stat st;
-	enum log_state state, worst = LOG_SAME;
-	if (!keep || fd < 0)
+	enum log_state found, worst = LOG_SAME;
+	if (!state || fd < 0)
 		return KITH_OK;
 	if (fstat(fd, &st) != 0)
 		return vecs_fail(KITH_IO, target->name, "cannot be read");
 	kith_status status = KITH_OK;
 	bool same = false;
-	pthread_mutex_lock(&keep->lock);
-	for (int i = 0; status == KITH_OK && i < keep->origins; i++)
-		status = compare(&keep->origin[i], target, fd, file_id_of(&st), &worst, &same);
-	pthread_mutex_unlock(&keep->lock);
+	pthread_mutex_lock(&state->lock);
+	for (int i = 0; status == KITH_OK && i < state->origins; i++)
+		status = compare(&state->origin[i], target, fd, file_id_of(&st), &worst, &same);
+	pthread_mutex_unlock(&state->lock);
 	if (status || same || worst == LOG_SAME)
 		return status;
 	/* Another thread has just saved the same index there. */
-	if (log_compare(fd, target->name, fresh, &state) == KITH_OK && state == LOG_SAME)
+	if (log_compare(fd, target->name, fresh, &found) == KITH_OK && found == LOG_SAME)
 		return KITH_OK;
 	return fail_stale(target, worst);
 }
@@ -192,20 +193,20 @@ kith_status origin_copy(kith_index *to, const kith_index *from)
 {
 	if (!origin_is_kept(from))
 		return KITH_OK;
-	struct keep *keep = keep_of(to);
-	if (!keep)
+	struct index_state *state = index_state_of(to);
+	if (!state)
 		return KITH_NOMEM;
 	kith_status status = KITH_OK;
-	pthread_mutex_lock(&from->keep->lock);
-	for (int i = 0; status == KITH_OK && i < from->keep->origins; i++) {
-		struct origin origin = from->keep->origin[i];
+	pthread_mutex_lock(&from->state->lock);
+	for (int i = 0; status == KITH_OK && i < from->state->origins; i++) {
+		struct origin origin = from->state->origin[i];
 		origin.path = mem_strdup(origin.path);
 		if (origin.path)
-			keep->origin[keep->origins++] = origin;
+			state->origin[state->origins++] = origin;
 		else
-			status = fail_nomem("a path", strlen(from->keep->origin[i].path));
+			status = fail_nomem("a path", strlen(from->state->origin[i].path));
 	}
-	keep->next_origin = from->keep->next_origin;
-	pthread_mutex_unlock(&from->keep->lock);
+	state->next_origin = from->state->next_origin;
+	pthread_mutex_unlock(&from->state->lock);
 	return status;
 }

@@ -39,20 +39,21 @@ const kith_index *kith_index_quantizer(const kith_index *index)
 static kith_status wrap_like(
     kith_index **out, kith_index *take_child, const struct metric *metric, const kith_index *like)
 {
-	struct transform_parts parts;
-	struct linear there = {0}, back = {0};
-	if (!transform_parts(like, &parts))
+	struct transform_components parts;
+	struct linear forward = {0}, inverse = {0};
+	if (!transform_components(like, &parts))
 		return fail(KITH_INVALID, "like is '%s', which begins with no transform", like->spec);
-	if (parts.there && !parts.there->panels)
+	if (parts.forward && !parts.forward->panels)
 		return fail(KITH_UNTRAINED, "like, '%s', must be trained", like->spec);
-	kith_status status = parts.there ? linear_copy(&there, parts.there) : KITH_OK;
-	if (status == KITH_OK && parts.there)
-		status = linear_copy(&back, parts.back);
+	kith_status status = parts.forward ? linear_copy(&forward, parts.forward) : KITH_OK;
+	if (status == KITH_OK && parts.forward)
+		status = linear_copy(&inverse, parts.inverse);
 	if (status == KITH_OK)
-		status = transform_assemble(out, metric, parts.mapping, &there, &back, true, take_child);
+		status = transform_from_components(
+		    out, metric, parts.mapping, &forward, &inverse, true, take_child);
 	if (status) {
-		linear_free(&there);
-		linear_free(&back);
+		linear_free(&forward);
+		linear_free(&inverse);
 	}
 	return status;
 }

@@ -28,7 +28,7 @@ struct later_section {
 /* What kith_preset was, before those. */
 enum { FIRST_SIZE = offsetof(kith_preset, polysemous_ht) };
 
-enum { MOST_IDMAP = 2, MOST_DEPTH = 64, FASTSCAN_STEP = 32, MOST_FASTSCAN = 1 << 16 };
+enum { MAX_IDMAP = 2, MAX_DEPTH = 64, FASTSCAN_STEP = 32, MAX_FASTSCAN = 1 << 16 };
 
 static const char PRESET[] = "pset", LATER[] = "pse2", LABELS[] = "labl";
 
@@ -50,15 +50,14 @@ static kith_status check_preset(const kith_preset *preset)
 	search.k_factor = preset->k_factor;
 	search.efSearch = preset->efSearch;
 	add.efConstruction = preset->efConstruction;
-	if (preset->idmap < 0 || preset->idmap > MOST_IDMAP)
-		return fail(
-		    KITH_INVALID, "preset->idmap is %d; it must be 0 … %d", preset->idmap, MOST_IDMAP);
-	if (preset->idmap_depth < 0 || preset->idmap_depth > MOST_DEPTH)
+	if (preset->idmap < 0 || preset->idmap > MAX_IDMAP)
+		return fail(KITH_INVALID, "preset->idmap is %d; it must be 0 … %d", preset->idmap, MAX_IDMAP);
+	if (preset->idmap_depth < 0 || preset->idmap_depth > MAX_DEPTH)
 		return fail(KITH_INVALID, "preset->idmap_depth is %d; it must be 0 … %d", preset->idmap_depth,
-		    MOST_DEPTH);
-	if (preset->fastscan < 0 || preset->fastscan > MOST_FASTSCAN || preset->fastscan % FASTSCAN_STEP != 0)
+		    MAX_DEPTH);
+	if (preset->fastscan < 0 || preset->fastscan > MAX_FASTSCAN || preset->fastscan % FASTSCAN_STEP != 0)
 		return fail(KITH_INVALID, "preset->fastscan is %d; it must be a multiple of %d, 0 … %d",
-		    preset->fastscan, FASTSCAN_STEP, MOST_FASTSCAN);
+		    preset->fastscan, FASTSCAN_STEP, MAX_FASTSCAN);
 	if (preset->polysemous_ht < 0)
 		return fail(KITH_INVALID, "preset->polysemous_ht is %d; it must not be negative",
 		    preset->polysemous_ht);
@@ -146,9 +145,9 @@ kith_status kith_index_set_labels(kith_index *index, int64_t n, const int64_t *l
 
 void preset_save(const kith_index *index, struct blob_writer *w)
 {
-	if (!index->keep)
+	if (!index->state)
 		return;
-	const kith_preset *p = &index->keep->preset;
+	const kith_preset *p = &index->state->preset;
 	struct section section = {p->nprobe, p->max_codes, p->efSearch, p->efConstruction, p->k_factor,
 	    (uint32_t)p->idmap, (uint32_t)p->idmap_depth, (uint32_t)p->fastscan};
 	struct later_section later = {(uint32_t)p->polysemous_ht, (uint32_t)p->search_type};
@@ -156,12 +155,12 @@ void preset_save(const kith_index *index, struct blob_writer *w)
 		blob_write(w, PRESET, &section, sizeof section);
 	if (later.polysemous_ht || later.search_type)
 		blob_write(w, LATER, &later, sizeof later);
-	if (index->keep->label_count)
-		blob_write(
-		    w, LABELS, index->keep->labels.data, (size_t)index->keep->label_count * sizeof(int64_t));
+	if (index->state->label_count)
+		blob_write(w, LABELS, index->state->labels.data,
+		    (size_t)index->state->label_count * sizeof(int64_t));
 }
 
-static kith_status load_labels(struct keep *keep, struct blob_reader *r)
+static kith_status load_labels(struct index_state *state, struct blob_reader *r)
 {
 	uint64_t bytes = blob_length(r, LABELS);
 	if (bytes == 0 || bytes % sizeof(int64_t) != 0)
@@ -169,15 +168,15 @@ static kith_status load_labels(struct keep *keep, struct blob_reader *r)
 		    r, LABELS, "holds %llu bytes, which are no labels", (unsigned long long)bytes);
 	kith_status status = blob_open(r, LABELS, (size_t)bytes);
 	if (status == KITH_OK)
-		status = blob_take(r, &keep->labels, (size_t)bytes);
+		status = blob_take(r, &state->labels, (size_t)bytes);
 	if (status == KITH_OK)
 		status = blob_close(r);
 	if (status == KITH_OK)
-		keep->label_count = (int64_t)(bytes / sizeof(int64_t));
+		state->label_count = (int64_t)(bytes / sizeof(int64_t));
 	return status;
 }
 
-static kith_status load_preset(struct keep *keep, struct blob_reader *r)
+static kith_status load_preset(struct index_state *state, struct blob_reader *r)
 {
 	struct section section = {0};
 	struct later_section later = {0};
@@ -186,11 +185,11 @@ static kith_status load_preset(struct keep *keep, struct blob_reader *r)
 		status = blob_read(r, LATER, &later, sizeof later);
 	if (status)
 		return status;
-	keep->preset =
-	    (kith_preset){sizeof keep->preset, section.nprobe, section.max_codes, section.ef_search,
+	state->preset =
+	    (kith_preset){sizeof state->preset, section.nprobe, section.max_codes, section.ef_search,
 	        section.ef_construction, section.k_factor, (int)section.idmap, (int)section.idmap_depth,
 	        (int)section.fastscan, (int)later.polysemous_ht, (int)later.search_type};
-	if (check_preset(&keep->preset) != KITH_OK)
+	if (check_preset(&state->preset) != KITH_OK)
 		return blob_fail(r, PRESET, "holds parameters that no search takes");
 	return KITH_OK;
 }
@@ -199,9 +198,9 @@ kith_status preset_load(kith_index *index, struct blob_reader *r)
 {
 	if (!blob_has(r, PRESET) && !blob_has(r, LATER) && !blob_has(r, LABELS))
 		return KITH_OK;
-	struct keep *keep = keep_of(index);
-	if (!keep)
+	struct index_state *state = index_state_of(index);
+	if (!state)
 		return KITH_NOMEM;
-	kith_status status = load_preset(keep, r);
-	return status == KITH_OK && blob_has(r, LABELS) ? load_labels(keep, r) : status;
+	kith_status status = load_preset(state, r);
+	return status == KITH_OK && blob_has(r, LABELS) ? load_labels(state, r) : status;
 }

@@ -248,7 +248,7 @@ static kith_status plan_quantizer(struct plan *plan, const char *word, char **at
 /* "IVF1024_HNSW32_whole": lists, the index of their centroids, whether codes are of whole vectors. */
 static kith_status plan_lists(struct plan *plan, const char *word)
 {
-	enum { MOST_LISTS = 1 << 24 };
+	enum { MAX_LISTS = 1 << 24 };
 	char *end;
 	plan->nlist = -1;
 	if (strncmp(word, "IVF", 3) != 0 || isalpha((unsigned char)word[3]))
@@ -256,8 +256,8 @@ static kith_status plan_lists(struct plan *plan, const char *word)
 	if (!isdigit((unsigned char)word[3]))
 		return fail(KITH_INVALID, "spec: '%s' lacks the number of lists, as in \"IVF1024\"", word);
 	plan->nlist = strtoll(word + 3, &end, 10);
-	if (plan->nlist < 1 || plan->nlist > MOST_LISTS)
-		return fail(KITH_INVALID, "spec: '%s': the number of lists must be 1 … %d", word, MOST_LISTS);
+	if (plan->nlist < 1 || plan->nlist > MAX_LISTS)
+		return fail(KITH_INVALID, "spec: '%s': the number of lists must be 1 … %d", word, MAX_LISTS);
 	const char *graph = end;
 	if (*graph == '(') {
 		kith_status status = plan_quantizer(plan, word, &end);

@@ -10,14 +10,14 @@
 #include <kith/file.h>
 #include <string.h>
 
-enum { MOST_BYTES = 1 << 20 }; /* of all */
+enum { MAX_BYTES = 1 << 20 }; /* of all */
 
 /* Where in the text key is, or belongs; *length of key and value there, 0: it is not there. */
-static size_t find(const struct keep *keep, const char *key, size_t *length)
+static size_t find(const struct index_state *state, const char *key, size_t *length)
 {
-	const char *text = keep->tags.data;
+	const char *text = state->tags.data;
 	size_t at = 0;
-	while (at < keep->tag_bytes) {
+	while (at < state->tag_bytes) {
 		size_t here = strlen(text + at) + 1;
 		here += strlen(text + at + here) + 1;
 		int order = strcmp(text + at, key);
@@ -32,24 +32,24 @@ static size_t find(const struct keep *keep, const char *key, size_t *length)
 
 static kith_status set(kith_index *index, const char *key, const char *value)
 {
-	struct keep *keep = keep_of(index);
-	if (!keep)
+	struct index_state *state = index_state_of(index);
+	if (!state)
 		return KITH_NOMEM;
 	size_t key_bytes = strlen(key) + 1, value_bytes = value ? strlen(value) + 1 : 0, old;
-	size_t at = find(keep, key, &old), more = value ? key_bytes + value_bytes : 0;
-	if (more > MOST_BYTES || keep->tag_bytes - old > MOST_BYTES - more)
+	size_t at = find(state, key, &old), more = value ? key_bytes + value_bytes : 0;
+	if (more > MAX_BYTES || state->tag_bytes - old > MAX_BYTES - more)
 		return fail(
-		    KITH_INVALID, "value: all keys and values of an index may take %d bytes", MOST_BYTES);
-	if (!buffer_reserve(&keep->tags, keep->tag_bytes - old + more, 1))
+		    KITH_INVALID, "value: all keys and values of an index may take %d bytes", MAX_BYTES);
+	if (!buffer_reserve(&state->tags, state->tag_bytes - old + more, 1))
 		return fail_nomem("a text", more);
-	char *text = keep->tags.data;
-	if (keep->tag_bytes > at + old)
-		memmove(text + at + more, text + at + old, keep->tag_bytes - at - old);
+	char *text = state->tags.data;
+	if (state->tag_bytes > at + old)
+		memmove(text + at + more, text + at + old, state->tag_bytes - at - old);
 	if (value) {
 		memcpy(text + at, key, key_bytes);
 		memcpy(text + at + key_bytes, value, value_bytes);
 	}
-	keep->tag_bytes += more - old;
+	state->tag_bytes += more - old;
 	return KITH_OK;
 }
 
@@ -58,8 +58,8 @@ kith_status kith_index_tag_set(kith_index *index, const char *key, const char *v
 	if (!index || !key || !*key)
 		return fail(KITH_INVALID, "%s", !index ? "index is NULL" : "key is NULL or empty");
 	size_t key_bytes = strlen(key) + 1, value_bytes = value ? strlen(value) + 1 : 0;
-	if (key_bytes > MOST_BYTES || value_bytes > MOST_BYTES)
-		return fail(KITH_INVALID, "key and value may take %d bytes", MOST_BYTES);
+	if (key_bytes > MAX_BYTES || value_bytes > MAX_BYTES)
+		return fail(KITH_INVALID, "key and value may take %d bytes", MAX_BYTES);
 	char *text = mem_alloc(key_bytes + value_bytes, 1);
 	if (!text)
 		return fail_nomem("a text", key_bytes + value_bytes);
@@ -84,17 +84,17 @@ kith_status kith_index_tag_set(kith_index *index, const char *key, const char *v
 const char *kith_index_tag(const kith_index *index, const char *key)
 {
 	size_t length;
-	if (!index || !index->keep || !key)
+	if (!index || !index->state || !key)
 		return NULL;
-	size_t at = find(index->keep, key, &length);
-	return length ? index->keep->tags.data + at + strlen(key) + 1 : NULL;
+	size_t at = find(index->state, key, &length);
+	return length ? index->state->tags.data + at + strlen(key) + 1 : NULL;
 }
 
 const char *kith_index_tag_at(const kith_index *index, int64_t i)
 {
-	if (!index || !index->keep || i < 0)
+	if (!index || !index->state || i < 0)
 		return NULL;
-	const char *text = index->keep->tags.data, *end = text + index->keep->tag_bytes;
+	const char *text = index->state->tags.data, *end = text + index->state->tag_bytes;
 	for (; text < end; i--) {
 		if (i == 0)
 			return text;
@@ -108,8 +108,8 @@ const char *kith_index_tag_at(const kith_index *index, int64_t i)
 
 void tags_save(const kith_index *index, struct blob_writer *w)
 {
-	if (index->keep && index->keep->tag_bytes)
-		blob_write(w, "user", index->keep->tags.data, index->keep->tag_bytes);
+	if (index->state && index->state->tag_bytes)
+		blob_write(w, "user", index->state->tags.data, index->state->tag_bytes);
 }
 
 /* Pairs of strings, keys ascending and not empty. */
@@ -136,33 +136,33 @@ kith_status tags_load(kith_index *index, struct blob_reader *r)
 	if (!blob_has(r, "user"))
 		return KITH_OK;
 	uint64_t n = blob_length(r, "user");
-	struct keep *keep = keep_of(index);
-	if (!keep)
+	struct index_state *state = index_state_of(index);
+	if (!state)
 		return KITH_NOMEM;
-	if (n > MOST_BYTES)
+	if (n > MAX_BYTES)
 		return blob_fail(r, "user", "holds more text than it may");
-	if (!buffer_reserve(&keep->tags, (size_t)n, 0))
+	if (!buffer_reserve(&state->tags, (size_t)n, 0))
 		return fail_nomem("a text", (size_t)n);
-	kith_status status = blob_read(r, "user", keep->tags.data, (size_t)n);
-	if (status == KITH_OK && !well_formed(keep->tags.data, (size_t)n))
+	kith_status status = blob_read(r, "user", state->tags.data, (size_t)n);
+	if (status == KITH_OK && !well_formed(state->tags.data, (size_t)n))
 		status = blob_fail(r, "user", "holds no keys and values in order");
 	if (status == KITH_OK)
-		keep->tag_bytes = (size_t)n;
+		state->tag_bytes = (size_t)n;
 	return status;
 }
 
 kith_status tags_copy(kith_index *to, const kith_index *from)
 {
-	if (!from->keep || !from->keep->tag_bytes)
+	if (!from->state || !from->state->tag_bytes)
 		return KITH_OK;
-	struct keep *keep = keep_of(to);
-	size_t n = from->keep->tag_bytes;
-	if (!keep)
+	struct index_state *state = index_state_of(to);
+	size_t n = from->state->tag_bytes;
+	if (!state)
 		return KITH_NOMEM;
-	if (!buffer_reserve(&keep->tags, n, 0))
+	if (!buffer_reserve(&state->tags, n, 0))
 		return fail_nomem("a text", n);
-	memcpy(keep->tags.data, from->keep->tags.data, n);
-	keep->tag_bytes = n;
+	memcpy(state->tags.data, from->state->tags.data, n);
+	state->tag_bytes = n;
 	return KITH_OK;
 }
 

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINALISTS = 8, MOST_RUNS = 100, GUESSED_SETTINGS = 30, IDLE = 2 };
+enum { FINALISTS = 8, MAX_RUNS = 100, GUESSED_SETTINGS = 30, IDLE = 2 };
 
 /* Of the tuned ones that an index uses, the first of the table is walked, the second one goes around it. */
 enum role { TUNED, LEFT_ALONE };
@@ -106,7 +106,7 @@ struct tuning {
 	kith_search_options search;
 	kith_tune_options options;
 	int inner, outer; /* knobs; −1: none */
-	double inner_most, outer_most;
+	double inner_max, outer_max;
 
 	float *dist;
 	int64_t *ids, *sorted; /* [nq × k] each: found, and the truth in order */
@@ -244,11 +244,11 @@ static kith_status walk(struct tuning *t, double outer, struct point *p, bool *f
 			return bisect(t, bad, p);
 		}
 		bool stuck = bad > 0 && p->recall - before < (t->target - p->recall) / HOPELESS;
-		if (inner >= t->inner_most || stuck || p->seconds > SLOWER * t->best_seconds)
+		if (inner >= t->inner_max || stuck || p->seconds > SLOWER * t->best_seconds)
 			return KITH_OK;
 		bad = inner;
 		before = p->recall;
-		inner = fmin(2 * inner, t->inner_most);
+		inner = fmin(2 * inner, t->inner_max);
 	}
 }
 
@@ -291,7 +291,7 @@ static kith_status tune_knobs(struct tuning *t, struct point *best, bool *found)
 		} else if (*found) {
 			idle++;
 		}
-		if (t->outer < 0 || outer * 2 > t->outer_most || idle == IDLE)
+		if (t->outer < 0 || outer * 2 > t->outer_max || idle == IDLE)
 			return KITH_OK;
 	}
 }
@@ -315,10 +315,10 @@ static kith_status check_tuning(const struct tuning *t, const kith_search_option
 		    (long long)t->k, (long long)kith_index_size(t->index), PLURAL(kith_index_size(t->index)));
 	if (!(t->target >= 0 && t->target <= 1))
 		return fail(KITH_INVALID, "recall is %g; it must be 0 … 1", t->target);
-	if (o->batch < 0 || o->runs < 1 || o->runs > MOST_RUNS || !(o->certainty >= 0 && o->certainty < 100))
+	if (o->batch < 0 || o->runs < 1 || o->runs > MAX_RUNS || !(o->certainty >= 0 && o->certainty < 100))
 		return fail(KITH_INVALID,
 		    "options: batch is %lld, runs %d, certainty %g; they must be at least 0, 1 … %d, 0 … 100",
-		    (long long)o->batch, o->runs, (double)o->certainty, MOST_RUNS);
+		    (long long)o->batch, o->runs, (double)o->certainty, MAX_RUNS);
 	return KITH_OK;
 }
 
@@ -337,7 +337,7 @@ static kith_status read_options(const kith_tune_options *options, kith_tune_opti
 
 /* A value from which on more changes nothing: the lists of an inverted file, as many candidates as there are
  * vectors (and no more than an option may ask for). */
-static double most_of(const kith_index *index, int knob, int64_t k)
+static double max_of(const kith_index *index, int knob, int64_t k)
 {
 	int64_t n = kith_index_size(index), all = (n + k - 1) / k, factors = KITH_MAX_K / k;
 	const char *lists = strstr(index->spec, "IVF");
@@ -359,8 +359,8 @@ static void choose_knobs(struct tuning *t)
 		else
 			t->outer = i;
 	}
-	t->inner_most = t->inner < 0 ? 0 : most_of(t->index, t->inner, t->k);
-	t->outer_most = t->outer < 0 ? 0 : fmin(most_of(t->index, t->outer, t->k), 1 << (FINALISTS - 1));
+	t->inner_max = t->inner < 0 ? 0 : max_of(t->index, t->inner, t->k);
+	t->outer_max = t->outer < 0 ? 0 : fmin(max_of(t->index, t->outer, t->k), 1 << (FINALISTS - 1));
 }
 
 static kith_status prepare(struct tuning *t)

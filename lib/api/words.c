@@ -92,18 +92,18 @@ static const char *const vocabulary[] = {"Flat", "SQ8", "SQ6", "SQ4", "SQfp16", 
     "SQ8_direct_signed", "SQ8_uniform", "SQ8_quantile", "U8", "I8", "RFlat", "L2norm", "IDMap", "IDMap2",
     "PQ#", "IVF#", "HNSW#", "PCA#", "PCAW#", "PCAR#", "PCAWR#", "OPQ#", "RR#", "Pad#", "Shards#", "Refine(#"};
 
-static int least(int a, int b)
+static int min(int a, int b)
 {
 	return a < b ? a : b;
 }
 
 /* Edits that make a [n] of b [m], whatever the case: a letter put in, left out, changed or swapped with its
  * neighbour (Damerau & Levenshtein, each letter edited once). n, m <= MOST_LETTERS. */
-enum { MOST_LETTERS = 20 };
+enum { MAX_LETTERS = 20 };
 
 static int edits(const char *a, int n, const char *b, int m)
 {
-	int cost[MOST_LETTERS + 1][MOST_LETTERS + 1];
+	int cost[MAX_LETTERS + 1][MAX_LETTERS + 1];
 	for (int i = 0; i <= n; i++)
 		cost[i][0] = i;
 	for (int j = 0; j <= m; j++)
@@ -112,10 +112,10 @@ static int edits(const char *a, int n, const char *b, int m)
 		for (int j = 1; j <= m; j++) {
 			int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
 			cost[i][j] =
-			    least(cost[i - 1][j - 1] + (x != y), least(cost[i - 1][j], cost[i][j - 1]) + 1);
+			    min(cost[i - 1][j - 1] + (x != y), min(cost[i - 1][j], cost[i][j - 1]) + 1);
 			if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
 			    y == tolower((unsigned char)a[i - 2]))
-				cost[i][j] = least(cost[i][j], cost[i - 2][j - 2] + 1);
+				cost[i][j] = min(cost[i][j], cost[i - 2][j - 2] + 1);
 		}
 	return cost[n][m];
 }
@@ -130,7 +130,7 @@ bool word_guess(const char *word, char *guess, size_t size)
 		bool tail = number && known[m - 1] == '(';
 		if (tail) /* "Refine(": the codec stays as it is */
 			n = strcspn(word, "(") + 1;
-		if (n == 0 || n > MOST_LETTERS || n > strlen(word) || (number && !tail && word[n] == '\0'))
+		if (n == 0 || n > MAX_LETTERS || n > strlen(word) || (number && !tail && word[n] == '\0'))
 			continue;
 		int cost = edits(word, (int)n, known, (int)m);
 		/* Half of a short word changed is another word. */
@@ -156,7 +156,7 @@ size_t word_parentheses(const char *at)
 
 bool word_group(const char *word, int64_t *shards, char *inner, size_t inner_size)
 {
-	enum { MOST_SHARDS = 65536 };
+	enum { MAX_SHARDS = 65536 };
 	const char *open = strchr(word, '(');
 	size_t n = strlen(word);
 	if (!open || word[n - 1] != ')')
@@ -167,7 +167,7 @@ bool word_group(const char *word, int64_t *shards, char *inner, size_t inner_siz
 		if (strncmp(word, "Shards", 6) != 0 || !isdigit((unsigned char)word[6]))
 			return false;
 		*shards = strtoll(word + 6, &end, 10);
-		if (end != open || *shards < 1 || *shards > MOST_SHARDS)
+		if (end != open || *shards < 1 || *shards > MAX_SHARDS)
 			return false;
 	}
 	snprintf(inner, inner_size, "%.*s", (int)(word + n - 1 - (open + 1)), open + 1);

@@ -75,14 +75,14 @@ kith_status kith_index_wrap_refine(kith_index **out, kith_index *take_child, con
 
 kith_status kith_index_wrap_shards(kith_index **out, int64_t n, kith_index **take_children)
 {
-	enum { MOST = 65536 };
+	enum { MAX = 65536 };
 	if (!out)
 		return fail(KITH_INVALID, "out is NULL");
 	if (take_children && n >= 1 && out >= take_children && out - take_children < n)
 		return fail(KITH_INVALID, "out points into take_children");
 	*out = NULL;
-	if (n < 1 || n > MOST)
-		return fail(KITH_INVALID, "n is %lld; it must be 1 … %d", (long long)n, MOST);
+	if (n < 1 || n > MAX)
+		return fail(KITH_INVALID, "n is %lld; it must be 1 … %d", (long long)n, MAX);
 	if (!take_children)
 		return fail(KITH_INVALID, "take_children is NULL");
 	for (int64_t s = 0; s < n; s++)

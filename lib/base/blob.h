@@ -90,8 +90,8 @@ struct blob_reader {
 	uint64_t at, end;       /* of it: what comes next, the end */
 	char *ahead;            /* bytes at … at + ahead_bytes − 1 begin at ahead + ahead_at */
 	size_t ahead_at, ahead_bytes;
-	bool unseen; /* some of the section was taken without a look */
-	char *block; /* where the section has been read to, of which parts are taken; NULL: it has not */
+	bool unvalidated; /* some of the section was taken without a look */
+	char *block;      /* where the section has been read to, of which parts are taken; NULL: it has not */
 	void *hash;
 };
 

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { UNIT = 2 << 20, PIECE = 1 << 19, MOST_THREADS = 8 };
+enum { UNIT = 2 << 20, PIECE = 1 << 19, MAX_THREADS = 8 };
 
 /* Unit 0 ends where a huge page does. */
 struct bulk {
@@ -93,7 +93,7 @@ kith_status blob_get_bulk(struct blob_reader *r, char *out, size_t n)
 	if (!b.there)
 		return fail_nomem("reading", (size_t)b.units * sizeof *b.there);
 	pthread_mutex_init(&b.lock, NULL);
-	threads_run(threads < MOST_THREADS ? threads : MOST_THREADS, b.units, read_unit, &b);
+	threads_run(threads < MAX_THREADS ? threads : MAX_THREADS, b.units, read_unit, &b);
 	if (r->verify && !b.status)
 		hash_what_is_there(&b);
 	pthread_mutex_destroy(&b.lock);

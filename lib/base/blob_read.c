@@ -46,8 +46,8 @@ static kith_status read_at(const struct blob_reader *r, uint64_t offset, void *o
 static kith_status check_header(struct blob_reader *r)
 {
 	struct blob_header header;
-	const uint64_t least = sizeof header + sizeof(struct blob_trailer);
-	if (r->source.size < least)
+	const uint64_t min = sizeof header + sizeof(struct blob_trailer);
+	if (r->source.size < min)
 		return fail_blob(r, KITH_FORMAT, "is too short for a kith index; was it cut off?");
 	kith_status status = read_at(r, 0, &header, sizeof header);
 	if (status)
@@ -63,7 +63,7 @@ static kith_status check_header(struct blob_reader *r)
 	if (header.endian != BLOB_ENDIAN || header.major_version != BLOB_MAJOR ||
 	    header.checksum != XXH3_64bits(&header, offsetof(struct blob_header, checksum)))
 		return fail_blob(r, KITH_FORMAT, "its header is damaged");
-	if (header.size > r->source.size || (header.size && header.size < least))
+	if (header.size > r->source.size || (header.size && header.size < min))
 		return fail_blob(r, KITH_FORMAT, "is shorter than it was; was it cut off?");
 	if (header.size)
 		r->source.size = header.size;
@@ -209,7 +209,7 @@ kith_status blob_open(struct blob_reader *r, const char *tag, size_t bytes)
 	r->at = r->now->offset;
 	r->end = r->at + r->now->length;
 	r->ahead_bytes = 0;
-	r->unseen = false;
+	r->unvalidated = false;
 	r->block = NULL;
 	XXH3_64bits_reset(r->hash);
 	return KITH_OK;
@@ -284,7 +284,7 @@ kith_status blob_take(struct blob_reader *r, struct buffer *b, size_t n)
 		return buffer_reserve(b, n, 0) ? blob_get(r, b->data, n) : fail_nomem("a section", n);
 	buffer_borrow(b, r->source.base + r->at, n, true);
 	r->at += n;
-	r->unseen |= r->lazy;
+	r->unvalidated |= r->lazy;
 	if (r->verify && !r->lazy && n > 0)
 		hash_update(r->hash, b->data, n);
 	return KITH_OK;
@@ -295,7 +295,7 @@ kith_status blob_close(struct blob_reader *r)
 	struct blob_entry *entry = r->now;
 	if (r->at != r->end)
 		return blob_fail(r, entry->tag, "is longer than what it should hold");
-	if (r->verify && !r->unseen && XXH3_64bits_digest(r->hash) != entry->checksum)
+	if (r->verify && !r->unvalidated && XXH3_64bits_digest(r->hash) != entry->checksum)
 		return blob_fail(r, entry->tag, "is damaged: its checksum differs");
 	/* Read: nobody asks for it again, and blob_reader_end does not miss it. */
 	memset(entry->tag, 0, sizeof entry->tag);

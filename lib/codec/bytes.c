@@ -31,14 +31,14 @@ static double value_at(kith_type type, const void *x, int64_t i)
 	}
 }
 
-static kith_status check_range(int64_t dim, kith_type type, int64_t n, const void *x, int least, int most)
+static kith_status check_range(int64_t dim, kith_type type, int64_t n, const void *x, int min, int max)
 {
 	for (int64_t i = 0; i < n * dim; i++) {
 		double v = value_at(type, x, i);
-		if (!(v >= least && v <= most) || v != (double)(int)v)
+		if (!(v >= min && v <= max) || v != (double)(int)v)
 			return fail(KITH_INVALID,
 			    "x: vector %lld, component %lld is %g; this index keeps integers %d … %d",
-			    (long long)(i / dim), (long long)(i % dim), v, least, most);
+			    (long long)(i / dim), (long long)(i % dim), v, min, max);
 	}
 	return KITH_OK;
 }
@@ -91,16 +91,16 @@ static size_t byte_origin_bytes(const struct codec *codec)
 static void byte_begin(const struct codec *codec, const float *q, const struct metric *metric, void *state)
 {
 	struct byte_origin *origin = state;
-	float low = codec->ops->type == KITH_U8 ? 0 : -128, high = low + 255, least = q[0], most = q[0];
+	float low = codec->ops->type == KITH_U8 ? 0 : -128, high = low + 255, min = q[0], max = q[0];
 	for (int64_t i = 1; i < codec->dim; i++) {
-		least = fminf(least, q[i]);
-		most = fmaxf(most, q[i]);
+		min = fminf(min, q[i]);
+		max = fmaxf(max, q[i]);
 	}
-	float largest = fmaxf(most, -least);
+	float largest = fmaxf(max, -min);
 	*origin = (struct byte_origin){.score = metric_kernels(metric), .factor = 1};
 	if (metric->similarity && largest > 0)
 		origin->factor = largest / (low < 0 ? 127 : 255);
-	origin->decode = least / origin->factor < low - 0.5f || most / origin->factor > high + 0.5f ||
+	origin->decode = min / origin->factor < low - 0.5f || max / origin->factor > high + 0.5f ||
 	                 !(1 / origin->factor < INFINITY);
 	if (origin->decode) {
 		walk_decoding.begin(codec, q, metric, origin->x);

@@ -56,9 +56,9 @@ struct codec_walk {
 struct code_part {
 	const uint8_t *codes; /* from the start of a block on, where blocked */
 	int64_t n;
-	const float *terms; /* [n] half of which comes to the keys; NULL: nothing does */
-	double most_term;   /* >= |terms| */
-	float limit;        /* on keys with their terms; ∞: all */
+	const float *code_norms; /* [n] half of which comes to the keys; NULL: nothing does */
+	double max_code_norm;    /* >= |terms| */
+	float limit;             /* on keys with their terms; ∞: all */
 };
 
 struct codec_ops {
@@ -127,7 +127,7 @@ struct codec_ops {
 	/* Key [n] of codes first … first + n − 1 of the array `codes`, n <= ROWS_BLOCK; what they may be off
 	 * by.
 	 */
-	struct slack (*scan)(const struct codec *codec, const void *state, const uint8_t *codes,
+	struct error_bound (*scan)(const struct codec *codec, const void *state, const uint8_t *codes,
 	    int64_t first, int64_t n, float *key);
 
 	/* In its stead, where that is faster than to look at every key: those of many codes that are within a
@@ -136,7 +136,7 @@ struct codec_ops {
 	 * elsewhere. */
 	int64_t (*find)(const struct codec *codec, const void *state, const struct code_part *part,
 	    uint32_t *hit, float *key);
-	struct slack (*find_slack)(const struct codec *codec, const void *state);
+	struct error_bound (*find_error_bound)(const struct codec *codec, const void *state);
 
 	/* A key that k >= 1 of the part's codes do not exceed, found faster than these k; ∞: none is known.
 	 */
@@ -282,7 +282,7 @@ void codes_append_plain(struct codes *codes, int64_t n, const void *plain);
 void codes_get_plain(const struct codes *codes, int64_t at, void *plain);
 
 /* Keep position i where keep bit i is set, in order. */
-void codes_keep(struct codes *codes, const uint64_t *keep);
+void codes_retain(struct codes *codes, const uint64_t *retain);
 
 /* Put codes that are not blocked in another order; p->spare has room for a row of a plane. */
 struct permutation;
@@ -310,6 +310,6 @@ kith_status codes_load(struct codes *first, size_t stride, int64_t lists, const 
 
 /* Of codes from a mapped file: look at them, as a change demands; to be searched they may be anything.
  * FORMAT: they are not what codes_load demands. */
-kith_status codes_settle(const struct codes *codes);
+kith_status codes_validate(const struct codes *codes);
 
 #endif

@@ -167,11 +167,11 @@ void codes_extend(struct codes *codes, const struct codes *from)
 	renew(codes, before, codes->n);
 }
 
-void codes_keep(struct codes *codes, const uint64_t *keep)
+void codes_retain(struct codes *codes, const uint64_t *retain)
 {
 	int64_t kept = 0, first_moved = codes->n; /* first position that another vector has moved to */
 	for (int64_t i = 0; i < codes->n; i++) {
-		if (!(keep[i / 64] >> (i % 64) & 1)) {
+		if (!(retain[i / 64] >> (i % 64) & 1)) {
 			first_moved = first_moved < kept ? first_moved : kept;
 			continue;
 		}

@@ -158,7 +158,7 @@ static kith_status check_codes(
 	return found ? blob_fail(r, tags[faults[found].part], "%s", faults[found].text) : KITH_OK;
 }
 
-kith_status codes_settle(const struct codes *codes)
+kith_status codes_validate(const struct codes *codes)
 {
 	int found = can_be_bad(codes->codec) ? find_fault(codes, 0, codes->n) : 0;
 	return found ? fail(KITH_FORMAT, "the index file is damaged: section %s %s", tags[faults[found].part],

@@ -129,12 +129,12 @@ static bool fp32_finite(const struct codes *codes, int64_t from, int64_t to)
 		size_t offset = (size_t)i * fp32_row_bytes(codes->codec);
 		const uint16_t *upper = (const uint16_t *)(const void *)(codes->plane[0].data + offset);
 		const uint16_t *lower = (const uint16_t *)(const void *)(codes->plane[1].data + offset);
-		int16_t most = 0;
+		int16_t max = 0;
 		for (int64_t j = 0; j < dim; j++) {
 			int16_t size = (int16_t)((upper[j] - (lower[j] >> 15)) & EXPONENT);
-			most = size > most ? size : most;
+			max = size > max ? size : max;
 		}
-		if (most == EXPONENT)
+		if (max == EXPONENT)
 			return false;
 	}
 	return true;

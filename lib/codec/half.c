@@ -97,15 +97,15 @@ static void half_query_begin(
 static double largest_norm(const struct codec *codec, const uint8_t *rows, int64_t n)
 {
 	const struct kernels *kern = kernels();
-	float sq[ROWS_BLOCK], most = 0;
+	float sq[ROWS_BLOCK], max = 0;
 	(is_fp16(codec) ? kern->normsq_f16 : kern->normsq_bf16)(
 	    rows, half_row_bytes(codec), n, codec->dim, sq);
 	for (int64_t i = 0; i < n; i++)
-		most = sq[i] > most ? sq[i] : most;
-	return sqrt((double)most + (double)codec->dim * 0x1p-126) * (1 + 1e-2);
+		max = sq[i] > max ? sq[i] : max;
+	return sqrt((double)max + (double)codec->dim * 0x1p-126) * (1 + 1e-2);
 }
 
-static struct slack half_scan(
+static struct error_bound half_scan(
     const struct codec *codec, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key)
 {
 	const struct half_query *query = state;
@@ -114,7 +114,7 @@ static struct slack half_scan(
 	double norm = query->metric->similarity ? largest_norm(codec, rows, n) : 0;
 	(is_fp16(codec) ? query->score.f16 : query->score.bf16)(query->q, rows, stride, n, codec->dim, key);
 	metric_keys(&query->score, key, n);
-	return query->metric->slack(codec->dim, query->norm, 0, norm);
+	return query->metric->error_bound(codec->dim, query->norm, 0, norm);
 }
 
 static void half_begin_row(

@@ -75,9 +75,9 @@ size_t pq_memory(const struct pq *pq)
 static void derive(struct pq *pq)
 {
 	double e = key_error(pq), sum = 0;
-	pq->most_half = 0;
+	pq->max_half = 0;
 	for (int64_t i = 0; i < pq->m; i++) {
-		double most = 0;
+		double max = 0;
 		for (int64_t c = 0; c < pq->k; c++) {
 			const float *centroid = pq->centroids + (i * pq->k + c) * pq->sub;
 			float *panel = pq->panels + (i * pq->k + c / PQ_LANES * PQ_LANES) * pq->sub;
@@ -88,10 +88,10 @@ static void derive(struct pq *pq)
 			}
 			float half = (float)((0.5 - e) * fmin(norm_sq, HUGE_NORM));
 			pq->half[i * pq->k + c] = half;
-			pq->most_half = fmaxf(pq->most_half, half);
-			most = fmax(most, norm_sq);
+			pq->max_half = fmaxf(pq->max_half, half);
+			max = fmax(max, norm_sq);
 		}
-		sum += most;
+		sum += max;
 	}
 	pq->norm_sq = sum * (1 + 1e-9);
 }
@@ -115,10 +115,10 @@ kith_status pq_set(struct pq *pq, const float *centroids)
 }
 
 /* The nearest centroid by its definition. */
-static int64_t settle(const struct pq *pq, int64_t i, const float *x)
+static int64_t nearest_exact(const struct pq *pq, int64_t i, const float *x)
 {
 	int64_t nearest = 0;
-	double least = INFINITY;
+	double min = INFINITY;
 	for (int64_t c = 0; c < pq->k; c += PQ_LANES) {
 		const float *panel = pq->panels + (i * pq->k + c) * pq->sub;
 		double sum[PQ_LANES] = {0};
@@ -128,8 +128,8 @@ static int64_t settle(const struct pq *pq, int64_t i, const float *x)
 				sum[l] += t * t;
 			}
 		for (int64_t l = 0; l < PQ_LANES; l++)
-			if (sum[l] < least) {
-				least = sum[l];
+			if (sum[l] < min) {
+				min = sum[l];
 				nearest = c + l;
 			}
 	}
@@ -150,13 +150,13 @@ static void put_numbers(const struct pq *pq, int64_t i, int64_t n, const uint16_
 
 /* The kernel's two least keys of some vectors, and how far apart they must be. */
 struct keys {
-	float least[BATCH], second[BATCH];
+	float min[BATCH], second[BATCH];
 	float apart[BATCH]; /* enough whichever the centroid; ∞: nothing is */
 };
 
 static void begin_keys(const struct pq *pq, int64_t n, const float *x, struct keys *keys)
 {
-	double error = key_error(pq) + last_bits(pq), half = (double)pq->most_half;
+	double error = key_error(pq) + last_bits(pq), half = (double)pq->max_half;
 	float sq[BATCH];
 	kernels()->normsq_f32(x, (size_t)pq->dim * sizeof *x, n, pq->dim, sq);
 	for (int64_t v = 0; v < n; v++) {
@@ -170,13 +170,13 @@ static void begin_keys(const struct pq *pq, int64_t n, const float *x, struct ke
 
 /* Whether the kernel's least key, of a centroid with this `half`, must be that of the nearest to sub-vector
  * x, as derived above. ‖c‖² <= 2.1 half. */
-static bool is_certain(const struct pq *pq, const float *x, float half, double least, double second)
+static bool is_certain(const struct pq *pq, const float *x, float half, double min, double second)
 {
 	double norm_sq = 0;
 	for (int64_t j = 0; j < pq->sub; j++)
 		norm_sq += (double)x[j] * (double)x[j];
-	return second - least > key_error(pq) * (4.2 * (double)half + norm_sq) +
-	                            last_bits(pq) * (fabs(least) + fabs(second)) + TINY;
+	return second - min > key_error(pq) * (4.2 * (double)half + norm_sq) +
+	                          last_bits(pq) * (fabs(min) + fabs(second)) + TINY;
 }
 
 static void encode_batch(const struct pq *pq, int64_t n, const float *x, uint8_t *codes)
@@ -188,15 +188,15 @@ static void encode_batch(const struct pq *pq, int64_t n, const float *x, uint8_t
 	for (int64_t i = 0; i < pq->m; i++) {
 		const float *sub = x + i * pq->sub, *half = pq->half + i * pq->k;
 		kernels()->pq_nearest(sub, (size_t)pq->dim, n, pq->sub, pq->panels + i * pq->k * pq->sub,
-		    half, pq->k, number, keys.least, keys.second);
+		    half, pq->k, number, keys.min, keys.second);
 		for (int64_t v = 0; v < n; v++) {
-			float least = keys.least[v], second = keys.second[v];
-			if (second - least > keys.apart[v])
+			float min = keys.min[v], second = keys.second[v];
+			if (second - min > keys.apart[v])
 				continue;
 			/* Where keys overflowed, numbers are anything. */
-			if (isinf(keys.apart[v]) || !is_certain(pq, sub + v * pq->dim, half[number[v]],
-			                                (double)least, (double)second))
-				number[v] = (uint16_t)settle(pq, i, sub + v * pq->dim);
+			if (isinf(keys.apart[v]) ||
+			    !is_certain(pq, sub + v * pq->dim, half[number[v]], (double)min, (double)second))
+				number[v] = (uint16_t)nearest_exact(pq, i, sub + v * pq->dim);
 		}
 		put_numbers(pq, i, n, number, codes);
 	}

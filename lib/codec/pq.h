@@ -20,7 +20,7 @@ struct pq {
 	float *centroids; /* [m × k × sub]; NULL: not trained */
 	float *panels;    /* the same, each codebook in panels as in kernels/pq.h */
 	float *half;      /* [m × k] half the squared norm of each centroid, see pq_encode */
-	float most_half;  /* of these */
+	float max_half;   /* of these */
 	double norm_sq;   /* >= squared norm of anything that decodes */
 };
 
@@ -48,7 +48,7 @@ void pq_table(const struct pq *pq, const float *q, const struct metric *metric, 
 size_t pq_query_bytes(const struct pq *pq);
 size_t pq_kept_bytes(const struct pq *pq);
 void pq_query_begin(const struct pq *pq, const float *q, const struct metric *metric, void *state);
-struct slack pq_find_slack(const void *state);
+struct error_bound pq_find_error_bound(const void *state);
 float pq_find_bound(const struct pq *pq, const void *state, const struct code_part *part, int64_t k);
 int64_t pq_find(
     const struct pq *pq, const void *state, const struct code_part *part, uint32_t *hit, float *key);

@@ -172,10 +172,10 @@ static void codec_query_begin(
 	pq_query_begin(pq_of_const(codec), q, metric, state);
 }
 
-static struct slack codec_find_slack(const struct codec *codec, const void *state)
+static struct error_bound codec_find_error_bound(const struct codec *codec, const void *state)
 {
 	(void)codec;
-	return pq_find_slack(state);
+	return pq_find_error_bound(state);
 }
 
 static float codec_find_bound(
@@ -280,7 +280,7 @@ static const struct codec_ops pq_ops = {
     .query_bytes = codec_query_bytes,
     .kept_bytes = codec_kept_bytes,
     .query_begin = codec_query_begin,
-    .find_slack = codec_find_slack,
+    .find_error_bound = codec_find_error_bound,
     .find_bound = codec_find_bound,
     .find = codec_find,
     .walk = &pq_walk,

@@ -38,14 +38,14 @@ _Static_assert((int)PQ_BLOCK == (int)ROWS_BLOCK, "codes lie in blocks as kernels
 
 /* A query; the tables follow. */
 struct pq_query {
-	double slack;        /* of a sum of entries; ∞: they are good for nothing */
-	float sign;          /* of that sum in the key */
-	float scale, offset; /* bytes: Δ, Σ low + m Δ / 2 */
-	double byte_slack;   /* of a sum of bytes, as a sum of entries */
+	double error_bound;      /* of a sum of entries; ∞: they are good for nothing */
+	float sign;              /* of that sum in the key */
+	float scale, offset;     /* bytes: Δ, Σ low + m Δ / 2 */
+	double byte_error_bound; /* of a sum of bytes, as a sum of entries */
 };
 
 /* Narrower Δ than this is none: 1 / Δ could overflow. */
-static const double LEAST_SCALE = 1e-30;
+static const double MIN_SCALE = 1e-30;
 
 /* Sums from here on are not worth a bound. */
 static const double HUGE_SUM = 1e30;
@@ -87,7 +87,7 @@ size_t pq_kept_bytes(const struct pq *pq)
 struct ranges {
 	double widest; /* range of a table */
 	double low;    /* Σ least entry */
-	double most;   /* Σ greatest |entry|; NaN or infinite where entries overflowed */
+	double max;    /* Σ greatest |entry|; NaN or infinite where entries overflowed */
 };
 
 /* starts [m]: the entries that are least in the key: inner products count with a minus. */
@@ -101,7 +101,7 @@ static struct ranges find_ranges(const struct pq *pq, bool negate, const float *
 		double range = (double)high - (double)low;
 		r.widest = range > r.widest ? range : r.widest;
 		r.low += negate ? -(double)high : (double)low;
-		r.most += fmax(fabs((double)low), fabs((double)high));
+		r.max += fmax(fabs((double)low), fabs((double)high));
 	}
 	return r;
 }
@@ -121,14 +121,14 @@ static void begin_bytes(const struct pq *pq, bool negate, struct ranges r, const
     const float *starts, uint8_t *bytes, struct pq_query *query)
 {
 	double m = (double)pq->m;
-	if (r.widest / 255 > LEAST_SCALE)
+	if (r.widest / 255 > MIN_SCALE)
 		query->scale = float_up(r.widest / 255);
 	double scale = (double)query->scale, offset = r.low + m * scale / 2;
 	float steps = query->scale > 0 ? 1 / query->scale : 0;
 	fill_bytes(pq, entries, starts, negate ? -steps : steps, bytes);
 	query->offset = (float)offset;
-	query->byte_slack = m * (scale > 0 ? scale * (0.5 + 0x1p-13) : r.widest);
-	query->byte_slack += 0x1p-22 * (fabs(offset) + 255 * m * scale);
+	query->byte_error_bound = m * (scale > 0 ? scale * (0.5 + 0x1p-13) : r.widest);
+	query->byte_error_bound += 0x1p-22 * (fabs(offset) + 255 * m * scale);
 }
 
 void pq_query_begin(const struct pq *pq, const float *q, const struct metric *metric, void *state)
@@ -143,12 +143,12 @@ void pq_query_begin(const struct pq *pq, const float *q, const struct metric *me
 	struct ranges r = find_ranges(pq, negate, entries, starts);
 	double e = 1.01 * (double)(pq->sub + 8) * 0x1p-24;
 	*query = (struct pq_query){.sign = negate ? -1 : 1};
-	query->slack = e * (negate ? sqrt(kernels()->ip_exact(q, q, pq->dim) * pq->norm_sq) : r.most);
-	query->slack += 1.01 * (double)(pq->m + 4) * 0x1p-24 * r.most;
-	if (!(r.most < HUGE_SUM) || !(query->slack < HUGE_SUM)) {
+	query->error_bound = e * (negate ? sqrt(kernels()->ip_exact(q, q, pq->dim) * pq->norm_sq) : r.max);
+	query->error_bound += 1.01 * (double)(pq->m + 4) * 0x1p-24 * r.max;
+	if (!(r.max < HUGE_SUM) || !(query->error_bound < HUGE_SUM)) {
 		/* Entries may be infinite, or NaN: products beyond 1e36. */
 		memset(entries, 0, at.starts - at.entries);
-		query->slack = INFINITY;
+		query->error_bound = INFINITY;
 	} else if (has_bytes(pq)) {
 		begin_bytes(pq, negate, r, entries, starts, bytes, query);
 	}
@@ -213,7 +213,7 @@ static int64_t find_in_block(const struct pq *pq, const float *entries, const ui
 			sum[v] += entries[i * pq->k + number[v]];
 	}
 	for (int64_t v = 0; v < n; v++) {
-		float k = sign * sum[v] + (part->terms ? 0.5f * part->terms[first + v] : 0);
+		float k = sign * sum[v] + (part->code_norms ? 0.5f * part->code_norms[first + v] : 0);
 		if (part->limit < INFINITY && !(k <= part->limit))
 			continue;
 		hit[found] = (uint32_t)(first + v);
@@ -232,7 +232,7 @@ static struct pq_find find_of(const struct pq *pq, const struct pq_query *query,
 	    .tables = (const uint8_t *)query + layout_of(pq).bytes,
 	    .scale = query->scale,
 	    .offset = query->offset,
-	    .terms = part->terms ? part->terms + first : NULL};
+	    .code_norms = part->code_norms ? part->code_norms + first : NULL};
 }
 
 static int64_t look_up(const struct pq *pq, const struct pq_find *find, uint32_t *hit)
@@ -244,7 +244,7 @@ static int64_t look_up(const struct pq *pq, const struct pq_find *find, uint32_t
 static float above_bytes(const struct pq_query *query, const struct code_part *part, float key)
 {
 	double k = (double)key;
-	return float_up(k + query->byte_slack + 0x1p-21 * (fabs(k) + part->most_term));
+	return float_up(k + query->byte_error_bound + 0x1p-21 * (fabs(k) + part->max_code_norm));
 }
 
 /* Those that bytes do not exclude, summed again. */
@@ -257,8 +257,8 @@ static int64_t find_by_bytes(const struct pq *pq, const struct pq_query *query, 
 	for (int64_t i = 0; i < seen; i++) {
 		int64_t v = hit[i];
 		float k = query->sign * sum_entries(pq, entries, part->codes, v);
-		if (part->terms)
-			k += 0.5f * part->terms[v];
+		if (part->code_norms)
+			k += 0.5f * part->code_norms[v];
 		hit[found] = (uint32_t)v;
 		key[found] = k;
 		found += k <= part->limit;
@@ -266,10 +266,10 @@ static int64_t find_by_bytes(const struct pq *pq, const struct pq_query *query, 
 	return found;
 }
 
-struct slack pq_find_slack(const void *state)
+struct error_bound pq_find_error_bound(const void *state)
 {
 	const struct pq_query *query = state;
-	return (struct slack){.abs = query->slack};
+	return (struct error_bound){.abs = query->error_bound};
 }
 
 int64_t pq_find(
@@ -278,7 +278,7 @@ int64_t pq_find(
 	const struct pq_query *query = state;
 	struct layout at = layout_of(pq);
 	const float *entries = (const float *)(const void *)((const char *)state + at.entries);
-	if (has_bytes(pq) && query->slack < HUGE_SUM && part->limit < INFINITY)
+	if (has_bytes(pq) && query->error_bound < HUGE_SUM && part->limit < INFINITY)
 		return find_by_bytes(pq, query, entries, part, hit, key);
 	int64_t found = 0;
 	for (int64_t first = 0; first < part->n; first += PQ_BLOCK) {
@@ -294,16 +294,16 @@ float pq_find_bound(const struct pq *pq, const void *state, const struct code_pa
 	enum { PIECES = 8, OF_PIECE = 16 };
 	const struct pq_query *query = state;
 	int64_t blocks = part->n / PQ_BLOCK, pieces = (k + OF_PIECE - 1) / OF_PIECE;
-	float least[PIECES * PQ_BLOCK];
-	if (!has_bytes(pq) || !(query->slack < HUGE_SUM) || pieces > PIECES || blocks < 2 * pieces)
+	float min[PIECES * PQ_BLOCK];
+	if (!has_bytes(pq) || !(query->error_bound < HUGE_SUM) || pieces > PIECES || blocks < 2 * pieces)
 		return INFINITY;
 	for (int64_t i = 0; i < pieces * PQ_BLOCK; i++)
-		least[i] = INFINITY;
+		min[i] = INFINITY;
 	for (int64_t i = 0; i < pieces; i++) {
 		int64_t first = blocks * i / pieces, end = blocks * (i + 1) / pieces;
 		struct pq_find find = find_of(pq, query, part, first * PQ_BLOCK, end * PQ_BLOCK);
-		find.least = least + i * PQ_BLOCK;
+		find.min = min + i * PQ_BLOCK;
 		look_up(pq, &find, NULL);
 	}
-	return above_bytes(query, part, select_kth(least, pieces * PQ_BLOCK, k - 1));
+	return above_bytes(query, part, select_kth(min, pieces * PQ_BLOCK, k - 1));
 }

@@ -75,15 +75,15 @@ static void train_part(void *arg, int64_t i, int worker)
 /* Which points to learn from. Weighted ones are left to k-means, which draws with regard to weights. */
 static bool draw(struct training *t)
 {
-	int64_t most, per = t->options.max_points;
-	if (per == 0 || t->options.weights || __builtin_mul_overflow(t->pq->k, per, &most) || t->n <= most)
+	int64_t max, per = t->options.max_points;
+	if (per == 0 || t->options.weights || __builtin_mul_overflow(t->pq->k, per, &max) || t->n <= max)
 		return true;
-	t->drawn = mem_alloc((size_t)most, sizeof *t->drawn);
+	t->drawn = mem_alloc((size_t)max, sizeof *t->drawn);
 	if (!t->drawn)
 		return false;
 	struct random random = random_begin(t->options.seed, 0);
-	random_sample(&random, t->n, most, t->drawn);
-	t->n = most;
+	random_sample(&random, t->n, max, t->drawn);
+	t->n = max;
 	return true;
 }
 

@@ -57,9 +57,9 @@ struct codec_sq {
 	enum sq_range range;
 	bool uniform;
 	float *low, *diff, *step; /* [dim] each, in one piece */
-	double reach;             /* >= norm of anything that decode gives */
-	float walk_scale;         /* s² between rows, see settle_walk */
-	uint16_t *walk_b;         /* [sq_lanes], behind step */
+	double max_norm;          /* >= norm of anything that decode gives */
+	float product_scale;      /* s² between rows, see settle_walk */
+	uint16_t *product_b;      /* [sq_lanes], behind step */
 };
 
 static const struct codec_ops sq_ops;
@@ -132,7 +132,7 @@ kith_status codec_new_sq(
 	sq->codec = (struct codec){.ops = &sq_ops, .dim = dim, .cosine = cosine};
 	sq->diff = sq->low + dim;
 	sq->step = sq->diff + dim;
-	sq->walk_b = (uint16_t *)(void *)(sq->step + dim);
+	sq->product_b = (uint16_t *)(void *)(sq->step + dim);
 	sq->bits = bits;
 	sq->range = range;
 	sq->uniform = uniform;
@@ -149,8 +149,8 @@ static kith_status sq_clone(struct codec **out, const struct codec *codec)
 		return status;
 	struct codec_sq *sq = sq_of(*out);
 	memcpy(sq->low, from->low, learnt_bytes(codec->dim, from->bits));
-	sq->reach = from->reach;
-	sq->walk_scale = from->walk_scale;
+	sq->max_norm = from->max_norm;
+	sq->product_scale = from->product_scale;
 	sq->codec.trained = codec->trained;
 	return KITH_OK;
 }
@@ -177,29 +177,29 @@ static double difference_range(int64_t dim)
 }
 
 /* For distances between two rows: the scale under which the widest range still fits. */
-static void settle_walk(struct codec_sq *sq)
+static void derive_products(struct codec_sq *sq)
 {
-	double most = 0;
+	double max = 0;
 	for (int64_t i = 0; i < sq->codec.dim; i++)
-		most = greater(most, (double)sq->step[i] * (top_code(sq) + 1));
-	double s = most > 0 ? most / difference_range(sq->codec.dim) : 1;
+		max = greater(max, (double)sq->step[i] * (top_code(sq) + 1));
+	double s = max > 0 ? max / difference_range(sq->codec.dim) : 1;
 	for (int64_t i = 0; i < sq->codec.dim; i++)
-		sq->walk_b[sq_lane(sq->bits, i)] =
+		sq->product_b[sq_lane(sq->bits, i)] =
 		    (uint16_t)rint((double)sq->step[i] / s * (top_code(sq) + 1));
-	sq->walk_scale = (float)(s * s);
+	sq->product_scale = (float)(s * s);
 }
 
 /* low and diff are there: what follows from them. */
-static void settle(struct codec_sq *sq)
+static void derive(struct codec_sq *sq)
 {
 	double sq_norm = 0;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {
-		double most = farthest(sq, (double)sq->low[i], (double)sq->diff[i]);
+		double max = farthest(sq, (double)sq->low[i], (double)sq->diff[i]);
 		sq->step[i] = sq->diff[i] / (float)top_code(sq);
-		sq_norm += most * most;
+		sq_norm += max * max;
 	}
-	sq->reach = sqrt(sq_norm) * (1 + 1e-6);
-	settle_walk(sq);
+	sq->max_norm = sqrt(sq_norm) * (1 + 1e-6);
+	derive_products(sq);
 	sq->codec.trained = true;
 }
 
@@ -226,7 +226,7 @@ kith_status codec_sq_set_ranges(struct codec *codec, const float *low, const flo
 	}
 	memcpy(sq->low, low, (size_t)codec->dim * sizeof *low);
 	memcpy(sq->diff, diff, (size_t)codec->dim * sizeof *diff);
-	settle(sq);
+	derive(sq);
 	return KITH_OK;
 }
 
@@ -306,13 +306,13 @@ static void train_minmax(struct codec_sq *sq, int64_t n, const float *x)
 			high[j] = row[j] > high[j] ? row[j] : high[j];
 		}
 	}
-	float least = low[0], most = high[0];
+	float min = low[0], max = high[0];
 	for (int64_t j = 1; j < dim; j++) {
-		least = fminf(least, low[j]);
-		most = fmaxf(most, high[j]);
+		min = fminf(min, low[j]);
+		max = fmaxf(max, high[j]);
 	}
 	for (int64_t j = 0; j < dim; j++)
-		set_range(sq, j, sq->uniform ? least : low[j], sq->uniform ? most : high[j]);
+		set_range(sq, j, sq->uniform ? min : low[j], sq->uniform ? max : high[j]);
 }
 
 static kith_status sq_train(struct codec *codec, int64_t n, const float *x, const kith_add_options *options)
@@ -338,7 +338,7 @@ static kith_status sq_train(struct codec *codec, int64_t n, const float *x, cons
 	if (status)
 		memcpy(sq->low, before, bytes);
 	else
-		settle(sq);
+		derive(sq);
 	mem_free(before);
 	return status;
 }
@@ -363,7 +363,7 @@ static void sq_decode(const struct codec *codec, const uint8_t *code, float *x)
 /* A query: this, then a (or w), then b, [sq_lanes] each. */
 struct sq_query {
 	float scale, constant;
-	struct slack slack;
+	struct error_bound error_bound;
 	bool by_product; /* minus the inner product is the key; else a squared distance */
 	_Alignas(64) int16_t a[];
 };
@@ -383,20 +383,20 @@ static double offset_of(const struct codec_sq *sq, const float *q, int64_t i)
 /* Largest difference of any element to what any code stands for. */
 static double largest_difference(const struct codec_sq *sq, const float *q)
 {
-	double most = 0;
+	double max = 0;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {
 		double t = offset_of(sq, q, i);
-		most = greater(most, fmax(fabs(t), fabs(t - (double)sq->step[i] * top_code(sq))));
+		max = greater(max, fmax(fabs(t), fabs(t - (double)sq->step[i] * top_code(sq))));
 	}
-	return most;
+	return max;
 }
 
 static void begin_l2(const struct codec_sq *sq, const float *q, struct sq_query *query)
 {
 	uint16_t *b = (uint16_t *)query->a + sq_lanes(sq->bits, sq->codec.dim);
-	double most = largest_difference(sq, q), err = 0;
+	double max = largest_difference(sq, q), err = 0;
 	/* b stays within 16 bits. */
-	double s = most > 0 ? most / difference_range(sq->codec.dim) : 1;
+	double s = max > 0 ? max / difference_range(sq->codec.dim) : 1;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {
 		int64_t lane = sq_lane(sq->bits, i);
 		double exact_a = offset_of(sq, q, i) / s - 0.5, a = rint(exact_a);
@@ -407,17 +407,17 @@ static void begin_l2(const struct codec_sq *sq, const float *q, struct sq_query 
 		err += off * off;
 	}
 	query->scale = (float)(s * s);
-	query->slack.root = (s * sqrt(err) + 0x1p-24 * sq->reach) * (1 + 1e-6);
-	query->slack.rel = 0x1p-22;
+	query->error_bound.root = (s * sqrt(err) + 0x1p-24 * sq->max_norm) * (1 + 1e-6);
+	query->error_bound.rel = 0x1p-22;
 }
 
 static void begin_ip(const struct codec_sq *sq, const float *q, struct sq_query *query)
 {
-	double most = 0, constant = 0, norm = 0, sum = 0, rest = 0, half_top = 0.5 * top_code(sq);
+	double max = 0, constant = 0, norm = 0, sum = 0, rest = 0, half_top = 0.5 * top_code(sq);
 	for (int64_t i = 0; i < sq->codec.dim; i++)
-		most = greater(most, fabs((double)q[i] * (double)sq->step[i]));
+		max = greater(max, fabs((double)q[i] * (double)sq->step[i]));
 	double range = floor(fmin(INT16_MAX, INT32_MAX / ((double)sq->codec.dim * top_code(sq))));
-	double s = most > 0 ? most / range : 1;
+	double s = max > 0 ? max / range : 1;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {
 		double x = (double)q[i], exact = x * (double)sq->step[i], w = rint(exact / s);
 		double r = exact - s * w;
@@ -430,9 +430,9 @@ static void begin_ip(const struct codec_sq *sq, const float *q, struct sq_query 
 	constant += half_top * sum;
 	query->scale = (float)s;
 	query->constant = (float)constant;
-	query->slack.abs =
-	    (half_top * rest + 0x1p-24 * sqrt(norm) * sq->reach) * (1 + 1e-6) + 0x1p-21 * fabs(constant);
-	query->slack.rel = 0x1p-21;
+	query->error_bound.abs =
+	    (half_top * rest + 0x1p-24 * sqrt(norm) * sq->max_norm) * (1 + 1e-6) + 0x1p-21 * fabs(constant);
+	query->error_bound.rel = 0x1p-21;
 }
 
 static void sq_query_begin(
@@ -444,7 +444,7 @@ static void sq_query_begin(
 	(query->by_product ? begin_ip : begin_l2)(sq_of_const(codec), q, query);
 }
 
-static struct slack sq_scan(
+static struct error_bound sq_scan(
     const struct codec *codec, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key)
 {
 	const struct codec_sq *sq = sq_of_const(codec);
@@ -462,7 +462,7 @@ static struct slack sq_scan(
 		for (int64_t i = 0; i < n; i++)
 			key[i] = query->scale * (float)sum[i];
 	}
-	return query->slack;
+	return query->error_bound;
 }
 
 /* ---- walks ---- */
@@ -490,11 +490,11 @@ static void sq_begin_row(
 	uint16_t *b = (uint16_t *)query->a + sq_lanes(sq->bits, codec->dim);
 	memset(query, 0, sizeof *query);
 	memset(query->a, 0, (size_t)sq_lanes(sq->bits, codec->dim) * sizeof *query->a);
-	query->scale = sq->walk_scale;
-	memcpy(b, sq->walk_b, (size_t)sq_lanes(sq->bits, codec->dim) * sizeof *b);
+	query->scale = sq->product_scale;
+	memcpy(b, sq->product_b, (size_t)sq_lanes(sq->bits, codec->dim) * sizeof *b);
 	for (int64_t i = 0; i < codec->dim; i++) {
 		int64_t lane = sq_lane(sq->bits, i);
-		query->a[lane] = (int16_t)((uint32_t)code_at(sq, code, i) * sq->walk_b[lane] >> sq->bits);
+		query->a[lane] = (int16_t)((uint32_t)code_at(sq, code, i) * sq->product_b[lane] >> sq->bits);
 	}
 }
 

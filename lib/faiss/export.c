@@ -165,13 +165,13 @@ static uint8_t *new_room(struct export *e, const struct codec *codec)
 
 /* Where the codes of a number are. nodes: as number_nodes' order; NULL: codes lie in the order of ids. */
 static int64_t position_of(
-    const struct export *e, const struct stored_parts *parts, const uint32_t *nodes, int64_t number)
+    const struct export *e, const struct stored_components *parts, const uint32_t *nodes, int64_t number)
 {
 	return nodes ? (int64_t)nodes[number] : ids_find(parts->ids, id_of(e, number));
 }
 
 static void put_stored(
-    struct export *e, const kith_index *index, const struct stored_parts *parts, const uint32_t *nodes)
+    struct export *e, const kith_index *index, const struct stored_components *parts, const uint32_t *nodes)
 {
 	enum faiss_coding coding;
 	int64_t n = index->ops->size(index);
@@ -322,7 +322,7 @@ static void number_nodes(const struct export *e, const struct hnsw *hnsw, uint32
 static void put_nodes(struct export *e, const kith_index *index)
 {
 	const struct hnsw *hnsw = hnsw_of_const(index);
-	struct stored_parts parts = {hnsw->codec, &hnsw->codes, &hnsw->ids};
+	struct stored_components parts = {hnsw->codec, &hnsw->codes, &hnsw->ids};
 	enum faiss_coding coding;
 	size_t n = (size_t)hnsw->ids.n;
 	if (!has_coding(e, hnsw->codec, &coding))
@@ -386,11 +386,11 @@ static void put_pad(struct export *e, const struct mapping *m)
 }
 
 /* What only principal components have. back: room for the way back, [in × out] and [in] */
-static void put_pca(struct export *e, const struct transform_parts *parts, float *back)
+static void put_pca(struct export *e, const struct transform_components *parts, float *inverse)
 {
 	const struct mapping *m = parts->mapping;
-	float *mean = back + (size_t)m->in * (size_t)m->out;
-	linear_get(parts->back, back, mean);
+	float *mean = inverse + (size_t)m->in * (size_t)m->out;
+	linear_get(parts->inverse, inverse, mean);
 	faiss_put_fourcc(&e->w, "PcAm");
 	faiss_put_float(&e->w, m->whiten ? -0.5F : 0);
 	faiss_put_bool(&e->w, m->rotate);
@@ -400,7 +400,7 @@ static void put_pca(struct export *e, const struct transform_parts *parts, float
 	faiss_put_i64(&e->w, 0); /* and eigenvectors: the matrix was made of them */
 }
 
-static void put_linear(struct export *e, const struct transform_parts *parts)
+static void put_linear(struct export *e, const struct transform_components *parts)
 {
 	const struct mapping *m = parts->mapping;
 	size_t cells = (size_t)m->in * (size_t)m->out, floats = cells + (size_t)(m->in + m->out);
@@ -412,7 +412,7 @@ static void put_linear(struct export *e, const struct transform_parts *parts)
 	}
 	if (m->kind == MAP_PCA)
 		put_pca(e, parts, a);
-	linear_get(parts->there, a, b);
+	linear_get(parts->forward, a, b);
 	for (int64_t i = 0; i < m->out; i++)
 		biased |= b[i] != 0;
 	if (m->kind != MAP_PCA)
@@ -427,18 +427,18 @@ static void put_linear(struct export *e, const struct transform_parts *parts)
 /* One IndexPreTransform for all transforms that follow each other. */
 static void put_transform(struct export *e, const kith_index *index)
 {
-	struct transform_parts parts;
+	struct transform_components parts;
 	bool cosine = index->metric->unit;
 	int64_t count = cosine, dim = index->dim;
 	const kith_index *below = index;
-	for (; transform_parts(below, &parts); below = parts.child)
+	for (; transform_components(below, &parts); below = parts.child)
 		count++;
 	put_header(e, "IxPT", index);
 	faiss_put_i32(&e->w, count);
 	if (cosine)
 		put_unit(e, dim);
-	for (below = index; transform_parts(below, &parts) && !e->w.status; below = parts.child) {
-		if (parts.there)
+	for (below = index; transform_components(below, &parts) && !e->w.status; below = parts.child) {
+		if (parts.forward)
 			put_linear(e, &parts);
 		else if (parts.mapping->kind == MAP_UNIT)
 			put_unit(e, parts.mapping->in);
@@ -455,25 +455,25 @@ static void put_transform(struct export *e, const kith_index *index)
 
 static void put_index(struct export *e, const kith_index *index)
 {
-	struct stored_parts stored;
-	struct transform_parts transform;
+	struct stored_components stored;
+	struct transform_components transform;
 	const kith_index *child;
 	if (e->w.status)
 		return;
-	if (index == e->whole && index->metric->unit && !transform_parts(index, &transform)) {
+	if (index == e->whole && index->metric->unit && !transform_components(index, &transform)) {
 		put_header(e, "IxPT", index);
 		faiss_put_i32(&e->w, 1);
 		put_unit(e, index->dim);
 	}
-	if (transform_parts(index, &transform)) {
+	if (transform_components(index, &transform)) {
 		put_transform(e, index);
-	} else if (flat_parts(index, &stored)) {
+	} else if (flat_components(index, &stored)) {
 		put_stored(e, index, &stored, NULL);
 	} else if (is_hnsw(index)) {
 		put_hnsw(e, index);
 	} else if (is_ivf(index)) {
 		put_ivf(e, index);
-	} else if (refine_parts(index, &stored, &child)) {
+	} else if (refine_components(index, &stored, &child)) {
 		put_header(e, "IxRF", index);
 		put_index(e, child);
 		put_stored(e, index, &stored, NULL);
@@ -486,8 +486,8 @@ static void put_index(struct export *e, const kith_index *index)
 /* Whether vectors are known by ids of any kind, without an IndexIDMap2. */
 static bool lists_ids(const kith_index *index)
 {
-	struct transform_parts parts;
-	while (transform_parts(index, &parts))
+	struct transform_components parts;
+	while (transform_components(index, &parts))
 		index = parts.child;
 	return is_ivf(index);
 }
@@ -515,15 +515,15 @@ static void put_mapped(struct export *e, const kith_index *index)
 /* The index behind all transforms, if that is where FAISS had its IndexIDMap; else NULL. */
 static const kith_index *find_below(const struct export *e)
 {
-	struct transform_parts parts;
+	struct transform_components parts;
 	const kith_index *below = e->whole;
 	int depth = 0;
-	for (; transform_parts(below, &parts); below = parts.child)
+	for (; transform_components(below, &parts); below = parts.child)
 		depth++;
 	return e->preset.idmap && depth > 0 && depth == e->preset.idmap_depth ? below : NULL;
 }
 
-static kith_status export_settled(const kith_index *index, struct blob_sink sink)
+static kith_status export_validated(const kith_index *index, struct blob_sink sink)
 {
 	struct export e = {.whole = index, .preset = preset_of(index)};
 	kith_status status = faiss_writer_begin(&e.w, sink);
@@ -543,16 +543,16 @@ static kith_status export_settled(const kith_index *index, struct blob_sink sink
 kith_status faiss_export(const kith_index *index, struct blob_sink sink)
 {
 	kith_index *copy;
-	if (!index->keep || !index->keep->unsettled)
-		return export_settled(index, sink);
+	if (!index->state || !index->state->unvalidated)
+		return export_validated(index, sink);
 	kith_status status = structure_clone(&copy, index);
 	if (status)
 		return status;
-	status = structure_settle(copy);
+	status = structure_validate(copy);
 	if (status == KITH_OK)
 		status = preset_copy(copy, index);
 	if (status == KITH_OK)
-		status = export_settled(copy, sink);
+		status = export_validated(copy, sink);
 	structure_free(copy);
 	return status;
 }

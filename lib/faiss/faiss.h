@@ -21,7 +21,7 @@ kith_status faiss_export(const kith_index *index, struct blob_sink sink);
 /* transform.c: the map of a transform and the way back, and what kith calls it; m: parts of the product
  * quantizer that follows, 0: none does. */
 kith_status faiss_import_map(const struct blob_source *source, const struct faiss_transform *transform,
-    int64_t m, struct mapping *mapping, struct linear *there, struct linear *back);
+    int64_t m, struct mapping *mapping, struct linear *forward, struct linear *inverse);
 
 /* graph.c: the graph of a node, to be freed also after a failure, and a graph to a file. number
  * [graph->n]: of each node; order: the reverse; NULL: as they are. preset: its efSearch and efConstruction,

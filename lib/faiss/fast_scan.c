@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { LANES = 32, HALF = LANES / 2, PAIR = 2, MOST_BLOCK = 1 << 16 };
+enum { LANES = 32, HALF = LANES / 2, PAIR = 2, MAX_BLOCK = 1 << 16 };
 
 /* Whether so many bytes of codes are the blocks of n vectors. */
 static bool are_blocks(const struct faiss_codec *codec, int64_t bytes, int64_t n)
@@ -30,7 +30,7 @@ static kith_status check_packing(
 {
 	struct faiss_codec *codec = &node->codec;
 	uint64_t whole = ((uint64_t)codec->m + 1) / PAIR * PAIR;
-	if (codec->bits != 4 || block < LANES || block % LANES != 0 || block > MOST_BLOCK || numbers != whole)
+	if (codec->bits != 4 || block < LANES || block % LANES != 0 || block > MAX_BLOCK || numbers != whole)
 		return faiss_fail(r->source, "'%s' packs %lld numbers of %d bits as %llu, in blocks of %d",
 		    node->fourcc, (long long)codec->m, codec->bits, (unsigned long long)numbers, block);
 	codec->block = block;

@@ -145,10 +145,10 @@ kith_status faiss_import_graph(
 /* Chances of the levels, down to one in a thousand million, and neighbours below each. */
 static void put_shape(struct faiss_writer *w, const struct graph *graph)
 {
-	enum { MOST = 64 };
-	double chances[MOST], scale = log((double)graph->M);
+	enum { MAX = 64 };
+	double chances[MAX], scale = log((double)graph->M);
 	int levels = 0;
-	for (; levels < MOST - 1; levels++) {
+	for (; levels < MAX - 1; levels++) {
 		chances[levels] = exp(-levels * scale) * (1 - exp(-scale));
 		if (chances[levels] < 1e-9 && levels > graph_top(graph))
 			break;

@@ -26,10 +26,10 @@
 #include <string.h>
 
 /* Bytes of codes in memory at a time; most lists that kith's factory strings can name. */
-enum { PIECE = 1 << 20, MOST_LISTS = 1 << 24 };
+enum { PIECE = 1 << 20, MAX_LISTS = 1 << 24 };
 
 /* Residuals of such size, and centroids, can be added without overflow. */
-static const float MOST = FLT_MAX / 4;
+static const float MAX = FLT_MAX / 4;
 
 struct import {
 	const struct blob_source *source;
@@ -55,7 +55,7 @@ static kith_status refit(const struct import *im, kith_status status)
 }
 
 /* A new array of count floats, all finite and up to `most`; NULL on failure. */
-static float *load_floats(const struct import *im, const struct faiss_array *array, float most,
+static float *load_floats(const struct import *im, const struct faiss_array *array, float max,
     const char *what, kith_status *status)
 {
 	size_t bytes = (size_t)array->n * sizeof(float);
@@ -63,7 +63,7 @@ static float *load_floats(const struct import *im, const struct faiss_array *arr
 	*status =
 	    x ? faiss_load(im->source, array->offset, 0, array->n, sizeof *x, x) : fail_nomem(what, bytes);
 	for (int64_t i = 0; *status == KITH_OK && i < array->n; i++)
-		if (!(fabsf(x[i]) <= most))
+		if (!(fabsf(x[i]) <= max))
 			*status = faiss_fail(im->source, "%s: number %lld is %g, not finite or too large",
 			    what, (long long)i, (double)x[i]);
 	if (*status == KITH_OK)
@@ -89,7 +89,7 @@ static kith_status make_scalar(const struct import *im, const struct faiss_node 
 	if (type == FAISS_8BIT_SIGNED)
 		return codec_new_i8(out, dim, false);
 	kith_status status;
-	float *ranges = load_floats(im, &node->codec.ranges, MOST, "ranges of a scalar quantizer", &status);
+	float *ranges = load_floats(im, &node->codec.ranges, MAX, "ranges of a scalar quantizer", &status);
 	float *each = mem_alloc(2 * (size_t)dim, sizeof *each);
 	if (status == KITH_OK && !each)
 		status = fail_nomem("ranges", 2 * (size_t)dim * sizeof *each);
@@ -111,7 +111,7 @@ static kith_status make_product(const struct import *im, const struct faiss_node
 {
 	kith_status status;
 	float *centroids =
-	    load_floats(im, &node->codec.centroids, MOST, "centroids of a product quantizer", &status);
+	    load_floats(im, &node->codec.centroids, MAX, "centroids of a product quantizer", &status);
 	if (status == KITH_OK)
 		status = codec_new_pq(out, node->dim, false, node->codec.m, node->codec.bits);
 	if (status == KITH_OK)
@@ -240,7 +240,7 @@ static kith_status build_flat(
 	kith_status status = load_stored(im, node, ids, false, &stored);
 	if (status)
 		return status;
-	status = flat_assemble(out, metric_of_faiss(node->metric), &stored);
+	status = flat_from_components(out, metric_of_faiss(node->metric), &stored);
 	if (status)
 		stored_free(&stored);
 	return status;
@@ -269,7 +269,7 @@ static float *load_centroids(struct import *im, const struct faiss_node *node, k
 	for (int64_t l = 0; *status == KITH_OK && l < node->nlist; l++)
 		*status = quantizer->ops->read(quantizer, 1, &l, centroids + l * node->dim);
 	for (size_t i = 0; *status == KITH_OK && i < cells; i++)
-		if (fabsf(centroids[i]) > MOST)
+		if (fabsf(centroids[i]) > MAX)
 			*status = faiss_fail(im->source, "'%s' has a centroid at %g, which is too far away",
 			    node->fourcc, (double)centroids[i]);
 	quantizer->ops->free(quantizer);
@@ -351,13 +351,12 @@ static kith_status number_entries(
 static kith_status fill_lists(const struct import *im, const struct faiss_node *node,
     const struct codec *codec, const uint32_t *number, kith_index *index)
 {
-	int64_t most = 0;
+	int64_t max = 0;
 	for (int64_t l = 0; l < node->nlist; l++)
-		most = node->list[l].n > most ? node->list[l].n : most;
-	uint8_t *plain = mem_alloc((size_t)most, node->codec.code_size);
+		max = node->list[l].n > max ? node->list[l].n : max;
+	uint8_t *plain = mem_alloc((size_t)max, node->codec.code_size);
 	float *x = mem_alloc((size_t)node->dim, sizeof *x);
-	kith_status status =
-	    plain && x ? KITH_OK : fail_nomem("a list", (size_t)most * node->codec.code_size);
+	kith_status status = plain && x ? KITH_OK : fail_nomem("a list", (size_t)max * node->codec.code_size);
 	for (int64_t l = 0; status == KITH_OK && l < node->nlist; number += node->list[l++].n) {
 		const struct faiss_list *list = &node->list[l];
 		status = load_codes(im, node, codec, list->codes, 0, list->n, plain, x);
@@ -374,9 +373,9 @@ static kith_status make_ivf(const struct import *im, const struct faiss_node *no
     const struct codec **used)
 {
 	struct codec *codec;
-	if (node->nlist > MOST_LISTS)
+	if (node->nlist > MAX_LISTS)
 		return fail(KITH_UNSUPPORTED, "%s: '%s' has %lld lists; kith's go to %d", im->source->name,
-		    node->fourcc, (long long)node->nlist, MOST_LISTS);
+		    node->fourcc, (long long)node->nlist, MAX_LISTS);
 	kith_status status = make_codec(im, node, &codec);
 	if (status)
 		return status;
@@ -416,13 +415,13 @@ static kith_status build_ivf(
 	if (status == KITH_OK)
 		status = number_entries(im, node, ids, &numbering);
 	if (status == KITH_OK)
-		status = refit(im, ivf_begin_parts(*out, centroids, node->n, numbering.ids));
+		status = refit(im, ivf_begin_components(*out, centroids, node->n, numbering.ids));
 	if (status == KITH_OK && has_graph)
 		status = ivf_take_graph(*out, &graph);
 	if (status == KITH_OK)
 		status = fill_lists(im, node, codec, numbering.number, *out);
 	if (status == KITH_OK)
-		ivf_end_parts(*out);
+		ivf_end_components(*out);
 	graph_free(&graph);
 	mem_free(centroids);
 	mem_free(numbering.listed);
@@ -440,7 +439,7 @@ static kith_status build_hnsw(
 	if (status == KITH_OK)
 		status = faiss_import_graph(im->source, node, &graph);
 	if (status == KITH_OK)
-		status = hnsw_assemble(out, metric_of_faiss(node->metric), &stored, &graph);
+		status = hnsw_from_components(out, metric_of_faiss(node->metric), &stored, &graph);
 	stored_free(&stored);
 	graph_free(&graph);
 	return status;
@@ -477,7 +476,7 @@ static kith_status build_idmap(
 }
 
 /* Parts of the product quantizer that vectors come to next; 0: none. */
-static int64_t parts_of(const struct faiss_node *node)
+static int64_t components_of(const struct faiss_node *node)
 {
 	bool product =
 	    (node->kind == FAISS_FLAT || node->kind == FAISS_IVF) && node->codec.coding == FAISS_PRODUCT;
@@ -491,16 +490,16 @@ static kith_status build_pretransform(
 	kith_status status = build(im, node->child, ids, out);
 	for (int64_t i = node->transforms - 1; status == KITH_OK && i >= 0; i--) {
 		struct mapping mapping;
-		struct linear there, back;
-		int64_t m = i == node->transforms - 1 ? parts_of(node->child) : 0;
-		status = faiss_import_map(im->source, &node->transform[i], m, &mapping, &there, &back);
+		struct linear forward, inverse;
+		int64_t m = i == node->transforms - 1 ? components_of(node->child) : 0;
+		status = faiss_import_map(im->source, &node->transform[i], m, &mapping, &forward, &inverse);
 		if (status)
 			return status;
-		status = refit(im, transform_assemble(out, metric_of_faiss(node->metric), &mapping, &there,
-		                       &back, false, *out));
+		status = refit(im, transform_from_components(out, metric_of_faiss(node->metric), &mapping,
+		                       &forward, &inverse, false, *out));
 		if (status) {
-			linear_free(&there);
-			linear_free(&back);
+			linear_free(&forward);
+			linear_free(&inverse);
 		}
 	}
 	return status;
@@ -520,7 +519,7 @@ static kith_status build_refine(
 		status = load_stored(im, node->fine, ids, false, &stored);
 	if (status)
 		return status;
-	status = refit(im, refine_assemble(out, &stored, *out));
+	status = refit(im, refine_from_components(out, &stored, *out));
 	if (status)
 		stored_free(&stored);
 	return status;

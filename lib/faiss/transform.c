@@ -16,7 +16,7 @@
 static const double ORTHONORMAL = 1e-4, NO_LENGTH = 1e-12;
 
 struct work {
-	int64_t in, out, least; /* least: the smaller of the two */
+	int64_t in, out, min;   /* least: the smaller of the two */
 	float *loaded;          /* [out × in] */
 	double *a, *transposed; /* [out × in], [in × out] */
 	double *gram;           /* [least²] */
@@ -44,15 +44,15 @@ static void work_free(struct work *w)
 
 static kith_status work_init(struct work *w, int64_t in, int64_t out)
 {
-	size_t cells = (size_t)in * (size_t)out, least = (size_t)(in < out ? in : out);
-	*w = (struct work){.in = in, .out = out, .least = (int64_t)least};
+	size_t cells = (size_t)in * (size_t)out, min = (size_t)(in < out ? in : out);
+	*w = (struct work){.in = in, .out = out, .min = (int64_t)min};
 	w->loaded = mem_alloc(cells, sizeof *w->loaded);
 	w->a = mem_alloc(cells, sizeof *w->a);
 	w->transposed = mem_alloc(cells, sizeof *w->transposed);
-	w->gram = mem_alloc(least * least, sizeof *w->gram);
-	w->values = mem_alloc(least, sizeof *w->values);
-	w->axes = mem_alloc(least * least, sizeof *w->axes);
-	w->product = mem_alloc(least * least, sizeof *w->product);
+	w->gram = mem_alloc(min * min, sizeof *w->gram);
+	w->values = mem_alloc(min, sizeof *w->values);
+	w->axes = mem_alloc(min * min, sizeof *w->axes);
+	w->product = mem_alloc(min * min, sizeof *w->product);
 	w->inverse = mem_alloc(cells, sizeof *w->inverse);
 	w->shift = mem_zalloc((size_t)out, sizeof *w->shift);
 	w->home = mem_alloc((size_t)in, sizeof *w->home);
@@ -79,9 +79,9 @@ static kith_status load(
 
 static bool is_orthonormal(const struct work *w)
 {
-	for (int64_t i = 0; i < w->least; i++)
-		for (int64_t j = 0; j < w->least; j++)
-			if (!(fabs(w->gram[i * w->least + j] - (i == j)) < ORTHONORMAL))
+	for (int64_t i = 0; i < w->min; i++)
+		for (int64_t j = 0; j < w->min; j++)
+			if (!(fabs(w->gram[i * w->min + j] - (i == j)) < ORTHONORMAL))
 				return false;
 	return true;
 }
@@ -89,20 +89,20 @@ static bool is_orthonormal(const struct work *w)
 /* product = gram⁺ = Σ axis axisᵀ / value. */
 static kith_status invert_gram(struct work *w)
 {
-	int64_t n = w->least;
+	int64_t n = w->min;
 	kith_status status = matrix_eigen(n, w->gram, w->values, w->axes, 0);
 	if (status)
 		return status;
-	double most = w->values[0];
+	double max = w->values[0];
 	/* gram is free now: axes, each divided by its value. */
 	for (int64_t i = 0; i < n; i++)
 		for (int64_t j = 0; j < n; j++)
 			w->gram[i * n + j] =
-			    w->values[i] > NO_LENGTH * most ? w->axes[i * n + j] / w->values[i] : 0;
-	double *turned = w->product;
-	matrix_transpose(n, n, w->axes, turned);
+			    w->values[i] > NO_LENGTH * max ? w->axes[i * n + j] / w->values[i] : 0;
+	double *transposed = w->product;
+	matrix_transpose(n, n, w->axes, transposed);
 	for (int64_t i = 0; i < n * n; i++)
-		w->axes[i] = turned[i];
+		w->axes[i] = transposed[i];
 	matrix_multiply(n, n, n, w->axes, w->gram, 0, w->product);
 	return KITH_OK;
 }
@@ -169,9 +169,9 @@ static void name_map(const struct faiss_transform *t, int64_t m, bool orthonorma
 }
 
 kith_status faiss_import_map(const struct blob_source *source, const struct faiss_transform *t, int64_t m,
-    struct mapping *mapping, struct linear *there, struct linear *back)
+    struct mapping *mapping, struct linear *forward, struct linear *inverse)
 {
-	*there = *back = (struct linear){0};
+	*forward = *inverse = (struct linear){0};
 	if (t->map == FAISS_UNIT || t->map == FAISS_PAD) {
 		*mapping = (struct mapping){
 		    .kind = t->map == FAISS_UNIT ? MAP_UNIT : MAP_PAD, .in = t->in, .out = t->out};
@@ -189,11 +189,11 @@ kith_status faiss_import_map(const struct blob_source *source, const struct fais
 	if (status == KITH_OK)
 		status = invert(&w, source, &orthonormal);
 	if (status == KITH_OK)
-		status = linear_init(there, t->in, t->out, w.a, w.shift);
+		status = linear_init(forward, t->in, t->out, w.a, w.shift);
 	if (status == KITH_OK)
-		status = linear_init(back, t->out, t->in, w.inverse, w.home);
+		status = linear_init(inverse, t->out, t->in, w.inverse, w.home);
 	if (status)
-		linear_free(there);
+		linear_free(forward);
 	work_free(&w);
 	name_map(t, m, orthonormal, mapping);
 	return status;

@@ -5,14 +5,14 @@
 #include "lib/graph/search_layer.h"
 
 /* Candidates of a repair beside those of the list, and nodes in a task of it. */
-enum { REPAIR_MOST = 256, REPAIR_NODES = 256 };
+enum { REPAIR_MAX = 256, REPAIR_NODES = 256 };
 
 /* One place in so many of a list is for near vectors, where other edges follow the inner product. */
 enum { NEAR_SHARE = 4 };
 
 /* What a thread works with. */
 struct worker {
-	struct walker *walker;
+	struct graph_scratch *scratch;
 	struct candidate *candidates; /* of one list: those in it, then others */
 	struct candidate *others;     /* as many */
 	void *prune;
@@ -34,7 +34,7 @@ struct builder {
 	 * list stays free until then. */
 	bool near_later;
 
-	struct walkers *walkers;
+	struct graph_scratch_pool *scratch_pool;
 	int workers;
 	struct worker *worker; /* [workers] */
 	struct round *round;
@@ -54,7 +54,8 @@ static inline void builder_changes(struct builder *b, uint32_t node)
 /* For up to n nodes that are in the graph (graph_grow) and not linked yet. builder_end must follow, also
  * after a failure. NOMEM. */
 kith_status builder_begin(struct builder *b, struct graph *graph, const struct graph_space *space,
-    const struct graph_building *how, struct walkers *walkers, const uint32_t *nodes, int64_t n);
+    const struct graph_building *how, struct graph_scratch_pool *scratch_pool, const uint32_t *nodes,
+    int64_t n);
 void builder_end(struct builder *b);
 
 /* Link the nodes that builder_begin was given, in their order. False: cancelled; lists are valid, but not

@@ -31,11 +31,11 @@
 #include <math.h>
 
 /* Below so many nodes insertion is as quick. */
-enum { LEAST = 256 };
+enum { MIN = 256 };
 
 bool graph_bulk_pays(int64_t n)
 {
-	return n >= LEAST;
+	return n >= MIN;
 }
 
 /* Whether a node is a point. all: also where another stands for it. */
@@ -144,7 +144,7 @@ static kith_status choose_entry(struct bulk *b)
 {
 	struct graph *graph = b->graph;
 	float *x = mem_alloc((size_t)b->dim, sizeof *x);
-	double least = INFINITY;
+	double min = INFINITY;
 	int top = -1;
 	if (!x)
 		return fail_nomem("a vector", (size_t)b->dim * sizeof *x);
@@ -153,9 +153,9 @@ static kith_status choose_entry(struct bulk *b)
 			continue;
 		bulk_load(b, i, x);
 		double key = b->form.kern->l2sq_exact(x, b->mean, b->dim);
-		if (graph_level(graph, i) > top || key < least) {
+		if (graph_level(graph, i) > top || key < min) {
 			top = graph_level(graph, i);
-			least = key;
+			min = key;
 			graph->entry = (uint32_t)i;
 		}
 	}
@@ -184,7 +184,7 @@ kith_status graph_bulk(struct graph *graph, const struct graph_space *space, con
 		b.degree = graph_width(graph, level);
 		b.overlap = BULK_OVERLAP_FIRST;
 		b.rule = how->rule;
-		b.most = level == 0 ? 2 * b.degree + 36 : 256;
+		b.max = level == 0 ? 2 * b.degree + 36 : 256;
 		status = build_level(&b);
 	}
 	if (status == KITH_OK)

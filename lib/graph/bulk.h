@@ -31,7 +31,7 @@ struct bulk {
 	struct graph_rule rule; /* alpha is chosen */
 	int level;
 	int64_t degree;        /* most neighbours */
-	int64_t most;          /* candidates of a point */
+	int64_t max;           /* candidates of a point */
 	int64_t n;             /* points */
 	const uint32_t *nodes; /* [n] their nodes, ascending; NULL: all nodes */
 	uint32_t *lists;  /* [n × degree] of a sample of the nodes; NULL: the points' lists in the graph */

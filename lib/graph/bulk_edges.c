@@ -58,34 +58,34 @@ struct linking {
 
 static int64_t entries(const struct bulk *b)
 {
-	return 2 * b->most + TILE_ROWS;
+	return 2 * b->max + TILE_ROWS;
 }
 
 static void carve_worker(const struct bulk *b, struct worker *w, struct arena *c)
 {
 	const struct sketch_form *form = &b->form;
 	struct table *table = &w->table;
-	int64_t rows = KEPT_BYTES / (int64_t)form->bytes, least = 4 * TILE_ROWS;
+	int64_t rows = KEPT_BYTES / (int64_t)form->bytes, min = 4 * TILE_ROWS;
 	rows = rows < b->n ? rows : b->n;
-	table->capacity = rows < least ? least : rows;
+	table->capacity = rows < min ? min : rows;
 	table->bits = 1;
 	while (INT64_C(1) << table->bits < 4 * table->capacity)
 		table->bits++;
 	void *near = arena_take(c, 1, near_bytes(b));
 	table->place = arena_take(c, INT64_C(1) << table->bits, sizeof *table->place);
 	void *sketches = arena_take(c, 1, sketches_bytes(form, table->capacity));
-	void *pruner = arena_take(c, 1, pruner_bytes(form, entries(b), b->most));
+	void *pruner = arena_take(c, 1, pruner_bytes(form, entries(b), b->max));
 	void *self = arena_take(c, 1, sketches_bytes(form, 1));
 	w->x = arena_take(c, b->dim, sizeof *w->x);
 	w->entry = arena_take(c, entries(b), sizeof *w->entry);
-	w->some = arena_take(c, b->most, sizeof *w->some);
+	w->some = arena_take(c, b->max, sizeof *w->some);
 	w->points = arena_take(c, TILE_ROWS, sizeof *w->points);
 	if (!c->memory)
 		return;
 	w->near = near_init(b, near);
 	table->sketches = sketches_at(form, table->capacity, sketches);
 	w->self = sketches_at(form, 1, self);
-	pruner_init(&w->pruner, form, b->most, pruner);
+	pruner_init(&w->pruner, form, b->max, pruner);
 }
 
 static void empty_table(struct table *table)
@@ -219,11 +219,11 @@ static double mean_degree(struct worker *w, const struct sample *sample, float a
 {
 	const struct bulk *b = w->b;
 	struct graph_rule rule = {.alpha = alpha};
-	struct candidate *copy = sample->candidates + sample->points * b->most;
+	struct candidate *copy = sample->candidates + sample->points * b->max;
 	int64_t total = 0;
 	for (int64_t i = 0; i < sample->points && !bulk_stopped(w->b); i++) {
-		memcpy(copy, sample->candidates + i * b->most, (size_t)sample->count[i] * sizeof *copy);
-		total += pruner_select(&w->pruner, &rule, copy, sample->count[i], b->most);
+		memcpy(copy, sample->candidates + i * b->max, (size_t)sample->count[i] * sizeof *copy);
+		total += pruner_select(&w->pruner, &rule, copy, sample->count[i], b->max);
 	}
 	return (double)total / (double)sample->points;
 }
@@ -246,13 +246,13 @@ static float best_alpha(struct worker *w, const struct sample *sample)
  * nearest of other clusters alone are no way through hundreds of clusters: insertion, which links the first
  * nodes before there are near ones, finds .99 instead of .95 there. Where candidates do not leave the
  * cluster, it has nodes on the upper levels to be found by. */
-static bool is_clustered(const struct sample *sample, int64_t most)
+static bool is_clustered(const struct sample *sample, int64_t max)
 {
 	const float leap = 64; /* squared distances of neighbours, on a line or in space, grow by far less */
 	enum { FIRST = 4 };    /* the nearest few may be copies with a little noise */
 	int64_t leaps = 0;
 	for (int64_t i = 0; i < sample->points; i++) {
-		const struct candidate *c = sample->candidates + i * most;
+		const struct candidate *c = sample->candidates + i * max;
 		bool found = false;
 		for (int64_t j = FIRST; j + 1 < sample->count[i]; j++)
 			found |= c[j].key > 0 && c[j + 1].key > leap * c[j].key;
@@ -264,12 +264,12 @@ static bool is_clustered(const struct sample *sample, int64_t most)
 /* Choose it on some points here and there in the order of leaves. */
 static kith_status choose_alpha(struct linking *l)
 {
-	enum { PARTS = 8, POINTS = 32, MOST_POINTS = PARTS * POINTS };
+	enum { PARTS = 8, POINTS = 32, MAX_POINTS = PARTS * POINTS };
 	struct bulk *b = l->b;
 	struct worker *w = &l->worker[0];
-	int64_t count[MOST_POINTS];
+	int64_t count[MAX_POINTS];
 	struct sample sample = {.count = count};
-	size_t cells = (size_t)(MOST_POINTS + 1) * (size_t)b->most;
+	size_t cells = (size_t)(MAX_POINTS + 1) * (size_t)b->max;
 	sample.candidates = mem_alloc(cells, sizeof *sample.candidates);
 	if (!sample.candidates)
 		return fail_nomem("a sample of edges", cells * sizeof *sample.candidates);
@@ -278,10 +278,10 @@ static kith_status choose_alpha(struct linking *l)
 		near_find(b, w->near, first, n);
 		for (int64_t i = 0; i < n; i++, sample.points++)
 			count[sample.points] =
-			    near_take(b, w->near, i, sample.candidates + sample.points * b->most);
+			    near_take(b, w->near, i, sample.candidates + sample.points * b->max);
 	}
 	b->rule.alpha = sample.points ? best_alpha(w, &sample) : 1;
-	bool clustered = b->level == 0 && !b->lists && is_clustered(&sample, b->most);
+	bool clustered = b->level == 0 && !b->lists && is_clustered(&sample, b->max);
 	mem_free(sample.candidates);
 	return clustered ? fail(KITH_UNSUPPORTED, "clusters too tight to link in bulk") : KITH_OK;
 }
@@ -341,7 +341,7 @@ static int64_t add_entries(struct worker *w, uint32_t p, const uint32_t *points,
 {
 	const struct bulk *b = w->b;
 	struct pruner *pruner = &w->pruner;
-	float normsq = w->self.normsq[0], least = normsq * 0x1p-20f, thr = FLT_MAX, keys[TILE_ROWS];
+	float normsq = w->self.normsq[0], min = normsq * 0x1p-20f, thr = FLT_MAX, keys[TILE_ROWS];
 	uint64_t mask;
 	gather(w, points, n, &pruner->rows);
 	sketch_pack(&b->form, &pruner->rows, 0, n, pruner->temp, &pruner->panel);
@@ -349,12 +349,12 @@ static int64_t add_entries(struct worker *w, uint32_t p, const uint32_t *points,
 	for (; mask; mask &= mask - 1) {
 		int r = __builtin_ctzll(mask);
 		float key = keys[r] + normsq;
-		w->entry[count++] = bulk_entry(key > least ? key : 0, p, points[r]);
+		w->entry[count++] = bulk_entry(key > min ? key : 0, p, points[r]);
 	}
 	if (count + TILE_ROWS <= entries(b))
 		return count;
-	select_u64(w->entry, count, b->most);
-	return b->most;
+	select_u64(w->entry, count, b->max);
+	return b->max;
 }
 
 static void second_point(const struct linking *l, struct worker *w, uint32_t p)
@@ -383,8 +383,8 @@ static void second_point(const struct linking *l, struct worker *w, uint32_t p)
 	}
 	if (n)
 		count = add_entries(w, p, points, n, count);
-	select_u64(w->entry, count, b->most < count ? b->most : count);
-	count = b->most < count ? b->most : count;
+	select_u64(w->entry, count, b->max < count ? b->max : count);
+	count = b->max < count ? b->max : count;
 	sort_u64(w->entry, count);
 	for (int64_t i = 0; i < count; i++)
 		w->some[i] = bulk_candidate(w->entry[i], p);

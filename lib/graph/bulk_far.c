@@ -66,7 +66,7 @@ static kith_status add_sample(const struct bulk *b, int bits, int64_t n)
 	struct bulk sample = *b;
 	sample.rule = b->how->rule;
 	sample.degree = b->graph->M;
-	sample.most = n > BIG ? FEW : MANY;
+	sample.max = n > BIG ? FEW : MANY;
 	sample.n = n;
 	sample.leaves = (struct leaves){0};
 	size_t cells = (size_t)n * (size_t)sample.degree;

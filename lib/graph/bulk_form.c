@@ -29,12 +29,12 @@ enum { SAMPLE = 1024 };
  * there must be tasks enough for all threads. What is built does not depend on it. */
 void bulk_choose_batch(struct bulk *b)
 {
-	enum { LEAST_BATCH = 512, MOST_BATCH = 16384, TASKS = 8, ROOM = 64 };
+	enum { MIN_BATCH = 512, MAX_BATCH = 16384, TASKS = 8, ROOM = 64 };
 	int64_t threads = b->how->threads, batch = b->n / (TASKS * threads);
-	int64_t bytes = (2 * b->most + TILE_ROWS) * (int64_t)sizeof(uint64_t) + 2 * (int64_t)b->form.bytes;
+	int64_t bytes = (2 * b->max + TILE_ROWS) * (int64_t)sizeof(uint64_t) + 2 * (int64_t)b->form.bytes;
 	int64_t room = b->n * ROOM / (bytes * threads);
 	batch = batch < room ? batch : room;
-	b->batch = batch < LEAST_BATCH ? LEAST_BATCH : batch > MOST_BATCH ? MOST_BATCH : batch;
+	b->batch = batch < MIN_BATCH ? MIN_BATCH : batch > MAX_BATCH ? MAX_BATCH : batch;
 }
 
 void bulk_load(const struct bulk *b, int64_t point, float *x)
@@ -107,12 +107,12 @@ static bool bytes_resolve(struct bulk *b, const float *x, int64_t n, void *memor
 	struct sketches s = sketches_at(&form, 1, memory);
 	int64_t good = 0, bad = 0;
 	for (int64_t i = 0; i < LOOKED_AT && i < n && !bulk_stopped(b); i++) {
-		double err = (double)sketch_set(&form, &s, 0, x + i * b->dim), least = INFINITY;
+		double err = (double)sketch_set(&form, &s, 0, x + i * b->dim), min = INFINITY;
 		for (int64_t j = 0; j < n; j++) {
 			double key = form.kern->l2sq_exact(x + i * b->dim, x + j * b->dim, b->dim);
-			least = key > 0 && key < least ? key : least;
+			min = key > 0 && key < min ? key : min;
 		}
-		if (least < INFINITY && 2 * err * err > 0.01 * least)
+		if (min < INFINITY && 2 * err * err > 0.01 * min)
 			bad++;
 		else
 			good++;
@@ -166,7 +166,7 @@ kith_status bulk_choose_form(struct bulk *b)
  * percent, which edges do not mind: more than one in eight lost says that they are off by more. What cannot
  * be told from an equal vector is lost, too. */
 static const int64_t wanted_near[] = {4, 16};
-enum { ASKED = 2, TIMES = 2, MOST_MEMBERS = 2048, POINTS = 48, LOST_SHARE = 8 };
+enum { ASKED = 2, TIMES = 2, MAX_MEMBERS = 2048, POINTS = 48, LOST_SHARE = 8 };
 
 struct trial {
 	struct bulk *b;
@@ -177,7 +177,7 @@ struct trial {
 	void *temp;
 	double *exact, *sorted; /* [MOST_MEMBERS] */
 	float *key, *order;     /* [MOST_MEMBERS] */
-	float least;            /* keys that count as 0 */
+	float min;              /* keys that count as 0 */
 };
 
 static int compare_floats(const void *a, const void *b)
@@ -192,7 +192,7 @@ static void score(
 {
 	const struct bulk *b = t->b;
 	float thr = INFINITY, keys[TILE_ROWS];
-	t->least = t->self.normsq[0] * 0x1p-20f;
+	t->min = t->self.normsq[0] * 0x1p-20f;
 	uint64_t mask;
 	for (int64_t i = 0; i < n; i++) {
 		bulk_load(b, member[i], t->y);
@@ -223,7 +223,7 @@ static int64_t count_lost(struct trial *t, int64_t n, int64_t wanted)
 		/* The first of the far ones that is certainly behind must not be too many places down. */
 		int64_t places = (TIMES - 1) * wanted;
 		bool hidden = far > places && !(t->key[i] < t->order[places]);
-		lost += hidden || (t->exact[i] > 0 && !(t->key[i] > t->least));
+		lost += hidden || (t->exact[i] > 0 && !(t->key[i] > t->min));
 	}
 	return lost * wanted / near;
 }
@@ -241,10 +241,10 @@ static bool form_holds(struct trial *t)
 		sketch_set(&b->form, &t->self, 0, t->x);
 		/* One leaf is as good as several, and has no member twice. */
 		uint32_t leaf = of[i % l->overlap];
-		for (int64_t at = l->begin[leaf]; at < l->begin[leaf + 1] && n < MOST_MEMBERS;) {
+		for (int64_t at = l->begin[leaf]; at < l->begin[leaf + 1] && n < MAX_MEMBERS;) {
 			int64_t count = l->begin[leaf + 1] - at;
 			count = count < TILE_ROWS ? count : TILE_ROWS;
-			count = count < MOST_MEMBERS - n ? count : MOST_MEMBERS - n;
+			count = count < MAX_MEMBERS - n ? count : MAX_MEMBERS - n;
 			score(t, point, l->member + at, count, t->exact + n, t->key + n);
 			at += count;
 			n += count;
@@ -264,13 +264,13 @@ kith_status bulk_try_form(struct bulk *b, bool *holds)
 	size_t one = sketches_bytes(&b->form, 1), many = sketches_bytes(&b->form, TILE_ROWS);
 	char *memory = mem_alloc(2 * panel + one + many, 1);
 	t.x = mem_alloc(2 * (size_t)b->dim, sizeof *t.x);
-	t.exact = mem_alloc(2 * MOST_MEMBERS, sizeof *t.exact);
-	t.key = mem_alloc(2 * MOST_MEMBERS, sizeof *t.key);
+	t.exact = mem_alloc(2 * MAX_MEMBERS, sizeof *t.exact);
+	t.key = mem_alloc(2 * MAX_MEMBERS, sizeof *t.key);
 	bool ready = memory && t.x && t.exact && t.key;
 	if (ready) {
 		t.y = t.x + b->dim;
-		t.sorted = t.exact + MOST_MEMBERS;
-		t.order = t.key + MOST_MEMBERS;
+		t.sorted = t.exact + MAX_MEMBERS;
+		t.order = t.key + MAX_MEMBERS;
 		t.panel.data = (uint32_t *)(void *)memory;
 		t.temp = memory + panel;
 		t.self = sketches_at(&b->form, 1, memory + 2 * panel);

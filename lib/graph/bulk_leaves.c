@@ -27,11 +27,11 @@
 #include <string.h>
 
 enum {
-	LEAF = 400,                             /* points per centroid */
-	ONE_LEAF = 1600,                        /* points that need no clustering */
-	PER_LEAF = 24,                          /* points to learn a centroid from */
-	MOST_MEMBERS = 4 * BULK_OVERLAP * LEAF, /* … of a leaf */
-	STEP = 4096                             /* vectors between two looks whether to stop */
+	LEAF = 400,                            /* points per centroid */
+	ONE_LEAF = 1600,                       /* points that need no clustering */
+	PER_LEAF = 24,                         /* points to learn a centroid from */
+	MAX_MEMBERS = 4 * BULK_OVERLAP * LEAF, /* … of a leaf */
+	STEP = 4096                            /* vectors between two looks whether to stop */
 };
 
 /* ---- centroids ---- */
@@ -259,7 +259,7 @@ static int64_t cut_leaves(struct bulk *b, int64_t k, int64_t *parts, int64_t *se
 		seen[l->of[i]]++;
 	for (int64_t c = 0; c < k; c++) {
 		parts[c] = leaves;
-		leaves += seen[c] <= MOST_MEMBERS ? 1 : (seen[c] + MOST_MEMBERS / 4 - 1) / (MOST_MEMBERS / 4);
+		leaves += seen[c] <= MAX_MEMBERS ? 1 : (seen[c] + MAX_MEMBERS / 4 - 1) / (MAX_MEMBERS / 4);
 		seen[c] = 0;
 	}
 	parts[k] = leaves;
@@ -267,7 +267,7 @@ static int64_t cut_leaves(struct bulk *b, int64_t k, int64_t *parts, int64_t *se
 		return k;
 	for (int64_t i = 0; i < total; i++) {
 		uint32_t c = l->of[i];
-		int64_t part = parts[c + 1] - parts[c] > 1 ? seen[c]++ / (MOST_MEMBERS / 4) : 0;
+		int64_t part = parts[c + 1] - parts[c] > 1 ? seen[c]++ / (MAX_MEMBERS / 4) : 0;
 		l->of[i] = (uint32_t)(parts[c] + part);
 	}
 	return leaves;

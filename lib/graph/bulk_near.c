@@ -31,7 +31,7 @@ struct near_points {
 	uint64_t *visit;  /* [b->batch × overlap] leaf << 32 | number in the batch */
 	uint32_t *point;  /* [b->batch] */
 	uint64_t *shared; /* [b->batch] signature of the leaves before, of those in the leaf */
-	float *reach;     /* [b->batch] key that is still of interest */
+	float *radius;    /* [b->batch] key that is still of interest */
 	int32_t *count;   /* [b->batch] */
 	uint64_t *pool;   /* [b->batch × capacity] */
 	int64_t capacity;
@@ -47,7 +47,7 @@ static struct sketches carve_sketches(struct arena *c, const struct sketch_form 
 static void carve_near(const struct bulk *b, struct near_points *near, struct arena *c)
 {
 	int64_t batch = b->batch;
-	near->capacity = 2 * b->most + TILE_ROWS;
+	near->capacity = 2 * b->max + TILE_ROWS;
 	near->x = arena_take(c, b->dim, sizeof(float));
 	near->own = carve_sketches(c, &b->form, b->batch);
 	near->inside = carve_sketches(c, &b->form, b->batch);
@@ -58,7 +58,7 @@ static void carve_near(const struct bulk *b, struct near_points *near, struct ar
 	near->visit = arena_take(c, batch * b->leaves.overlap, sizeof(uint64_t));
 	near->point = arena_take(c, batch, sizeof(uint32_t));
 	near->shared = arena_take(c, batch, sizeof(uint64_t));
-	near->reach = arena_take(c, batch, sizeof(float));
+	near->radius = arena_take(c, batch, sizeof(float));
 	near->count = arena_take(c, batch, sizeof(int32_t));
 	near->pool = arena_take(c, batch * near->capacity, sizeof(uint64_t));
 }
@@ -85,14 +85,14 @@ struct near_points *near_init(const struct bulk *b, void *memory)
 static void cut(const struct bulk *b, struct near_points *near, int64_t i)
 {
 	uint64_t *pool = near->pool + i * near->capacity;
-	if (near->count[i] <= b->most)
+	if (near->count[i] <= b->max)
 		return;
-	select_u64(pool, near->count[i], b->most);
-	near->count[i] = (int32_t)b->most;
+	select_u64(pool, near->count[i], b->max);
+	near->count[i] = (int32_t)b->max;
 	uint64_t last = 0;
-	for (int64_t j = 0; j < b->most; j++)
+	for (int64_t j = 0; j < b->max; j++)
 		last = pool[j] > last ? pool[j] : last;
-	near->reach[i] = bulk_candidate(last, near->point[i]).key;
+	near->radius[i] = bulk_candidate(last, near->point[i]).key;
 }
 
 int64_t near_take(const struct bulk *b, struct near_points *near, int64_t i, struct candidate *out)
@@ -122,7 +122,7 @@ static uint64_t signature(const struct bulk *b, uint32_t point, uint32_t leaf)
 	return bits;
 }
 
-static bool met_before(const struct bulk *b, uint32_t p, uint32_t c, uint32_t leaf)
+static bool visited_before(const struct bulk *b, uint32_t p, uint32_t c, uint32_t leaf)
 {
 	const uint32_t *x = leaves_of(b, p), *y = leaves_of(b, c);
 	for (int i = 0; i < b->leaves.overlap && x[i] < leaf; i++)
@@ -144,15 +144,15 @@ static void take_hits(const struct bulk *b, struct near_points *near, const stru
 {
 	uint64_t *pool = near->pool + i * near->capacity;
 	uint32_t p = near->point[i];
-	float normsq = near->own.normsq[i], least = normsq * 0x1p-20f;
+	float normsq = near->own.normsq[i], min = normsq * 0x1p-20f;
 	int64_t count = near->count[i];
 	for (; hits; hits &= hits - 1) {
 		int r = __builtin_ctzll(hits);
 		uint32_t c = found->member[r];
-		if (c == p || ((shared & found->shared[r]) && met_before(b, p, c, found->leaf)))
+		if (c == p || ((shared & found->shared[r]) && visited_before(b, p, c, found->leaf)))
 			continue;
 		float key = keys[r] + normsq;
-		pool[count++] = bulk_entry(key > least ? key : 0, p, c);
+		pool[count++] = bulk_entry(key > min ? key : 0, p, c);
 	}
 	near->count[i] = (int32_t)count;
 	if (count + TILE_ROWS > near->capacity)
@@ -168,7 +168,7 @@ static void pass_panel(const struct bulk *b, struct near_points *near, const str
 	for (int64_t q = 0; q < count; q += TILE_QUERIES) {
 		int nq = count - q < TILE_QUERIES ? (int)(count - q) : TILE_QUERIES;
 		for (int j = 0; j < nq; j++)
-			thr[j] = near->reach[(uint32_t)visit[q + j]] - near->inside.normsq[q + j];
+			thr[j] = near->radius[(uint32_t)visit[q + j]] - near->inside.normsq[q + j];
 		if (!sketch_tile(
 		        &b->form, &near->panel, near->panel.normsq, &near->inside, q, nq, thr, mask, keys))
 			continue;
@@ -217,7 +217,7 @@ void near_find(struct bulk *b, struct near_points *near, int64_t first, int64_t 
 		uint32_t p = b->leaves.order[first + i];
 		near->point[i] = p;
 		near->count[i] = 0;
-		near->reach[i] = FLT_MAX;
+		near->radius[i] = FLT_MAX;
 		bulk_load(b, p, near->x);
 		sketch_set(&b->form, &near->own, i, near->x);
 		for (int j = 0; j < overlap; j++)

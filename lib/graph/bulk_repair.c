@@ -27,10 +27,10 @@ struct repair {
 	uint32_t *parent; /* [n] point that a point was reached from; GRAPH_NONE: not reached */
 	uint32_t *queue;  /* [n] reached, in order */
 	int64_t reached, expanded;
-	uint64_t *seen; /* bit per point: met by the search in work */
-	void *origin;   /* of the search */
-	uint32_t *some; /* [degree] */
-	float *key;     /* [degree] */
+	uint64_t *visited; /* bit per point: met by the search in work */
+	void *origin;      /* of the search */
+	uint32_t *some;    /* [degree] */
+	float *key;        /* [degree] */
 	struct found pool[WIDTH + 1];
 	int64_t found;
 };
@@ -96,11 +96,11 @@ static void insert(struct repair *r, struct candidate c)
 }
 
 /* Insert those of the points that the search has not met. */
-static void meet(struct repair *r, const uint32_t *nodes, int64_t n)
+static void visit(struct repair *r, const uint32_t *nodes, int64_t n)
 {
 	int64_t fresh = 0;
 	for (int64_t i = 0; i < n; i++)
-		if (mark(r->seen, bulk_point(r->b, nodes[i])))
+		if (mark(r->visited, bulk_point(r->b, nodes[i])))
 			r->some[fresh++] = nodes[i];
 	graph_keys(r->b->space, r->origin, r->some, fresh, r->key);
 	for (int64_t i = 0; i < fresh; i++)
@@ -112,10 +112,10 @@ static void search(struct repair *r, uint32_t point)
 {
 	const struct bulk *b = r->b;
 	uint32_t entry = bulk_node(b, r->queue[0]);
-	memset(r->seen, 0, (size_t)(b->n + 63) / 64 * sizeof *r->seen);
+	memset(r->visited, 0, (size_t)(b->n + 63) / 64 * sizeof *r->visited);
 	r->found = 0;
 	graph_origin_node(b->space, bulk_node(b, point), r->origin);
-	meet(r, &entry, 1);
+	visit(r, &entry, 1);
 	for (int64_t at = 0; at < r->found;) {
 		if (r->pool[at].expanded) {
 			at++;
@@ -123,7 +123,7 @@ static void search(struct repair *r, uint32_t point)
 		}
 		r->pool[at].expanded = true;
 		const uint32_t *list = graph_links(b->graph, r->pool[at].near.node, b->level);
-		meet(r, list, graph_list_length(list, b->degree));
+		visit(r, list, graph_list_length(list, b->degree));
 		at = 0;
 	}
 }
@@ -152,11 +152,11 @@ kith_status bulk_connect(struct bulk *b)
 	struct repair r = {.b = b};
 	r.parent = mem_alloc(n, sizeof *r.parent);
 	r.queue = mem_alloc(n, sizeof *r.queue);
-	r.seen = mem_alloc((n + 63) / 64, sizeof *r.seen);
+	r.visited = mem_alloc((n + 63) / 64, sizeof *r.visited);
 	r.origin = mem_alloc(graph_origin_bytes(b->space), 1);
 	r.some = mem_alloc((size_t)b->degree, sizeof *r.some);
 	r.key = mem_alloc((size_t)b->degree, sizeof *r.key);
-	bool ready = r.parent && r.queue && r.seen && r.origin && r.some && r.key;
+	bool ready = r.parent && r.queue && r.visited && r.origin && r.some && r.key;
 	if (ready) {
 		uint32_t entry = bulk_point(b, b->graph->entry);
 		memset(r.parent, 0xff, n * sizeof *r.parent);
@@ -173,7 +173,7 @@ kith_status bulk_connect(struct bulk *b)
 	}
 	mem_free(r.parent);
 	mem_free(r.queue);
-	mem_free(r.seen);
+	mem_free(r.visited);
 	mem_free(r.origin);
 	mem_free(r.some);
 	mem_free(r.key);

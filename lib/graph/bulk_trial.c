@@ -112,19 +112,19 @@ static void make_midpoints(struct trial *t, float *y)
 }
 
 /* Neighbours of midpoint i that a search misses. */
-static int64_t count_missed(const struct trial *t, struct walker *w, int64_t i, int64_t ef)
+static int64_t count_missed(const struct trial *t, struct graph_scratch *w, int64_t i, int64_t ef)
 {
 	const struct found *near = t->near.best + i * t->near.k;
 	int64_t missed = 0, wanted = 0;
 	graph_origin_query(t->b->space, t->x + i * t->b->dim, w->origin);
-	walk_nearest(w, walk_descend(w, 0), ef, WANTED);
+	search_base_layer(w, search_upper_layers(w, 0), ef, WANTED);
 	for (int64_t j = 0; j < t->near.count[i] && wanted < WANTED; j++) {
 		bool found = false;
 		if (!graph_is_live(t->b->how->only, (uint32_t)near[j].id))
 			continue;
 		wanted++;
 		for (int64_t f = 0; f < w->n; f++)
-			found |= (w->pool[f].node & ~WALKED) == near[j].id;
+			found |= (w->pool[f].node & ~EXPANDED) == near[j].id;
 		missed += !found;
 	}
 	return missed;
@@ -134,15 +134,15 @@ kith_status bulk_try_ways(const struct bulk *b, bool *enough)
 {
 	enum { SHORT = 64, LONG = 256, SHARE = 50, TIMES = 4 };
 	struct trial t;
-	struct walkers walkers;
+	struct graph_scratch_pool scratch_pool;
 	*enough = true;
 	if (b->space->edges->similarity)
 		return KITH_OK;
 	kith_status status = trial_begin(&t, b);
 	if (status)
 		return status;
-	walkers_init(&walkers);
-	struct walker *w = walker_take(&walkers, b->graph, b->space, LONG, 0);
+	scratch_pool_init(&scratch_pool);
+	struct graph_scratch *w = scratch_take(&scratch_pool, b->graph, b->space, LONG, 0);
 	float *y = mem_alloc((size_t)b->dim, sizeof *y);
 	if (!w || !y)
 		status = fail_nomem("a trial", 0);
@@ -157,8 +157,8 @@ kith_status bulk_try_ways(const struct bulk *b, bool *enough)
 	}
 	*enough = missed[1] * SHARE < t.n * WANTED || missed[1] * TIMES < missed[0];
 	if (w)
-		walker_return(&walkers, w);
-	walkers_free(&walkers);
+		scratch_return(&scratch_pool, w);
+	scratch_pool_free(&scratch_pool);
 	mem_free(y);
 	trial_end(&t);
 	return status;

@@ -75,14 +75,14 @@ static void splice(struct builder *b, uint32_t from, uint32_t node)
 static void reach(struct builder *b, uint32_t node)
 {
 	const struct graph *graph = b->graph;
-	struct walker *w = b->worker[0].walker;
+	struct graph_scratch *w = b->worker[0].scratch;
 	const uint32_t *list = graph_links(graph, node, 0);
 	for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++)
 		if (append(b, list[i], node))
 			return;
 	w->seed_count = 0;
 	graph_origin_node(b->space, node, w->origin);
-	walk_nearest(w, walk_descend(w, 0), b->how.ef, 1);
+	search_base_layer(w, search_upper_layers(w, 0), b->how.ef, 1);
 	for (int64_t i = 0; i < w->n; i++)
 		if (append(b, w->pool[i].node, node))
 			return;
@@ -109,24 +109,24 @@ static int64_t list_others(const struct builder *b, uint32_t node, const uint32_
  * selecting alone would thin lists out from one time to the next. */
 static void join_lists(struct builder *b, const uint64_t *entry, int64_t n, uint32_t *list)
 {
-	struct walker *w = b->worker[0].walker;
+	struct graph_scratch *w = b->worker[0].scratch;
 	uint32_t node = copies_node(entry[0]);
-	int64_t stride = b->graph->stride, degree = stride - copies_ring(n, stride), most = 0, count;
+	int64_t stride = b->graph->stride, degree = stride - copies_ring(n, stride), max = 0, count;
 	const uint32_t *longest = graph_links(b->graph, node, 0);
-	walk_begin(w);
+	visited_clear(w);
 	w->live = b->live;
-	w->copies_most = 0;
+	w->max_copies = 0;
 	graph_origin_node(b->space, node, w->origin);
 	for (int64_t i = 0; i < n; i++) {
 		const uint32_t *own = graph_links(b->graph, copies_node(entry[i]), 0);
-		count = walk_visit(w, own);
+		count = visit_neighbours(w, own);
 		for (int64_t j = 0; j < count; j++)
-			if (graph_is_live(b->live, w->met[j]) &&
-			    !rows_equal(&b->space->rows, node, w->met[j]))
-				walk_offer(w, (struct candidate){w->key[j], w->met[j]}, b->how.ef);
+			if (graph_is_live(b->live, w->batch[j]) &&
+			    !rows_equal(&b->space->rows, node, w->batch[j]))
+				offer_candidate(w, (struct candidate){w->key[j], w->batch[j]}, b->how.ef);
 		count = list_others(b, node, own);
-		longest = count > most ? own : longest;
-		most = count > most ? count : most;
+		longest = count > max ? own : longest;
+		max = count > max ? count : max;
 	}
 	bool all = w->n <= degree;
 	count = w->n;
@@ -200,7 +200,7 @@ static int64_t add_behind(struct builder *b, uint32_t node, uint32_t removed, in
 			known = list[j] == behind[i];
 		for (int64_t j = 0; !known && j < n; j++)
 			known = more[j] == behind[i];
-		if (!known && n < REPAIR_MOST)
+		if (!known && n < REPAIR_MAX)
 			more[n++] = behind[i];
 	}
 	return n;
@@ -208,8 +208,8 @@ static int64_t add_behind(struct builder *b, uint32_t node, uint32_t removed, in
 
 static void repair_list(struct builder *b, int number, uint32_t node, int level)
 {
-	uint32_t *list = graph_links(b->graph, node, level), more[REPAIR_MOST];
-	float key[REPAIR_MOST];
+	uint32_t *list = graph_links(b->graph, node, level), more[REPAIR_MAX];
+	float key[REPAIR_MAX];
 	int width = graph_width(b->graph, level);
 	int64_t n = 0;
 	int kept = 0;
@@ -229,8 +229,8 @@ static void repair_list(struct builder *b, int number, uint32_t node, int level)
 	if (degree == kept || n == 0)
 		return;
 	struct worker *worker = &b->worker[number];
-	graph_origin_node(b->space, node, worker->walker->origin);
-	graph_keys(b->space, worker->walker->origin, more, n, key);
+	graph_origin_node(b->space, node, worker->scratch->origin);
+	graph_keys(b->space, worker->scratch->origin, more, n, key);
 	for (int64_t i = 0; i < n; i++)
 		worker->candidates[b->graph->stride + i] = (struct candidate){key[i], more[i]};
 	/* As many as before: selecting by the rule alone would thin lists out from one repair to the next. */

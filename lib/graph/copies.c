@@ -60,9 +60,9 @@ int64_t copies_find(const struct graph_space *space, const uint64_t *live, int64
 
 int64_t copies_ring(int64_t n, int64_t degree)
 {
-	enum { MOST = 4 };
+	enum { MAX = 4 };
 	int64_t ring = degree / 4 > 1 ? degree / 4 : 1;
-	ring = ring < MOST ? ring : MOST;
+	ring = ring < MAX ? ring : MAX;
 	return ring < n - 1 ? ring : n - 1;
 }
 

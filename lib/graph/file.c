@@ -15,11 +15,11 @@ static size_t list_bytes(int64_t rows, int width)
 	return (size_t)rows * (size_t)width * sizeof(uint32_t);
 }
 
-void graph_save_head(const struct graph *graph, int64_t unsettled, bool mapped, struct blob_writer *w)
+void graph_save_head(const struct graph *graph, int64_t unconnected, bool mapped, struct blob_writer *w)
 {
 	struct graph_head head = {.nodes = graph->n,
 	    .rows = graph->rows,
-	    .unsettled = unsettled,
+	    .unconnected = unconnected,
 	    .seed = graph->seed,
 	    .M = (uint32_t)graph->M,
 	    .entry = graph->entry,
@@ -27,9 +27,9 @@ void graph_save_head(const struct graph *graph, int64_t unsettled, bool mapped, 
 	blob_write(w, "GRPH", &head, sizeof head);
 }
 
-void graph_save(const struct graph *graph, int64_t unsettled, bool mapped, struct blob_writer *w)
+void graph_save(const struct graph *graph, int64_t unconnected, bool mapped, struct blob_writer *w)
 {
-	graph_save_head(graph, unsettled, mapped, w);
+	graph_save_head(graph, unconnected, mapped, w);
 	blob_write(w, "LEVL", graph->level.data, (size_t)graph->n);
 	blob_write(w, "RANK", graph->rank.data, graph_rank_bytes(graph->n));
 	blob_write(w, "LNK0", graph->links0.data, list_bytes(graph->n, graph->stride));
@@ -46,7 +46,7 @@ kith_status graph_load_head(const struct graph *graph, struct graph_head *head, 
 	bool good = head->nodes >= 0 && head->nodes <= GRAPH_MAX_NODES && head->rows >= 0 &&
 	            head->rows <= head->nodes * GRAPH_MAX_LEVEL && head->rows < GRAPH_NONE &&
 	            head->M == (uint32_t)graph->M && head->mapped <= 1 && !head->zero &&
-	            head->unsettled >= 0 && head->unsettled <= head->nodes;
+	            head->unconnected >= 0 && head->unconnected <= head->nodes;
 	good = good && (head->nodes == 0 ? head->entry == GRAPH_NONE : head->entry < head->nodes);
 	return good ? KITH_OK : blob_fail(r, "GRPH", "contradicts itself");
 }

@@ -7,15 +7,15 @@
 
 struct graph_head {
 	int64_t nodes, rows; /* rows of upper levels */
-	int64_t unsettled;   /* nodes linked since all were last seen to be reachable */
+	int64_t unconnected; /* nodes linked since all were last seen to be reachable */
 	uint64_t seed;
 	uint32_t M, entry;
 	uint32_t mapped, zero; /* whether nodes are others than what is stored, in its order */
 };
 _Static_assert(sizeof(struct graph_head) == 48, "no padding");
 
-void graph_save(const struct graph *graph, int64_t unsettled, bool mapped, struct blob_writer *w);
-void graph_save_head(const struct graph *graph, int64_t unsettled, bool mapped, struct blob_writer *w);
+void graph_save(const struct graph *graph, int64_t unconnected, bool mapped, struct blob_writer *w);
+void graph_save_head(const struct graph *graph, int64_t unconnected, bool mapped, struct blob_writer *w);
 
 /* Into an empty graph of the right M: the head, then the rest, in place where that is possible. A walk may go
  * over it then if `unseen` is set; for anything else it must be checked. FORMAT, NOMEM. */

@@ -20,29 +20,30 @@ static bool passes(const struct filtering *f, uint32_t node)
 }
 
 /* Nodes of a list that pass, and neighbours of the others that do, into w->met: how many. */
-static int64_t meet_beyond(struct walker *w, const struct filtering *f, const uint32_t *list)
+static int64_t gather_unvisited_beyond(
+    struct graph_scratch *w, const struct filtering *f, const uint32_t *list)
 {
 	const struct graph *graph = w->graph;
-	int64_t n = 0, hops = 0, most = w->met_most - graph->stride;
-	uint32_t *hop = w->met + most;
+	int64_t n = 0, hops = 0, max = w->max_batch - graph->stride;
+	uint32_t *hop = w->batch + max;
 	for (int i = 0; i < graph->stride && list[i] != GRAPH_NONE; i++) {
-		if (walk_meet(w, list[i]))
+		if (visited_test_set(w, list[i]))
 			continue;
 		if (passes(f, list[i])) {
 			rows_prefetch_scored(&w->space->rows, list[i]);
-			w->met[n++] = list[i];
+			w->batch[n++] = list[i];
 		} else {
-			walk_prefetch(graph, list[i]);
+			graph_prefetch(graph, list[i]);
 			hop[hops++] = list[i];
 		}
 	}
 	for (int64_t h = 0; h < hops; h++) {
-		const uint32_t *beyond = walk_links(w, hop[h]);
-		for (int i = 0; i < graph->stride && beyond[i] != GRAPH_NONE && n < most; i++) {
-			if (!passes(f, beyond[i]) || walk_meet(w, beyond[i]))
+		const uint32_t *beyond = search_links(w, hop[h]);
+		for (int i = 0; i < graph->stride && beyond[i] != GRAPH_NONE && n < max; i++) {
+			if (!passes(f, beyond[i]) || visited_test_set(w, beyond[i]))
 				continue;
 			rows_prefetch_scored(&w->space->rows, beyond[i]);
-			w->met[n++] = beyond[i];
+			w->batch[n++] = beyond[i];
 		}
 	}
 	return n;
@@ -52,41 +53,41 @@ static int64_t meet_beyond(struct walker *w, const struct filtering *f, const ui
 static const double HOP_BELOW = 0.2;
 
 /* For a search over all nodes: many more than are found. What passes may be behind a crowd that does not. */
-int64_t walk_filtered_pool(int64_t ef)
+int64_t filtered_max_pool(int64_t ef)
 {
-	enum { TIMES = 16, LEAST = 1024 };
-	return TIMES * ef > LEAST ? TIMES * ef : LEAST;
+	enum { TIMES = 16, MIN = 1024 };
+	return TIMES * ef > MIN ? TIMES * ef : MIN;
 }
 
-int64_t walk_filtered_met(const struct graph *graph)
+int64_t filtered_max_batch(const struct graph *graph)
 {
 	return 4 * (int64_t)graph->stride;
 }
 
 /* Seeds behind the first node that was met, as many as there is room for: how many. */
-static int64_t filtered_seeds(struct walker *w)
+static int64_t filtered_seeds(struct graph_scratch *w)
 {
 	int64_t n = 1;
 	for (int64_t i = 0; i < w->seed_count; i++)
-		if (!walk_meet(w, w->seeds[i]) && !w->seeds_hidden && n < w->met_most)
-			w->met[n++] = w->seeds[i];
-	graph_keys(w->space, w->origin, w->met + 1, n - 1, w->key + 1);
+		if (!visited_test_set(w, w->seeds[i]) && !w->seeds_hidden && n < w->max_batch)
+			w->batch[n++] = w->seeds[i];
+	graph_keys(w->space, w->origin, w->batch + 1, n - 1, w->key + 1);
 	w->pairs += n - 1;
 	return n - 1;
 }
 
 /* Take the n nodes that were met and scored: those that pass into what was found, all into the pool of
  * `most`. The first place that changed. */
-static int64_t take_filtered(struct walker *w, struct filtering *f, int64_t ef, int64_t most, int64_t n)
+static int64_t take_filtered(struct graph_scratch *w, struct filtering *f, int64_t ef, int64_t max, int64_t n)
 {
-	int64_t first = most;
+	int64_t first = max;
 	for (int64_t i = 0; i < n; i++) {
-		struct candidate c = {w->key[i], w->met[i]};
+		struct candidate c = {w->key[i], w->batch[i]};
 		if (f->n == ef && !(c.key < f->found[ef - 1].key))
 			continue;
 		if (passes(f, c.node))
 			candidate_insert(f->found, &f->n, ef, c);
-		int64_t place = walk_offer(w, c, most);
+		int64_t place = offer_candidate(w, c, max);
 		first = place < first ? place : first;
 	}
 	return first;
@@ -94,9 +95,9 @@ static int64_t take_filtered(struct walker *w, struct filtering *f, int64_t ef, 
 
 /* The next node to go to: the nearest of the pool from *at on that was not gone to, or of the copies.
  * GRAPH_NONE: none is nearer than the worst of what was found. */
-static uint32_t next_filtered(struct walker *w, const struct filtering *f, int64_t ef, int64_t *at)
+static uint32_t next_filtered(struct graph_scratch *w, const struct filtering *f, int64_t ef, int64_t *at)
 {
-	while (*at < w->n && w->pool[*at].node & WALKED)
+	while (*at < w->n && w->pool[*at].node & EXPANDED)
 		(*at)++;
 	bool pool = *at < w->n && !(w->copies > 0 && w->copy[0].key < w->pool[*at].key);
 	if (!pool && w->copies == 0)
@@ -105,42 +106,42 @@ static uint32_t next_filtered(struct walker *w, const struct filtering *f, int64
 	if (f->n == ef && (c.key > f->found[ef - 1].key || (!pool && c.key == f->found[ef - 1].key)))
 		return GRAPH_NONE;
 	if (pool)
-		w->pool[*at].node |= WALKED;
+		w->pool[*at].node |= EXPANDED;
 	else
 		memmove(w->copy, w->copy + 1, (size_t)--w->copies * sizeof *w->copy);
 	return c.node;
 }
 
 /* Whether a node has copies: a list begins with those that it leads to. */
-static bool has_copies(const struct walker *w, uint32_t node, const uint32_t *list)
+static bool has_copies(const struct graph_scratch *w, uint32_t node, const uint32_t *list)
 {
 	return list[0] != GRAPH_NONE && rows_equal(&w->space->rows, node, list[0]);
 }
 
 /* Go on from the n nodes that were met and scored, and from the pool of `most`. */
 static void expand_filtered(
-    struct walker *w, struct filtering *f, int64_t ef, int64_t most, bool hop, int64_t n)
+    struct graph_scratch *w, struct filtering *f, int64_t ef, int64_t max, bool hop, int64_t n)
 {
 	enum { FIRST_STEPS = 16 };
 	const struct graph *graph = w->graph;
 	int64_t before = w->pairs, at = 0;
 	w->live = NULL;
-	w->copies_most = most;
+	w->max_copies = max;
 	for (int64_t steps = 0;; steps++) {
-		int64_t first = take_filtered(w, f, ef, most, n);
+		int64_t first = take_filtered(w, f, ef, max, n);
 		at = first < at ? first : at;
 		uint32_t node = next_filtered(w, f, ef, &at);
 		if (node == GRAPH_NONE)
 			return;
-		const uint32_t *list = walk_links(w, node);
+		const uint32_t *list = search_links(w, node);
 		if (at + 1 < w->n)
-			walk_prefetch(graph, w->pool[at + 1].node & ~WALKED);
+			graph_prefetch(graph, w->pool[at + 1].node & ~EXPANDED);
 		if (hop) {
-			n = meet_beyond(w, f, list);
-			graph_keys(w->space, w->origin, w->met, n, w->key);
+			n = gather_unvisited_beyond(w, f, list);
+			graph_keys(w->space, w->origin, w->batch, n, w->key);
 			w->pairs += n;
 		} else {
-			n = walk_visit(w, list);
+			n = visit_neighbours(w, list);
 		}
 		if (steps < FIRST_STEPS) {
 			f->steps = steps + 1;
@@ -153,38 +154,38 @@ static void expand_filtered(
 /* Whether the first steps from one that passes to the next came by few others, for how many there are. Among
  * many copies of few vectors they do: lists lead to copies that do not pass, and from these to more of them.
  * Otherwise a step to neighbours of neighbours sees 8 to 24 lists of new nodes (SIFT). */
-static bool sees_little(const struct walker *w, const struct filtering *f)
+static bool sees_little(const struct graph_scratch *w, const struct filtering *f)
 {
 	enum { LISTS = 4, COPIED = 4 };
-	double met = (double)f->scored / f->share, passing = f->share * (double)w->space->rows.n;
+	double batch = (double)f->scored / f->share, passing = f->share * (double)w->space->rows.n;
 	if (f->copied * COPIED > f->steps)
 		return true;
-	return met < (double)f->steps * LISTS * w->graph->stride && (double)f->scored < passing / 2;
+	return batch < (double)f->steps * LISTS * w->graph->stride && (double)f->scored < passing / 2;
 }
 
 /* A node whose key is known, as the only one that was met; returns how many that is: 0 if it had been met. */
-static int64_t meet_one(struct walker *w, struct candidate one)
+static int64_t visit_one(struct graph_scratch *w, struct candidate one)
 {
-	w->met[0] = one.node;
+	w->batch[0] = one.node;
 	w->key[0] = one.key;
-	return !walk_meet(w, one.node);
+	return !visited_test_set(w, one.node);
 }
 
-void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f)
+void search_filtered(struct graph_scratch *w, struct candidate from, int64_t ef, struct filtering *f)
 {
 	bool hop = f->share < HOP_BELOW;
-	int64_t all = walk_filtered_pool(ef);
-	walk_begin(w);
+	int64_t all = filtered_max_pool(ef);
+	visited_clear(w);
 	f->n = f->steps = f->scored = f->copied = 0;
-	int64_t n = meet_one(w, from);
+	int64_t n = visit_one(w, from);
 	expand_filtered(w, f, ef, hop ? 2 * ef : all, hop, n + filtered_seeds(w));
 	if (!hop || !sees_little(w, f))
 		return;
 	/* Over all nodes, from what was found. */
-	walk_begin(w);
+	visited_clear(w);
 	for (int64_t i = 0; i < f->n; i++) {
-		walk_meet(w, f->found[i].node);
+		visited_test_set(w, f->found[i].node);
 		w->pool[w->n++] = f->found[i];
 	}
-	expand_filtered(w, f, ef, all, false, meet_one(w, from));
+	expand_filtered(w, f, ef, all, false, visit_one(w, from));
 }

@@ -66,15 +66,15 @@ void graph_rank(struct graph *graph, int64_t node, int64_t row)
 }
 
 /* A look at each list that is taken keeps a walk within the graph; the rest can only mislead it. */
-const uint32_t *graph_unseen_links(const struct graph *graph, int64_t node, int level)
+const uint32_t *graph_unvalidated_links(const struct graph *graph, int64_t node, int level)
 {
 	if (level > 0 && (graph_level(graph, node) < level || graph_row(graph, node) + level > graph->rows))
 		return NULL;
 	const uint32_t *list = graph_links(graph, node, level);
-	uint32_t most = 0; /* 1 + the last node; GRAPH_NONE wraps */
+	uint32_t max = 0; /* 1 + the last node; GRAPH_NONE wraps */
 	for (int i = 0; i < graph_width(graph, level); i++)
-		most = list[i] + 1 > most ? list[i] + 1 : most;
-	return most <= graph->n ? list : NULL;
+		max = list[i] + 1 > max ? list[i] + 1 : max;
+	return max <= graph->n ? list : NULL;
 }
 
 kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spare)
@@ -172,7 +172,7 @@ kith_status graph_copy(struct graph *to, const struct graph *from)
 	to->seed = from->seed;
 	to->entry = from->entry;
 	to->rows = from->rows;
-	to->unseen = from->unseen;
+	to->unvalidated = from->unvalidated;
 	return KITH_OK;
 }
 
@@ -192,7 +192,7 @@ static void move_row(uint32_t *to, const uint32_t *from, int width, const uint32
 		to[i] = from[i] == GRAPH_NONE ? GRAPH_NONE : number[from[i]];
 }
 
-void graph_squeeze(struct graph *graph, const uint64_t *live, const uint32_t *number)
+void graph_compact(struct graph *graph, const uint64_t *live, const uint32_t *number)
 {
 	uint8_t *level = (uint8_t *)graph->level.data;
 	uint32_t *upper = (uint32_t *)(void *)graph->upper.data;

@@ -36,7 +36,7 @@ struct graph {
 	struct buffer rank;   /* uint32_t [n / GRAPH_RANK, up]: rows of `upper` before each so many nodes */
 	struct buffer upper; /* uint32_t [rows × M]: level 1 of a node, level 2 … in rows one after another */
 	int64_t rows;
-	bool unseen; /* all that is of a mapped file and was not looked at: use graph_unseen_links */
+	bool unvalidated; /* all that is of a mapped file and was not looked at: use graph_unseen_links */
 };
 
 enum { GRAPH_RANK = 64 };
@@ -100,7 +100,7 @@ static inline bool graph_list_has(const uint32_t *list, int64_t n, uint32_t node
 }
 
 /* The same of an unseen graph, whatever its bytes are; NULL: it is damaged there. */
-const uint32_t *graph_unseen_links(const struct graph *graph, int64_t node, int level);
+const uint32_t *graph_unvalidated_links(const struct graph *graph, int64_t node, int level);
 
 void graph_init(struct graph *graph, int M);
 void graph_free(struct graph *graph);
@@ -130,7 +130,7 @@ void graph_shrink(struct graph *graph, int64_t n);
 void graph_clear_node(struct graph *graph, int64_t node);
 
 /* Only the live nodes, in their order; lists lead to no others. number [n]: what each of them is then. */
-void graph_squeeze(struct graph *graph, const uint64_t *live, const uint32_t *number);
+void graph_compact(struct graph *graph, const uint64_t *live, const uint32_t *number);
 
 /* order.c: the nodes in an order in which neighbours lie near each other, a function of the graph
  * alone: order [n]. Scratch: path [n], marks [n / 64, up]. A step of progress for each node; false:
@@ -255,7 +255,7 @@ struct graph_rule {
 };
 
 /* Memory for selections among up to `most` candidates. */
-size_t graph_prune_bytes(const struct graph_space *space, int64_t most);
+size_t graph_prune_bytes(const struct graph_space *space, int64_t max);
 
 /* Select at most `degree` neighbours of a node (Algorithm 4 of the paper) among n candidates, ascending,
  * distinct, without the node itself; keys are distances to it. Of copies of the node, those with the nearest

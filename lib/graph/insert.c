@@ -44,7 +44,7 @@ struct round {
 	int level;
 };
 
-static int64_t at_most(int64_t a, int64_t b)
+static int64_t smaller_of(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
@@ -56,14 +56,14 @@ static int64_t list_slots(const struct graph *graph, int64_t node)
 }
 
 /* The most of a round, wherever it begins. */
-static int64_t most_slots(const struct graph *graph, const uint32_t *nodes, int64_t n)
+static int64_t max_slots(const struct graph *graph, const uint32_t *nodes, int64_t n)
 {
-	int64_t most = 0, slots = 0;
+	int64_t max = 0, slots = 0;
 	for (int64_t i = 0; i < n; i++) {
 		slots += list_slots(graph, nodes[i]) - (i < ROUND ? 0 : list_slots(graph, nodes[i - ROUND]));
-		most = slots > most ? slots : most;
+		max = slots > max ? slots : max;
 	}
-	return most;
+	return max;
 }
 
 static struct round *round_new(int64_t nodes, int64_t slots)
@@ -101,29 +101,33 @@ static void round_free(struct round *r)
 }
 
 kith_status builder_begin(struct builder *b, struct graph *graph, const struct graph_space *space,
-    const struct graph_building *how, struct walkers *walkers, const uint32_t *nodes, int64_t n)
+    const struct graph_building *how, struct graph_scratch_pool *scratch_pool, const uint32_t *nodes,
+    int64_t n)
 {
-	*b = (struct builder){
-	    .graph = graph, .space = space, .how = *how, .walkers = walkers, .workers = how->threads};
-	int64_t round = at_most(n, ROUND), most = graph->stride + REPAIR_MOST;
-	most = most > how->ef ? most : how->ef;
-	most = most > graph->stride + round ? most : graph->stride + round;
+	*b = (struct builder){.graph = graph,
+	    .space = space,
+	    .how = *how,
+	    .scratch_pool = scratch_pool,
+	    .workers = how->threads};
+	int64_t round = smaller_of(n, ROUND), max = graph->stride + REPAIR_MAX;
+	max = max > how->ef ? max : how->ef;
+	max = max > graph->stride + round ? max : graph->stride + round;
 	struct graph_space near = graph_space_l2(space);
-	size_t prune_bytes = graph_prune_bytes(space, most), near_bytes = graph_prune_bytes(&near, most);
+	size_t prune_bytes = graph_prune_bytes(space, max), near_bytes = graph_prune_bytes(&near, max);
 	prune_bytes = prune_bytes > near_bytes ? prune_bytes : near_bytes;
 	b->worker = mem_zalloc((size_t)b->workers, sizeof *b->worker);
-	b->round = round_new(round, most_slots(graph, nodes, n));
+	b->round = round_new(round, max_slots(graph, nodes, n));
 	b->reached = mem_alloc((size_t)(graph->n + 63) / 64, sizeof *b->reached);
 	b->copies = mem_alloc((size_t)graph->n, sizeof *b->copies);
 	b->queue = (uint32_t *)(void *)b->copies;
 	bool ok = b->worker && round_is_whole(b->round) && b->reached && b->copies;
 	for (int i = 0; ok && i < b->workers; i++) {
 		struct worker *worker = &b->worker[i];
-		worker->walker = walker_take(walkers, graph, space, how->ef, round);
-		worker->candidates = mem_alloc((size_t)most, sizeof *worker->candidates);
-		worker->others = mem_alloc((size_t)most, sizeof *worker->others);
+		worker->scratch = scratch_take(scratch_pool, graph, space, how->ef, round);
+		worker->candidates = mem_alloc((size_t)max, sizeof *worker->candidates);
+		worker->others = mem_alloc((size_t)max, sizeof *worker->others);
 		worker->prune = mem_alloc(1, prune_bytes);
-		ok = worker->walker && worker->candidates && worker->others && worker->prune;
+		ok = worker->scratch && worker->candidates && worker->others && worker->prune;
 	}
 	return ok ? KITH_OK : fail(KITH_NOMEM, "no memory to link %lld vector%s", (long long)n, PLURAL(n));
 }
@@ -131,7 +135,7 @@ kith_status builder_begin(struct builder *b, struct graph *graph, const struct g
 void builder_end(struct builder *b)
 {
 	for (int i = 0; b->worker && i < b->workers; i++) {
-		walker_return(b->walkers, b->worker[i].walker);
+		scratch_return(b->scratch_pool, b->worker[i].scratch);
 		mem_free(b->worker[i].candidates);
 		mem_free(b->worker[i].others);
 		mem_free(b->worker[i].prune);
@@ -144,7 +148,7 @@ void builder_end(struct builder *b)
 
 /* ---- first half: neighbours of the nodes of the round ---- */
 
-static void drop_dead(struct walker *w, const uint64_t *live)
+static void drop_dead(struct graph_scratch *w, const uint64_t *live)
 {
 	int64_t n = 0;
 	for (int64_t i = 0; i < w->n; i++)
@@ -153,20 +157,20 @@ static void drop_dead(struct walker *w, const uint64_t *live)
 	w->n = n;
 }
 
-static void add_mates(struct walker *w, const struct round *r, int level, uint32_t node, int64_t ef)
+static void add_mates(struct graph_scratch *w, const struct round *r, int level, uint32_t node, int64_t ef)
 {
 	int64_t n = r->mates_at[level];
 	graph_keys(w->space, w->origin, r->mates, n, w->key);
 	for (int64_t i = 0; i < n; i++)
 		if (r->mates[i] != node)
-			walk_offer(w, (struct candidate){w->key[i], r->mates[i]}, ef);
+			offer_candidate(w, (struct candidate){w->key[i], r->mates[i]}, ef);
 }
 
 /* Put copies of the node itself back among the candidates: of those that were visited the ones with the
  * nearest numbers, as many as may be selected. More would leave no room for others. */
-static void take_own_copies(struct walker *w, const struct builder *b, uint32_t node, int64_t degree)
+static void take_own_copies(struct graph_scratch *w, const struct builder *b, uint32_t node, int64_t degree)
 {
-	int64_t n = 0, most = degree / 4 > 1 ? degree / 4 : 1;
+	int64_t n = 0, max = degree / 4 > 1 ? degree / 4 : 1;
 	float key = 0;
 	for (int64_t i = 0; i < w->copies; i++) {
 		struct candidate c = w->copy[i];
@@ -174,7 +178,7 @@ static void take_own_copies(struct walker *w, const struct builder *b, uint32_t 
 			continue;
 		key = c.key;
 		c.key = (float)number_distance(node, c.node);
-		candidate_insert(w->copy, &n, most, c);
+		candidate_insert(w->copy, &n, max, c);
 	}
 	for (int64_t i = 0; i < n; i++)
 		candidate_insert(w->pool, &w->n, b->how.ef, (struct candidate){key, w->copy[i].node});
@@ -262,16 +266,16 @@ static bool comes_later(const struct builder *b, uint32_t node, const struct can
 static int64_t append_near(struct builder *b, struct worker *worker, uint32_t node, int level,
     struct candidate *from, uint32_t *list, float *key, int64_t n)
 {
-	struct walker *w = worker->walker;
+	struct graph_scratch *w = worker->scratch;
 	struct graph_space near = graph_space_l2(b->space);
 	int64_t width = graph_width(b->graph, level), ef = b->how.ef / 2, own = n;
 	w->space = &near;
 	w->seed_count = w->n = w->copies = 0;
-	w->copies_most = 0;
+	w->max_copies = 0;
 	graph_origin_node(&near, node, w->origin);
 	if (level <= graph_top(b->graph)) {
 		graph_keys(&near, w->origin, &from->node, 1, &from->key);
-		walk_level(w, level, *from, ef);
+		search_layer(w, level, *from, ef);
 		*from = w->pool[0];
 		drop_dead(w, b->live);
 	}
@@ -289,12 +293,12 @@ static int64_t append_near(struct builder *b, struct worker *worker, uint32_t no
 
 /* The candidates of a node on a level into w->pool, and where the search of the next level begins. */
 static void find_candidates(
-    struct builder *b, struct walker *w, uint32_t node, int level, struct candidate *from)
+    struct builder *b, struct graph_scratch *w, uint32_t node, int level, struct candidate *from)
 {
 	w->n = w->copies = 0;
-	w->copies_most = b->how.ef;
+	w->max_copies = b->how.ef;
 	if (level <= graph_top(b->graph)) {
-		walk_level(w, level, *from, b->how.ef);
+		search_layer(w, level, *from, b->how.ef);
 		*from = w->pool[0];
 		drop_dead(w, b->live);
 	}
@@ -306,7 +310,7 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 {
 	struct graph *graph = b->graph;
 	const struct round *r = b->round;
-	struct walker *w = worker->walker;
+	struct graph_scratch *w = worker->scratch;
 	uint32_t node = r->nodes[i];
 	int level = graph_level(graph, node), top = graph_top(graph);
 	struct candidate from = {0};
@@ -319,7 +323,7 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 	w->live = b->live;
 	graph_origin_node(b->space, node, w->origin);
 	if (top >= 0)
-		from = walk_descend(w, level < top ? level : top);
+		from = search_upper_layers(w, level < top ? level : top);
 	for (struct candidate near = from; level >= 0; level--) {
 		w->seed_count = far || b->space->edges->similarity ? b->seed_count : 0;
 		find_candidates(b, w, node, level, &from);
@@ -341,7 +345,7 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 static void link_some(void *arg, int64_t task, int worker)
 {
 	struct builder *b = arg;
-	int64_t from = task * NODES_PER_TASK, to = at_most(from + NODES_PER_TASK, b->round->n);
+	int64_t from = task * NODES_PER_TASK, to = smaller_of(from + NODES_PER_TASK, b->round->n);
 	if (b->how.progress && progress_cancelled(b->how.progress))
 		return;
 	for (int64_t i = from; i < to; i++)
@@ -432,7 +436,7 @@ void candidates_sort(struct candidate *candidates, int64_t n)
 static int64_t fill_near(struct builder *b, struct worker *worker, uint32_t node, struct candidate *c,
     int64_t n, int64_t all, int64_t degree)
 {
-	struct walker *w = worker->walker;
+	struct graph_scratch *w = worker->scratch;
 	struct graph_space near = graph_space_l2(b->space);
 	struct candidate *others = worker->others;
 	int64_t rest = 0;
@@ -456,7 +460,7 @@ void builder_choose(
     struct builder *b, int number, uint32_t node, int level, int64_t extra, int64_t degree, bool keep)
 {
 	struct worker *worker = &b->worker[number];
-	struct walker *w = worker->walker;
+	struct graph_scratch *w = worker->scratch;
 	struct candidate *c = worker->candidates;
 	int width = graph_width(b->graph, level);
 	uint32_t *list = graph_links(b->graph, node, level);
@@ -488,9 +492,9 @@ static void link_back(struct builder *b, int number, const struct edge *edge, in
 	for (int64_t i = 0; i < count; i++)
 		if (!graph_list_has(list, n, edge[i].to))
 			more[extra++] = (struct candidate){edge[i].key, edge[i].to};
-	int64_t most = b->near_later ? ruled(b, width) : width;
-	if (n + extra > most) {
-		builder_choose(b, number, edge->from, level, extra, most, b->how.rule.keep);
+	int64_t max = b->near_later ? ruled(b, width) : width;
+	if (n + extra > max) {
+		builder_choose(b, number, edge->from, level, extra, max, b->how.rule.keep);
 		return;
 	}
 	for (int64_t i = 0; i < extra; i++)
@@ -501,7 +505,7 @@ static void link_back_some(void *arg, int64_t task, int worker)
 {
 	struct builder *b = arg;
 	const struct round *r = b->round;
-	int64_t to = at_most((task + 1) * GROUPS_PER_TASK, r->groups);
+	int64_t to = smaller_of((task + 1) * GROUPS_PER_TASK, r->groups);
 	for (int64_t g = task * GROUPS_PER_TASK; g < to; g++)
 		link_back(b, worker, r->sorted + r->group[g], r->group[g + 1] - r->group[g]);
 }
@@ -546,8 +550,8 @@ bool builder_insert(struct builder *b, const uint32_t *nodes, int64_t n)
 {
 	int64_t linked = b->graph->entry == GRAPH_NONE ? 0 : b->graph->n - n;
 	for (int64_t from = 0; from < n; from += b->round->n) {
-		int64_t most = linked + from < 1 ? 1 : at_most((linked + from + 7) / 8, ROUND);
-		begin_round(b, nodes + from, at_most(n - from, most));
+		int64_t max = linked + from < 1 ? 1 : smaller_of((linked + from + 7) / 8, ROUND);
+		begin_round(b, nodes + from, smaller_of(n - from, max));
 		threads_run(b->workers, (b->round->n + NODES_PER_TASK - 1) / NODES_PER_TASK, link_some, b);
 		if (b->how.progress && progress_cancelled(b->how.progress))
 			return false;

@@ -111,7 +111,7 @@ static kith_status move_away(struct trial *t, int threads)
 static const uint32_t *list_of(const struct graph *graph, int64_t node, int64_t *n)
 {
 	const uint32_t *list =
-	    graph->unseen ? graph_unseen_links(graph, node, 0) : graph_links(graph, node, 0);
+	    graph->unvalidated ? graph_unvalidated_links(graph, node, 0) : graph_links(graph, node, 0);
 	*n = list ? graph_list_length(list, graph->stride) : 0;
 	return list;
 }
@@ -225,7 +225,7 @@ static enum key_precision choose(const struct trial *t)
 	const struct codec *codec = t->space->rows.codec;
 	bool floats = codec->ops->walk_float != NULL, coded = codec->ops->encode && !codec_is_half(codec);
 	enum key_precision best = KEYS_WIDE;
-	int64_t least = INT64_MAX, tried;
+	int64_t min = INT64_MAX, tried;
 	if (coded)
 		return try(t, KEYS_CODED, true, &tried) * ALLOWED <= tried ? KEYS_CODED : KEYS_WIDE;
 	for (enum key_precision p = KEYS_CODED; p <= KEYS_WIDE; p++) {
@@ -234,9 +234,9 @@ static enum key_precision choose(const struct trial *t)
 		int64_t lost = try(t, p, false, &tried);
 		if (lost * ALLOWED <= tried)
 			return p;
-		if (lost < least) {
+		if (lost < min) {
 			best = p;
-			least = lost;
+			min = lost;
 		}
 	}
 	return best;

@@ -23,25 +23,25 @@
 #include <string.h>
 
 static void take_pruner(
-    struct pruner *p, const struct sketch_form *form, int64_t most, int64_t degree, struct arena *arena)
+    struct pruner *p, const struct sketch_form *form, int64_t max, int64_t degree, struct arena *arena)
 {
 	void *rows = arena_take(arena, 1, sketches_bytes(form, TILE_ROWS));
 	void *kept = arena_take(arena, 1, sketches_bytes(form, degree));
 	p->form = form;
 	p->panel.data = arena_take(arena, 1, sketch_panel_bytes(form));
 	p->temp = arena_take(arena, 1, sketch_panel_bytes(form));
-	p->taken = arena_take(arena, (most + 63) / 64, sizeof *p->taken);
+	p->taken = arena_take(arena, (max + 63) / 64, sizeof *p->taken);
 	if (!arena->memory)
 		return;
 	p->rows = sketches_at(form, TILE_ROWS, rows);
 	p->kept = sketches_at(form, degree, kept);
 }
 
-size_t pruner_bytes(const struct sketch_form *form, int64_t most, int64_t degree)
+size_t pruner_bytes(const struct sketch_form *form, int64_t max, int64_t degree)
 {
 	struct pruner none;
 	struct arena arena = {NULL, 0};
-	take_pruner(&none, form, most, degree, &arena);
+	take_pruner(&none, form, max, degree, &arena);
 	return arena.used;
 }
 
@@ -151,12 +151,12 @@ static size_t vector_bytes(const struct graph_space *space)
 	return align64((size_t)space->rows.dim * sizeof(float));
 }
 
-size_t graph_prune_bytes(const struct graph_space *space, int64_t most)
+size_t graph_prune_bytes(const struct graph_space *space, int64_t max)
 {
 	struct sketch_form floats = sketch_form(space->rows.dim, NULL, false);
 	if (space->edges->product != PRODUCT_L2)
-		return prune_ip_bytes(space, most);
-	return 2 * vector_bytes(space) + pruner_bytes(&floats, most, most);
+		return prune_ip_bytes(space, max);
+	return 2 * vector_bytes(space) + pruner_bytes(&floats, max, max);
 }
 
 /* Move the copies of a node before others with the same key, those with the nearest numbers first. */

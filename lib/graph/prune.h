@@ -23,7 +23,7 @@ struct pruner {
 
 /* Memory of a pruner for up to `most` candidates and `degree` neighbours; carve it (64-byte aligned). The
  * caller sets fetch and arg. */
-size_t pruner_bytes(const struct sketch_form *form, int64_t most, int64_t degree);
+size_t pruner_bytes(const struct sketch_form *form, int64_t max, int64_t degree);
 void pruner_init(struct pruner *pruner, const struct sketch_form *form, int64_t degree, void *memory);
 
 /* As graph_prune. */
@@ -31,7 +31,7 @@ int64_t pruner_select(struct pruner *pruner, const struct graph_rule *rule, stru
     int64_t n, int64_t degree);
 
 /* prune_ip.c: graph_prune by keys alone, for edges that are not of squared L2. */
-size_t prune_ip_bytes(const struct graph_space *space, int64_t most);
+size_t prune_ip_bytes(const struct graph_space *space, int64_t max);
 int64_t prune_ip(const struct graph_space *space, uint32_t self, struct candidate *candidates, int64_t n,
     int64_t degree, void *scratch);
 

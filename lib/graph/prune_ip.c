@@ -10,9 +10,9 @@
 
 #include <string.h>
 
-size_t prune_ip_bytes(const struct graph_space *space, int64_t most)
+size_t prune_ip_bytes(const struct graph_space *space, int64_t max)
 {
-	return graph_origin_bytes(space) + 2 * align64((size_t)most * sizeof(uint32_t));
+	return graph_origin_bytes(space) + 2 * align64((size_t)max * sizeof(uint32_t));
 }
 
 /* Drop candidates from … n − 1 that have the key of a copy of the node and are copies, too. Returns how many

@@ -3,51 +3,51 @@
 
 #include "lib/base/status.h"
 
-void walkers_init(struct walkers *walkers)
+void scratch_pool_init(struct graph_scratch_pool *scratch_pool)
 {
-	pthread_mutex_init(&walkers->lock, NULL);
-	walkers->idle = NULL;
+	pthread_mutex_init(&scratch_pool->lock, NULL);
+	scratch_pool->idle = NULL;
 }
 
-static void walker_release(struct walker *w)
+static void scratch_release(struct graph_scratch *w)
 {
 	if (!w)
 		return;
 	mem_free(w->origin);
 	mem_free(w->pool);
 	mem_free(w->copy);
-	mem_free(w->seen);
-	mem_free(w->trail);
-	mem_free(w->met);
+	mem_free(w->visited);
+	mem_free(w->visited_log);
+	mem_free(w->batch);
 	mem_free(w->key);
 	buffer_free(&w->spill);
 	mem_free(w);
 }
 
-void walkers_clear(struct walkers *walkers)
+void scratch_pool_clear(struct graph_scratch_pool *scratch_pool)
 {
-	while (walkers->idle) {
-		struct walker *next = walkers->idle->next;
-		walker_release(walkers->idle);
-		walkers->idle = next;
+	while (scratch_pool->idle) {
+		struct graph_scratch *next = scratch_pool->idle->next;
+		scratch_release(scratch_pool->idle);
+		scratch_pool->idle = next;
 	}
 }
 
-void walkers_free(struct walkers *walkers)
+void scratch_pool_free(struct graph_scratch_pool *scratch_pool)
 {
-	walkers_clear(walkers);
-	pthread_mutex_destroy(&walkers->lock);
+	scratch_pool_clear(scratch_pool);
+	pthread_mutex_destroy(&scratch_pool->lock);
 }
 
-size_t walkers_memory(struct walkers *walkers)
+size_t scratch_pool_memory(struct graph_scratch_pool *scratch_pool)
 {
 	size_t bytes = 0;
-	pthread_mutex_lock(&walkers->lock);
-	for (const struct walker *w = walkers->idle; w; w = w->next)
-		bytes += sizeof *w + w->origin_bytes + 2 * (size_t)w->pool_most * sizeof *w->pool +
-		         (size_t)w->seen_most / 8 + WALK_TRAIL * sizeof *w->trail +
-		         (size_t)w->met_most * (sizeof *w->met + sizeof *w->key) + w->spill.capacity;
-	pthread_mutex_unlock(&walkers->lock);
+	pthread_mutex_lock(&scratch_pool->lock);
+	for (const struct graph_scratch *w = scratch_pool->idle; w; w = w->next)
+		bytes += sizeof *w + w->origin_bytes + 2 * (size_t)w->max_pool * sizeof *w->pool +
+		         (size_t)w->max_visited / 8 + VISITED_LOG * sizeof *w->visited_log +
+		         (size_t)w->max_batch * (sizeof *w->batch + sizeof *w->key) + w->spill.capacity;
+	pthread_mutex_unlock(&scratch_pool->lock);
 	return bytes;
 }
 
@@ -62,71 +62,71 @@ static void *enlarge(void *old, int64_t have, int64_t n, size_t size)
 	return larger;
 }
 
-static bool fit_seen(struct walker *w, int64_t n)
+static bool fit_visited(struct graph_scratch *w, int64_t n)
 {
-	int64_t most = (n + 63) / 64 * 64;
-	uint64_t *seen = enlarge(w->seen, w->seen_most / 64, most / 64, sizeof *seen);
-	if (!seen)
+	int64_t max = (n + 63) / 64 * 64;
+	uint64_t *visited = enlarge(w->visited, w->max_visited / 64, max / 64, sizeof *visited);
+	if (!visited)
 		return false;
-	if (most > w->seen_most) {
-		w->met_so_far = 0;
-		w->seen_most = most;
+	if (max > w->max_visited) {
+		w->visited_count = 0;
+		w->max_visited = max;
 	}
-	w->seen = seen;
-	if (!w->trail)
-		w->trail = mem_alloc(WALK_TRAIL, sizeof *w->trail);
-	return w->trail != NULL;
+	w->visited = visited;
+	if (!w->visited_log)
+		w->visited_log = mem_alloc(VISITED_LOG, sizeof *w->visited_log);
+	return w->visited_log != NULL;
 }
 
-static bool fit_pool(struct walker *w, int64_t ef)
+static bool fit_pool(struct graph_scratch *w, int64_t ef)
 {
 	/* What fails second leaves more room than is counted, not less. */
-	struct candidate *copy = enlarge(w->copy, w->pool_most, ef, sizeof *copy);
+	struct candidate *copy = enlarge(w->copy, w->max_pool, ef, sizeof *copy);
 	if (!copy)
 		return false;
 	w->copy = copy;
-	struct candidate *pool = enlarge(w->pool, w->pool_most, ef, sizeof *pool);
+	struct candidate *pool = enlarge(w->pool, w->max_pool, ef, sizeof *pool);
 	if (!pool)
 		return false;
-	w->pool_most = ef > w->pool_most ? ef : w->pool_most;
+	w->max_pool = ef > w->max_pool ? ef : w->max_pool;
 	w->pool = pool;
 	return true;
 }
 
-static bool fit_met(struct walker *w, int64_t n)
+static bool fit_batch(struct graph_scratch *w, int64_t n)
 {
 	/* Keys first: if then nodes cannot be had, there are fewer nodes than keys. */
-	float *key = enlarge(w->key, w->met_most, n, sizeof *key);
+	float *key = enlarge(w->key, w->max_batch, n, sizeof *key);
 	if (!key)
 		return false;
 	w->key = key;
-	uint32_t *met = enlarge(w->met, w->met_most, n, sizeof *met);
-	if (!met)
+	uint32_t *batch = enlarge(w->batch, w->max_batch, n, sizeof *batch);
+	if (!batch)
 		return false;
-	w->met_most = n > w->met_most ? n : w->met_most;
-	w->met = met;
+	w->max_batch = n > w->max_batch ? n : w->max_batch;
+	w->batch = batch;
 	return true;
 }
 
-static bool walker_fit(struct walker *w, int64_t ef, int64_t met)
+static bool scratch_fit(struct graph_scratch *w, int64_t ef, int64_t batch)
 {
-	int64_t bytes = (int64_t)graph_origin_bytes(w->space), least = w->graph->stride;
+	int64_t bytes = (int64_t)graph_origin_bytes(w->space), min = w->graph->stride;
 	void *origin = enlarge(w->origin, (int64_t)w->origin_bytes, bytes, 1);
 	if (!origin)
 		return false;
 	w->origin_bytes = (size_t)bytes > w->origin_bytes ? (size_t)bytes : w->origin_bytes;
 	w->origin = origin;
-	return fit_seen(w, w->graph->n) && fit_pool(w, ef) && fit_met(w, met > least ? met : least);
+	return fit_visited(w, w->graph->n) && fit_pool(w, ef) && fit_batch(w, batch > min ? batch : min);
 }
 
-struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
-    const struct graph_space *space, int64_t ef, int64_t met)
+struct graph_scratch *scratch_take(struct graph_scratch_pool *scratch_pool, const struct graph *graph,
+    const struct graph_space *space, int64_t ef, int64_t batch)
 {
-	pthread_mutex_lock(&walkers->lock);
-	struct walker *w = walkers->idle;
+	pthread_mutex_lock(&scratch_pool->lock);
+	struct graph_scratch *w = scratch_pool->idle;
 	if (w)
-		walkers->idle = w->next;
-	pthread_mutex_unlock(&walkers->lock);
+		scratch_pool->idle = w->next;
+	pthread_mutex_unlock(&scratch_pool->lock);
 	if (!w)
 		w = mem_zalloc(1, sizeof *w);
 	if (!w)
@@ -140,19 +140,19 @@ struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
 	w->far = w->only = NULL;
 	w->live = NULL;
 	w->n = w->copies = 0;
-	if (!walker_fit(w, ef, met)) {
-		walker_release(w);
+	if (!scratch_fit(w, ef, batch)) {
+		scratch_release(w);
 		return NULL;
 	}
 	return w;
 }
 
-void walker_return(struct walkers *walkers, struct walker *walker)
+void scratch_return(struct graph_scratch_pool *scratch_pool, struct graph_scratch *scratch)
 {
-	if (!walker)
+	if (!scratch)
 		return;
-	pthread_mutex_lock(&walkers->lock);
-	walker->next = walkers->idle;
-	walkers->idle = walker;
-	pthread_mutex_unlock(&walkers->lock);
+	pthread_mutex_lock(&scratch_pool->lock);
+	scratch->next = scratch_pool->idle;
+	scratch_pool->idle = scratch;
+	pthread_mutex_unlock(&scratch_pool->lock);
 }

@@ -21,78 +21,78 @@
 
 /* ---- steps ---- */
 
-void walk_begin(struct walker *w)
+void visited_clear(struct graph_scratch *w)
 {
-	if (w->met_so_far > WALK_TRAIL)
-		memset(w->seen, 0, (size_t)w->seen_most / 8);
+	if (w->visited_count > VISITED_LOG)
+		memset(w->visited, 0, (size_t)w->max_visited / 8);
 	else
-		for (int64_t i = 0; i < w->met_so_far; i++)
-			w->seen[w->trail[i] / 64] = 0;
-	w->met_so_far = 0;
+		for (int64_t i = 0; i < w->visited_count; i++)
+			w->visited[w->visited_log[i] / 64] = 0;
+	w->visited_count = 0;
 	w->n = w->copies = 0;
 }
 
-static const uint32_t *unseen_links(struct walker *w, uint32_t node, int level)
+static const uint32_t *unvalidated_links(struct graph_scratch *w, uint32_t node, int level)
 {
 	static const uint32_t nothing = GRAPH_NONE;
-	const uint32_t *list = graph_unseen_links(w->graph, node, level);
+	const uint32_t *list = graph_unvalidated_links(w->graph, node, level);
 	w->damaged |= !list;
 	return list ? list : &nothing;
 }
 
 /* Where a walk goes to. */
-static inline const uint32_t *links(struct walker *w, uint32_t node, int level)
+static inline const uint32_t *links(struct graph_scratch *w, uint32_t node, int level)
 {
-	if (__builtin_expect(w->graph->unseen, 0))
-		return unseen_links(w, node, level);
+	if (__builtin_expect(w->graph->unvalidated, 0))
+		return unvalidated_links(w, node, level);
 	return graph_links(w->graph, node, level);
 }
 
-const uint32_t *walk_links(struct walker *w, uint32_t node)
+const uint32_t *search_links(struct graph_scratch *w, uint32_t node)
 {
 	return links(w, node, 0);
 }
 
-static int64_t meet_only(struct walker *w, const uint32_t *list, int width)
+static int64_t gather_unvisited_among(struct graph_scratch *w, const uint32_t *list, int width)
 {
 	int64_t n = 0;
 	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++)
-		if (graph_is_live(w->only, list[i]) && !walk_meet(w, list[i]))
-			w->met[n++] = list[i];
+		if (graph_is_live(w->only, list[i]) && !visited_test_set(w, list[i]))
+			w->batch[n++] = list[i];
 	return n;
 }
 
 /* The nodes of a list that were not met, into w->met: how many. Without a branch, so that their bits, which
  * lie anywhere, are fetched side by side. */
-static inline int64_t meet_list(struct walker *w, const uint32_t *list, int width)
+static inline int64_t gather_unvisited(struct graph_scratch *w, const uint32_t *list, int width)
 {
 	if (__builtin_expect(w->only != NULL, 0))
-		return meet_only(w, list, width);
+		return gather_unvisited_among(w, list, width);
 	int64_t n = 0;
-	uint32_t *met = w->met;
+	uint32_t *batch = w->batch;
 	for (int i = 0; i < width && list[i] != GRAPH_NONE; i++) {
-		met[n] = list[i];
-		n += !walk_meet(w, list[i]);
+		batch[n] = list[i];
+		n += !visited_test_set(w, list[i]);
 	}
 	for (int64_t i = 0; i < n; i++)
-		rows_prefetch_scored(&w->space->rows, met[i]);
+		rows_prefetch_scored(&w->space->rows, batch[i]);
 	return n;
 }
 
-static inline void score_met(struct walker *w, int64_t n)
+static inline void score_batch(struct graph_scratch *w, int64_t n)
 {
-	graph_keys(w->space, w->origin, w->met, n, w->key);
+	graph_keys(w->space, w->origin, w->batch, n, w->key);
 	w->pairs += n;
 }
 
-int64_t walk_visit(struct walker *w, const uint32_t *list)
+int64_t visit_neighbours(struct graph_scratch *w, const uint32_t *list)
 {
-	int64_t n = meet_list(w, list, w->graph->stride);
-	score_met(w, n);
+	int64_t n = gather_unvisited(w, list, w->graph->stride);
+	score_batch(w, n);
 	return n;
 }
 
-struct candidate walk_descend(struct walker *w, int to)
+struct candidate search_upper_layers(struct graph_scratch *w, int to)
 {
 	const struct graph *graph = w->graph;
 	struct candidate best = {.node = graph->entry};
@@ -105,20 +105,20 @@ struct candidate walk_descend(struct walker *w, int to)
 			int64_t n = 0;
 			for (; n < graph->M && list[n] != GRAPH_NONE; n++) {
 				rows_prefetch_scored(&w->space->rows, list[n]);
-				w->met[n] = list[n];
+				w->batch[n] = list[n];
 			}
-			score_met(w, n);
+			score_batch(w, n);
 			better = false;
 			for (int64_t i = 0; i < n; i++) {
-				struct candidate c = {w->key[i], w->met[i]};
+				struct candidate c = {w->key[i], w->batch[i]};
 				if (candidate_before(c, best)) {
 					best = c;
 					better = true;
 				}
 			}
 		}
-		if (level <= WALK_PATH)
-			w->path[WALK_PATH - level] = best.node;
+		if (level <= DESCENT_LEVELS)
+			w->path[DESCENT_LEVELS - level] = best.node;
 	}
 	return best;
 }
@@ -127,12 +127,12 @@ struct candidate walk_descend(struct walker *w, int to)
 
 /* Whether a node is a copy of one in the pool that it would come behind. A removed node is no stand-in for a
  * live one. Where many different nodes have one key, a copy may be missed. */
-static bool is_copy(const struct walker *w, int64_t place, struct candidate c)
+static bool is_copy(const struct graph_scratch *w, int64_t place, struct candidate c)
 {
 	enum { COMPARED = 16 };
 	bool live = graph_is_live(w->live, c.node);
 	for (int64_t i = place - 1; i >= 0 && place - i <= COMPARED && w->pool[i].key == c.key; i--) {
-		uint32_t node = w->pool[i].node & ~WALKED;
+		uint32_t node = w->pool[i].node & ~EXPANDED;
 		if ((!live || graph_is_live(w->live, node)) && rows_equal(&w->space->rows, node, c.node))
 			return true;
 	}
@@ -141,7 +141,7 @@ static bool is_copy(const struct walker *w, int64_t place, struct candidate c)
 
 /* Take a candidate out of the pool, which it had joined at `place` and pushed `last` out of if that was full.
  */
-static void withdraw(struct walker *w, int64_t place, bool was_full, struct candidate last)
+static void withdraw(struct graph_scratch *w, int64_t place, bool was_full, struct candidate last)
 {
 	memmove(w->pool + place, w->pool + place + 1, (size_t)(w->n - 1 - place) * sizeof *w->pool);
 	if (was_full)
@@ -152,7 +152,7 @@ static void withdraw(struct walker *w, int64_t place, bool was_full, struct cand
 
 /* Into the pool, or to the copies. Returns its place; ef: it is not in the pool. Most join the pool and are
  * like nothing before them, so that comes first. */
-static inline int64_t offer(struct walker *w, struct candidate c, int64_t ef)
+static inline int64_t offer(struct graph_scratch *w, struct candidate c, int64_t ef)
 {
 	bool was_full = w->n == ef;
 	struct candidate last = was_full ? w->pool[ef - 1] : c;
@@ -161,12 +161,12 @@ static inline int64_t offer(struct walker *w, struct candidate c, int64_t ef)
 		return place;
 	if (place < ef)
 		withdraw(w, place, was_full, last);
-	if (w->copies_most > 0)
-		candidate_insert(w->copy, &w->copies, w->copies_most, c);
+	if (w->max_copies > 0)
+		candidate_insert(w->copy, &w->copies, w->max_copies, c);
 	return ef;
 }
 
-int64_t walk_offer(struct walker *w, struct candidate c, int64_t ef)
+int64_t offer_candidate(struct graph_scratch *w, struct candidate c, int64_t ef)
 {
 	return offer(w, c, ef);
 }
@@ -175,7 +175,7 @@ int64_t walk_offer(struct walker *w, struct candidate c, int64_t ef)
 
 /* Sort the n nodes that were visited and scored into the pool; the first place that changed. What comes near
  * the front, at `at`, is likely to be gone to next. */
-static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef, int64_t at)
+static inline int64_t take_batch(struct graph_scratch *w, int64_t n, int64_t ef, int64_t at)
 {
 	enum { SOON = 2 };
 	int64_t first = ef;
@@ -183,9 +183,9 @@ static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef, int64_t 
 	for (int64_t i = 0; i < n; i++) {
 		if (!(w->key[i] <= bound))
 			continue;
-		int64_t place = offer(w, (struct candidate){w->key[i], w->met[i]}, ef);
+		int64_t place = offer(w, (struct candidate){w->key[i], w->batch[i]}, ef);
 		if (place < at + SOON)
-			walk_prefetch(w->graph, w->met[i]);
+			graph_prefetch(w->graph, w->batch[i]);
 		first = place < first ? place : first;
 		bound = w->n < ef ? INFINITY : w->pool[ef - 1].key;
 	}
@@ -193,42 +193,42 @@ static inline int64_t take_met(struct walker *w, int64_t n, int64_t ef, int64_t 
 }
 
 /* Begin at the seeds, too. */
-static void take_seeds(struct walker *w, int64_t ef)
+static void take_seeds(struct graph_scratch *w, int64_t ef)
 {
 	for (int64_t at = 0, n = 0; at < w->seed_count; at++) {
-		w->met[n] = w->seeds[at];
-		n += !walk_meet(w, w->seeds[at]) && !w->seeds_hidden;
+		w->batch[n] = w->seeds[at];
+		n += !visited_test_set(w, w->seeds[at]) && !w->seeds_hidden;
 		if (n < w->graph->stride && at + 1 < w->seed_count)
 			continue;
-		score_met(w, n);
-		take_met(w, n, ef, 0);
+		score_batch(w, n);
+		take_batch(w, n, ef, 0);
 		n = 0;
 	}
 }
 
 /* Go to every node of the pool that was not gone to. */
-static void expand_pool(struct walker *w, int level, int64_t ef)
+static void expand_pool(struct graph_scratch *w, int level, int64_t ef)
 {
 	const struct graph *graph = w->graph;
 	int width = graph_width(graph, level);
 	for (int64_t at = 0; at < w->n;) {
-		if (w->pool[at].node & WALKED) {
+		if (w->pool[at].node & EXPANDED) {
 			at++;
 			continue;
 		}
 		const uint32_t *list = links(w, w->pool[at].node, level);
-		w->pool[at].node |= WALKED;
-		int64_t n = meet_list(w, list, width);
-		if (level == 0 && at + 1 < w->n && !(w->pool[at + 1].node & WALKED))
-			walk_prefetch(graph, w->pool[at + 1].node);
-		score_met(w, n);
-		int64_t first = take_met(w, n, ef, at);
+		w->pool[at].node |= EXPANDED;
+		int64_t n = gather_unvisited(w, list, width);
+		if (level == 0 && at + 1 < w->n && !(w->pool[at + 1].node & EXPANDED))
+			graph_prefetch(graph, w->pool[at + 1].node);
+		score_batch(w, n);
+		int64_t first = take_batch(w, n, ef, at);
 		at = first <= at ? first : at + 1;
 	}
 }
 
 /* The walk over far nodes, from the seeds; false: and over no others, of which `from` stands for all. */
-static bool walk_far(struct walker *w, struct candidate from, int64_t ef)
+static bool search_far_layer(struct graph_scratch *w, struct candidate from, int64_t ef)
 {
 	take_seeds(w, ef);
 	if (!w->far)
@@ -238,7 +238,7 @@ static bool walk_far(struct walker *w, struct candidate from, int64_t ef)
 	w->only = NULL;
 	if (!w->far_only)
 		return true;
-	if (!walk_meet(w, from.node)) {
+	if (!visited_test_set(w, from.node)) {
 		w->n -= w->n == ef;
 		w->pool[w->n++] = from;
 	}
@@ -246,16 +246,17 @@ static bool walk_far(struct walker *w, struct candidate from, int64_t ef)
 }
 
 /* Search a level from one node, and from the seeds, as walk_level says; marks stay. */
-static void search_level(struct walker *w, int level, struct candidate from, int64_t ef, int64_t copies)
+static void search_level(
+    struct graph_scratch *w, int level, struct candidate from, int64_t ef, int64_t copies)
 {
 	bool on = true;
-	walk_begin(w);
-	w->copies_most = copies;
+	visited_clear(w);
+	w->max_copies = copies;
 	if (level == 0 && w->seed_count)
-		on = walk_far(w, from, ef);
+		on = search_far_layer(w, from, ef);
 	if (!on)
 		return;
-	if (!walk_meet(w, from.node))
+	if (!visited_test_set(w, from.node))
 		offer(w, from, ef);
 	expand_pool(w, level, ef);
 }
@@ -263,17 +264,17 @@ static void search_level(struct walker *w, int level, struct candidate from, int
 static void forget_marks(struct candidate *c, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
-		c[i].node &= ~WALKED;
+		c[i].node &= ~EXPANDED;
 }
 
-void walk_level(struct walker *w, int level, struct candidate from, int64_t ef)
+void search_layer(struct graph_scratch *w, int level, struct candidate from, int64_t ef)
 {
 	search_level(w, level, from, ef, ef);
 	forget_marks(w->pool, w->n);
 }
 
 /* Whether copies of a vector with this key could be among the `want` nearest, beside all that are known. */
-static bool copies_wanted(const struct walker *w, float key, int64_t want)
+static bool copies_wanted(const struct graph_scratch *w, float key, int64_t want)
 {
 	int64_t n = 0;
 	for (int64_t i = 0; i < w->n && w->pool[i].key <= key; i++)
@@ -285,32 +286,32 @@ static bool copies_wanted(const struct walker *w, float key, int64_t want)
 
 /* Nearest first; what is found on the way that is nearer still comes first. Where the pool is not full the
  * graph has no more that is different, unless copies lead to it. */
-static void expand_copies(struct walker *w, int64_t ef, int64_t want)
+static void expand_copies(struct graph_scratch *w, int64_t ef, int64_t want)
 {
 	for (int64_t at = 0; at < w->copies;) {
 		struct candidate c = w->copy[at];
-		if (c.node & WALKED) {
+		if (c.node & EXPANDED) {
 			at++;
 			continue;
 		}
 		if (w->n == ef && !copies_wanted(w, c.key, want))
 			return;
-		w->copy[at].node |= WALKED;
-		int64_t n = meet_list(w, links(w, c.node, 0), w->graph->stride);
-		score_met(w, n);
-		if (take_met(w, n, ef, 0) < ef)
+		w->copy[at].node |= EXPANDED;
+		int64_t n = gather_unvisited(w, links(w, c.node, 0), w->graph->stride);
+		score_batch(w, n);
+		if (take_batch(w, n, ef, 0) < ef)
 			expand_pool(w, 0, ef);
 		at = 0;
 	}
 }
 
 /* Copies that are remembered, at least. */
-enum { LEAST_COPIES = 32 };
+enum { MIN_COPIES = 32 };
 
-void walk_nearest(struct walker *w, struct candidate from, int64_t ef, int64_t want)
+void search_base_layer(struct graph_scratch *w, struct candidate from, int64_t ef, int64_t want)
 {
 	want = want < ef ? want : ef;
-	search_level(w, 0, from, ef, want > LEAST_COPIES || ef < LEAST_COPIES ? want : LEAST_COPIES);
+	search_level(w, 0, from, ef, want > MIN_COPIES || ef < MIN_COPIES ? want : MIN_COPIES);
 	if (w->copies > 0)
 		expand_copies(w, ef, want);
 	forget_marks(w->pool, w->n);
@@ -322,7 +323,7 @@ void walk_nearest(struct walker *w, struct candidate from, int64_t ef, int64_t w
 
 /* ---- range walks ---- */
 
-static bool spill(struct walker *w, int64_t *n, struct candidate c)
+static bool spill(struct graph_scratch *w, int64_t *n, struct candidate c)
 {
 	size_t bytes = (size_t)(*n + 1) * sizeof c;
 	if (bytes > w->spill.capacity && !buffer_reserve(&w->spill, bytes, 8))
@@ -333,10 +334,11 @@ static bool spill(struct walker *w, int64_t *n, struct candidate c)
 
 /* The n nodes that were visited and scored: into the spill or, the others, into the pool. False: no memory.
  */
-static bool take_range(struct walker *w, int64_t met, float bound, int64_t ef, int64_t *n, int64_t *at)
+static bool take_range(
+    struct graph_scratch *w, int64_t batch, float bound, int64_t ef, int64_t *n, int64_t *at)
 {
-	for (int64_t i = 0; i < met; i++) {
-		struct candidate c = {w->key[i], w->met[i]};
+	for (int64_t i = 0; i < batch; i++) {
+		struct candidate c = {w->key[i], w->batch[i]};
 		if (c.key <= bound) {
 			if (!spill(w, n, c))
 				return false;
@@ -352,80 +354,80 @@ static bool take_range(struct walker *w, int64_t met, float bound, int64_t ef, i
  * comes next. It has only what is beyond the bound, so that ways around what is within are looked for with
  * the same care whether much is within or little. Both may hold nodes to begin with. */
 static enum range_end expand_range(
-    struct walker *w, int level, float bound, int64_t ef, int64_t most, int64_t *n)
+    struct graph_scratch *w, int level, float bound, int64_t ef, int64_t max, int64_t *n)
 {
 	int width = graph_width(w->graph, level);
 	for (int64_t at = 0, gone = 0;;) {
 		uint32_t node;
-		while (at < w->n && w->pool[at].node & WALKED)
+		while (at < w->n && w->pool[at].node & EXPANDED)
 			at++;
 		if (gone < *n) {
 			node = ((const struct candidate *)(const void *)w->spill.data)[gone++].node;
 		} else if (at < w->n) {
 			node = w->pool[at].node;
-			w->pool[at].node |= WALKED;
+			w->pool[at].node |= EXPANDED;
 		} else {
 			break;
 		}
-		int64_t met = meet_list(w, links(w, node, level), width);
-		score_met(w, met);
-		if (!take_range(w, met, bound, ef, n, &at))
+		int64_t batch = gather_unvisited(w, links(w, node, level), width);
+		score_batch(w, batch);
+		if (!take_range(w, batch, bound, ef, n, &at))
 			return RANGE_NO_MEMORY;
-		if (w->pairs > most)
+		if (w->pairs > max)
 			return RANGE_GIVEN_UP;
 	}
 	forget_marks(w->pool, w->n);
 	return RANGE_DONE;
 }
 
-static void hide_seeds(struct walker *w)
+static void hide_seeds(struct graph_scratch *w)
 {
 	for (int64_t i = 0; w->seeds_hidden && i < w->seed_count; i++)
-		walk_meet(w, w->seeds[i]);
+		visited_test_set(w, w->seeds[i]);
 }
 
 /* Forget what was visited but for the pool and n nodes of the spill. */
-static void keep_found(struct walker *w, int64_t n)
+static void keep_found(struct graph_scratch *w, int64_t n)
 {
 	int64_t near = w->n;
-	walk_begin(w);
+	visited_clear(w);
 	hide_seeds(w);
 	for (w->n = 0; w->n < near; w->n++)
-		walk_meet(w, w->pool[w->n].node);
+		visited_test_set(w, w->pool[w->n].node);
 	for (int64_t i = 0; i < n; i++)
-		walk_meet(w, ((const struct candidate *)(const void *)w->spill.data)[i].node);
+		visited_test_set(w, ((const struct candidate *)(const void *)w->spill.data)[i].node);
 }
 
 /* Level 1 is a sample of the nodes. What is within there, and the nearest beyond, are where level 0 begins:
  * so parts of the answer are found that no edge of level 0 joins. */
-enum range_end walk_range(
-    struct walker *w, struct candidate from, float bound, int64_t ef, int64_t most, int64_t *n)
+enum range_end search_range(
+    struct graph_scratch *w, struct candidate from, float bound, int64_t ef, int64_t max, int64_t *n)
 {
-	int64_t at = 0, met = 0;
+	int64_t at = 0, batch = 0;
 	enum range_end end = RANGE_DONE;
-	most += w->pairs;
-	walk_begin(w);
+	max += w->pairs;
+	visited_clear(w);
 	hide_seeds(w);
-	w->copies_most = *n = 0;
-	w->met[met++] = from.node;
-	met -= walk_meet(w, from.node);
-	w->met[met++] = w->graph->entry;
-	met -= walk_meet(w, w->graph->entry);
-	score_met(w, met);
-	if (!take_range(w, met, bound, ef, n, &at))
+	w->max_copies = *n = 0;
+	w->batch[batch++] = from.node;
+	batch -= visited_test_set(w, from.node);
+	w->batch[batch++] = w->graph->entry;
+	batch -= visited_test_set(w, w->graph->entry);
+	score_batch(w, batch);
+	if (!take_range(w, batch, bound, ef, n, &at))
 		return RANGE_NO_MEMORY;
 	if (graph_top(w->graph) > 0)
-		end = expand_range(w, 1, bound, (ef + 1) / 2, most, n);
+		end = expand_range(w, 1, bound, (ef + 1) / 2, max, n);
 	if (end != RANGE_DONE)
 		return end;
 	keep_found(w, *n);
 	for (int64_t i = 0; !w->seeds_hidden && i < w->seed_count; i++) {
-		w->met[0] = w->seeds[i];
-		if (walk_meet(w, w->seeds[i]))
+		w->batch[0] = w->seeds[i];
+		if (visited_test_set(w, w->seeds[i]))
 			continue;
-		score_met(w, 1);
+		score_batch(w, 1);
 		if (!take_range(w, 1, bound, ef, n, &at))
 			return RANGE_NO_MEMORY;
 	}
-	return expand_range(w, 0, bound, ef, most, n);
+	return expand_range(w, 0, bound, ef, max, n);
 }

@@ -10,30 +10,30 @@
 #include "lib/graph/graph.h"
 
 /* Mark in the pool of a walker, for nodes whose neighbours were looked at. */
-#define WALKED UINT32_C(0x80000000)
+#define EXPANDED UINT32_C(0x80000000)
 
 /* So that it fits. */
 #define GRAPH_MAX_NODES (INT64_C(1) << 31)
 
-enum { WALK_PATH = 3, WALK_TRAIL = 8192 };
+enum { DESCENT_LEVELS = 3, VISITED_LOG = 8192 };
 
-struct walker {
+struct graph_scratch {
 	const struct graph *graph;
 	const struct graph_space *space;
 	void *origin;           /* graph_origin_bytes */
 	struct candidate *pool; /* [pool_most] ascending: the best nodes that were visited */
 	int64_t n;              /* in the pool */
 	struct candidate *copy; /* [pool_most] ascending: copies of nodes of the pool, which are not in it */
-	int64_t copies, copies_most;
+	int64_t copies, max_copies;
 	const uint64_t *live; /* a bit per node: one without it stands for none that has it; NULL: all do */
 	int64_t pairs;        /* distances computed */
 	bool damaged; /* the graph was unvalidated, and a list is invalid: it was taken for empty since
 	                 walker_take */
 
-	uint64_t *seen;  /* a bit per node, of `seen_most`: met in this walk */
-	uint32_t *trail; /* [WALK_TRAIL] the last nodes met; number i of the walk at i % WALK_TRAIL */
-	int64_t met_so_far;
-	int64_t seen_most, pool_most, met_most;
+	uint64_t *visited;     /* a bit per node, of `seen_most`: met in this walk */
+	uint32_t *visited_log; /* [WALK_TRAIL] the last nodes met; number i of the walk at i % WALK_TRAIL */
+	int64_t visited_count;
+	int64_t max_visited, max_pool, max_batch;
 
 	/* Nodes where a walk on level 0 begins, too; or, hidden, that it does not see. */
 	const uint32_t *seeds;
@@ -46,53 +46,53 @@ struct walker {
 	bool far_only;
 
 	/* Where the last descent left levels WALK_PATH … 1; 0 for those that the graph lacks. */
-	uint32_t path[WALK_PATH];
+	uint32_t path[DESCENT_LEVELS];
 	size_t origin_bytes;
-	uint32_t *met; /* [met_most]: nodes to score, and their keys */
+	uint32_t *batch; /* [met_most]: nodes to score, and their keys */
 	float *key;
 	struct buffer spill; /* struct candidate: of walks that know no limit */
-	struct walker *next;
+	struct graph_scratch *next;
 };
 
-struct walkers {
+struct graph_scratch_pool {
 	pthread_mutex_t lock;
-	struct walker *idle;
+	struct graph_scratch *idle;
 };
 
-void walkers_init(struct walkers *walkers);
+void scratch_pool_init(struct graph_scratch_pool *scratch_pool);
 /* Give the memory of those that wait back; nobody takes one meanwhile. */
-void walkers_clear(struct walkers *walkers);
-void walkers_free(struct walkers *walkers);
-size_t walkers_memory(struct walkers *walkers);
+void scratch_pool_clear(struct graph_scratch_pool *scratch_pool);
+void scratch_pool_free(struct graph_scratch_pool *scratch_pool);
+size_t scratch_pool_memory(struct graph_scratch_pool *scratch_pool);
 
 /* A walker for this graph whose pool takes `ef` candidates, and `met` nodes to be scored at once where a list
  * is shorter. NULL: no memory. */
-struct walker *walker_take(struct walkers *walkers, const struct graph *graph,
-    const struct graph_space *space, int64_t ef, int64_t met);
-void walker_return(struct walkers *walkers, struct walker *walker);
+struct graph_scratch *scratch_take(struct graph_scratch_pool *scratch_pool, const struct graph *graph,
+    const struct graph_space *space, int64_t ef, int64_t batch);
+void scratch_return(struct graph_scratch_pool *scratch_pool, struct graph_scratch *scratch);
 
 /* Forget what was met. */
-void walk_begin(struct walker *w);
+void visited_clear(struct graph_scratch *w);
 
 /* Whether a node had been met; it is now. */
-static inline bool walk_meet(struct walker *w, uint32_t node)
+static inline bool visited_test_set(struct graph_scratch *w, uint32_t node)
 {
-	uint64_t *word = &w->seen[node / 64], bit = UINT64_C(1) << (node % 64);
-	bool met = *word & bit;
+	uint64_t *word = &w->visited[node / 64], bit = UINT64_C(1) << (node % 64);
+	bool batch = *word & bit;
 	*word |= bit;
-	w->trail[w->met_so_far % WALK_TRAIL] = node;
-	w->met_so_far += !met;
-	return met;
+	w->visited_log[w->visited_count % VISITED_LOG] = node;
+	w->visited_count += !batch;
+	return batch;
 }
 
 /* Put a candidate in its place in an array of *n, ascending by key, of at most `most`: behind those with the
  * same key. Returns where it is now; `most`: nowhere. */
 static inline int64_t candidate_insert(
-    struct candidate *pool, int64_t *n, int64_t most, struct candidate candidate)
+    struct candidate *pool, int64_t *n, int64_t max, struct candidate candidate)
 {
-	if (*n == most && !(candidate.key < pool[*n - 1].key))
-		return most;
-	int64_t at = *n == most ? *n - 1 : (*n)++;
+	if (*n == max && !(candidate.key < pool[*n - 1].key))
+		return max;
+	int64_t at = *n == max ? *n - 1 : (*n)++;
 	for (; at > 0 && candidate.key < pool[at - 1].key; at--)
 		pool[at] = pool[at - 1];
 	pool[at] = candidate;
@@ -101,28 +101,28 @@ static inline int64_t candidate_insert(
 
 /* The node that a greedy descent of the levels from the top to `to` + 1 comes to. The origin is in w->origin.
  */
-struct candidate walk_descend(struct walker *w, int to);
+struct candidate search_upper_layers(struct graph_scratch *w, int to);
 
 /* From one node, whose key is known, to the ef nearest of a level that there is a way to: w->pool. Of nodes
  * whose vectors are stored as the same bytes one is in the pool, so that copies do not crowd out what is
  * different; the nearest of the others, up to ef of them, are in w->copy. */
-void walk_level(struct walker *w, int level, struct candidate from, int64_t ef);
+void search_layer(struct graph_scratch *w, int level, struct candidate from, int64_t ef);
 
 /* The same on level 0, copies included, as far as they are among the want >= 1 nearest: copies lead to one
  * another, and as many of these ways are followed as it takes. w->pool has up to ef nodes. */
-void walk_nearest(struct walker *w, struct candidate from, int64_t ef, int64_t want);
+void search_base_layer(struct graph_scratch *w, struct candidate from, int64_t ef, int64_t want);
 
 /* Visit the nodes of a list of level 0 that were not visited yet: how many; w->met has them, w->key their
  * keys. */
-int64_t walk_visit(struct walker *w, const uint32_t *list);
+int64_t visit_neighbours(struct graph_scratch *w, const uint32_t *list);
 
 /* One more node, which was scored, for w->pool and w->copy. Its place in the pool; ef: it is not there. */
-int64_t walk_offer(struct walker *w, struct candidate c, int64_t ef);
+int64_t offer_candidate(struct graph_scratch *w, struct candidate c, int64_t ef);
 
 /* The list of a node on level 0. */
-const uint32_t *walk_links(struct walker *w, uint32_t node);
+const uint32_t *search_links(struct graph_scratch *w, uint32_t node);
 
-static inline void walk_prefetch(const struct graph *graph, uint32_t node)
+static inline void graph_prefetch(const struct graph *graph, uint32_t node)
 {
 	const char *list = (const char *)graph_links(graph, node, 0);
 	for (size_t b = 0; b < (size_t)graph->stride * sizeof(uint32_t); b += 64)
@@ -140,18 +140,18 @@ struct filtering {
 	 * copies. */
 	int64_t steps, scored, copied;
 };
-void walk_filtered(struct walker *w, struct candidate from, int64_t ef, struct filtering *f);
+void search_filtered(struct graph_scratch *w, struct candidate from, int64_t ef, struct filtering *f);
 
 /* Size of the pool, and room for nodes met, that it wants of a walker. */
-int64_t walk_filtered_pool(int64_t ef);
-int64_t walk_filtered_met(const struct graph *graph);
+int64_t filtered_max_pool(int64_t ef);
+int64_t filtered_max_batch(const struct graph *graph);
 
 /* From one node, of level 1 if there is one, and from the entry of the graph to every node with a key of at
  * most `bound` that there is a way to over such nodes and over the ef nearest of the others: w->spill has all
  * of them (but no others) afterwards, *n of them, and w->pool the nearest of the others. Given up when more
  * than `most` nodes were scored. */
 enum range_end { RANGE_DONE, RANGE_GIVEN_UP, RANGE_NO_MEMORY };
-enum range_end walk_range(
-    struct walker *w, struct candidate from, float bound, int64_t ef, int64_t most, int64_t *n);
+enum range_end search_range(
+    struct graph_scratch *w, struct candidate from, float bound, int64_t ef, int64_t max, int64_t *n);
 
 #endif

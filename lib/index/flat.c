@@ -86,15 +86,15 @@ static kith_status flat_update(
 static kith_status flat_remove(kith_index *index, const kith_filter *which, int64_t *removed)
 {
 	struct vectors *v = &flat_of(index)->vectors;
-	uint64_t *keep = vectors_keepers(v, which, removed);
-	if (!keep)
+	uint64_t *state = vectors_to_retain(v, which, removed);
+	if (!state)
 		return KITH_NOMEM;
 	kith_status status = *removed ? ids_prepare_remove(&v->ids) : KITH_OK;
 	if (status)
 		*removed = 0;
 	if (*removed)
-		vectors_keep(v, keep);
-	mem_free(keep);
+		vectors_retain(v, state);
+	mem_free(state);
 	return status;
 }
 
@@ -189,11 +189,11 @@ static kith_status flat_load(kith_index *index, int64_t n, bool trained, struct 
 	return status ? status : vectors_load(v, n, r);
 }
 
-static kith_status flat_settle(kith_index *index)
+static kith_status flat_validate(kith_index *index)
 {
 	struct flat *flat = flat_of(index);
-	kith_status status = ids_settle(&flat->vectors.ids);
-	return status ? status : codes_settle(&flat->vectors.codes);
+	kith_status status = ids_validate(&flat->vectors.ids);
+	return status ? status : codes_validate(&flat->vectors.codes);
 }
 
 static void flat_trim(kith_index *index)
@@ -232,7 +232,7 @@ static const struct structure_ops flat_ops = {
     .free = flat_free,
     .save = flat_save,
     .load = flat_load,
-    .settle = flat_settle,
+    .validate = flat_validate,
 };
 
 kith_status flat_new(kith_index **out, const struct metric *metric, struct codec *take_codec)
@@ -251,7 +251,7 @@ kith_status flat_new(kith_index **out, const struct metric *metric, struct codec
 	return KITH_OK;
 }
 
-kith_status flat_assemble(kith_index **out, const struct metric *metric, struct vectors *take)
+kith_status flat_from_components(kith_index **out, const struct metric *metric, struct vectors *take)
 {
 	kith_status status = flat_new(out, metric, take->codec);
 	if (status)
@@ -266,11 +266,11 @@ struct vectors *flat_vectors(kith_index *index)
 	return index->ops == &flat_ops ? &flat_of(index)->vectors : NULL;
 }
 
-bool flat_parts(const kith_index *index, struct stored_parts *parts)
+bool flat_components(const kith_index *index, struct stored_components *parts)
 {
 	if (index->ops != &flat_ops)
 		return false;
 	const struct flat *flat = flat_of_const(index);
-	*parts = (struct stored_parts){flat->vectors.codec, &flat->vectors.codes, &flat->vectors.ids};
+	*parts = (struct stored_components){flat->vectors.codec, &flat->vectors.codes, &flat->vectors.ids};
 	return true;
 }

@@ -86,7 +86,7 @@ static size_t hnsw_memory(const kith_index *index)
 	return sizeof *hnsw + hnsw->codec->ops->memory(hnsw->codec) + codes_memory(&hnsw->codes) +
 	       graph_memory(&hnsw->graph) + ids_memory(&hnsw->ids) + buffer_memory(&hnsw->node_of) +
 	       buffer_memory(&hnsw->slot_of) + buffer_memory(&hnsw->live) + buffer_memory(&hnsw->inverse) +
-	       buffer_memory(&hnsw->far) + walkers_memory(hnsw->walkers);
+	       buffer_memory(&hnsw->far) + scratch_pool_memory(hnsw->scratch_pool);
 }
 
 static void hnsw_free(kith_index *index)
@@ -96,9 +96,9 @@ static void hnsw_free(kith_index *index)
 	hnsw_log_free(hnsw);
 	ids_free(&hnsw->ids);
 	codec_free(hnsw->codec);
-	if (hnsw->walkers)
-		walkers_free(hnsw->walkers);
-	mem_free(hnsw->walkers);
+	if (hnsw->scratch_pool)
+		scratch_pool_free(hnsw->scratch_pool);
+	mem_free(hnsw->scratch_pool);
 	mem_free(hnsw);
 }
 
@@ -113,8 +113,9 @@ static kith_status copy_nodes(struct hnsw *to, const struct hnsw *from)
 		status = buffer_copy(&to->inverse, &from->inverse, (size_t)n * sizeof(float), what);
 	if (status == KITH_OK && from->fars)
 		status = buffer_copy(&to->far, &from->far, (size_t)from->fars * sizeof(uint32_t), what);
-	if (status == KITH_OK && from->unseen && !(to->unseen = mem_zalloc(1, sizeof *to->unseen)))
-		status = fail_nomem("an index", sizeof *to->unseen);
+	if (status == KITH_OK && from->unvalidated &&
+	    !(to->unvalidated = mem_zalloc(1, sizeof *to->unvalidated)))
+		status = fail_nomem("an index", sizeof *to->unvalidated);
 	if (status || !from->mapped)
 		return status;
 	status = buffer_copy(&to->node_of, &from->node_of, (size_t)from->ids.n * sizeof(uint32_t), what);
@@ -127,15 +128,15 @@ static kith_status copy_nodes(struct hnsw *to, const struct hnsw *from)
 static struct hnsw *new_hnsw(void)
 {
 	struct hnsw *hnsw = mem_zalloc(1, sizeof *hnsw);
-	struct walkers *walkers = mem_alloc(1, sizeof *walkers);
-	if (!hnsw || !walkers) {
+	struct graph_scratch_pool *scratch_pool = mem_alloc(1, sizeof *scratch_pool);
+	if (!hnsw || !scratch_pool) {
 		mem_free(hnsw);
-		mem_free(walkers);
-		fail_nomem("an index", sizeof *hnsw + sizeof *walkers);
+		mem_free(scratch_pool);
+		fail_nomem("an index", sizeof *hnsw + sizeof *scratch_pool);
 		return NULL;
 	}
-	walkers_init(walkers);
-	hnsw->walkers = walkers;
+	scratch_pool_init(scratch_pool);
+	hnsw->scratch_pool = scratch_pool;
 	return hnsw;
 }
 
@@ -160,7 +161,7 @@ static kith_status hnsw_clone(kith_index **out, const kith_index *index)
 	to->mapped = from->mapped;
 	to->dead = from->dead;
 	to->free = from->free;
-	to->unsettled = from->unsettled;
+	to->unconnected = from->unconnected;
 	to->keys = from->keys;
 	to->linked = from->linked;
 	to->measured = from->measured;
@@ -202,7 +203,7 @@ static const struct structure_ops hnsw_ops = {
     .log = &hnsw_log_ops,
     .save = hnsw_save,
     .load = hnsw_load,
-    .settle = hnsw_settle,
+    .validate = hnsw_validate,
 };
 
 kith_status hnsw_new(kith_index **out, const struct metric *metric, int M, struct codec *take_codec)

@@ -31,7 +31,7 @@ struct hnsw {
 
 	/* Not NULL: the graph is unseen. slot_of is the file's; node_of and live are in here, made when they
 	 * are first needed; dead and free are not known. */
-	struct lazy *unseen;
+	struct lazy *unvalidated;
 
 	struct buffer inverse; /* float [graph.n], bytes under cosine: 1 / ‖x‖ */
 
@@ -44,8 +44,8 @@ struct hnsw {
 	struct buffer far;
 	int64_t fars;
 
-	int64_t unsettled; /* nodes linked since all were last seen to be reachable */
-	struct walkers *walkers;
+	int64_t unconnected; /* nodes linked since all were last seen to be reachable */
+	struct graph_scratch_pool *scratch_pool;
 
 	/* What changed, for a log; NULL: nobody asks. Whoever writes lists tells builder_changes; whoever
 	 * moves nodes or links all of them anew tells hnsw_log_event; what else an index decides by itself
@@ -121,7 +121,7 @@ static inline void hnsw_free_dead(struct hnsw *hnsw)
 			hnsw_slot_of(hnsw)[i] = SLOT_FREE;
 	hnsw->free += hnsw->dead;
 	hnsw->dead = 0;
-	hnsw->unsettled = 0;
+	hnsw->unconnected = 0;
 }
 
 /* Replace edges that lead to dead nodes, which are free then, and connect all others. NOMEM: nothing
@@ -208,7 +208,7 @@ kith_status hnsw_reorder(kith_index *index, const kith_add_options *options);
 kith_status hnsw_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options);
 void hnsw_save(const kith_index *index, struct blob_writer *w);
-kith_status hnsw_settle(kith_index *index);
+kith_status hnsw_validate(kith_index *index);
 kith_status hnsw_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r);
 
 #endif

@@ -14,8 +14,8 @@
 #include <string.h>
 
 enum {
-	REPAIR_SHARE = 8, /* an eighth of the nodes dead: lead around them and use them again */
-	SETTLE_SHARE = 16 /* a sixteenth of the nodes new: see that all can be reached */
+	REPAIR_SHARE = 8,  /* an eighth of the nodes dead: lead around them and use them again */
+	CONNECT_SHARE = 16 /* a sixteenth of the nodes new: see that all can be reached */
 };
 
 struct filling {
@@ -84,7 +84,7 @@ static kith_status prepare_graph(struct filling *f)
 		status = graph_grow(&hnsw->graph, nodes);
 	if (status == KITH_OK && !hnsw_log_replays(hnsw))
 		status = builder_begin(
-		    &f->builder, &hnsw->graph, &f->space, &f->how, hnsw->walkers, f->node, f->n);
+		    &f->builder, &hnsw->graph, &f->space, &f->how, hnsw->scratch_pool, f->node, f->n);
 	return status;
 }
 
@@ -265,7 +265,7 @@ static void take_graph(struct filling *f)
 	graph_free(&hnsw->graph);
 	hnsw->graph = f->graph;
 	graph_init(&f->graph, hnsw->graph.M);
-	hnsw->unsettled = 0;
+	hnsw->unconnected = 0;
 	hnsw_log_grow(hnsw);
 }
 
@@ -287,7 +287,7 @@ static kith_status link_all(struct filling *f)
 	uint32_t seeds[HNSW_SEEDS];
 	struct hnsw *hnsw = f->hnsw;
 	kith_status status = KITH_OK;
-	bool connect = !f->bulk && (hnsw->unsettled + f->n) * SETTLE_SHARE >= hnsw->graph.n;
+	bool connect = !f->bulk && (hnsw->unconnected + f->n) * CONNECT_SHARE >= hnsw->graph.n;
 	if (hnsw_log_replays(hnsw)) { /* its edges come later */
 		if (f->bulk)
 			take_graph(f);
@@ -325,7 +325,7 @@ static kith_status link_all(struct filling *f)
 		return KITH_OK;
 	}
 	hnsw->changed += f->n;
-	hnsw->unsettled = connect ? 0 : hnsw->unsettled + f->n;
+	hnsw->unconnected = connect ? 0 : hnsw->unconnected + f->n;
 	return KITH_OK;
 }
 

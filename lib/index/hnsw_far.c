@@ -32,8 +32,8 @@ bool hnsw_far_norm(double norm)
 /* Whether so many of n may be kept out of the graph. */
 static bool list_takes(int64_t far, int64_t n)
 {
-	int64_t most = n / LISTED_SHARE > LISTED ? n / LISTED_SHARE : LISTED;
-	return far <= most && far <= n / FAR_SHARE;
+	int64_t max = n / LISTED_SHARE > LISTED ? n / LISTED_SHARE : LISTED;
+	return far <= max && far <= n / FAR_SHARE;
 }
 
 bool hnsw_too_many_far(const struct hnsw *hnsw, int64_t more, int64_t n)
@@ -83,8 +83,8 @@ void hnsw_note_far(struct hnsw *hnsw, const uint32_t *nodes, int64_t n, int64_t 
 {
 	struct rows rows = codes_rows(&hnsw->codes);
 	uint32_t *list = hnsw_far(hnsw);
-	int64_t most = hnsw->fars + far;
-	for (int64_t i = 0; i < n && hnsw->fars < most; i++) {
+	int64_t max = hnsw->fars + far;
+	for (int64_t i = 0; i < n && hnsw->fars < max; i++) {
 		if (is_far(&rows, nodes[i], x))
 			list[hnsw->fars++] = nodes[i];
 	}

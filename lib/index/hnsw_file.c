@@ -19,7 +19,7 @@ void hnsw_save(const kith_index *index, struct blob_writer *w)
 	const struct hnsw *hnsw = hnsw_of_const(index);
 	codec_save(hnsw->codec, w);
 	ids_save(&hnsw->ids, w);
-	graph_save(&hnsw->graph, hnsw->unsettled, hnsw->mapped, w);
+	graph_save(&hnsw->graph, hnsw->unconnected, hnsw->mapped, w);
 	if (hnsw->mapped)
 		blob_write(w, "SLTN", hnsw->slot_of.data, (size_t)hnsw->graph.n * sizeof(uint32_t));
 	if (hnsw_measures(hnsw))
@@ -126,11 +126,12 @@ static kith_status load_nodes(struct hnsw *hnsw, const struct graph_head *head, 
 	if (status)
 		return status;
 	hnsw->mapped = head->mapped;
-	hnsw->unsettled = head->unsettled;
+	hnsw->unconnected = head->unconnected;
 	if (r->lazy) {
-		hnsw->graph.unseen = true;
-		hnsw->unseen = mem_zalloc(1, sizeof *hnsw->unseen);
-		return hnsw->unseen ? hnsw_load_keys(hnsw, r) : fail_nomem("an index", sizeof *hnsw->unseen);
+		hnsw->graph.unvalidated = true;
+		hnsw->unvalidated = mem_zalloc(1, sizeof *hnsw->unvalidated);
+		return hnsw->unvalidated ? hnsw_load_keys(hnsw, r)
+		                         : fail_nomem("an index", sizeof *hnsw->unvalidated);
 	}
 	status = hnsw_make_room(hnsw, head->nodes, hnsw->ids.n, hnsw->mapped, 0);
 	if (status == KITH_OK && find_fault(hnsw, &fault))
@@ -164,13 +165,13 @@ kith_status hnsw_find_maps(const struct hnsw *hnsw, struct hnsw_maps *maps)
 	*maps = (struct hnsw_maps){0};
 	if (!hnsw->mapped)
 		return KITH_OK;
-	if (!hnsw->unseen) {
+	if (!hnsw->unvalidated) {
 		*maps = (struct hnsw_maps){hnsw_node_of(hnsw), hnsw_live(hnsw)};
 		return KITH_OK;
 	}
 	/* One block, so that it can be put in its place at once: the bits, then the nodes. */
 	size_t words = (size_t)(hnsw->graph.n + 63) / 64;
-	uint64_t *block = lazy_get(hnsw->unseen);
+	uint64_t *block = lazy_get(hnsw->unvalidated);
 	if (!block) {
 		size_t bytes = words * sizeof *block + (size_t)hnsw->ids.n * sizeof(uint32_t);
 		block = mem_alloc(bytes, 1);
@@ -180,28 +181,28 @@ kith_status hnsw_find_maps(const struct hnsw *hnsw, struct hnsw_maps *maps)
 			mem_free(block);
 			return fail_fault(&fault);
 		}
-		block = lazy_put(hnsw->unseen, block);
+		block = lazy_put(hnsw->unvalidated, block);
 	}
 	*maps = (struct hnsw_maps){(const uint32_t *)(block + words), block};
 	return KITH_OK;
 }
 
-kith_status hnsw_settle(kith_index *index)
+kith_status hnsw_validate(kith_index *index)
 {
 	struct hnsw *hnsw = hnsw_of(index);
 	struct graph_fault fault;
-	kith_status status = ids_settle(&hnsw->ids);
-	if (status || !hnsw->unseen)
+	kith_status status = ids_validate(&hnsw->ids);
+	if (status || !hnsw->unvalidated)
 		return status;
-	status = codes_settle(&hnsw->codes);
+	status = codes_validate(&hnsw->codes);
 	if (status == KITH_OK)
 		status = hnsw_make_room(hnsw, hnsw->graph.n, hnsw->ids.n, hnsw->mapped, 0);
 	if (status == KITH_OK && find_fault(hnsw, &fault))
 		status = fail_fault(&fault);
 	if (status)
 		return status;
-	hnsw->graph.unseen = false;
-	lazy_free(hnsw->unseen);
-	hnsw->unseen = NULL;
+	hnsw->graph.unvalidated = false;
+	lazy_free(hnsw->unvalidated);
+	hnsw->unvalidated = NULL;
 	return KITH_OK;
 }

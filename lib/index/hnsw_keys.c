@@ -68,12 +68,12 @@ static int compare_nodes(const void *a, const void *b)
 /* Append edges of another graph of the same nodes to the lists of this one, as far as there is room. */
 static void append_edges(struct graph *graph, const struct graph *from, int64_t node, int level)
 {
-	int64_t width = graph_width(graph, level), most = width / NEAR_SHARE;
+	int64_t width = graph_width(graph, level), max = width / NEAR_SHARE;
 	uint32_t *list = graph_links(graph, node, level);
 	const uint32_t *more = graph_links(from, node, level);
 	int64_t n = graph_list_length(list, width);
-	most = n + most < width ? n + most : width;
-	for (int64_t i = 0; i < width && more[i] != GRAPH_NONE && n < most; i++)
+	max = n + max < width ? n + max : width;
+	for (int64_t i = 0; i < width && more[i] != GRAPH_NONE && n < max; i++)
 		if (!graph_list_has(list, n, more[i]))
 			list[n++] = more[i];
 }
@@ -115,7 +115,7 @@ static kith_status insert_all(struct hnsw *hnsw, struct graph *graph, const stru
 		else if (graph_is_live(how->only, (uint32_t)i))
 			nodes[count++] = (uint32_t)i;
 	uint64_t *far;
-	kith_status status = builder_begin(&builder, graph, space, how, hnsw->walkers, nodes, count);
+	kith_status status = builder_begin(&builder, graph, space, how, hnsw->scratch_pool, nodes, count);
 	kith_status told = hnsw_far_bits(hnsw, n, &far);
 	status = status ? status : told;
 	builder.live = how->only;
@@ -247,7 +247,7 @@ static kith_status link_anew(struct hnsw *hnsw, const kith_add_options *options)
 	}
 	graph_free(&hnsw->graph);
 	hnsw->graph = graph;
-	hnsw->unsettled = 0;
+	hnsw->unconnected = 0;
 	hnsw_log_event(hnsw, EVENT_RELINK);
 	hnsw_log_grow(hnsw);
 	return KITH_OK;

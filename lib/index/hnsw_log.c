@@ -170,7 +170,7 @@ static void log_save(const kith_index *index, struct blob_writer *w)
 {
 	const struct hnsw *hnsw = hnsw_of_const(index);
 	const struct hnsw_log *log = hnsw->log;
-	graph_save_head(&hnsw->graph, hnsw->unsettled, hnsw->mapped, w);
+	graph_save_head(&hnsw->graph, hnsw->unconnected, hnsw->mapped, w);
 	hnsw_save_keys(hnsw, w);
 	blob_write(w, "EVTS", log->events.data, log->n_events);
 	if (!log->all) {
@@ -212,12 +212,12 @@ static kith_status regrow(struct hnsw *hnsw)
 }
 
 /* Lists come later: until then none may lead to a number that no node has any more. */
-static kith_status squeeze(struct hnsw *hnsw)
+static kith_status compact_nodes(struct hnsw *hnsw)
 {
 	for (int64_t i = 0; i < hnsw->graph.n; i++)
 		graph_clear_node(&hnsw->graph, i);
 	hnsw->graph.entry = GRAPH_NONE;
-	return hnsw_squeeze(hnsw);
+	return hnsw_compact_nodes(hnsw);
 }
 
 static kith_status decide(struct hnsw *hnsw, char event)
@@ -229,8 +229,8 @@ static kith_status decide(struct hnsw *hnsw, char event)
 	case EVENT_REPAIR:
 		hnsw_free_dead(hnsw);
 		return KITH_OK;
-	case EVENT_SQUEEZE:
-		return hnsw->mapped && !hnsw->dead && !whole ? squeeze(hnsw) : fail_event("closed up");
+	case EVENT_COMPACT:
+		return hnsw->mapped && !hnsw->dead && !whole ? compact_nodes(hnsw) : fail_event("closed up");
 	case EVENT_RELINK:
 		return whole ? regrow(hnsw) : fail_event("been linked anew");
 	}
@@ -374,7 +374,7 @@ static kith_status load_graph(struct lists *l)
 	if (status)
 		return status;
 	graph->entry = head.entry;
-	hnsw->unsettled = head.unsettled;
+	hnsw->unconnected = head.unconnected;
 	hnsw->fars = 0;
 	status = hnsw_load_keys(hnsw, l->r);
 	if (status)

@@ -8,7 +8,7 @@
  * they had been. */
 enum hnsw_event {
 	EVENT_REPAIR = 'R',  /* ways were led around dead nodes, which became free */
-	EVENT_SQUEEZE = 'S', /* nodes moved up into the places of free ones */
+	EVENT_COMPACT = 'S', /* nodes moved up into the places of free ones */
 	EVENT_RELINK = 'G',  /* all nodes were linked anew, on new levels */
 	EVENT_INSERT = 'A',  /* they were inserted */
 	EVENT_BULK = 'B'     /* all were linked anew, with them */
@@ -34,7 +34,7 @@ kith_status hnsw_log_decided(struct hnsw *hnsw, bool *bulk);
 void hnsw_log_free(struct hnsw *hnsw);
 
 /* hnsw_remove.c: only live nodes, in their order; none is dead. NOMEM. */
-kith_status hnsw_squeeze(struct hnsw *hnsw);
+kith_status hnsw_compact_nodes(struct hnsw *hnsw);
 
 /* hnsw_file.c: whether something leads to or from free nodes. */
 struct graph_fault;

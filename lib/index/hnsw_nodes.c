@@ -85,7 +85,7 @@ void hnsw_clear(struct hnsw *hnsw)
 	codes_free(&hnsw->codes);
 	graph_free(&hnsw->graph);
 	hnsw->mapped = false;
-	hnsw->dead = hnsw->free = hnsw->unsettled = 0;
+	hnsw->dead = hnsw->free = hnsw->unconnected = 0;
 	hnsw->keys = hnsw->linked = KEYS_FLOAT;
 	hnsw->measured = hnsw->changed = hnsw->fars = 0;
 	buffer_free(&hnsw->far);
@@ -93,6 +93,6 @@ void hnsw_clear(struct hnsw *hnsw)
 	buffer_free(&hnsw->slot_of);
 	buffer_free(&hnsw->live);
 	buffer_free(&hnsw->inverse);
-	lazy_free(hnsw->unseen);
-	hnsw->unseen = NULL;
+	lazy_free(hnsw->unvalidated);
+	hnsw->unvalidated = NULL;
 }

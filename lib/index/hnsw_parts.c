@@ -4,7 +4,7 @@
 #include "lib/base/status.h"
 #include "lib/index/parts.h"
 
-kith_status hnsw_assemble(
+kith_status hnsw_from_components(
     kith_index **out, const struct metric *metric, struct vectors *take, struct graph *take_graph)
 {
 	kith_index *index;
@@ -30,7 +30,7 @@ kith_status hnsw_assemble(
 		return status;
 	}
 	/* Whether every node can be reached nobody has looked. */
-	hnsw->unsettled = n;
+	hnsw->unconnected = n;
 	*out = index;
 	return KITH_OK;
 }

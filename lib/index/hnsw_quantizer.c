@@ -98,7 +98,7 @@ kith_status hnsw_quantizer_build(kith_index **out, const struct metric *metric, 
 			status = told;
 	}
 	graph_trim(&hnsw->graph);
-	walkers_clear(hnsw->walkers);
+	scratch_pool_clear(hnsw->scratch_pool);
 	if (status)
 		index->ops->free(index);
 	else
@@ -106,7 +106,7 @@ kith_status hnsw_quantizer_build(kith_index **out, const struct metric *metric, 
 	return status;
 }
 
-kith_status hnsw_quantizer_assemble(kith_index **out, const struct metric *metric, int64_t dim,
+kith_status hnsw_quantizer_from_components(kith_index **out, const struct metric *metric, int64_t dim,
     const float *centroids, struct graph *take_graph)
 {
 	kith_status status = make_coarse(out, metric, take_graph->M, take_graph->n, dim, centroids);
@@ -132,14 +132,14 @@ kith_status hnsw_quantizer_load(kith_index **out, const struct metric *metric, i
 	struct graph_fault fault;
 	graph_init(&graph, M);
 	kith_status status = graph_load_head(&graph, &head, r);
-	if (status == KITH_OK && (head.nodes != n || head.mapped || head.unsettled))
+	if (status == KITH_OK && (head.nodes != n || head.mapped || head.unconnected))
 		status = blob_fail(r, "GRPH", "contradicts itself");
 	if (status == KITH_OK)
 		status = graph_take(&graph, &head, r);
 	if (status == KITH_OK && graph_check(&graph, &fault))
 		status = blob_fail(r, fault.tag, "%s", fault.what);
 	if (status == KITH_OK)
-		status = hnsw_quantizer_assemble(out, metric, dim, centroids, &graph);
+		status = hnsw_quantizer_from_components(out, metric, dim, centroids, &graph);
 	graph_free(&graph);
 	return status;
 }

@@ -43,7 +43,7 @@ kith_status hnsw_remove(kith_index *index, const kith_filter *which, int64_t *re
 		leave_slots(hnsw, bits);
 		for (size_t i = 0; i < words; i++)
 			bits[i] = ~bits[i];
-		ids_keep(&hnsw->ids, bits);
+		ids_retain(&hnsw->ids, bits);
 		if (hnsw->ids.n == 0)
 			hnsw_clear(hnsw);
 	}
@@ -65,7 +65,7 @@ static void keep_floats(struct buffer *buffer, const uint64_t *live, int64_t n)
 }
 
 /* Only live nodes, in their order; nothing leads to others any more. number [n]: scratch. */
-static void squeeze(struct hnsw *hnsw, uint32_t *number)
+static void compact_nodes(struct hnsw *hnsw, uint32_t *number)
 {
 	const uint64_t *live = hnsw_live(hnsw);
 	int64_t n = hnsw->graph.n;
@@ -74,8 +74,8 @@ static void squeeze(struct hnsw *hnsw, uint32_t *number)
 		number[i] = next;
 		next += graph_is_live(live, (uint32_t)i);
 	}
-	graph_squeeze(&hnsw->graph, live, number);
-	codes_keep(&hnsw->codes, live);
+	graph_compact(&hnsw->graph, live, number);
+	codes_retain(&hnsw->codes, live);
 	keep_floats(&hnsw->inverse, live, n);
 	hnsw_renumber_far(hnsw, number, live);
 	for (int64_t slot = 0; slot < hnsw->ids.n; slot++) {
@@ -85,16 +85,16 @@ static void squeeze(struct hnsw *hnsw, uint32_t *number)
 	}
 	memset(hnsw->live.data, 0xff, (size_t)(next + 63) / 64 * sizeof(uint64_t));
 	hnsw->free = 0;
-	hnsw_log_event(hnsw, EVENT_SQUEEZE);
+	hnsw_log_event(hnsw, EVENT_COMPACT);
 	hnsw_unmap(hnsw);
 }
 
-kith_status hnsw_squeeze(struct hnsw *hnsw)
+kith_status hnsw_compact_nodes(struct hnsw *hnsw)
 {
 	uint32_t *number = mem_alloc((size_t)hnsw->graph.n, sizeof *number);
 	if (!number)
 		return fail_nomem("compacting", (size_t)hnsw->graph.n * sizeof *number);
-	squeeze(hnsw, number);
+	compact_nodes(hnsw, number);
 	mem_free(number);
 	return KITH_OK;
 }
@@ -106,7 +106,7 @@ static void trim(struct hnsw *hnsw)
 	codes_trim(&hnsw->codes);
 	graph_trim(&hnsw->graph);
 	buffer_trim(&hnsw->inverse, n * sizeof(float));
-	walkers_clear(hnsw->walkers);
+	scratch_pool_clear(hnsw->scratch_pool);
 }
 
 void hnsw_swap(struct hnsw *hnsw, struct hnsw *copy)
@@ -145,10 +145,10 @@ kith_status hnsw_compact(kith_index *index, const kith_add_options *options)
 	if (!number)
 		return fail_nomem("compacting", (size_t)hnsw->graph.n * sizeof *number);
 	kith_status status = relink(hnsw, options);
-	if (status == KITH_OK && (hnsw->dead || hnsw->unsettled))
+	if (status == KITH_OK && (hnsw->dead || hnsw->unconnected))
 		status = hnsw_repair(hnsw, options);
 	if (status == KITH_OK && hnsw->mapped && hnsw->graph.n > hnsw->ids.n)
-		squeeze(hnsw, number);
+		compact_nodes(hnsw, number);
 	if (status == KITH_OK)
 		trim(hnsw);
 	mem_free(number);

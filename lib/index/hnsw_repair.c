@@ -22,7 +22,7 @@ kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options)
 	kith_status status = hnsw_linkable(hnsw, &owned, &live);
 	if (status)
 		return status;
-	status = builder_begin(&builder, &hnsw->graph, &space, &how, hnsw->walkers, NULL, 0);
+	status = builder_begin(&builder, &hnsw->graph, &space, &how, hnsw->scratch_pool, NULL, 0);
 	if (status == KITH_OK && (options->progress || progress_current()))
 		status = graph_copy(&before, &hnsw->graph);
 	if (status == KITH_OK) {

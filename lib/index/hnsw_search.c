@@ -45,7 +45,7 @@ enum {
 
 /* Where a query enters level 0, and the way there. */
 struct start {
-	uint32_t path[WALK_PATH];
+	uint32_t path[DESCENT_LEVELS];
 	struct candidate from;
 	int64_t query;
 };
@@ -62,11 +62,11 @@ struct call {
 	struct rerank rerank;
 	bool scan; /* compare all that pass */
 	struct hnsw_maps maps;
-	const uint64_t *pass;   /* bit per node; NULL: all */
-	int64_t passing;        /* nodes */
-	struct start *start;    /* [query->n] sorted; NULL: in the order of the queries */
-	struct walker **walker; /* [threads] */
-	struct lane *lane;      /* [threads] */
+	const uint64_t *pass;           /* bit per node; NULL: all */
+	int64_t passing;                /* nodes */
+	struct start *start;            /* [query->n] sorted; NULL: in the order of the queries */
+	struct graph_scratch **scratch; /* [threads] */
+	struct thread *thread;          /* [threads] */
 	struct progress progress;
 	_Atomic bool failed;
 	bool damaged; /* some walk found that the graph is */
@@ -74,7 +74,7 @@ struct call {
 };
 
 /* What a thread works with, beside its walker. */
-struct lane {
+struct thread {
 	float *query, *row;      /* [dim] */
 	double norm;             /* of the query, where something is far */
 	struct candidate *found; /* [ef], under a filter */
@@ -90,10 +90,10 @@ static struct row_place locate(const void *owner, const void *candidates, int64_
 }
 
 /* Exact keys of candidates, into the sink. */
-static void rerank_candidates(struct call *c, struct lane *lane, const void *q, int64_t number,
+static void rerank_candidates(struct call *c, struct thread *thread, const void *q, int64_t number,
     const struct candidate *candidates, int64_t n)
 {
-	if (!rerank(&c->rerank, number, q, candidates, n, lane->row))
+	if (!rerank(&c->rerank, number, q, candidates, n, thread->row))
 		atomic_store(&c->failed, true);
 	atomic_fetch_add_explicit(&c->exact, n, memory_order_relaxed);
 }
@@ -110,8 +110,8 @@ static double key_of_space(const struct call *c, double key)
 }
 
 /* The k nearest by the keys of the walk. */
-static void keep_rough(
-    struct call *c, const struct walker *w, int64_t number, const struct candidate *candidates, int64_t n)
+static void add_rough(struct call *c, const struct graph_scratch *w, int64_t number,
+    const struct candidate *candidates, int64_t n)
 {
 	struct found part[PART];
 	for (int64_t from = 0, count; from < n; from += count) {
@@ -126,7 +126,7 @@ static void keep_rough(
 }
 
 /* All nodes that pass. */
-static void scan(struct call *c, struct lane *lane, const void *q, int64_t number)
+static void scan(struct call *c, struct thread *thread, const void *q, int64_t number)
 {
 	struct candidate part[PART];
 	int64_t n = 0, count = c->space.rows.n;
@@ -135,48 +135,48 @@ static void scan(struct call *c, struct lane *lane, const void *q, int64_t numbe
 			continue;
 		part[n++].node = (uint32_t)i;
 		if (n == PART) {
-			rerank_candidates(c, lane, q, number, part, n);
+			rerank_candidates(c, thread, q, number, part, n);
 			n = 0;
 		}
 	}
-	rerank_candidates(c, lane, q, number, part, n);
+	rerank_candidates(c, thread, q, number, part, n);
 	atomic_fetch_add_explicit(&c->pairs, c->passing, memory_order_relaxed);
 }
 
 /* Far vectors that are not in the graph (hnsw_far.c), unless what was found is certainly nearer. */
-static void rerank_far(struct call *c, struct lane *lane, const void *q, int64_t number)
+static void rerank_far(struct call *c, struct thread *thread, const void *q, int64_t number)
 {
 	struct candidate part[PART];
 	int64_t n = 0;
 	if (!hnsw_far_outside(c->hnsw))
 		return;
 	double bound = c->sink->k ? sink_bound(c->sink, number) : c->sink->radius;
-	if (!hnsw_far_norm(lane->norm + c->space.metric->radius(bound, c->space.rows.dim)))
+	if (!hnsw_far_norm(thread->norm + c->space.metric->radius(bound, c->space.rows.dim)))
 		return;
 	for (int64_t i = 0; i < c->hnsw->fars; i++) {
 		uint32_t node = hnsw_far(c->hnsw)[i];
 		if (graph_is_live(c->pass, node))
 			part[n++].node = node;
 		if (n == PART) {
-			rerank_candidates(c, lane, q, number, part, n);
+			rerank_candidates(c, thread, q, number, part, n);
 			n = 0;
 		}
 	}
-	rerank_candidates(c, lane, q, number, part, n);
+	rerank_candidates(c, thread, q, number, part, n);
 	atomic_fetch_add_explicit(&c->pairs, c->hnsw->fars, memory_order_relaxed);
 }
 
 /* Far queries are compared in double; they, and under inner product all, begin at far vectors, too. Returns
  * whether the query is far. */
-static bool prepare_far(const struct call *c, struct walker *w, struct lane *lane, const float *q)
+static bool prepare_far(const struct call *c, struct graph_scratch *w, struct thread *thread, const float *q)
 {
 	w->space = &c->space;
 	w->seed_count = 0;
 	w->far = c->space.metric->similarity ? NULL : c->far;
 	if (c->rerank.exact.bytes || c->hnsw->codec->cosine)
 		return false;
-	lane->norm = sqrt(kernels()->ip_exact(q, q, c->space.rows.dim));
-	bool far = hnsw_far_norm(lane->norm);
+	thread->norm = sqrt(kernels()->ip_exact(q, q, c->space.rows.dim));
+	bool far = hnsw_far_norm(thread->norm);
 	if (far)
 		w->space = &c->wide;
 	w->seeds_hidden = hnsw_far_outside(c->hnsw);
@@ -191,21 +191,21 @@ static bool prepare_far(const struct call *c, struct walker *w, struct lane *lan
 /* How many of the walk's candidates may be among the k best: their keys are good to about a percent. */
 static int64_t candidates_for(int64_t k, int64_t n)
 {
-	int64_t most = k + k / 2 + 8;
-	return most < n ? most : n;
+	int64_t max = k + k / 2 + 8;
+	return max < n ? max : n;
 }
 
 /* Whether keys told the nodes beyond the bound from those within: the bound that includes those that are
  * within in truth. */
-static float true_bound(
-    const struct call *c, const struct walker *w, const struct lane *lane, const void *q, float bound)
+static float true_bound(const struct call *c, const struct graph_scratch *w, const struct thread *thread,
+    const void *q, float bound)
 {
 	enum { LOOSE = 64 };
 	float widest = bound;
 	for (int64_t i = 0; i < w->n; i++) {
 		struct candidate near = w->pool[i];
 		if (graph_is_live(c->pass, near.node) && near.key > widest &&
-		    (float)exact_key(&c->rerank.exact, q, &c->space.rows, near.node, lane->row) <=
+		    (float)exact_key(&c->rerank.exact, q, &c->space.rows, near.node, thread->row) <=
 		        (float)c->sink->radius)
 			widest = near.key;
 	}
@@ -217,88 +217,88 @@ static float true_bound(
 static int64_t candidates_near(const struct candidate *found, int64_t k, int64_t n)
 {
 	const float off = 0x1p-8f; /* of a key, at most */
-	int64_t most = candidates_for(k, n);
+	int64_t max = candidates_for(k, n);
 	float limit = found[k - 1].key + fabsf(found[k - 1].key) * off;
-	while (most < n && found[most].key <= limit)
-		most++;
-	return most;
+	while (max < n && found[max].key <= limit)
+		max++;
+	return max;
 }
 
-static void range_query(
-    struct call *c, struct walker *w, struct lane *lane, struct candidate from, const void *q, int64_t number)
+static void range_query(struct call *c, struct graph_scratch *w, struct thread *thread, struct candidate from,
+    const void *q, int64_t number)
 {
 	enum { LOOSE = 64, TRIES = 4 };
 	double loose = c->sink->radius + fabs(c->sink->radius) / LOOSE;
 	float bound = float_up((double)graph_key_of(w->space, key_of_space(c, loose))), wider = bound;
-	int64_t n, kept = 0, most = c->space.rows.n / RANGE_SHARE;
+	int64_t n, kept = 0, max = c->space.rows.n / RANGE_SHARE;
 	enum range_end end = RANGE_DONE;
 	w->live = c->pass;
 	for (int tries = 0; tries == 0 || (end == RANGE_DONE && wider > bound); tries++) {
 		bound = wider;
-		end = tries < TRIES ? walk_range(w, from, bound, c->ef, most, &n) : RANGE_GIVEN_UP;
+		end = tries < TRIES ? search_range(w, from, bound, c->ef, max, &n) : RANGE_GIVEN_UP;
 		if (end == RANGE_DONE)
-			wider = true_bound(c, w, lane, q, bound);
+			wider = true_bound(c, w, thread, q, bound);
 	}
 	if (end == RANGE_NO_MEMORY)
 		atomic_store(&c->failed, true);
 	if (end == RANGE_GIVEN_UP)
-		scan(c, lane, q, number);
+		scan(c, thread, q, number);
 	if (end != RANGE_DONE)
 		return;
 	struct candidate *found = (struct candidate *)(void *)w->spill.data;
 	for (int64_t i = 0; i < n; i++)
 		if (graph_is_live(c->pass, found[i].node))
 			found[kept++] = found[i];
-	rerank_candidates(c, lane, q, number, found, kept);
-	rerank_far(c, lane, q, number);
+	rerank_candidates(c, thread, q, number, found, kept);
+	rerank_far(c, thread, q, number);
 }
 
-static void walk_query(
-    struct call *c, struct walker *w, struct lane *lane, struct candidate from, const void *q, int64_t number)
+static void search_query(struct call *c, struct graph_scratch *w, struct thread *thread,
+    struct candidate from, const void *q, int64_t number)
 {
-	int64_t k = c->sink->k, n, least = k < c->passing ? k : c->passing;
+	int64_t k = c->sink->k, n, min = k < c->passing ? k : c->passing;
 	const struct candidate *found = w->pool;
 	if (!k) {
-		range_query(c, w, lane, from, q, number);
+		range_query(c, w, thread, from, q, number);
 		return;
 	}
 	if (!c->pass) {
-		walk_nearest(w, from, c->ef, c->hnsw->quantizer ? k : candidates_for(k, c->ef));
+		search_base_layer(w, from, c->ef, c->hnsw->quantizer ? k : candidates_for(k, c->ef));
 		n = w->n;
-		least = c->hnsw->quantizer ? 0 : least;
+		min = c->hnsw->quantizer ? 0 : min;
 	} else {
 		struct filtering f = {.pass = c->pass,
 		    .share = (double)c->passing / (double)c->space.rows.n,
-		    .found = lane->found};
-		walk_filtered(w, from, c->ef, &f);
+		    .found = thread->found};
+		search_filtered(w, from, c->ef, &f);
 		found = f.found;
 		n = f.n;
 	}
-	if (n < least)
-		scan(c, lane, q, number);
+	if (n < min)
+		scan(c, thread, q, number);
 	else if (c->sink->rough)
-		keep_rough(c, w, number, found, k < n ? k : n);
+		add_rough(c, w, number, found, k < n ? k : n);
 	else
-		rerank_candidates(c, lane, q, number, found, k < n ? candidates_near(found, k, n) : n);
-	if (n >= least)
-		rerank_far(c, lane, q, number);
+		rerank_candidates(c, thread, q, number, found, k < n ? candidates_near(found, k, n) : n);
+	if (n >= min)
+		rerank_far(c, thread, q, number);
 }
 
 /* start: where it enters level 0; NULL: it has not descended yet. */
 static void run_query(
-    struct call *c, struct walker *w, struct lane *lane, const struct start *start, int64_t number)
+    struct call *c, struct graph_scratch *w, struct thread *thread, const struct start *start, int64_t number)
 {
-	const float *q = rows_load(c->query, number, lane->query);
+	const float *q = rows_load(c->query, number, thread->query);
 	const void *exact = c->rerank.exact.bytes ? (const void *)rows_at(c->query, number) : q;
 	if (c->scan) {
-		scan(c, lane, exact, number);
+		scan(c, thread, exact, number);
 		return;
 	}
 	w->pairs = 0;
-	if (prepare_far(c, w, lane, q))
+	if (prepare_far(c, w, thread, q))
 		start = NULL;
 	graph_origin_query(w->space, q, w->origin);
-	walk_query(c, w, lane, start ? start->from : walk_descend(w, 0), exact, number);
+	search_query(c, w, thread, start ? start->from : search_upper_layers(w, 0), exact, number);
 	atomic_fetch_add_explicit(&c->pairs, w->pairs, memory_order_relaxed);
 }
 
@@ -309,7 +309,7 @@ static void run_task(void *arg, int64_t task, int worker)
 	to = to < c->query->n ? to : c->query->n;
 	for (int64_t i = from; i < to && !atomic_load(&c->failed) && !progress_cancelled(&c->progress); i++) {
 		const struct start *start = c->start ? &c->start[i] : NULL;
-		run_query(c, c->walker[worker], &c->lane[worker], start, start ? start->query : i);
+		run_query(c, c->scratch[worker], &c->thread[worker], start, start ? start->query : i);
 		progress_add(&c->progress, 1);
 	}
 }
@@ -319,14 +319,14 @@ static void run_task(void *arg, int64_t task, int worker)
 static void descend_task(void *arg, int64_t task, int worker)
 {
 	struct call *c = arg;
-	struct walker *w = c->walker[worker];
+	struct graph_scratch *w = c->scratch[worker];
 	int64_t from = task * TASK_QUERIES, to = from + TASK_QUERIES;
 	to = to < c->query->n ? to : c->query->n;
 	w->pairs = 0;
 	w->space = &c->space;
 	for (int64_t q = from; q < to; q++) {
-		graph_origin_query(&c->space, rows_load(c->query, q, c->lane[worker].query), w->origin);
-		c->start[q] = (struct start){.from = walk_descend(w, 0), .query = q};
+		graph_origin_query(&c->space, rows_load(c->query, q, c->thread[worker].query), w->origin);
+		c->start[q] = (struct start){.from = search_upper_layers(w, 0), .query = q};
 		memcpy(c->start[q].path, w->path, sizeof w->path);
 	}
 	atomic_fetch_add_explicit(&c->pairs, w->pairs, memory_order_relaxed);
@@ -335,7 +335,7 @@ static void descend_task(void *arg, int64_t task, int worker)
 static int compare_starts(const void *a, const void *b)
 {
 	const struct start *x = a, *y = b;
-	for (int i = 0; i < WALK_PATH; i++)
+	for (int i = 0; i < DESCENT_LEVELS; i++)
 		if (x->path[i] != y->path[i])
 			return x->path[i] < y->path[i] ? -1 : 1;
 	return x->query < y->query ? -1 : x->query > y->query;
@@ -420,37 +420,38 @@ static bool scan_pays(const struct call *c, const kith_search_options *options)
 	return c->passing <= n / SCAN_SHARE || c->passing - far <= SCAN_EF * c->ef;
 }
 
-static bool lane_init(const struct call *c, struct lane *lane)
+static bool thread_init(const struct call *c, struct thread *thread)
 {
 	size_t dim = ((size_t)c->space.rows.dim + 15) / 16 * 16;
-	lane->query = mem_alloc(2 * dim, sizeof *lane->query);
-	lane->row = lane->query ? lane->query + dim : NULL;
-	lane->found = c->pass && !c->scan ? mem_alloc((size_t)c->ef, sizeof *lane->found) : NULL;
-	return lane->query && (lane->found || !c->pass || c->scan);
+	thread->query = mem_alloc(2 * dim, sizeof *thread->query);
+	thread->row = thread->query ? thread->query + dim : NULL;
+	thread->found = c->pass && !c->scan ? mem_alloc((size_t)c->ef, sizeof *thread->found) : NULL;
+	return thread->query && (thread->found || !c->pass || c->scan);
 }
 
 /* A walker and a lane for each thread. */
 static bool begin_threads(struct call *c, int threads)
 {
-	int64_t ef = c->ef, met = 0;
+	int64_t ef = c->ef, max_batch = 0;
 	if (c->scan)
 		ef = 1;
 	else if (c->pass) {
-		int64_t wide = walk_filtered_pool(ef);
+		int64_t wide = filtered_max_pool(ef);
 		ef = wide > ef ? wide : ef;
-		met = walk_filtered_met(&c->hnsw->graph);
-		met = met > HNSW_SEEDS + 1 ? met : HNSW_SEEDS + 1;
+		max_batch = filtered_max_batch(&c->hnsw->graph);
+		max_batch = max_batch > HNSW_SEEDS + 1 ? max_batch : HNSW_SEEDS + 1;
 	}
 	const struct graph_space *larger =
 	    graph_origin_bytes(&c->wide) > graph_origin_bytes(&c->space) ? &c->wide : &c->space;
-	c->walker = mem_zalloc((size_t)threads, sizeof(struct walker *));
-	c->lane = mem_zalloc((size_t)threads, sizeof *c->lane);
-	bool ok = c->walker && c->lane;
+	c->scratch = mem_zalloc((size_t)threads, sizeof(struct graph_scratch *));
+	c->thread = mem_zalloc((size_t)threads, sizeof *c->thread);
+	bool ok = c->scratch && c->thread;
 	for (int i = 0; ok && i < threads; i++) {
-		ok = lane_init(c, &c->lane[i]);
+		ok = thread_init(c, &c->thread[i]);
 		if (ok && !c->scan) {
-			c->walker[i] = walker_take(c->hnsw->walkers, &c->hnsw->graph, larger, ef, met);
-			ok = c->walker[i] != NULL;
+			c->scratch[i] =
+			    scratch_take(c->hnsw->scratch_pool, &c->hnsw->graph, larger, ef, max_batch);
+			ok = c->scratch[i] != NULL;
 		}
 	}
 	return ok;
@@ -459,17 +460,17 @@ static bool begin_threads(struct call *c, int threads)
 static void end_threads(struct call *c, int threads)
 {
 	for (int i = 0; i < threads; i++) {
-		if (c->walker && c->walker[i]) {
-			c->damaged |= c->walker[i]->damaged;
-			walker_return(c->hnsw->walkers, c->walker[i]);
+		if (c->scratch && c->scratch[i]) {
+			c->damaged |= c->scratch[i]->damaged;
+			scratch_return(c->hnsw->scratch_pool, c->scratch[i]);
 		}
-		if (!c->lane)
+		if (!c->thread)
 			continue;
-		mem_free(c->lane[i].query);
-		mem_free(c->lane[i].found);
+		mem_free(c->thread[i].query);
+		mem_free(c->thread[i].found);
 	}
-	mem_free(c->walker);
-	mem_free(c->lane);
+	mem_free(c->scratch);
+	mem_free(c->thread);
 	mem_free(c->start);
 }
 

@@ -187,7 +187,7 @@ void ids_trim(struct ids *ids)
 {
 	uint64_t slots = slots_for(ids->n);
 	buffer_trim(&ids->list, ids->listed ? (size_t)ids->n * sizeof(int64_t) : 0);
-	if (ids->unseen || slots >= ids->slots)
+	if (ids->unvalidated || slots >= ids->slots)
 		return;
 	ids->slots = slots;
 	rebuild(ids);
@@ -195,11 +195,11 @@ void ids_trim(struct ids *ids)
 }
 
 /* In ids that nobody has looked at. Without memory for a table there is still the list. */
-static int64_t find_unseen(const struct ids *ids, int64_t id)
+static int64_t find_unvalidated(const struct ids *ids, int64_t id)
 {
 	const int64_t *list = ids_list(ids);
 	uint64_t slots = slots_for(ids->n);
-	uint32_t *table = lazy_get(ids->unseen);
+	uint32_t *table = lazy_get(ids->unvalidated);
 	if (!table) {
 		uint32_t *made = mem_zalloc(slots, sizeof *made);
 		for (int64_t i = 0; made && i < ids->n; i++) {
@@ -207,7 +207,7 @@ static int64_t find_unseen(const struct ids *ids, int64_t id)
 				prefetch_slot(made, slots, list[i + AHEAD]);
 			made[find_in(list, made, slots, list[i])] = (uint32_t)i + 1;
 		}
-		table = made ? lazy_put(ids->unseen, made) : NULL;
+		table = made ? lazy_put(ids->unvalidated, made) : NULL;
 	}
 	if (table)
 		return (int64_t)table[find_in(list, table, slots, id)] - 1;
@@ -221,8 +221,8 @@ int64_t ids_find(const struct ids *ids, int64_t id)
 {
 	if (!ids->listed)
 		return id >= 0 && id < ids->n ? id : -1;
-	if (ids->unseen)
-		return find_unseen(ids, id);
+	if (ids->unvalidated)
+		return find_unvalidated(ids, id);
 	return (int64_t)table_of(ids)[find_slot(ids, id)] - 1;
 }
 
@@ -231,11 +231,11 @@ kith_status ids_prepare_remove(struct ids *ids)
 	return make_list(ids, ids->n);
 }
 
-void ids_keep(struct ids *ids, const uint64_t *keep)
+void ids_retain(struct ids *ids, const uint64_t *state)
 {
 	int64_t *list = (int64_t *)(void *)ids->list.data, kept = 0;
 	for (int64_t i = 0; i < ids->n; i++)
-		if (keep[i / 64] >> (i % 64) & 1)
+		if (state[i / 64] >> (i % 64) & 1)
 			list[kept++] = list[i];
 	ids->n = kept;
 	rebuild(ids);
@@ -265,8 +265,9 @@ kith_status ids_copy(struct ids *to, const struct ids *from)
 	if (!from->listed)
 		return KITH_OK;
 	kith_status status = make_room(to, from->n);
-	if (status == KITH_OK && from->unseen && !(to->unseen = mem_zalloc(1, sizeof *to->unseen)))
-		status = fail_nomem("ids", sizeof *to->unseen);
+	if (status == KITH_OK && from->unvalidated &&
+	    !(to->unvalidated = mem_zalloc(1, sizeof *to->unvalidated)))
+		status = fail_nomem("ids", sizeof *to->unvalidated);
 	if (status) {
 		ids_free(to);
 		return status;
@@ -274,7 +275,7 @@ kith_status ids_copy(struct ids *to, const struct ids *from)
 	if (from->n)
 		memcpy(to->list.data, from->list.data, (size_t)from->n * sizeof(int64_t));
 	to->listed = true;
-	if (!to->unseen)
+	if (!to->unvalidated)
 		rebuild(to);
 	return KITH_OK;
 }
@@ -317,9 +318,9 @@ static kith_status load_list(struct ids *ids, int64_t n, struct blob_reader *r)
 	if (status)
 		return status;
 	if (r->lazy) {
-		ids->unseen = mem_zalloc(1, sizeof *ids->unseen);
-		if (!ids->unseen)
-			return fail_nomem("ids", sizeof *ids->unseen);
+		ids->unvalidated = mem_zalloc(1, sizeof *ids->unvalidated);
+		if (!ids->unvalidated)
+			return fail_nomem("ids", sizeof *ids->unvalidated);
 	} else {
 		status = make_room(ids, n);
 		const char *wrong = status ? NULL : enter_all(ids, n, &bad);
@@ -347,10 +348,10 @@ kith_status ids_load(struct ids *ids, int64_t n, struct blob_reader *r)
 	return status ? status : load_list(ids, n, r);
 }
 
-kith_status ids_settle(struct ids *ids)
+kith_status ids_validate(struct ids *ids)
 {
 	int64_t bad = 0;
-	if (!ids->unseen)
+	if (!ids->unvalidated)
 		return KITH_OK;
 	uint64_t slots = slots_for(ids->n);
 	if (!buffer_reserve(&ids->table, slots * sizeof(uint32_t), 0))
@@ -360,8 +361,8 @@ kith_status ids_settle(struct ids *ids)
 	if (wrong)
 		return fail(
 		    KITH_FORMAT, "the index file is damaged: section IDS1 %s: %lld", wrong, (long long)bad);
-	lazy_free(ids->unseen);
-	ids->unseen = NULL;
+	lazy_free(ids->unvalidated);
+	ids->unvalidated = NULL;
 	return KITH_OK;
 }
 
@@ -374,6 +375,6 @@ void ids_free(struct ids *ids)
 {
 	buffer_free(&ids->list);
 	buffer_free(&ids->table);
-	lazy_free(ids->unseen);
+	lazy_free(ids->unvalidated);
 	*ids = (struct ids){0};
 }

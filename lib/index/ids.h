@@ -28,7 +28,7 @@ struct ids {
 	/* Not NULL: ids of a mapped file that nobody has looked at. There is no table but the one in here,
 	 * made when an id is first looked for; an id may be out of range, or be there twice, and is then
 	 * found at one of its positions. */
-	struct lazy *unseen;
+	struct lazy *unvalidated;
 };
 
 /* Append n ids (NULL: next, next + 1, …). INVALID: negative or repeated; NOMEM. Unchanged on failure. */
@@ -67,7 +67,7 @@ static inline int64_t ids_at(const struct ids *ids, int64_t position)
 kith_status ids_prepare_remove(struct ids *ids);
 
 /* Keep position i where keep bit i is set, in order. */
-void ids_keep(struct ids *ids, const uint64_t *keep);
+void ids_retain(struct ids *ids, const uint64_t *state);
 
 /* Replace all ids, by n others (distinct, not negative), or with NULL by 0 … n − 1, which cannot fail. No ids
  * are unseen. NOMEM, INVALID; unchanged on failure. */
@@ -75,7 +75,7 @@ kith_status ids_replace(struct ids *ids, const int64_t *others);
 
 /* Of ids that nobody has looked at: do it, as everything but finding, asking and saving demands. FORMAT: they
  * are not what ids_load demands; NOMEM. Unchanged on failure. */
-kith_status ids_settle(struct ids *ids);
+kith_status ids_validate(struct ids *ids);
 
 /* To a file, and n ids back into new ones: FORMAT unless they are distinct, >= 0 and below `next`. */
 void ids_save(const struct ids *ids, struct blob_writer *w);

@@ -6,43 +6,43 @@
 #include <string.h>
 #include <sys/mman.h>
 
-struct keep *keep_of(kith_index *index)
+struct index_state *index_state_of(kith_index *index)
 {
-	if (index->keep)
-		return index->keep;
-	index->keep = mem_zalloc(1, sizeof *index->keep);
-	if (index->keep)
-		pthread_mutex_init(&index->keep->lock, NULL);
+	if (index->state)
+		return index->state;
+	index->state = mem_zalloc(1, sizeof *index->state);
+	if (index->state)
+		pthread_mutex_init(&index->state->lock, NULL);
 	else
-		fail_nomem("an index", sizeof *index->keep);
-	return index->keep;
+		fail_nomem("an index", sizeof *index->state);
+	return index->state;
 }
 
-kith_status keep_journal(struct keep *keep, const struct place *place)
+kith_status state_keep_journal(struct index_state *state, const struct place *place)
 {
 	struct journal *journal = mem_zalloc(1, sizeof *journal);
 	if (!journal)
 		return fail_nomem("a journal", sizeof *journal);
 	journal->place = *place;
-	keep->journal = journal;
+	state->journal = journal;
 	return KITH_OK;
 }
 
-static void keep_free(struct keep *keep)
+static void index_state_free(struct index_state *state)
 {
-	if (!keep)
+	if (!state)
 		return;
-	if (keep->journal)
-		buffer_free(&keep->journal->ops);
-	mem_free(keep->journal);
-	for (int i = 0; i < keep->origins; i++)
-		mem_free(keep->origin[i].path);
-	pthread_mutex_destroy(&keep->lock);
-	buffer_free(&keep->tags);
-	buffer_free(&keep->labels);
-	if (keep->map)
-		munmap(keep->map, keep->map_bytes);
-	mem_free(keep);
+	if (state->journal)
+		buffer_free(&state->journal->ops);
+	mem_free(state->journal);
+	for (int i = 0; i < state->origins; i++)
+		mem_free(state->origin[i].path);
+	pthread_mutex_destroy(&state->lock);
+	buffer_free(&state->tags);
+	buffer_free(&state->labels);
+	if (state->map)
+		munmap(state->map, state->map_bytes);
+	mem_free(state);
 }
 
 void structure_free(kith_index *index)
@@ -50,24 +50,24 @@ void structure_free(kith_index *index)
 	if (!index)
 		return;
 	/* Its buffers may be parts of the mapping. */
-	struct keep *keep = index->keep;
+	struct index_state *state = index->state;
 	index->ops->free(index);
-	keep_free(keep);
+	index_state_free(state);
 }
 
 kith_status structure_clone(kith_index **out, const kith_index *index)
 {
 	kith_status status = index->ops->clone(out, index);
 	if (status == KITH_OK) {
-		(*out)->keep = NULL;
+		(*out)->state = NULL;
 		(*out)->readonly = false;
 	}
 	return status;
 }
 
-kith_status structure_settle(kith_index *index)
+kith_status structure_validate(kith_index *index)
 {
-	return index->ops->settle ? index->ops->settle(index) : KITH_OK;
+	return index->ops->validate ? index->ops->validate(index) : KITH_OK;
 }
 
 void structure_trim(kith_index *index)
@@ -95,8 +95,8 @@ kith_status structure_renumber(kith_index *index, const int64_t *ids)
 kith_preset preset_of(const kith_index *index)
 {
 	kith_preset preset = KITH_PRESET;
-	if (index->keep)
-		preset = index->keep->preset;
+	if (index->state)
+		preset = index->state->preset;
 	preset.size = sizeof preset;
 	return preset;
 }
@@ -109,28 +109,28 @@ bool preset_is_empty(const kith_preset *p)
 
 kith_status preset_put(kith_index *index, const kith_preset *preset)
 {
-	if (!index->keep && preset_is_empty(preset))
+	if (!index->state && preset_is_empty(preset))
 		return KITH_OK;
-	struct keep *keep = keep_of(index);
-	if (!keep)
+	struct index_state *state = index_state_of(index);
+	if (!state)
 		return KITH_NOMEM;
-	keep->preset = *preset;
+	state->preset = *preset;
 	return KITH_OK;
 }
 
 const int64_t *labels_of(const kith_index *index, int64_t *n)
 {
-	const struct keep *keep = index->keep;
-	*n = keep ? keep->label_count : 0;
-	return *n ? (const int64_t *)(const void *)keep->labels.data : NULL;
+	const struct index_state *state = index->state;
+	*n = state ? state->label_count : 0;
+	return *n ? (const int64_t *)(const void *)state->labels.data : NULL;
 }
 
 kith_status labels_put(kith_index *index, int64_t n, const int64_t *labels)
 {
-	if (n == 0 && !index->keep)
+	if (n == 0 && !index->state)
 		return KITH_OK;
-	struct keep *keep = keep_of(index);
-	if (!keep)
+	struct index_state *state = index_state_of(index);
+	if (!state)
 		return KITH_NOMEM;
 	struct buffer made = {0};
 	size_t bytes;
@@ -138,9 +138,9 @@ kith_status labels_put(kith_index *index, int64_t n, const int64_t *labels)
 		return fail_nomem("labels", (size_t)n * sizeof *labels);
 	if (n)
 		memcpy(made.data, labels, bytes);
-	buffer_free(&keep->labels);
-	keep->labels = made;
-	keep->label_count = n;
+	buffer_free(&state->labels);
+	state->labels = made;
+	state->label_count = n;
 	return KITH_OK;
 }
 

@@ -28,7 +28,7 @@ struct origin {
 	struct place place;
 };
 
-enum { MOST_ORIGINS = 8 };
+enum { MAX_ORIGINS = 8 };
 
 /* What happened since the index was opened, saved or appended, for the next append. */
 struct journal {
@@ -40,9 +40,9 @@ struct journal {
 	const char *lost; /* something that cannot be recorded; NULL: nothing */
 };
 
-struct keep {
-	bool unsettled; /* structure_settle must come before the first change */
-	char *map;      /* the file in which buffers are borrowed */
+struct index_state {
+	bool unvalidated; /* structure_settle must come before the first change */
+	char *map;        /* the file in which buffers are borrowed */
 	size_t map_bytes;
 	char note[400];     /* what is to be said about the file; "": nothing */
 	struct buffer tags; /* the caller's strings: key, value, key, value …, ascending by key */
@@ -53,15 +53,15 @@ struct keep {
 	struct journal *journal; /* NULL: nothing is recorded */
 
 	pthread_mutex_t lock; /* of what follows and the journal, among savers: there may be several */
-	struct origin origin[MOST_ORIGINS]; /* the first is the file that the index was opened from */
-	int origins;                        /* 0: the index never read a file */
-	int next_origin;                    /* which one has to go for another */
-	uint64_t dropped;                   /* bytes at the end of the file that no append completed */
-	bool worth_folding;                 /* what was appended makes opening slow */
+	struct origin origin[MAX_ORIGINS]; /* the first is the file that the index was opened from */
+	int origins;                       /* 0: the index never read a file */
+	int next_origin;                   /* which one has to go for another */
+	uint64_t dropped;                  /* bytes at the end of the file that no append completed */
+	bool worth_folding;                /* what was appended makes opening slow */
 };
 
 /* The keep of an index, made if there is none; NULL: no memory. */
-struct keep *keep_of(kith_index *index);
+struct index_state *index_state_of(kith_index *index);
 
 enum { PRESET_MAX_SEARCH_TYPE = 5 }; /* of kith_preset.search_type */
 
@@ -77,6 +77,6 @@ kith_status labels_put(kith_index *index, int64_t n, const int64_t *labels);
 kith_status preset_copy(kith_index *to, const kith_index *from);
 
 /* Begin to record, for a file as it is now. NOMEM. */
-kith_status keep_journal(struct keep *keep, const struct place *place);
+kith_status state_keep_journal(struct index_state *state, const struct place *place);
 
 #endif

@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
-bool ivf_has_terms(const struct ivf *ivf)
+bool ivf_has_code_norms(const struct ivf *ivf)
 {
 	return ivf->residual && !ivf->base.metric->similarity && codec_compares(ivf->codec);
 }
@@ -148,8 +148,8 @@ static void ivf_view(const struct lists *lists, int64_t number, struct rows *row
 	*rows = codes_rows(&list->codes);
 	rows->ids = ids_list(&ivf->ids);
 	rows->slots = list_slots(list);
-	rows->terms = ivf_has_terms(ivf) ? list_terms(list) : NULL;
-	rows->reach = list->reach;
+	rows->code_norms = ivf_has_code_norms(ivf) ? list_code_norms(list) : NULL;
+	rows->max_norm = list->max_norm;
 }
 
 /* Cut the probes of each query after max_codes vectors. */
@@ -175,7 +175,7 @@ static kith_status choose_lists(const struct ivf *ivf, const struct rows *query,
 	progress_begin(&progress, options->progress, options->progress_data, "search", query->n);
 	kith_status status = options->probes ? take_probes(ivf, query->n, nprobe, options->probes, probes)
 	                                     : probe(ivf, query, nprobe, options, probes);
-	for (int64_t i = 0; ivf->unseen && status == KITH_OK && i < query->n * nprobe; i++) {
+	for (int64_t i = 0; ivf->unvalidated && status == KITH_OK && i < query->n * nprobe; i++) {
 		status = probes[i] < 0 ? KITH_OK : ivf_check_list(ivf, probes[i]);
 		if (status == KITH_OK && progress_stopped())
 			status = KITH_CANCELLED;
@@ -234,7 +234,7 @@ void ivf_count(struct ivf *ivf)
 void ivf_renumber(struct ivf *ivf)
 {
 	ivf_count(ivf);
-	for (int64_t l = 0; !ivf->unseen && l < ivf_lists(ivf); l++) {
+	for (int64_t l = 0; !ivf->unvalidated && l < ivf_lists(ivf); l++) {
 		const struct list *list = &ivf->lists[l];
 		for (int64_t i = 0; i < list->codes.n; i++)
 			ivf_put_number(ivf, ivf->list_of.data, list_slots(list)[i], l);
@@ -257,7 +257,7 @@ static kith_status ivf_read(const kith_index *index, int64_t n, const int64_t *p
 {
 	const struct ivf *ivf = ivf_of_const(index);
 	const void *list_of = ivf->list_of.data;
-	kith_status status = ivf->unseen ? ivf_find_lists(ivf, &list_of) : KITH_OK;
+	kith_status status = ivf->unvalidated ? ivf_find_lists(ivf, &list_of) : KITH_OK;
 	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
 		uint32_t slot = (uint32_t)positions[i];
 		const struct list *list = &ivf->lists[ivf_list_at(ivf, list_of, slot)];
@@ -300,8 +300,8 @@ static size_t ivf_memory(const kith_index *index)
 	         ((size_t)index->dim * sizeof(float) + sizeof *ivf->lists + sizeof *ivf->start);
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
 		const struct list *list = &ivf->lists[l];
-		bytes +=
-		    codes_memory(&list->codes) + buffer_memory(&list->slots) + buffer_memory(&list->terms);
+		bytes += codes_memory(&list->codes) + buffer_memory(&list->slots) +
+		         buffer_memory(&list->code_norms);
 	}
 	return bytes;
 }
@@ -326,7 +326,7 @@ static void ivf_free(kith_index *index)
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
 		codes_free(&ivf->lists[l].codes);
 		buffer_free(&ivf->lists[l].slots);
-		buffer_free(&ivf->lists[l].terms);
+		buffer_free(&ivf->lists[l].code_norms);
 	}
 	mem_free(ivf->lists);
 	mem_free(ivf->start);
@@ -338,7 +338,7 @@ static void ivf_free(kith_index *index)
 	ids_free(&ivf->ids);
 	buffer_free(&ivf->list_of);
 	ivf_free_blocks(ivf);
-	ivf_free_unseen(ivf);
+	ivf_free_unvalidated(ivf);
 	mem_free(ivf);
 }
 
@@ -370,12 +370,12 @@ static kith_status copy_list(const struct ivf *to, struct list *copy, const stru
 	const float *center = copy->codes.center;
 	kith_status status = codes_copy(&copy->codes, &list->codes, to->codec);
 	copy->codes.center = center;
-	copy->reach = list->reach;
+	copy->max_norm = list->max_norm;
 	size_t n = (size_t)list->codes.n;
 	if (status == KITH_OK)
 		status = buffer_copy(&copy->slots, &list->slots, n * sizeof(uint32_t), "a copy");
-	if (status == KITH_OK && ivf_has_terms(to))
-		status = buffer_copy(&copy->terms, &list->terms, n * sizeof(float), "a copy");
+	if (status == KITH_OK && ivf_has_code_norms(to))
+		status = buffer_copy(&copy->code_norms, &list->code_norms, n * sizeof(float), "a copy");
 	return status;
 }
 
@@ -411,8 +411,8 @@ static kith_status ivf_clone(kith_index **out, const kith_index *index)
 		status = ivf_give(to, from->given);
 	if (status == KITH_OK && from->lists)
 		status = copy_lists(to, from);
-	if (status == KITH_OK && from->unseen)
-		status = ivf_new_unseen(to);
+	if (status == KITH_OK && from->unvalidated)
+		status = ivf_new_unvalidated(to);
 	else if (status == KITH_OK)
 		status = buffer_copy(
 		    &to->list_of, &from->list_of, (size_t)from->ids.n * ivf_number_bytes(from), "a copy");
@@ -466,7 +466,7 @@ static const struct structure_ops ivf_ops = {
     .free = ivf_free,
     .save = ivf_save,
     .load = ivf_load,
-    .settle = ivf_settle,
+    .validate = ivf_validate,
 };
 
 void ivf_name(struct ivf *ivf)

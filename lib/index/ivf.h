@@ -13,13 +13,13 @@
 /* Vectors of one Voronoi cell, in the order in which they came. */
 struct list {
 	struct codes codes;
-	struct buffer slots; /* uint32_t [codes.n]: number of each vector in `ids` */
-	struct buffer terms; /* float [codes.n]: see rows.h; empty where no scan uses them */
-	float reach;         /* >= norm of all vectors as decoded, center included */
+	struct buffer slots;      /* uint32_t [codes.n]: number of each vector in `ids` */
+	struct buffer code_norms; /* float [codes.n]: see rows.h; empty where no scan uses them */
+	float max_norm;           /* >= norm of all vectors as decoded, center included */
 };
 
 /* Codes, slots, terms. */
-enum { IVF_BLOCK_SLOTS = CODES_BLOCKS, IVF_BLOCK_TERMS, IVF_BLOCKS };
+enum { IVF_BLOCK_SLOTS = CODES_BLOCKS, IVF_BLOCK_CODE_NORMS, IVF_BLOCKS };
 
 struct ivf {
 	struct kith_index base;
@@ -37,13 +37,13 @@ struct ivf {
 	struct buffer list_of; /* [ids.n] list of each slot: see ivf_list_at */
 	struct buffer
 	    blocks[IVF_BLOCKS]; /* of a file that was read, which lists borrow from until they grow */
-	struct unseen *unseen;  /* NULL: the lists are in order */
+	struct unvalidated *unvalidated; /* NULL: the lists are in order */
 };
 
 struct lazy;
 
 /* Of lists in a mapped file: what is known of them yet. There is no list_of. */
-struct unseen {
+struct unvalidated {
 	struct lazy *list_of;      /* made when a vector is first asked for by its id */
 	_Atomic uint8_t *in_order; /* [nlist] 1: its slots and codes have been checked */
 };
@@ -63,9 +63,9 @@ static inline uint32_t *list_slots(const struct list *list)
 	return (uint32_t *)(void *)list->slots.data;
 }
 
-static inline float *list_terms(const struct list *list)
+static inline float *list_code_norms(const struct list *list)
 {
-	return (float *)(void *)list->terms.data;
+	return (float *)(void *)list->code_norms.data;
 }
 
 /* Numbers of lists are kept in two bytes where that will do, for up to 65,535 lists, else in four. All bits
@@ -114,7 +114,7 @@ void ivf_name(struct ivf *ivf);
 kith_status ivf_make_lists(struct ivf *ivf);
 
 /* Whether lists keep terms. */
-bool ivf_has_terms(const struct ivf *ivf);
+bool ivf_has_code_norms(const struct ivf *ivf);
 
 /* Nearest of nlist centroids for each of x: labels [x->n]. */
 kith_status ivf_assign(
@@ -137,9 +137,9 @@ void ivf_count(struct ivf *ivf);
  * every slot; all of it, before a change. FORMAT, NOMEM. */
 kith_status ivf_check_list(const struct ivf *ivf, int64_t number);
 kith_status ivf_find_lists(const struct ivf *ivf, const void **list_of);
-kith_status ivf_settle(kith_index *index);
-kith_status ivf_new_unseen(struct ivf *ivf);
-void ivf_free_unseen(struct ivf *ivf);
+kith_status ivf_validate(kith_index *index);
+kith_status ivf_new_unvalidated(struct ivf *ivf);
+void ivf_free_unvalidated(struct ivf *ivf);
 
 /* Free the blocks of a file; no list borrows from them any more. */
 void ivf_free_blocks(struct ivf *ivf);

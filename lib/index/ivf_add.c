@@ -34,7 +34,7 @@ struct filling {
 /* A list before the call. */
 struct before {
 	int64_t n;
-	float reach;
+	float max_norm;
 };
 
 static void filling_free(struct filling *f)
@@ -119,8 +119,8 @@ kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n
 	kith_status status = codes_reserve(&list->codes, n, 1);
 	if (status == KITH_OK && !buffer_reserve(&list->slots, (size_t)n * sizeof(uint32_t), 1))
 		status = fail_nomem("slots", (size_t)n * sizeof(uint32_t));
-	if (status == KITH_OK && ivf_has_terms(ivf) &&
-	    !buffer_reserve(&list->terms, (size_t)n * sizeof(float), 1))
+	if (status == KITH_OK && ivf_has_code_norms(ivf) &&
+	    !buffer_reserve(&list->code_norms, (size_t)n * sizeof(float), 1))
 		status = fail_nomem("terms", (size_t)n * sizeof(float));
 	return status;
 }
@@ -133,7 +133,7 @@ void ivf_trim(kith_index *index)
 		size_t n = (size_t)list->codes.n;
 		codes_trim(&list->codes);
 		buffer_trim(&list->slots, n * sizeof(uint32_t));
-		buffer_trim(&list->terms, ivf_has_terms(ivf) ? n * sizeof(float) : 0);
+		buffer_trim(&list->code_norms, ivf_has_code_norms(ivf) ? n * sizeof(float) : 0);
 	}
 	if (ivf->quantizer && ivf->kind)
 		structure_trim(ivf->quantizer);
@@ -167,13 +167,13 @@ void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float
 	const float *center = list->codes.center;
 	struct rows rows = codes_rows(&list->codes);
 	const float *x = rows_load(&rows, i, scratch);
-	list->reach = fmaxf(list->reach, float_up(sqrt(kern->ip_exact(x, x, dim)) * (1 + 1e-6)));
-	if (!ivf_has_terms(ivf))
+	list->max_norm = fmaxf(list->max_norm, float_up(sqrt(kern->ip_exact(x, x, dim)) * (1 + 1e-6)));
+	if (!ivf_has_code_norms(ivf))
 		return;
 	rows.center = NULL;
 	const float *residual = rows_load(&rows, i, scratch + dim);
 	double term = kern->ip_exact(residual, residual, dim) + 2 * kern->ip_exact(center, residual, dim);
-	list_terms(list)[i] = (float)term;
+	list_code_norms(list)[i] = (float)term;
 }
 
 static void fill_list(void *arg, int64_t number, int worker)
@@ -208,7 +208,7 @@ static kith_status remember(struct filling *f)
 	if (!f->before)
 		return fail_nomem("adding vectors", (size_t)ivf->nlist * sizeof *f->before);
 	for (int64_t l = 0; l < ivf->nlist; l++)
-		f->before[l] = (struct before){ivf->lists[l].codes.n, ivf->lists[l].reach};
+		f->before[l] = (struct before){ivf->lists[l].codes.n, ivf->lists[l].max_norm};
 	return KITH_OK;
 }
 
@@ -217,7 +217,7 @@ static void take_back(struct filling *f, int64_t next)
 	struct ivf *ivf = f->ivf;
 	for (int64_t l = 0; l < ivf->nlist; l++) {
 		codes_truncate(&ivf->lists[l].codes, f->before[l].n);
-		ivf->lists[l].reach = f->before[l].reach;
+		ivf->lists[l].max_norm = f->before[l].max_norm;
 	}
 	ids_truncate(&ivf->ids, f->first_slot, next);
 }
@@ -265,40 +265,40 @@ kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x,
 }
 
 /* Keep the positions of a list whose bits are set. */
-static void keep_in_list(const struct ivf *ivf, struct list *list, const uint64_t *keep)
+static void retain_in_list(const struct ivf *ivf, struct list *list, const uint64_t *state)
 {
 	int64_t kept = 0;
 	for (int64_t i = 0; i < list->codes.n; i++) {
-		if (!(keep[i / 64] >> (i % 64) & 1))
+		if (!(state[i / 64] >> (i % 64) & 1))
 			continue;
 		list_slots(list)[kept] = list_slots(list)[i];
-		if (ivf_has_terms(ivf))
-			list_terms(list)[kept] = list_terms(list)[i];
+		if (ivf_has_code_norms(ivf))
+			list_code_norms(list)[kept] = list_code_norms(list)[i];
 		kept++;
 	}
-	codes_keep(&list->codes, keep);
+	codes_retain(&list->codes, state);
 }
 
 static int64_t longest_list(const struct ivf *ivf)
 {
-	int64_t most = 0;
+	int64_t max = 0;
 	for (int64_t l = 0; l < ivf_lists(ivf); l++)
-		most = ivf->lists[l].codes.n > most ? ivf->lists[l].codes.n : most;
-	return most;
+		max = ivf->lists[l].codes.n > max ? ivf->lists[l].codes.n : max;
+	return max;
 }
 
 /* Take one slot out of its list. keep: bits for the longest list. */
-static void leave_list(struct ivf *ivf, uint32_t slot, uint64_t *keep)
+static void leave_list(struct ivf *ivf, uint32_t slot, uint64_t *state)
 {
 	struct list *list = &ivf->lists[ivf_list_at(ivf, ivf->list_of.data, slot)];
 	int64_t i = ivf_position(list, slot);
-	memset(keep, 0xff, (size_t)(list->codes.n + 63) / 64 * sizeof *keep);
-	keep[i / 64] &= ~(UINT64_C(1) << (i % 64));
-	keep_in_list(ivf, list, keep);
+	memset(state, 0xff, (size_t)(list->codes.n + 63) / 64 * sizeof *state);
+	state[i / 64] &= ~(UINT64_C(1) << (i % 64));
+	retain_in_list(ivf, list, state);
 }
 
 /* Store vector i of the filling under its old slot, in the list that is now nearest. Room was made. */
-static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *keep)
+static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *state)
 {
 	struct ivf *ivf = f->ivf;
 	const char *x = f->x + (size_t)i * (size_t)ivf->base.dim * kith_type_size(f->type);
@@ -310,7 +310,7 @@ static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *k
 		ivf_describe_row(ivf, list, at, rest);
 		return;
 	}
-	leave_list(ivf, slot, keep);
+	leave_list(ivf, slot, state);
 	list_slots(list)[list->codes.n] = slot;
 	codes_append(&list->codes, f->type, 1, x, scratch);
 	ivf_describe_row(ivf, list, list->codes.n - 1, rest);
@@ -321,9 +321,9 @@ kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void 
 {
 	struct ivf *ivf = ivf_of(index);
 	struct filling f = {.ivf = ivf, .type = type, .x = x, .n = n, .threads = 1};
-	uint64_t *keep = mem_alloc((size_t)(longest_list(ivf) + n + 63) / 64, sizeof *keep);
+	uint64_t *state = mem_alloc((size_t)(longest_list(ivf) + n + 63) / 64, sizeof *state);
 	kith_status status =
-	    keep ? filling_alloc(&f) : fail_nomem("an update", (size_t)longest_list(ivf) / 8);
+	    state ? filling_alloc(&f) : fail_nomem("an update", (size_t)longest_list(ivf) / 8);
 	if (status == KITH_OK) {
 		progress_begin(&f.progress, NULL, NULL, "update", n);
 		status = assign(&f);
@@ -332,30 +332,30 @@ kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void 
 	if (status == KITH_OK)
 		status = reserve_all(&f);
 	for (int64_t i = 0; status == KITH_OK && i < n; i++)
-		move_vector(&f, i, (uint32_t)ids_find(&ivf->ids, ids[i]), keep);
+		move_vector(&f, i, (uint32_t)ids_find(&ivf->ids, ids[i]), state);
 	if (status == KITH_OK)
 		ivf_renumber(ivf);
 	filling_free(&f);
-	mem_free(keep);
+	mem_free(state);
 	return status;
 }
 
 /* Slots that stay get new numbers: the count of those that stay before them. */
-static void renumber_slots(struct ivf *ivf, const uint64_t *keep, uint32_t *number, uint64_t *list_keep)
+static void renumber_slots(struct ivf *ivf, const uint64_t *state, uint32_t *number, uint64_t *list_retain)
 {
 	uint32_t next = 0;
 	for (int64_t slot = 0; slot < ivf->ids.n; slot++) {
 		number[slot] = next;
-		next += (uint32_t)(keep[slot / 64] >> (slot % 64) & 1);
+		next += (uint32_t)(state[slot / 64] >> (slot % 64) & 1);
 	}
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
 		struct list *list = &ivf->lists[l];
-		memset(list_keep, 0, (size_t)(list->codes.n + 63) / 64 * sizeof *list_keep);
+		memset(list_retain, 0, (size_t)(list->codes.n + 63) / 64 * sizeof *list_retain);
 		for (int64_t i = 0; i < list->codes.n; i++) {
 			uint32_t slot = list_slots(list)[i];
-			list_keep[i / 64] |= (keep[slot / 64] >> (slot % 64) & 1) << (i % 64);
+			list_retain[i / 64] |= (state[slot / 64] >> (slot % 64) & 1) << (i % 64);
 		}
-		keep_in_list(ivf, list, list_keep);
+		retain_in_list(ivf, list, list_retain);
 		for (int64_t i = 0; i < list->codes.n; i++)
 			list_slots(list)[i] = number[list_slots(list)[i]];
 	}
@@ -366,25 +366,25 @@ kith_status ivf_remove(kith_index *index, const kith_filter *which, int64_t *rem
 	struct ivf *ivf = ivf_of(index);
 	struct rows slots = {.n = ivf->ids.n, .ids = ids_list(&ivf->ids)};
 	size_t words = (size_t)(slots.n + 63) / 64;
-	uint64_t *keep = mem_zalloc(words, sizeof *keep);
-	uint64_t *list_keep = mem_alloc((size_t)(longest_list(ivf) + 63) / 64, sizeof *list_keep);
+	uint64_t *state = mem_zalloc(words, sizeof *state);
+	uint64_t *list_retain = mem_alloc((size_t)(longest_list(ivf) + 63) / 64, sizeof *list_retain);
 	uint32_t *number = mem_alloc((size_t)slots.n, sizeof *number);
 	kith_status status =
-	    keep && list_keep && number ? KITH_OK : fail_nomem("a removal", (size_t)slots.n * 4);
-	*removed = status == KITH_OK ? filter_rows(which, &slots, 1, keep) : 0;
+	    state && list_retain && number ? KITH_OK : fail_nomem("a removal", (size_t)slots.n * 4);
+	*removed = status == KITH_OK ? filter_rows(which, &slots, 1, state) : 0;
 	if (*removed > 0)
 		status = ids_prepare_remove(&ivf->ids);
 	if (status == KITH_OK && *removed > 0) {
 		for (size_t i = 0; i < words; i++)
-			keep[i] = ~keep[i];
-		renumber_slots(ivf, keep, number, list_keep);
-		ids_keep(&ivf->ids, keep);
+			state[i] = ~state[i];
+		renumber_slots(ivf, state, number, list_retain);
+		ids_retain(&ivf->ids, state);
 		ivf_renumber(ivf);
 	} else if (status) {
 		*removed = 0;
 	}
-	mem_free(keep);
-	mem_free(list_keep);
+	mem_free(state);
+	mem_free(list_retain);
 	mem_free(number);
 	return status;
 }

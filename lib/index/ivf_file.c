@@ -33,13 +33,13 @@ static void save_lists(const struct ivf *ivf, struct blob_writer *w)
 	if (ivf->residual) {
 		blob_section(w, "REAC");
 		for (int64_t l = 0; l < ivf->nlist; l++)
-			blob_put(w, &ivf->lists[l].reach, sizeof(float));
+			blob_put(w, &ivf->lists[l].max_norm, sizeof(float));
 	}
-	if (ivf_has_terms(ivf)) {
+	if (ivf_has_code_norms(ivf)) {
 		blob_section(w, "TERM");
 		for (int64_t l = 0; l < ivf->nlist; l++)
-			blob_put(
-			    w, list_terms(&ivf->lists[l]), (size_t)ivf->lists[l].codes.n * sizeof(float));
+			blob_put(w, list_code_norms(&ivf->lists[l]),
+			    (size_t)ivf->lists[l].codes.n * sizeof(float));
 	}
 	codes_save(&ivf->lists[0].codes, sizeof *ivf->lists, ivf->nlist, w);
 }
@@ -141,34 +141,34 @@ static kith_status load_slots(struct ivf *ivf, struct blob_reader *r)
 	return KITH_OK;
 }
 
-static kith_status load_reach(struct ivf *ivf, struct blob_reader *r)
+static kith_status load_max_norm(struct ivf *ivf, struct blob_reader *r)
 {
 	kith_status status = blob_open(r, "REAC", (size_t)ivf->nlist * sizeof(float));
 	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
-		status = blob_get(r, &ivf->lists[l].reach, sizeof(float));
-		if (status == KITH_OK && !(ivf->lists[l].reach >= 0))
+		status = blob_get(r, &ivf->lists[l].max_norm, sizeof(float));
+		if (status == KITH_OK && !(ivf->lists[l].max_norm >= 0))
 			status = blob_fail(r, "REAC", "holds a norm that is negative or no number");
 	}
 	return status ? status : blob_close(r);
 }
 
-static bool terms_are_good(const struct list *list)
+static bool code_norms_are_good(const struct list *list)
 {
-	const float *terms = list_terms(list);
+	const float *code_norms = list_code_norms(list);
 	int bad = 0;
 	for (int64_t i = 0; i < list->codes.n; i++)
-		bad |= isnan(terms[i]);
+		bad |= isnan(code_norms[i]);
 	return !bad;
 }
 
-static kith_status load_terms(struct ivf *ivf, struct blob_reader *r)
+static kith_status load_code_norms(struct ivf *ivf, struct blob_reader *r)
 {
 	size_t bytes = (size_t)ivf->ids.n * sizeof(float);
-	kith_status status = blob_open_block(r, "TERM", bytes, &ivf->blocks[IVF_BLOCK_TERMS]);
+	kith_status status = blob_open_block(r, "TERM", bytes, &ivf->blocks[IVF_BLOCK_CODE_NORMS]);
 	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
 		struct list *list = &ivf->lists[l];
-		status = blob_take(r, &list->terms, (size_t)list->codes.n * sizeof(float));
-		if (status == KITH_OK && !r->lazy && !terms_are_good(list))
+		status = blob_take(r, &list->code_norms, (size_t)list->codes.n * sizeof(float));
+		if (status == KITH_OK && !r->lazy && !code_norms_are_good(list))
 			status = blob_fail(r, "TERM", "holds a term that is no number");
 	}
 	return status ? status : blob_close(r);
@@ -186,11 +186,11 @@ static kith_status load_lists(struct ivf *ivf, int64_t n, struct blob_reader *r)
 	if (status == KITH_OK)
 		status = load_slots(ivf, r);
 	if (status == KITH_OK && ivf->residual)
-		status = load_reach(ivf, r);
-	if (status == KITH_OK && ivf_has_terms(ivf))
-		status = load_terms(ivf, r);
+		status = load_max_norm(ivf, r);
+	if (status == KITH_OK && ivf_has_code_norms(ivf))
+		status = load_code_norms(ivf, r);
 	if (status == KITH_OK && r->lazy)
-		status = ivf_new_unseen(ivf);
+		status = ivf_new_unvalidated(ivf);
 	if (status == KITH_OK)
 		ivf_count(ivf);
 	return status;
@@ -215,16 +215,17 @@ kith_status ivf_load(kith_index *index, int64_t n, bool trained, struct blob_rea
 
 /* ---- what loading left out ---- */
 
-kith_status ivf_new_unseen(struct ivf *ivf)
+kith_status ivf_new_unvalidated(struct ivf *ivf)
 {
-	struct unseen *unseen = mem_zalloc(1, sizeof *unseen);
-	ivf->unseen = unseen;
-	if (unseen) {
-		unseen->list_of = mem_zalloc(1, sizeof *unseen->list_of);
-		unseen->in_order = mem_zalloc((size_t)ivf->nlist, sizeof *unseen->in_order);
+	struct unvalidated *unvalidated = mem_zalloc(1, sizeof *unvalidated);
+	ivf->unvalidated = unvalidated;
+	if (unvalidated) {
+		unvalidated->list_of = mem_zalloc(1, sizeof *unvalidated->list_of);
+		unvalidated->in_order = mem_zalloc((size_t)ivf->nlist, sizeof *unvalidated->in_order);
 	}
-	return unseen && unseen->list_of && unseen->in_order ? KITH_OK
-	                                                     : fail_nomem("lists", (size_t)ivf->nlist);
+	return unvalidated && unvalidated->list_of && unvalidated->in_order
+	           ? KITH_OK
+	           : fail_nomem("lists", (size_t)ivf->nlist);
 }
 
 void ivf_free_blocks(struct ivf *ivf)
@@ -233,14 +234,14 @@ void ivf_free_blocks(struct ivf *ivf)
 		buffer_free(&ivf->blocks[i]);
 }
 
-void ivf_free_unseen(struct ivf *ivf)
+void ivf_free_unvalidated(struct ivf *ivf)
 {
-	if (ivf->unseen) {
-		lazy_free(ivf->unseen->list_of);
-		mem_free((void *)ivf->unseen->in_order);
+	if (ivf->unvalidated) {
+		lazy_free(ivf->unvalidated->list_of);
+		mem_free((void *)ivf->unvalidated->in_order);
 	}
-	mem_free(ivf->unseen);
-	ivf->unseen = NULL;
+	mem_free(ivf->unvalidated);
+	ivf->unvalidated = NULL;
 }
 
 static kith_status fail_slot(int64_t slot, int64_t number)
@@ -255,23 +256,23 @@ kith_status ivf_check_list(const struct ivf *ivf, int64_t number)
 {
 	const struct list *list = &ivf->lists[number];
 	const uint32_t *slots = list_slots(list);
-	if (atomic_load_explicit(&ivf->unseen->in_order[number], memory_order_relaxed))
+	if (atomic_load_explicit(&ivf->unvalidated->in_order[number], memory_order_relaxed))
 		return KITH_OK;
 	for (int64_t i = 0; i < list->codes.n; i++)
 		if (slots[i] >= ivf->ids.n)
 			return fail_slot(slots[i], number);
-	if (ivf_has_terms(ivf) && !terms_are_good(list))
+	if (ivf_has_code_norms(ivf) && !code_norms_are_good(list))
 		return fail(
 		    KITH_FORMAT, "the index file is damaged: section TERM holds a term that is no number");
-	kith_status status = codes_settle(&list->codes);
+	kith_status status = codes_validate(&list->codes);
 	if (status == KITH_OK)
-		atomic_store_explicit(&ivf->unseen->in_order[number], 1, memory_order_relaxed);
+		atomic_store_explicit(&ivf->unvalidated->in_order[number], 1, memory_order_relaxed);
 	return status;
 }
 
 kith_status ivf_find_lists(const struct ivf *ivf, const void **list_of)
 {
-	*list_of = lazy_get(ivf->unseen->list_of);
+	*list_of = lazy_get(ivf->unvalidated->list_of);
 	if (*list_of)
 		return KITH_OK;
 	int64_t number = 0;
@@ -284,17 +285,17 @@ kith_status ivf_find_lists(const struct ivf *ivf, const void **list_of)
 		mem_free(made);
 		return fail_slot(bad, number);
 	}
-	*list_of = lazy_put(ivf->unseen->list_of, made);
+	*list_of = lazy_put(ivf->unvalidated->list_of, made);
 	return KITH_OK;
 }
 
-kith_status ivf_settle(kith_index *index)
+kith_status ivf_validate(kith_index *index)
 {
 	struct ivf *ivf = ivf_of(index);
-	kith_status status = ids_settle(&ivf->ids);
+	kith_status status = ids_validate(&ivf->ids);
 	if (status == KITH_OK && ivf->quantizer)
-		status = structure_settle(ivf->quantizer);
-	if (status || !ivf->unseen)
+		status = structure_validate(ivf->quantizer);
+	if (status || !ivf->unvalidated)
 		return status;
 	for (int64_t l = 0; status == KITH_OK && l < ivf_lists(ivf); l++)
 		status = ivf_check_list(ivf, l);
@@ -305,6 +306,6 @@ kith_status ivf_settle(kith_index *index)
 	int64_t number = 0, bad = take_all_slots(ivf, ivf->list_of.data, &number);
 	if (bad >= 0)
 		return fail_slot(bad, number);
-	ivf_free_unseen(ivf);
+	ivf_free_unvalidated(ivf);
 	return KITH_OK;
 }

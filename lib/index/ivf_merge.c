@@ -29,14 +29,14 @@ static void move_list(const struct ivf *ivf, struct list *list, struct list *fro
 	int64_t before = list->codes.n, n = from->codes.n;
 	for (int64_t i = 0; i < n; i++)
 		list_slots(list)[before + i] = first_slot + list_slots(from)[i];
-	if (ivf_has_terms(ivf) && n)
-		memcpy(list_terms(list) + before, list_terms(from), (size_t)n * sizeof(float));
-	list->reach = from->reach > list->reach ? from->reach : list->reach;
+	if (ivf_has_code_norms(ivf) && n)
+		memcpy(list_code_norms(list) + before, list_code_norms(from), (size_t)n * sizeof(float));
+	list->max_norm = from->max_norm > list->max_norm ? from->max_norm : list->max_norm;
 	codes_extend(&list->codes, &from->codes);
 	codes_free(&from->codes);
 	buffer_free(&from->slots);
-	buffer_free(&from->terms);
-	from->reach = 0;
+	buffer_free(&from->code_norms);
+	from->max_norm = 0;
 }
 
 kith_status ivf_merge(kith_index *into, kith_index *from, const int64_t *ids)

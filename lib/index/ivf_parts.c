@@ -24,7 +24,7 @@ static bool keeps_floats(const struct codec *codec)
 kith_status ivf_set_kind(kith_index *index, kith_index *take_quantizer)
 {
 	struct ivf *ivf = ivf_of(index);
-	struct stored_parts flat;
+	struct stored_components flat;
 	char spec[sizeof index->spec];
 	const char *codec = strrchr(index->spec, ',') + 1;
 	if (take_quantizer->ops->size(take_quantizer) > 0 || take_quantizer->type != KITH_F32 ||
@@ -32,7 +32,7 @@ kith_status ivf_set_kind(kith_index *index, kith_index *take_quantizer)
 		return fail(KITH_INVALID,
 		    "the quantizer '%s' must be empty, of floats, and of dimension %lld",
 		    take_quantizer->spec, (long long)index->dim);
-	if (flat_parts(take_quantizer, &flat) && keeps_floats(flat.codec)) {
+	if (flat_components(take_quantizer, &flat) && keeps_floats(flat.codec)) {
 		structure_free(take_quantizer);
 		return KITH_OK;
 	}
@@ -52,7 +52,7 @@ kith_status ivf_set_kind(kith_index *index, kith_index *take_quantizer)
 	return KITH_OK;
 }
 
-kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n, const int64_t *ids)
+kith_status ivf_begin_components(kith_index *index, const float *centroids, int64_t n, const int64_t *ids)
 {
 	struct ivf *ivf = ivf_of(index);
 	kith_status status = ivf_make_lists(ivf);
@@ -66,7 +66,7 @@ kith_status ivf_begin_parts(kith_index *index, const float *centroids, int64_t n
 kith_status ivf_take_graph(kith_index *index, struct graph *take)
 {
 	struct ivf *ivf = ivf_of(index);
-	return hnsw_quantizer_assemble(
+	return hnsw_quantizer_from_components(
 	    &ivf->quantizer, ivf_quantizer_metric(ivf), index->dim, ivf->centroids, take);
 }
 
@@ -89,7 +89,7 @@ kith_status ivf_put_list(
 	return status;
 }
 
-void ivf_end_parts(kith_index *index)
+void ivf_end_components(kith_index *index)
 {
 	ivf_renumber(ivf_of(index));
 	index->trained = true;

@@ -118,7 +118,7 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	if (n < ivf->nlist && !ivf->given)
 		return fail(KITH_INVALID, "n is %lld training vector%s; '%s' needs at least %lld",
 		    (long long)n, PLURAL(n), index->spec, (long long)ivf->nlist);
-	int64_t most = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
+	int64_t max = ivf->nlist > INT64_MAX / 256 ? INT64_MAX : ivf->nlist * 256;
 	struct training_sample some;
 	float *centroids;
 	kith_index *quantizer = NULL;
@@ -126,7 +126,7 @@ kith_status ivf_train(kith_index *index, int64_t n, const float *x, const kith_a
 	centroids = mem_alloc(bytes, 1);
 	if (!centroids)
 		return fail_nomem("training", bytes);
-	kith_status status = training_sample(&some, index, n, x, most, options);
+	kith_status status = training_sample(&some, index, n, x, max, options);
 	if (status == KITH_OK && ivf->given)
 		memcpy(centroids, ivf->given, bytes);
 	else if (status == KITH_OK)

@@ -14,7 +14,7 @@ kith_status hnsw_quantizer_build(kith_index **out, const struct metric *metric, 
     const float *centroids, const kith_add_options *options);
 
 /* With a graph of as many nodes as there are centroids, which is empty afterwards if that succeeds. NOMEM. */
-kith_status hnsw_quantizer_assemble(kith_index **out, const struct metric *metric, int64_t dim,
+kith_status hnsw_quantizer_from_components(kith_index **out, const struct metric *metric, int64_t dim,
     const float *centroids, struct graph *take_graph);
 
 const struct codec *hnsw_quantizer_codec(const kith_index *quantizer);

@@ -156,8 +156,8 @@ static kith_status refine_update(
 static kith_status refine_remove(kith_index *index, const kith_filter *which, int64_t *removed)
 {
 	struct refine *refine = refine_of(index);
-	uint64_t *keep = vectors_keepers(refine->store, which, removed);
-	if (!keep)
+	uint64_t *state = vectors_to_retain(refine->store, which, removed);
+	if (!state)
 		return KITH_NOMEM;
 	kith_status status = *removed ? ids_prepare_remove(&refine->store->ids) : KITH_OK;
 	if (status == KITH_OK && *removed)
@@ -165,8 +165,8 @@ static kith_status refine_remove(kith_index *index, const kith_filter *which, in
 	if (status)
 		*removed = 0;
 	if (*removed)
-		vectors_keep(refine->store, keep);
-	mem_free(keep);
+		vectors_retain(refine->store, state);
+	mem_free(state);
 	return status;
 }
 
@@ -333,14 +333,14 @@ static kith_status refine_load(kith_index *index, int64_t n, bool trained, struc
 	return wrong ? blob_fail(r, "IDS0", "%s", wrong) : status;
 }
 
-static kith_status refine_settle(kith_index *index)
+static kith_status refine_validate(kith_index *index)
 {
 	struct refine *refine = refine_of(index);
-	kith_status status = ids_settle(&refine->store->ids);
+	kith_status status = ids_validate(&refine->store->ids);
 	if (status == KITH_OK)
-		status = codes_settle(&refine->store->codes);
+		status = codes_validate(&refine->store->codes);
 	if (status == KITH_OK)
-		status = wrapper_settle(index);
+		status = wrapper_validate(index);
 	const char *wrong = status ? NULL : compare_ids(refine);
 	return wrong ? fail(KITH_FORMAT, "the index file is damaged: section IDS0 %s", wrong) : status;
 }
@@ -409,7 +409,7 @@ static const struct structure_ops refine_ops = {
     .child = refine_child,
     .save = refine_save,
     .load = refine_load,
-    .settle = refine_settle,
+    .validate = refine_validate,
 };
 
 bool is_refine(const kith_index *index)
@@ -459,7 +459,7 @@ kith_status refine_new(kith_index **out, struct codec *take_codec, kith_index *t
 	return status;
 }
 
-kith_status refine_assemble(kith_index **out, struct vectors *take, kith_index *take_child)
+kith_status refine_from_components(kith_index **out, struct vectors *take, kith_index *take_child)
 {
 	struct refine *refine;
 	int64_t n = take->ids.n;
@@ -481,19 +481,19 @@ kith_status refine_join(kith_index **out, kith_index *take_child, kith_index *fr
 	struct vectors *fine = flat_vectors(from);
 	if (!fine)
 		return fail(KITH_INVALID, "'%s' cannot refine: it is no flat index", from->spec);
-	kith_status status = refine_assemble(out, fine, take_child);
+	kith_status status = refine_from_components(out, fine, take_child);
 	if (status)
 		return status;
 	*fine = (struct vectors){0}; /* to be freed, with nothing in it */
 	return KITH_OK;
 }
 
-bool refine_parts(const kith_index *index, struct stored_parts *parts, const kith_index **child)
+bool refine_components(const kith_index *index, struct stored_components *parts, const kith_index **child)
 {
 	if (index->ops != &refine_ops)
 		return false;
 	const struct refine *refine = refine_of_const(index);
-	*parts = (struct stored_parts){refine->store->codec, &refine->store->codes, &refine->store->ids};
+	*parts = (struct stored_components){refine->store->codec, &refine->store->codes, &refine->store->ids};
 	*child = refine->child;
 	return true;
 }

@@ -382,11 +382,11 @@ static kith_status shards_load(kith_index *index, int64_t n, bool trained, struc
 	return status;
 }
 
-static kith_status shards_settle(kith_index *index)
+static kith_status shards_validate(kith_index *index)
 {
 	struct shards *shards = shards_of(index);
 	const char *tag = NULL;
-	kith_status status = wrapper_settle(index);
+	kith_status status = wrapper_validate(index);
 	const char *fault = status ? NULL : find_fault(shards, &tag);
 	return fault ? fail(KITH_FORMAT, "the index file is damaged: section %s %s", tag, fault) : status;
 }
@@ -418,7 +418,7 @@ static const struct structure_ops shards_ops = {
     .child = shards_child,
     .save = shards_save,
     .load = shards_load,
-    .settle = shards_settle,
+    .validate = shards_validate,
 };
 
 kith_status shards_new(kith_index **out, int64_t n, kith_index **take_children)
@@ -438,7 +438,7 @@ kith_status shards_new(kith_index **out, int64_t n, kith_index **take_children)
 	}
 	index_head_copy(&shards->base, take_children[0]);
 	shards->base.ops = &shards_ops;
-	shards->base.keep = NULL;
+	shards->base.state = NULL;
 	shards->n = n;
 	shards->next = next;
 	shards->child = memcpy(child, take_children, (size_t)n * sizeof(kith_index *));

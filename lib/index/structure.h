@@ -95,13 +95,13 @@ struct structure_ops {
 	 * Before the first change of an index, which is the caller's alone by then (lib/api/guard.h), since
 	 * it frees what searches use; until then searches, get, clone, save and the like must be safe with
 	 * whatever the bytes are. FORMAT, NOMEM. NULL: load leaves nothing out. */
-	kith_status (*settle)(kith_index *index);
+	kith_status (*validate)(kith_index *index);
 };
 
 /* Wrappers are structures that own a child. They keep nothing of their own that the child could get out of
  * step with: a change is checked and prepared, then the child makes it or refuses it, then it cannot fail. */
 
-struct keep;
+struct index_state;
 
 /* What every index begins with. */
 struct kith_index {
@@ -114,7 +114,8 @@ struct kith_index {
 	struct monitor monitor;
 	struct guard guard; /* lib/api/guard.h */
 	bool readonly;      /* as it was opened; never changes */
-	struct keep *keep; /* index_state.h: what only an index that a caller holds can have; NULL: nothing */
+	struct index_state
+	    *state; /* index_state.h: what only an index that a caller holds can have; NULL: nothing */
 };
 
 /* The head of a copy, which has no keep and has counted nothing yet: others may count in `from` meanwhile. */
@@ -126,7 +127,7 @@ static inline void index_head_copy(struct kith_index *to, const struct kith_inde
 /* Free an index with its keep; NULL is allowed. Clone one, without its keep. Settle one; trim one. */
 void structure_free(kith_index *index);
 kith_status structure_clone(kith_index **out, const kith_index *index);
-kith_status structure_settle(kith_index *index);
+kith_status structure_validate(kith_index *index);
 void structure_trim(kith_index *index);
 kith_status structure_reorder(kith_index *index, const kith_add_options *options);
 kith_status structure_renumber(kith_index *index, const int64_t *ids);
@@ -163,7 +164,7 @@ struct training_sample {
 /* training.c: at most `most` rows of x, evenly spread, as the index will see them: at unit length under
  * cosine. NOMEM, CANCELLED. */
 kith_status training_sample(struct training_sample *sample, const kith_index *index, int64_t n,
-    const float *x, int64_t most, const kith_add_options *options);
+    const float *x, int64_t max, const kith_add_options *options);
 
 /* Train a codec that is to keep whole vectors (no residuals), as the index will see them. INVALID (n < 1),
  * and the codec's errors. */

@@ -7,12 +7,12 @@
 #include <string.h>
 
 kith_status training_sample(struct training_sample *sample, const kith_index *index, int64_t n,
-    const float *x, int64_t most, const kith_add_options *options)
+    const float *x, int64_t max, const kith_add_options *options)
 {
 	enum { LOOK = 1024 };
-	int64_t dim = index->dim, count = n < most ? n : most;
+	int64_t dim = index->dim, count = n < max ? n : max;
 	*sample = (struct training_sample){.n = count, .x = x};
-	if (n <= most && !index->metric->unit)
+	if (n <= max && !index->metric->unit)
 		return KITH_OK;
 	float *copy = mem_alloc((size_t)count * (size_t)dim, sizeof *copy);
 	if (!copy)
@@ -36,11 +36,11 @@ kith_status train_whole(
     const kith_index *index, struct codec *codec, int64_t n, const float *x, const kith_add_options *options)
 {
 	/* Under cosine a copy at unit length is learnt from, of no more vectors than that is worth. */
-	enum { MOST = 262144 };
+	enum { MAX = 262144 };
 	struct training_sample some;
 	if (n < 1)
 		return fail(KITH_INVALID, "n is 0 training vectors; '%s' needs some", index->spec);
-	kith_status status = training_sample(&some, index, n, x, index->metric->unit ? MOST : n, options);
+	kith_status status = training_sample(&some, index, n, x, index->metric->unit ? MAX : n, options);
 	if (status == KITH_OK)
 		status = codec->ops->train(codec, some.n, some.x, options);
 	mem_free(some.owned);

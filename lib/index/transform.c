@@ -33,15 +33,15 @@
 
 enum {
 	SEARCH_BYTES = 64 << 20,
-	LEAST_QUERIES = 4096, /* transformed at a time: a batch that is worth searching */
-	COPIED = 256          /* rows of a task that copies */
+	MIN_QUERIES = 4096, /* transformed at a time: a batch that is worth searching */
+	COPIED = 256        /* rows of a task that copies */
 };
 
 struct transform {
 	struct kith_index base;
 	struct mapping mapping;
-	struct linear there, back; /* linear kinds, once learnt */
-	bool given;                /* they are not learnt again */
+	struct linear forward, inverse; /* linear kinds, once learnt */
+	bool given;                     /* they are not learnt again */
 	kith_index *child;
 };
 
@@ -85,7 +85,7 @@ static void copy_rows(void *arg, int64_t number, int worker)
 }
 
 /* y [x->n × out]. INVALID names the first vector that left the range of floats, by `name`. */
-static kith_status map_rows(const struct mapping *mapping, const struct linear *there, const char *name,
+static kith_status map_rows(const struct mapping *mapping, const struct linear *forward, const char *name,
     const struct rows *x, int threads, float *y)
 {
 	if (!is_linear(mapping)) {
@@ -95,7 +95,7 @@ static kith_status map_rows(const struct mapping *mapping, const struct linear *
 		threads_run(threads_resolve(threads), (x->n + COPIED - 1) / COPIED, copy_rows, &c);
 		return KITH_OK;
 	}
-	kith_status status = linear_apply(there, x, threads, y);
+	kith_status status = linear_apply(forward, x, threads, y);
 	if (status)
 		return status;
 	int64_t bad = kernels()->find_nonfinite(y, x->n * mapping->out);
@@ -114,7 +114,7 @@ static struct rows rows_of(const kith_index *index, kith_type type, int64_t n, c
 }
 
 /* A new array of n vectors mapped; NULL on failure. */
-static float *map_array(const struct transform *t, const struct linear *there, kith_type type, int64_t n,
+static float *map_array(const struct transform *t, const struct linear *forward, kith_type type, int64_t n,
     const void *x, const kith_add_options *options, kith_status *status)
 {
 	size_t cells = (size_t)n * (size_t)t->mapping.out;
@@ -122,7 +122,7 @@ static float *map_array(const struct transform *t, const struct linear *there, k
 	struct rows rows = rows_of(&t->base, type, n, x);
 	struct progress progress;
 	progress_begin(&progress, options->progress, options->progress_data, "transform", n);
-	*status = y ? map_rows(&t->mapping, there, "x", &rows, options->threads, y)
+	*status = y ? map_rows(&t->mapping, forward, "x", &rows, options->threads, y)
 	            : fail_nomem("transformed vectors", cells * sizeof *y);
 	kith_status told = progress_end(&progress);
 	*status = *status && *status != KITH_CANCELLED ? *status : told;
@@ -136,18 +136,18 @@ static float *map_array(const struct transform *t, const struct linear *there, k
 
 /* The status of a step that ended with `status`. What it made goes if it was cancelled at its very end. */
 static kith_status end(
-    struct progress *progress, kith_status status, struct linear *there, struct linear *back)
+    struct progress *progress, kith_status status, struct linear *forward, struct linear *inverse)
 {
 	kith_status told = progress_end(progress);
 	if (status == KITH_OK && told) {
-		linear_free(there);
-		linear_free(back);
+		linear_free(forward);
+		linear_free(inverse);
 	}
 	return status == KITH_OK || told == KITH_CANCELLED ? told : status;
 }
 
 static kith_status learn(const struct transform *t, int64_t n, const float *x,
-    const kith_add_options *options, struct linear *there, struct linear *back)
+    const kith_add_options *options, struct linear *forward, struct linear *inverse)
 {
 	const struct mapping *m = &t->mapping;
 	struct rows rows = rows_of(&t->base, KITH_F32, n, x);
@@ -156,10 +156,10 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 		return fail(KITH_UNSUPPORTED,
 		    "'%s' begins with a map that is not learnt; it comes with an imported index",
 		    t->base.spec);
-	int64_t least = m->kind == MAP_PCA ? m->out : m->kind == MAP_OPQ ? OPQ_LEAST : 0;
-	if (n < least)
+	int64_t min = m->kind == MAP_PCA ? m->out : m->kind == MAP_OPQ ? OPQ_MIN : 0;
+	if (n < min)
 		return fail(KITH_INVALID, "n is %lld training vector%s; '%s' needs at least %lld",
-		    (long long)n, PLURAL(n), t->base.spec, (long long)least);
+		    (long long)n, PLURAL(n), t->base.spec, (long long)min);
 	if (m->kind == MAP_PCA) {
 		struct pca pca = {.out = m->out,
 		    .centred = !t->base.metric->similarity,
@@ -168,7 +168,7 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 		    .seed = options->seed,
 		    .threads = options->threads};
 		progress_begin(&progress, options->progress, options->progress_data, "PCA", 1);
-		return end(&progress, pca_learn(&pca, &rows, there, back), there, back);
+		return end(&progress, pca_learn(&pca, &rows, forward, inverse), forward, inverse);
 	}
 	if (m->kind == MAP_OPQ) {
 		struct opq opq = {.out = m->out,
@@ -177,12 +177,13 @@ static kith_status learn(const struct transform *t, int64_t n, const float *x,
 		    .threads = options->threads,
 		    .progress = options->progress,
 		    .progress_data = options->progress_data};
-		return opq_learn(&opq, &rows, there, back);
+		return opq_learn(&opq, &rows, forward, inverse);
 	}
 	if (m->kind == MAP_ROTATION) {
 		progress_begin(&progress, options->progress, options->progress_data, "rotation", 1);
 		return end(&progress,
-		    rotation_learn(m->in, m->out, options->seed, options->threads, there, back), there, back);
+		    rotation_learn(m->in, m->out, options->seed, options->threads, forward, inverse), forward,
+		    inverse);
 	}
 	return KITH_OK;
 }
@@ -191,31 +192,31 @@ static kith_status transform_train(
     kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
 	struct transform *t = transform_of(index);
-	struct linear there = {0}, back = {0};
+	struct linear forward = {0}, inverse = {0};
 	if (is_linear(&t->mapping) && !t->given && t->child->ops->size(t->child) > 0)
 		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
 		    index->spec);
 	kith_status status =
-	    t->given ? linear_copy(&there, &t->there) : learn(t, n, x, options, &there, &back);
+	    t->given ? linear_copy(&forward, &t->forward) : learn(t, n, x, options, &forward, &inverse);
 	if (status == KITH_OK && t->given)
-		status = linear_copy(&back, &t->back);
+		status = linear_copy(&inverse, &t->inverse);
 	if (status) {
-		linear_free(&there);
+		linear_free(&forward);
 		return status;
 	}
-	float *y = map_array(t, &there, KITH_F32, n, x, options, &status);
+	float *y = map_array(t, &forward, KITH_F32, n, x, options, &status);
 	if (status == KITH_OK)
 		status = t->child->ops->train(t->child, n, y, options);
 	mem_free(y);
 	if (status) {
-		linear_free(&there);
-		linear_free(&back);
+		linear_free(&forward);
+		linear_free(&inverse);
 		return status;
 	}
-	linear_free(&t->there);
-	linear_free(&t->back);
-	t->there = there;
-	t->back = back;
+	linear_free(&t->forward);
+	linear_free(&t->inverse);
+	t->forward = forward;
+	t->inverse = inverse;
 	index->trained = t->child->trained;
 	return KITH_OK;
 }
@@ -245,7 +246,7 @@ static kith_status transform_add(kith_index *index, kith_type type, int64_t n, c
 {
 	struct transform *t = transform_of(index);
 	kith_status status;
-	float *y = map_array(t, &t->there, type, n, x, options, &status);
+	float *y = map_array(t, &t->forward, type, n, x, options, &status);
 	if (status == KITH_OK)
 		status = check_mapped(t, n, y);
 	if (status == KITH_OK)
@@ -260,7 +261,7 @@ static kith_status transform_update(
 	struct transform *t = transform_of(index);
 	kith_status status;
 	kith_add_options options = KITH_ADD_OPTIONS;
-	float *y = map_array(t, &t->there, type, n, x, &options, &status);
+	float *y = map_array(t, &t->forward, type, n, x, &options, &status);
 	if (status == KITH_OK)
 		status = check_mapped(t, n, y);
 	if (status == KITH_OK)
@@ -272,7 +273,7 @@ static kith_status transform_update(
 static kith_status transform_merge(kith_index *into, kith_index *from, const int64_t *ids)
 {
 	struct transform *a = transform_of(into), *b = transform_of(from);
-	if (!linear_same(&a->there, &b->there))
+	if (!linear_same(&a->forward, &b->forward))
 		return merge_unlike(into);
 	return merge_children(a->child, b->child, from, ids);
 }
@@ -289,7 +290,7 @@ static kith_status search_some(
 {
 	const struct asking *asking = arg;
 	const struct transform *t = asking->t;
-	kith_status status = map_rows(&t->mapping, &t->there, "q", query, options->threads, asking->y);
+	kith_status status = map_rows(&t->mapping, &t->forward, "q", query, options->threads, asking->y);
 	struct rows mapped = rows_of_array(KITH_F32, query->n, t->mapping.out, asking->y, 0);
 	return status ? status : t->child->ops->search(t->child, &mapped, sink, options);
 }
@@ -298,14 +299,14 @@ static kith_status transform_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
 	const struct transform *t = transform_of_const(index);
-	int64_t most = SEARCH_BYTES / (t->mapping.out * (int64_t)sizeof(float));
-	most = most > LEAST_QUERIES ? most : LEAST_QUERIES;
-	most = most < query->n ? most : query->n;
-	struct asking asking = {t, mem_alloc((size_t)most * (size_t)t->mapping.out, sizeof *asking.y)};
+	int64_t max = SEARCH_BYTES / (t->mapping.out * (int64_t)sizeof(float));
+	max = max > MIN_QUERIES ? max : MIN_QUERIES;
+	max = max < query->n ? max : query->n;
+	struct asking asking = {t, mem_alloc((size_t)max * (size_t)t->mapping.out, sizeof *asking.y)};
 	if (!asking.y)
 		return fail_nomem(
-		    "transformed queries", (size_t)most * (size_t)t->mapping.out * sizeof *asking.y);
-	kith_status status = wrapper_search_chunks(query, sink, options, most, search_some, &asking);
+		    "transformed queries", (size_t)max * (size_t)t->mapping.out * sizeof *asking.y);
+	kith_status status = wrapper_search_chunks(query, sink, options, max, search_some, &asking);
 	mem_free(asking.y);
 	return status;
 }
@@ -326,7 +327,7 @@ static kith_status transform_read(const kith_index *index, int64_t n, const int6
 			memcpy(x + i * index->dim, y + i * t->mapping.out, (size_t)index->dim * sizeof *x);
 	} else if (status == KITH_OK) {
 		struct rows rows = rows_of_array(KITH_F32, n, t->mapping.out, y, 0);
-		status = linear_apply(&t->back, &rows, 0, x);
+		status = linear_apply(&t->inverse, &rows, 0, x);
 	}
 	mem_free(y);
 	return status;
@@ -335,14 +336,15 @@ static kith_status transform_read(const kith_index *index, int64_t n, const int6
 static size_t transform_memory(const kith_index *index)
 {
 	const struct transform *t = transform_of_const(index);
-	return sizeof *t + linear_memory(&t->there) + linear_memory(&t->back) + wrapper_child_memory(index);
+	return sizeof *t + linear_memory(&t->forward) + linear_memory(&t->inverse) +
+	       wrapper_child_memory(index);
 }
 
 static void transform_free(kith_index *index)
 {
 	struct transform *t = transform_of(index);
-	linear_free(&t->there);
-	linear_free(&t->back);
+	linear_free(&t->forward);
+	linear_free(&t->inverse);
 	structure_free(t->child);
 	mem_free(t);
 }
@@ -356,9 +358,9 @@ static kith_status transform_clone(kith_index **out, const kith_index *index)
 	index_head_copy(&to->base, &from->base);
 	to->mapping = from->mapping;
 	to->given = from->given;
-	kith_status status = linear_copy(&to->there, &from->there);
+	kith_status status = linear_copy(&to->forward, &from->forward);
 	if (status == KITH_OK)
-		status = linear_copy(&to->back, &from->back);
+		status = linear_copy(&to->inverse, &from->inverse);
 	if (status == KITH_OK)
 		status = structure_clone(&to->child, from->child);
 	if (status) {
@@ -372,9 +374,9 @@ static kith_status transform_clone(kith_index **out, const kith_index *index)
 static void transform_save(const kith_index *index, struct blob_writer *w)
 {
 	const struct transform *t = transform_of_const(index);
-	if (t->there.panels) {
-		linear_save(&t->there, "MAP0", "SHI0", w);
-		linear_save(&t->back, "MAP1", "SHI1", w);
+	if (t->forward.panels) {
+		linear_save(&t->forward, "MAP0", "SHI0", w);
+		linear_save(&t->inverse, "MAP1", "SHI1", w);
 	}
 	structure_save_child(t->child, w);
 }
@@ -387,13 +389,13 @@ static kith_status transform_load(kith_index *index, int64_t n, bool trained, st
 	kith_status status = KITH_OK;
 	if (is_linear(m) && (trained || blob_has(r, "MAP0"))) {
 		t->given = !trained;
-		status = linear_load(&t->there, m->in, m->out, "MAP0", "SHI0", r);
+		status = linear_load(&t->forward, m->in, m->out, "MAP0", "SHI0", r);
 		if (status == KITH_OK)
-			status = linear_load(&t->back, m->out, m->in, "MAP1", "SHI1", r);
+			status = linear_load(&t->inverse, m->out, m->in, "MAP1", "SHI1", r);
 	}
 	if (status == KITH_OK)
 		status = structure_load_child(t->child, r);
-	index->trained = t->child->trained && (t->there.panels || !is_linear(m));
+	index->trained = t->child->trained && (t->forward.panels || !is_linear(m));
 	return status;
 }
 
@@ -406,7 +408,7 @@ static kith_status transform_set_centroids(kith_index *index, int64_t nlist, con
 {
 	struct transform *t = transform_of(index);
 	kith_status status = structure_set_centroids(t->child, nlist, centroids);
-	index->trained = t->child->trained && (!is_linear(&t->mapping) || t->there.panels);
+	index->trained = t->child->trained && (!is_linear(&t->mapping) || t->forward.panels);
 	return status;
 }
 
@@ -434,7 +436,7 @@ static const struct structure_ops transform_ops = {
     .child = transform_child,
     .save = transform_save,
     .load = transform_load,
-    .settle = wrapper_settle,
+    .validate = wrapper_validate,
 };
 
 /* ---- making one ---- */
@@ -500,16 +502,17 @@ kith_status transform_new(
 	return status;
 }
 
-kith_status transform_assemble(kith_index **out, const struct metric *metric, const struct mapping *mapping,
-    struct linear *take_there, struct linear *take_back, bool given, kith_index *take_child)
+kith_status transform_from_components(kith_index **out, const struct metric *metric,
+    const struct mapping *mapping, struct linear *take_there, struct linear *take_back, bool given,
+    kith_index *take_child)
 {
 	struct transform *t = NULL;
 	kith_status status = wrap(&t, metric, mapping, take_child);
 	if (status)
 		return status;
 	if (is_linear(mapping)) {
-		t->there = *take_there;
-		t->back = *take_back;
+		t->forward = *take_there;
+		t->inverse = *take_back;
 	}
 	t->given = given;
 	t->base.trained = take_child->trained;
@@ -517,13 +520,13 @@ kith_status transform_assemble(kith_index **out, const struct metric *metric, co
 	return KITH_OK;
 }
 
-bool transform_parts(const kith_index *index, struct transform_parts *parts)
+bool transform_components(const kith_index *index, struct transform_components *parts)
 {
 	if (index->ops != &transform_ops)
 		return false;
 	const struct transform *t = transform_of_const(index);
 	bool linear = is_linear(&t->mapping);
-	*parts = (struct transform_parts){
-	    &t->mapping, linear ? &t->there : NULL, linear ? &t->back : NULL, t->child};
+	*parts = (struct transform_components){
+	    &t->mapping, linear ? &t->forward : NULL, linear ? &t->inverse : NULL, t->child};
 	return true;
 }

@@ -43,7 +43,7 @@ void vectors_replace(
 		    &v->codes, ids_find(&v->ids, ids[i]), type, (const char *)x + (size_t)i * row, scratch);
 }
 
-uint64_t *vectors_keepers(const struct vectors *v, const kith_filter *which, int64_t *removed)
+uint64_t *vectors_to_retain(const struct vectors *v, const kith_filter *which, int64_t *removed)
 {
 	struct rows rows = vectors_rows(v);
 	size_t words = (size_t)(rows.n + 63) / 64;
@@ -59,10 +59,10 @@ uint64_t *vectors_keepers(const struct vectors *v, const kith_filter *which, int
 	return bits;
 }
 
-void vectors_keep(struct vectors *v, const uint64_t *keep)
+void vectors_retain(struct vectors *v, const uint64_t *state)
 {
-	codes_keep(&v->codes, keep);
-	ids_keep(&v->ids, keep);
+	codes_retain(&v->codes, state);
+	ids_retain(&v->ids, state);
 }
 
 bool vectors_alike(const struct vectors *a, const struct vectors *b)

@@ -49,10 +49,10 @@ void vectors_replace(
     struct vectors *v, kith_type type, int64_t n, const void *x, const int64_t *ids, float *scratch);
 
 /* A new bit map of the vectors that do not pass `which`; *removed: how many do. NULL: no memory. */
-uint64_t *vectors_keepers(const struct vectors *v, const kith_filter *which, int64_t *removed);
+uint64_t *vectors_to_retain(const struct vectors *v, const kith_filter *which, int64_t *removed);
 
 /* Keep position i where keep bit i is set. ids_prepare_remove was called. */
-void vectors_keep(struct vectors *v, const uint64_t *keep);
+void vectors_retain(struct vectors *v, const uint64_t *state);
 
 /* Whether codes of one mean the same in the other. */
 bool vectors_alike(const struct vectors *a, const struct vectors *b);

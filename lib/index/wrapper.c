@@ -78,11 +78,11 @@ kith_status wrapper_reserve(kith_index *index, int64_t n)
 	return status;
 }
 
-kith_status wrapper_settle(kith_index *index)
+kith_status wrapper_validate(kith_index *index)
 {
 	kith_status status = KITH_OK;
 	for (int64_t i = 0; status == KITH_OK && child_of(index, i); i++)
-		status = structure_settle(child_of(index, i));
+		status = structure_validate(child_of(index, i));
 	return status;
 }
 
@@ -168,18 +168,18 @@ void sub_progress_begin(struct sub_progress *sub, kith_progress *fn, void **data
 }
 
 kith_status wrapper_search_chunks(const struct rows *query, struct sink *sink,
-    const kith_search_options *options, int64_t most, search_chunk_fn *search, void *arg)
+    const kith_search_options *options, int64_t max, search_chunk_fn *search, void *arg)
 {
 	struct sub_progress sub;
 	kith_search_options chunk = *options;
-	if (most < query->n)
+	if (max < query->n)
 		sub_progress_begin(&sub, &chunk.progress, &chunk.progress_data, query->n);
 	kith_status status = KITH_OK;
-	for (int64_t from = 0; status == KITH_OK && from < query->n; from += most) {
+	for (int64_t from = 0; status == KITH_OK && from < query->n; from += max) {
 		struct rows some = *query;
 		struct sink part;
 		some.a += (size_t)from * query->stride;
-		some.n = query->n - from < most ? query->n - from : most;
+		some.n = query->n - from < max ? query->n - from : max;
 		sub.done = from;
 		sub.part = some.n;
 		sink_part(&part, sink, from, some.n);

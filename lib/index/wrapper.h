@@ -15,7 +15,7 @@ int64_t wrapper_find(const kith_index *index, int64_t id);
 int64_t wrapper_id_at(const kith_index *index, int64_t position);
 int64_t wrapper_size(const kith_index *index);
 void wrapper_count_lists(const kith_index *index, struct list_count *count);
-kith_status wrapper_settle(kith_index *index);
+kith_status wrapper_validate(kith_index *index);
 
 /* Bytes of all children, whether all of them are trained, and the child at a position of the wrapper, which
  * becomes the one within the child. */
@@ -38,7 +38,7 @@ void sub_progress_begin(struct sub_progress *sub, kith_progress *fn, void **data
 typedef kith_status search_chunk_fn(
     void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options);
 kith_status wrapper_search_chunks(const struct rows *query, struct sink *sink,
-    const kith_search_options *options, int64_t most, search_chunk_fn *search, void *arg);
+    const kith_search_options *options, int64_t max, search_chunk_fn *search, void *arg);
 
 /* Search the child for `count` candidates a query by its own keys (0: for all that it finds within the
  * sink's radius), and rerank them into the sink; how->sink is set here. Goes through the queries in chunks

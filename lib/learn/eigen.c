@@ -29,16 +29,16 @@
 #include <string.h>
 
 enum {
-	ROWS = 32,        /* of a task of the reduction */
-	LEAST_ROWS = 512, /* below it a step of the reduction is too little for threads */
-	COLUMNS = 64,     /* of a task that rotates */
-	SWEEPS = 24,      /* collected before they are applied */
-	TRIES = 80,       /* sweeps for one eigenvalue; two are usual */
+	ROWS = 32,      /* of a task of the reduction */
+	MIN_ROWS = 512, /* below it a step of the reduction is too little for threads */
+	COLUMNS = 64,   /* of a task that rotates */
+	SWEEPS = 24,    /* collected before they are applied */
+	TRIES = 80,     /* sweeps for one eigenvalue; two are usual */
 };
 
 struct sweep {
 	int64_t first, last; /* rotations first … last − 1, applied downwards; i turns rows i and i + 1 */
-	const double (*turn)[2];
+	const double (*rotation)[2];
 };
 
 struct eigen {
@@ -49,7 +49,7 @@ struct eigen {
 	double negligible;         /* beside the diagonal */
 	int64_t step;
 	int threads;
-	double (*turns)[2]; /* [SWEEPS × n]: cosine, sine */
+	double (*rotations)[2]; /* [SWEEPS × n]: cosine, sine */
 	struct sweep sweeps[SWEEPS];
 	int count;
 };
@@ -109,7 +109,7 @@ static void reduce(struct eigen *e)
 		if (n == 0)
 			break;
 		e->beside[e->step] = make_reflection(e);
-		threads_run(n < LEAST_ROWS ? 1 : e->threads, (n + ROWS - 1) / ROWS, reduce_rows, e);
+		threads_run(n < MIN_ROWS ? 1 : e->threads, (n + ROWS - 1) / ROWS, reduce_rows, e);
 		const double *v = e->a + e->step * e->n + first;
 		memcpy(e->w + first, e->p + first, (size_t)n * sizeof *e->w);
 		vector_add(n, -vector_dot(n, v, e->p + first) / 2, v, e->w + first);
@@ -129,8 +129,8 @@ static void rotate_columns(void *arg, int64_t number, int worker)
 		const struct sweep *sweep = &e->sweeps[s];
 		for (int64_t i = sweep->last - 1; i >= sweep->first; i--) {
 			double *restrict x = e->vectors + i * e->n + from, *restrict y = x + e->n;
-			double cosine = sweep->turn[i - sweep->first][0];
-			double sine = sweep->turn[i - sweep->first][1];
+			double cosine = sweep->rotation[i - sweep->first][0];
+			double sine = sweep->rotation[i - sweep->first][1];
 			for (int64_t j = 0; j < n; j++) {
 				double xj = x[j], yj = y[j];
 				y[j] = sine * xj + cosine * yj;
@@ -159,7 +159,7 @@ static int64_t find_split(const struct eigen *e, int64_t l)
 /* One sweep of QL over l … m: chases the shift's bulge upwards. */
 static void sweep_once(struct eigen *e, int64_t l, int64_t m)
 {
-	double *d = e->diagonal, *b = e->beside, (*turn)[2] = e->turns + e->count * e->n;
+	double *d = e->diagonal, *b = e->beside, (*rotation)[2] = e->rotations + e->count * e->n;
 	double g = (d[l + 1] - d[l]) / (2 * b[l]);
 	g = d[m] - d[l] + b[l] / (g + copysign(sqrt(g * g + 1), g));
 	double s = 1, c = 1, p = 0;
@@ -176,8 +176,8 @@ static void sweep_once(struct eigen *e, int64_t l, int64_t m)
 		p = s * r;
 		d[i + 1] = g + p;
 		g = c * r - h;
-		turn[i - l][0] = c;
-		turn[i - l][1] = s;
+		rotation[i - l][0] = c;
+		rotation[i - l][1] = s;
 	}
 	if (i >= l) {
 		/* Squares underflowed; what was rotated so far stands. */
@@ -187,7 +187,7 @@ static void sweep_once(struct eigen *e, int64_t l, int64_t m)
 		b[l] = g;
 	}
 	b[m] = 0;
-	e->sweeps[e->count++] = (struct sweep){i + 1, m, (const double(*)[2])turn + (i + 1 - l)};
+	e->sweeps[e->count++] = (struct sweep){i + 1, m, (const double(*)[2])rotation + (i + 1 - l)};
 	if (e->count == SWEEPS)
 		rotate_vectors(e);
 }
@@ -230,14 +230,14 @@ static void swap_rows(struct eigen *e, int64_t a, int64_t b)
 static void sort(struct eigen *e)
 {
 	for (int64_t i = 0; i < e->n; i++) {
-		int64_t most = i;
+		int64_t max = i;
 		for (int64_t j = i + 1; j < e->n; j++)
-			most = e->diagonal[j] > e->diagonal[most] ? j : most;
-		if (most != i) {
+			max = e->diagonal[j] > e->diagonal[max] ? j : max;
+		if (max != i) {
 			double t = e->diagonal[i];
-			e->diagonal[i] = e->diagonal[most];
-			e->diagonal[most] = t;
-			swap_rows(e, i, most);
+			e->diagonal[i] = e->diagonal[max];
+			e->diagonal[max] = t;
+			swap_rows(e, i, max);
 		}
 		double *row = e->vectors + i * e->n, peak = 0;
 		for (int64_t j = 0; j < e->n; j++)
@@ -250,15 +250,15 @@ static void sort(struct eigen *e)
 /* A power of two to which the largest element is near; 0: not finite. */
 static double scale_of(int64_t n, const double *a)
 {
-	double most = 0;
+	double max = 0;
 	int exponent;
 	for (int64_t i = 0; i < n * n; i++) {
 		if (!isfinite(a[i]))
 			return 0;
-		most = fmax(most, fabs(a[i]));
+		max = fmax(max, fabs(a[i]));
 	}
-	frexp(most, &exponent);
-	return most > 0 ? ldexp(1, exponent) : 1;
+	frexp(max, &exponent);
+	return max > 0 ? ldexp(1, exponent) : 1;
 }
 
 kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors, int threads)
@@ -271,10 +271,10 @@ kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors, 
 	e.beside = mem_alloc((size_t)n, sizeof *e.beside);
 	e.w = mem_alloc((size_t)n, sizeof *e.w);
 	e.p = mem_alloc((size_t)n, sizeof *e.p);
-	e.turns = mem_alloc((size_t)n * SWEEPS, sizeof *e.turns);
+	e.rotations = mem_alloc((size_t)n * SWEEPS, sizeof *e.rotations);
 	kith_status status = KITH_OK;
-	if (!e.beside || !e.w || !e.p || !e.turns)
-		status = fail_nomem("eigenvalues", (size_t)n * SWEEPS * sizeof *e.turns);
+	if (!e.beside || !e.w || !e.p || !e.rotations)
+		status = fail_nomem("eigenvalues", (size_t)n * SWEEPS * sizeof *e.rotations);
 	if (status == KITH_OK) {
 		vector_scale(n * n, 1 / scale, a);
 		reduce(&e);
@@ -288,6 +288,6 @@ kith_status matrix_eigen(int64_t n, double *a, double *values, double *vectors, 
 	mem_free(e.beside);
 	mem_free(e.w);
 	mem_free(e.p);
-	mem_free(e.turns);
+	mem_free(e.rotations);
 	return status;
 }

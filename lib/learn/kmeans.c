@@ -70,16 +70,16 @@ static bool take_sample(struct kmeans *m)
 static int64_t count_points(struct kmeans *m)
 {
 	const struct points *p = &m->all;
-	int64_t most;
-	if (m->options->max_points == 0 || __builtin_mul_overflow(m->l.k, m->options->max_points, &most) ||
-	    p->n <= most)
+	int64_t max;
+	if (m->options->max_points == 0 || __builtin_mul_overflow(m->l.k, m->options->max_points, &max) ||
+	    p->n <= max)
 		return p->n;
 	for (int64_t i = 0; p->weights && i < p->n; i++)
 		m->eligible += p->weights[i] > 0;
 	m->positive = p->weights && m->eligible >= m->l.k;
 	if (!m->positive)
 		m->eligible = p->n;
-	return m->eligible < most ? m->eligible : most;
+	return m->eligible < max ? m->eligible : max;
 }
 
 static void end(struct kmeans *m)

@@ -44,8 +44,8 @@ static int64_t coarse_count(int64_t k)
 
 static int64_t coarse_points(const struct lloyd *l)
 {
-	int64_t most = coarse_count(l->k) * COARSE_POINTS;
-	return l->points.n < most ? l->points.n : most;
+	int64_t max = coarse_count(l->k) * COARSE_POINTS;
+	return l->points.n < max ? l->points.n : max;
 }
 
 static int polish_count(const kith_kmeans_options *options)
@@ -93,14 +93,14 @@ static void divide(struct levels *v)
 	 * where there are fewest. */
 	for (; left != 0; left += left > 0 ? -1 : 1) {
 		int64_t best = -1;
-		double most = 0;
+		double max = 0;
 		for (int64_t c = 0; c < v->coarse.k; c++) {
 			double count = (double)(l->clusters[c].end - l->clusters[c].begin);
 			double ratio = count / (double)v->shares[c].k;
 			bool can = left > 0 ? (double)v->shares[c].k < count : v->shares[c].k > 1;
-			if (can && (best < 0 || (left > 0 ? ratio > most : ratio < most))) {
+			if (can && (best < 0 || (left > 0 ? ratio > max : ratio < max))) {
 				best = c;
-				most = ratio;
+				max = ratio;
 			}
 		}
 		v->shares[best].k += left > 0 ? 1 : -1;

@@ -76,10 +76,10 @@ void linear_get(const struct linear *map, float *a, float *b)
 	}
 }
 
-kith_status linear_init_both(struct linear *there, struct linear *back, int64_t in, int64_t out,
+kith_status linear_init_both(struct linear *forward, struct linear *inverse_map, int64_t in, int64_t out,
     const double *a, const double *inverse, const double *mean)
 {
-	*there = *back = (struct linear){0};
+	*forward = *inverse_map = (struct linear){0};
 	size_t cells = (size_t)in * (size_t)out;
 	double *transposed = mem_alloc(inverse ? 0 : cells, sizeof *transposed);
 	double *shift = mem_zalloc((size_t)out, sizeof *shift);
@@ -92,11 +92,11 @@ kith_status linear_init_both(struct linear *there, struct linear *back, int64_t 
 		matrix_transpose(out, in, a, transposed);
 	for (int64_t i = 0; mean && i < out; i++)
 		shift[i] = -vector_dot(in, a + i * in, mean);
-	kith_status status = linear_init(there, in, out, a, shift);
+	kith_status status = linear_init(forward, in, out, a, shift);
 	if (status == KITH_OK)
-		status = linear_init(back, out, in, inverse ? inverse : transposed, mean);
+		status = linear_init(inverse_map, out, in, inverse ? inverse : transposed, mean);
 	if (status)
-		linear_free(there);
+		linear_free(forward);
 	mem_free(transposed);
 	mem_free(shift);
 	return status;

@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum {
-	CENTROIDS = OPQ_LEAST,
+	CENTROIDS = OPQ_MIN,
 	POINTS = 256 * CENTROIDS, /* training vectors, at most */
 	ROUNDS = 50,
 	LLOYD_FIRST = 10, /* iterations of k-means in the first round … */
@@ -28,7 +28,7 @@ enum {
 };
 
 /* A round that gains less than this part of the error is the last. */
-static const double LEAST_GAIN = 3e-4;
+static const double MIN_GAIN = 3e-4;
 
 struct learner {
 	const struct opq *opq;
@@ -100,10 +100,10 @@ static kith_status start(struct learner *l)
 	kith_status status = sample_axes(&l->sample, l->opq->threads, l->values, l->axes);
 	int64_t count = l->in < l->out ? l->in : l->out;
 	/* Relative to the least, so that no logarithm is negative: each dimension adds to its product. */
-	double least = fmax(l->values[count - 1], l->values[0] * 1e-9);
+	double min = fmax(l->values[count - 1], l->values[0] * 1e-9);
 	for (int64_t i = 0; status == KITH_OK && i < count; i++) {
 		int64_t s = next_subspace(l), row = s * l->sub + l->filled[s]++;
-		l->weight[s] += least > 0 ? log(fmax(l->values[i] / least, 1)) : 0;
+		l->weight[s] += min > 0 ? log(fmax(l->values[i] / min, 1)) : 0;
 		memcpy(l->a + row * l->in, l->axes + i * l->in, (size_t)l->in * sizeof *l->a);
 	}
 	return status;
@@ -167,7 +167,7 @@ static kith_status alternate(struct learner *l)
 			status = quantize(l, round, &error);
 		if (status)
 			return status;
-		if (!(error < before * (1 - LEAST_GAIN)))
+		if (!(error < before * (1 - MIN_GAIN)))
 			break;
 		before = error;
 		status = linear_outer(l->sample.n, l->out, l->y, l->in, l->sample.x, l->opq->threads, l->a);
@@ -182,7 +182,7 @@ static kith_status alternate(struct learner *l)
 }
 
 kith_status opq_learn(
-    const struct opq *opq, const struct rows *rows, struct linear *there, struct linear *back)
+    const struct opq *opq, const struct rows *rows, struct linear *forward, struct linear *inverse)
 {
 	struct learner l = {.opq = opq};
 	progress_begin(&l.progress, opq->progress, opq->progress_data, "OPQ", ROUNDS * opq->m);
@@ -196,7 +196,7 @@ kith_status opq_learn(
 	if (status == KITH_OK || told == KITH_CANCELLED)
 		status = told;
 	if (status == KITH_OK) /* beyond the reach of a cancel */
-		status = linear_init_both(there, back, l.in, l.out, l.a, NULL, NULL);
+		status = linear_init_both(forward, inverse, l.in, l.out, l.a, NULL, NULL);
 	learner_free(&l);
 	return status;
 }

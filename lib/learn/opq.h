@@ -7,7 +7,7 @@
 #include "lib/learn/linear.h"
 
 /* Training vectors that it takes at least: the centroids of a sub-quantizer. */
-enum { OPQ_LEAST = 256 };
+enum { OPQ_MIN = 256 };
 
 struct opq {
 	int64_t out; /* a multiple of m */
@@ -21,6 +21,6 @@ struct opq {
 /* Learn a rotation of rows (n >= OPQ_LEAST) to `out` dimensions, and the way back. Errors: NOMEM, CANCELLED.
  */
 kith_status opq_learn(
-    const struct opq *opq, const struct rows *rows, struct linear *there, struct linear *back);
+    const struct opq *opq, const struct rows *rows, struct linear *forward, struct linear *inverse);
 
 #endif

@@ -15,18 +15,18 @@
 
 /* Training vectors per dimension, at most: what the axes that are kept lose by it is a fraction of a percent
  * of the variance that is dropped. */
-enum { POINTS_PER_DIM = 256, LEAST_POINTS = 65536 };
+enum { POINTS_PER_DIM = 256, MIN_POINTS = 65536 };
 
 /* A variance this far below the largest is the rounding of floats. */
-static const double LEAST_VARIANCE = 1e-12;
+static const double MIN_VARIANCE = 1e-12;
 
 struct work {
-	double *values;               /* [in] */
-	double *axes;                 /* [in × in]; of which `out` rows become the map */
-	double *back;                 /* [out × in], the way back, transposed */
-	double *turn;                 /* [out × out] */
-	double *turned, *turned_back; /* [out × in] */
-	double *inverse;              /* [in × out] */
+	double *values;                    /* [in] */
+	double *axes;                      /* [in × in]; of which `out` rows become the map */
+	double *inverse_map;               /* [out × in], the way back, transposed */
+	double *rotation;                  /* [out × out] */
+	double *rotated, *rotated_inverse; /* [out × in] */
+	double *inverse;                   /* [in × out] */
 };
 
 static bool work_init(struct work *w, int64_t in, int64_t out)
@@ -34,22 +34,23 @@ static bool work_init(struct work *w, int64_t in, int64_t out)
 	size_t wide = (size_t)in * (size_t)out;
 	*w = (struct work){.values = mem_alloc((size_t)in, sizeof(double))};
 	w->axes = mem_alloc((size_t)in * (size_t)in, sizeof *w->axes);
-	w->back = mem_alloc(wide, sizeof *w->back);
-	w->turn = mem_alloc((size_t)out * (size_t)out, sizeof *w->turn);
-	w->turned = mem_alloc(wide, sizeof *w->turned);
-	w->turned_back = mem_alloc(wide, sizeof *w->turned_back);
+	w->inverse_map = mem_alloc(wide, sizeof *w->inverse_map);
+	w->rotation = mem_alloc((size_t)out * (size_t)out, sizeof *w->rotation);
+	w->rotated = mem_alloc(wide, sizeof *w->rotated);
+	w->rotated_inverse = mem_alloc(wide, sizeof *w->rotated_inverse);
 	w->inverse = mem_alloc(wide, sizeof *w->inverse);
-	return w->values && w->axes && w->back && w->turn && w->turned && w->turned_back && w->inverse;
+	return w->values && w->axes && w->inverse_map && w->rotation && w->rotated && w->rotated_inverse &&
+	       w->inverse;
 }
 
 static void work_free(struct work *w)
 {
 	mem_free(w->values);
 	mem_free(w->axes);
-	mem_free(w->back);
-	mem_free(w->turn);
-	mem_free(w->turned);
-	mem_free(w->turned_back);
+	mem_free(w->inverse_map);
+	mem_free(w->rotation);
+	mem_free(w->rotated);
+	mem_free(w->rotated_inverse);
 	mem_free(w->inverse);
 }
 
@@ -57,41 +58,41 @@ static void work_free(struct work *w)
 static void whiten_axis(const struct work *w, int64_t in, int64_t i, double unit)
 {
 	double deviation = unit * sqrt(fmax(w->values[i], 0));
-	bool varies = w->values[i] > LEAST_VARIANCE * w->values[0] && isfinite((float)(1 / deviation));
+	bool varies = w->values[i] > MIN_VARIANCE * w->values[0] && isfinite((float)(1 / deviation));
 	vector_scale(in, varies ? 1 / deviation : 0, w->axes + i * in);
-	vector_scale(in, varies ? deviation : 0, w->back + i * in);
+	vector_scale(in, varies ? deviation : 0, w->inverse_map + i * in);
 }
 
 static kith_status make_maps(const struct pca *pca, const struct sample *sample, struct work *w,
-    struct linear *there, struct linear *back)
+    struct linear *forward, struct linear *inverse_map)
 {
 	int64_t in = sample->dim, out = pca->out;
-	const double *map = w->axes, *back_rows = w->back;
+	const double *map = w->axes, *inverse_rows = w->inverse_map;
 	for (int64_t i = 0; i < out * in; i++)
-		w->back[i] = w->axes[i];
+		w->inverse_map[i] = w->axes[i];
 	for (int64_t i = 0; pca->whiten && i < out; i++)
 		whiten_axis(w, in, i, sample->unit);
 	if (pca->rotate) {
-		kith_status status = rotation_matrix(out, out, pca->seed, pca->threads, w->turn);
+		kith_status status = rotation_matrix(out, out, pca->seed, pca->threads, w->rotation);
 		if (status)
 			return status;
 		/* (R S V)⁻¹ = Vᵀ S⁻¹ Rᵀ is the transpose of R (S⁻¹ V). */
-		matrix_multiply(out, out, in, w->turn, w->axes, pca->threads, w->turned);
-		matrix_multiply(out, out, in, w->turn, w->back, pca->threads, w->turned_back);
-		map = w->turned;
-		back_rows = w->turned_back;
+		matrix_multiply(out, out, in, w->rotation, w->axes, pca->threads, w->rotated);
+		matrix_multiply(out, out, in, w->rotation, w->inverse_map, pca->threads, w->rotated_inverse);
+		map = w->rotated;
+		inverse_rows = w->rotated_inverse;
 	}
-	matrix_transpose(out, in, back_rows, w->inverse);
-	return linear_init_both(there, back, in, out, map, w->inverse, sample->mean);
+	matrix_transpose(out, in, inverse_rows, w->inverse);
+	return linear_init_both(forward, inverse_map, in, out, map, w->inverse, sample->mean);
 }
 
 kith_status pca_learn(
-    const struct pca *pca, const struct rows *rows, struct linear *there, struct linear *back)
+    const struct pca *pca, const struct rows *rows, struct linear *forward, struct linear *inverse_map)
 {
 	struct sample sample;
 	struct work w;
-	int64_t most = POINTS_PER_DIM * rows->dim > LEAST_POINTS ? POINTS_PER_DIM * rows->dim : LEAST_POINTS;
-	kith_status status = sample_init(&sample, rows, most, pca->seed, pca->centred);
+	int64_t max = POINTS_PER_DIM * rows->dim > MIN_POINTS ? POINTS_PER_DIM * rows->dim : MIN_POINTS;
+	kith_status status = sample_init(&sample, rows, max, pca->seed, pca->centred);
 	if (status)
 		return status;
 	if (!work_init(&w, rows->dim, pca->out))
@@ -100,7 +101,7 @@ kith_status pca_learn(
 	if (status == KITH_OK)
 		status = sample_axes(&sample, pca->threads, w.values, w.axes);
 	if (status == KITH_OK)
-		status = make_maps(pca, &sample, &w, there, back);
+		status = make_maps(pca, &sample, &w, forward, inverse_map);
 	work_free(&w);
 	sample_free(&sample);
 	return status;

@@ -16,6 +16,6 @@ struct pca {
 
 /* Learn the map and the way back from rows, n >= pca->out of them. Errors: NOMEM. */
 kith_status pca_learn(
-    const struct pca *pca, const struct rows *rows, struct linear *there, struct linear *back);
+    const struct pca *pca, const struct rows *rows, struct linear *forward, struct linear *inverse);
 
 #endif

@@ -28,16 +28,16 @@ static double project(int64_t n, int64_t i, double *rows)
 }
 
 /* Make row i a unit vector orthogonal to rows 0 … i − 1; `least`: the smallest norm that means something. */
-static void complete_row(int64_t n, int64_t i, double least, double *rows)
+static void complete_row(int64_t n, int64_t i, double min, double *rows)
 {
 	double *row = rows + i * n, norm = project(n, i, rows);
 	/* The squared norms of what is left of all axes sum up to n − i, so some axis has its share. */
 	double share = sqrt((double)(n - i) / (2 * (double)n));
-	for (int64_t axis = 0; norm <= least && axis < n; axis++) {
+	for (int64_t axis = 0; norm <= min && axis < n; axis++) {
 		memset(row, 0, (size_t)n * sizeof *row);
 		row[axis] = 1;
 		norm = project(n, i, rows);
-		least = share;
+		min = share;
 	}
 	vector_scale(n, 1 / norm, row);
 }
@@ -84,15 +84,15 @@ kith_status matrix_polar(int64_t m, int64_t n, double *a, int threads)
 	double *memory = mem_alloc(2 * cells + 2 * square + (size_t)low, sizeof *memory);
 	if (!memory)
 		return fail_nomem("a rotation", (2 * cells + 2 * square) * sizeof *memory);
-	double *turned = memory + cells, *squared = turned + cells, *vectors = squared + square;
+	double *transposed = memory + cells, *squared = transposed + cells, *vectors = squared + square;
 	kith_status status;
 	if (m <= n) {
 		status = factor(m, n, a, squared, vectors, vectors + square, memory, threads);
 	} else {
-		matrix_transpose(m, n, a, turned);
-		status = factor(n, m, turned, squared, vectors, vectors + square, memory, threads);
+		matrix_transpose(m, n, a, transposed);
+		status = factor(n, m, transposed, squared, vectors, vectors + square, memory, threads);
 		if (status == KITH_OK)
-			matrix_transpose(n, m, turned, a);
+			matrix_transpose(n, m, transposed, a);
 	}
 	mem_free(memory);
 	return status;

@@ -59,7 +59,7 @@ kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads,
 }
 
 kith_status rotation_learn(
-    int64_t in, int64_t out, uint64_t seed, int threads, struct linear *there, struct linear *back)
+    int64_t in, int64_t out, uint64_t seed, int threads, struct linear *forward, struct linear *inverse)
 {
 	size_t cells = (size_t)in * (size_t)out;
 	double *a = mem_alloc(cells, sizeof *a);
@@ -67,7 +67,7 @@ kith_status rotation_learn(
 		return fail_nomem("a rotation", cells * sizeof *a);
 	kith_status status = rotation_matrix(in, out, seed, threads, a);
 	if (status == KITH_OK)
-		status = linear_init_both(there, back, in, out, a, NULL, NULL);
+		status = linear_init_both(forward, inverse, in, out, a, NULL, NULL);
 	mem_free(a);
 	return status;
 }

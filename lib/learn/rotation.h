@@ -10,6 +10,6 @@ kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads,
 
 /* The same as a map and its transpose, the way back. */
 kith_status rotation_learn(
-    int64_t in, int64_t out, uint64_t seed, int threads, struct linear *there, struct linear *back);
+    int64_t in, int64_t out, uint64_t seed, int threads, struct linear *forward, struct linear *inverse);
 
 #endif

@@ -48,13 +48,13 @@ static void center(struct sample *s)
 
 static void scale(struct sample *s)
 {
-	double most = 0;
+	double max = 0;
 	for (int64_t i = 0; i < s->n; i++)
 		for (int64_t j = 0; j < s->dim; j++)
-			most = greater(most, fabs((double)s->x[i * s->dim + j] - s->mean[j]));
+			max = greater(max, fabs((double)s->x[i * s->dim + j] - s->mean[j]));
 	int exponent;
-	frexp(most, &exponent);
-	s->unit = most > 0 ? ldexp(1, exponent) : 1;
+	frexp(max, &exponent);
+	s->unit = max > 0 ? ldexp(1, exponent) : 1;
 	for (int64_t i = 0; i < s->n; i++)
 		for (int64_t j = 0; j < s->dim; j++) {
 			float *x = &s->x[i * s->dim + j];
@@ -63,9 +63,9 @@ static void scale(struct sample *s)
 }
 
 kith_status sample_init(
-    struct sample *sample, const struct rows *rows, int64_t most, uint64_t seed, bool centred)
+    struct sample *sample, const struct rows *rows, int64_t max, uint64_t seed, bool centred)
 {
-	*sample = (struct sample){.n = rows->n < most ? rows->n : most, .dim = rows->dim};
+	*sample = (struct sample){.n = rows->n < max ? rows->n : max, .dim = rows->dim};
 	size_t cells = (size_t)sample->n * (size_t)sample->dim;
 	sample->x = mem_alloc(cells, sizeof *sample->x);
 	sample->mean = mem_zalloc((size_t)sample->dim, sizeof *sample->mean);

@@ -19,7 +19,7 @@ struct sample {
 
 /* Errors: NOMEM. */
 kith_status sample_init(
-    struct sample *sample, const struct rows *rows, int64_t most, uint64_t seed, bool centred);
+    struct sample *sample, const struct rows *rows, int64_t max, uint64_t seed, bool centred);
 void sample_free(struct sample *sample);
 
 /* Principal axes: eigenvalues, descending, of Σ x xᵀ / n, as rows are scaled here (times unit² they are the

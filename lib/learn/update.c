@@ -66,9 +66,9 @@ static void add_four(const struct points *p, const int64_t *which, double *sum)
 
 static void prefetch_point(const struct points *p, int64_t i)
 {
-	enum { LINE = 64, MOST = 1024 };
+	enum { LINE = 64, MAX = 1024 };
 	int64_t bytes = p->dim * (int64_t)sizeof(float);
-	for (int64_t b = 0; b < bytes && b < MOST; b += LINE)
+	for (int64_t b = 0; b < bytes && b < MAX; b += LINE)
 		__builtin_prefetch((const char *)point_at(p, i) + b);
 }
 

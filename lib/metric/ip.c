@@ -10,9 +10,9 @@ static void ip_kernels(const struct kernels *kern, struct metric_kernels *m)
 	METRIC_PRODUCT_KERNELS(m, kern, ip);
 }
 
-static struct slack ip_slack(int64_t dim, double qnorm, double err, double norm)
+static struct error_bound ip_error_bound(int64_t dim, double qnorm, double err, double norm)
 {
-	return (struct slack){.abs = qnorm * (err + metric_rounding(dim) * norm)};
+	return (struct error_bound){.abs = qnorm * (err + metric_rounding(dim) * norm)};
 }
 
 static double ip_radius(double key, int64_t dim)
@@ -28,7 +28,7 @@ const struct metric metric_ip = {
     .similarity = true,
     .product = PRODUCT_IP,
     .kernels = ip_kernels,
-    .slack = ip_slack,
+    .error_bound = ip_error_bound,
     .radius = ip_radius,
 };
 
@@ -40,6 +40,6 @@ const struct metric metric_cosine = {
     .unit = true,
     .product = PRODUCT_IP,
     .kernels = ip_kernels,
-    .slack = ip_slack,
+    .error_bound = ip_error_bound,
     .radius = ip_radius,
 };

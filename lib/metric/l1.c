@@ -11,10 +11,11 @@ static void l1_kernels(const struct kernels *kern, struct metric_kernels *m)
 	METRIC_FLOAT_KERNELS(m, kern, l1);
 }
 
-static struct slack l1_slack(int64_t dim, double qnorm, double err, double norm)
+static struct error_bound l1_error_bound(int64_t dim, double qnorm, double err, double norm)
 {
 	(void)qnorm, (void)norm;
-	return (struct slack){.abs = err * sqrt((double)dim) * (1 + 1e-12), .rel = metric_rounding(dim)};
+	return (struct error_bound){
+	    .abs = err * sqrt((double)dim) * (1 + 1e-12), .rel = metric_rounding(dim)};
 }
 
 static double l1_radius(double key, int64_t dim)
@@ -28,6 +29,6 @@ const struct metric metric_l1 = {
     .name = "l1",
     .faiss = 2,
     .kernels = l1_kernels,
-    .slack = l1_slack,
+    .error_bound = l1_error_bound,
     .radius = l1_radius,
 };

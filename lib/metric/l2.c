@@ -8,10 +8,10 @@ static void l2_kernels(const struct kernels *kern, struct metric_kernels *m)
 	METRIC_PRODUCT_KERNELS(m, kern, l2sq);
 }
 
-static struct slack l2_slack(int64_t dim, double qnorm, double err, double norm)
+static struct error_bound l2_error_bound(int64_t dim, double qnorm, double err, double norm)
 {
 	(void)qnorm, (void)norm;
-	return (struct slack){.root = err, .rel = metric_rounding(dim)};
+	return (struct error_bound){.root = err, .rel = metric_rounding(dim)};
 }
 
 static double l2_radius(double key, int64_t dim)
@@ -26,6 +26,6 @@ const struct metric metric_l2 = {
     .faiss = 1,
     .product = PRODUCT_L2,
     .kernels = l2_kernels,
-    .slack = l2_slack,
+    .error_bound = l2_error_bound,
     .radius = l2_radius,
 };

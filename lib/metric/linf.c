@@ -11,10 +11,10 @@ static void linf_kernels(const struct kernels *kern, struct metric_kernels *m)
 	METRIC_FLOAT_KERNELS(m, kern, linf);
 }
 
-static struct slack linf_slack(int64_t dim, double qnorm, double err, double norm)
+static struct error_bound linf_error_bound(int64_t dim, double qnorm, double err, double norm)
 {
 	(void)dim, (void)qnorm, (void)norm;
-	return (struct slack){.abs = err, .rel = metric_rounding(1)};
+	return (struct error_bound){.abs = err, .rel = metric_rounding(1)};
 }
 
 static double linf_radius(double key, int64_t dim)
@@ -27,6 +27,6 @@ const struct metric metric_linf = {
     .name = "linf",
     .faiss = 3,
     .kernels = linf_kernels,
-    .slack = linf_slack,
+    .error_bound = linf_error_bound,
     .radius = linf_radius,
 };

@@ -20,7 +20,7 @@
 
 /* What a key of low precision may be off by: the true key is within key ± (abs + rel · |key|); for L2, after
  * that, its root may be off by `root` (the distance between what was compared and what is meant). */
-struct slack {
+struct error_bound {
 	double abs, rel, root;
 };
 
@@ -54,7 +54,7 @@ struct metric {
 
 	/* What a float key may be off by that a kernel gives for q and x̂, where ‖q‖ <= qnorm, ‖x − x̂‖ <= err
 	 * and ‖x̂‖ <= norm; qnorm and norm are asked for only of similarities. */
-	struct slack (*slack)(int64_t dim, double qnorm, double err, double norm);
+	struct error_bound (*error_bound)(int64_t dim, double qnorm, double err, double norm);
 
 	/* How far apart, ‖q − x‖, two vectors with this key can be at most; ∞: as far as you like. */
 	double (*radius)(double key, int64_t dim);

@@ -125,15 +125,16 @@ void block_threshold(struct task *t, int64_t q)
 	t->scratch->tile->stale = t->scratch->tile->stale || isinf(b->thr[q]);
 	double nsq = (double)b->nsq[q];
 	if (search_by_product(t->s)) {
-		double offset = b->offset[q], slack = TILE_EPS * (fabs(bound) + fabs(offset)) + TILE_TINY;
-		b->thr[q] = float_up((bound + offset + slack) / (double)b->unit[q]);
+		double offset = b->offset[q],
+		       error_bound = TILE_EPS * (fabs(bound) + fabs(offset)) + TILE_TINY;
+		b->thr[q] = float_up((bound + offset + error_bound) / (double)b->unit[q]);
 		return;
 	}
 	if (bound < 0) {
 		b->thr[q] = -INFINITY;
 		return;
 	}
-	double reach = sqrt(bound) + err;
-	double slack = (tile->gamma + TILE_EPS) * nsq + TILE_EPS * reach * reach + TILE_TINY;
-	b->thr[q] = float_up(reach * reach - nsq + slack);
+	double radius = sqrt(bound) + err;
+	double error_bound = (tile->gamma + TILE_EPS) * nsq + TILE_EPS * radius * radius + TILE_TINY;
+	b->thr[q] = float_up(radius * radius - nsq + error_bound);
 }

@@ -76,10 +76,10 @@ static uint64_t sieve_place(const kith_filter *f, int64_t id)
 /* The bit map, or the sieve, of the ids. */
 static bool make_bits(kith_filter *f)
 {
-	enum { DENSE = 64, LEAST_LOG = 9, PER_ID_LOG = 4 };
+	enum { DENSE = 64, MIN_LOG = 9, PER_ID_LOG = 4 };
 	uint64_t span = f->max ? (uint64_t)f->ids[f->max - 1] - (uint64_t)f->ids[0] + 1 : 1;
 	bool dense = span && span / DENSE <= (uint64_t)f->max;
-	int log = LEAST_LOG;
+	int log = MIN_LOG;
 	while ((INT64_C(1) << (log - PER_ID_LOG)) < f->max)
 		log++;
 	f->span = dense ? (int64_t)span : 0;

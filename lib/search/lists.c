@@ -44,7 +44,7 @@ struct batch {
 	struct scan *scans;      /* [block] queries that lists are scanned for, NULL: tiles */
 	char *states;            /* [block × state_bytes] what scanning reads of them */
 	size_t state_bytes;
-	bool settled; /* the nearest lists have been passed */
+	bool primed; /* the nearest lists have been passed */
 	uint64_t
 	    *pass; /* [threads × pass_words] which rows of a scanned list the filter lets pass; NULL: all */
 	size_t pass_words;
@@ -78,7 +78,7 @@ static void query_task(void *arg, int64_t q, int worker)
 		scan_enter_list(&scan, scan.residual ? rows_load(&s->query, q, t.scratch->y) : NULL);
 		if (!scan_pass(&t, &scan))
 			return;
-		scan.settled = true;
+		scan.primed = true;
 	}
 	pool_tighten(&t.pools[0], s->sink->k, t.scratch->select);
 	task_rerank(&t, 0);
@@ -177,9 +177,9 @@ static void tile_list_task(void *arg, int64_t number, int worker)
 /* What the scan will read first of a query: its tables, or a good part of them. */
 static void prefetch_query(const struct batch *b, uint32_t query)
 {
-	enum { MOST = 8192 };
+	enum { MAX = 8192 };
 	const char *state = b->states + query * b->state_bytes;
-	size_t bytes = b->state_bytes < MOST ? b->state_bytes : MOST;
+	size_t bytes = b->state_bytes < MAX ? b->state_bytes : MAX;
 	for (size_t i = 0; i < bytes; i += 64)
 		__builtin_prefetch(state + i, 0, 2);
 }
@@ -212,7 +212,7 @@ static void scan_list_task(void *arg, int64_t number, int worker)
 			prefetch_query(b, b->query[at + 1]);
 		t.map = b->query + at;
 		scan.t = &t;
-		scan.settled = b->settled;
+		scan.primed = b->primed;
 		if (scan.residual)
 			scan_enter_list(&scan, rows_load(&s->query, task_query(&t, 0), t.scratch->y));
 		if (!scan_pass(&t, &scan))
@@ -261,12 +261,12 @@ static void rerank_task(void *arg, int64_t chunk, int worker)
 static void run_lists(struct batch *b)
 {
 	int64_t nlist = b->s->lists->n;
-	b->settled = false;
+	b->primed = false;
 	prepare(b);
 	invert(b, 0, 1);
 	threads_run(b->threads, nlist, b->scans ? scan_list_task : tile_list_task, b);
 	if (b->nprobe > 1) {
-		b->settled = true;
+		b->primed = true;
 		invert(b, 1, b->nprobe);
 		threads_run(b->threads, nlist, b->scans ? scan_list_task : tile_list_task, b);
 	}
@@ -298,12 +298,12 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 		ok = b->scans && b->states;
 	}
 	if (ok && b->scans && s->filter) {
-		int64_t most = 0;
+		int64_t max = 0;
 		for (int64_t l = 0; l < s->lists->n; l++)
-			most = s->lists->start[l + 1] - s->lists->start[l] > most
-			           ? s->lists->start[l + 1] - s->lists->start[l]
-			           : most;
-		b->pass_words = (size_t)(most + ROWS_BLOCK - 1) / ROWS_BLOCK;
+			max = s->lists->start[l + 1] - s->lists->start[l] > max
+			          ? s->lists->start[l + 1] - s->lists->start[l]
+			          : max;
+		b->pass_words = (size_t)(max + ROWS_BLOCK - 1) / ROWS_BLOCK;
 		b->pass = mem_alloc((size_t)b->threads * b->pass_words, sizeof *b->pass);
 		ok = b->pass != NULL;
 	}
@@ -352,8 +352,8 @@ static kith_status run(struct search *s, const int32_t *probes, int64_t nprobe, 
 	int64_t nq = s->query.n;
 	if (by_list && scan_always(s) && !few_pass(s, probes, nq * nprobe)) {
 		b.state_bytes = s->base.codec->ops->kept_bytes(s->base.codec);
-		int64_t most = (int64_t)(STATES / b.state_bytes);
-		s->block = most < 64 ? 64 : most < s->block ? most : s->block;
+		int64_t max = (int64_t)(STATES / b.state_bytes);
+		s->block = max < 64 ? 64 : max < s->block ? max : s->block;
 		s->block = s->block < nq ? s->block : nq;
 	}
 	kith_status status = alloc_batch(&b, by_list);

@@ -211,11 +211,11 @@ bool panel_fill(struct task *t, int64_t *row, int64_t end)
 	return true;
 }
 
-static void lows_l2(struct tile *tile, double reach)
+static void lows_l2(struct tile *tile, double radius)
 {
 	struct panel *p = &tile->panel;
 	float keep = (float)(1 - 2 * tile->gamma - TILE_EPS), grow = 1 + (float)TILE_EPS;
-	float twice = float_up(2 * reach);
+	float twice = float_up(2 * radius);
 	for (int64_t i = 0; i < (p->n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS; i++) {
 		float err = p->err[i];
 		p->low[i] = err < TILE_HUGE ? p->nsq[i] * keep - err * (twice + err) * grow : -INFINITY;
@@ -237,14 +237,14 @@ void panel_lows(struct task *t, int64_t from, int64_t to)
 {
 	struct tile *tile = t->scratch->tile;
 	const struct query_block *q = &tile->q;
-	double reach = 0, per_err = 0, per_norm = 0;
+	double radius = 0, per_err = 0, per_norm = 0;
 	tile->stale = false;
 	for (int64_t j = from; j < to; j++) {
 		double err = (double)q->err[j], bound = (double)pool_bound(task_pool(t, j));
 		if (!(err < (double)TILE_HUGE) || !(bound < TILE_UNBOUNDED))
 			continue;
 		if (!search_by_product(t->s)) {
-			reach = fmax(reach, sqrt(bound > 0 ? bound : 0) + err);
+			radius = fmax(radius, sqrt(bound > 0 ? bound : 0) + err);
 			continue;
 		}
 		double unit = (double)q->unit[j], norm = (double)q->norm[j];
@@ -255,5 +255,5 @@ void panel_lows(struct task *t, int64_t from, int64_t to)
 	if (search_by_product(t->s))
 		lows_ip(tile, per_err, per_norm);
 	else
-		lows_l2(tile, reach);
+		lows_l2(tile, radius);
 }

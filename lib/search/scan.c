@@ -66,18 +66,18 @@ static void score_floats(const struct search *s, const float *q, const char *row
 /* Largest norm of n float rows, rounded up. */
 static double largest_norm(const struct search *s, const char *rows, int64_t n)
 {
-	float sq[ROWS_BLOCK], most = 0;
+	float sq[ROWS_BLOCK], max = 0;
 	s->kern->normsq_f32(rows, s->base.stride, n, s->base.dim, sq);
 	for (int64_t i = 0; i < n; i++)
-		most = sq[i] > most ? sq[i] : most;
-	return sqrt((double)most + search_underflow(s->base.dim)) * (1 + 1e-2);
+		max = sq[i] > max ? sq[i] : max;
+	return sqrt((double)max + search_underflow(s->base.dim)) * (1 + 1e-2);
 }
 
-static struct slack block_slack(const struct scan *scan, const char *rows, int64_t row, int64_t n)
+static struct error_bound block_error_bound(const struct scan *scan, const char *rows, int64_t row, int64_t n)
 {
 	const struct search *s = scan->t->s;
 	if (s->bytes)
-		return (struct slack){.rel = 0x1p-23};
+		return (struct error_bound){.rel = 0x1p-23};
 	struct rows_bound b = {0, 0};
 	double norm = 0;
 	if (s->base.kind == ROWS_SPLIT) {
@@ -86,7 +86,7 @@ static struct slack block_slack(const struct scan *scan, const char *rows, int64
 	} else if (s->metric->similarity) {
 		norm = largest_norm(s, rows, n);
 	}
-	return s->metric->slack(s->base.dim, scan->qnorm, (double)b.err, norm);
+	return s->metric->error_bound(s->base.dim, scan->qnorm, (double)b.err, norm);
 }
 
 /* Keys of n rows of one block that no kernel reads, for all queries: each is loaded. */
@@ -99,7 +99,7 @@ static void score_loaded(struct task *t, struct scan *scans, int64_t row, int64_
 			s->score.f32(scans[q].q, x, 0, 1, s->base.dim, &scans[q].key[i]);
 	}
 	for (int64_t q = 0; q < t->nq; q++)
-		scan_limit(&scans[q], s->metric->slack(s->base.dim, scans[q].qnorm, 0, 0));
+		scan_limit(&scans[q], s->metric->error_bound(s->base.dim, scans[q].qnorm, 0, 0));
 }
 
 /* Keys of n rows of one block for all queries, and what they may be off by. A few rows at a time, so that the
@@ -120,31 +120,31 @@ static void score_rows(struct task *t, struct scan *scans, int64_t row, int64_t 
 		}
 	}
 	for (int64_t q = 0; q < t->nq; q++)
-		scan_limit(&scans[q], block_slack(&scans[q], rows_at(t->base, row), row, n));
+		scan_limit(&scans[q], block_error_bound(&scans[q], rows_at(t->base, row), row, n));
 }
 
 static const double TINY = 1e-30;
 
 /* Largest sum of a key and what comes to it that can still belong to a row within the bound. */
-static double largest_sum(struct slack slack, double bound)
+static double largest_sum(struct error_bound error_bound, double bound)
 {
-	if (!(slack.abs < 1e18) || !(slack.root < 1e18) || !(bound < 1e36))
+	if (!(error_bound.abs < 1e18) || !(error_bound.root < 1e18) || !(bound < 1e36))
 		return INFINITY;
-	if (slack.root > 0 && bound >= 0) {
-		double root = sqrt(bound) + slack.root;
+	if (error_bound.root > 0 && bound >= 0) {
+		double root = sqrt(bound) + error_bound.root;
 		bound = root * root;
 	}
-	return bound + fabs(bound) * 2 * slack.rel + slack.abs + TINY;
+	return bound + fabs(bound) * 2 * error_bound.rel + error_bound.abs + TINY;
 }
 
-void scan_limit(struct scan *scan, struct slack slack)
+void scan_limit(struct scan *scan, struct error_bound error_bound)
 {
 	float bound = pool_bound(scan->pool);
-	if (bound == scan->bound && memcmp(&slack, &scan->slack, sizeof slack) == 0)
+	if (bound == scan->bound && memcmp(&error_bound, &scan->error_bound, sizeof error_bound) == 0)
 		return;
 	scan->bound = bound;
-	scan->slack = slack;
-	double sum = largest_sum(slack, (double)bound);
+	scan->error_bound = error_bound;
+	double sum = largest_sum(error_bound, (double)bound);
 	scan->limit = float_up((sum - scan->constant) / scan->factor);
 }
 
@@ -155,15 +155,16 @@ struct range {
 
 static struct range exact_range(const struct scan *scan, float key)
 {
-	struct slack slack = scan->slack;
-	if (!(fabsf(key) < 1e37f && slack.abs < 1e18 && slack.root < 1e18))
+	struct error_bound error_bound = scan->error_bound;
+	if (!(fabsf(key) < 1e37f && error_bound.abs < 1e18 && error_bound.root < 1e18))
 		return (struct range){-INFINITY, INFINITY};
 	double sum = scan->factor * (double)key + scan->constant;
-	double off = slack.abs + 2 * slack.rel * fabs(sum) + TINY, low = sum - off, high = sum + off;
-	if (slack.root > 0) {
-		double root = (low > 0 ? sqrt(low) : 0) - slack.root;
+	double off = error_bound.abs + 2 * error_bound.rel * fabs(sum) + TINY, low = sum - off,
+	       high = sum + off;
+	if (error_bound.root > 0) {
+		double root = (low > 0 ? sqrt(low) : 0) - error_bound.root;
 		low = root > 0 ? root * root * (1 - 1e-12) : 0;
-		root = (high > 0 ? sqrt(high) : 0) + slack.root;
+		root = (high > 0 ? sqrt(high) : 0) + error_bound.root;
 		high = root * root * (1 + 1e-12);
 	}
 	return (struct range){low, high};
@@ -182,7 +183,7 @@ void scan_add(struct scan *scan, float key, int64_t row)
 	if (pool->count + ROWS_BLOCK > pool->capacity ||
 	    (isinf(pool->bound) && pool->count == scan->t->s->sink->k)) {
 		task_make_room(scan->t, scan->number);
-		scan_limit(scan, scan->slack);
+		scan_limit(scan, scan->error_bound);
 	}
 }
 
@@ -279,7 +280,7 @@ static void pick_rows(struct task *t, struct scan *scans, int64_t row, uint64_t 
 			pick_bytes(s, scan->q, rows, pos, n, scan->key);
 		else
 			pick_floats(s, scan->q, rows, pos, n, scan->key);
-		scan_limit(scan, block_slack(scan, rows, row, pos[n - 1] + 1));
+		scan_limit(scan, block_error_bound(scan, rows, row, pos[n - 1] + 1));
 		take_picked(scan, row, pos, n);
 	}
 }

@@ -15,11 +15,11 @@ struct scan {
 
 	/* What is compared is factor · key + constant, off by at most slack. */
 	double factor, constant;
-	struct slack slack;
+	struct error_bound error_bound;
 	float bound, limit; /* greatest key of interest while the pool has this bound */
 
 	bool residual; /* codes are residuals; q was begun for inner products */
-	bool settled;  /* rows were passed before: the pool's bound is about what it will be */
+	bool primed;   /* rows were passed before: the pool's bound is about what it will be */
 	double beside; /* >= |constant| + |what is kept of a row and added to its key| */
 };
 
@@ -30,7 +30,7 @@ void scan_begin(struct task *t, struct scan *scans);
 bool scan_pass(struct task *t, struct scan *scans);
 
 /* For the slack of the keys in work: the limit, which is computed anew only where something has changed. */
-void scan_limit(struct scan *scan, struct slack slack);
+void scan_limit(struct scan *scan, struct error_bound error_bound);
 
 /* Add a row of the task's base to the pool, by its key. Where others may too, hold the pool's lock. */
 void scan_add(struct scan *scan, float key, int64_t row);

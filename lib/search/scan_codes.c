@@ -36,55 +36,55 @@ void scan_enter_list(struct scan *scan, const float *query)
 	scan->constant = metric_exact(&s->score, query, list->center, list->dim);
 	scan->beside = fabs(scan->constant);
 	scan->factor = 1;
-	if (list->terms) {
-		double reach = (double)list->reach, center = scan->qnorm + sqrt(scan->constant);
+	if (list->code_norms) {
+		double max_norm = (double)list->max_norm, center = scan->qnorm + sqrt(scan->constant);
 		scan->factor = 2;
-		scan->beside += (reach > center ? reach * reach : center * center) * (1 + 1e-6);
+		scan->beside += (max_norm > center ? max_norm * max_norm : center * center) * (1 + 1e-6);
 	}
 }
 
 /* Of −⟨q,r̂⟩, to that of the distance. */
-static struct slack residual_slack(const struct scan *scan, struct slack slack)
+static struct error_bound residual_error_bound(const struct scan *scan, struct error_bound error_bound)
 {
-	double rel = slack.rel + 0x1p-20, rounding = 0x1p-22 * (double)scan->t->base->reach;
-	double abs = scan->factor * slack.abs + rel * scan->beside;
+	double rel = error_bound.rel + 0x1p-20, rounding = 0x1p-22 * (double)scan->t->base->max_norm;
+	double abs = scan->factor * error_bound.abs + rel * scan->beside;
 	if (search_by_product(scan->t->s))
-		return (struct slack){.abs = abs + scan->qnorm * rounding, .rel = rel};
-	return (struct slack){.abs = abs, .rel = rel, .root = rounding};
+		return (struct error_bound){.abs = abs + scan->qnorm * rounding, .rel = rel};
+	return (struct error_bound){.abs = abs, .rel = rel, .root = rounding};
 }
 
 void scan_score_codes(struct scan *scan, int64_t row, int64_t n)
 {
 	const struct rows *base = scan->t->base;
 	float *key = scan->key;
-	struct slack slack =
+	struct error_bound error_bound =
 	    base->codec->ops->scan(base->codec, scan->q, (const uint8_t *)base->a, row, n, key);
-	if (base->terms) {
-		const float *terms = base->terms + row;
+	if (base->code_norms) {
+		const float *code_norms = base->code_norms + row;
 		for (int64_t i = 0; i < n; i++)
-			key[i] += 0.5f * terms[i];
+			key[i] += 0.5f * code_norms[i];
 	}
-	scan_limit(scan, scan->residual ? residual_slack(scan, slack) : slack);
+	scan_limit(scan, scan->residual ? residual_error_bound(scan, error_bound) : error_bound);
 }
 
 /* `n` rows of the task's base from `row` on, a block's start, and the limit for their keys. */
 static struct code_part part_of(struct scan *scan, int64_t row, int64_t n)
 {
 	const struct rows *base = scan->t->base;
-	struct slack slack = base->codec->ops->find_slack(base->codec, scan->q);
-	scan_limit(scan, scan->residual ? residual_slack(scan, slack) : slack);
+	struct error_bound error_bound = base->codec->ops->find_error_bound(base->codec, scan->q);
+	scan_limit(scan, scan->residual ? residual_error_bound(scan, error_bound) : error_bound);
 	return (struct code_part){.codes = (const uint8_t *)base->a + (size_t)row * base->stride,
 	    .n = n,
-	    .terms = base->terms ? base->terms + row : NULL,
-	    .most_term = scan->beside,
+	    .code_norms = base->code_norms ? base->code_norms + row : NULL,
+	    .max_code_norm = scan->beside,
 	    .limit = scan->limit};
 }
 
 void scan_find_bounds(struct task *t, struct scan *scans)
 {
-	enum { MOST = 64 * ROWS_BLOCK };
+	enum { MAX = 64 * ROWS_BLOCK };
 	const struct codec *codec = t->base->codec;
-	int64_t n = t->r1 - t->r0 < MOST ? t->r1 - t->r0 : MOST, k = t->s->sink->k;
+	int64_t n = t->r1 - t->r0 < MAX ? t->r1 - t->r0 : MAX, k = t->s->sink->k;
 	if (n <= 0 || k <= 0 || t->r0 % ROWS_BLOCK != 0)
 		return;
 	for (int64_t q = 0; q < t->nq; q++) {
@@ -96,7 +96,7 @@ void scan_find_bounds(struct task *t, struct scan *scans)
 		pool_lock(scan->pool);
 		pool_lower(scan->pool, bound);
 		pool_unlock(scan->pool);
-		scan->settled |= bound < INFINITY;
+		scan->primed |= bound < INFINITY;
 	}
 }
 
@@ -110,7 +110,7 @@ int64_t scan_find_rows(const struct task *t, const struct scan *scans, int64_t r
 	for (int64_t q = 0; q < t->nq; q++) {
 		if (isinf(pool_bound(scans[q].pool)))
 			return ROWS_BLOCK;
-		if (!scans[q].settled && passed < FIND_ROWS)
+		if (!scans[q].primed && passed < FIND_ROWS)
 			n = passed < ROWS_BLOCK ? ROWS_BLOCK : passed / ROWS_BLOCK * ROWS_BLOCK;
 	}
 	return n;

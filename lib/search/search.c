@@ -19,8 +19,8 @@
 enum {
 	FEW_QUERIES = 16,       /* below it quantising a row costs more than it saves */
 	SCAN_BELOW = 9,         /* queries that are scanned rather than packed into tiles */
-	MOST_QUERIES = 16384,   /* in a task */
-	LEAST_ROWS = 4096,      /* in a task */
+	MAX_QUERIES = 16384,    /* in a task */
+	MIN_ROWS = 4096,        /* in a task */
 	POOL_BUDGET = 48 << 20, /* bytes of pools and queries in a task */
 	SERIAL_WORK = 1 << 20,  /* multiplications below which threads cost more than they give */
 };
@@ -110,11 +110,11 @@ struct plan {
  * are scored at a few hundredths of a nanosecond a byte, without being decoded. */
 static int64_t scan_below(const struct search *s)
 {
-	enum { CODE_BYTES = 4096, MOST_CODES = 256 };
+	enum { CODE_BYTES = 4096, MAX_CODES = 256 };
 	if (s->base.kind != ROWS_CODE)
 		return SCAN_BELOW;
 	int64_t below = CODE_BYTES / (int64_t)s->base.stride;
-	return below < SCAN_BELOW ? SCAN_BELOW : below > MOST_CODES ? MOST_CODES : below;
+	return below < SCAN_BELOW ? SCAN_BELOW : below > MAX_CODES ? MAX_CODES : below;
 }
 
 static struct plan make_plan(struct search *s, int threads)
@@ -128,18 +128,18 @@ static struct plan make_plan(struct search *s, int threads)
 		plan.threads = 1;
 	size_t per_query =
 	    pool_bytes(s->capacity) + sizeof(struct pool) + (size_t)s->base.dim * sizeof(float) + 64;
-	int64_t most = (int64_t)(POOL_BUDGET / per_query);
-	most = most < TILE_QUERIES ? TILE_QUERIES : most > MOST_QUERIES ? MOST_QUERIES : most;
-	if (plan.scan && most > SCAN_QUERIES)
-		most = SCAN_QUERIES;
-	plan.blocks = (nq + most - 1) / most;
+	int64_t max = (int64_t)(POOL_BUDGET / per_query);
+	max = max < TILE_QUERIES ? TILE_QUERIES : max > MAX_QUERIES ? MAX_QUERIES : max;
+	if (plan.scan && max > SCAN_QUERIES)
+		max = SCAN_QUERIES;
+	plan.blocks = (nq + max - 1) / max;
 	if (nq >= (int64_t)plan.threads * FEW_QUERIES)
 		plan.blocks = (plan.blocks + plan.threads - 1) / plan.threads * plan.threads;
 	s->block = (nq + plan.blocks - 1) / plan.blocks;
 	plan.blocks = (nq + s->block - 1) / s->block;
 	plan.splits = plan.blocks >= plan.threads ? 1 : (plan.threads + plan.blocks - 1) / plan.blocks;
-	int64_t most_splits = (n + LEAST_ROWS - 1) / LEAST_ROWS;
-	plan.splits = plan.splits > most_splits ? most_splits : plan.splits;
+	int64_t max_splits = (n + MIN_ROWS - 1) / MIN_ROWS;
+	plan.splits = plan.splits > max_splits ? max_splits : plan.splits;
 	s->shared = plan.splits > 1;
 	int64_t tasks = plan.blocks * plan.splits;
 	if (plan.threads > tasks)

@@ -19,12 +19,12 @@
 static const float HUGE_NORM = 1e18f;
 
 /* Below it floats cost no more than bytes and their scales. */
-enum { LEAST_I8_DIM = 8 };
+enum { MIN_I8_DIM = 8 };
 
 struct sketch_form sketch_form(int64_t dim, const float *mean, bool coarse)
 {
 	struct sketch_form form = {.kern = kernels(), .dim = dim, .mean = mean};
-	form.i8 = coarse && form.kern->i8_is_fast && dim >= LEAST_I8_DIM;
+	form.i8 = coarse && form.kern->i8_is_fast && dim >= MIN_I8_DIM;
 	form.depth = form.i8 ? (dim + 3) / 4 : dim;
 	form.bytes = (size_t)form.depth * sizeof(uint32_t);
 	return form;

@@ -39,9 +39,9 @@ static int64_t dwords(const struct search *s, enum tile_kind kind)
 /* Rows of k dwords in a panel: at least one group. */
 static int64_t panel_rows(const struct search *s, int64_t k)
 {
-	enum { MOST = 1024 };
+	enum { MAX = 1024 };
 	int64_t rows = s->kern->panel_bytes / (k * 4) / TILE_ROWS * TILE_ROWS;
-	return rows < TILE_ROWS ? TILE_ROWS : rows > MOST ? MOST : rows;
+	return rows < TILE_ROWS ? TILE_ROWS : rows > MAX ? MAX : rows;
 }
 
 static void carve_tile(const struct search *s, struct tile *tile, struct arena *c)
@@ -156,12 +156,12 @@ static void take_hits(
 			add_candidate(t, q + j, first + r, keys[j * TILE_ROWS + r]);
 		}
 		bool first_bound = isinf(pool->bound) && k && pool->count >= k;
-		bool settle = pool->count + TILE_ROWS > pool->capacity || first_bound;
-		if (settle)
+		bool shrink = pool->count + TILE_ROWS > pool->capacity || first_bound;
+		if (shrink)
 			task_make_room(t, q + j);
 		if (t->map)
 			pool_unlock(pool);
-		if (settle)
+		if (shrink)
 			block_threshold(t, q + j);
 	}
 }

@@ -70,8 +70,8 @@ enum {
 	VECS_HEAD = 10240,      /* as NumPy: the longest npy header that is believed */
 	VECS_HEADER = 512,      /* the longest header that is written */
 	VECS_LONGEST_SET = 200, /* the longest name of a set that is written */
-	VECS_MOST_SETS = 16,    /* of one file that is written */
-	VECS_MOST_ATTRIBUTES = 8,
+	VECS_MAX_SETS = 16,     /* of one file that is written */
+	VECS_MAX_ATTRIBUTES = 8,
 	VECS_LONGEST_ATTRIBUTE = 200,
 	VECS_SCRATCH = 1024 * 1024 /* bytes of rows at a time; holds many of the largest row */
 };
@@ -168,9 +168,9 @@ struct kith_vecs_writer {
 
 	/* Several sets, and attributes; set_count 0: one set, all of the file. The last set is the one that
 	 * type, dim and n tell of. */
-	struct vecs_set sets[VECS_MOST_SETS];
+	struct vecs_set sets[VECS_MAX_SETS];
 	int set_count;
-	struct vecs_attribute attributes[VECS_MOST_ATTRIBUTES];
+	struct vecs_attribute attributes[VECS_MAX_ATTRIBUTES];
 	int attribute_count;
 	int64_t at, trailer; /* bytes written so far, in the buffer too; of the trailer */
 };

@@ -300,7 +300,7 @@ static size_t hdf5_trailer_room(const kith_vecs_writer *writer)
 
 static size_t hdf5_trailer(const kith_vecs_writer *writer, uint8_t *bytes)
 {
-	size_t where[VECS_MOST_SETS + 1] = {0}, found[VECS_MOST_SETS + 1] = {0};
+	size_t where[VECS_MAX_SETS + 1] = {0}, found[VECS_MAX_SETS + 1] = {0};
 	struct out out = {bytes, 0};
 	put_trailer(&out, writer, where, found);
 	memset(bytes, 0, out.n);

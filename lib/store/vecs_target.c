@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 /* Links that lead to links. */
-enum { MOST_LINKS = 40 };
+enum { MAX_LINKS = 40 };
 
 static kith_status fail_errno(const char *path, const char *what)
 {
@@ -98,8 +98,8 @@ static kith_status resolve(struct vecs_target *target)
 		memcpy(resolved, path, strlen(path) + 1);
 		int more = 1;
 		for (int i = 0; more > 0; i++) {
-			more = i < MOST_LINKS ? follow(resolved) : -1;
-			if (i == MOST_LINKS)
+			more = i < MAX_LINKS ? follow(resolved) : -1;
+			if (i == MAX_LINKS)
 				errno = ELOOP;
 		}
 		if (more < 0)

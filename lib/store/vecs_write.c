@@ -222,9 +222,9 @@ static kith_status check_new_set(const kith_vecs_writer *writer, const char *set
 		return vecs_fail(KITH_INVALID, path, "has a set '%.60s' already", set);
 	if (writer->n == 0)
 		return vecs_fail(KITH_INVALID, path, "nothing was appended to the set before '%.60s'", set);
-	if (writer->set_count == VECS_MOST_SETS)
+	if (writer->set_count == VECS_MAX_SETS)
 		return vecs_fail(
-		    KITH_UNSUPPORTED, path, "a file of more than %d sets is not written", VECS_MOST_SETS);
+		    KITH_UNSUPPORTED, path, "a file of more than %d sets is not written", VECS_MAX_SETS);
 	return KITH_OK;
 }
 
@@ -265,9 +265,9 @@ kith_status kith_vecs_set_attribute(kith_vecs_writer *writer, const char *name, 
 		return vecs_fail(KITH_UNSUPPORTED, writer->name.path, "%s holds no attributes; HDF5 does",
 		    writer->name.format->extension);
 	if (!*name || strlen(name) > VECS_LONGEST_ATTRIBUTE || strlen(value) > VECS_LONGEST_ATTRIBUTE ||
-	    writer->attribute_count == VECS_MOST_ATTRIBUTES)
+	    writer->attribute_count == VECS_MAX_ATTRIBUTES)
 		return fail(KITH_INVALID, "attribute '%.60s': at most %d of 1 to %d bytes are written", name,
-		    VECS_MOST_ATTRIBUTES, VECS_LONGEST_ATTRIBUTE);
+		    VECS_MAX_ATTRIBUTES, VECS_LONGEST_ATTRIBUTE);
 	struct vecs_attribute *attribute = &writer->attributes[writer->attribute_count];
 	*attribute = (struct vecs_attribute){mem_strdup(name), mem_strdup(value)};
 	if (!attribute->name || !attribute->value) {

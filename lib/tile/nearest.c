@@ -32,7 +32,7 @@
 #include <string.h>
 
 enum {
-	LEAST_I8_DIM = 16,     /* below it quantising a point costs more than it saves */
+	MIN_I8_DIM = 16,       /* below it quantising a point costs more than it saves */
 	CROWDED = 8,           /* go over to floats when one pair in so many is left by int8 */
 	SERIAL_WORK = 1 << 20, /* multiplications below which threads cost more than they give */
 };
@@ -44,9 +44,9 @@ static const float GROW = 1 + 0x1p-20f;
 static inline float limit(bool ip, const struct near_points *p, int64_t j, float err, float size)
 {
 	if (ip)
-		return p->reach[j] + err * p->norm[j] + size * p->per_size[j];
-	float reach = p->reach[j] + err;
-	return reach * reach * GROW + (p->base[j] + size * p->per_size[j]);
+		return p->radius[j] + err * p->norm[j] + size * p->per_size[j];
+	float radius = p->radius[j] + err;
+	return radius * radius * GROW + (p->base[j] + size * p->per_size[j]);
 }
 
 /* The best is known to be within t (L2: a distance; IP: a key, less the mean's part). */
@@ -54,9 +54,9 @@ static void tighten(const struct near *s, struct near_points *p, int64_t j, doub
 {
 	if (!(p->err[j] < TILE_HUGE))
 		return;
-	float reach = float_above(s->ip ? t + TILE_EPS * fabs(t) + TILE_TINY : t + (double)p->err[j]);
-	if (reach < p->reach[j])
-		p->reach[j] = reach;
+	float radius = float_above(s->ip ? t + TILE_EPS * fabs(t) + TILE_TINY : t + (double)p->err[j]);
+	if (radius < p->radius[j])
+		p->radius[j] = radius;
 }
 
 /* Upper bound, as tighten wants it, of a row with this tile key. */
@@ -65,7 +65,7 @@ static double upper(const struct near *s, const struct near_points *p, int64_t j
 	double err = (double)s->rows.err[row], size = (double)s->rows.size[row];
 	if (s->ip)
 		return (double)key + err * (double)p->norm[j] + size * (double)p->per_size[j];
-	double off = s->slack * (size + (double)p->nsq[j]) + TILE_TINY;
+	double off = s->error_bound * (size + (double)p->nsq[j]) + TILE_TINY;
 	double sq = (double)key + (double)p->nsq[j] + off;
 	return (sq > 0 ? sqrt(sq) * (1 + 1e-12) : 0) + err + (double)p->err[j];
 }
@@ -83,7 +83,7 @@ static int32_t compare_floats(
 {
 	float out[CANDIDATES];
 	double low[CANDIDATES], off = s->ip ? product_err(s, p, j) : 0;
-	double least = p->best[j] >= 0 ? p->exact[j] : INFINITY;
+	double min = p->best[j] >= 0 ? p->exact[j] : INFINITY;
 	size_t stride = (size_t)s->dim * sizeof(float);
 	s->score.f32_gather(x, s->what->rows, stride, row, n, s->dim, out);
 	for (int32_t i = 0; i < n; i++) {
@@ -91,12 +91,12 @@ static int32_t compare_floats(
 		double err = s->ip ? off : s->float_err * key + TILE_TINY;
 		bool sound = fabsf(out[i]) < 1e37f;
 		low[i] = sound ? key - err : -INFINITY;
-		if (sound && key + err < least)
-			least = key + err;
+		if (sound && key + err < min)
+			min = key + err;
 	}
 	int32_t kept = 0;
 	for (int32_t i = 0; i < n; i++)
-		if (low[i] <= least)
+		if (low[i] <= min)
 			row[kept++] = row[i];
 	return kept;
 }
@@ -116,7 +116,7 @@ static void compare_exactly(
 }
 
 /* Reduce the candidates of point j, number `point` of all, to the nearest of them. */
-static void settle(const struct near *s, struct near_scratch *scratch, int64_t j, int64_t point)
+static void nearest_exact(const struct near *s, struct near_scratch *scratch, int64_t j, int64_t point)
 {
 	struct near_points *p = &scratch->points;
 	uint32_t *row = p->row + j * CANDIDATES;
@@ -159,7 +159,7 @@ static void take_hints(const struct near *s, struct near_scratch *scratch, int64
 }
 
 /* Number of the least of the keys in the mask, which is not empty. */
-static int64_t find_least(uint64_t mask, const float *keys)
+static int64_t find_min(uint64_t mask, const float *keys)
 {
 	int64_t best = __builtin_ctzll(mask);
 	for (; mask; mask &= mask - 1)
@@ -169,26 +169,26 @@ static int64_t find_least(uint64_t mask, const float *keys)
 }
 
 /* The same for a full mask, as a point without a hint has at first: 16 minima side by side. */
-static int64_t find_least_of_all(const float *keys)
+static int64_t find_min_of_all(const float *keys)
 {
-	float least[16], most = INFINITY;
-	memcpy(least, keys, sizeof least);
+	float min[16], max = INFINITY;
+	memcpy(min, keys, sizeof min);
 	for (int r = 16; r < TILE_ROWS; r += 16)
 		for (int i = 0; i < 16; i++)
-			least[i] = keys[r + i] < least[i] ? keys[r + i] : least[i];
+			min[i] = keys[r + i] < min[i] ? keys[r + i] : min[i];
 	for (int i = 0; i < 16; i++)
-		most = least[i] < most ? least[i] : most;
+		max = min[i] < max ? min[i] : max;
 	for (int64_t r = 0; r < TILE_ROWS; r++)
-		if (keys[r] == most)
+		if (keys[r] == max)
 			return r;
 	return 0;
 }
 
 /* Those of the mask whose keys are within `most`. */
-static uint64_t narrow(const struct near *s, uint64_t mask, const float *keys, float most)
+static uint64_t narrow(const struct near *s, uint64_t mask, const float *keys, float max)
 {
 	uint32_t pos[TILE_ROWS];
-	int64_t n = s->kern->select_le(keys, TILE_ROWS, most, pos);
+	int64_t n = s->kern->select_le(keys, TILE_ROWS, max, pos);
 	uint64_t within = 0;
 	for (int64_t i = 0; i < n; i++)
 		within |= UINT64_C(1) << pos[i];
@@ -206,19 +206,19 @@ static void take_hits(const struct near *s, struct near_scratch *scratch, int64_
 		mask &= ~(UINT64_C(1) << own);
 	if (!mask)
 		return;
-	int64_t least = ~mask ? find_least(mask, keys) : find_least_of_all(keys);
-	tighten(s, p, j, upper(s, p, j, first + least, keys[least]));
-	float most = limit(s->ip, p, j, err, size);
+	int64_t min = ~mask ? find_min(mask, keys) : find_min_of_all(keys);
+	tighten(s, p, j, upper(s, p, j, first + min, keys[min]));
+	float max = limit(s->ip, p, j, err, size);
 	if (!~mask)
-		mask = narrow(s, mask, keys, most);
+		mask = narrow(s, mask, keys, max);
 	for (; mask; mask &= mask - 1) {
 		int64_t r = __builtin_ctzll(mask);
-		if (!(keys[r] <= most))
+		if (!(keys[r] <= max))
 			continue;
 		if (p->count[j] == CANDIDATES) {
-			settle(s, scratch, j, point);
+			nearest_exact(s, scratch, j, point);
 			tighten_exactly(s, p, j);
-			most = limit(s->ip, p, j, err, size);
+			max = limit(s->ip, p, j, err, size);
 		}
 		int64_t at = j * CANDIDATES + p->count[j]++;
 		p->row[at] = (uint32_t)(first + r);
@@ -297,7 +297,7 @@ static void find_block(void *arg, int64_t task, int worker)
 				    from + TILE_QUERIES < n ? from + TILE_QUERIES : n, group);
 	}
 	for (int64_t j = 0; j < n; j++) {
-		settle(s, scratch, j, first + j);
+		nearest_exact(s, scratch, j, first + j);
 		s->labels[first + j] = p->best[j];
 		if (s->keys)
 			s->keys[first + j] = p->exact[j];
@@ -319,7 +319,7 @@ kith_status nearest_find(const struct nearest *what, const struct rows *points, 
 	s.ip = what->metric->product == PRODUCT_IP;
 	s.float_err = 2 * (double)(s.dim + 8) * 0x1p-24;
 	s.workers = (double)points->n * (double)s.k * (double)s.dim < SERIAL_WORK ? 1 : what->threads;
-	bool ready = near_pack(&s, s.kern->i8_is_fast && s.dim >= LEAST_I8_DIM);
+	bool ready = near_pack(&s, s.kern->i8_is_fast && s.dim >= MIN_I8_DIM);
 	if (ready) {
 		find_block(&s, 0, 0);
 		s.begin = s.block < points->n ? s.block : points->n;

@@ -15,8 +15,8 @@
 #include <string.h>
 
 enum {
-	MOST_BLOCK = 384, /* points */
-	SAMPLE = 256,     /* rows and points looked at to choose the centre */
+	MAX_BLOCK = 384, /* points */
+	SAMPLE = 256,    /* rows and points looked at to choose the centre */
 };
 
 /* Row i cannot be represented. */
@@ -116,13 +116,13 @@ static void choose_mean(struct near *s)
 /* At least the norm of any row and of the mean together; infinite if a row is blank. */
 static double find_norms(const struct near *s)
 {
-	double most = 0;
+	double max = 0;
 	for (int64_t g = 0; g < s->rows.groups; g++) {
 		/* Not fmax: gcc 12 for aarch64 fails on it here. */
 		double norm = (double)s->rows.group_size[g] + (double)s->rows.group_err[g];
-		most = norm > most ? norm : most;
+		max = norm > max ? norm : max;
 	}
-	return most + 2 * (1 + 1e-12) * sqrt(s->kern->ip_exact(s->mean, s->mean, s->dim));
+	return max + 2 * (1 + 1e-12) * sqrt(s->kern->ip_exact(s->mean, s->mean, s->dim));
 }
 
 static void carve_rows(struct near *s, struct arena *c)
@@ -147,7 +147,7 @@ static void carve_scratch(const struct near *s, struct near_scratch *scratch, st
 	scratch->temp = arena_take(c, TILE_ROWS * (int64_t)s->stride, element);
 	scratch->keys = arena_take(c, TILE_QUERIES * TILE_ROWS, sizeof *scratch->keys);
 	p->data = arena_take(c, s->block * (int64_t)s->stride, element);
-	float **per_point[] = {&p->scale, &p->err, &p->nsq, &p->norm, &p->base, &p->per_size, &p->reach};
+	float **per_point[] = {&p->scale, &p->err, &p->nsq, &p->norm, &p->base, &p->per_size, &p->radius};
 	for (size_t i = 0; i < sizeof per_point / sizeof *per_point; i++)
 		*per_point[i] = arena_take(c, s->block, sizeof(float));
 	p->bias = arena_take(c, s->block, sizeof *p->bias);
@@ -166,10 +166,10 @@ static void choose_sizes(struct near *s, bool i8)
 	s->stride = (size_t)(i8 ? s->depth * 4 : s->depth);
 	int64_t point = s->depth * 4, group = point * TILE_ROWS;
 	s->block = s->kern->block_bytes / point / TILE_QUERIES * TILE_QUERIES;
-	s->block = s->block < TILE_QUERIES ? TILE_QUERIES : s->block > MOST_BLOCK ? MOST_BLOCK : s->block;
+	s->block = s->block < TILE_QUERIES ? TILE_QUERIES : s->block > MAX_BLOCK ? MAX_BLOCK : s->block;
 	s->panel = s->kern->panel_bytes / group > 0 ? s->kern->panel_bytes / group : 1;
 	s->rows.groups = (s->k + TILE_ROWS - 1) / TILE_ROWS;
-	s->slack = (i8 ? 0 : 4 * (double)(s->dim + 8) * 0x1p-24) + 4 * TILE_EPS;
+	s->error_bound = (i8 ? 0 : 4 * (double)(s->dim + 8) * 0x1p-24) + 4 * TILE_EPS;
 }
 
 bool near_pack(struct near *s, bool i8)
@@ -264,14 +264,14 @@ static void fill_ip(const struct near *s, struct near_scratch *scratch, int64_t 
 		    s->kern->ip_exact(s->mean, rows_load(s->points, first + j, scratch->x), s->dim);
 		/* Never zero: times an infinite error it must be infinite. */
 		p->norm[j] = float_above(norm * (1 + TILE_EPS) + TILE_TINY);
-		p->per_size[j] = float_above((err + s->slack * norm) * (1 + TILE_EPS));
+		p->per_size[j] = float_above((err + s->error_bound * norm) * (1 + TILE_EPS));
 	}
 }
 
 void near_fill(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
 {
 	struct near_points *p = &scratch->points;
-	float slack = (float)s->slack;
+	float error_bound = (float)s->error_bound;
 	(s->i8 ? fill_i8 : fill_f32)(s, scratch, first, n);
 	for (int64_t j = 0; j < n; j++)
 		if (!(p->norm[j] < TILE_HUGE))
@@ -279,9 +279,9 @@ void near_fill(const struct near *s, struct near_scratch *scratch, int64_t first
 	for (int64_t j = 0; j < n; j++) {
 		p->count[j] = 0;
 		p->best[j] = -1;
-		p->reach[j] = INFINITY;
-		p->base[j] = p->nsq[j] * slack - p->nsq[j] + (float)TILE_TINY;
-		p->per_size[j] = slack;
+		p->radius[j] = INFINITY;
+		p->base[j] = p->nsq[j] * error_bound - p->nsq[j] + (float)TILE_TINY;
+		p->per_size[j] = error_bound;
 	}
 	if (s->ip)
 		fill_ip(s, scratch, first, n);

@@ -35,7 +35,7 @@ struct near_points {
 	float *base;   /* L2 */
 	float *per_size;
 	double *offset; /* inner product: ⟨mean, q⟩ */
-	float *reach;   /* L2: best distance so far + err; IP: best key so far + offset */
+	float *radius;  /* L2: best distance so far + err; IP: best key so far + offset */
 	int32_t *count; /* candidates */
 	uint32_t *row;  /* [block × CANDIDATES] */
 	float *key;     /* [block × CANDIDATES] of the tile */
@@ -69,7 +69,7 @@ struct near {
 	int64_t block; /* points in a task */
 	int64_t begin; /* point that task 0 begins at */
 	int64_t panel; /* groups in a panel */
-	double slack; /* relative to ‖ĉ‖² + ‖ŷ‖² (2 ‖ĉ‖ ‖ŷ‖): what the tile's sums may be off by */
+	double error_bound; /* relative to ‖ĉ‖² + ‖ŷ‖² (2 ‖ĉ‖ ‖ŷ‖): what the tile's sums may be off by */
 	double float_err; /* relative error of the float kernels */
 	float *mean;      /* [dim] */
 	double norms;     /* inner product: >= norm of any row and of the mean, together */

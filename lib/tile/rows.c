@@ -83,13 +83,13 @@ void *rows_as_bytes(struct rows *rows, kith_type wanted)
 {
 	if ((wanted != KITH_U8 && wanted != KITH_I8) || rows->kind != ROWS_F32 || rows->normalize)
 		return NULL;
-	float least = wanted == KITH_U8 ? 0 : -128, most = least + 255;
+	float min = wanted == KITH_U8 ? 0 : -128, max = min + 255;
 	char *bytes = mem_alloc((size_t)rows->n, (size_t)rows->dim);
 	for (int64_t i = 0; bytes && i < rows->n; i++) {
 		for (int64_t j = 0; j < rows->dim; j++) {
 			float x;
 			memcpy(&x, rows_at(rows, i) + (size_t)j * sizeof x, sizeof x);
-			if (!(x >= least && x <= most) || x != (float)(int)x) {
+			if (!(x >= min && x <= max) || x != (float)(int)x) {
 				mem_free(bytes);
 				return NULL;
 			}
@@ -115,16 +115,16 @@ int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, f
 
 void rows_prefetch(const struct rows *rows, int64_t i)
 {
-	enum { MOST = 1024 }; /* the hardware follows on from there */
+	enum { MAX = 1024 }; /* the hardware follows on from there */
 	static const size_t element[] = {[ROWS_F32] = 4, [ROWS_SPLIT] = 2, [ROWS_U8] = 1, [ROWS_I8] = 1};
 	if (rows->kind == ROWS_CODE && rows->blocked) {
-		for (size_t b = 0; b < rows->stride && b < MOST / 64; b++)
+		for (size_t b = 0; b < rows->stride && b < MAX / 64; b++)
 			__builtin_prefetch(rows->a + rows_code_offset(rows, i, b));
 		return;
 	}
 	size_t offset = (size_t)i * rows->stride;
 	size_t bytes = rows->kind == ROWS_CODE ? rows->stride : (size_t)rows->dim * element[rows->kind];
-	bytes = bytes < MOST ? bytes : MOST;
+	bytes = bytes < MAX ? bytes : MAX;
 	for (size_t j = 0; j < bytes; j += 64) {
 		__builtin_prefetch(rows->a + offset + j);
 		if (rows->kind == ROWS_SPLIT)

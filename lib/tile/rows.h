@@ -40,8 +40,8 @@ struct rows {
 	const struct codec *codec;       /* CODE */
 	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
 	const float *center; /* CODE: [dim] added to what decode gives; NULL: nothing */
-	float reach;         /* CODE with a center: >= ‖center + r‖ of all rows */
-	const float *terms; /* CODE with a center, L2: [n] ‖r‖² + 2⟨center, r⟩, r what decode gives */
+	float max_norm;      /* CODE with a center: >= ‖center + r‖ of all rows */
+	const float *code_norms; /* CODE with a center, L2: [n] ‖r‖² + 2⟨center, r⟩, r what decode gives */
 	const int64_t *ids; /* NULL: row i has id first_id + i */
 	int64_t first_id;
 	const uint32_t *slots; /* row i is number slots[i] in ids; NULL: number i */
@@ -98,9 +98,9 @@ void rows_prefetch(const struct rows *rows, int64_t i);
 /* Ask for what scoring reads of row i, not in blocks; the hardware follows long rows by itself. */
 static inline void rows_prefetch_scored(const struct rows *rows, int64_t i)
 {
-	enum { MOST = 1024 };
+	enum { MAX = 1024 };
 	const char *row = rows_at(rows, i);
-	size_t bytes = rows->stride < MOST ? rows->stride : MOST;
+	size_t bytes = rows->stride < MAX ? rows->stride : MAX;
 	for (size_t b = 0; b < bytes; b += 64)
 		__builtin_prefetch(row + b);
 	__builtin_prefetch(row + bytes - 1);

@@ -305,14 +305,14 @@ END_TEST
 
 /* ---- the model ---- */
 
-enum { DIM = 3, MOST = 600, STEPS = 400 };
+enum { DIM = 3, MAX = 600, STEPS = 400 };
 
 struct model {
 	kith_index *index;
 	kith_metric metric;
-	int64_t least, n, next;
-	int64_t ids[MOST];
-	float x[MOST][DIM];
+	int64_t min, n, next;
+	int64_t ids[MAX];
+	float x[MAX][DIM];
 };
 
 static int64_t model_find(const struct model *m, int64_t id)
@@ -327,14 +327,14 @@ static void random_vectors(const struct model *m, struct rng *rng, int64_t n, fl
 {
 	for (int64_t i = 0; i < n; i++)
 		for (int j = 0; j < DIM; j++)
-			x[i][j] = (float)(m->least + rng_below(rng, 12));
+			x[i][j] = (float)(m->min + rng_below(rng, 12));
 }
 
 static void step_add(struct model *m, struct rng *rng)
 {
 	float x[40][DIM];
 	int64_t ids[40], n = rng_below(rng, 40), way = rng_below(rng, 4);
-	if (m->n + n > MOST)
+	if (m->n + n > MAX)
 		return;
 	random_vectors(m, rng, n, x);
 	bool valid = true;
@@ -449,8 +449,8 @@ static void compare_search(const struct model *m, struct rng *rng)
 
 static void compare(const struct model *m, struct rng *rng)
 {
-	int64_t ids[MOST];
-	float x[MOST][DIM];
+	int64_t ids[MAX];
+	float x[MAX][DIM];
 	REQUIRE(kith_index_size(m->index) == m->n);
 	OK(kith_index_ids(m->index, ids));
 	REQUIRE(!memcmp(ids, m->ids, (size_t)m->n * sizeof *ids));
@@ -469,7 +469,7 @@ START_TEST(model)
 	struct model *m = make(1, sizeof *m);
 	struct rng rng = {(uint64_t)_i};
 	m->metric = _i % 2 ? KITH_IP : KITH_L2;
-	m->least = _i / 2 == 1 ? 0 : -6;
+	m->min = _i / 2 == 1 ? 0 : -6;
 	OK(kith_index_new(&m->index, DIM, m->metric, specs[_i / 2]));
 	for (int step = 0; step < STEPS; step++) {
 		switch (rng_below(&rng, 8)) {

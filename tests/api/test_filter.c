@@ -58,11 +58,11 @@ END_TEST
 /* Sets of ids that are close together, far apart, and all over the numbers there are. */
 START_TEST(sets)
 {
-	enum { MOST = 3000 };
+	enum { MAX = 3000 };
 	static const int64_t steps[] = {1, 2, 60, 64, 66, 1000, 1 << 30, INT64_C(1) << 50};
-	int64_t *list = make(MOST, sizeof *list);
+	int64_t *list = make(MAX, sizeof *list);
 	for (size_t s = 0; s < sizeof steps / sizeof *steps; s++)
-		for (int64_t n = 1; n <= MOST; n = n * 4 - 1) {
+		for (int64_t n = 1; n <= MAX; n = n * 4 - 1) {
 			struct rng rng = {s};
 			kith_filter *f;
 			int64_t first = -(n / 2) * steps[s] + 7;

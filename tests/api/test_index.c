@@ -431,7 +431,7 @@ START_TEST(memory)
 	enum { N = 60000, DIM = 24 };
 	static const struct {
 		const char *spec;
-		double most;
+		double max;
 	} kinds[] = {{"Flat", 4 * DIM + 1}, {"U8", DIM + 1}};
 	float *x = make(N * DIM, sizeof *x);
 	for (int kind = 0; kind < 2; kind++) {
@@ -440,15 +440,15 @@ START_TEST(memory)
 		OK(kith_index_reserve(index, N));
 		OK(kith_index_add(index, N, x, NULL, NULL));
 		double each = (double)kith_index_memory(index) / N;
-		ck_assert_double_le(each, kinds[kind].most);
-		ck_assert_double_ge(each, kinds[kind].most - 1);
+		ck_assert_double_le(each, kinds[kind].max);
+		ck_assert_double_ge(each, kinds[kind].max - 1);
 		kith_index_free(index);
 		/* Growing piece by piece may hold a spare half. */
 		OK(kith_index_new(&index, DIM, KITH_L2, kinds[kind].spec));
 		for (int64_t i = 0; i < N; i += 1000)
 			OK(kith_index_add(index, 1000, x + i * DIM, NULL, NULL));
 		each = (double)kith_index_memory(index) / N;
-		ck_assert_double_le(each, 1.6 * kinds[kind].most);
+		ck_assert_double_le(each, 1.6 * kinds[kind].max);
 		kith_index_free(index);
 	}
 	free(x);

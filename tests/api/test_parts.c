@@ -261,7 +261,7 @@ END_TEST
 
 struct stream {
 	char *data;
-	size_t size, most;
+	size_t size, max;
 };
 
 static int give(void *data, int64_t offset, void *bytes, size_t n)
@@ -269,7 +269,7 @@ static int give(void *data, int64_t offset, void *bytes, size_t n)
 	struct stream *stream = data;
 	if ((size_t)offset + n > stream->size)
 		return 1;
-	stream->most = (size_t)offset + n > stream->most ? (size_t)offset + n : stream->most;
+	stream->max = (size_t)offset + n > stream->max ? (size_t)offset + n : stream->max;
 	memcpy(bytes, stream->data + offset, n);
 	return 0;
 }
@@ -291,7 +291,7 @@ START_TEST(faiss_length_of_a_stream)
 	fclose(file);
 	OK(kith_faiss_length(give, &stream, &length));
 	ck_assert_int_eq(length, (int64_t)size);
-	REQUIRE(stream.most <= size);
+	REQUIRE(stream.max <= size);
 	stream.size = 20;
 	FAILS(kith_faiss_length(give, &stream, &length), KITH_IO, "read returned 1");
 	stream.size = size;

@@ -83,7 +83,7 @@ START_TEST(reaches_recall)
 END_TEST
 
 /* With one knob the answer is known: the least nprobe, up to a sixteenth. */
-START_TEST(least_nprobe)
+START_TEST(min_nprobe)
 {
 	begin();
 	kith_index *index = make_filled("IVF64,Flat");
@@ -211,7 +211,7 @@ int main(void)
 	TCase *t = tcase_create("tune");
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, reaches_recall, 0, 7);
-	tcase_add_test(t, least_nprobe);
+	tcase_add_test(t, min_nprobe);
 	tcase_add_test(t, errors);
 	tcase_add_test(t, no_memory);
 	tcase_add_test(t, quantizers);

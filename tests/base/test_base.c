@@ -249,14 +249,14 @@ END_TEST
 /* Whatever the pieces are, and whatever they are hashed with. */
 START_TEST(hash_of_pieces)
 {
-	enum { MOST = 5000 };
-	static char bytes[MOST];
+	enum { MAX = 5000 };
+	static char bytes[MAX];
 	XXH3_state_t *state = mem_alloc(1, sizeof *state);
 	ck_assert_ptr_nonnull(state);
-	for (int i = 0; i < MOST; i++)
+	for (int i = 0; i < MAX; i++)
 		bytes[i] = (char)(i * 37 + i / 256);
-	for (size_t piece = 1; piece < MOST; piece += 1 + piece / 3)
-		for (size_t n = 0; n <= MOST; n += 1 + n / 2) {
+	for (size_t piece = 1; piece < MAX; piece += 1 + piece / 3)
+		for (size_t n = 0; n <= MAX; n += 1 + n / 2) {
 			XXH3_64bits_reset(state);
 			for (size_t at = 0; at < n; at += piece)
 				hash_update(state, bytes + at, n - at < piece ? n - at : piece);

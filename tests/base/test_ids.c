@@ -90,7 +90,7 @@ START_TEST(random_changes)
 					want->list[kept++] = want->list[i];
 				}
 			want->n = kept;
-			ids_keep(&ids, keep);
+			ids_retain(&ids, keep);
 			compare(&ids, want);
 		}
 		OK(ids_copy(&copy, &ids));

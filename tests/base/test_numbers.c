@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 3000 };
+enum { MAX = 3000 };
 
 static int compare_floats(const void *a, const void *b)
 {
@@ -46,8 +46,8 @@ static float order(int64_t kind, int64_t i, int64_t n, struct rng *rng)
 
 START_TEST(selection)
 {
-	static const int64_t sizes[] = {1, 2, 3, 4, 5, 7, 64, 100, 1000, MOST};
-	float x[MOST], sorted[MOST], work[MOST];
+	static const int64_t sizes[] = {1, 2, 3, 4, 5, 7, 64, 100, 1000, MAX};
+	float x[MAX], sorted[MAX], work[MAX];
 	struct rng rng = {(uint64_t)_i};
 	for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
 		int64_t n = sizes[s];

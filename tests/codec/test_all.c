@@ -160,7 +160,7 @@ static void rank_all(const float *x, int64_t n, int64_t dim, const float *q, boo
 static void check_search(
     const char *text, const struct coded *c, const float *x, int64_t nq, const float *q, bool ip, int64_t k)
 {
-	int64_t dim = c->codec->dim, n = c->codes.n, most = k < n ? k : n;
+	int64_t dim = c->codec->dim, n = c->codes.n, max = k < n ? k : n;
 	struct rows base = codes_rows(&c->codes);
 	struct rows queries = rows_of_array(KITH_F32, nq, dim, q, 0);
 	struct sink sink;
@@ -169,8 +169,8 @@ static void check_search(
 	OK(search_exact(&base, &queries, ip ? &metric_ip : &metric_l2, false, &sink, NULL));
 	for (int64_t i = 0; i < nq; i++) {
 		rank_all(x, n, dim, q + i * dim, ip, all);
-		REQUIRE(sink.count[i] == most);
-		for (int64_t j = 0; j < most; j++) {
+		REQUIRE(sink.count[i] == max);
+		for (int64_t j = 0; j < max; j++) {
 			const struct found *got = &sink.best[i * k + j];
 			if (got->id != all[j].id || got->key != all[j].key)
 				ck_abort_msg(
@@ -227,14 +227,14 @@ END_TEST
 /* ---- scanning ---- */
 
 /* Whether a key with that slack can be of the true key; see add_candidate in lib/search/scan.c. */
-static bool within(double key, double truth, struct slack slack, bool ip)
+static bool within(double key, double truth, struct error_bound error_bound, bool ip)
 {
-	if (!(slack.abs < 1e18) || !(slack.root < 1e18) || !(fabs(key) < 1e37))
+	if (!(error_bound.abs < 1e18) || !(error_bound.root < 1e18) || !(fabs(key) < 1e37))
 		return true;
-	double off = slack.abs + slack.rel * fabs(key) + 1e-30, low = key - off, high = key + off;
+	double off = error_bound.abs + error_bound.rel * fabs(key) + 1e-30, low = key - off, high = key + off;
 	if (!ip) {
-		low = fmax(0, sqrt(fmax(0, low)) - slack.root);
-		high = sqrt(fmax(0, high)) + slack.root;
+		low = fmax(0, sqrt(fmax(0, low)) - error_bound.root);
+		high = sqrt(fmax(0, high)) + error_bound.root;
 		low *= low;
 		high *= high;
 	}
@@ -250,16 +250,16 @@ static void check_scan(const char *text, const struct coded *c, const float *x, 
 	for (int64_t first = 0; first < c->codes.n; first += ROWS_BLOCK) {
 		float key[ROWS_BLOCK];
 		int64_t n = c->codes.n - first < ROWS_BLOCK ? c->codes.n - first : ROWS_BLOCK;
-		struct slack slack =
+		struct error_bound error_bound =
 		    codec->ops->scan(codec, state, (const uint8_t *)c->codes.plane[0].data, first, n, key);
 		for (int64_t i = 0; i < n; i++) {
 			const float *row = x + (first + i) * dim;
 			double truth =
 			    ip ? -kernels()->ip_exact(q, row, dim) : kernels()->l2sq_exact(q, row, dim);
-			if (!within((double)key[i], truth, slack, ip))
+			if (!within((double)key[i], truth, error_bound, ip))
 				ck_abort_msg("%s, %s, %s, dim = %lld: key %.9g of %.17g, slack %g %g %g",
 				    text, ip ? "IP" : "L2", kernels()->isa, (long long)dim, (double)key[i],
-				    truth, slack.abs, slack.rel, slack.root);
+				    truth, error_bound.abs, error_bound.rel, error_bound.root);
 		}
 	}
 	free(state);
@@ -355,7 +355,7 @@ START_TEST(replace_and_keep)
 			keep[i / 64] |= 1ull << i % 64;
 			from[kept++] = from[i];
 		}
-	codes_keep(&c.codes, keep);
+	codes_retain(&c.codes, keep);
 	REQUIRE(c.codes.n == kept);
 	require_rows(&c, decoded, from);
 	for (int64_t i = 0; i < N; i++)

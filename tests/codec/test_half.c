@@ -72,13 +72,13 @@ START_TEST(relative_error)
 	uint8_t *codes = make(N, DIM * 2);
 	struct codec *codec = new_codec(_i, DIM, false);
 	codec->ops->encode(codec, N, x, codes);
-	double most = _i == FP16 ? 0x1p-11 : 0x1p-8;
+	double max = _i == FP16 ? 0x1p-11 : 0x1p-8;
 	for (int64_t i = 0; i < N; i++) {
 		codec->ops->decode(codec, codes + i * DIM * 2, back);
 		for (int64_t j = 0; j < DIM; j++) {
 			double v = (double)x[i * DIM + j];
 			if (fabs(v) > 0x1p-14)
-				REQUIRE(fabs((double)back[j] - v) <= most * fabs(v));
+				REQUIRE(fabs((double)back[j] - v) <= max * fabs(v));
 		}
 	}
 	codec_free(codec);

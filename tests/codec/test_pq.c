@@ -119,15 +119,15 @@ static float *make_values(enum kind kind, uint64_t seed, int64_t n, bool points)
 static int64_t nearest(const float *book, int64_t k, int64_t sub, const float *x)
 {
 	int64_t best = 0;
-	double least = INFINITY;
+	double min = INFINITY;
 	for (int64_t c = 0; c < k; c++) {
 		double sum = 0;
 		for (int64_t j = 0; j < sub; j++) {
 			double t = (double)x[j] - (double)book[c * sub + j];
 			sum += t * t;
 		}
-		if (sum < least) {
-			least = sum;
+		if (sum < min) {
+			min = sum;
 			best = c;
 		}
 	}

@@ -112,7 +112,7 @@ static int compare_found(const void *a, const void *b)
 
 static void check_search(const struct coded *c, int kind, int64_t nq, const float *q, bool ip, int64_t k)
 {
-	int64_t dim = c->codec->dim, n = c->codes.n, most = k < n ? k : n;
+	int64_t dim = c->codec->dim, n = c->codes.n, max = k < n ? k : n;
 	struct rows base = codes_rows(&c->codes), queries = rows_of_array(KITH_F32, nq, dim, q, 0);
 	struct found *all = make(n, sizeof *all);
 	struct sink sink;
@@ -122,8 +122,8 @@ static void check_search(const struct coded *c, int kind, int64_t nq, const floa
 		for (int64_t j = 0; j < n; j++)
 			all[j] = (struct found){true_key(c, q + i * dim, j, ip), j};
 		qsort(all, (size_t)n, sizeof *all, compare_found);
-		REQUIRE(sink.count[i] == most);
-		for (int64_t j = 0; j < most; j++) {
+		REQUIRE(sink.count[i] == max);
+		for (int64_t j = 0; j < max; j++) {
 			const struct found *got = &sink.best[i * k + j];
 			if (got->id != all[j].id || got->key != all[j].key)
 				ck_abort_msg(
@@ -224,40 +224,40 @@ static void check_find(const struct coded *c, enum kind kind, int bits, const fl
 	const struct codec_ops *ops = c->codec->ops;
 	void *state = aligned_alloc(64, (ops->query_bytes(c->codec) + 63) / 64 * 64);
 	void *kept = aligned_alloc(64, (ops->kept_bytes(c->codec) + 63) / 64 * 64);
-	float key[256], terms[256], plain[256];
+	float key[256], code_norms[256], plain[256];
 	uint32_t hit[256];
 	ops->query_begin(c->codec, q, ip ? &metric_ip : &metric_l2, state);
 	memcpy(kept, state, ops->kept_bytes(c->codec));
-	struct slack slack = ops->find_slack(c->codec, kept);
+	struct error_bound error_bound = ops->find_error_bound(c->codec, kept);
 	struct code_part part = {
 	    .codes = (const uint8_t *)c->codes.plane[0].data, .n = c->codes.n, .limit = INFINITY};
-	REQUIRE(part.n <= 256 && slack.rel == 0 && slack.root == 0);
+	REQUIRE(part.n <= 256 && error_bound.rel == 0 && error_bound.root == 0);
 	REQUIRE(ops->find(c->codec, kept, &part, hit, plain) == part.n);
 	for (int64_t i = 0; i < part.n; i++) {
 		double truth = true_key(c, q, i, ip), off = fabs((double)plain[i] - truth);
 		REQUIRE(hit[i] == i);
-		if (off <= slack.abs + 1e-30 || slack.abs == INFINITY)
+		if (off <= error_bound.abs + 1e-30 || error_bound.abs == INFINITY)
 			continue;
 		ck_abort_msg("kind %d, %s, %s, dim = %lld: key %.9g of %.17g, slack %g", kind,
 		    ip ? "IP" : "L2", kernels()->isa, (long long)c->codec->dim, (double)plain[i], truth,
-		    slack.abs);
+		    error_bound.abs);
 	}
 	/* Codebooks drawn like the queries: their tables reach some times as far as the keys. */
 	if (kind == GAUSSIAN)
-		REQUIRE(slack.abs < 1e-3 * (double)c->codec->dim);
-	if (slack.abs < 1e18) {
+		REQUIRE(error_bound.abs < 1e-3 * (double)c->codec->dim);
+	if (error_bound.abs < 1e18) {
 		check_limit(c->codec, kept, part, plain);
 		check_bound(c->codec, kept, part, plain, bits % 4 == 0 && bits < 12);
 	}
-	part.terms = terms;
+	part.code_norms = code_norms;
 	for (int64_t i = 0; i < part.n; i++) {
-		terms[i] = plain[i % 7] * (float)(i % 3);
-		part.most_term = fmax(part.most_term, fabs((double)terms[i]));
+		code_norms[i] = plain[i % 7] * (float)(i % 3);
+		part.max_code_norm = fmax(part.max_code_norm, fabs((double)code_norms[i]));
 	}
 	REQUIRE(ops->find(c->codec, kept, &part, hit, key) == part.n);
-	for (int64_t i = 0; i < part.n && slack.abs < 1e18; i++)
-		REQUIRE(key[i] == plain[i] + 0.5f * terms[i]);
-	if (slack.abs < 1e18) {
+	for (int64_t i = 0; i < part.n && error_bound.abs < 1e18; i++)
+		REQUIRE(key[i] == plain[i] + 0.5f * code_norms[i]);
+	if (error_bound.abs < 1e18) {
 		check_limit(c->codec, kept, part, key);
 		check_bound(c->codec, kept, part, key, bits % 4 == 0 && bits < 12);
 	}
@@ -303,7 +303,7 @@ START_TEST(replace_and_keep)
 	for (int64_t i = 0; i < N; i++)
 		if (i % 3)
 			keep[i / 64] |= UINT64_C(1) << i % 64;
-	codes_keep(&c.codes, keep);
+	codes_retain(&c.codes, keep);
 	for (int64_t i = 0, at = 0; i < N; i++) {
 		codes_read(&copy.codes, i, x);
 		REQUIRE(same(x, c.x + i * DIM, DIM));

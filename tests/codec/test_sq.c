@@ -77,7 +77,7 @@ END_TEST
 START_TEST(minmax_is_least_and_greatest)
 {
 	enum { N = 100, DIM = 5 };
-	float *x = make_gauss(3, N, DIM), least = x[0], most = x[0];
+	float *x = make_gauss(3, N, DIM), min = x[0], max = x[0];
 	struct codec *each = new_codec(DIM, 8, SQ_MINMAX, false), *all = new_codec(DIM, 8, SQ_MINMAX, true);
 	OK(each->ops->train(each, N, x, NULL));
 	OK(all->ops->train(all, N, x, NULL));
@@ -88,11 +88,11 @@ START_TEST(minmax_is_least_and_greatest)
 			high = fmaxf(high, x[i * DIM + j]);
 		}
 		REQUIRE(ranges_of(each).low[j] == low && ranges_of(each).diff[j] == high - low);
-		least = fminf(least, low);
-		most = fmaxf(most, high);
+		min = fminf(min, low);
+		max = fmaxf(max, high);
 	}
 	for (int64_t j = 0; j < DIM; j++)
-		REQUIRE(ranges_of(all).low[j] == least && ranges_of(all).diff[j] == most - least);
+		REQUIRE(ranges_of(all).low[j] == min && ranges_of(all).diff[j] == max - min);
 	codec_free(each);
 	codec_free(all);
 	free(x);

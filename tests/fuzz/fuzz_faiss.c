@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { NQ = 3, K = 5, MOST_DIM = 4096 };
+enum { NQ = 3, K = 5, MAX_DIM = 4096 };
 
 struct bytes {
 	uint8_t *data;
@@ -50,14 +50,14 @@ static kith_index *import(struct bytes *bytes)
 
 static void use(kith_index *index)
 {
-	static float q[NQ * MOST_DIM], dist[NQ * K];
+	static float q[NQ * MAX_DIM], dist[NQ * K];
 	static int64_t ids[NQ * K];
 	int64_t dim = kith_index_dim(index), removed;
 	kith_search_options options = KITH_SEARCH_OPTIONS;
 	kith_filter *some;
 	options.threads = 1;
 	options.nprobe = 3;
-	if (dim > MOST_DIM)
+	if (dim > MAX_DIM)
 		return;
 	for (int64_t i = 0; i < NQ * dim; i++)
 		q[i] = (float)(i % 7);

@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { NQ = 3, K = 5, MOST_DIM = 4096 };
+enum { NQ = 3, K = 5, MAX_DIM = 4096 };
 
 struct bytes {
 	const uint8_t *data;
@@ -101,7 +101,7 @@ static void copy_out(const kith_index *index)
 
 static void use(kith_index *index)
 {
-	static float q[NQ * MOST_DIM], dist[NQ * K];
+	static float q[NQ * MAX_DIM], dist[NQ * K];
 	static int64_t ids[NQ * K];
 	int64_t dim = kith_index_dim(index), removed;
 	kith_search_options options = KITH_SEARCH_OPTIONS;
@@ -109,7 +109,7 @@ static void use(kith_index *index)
 	options.threads = 1;
 	options.nprobe = 3;
 	options.efSearch = 2;
-	if (dim > MOST_DIM || !kith_index_trained(index))
+	if (dim > MAX_DIM || !kith_index_trained(index))
 		return;
 	for (int64_t i = 0; i < NQ * dim; i++)
 		q[i] = (float)(i % 7);

@@ -6,25 +6,25 @@
 
 static double half_value(int bf16, unsigned half)
 {
-	int fraction_bits = bf16 ? 7 : 10, least = bf16 ? -133 : -24;
+	int fraction_bits = bf16 ? 7 : 10, min = bf16 ? -133 : -24;
 	int exponent = (int)(half & 0x7fff) >> fraction_bits,
 	    fraction = (int)half & ((1 << fraction_bits) - 1);
 	double x =
-	    exponent ? ldexp((1 << fraction_bits) + fraction, exponent - 1 + least) : ldexp(fraction, least);
+	    exponent ? ldexp((1 << fraction_bits) + fraction, exponent - 1 + min) : ldexp(fraction, min);
 	return half & 0x8000 ? -x : x;
 }
 
 /* x is half h if no neighbour of h is nearer, nor as near and even. */
 static int rounds_to(int bf16, double x, unsigned h)
 {
-	const unsigned most = bf16 ? 0x7f7f : 0x7bff;
+	const unsigned max = bf16 ? 0x7f7f : 0x7bff;
 	unsigned magnitude = h & 0x7fff;
 	double m = fabs(x), off = fabs(m - half_value(bf16, magnitude));
-	if (magnitude > most || (h >> 15) != (unsigned)(signbit(x) != 0))
+	if (magnitude > max || (h >> 15) != (unsigned)(signbit(x) != 0))
 		return 0;
-	if (m >= half_value(bf16, most))
-		return magnitude == most;
-	if (magnitude < most) {
+	if (m >= half_value(bf16, max))
+		return magnitude == max;
+	if (magnitude < max) {
 		double above = half_value(bf16, magnitude + 1) - m;
 		if (above < off || (above == off && magnitude % 2))
 			return 0;
@@ -40,11 +40,11 @@ static int rounds_to(int bf16, double x, unsigned h)
 /* Floats at, between and just off the halves. */
 static void fill_for_halves(int bf16, float *x, int n, int turn)
 {
-	const int most = bf16 ? 0x7f7f : 0x7bff;
+	const int max = bf16 ? 0x7f7f : 0x7bff;
 	for (int i = 0; i < n; i++) {
-		unsigned h = (unsigned)random_bits() % (unsigned)most;
+		unsigned h = (unsigned)random_bits() % (unsigned)max;
 		if (i % 7 == turn % 7)
-			h = i % 2 ? 0 : (unsigned)most - 1;
+			h = i % 2 ? 0 : (unsigned)max - 1;
 		double v = (half_value(bf16, h) + half_value(bf16, h + 1)) / 2;
 		float f = (float)v;
 		int way = (int)(random_bits() % 6);

@@ -116,14 +116,14 @@ static void spoil_list(kernel_list_fn *kernel, uint32_t *list, int n, int width)
 
 void check_good_list(kernel_list_fn *kernel)
 {
-	static const int most[] = {1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 1024};
+	static const int max[] = {1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 1024};
 	try_list(kernel, NULL, 0, true);
-	for (size_t m = 0; m < sizeof most / sizeof *most; m++)
+	for (size_t m = 0; m < sizeof max / sizeof *max; m++)
 		for (int step = 0; step < 3; step++) {
 			/* Numbers with nothing, with little and with much in common. */
 			static const uint32_t factor[] = {1, 1009, 4096};
 			uint32_t list[1024];
-			int width = most[m], n = width - step * width / 3;
+			int width = max[m], n = width - step * width / 3;
 			for (int i = 0; i < width; i++)
 				list[i] =
 				    i < n ? 78 + ((uint32_t)i * factor[step]) % ((1 << 20) - 78) : UINT32_MAX;

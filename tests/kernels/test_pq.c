@@ -6,20 +6,20 @@
 #include <string.h>
 
 static const int books[] = {16, 32, 48, 256};
-enum { BOOKS = 4, MOST_K = 256, MOST_D = 129, MOST_N = 17 };
+enum { BOOKS = 4, MAX_K = 256, MAX_D = 129, MAX_N = 17 };
 
 /* Lengths up to MOST_D. */
 static int short_lengths(void)
 {
 	int n = 0;
-	while (n < LENGTH_COUNT && lengths[n] <= MOST_D)
+	while (n < LENGTH_COUNT && lengths[n] <= MAX_D)
 		n++;
 	return n;
 }
 
 static const float *put_floats(enum guard_slot slot, int n, float factor)
 {
-	static float x[MOST_K * MOST_D];
+	static float x[MAX_K * MAX_D];
 	for (int i = 0; i < n; i++)
 		x[i] = random_float() * factor;
 	return guard_put(slot, x, (size_t)n * sizeof *x, 0);
@@ -76,7 +76,7 @@ void check_pq_table(kernel_pq_table_fn *kernel, enum op op)
 
 /* pos has a least key and second is the next one, as far as rounding lets one tell. */
 static void check_nearest(const float *x, int d, const float *panels, const float *half, int count, int pos,
-    float least, float second)
+    float min, float second)
 {
 	double want[2] = {INFINITY, INFINITY}, bound[2] = {0, 0}, off, at = INFINITY;
 	for (int c = 0; c < count; c++) {
@@ -96,10 +96,10 @@ static void check_nearest(const float *x, int d, const float *panels, const floa
 		bound[0] = fmax(bound[0], off);
 		bound[1] = fmax(bound[1], off);
 	}
-	if (!(at <= want[0] + 2 * bound[0]) || !(fabs((double)least - want[0]) <= bound[0]) ||
+	if (!(at <= want[0] + 2 * bound[0]) || !(fabs((double)min - want[0]) <= bound[0]) ||
 	    !(fabs((double)second - want[1]) <= bound[1]))
 		kernel_fail("d = %d, k = %d: number %d with %.9g and %.9g, not %.9g and %.9g", d, count, pos,
-		    (double)least, (double)second, want[0], want[1]);
+		    (double)min, (double)second, want[0], want[1]);
 }
 
 static void try_nearest(kernel_pq_nearest_fn *kernel, int n, int d, int count, size_t pad)
@@ -108,34 +108,34 @@ static void try_nearest(kernel_pq_nearest_fn *kernel, int n, int d, int count, s
 	const float *panels = put_floats(ROWS, count * d, 1), *half = put_floats(LOW, count, 4);
 	const float *x = put_floats(Q, (int)total, 1);
 	uint16_t *pos = guard_room(POS, (size_t)n * sizeof *pos);
-	float *least = guard_room(OUT, (size_t)n * sizeof *least);
+	float *min = guard_room(OUT, (size_t)n * sizeof *min);
 	float *second = guard_room(OUT2, (size_t)n * sizeof *second);
-	kernel(x, stride, n, d, panels, half, count, pos, least, second);
+	kernel(x, stride, n, d, panels, half, count, pos, min, second);
 	ck_assert(guard_intact(POS) && guard_intact(OUT) && guard_intact(OUT2));
 	for (int j = 0; j < n; j++)
-		check_nearest(x + (size_t)j * stride, d, panels, half, count, pos[j], least[j], second[j]);
+		check_nearest(x + (size_t)j * stride, d, panels, half, count, pos[j], min[j], second[j]);
 }
 
 /* Equal keys: both come out. */
 static void try_equal(kernel_pq_nearest_fn *kernel)
 {
-	static float half[MOST_K], panels[MOST_K];
-	for (int a = 0; a < MOST_K; a += 7)
-		for (int b = 0; b < MOST_K; b += 13) {
-			for (int c = 0; c < MOST_K; c++)
+	static float half[MAX_K], panels[MAX_K];
+	for (int a = 0; a < MAX_K; a += 7)
+		for (int b = 0; b < MAX_K; b += 13) {
+			for (int c = 0; c < MAX_K; c++)
 				half[c] = c == a || c == b ? 1 : 2;
-			float x = 0, least, second;
+			float x = 0, min, second;
 			uint16_t pos;
-			kernel(&x, 1, 1, 1, panels, half, MOST_K, &pos, &least, &second);
+			kernel(&x, 1, 1, 1, panels, half, MAX_K, &pos, &min, &second);
 			ck_assert(pos == a || pos == b);
-			ck_assert(fabsf(least - 1) <= 1e-4f);
+			ck_assert(fabsf(min - 1) <= 1e-4f);
 			ck_assert(fabsf(second - (a == b ? 2 : 1)) <= 1e-4f);
 		}
 }
 
 void check_pq_nearest(kernel_pq_nearest_fn *kernel)
 {
-	for (int n = 0; n <= MOST_N; n++)
+	for (int n = 0; n <= MAX_N; n++)
 		for (int b = 0; b < BOOKS; b++)
 			if ((books[b] & (books[b] - 1)) == 0)
 				try_nearest(kernel, n, 1 + n * 3 % 11, books[b], (size_t)(n % 3) * 5);
@@ -150,15 +150,15 @@ void check_pq_range(kernel_pq_range_fn *kernel)
 	for (int turn = 0; turn < 50 * BOOKS; turn++) {
 		int count = books[turn % BOOKS];
 		const float *t = put_floats(Q, count, turn % 2 ? 1 : 1e20f);
-		float low, high, least = INFINITY, most = -INFINITY;
+		float low, high, min = INFINITY, max = -INFINITY;
 		kernel(t, count, &low, &high);
 		for (int i = 0; i < count; i++) {
-			least = fminf(least, t[i]);
-			most = fmaxf(most, t[i]);
+			min = fminf(min, t[i]);
+			max = fmaxf(max, t[i]);
 		}
-		if (low != least || high != most)
+		if (low != min || high != max)
 			kernel_fail("k = %d: %a … %a, not %a … %a", count, (double)low, (double)high,
-			    (double)least, (double)most);
+			    (double)min, (double)max);
 	}
 }
 
@@ -191,7 +191,7 @@ static double find_key(const struct pq_find *f, int bits, int64_t v, double *off
 		sum += bits == 8 ? f->tables[b * 256 + code]
 		                 : f->tables[b * 32 + code % 16] + f->tables[b * 32 + 16 + code / 16];
 	}
-	double product = (double)f->scale * sum, term = f->terms ? 0.5 * (double)f->terms[v] : 0;
+	double product = (double)f->scale * sum, term = f->code_norms ? 0.5 * (double)f->code_norms[v] : 0;
 	*off = 0x1p-22 * (fabs(product) + fabs((double)f->offset) + fabs(term));
 	return product + (double)f->offset + term;
 }
@@ -215,34 +215,34 @@ static void check_find(kernel_pq_find_fn *kernel, int bits, const struct pq_find
 }
 
 /* The least keys of each place in a block, and no word of hits. */
-static void check_least(kernel_pq_find_fn *kernel, int bits, struct pq_find f)
+static void check_min(kernel_pq_find_fn *kernel, int bits, struct pq_find f)
 {
 	const float before = 1e3f;
-	float *least = guard_room(OUT2, PQ_BLOCK * sizeof *least);
-	double want[PQ_BLOCK], most[PQ_BLOCK], off;
+	float *min = guard_room(OUT2, PQ_BLOCK * sizeof *min);
+	double want[PQ_BLOCK], max[PQ_BLOCK], off;
 	for (int64_t v = 0; v < PQ_BLOCK; v++) {
-		least[v] = before;
+		min[v] = before;
 		want[v] = (double)before;
-		most[v] = 0;
+		max[v] = 0;
 	}
-	f.least = least;
+	f.min = min;
 	ck_assert_int_eq(kernel(&f, NULL), 0);
 	ck_assert(guard_intact(OUT2));
 	for (int64_t v = 0; v < f.n; v++) {
 		double key = find_key(&f, bits, v, &off);
 		want[v % PQ_BLOCK] = fmin(want[v % PQ_BLOCK], key);
-		most[v % PQ_BLOCK] = fmax(most[v % PQ_BLOCK], off);
+		max[v % PQ_BLOCK] = fmax(max[v % PQ_BLOCK], off);
 	}
 	for (int64_t v = 0; v < PQ_BLOCK; v++)
-		ck_assert(fabs((double)least[v] - want[v]) <= most[v]);
+		ck_assert(fabs((double)min[v] - want[v]) <= max[v]);
 }
 
 /* Tables of bytes: random ones, or all as great as can be. */
 static void try_find(kernel_pq_find_fn *kernel, int bits, int n, int bytes, int extreme)
 {
-	enum { MOST_BLOCKS = 9, MOST_CODES = 600 * PQ_BLOCK * 2 };
-	static uint8_t codes[MOST_CODES], tables[600 * 256];
-	static float terms[MOST_BLOCKS * PQ_BLOCK];
+	enum { MAX_BLOCKS = 9, MAX_CODES = 600 * PQ_BLOCK * 2 };
+	static uint8_t codes[MAX_CODES], tables[600 * 256];
+	static float code_norms[MAX_BLOCKS * PQ_BLOCK];
 	size_t table = bits == 8 ? 256 : 32;
 	size_t size = (size_t)((n + PQ_BLOCK - 1) / PQ_BLOCK * PQ_BLOCK * bytes);
 	random_bytes(codes, size);
@@ -250,21 +250,21 @@ static void try_find(kernel_pq_find_fn *kernel, int bits, int n, int bytes, int 
 	if (extreme)
 		memset(tables, 255, (size_t)bytes * table);
 	for (int i = 0; i < n; i++)
-		terms[i] = random_float() * 50;
+		code_norms[i] = random_float() * 50;
 	struct pq_find f = {.n = n, .bytes = bytes, .scale = extreme ? 1 : random_float() + 1.5f};
 	f.codes = guard_put(ROWS, codes, size, (size_t)bytes % 3);
 	f.tables = guard_put(Q, tables, (size_t)bytes * table, 0);
 	f.offset = extreme ? 0 : random_float() * 100;
 	for (int with = 0; with < 2; with++) {
 		double off;
-		f.terms = with ? guard_put(KEYS, terms, (size_t)n * sizeof *terms, 0) : NULL;
+		f.code_norms = with ? guard_put(KEYS, code_norms, (size_t)n * sizeof *code_norms, 0) : NULL;
 		f.limit = n ? (float)find_key(&f, bits, n / 2, &off) : 0;
 		check_find(kernel, bits, &f);
 		f.limit = INFINITY;
 		check_find(kernel, bits, &f);
 		f.limit = -1e30f;
 		check_find(kernel, bits, &f);
-		check_least(kernel, bits, f);
+		check_min(kernel, bits, f);
 	}
 }
 

@@ -112,19 +112,19 @@ static void fill_operands(int bits, int d, int extreme)
 {
 	memset(&operands, 0, sizeof operands);
 	int top = (1 << bits) - 1;
-	int most = (int)fmin(30000, sqrt(2147483647.0 / (d > 0 ? d : 1)));
-	int most_ip = (int)fmin(32767, 2147483647.0 / ((d > 0 ? d : 1) * (double)top));
+	int max = (int)fmin(30000, sqrt(2147483647.0 / (d > 0 ? d : 1)));
+	int max_ip = (int)fmin(32767, 2147483647.0 / ((d > 0 ? d : 1) * (double)top));
 	for (int i = 0; i < d; i++) {
 		int64_t lane = sq_lane(bits, i);
 		int sign = random_bits() & 1 ? 1 : -1;
-		int a = extreme ? sign * most : (int)(random_bits() % (unsigned)(2 * most + 1)) - most;
+		int a = extreme ? sign * max : (int)(random_bits() % (unsigned)(2 * max + 1)) - max;
 		/* a − ⌊top · b / 2^bits⌋ >= −most */
-		int b = (int)((int64_t)(a + most) * (top + 1) / top);
+		int b = (int)((int64_t)(a + max) * (top + 1) / top);
 		operands.l2[lane] = (int16_t)a;
 		operands.b[lane] = (uint16_t)(extreme ? b : b > 0 ? (int)(random_bits() % (unsigned)b) : 0);
 		operands.ip[lane] =
-		    (int16_t)(extreme ? sign * most_ip
-		                      : (int)(random_bits() % (unsigned)(2 * most_ip + 1)) - most_ip);
+		    (int16_t)(extreme ? sign * max_ip
+		                      : (int)(random_bits() % (unsigned)(2 * max_ip + 1)) - max_ip);
 	}
 }
 

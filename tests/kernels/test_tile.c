@@ -64,15 +64,15 @@ static void put_thresholds(struct tile *t, int turn)
 {
 	float thr[TILE_QUERIES];
 	for (int j = 0; j < t->nq; j++) {
-		double least = INFINITY, second = INFINITY, sum = 0;
+		double min = INFINITY, second = INFINITY, sum = 0;
 		for (int r = 0; r < TILE_ROWS; r++) {
 			double key = t->key[j][r];
-			second = fmin(second, fmax(least, key));
-			least = fmin(least, key);
+			second = fmin(second, fmax(min, key));
+			min = fmin(min, key);
 			sum += isinf(key) ? 0 : key;
 		}
 		const double choice[] = {
-		    -INFINITY, sum / TILE_ROWS, 1e30, INFINITY, (least + second) / 2, least - 1};
+		    -INFINITY, sum / TILE_ROWS, 1e30, INFINITY, (min + second) / 2, min - 1};
 		thr[j] = (float)choice[(j + turn) % 6];
 	}
 	t->thr = guard_put(THR, thr, (size_t)t->nq * sizeof *thr, 0);

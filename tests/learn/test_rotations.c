@@ -102,16 +102,16 @@ START_TEST(polar_factors)
 	for (int s = 0; s < SIZES - 1; s++)
 		for (enum shape shape = FULL; shape < SHAPES; shape++) {
 			int64_t n = sizes[s];
-			double *s0 = make_symmetric(n, shape), *r = make(n * n, sizeof *r), most = 0;
+			double *s0 = make_symmetric(n, shape), *r = make(n * n, sizeof *r), max = 0;
 			double *a = make(n * n, sizeof *a);
 			OK(rotation_matrix(n, n, 5, 1, r));
 			matrix_multiply(n, n, n, r, s0, 1, a);
 			OK(matrix_polar(n, n, a, 2));
 			check_orthonormal(n, n, a);
 			for (int64_t i = 0; i < n * n; i++)
-				most = fmax(most, fabs(a[i] - r[i]));
+				max = fmax(max, fabs(a[i] - r[i]));
 			if (shape == IDENTITY || shape == EQUAL_VALUES)
-				REQUIRE(most < 1e-12);
+				REQUIRE(max < 1e-12);
 			free(s0);
 			free(r);
 			free(a);
@@ -263,13 +263,13 @@ START_TEST(opq)
 {
 	enum { D = 16, M = 4, MANY = 8000 };
 	float *x = make(MANY * D, sizeof *x);
-	struct linear none, random, random_back, best, best_back;
+	struct linear none, random, random_inverse, best, best_inverse;
 	double *identity = make(D * D, sizeof *identity), *mix = make(D * D, sizeof *mix), error[3];
 	for (int i = 0; i < D; i++)
 		identity[i * D + i] = 1;
 	OK(rotation_matrix(D, D, 3, 1, mix));
 	OK(linear_init(&none, D, D, identity, NULL));
-	OK(rotation_learn(D, D, 1, 0, &random, &random_back));
+	OK(rotation_learn(D, D, 1, 0, &random, &random_inverse));
 	for (int even = 0; even < 2; even++) {
 		struct rng rng = {5};
 		for (int64_t i = 0; i < MANY; i++)
@@ -280,20 +280,20 @@ START_TEST(opq)
 			}
 		struct rows rows = rows_of_array(KITH_F32, MANY, D, x, 0);
 		struct opq how = {.out = D, .m = M, .seed = 7};
-		OK(opq_learn(&how, &rows, &best, &best_back));
+		OK(opq_learn(&how, &rows, &best, &best_inverse));
 		error[0] = quantization_error(&none, MANY, x, M);
 		error[1] = quantization_error(&random, MANY, x, M);
 		error[2] = quantization_error(&best, MANY, x, M);
-		double least = fmin(error[0], error[1]);
-		if (!(error[2] < least * (even ? 1.02 : 0.6)))
+		double min = fmin(error[0], error[1]);
+		if (!(error[2] < min * (even ? 1.02 : 0.6)))
 			ck_abort_msg("errors %g, rotated %g, OPQ %g", error[0], error[1], error[2]);
 		linear_free(&best);
-		linear_free(&best_back);
+		linear_free(&best_inverse);
 		memset(x, 0, MANY * D * sizeof *x);
 	}
 	linear_free(&none);
 	linear_free(&random);
-	linear_free(&random_back);
+	linear_free(&random_inverse);
 	free(x);
 	free(identity);
 	free(mix);

@@ -12,7 +12,7 @@ enum { DIM = 128, N = 10000, NQ = 100, K = 10, TRUTH = 100, SKIPPED = 77 };
 static const struct {
 	const char *spec;
 	int64_t nprobe;
-	double least;
+	double min;
 } floors[] = {
     {"IVF64,Flat", 8, 0.95},
     {"IVF64,Flat", 64, 1},
@@ -82,9 +82,9 @@ START_TEST(siftsmall)
 	double recall = (double)hits / (NQ * K);
 	if (getenv("KITH_SHOW"))
 		printf("%s, nprobe %d: %.3f\n", floors[_i].spec, (int)floors[_i].nprobe, recall);
-	if (recall < floors[_i].least)
+	if (recall < floors[_i].min)
 		ck_abort_msg("%s, nprobe %lld: recall %.3f, below %.3f", floors[_i].spec,
-		    (long long)floors[_i].nprobe, recall, floors[_i].least);
+		    (long long)floors[_i].nprobe, recall, floors[_i].min);
 	kith_index_free(index);
 	free(truth);
 	free(q);

@@ -68,10 +68,10 @@ static void fill_gauss(struct rng *rng, float scale, int64_t dim, float *x)
 		x[j] = scale * rng_gauss(rng);
 }
 
-static void fill_integers(struct rng *rng, int64_t least, int64_t most, int64_t dim, float *x)
+static void fill_integers(struct rng *rng, int64_t min, int64_t max, int64_t dim, float *x)
 {
 	for (int64_t j = 0; j < dim; j++)
-		x[j] = (float)(least + rng_below(rng, most - least + 1));
+		x[j] = (float)(min + rng_below(rng, max - min + 1));
 }
 
 static void fill_sift(struct rng *rng, int64_t dim, float *x)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 3000 };
+enum { MAX = 3000 };
 
 static int compare_floats(const void *a, const void *b)
 {
@@ -67,7 +67,7 @@ static int compare_found(const void *a, const void *b)
 START_TEST(merging)
 {
 	static const int64_t ks[] = {1, 2, 7, 50};
-	struct found *all = make(MOST, sizeof *all);
+	struct found *all = make(MAX, sizeof *all);
 	struct rng rng = {8};
 	for (int round = 0; round < 400; round++) {
 		int64_t k = ks[round % 4], n = rng_below(&rng, 300), kinds = 1 + rng_below(&rng, 100),

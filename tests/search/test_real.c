@@ -26,13 +26,13 @@ static const char *data_path(const char *name)
 	return path;
 }
 
-static void *read_all(const char *name, kith_type type, int64_t *n, int64_t most)
+static void *read_all(const char *name, kith_type type, int64_t *n, int64_t max)
 {
 	kith_vecs *vecs;
 	kith_vecs_info info = {.size = sizeof info};
 	OK(kith_vecs_open(&vecs, data_path(name)));
 	OK(kith_vecs_info_get(vecs, &info));
-	*n = info.n < most ? info.n : most;
+	*n = info.n < max ? info.n : max;
 	void *x = make(*n * info.dim, kith_type_size(type));
 	OK(kith_vecs_read(vecs, 0, *n, type, x));
 	kith_vecs_close(vecs);

@@ -181,7 +181,7 @@ static bool fine(kith_status status)
 	return status == KITH_OK;
 }
 
-void use_unseen(kith_index *index)
+void use_unvalidated(kith_index *index)
 {
 	int64_t n = kith_index_size(index), *all = make(n + 1, sizeof *all), ids[NQ * K];
 	float dist[NQ * K], *x = make(kith_index_dim(index) * NQ, sizeof *x);

@@ -38,6 +38,6 @@ void same_bytes(const kith_index *a, const kith_index *b);
 void use(kith_index *index);
 
 /* The same if calls may also fail with FORMAT: of a file that is used unseen. Then it is changed. */
-void use_unseen(kith_index *index);
+void use_unvalidated(kith_index *index);
 
 #endif

@@ -312,8 +312,8 @@ START_TEST(no_room)
 	change(index, STEPS);
 	signal(SIGXFSZ, SIG_IGN);
 	REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
-	for (rlim_t most = size[STEPS]; most < size[STEPS] + 700; most += 50) {
-		limit = (struct rlimit){most, before.rlim_max};
+	for (rlim_t max = size[STEPS]; max < size[STEPS] + 700; max += 50) {
+		limit = (struct rlimit){max, before.rlim_max};
 		REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
 		kith_status status = kith_index_append(index, path);
 		REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);

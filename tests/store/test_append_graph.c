@@ -96,12 +96,12 @@ static bool takes_gauss(const char *spec)
 
 /* ---- the same index ---- */
 
-static void random_step(kith_index *index, struct rng *rng, int64_t most)
+static void random_step(kith_index *index, struct rng *rng, int64_t max)
 {
 	int64_t size = kith_index_size(index), from;
 	switch (rng_below(rng, 5)) {
 	case 0:
-		from = rng_below(rng, most);
+		from = rng_below(rng, max);
 		remove_range(index, from, from + rng_below(rng, size / 4 + 2));
 		break;
 	case 1:

@@ -261,8 +261,8 @@ START_TEST(no_room)
 	OK(kith_index_save(old, path));
 	signal(SIGXFSZ, SIG_IGN);
 	REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
-	for (rlim_t most = 0; most < 8192; most += 100) {
-		limit = (struct rlimit){most, before.rlim_max};
+	for (rlim_t max = 0; max < 8192; max += 100) {
+		limit = (struct rlimit){max, before.rlim_max};
 		REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
 		kith_status status = kith_index_save(index, path);
 		REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
@@ -337,7 +337,7 @@ static void check_old(const kith_index *old, const struct bytes *bytes)
 /* The disk is full at every page of what is written. */
 START_TEST(full_disk)
 {
-	enum { PAGES = 100, MOST = 40 };
+	enum { PAGES = 100, MAX = 40 };
 	kith_index *old = build("IVF7,SQ8", KITH_L2, N, true), *large, *update;
 	char filler[SCRATCH_PATH];
 	float *x = make_gauss(1, 3000, DIM);
@@ -353,7 +353,7 @@ START_TEST(full_disk)
 	struct bytes bytes = read_file(path);
 	OK(kith_index_open(&update, path, KITH_UPDATE));
 	OK(kith_index_add(update, 1000, x, NULL, NULL));
-	for (int leave = 0; leave < MOST; leave++) {
+	for (int leave = 0; leave < MAX; leave++) {
 		fill(filler, leave);
 		kith_status status = kith_index_save(large, other);
 		REQUIRE(status == KITH_OK || status == KITH_IO);
@@ -382,7 +382,7 @@ START_TEST(full_disk)
 		}
 		check_old(old, &bytes);
 	}
-	REQUIRE(saved > 0 && saved < MOST && appended == 1 && exported > 0 && exported < MOST);
+	REQUIRE(saved > 0 && saved < MAX && appended == 1 && exported > 0 && exported < MAX);
 	kith_index_free(update);
 	kith_index_free(large);
 	kith_index_free(old);

@@ -202,8 +202,8 @@ static long resident_kb(void)
 START_TEST(untouched)
 {
 	static const char *const kinds[] = {"Flat", "IVF64,Flat", "HNSW8"};
-	enum { MOST = 200000, WIDE = 32 };
-	const int64_t MANY = _i < 2 ? MOST : MOST / 4;
+	enum { MAX = 200000, WIDE = 32 };
+	const int64_t MANY = _i < 2 ? MAX : MAX / 4;
 	kith_index *index, *opened;
 	kith_search_options options = KITH_SEARCH_OPTIONS;
 	float *x = make_gauss(1, MANY, WIDE), dist[1];
@@ -310,13 +310,13 @@ END_TEST
 
 struct stream {
 	struct bytes b;
-	size_t most; /* writing stops here */
+	size_t max; /* writing stops here */
 };
 
 static int stream_write(void *data, const void *bytes, size_t n)
 {
 	struct stream *s = data;
-	if (s->b.n + n > s->most)
+	if (s->b.n + n > s->max)
 		return 7;
 	bytes_append(&s->b, bytes, n);
 	return 0;
@@ -325,7 +325,7 @@ static int stream_write(void *data, const void *bytes, size_t n)
 static int stream_read(void *data, int64_t offset, void *bytes, size_t n)
 {
 	struct stream *s = data;
-	if ((size_t)offset + n > s->most)
+	if ((size_t)offset + n > s->max)
 		return 9;
 	memcpy(bytes, s->b.data + offset, n);
 	return 0;
@@ -336,7 +336,7 @@ START_TEST(streams)
 	kith_index *index = build(specs[_i], KITH_COSINE, 129, true), *opened;
 	if (!index)
 		return;
-	struct stream s = {.most = SIZE_MAX};
+	struct stream s = {.max = SIZE_MAX};
 	size_t size, again;
 	OK(kith_index_write(index, stream_write, &s));
 	struct bytes want = bytes_of(index, NULL);
@@ -344,12 +344,12 @@ START_TEST(streams)
 	OK(kith_index_read(&opened, stream_read, &s, (int64_t)s.b.n, KITH_VERIFY));
 	same(index, opened);
 	kith_index_free(opened);
-	s.most = s.b.n / 2;
+	s.max = s.b.n / 2;
 	FAILS(kith_index_read(&opened, stream_read, &s, (int64_t)s.b.n, 0), KITH_IO, "read returned 9");
 	REQUIRE(!opened);
-	s.most = SIZE_MAX;
+	s.max = SIZE_MAX;
 	FAILS(kith_index_read(&opened, stream_read, &s, (int64_t)s.b.n - 1, 0), KITH_FORMAT, "the stream");
-	struct stream full = {.most = want.n - 1};
+	struct stream full = {.max = want.n - 1};
 	FAILS(kith_index_write(index, stream_write, &full), KITH_IO, "write returned 7");
 	free(full.b.data);
 	OK(kith_index_to_bytes(index, NULL, 0, &size));

@@ -24,7 +24,7 @@ static void teardown(void)
 }
 
 /* A copy of the bytes, used in place without a look: as a mapping would be. */
-static kith_status open_unseen(kith_index **out, const struct bytes *b, char **base)
+static kith_status open_unvalidated(kith_index **out, const struct bytes *b, char **base)
 {
 	struct blob_reader r;
 	*out = NULL;
@@ -58,8 +58,8 @@ START_TEST(flipped)
 	struct bytes b = bytes_of(index, NULL);
 	for (size_t bit = 0; bit < 8 * b.n; bit += stride()) {
 		b.data[bit / 8] ^= (char)(1 << bit % 8);
-		if (open_unseen(&opened, &b, &base) == KITH_OK)
-			use_unseen(opened);
+		if (open_unvalidated(&opened, &b, &base) == KITH_OK)
+			use_unvalidated(opened);
 		kith_index_free(opened);
 		free(base);
 		b.data[bit / 8] ^= (char)(1 << bit % 8);
@@ -111,8 +111,8 @@ START_TEST(scrambled)
 		size_t from = (size_t)rng_below(&rng, (int64_t)b.n), n = (size_t)rng_below(&rng, 600);
 		for (size_t i = from; i < from + n && i < b.n; i++)
 			bad.data[i] = (char)(round % 3 ? rng_next(&rng) : round % 2 ? 0xff : 0x7f);
-		if (open_unseen(&opened, &bad, &base) == KITH_OK)
-			use_unseen(opened);
+		if (open_unvalidated(&opened, &bad, &base) == KITH_OK)
+			use_unvalidated(opened);
 		kith_index_free(opened);
 		free(base);
 		free(bad.data);
@@ -166,7 +166,7 @@ START_TEST(bad_graph)
 	options.efSearch = K;
 	char *base;
 	memset(b.data + entry.offset, 0x7f, (size_t)entry.length);
-	kith_status status = open_unseen(&opened, &b, &base);
+	kith_status status = open_unvalidated(&opened, &b, &base);
 	if (_i == 0) { /* the level of the entry is looked at */
 		REQUIRE(status == KITH_FORMAT && !opened);
 		FAILS(status, KITH_FORMAT, parts[_i]);
@@ -182,7 +182,7 @@ START_TEST(bad_graph)
 		FAILS(kith_index_export_faiss(opened, other), KITH_FORMAT, parts[_i]);
 		REQUIRE(access(other, F_OK) != 0);
 		FAILS(kith_index_add(opened, 1, x, NULL, NULL), KITH_FORMAT, parts[_i]);
-		use_unseen(opened);
+		use_unvalidated(opened);
 	}
 	kith_index_free(opened);
 	free(base);

@@ -453,11 +453,11 @@ END_TEST
 
 /* ---- all at once ---- */
 
-enum { WORKERS = 8, MOST_IDS = 1 << 16 };
+enum { WORKERS = 8, MAX_IDS = 1 << 16 };
 
 /* What all processes see: the ids that were reported as being in the file, and how far each worker is. */
 struct board {
-	bool told[WORKERS][MOST_IDS];
+	bool told[WORKERS][MAX_IDS];
 	int next[WORKERS];
 	int saved, appended, refused;
 };
@@ -473,7 +473,7 @@ static bool step(kith_index *index, struct board *board, int worker, struct rng 
 	int first = board->next[worker], n = 1 + (int)rng_below(rng, 3);
 	board->next[worker] += n; /* an id is not used twice, whatever happens */
 	for (int i = first; i < first + n; i++)
-		add(index, (int64_t)worker * MOST_IDS + i + 1000);
+		add(index, (int64_t)worker * MAX_IDS + i + 1000);
 	bool saves = rng_below(rng, 6) == 0;
 	kith_status status = saves ? kith_index_save(index, path) : kith_index_append(index, path);
 	if (status == KITH_STALE || (status == KITH_IO && strstr(kith_last_error(), "another process"))) {
@@ -496,7 +496,7 @@ static void work(struct board *board, int worker, uint64_t seed)
 		while (steps-- > 0 && step(index, board, worker, &rng))
 			;
 		kith_index_free(index);
-		if (board->next[worker] > MOST_IDS - 8)
+		if (board->next[worker] > MAX_IDS - 8)
 			_exit(0);
 	}
 }
@@ -522,8 +522,8 @@ static void check_board(const struct board *board, int workers)
 {
 	kith_index *index = open_file(path, KITH_VERIFY);
 	for (int w = 0; w < workers; w++)
-		for (int i = 0; i < MOST_IDS; i++)
-			if (board->told[w][i] && !kith_index_has(index, (int64_t)w * MOST_IDS + i + 1000))
+		for (int i = 0; i < MAX_IDS; i++)
+			if (board->told[w][i] && !kith_index_has(index, (int64_t)w * MAX_IDS + i + 1000))
 				ck_abort_msg("vector %d of process %d is lost, of %d appends and %d saves", i,
 				    w, board->appended, board->saved);
 	kith_index_free(index);

@@ -378,16 +378,16 @@ START_TEST(drop_gives_memory_back)
 	free(x);
 	kith_vecs *vecs = open_ok(at("a.bvecs"));
 	const long before = resident_file_kib();
-	long most = 0;
+	long max = 0;
 	for (int64_t first = 0; first < N; first += BATCH) {
 		const void *rows;
 		size_t stride;
 		check_ok(kith_vecs_map(vecs, first, BATCH, &rows, &stride));
 		const long now = resident_file_kib() - before;
-		most = now > most ? now : most;
+		max = now > max ? now : max;
 		kith_vecs_drop(vecs);
 	}
-	ck_assert_int_lt(most, 4096);
+	ck_assert_int_lt(max, 4096);
 	kith_vecs_close(vecs);
 }
 END_TEST

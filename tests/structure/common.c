@@ -69,13 +69,13 @@ static void forget(struct answer *a)
 void check_alike(const kith_index *a, const kith_index *b, int64_t nq, const float *q, double tolerance)
 {
 	struct answer x = ask(a, nq, q, NULL), y = ask(b, nq, q, NULL);
-	double most = 0;
+	double max = 0;
 	for (int64_t i = 0; i < nq * K; i++)
-		most = isfinite(y.dist[i]) ? fmax(most, fabs((double)y.dist[i])) : most;
+		max = isfinite(y.dist[i]) ? fmax(max, fabs((double)y.dist[i])) : max;
 	for (int64_t i = 0; i < nq * K; i++) {
 		REQUIRE((x.ids[i] < 0) == (y.ids[i] < 0));
 		double off = x.ids[i] < 0 ? 0 : fabs((double)x.dist[i] - (double)y.dist[i]);
-		if (off > tolerance * most)
+		if (off > tolerance * max)
 			ck_abort_msg("%s: query %lld, result %lld is %.9g, not %.9g", kith_index_describe(a),
 			    (long long)(i / K), (long long)(i % K), (double)x.dist[i], (double)y.dist[i]);
 	}

@@ -69,7 +69,7 @@ struct world {
 
 /* Hits among k results of one query; *most: how many there could be. */
 static int64_t check_query(struct world *w, const float *q, int64_t k, const float *dist, const int64_t *ids,
-    int64_t modulus, int64_t rest, int64_t *most)
+    int64_t modulus, int64_t rest, int64_t *max)
 {
 	int64_t passing = 0, found = 0, hits = 0;
 	double sign = kith_index_metric(w->index) == KITH_L2 ? 1 : -1, last = -INFINITY;
@@ -77,8 +77,8 @@ static int64_t check_query(struct world *w, const float *q, int64_t k, const flo
 		if (w->ids[i] % modulus == rest)
 			w->keys[passing++] = key_of(w->index, q, w->x + i * w->dim);
 	qsort(w->keys, (size_t)passing, sizeof *w->keys, compare_doubles);
-	*most = k < passing ? k : passing;
-	double worst = *most ? w->keys[*most - 1] : 0, slack = 1e-5 * (1 + fabs(worst));
+	*max = k < passing ? k : passing;
+	double worst = *max ? w->keys[*max - 1] : 0, error_bound = 1e-5 * (1 + fabs(worst));
 	float *one = make(w->dim, sizeof *one);
 	for (; found < k && ids[found] >= 0; found++) {
 		OK(kith_index_get(w->index, 1, &ids[found], one));
@@ -87,11 +87,11 @@ static int64_t check_query(struct world *w, const float *q, int64_t k, const flo
 		REQUIRE(fabs(key - said) <= 1e-5 * (1 + fabs(key)));
 		REQUIRE(said >= last);
 		last = said;
-		hits += key <= worst + slack;
+		hits += key <= worst + error_bound;
 		for (int64_t j = 0; j < found; j++)
 			REQUIRE(ids[j] != ids[found]);
 	}
-	REQUIRE(found == *most);
+	REQUIRE(found == *max);
 	free(one);
 	return hits;
 }
@@ -100,7 +100,7 @@ double check_recall(const kith_index *index, int64_t nq, const float *q, int64_t
     const kith_search_options *options, int64_t modulus, int64_t rest)
 {
 	struct world w = {.index = index, .n = kith_index_size(index), .dim = kith_index_dim(index)};
-	int64_t hits = 0, wanted = 0, most;
+	int64_t hits = 0, wanted = 0, max;
 	w.ids = make(w.n, sizeof *w.ids);
 	w.x = make(w.n * w.dim, sizeof *w.x);
 	w.keys = make(w.n, sizeof *w.keys);
@@ -110,8 +110,8 @@ double check_recall(const kith_index *index, int64_t nq, const float *q, int64_t
 	int64_t *ids = make(nq * k, sizeof *ids);
 	OK(kith_index_search(index, nq, q, k, dist, ids, options));
 	for (int64_t i = 0; i < nq; i++) {
-		hits += check_query(&w, q + i * w.dim, k, dist + i * k, ids + i * k, modulus, rest, &most);
-		wanted += most;
+		hits += check_query(&w, q + i * w.dim, k, dist + i * k, ids + i * k, modulus, rest, &max);
+		wanted += max;
 	}
 	free(dist);
 	free(ids);

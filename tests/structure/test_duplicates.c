@@ -132,9 +132,9 @@ static void check(kith_metric metric, const char *spec, int64_t copies, enum ord
 		/* Without copies such a graph finds 0.93 and more of a thousand vectors with 16 candidates;
 		 * fewer when all have been replaced. */
 		bool few = way == REPLACED;
-		double least = ef == 16 ? (few ? 0.8 : 0.9) : few ? 0.96 : 0.985;
+		double min = ef == 16 ? (few ? 0.8 : 0.9) : few ? 0.96 : 0.985;
 		double got = share_found(index, metric, x, q, ef);
-		if (!(got >= least))
+		if (!(got >= min))
 			ck_abort_msg("%s %s, %lld copies, order %d, way %d, efSearch %lld: %.3f found", spec,
 			    metrics[metric], (long long)copies, (int)order, (int)way, (long long)ef, got);
 	}
@@ -197,7 +197,7 @@ START_TEST(copies_under_a_filter)
 	static const struct {
 		int64_t copies, part, rest, ef;
 		bool tiled;
-		double least;
+		double min;
 	} kinds[] = {{40, 10, 0, 32, false, 0.97}, {10, 25, 0, 16, false, 0.98}, {10, 25, 0, 16, true, 0.98},
 	    {100, 2, 1, 16, true, 0.8}, {100, 2, 1, 64, true, 0.8}};
 	kith_metric metric = _i ? KITH_IP : KITH_L2;
@@ -212,7 +212,7 @@ START_TEST(copies_under_a_filter)
 		kith_index *index = make_graph(DIM, metric, "HNSW16", MANY, x, NULL);
 		double got =
 		    share_passing(index, metric, x, MANY, kinds[kind].part, kinds[kind].rest, kinds[kind].ef);
-		if (got < kinds[kind].least)
+		if (got < kinds[kind].min)
 			ck_abort_msg("metric %d, kind %d: %.3f found", (int)metric, (int)kind, got);
 		kith_index_free(index);
 		free(pool);

@@ -121,27 +121,27 @@ static int compare(const void *a, const void *b)
 /* The share of the ten nearest of each query that a walk finds. */
 static double recall(struct world *w, const float *q, int64_t nq, int64_t ef)
 {
-	struct walkers walkers;
-	walkers_init(&walkers);
-	struct walker *walker = walker_take(&walkers, &w->graph, &w->space, ef, 0);
+	struct graph_scratch_pool scratch_pool;
+	scratch_pool_init(&scratch_pool);
+	struct graph_scratch *scratch = scratch_take(&scratch_pool, &w->graph, &w->space, ef, 0);
 	double *keys = make(w->n, sizeof *keys);
 	int64_t found = 0;
-	REQUIRE(walker != NULL);
+	REQUIRE(scratch != NULL);
 	for (int64_t i = 0; i < nq; i++) {
 		const float *query = q + i * w->dim;
 		for (int64_t j = 0; j < w->n; j++)
 			keys[j] = exact_key(w, query, j);
 		qsort(keys, (size_t)w->n, sizeof *keys, compare);
-		graph_origin_query(&w->space, query, walker->origin);
-		walk_nearest(walker, walk_descend(walker, 0), ef, ef);
-		for (int64_t j = 0; j < walker->n; j++) {
-			int64_t node = walker->pool[j].node & ~WALKED;
+		graph_origin_query(&w->space, query, scratch->origin);
+		search_base_layer(scratch, search_upper_layers(scratch, 0), ef, ef);
+		for (int64_t j = 0; j < scratch->n; j++) {
+			int64_t node = scratch->pool[j].node & ~EXPANDED;
 			found += exact_key(w, query, node) <= keys[9];
 		}
 	}
 	free(keys);
-	walker_return(&walkers, walker);
-	walkers_free(&walkers);
+	scratch_return(&scratch_pool, scratch);
+	scratch_pool_free(&scratch_pool);
 	return (double)found / (double)(10 * nq);
 }
 
@@ -299,14 +299,14 @@ START_TEST(out_of_memory)
 END_TEST
 
 struct stopper {
-	int64_t calls, most;
+	int64_t calls, max;
 };
 
 static int stop(void *data, const char *stage, int64_t done, int64_t total)
 {
 	struct stopper *s = data;
 	REQUIRE(stage && done >= 0 && done <= total);
-	return ++s->calls > s->most;
+	return ++s->calls > s->max;
 }
 
 START_TEST(cancelled)
@@ -314,16 +314,16 @@ START_TEST(cancelled)
 	int64_t n = sanitized ? 8000 : 30000, dim = 32;
 	float *x = make_vectors(6, n, dim);
 	struct world w = begin(n, dim, x, 8, false);
-	for (int64_t most = 1; most < 4; most++) {
-		struct stopper s = {.most = most};
+	for (int64_t max = 1; max < 4; max++) {
+		struct stopper s = {.max = max};
 		struct progress progress;
 		progress_begin(&progress, stop, &s, "add", n);
 		kith_status status = build(&w, 0, 2, &progress);
 		REQUIRE(status == (progress_cancelled(&progress) ? KITH_CANCELLED : KITH_OK));
-		REQUIRE(most > 1 || status == KITH_CANCELLED);
+		REQUIRE(max > 1 || status == KITH_CANCELLED);
 		progress_end(&progress);
 	}
-	struct stopper s = {.most = INT64_MAX};
+	struct stopper s = {.max = INT64_MAX};
 	struct progress progress;
 	progress_begin(&progress, stop, &s, "add", n);
 	OK(build(&w, 0, 2, &progress));

@@ -167,10 +167,9 @@ static float *make_kind(enum kind kind, int64_t n)
 
 /* ---- tests ---- */
 
-static void check_share(
-    const char *what, const kith_index *index, const char *name, double share, double least)
+static void check_share(const char *what, const kith_index *index, const char *name, double share, double min)
 {
-	if (!(share >= least))
+	if (!(share >= min))
 		ck_abort_msg("%s, %s, metric %d, %s: %.3f found", name, hnsw_of_const(index)->base.spec,
 		    (int)kith_index_metric(index), what, share);
 }

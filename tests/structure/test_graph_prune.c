@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 300, MOST_DIM = 70 };
+enum { MAX = 300, MAX_DIM = 70 };
 
 struct world {
 	int64_t n, dim; /* node n − 1 selects among the others */
-	float x[(MOST + 1) * MOST_DIM];
+	float x[(MAX + 1) * MAX_DIM];
 	struct codec *codec;
 	struct codes codes;
 	struct graph_space space;
@@ -31,7 +31,7 @@ static float key_of(const struct world *w, int64_t a, int64_t b)
 
 static void begin(struct world *w, struct rng *rng, int64_t n, int64_t dim, int64_t range)
 {
-	float scratch[CODES_SCRATCH(MOST_DIM)];
+	float scratch[CODES_SCRATCH(MAX_DIM)];
 	w->n = n;
 	w->dim = dim;
 	for (int64_t i = 0; i < n * dim; i++)
@@ -84,15 +84,15 @@ static int64_t select_plainly(const struct world *w, const struct graph_rule *ru
 
 static void check(struct world *w, const struct graph_rule *rule, int64_t degree)
 {
-	struct candidate c[MOST], before[MOST];
-	bool taken[MOST] = {false};
+	struct candidate c[MAX], before[MAX];
+	bool taken[MAX] = {false};
 	int64_t n = w->n - 1;
 	for (int64_t i = 0; i < n; i++)
 		c[i] = (struct candidate){key_of(w, i, n), (uint32_t)i};
 	self = (uint32_t)n;
 	qsort(c, (size_t)n, sizeof *c, by_key);
 	memcpy(before, c, sizeof c);
-	void *scratch = mem_alloc(graph_prune_bytes(&w->space, MOST), 1);
+	void *scratch = mem_alloc(graph_prune_bytes(&w->space, MAX), 1);
 	int64_t want = select_plainly(w, rule, before, n, degree, taken);
 	int64_t got = graph_prune(&w->space, rule, self, c, n, degree, scratch), at = 0;
 	REQUIRE(got == want);
@@ -106,13 +106,13 @@ static void check(struct world *w, const struct graph_rule *rule, int64_t degree
 
 START_TEST(follows_the_rule)
 {
-	static const int64_t counts[] = {1, 2, 3, 10, 63, 64, 65, 66, 128, 130, MOST};
+	static const int64_t counts[] = {1, 2, 3, 10, 63, 64, 65, 66, 128, 130, MAX};
 	struct isa_list isas = isa_list();
 	struct rng rng = {(uint64_t)_i};
 	static struct world w;
 	OK(kith_set_isa(isas.name[_i % isas.n]));
 	for (size_t count = 0; count < sizeof counts / sizeof *counts; count++) {
-		int64_t dim = 1 + rng_below(&rng, MOST_DIM), range = _i % 3 ? 100 : 2;
+		int64_t dim = 1 + rng_below(&rng, MAX_DIM), range = _i % 3 ? 100 : 2;
 		begin(&w, &rng, counts[count], dim, range);
 		for (int keep = 0; keep < 2; keep++)
 			for (int wide = 0; wide < 2; wide++) {

@@ -23,7 +23,7 @@ START_TEST(bytes_per_vector)
 	float *x = make_gauss(3, N, DIM);
 	for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
 		size_t learnt = (size_t)(LISTS + 256 + DIM + 2 * kinds[kind].maps) * DIM * sizeof(float);
-		size_t most = learnt + (size_t)N * (size_t)(kinds[kind].code + kinds[kind].id + 4);
+		size_t max = learnt + (size_t)N * (size_t)(kinds[kind].code + kinds[kind].id + 4);
 		for (int64_t step = STEP; step <= N; step += N - STEP) {
 			kith_index *index = make_trained(DIM, KITH_L2, kinds[kind].spec, 4096, x);
 			for (int64_t i = 0; i < N; i += step)
@@ -31,9 +31,9 @@ START_TEST(bytes_per_vector)
 			struct bytes before = saved_bytes(index);
 			if (step < N)
 				OK(kith_index_compact(index, NULL));
-			if (kith_index_memory(index) > most)
+			if (kith_index_memory(index) > max)
 				ck_abort_msg("%s takes %zu bytes instead of %zu", kinds[kind].spec,
-				    kith_index_memory(index), most);
+				    kith_index_memory(index), max);
 			struct bytes after = saved_bytes(index);
 			REQUIRE(after.n == before.n && !memcmp(after.data, before.data, after.n));
 			free(before.data);
@@ -83,8 +83,8 @@ static kith_index *make_wide(int64_t lists, const float *x)
 		centroids[2 * l] = (float)l;
 	OK(codec_new_fp32(&codec, 2, false));
 	OK(ivf_new(&index, &metric_l2, lists, 0, codec));
-	OK(ivf_begin_parts(index, centroids, 0, NULL));
-	ivf_end_parts(index);
+	OK(ivf_begin_components(index, centroids, 0, NULL));
+	ivf_end_components(index);
 	OK(kith_index_add(index, MANY, x, NULL, NULL));
 	free(centroids);
 	return index;

@@ -56,7 +56,7 @@ static void check_graphs(const kith_index *before, const kith_index *after)
 {
 	const struct hnsw *a = hnsw_of_const(before), *b = hnsw_of_const(after);
 	REQUIRE(a->graph.n == b->graph.n && a->graph.rows == b->graph.rows && a->ids.n == b->ids.n);
-	REQUIRE(a->dead == b->dead && a->free == b->free && a->unsettled == b->unsettled);
+	REQUIRE(a->dead == b->dead && a->free == b->free && a->unconnected == b->unconnected);
 	REQUIRE(a->graph.n == 0 || slot_at(a, a->graph.entry) == slot_at(b, b->graph.entry));
 	float x[DIM], y[DIM];
 	for (int64_t slot = 0; slot < a->ids.n; slot++) {

@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { N = 1203, DIM = 16, NQ = 50, MOST = 7 };
+enum { N = 1203, DIM = 16, NQ = 50, MAX = 7 };
 
 static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
 
 static kith_index *wrap(int64_t shards, int64_t dim, kith_metric metric, const char *spec)
 {
-	kith_index *child[MOST], *index;
+	kith_index *child[MAX], *index;
 	for (int64_t s = 0; s < shards; s++)
 		OK(kith_index_new(&child[s], dim, metric, spec));
 	OK(kith_index_wrap_shards(&index, shards, child));
@@ -122,11 +122,11 @@ START_TEST(given_ids)
 		search_ids(index, x + i * DIM, 1, got);
 		REQUIRE(got[0] == given[i]);
 	}
-	int64_t again[] = {200, 9}, twice[] = {200, 201, 200}, negative[] = {200, -1}, most[] = {INT64_MAX};
+	int64_t again[] = {200, 9}, twice[] = {200, 201, 200}, negative[] = {200, -1}, max[] = {INT64_MAX};
 	FAILS(kith_index_add(index, 2, x, again, NULL), KITH_INVALID, "9");
 	FAILS(kith_index_add(index, 3, x, twice, NULL), KITH_INVALID, "200");
 	FAILS(kith_index_add(index, 2, x, negative, NULL), KITH_INVALID, "-1");
-	FAILS(kith_index_add(index, 1, x, most, NULL), KITH_INVALID, "ids[0]");
+	FAILS(kith_index_add(index, 1, x, max, NULL), KITH_INVALID, "ids[0]");
 	REQUIRE(kith_index_size(index) == 10 && !kith_index_has(index, 200));
 	OK(kith_index_add(index, 1, x, NULL, NULL));
 	REQUIRE(kith_index_has(index, 101));

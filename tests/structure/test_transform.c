@@ -82,7 +82,7 @@ START_TEST(unit_length)
 END_TEST
 
 /* Vectors come back; what: the space that they lie in, or everything. */
-START_TEST(map_back)
+START_TEST(map_inverse)
 {
 	static const struct {
 		const char *spec;
@@ -466,7 +466,7 @@ int main(void)
 	tcase_add_test(tests, lossless_maps);
 	tcase_add_test(tests, low_rank);
 	tcase_add_test(tests, unit_length);
-	tcase_add_test(tests, map_back);
+	tcase_add_test(tests, map_inverse);
 	tcase_add_test(tests, whitening);
 	tcase_add_test(tests, deterministic);
 	tcase_add_test(tests, bytes);
