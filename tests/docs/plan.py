@@ -35,6 +35,10 @@ ITSELF = "it is what runs this test"
 DEVELOP = "checks the sources, not the page"
 PEERS = "measures for minutes beside other libraries; tests/tools/test_peers.py runs these programs on little data"
 SKIP = {
+    "docs/sqlite.md": [
+        (r"^apt install libsqlite3-dev", MACHINE),
+        (r"^sqlite3 my.db", "tests/sqlite does it, where there is a shell"),
+    ],
     "README.md": [
         (r"^\./run demo$", LONG),
         (r"^\./run test$", ITSELF),

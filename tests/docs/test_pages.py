@@ -256,6 +256,19 @@ class Page:
             self.printed = self.printed.rsplit(">>>\n", 1)[1]
             self.python = []
 
+    def block_sql(self, block):
+        """Statements for the SQLite extension, one block after another in one database."""
+        extension = os.path.join(BUILD, "sqlite", "kith_sqlite.so")
+        can = subprocess.run([PYTHON, "-c", "import sqlite3; sqlite3.connect(':memory:').enable_load_extension(True)"],
+                             stderr=subprocess.DEVNULL, check=False).returncode == 0
+        if FRESH or not os.path.exists(extension) or not can:
+            self.not_run(block.text.split("\n", 1)[0], "no SQLite extension, or a python3 that loads none")
+            return
+        write(os.path.join(self.folder, "block.sql"), block.text)
+        write(os.path.join(self.folder, "block.py"), "import sqlite3\nc = sqlite3.connect('page.db')\nc.enable_load_extension(True)\n"
+              f"c.load_extension({extension!r})\nc.executescript(open('block.sql', encoding='utf-8').read())\n")
+        self.shell(block, "python3 block.py")
+
     def block_c(self, block):
         if re.search(r"^int main\(", block.text, re.M):
             write(os.path.join(self.folder, "first.c"), block.text)

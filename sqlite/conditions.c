@@ -1,0 +1,177 @@
+/* Conditions become SQL over T_rows, whose columns have the declared types and collations, so SQLite
+ * compares there as it would in an ordinary table: affinity is applied to what a column is compared with,
+ * the collation is the one that the query asked for, NULL is NULL. */
+#include "conditions.h"
+
+#include <string.h>
+
+#include "filter.h"
+
+static const char *operator_text(int op)
+{
+	switch (op) {
+	case SQLITE_INDEX_CONSTRAINT_EQ:
+		return "=";
+	case SQLITE_INDEX_CONSTRAINT_GT:
+		return ">";
+	case SQLITE_INDEX_CONSTRAINT_LE:
+		return "<=";
+	case SQLITE_INDEX_CONSTRAINT_LT:
+		return "<";
+	case SQLITE_INDEX_CONSTRAINT_GE:
+		return ">=";
+	case SQLITE_INDEX_CONSTRAINT_NE:
+		return "<>";
+	case SQLITE_INDEX_CONSTRAINT_LIKE:
+		return "LIKE";
+	case SQLITE_INDEX_CONSTRAINT_GLOB:
+		return "GLOB";
+	case SQLITE_INDEX_CONSTRAINT_ISNOT:
+	case SQLITE_INDEX_CONSTRAINT_ISNOTNULL:
+		return "IS NOT";
+	default:
+		return "IS";
+	}
+}
+
+static int is_condition(const struct term *term)
+{
+	return term->kind == TERM_WHERE || term->kind == TERM_IN;
+}
+
+int conditions_on_parts(const struct table *t, const struct plan *p, const struct query *q)
+{
+	for (int i = 0; i < p->n; i++) {
+		const struct term *term = &p->terms[i];
+		if (is_condition(term) &&
+		    (term->column < 0 || t->schema.columns[term->column].kind != COLUMN_PARTITION)) {
+			return 0;
+		}
+	}
+	return q->filter == NULL;
+}
+
+static int needs_aux(const struct table *t, const struct plan *p, const struct filter *f)
+{
+	for (int i = 0; i < p->n; i++) {
+		const struct term *term = &p->terms[i];
+		if (is_condition(term) && term->column >= 0 &&
+		    t->schema.columns[term->column].kind == COLUMN_AUXILIARY) {
+			return 1;
+		}
+	}
+	return f->reads_aux;
+}
+
+static void append_source(sqlite3_str *out, const struct table *t, int aux)
+{
+	sqlite3_str_appendf(out, " FROM (SELECT r.kith_rowid AS rowid, r.*");
+	for (int i = 0; aux && i < t->schema.n; i++) {
+		if (t->schema.columns[i].kind == COLUMN_AUXILIARY) {
+			sqlite3_str_appendf(out, ", a.\"%w\"", t->schema.columns[i].name);
+		}
+	}
+	sqlite3_str_appendf(out, " FROM \"%w\".\"%w_rows\" AS r", t->db_name, t->name);
+	if (aux) {
+		sqlite3_str_appendf(
+		    out, " JOIN \"%w\".\"%w_aux\" AS a ON a.kith_rowid = r.kith_rowid", t->db_name, t->name);
+	}
+	sqlite3_str_appendf(out, ") AS \"%w\"", t->name);
+}
+
+/* Conditions number their parameters from behind those of the filter. */
+static void append_condition(sqlite3_str *out, const struct table *t, const struct term *term, int parameter)
+{
+	const char *name = term->column >= 0 ? t->schema.columns[term->column].name : "rowid";
+	if (term->op == SQLITE_INDEX_CONSTRAINT_FUNCTION) {
+		sqlite3_str_appendf(out, " AND kith_contains(\"%w\", ?%d)", name, parameter);
+		return;
+	}
+	if (term->column < 0) {
+		sqlite3_str_appendall(out, " AND rowid");
+	} else {
+		sqlite3_str_appendf(out, " AND \"%w\"", name);
+	}
+	if (term->collation[0] != '\0' && term->op != SQLITE_INDEX_CONSTRAINT_LIKE &&
+	    term->op != SQLITE_INDEX_CONSTRAINT_GLOB) {
+		sqlite3_str_appendf(out, " COLLATE \"%w\"", term->collation);
+	}
+	if (term->kind == TERM_IN) {
+		sqlite3_str_appendf(out, " IN (SELECT +value FROM kith_values(?%d))", parameter);
+	} else if (term->op == SQLITE_INDEX_CONSTRAINT_ISNULL ||
+	           term->op == SQLITE_INDEX_CONSTRAINT_ISNOTNULL) {
+		sqlite3_str_appendf(out, " %s NULL", operator_text(term->op));
+	} else {
+		sqlite3_str_appendf(out, " %s ?%d", operator_text(term->op), parameter);
+	}
+}
+
+static char *conditions_text(
+    const struct table *t, const struct plan *p, const struct filter *f, enum selection what, int order)
+{
+	sqlite3_str *out = sqlite3_str_new(NULL);
+	if (what == SELECT_PARTS) {
+		sqlite3_str_appendf(
+		    out, "SELECT kith_part, kith_n FROM \"%w\".\"%w_parts\" WHERE true", t->db_name, t->name);
+	} else {
+		sqlite3_str_appendall(out, "SELECT rowid, kith_pos");
+		for (int i = 0; what == SELECT_ROWS && i < t->schema.n; i++) {
+			if (column_in_rows(&t->schema.columns[i])) {
+				sqlite3_str_appendf(out, ", \"%w\"", t->schema.columns[i].name);
+			}
+		}
+		append_source(out, t, needs_aux(t, p, f));
+		/* The expression was found to be one by itself; the line break ends a comment in it. */
+		sqlite3_str_appendf(out, " WHERE (%s\n)", f->expression != NULL ? f->expression : "true");
+	}
+	for (int i = 0; i < p->n; i++) {
+		if (is_condition(&p->terms[i])) {
+			append_condition(out, t, &p->terms[i], f->parameters + i + 1);
+		}
+	}
+	if (order & ORDER_ROWID) {
+		sqlite3_str_appendf(out, " ORDER BY rowid%s", order & ORDER_DESCENDING ? " DESC" : "");
+	}
+	return sqlite3_str_finish(out);
+}
+
+static int bind_conditions(
+    const struct plan *p, struct query *q, sqlite3_value **argv, int first, sqlite3_stmt *s)
+{
+	int list = 0;
+	int rc = SQLITE_OK;
+	for (int i = 0; i < p->n && rc == SQLITE_OK; i++) {
+		if (p->terms[i].kind == TERM_IN) {
+			rc = sqlite3_bind_pointer(s, first + i + 1, &q->in[list++], VALUES_POINTER, NULL);
+		} else if (p->terms[i].kind == TERM_WHERE &&
+		           first + i + 1 <= sqlite3_bind_parameter_count(s)) {
+			rc = sqlite3_bind_value(s, first + i + 1, argv[i]);
+		}
+	}
+	return rc;
+}
+
+int conditions_prepare(struct table *t, const struct plan *p, struct query *q, sqlite3_value **argv,
+    enum selection what, int order, sqlite3_stmt **out)
+{
+	struct filter f = {0};
+	*out = NULL;
+	int rc = filter_check(t, q, &f);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	char *sql = conditions_text(t, p, &f, what, order);
+	rc = table_prepare(t, sql, out);
+	sqlite3_free(sql);
+	if (rc == SQLITE_OK) {
+		rc = filter_bind(t, q, &f, *out);
+	}
+	if (rc == SQLITE_OK) {
+		rc = bind_conditions(p, q, argv, f.parameters, *out);
+	}
+	if (rc != SQLITE_OK) {
+		sqlite3_finalize(*out);
+		*out = NULL;
+	}
+	return rc;
+}

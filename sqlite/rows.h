@@ -1,0 +1,23 @@
+/* Single rows of shadow tables. Functions return SQLite's codes and set the table's message. */
+#ifndef KITH_SQLITE_ROWS_H
+#define KITH_SQLITE_ROWS_H
+
+#include "table.h"
+
+/* Where a row is; *position −1: there is none. */
+int row_position(struct table *t, int64_t rowid, int64_t *position);
+
+/* The row with a value of the key column. */
+int row_by_key(struct table *t, sqlite3_value *key, int *found, int64_t *rowid);
+
+/* Remove a row with everything that belongs to it, if it is there. */
+int row_remove(struct table *t, int64_t rowid);
+
+/* The part with values [partition columns] and its rows; 0 rows and a number that is free where there is
+ * none (*exists 0). */
+int part_find(struct table *t, sqlite3_value **values, int64_t *part, int64_t *n, int *exists);
+int part_insert(struct table *t, int64_t part, sqlite3_value **values);
+int part_resize(struct table *t, int64_t part, int64_t n); /* 0: it is removed */
+int part_size(struct table *t, int64_t part, int64_t *n);
+
+#endif

@@ -1,0 +1,244 @@
+/* Rows are gathered into blocks of some hundred vectors. kith_knn ranks a block by distances that are
+ * rounded to floats; those that may be among the k nearest are computed anew in double precision, and
+ * decide. Its distances are computed in double precision and rounded once, so one that lies above the bound
+ * by more than a rounding lies above it. */
+#include "scan.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kith/kith.h>
+
+#include "chunks.h"
+#include "conditions.h"
+#include "distance.h"
+
+enum { BLOCK_BYTES = 1 << 20, MAX_BLOCK = 4096 };
+
+struct scan {
+	struct table *table;
+	struct query *query;
+	struct hits *hits;
+	struct chunk_blob blob;
+	int64_t room, n;      /* vectors of the block */
+	float *x;             /* [room × dim] */
+	unsigned char *bytes; /* [MAX_CHUNK_ROWS × width], for elements that are not floats */
+	struct hit *rows;     /* [room] */
+	float *scores;        /* [room] */
+	int64_t *ranks;       /* [room] */
+};
+
+static void scan_end(struct scan *s)
+{
+	chunk_close(&s->blob);
+	sqlite3_free(s->x);
+	sqlite3_free(s->bytes);
+	sqlite3_free(s->rows);
+	sqlite3_free(s->scores);
+	sqlite3_free(s->ranks);
+}
+
+static int scan_begin(struct scan *s, struct table *t, struct query *q, struct hits *h)
+{
+	int64_t dim = q->column->dim;
+	*s = (struct scan){.table = t, .query = q, .hits = h};
+	s->room = BLOCK_BYTES / (dim * (int64_t)sizeof(float));
+	s->room = s->room < MAX_CHUNK_ROWS ? MAX_CHUNK_ROWS : s->room > MAX_BLOCK ? MAX_BLOCK : s->room;
+	s->x = sqlite3_malloc64((sqlite3_uint64)(s->room * dim) * sizeof *s->x);
+	s->bytes = sqlite3_malloc64((sqlite3_uint64)(MAX_CHUNK_ROWS * column_width(q->column)));
+	s->rows = sqlite3_malloc64((sqlite3_uint64)s->room * sizeof *s->rows);
+	s->scores = sqlite3_malloc64((sqlite3_uint64)s->room * sizeof *s->scores);
+	s->ranks = sqlite3_malloc64((sqlite3_uint64)s->room * sizeof *s->ranks);
+	if (s->x == NULL || s->bytes == NULL || s->rows == NULL || s->scores == NULL || s->ranks == NULL) {
+		scan_end(s);
+		return SQLITE_NOMEM;
+	}
+	return SQLITE_OK;
+}
+
+/* Offer the block's rows to the hits, the nearest first, until none can be wanted any more. */
+static int flush(struct scan *s)
+{
+	const struct column *c = s->query->column;
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.threads = 1;
+	int64_t n = s->n;
+	s->n = 0;
+	if (n == 0) {
+		return SQLITE_OK;
+	}
+	kith_status status = kith_knn(
+	    c->dim, c->metric, KITH_F32, n, s->x, 1, s->query->vector.x, n, s->scores, s->ranks, &options);
+	if (status != KITH_OK) {
+		return status == KITH_NOMEM ? SQLITE_NOMEM : table_corrupt(s->table, "%s", kith_last_error());
+	}
+	for (int64_t i = 0; i < n; i++) {
+		double bound = fmin(hits_bound(s->hits), s->query->bounds.max);
+		double error = 4 * FLT_EPSILON * (fabs(bound) + (c->metric == KITH_COSINE));
+		/* A sum that is too large for a float says nothing. */
+		if (bound < INFINITY && isfinite(s->scores[i]) &&
+		    distance_from_score(c->metric, s->scores[i]) > bound + error) {
+			break;
+		}
+		const struct hit *row = &s->rows[s->ranks[i]];
+		double distance =
+		    distance_between(c->metric, c->dim, s->query->vector.x, s->x + s->ranks[i] * c->dim);
+		if (bounds_allow(&s->query->bounds, c->metric, distance) &&
+		    !hits_offer(s->hits, distance, row->rowid, row->position)) {
+			return SQLITE_NOMEM;
+		}
+	}
+	return SQLITE_OK;
+}
+
+/* Add `count` vectors of one chunk, which stand one behind another; ids are their rowids. */
+static int add_run(struct scan *s, int64_t position, int count, const int64_t *ids)
+{
+	const struct column *c = s->query->column;
+	int rc = s->n + count > s->room ? flush(s) : SQLITE_OK;
+	float *x = s->x + s->n * c->dim;
+	void *bytes = c->element == ELEMENT_F32 ? (void *)x : s->bytes;
+	if (rc == SQLITE_OK) {
+		rc = chunk_read(s->table, &s->blob, c->number, position, count, bytes);
+	}
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	if (c->element != ELEMENT_F32) {
+		vector_decode(c, count, bytes, x);
+	}
+	for (int i = 0; i < count; i++) {
+		s->rows[s->n + i] = (struct hit){0, ids[i], position + i};
+	}
+	s->n += count;
+	return SQLITE_OK;
+}
+
+/* All vectors of a part. The statement gives its chunks' rowids, and notices an interrupt. */
+static int scan_part(struct scan *s, int64_t part, int64_t n)
+{
+	struct table *t = s->table;
+	sqlite3_stmt *chunks;
+	char *sql = sqlite3_mprintf(
+	    "SELECT chunk, ids FROM \"%w\".\"%w_chunks\" WHERE chunk BETWEEN ?1 AND ?2 ORDER BY chunk",
+	    t->db_name, t->name);
+	int rc = table_prepare(t, sql, &chunks);
+	sqlite3_free(sql);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	sqlite3_bind_int64(chunks, 1, position_chunk(position_at(t, part, 0)));
+	sqlite3_bind_int64(chunks, 2, position_chunk(position_at(t, part, n > 0 ? n - 1 : 0)));
+	for (int64_t i = 0; i < n && rc == SQLITE_OK; i += t->chunk_rows) {
+		int count = n - i < t->chunk_rows ? (int)(n - i) : t->chunk_rows;
+		int64_t position = position_at(t, part, i);
+		int step = sqlite3_step(chunks);
+		if (step != SQLITE_ROW && step != SQLITE_DONE) {
+			break;
+		}
+		if (step == SQLITE_DONE || sqlite3_column_int64(chunks, 0) != position_chunk(position) ||
+		    sqlite3_column_bytes(chunks, 1) < count * (int)sizeof(int64_t)) {
+			rc = table_corrupt(
+			    t, "chunk %lld is missing or too short", (long long)position_chunk(position));
+		} else {
+			int64_t ids[MAX_CHUNK_ROWS];
+			memcpy(ids, sqlite3_column_blob(chunks, 1), (size_t)count * sizeof *ids);
+			rc = add_run(s, position, count, ids);
+		}
+	}
+	int end = sqlite3_finalize(chunks);
+	return rc != SQLITE_OK || end == SQLITE_OK ? rc : table_forward(t, end);
+}
+
+/* The parts that a statement names. */
+static int scan_parts(struct scan *s, sqlite3_stmt *parts)
+{
+	int rc = SQLITE_OK;
+	while (rc == SQLITE_OK && sqlite3_step(parts) == SQLITE_ROW) {
+		int64_t part = sqlite3_column_int64(parts, 0);
+		int64_t n = sqlite3_column_int64(parts, 1);
+		if (part < 0 || part >= (int64_t)1 << PART_BITS || n < 1 ||
+		    n / s->table->chunk_rows >= (int64_t)1 << SEQ_BITS) {
+			rc =
+			    table_corrupt(s->table, "part %lld has %lld rows", (long long)part, (long long)n);
+		} else {
+			rc = scan_part(s, part, n);
+		}
+	}
+	return rc;
+}
+
+static int by_position(const void *a, const void *b)
+{
+	const struct hit *x = a;
+	const struct hit *y = b;
+	return (x->position > y->position) - (x->position < y->position);
+}
+
+/* Rows in the order of their positions; those that follow one another are read together. */
+static int scan_rows(struct scan *s, struct hits *rows)
+{
+	int64_t ids[MAX_CHUNK_ROWS];
+	int rc = SQLITE_OK;
+	if (rows->n > 1) {
+		qsort(rows->items, (size_t)rows->n, sizeof *rows->items, by_position);
+	}
+	for (int64_t i = 0; i < rows->n && rc == SQLITE_OK;) {
+		int64_t position = rows->items[i].position;
+		int count = 0;
+		do {
+			ids[count++] = rows->items[i++].rowid;
+		} while (i < rows->n && rows->items[i].position == position + count &&
+		         position_slot(position + count) != 0);
+		rc = add_run(s, position, count, ids);
+	}
+	return rc;
+}
+
+/* The rows that a statement gives, collected. */
+static int collect(struct table *t, sqlite3_stmt *rows, struct hits *out)
+{
+	while (sqlite3_step(rows) == SQLITE_ROW) {
+		int64_t position = sqlite3_column_int64(rows, 1);
+		if (position < 0 || position_slot(position) >= t->chunk_rows) {
+			return table_corrupt(t, "a row's place is %lld", (long long)position);
+		}
+		if (!hits_offer(out, 0, sqlite3_column_int64(rows, 0), position)) {
+			return SQLITE_NOMEM;
+		}
+	}
+	return SQLITE_OK;
+}
+
+int scan_search(struct table *t, const struct plan *p, struct query *q, sqlite3_value **argv, struct hits *h)
+{
+	struct scan s;
+	struct hits rows = {.k = INT64_MAX};
+	sqlite3_stmt *statement;
+	int parts = conditions_on_parts(t, p, q);
+	int rc = conditions_prepare(t, p, q, argv, parts ? SELECT_PARTS : SELECT_POSITIONS, 0, &statement);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	rc = scan_begin(&s, t, q, h);
+	if (rc != SQLITE_OK) {
+		sqlite3_finalize(statement);
+		return rc;
+	}
+	rc = parts ? scan_parts(&s, statement) : collect(t, statement, &rows);
+	int end = sqlite3_finalize(statement);
+	if (rc == SQLITE_OK && end != SQLITE_OK) {
+		rc = table_forward(t, end);
+	}
+	if (rc == SQLITE_OK && !parts) {
+		rc = scan_rows(&s, &rows);
+	}
+	if (rc == SQLITE_OK) {
+		rc = flush(&s);
+	}
+	hits_free(&rows);
+	scan_end(&s);
+	return rc;
+}

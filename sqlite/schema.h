@@ -1,0 +1,70 @@
+/* What a table's declaration says: its columns, in the order in which they were written. */
+#ifndef KITH_SQLITE_SCHEMA_H
+#define KITH_SQLITE_SCHEMA_H
+
+#include <stdint.h>
+
+#include <kith/library.h>
+
+enum element { ELEMENT_F32, ELEMENT_F16, ELEMENT_I8, ELEMENT_U8 };
+
+enum column_kind {
+	COLUMN_KEY,       /* id TEXT PRIMARY KEY */
+	COLUMN_VECTOR,    /* embedding FLOAT[384] */
+	COLUMN_PARTITION, /* tenant TEXT PARTITION KEY */
+	COLUMN_METADATA,  /* price REAL */
+	COLUMN_AUXILIARY  /* +body TEXT: stored apart, read only when asked for */
+};
+
+struct column {
+	char *name;
+	char *declared; /* type, collation and NOT NULL as SQLite takes them; "" for none */
+	enum column_kind kind;
+	int number; /* among the columns of its kind */
+	int place;  /* among the columns of its shadow table: T_rows, or T_aux */
+	int indexed;
+	enum element element; /* of a vector column, as are the rest */
+	kith_metric metric;
+	int64_t dim;
+	char *index; /* factory string; NULL: exact */
+};
+
+struct schema {
+	int n;
+	struct column *columns;
+	int count[COLUMN_AUXILIARY + 1]; /* of each kind */
+};
+
+/* Parse the arguments of USING kith(…). On failure *error is a message to be freed with sqlite3_free, and
+ * the result an SQLite code. `table` is the table's name, which no column may have. */
+int schema_parse(struct schema *s, const char *table, int argc, const char *const *argv, char **error);
+void schema_free(struct schema *s);
+
+/* The hidden columns that follow those declared, in this order. */
+enum hidden {
+	HIDDEN_TABLE, /* named as the table is: commands, and MATCH on the first vector column */
+	HIDDEN_K,
+	HIDDEN_DISTANCE,
+	HIDDEN_SIMILARITY,
+	HIDDEN_RANK,
+	HIDDEN_EF,
+	HIDDEN_NPROBE,
+	HIDDEN_RECALL,
+	HIDDEN_FILTER,
+	HIDDEN_FILTER_ARGS,
+	HIDDEN_COUNT
+};
+extern const char *const hidden_names[HIDDEN_COUNT];
+
+/* The column number c of a kind, or NULL. */
+const struct column *schema_column(const struct schema *s, enum column_kind kind, int number);
+
+/* CREATE TABLE for sqlite3_declare_vtab; NULL: out of memory. Freed with sqlite3_free. */
+char *schema_declaration(const struct schema *s, const char *table);
+
+/* Bytes of one stored vector. */
+int64_t column_width(const struct column *c);
+
+const char *element_name(enum element element);
+
+#endif

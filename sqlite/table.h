@@ -1,0 +1,137 @@
+/* A virtual table as one connection has it open, and the shadow tables in which its rows are:
+ *
+ *   T_config (key, value)                     the format's version, rows of a chunk
+ *   T_rows   (rowid, kith_pos, columns …)     key, partition keys, metadata, and where the vectors are
+ *   T_aux    (rowid, columns …)               auxiliary columns, if there are any
+ *   T_parts  (kith_part, kith_n, columns …)   each combination of partition keys, and how many rows have it
+ *   T_chunks (chunk, ids)                     the rowids of a chunk's slots
+ *   T_v0 …   (chunk, data)                    the vectors of a chunk's slots; a table for each vector column
+ *
+ * A part's vectors are packed: slots 0 … n − 1 of its chunks are used, whatever was deleted, for the last one
+ * moves into a gap. A position is (part, chunk of the part, slot) in one number, so that a part's chunks
+ * follow one another in every table.
+ *
+ * Each vector is stored once. Nothing is held in memory between statements: what SQLite rolls back is rolled
+ * back.
+ */
+#ifndef KITH_SQLITE_TABLE_H
+#define KITH_SQLITE_TABLE_H
+
+#include <stdint.h>
+
+#include "schema.h"
+#include "sqlite.h"
+#include "vector.h"
+
+enum {
+	SLOT_BITS = 8,
+	SEQ_BITS = 24,
+	PART_BITS = 31,
+	MAX_CHUNK_ROWS = 1 << SLOT_BITS,
+	MIN_CHUNK_ROWS = 8,
+	CHUNK_BYTES = 65536, /* aimed at */
+	FORMAT_VERSION = 1
+};
+
+/* Statements about shadow tables, prepared when they are first needed. */
+enum statement {
+	ROW_INSERT,
+	ROW_GET,
+	ROW_UPDATE,
+	ROW_DELETE,
+	ROW_MOVE,
+	ROW_BY_KEY,
+	AUX_INSERT,
+	AUX_GET,
+	AUX_UPDATE,
+	AUX_DELETE,
+	PART_FIND,
+	PART_SIZE,
+	PART_NEXT,
+	PART_INSERT,
+	PART_RESIZE,
+	PART_DELETE,
+	CHUNK_INSERT,
+	CHUNK_UPDATE,
+	CHUNK_DELETE,
+	STATEMENTS
+};
+
+/* A blob of one shadow table, moved from chunk to chunk. Zeroed: closed. */
+struct chunk_blob {
+	sqlite3_blob *blob;
+	int64_t chunk;
+};
+
+struct table {
+	sqlite3_vtab base; /* first: SQLite sees this */
+	sqlite3 *db;
+	char *db_name; /* "main", "temp", or what it was attached as */
+	char *name;
+	struct schema schema;
+	int chunk_rows; /* 0: not read from T_config yet */
+	sqlite3_stmt *statements[STATEMENTS];
+	struct vector *given;        /* [vectors] of the statement that is being carried out */
+	unsigned char **bytes;       /* [vectors][width] the same, as they are stored */
+	struct validator *validator; /* of filter expressions (filter.c); NULL: there was none yet */
+};
+
+/* Set the table's error message; returns code. */
+int table_error(struct table *t, int code, const char *format, ...);
+
+/* SQLITE_CORRUPT_VTAB, with a message that says what is wrong. */
+int table_corrupt(struct table *t, const char *format, ...);
+
+/* The message of the connection becomes the table's; returns code. */
+int table_forward(struct table *t, int code);
+
+/* Take a prepared statement, reset and without values. Of several that are wanted at the same time, `take`
+ * gives each its own; a statement goes back with statement_give, a borrowed one with sqlite3_reset. */
+int statement_borrow(struct table *t, enum statement which, sqlite3_stmt **out);
+int statement_take(struct table *t, enum statement which, sqlite3_stmt **out);
+void statement_give(struct table *t, enum statement which, sqlite3_stmt *s);
+void statements_free(struct table *t);
+
+/* Run a statement that gives no rows; the values are bound. Resets it. */
+int statement_run(struct table *t, sqlite3_stmt *s);
+
+/* Prepare a statement about shadow tables. NULL: out of memory. Freed with sqlite3_finalize. */
+int table_prepare(struct table *t, const char *sql, sqlite3_stmt **out);
+
+/* Create, drop and rename the shadow tables; read T_config. */
+int shadow_create(struct table *t);
+int shadow_drop(struct table *t);
+int shadow_rename(struct table *t, const char *name);
+int shadow_load(struct table *t);
+int shadow_is_name(const char *suffix);
+
+/* Whether a column is one of T_rows. */
+int column_in_rows(const struct column *c);
+
+static inline int64_t position_of(int64_t part, int64_t seq, int64_t slot)
+{
+	return (part << (SEQ_BITS + SLOT_BITS)) | (seq << SLOT_BITS) | slot;
+}
+
+static inline int64_t position_part(int64_t position)
+{
+	return position >> (SEQ_BITS + SLOT_BITS);
+}
+
+static inline int64_t position_chunk(int64_t position)
+{
+	return position >> SLOT_BITS;
+}
+
+static inline int position_slot(int64_t position)
+{
+	return (int)(position & (MAX_CHUNK_ROWS - 1));
+}
+
+/* The position of a part's i-th vector. */
+static inline int64_t position_at(const struct table *t, int64_t part, int64_t i)
+{
+	return position_of(part, i / t->chunk_rows, i % t->chunk_rows);
+}
+
+#endif

@@ -1,0 +1,20 @@
+/* A list of SQL values, as a table of one column that only the extension itself can fill. */
+#ifndef KITH_SQLITE_VALUES_H
+#define KITH_SQLITE_VALUES_H
+
+#include "sqlite.h"
+
+struct values {
+	int n, room;
+	sqlite3_value **items;
+};
+
+#define VALUES_POINTER "kith_values"
+
+int values_push(struct values *v, sqlite3_value *value);
+void values_free(struct values *v);
+
+/* Register kith_values(pointer). */
+int values_register(sqlite3 *db);
+
+#endif

@@ -1,0 +1,381 @@
+/* Writing rows. Everything that a statement may be refused for (a vector that is none, a key that is taken)
+ * is looked at before anything is changed, for SQLite counts on that when it lets the table see conflicts
+ * (SQLITE_VTAB_CONSTRAINT_SUPPORT). A failure behind that is one of the database itself; SQLite rolls back
+ * then. */
+#include "write.h"
+
+#include <string.h>
+
+#include "chunks.h"
+#include "rows.h"
+
+/* The arguments of one xUpdate: values[i] is what column i is to be. */
+struct change {
+	sqlite3_value **values;
+	int64_t rowid; /* afterwards */
+	int has_rowid;
+	int update; /* 0: an INSERT, which sets everything */
+};
+
+static int unchanged(const struct change *w, int column)
+{
+	return w->update && sqlite3_value_nochange(w->values[column]);
+}
+
+/* ---- before anything is changed ---- */
+
+/* Parse the vectors into t->bytes. */
+static int read_vectors(struct table *t, const struct change *w)
+{
+	for (int i = 0; i < t->schema.n; i++) {
+		const struct column *c = &t->schema.columns[i];
+		if (c->kind != COLUMN_VECTOR || unchanged(w, i)) {
+			continue;
+		}
+		char *why = NULL;
+		int rc = vector_read_for(&t->given[c->number], c, w->values[i], &why);
+		if (rc == SQLITE_OK) {
+			rc = vector_encode(c, t->given[c->number].x, t->bytes[c->number], &why);
+		}
+		if (rc != SQLITE_OK) {
+			if (rc != SQLITE_NOMEM) {
+				table_error(t, rc, "%s", why);
+			}
+			sqlite3_free(why);
+			return rc;
+		}
+	}
+	return SQLITE_OK;
+}
+
+/* A row stands where this one is to be. SQLite itself carries out IGNORE, FAIL and the rest. */
+static int resolve_conflict(struct table *t, int64_t other, const char *column)
+{
+	if (sqlite3_vtab_on_conflict(t->db) == SQLITE_REPLACE) {
+		return row_remove(t, other);
+	}
+	return table_error(t, SQLITE_CONSTRAINT, "UNIQUE constraint failed: %s.%s", t->name, column);
+}
+
+/* Make way for a row that was at `old` (INSERT: has_old 0). */
+static int check_conflicts(struct table *t, const struct change *w, int64_t old)
+{
+	int64_t other;
+	int rc = SQLITE_OK;
+	int64_t clash[2];
+	const char *names[2];
+	int clashes = 0;
+	if (w->has_rowid && (!w->update || w->rowid != old)) {
+		rc = row_position(t, w->rowid, &other);
+		if (rc == SQLITE_OK && other >= 0) {
+			clash[clashes] = w->rowid;
+			names[clashes++] = "rowid";
+		}
+	}
+	for (int i = 0; i < t->schema.n && rc == SQLITE_OK; i++) {
+		const struct column *c = &t->schema.columns[i];
+		if (c->kind != COLUMN_KEY || unchanged(w, i)) {
+			continue;
+		}
+		int found = 0;
+		if (sqlite3_value_type(w->values[i]) == SQLITE_NULL) {
+			return table_error(
+			    t, SQLITE_CONSTRAINT, "NOT NULL constraint failed: %s.%s", t->name, c->name);
+		}
+		rc = row_by_key(t, w->values[i], &found, &other);
+		if (rc == SQLITE_OK && found && !(w->update && other == old) &&
+		    !(clashes > 0 && other == clash[0])) {
+			clash[clashes] = other;
+			names[clashes++] = c->name;
+		}
+	}
+	for (int i = 0; i < clashes && rc == SQLITE_OK; i++) {
+		rc = resolve_conflict(t, clash[i], names[i]);
+	}
+	return rc;
+}
+
+/* ---- the parts of a row ---- */
+
+/* Bind the columns of T_rows (aux 0) or T_aux (1) from parameter `at` on; an update binds a flag before
+ * each. */
+static int bind_columns(struct table *t, const struct change *w, sqlite3_stmt *s, int at, int aux)
+{
+	int rc = SQLITE_OK;
+	for (int i = 0; i < t->schema.n && rc == SQLITE_OK; i++) {
+		const struct column *c = &t->schema.columns[i];
+		if (aux ? c->kind != COLUMN_AUXILIARY : !column_in_rows(c)) {
+			continue;
+		}
+		if (w->update) {
+			sqlite3_bind_int(s, at++, !unchanged(w, i));
+		}
+		rc = sqlite3_bind_value(s, at++, w->values[i]);
+	}
+	return rc;
+}
+
+static void partition_values(const struct table *t, const struct change *w, sqlite3_value **values)
+{
+	for (int i = 0; i < t->schema.n; i++) {
+		if (t->schema.columns[i].kind == COLUMN_PARTITION) {
+			values[t->schema.columns[i].number] = w->values[i];
+		}
+	}
+}
+
+static int insert_into(struct table *t, struct change *w, enum statement which, int64_t position)
+{
+	sqlite3_stmt *s;
+	int rc = statement_borrow(t, which, &s);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	int at = 1;
+	if (w->has_rowid) {
+		sqlite3_bind_int64(s, at, w->rowid);
+	} else {
+		sqlite3_bind_null(s, at);
+	}
+	at++;
+	if (which == ROW_INSERT) {
+		sqlite3_bind_int64(s, at++, position);
+	}
+	rc = bind_columns(t, w, s, at, which == AUX_INSERT);
+	if (rc == SQLITE_OK) {
+		rc = statement_run(t, s);
+	}
+	sqlite3_clear_bindings(s);
+	return rc;
+}
+
+static int insert_row(struct table *t, struct change *w, sqlite3_value **parts)
+{
+	int64_t part;
+	int64_t n;
+	int exists;
+	partition_values(t, w, parts);
+	int rc = part_find(t, parts, &part, &n, &exists);
+	if (rc == SQLITE_OK) {
+		rc = insert_into(t, w, ROW_INSERT, position_at(t, part, n));
+	}
+	if (rc == SQLITE_OK && !w->has_rowid) {
+		w->rowid = sqlite3_last_insert_rowid(t->db);
+		w->has_rowid = 1;
+	}
+	if (rc == SQLITE_OK && t->schema.count[COLUMN_AUXILIARY] > 0) {
+		rc = insert_into(t, w, AUX_INSERT, 0);
+	}
+	if (rc == SQLITE_OK && !exists) {
+		rc = part_insert(t, part, parts);
+	}
+	if (rc == SQLITE_OK) {
+		rc = chunk_append(t, part, n, w->rowid);
+	}
+	return rc == SQLITE_OK ? part_resize(t, part, n + 1) : rc;
+}
+
+static int update_in(
+    struct table *t, const struct change *w, enum statement which, int64_t old, int64_t position)
+{
+	sqlite3_stmt *s;
+	int rc = statement_borrow(t, which, &s);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	sqlite3_bind_int64(s, 1, old);
+	sqlite3_bind_int64(s, 2, w->rowid);
+	if (which == ROW_UPDATE) {
+		sqlite3_bind_int64(s, 3, position);
+	}
+	rc = bind_columns(t, w, s, 4, which == AUX_UPDATE);
+	if (rc == SQLITE_OK) {
+		rc = statement_run(t, s);
+	}
+	if (rc == SQLITE_OK && sqlite3_changes(t->db) != 1) {
+		rc = table_corrupt(t, "an entry for row %lld is missing", (long long)old);
+	}
+	sqlite3_clear_bindings(s);
+	return rc;
+}
+
+/* Write what changes where the row is. */
+static int write_in_place(struct table *t, const struct change *w, int64_t position, int64_t old)
+{
+	int rc = SQLITE_OK;
+	if (w->rowid != old) {
+		rc = chunk_write(t, CHUNK_IDS, position, &w->rowid);
+	}
+	for (int i = 0; i < t->schema.n && rc == SQLITE_OK; i++) {
+		const struct column *c = &t->schema.columns[i];
+		if (c->kind == COLUMN_VECTOR && !unchanged(w, i)) {
+			rc = chunk_write(t, c->number, position, t->bytes[c->number]);
+		}
+	}
+	return rc;
+}
+
+/* Fetch the vectors that do not change, for a row that goes to another part. */
+static int fetch_vectors(struct table *t, const struct change *w, int64_t position)
+{
+	int rc = SQLITE_OK;
+	for (int i = 0; i < t->schema.n && rc == SQLITE_OK; i++) {
+		const struct column *c = &t->schema.columns[i];
+		if (c->kind == COLUMN_VECTOR && unchanged(w, i)) {
+			struct chunk_blob b = {0};
+			rc = chunk_read(t, &b, c->number, position, 1, t->bytes[c->number]);
+			chunk_close(&b);
+		}
+	}
+	return rc;
+}
+
+/* Copies of the partition columns as they will be; the caller frees them. */
+static int new_partition(struct table *t, const struct change *w, int64_t old, sqlite3_value **parts)
+{
+	sqlite3_stmt *s;
+	int rc = statement_borrow(t, ROW_GET, &s);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	sqlite3_bind_int64(s, 1, old);
+	if (sqlite3_step(s) != SQLITE_ROW) {
+		rc = sqlite3_reset(s);
+		return rc != SQLITE_OK ? table_forward(t, rc)
+		                       : table_corrupt(t, "row %lld is missing", (long long)old);
+	}
+	for (int i = 0, at = 1; i < t->schema.n && rc == SQLITE_OK; i++) {
+		const struct column *c = &t->schema.columns[i];
+		if (c->kind == COLUMN_PARTITION) {
+			parts[c->number] =
+			    sqlite3_value_dup(unchanged(w, i) ? sqlite3_column_value(s, at) : w->values[i]);
+			rc = parts[c->number] != NULL ? SQLITE_OK : SQLITE_NOMEM;
+		}
+		at += column_in_rows(c);
+	}
+	sqlite3_reset(s);
+	return rc;
+}
+
+/* Where a row goes. */
+struct place {
+	int64_t part, n; /* of the part before */
+	int exists;      /* the part does */
+	int64_t position;
+};
+
+/* The place of a row that is at `from` and whose partition columns may change. parts are freed by the
+ * caller. */
+static int find_place(struct table *t, const struct change *w, int64_t old, int64_t from,
+    sqlite3_value **parts, struct place *to)
+{
+	int rc = new_partition(t, w, old, parts);
+	if (rc == SQLITE_OK) {
+		rc = part_find(t, parts, &to->part, &to->n, &to->exists);
+	}
+	to->position = to->exists && to->part == position_part(from) ? from : position_at(t, to->part, to->n);
+	return rc;
+}
+
+/* Move the vectors of a row whose entry in T_rows has been changed. */
+static int move_row(
+    struct table *t, const struct change *w, int64_t from, sqlite3_value **parts, const struct place *to)
+{
+	int64_t n;
+	int rc = fetch_vectors(t, w, from);
+	if (rc == SQLITE_OK && !to->exists) {
+		rc = part_insert(t, to->part, parts);
+	}
+	if (rc == SQLITE_OK) {
+		rc = chunk_append(t, to->part, to->n, w->rowid);
+	}
+	if (rc == SQLITE_OK) {
+		rc = part_resize(t, to->part, to->n + 1);
+	}
+	if (rc == SQLITE_OK) {
+		rc = part_size(t, position_part(from), &n);
+	}
+	if (rc == SQLITE_OK) {
+		rc = chunk_remove(t, from, n);
+	}
+	return rc == SQLITE_OK ? part_resize(t, position_part(from), n - 1) : rc;
+}
+
+/* Whether a column of a kind changes. */
+static int changes_kind(const struct table *t, const struct change *w, enum column_kind kind)
+{
+	for (int i = 0; i < t->schema.n; i++) {
+		if (t->schema.columns[i].kind == kind && !unchanged(w, i)) {
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int update_row(struct table *t, const struct change *w, int64_t old, sqlite3_value **parts)
+{
+	int64_t from;
+	int rc = row_position(t, old, &from);
+	if (rc != SQLITE_OK || from < 0) {
+		return rc;
+	}
+	struct place to = {.position = from};
+	if (changes_kind(t, w, COLUMN_PARTITION)) {
+		rc = find_place(t, w, old, from, parts, &to);
+	}
+	if (rc == SQLITE_OK) { /* may be refused, so it is the first change */
+		rc = update_in(t, w, ROW_UPDATE, old, to.position);
+	}
+	if (rc == SQLITE_OK && (w->rowid != old || changes_kind(t, w, COLUMN_AUXILIARY)) &&
+	    t->schema.count[COLUMN_AUXILIARY] > 0) {
+		rc = update_in(t, w, AUX_UPDATE, old, 0);
+	}
+	if (rc == SQLITE_OK) {
+		rc = to.position == from ? write_in_place(t, w, from, old) : move_row(t, w, from, parts, &to);
+	}
+	if (changes_kind(t, w, COLUMN_PARTITION)) {
+		for (int i = 0; i < t->schema.count[COLUMN_PARTITION]; i++) {
+			sqlite3_value_free(parts[i]);
+		}
+	}
+	return rc;
+}
+
+int write_row(struct table *t, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
+{
+	int rc = shadow_load(t);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	if (argc == 1) {
+		return row_remove(t, sqlite3_value_int64(argv[0]));
+	}
+	struct change w = {argv + 2, sqlite3_value_int64(argv[1]), sqlite3_value_type(argv[1]) != SQLITE_NULL,
+	    sqlite3_value_type(argv[0]) != SQLITE_NULL};
+	if (w.has_rowid && sqlite3_value_numeric_type(argv[1]) != SQLITE_INTEGER) {
+		return table_error(t, SQLITE_MISMATCH, "a rowid must be an integer");
+	}
+	w.rowid = sqlite3_value_int64(argv[1]);
+	if (w.update && !w.has_rowid) {
+		return table_error(t, SQLITE_MISMATCH, "a rowid must be an integer");
+	}
+	int partitions = t->schema.count[COLUMN_PARTITION];
+	sqlite3_value **parts = sqlite3_malloc64(sizeof(sqlite3_value *) * (sqlite3_uint64)(partitions + 1));
+	if (parts == NULL) {
+		return SQLITE_NOMEM;
+	}
+	memset(parts, 0, sizeof(sqlite3_value *) * (size_t)(partitions + 1));
+	int64_t old = w.update ? sqlite3_value_int64(argv[0]) : 0;
+	rc = read_vectors(t, &w);
+	if (rc == SQLITE_OK) {
+		rc = check_conflicts(t, &w, old);
+	}
+	if (rc == SQLITE_OK) {
+		rc = w.update ? update_row(t, &w, old, parts) : insert_row(t, &w, parts);
+	}
+	if (rc == SQLITE_OK && !w.update) {
+		*rowid = w.rowid;
+	}
+	sqlite3_free(parts);
+	return rc;
+}
