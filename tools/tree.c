@@ -52,7 +52,7 @@ static bool is_transform(const char *text, const char *end)
 	return false;
 }
 
-static void walk(struct tree *tree, const char *text, const char *end, int depth)
+static void parse(struct tree *tree, const char *text, const char *end, int depth)
 {
 	if (depth > MAX_DEPTH)
 		return;
@@ -66,13 +66,13 @@ static void walk(struct tree *tree, const char *text, const char *end, int depth
 		int64_t count = strtoll(text + strlen("Shards"), &inside, 10);
 		add(tree, depth, "shards", text, (size_t)(inside - text));
 		for (int64_t i = 0; i < count && i < 65536; i++)
-			walk(tree, inside, end, depth + 1);
+			parse(tree, inside, end, depth + 1);
 	} else if (last && (begins(last + 1, end, "RFlat") || begins(last + 1, end, "Refine("))) {
 		add(tree, depth, "refinement", last + 1, (size_t)(end - last - 1));
-		walk(tree, text, last, depth + 1);
+		parse(tree, text, last, depth + 1);
 	} else if (first && is_transform(text, end)) {
 		add(tree, depth, "transform", text, (size_t)(first - text));
-		walk(tree, first + 1, end, depth + 1);
+		parse(tree, first + 1, end, depth + 1);
 	} else {
 		add(tree, depth, begins(text, end, "IVF") ? "inverted file" : "index", text,
 		    (size_t)(end - text));
@@ -82,6 +82,6 @@ static void walk(struct tree *tree, const char *text, const char *end, int depth
 int64_t tree_of(const char *spec, struct tree_node *nodes, int64_t room)
 {
 	struct tree tree = {nodes, room, 0};
-	walk(&tree, spec, spec + strlen(spec), 0);
+	parse(&tree, spec, spec + strlen(spec), 0);
 	return tree.n;
 }

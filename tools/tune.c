@@ -456,7 +456,7 @@ static struct candidate *rival(struct tune *t)
 
 /* A finalist may be slower on the whole than a sample made expect, or miss the recall: then it is the turn of
  * the next. */
-static int settle(struct tune *t)
+static int conclude(struct tune *t)
 {
 	int code = EXIT_OK;
 	struct candidate *next;
@@ -489,7 +489,7 @@ static int halve(struct tune *t)
 		qsort(t->candidates, (size_t)t->count, sizeof *t->candidates, compare);
 		int left = reaching(t);
 		if (n >= last || left == 0)
-			return settle(t);
+			return conclude(t);
 		int keep = alive / KEEP > FINALISTS ? alive / KEEP : FINALISTS;
 		alive = left < keep ? left : keep;
 		n = alive <= FINALISTS || n * GROW > last ? last : n * GROW;

@@ -26,10 +26,10 @@ enum {
 	 * taken up by what is touched, and processes that map one file share it. Changes stay in this
 	 * process: what is overwritten is copied by the page, what grows as a whole. What would cost a look
 	 * at every vector is checked when it is needed: a list of an inverted file at its first search, a
-	 * list of a graph when a walk comes to it, the rest before the first change. So a damaged file opens,
-	 * may give wrong answers or fail with FORMAT, but is safe. Looking up the first id of an index with
-	 * ids of the caller's makes a table of them all. The file may be replaced, as kith_index_save does,
-	 * or appended to; one that is cut off ends the process with SIGBUS. */
+	 * list of a graph when a search comes to it, the rest before the first change. So a damaged file
+	 * opens, may give wrong answers or fail with FORMAT, but is safe. Looking up the first id of an
+	 * index with ids of the caller's makes a table of them all. The file may be replaced, as
+	 * kith_index_save does, or appended to; one that is cut off ends the process with SIGBUS. */
 	KITH_MMAP = 2,
 
 	/* Refuse all changes, with INVALID. */

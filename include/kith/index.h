@@ -188,7 +188,7 @@ KITH_API kith_status kith_index_compact(kith_index *index, const kith_add_option
  *   options  progress; NULL: defaults
  *
  * It pays for large graphs that were filled in no order: searching a million vectors of 128 floats became
- * faster by 4–9% with 64 candidates and 11–20% with 200, by 3–5% where the walk goes over bytes
+ * faster by 4–9% with 64 candidates and 11–20% with 200, by 3–5% where the search goes over bytes
  * ("SQ8,RFlat"). A graph that fits the caches gains nothing. Vectors that are added later lie behind the
  * others, until it is called again. Removed vectors keep their nodes: call kith_index_compact before. Memory:
  * 8 bytes a vector more from then on (4 in a file), as after a removal; at its peak another 8, and one copy
@@ -213,7 +213,7 @@ KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);
  * Cost: flat: nq · n · dim; graph: nq · efSearch · M · dim, about. Exact indexes give the same bits on every
  * CPU, batch size and number of threads: distances are computed in double precision and rounded once. So do
  * inverted files; but with a graph over the lists, which of them are found may depend on the batch size (a
- * walk misses one in a thousand or so), unless efSearch is given. */
+ * search misses one in a thousand or so), unless efSearch is given. */
 KITH_API kith_status kith_index_search(const kith_index *index, int64_t nq, const float *q, int64_t k,
     float *dist, int64_t *ids, const kith_search_options *options);
 KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Most candidates that a walk over a graph is asked to keep. */
+/* Most candidates that a search of a graph is asked to keep. */
 enum { MAX_EF = 1 << 20 };
 
 kith_status check_dim(int64_t dim)

@@ -12,9 +12,9 @@
 kith_status read_begin(const kith_index *index);
 void read_end(const kith_index *index);
 
-/* To change it: it is the caller's alone, may be changed and is validated (structure_settle, which the first
- * change of a mapped index needs). On failure nothing is held. INVALID: it is read-only; BUSY; FORMAT: it is
- * from a file that proves damaged; NOMEM. */
+/* To change it: it is the caller's alone, may be changed and is validated (structure_validate, which the
+ * first change of a mapped index needs). On failure nothing is held. INVALID: it is read-only; BUSY;
+ * FORMAT: it is from a file that proves damaged; NOMEM. */
 kith_status write_begin(kith_index *index);
 void write_end(kith_index *index);
 

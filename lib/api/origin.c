@@ -5,7 +5,7 @@
  * keep the one, and every save makes another of the other.
  *
  * An index that never read a file knows none, and replaces what it is told to. One that did also remembers
- * the files that it was saved to, up to MOST_ORIGINS, in place of the older ones.
+ * the files that it was saved to, up to MAX_ORIGINS, in place of the older ones.
  *
  * The list changes in calls that are const to the caller, so it has a lock.
  */

@@ -1,4 +1,4 @@
-/* What FAISS keeps in an index and kith only carries along: search parameters and labels, in the keep of an
+/* What FAISS keeps in an index and kith only carries along: search parameters and labels, in the state of an
  * index and in two optional sections of its file, which are there where something was set. No search looks at
  * either. */
 #include "lib/api/preset.h"

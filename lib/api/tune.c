@@ -3,10 +3,10 @@
  * An index has at most two knobs: an inner one (nprobe; k_factor where there is no other) and, around it,
  * k_factor. Recall never falls as a knob grows, up to noise. So for each value of the outer knob, in powers
  * of two, the least inner value that reaches the target is found by doubling and then halving the gap; values
- * that differ by less than a sixteenth are not told apart. A walk is given up early when it is already slower
- * than the best pair so far, or when doubling has stopped helping; so are greater outer values when two in a
- * row gave nothing better. The finalists, one for each outer value, are timed several times; the best median
- * wins.
+ * that differ by less than a sixteenth are not told apart. A sweep is given up early when it is already
+ * slower than the best pair so far, or when doubling has stopped helping; so are greater outer values when
+ * two in a row gave nothing better. The finalists, one for each outer value, are timed several times; the
+ * best median wins.
  */
 #include <kith/tune.h>
 
@@ -26,7 +26,7 @@
 
 enum { FINALISTS = 8, MAX_RUNS = 100, GUESSED_SETTINGS = 30, IDLE = 2 };
 
-/* Of the tuned ones that an index uses, the first of the table is walked, the second one goes around it. */
+/* Of the tuned ones that an index uses, the first of the table is swept for each value of the second. */
 enum role { TUNED, LEFT_ALONE };
 
 /* An option, and the words of factory strings that make an index depend on it. */
@@ -230,7 +230,7 @@ static kith_status bisect(struct tuning *t, double bad, struct point *good)
 }
 
 /* The least inner value that reaches the target with this outer one; *found: there is one worth timing. */
-static kith_status walk(struct tuning *t, double outer, struct point *p, bool *found)
+static kith_status sweep(struct tuning *t, double outer, struct point *p, bool *found)
 {
 	enum { SLOWER = 2, HOPELESS = 20 };
 	double bad = 0, before = 0;
@@ -278,7 +278,7 @@ static kith_status tune_knobs(struct tuning *t, struct point *best, bool *found)
 	for (double outer = t->outer < 0 ? 0 : 1;; outer *= 2) {
 		struct point p;
 		bool worth;
-		kith_status status = walk(t, outer, &p, &worth);
+		kith_status status = sweep(t, outer, &p, &worth);
 		if (status == KITH_OK && worth)
 			status = time_finalist(t, &p);
 		if (status)

@@ -98,7 +98,7 @@ static int min(int a, int b)
 }
 
 /* Edits that make a [n] of b [m], whatever the case: a letter put in, left out, changed or swapped with its
- * neighbour (Damerau & Levenshtein, each letter edited once). n, m <= MOST_LETTERS. */
+ * neighbour (Damerau & Levenshtein, each letter edited once). n, m <= MAX_LETTERS. */
 enum { MAX_LETTERS = 20 };
 
 static int edits(const char *a, int n, const char *b, int m)

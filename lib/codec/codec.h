@@ -131,9 +131,9 @@ struct codec_ops {
 	    int64_t first, int64_t n, float *key);
 
 	/* In its stead, where that is faster than to look at every key: those of many codes that are within a
-	 * limit, how many, ascending: hit and key [part->n]. Keys are off by find_slack, and by rounding
-	 * where there are terms. Of the state the first kept_bytes are read, which may have been copied
-	 * elsewhere. */
+	 * limit, how many, ascending: hit and key [part->n]. Keys are off by find_error_bound, and by
+	 * rounding where there are terms. Of the state the first kept_bytes are read, which may have been
+	 * copied elsewhere. */
 	int64_t (*find)(const struct codec *codec, const void *state, const struct code_part *part,
 	    uint32_t *hit, float *key);
 	struct error_bound (*find_error_bound)(const struct codec *codec, const void *state);

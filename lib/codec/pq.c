@@ -71,7 +71,7 @@ size_t pq_memory(const struct pq *pq)
 	return pq->centroids ? (2 * pq_cells(pq) + (size_t)(pq->m * pq->k)) * sizeof(float) : 0;
 }
 
-/* Fills panels, half, most_half and norm_sq. */
+/* Fills panels, half, max_half and norm_sq. */
 static void derive(struct pq *pq)
 {
 	double e = key_error(pq), sum = 0;

@@ -44,7 +44,7 @@ void pq_decode(const struct pq *pq, const uint8_t *code, float *x);
 /* Table of a query q [dim]: squared distances, or inner products for a similarity, table [m × k]. */
 void pq_table(const struct pq *pq, const float *q, const struct metric *metric, float *table);
 
-/* codec_ops.query_bytes, kept_bytes, query_begin, find_slack, find_bound, find. */
+/* codec_ops.query_bytes, kept_bytes, query_begin, find_error_bound, find_bound, find. */
 size_t pq_query_bytes(const struct pq *pq);
 size_t pq_kept_bytes(const struct pq *pq);
 void pq_query_begin(const struct pq *pq, const float *q, const struct metric *metric, void *state);

@@ -58,7 +58,7 @@ struct codec_sq {
 	bool uniform;
 	float *low, *diff, *step; /* [dim] each, in one piece */
 	double max_norm;          /* >= norm of anything that decode gives */
-	float product_scale;      /* s² between rows, see settle_walk */
+	float product_scale;      /* s² between rows, see derive_products */
 	uint16_t *product_b;      /* [sq_lanes], behind step */
 };
 
@@ -99,7 +99,7 @@ static size_t sq_row_bytes(const struct codec *codec)
 	return ((size_t)codec->dim * (size_t)sq_of_const(codec)->bits + 7) / 8;
 }
 
-/* low, diff, step, walk_b. */
+/* low, diff, step, product_b. */
 static size_t learnt_bytes(int64_t dim, int bits)
 {
 	return 3 * (size_t)dim * sizeof(float) + (size_t)sq_lanes(bits, dim) * sizeof(uint16_t);

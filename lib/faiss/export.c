@@ -385,7 +385,7 @@ static void put_pad(struct export *e, const struct mapping *m)
 	put_ends(e, m->in, m->out);
 }
 
-/* What only principal components have. back: room for the way back, [in × out] and [in] */
+/* What only principal components have. inverse: room for the inverse map, [in × out] and [in] */
 static void put_pca(struct export *e, const struct transform_components *parts, float *inverse)
 {
 	const struct mapping *m = parts->mapping;

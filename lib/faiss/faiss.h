@@ -18,7 +18,7 @@ kith_status faiss_import(
 /* INVALID and UNTRAINED were excluded. */
 kith_status faiss_export(const kith_index *index, struct blob_sink sink);
 
-/* transform.c: the map of a transform and the way back, and what kith calls it; m: parts of the product
+/* transform.c: the map of a transform and its inverse, and what kith calls it; m: parts of the product
  * quantizer that follows, 0: none does. */
 kith_status faiss_import_map(const struct blob_source *source, const struct faiss_transform *transform,
     int64_t m, struct mapping *mapping, struct linear *forward, struct linear *inverse);

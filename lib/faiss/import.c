@@ -562,7 +562,7 @@ static void tell_options(const kith_preset *found, kith_search_options *options)
 		options->efSearch = found->efSearch;
 }
 
-/* What was found beside the index goes into its keep. */
+/* What was found beside the index goes into its state. */
 static kith_status carry(const struct import *im, kith_index *index)
 {
 	kith_status status = preset_put(index, &im->found);

@@ -1,4 +1,4 @@
-/* Linear maps out of FAISS's files. The way there is in the file; the way back is the transpose where the map
+/* Linear maps out of FAISS's files. The map is in the file; its inverse is the transpose where the map
  * is orthonormal, else the pseudo-inverse: with a of more rows than columns (aᵀa)⁺ aᵀ, otherwise aᵀ (a aᵀ)⁺,
  * by the eigenvalues of the smaller product. What comes back for b is the origin, or the mean that principal
  * components were taken about: x = a⁺ (y − b − a mean) + mean. */
@@ -23,7 +23,7 @@ struct work {
 	double *values, *axes;  /* [least], [least²] */
 	double *product;        /* [least²] */
 	double *inverse;        /* [in × out] */
-	double *shift, *home;   /* [out], [in] b; what is added on the way back */
+	double *shift, *home;   /* [out], [in] b; what is added by the inverse */
 	double *mean;           /* [in] */
 };
 

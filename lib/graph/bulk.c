@@ -1,6 +1,6 @@
 /* Building a graph in bulk: all nodes at once, from leaves instead of by insertion.
  *
- * Insertion searches the graph so far for every node, a walk that waits for memory at every step. But the
+ * Insertion searches the graph so far for every node, a search that waits for memory at every step. But the
  * neighbours of a node are nearly always found in the same places as the node itself. So, as in PiPNN (arXiv
  * 2602.21247), points are put into overlapping leaves of a rough clustering, the nearest of each are found by
  * comparing all pairs inside leaves (tiles: a pair for a few instructions), and edges are selected among them

@@ -175,8 +175,8 @@ struct trial {
 	struct sketches rows; /* [64] */
 	struct sketch_panel panel;
 	void *temp;
-	double *exact, *sorted; /* [MOST_MEMBERS] */
-	float *key, *order;     /* [MOST_MEMBERS] */
+	double *exact, *sorted; /* [MAX_MEMBERS] */
+	float *key, *order;     /* [MAX_MEMBERS] */
 	float min;              /* keys that count as 0 */
 };
 

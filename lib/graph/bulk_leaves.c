@@ -7,10 +7,10 @@
  *
  * Inner products. What a query with a largest inner product looks for are long vectors in its direction, and
  * few of them are near any other vector. So vectors trade places: x / ‖x‖^1.5 puts the long ones in the
- * middle, near each other and on the way of all walks. With the exponent 2, an inversion, neighbours by inner
- * product become neighbours by distance (Zhou et al., Möbius Transformation for Fast Inner Product Search on
- * Graph, NeurIPS 2019); 1.5 found as much of 48 and 64 dimensions for fewer distances, with lengths that
- * differ little or much.
+ * middle, near each other and on the way of all searches. With the exponent 2, an inversion, neighbours by
+ * inner product become neighbours by distance (Zhou et al., Möbius Transformation for Fast Inner Product
+ * Search on Graph, NeurIPS 2019); 1.5 found as much of 48 and 64 dimensions for fewer distances, with
+ * lengths that differ little or much.
  *
  * Clusters are numbered by a clustering of their centroids: tasks are ranges of points in the order of
  * leaves, and near leaves share members.

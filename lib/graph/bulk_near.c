@@ -8,7 +8,7 @@
  * Memory: a point's pool is a plain array that is cut to the nearest when it is full; its threshold is that
  * of the last cut.
  *
- * A neighbour that shares several leaves with the point is met several times. The first counts: on a leaf l
+ * A neighbour that shares several leaves with the point is found several times. The first counts: on a leaf l
  * pairs are left out that share a leaf before l, which a signature of 64 bits denies for most.
  */
 #include "lib/graph/bulk.h"

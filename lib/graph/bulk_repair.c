@@ -27,7 +27,7 @@ struct repair {
 	uint32_t *parent; /* [n] point that a point was reached from; GRAPH_NONE: not reached */
 	uint32_t *queue;  /* [n] reached, in order */
 	int64_t reached, expanded;
-	uint64_t *visited; /* bit per point: met by the search in work */
+	uint64_t *visited; /* bit per point: visited by the search in work */
 	void *origin;      /* of the search */
 	uint32_t *some;    /* [degree] */
 	float *key;        /* [degree] */
@@ -95,7 +95,7 @@ static void insert(struct repair *r, struct candidate c)
 	r->found += r->found < WIDTH;
 }
 
-/* Insert those of the points that the search has not met. */
+/* Insert those of the points that the search has not visited. */
 static void visit(struct repair *r, const uint32_t *nodes, int64_t n)
 {
 	int64_t fresh = 0;

@@ -3,8 +3,8 @@
  * To the rules that select edges copies are all one: among a thousand of them a node has a thousand nearest
  * neighbours, none of which leads anywhere else. So one of each group, the one of the highest level, stands
  * for it when a graph is built in bulk, and the others take over its list. And the copies of a group lead to
- * one another along a ring in the order of their numbers, so that whoever finds one finds all (walk_nearest,
- * walk_range).
+ * one another along a ring in the order of their numbers, so that whoever finds one finds all
+ * (search_base_layer, search_range).
  *
  * Groups come from a sort by the hash of the stored bytes, and are compared byte by byte. Memory: 8 bytes a
  * node, while they are looked for.

@@ -17,8 +17,8 @@ _Static_assert(sizeof(struct graph_head) == 48, "no padding");
 void graph_save(const struct graph *graph, int64_t unconnected, bool mapped, struct blob_writer *w);
 void graph_save_head(const struct graph *graph, int64_t unconnected, bool mapped, struct blob_writer *w);
 
-/* Into an empty graph of the right M: the head, then the rest, in place where that is possible. A walk may go
- * over it then if `unseen` is set; for anything else it must be checked. FORMAT, NOMEM. */
+/* Into an empty graph of the right M: the head, then the rest, in place where that is possible. A search
+ * may go over it then if `unvalidated` is set; for anything else it must be checked. FORMAT, NOMEM. */
 kith_status graph_load_head(const struct graph *graph, struct graph_head *head, struct blob_reader *r);
 kith_status graph_take(struct graph *graph, const struct graph_head *head, struct blob_reader *r);
 

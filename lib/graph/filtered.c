@@ -19,7 +19,7 @@ static bool passes(const struct filtering *f, uint32_t node)
 	return f->pass[node / 64] >> (node % 64) & 1;
 }
 
-/* Nodes of a list that pass, and neighbours of the others that do, into w->met: how many. */
+/* Nodes of a list that pass, and neighbours of the others that do, into w->batch: how many. */
 static int64_t gather_unvisited_beyond(
     struct graph_scratch *w, const struct filtering *f, const uint32_t *list)
 {
@@ -64,7 +64,7 @@ int64_t filtered_max_batch(const struct graph *graph)
 	return 4 * (int64_t)graph->stride;
 }
 
-/* Seeds behind the first node that was met, as many as there is room for: how many. */
+/* Seeds behind the first node of the batch, as many as there is room for: how many. */
 static int64_t filtered_seeds(struct graph_scratch *w)
 {
 	int64_t n = 1;
@@ -76,7 +76,7 @@ static int64_t filtered_seeds(struct graph_scratch *w)
 	return n - 1;
 }
 
-/* Take the n nodes that were met and scored: those that pass into what was found, all into the pool of
+/* Take the n nodes of the batch, which were scored: those that pass into what was found, all into the pool of
  * `most`. The first place that changed. */
 static int64_t take_filtered(struct graph_scratch *w, struct filtering *f, int64_t ef, int64_t max, int64_t n)
 {
@@ -118,7 +118,7 @@ static bool has_copies(const struct graph_scratch *w, uint32_t node, const uint3
 	return list[0] != GRAPH_NONE && rows_equal(&w->space->rows, node, list[0]);
 }
 
-/* Go on from the n nodes that were met and scored, and from the pool of `most`. */
+/* Go on from the n nodes of the batch, which were scored, and from the pool of `most`. */
 static void expand_filtered(
     struct graph_scratch *w, struct filtering *f, int64_t ef, int64_t max, bool hop, int64_t n)
 {
@@ -163,7 +163,8 @@ static bool sees_little(const struct graph_scratch *w, const struct filtering *f
 	return batch < (double)f->steps * LISTS * w->graph->stride && (double)f->scored < passing / 2;
 }
 
-/* A node whose key is known, as the only one that was met; returns how many that is: 0 if it had been met. */
+/* A node whose key is known, as the only one of the batch; returns how many that is: 0 if it had been
+ * visited. */
 static int64_t visit_one(struct graph_scratch *w, struct candidate one)
 {
 	w->batch[0] = one.node;

@@ -65,7 +65,7 @@ void graph_rank(struct graph *graph, int64_t node, int64_t row)
 		graph_ranks(graph)[node / GRAPH_RANK] = (uint32_t)row;
 }
 
-/* A look at each list that is taken keeps a walk within the graph; the rest can only mislead it. */
+/* A look at each list that is taken keeps a search within the graph; the rest can only mislead it. */
 const uint32_t *graph_unvalidated_links(const struct graph *graph, int64_t node, int level)
 {
 	if (level > 0 && (graph_level(graph, node) < level || graph_row(graph, node) + level > graph->rows))

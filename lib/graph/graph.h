@@ -36,7 +36,8 @@ struct graph {
 	struct buffer rank;   /* uint32_t [n / GRAPH_RANK, up]: rows of `upper` before each so many nodes */
 	struct buffer upper; /* uint32_t [rows × M]: level 1 of a node, level 2 … in rows one after another */
 	int64_t rows;
-	bool unvalidated; /* all that is of a mapped file and was not looked at: use graph_unseen_links */
+	bool
+	    unvalidated; /* all that is of a mapped file and was not looked at: use graph_unvalidated_links */
 };
 
 enum { GRAPH_RANK = 64 };
@@ -99,7 +100,7 @@ static inline bool graph_list_has(const uint32_t *list, int64_t n, uint32_t node
 	return false;
 }
 
-/* The same of an unseen graph, whatever its bytes are; NULL: it is damaged there. */
+/* The same of an unvalidated graph, whatever its bytes are; NULL: it is damaged there. */
 const uint32_t *graph_unvalidated_links(const struct graph *graph, int64_t node, int level);
 
 void graph_init(struct graph *graph, int M);

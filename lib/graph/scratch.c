@@ -1,4 +1,5 @@
-/* The memory of searches: walkers wait in a pool of the index, and grow to what the next search needs. */
+/* The memory of searches: each has its scratch, which waits in a pool of the index, and grow to what the
+ * next search needs. */
 #include "lib/graph/search_layer.h"
 
 #include "lib/base/status.h"

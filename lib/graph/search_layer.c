@@ -1,16 +1,16 @@
-/* Walks.
+/* Searching a layer of the graph: the best-first search.
  *
  * Candidates are one sorted array of at most ef, each with a mark whether its neighbours were looked at; the
- * first without it is the next to go to, and when there is none the walk is over. (The paper has two heaps.)
- * Going to a node takes three passes over its list: those not met before are picked out and their codes asked
- * for, then all are scored by one call, then the near ones are sorted in. The list of the candidate that
- * is likely to be next is asked for in the meantime.
+ * first without it is the next to go to, and when there is none the search is over. (The paper has two
+ * heaps.) Going to a node takes three passes over its list: those not visited before are picked out and their
+ * codes asked for, then all are scored by one call, then the near ones are sorted in. The list of the
+ * candidate that is likely to be next is asked for in the meantime.
  *
- * Which nodes were met stands in a bit for each node, which stay in a near cache. The next walk clears those
- * of the last along the trail that it left, so a walk costs what it meets, not what there is.
+ * Which nodes were visited stands in a bit for each node, which stay in a near cache. The next search
+ * clears those of the last by the log that it left, so a search costs what it visits, not what there is.
  *
  * Lists of a mapped file are looked at as they are gone to: one with a node that there is not counts as
- * empty, and the walk goes on, so that this costs others no more than a branch.
+ * empty, and the search goes on, so that this costs others no more than a branch.
  */
 #include "lib/graph/search_layer.h"
 
@@ -40,7 +40,7 @@ static const uint32_t *unvalidated_links(struct graph_scratch *w, uint32_t node,
 	return list ? list : &nothing;
 }
 
-/* Where a walk goes to. */
+/* The neighbours of a node. */
 static inline const uint32_t *links(struct graph_scratch *w, uint32_t node, int level)
 {
 	if (__builtin_expect(w->graph->unvalidated, 0))
@@ -62,8 +62,8 @@ static int64_t gather_unvisited_among(struct graph_scratch *w, const uint32_t *l
 	return n;
 }
 
-/* The nodes of a list that were not met, into w->met: how many. Without a branch, so that their bits, which
- * lie anywhere, are fetched side by side. */
+/* The nodes of a list that were not visited, into w->batch: how many. Without a branch, so that their bits,
+ * which lie anywhere, are fetched side by side. */
 static inline int64_t gather_unvisited(struct graph_scratch *w, const uint32_t *list, int width)
 {
 	if (__builtin_expect(w->only != NULL, 0))
@@ -227,7 +227,7 @@ static void expand_pool(struct graph_scratch *w, int level, int64_t ef)
 	}
 }
 
-/* The walk over far nodes, from the seeds; false: and over no others, of which `from` stands for all. */
+/* The search over far nodes, from the seeds; false: and over no others, of which `from` stands for all. */
 static bool search_far_layer(struct graph_scratch *w, struct candidate from, int64_t ef)
 {
 	take_seeds(w, ef);
@@ -245,7 +245,7 @@ static bool search_far_layer(struct graph_scratch *w, struct candidate from, int
 	return false;
 }
 
-/* Search a level from one node, and from the seeds, as walk_level says; marks stay. */
+/* Search a level from one node, and from the seeds, as search_layer says; marks stay. */
 static void search_level(
     struct graph_scratch *w, int level, struct candidate from, int64_t ef, int64_t copies)
 {
@@ -321,7 +321,7 @@ void search_base_layer(struct graph_scratch *w, struct candidate from, int64_t e
 	w->copies = 0;
 }
 
-/* ---- range walks ---- */
+/* ---- range searches ---- */
 
 static bool spill(struct graph_scratch *w, int64_t *n, struct candidate c)
 {

@@ -1,7 +1,7 @@
-/* Walking on a graph: the best-first search of the paper (Algorithm 2), for searches and for building.
+/* Searching a graph: the best-first search of the paper (Algorithm 2), for searches and for building.
  *
- * A walker has all the memory of one walk at a time. Walkers wait in a pool of the index, so that a search
- * allocates nothing once there are as many as run at the same time. */
+ * A scratch has all the memory of one search at a time. Those that are idle wait in a pool of the index, so
+ * that a search allocates nothing once there are as many as run at the same time. */
 #ifndef KITH_GRAPH_SEARCH_LAYER_H
 #define KITH_GRAPH_SEARCH_LAYER_H
 
@@ -9,7 +9,7 @@
 
 #include "lib/graph/graph.h"
 
-/* Mark in the pool of a walker, for nodes whose neighbours were looked at. */
+/* Mark in the pool of a search, for nodes whose neighbours were looked at. */
 #define EXPANDED UINT32_C(0x80000000)
 
 /* So that it fits. */
@@ -21,36 +21,37 @@ struct graph_scratch {
 	const struct graph *graph;
 	const struct graph_space *space;
 	void *origin;           /* graph_origin_bytes */
-	struct candidate *pool; /* [pool_most] ascending: the best nodes that were visited */
+	struct candidate *pool; /* [max_pool] ascending: the best nodes that were visited */
 	int64_t n;              /* in the pool */
-	struct candidate *copy; /* [pool_most] ascending: copies of nodes of the pool, which are not in it */
+	struct candidate *copy; /* [max_pool] ascending: copies of nodes of the pool, which are not in it */
 	int64_t copies, max_copies;
 	const uint64_t *live; /* a bit per node: one without it stands for none that has it; NULL: all do */
 	int64_t pairs;        /* distances computed */
 	bool damaged; /* the graph was unvalidated, and a list is invalid: it was taken for empty since
-	                 walker_take */
+	                 scratch_take */
 
-	uint64_t *visited;     /* a bit per node, of `seen_most`: met in this walk */
-	uint32_t *visited_log; /* [WALK_TRAIL] the last nodes met; number i of the walk at i % WALK_TRAIL */
+	uint64_t *visited; /* a bit per node, of max_visited: visited by this search */
+	uint32_t *
+	    visited_log; /* [VISITED_LOG] the last nodes visited; number i of the search at i % VISITED_LOG */
 	int64_t visited_count;
 	int64_t max_visited, max_pool, max_batch;
 
-	/* Nodes where a walk on level 0 begins, too; or, hidden, that it does not see. */
+	/* Nodes where a search of level 0 begins, too; or, hidden, that it does not see. */
 	const uint32_t *seeds;
 	int64_t seed_count;
 	bool seeds_hidden;
 
-	/* A bit per node, of those that are far from all others (hnsw_far.c): a walk that begins at seeds
+	/* A bit per node, of those that are far from all others (hnsw_far.c): a search that begins at seeds
 	 * goes over these first; and with far_only over no others. NULL: over all. */
 	const uint64_t *far, *only;
 	bool far_only;
 
-	/* Where the last descent left levels WALK_PATH … 1; 0 for those that the graph lacks. */
+	/* Where the last descent left levels DESCENT_LEVELS … 1; 0 for those that the graph lacks. */
 	uint32_t path[DESCENT_LEVELS];
 	size_t origin_bytes;
-	uint32_t *batch; /* [met_most]: nodes to score, and their keys */
+	uint32_t *batch; /* [max_batch]: nodes to score, and their keys */
 	float *key;
-	struct buffer spill; /* struct candidate: of walks that know no limit */
+	struct buffer spill; /* struct candidate: of searches without a limit */
 	struct graph_scratch *next;
 };
 
@@ -65,16 +66,16 @@ void scratch_pool_clear(struct graph_scratch_pool *scratch_pool);
 void scratch_pool_free(struct graph_scratch_pool *scratch_pool);
 size_t scratch_pool_memory(struct graph_scratch_pool *scratch_pool);
 
-/* A walker for this graph whose pool takes `ef` candidates, and `met` nodes to be scored at once where a list
+/* Scratch for this graph whose pool takes `ef` candidates, and batches of `batch` nodes where a list
  * is shorter. NULL: no memory. */
 struct graph_scratch *scratch_take(struct graph_scratch_pool *scratch_pool, const struct graph *graph,
     const struct graph_space *space, int64_t ef, int64_t batch);
 void scratch_return(struct graph_scratch_pool *scratch_pool, struct graph_scratch *scratch);
 
-/* Forget what was met. */
+/* Forget what was visited. */
 void visited_clear(struct graph_scratch *w);
 
-/* Whether a node had been met; it is now. */
+/* Whether a node had been visited; it is now. */
 static inline bool visited_test_set(struct graph_scratch *w, uint32_t node)
 {
 	uint64_t *word = &w->visited[node / 64], bit = UINT64_C(1) << (node % 64);
@@ -112,7 +113,7 @@ void search_layer(struct graph_scratch *w, int level, struct candidate from, int
  * another, and as many of these ways are followed as it takes. w->pool has up to ef nodes. */
 void search_base_layer(struct graph_scratch *w, struct candidate from, int64_t ef, int64_t want);
 
-/* Visit the nodes of a list of level 0 that were not visited yet: how many; w->met has them, w->key their
+/* Visit the nodes of a list of level 0 that were not visited yet: how many; w->batch has them, w->key their
  * keys. */
 int64_t visit_neighbours(struct graph_scratch *w, const uint32_t *list);
 
@@ -142,7 +143,7 @@ struct filtering {
 };
 void search_filtered(struct graph_scratch *w, struct candidate from, int64_t ef, struct filtering *f);
 
-/* Size of the pool, and room for nodes met, that it wants of a walker. */
+/* Size of the pool and of the batches that it wants of its scratch. */
 int64_t filtered_max_pool(int64_t ef);
 int64_t filtered_max_batch(const struct graph *graph);
 

@@ -1,8 +1,8 @@
 /* HNSW: a navigable small-world graph in levels (Malkov & Yashunin 2016).
  *
  * Every vector is a node that leads to up to 2 M others, chosen so that each leads a different way; a search
- * walks along these edges towards the query. A few nodes have upper levels, on which the walk begins with
- * long steps. Vectors are kept by any codec, code after code; the walk compares compressed forms (of floats
+ * goes along these edges towards the query. A few nodes have upper levels, on which the search begins with
+ * long steps. Vectors are kept by any codec, code after code; the search compares compressed forms (of floats
  * the upper halves), and what it found is compared again, exactly.
  *
  * Slots and nodes. A node is a position of codes and graph. A slot is a position of ids: vectors in the order

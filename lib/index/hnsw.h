@@ -7,7 +7,7 @@
 #include "lib/index/ids.h"
 #include "lib/index/structure.h"
 
-/* In slot_of: a node that was removed and is still walked over; one that nothing leads to, to be used again.
+/* In slot_of: a node that was removed and is still gone over; one that nothing leads to, to be used again.
  */
 #define SLOT_DEAD UINT32_MAX
 #define SLOT_FREE (UINT32_MAX - 1)
@@ -29,8 +29,8 @@ struct hnsw {
 	struct buffer live;    /* uint64_t: a bit per node */
 	int64_t dead, free;    /* nodes of that kind */
 
-	/* Not NULL: the graph is unseen. slot_of is the file's; node_of and live are in here, made when they
-	 * are first needed; dead and free are not known. */
+	/* Not NULL: the graph is unvalidated. slot_of is the file's; node_of and live are in here, made
+	 * when they are first needed; dead and free are not known. */
 	struct lazy *unvalidated;
 
 	struct buffer inverse; /* float [graph.n], bytes under cosine: 1 / ‖x‖ */
@@ -82,7 +82,7 @@ struct hnsw_maps {
 /* hnsw_file.c. Errors: FORMAT, NOMEM. */
 kith_status hnsw_find_maps(const struct hnsw *hnsw, struct hnsw_maps *maps);
 
-/* Of an index that is settled. NULL: all nodes are live. */
+/* Of an index that is validated. NULL: all nodes are live. */
 static inline uint64_t *hnsw_live(const struct hnsw *hnsw)
 {
 	return hnsw->mapped ? (uint64_t *)(void *)hnsw->live.data : NULL;

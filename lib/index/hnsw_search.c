@@ -1,6 +1,6 @@
 /* Searching a graph index.
  *
- * A query descends to level 0, walks there with efSearch candidates, and the best of them are compared again
+ * A query descends to level 0, searches it with efSearch candidates, and the best of them are compared again
  * with what is stored, in double precision: distances are exact, only the choice of the vectors is not. The
  * queries of a batch are sorted by the way they take down to level 0, so that those that follow one another
  * read the same nodes; each is searched by one thread, from its beginning to its end.
@@ -38,12 +38,12 @@ enum {
 	TASK_QUERIES = 8,
 	SORT_FROM = 64,   /* queries from which sorting pays */
 	SCAN_SHARE = 100, /* below a hundredth of the nodes: compare all that pass */
-	SCAN_EF = 8,      /* so, too, if they are not many more than a walk would compare */
+	SCAN_EF = 8,      /* so, too, if they are not many more than a search would compare */
 	RANGE_SHARE = 8,  /* range: when an eighth of the nodes were scored */
 	PART = 64
 };
 
-/* Where a query enters level 0, and the way there. */
+/* Where a query enters level 0, and by which nodes. */
 struct start {
 	uint32_t path[DESCENT_LEVELS];
 	struct candidate from;
@@ -69,11 +69,11 @@ struct call {
 	struct thread *thread;          /* [threads] */
 	struct progress progress;
 	_Atomic bool failed;
-	bool damaged; /* some walk found that the graph is */
+	bool damaged; /* some search found that the graph is */
 	_Atomic int64_t pairs, exact;
 };
 
-/* What a thread works with, beside its walker. */
+/* What a thread works with, beside the scratch of its searches. */
 struct thread {
 	float *query, *row;      /* [dim] */
 	double norm;             /* of the query, where something is far */
@@ -109,7 +109,7 @@ static double key_of_space(const struct call *c, double key)
 	return c->space.zero ? 2 + 2 * key : key;
 }
 
-/* The k nearest by the keys of the walk. */
+/* The k nearest by the keys of the search. */
 static void add_rough(struct call *c, const struct graph_scratch *w, int64_t number,
     const struct candidate *candidates, int64_t n)
 {
@@ -188,7 +188,7 @@ static bool prepare_far(const struct call *c, struct graph_scratch *w, struct th
 
 /* ---- one query ---- */
 
-/* How many of the walk's candidates may be among the k best: their keys are good to about a percent. */
+/* How many of the search's candidates may be among the k best: their keys are good to about a percent. */
 static int64_t candidates_for(int64_t k, int64_t n)
 {
 	int64_t max = k + k / 2 + 8;
@@ -429,7 +429,7 @@ static bool thread_init(const struct call *c, struct thread *thread)
 	return thread->query && (thread->found || !c->pass || c->scan);
 }
 
-/* A walker and a lane for each thread. */
+/* Scratch for each thread. */
 static bool begin_threads(struct call *c, int threads)
 {
 	int64_t ef = c->ef, max_batch = 0;

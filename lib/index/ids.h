@@ -70,7 +70,7 @@ kith_status ids_prepare_remove(struct ids *ids);
 void ids_retain(struct ids *ids, const uint64_t *state);
 
 /* Replace all ids, by n others (distinct, not negative), or with NULL by 0 … n − 1, which cannot fail. No ids
- * are unseen. NOMEM, INVALID; unchanged on failure. */
+ * are unvalidated. NOMEM, INVALID; unchanged on failure. */
 kith_status ids_replace(struct ids *ids, const int64_t *others);
 
 /* Of ids that nobody has looked at: do it, as everything but finding, asking and saving demands. FORMAT: they

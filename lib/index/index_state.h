@@ -41,7 +41,7 @@ struct journal {
 };
 
 struct index_state {
-	bool unvalidated; /* structure_settle must come before the first change */
+	bool unvalidated; /* structure_validate must come before the first change */
 	char *map;        /* the file in which buffers are borrowed */
 	size_t map_bytes;
 	char note[400];     /* what is to be said about the file; "": nothing */
@@ -60,7 +60,7 @@ struct index_state {
 	bool worth_folding;                /* what was appended makes opening slow */
 };
 
-/* The keep of an index, made if there is none; NULL: no memory. */
+/* The state of an index, made if there is none; NULL: no memory. */
 struct index_state *index_state_of(kith_index *index);
 
 enum { PRESET_MAX_SEARCH_TYPE = 5 }; /* of kith_preset.search_type */

@@ -3,9 +3,9 @@
  * every slot is in just one list is thereby known, too. A section is read at once into a block that the lists
  * borrow their parts of until they grow: thousands of small blocks would take longer than reading.
  *
- * Of a mapped file, lists are used where they are and unseen until they are needed. A search checks each list
- * that it probes for the first time; reading a vector by its id needs the list of its slot, for which all
- * slots are gone through once; a change needs everything in order first. */
+ * Of a mapped file, lists are used where they are and unvalidated until they are needed. A search checks
+ * each list that it probes for the first time; reading a vector by its id needs the list of its slot, for
+ * which all slots are gone through once; a change needs everything in order first. */
 #include "lib/index/ivf.h"
 
 #include "kernels/kernels.h"

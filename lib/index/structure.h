@@ -124,7 +124,7 @@ static inline void index_head_copy(struct kith_index *to, const struct kith_inde
 	memcpy(to, from, offsetof(struct kith_index, monitor));
 }
 
-/* Free an index with its keep; NULL is allowed. Clone one, without its keep. Settle one; trim one. */
+/* Free an index with its state; NULL is allowed. Clone one, without its state. Validate one; trim one. */
 void structure_free(kith_index *index);
 kith_status structure_clone(kith_index **out, const kith_index *index);
 kith_status structure_validate(kith_index *index);

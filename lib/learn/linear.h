@@ -24,8 +24,8 @@ kith_status linear_init(struct linear *map, int64_t in, int64_t out, const doubl
 /* The reverse: a [out × in], b [out]. */
 void linear_get(const struct linear *map, float *a, float *b);
 
-/* The way there, y = a (x − mean), and back, x = inverse · y + mean. inverse [in × out], NULL: the transpose
- * of a, which is then orthonormal; mean [in], NULL: zero. NOMEM leaves both all zero. */
+/* The forward map, y = a (x − mean), and the inverse one, x = inverse · y + mean. inverse [in × out], NULL:
+ * the transpose of a, which is then orthonormal; mean [in], NULL: zero. NOMEM leaves both all zero. */
 kith_status linear_init_both(struct linear *forward, struct linear *inverse_map, int64_t in, int64_t out,
     const double *a, const double *inverse, const double *mean);
 kith_status linear_copy(struct linear *to, const struct linear *from);

@@ -18,7 +18,7 @@ struct opq {
 	void *progress_data;
 };
 
-/* Learn a rotation of rows (n >= OPQ_LEAST) to `out` dimensions, and the way back. Errors: NOMEM, CANCELLED.
+/* Learn a rotation of rows (n >= OPQ_LEAST) to `out` dimensions, and its inverse. Errors: NOMEM, CANCELLED.
  */
 kith_status opq_learn(
     const struct opq *opq, const struct rows *rows, struct linear *forward, struct linear *inverse);

@@ -1,5 +1,5 @@
 /* PCA: y = S V (x − mean), the rows of V the principal axes with the largest variances λ, S = 1, or λ^-½ to
- * whiten, and a random rotation after that if wanted. The way back is the best approximation in the space
+ * whiten, and a random rotation after that if wanted. The inverse map is the best approximation in the space
  * that was kept: x = Vᵀ S⁻¹ y + mean.
  */
 #include "lib/learn/pca.h"
@@ -23,7 +23,7 @@ static const double MIN_VARIANCE = 1e-12;
 struct work {
 	double *values;                    /* [in] */
 	double *axes;                      /* [in × in]; of which `out` rows become the map */
-	double *inverse_map;               /* [out × in], the way back, transposed */
+	double *inverse_map;               /* [out × in], the inverse map, transposed */
 	double *rotation;                  /* [out × out] */
 	double *rotated, *rotated_inverse; /* [out × in] */
 	double *inverse;                   /* [in × out] */
@@ -54,7 +54,7 @@ static void work_free(struct work *w)
 	mem_free(w->inverse);
 }
 
-/* Scale axis i to unit variance, and the way back to the opposite. */
+/* Scale axis i to unit variance, and the inverse map to the opposite. */
 static void whiten_axis(const struct work *w, int64_t in, int64_t i, double unit)
 {
 	double deviation = unit * sqrt(fmax(w->values[i], 0));

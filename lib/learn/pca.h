@@ -14,7 +14,7 @@ struct pca {
 	int threads;
 };
 
-/* Learn the map and the way back from rows, n >= pca->out of them. Errors: NOMEM. */
+/* Learn the map and its inverse from rows, n >= pca->out of them. Errors: NOMEM. */
 kith_status pca_learn(
     const struct pca *pca, const struct rows *rows, struct linear *forward, struct linear *inverse);
 

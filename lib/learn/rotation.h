@@ -8,7 +8,7 @@
  * out <= in, its columns if in <= out. Errors: NOMEM. */
 kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads, double *a);
 
-/* The same as a map and its transpose, the way back. */
+/* The same as a map and its transpose, the inverse map. */
 kith_status rotation_learn(
     int64_t in, int64_t out, uint64_t seed, int threads, struct linear *forward, struct linear *inverse);
 

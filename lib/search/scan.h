@@ -13,7 +13,7 @@ struct scan {
 	struct pool *pool;
 	float key[ROWS_BLOCK]; /* of the rows in work */
 
-	/* What is compared is factor · key + constant, off by at most slack. */
+	/* What is compared is factor · key + constant, off by at most error_bound. */
 	double factor, constant;
 	struct error_bound error_bound;
 	float bound, limit; /* greatest key of interest while the pool has this bound */
@@ -29,7 +29,8 @@ void scan_begin(struct task *t, struct scan *scans);
 /* Pass the rows of t->base over them. False: stopped. */
 bool scan_pass(struct task *t, struct scan *scans);
 
-/* For the slack of the keys in work: the limit, which is computed anew only where something has changed. */
+/* For the error bound of the keys in work: the limit, which is computed anew only where something has
+ * changed. */
 void scan_limit(struct scan *scan, struct error_bound error_bound);
 
 /* Add a row of the task's base to the pool, by its key. Where others may too, hold the pool's lock. */

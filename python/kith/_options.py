@@ -13,7 +13,7 @@ SEARCH_PARAMETERS = ("nprobe", "max_codes", "k_factor", "efSearch")
 
 _default_threads = 0
 _prepared: dict[Any, Any] = {}
-MOST_PREPARED = 256
+MAX_PREPARED = 256
 
 
 def set_threads(n: int) -> None:
@@ -45,7 +45,7 @@ def search_options(threads: int | None, parameters: dict[str, Any], stats: Searc
         found = None
     if found is None:
         found = ctypes.byref(new_search_options(threads, parameters))
-        if len(_prepared) >= MOST_PREPARED:
+        if len(_prepared) >= MAX_PREPARED:
             _prepared.clear()
         _prepared[key] = found
     if stats is not None:

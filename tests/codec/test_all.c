@@ -1,7 +1,7 @@
 /* What holds for every codec of codes, through struct codes and the exact search:
  *
  *   - a search finds what brute force over the decoded vectors finds, to the bit, by scan and by tiles;
- *   - keys of a scan are within the slack that it states;
+ *   - keys of a scan are within the error bound that it states;
  *   - codes and decoded vectors are the same on every instruction set;
  *   - codes can be replaced and removed; memory may run out anywhere.
  */
@@ -226,7 +226,7 @@ END_TEST
 
 /* ---- scanning ---- */
 
-/* Whether a key with that slack can be of the true key; see add_candidate in lib/search/scan.c. */
+/* Whether a key with that error bound can be of the true key; see add_candidate in lib/search/scan.c. */
 static bool within(double key, double truth, struct error_bound error_bound, bool ip)
 {
 	if (!(error_bound.abs < 1e18) || !(error_bound.root < 1e18) || !(fabs(key) < 1e37))
@@ -257,9 +257,10 @@ static void check_scan(const char *text, const struct coded *c, const float *x, 
 			double truth =
 			    ip ? -kernels()->ip_exact(q, row, dim) : kernels()->l2sq_exact(q, row, dim);
 			if (!within((double)key[i], truth, error_bound, ip))
-				ck_abort_msg("%s, %s, %s, dim = %lld: key %.9g of %.17g, slack %g %g %g",
-				    text, ip ? "IP" : "L2", kernels()->isa, (long long)dim, (double)key[i],
-				    truth, error_bound.abs, error_bound.rel, error_bound.root);
+				ck_abort_msg(
+				    "%s, %s, %s, dim = %lld: key %.9g of %.17g, error bound %g %g %g", text,
+				    ip ? "IP" : "L2", kernels()->isa, (long long)dim, (double)key[i], truth,
+				    error_bound.abs, error_bound.rel, error_bound.root);
 		}
 	}
 	free(state);

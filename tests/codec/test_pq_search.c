@@ -2,7 +2,7 @@
  *
  *   - a search finds what brute force over the decoded vectors finds, to the bit, by finding codes and by
  *     tiles, on every instruction set;
- *   - keys are within the slack that it states, and the slack is small enough to be of use;
+ *   - keys are within the error bound that it states, and that is small enough to be of use;
  *   - the codec's own affairs: word, clone, memory, codes that are replaced and removed.
  */
 #include "lib/codec/pq.h"
@@ -238,7 +238,7 @@ static void check_find(const struct coded *c, enum kind kind, int bits, const fl
 		REQUIRE(hit[i] == i);
 		if (off <= error_bound.abs + 1e-30 || error_bound.abs == INFINITY)
 			continue;
-		ck_abort_msg("kind %d, %s, %s, dim = %lld: key %.9g of %.17g, slack %g", kind,
+		ck_abort_msg("kind %d, %s, %s, dim = %lld: key %.9g of %.17g, error bound %g", kind,
 		    ip ? "IP" : "L2", kernels()->isa, (long long)c->codec->dim, (double)plain[i], truth,
 		    error_bound.abs);
 	}

@@ -115,7 +115,7 @@ static void use(kith_index *index)
 		q[i] = (float)(i % 7);
 	kith_index_search(index, NQ, q, K, dist, ids, &options);
 	kith_index_search(index, 1, q, K, dist, ids, &options);
-	options.efSearch = 1; /* a graph of a few nodes is walked on */
+	options.efSearch = 1; /* a graph of a few nodes is searched */
 	kith_index_search(index, NQ, q, 1, dist, ids, &options);
 	kith_index_search(index, 1, q, K, dist, ids, &options);
 	for (int i = 0; i < K; i++)

@@ -8,7 +8,7 @@
 static const int books[] = {16, 32, 48, 256};
 enum { BOOKS = 4, MAX_K = 256, MAX_D = 129, MAX_N = 17 };
 
-/* Lengths up to MOST_D. */
+/* Lengths up to MAX_D. */
 static int short_lengths(void)
 {
 	int n = 0;

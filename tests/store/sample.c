@@ -114,7 +114,7 @@ static void search(const kith_index *index, float *dist, int64_t *ids)
 	kith_search_options options = KITH_SEARCH_OPTIONS;
 	float *q = make_data(2, NQ);
 	options.nprobe = 4;
-	options.efSearch = K; /* few, so that it walks */
+	options.efSearch = K; /* few, so that it searches the graph */
 	OK(kith_index_search(index, NQ, q, K, dist, ids, &options));
 	free(q);
 }

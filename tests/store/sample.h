@@ -37,7 +37,7 @@ void same_bytes(const kith_index *a, const kith_index *b);
 /* Whatever was opened can be used. */
 void use(kith_index *index);
 
-/* The same if calls may also fail with FORMAT: of a file that is used unseen. Then it is changed. */
+/* The same if calls may also fail with FORMAT: of a file that is used unvalidated. Then it is changed. */
 void use_unvalidated(kith_index *index);
 
 #endif

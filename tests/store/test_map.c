@@ -286,7 +286,7 @@ START_TEST(first_walk)
 	float *q = make_data(2, NQ), want_dist[NQ * K];
 	int64_t want[NQ * K], wrong = 0;
 	kith_search_options options = KITH_SEARCH_OPTIONS;
-	options.efSearch = K; /* so few that it walks */
+	options.efSearch = K; /* so few that it searches the graph */
 	OK(kith_index_search(index, NQ, q, K, want_dist, want, &options));
 	put(index, path);
 	for (int round = 0; round < 50; round++) {

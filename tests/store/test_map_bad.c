@@ -46,8 +46,8 @@ static size_t stride(void)
 	return test_setting("KITH_TEST_EVERY_BIT", 0) ? 1 : sanitized ? 203 : 31;
 }
 
-/* Any bit, in a file that is mapped unseen and has good checksums: it opens or not, and then works or says
- * that it is damaged. */
+/* Any bit, in a file that is mapped without validation and has good checksums: it opens or not, and then
+ * works or says that it is damaged. */
 START_TEST(flipped)
 {
 	const char *spec = specs[_i];
@@ -173,7 +173,7 @@ START_TEST(bad_graph)
 	} else {
 		OK(status);
 		status = kith_index_search(opened, 1, x, K, dist, ids, &options);
-		if (_i == 2) /* where a walk leads over one list */
+		if (_i == 2) /* where a search goes over one list */
 			FAILS(status, KITH_FORMAT, "LNK0");
 		if (_i == 4)
 			FAILS(status, KITH_FORMAT, "SLTN");

@@ -53,8 +53,8 @@ static void check_answers(const kith_index *a, const kith_search_options *a_opti
 	}
 }
 
-/* With as many candidates as centroids the walk finds all that is connected: the bits of an index without it,
- * which the same seed gives the same centroids and codes. */
+/* With as many candidates as centroids the search finds all that is connected: the bits of an index without
+ * it, which the same seed gives the same centroids and codes. */
 START_TEST(all_candidates)
 {
 	char spec[64];
@@ -68,12 +68,12 @@ START_TEST(all_candidates)
 	ck_assert_str_eq(kith_index_describe(graph), spec);
 	REQUIRE(kith_index_memory(graph) > kith_index_memory(flat));
 	for (int64_t nprobe = 1; nprobe <= NLIST; nprobe *= 17) {
-		kith_search_options all = with(nprobe, 0), walk = with(nprobe, NLIST);
-		check_answers(flat, &all, graph, &walk, q);
+		kith_search_options all = with(nprobe, 0), by_graph = with(nprobe, NLIST);
+		check_answers(flat, &all, graph, &by_graph, q);
 		check_answers(flat, &all, graph, &all, q); /* compares all: there are few */
 		for (int threads = 1; threads <= 5; threads += 2) {
-			walk.threads = threads;
-			check_answers(graph, &walk, graph, &walk, q);
+			by_graph.threads = threads;
+			check_answers(graph, &by_graph, graph, &by_graph, q);
 		}
 	}
 	kith_index_free(graph);
@@ -107,10 +107,10 @@ START_TEST(any_quantizer)
 	OK(kith_index_train(flat, N, x, NULL));
 	OK(kith_index_add(flat, N, x, NULL, NULL));
 	for (int64_t nprobe = 1; nprobe <= LISTS; nprobe *= 6) {
-		kith_search_options all = with(nprobe, 0), few = with(nprobe, LISTS);
-		check_answers(flat, &all, index, &few, q);
-		few.threads = 3;
-		check_answers(flat, &all, index, &few, q);
+		kith_search_options all = with(nprobe, 0), by_graph = with(nprobe, LISTS);
+		check_answers(flat, &all, index, &by_graph, q);
+		by_graph.threads = 3;
+		check_answers(flat, &all, index, &by_graph, q);
 	}
 	kith_index_free(index);
 	kith_index_free(flat);
@@ -143,28 +143,28 @@ START_TEST(kinds)
 }
 END_TEST
 
-/* Range searches, filters and max_codes see the lists that the walk found. */
+/* Range searches, filters and max_codes see the lists that the search found. */
 START_TEST(other_searches)
 {
 	float *x = make_bytes(3, N), *q = make_bytes(4, NQ);
 	kith_index *flat = make_filled(DIM, KITH_L2, "IVF300,SQ8", N, x);
 	kith_index *graph = make_filled(DIM, KITH_L2, "IVF300_HNSW8,SQ8", N, x);
-	kith_search_options all = with(20, 0), walk = with(20, NLIST);
+	kith_search_options all = with(20, 0), by_graph = with(20, NLIST);
 	kith_search_stats stats = {.size = sizeof stats};
 	kith_filter *some;
 	OK(kith_filter_range(&some, 100, 900));
-	walk.filter = all.filter = some;
-	check_answers(flat, &all, graph, &walk, q);
-	all.max_codes = walk.max_codes = 100;
-	check_answers(flat, &all, graph, &walk, q);
+	by_graph.filter = all.filter = some;
+	check_answers(flat, &all, graph, &by_graph, q);
+	all.max_codes = by_graph.max_codes = 100;
+	check_answers(flat, &all, graph, &by_graph, q);
 	kith_filter_free(some);
-	all.filter = walk.filter = NULL;
-	walk.stats = &stats;
-	check_answers(flat, &all, graph, &walk, q);
+	all.filter = by_graph.filter = NULL;
+	by_graph.stats = &stats;
+	check_answers(flat, &all, graph, &by_graph, q);
 	REQUIRE(stats.lists > 0 && stats.pairs >= 100);
 	kith_ranges *a, *b;
 	OK(kith_index_range(flat, NQ, q, 20000, &a, &all));
-	OK(kith_index_range(graph, NQ, q, 20000, &b, &walk));
+	OK(kith_index_range(graph, NQ, q, 20000, &b, &by_graph));
 	for (int64_t i = 0; i < NQ; i++) {
 		int64_t n, m;
 		const int64_t *ids, *others;
@@ -181,8 +181,8 @@ START_TEST(other_searches)
 }
 END_TEST
 
-/* Lists of a walk with few candidates are nearly those of comparing all; and a single query walks by itself
- * where there are many lists. */
+/* Lists of a search with few candidates are nearly those of comparing all; and a single query searches
+ * by itself where there are many lists. */
 START_TEST(recall_of_lists)
 {
 	enum { MANY = 6000, LISTS = 5000, PROBES = 8 };
@@ -192,10 +192,11 @@ START_TEST(recall_of_lists)
 	kith_index *index = make_trained(DIM, metric, "IVF5000_HNSW16,Flat", MANY, x);
 	/* Each list holds its own centroid: results are numbers of lists. */
 	OK(kith_index_add(index, LISTS, ivf_of(index)->centroids, NULL, NULL));
-	kith_search_options all = with(PROBES, LISTS), own = with(PROBES, 0), walk = with(PROBES, 40);
+	kith_search_options all = with(PROBES, LISTS), own = with(PROBES, 0), by_graph = with(PROBES, 40);
 	for (int64_t i = 0; i < NQ; i++) {
 		OK(kith_index_search(index, 1, q + i * DIM, PROBES, dist[0], ids[0], &all));
-		OK(kith_index_search(index, 1, q + i * DIM, PROBES, dist[1], ids[1], i % 2 ? &own : &walk));
+		OK(kith_index_search(
+		    index, 1, q + i * DIM, PROBES, dist[1], ids[1], i % 2 ? &own : &by_graph));
 		for (int a = 0; a < PROBES; a++)
 			for (int b = 0; b < PROBES; b++)
 				hits += ids[0][a] == ids[1][b];
@@ -220,7 +221,7 @@ START_TEST(same_everywhere)
 	char path[64];
 	float *x = make_bytes(7, N), *q = make_bytes(8, NQ);
 	kith_add_options options = KITH_ADD_OPTIONS;
-	kith_search_options walk = with(5, 20);
+	kith_search_options by_graph = with(5, 20);
 	kith_index *one, *two, *copy;
 	options.seed = 9;
 	snprintf(path, sizeof path, "test_coarse.%d.kith", (int)getpid());
@@ -237,14 +238,14 @@ START_TEST(same_everywhere)
 	static const int flags[] = {0, KITH_VERIFY, KITH_MMAP, KITH_MMAP | KITH_VERIFY};
 	for (int i = 0; i < 4; i++) {
 		OK(kith_index_open(&copy, path, flags[i]));
-		check_answers(one, &walk, copy, &walk, q);
+		check_answers(one, &by_graph, copy, &by_graph, q);
 		kith_index_free(copy);
 	}
 	unlink(path);
 	OK(kith_index_clone(&copy, one));
 	struct bytes c = saved_bytes(copy);
 	REQUIRE(a.n == c.n && memcmp(a.data, c.data, a.n) == 0);
-	check_answers(one, &walk, copy, &walk, q);
+	check_answers(one, &by_graph, copy, &by_graph, q);
 	free(a.data);
 	free(b.data);
 	free(c.data);
@@ -274,12 +275,12 @@ START_TEST(torn_graph)
 {
 	float *x = make_bytes(10, N), *q = make_bytes(11, NQ);
 	kith_index *index = make_filled(DIM, KITH_L2, "IVF300_HNSW8,Flat", N, x), *whole;
-	kith_search_options walk = with(4, 30), all = with(4, 0);
+	kith_search_options by_graph = with(4, 30), all = with(4, 0);
 	OK(kith_index_clone(&whole, index));
 	struct graph *graph = (struct graph *)(void *)ivf_graph(index);
 	for (int64_t i = 0; i < graph->n; i++)
 		graph_clear_node(graph, i);
-	check_answers(whole, &all, index, &walk, q);
+	check_answers(whole, &all, index, &by_graph, q);
 	kith_index_free(index);
 	kith_index_free(whole);
 	free(x);
@@ -292,17 +293,17 @@ START_TEST(degenerate)
 {
 	float x[200 * DIM], dist[K];
 	int64_t ids[K];
-	kith_search_options walk = with(40, 1);
+	kith_search_options by_graph = with(40, 1);
 	for (int i = 0; i < 200 * DIM; i++)
 		x[i] = 3;
 	kith_index *index = make_filled(DIM, metrics[_i], "IVF40_HNSW2,Flat", 200, x);
-	OK(kith_index_search(index, 1, x, K, dist, ids, &walk));
+	OK(kith_index_search(index, 1, x, K, dist, ids, &by_graph));
 	for (int i = 0; i < K; i++)
 		REQUIRE(ids[i] == i);
 	kith_index_free(index);
 	memset(x, 0, sizeof x);
 	index = make_filled(DIM, metrics[_i], "IVF1_HNSW2,Flat", 200, x);
-	OK(kith_index_search(index, 1, x, K, dist, ids, &walk));
+	OK(kith_index_search(index, 1, x, K, dist, ids, &by_graph));
 	for (int i = 0; i < K; i++)
 		REQUIRE(ids[i] == i);
 	kith_index_free(index);

@@ -118,7 +118,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The share of the ten nearest of each query that a walk finds. */
+/* The share of the ten nearest of each query that a search finds. */
 static double recall(struct world *w, const float *q, int64_t nq, int64_t ef)
 {
 	struct graph_scratch_pool scratch_pool;

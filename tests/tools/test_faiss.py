@@ -129,7 +129,7 @@ class Faiss(Case):
 
     @unittest.skipUnless(PYTHON, "no Python with FAISS")
     def test_graphs_read_by_faiss(self):
-        """FAISS walks another way, but on the same edges: it finds nearly the same, as far away."""
+        """FAISS searches in another order, but along the same edges: it finds nearly the same, as far away."""
         for (metric, spec, (dist, ids)), (far, found) in self.both(
                 [("l2", spec) for spec in GRAPHS] + [("ip", "HNSW8"), ("cosine", "HNSW8,SQ8")]):
             with self.subTest(spec=spec, metric=metric):
