@@ -85,7 +85,7 @@ static void decode_chunk(void *arg, int64_t number, int worker)
 	struct rows rows = rows_of_array(ops->type, c->n, dim, c->codes, c->size);
 	for (int64_t i = from; i < to; i++) {
 		float *x = c->out + i * dim;
-		if (ops->kind == ROWS_CODE) {
+		if (codec_encodes(c->codec)) {
 			ops->decode(c->codec, c->codes + (size_t)i * c->size, x);
 			continue;
 		}
@@ -101,7 +101,7 @@ static kith_status encode(struct coding *c)
 	if (status == KITH_OK && c->n && !c->made)
 		status = fail(KITH_INVALID, "codes is NULL, with %lld to write", (long long)c->n);
 	if (status == KITH_OK)
-		status = c->codec->ops->check(c->codec, KITH_F32, c->n, c->x);
+		status = codec_check(c->codec, KITH_F32, c->n, c->x);
 	if (status == KITH_OK)
 		threads_run(threads_resolve(0), (c->n + CHUNK - 1) / CHUNK, encode_chunk, c);
 	return c->failed ? fail_nomem("codes", CHUNK * c->size) : status;

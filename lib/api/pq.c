@@ -97,7 +97,7 @@ static kith_status train(struct kith_pq *pq, int64_t n, const float *x, const ki
 	if (full.init == KITH_KMEANS_GIVEN && !pq->pq.centroids)
 		return fail(KITH_INVALID,
 		    "options: init is KITH_KMEANS_GIVEN, and pq has no codebooks yet to begin with");
-	status = coded_check(&(struct codec){.dim = pq->pq.dim}, KITH_F32, n, x);
+	status = codec_check_finite(pq->pq.dim, KITH_F32, n, x);
 	return status ? status : pq_train(&pq->pq, n, x, &full);
 }
 
@@ -181,7 +181,7 @@ static kith_status encode(const kith_pq *pq, int64_t n, const float *x, uint8_t 
 	if (status == KITH_OK)
 		status = check_out("codes", n, codes);
 	if (status == KITH_OK)
-		status = coded_check(&(struct codec){.dim = pq->pq.dim}, KITH_F32, n, x);
+		status = codec_check_finite(pq->pq.dim, KITH_F32, n, x);
 	if (status)
 		return status;
 	if (threads < 0 || threads > 65536)

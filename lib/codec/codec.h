@@ -2,8 +2,8 @@
  *
  * struct codec is what was learnt (shared by all lists of an inverted file), struct codes an array of
  * vectors encoded with it. A codec either keeps vectors exactly, in rows that kernels read directly (fp32,
- * u8, i8), or as codes that decode to an approximation (ROWS_CODE: half, sq, pq). Either way struct rows
- * is how searches see them, and an exact search over codes is exact for the decoded vectors.
+ * u8, i8), or encodes them (half, sq, pq), and an exact search is exact for the decoded vectors. Either way
+ * struct rows is how searches see them, and struct comparison how they are compared with a query.
  */
 #ifndef KITH_CODEC_CODEC_H
 #define KITH_CODEC_CODEC_H
@@ -16,6 +16,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/blob.h"
+#include "lib/codec/compare.h"
 #include "lib/metric/metric.h"
 #include "lib/tile/rows.h"
 
@@ -26,81 +27,45 @@ struct codec {
 	int64_t dim;
 	bool cosine; /* vectors are kept (or, with ops->normalizes false, meant) at unit length */
 	bool trained;
-};
-
-/* How closely the keys of a graph search tell rows apart. */
-enum key_precision {
-	KEYS_CODED, /* the codec's own way of comparing rows; floats are compared by their upper halves */
-	KEYS_FLOAT, /* all bits of floats, in float arithmetic; for other codecs the same as KEYS_CODED */
-	KEYS_WIDE /* decoded, in double, for values whose squares are no floats: keys are fourth roots of what
-	             they are else, with the sign (wide_key) */
-};
-
-/* One vector against rows gathered from all over, approximately, for graphs. Rows are not blocked. `state`
- * has bytes() bytes, 64-byte aligned. Keys are the metric's. Threads: safe. */
-struct codec_walk {
-	size_t (*bytes)(const struct codec *codec);
-
-	/* Begin with q [dim], or with a row, whose distances to other rows are wanted: the metric is no
-	 * similarity then. */
-	void (*begin)(const struct codec *codec, const float *q, const struct metric *metric, void *state);
-	void (*begin_row)(const struct codec *codec, const struct rows *rows, int64_t row,
-	    const struct metric *metric, void *state);
-
-	/* Keys [n] of rows pos [n], whose `a` the caller has prefetched. */
-	void (*keys)(const struct codec *codec, void *state, const struct rows *rows, const uint32_t *pos,
-	    int64_t n, float *key);
-};
-
-/* Codes to be compared with a query. */
-struct code_part {
-	const uint8_t *codes; /* from the start of a block on, where blocked */
-	int64_t n;
-	const float *code_norms; /* [n] half of which comes to the keys; NULL: nothing does */
-	double max_code_norm;    /* >= |terms| */
-	float limit;             /* on keys with their terms; ∞: all */
+	char word[32];    /* its factory word: "SQ8", "PQ16x4" */
+	size_t row_bytes; /* of a vector in each plane: the code size */
+	size_t memory;    /* that all of it takes */
 };
 
 struct codec_ops {
-	kith_type type;      /* of the elements that are kept; KITH_F32 for codes */
-	enum rows_kind kind; /* of the rows that the codes make up */
-	bool normalizes;     /* stores unit vectors under cosine; others are normalised when read */
-	bool blocked; /* ROWS_CODE: in blocks of 64 vectors, byte b of vector i at block · 64 · row_bytes +
+	kith_type type;  /* of the elements that are kept; KITH_F32 for codes */
+	bool normalizes; /* stores unit vectors under cosine; others are normalised when read */
+	bool blocked; /* codes lie in blocks of 64 vectors, byte b of vector i at block · 64 · row_bytes +
 	                 b · 64 + i % 64; else row after row */
 	int planes;
+	const struct rows_form *form; /* how rows are stored; NULL: as codes that decode reads */
 	bool any_metric; /* rows are read by any metric's kernels; else the metric must have product form */
 
-	/* Factory word ("SQ8", "PQ16x4"), at most 31 characters. */
-	void (*word)(const struct codec *codec, char *word);
+	/* Codecs whose struct is all there is of them: the word, and bytes of an element in each plane. */
+	const char *word;
+	size_t element;
 
-	/* Bytes of a vector in each plane: the code size. */
-	size_t (*row_bytes)(const struct codec *codec);
-
-	/* Learn from n finite vectors (of residuals, if those will be kept). NULL: nothing to learn. */
+	/* Learn from n finite vectors (of residuals, if those will be kept); on failure nothing changed.
+	 * NULL: there is nothing to learn, and the next four are NULL, too. */
 	kith_status (*train)(struct codec *codec, int64_t n, const float *x, const kith_add_options *options);
 
-	/* What train learnt, to a file and back into a new codec of the same word. load believes nothing and
-	 * sets `trained`. NULL: nothing is learnt. */
-	void (*save)(const struct codec *codec, struct blob_writer *w);
-	kith_status (*load)(struct codec *codec, struct blob_reader *r);
+	/* What train learnt: floats, all in one piece, which files keep in the section `tag`; how many bytes
+	 * that is, trained or not. Take such floats from wherever and be trained; INVALID: no training makes
+	 * them. */
+	const char *tag;
+	const float *(*learnt)(const struct codec *codec, size_t *bytes);
+	kith_status (*take)(struct codec *codec, const float *learnt);
 
-	/* Whether both, of one word, learnt the same: codes of one are codes of the other. NULL: nothing is
-	 * learnt. */
-	bool (*same)(const struct codec *a, const struct codec *b);
-
-	/* Independent copy; release. The struct itself is mem_alloc'ed. */
-	kith_status (*clone)(struct codec **out, const struct codec *codec);
-	void (*free)(struct codec *codec);
-	size_t (*memory)(const struct codec *codec);
-
-	/* Whether n vectors of `type` can be kept; INVALID names the first that cannot. */
-	kith_status (*check)(const struct codec *codec, kith_type type, int64_t n, const void *x);
+	/* An untrained codec of the same word, dimension and geometry; release, but for the struct itself. */
+	kith_status (*fresh)(struct codec **out, const struct codec *codec);
+	void (*release)(struct codec *codec);
 
 	/* Largest magnitude of an element; 0: that of a float. What is encoded stays within it: vectors by
-	 * check, and what is made of them (residuals) by codec_check_limit. */
+	 * codec_check, and what is made of them (residuals) by codec_check_limit. */
 	float limit;
 
-	/* Store n checked vectors at positions from `at`; room is there. scratch [CODES_SCRATCH(dim)]. */
+	/* Store n checked vectors at positions from `at`; room is there. scratch [CODES_SCRATCH(dim)].
+	 * NULL: by encode. */
 	void (*write)(
 	    struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 
@@ -111,57 +76,32 @@ struct codec_ops {
 	/* Whether all of rows from … to − 1, from a file, stand for finite vectors. NULL: every row does. */
 	bool (*finite)(const struct codes *codes, int64_t from, int64_t to);
 
-	/* ROWS_CODE: x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe.
-	 * Where blocked, a code that is decoded may be the last row_bytes of x [dim] itself. */
+	/* x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe.
+	 * Where blocked, a code that is decoded may be the last row_bytes of x [dim] itself.
+	 * NULL: vectors are kept exactly, in rows of `form`. */
 	void (*encode)(const struct codec *codec, int64_t n, const float *x, uint8_t *code);
 	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
 
-	/* ROWS_CODE, optional (NULL): comparing codes with a query without decoding them, by scan or by find.
-	 *
-	 * query_begin fills `state` (query_bytes, 64-byte aligned) from q [dim]. Keys are those of q and
-	 * decode(code) under the metric, which has product form. */
-	size_t (*query_bytes)(const struct codec *codec);
-	void (*query_begin)(
-	    const struct codec *codec, const float *q, const struct metric *metric, void *state);
-
-	/* Key [n] of codes first … first + n − 1 of the array `codes`, n <= ROWS_BLOCK; what they may be off
-	 * by.
-	 */
-	struct error_bound (*scan)(const struct codec *codec, const void *state, const uint8_t *codes,
-	    int64_t first, int64_t n, float *key);
-
-	/* In its stead, where that is faster than to look at every key: those of many codes that are within a
-	 * limit, how many, ascending: hit and key [part->n]. Keys are off by find_error_bound, and by
-	 * rounding where there are terms. Of the state the first kept_bytes are read, which may have been
-	 * copied elsewhere. */
-	int64_t (*find)(const struct codec *codec, const void *state, const struct code_part *part,
-	    uint32_t *hit, float *key);
-	struct error_bound (*find_error_bound)(const struct codec *codec, const void *state);
-
-	/* A key that k >= 1 of the part's codes do not exceed, found faster than these k; ∞: none is known.
-	 */
-	float (*find_bound)(
-	    const struct codec *codec, const void *state, const struct code_part *part, int64_t k);
-	size_t (*kept_bytes)(const struct codec *codec);
-
-	const struct codec_walk *walk;       /* NULL: by decoding, see codec_walk */
-	const struct codec_walk *walk_float; /* for KEYS_FLOAT; NULL: walk does it */
+	/* Comparing rows with a query (compare.h). NULL: by decoding; in_graph_float: as in_graph. */
+	const struct comparison *in_scan, *in_graph, *in_graph_float;
 };
 
-/* Whether codes can be compared with a query as they are. */
-static inline bool codec_compares(const struct codec *codec)
+/* Whether vectors are codes; others are kept exactly. */
+static inline bool codec_encodes(const struct codec *codec)
 {
-	return codec->ops->scan || codec->ops->find;
+	return codec->ops->encode != NULL;
 }
 
-/* How to compare rows of this codec at that precision: its own way, or by decoding (walk.c). */
-const struct codec_walk *codec_walk(const struct codec *codec, enum key_precision precision);
-extern const struct codec_walk walk_decoding, walk_wide;
+/* Whether the codec is that of plain floats. */
+static inline bool codec_is_fp32(const struct codec *codec)
+{
+	return !codec_encodes(codec) && codec->ops->type == KITH_F32;
+}
 
-/* A key of KEYS_WIDE from the key that it stands for, and back. Both are monotone. A float has room for the
- * fourth root of any squared distance or inner product of floats, and keeps its 24 bits. */
-float wide_key(double key);
-double wide_value(float key);
+static inline bool rows_are_codes(const struct rows *rows)
+{
+	return rows->codec && codec_encodes(rows->codec);
+}
 
 /* UNSUPPORTED: the codec does not serve the metric. */
 kith_status codec_check_metric(const struct codec *codec, const struct metric *metric);
@@ -188,6 +128,11 @@ kith_status codec_new_sq(
 /* Product quantizer of M numbers of nbits (4 … 12) bits each (pq.h). INVALID unless M divides dim. */
 kith_status codec_new_pq(struct codec **out, int64_t dim, bool cosine, int64_t M, int nbits);
 
+/* Whether n vectors of `type` can be kept; INVALID names the first that cannot. The second asks only
+ * whether they are finite. */
+kith_status codec_check(const struct codec *codec, kith_type type, int64_t n, const void *x);
+kith_status codec_check_finite(int64_t dim, kith_type type, int64_t n, const void *x);
+
 kith_status codec_clone(struct codec **out, const struct codec *codec);
 void codec_free(struct codec *codec);
 
@@ -200,12 +145,6 @@ kith_status codec_load(struct codec *codec, bool trained, struct blob_reader *r)
 
 /* For codec_ops: a codec whose struct is all there is of it. */
 kith_status codec_new_plain(struct codec **out, const struct codec_ops *ops, int64_t dim, bool cosine);
-kith_status codec_clone_plain(struct codec **out, const struct codec *codec);
-void codec_free_plain(struct codec *codec);
-size_t codec_memory_plain(const struct codec *codec);
-
-/* For codec_ops of ROWS_CODE: all finite vectors can be kept; write by encode. */
-kith_status coded_check(const struct codec *codec, kith_type type, int64_t n, const void *x);
 
 /* The first of n floats that is beyond the codec's limit, or not finite; −1: none. */
 int64_t codec_find_beyond(const struct codec *codec, const float *x, int64_t n);
@@ -213,10 +152,9 @@ int64_t codec_find_beyond(const struct codec *codec, const float *x, int64_t n);
 /* INVALID names what was found: `what` ("x: vector 3, component 5") is `value`, and what to use instead. */
 kith_status codec_fail_beyond(const struct codec *codec, const char *what, double value);
 
-/* From now on this thread may store (true) what is beyond a limit, as the largest value within it: changes in
- * a log that were made before limits were checked must come to what they came to then. */
+/* From now on this thread may store (true) what is beyond a limit, as the largest value within it: changes
+ * in a log that were made before limits were checked must come to what they came to then. */
 void codec_clamps(bool allowed);
-void coded_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 
 /* Vectors of one codec, positions 0 … n − 1. */
 struct codes {
@@ -275,8 +213,8 @@ int codes_useful_threads(int64_t n, int threads);
 /* Append all of `from`, codes of the same codec and center; room is there. */
 void codes_extend(struct codes *codes, const struct codes *from);
 
-/* Vectors as other programs keep them: codes one after another as the codec's row is, floats, bytes. Append n
- * of them (room is there; finite, where that can be asked), and get one back. */
+/* Vectors as other programs keep them: codes one after another as the codec's row is, floats, bytes. Append
+ * n of them (room is there; finite, where that can be asked), and get one back. */
 size_t codes_plain_bytes(const struct codec *codec);
 void codes_append_plain(struct codes *codes, int64_t n, const void *plain);
 void codes_get_plain(const struct codes *codes, int64_t at, void *plain);

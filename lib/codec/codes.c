@@ -30,7 +30,7 @@ bool codes_plane_bytes(const struct codes *codes, int64_t n, size_t *bytes)
 	size_t rows = (size_t)n;
 	if (codes_blocked(codes))
 		rows = (rows + ROWS_BLOCK - 1) / ROWS_BLOCK * ROWS_BLOCK;
-	return size_mul(rows, codes->codec->ops->row_bytes(codes->codec), bytes);
+	return size_mul(rows, codes->codec->row_bytes, bytes);
 }
 
 kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
@@ -41,8 +41,7 @@ kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
 	for (int p = 0; p < codes->codec->ops->planes; p++)
 		if (!buffer_reserve(&codes->plane[p], bytes, spare))
 			return fail_nomem("vectors", bytes);
-	if (codes->codec->ops->kind == ROWS_SPLIT &&
-	    !buffer_reserve(&codes->bounds, codes_bounds_bytes(n), spare))
+	if (codes->codec->ops->renew && !buffer_reserve(&codes->bounds, codes_bounds_bytes(n), spare))
 		return fail_nomem("error bounds", codes_bounds_bytes(n));
 	return KITH_OK;
 }
@@ -69,7 +68,7 @@ kith_status codes_copy(struct codes *to, const struct codes *from, const struct 
 	codes_plane_bytes(from, from->n, &bytes);
 	for (int p = 0; p < codec->ops->planes && bytes; p++)
 		memcpy(to->plane[p].data, from->plane[p].data, bytes);
-	if (codec->ops->kind == ROWS_SPLIT && from->n)
+	if (codec->ops->renew && from->n)
 		memcpy(to->bounds.data, from->bounds.data, codes_bounds_bytes(from->n));
 	to->n = from->n;
 	return KITH_OK;
@@ -89,9 +88,40 @@ void codes_truncate(struct codes *codes, int64_t n)
 	renew(codes, n / ROWS_BLOCK * ROWS_BLOCK, n);
 }
 
+/* By encode, CODES_BATCH vectors at a time. */
+static void write_encoded(
+    struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
+{
+	const struct codec *codec = codes->codec;
+	int64_t dim = codec->dim;
+	size_t size = codec->row_bytes;
+	struct rows source = rows_of_array(type, n, dim, x, 0), rows = codes_rows(codes);
+	uint8_t *code = (uint8_t *)(scratch + CODES_BATCH * (size_t)dim);
+	source.normalize = codec->cosine && codec->ops->normalizes;
+	for (int64_t from = 0; from < n; from += CODES_BATCH) {
+		int64_t count = n - from < CODES_BATCH ? n - from : CODES_BATCH;
+		for (int64_t i = 0; i < count; i++) {
+			float *out = scratch + i * dim;
+			const float *row = rows_load(&source, from + i, out);
+			for (int64_t j = 0; j < dim; j++)
+				out[j] = codes->center ? row[j] - codes->center[j] : row[j];
+		}
+		codec->ops->encode(codec, count, scratch, code);
+		for (int64_t i = 0; i < count; i++)
+			for (size_t b = 0; b < size; b++)
+				codes->plane[0].data[rows_code_offset(&rows, at + from + i, b)] =
+				    (char)code[(size_t)i * size + b];
+	}
+}
+
+static void write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
+{
+	(codes->codec->ops->write ? codes->codec->ops->write : write_encoded)(codes, at, type, n, x, scratch);
+}
+
 void codes_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
 {
-	codes->codec->ops->write(codes, at, type, n, x, scratch);
+	write(codes, at, type, n, x, scratch);
 	renew(codes, at, at + n);
 }
 
@@ -103,14 +133,14 @@ void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x,
 
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch)
 {
-	codes->codec->ops->write(codes, at, type, 1, x, scratch);
+	write(codes, at, type, 1, x, scratch);
 	renew(codes, at / ROWS_BLOCK * ROWS_BLOCK, at + 1);
 }
 
 size_t codes_plain_bytes(const struct codec *codec)
 {
-	if (codec->ops->kind == ROWS_CODE)
-		return codec->ops->row_bytes(codec);
+	if (codec_encodes(codec))
+		return codec->row_bytes;
 	return (size_t)codec->dim * kith_type_size(codec->ops->type);
 }
 
@@ -118,7 +148,7 @@ void codes_append_plain(struct codes *codes, int64_t n, const void *plain)
 {
 	const struct codec_ops *ops = codes->codec->ops;
 	size_t bytes = codes_plain_bytes(codes->codec);
-	if (ops->kind != ROWS_CODE) {
+	if (!codec_encodes(codes->codec)) {
 		codes_append(codes, ops->type, n, plain, NULL);
 		return;
 	}
@@ -134,7 +164,7 @@ void codes_append_plain(struct codes *codes, int64_t n, const void *plain)
 void codes_get_plain(const struct codes *codes, int64_t at, void *plain)
 {
 	size_t bytes = codes_plain_bytes(codes->codec);
-	if (codes->codec->ops->kind == ROWS_SPLIT) {
+	if (codec_is_fp32(codes->codec)) {
 		codes_read(codes, at, plain);
 		return;
 	}
@@ -145,7 +175,7 @@ void codes_get_plain(const struct codes *codes, int64_t at, void *plain)
 
 static void copy_row(struct codes *codes, int64_t to, const struct codes *source, int64_t from)
 {
-	size_t row = codes->codec->ops->row_bytes(codes->codec);
+	size_t row = codes->codec->row_bytes;
 	if (!codes_blocked(codes)) {
 		for (int p = 0; p < codes->codec->ops->planes; p++)
 			memcpy(codes->plane[p].data + (size_t)to * row,
@@ -186,24 +216,53 @@ void codes_retain(struct codes *codes, const uint64_t *retain)
 void codes_permute(struct codes *codes, const struct permutation *p)
 {
 	for (int i = 0; i < codes->codec->ops->planes; i++)
-		permute_rows(p, codes->plane[i].data, codes->codec->ops->row_bytes(codes->codec));
+		permute_rows(p, codes->plane[i].data, codes->codec->row_bytes);
 	renew(codes, 0, codes->n);
 }
+
+/* ---- rows of codes ---- */
+
+static const float *add_center(const struct rows *rows, float *x)
+{
+	for (int64_t j = 0; rows->center && j < rows->dim; j++)
+		x[j] += rows->center[j];
+	return x;
+}
+
+static const float *load_coded(const struct rows *rows, int64_t i, float *scratch)
+{
+	rows->codec->ops->decode(rows->codec, (const uint8_t *)rows_at(rows, i), scratch);
+	return add_center(rows, scratch);
+}
+
+/* A code that lies in a block is gathered first, at the end of where its vector goes: the frame of a search
+ * on a small stack has no room for the longest. */
+static const float *load_blocked(const struct rows *rows, int64_t i, float *scratch)
+{
+	uint8_t *code = (uint8_t *)(scratch + rows->dim) - rows->stride;
+	for (size_t b = 0; b < rows->stride; b++)
+		code[b] = (uint8_t)rows->a[rows_code_offset(rows, i, b)];
+	rows->codec->ops->decode(rows->codec, code, scratch);
+	return add_center(rows, scratch);
+}
+
+static const struct rows_form form_coded = {.type = KITH_F32, .load = load_coded},
+                              form_blocked = {.type = KITH_F32, .blocked = true, .load = load_blocked};
 
 struct rows codes_rows(const struct codes *codes)
 {
 	const struct codec *codec = codes->codec;
-	struct rows rows = {.kind = codec->ops->kind,
+	struct rows rows = {.form = codec->ops->form,
+	    .codec = codec,
 	    .normalize = codec->cosine && !codec->ops->normalizes,
 	    .a = codes->plane[0].data,
 	    .b = codes->plane[1].data,
-	    .stride = codec->ops->row_bytes(codec),
+	    .stride = codec->row_bytes,
 	    .n = codes->n,
 	    .dim = codec->dim};
 	rows.bounds = (const struct rows_bound *)(const void *)codes->bounds.data;
-	rows.blocked = codes_blocked(codes);
-	rows.codec = codec;
-	rows.decode = codec->ops->decode;
+	if (!rows.form)
+		rows.form = codes_blocked(codes) ? &form_blocked : &form_coded;
 	rows.center = codes->center;
 	return rows;
 }
@@ -221,47 +280,4 @@ size_t codes_memory(const struct codes *codes)
 {
 	return buffer_memory(&codes->plane[0]) + buffer_memory(&codes->plane[1]) +
 	       buffer_memory(&codes->bounds);
-}
-
-/* ---- codecs of codes ---- */
-
-kith_status coded_check(const struct codec *codec, kith_type type, int64_t n, const void *x)
-{
-	int64_t dim = codec->dim;
-	if (type != KITH_F32)
-		return KITH_OK;
-	/* A row at a time, so that n · dim cannot overflow. */
-	for (int64_t i = 0; i < n; i++) {
-		const float *row = (const float *)x + (size_t)i * (size_t)dim;
-		int64_t bad = kernels()->find_nonfinite(row, dim);
-		if (bad >= 0)
-			return fail(KITH_INVALID,
-			    "x: vector %lld, component %lld is %g; vectors must be finite", (long long)i,
-			    (long long)bad, (double)row[bad]);
-	}
-	return KITH_OK;
-}
-
-void coded_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
-{
-	const struct codec *codec = codes->codec;
-	int64_t dim = codec->dim;
-	size_t size = codec->ops->row_bytes(codec);
-	struct rows source = rows_of_array(type, n, dim, x, 0), rows = codes_rows(codes);
-	uint8_t *code = (uint8_t *)(scratch + CODES_BATCH * (size_t)dim);
-	source.normalize = codec->cosine && codec->ops->normalizes;
-	for (int64_t from = 0; from < n; from += CODES_BATCH) {
-		int64_t count = n - from < CODES_BATCH ? n - from : CODES_BATCH;
-		for (int64_t i = 0; i < count; i++) {
-			float *out = scratch + i * dim;
-			const float *row = rows_load(&source, from + i, out);
-			for (int64_t j = 0; j < dim; j++)
-				out[j] = codes->center ? row[j] - codes->center[j] : row[j];
-		}
-		codec->ops->encode(codec, count, scratch, code);
-		for (int64_t i = 0; i < count; i++)
-			for (size_t b = 0; b < size; b++)
-				codes->plane[0].data[rows_code_offset(&rows, at + from + i, b)] =
-				    (char)code[(size_t)i * size + b];
-	}
 }

@@ -14,7 +14,7 @@ static const char *const tags[PARTS] = {"COD0", "COD1", "BNDS"};
 
 static bool has_part(const struct codec *codec, enum part part)
 {
-	return part == BOUNDS ? codec->ops->kind == ROWS_SPLIT : (int)part < codec->ops->planes;
+	return part == BOUNDS ? codec->ops->renew != NULL : (int)part < codec->ops->planes;
 }
 
 static bool part_bytes(const struct codes *codes, int64_t n, enum part part, size_t *bytes)
@@ -46,7 +46,7 @@ static const struct codes *list_at(const struct codes *first, size_t stride, int
 static void put_last_block(const struct codes *codes, struct blob_writer *w)
 {
 	int64_t first = codes->n / ROWS_BLOCK * ROWS_BLOCK, rows = codes->n - first;
-	size_t size = codes->codec->ops->row_bytes(codes->codec);
+	size_t size = codes->codec->row_bytes;
 	if (rows == 0)
 		return;
 	const char *block = codes->plane[0].data + (size_t)first * size;
@@ -105,7 +105,7 @@ static const struct {
 /* Whether there is anything to be wrong. */
 static bool can_be_bad(const struct codec *codec)
 {
-	return codec->ops->finite || codec->ops->kind == ROWS_SPLIT;
+	return codec->ops->finite || codec->ops->renew;
 }
 
 /* Rows from … to − 1, of whole blocks but for the last. Bounds may be infinite, where the vectors are that
@@ -116,7 +116,7 @@ static int find_fault(const struct codes *codes, int64_t from, int64_t to)
 	const struct rows_bound *bounds = (const struct rows_bound *)(const void *)codes->bounds.data;
 	if (ops->finite && !ops->finite(codes, from, to))
 		return BAD_CODE;
-	for (int64_t i = from; ops->kind == ROWS_SPLIT && i < to; i += ROWS_BLOCK)
+	for (int64_t i = from; ops->renew && i < to; i += ROWS_BLOCK)
 		if (!(bounds[i / ROWS_BLOCK].err >= 0 && bounds[i / ROWS_BLOCK].norm >= 0))
 			return BAD_BOUND;
 	return 0;

@@ -19,17 +19,6 @@
 /* Elements converted at a time, on the stack. */
 enum { CHUNK = 1024 };
 
-static size_t fp32_row_bytes(const struct codec *codec)
-{
-	return (size_t)codec->dim * sizeof(uint16_t);
-}
-
-static void fp32_word(const struct codec *codec, char *word)
-{
-	(void)codec;
-	strcpy(word, "Flat");
-}
-
 /* Components from … from + n − 1 of a row of any type, as floats in part. */
 static void load_part(kith_type type, const void *row, int64_t from, int64_t n, float *part)
 {
@@ -71,7 +60,7 @@ static void fp32_write(
 	for (int64_t i = 0; i < n; i++) {
 		const char *row = (const char *)x + (size_t)(i * dim) * kith_type_size(type);
 		double inverse = codes->codec->cosine ? inverse_norm(type, row, dim) : 1;
-		size_t offset = (size_t)(at + i) * fp32_row_bytes(codes->codec);
+		size_t offset = (size_t)(at + i) * codes->codec->row_bytes;
 		uint16_t *upper = (uint16_t *)(void *)(codes->plane[0].data + offset);
 		uint16_t *lower = (uint16_t *)(void *)(codes->plane[1].data + offset);
 		for (int64_t from = 0; from < dim; from += CHUNK) {
@@ -94,7 +83,7 @@ static void block_bound(struct codes *codes, int64_t block, int64_t first)
 	int64_t dim = codes->codec->dim, end = (block + 1) * ROWS_BLOCK;
 	end = end < codes->n ? end : codes->n;
 	for (int64_t i = first; i < end; i++) {
-		size_t offset = (size_t)i * fp32_row_bytes(codes->codec);
+		size_t offset = (size_t)i * codes->codec->row_bytes;
 		const uint16_t *upper = (const uint16_t *)(const void *)(codes->plane[0].data + offset);
 		const uint16_t *lower = (const uint16_t *)(const void *)(codes->plane[1].data + offset);
 		double row_err = 0, row_norm = 0;
@@ -126,7 +115,7 @@ static bool fp32_finite(const struct codes *codes, int64_t from, int64_t to)
 	enum { EXPONENT = 0x7f80 };
 	int64_t dim = codes->codec->dim;
 	for (int64_t i = from; i < to; i++) {
-		size_t offset = (size_t)i * fp32_row_bytes(codes->codec);
+		size_t offset = (size_t)i * codes->codec->row_bytes;
 		const uint16_t *upper = (const uint16_t *)(const void *)(codes->plane[0].data + offset);
 		const uint16_t *lower = (const uint16_t *)(const void *)(codes->plane[1].data + offset);
 		int16_t max = 0;
@@ -140,83 +129,92 @@ static bool fp32_finite(const struct codes *codes, int64_t from, int64_t to)
 	return true;
 }
 
-/* ---- walks: on the upper halves ---- */
+/* ---- rows ---- */
 
-struct fp32_origin {
-	struct metric_kernels score;
-	_Alignas(64) float q[];
-};
-
-static size_t fp32_origin_bytes(const struct codec *codec)
+static const float *fp32_load(const struct rows *rows, int64_t i, float *scratch)
 {
-	return sizeof(struct fp32_origin) + (size_t)codec->dim * sizeof(float);
+	kernels()->join((const uint16_t *)(const void *)rows_at(rows, i),
+	    (const uint16_t *)(const void *)(rows->b + (size_t)i * rows->stride), rows->dim, scratch);
+	return scratch;
 }
 
-static void fp32_begin(const struct codec *codec, const float *q, const struct metric *metric, void *state)
+static void fp32_load_rough(const struct rows *rows, int64_t i, float *x)
 {
-	struct fp32_origin *origin = state;
-	origin->score = metric_kernels(metric);
-	memcpy(origin->q, q, (size_t)codec->dim * sizeof *q);
+	kernels()->widen_bf16(rows_at(rows, i), rows->dim, x);
 }
 
-static void fp32_begin_row(
-    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
+static const struct rows_form fp32_form = {
+    .type = KITH_F32, .load = fp32_load, .load_rough = fp32_load_rough};
+
+/* ---- comparing: by the upper halves ---- */
+
+static void fp32_keys(const struct rows *rows, const void *state, int64_t first, int64_t n, float *key)
 {
-	struct fp32_origin *origin = state;
-	origin->score = metric_kernels(metric);
-	kernels()->widen_bf16(rows_at(rows, row), codec->dim, origin->q);
+	const struct float_query *query = state;
+	query->score.bf16(query->q, rows_at(rows, first), rows->stride, n, rows->dim, key);
+	metric_keys(&query->score, key, n);
 }
 
-static void fp32_keys(const struct codec *codec, void *state, const struct rows *rows, const uint32_t *pos,
-    int64_t n, float *key)
+static void fp32_gather(const struct rows *rows, void *state, const uint32_t *pos, int64_t n, float *key)
 {
-	const struct fp32_origin *origin = state;
-	origin->score.bf16_gather(origin->q, rows->a, rows->stride, pos, n, codec->dim, key);
-	metric_keys(&origin->score, key, n);
+	const struct float_query *query = state;
+	query->score.bf16_gather(query->q, rows->a, rows->stride, pos, n, rows->dim, key);
+	metric_keys(&query->score, key, n);
 }
 
-static const struct codec_walk fp32_walk = {fp32_origin_bytes, fp32_begin, fp32_begin_row, fp32_keys};
-
-/* ---- and on whole floats, where the halves cannot tell rows apart ---- */
-
-static void fp32_begin_whole(
-    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
+static struct error_bound fp32_bound(const struct rows *rows, const void *state, int64_t first, int64_t n)
 {
-	struct fp32_origin *origin = state;
-	origin->score = metric_kernels(metric);
-	const float *x = rows_load(rows, row, origin->q);
-	if (x != origin->q)
-		memcpy(origin->q, x, (size_t)codec->dim * sizeof *x);
+	(void)n;
+	const struct float_query *query = state;
+	struct rows_bound b = rows->bounds[first / ROWS_BLOCK];
+	return query->metric->error_bound(rows->dim, query->norm, (double)b.err, (double)b.norm);
 }
 
-static void fp32_whole_keys(const struct codec *codec, void *state, const struct rows *rows,
-    const uint32_t *pos, int64_t n, float *key)
+static void fp32_bind_row(const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
-	const struct fp32_origin *origin = state;
-	origin->score.split_gather(origin->q, rows->a, rows->b, rows->stride, pos, n, codec->dim, key);
-	metric_keys(&origin->score, key, n);
+	struct float_query *query = state;
+	fp32_load_rough(rows, row, query->q);
+	float_query_bind(rows, query->q, metric, state);
 }
 
-static const struct codec_walk fp32_walk_float = {
-    fp32_origin_bytes, fp32_begin, fp32_begin_whole, fp32_whole_keys};
+static const struct comparison fp32_in_scan = {.bytes = float_query_bytes,
+    .bind = float_query_bind_scan,
+    .gather = fp32_gather,
+    .keys = fp32_keys,
+    .bound = fp32_bound};
+
+static const struct comparison fp32_in_graph = {
+    .bytes = float_query_bytes, .bind = float_query_bind, .bind_row = fp32_bind_row, .gather = fp32_gather};
+
+/* ---- and by whole floats, where the halves cannot tell rows apart ---- */
+
+static void fp32_gather_whole(
+    const struct rows *rows, void *state, const uint32_t *pos, int64_t n, float *key)
+{
+	const struct float_query *query = state;
+	query->score.split_gather(query->q, rows->a, rows->b, rows->stride, pos, n, rows->dim, key);
+	metric_keys(&query->score, key, n);
+}
+
+static const struct comparison fp32_in_graph_float = {.bytes = float_query_bytes,
+    .bind = float_query_bind,
+    .bind_row = float_query_bind_row,
+    .gather = fp32_gather_whole};
 
 static const struct codec_ops fp32_ops = {
     .type = KITH_F32,
-    .kind = ROWS_SPLIT,
     .normalizes = true,
     .planes = 2,
+    .form = &fp32_form,
     .any_metric = true,
-    .word = fp32_word,
-    .row_bytes = fp32_row_bytes,
-    .clone = codec_clone_plain,
-    .free = codec_free_plain,
-    .memory = codec_memory_plain,
-    .check = coded_check,
+    .word = "Flat",
+    .element = sizeof(uint16_t),
     .write = fp32_write,
     .renew = fp32_renew,
     .finite = fp32_finite,
-    .walk = &fp32_walk,
-    .walk_float = &fp32_walk_float,
+    .in_scan = &fp32_in_scan,
+    .in_graph = &fp32_in_graph,
+    .in_graph_float = &fp32_in_graph_float,
 };
 
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine)

@@ -24,6 +24,17 @@ struct pq {
 	double norm_sq;   /* >= squared norm of anything that decodes */
 };
 
+/* The codec of one. */
+struct codec_pq {
+	struct codec codec;
+	struct pq pq;
+};
+
+static inline const struct pq *pq_of_const(const struct codec *codec)
+{
+	return &((const struct codec_pq *)(const void *)codec)->pq;
+}
+
 /* An untrained quantizer. INVALID unless m divides dim and bits is 4 … 12; the message begins with `what`. */
 kith_status pq_init(struct pq *pq, const char *what, int64_t dim, int64_t m, int bits);
 void pq_free(struct pq *pq);
@@ -44,14 +55,8 @@ void pq_decode(const struct pq *pq, const uint8_t *code, float *x);
 /* Table of a query q [dim]: squared distances, or inner products for a similarity, table [m × k]. */
 void pq_table(const struct pq *pq, const float *q, const struct metric *metric, float *table);
 
-/* codec_ops.query_bytes, kept_bytes, query_begin, find_error_bound, find_bound, find. */
-size_t pq_query_bytes(const struct pq *pq);
-size_t pq_kept_bytes(const struct pq *pq);
-void pq_query_begin(const struct pq *pq, const float *q, const struct metric *metric, void *state);
-struct error_bound pq_find_error_bound(const void *state);
-float pq_find_bound(const struct pq *pq, const void *state, const struct code_part *part, int64_t k);
-int64_t pq_find(
-    const struct pq *pq, const void *state, const struct code_part *part, uint32_t *hit, float *key);
+/* pq_scan.c: scans of codes in blocks. */
+extern const struct comparison pq_in_scan;
 
 /* The quantizer of a codec that is one; else NULL. */
 const struct pq *codec_pq(const struct codec *codec);

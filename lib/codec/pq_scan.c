@@ -73,14 +73,14 @@ static struct layout layout_of(const struct pq *pq)
 	return at;
 }
 
-size_t pq_query_bytes(const struct pq *pq)
+static size_t query_bytes(const struct rows *rows)
 {
-	return layout_of(pq).end;
+	return layout_of(pq_of_const(rows->codec)).end;
 }
 
-size_t pq_kept_bytes(const struct pq *pq)
+static size_t kept_bytes(const struct rows *rows)
 {
-	return layout_of(pq).starts;
+	return layout_of(pq_of_const(rows->codec)).starts;
 }
 
 /* What is known of all tables together. */
@@ -131,8 +131,9 @@ static void begin_bytes(const struct pq *pq, bool negate, struct ranges r, const
 	query->byte_error_bound += 0x1p-22 * (fabs(offset) + 255 * m * scale);
 }
 
-void pq_query_begin(const struct pq *pq, const float *q, const struct metric *metric, void *state)
+static void bind(const struct rows *rows, const float *q, const struct metric *metric, void *state)
 {
+	const struct pq *pq = pq_of_const(rows->codec);
 	bool negate = metric->similarity;
 	struct pq_query *query = state;
 	struct layout at = layout_of(pq);
@@ -199,8 +200,8 @@ static float sum_entries(const struct pq *pq, const float *entries, const uint8_
 }
 
 /* Sums of entries for one block, and of all its vectors those within the limit. */
-static int64_t find_in_block(const struct pq *pq, const float *entries, const uint8_t *block,
-    const struct code_part *part, int64_t first, float sign, uint32_t *hit, float *key)
+static int64_t scan_block(const struct pq *pq, const float *entries, const uint8_t *block,
+    const struct scan_part *part, int64_t first, float sign, uint32_t *hit, float *key)
 {
 	uint32_t number[PQ_BLOCK];
 	float sum[PQ_BLOCK] = {0};
@@ -223,7 +224,7 @@ static int64_t find_in_block(const struct pq *pq, const float *entries, const ui
 }
 
 /* What kernels are to look at: the bytes of a query for the codes from `first` on, a block's start. */
-static struct pq_find find_of(const struct pq *pq, const struct pq_query *query, const struct code_part *part,
+static struct pq_find find_of(const struct pq *pq, const struct pq_query *query, const struct scan_part *part,
     int64_t first, int64_t end)
 {
 	return (struct pq_find){.codes = part->codes + (size_t)first * pq->code_size,
@@ -241,15 +242,15 @@ static int64_t look_up(const struct pq *pq, const struct pq_find *find, uint32_t
 }
 
 /* The least key that may exceed one of bytes by all that they may be off. */
-static float above_bytes(const struct pq_query *query, const struct code_part *part, float key)
+static float above_bytes(const struct pq_query *query, const struct scan_part *part, float key)
 {
 	double k = (double)key;
 	return float_up(k + query->byte_error_bound + 0x1p-21 * (fabs(k) + part->max_code_norm));
 }
 
 /* Those that bytes do not exclude, summed again. */
-static int64_t find_by_bytes(const struct pq *pq, const struct pq_query *query, const float *entries,
-    const struct code_part *part, uint32_t *hit, float *key)
+static int64_t scan_bytes(const struct pq *pq, const struct pq_query *query, const float *entries,
+    const struct scan_part *part, uint32_t *hit, float *key)
 {
 	struct pq_find find = find_of(pq, query, part, 0, part->n);
 	find.limit = above_bytes(query, part, part->limit);
@@ -266,32 +267,33 @@ static int64_t find_by_bytes(const struct pq *pq, const struct pq_query *query, 
 	return found;
 }
 
-struct error_bound pq_find_error_bound(const void *state)
+static struct error_bound bound(const struct rows *rows, const void *state, int64_t first, int64_t n)
 {
-	const struct pq_query *query = state;
-	return (struct error_bound){.abs = query->error_bound};
+	(void)rows, (void)first, (void)n;
+	return (struct error_bound){.abs = ((const struct pq_query *)state)->error_bound};
 }
 
-int64_t pq_find(
-    const struct pq *pq, const void *state, const struct code_part *part, uint32_t *hit, float *key)
+static int64_t scan(
+    const struct rows *rows, const void *state, const struct scan_part *part, uint32_t *hit, float *key)
 {
+	const struct pq *pq = pq_of_const(rows->codec);
 	const struct pq_query *query = state;
 	struct layout at = layout_of(pq);
 	const float *entries = (const float *)(const void *)((const char *)state + at.entries);
 	if (has_bytes(pq) && query->error_bound < HUGE_SUM && part->limit < INFINITY)
-		return find_by_bytes(pq, query, entries, part, hit, key);
+		return scan_bytes(pq, query, entries, part, hit, key);
 	int64_t found = 0;
 	for (int64_t first = 0; first < part->n; first += PQ_BLOCK) {
 		const uint8_t *block = part->codes + (size_t)first * pq->code_size;
-		found +=
-		    find_in_block(pq, entries, block, part, first, query->sign, hit + found, key + found);
+		found += scan_block(pq, entries, block, part, first, query->sign, hit + found, key + found);
 	}
 	return found;
 }
 
-float pq_find_bound(const struct pq *pq, const void *state, const struct code_part *part, int64_t k)
+static float first_limit(const struct rows *rows, const void *state, const struct scan_part *part, int64_t k)
 {
 	enum { PIECES = 8, OF_PIECE = 16 };
+	const struct pq *pq = pq_of_const(rows->codec);
 	const struct pq_query *query = state;
 	int64_t blocks = part->n / PQ_BLOCK, pieces = (k + OF_PIECE - 1) / OF_PIECE;
 	float min[PIECES * PQ_BLOCK];
@@ -307,3 +309,10 @@ float pq_find_bound(const struct pq *pq, const void *state, const struct code_pa
 	}
 	return above_bytes(query, part, select_kth(min, pieces * PQ_BLOCK, k - 1));
 }
+
+const struct comparison pq_in_scan = {.bytes = query_bytes,
+    .bind = bind,
+    .bound = bound,
+    .scan = scan,
+    .kept_bytes = kept_bytes,
+    .first_limit = first_limit};

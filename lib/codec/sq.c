@@ -87,33 +87,15 @@ static int top_code(const struct codec_sq *sq)
 
 /* ---- making ---- */
 
-static void sq_word(const struct codec *codec, char *word)
-{
-	const struct codec_sq *sq = sq_of_const(codec);
-	sprintf(word, "SQ%d%s%s", sq->bits, sq->uniform ? "_uniform" : "",
-	    sq->range == SQ_QUANTILE ? "_quantile" : "");
-}
-
-static size_t sq_row_bytes(const struct codec *codec)
-{
-	return ((size_t)codec->dim * (size_t)sq_of_const(codec)->bits + 7) / 8;
-}
-
 /* low, diff, step, product_b. */
 static size_t learnt_bytes(int64_t dim, int bits)
 {
 	return 3 * (size_t)dim * sizeof(float) + (size_t)sq_lanes(bits, dim) * sizeof(uint16_t);
 }
 
-static void sq_free(struct codec *codec)
+static void sq_release(struct codec *codec)
 {
 	mem_free(sq_of(codec)->low);
-	mem_free(codec);
-}
-
-static size_t sq_memory(const struct codec *codec)
-{
-	return sizeof(struct codec_sq) + learnt_bytes(codec->dim, sq_of_const(codec)->bits);
 }
 
 kith_status codec_new_sq(
@@ -129,7 +111,13 @@ kith_status codec_new_sq(
 		mem_free(sq);
 		return fail_nomem("a codec", learnt_bytes(dim, bits));
 	}
-	sq->codec = (struct codec){.ops = &sq_ops, .dim = dim, .cosine = cosine};
+	sq->codec = (struct codec){.ops = &sq_ops,
+	    .dim = dim,
+	    .cosine = cosine,
+	    .row_bytes = ((size_t)dim * (size_t)bits + 7) / 8,
+	    .memory = sizeof *sq + learnt_bytes(dim, bits)};
+	sprintf(sq->codec.word, "SQ%d%s%s", bits, uniform ? "_uniform" : "",
+	    range == SQ_QUANTILE ? "_quantile" : "");
 	sq->diff = sq->low + dim;
 	sq->step = sq->diff + dim;
 	sq->product_b = (uint16_t *)(void *)(sq->step + dim);
@@ -140,24 +128,17 @@ kith_status codec_new_sq(
 	return KITH_OK;
 }
 
-static kith_status sq_clone(struct codec **out, const struct codec *codec)
+static kith_status sq_fresh(struct codec **out, const struct codec *codec)
 {
-	const struct codec_sq *from = sq_of_const(codec);
-	kith_status status =
-	    codec_new_sq(out, codec->dim, codec->cosine, from->bits, from->range, from->uniform);
-	if (status)
-		return status;
-	struct codec_sq *sq = sq_of(*out);
-	memcpy(sq->low, from->low, learnt_bytes(codec->dim, from->bits));
-	sq->max_norm = from->max_norm;
-	sq->product_scale = from->product_scale;
-	sq->codec.trained = codec->trained;
-	return KITH_OK;
+	const struct codec_sq *sq = sq_of_const(codec);
+	return codec_new_sq(out, codec->dim, codec->cosine, sq->bits, sq->range, sq->uniform);
 }
 
-static bool sq_same(const struct codec *a, const struct codec *b)
+/* low, then diff. */
+static const float *sq_learnt(const struct codec *codec, size_t *bytes)
 {
-	return memcmp(sq_of_const(a)->low, sq_of_const(b)->low, 2 * (size_t)a->dim * sizeof(float)) == 0;
+	*bytes = 2 * (size_t)codec->dim * sizeof(float);
+	return sq_of_const(codec)->low;
 }
 
 /* ---- ranges ---- */
@@ -230,26 +211,9 @@ kith_status codec_sq_set_ranges(struct codec *codec, const float *low, const flo
 	return KITH_OK;
 }
 
-static void sq_save(const struct codec *codec, struct blob_writer *w)
+static kith_status sq_take(struct codec *codec, const float *learnt)
 {
-	const struct codec_sq *sq = sq_of_const(codec);
-	blob_write(w, "SQRG", sq->low, 2 * (size_t)codec->dim * sizeof *sq->low);
-}
-
-static kith_status sq_load(struct codec *codec, struct blob_reader *r)
-{
-	size_t bytes = 2 * (size_t)codec->dim * sizeof(float);
-	kith_status status = blob_expect(r, "SQRG", bytes);
-	if (status)
-		return status;
-	float *low = mem_alloc(bytes, 1);
-	if (!low)
-		return fail_nomem("ranges", bytes);
-	status = blob_read(r, "SQRG", low, bytes);
-	if (status == KITH_OK && codec_sq_set_ranges(codec, low, low + codec->dim) != KITH_OK)
-		status = blob_fail(r, "SQRG", "holds a range that is not finite, or negative");
-	mem_free(low);
-	return status;
+	return codec_sq_set_ranges(codec, learnt, learnt + codec->dim);
 }
 
 /* ---- training ---- */
@@ -348,7 +312,7 @@ static kith_status sq_train(struct codec *codec, int64_t n, const float *x, cons
 static void sq_encode(const struct codec *codec, int64_t n, const float *x, uint8_t *code)
 {
 	const struct codec_sq *sq = sq_of_const(codec);
-	size_t size = sq_row_bytes(codec);
+	size_t size = codec->row_bytes;
 	for (int64_t i = 0; i < n; i++)
 		SQ_CALL(
 		    sq, encode, , x + i * codec->dim, sq->low, sq->step, codec->dim, code + (size_t)i * size);
@@ -368,9 +332,9 @@ struct sq_query {
 	_Alignas(64) int16_t a[];
 };
 
-static size_t sq_query_bytes(const struct codec *codec)
+static size_t sq_query_bytes(const struct rows *rows)
 {
-	size_t lanes = (size_t)sq_lanes(sq_of_const(codec)->bits, codec->dim);
+	size_t lanes = (size_t)sq_lanes(sq_of_const(rows->codec)->bits, rows->dim);
 	return sizeof(struct sq_query) + 2 * lanes * sizeof(int16_t);
 }
 
@@ -435,37 +399,61 @@ static void begin_ip(const struct codec_sq *sq, const float *q, struct sq_query 
 	query->error_bound.rel = 0x1p-21;
 }
 
-static void sq_query_begin(
-    const struct codec *codec, const float *q, const struct metric *metric, void *state)
+static void sq_bind(const struct rows *rows, const float *q, const struct metric *metric, void *state)
 {
 	struct sq_query *query = state;
-	memset(query, 0, sq_query_bytes(codec));
+	memset(query, 0, sq_query_bytes(rows));
 	query->by_product = metric->product == PRODUCT_IP;
-	(query->by_product ? begin_ip : begin_l2)(sq_of_const(codec), q, query);
+	(query->by_product ? begin_ip : begin_l2)(sq_of_const(rows->codec), q, query);
 }
 
-static struct error_bound sq_scan(
-    const struct codec *codec, const void *state, const uint8_t *codes, int64_t first, int64_t n, float *key)
+static void sums_to_keys(const struct sq_query *query, const int32_t *sum, int64_t n, float *key)
 {
-	const struct codec_sq *sq = sq_of_const(codec);
-	const struct sq_query *query = state;
-	const uint16_t *b = (const uint16_t *)query->a + sq_lanes(sq->bits, codec->dim);
-	size_t stride = sq_row_bytes(codec);
-	const uint8_t *rows = codes + (size_t)first * stride;
-	int32_t sum[ROWS_BLOCK];
-	if (query->by_product) {
-		SQ_CALL(sq, ip, , query->a, rows, stride, n, codec->dim, sum);
-		for (int64_t i = 0; i < n; i++)
-			key[i] = -(query->constant + query->scale * (float)sum[i]);
-	} else {
-		SQ_CALL(sq, l2sq, , query->a, b, rows, stride, n, codec->dim, sum);
-		for (int64_t i = 0; i < n; i++)
-			key[i] = query->scale * (float)sum[i];
-	}
-	return query->error_bound;
+	for (int64_t i = 0; i < n; i++)
+		key[i] = query->by_product ? -(query->constant + query->scale * (float)sum[i])
+		                           : query->scale * (float)sum[i];
 }
 
-/* ---- walks ---- */
+static void sq_keys(const struct rows *rows, const void *state, int64_t first, int64_t n, float *key)
+{
+	const struct codec_sq *sq = sq_of_const(rows->codec);
+	const struct sq_query *query = state;
+	const uint16_t *b = (const uint16_t *)query->a + sq_lanes(sq->bits, rows->dim);
+	const char *codes = rows_at(rows, first);
+	int32_t sum[ROWS_BLOCK];
+	if (query->by_product)
+		SQ_CALL(sq, ip, , query->a, codes, rows->stride, n, rows->dim, sum);
+	else
+		SQ_CALL(sq, l2sq, , query->a, b, codes, rows->stride, n, rows->dim, sum);
+	sums_to_keys(query, sum, n, key);
+}
+
+static struct error_bound sq_bound(const struct rows *rows, const void *state, int64_t first, int64_t n)
+{
+	(void)rows, (void)first, (void)n;
+	return ((const struct sq_query *)state)->error_bound;
+}
+
+static void sq_gather(const struct rows *rows, void *state, const uint32_t *pos, int64_t n, float *key)
+{
+	enum { PART = 64 };
+	const struct codec_sq *sq = sq_of_const(rows->codec);
+	const struct sq_query *query = state;
+	const uint16_t *b = (const uint16_t *)query->a + sq_lanes(sq->bits, rows->dim);
+	int32_t sum[PART];
+	for (int64_t from = 0, count; from < n; from += count) {
+		count = n - from < PART ? n - from : PART;
+		if (query->by_product)
+			SQ_CALL(sq, ip, _gather, query->a, rows->a, rows->stride, pos + from, count,
+			    rows->dim, sum);
+		else
+			SQ_CALL(sq, l2sq, _gather, query->a, b, rows->a, rows->stride, pos + from, count,
+			    rows->dim, sum);
+		sums_to_keys(query, sum, count, key + from);
+	}
+}
+
+/* ---- distances between rows ---- */
 
 /* Number i of a row of codes. */
 static int code_at(const struct codec_sq *sq, const uint8_t *row, int64_t i)
@@ -480,68 +468,42 @@ static int code_at(const struct codec_sq *sq, const uint8_t *row, int64_t i)
 }
 
 /* Distances between rows: a is what the kernel makes of the other row's codes, so equal rows are 0 apart. */
-static void sq_begin_row(
-    const struct codec *codec, const struct rows *rows, int64_t row, const struct metric *metric, void *state)
+static void sq_bind_row(const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
 	(void)metric; /* L2 is the only distance of product form */
-	const struct codec_sq *sq = sq_of_const(codec);
+	const struct codec_sq *sq = sq_of_const(rows->codec);
 	const uint8_t *code = (const uint8_t *)rows_at(rows, row);
 	struct sq_query *query = state;
-	uint16_t *b = (uint16_t *)query->a + sq_lanes(sq->bits, codec->dim);
+	uint16_t *b = (uint16_t *)query->a + sq_lanes(sq->bits, rows->dim);
 	memset(query, 0, sizeof *query);
-	memset(query->a, 0, (size_t)sq_lanes(sq->bits, codec->dim) * sizeof *query->a);
+	memset(query->a, 0, (size_t)sq_lanes(sq->bits, rows->dim) * sizeof *query->a);
 	query->scale = sq->product_scale;
-	memcpy(b, sq->product_b, (size_t)sq_lanes(sq->bits, codec->dim) * sizeof *b);
-	for (int64_t i = 0; i < codec->dim; i++) {
+	memcpy(b, sq->product_b, (size_t)sq_lanes(sq->bits, rows->dim) * sizeof *b);
+	for (int64_t i = 0; i < rows->dim; i++) {
 		int64_t lane = sq_lane(sq->bits, i);
 		query->a[lane] = (int16_t)((uint32_t)code_at(sq, code, i) * sq->product_b[lane] >> sq->bits);
 	}
 }
 
-static void sq_keys(const struct codec *codec, void *state, const struct rows *rows, const uint32_t *pos,
-    int64_t n, float *key)
-{
-	enum { PART = 64 };
-	const struct codec_sq *sq = sq_of_const(codec);
-	const struct sq_query *query = state;
-	const uint16_t *b = (const uint16_t *)query->a + sq_lanes(sq->bits, codec->dim);
-	int32_t sum[PART];
-	for (int64_t from = 0, count; from < n; from += count) {
-		count = n - from < PART ? n - from : PART;
-		if (query->by_product)
-			SQ_CALL(sq, ip, _gather, query->a, rows->a, rows->stride, pos + from, count,
-			    codec->dim, sum);
-		else
-			SQ_CALL(sq, l2sq, _gather, query->a, b, rows->a, rows->stride, pos + from, count,
-			    codec->dim, sum);
-		for (int64_t i = 0; i < count; i++)
-			key[from + i] = query->by_product ? -(query->constant + query->scale * (float)sum[i])
-			                                  : query->scale * (float)sum[i];
-	}
-}
-
-static const struct codec_walk sq_walk = {sq_query_bytes, sq_query_begin, sq_begin_row, sq_keys};
+static const struct comparison sq_comparison = {.bytes = sq_query_bytes,
+    .bind = sq_bind,
+    .bind_row = sq_bind_row,
+    .gather = sq_gather,
+    .keys = sq_keys,
+    .bound = sq_bound};
 
 static const struct codec_ops sq_ops = {
     .type = KITH_F32,
-    .kind = ROWS_CODE,
     .normalizes = true,
     .planes = 1,
-    .word = sq_word,
-    .row_bytes = sq_row_bytes,
     .train = sq_train,
-    .save = sq_save,
-    .load = sq_load,
-    .same = sq_same,
-    .clone = sq_clone,
-    .free = sq_free,
-    .memory = sq_memory,
-    .check = coded_check,
-    .write = coded_write,
+    .tag = "SQRG",
+    .learnt = sq_learnt,
+    .take = sq_take,
+    .fresh = sq_fresh,
+    .release = sq_release,
     .encode = sq_encode,
     .decode = sq_decode,
-    .query_bytes = sq_query_bytes,
-    .query_begin = sq_query_begin,
-    .scan = sq_scan,
-    .walk = &sq_walk,
+    .in_scan = &sq_comparison,
+    .in_graph = &sq_comparison,
 };

@@ -79,15 +79,13 @@ static int64_t number_of(const struct export *e, int64_t id)
 static int scalar_of(const struct codec *codec)
 {
 	struct sq_ranges ranges;
-	char word[32];
-	codec->ops->word(codec, word);
 	if (codec->ops->type == KITH_U8)
 		return FAISS_8BIT_DIRECT;
 	if (codec->ops->type == KITH_I8)
 		return FAISS_8BIT_SIGNED;
-	if (strcmp(word, "SQfp16") == 0)
+	if (strcmp(codec->word, "SQfp16") == 0)
 		return FAISS_FP16;
-	if (strcmp(word, "SQbf16") == 0)
+	if (strcmp(codec->word, "SQbf16") == 0)
 		return FAISS_BF16;
 	if (!codec_sq_ranges(codec, &ranges))
 		return -1;
@@ -101,17 +99,13 @@ static int scalar_of(const struct codec *codec)
 /* Whether FAISS can read what the codec wrote. */
 static bool has_coding(struct export *e, const struct codec *codec, enum faiss_coding *coding)
 {
-	char word[32];
-	codec->ops->word(codec, word);
 	if (codec->cosine && !codec->ops->normalizes) {
 		refuse(e, "vectors that are compared at unit length but not kept so");
 		return false;
 	}
-	*coding = codec->ops->kind == ROWS_SPLIT ? FAISS_FLOATS
-	          : codec_pq(codec)              ? FAISS_PRODUCT
-	                                         : FAISS_SCALAR;
+	*coding = codec_is_fp32(codec) ? FAISS_FLOATS : codec_pq(codec) ? FAISS_PRODUCT : FAISS_SCALAR;
 	if (*coding == FAISS_SCALAR && scalar_of(codec) < 0) {
-		refuse(e, word);
+		refuse(e, codec->word);
 		return false;
 	}
 	return true;

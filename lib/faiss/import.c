@@ -144,7 +144,7 @@ static kith_status make_codec(const struct import *im, const struct faiss_node *
 static int64_t find_bad(const struct codec *codec, int64_t n, const uint8_t *plain, float *x)
 {
 	size_t bytes = codes_plain_bytes(codec);
-	bool floats = codec->ops->kind == ROWS_SPLIT;
+	bool floats = codec_is_fp32(codec);
 	if (!floats && !codec->ops->finite)
 		return -1;
 	for (int64_t i = 0; i < n; i++) {
@@ -380,7 +380,7 @@ static kith_status make_ivf(const struct import *im, const struct faiss_node *no
 	if (status)
 		return status;
 	*used = codec;
-	if (node->residual && codec->ops->kind != ROWS_CODE)
+	if (node->residual && !codec_encodes(codec))
 		status = fail(KITH_UNSUPPORTED, "%s: '%s' keeps residuals as whole bytes; kith only vectors",
 		    im->source->name, node->fourcc);
 	if (status == KITH_OK)

@@ -30,7 +30,7 @@ static int64_t gather_unvisited_beyond(
 		if (visited_test_set(w, list[i]))
 			continue;
 		if (passes(f, list[i])) {
-			rows_prefetch_scored(&w->space->rows, list[i]);
+			graph_space_prefetch(w->space, list[i]);
 			w->batch[n++] = list[i];
 		} else {
 			graph_prefetch(graph, list[i]);
@@ -42,7 +42,7 @@ static int64_t gather_unvisited_beyond(
 		for (int i = 0; i < graph->stride && beyond[i] != GRAPH_NONE && n < max; i++) {
 			if (!passes(f, beyond[i]) || visited_test_set(w, beyond[i]))
 				continue;
-			rows_prefetch_scored(&w->space->rows, beyond[i]);
+			graph_space_prefetch(w->space, beyond[i]);
 			w->batch[n++] = beyond[i];
 		}
 	}

@@ -161,7 +161,8 @@ int graph_draw_level(uint64_t seed, int64_t node, int M);
 /* ---- how near vectors are ---- */
 
 struct graph_space {
-	struct rows rows;            /* of the codes, not blocked; with `inverse` where they normalize */
+	struct rows rows;            /* of the codes, not blocked */
+	const float *inverse;        /* rows that normalize: [n] 1 / ‖x‖, 0 for a zero row */
 	const struct metric *metric; /* of queries */
 	const struct metric *edges;  /* of nodes */
 	bool unit;                   /* nodes have length 1, but for zero vectors: cosine */
@@ -177,6 +178,15 @@ static inline struct graph_space graph_space_l2(const struct graph_space *space)
 	struct graph_space l2 = *space;
 	l2.metric = l2.edges = &metric_l2;
 	return l2;
+}
+
+/* Ask for what graph_keys reads of a node. */
+static inline void graph_space_prefetch(const struct graph_space *space, int64_t node)
+{
+	const struct rows *rows = &space->rows;
+	rows_prefetch_plane(rows, rows->a, node);
+	if (rows->b && space->precision != KEYS_CODED)
+		rows_prefetch_plane(rows, rows->b, node);
 }
 
 /* Vector of a node, decoded, at unit length under cosine: x [dim]. */

@@ -223,7 +223,8 @@ static int64_t try(const struct trial *t, enum key_precision precision, bool ran
 static enum key_precision choose(const struct trial *t)
 {
 	const struct codec *codec = t->space->rows.codec;
-	bool floats = codec->ops->walk_float != NULL, coded = codec->ops->encode && !codec_is_half(codec);
+	bool floats = codec->ops->in_graph_float != NULL,
+	     coded = codec_encodes(codec) && !codec_is_half(codec);
 	enum key_precision best = KEYS_WIDE;
 	int64_t min = INT64_MAX, tried;
 	if (coded)
@@ -260,7 +261,7 @@ kith_status graph_choose_keys(const struct graph_space *space, const struct grap
 {
 	struct trial t = {.space = space, .only = only};
 	struct graph_space wide = *space;
-	bool integers = space->rows.kind == ROWS_U8 || space->rows.kind == ROWS_I8;
+	bool integers = space->rows.form->type != KITH_F32;
 	*precision = KEYS_CODED;
 	if (space->rows.n == 0 || integers)
 		return KITH_OK;
@@ -276,7 +277,7 @@ kith_status graph_choose_keys(const struct graph_space *space, const struct grap
 		status = graph ? find_listed(&t, graph) : find_near(&t, threads);
 		if (status == KITH_OK)
 			*precision = choose(&t);
-		bool floats = space->rows.codec->ops->walk_float != NULL;
+		bool floats = space->rows.codec->ops->in_graph_float != NULL;
 		if (status == KITH_OK && !graph && floats && *precision == KEYS_CODED)
 			status = check_away(&t, threads, precision);
 		sink_free(&t.near);

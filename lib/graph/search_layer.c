@@ -75,7 +75,7 @@ static inline int64_t gather_unvisited(struct graph_scratch *w, const uint32_t *
 		n += !visited_test_set(w, list[i]);
 	}
 	for (int64_t i = 0; i < n; i++)
-		rows_prefetch_scored(&w->space->rows, batch[i]);
+		graph_space_prefetch(w->space, batch[i]);
 	return n;
 }
 
@@ -104,7 +104,7 @@ struct candidate search_upper_layers(struct graph_scratch *w, int to)
 			const uint32_t *list = links(w, best.node, level);
 			int64_t n = 0;
 			for (; n < graph->M && list[n] != GRAPH_NONE; n++) {
-				rows_prefetch_scored(&w->space->rows, list[n]);
+				graph_space_prefetch(w->space, list[n]);
 				w->batch[n] = list[n];
 			}
 			score_batch(w, n);

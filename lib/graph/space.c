@@ -6,6 +6,7 @@
 #include "lib/base/arena.h"
 #include "lib/codec/codec.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Key of a zero vector under cosine: that of a right angle. */
@@ -25,70 +26,107 @@ bool graph_space_is_null(const struct graph_space *space, int64_t node, float *x
 	return space->unit && kernels()->ip_exact(x, x, space->rows.dim) < 0.25;
 }
 
-static size_t walk_bytes(const struct graph_space *space)
+static const struct comparison *comparison(const struct graph_space *space)
 {
-	return align64(codec_walk(space->rows.codec, space->precision)->bytes(space->rows.codec));
+	return compare_in_graph(&space->rows, space->precision);
+}
+
+/* Rows that normalize are compared as they are by inner product, unless by wide keys: their inverse lengths
+ * make keys of that. */
+static bool by_lengths(const struct graph_space *space)
+{
+	return space->inverse && space->precision != KEYS_WIDE;
+}
+
+static size_t state_bytes(const struct graph_space *space)
+{
+	return align64(comparison(space)->bytes(&space->rows));
 }
 
 /* An origin is what the codec makes of a vector; for edges by
  * a similarity there is room for it, decoded, behind that. */
 size_t graph_origin_bytes(const struct graph_space *space)
 {
-	size_t bytes = walk_bytes(space);
+	size_t bytes = state_bytes(space);
 	if (space->edges->similarity)
 		bytes += (size_t)space->rows.dim * sizeof(float);
-	if (space->zero)
+	if (space->zero || by_lengths(space))
 		bytes += sizeof(float);
 	return align64(bytes);
 }
 
-void graph_origin_node(const struct graph_space *space, int64_t node, void *state)
+/* Behind the codec's state: the key that it gives zero vectors; or the inverse length of the origin, −1 for a
+ * query. */
+static float *aside(const struct graph_space *space, void *state)
 {
-	const struct codec *codec = space->rows.codec;
-	if (!space->edges->similarity) {
-		codec_walk(codec, space->precision)
-		    ->begin_row(codec, &space->rows, node, space->edges, state);
-		return;
-	}
-	float *x = (float *)(void *)((char *)state + walk_bytes(space));
-	codec_walk(codec, space->precision)
-	    ->begin(codec, rows_load(&space->rows, node, x), space->edges, state);
+	return (float *)(void *)((char *)state + state_bytes(space));
 }
 
-/* Behind the codec's state: the key that it gives zero vectors. */
-static float *zero_key(const struct graph_space *space, void *state)
+void graph_origin_node(const struct graph_space *space, int64_t node, void *state)
 {
-	return (float *)(void *)((char *)state + walk_bytes(space));
+	if (by_lengths(space)) {
+		struct rows raw = space->rows;
+		raw.normalize = false;
+		comparison(space)->bind_row(&raw, node, &metric_ip, state);
+		*aside(space, state) = space->inverse[node];
+		return;
+	}
+	if (!space->edges->similarity) {
+		comparison(space)->bind_row(&space->rows, node, space->edges, state);
+		return;
+	}
+	float *x = (float *)(void *)((char *)state + state_bytes(space));
+	comparison(space)->bind(&space->rows, rows_load(&space->rows, node, x), space->edges, state);
 }
 
 void graph_origin_query(const struct graph_space *space, const float *q, void *state)
 {
-	const struct codec *codec = space->rows.codec;
-	codec_walk(codec, space->precision)->begin(codec, q, space->metric, state);
+	comparison(space)->bind(&space->rows, q, space->metric, state);
+	if (by_lengths(space))
+		*aside(space, state) = -1;
 	if (!space->zero)
 		return;
 	struct rows row = space->rows;
 	uint32_t first = 0;
 	row.a = row.b = space->zero;
 	row.n = 1;
-	codec_walk(codec, space->precision)->keys(codec, state, &row, &first, 1, zero_key(space, state));
+	comparison(space)->gather(&row, state, &first, 1, aside(space, state));
 }
 
 /* Few vectors that are not zero have the key of one, to the last bit. */
 static void mend_zeros(
     const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key)
 {
-	float zero = *zero_key(space, state);
+	float zero = *aside(space, state);
 	for (int64_t i = 0; i < n; i++)
 		if (key[i] == zero &&
 		    memcmp(rows_at(&space->rows, nodes[i]), space->zero, space->rows.stride) == 0)
 			key[i] = graph_key_of(space, RIGHT_ANGLE);
 }
 
+/* Keys of rows at unit length from inner products with them as they are. */
+static void keys_by_lengths(
+    const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key)
+{
+	float origin = *aside(space, state);
+	struct rows raw = space->rows;
+	raw.normalize = false;
+	comparison(space)->gather(&raw, state, nodes, n, key);
+	for (int64_t i = 0; i < n; i++) {
+		float inverse = space->inverse[nodes[i]];
+		key[i] *= inverse;
+		/* ‖x − y‖² of vectors that have length 1, or 0. */
+		if (origin >= 0)
+			key[i] = fmaxf(0, (float)((origin > 0) + (inverse > 0)) + 2 * key[i] * origin);
+	}
+}
+
 void graph_keys(const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key)
 {
-	codec_walk(space->rows.codec, space->precision)
-	    ->keys(space->rows.codec, state, &space->rows, nodes, n, key);
+	if (by_lengths(space))
+		keys_by_lengths(space, state, nodes, n, key);
+	else
+		comparison(space)->gather(&space->rows, state, nodes, n, key);
 	if (space->zero)
 		mend_zeros(space, state, nodes, n, key);
 }

@@ -25,7 +25,7 @@ static const struct flat *flat_of_const(const kith_index *index)
 static kith_status flat_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
 	const struct codec *codec = flat_of_const(index)->vectors.codec;
-	return codec->ops->check(codec, type, n, x);
+	return codec_check(codec, type, n, x);
 }
 
 static kith_status flat_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
@@ -245,7 +245,7 @@ kith_status flat_new(kith_index **out, const struct metric *metric, struct codec
 	    .metric = metric,
 	    .type = take_codec->ops->type,
 	    .trained = take_codec->trained};
-	take_codec->ops->word(take_codec, flat->base.spec);
+	strcpy(flat->base.spec, take_codec->word);
 	vectors_init(&flat->vectors, take_codec);
 	*out = &flat->base;
 	return KITH_OK;

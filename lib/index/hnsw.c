@@ -25,7 +25,7 @@
 static kith_status hnsw_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
 	const struct codec *codec = hnsw_of_const(index)->codec;
-	return codec->ops->check(codec, type, n, x);
+	return codec_check(codec, type, n, x);
 }
 
 static kith_status hnsw_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
@@ -83,10 +83,10 @@ static int64_t hnsw_size(const kith_index *index)
 static size_t hnsw_memory(const kith_index *index)
 {
 	const struct hnsw *hnsw = hnsw_of_const(index);
-	return sizeof *hnsw + hnsw->codec->ops->memory(hnsw->codec) + codes_memory(&hnsw->codes) +
-	       graph_memory(&hnsw->graph) + ids_memory(&hnsw->ids) + buffer_memory(&hnsw->node_of) +
-	       buffer_memory(&hnsw->slot_of) + buffer_memory(&hnsw->live) + buffer_memory(&hnsw->inverse) +
-	       buffer_memory(&hnsw->far) + scratch_pool_memory(hnsw->scratch_pool);
+	return sizeof *hnsw + hnsw->codec->memory + codes_memory(&hnsw->codes) + graph_memory(&hnsw->graph) +
+	       ids_memory(&hnsw->ids) + buffer_memory(&hnsw->node_of) + buffer_memory(&hnsw->slot_of) +
+	       buffer_memory(&hnsw->live) + buffer_memory(&hnsw->inverse) + buffer_memory(&hnsw->far) +
+	       scratch_pool_memory(hnsw->scratch_pool);
 }
 
 static void hnsw_free(kith_index *index)
@@ -218,9 +218,7 @@ kith_status hnsw_new(kith_index **out, const struct metric *metric, int M, struc
 	    .metric = metric,
 	    .type = take_codec->ops->type,
 	    .trained = take_codec->trained};
-	char word[32];
-	take_codec->ops->word(take_codec, word);
-	snprintf(hnsw->base.spec, sizeof hnsw->base.spec, "HNSW%d,%s", M, word);
+	snprintf(hnsw->base.spec, sizeof hnsw->base.spec, "HNSW%d,%s", M, take_codec->word);
 	hnsw->codec = take_codec;
 	codes_init(&hnsw->codes, take_codec);
 	hnsw->codes.gathered = true;

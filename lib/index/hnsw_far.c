@@ -93,7 +93,7 @@ void hnsw_note_far(struct hnsw *hnsw, const uint32_t *nodes, int64_t n, int64_t 
 kith_status hnsw_find_far(struct hnsw *hnsw)
 {
 	struct rows rows = codes_rows(&hnsw->codes);
-	if (!measures(hnsw) || rows.kind != ROWS_SPLIT)
+	if (!measures(hnsw) || !rows.bounds)
 		return KITH_OK;
 	float *x = mem_alloc((size_t)rows.dim, sizeof *x);
 	kith_status status = x ? KITH_OK : fail_nomem("a vector", (size_t)rows.dim * sizeof *x);

@@ -19,9 +19,8 @@ struct graph_space hnsw_space(const struct hnsw *hnsw)
 	        unit || (hnsw->quantizer && hnsw->base.metric->similarity) ? &metric_l2 : hnsw->base.metric,
 	    .unit = unit,
 	    .precision = hnsw->keys};
-	space.rows.whole = space.rows.kind == ROWS_SPLIT && hnsw->keys != KEYS_CODED;
 	if (hnsw_measures(hnsw))
-		space.rows.inverse = (const float *)(const void *)hnsw->inverse.data;
+		space.inverse = (const float *)(const void *)hnsw->inverse.data;
 	return space;
 }
 
@@ -74,7 +73,7 @@ void hnsw_measure(struct hnsw *hnsw, int64_t from, int64_t to)
 	float *inverse = (float *)(void *)hnsw->inverse.data;
 	for (int64_t i = from; hnsw_measures(hnsw) && i < to; i++) {
 		int32_t sq;
-		(rows.kind == ROWS_U8 ? kern->normsq_u8 : kern->normsq_i8)(
+		(rows.form->type == KITH_U8 ? kern->normsq_u8 : kern->normsq_i8)(
 		    rows_at(&rows, i), 0, 1, rows.dim, &sq);
 		inverse[i] = sq > 0 ? (float)(1 / sqrt((double)sq)) : 0;
 	}

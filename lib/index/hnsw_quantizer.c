@@ -59,7 +59,6 @@ static kith_status make_coarse(
 		return status;
 	struct graph_space space = hnsw_space(hnsw_of(index));
 	space.precision = KEYS_CODED;
-	space.rows.whole = true;
 	status = graph_choose_keys(&space, NULL, NULL, 1, &keys);
 	if (status || keys == KEYS_CODED) {
 		index->ops->free(index);

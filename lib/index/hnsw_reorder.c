@@ -26,7 +26,7 @@ static kith_status begin(struct reordering *r)
 {
 	const struct hnsw *hnsw = r->hnsw;
 	size_t n = (size_t)hnsw->graph.n, list = (size_t)hnsw->graph.stride * sizeof(uint32_t);
-	size_t code = hnsw->codec->ops->row_bytes(hnsw->codec), row = list > code ? list : code;
+	size_t code = hnsw->codec->row_bytes, row = list > code ? list : code;
 	r->order = mem_alloc(n, sizeof *r->order);
 	r->number = mem_alloc(n, sizeof *r->number);
 	r->marks = mem_alloc((n + 63) / 64, sizeof *r->marks);

@@ -509,10 +509,10 @@ static void begin_call(struct call *c, const kith_index *index, const kith_searc
 	c->ef = options->efSearch ? options->efSearch : DEFAULT_EF;
 	c->ef = c->ef > c->sink->k ? c->ef : c->sink->k;
 	c->ef = c->ef < hnsw->graph.n ? c->ef : hnsw->graph.n;
-	enum rows_kind kind = c->query->kind;
 	c->rerank = (struct rerank){.sink = c->sink, .locate = locate, .owner = c};
 	c->rerank.exact.score = metric_kernels(index->metric);
-	c->rerank.exact.bytes = kind == c->space.rows.kind && kind != ROWS_F32 && !c->query->normalize;
+	c->rerank.exact.bytes = !c->query->normalize && c->query->form->type != KITH_F32 &&
+	                        c->query->form->type == c->space.rows.form->type;
 }
 
 kith_status hnsw_search(

@@ -26,7 +26,7 @@
 
 bool ivf_has_code_norms(const struct ivf *ivf)
 {
-	return ivf->residual && !ivf->base.metric->similarity && codec_compares(ivf->codec);
+	return ivf->residual && !ivf->base.metric->similarity && ivf->codec->ops->in_scan;
 }
 
 /* All centroids, compared with all of x. */
@@ -148,8 +148,13 @@ static void ivf_view(const struct lists *lists, int64_t number, struct rows *row
 	*rows = codes_rows(&list->codes);
 	rows->ids = ids_list(&ivf->ids);
 	rows->slots = list_slots(list);
-	rows->code_norms = ivf_has_code_norms(ivf) ? list_code_norms(list) : NULL;
-	rows->max_norm = list->max_norm;
+}
+
+static struct residuals ivf_residuals(const struct lists *lists, int64_t number)
+{
+	const struct ivf *ivf = lists->owner;
+	const struct list *list = &ivf->lists[number];
+	return (struct residuals){ivf_has_code_norms(ivf) ? list_code_norms(list) : NULL, list->max_norm};
 }
 
 /* Cut the probes of each query after max_codes vectors. */
@@ -204,7 +209,11 @@ static kith_status ivf_search(
 	if (status == KITH_OK) {
 		if (options->max_codes && !all)
 			limit_codes(ivf, query->n, nprobe, options->max_codes, probes);
-		struct lists lists = {.n = ivf->nlist, .start = ivf->start, .view = ivf_view, .owner = ivf};
+		struct lists lists = {.n = ivf->nlist,
+		    .start = ivf->start,
+		    .view = ivf_view,
+		    .residuals = ivf_residuals,
+		    .owner = ivf};
 		struct rows base, converted = *query;
 		void *bytes = rows_as_bytes(&converted, index->type);
 		ivf_view(&lists, 0, &base);
@@ -270,7 +279,8 @@ static kith_status ivf_check(const kith_index *index, kith_type type, int64_t n,
 {
 	/* What a codec is to keep of a residual is known when its list is: see ivf_add.c. */
 	const struct ivf *ivf = ivf_of_const(index);
-	return (ivf->residual ? coded_check : ivf->codec->ops->check)(ivf->codec, type, n, x);
+	return ivf->residual ? codec_check_finite(index->dim, type, n, x)
+	                     : codec_check(ivf->codec, type, n, x);
 }
 
 static int64_t ivf_size(const kith_index *index)
@@ -293,7 +303,7 @@ static size_t ivf_memory(const kith_index *index)
 {
 	const struct ivf *ivf = ivf_of_const(index);
 	size_t bytes = sizeof *ivf + ids_memory(&ivf->ids) + buffer_memory(&ivf->list_of);
-	bytes += ivf->codec->ops->memory(ivf->codec);
+	bytes += ivf->codec->memory;
 	bytes += ivf->quantizer ? ivf->quantizer->ops->memory(ivf->quantizer) : 0;
 	bytes += ivf->kind ? ivf->kind->ops->memory(ivf->kind) : 0;
 	bytes += (size_t)ivf_lists(ivf) *
@@ -471,18 +481,18 @@ static const struct structure_ops ivf_ops = {
 
 void ivf_name(struct ivf *ivf)
 {
-	char codec[32], quantizer[sizeof ivf->base.spec] = "";
-	ivf->codec->ops->word(ivf->codec, codec);
+	char quantizer[sizeof ivf->base.spec] = "";
 	if (ivf->M)
 		snprintf(quantizer, sizeof quantizer, "_HNSW%d", ivf->M);
 	if (ivf->kind)
 		snprintf(quantizer, sizeof quantizer, "(%.*s)", (int)sizeof quantizer - 3, ivf->kind->spec);
-	bool whole = !ivf->residual && ivf->codec->ops->kind == ROWS_CODE;
+	bool whole = !ivf->residual && codec_encodes(ivf->codec);
 	size_t size = sizeof ivf->base.spec;
 	int n = snprintf(ivf->base.spec, size, "IVF%lld", (long long)ivf->nlist);
 	n += snprintf(ivf->base.spec + n, size - (size_t)n, "%s", quantizer);
 	if (n < (int)size) /* ivf_set_kind saw to it */
-		snprintf(ivf->base.spec + n, size - (size_t)n, "%s,%s", whole ? "_whole" : "", codec);
+		snprintf(
+		    ivf->base.spec + n, size - (size_t)n, "%s,%s", whole ? "_whole" : "", ivf->codec->word);
 }
 
 kith_status ivf_new(
@@ -494,7 +504,7 @@ kith_status ivf_new(
 	ivf->base = (struct kith_index){
 	    .ops = &ivf_ops, .dim = take_codec->dim, .metric = metric, .type = take_codec->ops->type};
 	ivf->nlist = nlist;
-	ivf->residual = take_codec->ops->kind == ROWS_CODE;
+	ivf->residual = codec_encodes(take_codec);
 	ivf->codec = take_codec;
 	ivf->M = M;
 	ivf_name(ivf);

@@ -16,11 +16,6 @@ void ivf_code_whole(kith_index *index)
 	ivf_name(ivf);
 }
 
-static bool keeps_floats(const struct codec *codec)
-{
-	return codec->ops->kind == ROWS_SPLIT;
-}
-
 kith_status ivf_set_kind(kith_index *index, kith_index *take_quantizer)
 {
 	struct ivf *ivf = ivf_of(index);
@@ -32,11 +27,11 @@ kith_status ivf_set_kind(kith_index *index, kith_index *take_quantizer)
 		return fail(KITH_INVALID,
 		    "the quantizer '%s' must be empty, of floats, and of dimension %lld",
 		    take_quantizer->spec, (long long)index->dim);
-	if (flat_components(take_quantizer, &flat) && keeps_floats(flat.codec)) {
+	if (flat_components(take_quantizer, &flat) && codec_is_fp32(flat.codec)) {
 		structure_free(take_quantizer);
 		return KITH_OK;
 	}
-	if (is_hnsw(take_quantizer) && keeps_floats(hnsw_quantizer_codec(take_quantizer))) {
+	if (is_hnsw(take_quantizer) && codec_is_fp32(hnsw_quantizer_codec(take_quantizer))) {
 		ivf->M = hnsw_quantizer_graph(take_quantizer)->M;
 		structure_free(take_quantizer);
 		ivf_name(ivf);

@@ -48,7 +48,7 @@ static kith_status refine_check(const kith_index *index, kith_type type, int64_t
 {
 	const struct refine *refine = refine_of_const(index);
 	kith_status status = refine->child->ops->check(refine->child, type, n, x);
-	return status ? status : refine->store->codec->ops->check(refine->store->codec, type, n, x);
+	return status ? status : codec_check(refine->store->codec, type, n, x);
 }
 
 /* A copy of the codec learns first: if the child then fails, nothing has changed. */
@@ -419,10 +419,9 @@ bool is_refine(const kith_index *index)
 
 static kith_status wrap(struct refine **out, struct codec *take_codec, kith_index *take_child)
 {
-	char word[32], suffix[48] = "RFlat", spec[sizeof take_child->spec];
-	take_codec->ops->word(take_codec, word);
-	if (take_codec->ops->kind != ROWS_SPLIT)
-		snprintf(suffix, sizeof suffix, "Refine(%s)", word);
+	char suffix[48] = "RFlat", spec[sizeof take_child->spec];
+	if (!codec_is_fp32(take_codec))
+		snprintf(suffix, sizeof suffix, "Refine(%s)", take_codec->word);
 	int length = snprintf(spec, sizeof spec, "%s,%s", take_child->spec, suffix);
 	if (length >= (int)sizeof spec)
 		return fail(

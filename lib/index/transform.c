@@ -225,8 +225,7 @@ static kith_status transform_train(
 
 static kith_status transform_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
-	struct codec floats = {.dim = index->dim};
-	return coded_check(&floats, type, n, x);
+	return codec_check_finite(index->dim, type, n, x);
 }
 
 /* Whether the child can keep what became of n vectors. */

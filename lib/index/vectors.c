@@ -97,7 +97,7 @@ void vectors_trim(struct vectors *v)
 
 size_t vectors_memory(const struct vectors *v)
 {
-	return v->codec->ops->memory(v->codec) + codes_memory(&v->codes) + ids_memory(&v->ids);
+	return v->codec->memory + codes_memory(&v->codes) + ids_memory(&v->ids);
 }
 
 kith_status vectors_copy(struct vectors *to, const struct vectors *from)

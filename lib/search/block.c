@@ -79,7 +79,7 @@ static void fill_bytes(struct task *t, int64_t j)
 	int64_t dim = s->base.dim, sum = 0, nsq = 0;
 	int8_t *out = (int8_t *)b->data + (size_t)j * b->stride;
 	const uint8_t *q = (const uint8_t *)rows_at(&s->query, task_query(t, j));
-	uint8_t flip = s->base.kind == ROWS_U8 ? 0x80 : 0;
+	uint8_t flip = s->base.form->type == KITH_U8 ? 0x80 : 0;
 	memset(out, 0, b->stride);
 	for (int64_t i = 0; i < dim; i++) {
 		out[i] = (int8_t)(q[i] ^ flip);

@@ -72,6 +72,7 @@ static void query_task(void *arg, int64_t q, int worker)
 		if (number < 0)
 			continue;
 		s->lists->view(s->lists, number, &list);
+		t.residuals = s->lists->residuals(s->lists, number);
 		t.offset = s->lists->start[number];
 		t.r1 = list.n;
 		/* task_rerank may have put a row into y; the query's floats are loaded anew. */
@@ -92,8 +93,7 @@ static void query_task(void *arg, int64_t q, int worker)
 static bool scan_always(const struct search *s)
 {
 	enum { COMPONENTS_PER_BYTE = 4 };
-	return scan_can(s) && s->base.kind == ROWS_CODE && s->base.codec->ops->find &&
-	       (int64_t)s->base.stride * COMPONENTS_PER_BYTE <= s->base.dim;
+	return s->compare && s->compare->scan && (int64_t)s->base.stride * COMPONENTS_PER_BYTE <= s->base.dim;
 }
 
 /* Which queries probe each list with ranks from … to − 1. */
@@ -148,6 +148,7 @@ static bool begin_list(struct batch *b, int64_t number, int worker, struct rows 
 	*t = (struct task){.s = s,
 	    .scratch = &b->scratch[worker],
 	    .base = list,
+	    .residuals = s->lists->residuals(s->lists, number),
 	    .offset = s->lists->start[number],
 	    .r1 = list->n,
 	    .q0 = b->q0,
@@ -229,7 +230,7 @@ static void begin_scan_task(void *arg, int64_t q, int worker)
 	    .s = b->s, .scratch = &b->scratch[worker], .q0 = b->q0 + q, .nq = 1, .pools = b->all.pools + q};
 	struct scan *scan = &b->scans[q];
 	scan_begin(&t, scan);
-	scan->q = memcpy(b->states + (size_t)q * b->state_bytes, scan->q, b->state_bytes);
+	scan->state = memcpy(b->states + (size_t)q * b->state_bytes, scan->state, b->state_bytes);
 }
 
 /* Empty pools, and the queries as lists will want them, for the whole batch. */
@@ -351,7 +352,7 @@ static kith_status run(struct search *s, const int32_t *probes, int64_t nprobe, 
 	struct batch b = {.s = s, .nprobe = nprobe, .threads = threads};
 	int64_t nq = s->query.n;
 	if (by_list && scan_always(s) && !few_pass(s, probes, nq * nprobe)) {
-		b.state_bytes = s->base.codec->ops->kept_bytes(s->base.codec);
+		b.state_bytes = s->compare->kept_bytes(&s->base);
 		int64_t max = (int64_t)(STATES / b.state_bytes);
 		s->block = max < 64 ? 64 : max < s->block ? max : s->block;
 		s->block = s->block < nq ? s->block : nq;

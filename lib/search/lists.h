@@ -6,7 +6,7 @@
 
 /* Compare each query with all rows (that pass options->filter) of its lists.
  *
- *   base    what all lists have in common: kind, dimension, codec, whether there are centers
+ *   base    what all lists have in common: form, dimension, codec, whether there are centers
  *   probes  [query->n × nprobe] list numbers, nearest first; −1: none
  *
  * Otherwise as search_exact. */

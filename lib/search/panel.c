@@ -60,32 +60,30 @@ static bool group_f32(struct task *t, int64_t first, int64_t n)
 	return true;
 }
 
-/* 64 upper halves as floats. */
-static bool group_upper(struct task *t, int64_t first, int64_t n)
+/* 64 rough forms. */
+static bool group_rough(struct task *t, int64_t first, int64_t n)
 {
 	struct panel *p = &t->scratch->tile->panel;
 	const struct rows *base = t->base;
 	for (int64_t i = 0; i < n; i++) {
 		int64_t row = p->row[first + i];
-		const void *upper = rows_at(base, row);
-		t->s->kern->join(upper, t->scratch->zeros, base->dim, p->temp + i * base->dim);
+		base->form->load_rough(base, row, p->temp + i * base->dim);
 		p->err[first + i] = base->bounds[row / ROWS_BLOCK].err;
 	}
 	finish_floats(t, first, n, p->temp, 0);
 	return true;
 }
 
-/* A row as quantising wants it. Of split rows the upper half is enough (and half the memory traffic): *err is
- * what it leaves out. */
+/* A row as quantising wants it. Its rough form is enough, which is less memory traffic: *err is what it
+ * leaves out. */
 static const float *load_for_i8(struct task *t, int64_t row, float *err)
 {
 	const struct rows *base = t->base;
 	*err = 0;
-	if (base->kind != ROWS_SPLIT || base->normalize)
+	if (!base->form->load_rough || base->normalize)
 		return load_checked(t, row);
 	*err = base->bounds[row / ROWS_BLOCK].err;
-	t->s->kern->join(
-	    (const uint16_t *)(const void *)rows_at(base, row), t->scratch->zeros, base->dim, t->scratch->x);
+	base->form->load_rough(base, row, t->scratch->x);
 	return t->scratch->x;
 }
 
@@ -122,7 +120,7 @@ static void group_bytes(struct task *t, int64_t first, int64_t n, const void **r
 	const struct rows *base = t->base;
 	const struct kernels *kern = t->s->kern;
 	int32_t nsq[TILE_ROWS], sum[TILE_ROWS];
-	bool u8 = base->kind == ROWS_U8;
+	bool u8 = base->form->type == KITH_U8;
 	int64_t dim = base->dim;
 	if (p->row[first + n - 1] - p->row[first] == n - 1) {
 		*rows = rows_at(base, p->row[first]);
@@ -162,8 +160,8 @@ static bool group_fill(struct task *t, int64_t first, int64_t n)
 	case TILE_BLAS:
 		ok = group_f32(t, first, n);
 		break;
-	case TILE_UPPER:
-		ok = group_upper(t, first, n);
+	case TILE_ROUGH:
+		ok = group_rough(t, first, n);
 		break;
 	case TILE_I8:
 		ok = group_i8(t, first, n);
@@ -174,7 +172,7 @@ static bool group_fill(struct task *t, int64_t first, int64_t n)
 	case TILE_BYTES:
 		group_bytes(t, first, n, &rows, &stride);
 		bytes = dim;
-		flip = t->s->base.kind == ROWS_I8 ? 0x80808080 : 0;
+		flip = t->s->base.form->type == KITH_I8 ? 0x80808080 : 0;
 		break;
 	}
 	if (!ok)

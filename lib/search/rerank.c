@@ -16,7 +16,7 @@ enum { AHEAD = 8, PART = 64, TASK_QUERIES = 8 };
 static double key_of_bytes(const struct exact *how, const void *q, const struct rows *rows, int64_t row)
 {
 	int32_t score;
-	(rows->kind == ROWS_U8 ? how->score.u8 : how->score.i8)(
+	(rows->form->type == KITH_U8 ? how->score.u8 : how->score.i8)(
 	    q, rows_at(rows, row), 0, 1, rows->dim, &score);
 	return how->score.negate ? -(double)score : (double)score;
 }

@@ -17,110 +17,43 @@
 #include <math.h>
 #include <string.h>
 
-/* Bytes of a query's own state: the floats, or what a codec makes of them. */
 size_t scan_query_bytes(const struct search *s)
 {
-	size_t bytes = ((size_t)s->base.dim + 16) * sizeof(float);
-	if (s->base.kind == ROWS_CODE && codec_compares(s->base.codec))
-		bytes = s->base.codec->ops->query_bytes(s->base.codec);
-	return align64(bytes);
-}
-
-/* Whether kernels score the rows as they lie there. Those of other kinds are loaded one by one: where a
- * metric has no product form, which is what tiles would be made of. */
-static bool scores_rows(const struct search *s)
-{
-	return s->bytes || (!s->base.normalize && (s->base.kind == ROWS_F32 || s->base.kind == ROWS_SPLIT));
+	return align64(s->compare ? s->compare->bytes(&s->base) : ((size_t)s->base.dim + 16) * sizeof(float));
 }
 
 bool scan_can(const struct search *s)
 {
-	if (s->metric->product == PRODUCT_NONE || scores_rows(s))
-		return true;
-	if (s->base.kind == ROWS_CODE)
-		return codec_compares(s->base.codec) && !s->base.normalize &&
-		       s->base.blocked == s->base.codec->ops->blocked; /* not those of a graph */
-	return false;
+	return s->compare || s->metric->product == PRODUCT_NONE;
 }
 
-static void byte_keys(const struct search *s, const int32_t *score, int64_t n, float *key)
-{
-	for (int64_t i = 0; i < n; i++)
-		key[i] = (float)(s->score.negate ? -score[i] : score[i]);
-}
-
-static void score_bytes(const struct search *s, const void *q, const char *rows, int64_t n, float *key)
-{
-	int32_t score[ROWS_BLOCK];
-	(s->base.kind == ROWS_U8 ? s->score.u8 : s->score.i8)(q, rows, s->base.stride, n, s->base.dim, score);
-	byte_keys(s, score, n, key);
-}
-
-static void score_floats(const struct search *s, const float *q, const char *rows, int64_t n, float *key)
-{
-	(s->base.kind == ROWS_SPLIT ? s->score.bf16 : s->score.f32)(
-	    q, rows, s->base.stride, n, s->base.dim, key);
-	metric_keys(&s->score, key, n);
-}
-
-/* Largest norm of n float rows, rounded up. */
-static double largest_norm(const struct search *s, const char *rows, int64_t n)
-{
-	float sq[ROWS_BLOCK], max = 0;
-	s->kern->normsq_f32(rows, s->base.stride, n, s->base.dim, sq);
-	for (int64_t i = 0; i < n; i++)
-		max = sq[i] > max ? sq[i] : max;
-	return sqrt((double)max + search_underflow(s->base.dim)) * (1 + 1e-2);
-}
-
-static struct error_bound block_error_bound(const struct scan *scan, const char *rows, int64_t row, int64_t n)
-{
-	const struct search *s = scan->t->s;
-	if (s->bytes)
-		return (struct error_bound){.rel = 0x1p-23};
-	struct rows_bound b = {0, 0};
-	double norm = 0;
-	if (s->base.kind == ROWS_SPLIT) {
-		b = scan->t->base->bounds[row / ROWS_BLOCK];
-		norm = (double)b.norm;
-	} else if (s->metric->similarity) {
-		norm = largest_norm(s, rows, n);
-	}
-	return s->metric->error_bound(s->base.dim, scan->qnorm, (double)b.err, norm);
-}
-
-/* Keys of n rows of one block that no kernel reads, for all queries: each is loaded. */
+/* Keys of n rows of one block that no kernel reads, for all queries: each is loaded. So it is where a metric
+ * has no product form, which is what tiles would be made of. */
 static void score_loaded(struct task *t, struct scan *scans, int64_t row, int64_t n)
 {
 	const struct search *s = t->s;
 	for (int64_t i = 0; i < n; i++) {
 		const float *x = rows_load(t->base, row + i, t->scratch->x);
 		for (int64_t q = 0; q < t->nq; q++)
-			s->score.f32(scans[q].q, x, 0, 1, s->base.dim, &scans[q].key[i]);
+			s->score.f32(scans[q].state, x, 0, 1, s->base.dim, &scans[q].key[i]);
 	}
 	for (int64_t q = 0; q < t->nq; q++)
 		scan_limit(&scans[q], s->metric->error_bound(s->base.dim, scans[q].qnorm, 0, 0));
 }
 
 /* Keys of n rows of one block for all queries, and what they may be off by. A few rows at a time, so that the
- * hardware goes on fetching what follows while several queries pass over them. */
+ * hardware goes on fetching what follows while several queries pass over them; codes are short. */
 static void score_rows(struct task *t, struct scan *scans, int64_t row, int64_t n)
 {
 	enum { TOGETHER = 8 };
 	const struct search *s = t->s;
-	int64_t step = t->nq > 1 ? TOGETHER * (t->nq < 6 ? 1 : 2) : n;
-	for (int64_t first = 0; first < n; first += step) {
-		const char *rows = rows_at(t->base, row + first);
-		int64_t count = n - first < step ? n - first : step;
-		for (int64_t q = 0; q < t->nq; q++) {
-			if (s->bytes)
-				score_bytes(s, scans[q].q, rows, count, scans[q].key + first);
-			else
-				score_floats(s, scans[q].q, rows, count, scans[q].key + first);
-		}
-	}
+	int64_t step = t->nq > 1 && !rows_are_codes(t->base) ? TOGETHER * (t->nq < 6 ? 1 : 2) : n;
+	for (int64_t first = 0; first < n; first += step)
+		for (int64_t q = 0; q < t->nq; q++)
+			s->compare->keys(t->base, scans[q].state, row + first,
+			    n - first < step ? n - first : step, scans[q].key + first);
 	for (int64_t q = 0; q < t->nq; q++)
-		scan_limit(&scans[q], block_error_bound(&scans[q], rows_at(t->base, row), row, n));
+		scan_finish_keys(&scans[q], row, n, NULL, n);
 }
 
 static const double TINY = 1e-30;
@@ -214,26 +147,7 @@ static void take_rows(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 static int few_rows(const struct rows *base)
 {
 	enum { FEW_ROWS = 20, FEW_CODES = 10 };
-	if (base->kind != ROWS_CODE)
-		return FEW_ROWS;
-	return base->blocked ? 0 : FEW_CODES;
-}
-
-static void pick_bytes(
-    const struct search *s, const void *q, const char *rows, const uint32_t *pos, int64_t n, float *key)
-{
-	int32_t score[ROWS_BLOCK];
-	(s->base.kind == ROWS_U8 ? s->score.u8_gather : s->score.i8_gather)(
-	    q, rows, s->base.stride, pos, n, s->base.dim, score);
-	byte_keys(s, score, n, key);
-}
-
-static void pick_floats(
-    const struct search *s, const float *q, const char *rows, const uint32_t *pos, int64_t n, float *key)
-{
-	(s->base.kind == ROWS_SPLIT ? s->score.bf16_gather : s->score.f32_gather)(
-	    q, rows, s->base.stride, pos, n, s->base.dim, key);
-	metric_keys(&s->score, key, n);
+	return rows_are_codes(base) ? FEW_CODES : FEW_ROWS;
 }
 
 /* Candidates among the rows at `pos`, whose keys are in scan->key. */
@@ -248,40 +162,21 @@ static void take_picked(struct scan *scan, int64_t row, const uint32_t *pos, int
 		pool_unlock(scan->pool);
 }
 
-/* Runs of rows that follow each other are scored together. */
-static void pick_codes(struct scan *scan, int64_t row, const uint32_t *pos, int64_t n)
-{
-	for (int64_t i = 0, run; i < n; i += run) {
-		for (run = 1; i + run < n && pos[i + run] == pos[i] + run;)
-			run++;
-		scan_score_codes(scan, row + pos[i], run);
-		take_picked(scan, row, pos + i, run);
-	}
-}
-
 /* Rows of one block whose bits are set, for all queries. */
 static void pick_rows(struct task *t, struct scan *scans, int64_t row, uint64_t mask)
 {
-	const struct search *s = t->s;
-	const char *rows = rows_at(t->base, row);
-	uint32_t pos[ROWS_BLOCK];
+	uint32_t pos[ROWS_BLOCK], at[ROWS_BLOCK];
 	int64_t n = 0;
 	for (; mask; mask &= mask - 1)
 		pos[n++] = (uint32_t)__builtin_ctzll(mask);
-	for (int64_t i = 0; i < n; i++)
-		rows_prefetch_scored(t->base, row + pos[i]);
+	for (int64_t i = 0; i < n; i++) {
+		at[i] = (uint32_t)(row + pos[i]);
+		rows_prefetch_plane(t->base, t->base->a, at[i]);
+	}
 	for (int64_t q = 0; q < t->nq; q++) {
-		struct scan *scan = &scans[q];
-		if (t->base->kind == ROWS_CODE) {
-			pick_codes(scan, row, pos, n);
-			continue;
-		}
-		if (s->bytes)
-			pick_bytes(s, scan->q, rows, pos, n, scan->key);
-		else
-			pick_floats(s, scan->q, rows, pos, n, scan->key);
-		scan_limit(scan, block_error_bound(scan, rows, row, pos[n - 1] + 1));
-		take_picked(scan, row, pos, n);
+		t->s->compare->gather(t->base, scans[q].state, at, n, scans[q].key);
+		scan_finish_keys(&scans[q], row, pos[n - 1] + 1, pos, n);
+		take_picked(&scans[q], row, pos, n);
 	}
 }
 
@@ -292,57 +187,49 @@ void scan_begin(struct task *t, struct scan *scans)
 	struct search *s = t->s;
 	for (int64_t q = 0; q < t->nq; q++) {
 		struct scan *scan = &scans[q];
-		*scan = (struct scan){.t = t,
-		    .number = q,
-		    .q = rows_at(&s->query, t->q0 + q),
-		    .pool = task_pool(t, q),
-		    .bound = NAN,
-		    .factor = 1};
-		if (s->bytes)
-			continue;
-		void *own = t->scratch->queries + (size_t)q * scan_query_bytes(s);
-		bool code = s->base.kind == ROWS_CODE;
-		const float *x = rows_load(&s->query, t->q0 + q, code ? t->scratch->y : own);
-		scan->q = x;
+		*scan =
+		    (struct scan){.t = t, .number = q, .pool = task_pool(t, q), .bound = NAN, .factor = 1};
+		scan->state = t->scratch->queries + (size_t)q * scan_query_bytes(s);
+		scan->residual = s->compare && s->base.center;
+		float *own = s->compare ? t->scratch->y : scan->state;
+		const float *x = rows_load(&s->query, t->q0 + q, own);
 		scan->qnorm = sqrt(s->kern->ip_exact(x, x, s->base.dim)) * (1 + 1e-12);
-		if (code)
-			scan_begin_code(scan, x, own);
+		if (s->compare)
+			s->compare->bind(&s->base, x, scan->residual ? &metric_ip : s->metric, scan->state);
+		else if (x != own)
+			memcpy(own, x, (size_t)s->base.dim * sizeof *x);
 	}
 }
 
-/* Whether the codec finds rows of which no filter says which may be returned. */
-static bool finds(const struct task *t)
+/* Whether rows are scanned many at a time: where no filter says which may be returned. */
+static bool scans_parts(const struct task *t)
 {
 	const struct search *s = t->s;
-	return t->base->kind == ROWS_CODE && t->base->codec->ops->find && !s->pass && !s->filter;
+	return s->compare && s->compare->scan && !s->pass && !s->filter;
 }
 
 /* Rows from `row` on that are looked at together: one block where each query's keys are kept or a filter has
  * a word to say, else many. */
 static int64_t rows_together(const struct task *t, const struct scan *scans, int64_t row)
 {
-	int64_t n = finds(t) ? scan_find_rows(t, scans, row) : ROWS_BLOCK;
+	int64_t n = scans_parts(t) ? scan_part_rows(t, scans, row) : ROWS_BLOCK;
 	int64_t end = row / ROWS_BLOCK * ROWS_BLOCK + n;
 	return (end < t->r1 ? end : t->r1) - row;
 }
 
 static void pass_rows(struct task *t, struct scan *scans, int64_t row, int64_t n, uint64_t mask)
 {
-	bool code = t->base->kind == ROWS_CODE;
-	if (code && t->base->codec->ops->find) {
+	const struct comparison *compare = t->s->compare;
+	if (compare && compare->scan) {
 		for (int64_t q = 0; q < t->nq; q++)
-			scan_find(&scans[q], row, n, mask);
+			scan_part(&scans[q], row, n, mask);
 		return;
 	}
-	bool loads = !code && !scores_rows(t->s);
-	if (!loads && __builtin_popcountll(mask) <= few_rows(t->base)) {
+	if (compare && __builtin_popcountll(mask) <= few_rows(t->base)) {
 		pick_rows(t, scans, row, mask);
 		return;
 	}
-	for (int64_t q = 0; code && q < t->nq; q++)
-		scan_score_codes(&scans[q], row, n);
-	if (!code)
-		(loads ? score_loaded : score_rows)(t, scans, row, n);
+	(compare ? score_rows : score_loaded)(t, scans, row, n);
 	for (int64_t q = 0; q < t->nq; q++)
 		take_rows(&scans[q], row, n, mask);
 }
@@ -352,8 +239,8 @@ bool scan_pass(struct task *t, struct scan *scans)
 	enum { LOOK_EVERY = 256 * ROWS_BLOCK };
 	struct search *s = t->s;
 	int64_t since = 0;
-	if (finds(t))
-		scan_find_bounds(t, scans);
+	if (scans_parts(t))
+		scan_first_limits(t, scans);
 	for (int64_t row = t->r0, n; row < t->r1; row += n) {
 		n = rows_together(t, scans, row);
 		uint64_t mask = ~UINT64_C(0);

@@ -8,7 +8,7 @@
 struct scan {
 	struct task *t;
 	int64_t number; /* in the task */
-	const void *q;  /* floats, bytes, or what the codec makes of them */
+	void *state;    /* what s->compare makes of the query; the query itself where rows are loaded */
 	double qnorm;
 	struct pool *pool;
 	float key[ROWS_BLOCK]; /* of the rows in work */
@@ -18,7 +18,7 @@ struct scan {
 	struct error_bound error_bound;
 	float bound, limit; /* greatest key of interest while the pool has this bound */
 
-	bool residual; /* codes are residuals; q was begun for inner products */
+	bool residual; /* codes are residuals; the query is bound for inner products */
 	bool primed;   /* rows were passed before: the pool's bound is about what it will be */
 	double beside; /* >= |constant| + |what is kept of a row and added to its key| */
 };
@@ -36,20 +36,20 @@ void scan_limit(struct scan *scan, struct error_bound error_bound);
 /* Add a row of the task's base to the pool, by its key. Where others may too, hold the pool's lock. */
 void scan_add(struct scan *scan, float key, int64_t row);
 
-/* scan_codes.c: make what the codec needs of query x in `state`; come to a list, the task's base. */
-void scan_begin_code(struct scan *scan, const float *x, void *state);
+/* scan_codes.c: come to a list, the task's base. */
 void scan_enter_list(struct scan *scan, const float *query);
 
 /* The greatest that the exact key of a row with this key can be. */
 float scan_highest(const struct scan *scan, float key);
 
-/* Score rows of one block. */
-void scan_score_codes(struct scan *scan, int64_t row, int64_t n);
+/* Complete keys of rows first … first + n − 1 of one block: what is kept of row first + pos[i] comes to key i
+ * (pos NULL: of row first + i, n of them), and the limit is made for them. */
+void scan_finish_keys(struct scan *scan, int64_t first, int64_t n, const uint32_t *pos, int64_t keys);
 
-/* With a codec that finds: give pools that have no bound one, by a look at the task's first rows; then take
+/* With s->compare->scan: give pools that have no bound one, by a look at the task's first rows; then take
  * rows, so many at once, from the start of a block on. mask: of one block, or all. */
-void scan_find_bounds(struct task *t, struct scan *scans);
-int64_t scan_find_rows(const struct task *t, const struct scan *scans, int64_t row);
-void scan_find(struct scan *scan, int64_t row, int64_t n, uint64_t mask);
+void scan_first_limits(struct task *t, struct scan *scans);
+int64_t scan_part_rows(const struct task *t, const struct scan *scans, int64_t row);
+void scan_part(struct scan *scan, int64_t row, int64_t n, uint64_t mask);
 
 #endif

@@ -13,31 +13,23 @@
  * two; the roundings of the sums are a few 2^-24 of their terms. The vector c + r̂ itself is rounded to floats
  * when it is decoded for its exact distance.
  */
-#include "lib/codec/codec.h"
 #include "lib/search/scan.h"
 
 #include <math.h>
-
-void scan_begin_code(struct scan *scan, const float *x, void *state)
-{
-	const struct search *s = scan->t->s;
-	scan->residual = s->base.center != NULL;
-	s->base.codec->ops->query_begin(s->base.codec, x, scan->residual ? &metric_ip : s->metric, state);
-	scan->q = state;
-}
 
 void scan_enter_list(struct scan *scan, const float *query)
 {
 	const struct search *s = scan->t->s;
 	const struct rows *list = scan->t->base;
+	const struct residuals *residuals = &scan->t->residuals;
 	scan->bound = NAN; /* the limit is another one here */
 	if (!scan->residual)
 		return;
 	scan->constant = metric_exact(&s->score, query, list->center, list->dim);
 	scan->beside = fabs(scan->constant);
 	scan->factor = 1;
-	if (list->code_norms) {
-		double max_norm = (double)list->max_norm, center = scan->qnorm + sqrt(scan->constant);
+	if (residuals->code_norms) {
+		double max_norm = (double)residuals->max_norm, center = scan->qnorm + sqrt(scan->constant);
 		scan->factor = 2;
 		scan->beside += (max_norm > center ? max_norm * max_norm : center * center) * (1 + 1e-6);
 	}
@@ -46,44 +38,43 @@ void scan_enter_list(struct scan *scan, const float *query)
 /* Of −⟨q,r̂⟩, to that of the distance. */
 static struct error_bound residual_error_bound(const struct scan *scan, struct error_bound error_bound)
 {
-	double rel = error_bound.rel + 0x1p-20, rounding = 0x1p-22 * (double)scan->t->base->max_norm;
+	double rel = error_bound.rel + 0x1p-20, rounding = 0x1p-22 * (double)scan->t->residuals.max_norm;
 	double abs = scan->factor * error_bound.abs + rel * scan->beside;
 	if (search_by_product(scan->t->s))
 		return (struct error_bound){.abs = abs + scan->qnorm * rounding, .rel = rel};
 	return (struct error_bound){.abs = abs, .rel = rel, .root = rounding};
 }
 
-void scan_score_codes(struct scan *scan, int64_t row, int64_t n)
+static void find_limit(struct scan *scan, int64_t first, int64_t n)
 {
-	const struct rows *base = scan->t->base;
-	float *key = scan->key;
-	struct error_bound error_bound =
-	    base->codec->ops->scan(base->codec, scan->q, (const uint8_t *)base->a, row, n, key);
-	if (base->code_norms) {
-		const float *code_norms = base->code_norms + row;
-		for (int64_t i = 0; i < n; i++)
-			key[i] += 0.5f * code_norms[i];
-	}
+	struct error_bound error_bound = scan->t->s->compare->bound(scan->t->base, scan->state, first, n);
 	scan_limit(scan, scan->residual ? residual_error_bound(scan, error_bound) : error_bound);
 }
 
+void scan_finish_keys(struct scan *scan, int64_t first, int64_t n, const uint32_t *pos, int64_t keys)
+{
+	const float *code_norms = scan->t->residuals.code_norms;
+	for (int64_t i = 0; code_norms && i < keys; i++)
+		scan->key[i] += 0.5f * code_norms[first + (pos ? pos[i] : i)];
+	find_limit(scan, first, n);
+}
+
 /* `n` rows of the task's base from `row` on, a block's start, and the limit for their keys. */
-static struct code_part part_of(struct scan *scan, int64_t row, int64_t n)
+static struct scan_part part_of(struct scan *scan, int64_t row, int64_t n)
 {
 	const struct rows *base = scan->t->base;
-	struct error_bound error_bound = base->codec->ops->find_error_bound(base->codec, scan->q);
-	scan_limit(scan, scan->residual ? residual_error_bound(scan, error_bound) : error_bound);
-	return (struct code_part){.codes = (const uint8_t *)base->a + (size_t)row * base->stride,
+	const float *code_norms = scan->t->residuals.code_norms;
+	find_limit(scan, row, n);
+	return (struct scan_part){.codes = (const uint8_t *)base->a + (size_t)row * base->stride,
 	    .n = n,
-	    .code_norms = base->code_norms ? base->code_norms + row : NULL,
+	    .code_norms = code_norms ? code_norms + row : NULL,
 	    .max_code_norm = scan->beside,
 	    .limit = scan->limit};
 }
 
-void scan_find_bounds(struct task *t, struct scan *scans)
+void scan_first_limits(struct task *t, struct scan *scans)
 {
 	enum { MAX = 64 * ROWS_BLOCK };
-	const struct codec *codec = t->base->codec;
 	int64_t n = t->r1 - t->r0 < MAX ? t->r1 - t->r0 : MAX, k = t->s->sink->k;
 	if (n <= 0 || k <= 0 || t->r0 % ROWS_BLOCK != 0)
 		return;
@@ -91,8 +82,8 @@ void scan_find_bounds(struct task *t, struct scan *scans)
 		struct scan *scan = &scans[q];
 		if (!isinf(pool_bound(scan->pool)))
 			continue;
-		struct code_part part = part_of(scan, t->r0, n);
-		float bound = scan_highest(scan, codec->ops->find_bound(codec, scan->q, &part, k));
+		struct scan_part part = part_of(scan, t->r0, n);
+		float bound = scan_highest(scan, t->s->compare->first_limit(t->base, scan->state, &part, k));
 		pool_lock(scan->pool);
 		pool_lower(scan->pool, bound);
 		pool_unlock(scan->pool);
@@ -100,30 +91,28 @@ void scan_find_bounds(struct task *t, struct scan *scans)
 	}
 }
 
-enum { FIND_ROWS = 16 * ROWS_BLOCK };
+enum { PART_ROWS = 16 * ROWS_BLOCK };
 
 /* While a pool has no bound every row is a candidate: one block gives it one. It is far off at first, so what
  * is compared with it doubles from one look to the next. */
-int64_t scan_find_rows(const struct task *t, const struct scan *scans, int64_t row)
+int64_t scan_part_rows(const struct task *t, const struct scan *scans, int64_t row)
 {
-	int64_t n = FIND_ROWS, passed = row - t->r0;
+	int64_t n = PART_ROWS, passed = row - t->r0;
 	for (int64_t q = 0; q < t->nq; q++) {
 		if (isinf(pool_bound(scans[q].pool)))
 			return ROWS_BLOCK;
-		if (!scans[q].primed && passed < FIND_ROWS)
+		if (!scans[q].primed && passed < PART_ROWS)
 			n = passed < ROWS_BLOCK ? ROWS_BLOCK : passed / ROWS_BLOCK * ROWS_BLOCK;
 	}
 	return n;
 }
 
-void scan_find(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
+void scan_part(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 {
-	const struct rows *base = scan->t->base;
-	const struct codec_ops *ops = base->codec->ops;
-	uint32_t hit[FIND_ROWS];
-	float key[FIND_ROWS];
-	struct code_part part = part_of(scan, row, n);
-	int64_t hits = ops->find(base->codec, scan->q, &part, hit, key);
+	uint32_t hit[PART_ROWS];
+	float key[PART_ROWS];
+	struct scan_part part = part_of(scan, row, n);
+	int64_t hits = scan->t->s->compare->scan(scan->t->base, scan->state, &part, hit, key);
 	if (hits > 0 && scan->t->map)
 		pool_lock(scan->pool);
 	for (int64_t i = 0; i < hits; i++)

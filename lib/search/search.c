@@ -10,6 +10,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
+#include "lib/codec/codec.h"
 #include "lib/search/blas.h"
 #include "lib/search/filter.h"
 #include "lib/search/tile.h"
@@ -94,8 +95,8 @@ static enum tile_kind choose_kind(const struct search *s)
 		return TILE_BLAS;
 	if (s->bytes)
 		return s->kern->i8_is_fast ? TILE_BYTES : TILE_F32;
-	if (s->query.n < FEW_QUERIES && s->base.kind == ROWS_SPLIT && !s->base.normalize)
-		return TILE_UPPER;
+	if (s->query.n < FEW_QUERIES && s->base.form->load_rough && !s->base.normalize)
+		return TILE_ROUGH;
 	return s->kern->i8_is_fast ? TILE_I8 : TILE_F32;
 }
 
@@ -111,7 +112,7 @@ struct plan {
 static int64_t scan_below(const struct search *s)
 {
 	enum { CODE_BYTES = 4096, MAX_CODES = 256 };
-	if (s->base.kind != ROWS_CODE)
+	if (!rows_are_codes(&s->base))
 		return SCAN_BELOW;
 	int64_t below = CODE_BYTES / (int64_t)s->base.stride;
 	return below < SCAN_BELOW ? SCAN_BELOW : below > MAX_CODES ? MAX_CODES : below;
@@ -181,7 +182,6 @@ static void take_scratch(
 	int64_t vector = s->base.dim + 16;
 	scratch->x = arena_take(arena, vector, sizeof(float));
 	scratch->y = arena_take(arena, vector, sizeof(float));
-	scratch->zeros = arena_take(arena, vector, sizeof(float));
 	scratch->select = arena_take(arena, s->capacity, sizeof *scratch->select);
 	scratch->pools = arena_take(arena, npools, sizeof(struct pool) + pool_bytes(s->capacity));
 	if (scan)
@@ -200,7 +200,6 @@ bool scratch_init(const struct search *s, bool scan, int64_t npools, struct scra
 		return false;
 	arena = (struct arena){scratch->memory, 0};
 	take_scratch(s, scan, npools, scratch, &arena);
-	memset(scratch->zeros, 0, align64(((size_t)s->base.dim + 16) * sizeof(float)));
 	if (!scan)
 		tile_scratch_init(s, scratch);
 	return true;
@@ -272,12 +271,11 @@ static kith_status search_rows(struct search *s, int threads, const kith_search_
 
 void search_setup(struct search *s)
 {
-	bool byte_rows = s->base.kind == ROWS_U8 || s->base.kind == ROWS_I8;
 	s->kern = kernels();
 	s->score = metric_kernels(s->metric);
 	s->capacity = pool_capacity(s->sink->k);
-	s->bytes = byte_rows && s->query.kind == s->base.kind && !s->base.normalize && !s->query.normalize &&
-	           s->score.u8;
+	s->bytes = compare_as_bytes(&s->base, &s->query, s->metric);
+	s->compare = compare_in_scan(&s->base, &s->query, s->metric);
 	s->kind = choose_kind(s);
 }
 
@@ -290,7 +288,7 @@ kith_status search_exact(const struct rows *base, const struct rows *query, cons
 		return fail(KITH_INVALID, "%lld rows in one search; at most 4294967295", (long long)base->n);
 	struct search s = {.base = *base, .query = *query, .metric = metric, .sink = sink};
 	search_setup(&s);
-	s.check = check && base->kind == ROWS_F32;
+	s.check = check && rows_are_floats(base);
 	kith_status status = search_rows(&s, threads_resolve(options ? options->threads : 0), options);
 	search_count(options, &(kith_search_stats){.pairs = s.pairs, .exact = s.exact});
 	return status;

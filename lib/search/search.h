@@ -12,6 +12,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/progress.h"
+#include "lib/codec/compare.h"
 #include "lib/metric/metric.h"
 #include "lib/search/pool.h"
 #include "lib/search/sink.h"
@@ -34,7 +35,7 @@ void search_count(const kith_search_options *options, const kith_search_stats *d
 enum tile_kind {
 	TILE_F32,   /* floats, centred */
 	TILE_BLAS,  /* the same, multiplied by BLAS */
-	TILE_UPPER, /* floats, from the upper halves of split rows: half the memory traffic */
+	TILE_ROUGH, /* floats, from the rough form of rows: half the memory traffic */
 	TILE_I8,    /* quantised to int8 */
 	TILE_BYTES  /* bytes as they are */
 };
@@ -42,11 +43,19 @@ enum tile_kind {
 /* Most queries of a scan. */
 enum { SCAN_QUERIES = 16 };
 
-/* Rows in lists: an inverted file as the engine sees it. All lists have base's kind and dimension. */
+/* What an inverted file keeps beside the codes of a list: with centers, else it is empty. */
+struct residuals {
+	const float
+	    *code_norms; /* L2: [n] ‖r‖² + 2⟨center, r⟩, r what a code decodes to; NULL: there are none */
+	float max_norm; /* >= ‖center + r‖ of all rows */
+};
+
+/* Rows in lists: an inverted file as the engine sees it. All lists have base's form, codec and dimension. */
 struct lists {
 	int64_t n;
 	const int64_t *start; /* [n + 1] number of each list's first row over all lists */
 	void (*view)(const struct lists *lists, int64_t list, struct rows *rows);
+	struct residuals (*residuals)(const struct lists *lists, int64_t list);
 	const void *owner;
 };
 
@@ -55,8 +64,9 @@ struct search {
 	const struct kernels *kern;
 	struct rows base, query;
 	const struct metric *metric;
-	struct metric_kernels score; /* of the metric */
-	bool bytes;                  /* rows and queries are bytes of one kind, compared in integers */
+	struct metric_kernels score;      /* of the metric */
+	bool bytes;                       /* rows and queries are bytes of one type, compared in integers */
+	const struct comparison *compare; /* in scans; NULL: rows are loaded one by one */
 	bool check;
 	bool shared; /* several tasks have the same queries: merge under the sink's lock */
 	struct sink *sink;
@@ -79,7 +89,6 @@ struct scratch {
 	void *memory;
 	float *x, *y;           /* [dim] each, and padding */
 	char *queries;          /* [SCAN_QUERIES × scan_query_bytes], scan only */
-	uint16_t *zeros;        /* [dim]: the lower halves of rounded rows */
 	float *select;          /* [capacity] */
 	struct pool *pools;     /* [block] and their arrays */
 	struct tile *tile;      /* NULL: scan only */
@@ -90,9 +99,10 @@ struct scratch {
 struct task {
 	struct search *s;
 	struct scratch *scratch;
-	const struct rows *base; /* s->base, or one list of it */
-	int64_t offset;          /* what to add to a row of base for its number in pools */
-	struct pool *pools;      /* of the queries, number q at pools[map ? map[q] : q] */
+	const struct rows *base;    /* s->base, or one list of it */
+	struct residuals residuals; /* of that list */
+	int64_t offset;             /* what to add to a row of base for its number in pools */
+	struct pool *pools;         /* of the queries, number q at pools[map ? map[q] : q] */
 	const uint32_t *map; /* NULL, or [nq]: query q of the task is q0 + map[q] of the search, and others
 	                        may add to its pool at the same time */
 	const uint64_t

@@ -91,9 +91,9 @@ void tile_prepare(struct task *t, enum tile_kind kind)
 	bool integers = kind == TILE_I8 || kind == TILE_BYTES;
 	tile->kind = kind;
 	tile->stale = false;
-	tile->mean = kind == TILE_UPPER || kind == TILE_BYTES ? NULL : s->mean;
+	tile->mean = kind == TILE_ROUGH || kind == TILE_BYTES ? NULL : s->mean;
 	tile->shift = kind == TILE_I8 ? s->query_shift : 0;
-	if (kind == TILE_BYTES && s->base.kind == ROWS_U8)
+	if (kind == TILE_BYTES && s->base.form->type == KITH_U8)
 		tile->shift = 128;
 	tile->k = dwords(s, kind);
 	tile->rows = panel_rows(s, tile->k);
@@ -172,7 +172,7 @@ static uint64_t multiply(const struct task *t, int64_t q, int nq, int64_t first,
 	const struct panel *p = &tile->panel;
 	const struct query_block *b = &tile->q;
 	const uint32_t *data = p->data + first * tile->k;
-	if (tile->kind == TILE_F32 || tile->kind == TILE_UPPER)
+	if (tile->kind == TILE_F32 || tile->kind == TILE_ROUGH)
 		return t->s->kern->tile_f32((const float *)(const void *)data, tile->k,
 		    (const float *)b->data + (size_t)q * b->stride, b->stride, nq, p->low + first, b->thr + q,
 		    mask, keys);

@@ -8,10 +8,34 @@
 #include <math.h>
 #include <string.h>
 
+static const float *load_f32(const struct rows *rows, int64_t i, float *scratch)
+{
+	const char *row = rows_at(rows, i);
+	if ((uintptr_t)row % sizeof(float) == 0)
+		return (const float *)(const void *)row;
+	return memcpy(scratch, row, (size_t)rows->dim * sizeof(float));
+}
+
+static const float *load_u8(const struct rows *rows, int64_t i, float *scratch)
+{
+	kernels()->widen_u8((const uint8_t *)rows_at(rows, i), rows->dim, scratch);
+	return scratch;
+}
+
+static const float *load_i8(const struct rows *rows, int64_t i, float *scratch)
+{
+	kernels()->widen_i8((const int8_t *)rows_at(rows, i), rows->dim, scratch);
+	return scratch;
+}
+
+const struct rows_form rows_form_f32 = {.type = KITH_F32, .load = load_f32};
+const struct rows_form rows_form_u8 = {.type = KITH_U8, .load = load_u8};
+const struct rows_form rows_form_i8 = {.type = KITH_I8, .load = load_i8};
+
 struct rows rows_of_array(kith_type type, int64_t n, int64_t dim, const void *x, size_t stride)
 {
 	struct rows rows = {.a = x, .n = n, .dim = dim};
-	rows.kind = type == KITH_U8 ? ROWS_U8 : type == KITH_I8 ? ROWS_I8 : ROWS_F32;
+	rows.form = type == KITH_U8 ? &rows_form_u8 : type == KITH_I8 ? &rows_form_i8 : &rows_form_f32;
 	rows.stride = stride ? stride : (size_t)dim * kith_type_size(type);
 	return rows;
 }
@@ -34,54 +58,20 @@ void vector_normalize(float *x, int64_t dim)
 		x[i] = (float)((double)x[i] * inverse);
 }
 
-/* Decode a row; one that lies in a block is gathered first, at the end of where its vector goes: the frame of
- * a search on a small stack has no room for the longest. */
-static void load_code(const struct rows *rows, int64_t i, float *x)
-{
-	if (!rows->blocked) {
-		rows->decode(rows->codec, (const uint8_t *)rows_at(rows, i), x);
-	} else {
-		uint8_t *code = (uint8_t *)(x + rows->dim) - rows->stride;
-		for (size_t b = 0; b < rows->stride; b++)
-			code[b] = (uint8_t)rows->a[rows_code_offset(rows, i, b)];
-		rows->decode(rows->codec, code, x);
-	}
-	for (int64_t j = 0; rows->center && j < rows->dim; j++)
-		x[j] += rows->center[j];
-}
-
 const float *rows_load(const struct rows *rows, int64_t i, float *scratch)
 {
-	const struct kernels *kern = kernels();
-	const char *row = rows_at(rows, i);
-	switch (rows->kind) {
-	case ROWS_F32:
-		if (!rows->normalize && (uintptr_t)row % sizeof(float) == 0)
-			return (const float *)(const void *)row;
-		memcpy(scratch, row, (size_t)rows->dim * sizeof(float));
-		break;
-	case ROWS_SPLIT:
-		kern->join((const uint16_t *)(const void *)row,
-		    (const uint16_t *)(const void *)(rows->b + (size_t)i * rows->stride), rows->dim, scratch);
-		break;
-	case ROWS_CODE:
-		load_code(rows, i, scratch);
-		break;
-	case ROWS_U8:
-		kern->widen_u8((const uint8_t *)row, rows->dim, scratch);
-		break;
-	case ROWS_I8:
-		kern->widen_i8((const int8_t *)row, rows->dim, scratch);
-		break;
-	}
-	if (rows->normalize)
-		vector_normalize(scratch, rows->dim);
+	const float *x = rows->form->load(rows, i, scratch);
+	if (!rows->normalize)
+		return x;
+	if (x != scratch)
+		memcpy(scratch, x, (size_t)rows->dim * sizeof *x);
+	vector_normalize(scratch, rows->dim);
 	return scratch;
 }
 
 void *rows_as_bytes(struct rows *rows, kith_type wanted)
 {
-	if ((wanted != KITH_U8 && wanted != KITH_I8) || rows->kind != ROWS_F32 || rows->normalize)
+	if ((wanted != KITH_U8 && wanted != KITH_I8) || !rows_are_floats(rows) || rows->normalize)
 		return NULL;
 	float min = wanted == KITH_U8 ? 0 : -128, max = min + 255;
 	char *bytes = mem_alloc((size_t)rows->n, (size_t)rows->dim);
@@ -103,7 +93,7 @@ void *rows_as_bytes(struct rows *rows, kith_type wanted)
 
 int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, float *scratch)
 {
-	if (rows->kind != ROWS_F32)
+	if (!rows_are_floats(rows))
 		return -1;
 	struct rows raw = *rows;
 	raw.normalize = false;
@@ -115,19 +105,13 @@ int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, f
 
 void rows_prefetch(const struct rows *rows, int64_t i)
 {
-	enum { MAX = 1024 }; /* the hardware follows on from there */
-	static const size_t element[] = {[ROWS_F32] = 4, [ROWS_SPLIT] = 2, [ROWS_U8] = 1, [ROWS_I8] = 1};
-	if (rows->kind == ROWS_CODE && rows->blocked) {
-		for (size_t b = 0; b < rows->stride && b < MAX / 64; b++)
-			__builtin_prefetch(rows->a + rows_code_offset(rows, i, b));
+	enum { MAX = 16 }; /* bytes of a code in a block, each in a line of its own */
+	if (!rows->form->blocked) {
+		rows_prefetch_plane(rows, rows->a, i);
+		if (rows->b)
+			rows_prefetch_plane(rows, rows->b, i);
 		return;
 	}
-	size_t offset = (size_t)i * rows->stride;
-	size_t bytes = rows->kind == ROWS_CODE ? rows->stride : (size_t)rows->dim * element[rows->kind];
-	bytes = bytes < MAX ? bytes : MAX;
-	for (size_t j = 0; j < bytes; j += 64) {
-		__builtin_prefetch(rows->a + offset + j);
-		if (rows->kind == ROWS_SPLIT)
-			__builtin_prefetch(rows->b + offset + j);
-	}
+	for (size_t b = 0; b < rows->stride && b < MAX; b++)
+		__builtin_prefetch(rows->a + rows_code_offset(rows, i, b));
 }

@@ -9,40 +9,45 @@
 
 #include <kith/library.h>
 
-enum rows_kind {
-	ROWS_F32,   /* a: floats */
-	ROWS_SPLIT, /* a: upper halves (bf16, rounded), b: lower halves; see split in kernels.h */
-	ROWS_U8,    /* a: bytes */
-	ROWS_I8,
-	ROWS_CODE /* a: codes, which decode() turns into floats */
-};
-
 struct codec;
+struct rows;
 
-/* Rows of a block of ROWS_BLOCK share one bound of what their upper halves leave out. */
+/* Rows of a block share one bound of what their rough form leaves out. */
 enum { ROWS_BLOCK = 64 };
 
 struct rows_bound {
-	float err;  /* max ‖x − hi(x)‖ over the block, rounded up */
-	float norm; /* max ‖hi(x)‖ over the block, rounded up */
+	float err;  /* max ‖x − rough(x)‖ over the block, rounded up */
+	float norm; /* max ‖rough(x)‖ over the block, rounded up */
 };
 
+/* How rows are stored, for whoever reads them one at a time. Arrays have theirs in rows.c, codecs bring their
+ * own; all else asks these functions. */
+struct rows_form {
+	/* KITH_U8, KITH_I8: `a` has such bytes, which kernels for integers read; else KITH_F32. */
+	kith_type type;
+	bool blocked; /* in blocks of ROWS_BLOCK rows, byte after byte */
+
+	/* Row i as floats: a pointer into the rows where they are aligned floats, else scratch [dim], filled.
+	 */
+	const float *(*load)(const struct rows *rows, int64_t i, float *scratch);
+
+	/* Row i rounded, of which `bounds` tells what is left out: fewer bytes to read. NULL: there is no
+	 * such form. */
+	void (*load_rough)(const struct rows *rows, int64_t i, float *x);
+};
+
+extern const struct rows_form rows_form_f32, rows_form_u8, rows_form_i8;
+
 struct rows {
-	enum rows_kind kind;
-	bool normalize;       /* what is meant is x / ‖x‖ (a zero row stays zero) */
-	bool whole;           /* SPLIT: graph searches score both halves */
-	bool blocked;         /* CODE: in blocks of ROWS_BLOCK rows, byte after byte */
-	const float *inverse; /* graph searches of rows that normalize: [n] 1 / ‖x‖, 0 for a zero row */
-	const char *a, *b;
-	size_t stride; /* bytes from row to row, in a and in b */
+	const struct rows_form *form;
+	const struct codec *codec; /* NULL: a caller's array */
+	const char *a, *b;         /* planes; what lies there is the form's affair */
+	size_t stride;             /* bytes from row to row, in a and in b */
 	int64_t n, dim;
-	const struct rows_bound *bounds; /* SPLIT: [ceil(n / ROWS_BLOCK)] */
-	const struct codec *codec;       /* CODE */
-	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
-	const float *center; /* CODE: [dim] added to what decode gives; NULL: nothing */
-	float max_norm;      /* CODE with a center: >= ‖center + r‖ of all rows */
-	const float *code_norms; /* CODE with a center, L2: [n] ‖r‖² + 2⟨center, r⟩, r what decode gives */
-	const int64_t *ids; /* NULL: row i has id first_id + i */
+	bool normalize;                  /* what is meant is x / ‖x‖ (a zero row stays zero) */
+	const struct rows_bound *bounds; /* [ceil(n / ROWS_BLOCK)], where there is a rough form */
+	const float *center;             /* codes: [dim] added to what they decode to; NULL: nothing */
+	const int64_t *ids;              /* NULL: row i has id first_id + i */
 	int64_t first_id;
 	const uint32_t *slots; /* row i is number slots[i] in ids; NULL: number i */
 };
@@ -68,13 +73,13 @@ static inline const char *rows_at(const struct rows *rows, int64_t i)
 /* Where byte b of the code of row i is. */
 static inline size_t rows_code_offset(const struct rows *rows, int64_t i, size_t b)
 {
-	if (!rows->blocked)
+	if (!rows->form->blocked)
 		return (size_t)i * rows->stride + b;
 	return (size_t)(i / ROWS_BLOCK) * ROWS_BLOCK * rows->stride + b * ROWS_BLOCK +
 	       (size_t)(i % ROWS_BLOCK);
 }
 
-/* Row i as floats: a pointer into the rows where they are aligned floats, else scratch [dim], filled. */
+/* Row i as floats, at unit length where rows normalize: a pointer into the rows, or scratch [dim], filled. */
 const float *rows_load(const struct rows *rows, int64_t i, float *scratch);
 
 /* Whether two rows that do not lie in blocks are stored as the same bytes. */
@@ -85,27 +90,31 @@ static inline bool rows_equal(const struct rows *rows, int64_t i, int64_t j)
 	       (!rows->b || memcmp(rows->b + x, rows->b + y, stride) == 0);
 }
 
+/* Whether rows are floats as a caller keeps them. */
+static inline bool rows_are_floats(const struct rows *rows)
+{
+	return !rows->codec && rows->form->type == KITH_F32;
+}
+
 /* If rows are floats that are all integers of the byte type wanted, make them a view of such bytes, which the
  * caller frees. NULL: they are not (or no memory: floats will do, only slower), rows as they were. */
 void *rows_as_bytes(struct rows *rows, kith_type wanted);
 
-/* First row in [from, to) with a NaN or an infinity, −1: none. Only ROWS_F32 can have one. */
+/* First row in [from, to) with a NaN or an infinity, −1: none. Only arrays of floats can have one. */
 int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, float *scratch);
 
 /* Ask for row i ahead of rows_load. */
 void rows_prefetch(const struct rows *rows, int64_t i);
 
-/* Ask for what scoring reads of row i, not in blocks; the hardware follows long rows by itself. */
-static inline void rows_prefetch_scored(const struct rows *rows, int64_t i)
+/* Ask for the first bytes of row i in one plane; the hardware follows long rows by itself. */
+static inline void rows_prefetch_plane(const struct rows *rows, const char *plane, int64_t i)
 {
 	enum { MAX = 1024 };
-	const char *row = rows_at(rows, i);
+	const char *row = plane + (size_t)i * rows->stride;
 	size_t bytes = rows->stride < MAX ? rows->stride : MAX;
 	for (size_t b = 0; b < bytes; b += 64)
 		__builtin_prefetch(row + b);
 	__builtin_prefetch(row + bytes - 1);
-	for (size_t b = 0; rows->whole && b < bytes; b += 64)
-		__builtin_prefetch(rows->b + (row - rows->a) + b);
 }
 
 /* x / ‖x‖ in place, the norm computed in double; zero stays zero. */

@@ -17,7 +17,7 @@ static struct codec *new_codec(int kind, int64_t dim, bool cosine)
 	struct codec *codec;
 	OK((kind == FP16 ? codec_new_fp16 : codec_new_bf16)(&codec, dim, cosine));
 	REQUIRE(codec->trained && !codec->ops->train);
-	REQUIRE(codec->ops->row_bytes(codec) == (size_t)dim * 2);
+	REQUIRE(codec->row_bytes == (size_t)dim * 2);
 	return codec;
 }
 
@@ -98,7 +98,7 @@ START_TEST(bytes_are_exact)
 	struct codec *codec = new_codec(_i, DIM, false);
 	struct codes codes;
 	codes_init(&codes, codec);
-	OK(codec->ops->check(codec, KITH_U8, N, u8));
+	OK(codec_check(codec, KITH_U8, N, u8));
 	OK(codes_reserve(&codes, N, 0));
 	codes_append(&codes, KITH_U8, N, u8, scratch);
 	for (int i = 0; i < N; i++) {
@@ -116,8 +116,8 @@ START_TEST(only_finite)
 {
 	float x[6] = {1, 2, 3, 4, NAN, 6};
 	struct codec *codec = new_codec(_i, 3, false);
-	FAILS(codec->ops->check(codec, KITH_F32, 2, x), KITH_INVALID, "vector 1, component 1");
-	OK(codec->ops->check(codec, KITH_F32, 1, x));
+	FAILS(codec_check(codec, KITH_F32, 2, x), KITH_INVALID, "vector 1, component 1");
+	OK(codec_check(codec, KITH_F32, 1, x));
 	codec_free(codec);
 }
 END_TEST

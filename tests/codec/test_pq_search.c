@@ -189,12 +189,12 @@ END_TEST
 /* ---- finding ---- */
 
 /* Those within a limit are the same as without one, with the same keys. */
-static void check_limit(const struct codec *codec, const void *state, struct code_part part, const float *key)
+static void check_limit(const struct rows *rows, const void *state, struct scan_part part, const float *key)
 {
 	float some[256];
 	uint32_t hit[256];
 	part.limit = key[part.n / 2];
-	int64_t found = codec->ops->find(codec, state, &part, hit, some), next = 0;
+	int64_t found = pq_in_scan.scan(rows, state, &part, hit, some), next = 0;
 	for (int64_t i = 0; i < part.n; i++) {
 		if (!(key[i] <= part.limit))
 			continue;
@@ -206,11 +206,11 @@ static void check_limit(const struct codec *codec, const void *state, struct cod
 
 /* So many keys are within the bound; there is one where bytes are looked up and there are blocks enough. */
 static void check_bound(
-    const struct codec *codec, const void *state, struct code_part part, const float *key, bool bytes)
+    const struct rows *rows, const void *state, struct scan_part part, const float *key, bool bytes)
 {
 	static const int64_t ks[] = {1, 2, 10, 16, 17, 32, 33, 129, 100000};
 	for (int i = 0; i < 9; i++) {
-		float bound = codec->ops->find_bound(codec, state, &part, ks[i]);
+		float bound = pq_in_scan.first_limit(rows, state, &part, ks[i]);
 		int64_t within = 0;
 		for (int64_t j = 0; j < part.n; j++)
 			within += key[j] <= bound;
@@ -221,18 +221,18 @@ static void check_bound(
 
 static void check_find(const struct coded *c, enum kind kind, int bits, const float *q, bool ip)
 {
-	const struct codec_ops *ops = c->codec->ops;
-	void *state = aligned_alloc(64, (ops->query_bytes(c->codec) + 63) / 64 * 64);
-	void *kept = aligned_alloc(64, (ops->kept_bytes(c->codec) + 63) / 64 * 64);
+	struct rows rows = codes_rows(&c->codes);
+	void *state = aligned_alloc(64, (pq_in_scan.bytes(&rows) + 63) / 64 * 64);
+	void *kept = aligned_alloc(64, (pq_in_scan.kept_bytes(&rows) + 63) / 64 * 64);
 	float key[256], code_norms[256], plain[256];
 	uint32_t hit[256];
-	ops->query_begin(c->codec, q, ip ? &metric_ip : &metric_l2, state);
-	memcpy(kept, state, ops->kept_bytes(c->codec));
-	struct error_bound error_bound = ops->find_error_bound(c->codec, kept);
-	struct code_part part = {
+	pq_in_scan.bind(&rows, q, ip ? &metric_ip : &metric_l2, state);
+	memcpy(kept, state, pq_in_scan.kept_bytes(&rows));
+	struct scan_part part = {
 	    .codes = (const uint8_t *)c->codes.plane[0].data, .n = c->codes.n, .limit = INFINITY};
+	struct error_bound error_bound = pq_in_scan.bound(&rows, kept, 0, part.n);
 	REQUIRE(part.n <= 256 && error_bound.rel == 0 && error_bound.root == 0);
-	REQUIRE(ops->find(c->codec, kept, &part, hit, plain) == part.n);
+	REQUIRE(pq_in_scan.scan(&rows, kept, &part, hit, plain) == part.n);
 	for (int64_t i = 0; i < part.n; i++) {
 		double truth = true_key(c, q, i, ip), off = fabs((double)plain[i] - truth);
 		REQUIRE(hit[i] == i);
@@ -246,20 +246,20 @@ static void check_find(const struct coded *c, enum kind kind, int bits, const fl
 	if (kind == GAUSSIAN)
 		REQUIRE(error_bound.abs < 1e-3 * (double)c->codec->dim);
 	if (error_bound.abs < 1e18) {
-		check_limit(c->codec, kept, part, plain);
-		check_bound(c->codec, kept, part, plain, bits % 4 == 0 && bits < 12);
+		check_limit(&rows, kept, part, plain);
+		check_bound(&rows, kept, part, plain, bits % 4 == 0 && bits < 12);
 	}
 	part.code_norms = code_norms;
 	for (int64_t i = 0; i < part.n; i++) {
 		code_norms[i] = plain[i % 7] * (float)(i % 3);
 		part.max_code_norm = fmax(part.max_code_norm, fabs((double)code_norms[i]));
 	}
-	REQUIRE(ops->find(c->codec, kept, &part, hit, key) == part.n);
+	REQUIRE(pq_in_scan.scan(&rows, kept, &part, hit, key) == part.n);
 	for (int64_t i = 0; i < part.n && error_bound.abs < 1e18; i++)
 		REQUIRE(key[i] == plain[i] + 0.5f * code_norms[i]);
 	if (error_bound.abs < 1e18) {
-		check_limit(c->codec, kept, part, key);
-		check_bound(c->codec, kept, part, key, bits % 4 == 0 && bits < 12);
+		check_limit(&rows, kept, part, key);
+		check_bound(&rows, kept, part, key, bits % 4 == 0 && bits < 12);
 	}
 	free(kept);
 	free(state);
@@ -297,7 +297,7 @@ START_TEST(replace_and_keep)
 	uint64_t keep[(N + 63) / 64] = {0};
 	OK(codec_clone(&copy.codec, c.codec));
 	OK(codes_copy(&copy.codes, &c.codes, copy.codec));
-	REQUIRE(copy.codec->trained && copy.codec->ops->memory(copy.codec) == c.codec->ops->memory(c.codec));
+	REQUIRE(copy.codec->trained && copy.codec->memory == c.codec->memory);
 	codes_replace(&c.codes, 7, KITH_F32, fresh, c.scratch);
 	codes_replace(&c.codes, N - 1, KITH_F32, c.x, c.scratch);
 	for (int64_t i = 0; i < N; i++)
@@ -329,12 +329,10 @@ START_TEST(words)
 	} good[] = {{128, 16, 8, "PQ16"}, {128, 32, 4, "PQ32x4"}, {120, 5, 12, "PQ5x12"}, {7, 7, 9, "PQ7x9"},
 	    {KITH_MAX_DIM, KITH_MAX_DIM, 11, "PQ32768x11"}};
 	struct codec *codec, *clone;
-	char word[32];
 	for (int i = 0; i < 5; i++) {
 		OK(codec_new_pq(&codec, good[i].dim, true, good[i].m, good[i].bits));
-		codec->ops->word(codec, word);
-		ck_assert_str_eq(word, good[i].word);
-		REQUIRE(codec->ops->row_bytes(codec) == (size_t)(good[i].m * good[i].bits + 7) / 8);
+		ck_assert_str_eq(codec->word, good[i].word);
+		REQUIRE(codec->row_bytes == (size_t)(good[i].m * good[i].bits + 7) / 8);
 		REQUIRE(codec->cosine && !codec->trained && codec_pq(codec)->m == good[i].m);
 		OK(codec_clone(&clone, codec));
 		REQUIRE(!clone->trained && clone->cosine);

@@ -13,7 +13,7 @@ static struct codec *new_codec(int64_t dim, int bits, enum sq_range range, bool 
 {
 	struct codec *codec;
 	OK(codec_new_sq(&codec, dim, false, bits, range, uniform));
-	REQUIRE(codec->ops->row_bytes(codec) == (size_t)(dim * bits + 7) / 8);
+	REQUIRE(codec->row_bytes == (size_t)(dim * bits + 7) / 8);
 	return codec;
 }
 
