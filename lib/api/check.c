@@ -78,7 +78,7 @@ static kith_status check_size(size_t size, size_t min, size_t max)
 {
 	if (size < min || size > max)
 		return fail(KITH_INVALID,
-		    "options: size is %zu, which is none of this library's; set it to sizeof", size);
+		    "options: size is %zu, which this library does not know; set it to sizeof", size);
 	return KITH_OK;
 }
 
@@ -177,7 +177,7 @@ kith_status check_kmeans_options(const kith_kmeans_options *options, int64_t n, 
 	if (full->init != KITH_KMEANS_RANDOM && full->init != KITH_KMEANS_PLUSPLUS &&
 	    full->init != KITH_KMEANS_GIVEN)
 		return fail(
-		    KITH_INVALID, "options: init is %d, which is none of kith_kmeans_init", (int)full->init);
+		    KITH_INVALID, "options: init is %d, which is not a kith_kmeans_init", (int)full->init);
 	if (full->iterations < 0 || full->iterations > 1000000)
 		return fail(
 		    KITH_INVALID, "options: iterations is %d; it must be 0 … 1000000", full->iterations);

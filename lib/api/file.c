@@ -60,7 +60,7 @@ static bool believable(const char *spec, const struct blob_reader *r)
 static kith_status make(kith_index **out, const struct meta *meta, struct blob_reader *r)
 {
 	if (meta->spec[sizeof meta->spec - 1] || meta->version[sizeof meta->version - 1])
-		return blob_fail(r, "META", "holds a text without an end");
+		return blob_fail(r, "META", "holds a text that is not terminated");
 	if (check_dim(meta->dim) || check_metric((kith_metric)meta->metric))
 		return blob_fail(r, "META", "has dimension %u, metric %u", meta->dim, meta->metric);
 	if (!believable(meta->spec, r))
@@ -93,7 +93,7 @@ static kith_status read_blob(kith_index **out, struct blob_reader *r)
 	if (status == KITH_OK)
 		status = structure_load(*out, r);
 	if (status == KITH_OK && (*out)->ops->size(*out) != meta.n)
-		status = blob_fail(r, "META", "tells another number of vectors than there are");
+		status = blob_fail(r, "META", "gives another number of vectors than the index holds");
 	return status ? status : blob_reader_end(r);
 }
 

@@ -157,7 +157,7 @@ static kith_status read_record(const kith_index *index, struct blob_reader *r, u
 	if (status)
 		return status;
 	if (!record_is_good(record) || !record_bytes(index, record, x, all) || *all > end - at)
-		return fail_record(r, at, "it is none of the known changes");
+		return fail_record(r, at, "it is not a known change");
 	return KITH_OK;
 }
 

@@ -37,8 +37,8 @@ kith_status kith_kmeans(int64_t dim, int64_t n, const float *x, int64_t k, float
 		return status;
 	if (n < k && !full.fewer)
 		return fail(KITH_INVALID,
-		    "x: %lld point%s for %lld centroid%s; there must be one each at least", (long long)n,
-		    PLURAL(n), (long long)k, PLURAL(k));
+		    "x: %lld point%s for %lld centroid%s; there must be at least as many points",
+		    (long long)n, PLURAL(n), (long long)k, PLURAL(k));
 	status = check_finite("x", n, dim, x);
 	if (status == KITH_OK && full.init == KITH_KMEANS_GIVEN)
 		status = check_finite("centroids", k, dim, centroids);

@@ -165,7 +165,7 @@ static kith_status load_labels(struct index_state *state, struct blob_reader *r)
 	uint64_t bytes = blob_length(r, LABELS);
 	if (bytes == 0 || bytes % sizeof(int64_t) != 0)
 		return blob_fail(
-		    r, LABELS, "holds %llu bytes, which are no labels", (unsigned long long)bytes);
+		    r, LABELS, "holds %llu bytes, which cannot be labels", (unsigned long long)bytes);
 	kith_status status = blob_open(r, LABELS, (size_t)bytes);
 	if (status == KITH_OK)
 		status = blob_take(r, &state->labels, (size_t)bytes);
@@ -190,7 +190,7 @@ static kith_status load_preset(struct index_state *state, struct blob_reader *r)
 	        section.ef_construction, section.k_factor, (int)section.idmap, (int)section.idmap_depth,
 	        (int)section.fastscan, (int)later.polysemous_ht, (int)later.search_type};
 	if (check_preset(&state->preset) != KITH_OK)
-		return blob_fail(r, PRESET, "holds parameters that no search takes");
+		return blob_fail(r, PRESET, "holds invalid search parameters");
 	return KITH_OK;
 }
 

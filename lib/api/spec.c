@@ -193,7 +193,7 @@ kith_status spec_mapping(struct mapping *out, int64_t dim, const char *word)
 	if (word_mapping(word, dim, out))
 		return KITH_OK;
 	if (word_like_mapping(word))
-		return fail(KITH_INVALID, "'%s': its numbers must be there, and 1 … %d", word, KITH_MAX_DIM);
+		return fail(KITH_INVALID, "'%s' needs its numbers, each 1 … %d", word, KITH_MAX_DIM);
 	return fail(KITH_INVALID, "'%s' is no transform; try \"PCA64\"", word);
 }
 

@@ -145,7 +145,7 @@ kith_status tags_load(kith_index *index, struct blob_reader *r)
 		return fail_nomem("a text", (size_t)n);
 	kith_status status = blob_read(r, "user", state->tags.data, (size_t)n);
 	if (status == KITH_OK && !well_formed(state->tags.data, (size_t)n))
-		status = blob_fail(r, "user", "holds no keys and values in order");
+		status = blob_fail(r, "user", "does not hold keys and values in order");
 	if (status == KITH_OK)
 		state->tag_bytes = (size_t)n;
 	return status;
@@ -170,8 +170,8 @@ kith_status tags_apply(kith_index *index, const char *text, size_t n)
 {
 	size_t key = strnlen(text, n) + 1;
 	if (key == 1 || key > n)
-		return fail(KITH_INVALID, "a key has no end, or is empty");
+		return fail(KITH_INVALID, "a key is not terminated, or empty");
 	if (key < n && key + strnlen(text + key, n - key) + 1 != n)
-		return fail(KITH_INVALID, "a value has no end");
+		return fail(KITH_INVALID, "a value is not terminated");
 	return kith_index_tag_set(index, text, key < n ? text + key : NULL);
 }

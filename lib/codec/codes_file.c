@@ -100,7 +100,7 @@ static const struct {
 	enum part part;
 	const char *text;
 } faults[] = {[BAD_CODE] = {PLANE0, "holds a vector that is not finite"},
-    [BAD_BOUND] = {BOUNDS, "holds a bound that is negative or no number"}};
+    [BAD_BOUND] = {BOUNDS, "holds a bound that is negative or NaN"}};
 
 /* Whether there is anything to be wrong. */
 static bool can_be_bad(const struct codec *codec)

@@ -106,7 +106,7 @@ static kith_status copy_lists(const struct blob_source *source, const struct fai
 		    sizeof *list, list);
 		if (status == KITH_OK && !copy_list(graph, i, l, list, width))
 			return faiss_fail(source,
-			    "node %lld of '%s' has a neighbour on level %d that is not there", (long long)i,
+			    "node %lld of '%s' has a neighbour on level %d that does not exist", (long long)i,
 			    node->fourcc, l);
 	}
 	return status;

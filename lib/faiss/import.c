@@ -100,8 +100,8 @@ static kith_status make_scalar(const struct import *im, const struct faiss_node 
 	if (status == KITH_OK)
 		status = codec_new_sq(out, dim, false, bits, SQ_MINMAX, false);
 	if (status == KITH_OK && codec_sq_set_ranges(*out, each, each + dim) != KITH_OK)
-		status = faiss_fail(
-		    im->source, "a scalar quantizer of '%s' has a range that is none", node->fourcc);
+		status =
+		    faiss_fail(im->source, "a scalar quantizer of '%s' has an invalid range", node->fourcc);
 	mem_free(ranges);
 	mem_free(each);
 	return status;

@@ -73,7 +73,7 @@ kith_status graph_take(struct graph *graph, const struct graph_head *head, struc
 	if (status == KITH_OK)
 		status = graph_take_section(r, "LNK1", &graph->upper, list_bytes(graph->rows, graph->M));
 	if (status == KITH_OK && graph_top(graph) > GRAPH_MAX_LEVEL)
-		status = blob_fail(r, "LEVL", "gives the entry the level %d", graph_top(graph));
+		status = blob_fail(r, "LEVL", "gives the entry point the level %d", graph_top(graph));
 	return status;
 }
 
@@ -91,13 +91,12 @@ static bool check_levels(const struct graph *graph, struct graph_fault *fault)
 	int64_t rows = 0;
 	for (int64_t i = 0; i < graph->n; i++) {
 		if (graph_level(graph, i) > GRAPH_MAX_LEVEL)
-			return graph_found(fault, "LEVL", "gives a node a level that there is not", i);
+			return graph_found(fault, "LEVL", "gives a node a level that does not exist", i);
 		if (i % GRAPH_RANK == 0 && graph_ranks(graph)[i / GRAPH_RANK] != rows)
-			return graph_found(fault, "RANK", "does not tell where lists begin", i / GRAPH_RANK);
+			return graph_found(fault, "RANK", "does not say where lists begin", i / GRAPH_RANK);
 		rows += graph_level(graph, i);
 	}
-	return rows != graph->rows &&
-	       graph_found(fault, "LEVL", "has other levels than there are lists for", rows);
+	return rows != graph->rows && graph_found(fault, "LEVL", "has levels without lists", rows);
 }
 
 /* Lists are looked at by tasks. */
@@ -147,7 +146,7 @@ static bool check_lists(const struct graph *graph, struct graph_fault *fault)
 	threads_run(threads_resolve(0), (graph->n + CHECK_NODES - 1) / CHECK_NODES, check_some, &c);
 	return c.bad < graph->n &&
 	       graph_found(fault, list_is_good(kernels(), graph, c.bad, 0) ? "LNK1" : "LNK0",
-	           "holds a list that cannot be, of the node", c.bad);
+	           "holds an invalid list, of the node", c.bad);
 }
 
 bool graph_check(const struct graph *graph, struct graph_fault *fault)

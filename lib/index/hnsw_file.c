@@ -56,7 +56,7 @@ static bool check_slots(const struct hnsw *hnsw, uint32_t *node_of, uint64_t *li
 		if (slot == SLOT_DEAD || slot == SLOT_FREE)
 			continue;
 		if (slot >= hnsw->ids.n || node_of[slot] != UINT32_MAX)
-			return graph_found(fault, "SLTN", "numbers a vector wrongly or once more", i);
+			return graph_found(fault, "SLTN", "gives a vector an invalid or duplicate number", i);
 		node_of[slot] = (uint32_t)i;
 		live[i / 64] |= UINT64_C(1) << (i % 64);
 		slots++;
@@ -77,10 +77,10 @@ bool hnsw_check_free(const struct hnsw *hnsw, struct graph_fault *fault)
 			for (int e = 0; e < width && list[e] != GRAPH_NONE; e++)
 				bad |= slot_of[list[e]] == SLOT_FREE;
 			if (bad)
-				return graph_found(fault, "SLTN", "takes a node away that is not free", i);
+				return graph_found(fault, "SLTN", "removes a node that is not free", i);
 		}
 	return graph->entry != GRAPH_NONE && slot_of[graph->entry] == SLOT_FREE &&
-	       graph_found(fault, "SLTN", "takes the entry away", graph->entry);
+	       graph_found(fault, "SLTN", "removes the entry point", graph->entry);
 }
 
 static bool check_inverse(const struct hnsw *hnsw, struct graph_fault *fault)
@@ -88,7 +88,8 @@ static bool check_inverse(const struct hnsw *hnsw, struct graph_fault *fault)
 	const float *inverse = (const float *)(const void *)hnsw->inverse.data;
 	for (int64_t i = 0; hnsw_measures(hnsw) && i < hnsw->graph.n; i++)
 		if (!(inverse[i] >= 0 && inverse[i] <= 1))
-			return graph_found(fault, "INVR", "holds what is no inverse of a length", i);
+			return graph_found(
+			    fault, "INVR", "holds a value that is not the inverse of a length", i);
 	return false;
 }
 

@@ -366,7 +366,7 @@ kith_status hnsw_load_keys(struct hnsw *hnsw, struct blob_reader *r)
 		status = blob_close(r);
 	for (int64_t i = 0; status == KITH_OK && i < fars; i++)
 		if (hnsw_far(hnsw)[i] >= hnsw->codes.n)
-			status = blob_fail(r, "keys", "names a node that there is not");
+			status = blob_fail(r, "keys", "references a node that does not exist");
 	if (status)
 		return status;
 	hnsw->fars = fars;

@@ -312,7 +312,8 @@ static kith_status read_nodes(struct lists *l)
 	for (int64_t i = 0; i < l->n_nodes; i++) {
 		int64_t node = node_at(l, i);
 		if (node >= graph->n || (i > 0 && node <= node_at(l, i - 1)))
-			return blob_fail(l->r, "CHGD", "names a node that is not there, or not in order");
+			return blob_fail(
+			    l->r, "CHGD", "references a node that does not exist, or not in order");
 		l->n_lists += 1 + graph_level(graph, node);
 	}
 	return KITH_OK;
@@ -347,7 +348,7 @@ static kith_status take_lists(struct lists *l)
 			memset(
 			    list + *count, 0xff, (size_t)(graph_width(graph, level) - *count) * sizeof *list);
 			if (!graph_list_is_good(graph, node, level))
-				return blob_fail(l->r, "EDGS", "holds a list that cannot be");
+				return blob_fail(l->r, "EDGS", "holds an invalid list");
 			edge += *count;
 		}
 	}
@@ -380,7 +381,7 @@ static kith_status load_graph(struct lists *l)
 	if (status)
 		return status;
 	if (hnsw->mapped && hnsw->free > 0 && hnsw_check_free(hnsw, &fault))
-		status = blob_fail(l->r, "EDGS", "leads to a node that was taken away");
+		status = blob_fail(l->r, "EDGS", "references a node that was removed");
 	return status;
 }
 
@@ -390,7 +391,7 @@ static kith_status log_load_end(kith_index *index, struct blob_reader *r)
 	struct hnsw_log *log = l.hnsw->log;
 	kith_status status = KITH_OK;
 	if (log->next_event < log->n_events)
-		status = fail_event("had more vectors placed");
+		status = fail_event("had more vectors added");
 	if (status == KITH_OK && log->n_events > 0)
 		status = load_graph(&l);
 	log->replays = false;

@@ -492,7 +492,7 @@ static kith_status run(struct call *c, int threads, const kith_search_options *o
 		return fail_nomem_search(c->query->n);
 	if (c->damaged)
 		return fail(KITH_FORMAT,
-		    "the index file is damaged: section LNK0 or LNK1 leads to a node that there is not");
+		    "the index file is damaged: section LNK0 or LNK1 references a node that does not exist");
 	search_count(options, &(kith_search_stats){.pairs = c->pairs, .exact = c->exact});
 	return status;
 }

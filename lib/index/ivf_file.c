@@ -136,7 +136,7 @@ static kith_status load_slots(struct ivf *ivf, struct blob_reader *r)
 		return status;
 	int64_t number = 0, bad = take_all_slots(ivf, ivf->list_of.data, &number);
 	if (bad >= 0)
-		return blob_fail(r, "SLOT", "puts number %lld into list %lld, wrongly or once more",
+		return blob_fail(r, "SLOT", "puts number %lld into list %lld, invalid or a second time",
 		    (long long)bad, (long long)number);
 	return KITH_OK;
 }
@@ -147,7 +147,7 @@ static kith_status load_max_norm(struct ivf *ivf, struct blob_reader *r)
 	for (int64_t l = 0; status == KITH_OK && l < ivf->nlist; l++) {
 		status = blob_get(r, &ivf->lists[l].max_norm, sizeof(float));
 		if (status == KITH_OK && !(ivf->lists[l].max_norm >= 0))
-			status = blob_fail(r, "REAC", "holds a norm that is negative or no number");
+			status = blob_fail(r, "REAC", "holds a norm that is negative or NaN");
 	}
 	return status ? status : blob_close(r);
 }
@@ -169,7 +169,7 @@ static kith_status load_code_norms(struct ivf *ivf, struct blob_reader *r)
 		struct list *list = &ivf->lists[l];
 		status = blob_take(r, &list->code_norms, (size_t)list->codes.n * sizeof(float));
 		if (status == KITH_OK && !r->lazy && !code_norms_are_good(list))
-			status = blob_fail(r, "TERM", "holds a term that is no number");
+			status = blob_fail(r, "TERM", "holds a norm that is NaN");
 	}
 	return status ? status : blob_close(r);
 }
@@ -247,7 +247,8 @@ void ivf_free_unvalidated(struct ivf *ivf)
 static kith_status fail_slot(int64_t slot, int64_t number)
 {
 	return fail(KITH_FORMAT,
-	    "the index file is damaged: section SLOT puts number %lld into list %lld, wrongly or once more",
+	    "the index file is damaged: section SLOT puts number %lld into list %lld, invalid or a second "
+	    "time",
 	    (long long)slot, (long long)number);
 }
 
@@ -262,8 +263,7 @@ kith_status ivf_check_list(const struct ivf *ivf, int64_t number)
 		if (slots[i] >= ivf->ids.n)
 			return fail_slot(slots[i], number);
 	if (ivf_has_code_norms(ivf) && !code_norms_are_good(list))
-		return fail(
-		    KITH_FORMAT, "the index file is damaged: section TERM holds a term that is no number");
+		return fail(KITH_FORMAT, "the index file is damaged: section TERM holds a norm that is NaN");
 	kith_status status = codes_validate(&list->codes);
 	if (status == KITH_OK)
 		atomic_store_explicit(&ivf->unvalidated->in_order[number], 1, memory_order_relaxed);

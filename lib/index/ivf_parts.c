@@ -40,7 +40,7 @@ kith_status ivf_set_kind(kith_index *index, kith_index *take_quantizer)
 	int length = snprintf(
 	    spec, sizeof spec, "IVF%lld(%s)_whole,%s", (long long)ivf->nlist, take_quantizer->spec, codec);
 	if (length >= (int)sizeof spec)
-		return fail(KITH_INVALID, "'%s' as the quantizer of '%s' is too long a description",
+		return fail(KITH_INVALID, "'%s' as the quantizer of '%s' is too long a specification",
 		    take_quantizer->spec, index->spec);
 	ivf->kind = take_quantizer;
 	ivf_name(ivf);

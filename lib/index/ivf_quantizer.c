@@ -135,6 +135,6 @@ kith_status quantizer_load(struct ivf *ivf, struct blob_reader *r)
 	if (status == KITH_OK)
 		status = structure_load_child(ivf->quantizer, r);
 	if (status == KITH_OK && ivf->quantizer->ops->size(ivf->quantizer) != ivf->nlist)
-		status = blob_fail(r, "NODE", "has a quantizer of other centroids than there are");
+		status = blob_fail(r, "NODE", "has a quantizer with another number of centroids");
 	return status;
 }

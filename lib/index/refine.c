@@ -312,7 +312,7 @@ static const char *compare_ids(const struct refine *refine)
 {
 	const kith_index *child = refine->child;
 	if (child->ops->size(child) != refine->store->ids.n)
-		return "has not as many ids as the node below";
+		return "has another number of ids than the node below";
 	for (int64_t i = 0; i < refine->store->ids.n; i++)
 		if (ids_find(&refine->store->ids, child->ops->id_at(child, i)) < 0)
 			return "lacks an id that the node below has";
@@ -425,7 +425,7 @@ static kith_status wrap(struct refine **out, struct codec *take_codec, kith_inde
 	int length = snprintf(spec, sizeof spec, "%s,%s", take_child->spec, suffix);
 	if (length >= (int)sizeof spec)
 		return fail(
-		    KITH_INVALID, "'%s' with a refinement is too long a description", take_child->spec);
+		    KITH_INVALID, "'%s' with a refinement is too long a specification", take_child->spec);
 	struct refine *refine = mem_zalloc(1, sizeof *refine);
 	if (!refine)
 		return fail_nomem("an index", sizeof *refine);

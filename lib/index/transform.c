@@ -478,7 +478,7 @@ static kith_status wrap(struct transform **out, const struct metric *metric, con
 	if (length >= (int)sizeof t->base.spec) {
 		mem_free(t);
 		return fail(
-		    KITH_INVALID, "'%s' before '%s' is too long a description", word, take_child->spec);
+		    KITH_INVALID, "'%s' before '%s' is too long a specification", word, take_child->spec);
 	}
 	t->mapping = *mapping;
 	t->child = take_child;
