@@ -21,7 +21,7 @@ static int count(struct table *t, char *sql, int64_t *out)
 	return rc == SQLITE_OK ? rc : table_forward(t, rc);
 }
 
-static int expect(struct table *t, char *sql, int64_t wanted, const char *what)
+int check_number(struct table *t, char *sql, int64_t wanted, const char *what)
 {
 	int64_t n;
 	int rc = count(t, sql, &n);
@@ -127,7 +127,7 @@ static int check_partition_keys(struct table *t)
 			    sql, " OR r.\"%w\" COLLATE BINARY IS NOT p.\"%w\"", c->name, c->name);
 		}
 	}
-	return expect(t, sqlite3_str_finish(sql), 0, "rows in another partition than their own");
+	return check_number(t, sqlite3_str_finish(sql), 0, "rows in another partition than their own");
 }
 
 int check_table(struct table *t)
@@ -140,15 +140,16 @@ int check_table(struct table *t)
 		rc = check_parts(t, &rows, &chunks);
 	}
 	if (rc == SQLITE_OK) {
-		rc =
-		    expect(t, sqlite3_mprintf("SELECT count(*) FROM \"%w\".\"%w_rows\"", t->db_name, t->name),
-		        rows, "rows");
+		rc = check_number(t,
+		    sqlite3_mprintf("SELECT count(*) FROM \"%w\".\"%w_rows\"", t->db_name, t->name), rows,
+		    "rows");
 	}
 	if (rc == SQLITE_OK && t->schema.count[COLUMN_AUXILIARY] > 0) {
-		rc = expect(t, sqlite3_mprintf("SELECT count(*) FROM \"%w\".\"%w_aux\"", t->db_name, t->name),
-		    rows, "rows of auxiliary columns");
+		rc = check_number(t,
+		    sqlite3_mprintf("SELECT count(*) FROM \"%w\".\"%w_aux\"", t->db_name, t->name), rows,
+		    "rows of auxiliary columns");
 		if (rc == SQLITE_OK) {
-			rc = expect(t,
+			rc = check_number(t,
 			    sqlite3_mprintf("SELECT count(*) FROM \"%w\".\"%w_aux\" JOIN \"%w\".\"%w_rows\" "
 			                    "USING(kith_rowid)",
 			        t->db_name, t->name, t->db_name, t->name),
@@ -156,14 +157,17 @@ int check_table(struct table *t)
 		}
 	}
 	if (rc == SQLITE_OK) {
-		rc = expect(t,
+		rc = check_number(t,
 		    sqlite3_mprintf("SELECT count(*) FROM \"%w\".\"%w_chunks\"", t->db_name, t->name), chunks,
 		    "chunks of rowids");
 	}
 	for (int v = 0; v < t->schema.count[COLUMN_VECTOR] && rc == SQLITE_OK; v++) {
-		rc = expect(t,
+		rc = check_number(t,
 		    sqlite3_mprintf("SELECT count(*) FROM \"%w\".\"%w_v%d\"", t->db_name, t->name, v), chunks,
 		    "chunks of vectors");
 	}
-	return rc == SQLITE_OK ? check_partition_keys(t) : rc;
+	if (rc == SQLITE_OK) {
+		rc = check_partition_keys(t);
+	}
+	return rc == SQLITE_OK ? check_indexes(t) : rc;
 }

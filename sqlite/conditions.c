@@ -39,16 +39,33 @@ static int is_condition(const struct term *term)
 	return term->kind == TERM_WHERE || term->kind == TERM_IN;
 }
 
+static int on_parts(const struct table *t, const struct term *term)
+{
+	return term->column >= 0 && t->schema.columns[term->column].kind == COLUMN_PARTITION;
+}
+
 int conditions_on_parts(const struct table *t, const struct plan *p, const struct query *q)
 {
 	for (int i = 0; i < p->n; i++) {
 		const struct term *term = &p->terms[i];
-		if (is_condition(term) &&
-		    (term->column < 0 || t->schema.columns[term->column].kind != COLUMN_PARTITION)) {
+		if (is_condition(term) && !on_parts(t, term)) {
 			return 0;
 		}
 	}
 	return q->filter == NULL;
+}
+
+int conditions_name_rows(const struct table *t, const struct plan *p)
+{
+	for (int i = 0; i < p->n; i++) {
+		const struct term *term = &p->terms[i];
+		int equal = term->op == SQLITE_INDEX_CONSTRAINT_EQ || term->op == SQLITE_INDEX_CONSTRAINT_IS;
+		if (is_condition(term) && equal &&
+		    (term->column < 0 || t->schema.columns[term->column].kind == COLUMN_KEY)) {
+			return 1;
+		}
+	}
+	return 0;
 }
 
 static int needs_aux(const struct table *t, const struct plan *p, const struct filter *f)
@@ -106,28 +123,43 @@ static void append_condition(sqlite3_str *out, const struct table *t, const stru
 	}
 }
 
-static char *conditions_text(
-    const struct table *t, const struct plan *p, const struct filter *f, enum selection what, int order)
+static void append_source_and_filter(sqlite3_str *out, const struct table *t, const struct plan *p,
+    const struct filter *f, enum selection what)
+{
+	if (what == SELECT_PARTS) {
+		sqlite3_str_appendf(out,
+		    "SELECT kith_part, kith_n, kith_base IS NOT NULL FROM \"%w\".\"%w_parts\" WHERE true",
+		    t->db_name, t->name);
+		return;
+	}
+	sqlite3_str_appendall(out, "SELECT rowid, kith_pos");
+	for (int i = 0; what == SELECT_ROWS && i < t->schema.n; i++) {
+		if (column_in_rows(&t->schema.columns[i])) {
+			sqlite3_str_appendf(out, ", \"%w\"", t->schema.columns[i].name);
+		}
+	}
+	append_source(out, t, needs_aux(t, p, f));
+	/* The expression was found to be one by itself; the line break ends a comment in it. */
+	sqlite3_str_appendf(out, " WHERE (%s\n)", f->expression != NULL ? f->expression : "true");
+}
+
+static char *conditions_text(const struct table *t, const struct plan *p, const struct filter *f,
+    enum selection what, int64_t part, int order)
 {
 	sqlite3_str *out = sqlite3_str_new(NULL);
-	if (what == SELECT_PARTS) {
-		sqlite3_str_appendf(
-		    out, "SELECT kith_part, kith_n FROM \"%w\".\"%w_parts\" WHERE true", t->db_name, t->name);
-	} else {
-		sqlite3_str_appendall(out, "SELECT rowid, kith_pos");
-		for (int i = 0; what == SELECT_ROWS && i < t->schema.n; i++) {
-			if (column_in_rows(&t->schema.columns[i])) {
-				sqlite3_str_appendf(out, ", \"%w\"", t->schema.columns[i].name);
-			}
-		}
-		append_source(out, t, needs_aux(t, p, f));
-		/* The expression was found to be one by itself; the line break ends a comment in it. */
-		sqlite3_str_appendf(out, " WHERE (%s\n)", f->expression != NULL ? f->expression : "true");
-	}
+	append_source_and_filter(out, t, p, f, what);
 	for (int i = 0; i < p->n; i++) {
-		if (is_condition(&p->terms[i])) {
-			append_condition(out, t, &p->terms[i], f->parameters + i + 1);
+		const struct term *term = &p->terms[i];
+		if (is_condition(term) && (what != SELECT_PARTS || on_parts(t, term))) {
+			append_condition(out, t, term, f->parameters + i + 1);
 		}
+	}
+	if (part >= 0) {
+		sqlite3_str_appendf(out, " AND kith_pos >= %lld AND kith_pos < %lld", position_of(part, 0, 0),
+		    position_of(part + 1, 0, 0));
+	}
+	if (what == SELECT_TEST) {
+		sqlite3_str_appendf(out, " AND rowid = ?%d", f->parameters + p->n + 1);
 	}
 	if (order & ORDER_ROWID) {
 		sqlite3_str_appendf(out, " ORDER BY rowid%s", order & ORDER_DESCENDING ? " DESC" : "");
@@ -135,39 +167,42 @@ static char *conditions_text(
 	return sqlite3_str_finish(out);
 }
 
-static int bind_conditions(
-    const struct plan *p, struct query *q, sqlite3_value **argv, int first, sqlite3_stmt *s)
+static int bind_conditions(const struct plan *p, struct query *q, int first, sqlite3_stmt *s)
 {
 	int list = 0;
 	int rc = SQLITE_OK;
+	int count = sqlite3_bind_parameter_count(s);
 	for (int i = 0; i < p->n && rc == SQLITE_OK; i++) {
-		if (p->terms[i].kind == TERM_IN) {
-			rc = sqlite3_bind_pointer(s, first + i + 1, &q->in[list++], VALUES_POINTER, NULL);
-		} else if (p->terms[i].kind == TERM_WHERE &&
-		           first + i + 1 <= sqlite3_bind_parameter_count(s)) {
-			rc = sqlite3_bind_value(s, first + i + 1, argv[i]);
+		struct values *in = p->terms[i].kind == TERM_IN ? &q->in[list++] : NULL;
+		if (first + i + 1 > count) {
+			continue;
+		}
+		if (in != NULL) {
+			rc = sqlite3_bind_pointer(s, first + i + 1, in, VALUES_POINTER, NULL);
+		} else if (p->terms[i].kind == TERM_WHERE) {
+			rc = sqlite3_bind_value(s, first + i + 1, q->values[i]);
 		}
 	}
 	return rc;
 }
 
-int conditions_prepare(struct table *t, const struct plan *p, struct query *q, sqlite3_value **argv,
-    enum selection what, int order, sqlite3_stmt **out)
+int conditions_prepare(struct table *t, const struct plan *p, struct query *q, enum selection what,
+    int64_t part, int order, sqlite3_stmt **out)
 {
 	struct filter f = {0};
 	*out = NULL;
-	int rc = filter_check(t, q, &f);
+	int rc = what == SELECT_PARTS ? SQLITE_OK : filter_check(t, q, &f);
 	if (rc != SQLITE_OK) {
 		return rc;
 	}
-	char *sql = conditions_text(t, p, &f, what, order);
+	char *sql = conditions_text(t, p, &f, what, part, order);
 	rc = table_prepare(t, sql, out);
 	sqlite3_free(sql);
-	if (rc == SQLITE_OK) {
+	if (rc == SQLITE_OK && what != SELECT_PARTS) {
 		rc = filter_bind(t, q, &f, *out);
 	}
 	if (rc == SQLITE_OK) {
-		rc = bind_conditions(p, q, argv, f.parameters, *out);
+		rc = bind_conditions(p, q, f.parameters, *out);
 	}
 	if (rc != SQLITE_OK) {
 		sqlite3_finalize(*out);

@@ -8,14 +8,21 @@
 enum selection {
 	SELECT_POSITIONS, /* rowid, kith_pos of the rows that pass */
 	SELECT_ROWS,      /* rowid, kith_pos, the columns of T_rows */
-	SELECT_PARTS      /* part, n: only where conditions_on_parts says so */
+	SELECT_PARTS,     /* kith_part, kith_n, whether there is an index, of the parts whose rows may pass */
+	SELECT_TEST       /* rowid, kith_pos of one row, if it passes; its rowid is the last parameter */
 };
 
 /* Whether nothing but partition keys is asked about. */
 int conditions_on_parts(const struct table *t, const struct plan *p, const struct query *q);
 
-/* Prepare the statement and bind its values. `order` is idxNum. The query must outlive it. */
-int conditions_prepare(struct table *t, const struct plan *p, struct query *q, sqlite3_value **argv,
-    enum selection what, int order, sqlite3_stmt **out);
+/* Whether rows are named, so that few can pass. */
+int conditions_name_rows(const struct table *t, const struct plan *p);
+
+/* Prepare the statement and bind its values. The query must outlive it.
+ *
+ *   part   only rows of it; −1: of all
+ *   order  idxNum */
+int conditions_prepare(struct table *t, const struct plan *p, struct query *q, enum selection what,
+    int64_t part, int order, sqlite3_stmt **out);
 
 #endif

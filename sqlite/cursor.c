@@ -9,7 +9,10 @@
 #include "conditions.h"
 #include "distance.h"
 #include "rows.h"
-#include "scan.h"
+#include "refresh.h"
+#include "search.h"
+
+enum { FIRST_BATCH = 100, NEXT_BATCH = 8 };
 
 struct cursor {
 	sqlite3_vtab_cursor base;
@@ -17,8 +20,10 @@ struct cursor {
 	struct query query;
 	struct hits hits;
 	int64_t at;
-	sqlite3_stmt *scan; /* NULL: hits */
-	int scanning;       /* it stands on a row */
+	int complete;         /* there are no hits behind those */
+	struct delta emitted; /* rows that came before them */
+	sqlite3_stmt *scan;   /* NULL: hits */
+	int scanning;         /* it stands on a row */
 	sqlite3_stmt *row, *aux;
 	int has_row, has_aux; /* they stand on the row of the cursor: 1, or there is none: −1 */
 	struct chunk_blob blob;
@@ -59,6 +64,8 @@ static void clear(struct cursor *c)
 	c->scanning = 0;
 	hits_free(&c->hits);
 	c->at = 0;
+	c->complete = 1;
+	delta_free(&c->emitted);
 	query_end(&c->query);
 }
 
@@ -84,6 +91,47 @@ static int step_scan(struct cursor *c)
 	return table_forward(table_of(c), rc);
 }
 
+/* Find k rows. */
+static int search(struct cursor *c, int64_t k)
+{
+	c->hits.k = k;
+	int rc = search_run(table_of(c), &c->plan, &c->query, &c->hits, &c->complete);
+	if (rc == SQLITE_OK) {
+		hits_sort(&c->hits);
+	} else {
+		hits_free(&c->hits);
+		c->complete = 1;
+	}
+	return rc;
+}
+
+/* Without k, rows come in batches, each larger than the one before. One that an index had overlooked comes
+ * late. */
+static int search_on(struct cursor *c)
+{
+	int rc = SQLITE_OK;
+	while (rc == SQLITE_OK && c->at == c->hits.n && !c->complete) {
+		int64_t k = c->hits.k;
+		for (int64_t i = 0; i < c->hits.n && rc == SQLITE_OK; i++) {
+			rc = delta_push(&c->emitted, c->hits.items[i].rowid);
+		}
+		delta_sort(&c->emitted);
+		hits_free(&c->hits);
+		c->at = 0;
+		if (rc == SQLITE_OK) {
+			rc = search(c, k * NEXT_BATCH);
+		}
+		int64_t n = 0;
+		for (int64_t i = 0; i < c->hits.n; i++) {
+			if (!delta_has(&c->emitted, c->hits.items[i].rowid)) {
+				c->hits.items[n++] = c->hits.items[i];
+			}
+		}
+		c->hits.n = n;
+	}
+	return rc;
+}
+
 int cursor_filter(sqlite3_vtab_cursor *base, int order, const char *text, int argc, sqlite3_value **argv)
 {
 	struct cursor *c = (struct cursor *)base;
@@ -101,17 +149,10 @@ int cursor_filter(sqlite3_vtab_cursor *base, int order, const char *text, int ar
 		return rc;
 	}
 	if (c->query.column == NULL) {
-		rc = conditions_prepare(t, &c->plan, &c->query, argv, SELECT_ROWS, order, &c->scan);
+		rc = conditions_prepare(t, &c->plan, &c->query, SELECT_ROWS, -1, order, &c->scan);
 		return rc == SQLITE_OK ? step_scan(c) : rc;
 	}
-	c->hits.k = c->query.k;
-	rc = scan_search(t, &c->plan, &c->query, argv, &c->hits);
-	if (rc == SQLITE_OK) {
-		hits_sort(&c->hits);
-	} else {
-		hits_free(&c->hits);
-	}
-	return rc;
+	return search(c, c->query.k < INT64_MAX ? c->query.k : FIRST_BATCH);
 }
 
 int cursor_next(sqlite3_vtab_cursor *base)
@@ -122,7 +163,7 @@ int cursor_next(sqlite3_vtab_cursor *base)
 		return step_scan(c);
 	}
 	c->at++;
-	return SQLITE_OK;
+	return c->at == c->hits.n && !c->complete ? search_on(c) : SQLITE_OK;
 }
 
 int cursor_eof(sqlite3_vtab_cursor *base)

@@ -10,17 +10,43 @@ SQLITE_EXTENSION_INIT1
 #include "filter.h"
 #include "functions.h"
 #include "plan.h"
+#include "refresh.h"
+#include "stats.h"
 #include "table.h"
 #include "values.h"
 #include "write.h"
 
 enum { NAMES = 3 }; /* module, database and table come before the arguments */
 
+void connection_release(void *connection)
+{
+	struct connection *c = connection;
+	if (--c->references == 0) {
+		sqlite3_free(c);
+	}
+}
+
+static void leave_connection(struct table *t)
+{
+	if (t->connection == NULL) {
+		return;
+	}
+	struct table **at = &t->connection->tables;
+	while (*at != t) {
+		at = &(*at)->next;
+	}
+	*at = t->next;
+	connection_release(t->connection);
+}
+
 static void table_free(struct table *t)
 {
 	if (t == NULL) {
 		return;
 	}
+	leave_connection(t);
+	index_rollback(t);
+	registry_release(t);
 	statements_free(t);
 	validator_free(t->validator);
 	for (int v = 0; v < t->schema.count[COLUMN_VECTOR]; v++) {
@@ -84,8 +110,8 @@ static int declare(struct table *t)
 	return SQLITE_OK;
 }
 
-static int connect(
-    sqlite3 *db, int create, int argc, const char *const *argv, sqlite3_vtab **out, char **error)
+static int connect(sqlite3 *db, struct connection *connection, int create, int argc, const char *const *argv,
+    sqlite3_vtab **out, char **error)
 {
 	struct table *t = zeroed(sizeof *t);
 	if (t == NULL) {
@@ -115,6 +141,10 @@ static int connect(
 		table_free(t);
 		return rc;
 	}
+	t->connection = connection;
+	connection->references++;
+	t->next = connection->tables;
+	connection->tables = t;
 	*out = &t->base;
 	return SQLITE_OK;
 }
@@ -122,15 +152,13 @@ static int connect(
 static int module_create(
     sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **out, char **error)
 {
-	(void)data;
-	return connect(db, 1, argc, argv, out, error);
+	return connect(db, data, 1, argc, argv, out, error);
 }
 
 static int module_connect(
     sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **out, char **error)
 {
-	(void)data;
-	return connect(db, 0, argc, argv, out, error);
+	return connect(db, data, 0, argc, argv, out, error);
 }
 
 static int module_disconnect(sqlite3_vtab *base)
@@ -142,6 +170,7 @@ static int module_disconnect(sqlite3_vtab *base)
 static int module_destroy(sqlite3_vtab *base)
 {
 	struct table *t = (struct table *)base;
+	registry_release(t);
 	int rc = shadow_drop(t);
 	if (rc == SQLITE_OK) {
 		table_free(t);
@@ -165,6 +194,7 @@ static int module_rename(sqlite3_vtab *base, const char *name)
 	struct table *t = (struct table *)base;
 	validator_free(t->validator);
 	t->validator = NULL;
+	registry_release(t);
 	return shadow_rename(t, name);
 }
 
@@ -174,10 +204,31 @@ static int module_find(sqlite3_vtab *base, int argc, const char *name,
 	return functions_find(base, argc, name, function, data);
 }
 
-/* Without it SQLite does not take the table to be one that takes part in transactions. */
+/* A transaction of this table's. What it is configured to is read when a row is first written. */
 static int module_begin(sqlite3_vtab *base)
 {
-	(void)base;
+	((struct table *)base)->configured = 0;
+	return SQLITE_OK;
+}
+
+static int module_sync(sqlite3_vtab *base)
+{
+	return index_sync((struct table *)base);
+}
+
+static int module_commit(sqlite3_vtab *base)
+{
+	struct table *t = (struct table *)base;
+	index_commit(t);
+	t->configured = 0;
+	return SQLITE_OK;
+}
+
+static int module_rollback(sqlite3_vtab *base)
+{
+	struct table *t = (struct table *)base;
+	index_rollback(t);
+	t->configured = 0;
 	return SQLITE_OK;
 }
 
@@ -197,6 +248,9 @@ static const sqlite3_module module = {
     .xRowid = cursor_rowid,
     .xUpdate = module_update,
     .xBegin = module_begin,
+    .xSync = module_sync,
+    .xCommit = module_commit,
+    .xRollback = module_rollback,
     .xFindFunction = module_find,
     .xRename = module_rename,
     .xShadowName = shadow_is_name,
@@ -221,7 +275,15 @@ int sqlite3_kith_init(sqlite3 *db, char **error, const sqlite3_api_routines *api
 	if (rc == SQLITE_OK) {
 		rc = values_register(db);
 	}
-	return rc == SQLITE_OK ? sqlite3_create_module_v2(db, "kith", &module, NULL, NULL) : rc;
+	struct connection *connection = rc == SQLITE_OK ? zeroed(sizeof *connection) : NULL;
+	if (connection == NULL) {
+		return rc != SQLITE_OK ? rc : SQLITE_NOMEM;
+	}
+	connection->references = 1;
+	rc = stats_register(db, connection);
+	/* SQLite frees it, also where it fails. */
+	int module_rc = sqlite3_create_module_v2(db, "kith", &module, connection, connection_release);
+	return rc != SQLITE_OK ? rc : module_rc;
 }
 
 int sqlite3_kithsqlite_init(sqlite3 *db, char **error, const sqlite3_api_routines *api)

@@ -156,11 +156,15 @@ int query_begin(struct query *q, struct table *t, const struct plan *p, sqlite3_
 {
 	*q = (struct query){.k = INT64_MAX,
 	    .bounds = {.min = -INFINITY, .max = INFINITY, .similar_min = -INFINITY, .similar_max = INFINITY}};
-	q->in = sqlite3_malloc64(sizeof *q->in * (MAX_TERMS + 1));
-	if (q->in == NULL) {
+	size_t terms = (size_t)p->n + 1;
+	q->in = sqlite3_malloc64(sizeof *q->in * terms);
+	q->values = sqlite3_malloc64(sizeof(sqlite3_value *) * terms);
+	if (q->in == NULL || q->values == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(q->in, 0, sizeof *q->in * (MAX_TERMS + 1));
+	memset(q->in, 0, sizeof *q->in * terms);
+	memset(q->values, 0, sizeof(sqlite3_value *) * terms);
+	q->terms = p->n;
 	int rc = SQLITE_OK;
 	for (int i = 0; i < p->n && rc == SQLITE_OK; i++) {
 		switch (p->terms[i].kind) {
@@ -181,6 +185,8 @@ int query_begin(struct query *q, struct table *t, const struct plan *p, sqlite3_
 			rc = read_list(q, argv[i]);
 			break;
 		case TERM_WHERE:
+			q->values[i] = sqlite3_value_dup(argv[i]);
+			rc = q->values[i] != NULL ? SQLITE_OK : SQLITE_NOMEM;
 			break;
 		}
 	}
@@ -192,6 +198,10 @@ void query_end(struct query *q)
 	for (int i = 0; q->in != NULL && i < q->lists; i++) {
 		values_free(&q->in[i]);
 	}
+	for (int i = 0; q->values != NULL && i < q->terms; i++) {
+		sqlite3_value_free(q->values[i]);
+	}
+	sqlite3_free(q->values);
 	sqlite3_free(q->in);
 	sqlite3_value_free(q->filter_value);
 	sqlite3_value_free(q->filter_args);

@@ -27,6 +27,8 @@ struct query {
 	double recall;      /* 0: not given */
 	const char *filter; /* belongs to the query's values */
 	sqlite3_value *filter_value, *filter_args;
+	sqlite3_value **values; /* [terms] copies of what xFilter got, of conditions */
+	int terms;
 	int lists; /* of IN terms */
 	struct values *in;
 };

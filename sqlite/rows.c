@@ -2,6 +2,7 @@
 #include "rows.h"
 
 #include "chunks.h"
+#include "snapshot.h"
 
 /* Step a statement that gives one row at most. *found says whether it did. */
 static int step_one(struct table *t, sqlite3_stmt *s, int *found)
@@ -89,7 +90,7 @@ int row_remove(struct table *t, int64_t rowid)
 	if (rc == SQLITE_OK) {
 		rc = chunk_remove(t, position, n);
 	}
-	return rc == SQLITE_OK ? part_resize(t, part, n - 1) : rc;
+	return rc == SQLITE_OK ? part_changed(t, part, n - 1, rowid) : rc;
 }
 
 int part_find(struct table *t, sqlite3_value **values, int64_t *part, int64_t *n, int *exists)
@@ -147,16 +148,31 @@ int part_insert(struct table *t, int64_t part, sqlite3_value **values)
 	return rc;
 }
 
-int part_resize(struct table *t, int64_t part, int64_t n)
+int part_changed(struct table *t, int64_t part, int64_t n, int64_t rowid)
 {
 	sqlite3_stmt *s;
+	t->changed = 1;
 	if (n == 0) {
-		return delete_from(t, PART_DELETE, part, 1);
+		int rc = snapshot_drop(t, part);
+		return rc == SQLITE_OK ? delete_from(t, PART_DELETE, part, 1) : rc;
 	}
-	int rc = statement_borrow(t, PART_RESIZE, &s);
-	if (rc == SQLITE_OK) {
-		sqlite3_bind_int64(s, 1, part);
+	int rc = statement_borrow(t, PART_CHANGE, &s);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	sqlite3_bind_int64(s, 1, part);
+	if (n > 0) {
 		sqlite3_bind_int64(s, 2, n);
+	} else {
+		sqlite3_bind_null(s, 2);
+	}
+	rc = statement_run(t, s);
+	if (rc != SQLITE_OK || !t->indexed) {
+		return rc;
+	}
+	if ((rc = statement_borrow(t, CHANGE_NOTE, &s)) == SQLITE_OK) {
+		sqlite3_bind_int64(s, 1, part);
+		sqlite3_bind_int64(s, 2, rowid);
 		rc = statement_run(t, s);
 	}
 	return rc;

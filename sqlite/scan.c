@@ -129,6 +129,7 @@ static int scan_part(struct scan *s, int64_t part, int64_t n)
 	if (rc != SQLITE_OK) {
 		return rc;
 	}
+	t->stats.rows += n;
 	sqlite3_bind_int64(chunks, 1, position_chunk(position_at(t, part, 0)));
 	sqlite3_bind_int64(chunks, 2, position_chunk(position_at(t, part, n > 0 ? n - 1 : 0)));
 	for (int64_t i = 0; i < n && rc == SQLITE_OK; i += t->chunk_rows) {
@@ -212,33 +213,60 @@ static int collect(struct table *t, sqlite3_stmt *rows, struct hits *out)
 	return SQLITE_OK;
 }
 
-int scan_search(struct table *t, const struct plan *p, struct query *q, sqlite3_value **argv, struct hits *h)
+int scan_compare(struct table *t, struct query *q, struct hits *rows, struct hits *h)
 {
 	struct scan s;
-	struct hits rows = {.k = INT64_MAX};
-	sqlite3_stmt *statement;
-	int parts = conditions_on_parts(t, p, q);
-	int rc = conditions_prepare(t, p, q, argv, parts ? SELECT_PARTS : SELECT_POSITIONS, 0, &statement);
+	int rc = scan_begin(&s, t, q, h);
 	if (rc != SQLITE_OK) {
 		return rc;
 	}
-	rc = scan_begin(&s, t, q, h);
-	if (rc != SQLITE_OK) {
-		sqlite3_finalize(statement);
-		return rc;
-	}
-	rc = parts ? scan_parts(&s, statement) : collect(t, statement, &rows);
-	int end = sqlite3_finalize(statement);
-	if (rc == SQLITE_OK && end != SQLITE_OK) {
-		rc = table_forward(t, end);
-	}
-	if (rc == SQLITE_OK && !parts) {
-		rc = scan_rows(&s, &rows);
-	}
+	t->stats.rows += rows->n;
+	rc = scan_rows(&s, rows);
 	if (rc == SQLITE_OK) {
 		rc = flush(&s);
 	}
-	hits_free(&rows);
 	scan_end(&s);
+	return rc;
+}
+
+/* Parts as a whole: one, or those that a statement names. */
+static int scan_whole(
+    struct table *t, struct query *q, sqlite3_stmt *parts, int64_t part, int64_t n, struct hits *h)
+{
+	struct scan s;
+	int rc = scan_begin(&s, t, q, h);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	rc = parts != NULL ? scan_parts(&s, parts) : scan_part(&s, part, n);
+	if (rc == SQLITE_OK) {
+		rc = flush(&s);
+	}
+	scan_end(&s);
+	return rc;
+}
+
+int scan_search(
+    struct table *t, const struct plan *p, struct query *q, int64_t part, int64_t n, struct hits *h)
+{
+	struct hits rows = {.k = INT64_MAX};
+	sqlite3_stmt *s;
+	int whole = conditions_on_parts(t, p, q);
+	if (whole && part >= 0) {
+		return scan_whole(t, q, NULL, part, n, h);
+	}
+	int rc = conditions_prepare(t, p, q, whole ? SELECT_PARTS : SELECT_POSITIONS, part, 0, &s);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	rc = whole ? scan_whole(t, q, s, -1, -1, h) : collect(t, s, &rows);
+	int end = sqlite3_finalize(s);
+	if (rc == SQLITE_OK && end != SQLITE_OK) {
+		rc = table_forward(t, end);
+	}
+	if (rc == SQLITE_OK && !whole) {
+		rc = scan_compare(t, q, &rows, h);
+	}
+	hits_free(&rows);
 	return rc;
 }

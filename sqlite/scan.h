@@ -26,7 +26,12 @@ double hits_bound(const struct hits *h);
 void hits_sort(struct hits *h);
 void hits_free(struct hits *h);
 
-/* Compare the query with all rows that pass its conditions. */
-int scan_search(struct table *t, const struct plan *p, struct query *q, sqlite3_value **argv, struct hits *h);
+/* Compare the query with all rows that pass its conditions: of one part, which has n rows (−1: not known),
+ * or of all (part −1). */
+int scan_search(
+    struct table *t, const struct plan *p, struct query *q, int64_t part, int64_t n, struct hits *h);
+
+/* Compare it with the rows at the positions of `rows`. */
+int scan_compare(struct table *t, struct query *q, struct hits *rows, struct hits *h);
 
 #endif

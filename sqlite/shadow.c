@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const char *const shadow_tables[] = {"config", "rows", "aux", "parts", "chunks"};
+static const char *const shadow_tables[] = {"config", "rows", "aux", "parts", "chunks", "idx", "changes"};
 
 enum { SHADOW_TABLES = sizeof shadow_tables / sizeof *shadow_tables };
 
@@ -94,7 +94,9 @@ static char *create_parts(const struct table *t)
 {
 	sqlite3_str *out = sqlite3_str_new(NULL);
 	sqlite3_str_appendf(out,
-	    "CREATE TABLE \"%w\".\"%w_parts\"(kith_part INTEGER PRIMARY KEY, kith_n INTEGER NOT NULL",
+	    "CREATE TABLE \"%w\".\"%w_parts\"(kith_part INTEGER PRIMARY KEY, kith_n INTEGER NOT NULL, "
+	    "kith_seq INTEGER NOT NULL DEFAULT 0, kith_mark INTEGER NOT NULL DEFAULT 0, kith_base INTEGER, "
+	    "kith_base_mark INTEGER",
 	    t->db_name, t->name);
 	const struct schema *s = &t->schema;
 	for (int i = 0; i < s->n; i++) {
@@ -113,13 +115,27 @@ static char *create_parts(const struct table *t)
 	return sqlite3_str_finish(out);
 }
 
-int shadow_create(struct table *t)
+/* The factory strings of CREATE VIRTUAL TABLE are where commands can change them. */
+static int create_config(struct table *t)
 {
-	t->chunk_rows = chunk_rows_for(&t->schema);
 	int rc = run(
 	    t, sqlite3_mprintf("CREATE TABLE \"%w\".\"%w_config\"(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	                       "INSERT INTO \"%w\".\"%w_config\" VALUES('version', %d), ('chunk_rows', %d)",
 	           t->db_name, t->name, t->db_name, t->name, FORMAT_VERSION, t->chunk_rows));
+	for (int i = 0; i < t->schema.n && rc == SQLITE_OK; i++) {
+		const struct column *c = &t->schema.columns[i];
+		if (c->kind == COLUMN_VECTOR && c->index != NULL) {
+			rc = run(t, sqlite3_mprintf("INSERT INTO \"%w\".\"%w_config\" VALUES('index%d', %Q)",
+			                t->db_name, t->name, c->number, c->index));
+		}
+	}
+	return rc;
+}
+
+int shadow_create(struct table *t)
+{
+	t->chunk_rows = chunk_rows_for(&t->schema);
+	int rc = create_config(t);
 	if (rc == SQLITE_OK) {
 		rc = run(t, create_rows(t));
 	}
@@ -134,6 +150,15 @@ int shadow_create(struct table *t)
 		    t, sqlite3_mprintf(
 		           "CREATE TABLE \"%w\".\"%w_chunks\"(chunk INTEGER PRIMARY KEY, ids BLOB NOT NULL)",
 		           t->db_name, t->name));
+	}
+	if (rc == SQLITE_OK) {
+		rc = run(
+		    t, sqlite3_mprintf(
+		           "CREATE TABLE \"%w\".\"%w_idx\"(piece INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+		           "CREATE TABLE \"%w\".\"%w_changes\"(part INTEGER, seq INTEGER, id INTEGER, mark "
+		           "INTEGER, "
+		           "PRIMARY KEY(part, seq)) WITHOUT ROWID",
+		           t->db_name, t->name, t->db_name, t->name));
 	}
 	for (int v = 0; v < t->schema.count[COLUMN_VECTOR] && rc == SQLITE_OK; v++) {
 		rc = run(

@@ -132,7 +132,9 @@ static char *statement_text(const struct table *t, enum statement which)
 	    [AUX_DELETE] = "DELETE FROM \"%w\".\"%w_aux\" WHERE rowid = ?1",
 	    [PART_SIZE] = "SELECT kith_n FROM \"%w\".\"%w_parts\" WHERE kith_part = ?1",
 	    [PART_NEXT] = "SELECT coalesce(max(kith_part), 0) + 1 FROM \"%w\".\"%w_parts\"",
-	    [PART_RESIZE] = "UPDATE \"%w\".\"%w_parts\" SET kith_n = ?2 WHERE kith_part = ?1",
+	    [CHANGE_FIND] = "SELECT mark FROM \"%w\".\"%w_changes\" WHERE part = ?1 AND seq = ?2",
+	    [CHANGE_LIST] = "SELECT id FROM \"%w\".\"%w_changes\" WHERE part = ?1 AND seq > ?2",
+	    [CONFIG_GET] = "SELECT value FROM \"%w\".\"%w_config\" WHERE key = ?1",
 	    [PART_DELETE] = "DELETE FROM \"%w\".\"%w_parts\" WHERE kith_part = ?1",
 	    [CHUNK_INSERT] = "INSERT INTO \"%w\".\"%w_chunks\"(chunk, ids) VALUES(?1, ?2)",
 	    [CHUNK_UPDATE] = "UPDATE \"%w\".\"%w_chunks\" SET ids = ?2 WHERE chunk = ?1",
@@ -171,6 +173,25 @@ static char *statement_text(const struct table *t, enum statement which)
 		break;
 	case PART_INSERT:
 		append_part(out, t, 1);
+		break;
+	case PART_CHANGE:
+		sqlite3_str_appendf(out,
+		    "UPDATE \"%w\".\"%w_parts\" SET kith_n = coalesce(?2, kith_n), kith_seq = kith_seq + 1, "
+		    "kith_mark = random() WHERE kith_part = ?1",
+		    t->db_name, t->name);
+		break;
+	case PART_STATE:
+		sqlite3_str_appendf(out,
+		    "SELECT kith_n, kith_seq, kith_mark, kith_base, kith_base_mark FROM \"%w\".\"%w_parts\" "
+		    "WHERE kith_part = ?1",
+		    t->db_name, t->name);
+		break;
+	case CHANGE_NOTE:
+		sqlite3_str_appendf(out,
+		    "INSERT INTO \"%w\".\"%w_changes\"(part, seq, id, mark) SELECT kith_part, kith_seq, ?2, "
+		    "kith_mark "
+		    "FROM \"%w\".\"%w_parts\" WHERE kith_part = ?1 AND kith_base IS NOT NULL",
+		    t->db_name, t->name, t->db_name, t->name);
 		break;
 	default:
 		break;

@@ -3,17 +3,18 @@
  *   T_config (key, value)                     the format's version, rows of a chunk
  *   T_rows   (rowid, kith_pos, columns …)     key, partition keys, metadata, and where the vectors are
  *   T_aux    (rowid, columns …)               auxiliary columns, if there are any
- *   T_parts  (kith_part, kith_n, columns …)   each combination of partition keys, and how many rows have it
+ *   T_parts  (kith_part, kith_n, … columns …) each combination of partition keys, and how many rows have it
  *   T_chunks (chunk, ids)                     the rowids of a chunk's slots
  *   T_v0 …   (chunk, data)                    the vectors of a chunk's slots; a table for each vector column
+ *   T_idx    (piece, data)                    snapshots of indexes, in pieces (snapshot.h)
+ *   T_changes (part, seq, id, mark)           rows that have changed since then (refresh.h)
  *
- * A part's vectors are packed: slots 0 … n − 1 of its chunks are used, whatever was deleted, for the last one
- * moves into a gap. A position is (part, chunk of the part, slot) in one number, so that a part's chunks
- * follow one another in every table.
+ * A part's vectors are packed: slots 0 … n − 1 of its chunks are used, whatever was deleted, for the last
+ * one moves into a gap. A position is (part, chunk of the part, slot) in one number, so that a part's
+ * chunks follow one another in every table.
  *
- * Each vector is stored once. Nothing is held in memory between statements: what SQLite rolls back is rolled
- * back.
- */
+ * Each vector is stored once. Nothing is held in memory between statements: what SQLite rolls back is
+ * rolled back. */
 #ifndef KITH_SQLITE_TABLE_H
 #define KITH_SQLITE_TABLE_H
 
@@ -49,8 +50,13 @@ enum statement {
 	PART_SIZE,
 	PART_NEXT,
 	PART_INSERT,
-	PART_RESIZE,
+	PART_CHANGE,
 	PART_DELETE,
+	PART_STATE,
+	CHANGE_NOTE,
+	CHANGE_FIND,
+	CHANGE_LIST,
+	CONFIG_GET,
 	CHUNK_INSERT,
 	CHUNK_UPDATE,
 	CHUNK_DELETE,
@@ -63,17 +69,47 @@ struct chunk_blob {
 	int64_t chunk;
 };
 
+/* What the last search did, and all of them. */
+struct search_stats {
+	const char *strategy;
+	int64_t rows;       /* compared exactly */
+	int64_t candidates; /* that indexes gave */
+	int64_t effort;     /* efSearch or nprobe */
+	int64_t pending;    /* changes that no index knew */
+	double passing;     /* estimated share of rows; −1: not estimated */
+	int64_t searches, exact_searches;
+	double seconds;
+	int64_t latency[28]; /* searches that took at most 2^i microseconds, and more than 2^(i − 1) */
+};
+
+/* The tables of a connection, for the functions that speak of them. */
+struct connection {
+	int references; /* of the module and of each table: SQLite may free the module first */
+	struct table *tables;
+};
+
+void connection_release(void *connection);
+
 struct table {
 	sqlite3_vtab base; /* first: SQLite sees this */
 	sqlite3 *db;
 	char *db_name; /* "main", "temp", or what it was attached as */
 	char *name;
 	struct schema schema;
-	int chunk_rows; /* 0: not read from T_config yet */
+	int chunk_rows;     /* 0: not read from T_config yet */
+	int configured;     /* this transaction knows: */
+	int indexed;        /* some column has an index */
+	int64_t index_from; /* rows that a part must have for one */
 	sqlite3_stmt *statements[STATEMENTS];
 	struct vector *given;        /* [vectors] of the statement that is being carried out */
 	unsigned char **bytes;       /* [vectors][width] the same, as they are stored */
 	struct validator *validator; /* of filter expressions (filter.c); NULL: there was none yet */
+	struct holding *holdings;    /* indexes that it has searched (registry.h) */
+	struct pending *pending; /* made by this transaction, to be shared when it is committed (refresh.h) */
+	int changed;             /* rows or the kind of index, in this transaction */
+	struct search_stats stats;
+	struct connection *connection;
+	struct table *next; /* of the connection */
 };
 
 /* Set the table's error message; returns code. */
@@ -110,7 +146,8 @@ int column_in_rows(const struct column *c);
 
 static inline int64_t position_of(int64_t part, int64_t seq, int64_t slot)
 {
-	return (part << (SEQ_BITS + SLOT_BITS)) | (seq << SLOT_BITS) | slot;
+	return (
+	    int64_t)((uint64_t)part << (SEQ_BITS + SLOT_BITS) | (uint64_t)seq << SLOT_BITS | (uint64_t)slot);
 }
 
 static inline int64_t position_part(int64_t position)

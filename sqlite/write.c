@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "chunks.h"
+#include "refresh.h"
 #include "rows.h"
 
 /* The arguments of one xUpdate: values[i] is what column i is to be. */
@@ -172,7 +173,7 @@ static int insert_row(struct table *t, struct change *w, sqlite3_value **parts)
 	if (rc == SQLITE_OK) {
 		rc = chunk_append(t, part, n, w->rowid);
 	}
-	return rc == SQLITE_OK ? part_resize(t, part, n + 1) : rc;
+	return rc == SQLITE_OK ? part_changed(t, part, n + 1, w->rowid) : rc;
 }
 
 static int update_in(
@@ -202,6 +203,8 @@ static int update_in(
 /* Write what changes where the row is. */
 static int write_in_place(struct table *t, const struct change *w, int64_t position, int64_t old)
 {
+	int64_t part = position_part(position);
+	int vectors = 0;
 	int rc = SQLITE_OK;
 	if (w->rowid != old) {
 		rc = chunk_write(t, CHUNK_IDS, position, &w->rowid);
@@ -210,9 +213,13 @@ static int write_in_place(struct table *t, const struct change *w, int64_t posit
 		const struct column *c = &t->schema.columns[i];
 		if (c->kind == COLUMN_VECTOR && !unchanged(w, i)) {
 			rc = chunk_write(t, c->number, position, t->bytes[c->number]);
+			vectors = 1;
 		}
 	}
-	return rc;
+	if (rc == SQLITE_OK && w->rowid != old) {
+		rc = part_changed(t, part, -1, old);
+	}
+	return rc == SQLITE_OK && (vectors || w->rowid != old) ? part_changed(t, part, -1, w->rowid) : rc;
 }
 
 /* Fetch the vectors that do not change, for a row that goes to another part. */
@@ -278,8 +285,8 @@ static int find_place(struct table *t, const struct change *w, int64_t old, int6
 }
 
 /* Move the vectors of a row whose entry in T_rows has been changed. */
-static int move_row(
-    struct table *t, const struct change *w, int64_t from, sqlite3_value **parts, const struct place *to)
+static int move_row(struct table *t, const struct change *w, int64_t from, int64_t old, sqlite3_value **parts,
+    const struct place *to)
 {
 	int64_t n;
 	int rc = fetch_vectors(t, w, from);
@@ -290,7 +297,7 @@ static int move_row(
 		rc = chunk_append(t, to->part, to->n, w->rowid);
 	}
 	if (rc == SQLITE_OK) {
-		rc = part_resize(t, to->part, to->n + 1);
+		rc = part_changed(t, to->part, to->n + 1, w->rowid);
 	}
 	if (rc == SQLITE_OK) {
 		rc = part_size(t, position_part(from), &n);
@@ -298,7 +305,7 @@ static int move_row(
 	if (rc == SQLITE_OK) {
 		rc = chunk_remove(t, from, n);
 	}
-	return rc == SQLITE_OK ? part_resize(t, position_part(from), n - 1) : rc;
+	return rc == SQLITE_OK ? part_changed(t, position_part(from), n - 1, old) : rc;
 }
 
 /* Whether a column of a kind changes. */
@@ -331,7 +338,8 @@ static int update_row(struct table *t, const struct change *w, int64_t old, sqli
 		rc = update_in(t, w, AUX_UPDATE, old, 0);
 	}
 	if (rc == SQLITE_OK) {
-		rc = to.position == from ? write_in_place(t, w, from, old) : move_row(t, w, from, parts, &to);
+		rc = to.position == from ? write_in_place(t, w, from, old)
+		                         : move_row(t, w, from, old, parts, &to);
 	}
 	if (changes_kind(t, w, COLUMN_PARTITION)) {
 		for (int i = 0; i < t->schema.count[COLUMN_PARTITION]; i++) {
@@ -344,6 +352,10 @@ static int update_row(struct table *t, const struct change *w, int64_t old, sqli
 int write_row(struct table *t, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
 {
 	int rc = shadow_load(t);
+	if (rc == SQLITE_OK && !t->configured) {
+		rc = index_load_config(t);
+		t->configured = rc == SQLITE_OK;
+	}
 	if (rc != SQLITE_OK) {
 		return rc;
 	}

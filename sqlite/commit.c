@@ -1,0 +1,225 @@
+/* Snapshots at the end of a transaction. A part gets one when it has grown to be worth an index, or when so
+ * much has changed since the last one that reading the changes would take long. */
+#include <string.h>
+
+#include "build.h"
+#include "refresh.h"
+#include "snapshot.h"
+
+/* An index that was made by this transaction. */
+struct pending {
+	int column;
+	int64_t part;
+	struct live *live;
+	struct pending *next;
+};
+
+void index_rollback(struct table *t)
+{
+	while (t->pending != NULL) {
+		struct pending *p = t->pending;
+		t->pending = p->next;
+		live_free(p->live);
+		sqlite3_free(p);
+	}
+	t->changed = 0;
+}
+
+void index_commit(struct table *t)
+{
+	for (struct pending *p = t->pending; p != NULL; p = p->next) {
+		struct shared *s = registry_get(t, p->column, p->part);
+		if (s != NULL) {
+			pthread_rwlock_wrlock(&s->lock);
+			live_free(s->live);
+			s->live = p->live;
+			p->live = NULL;
+			s->misses = 0;
+			pthread_rwlock_unlock(&s->lock);
+		}
+	}
+	index_rollback(t);
+}
+
+static int keep(struct table *t, int column, int64_t part, struct live *l)
+{
+	struct pending *p = sqlite3_malloc64(sizeof *p);
+	if (p == NULL) {
+		live_free(l);
+		return SQLITE_NOMEM;
+	}
+	*p = (struct pending){column, part, l, t->pending};
+	t->pending = p;
+	return SQLITE_OK;
+}
+
+/* The shared index with what has changed, where that is less work than a new one. *out NULL: it is not. */
+static int from_shared(struct table *t, const struct column *c, const struct part_state *p, struct live **out)
+{
+	struct shared *s;
+	struct delta d;
+	*out = NULL;
+	int rc = index_acquire(t, c, p->part, &s, &d);
+	if (rc != SQLITE_OK || s == NULL) {
+		return rc;
+	}
+	if ((s->live->dead_count + d.n) * 4 < s->live->n && d.n < p->n / 2) {
+		rc = table_status(t, live_clone(out, s->live));
+	}
+	if (rc == SQLITE_OK && *out != NULL && (*out)->seq != p->seq) {
+		rc = build_apply(t, c, *out, p, &d);
+	}
+	index_release(s, &d);
+	if (rc != SQLITE_OK) {
+		live_free(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+static int make_snapshot(
+    struct table *t, const struct column *c, const struct part_state *p, int anew, int *made)
+{
+	struct live *l = NULL;
+	char *spec;
+	int rc = index_spec(t, c, &spec);
+	if (rc != SQLITE_OK || spec == NULL) {
+		return rc == SQLITE_OK ? snapshot_remove(t, p->part, c) : rc;
+	}
+	if (!anew && p->base >= 0) {
+		rc = from_shared(t, c, p, &l);
+	}
+	if (rc == SQLITE_OK && l == NULL) {
+		rc = build_index(t, c, spec, p, &l);
+		if (rc == SQLITE_OK && l != NULL) {
+			rc = build_tune(t, c, l, p);
+		}
+	}
+	sqlite3_free(spec);
+	if (rc == SQLITE_OK && l != NULL) {
+		rc = snapshot_write(t, p->part, c, l);
+	} else if (rc == SQLITE_OK) {
+		rc = snapshot_remove(t, p->part, c);
+	}
+	if (rc != SQLITE_OK || l == NULL) {
+		live_free(l);
+		return rc;
+	}
+	*made = 1;
+	return keep(t, c->number, p->part, l);
+}
+
+/* A statement about one row of T_parts. */
+static int set_base(struct table *t, const struct part_state *p, const char *values)
+{
+	sqlite3_stmt *s;
+	char *sql = sqlite3_mprintf(
+	    "UPDATE \"%w\".\"%w_parts\" SET %s WHERE kith_part = %lld", t->db_name, t->name, values, p->part);
+	int rc = table_prepare(t, sql, &s);
+	sqlite3_free(sql);
+	if (rc == SQLITE_OK) {
+		rc = statement_run(t, s);
+		sqlite3_finalize(s);
+	}
+	return rc;
+}
+
+/* New snapshots of all columns; without any, the part is exact from now on. */
+static int renew(struct table *t, const struct part_state *p, int anew)
+{
+	int made = 0;
+	int rc = SQLITE_OK;
+	for (int i = 0; i < t->schema.n && rc == SQLITE_OK && p->n >= t->index_from; i++) {
+		if (t->schema.columns[i].kind == COLUMN_VECTOR) {
+			rc = make_snapshot(t, &t->schema.columns[i], p, anew, &made);
+		}
+	}
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	if (!made) {
+		rc = snapshot_drop(t, p->part);
+		return rc == SQLITE_OK
+		           ? set_base(t, p,
+		                 p->n >= t->index_from ? "kith_base = NULL, kith_base_mark = 2 * kith_n"
+		                                       : "kith_base = NULL, kith_base_mark = NULL")
+		           : rc;
+	}
+	rc = changes_drop(t, p->part);
+	return rc == SQLITE_OK ? set_base(t, p, "kith_base = kith_seq, kith_base_mark = kith_mark") : rc;
+}
+
+/* The parts for which a condition holds. The list is complete before the first is worked on. */
+static int renew_where(struct table *t, const char *condition, int anew)
+{
+	sqlite3_stmt *s;
+	struct delta parts = {0}; /* numbers of parts */
+	char *sql = sqlite3_mprintf(
+	    "SELECT kith_part FROM \"%w\".\"%w_parts\" WHERE %s", t->db_name, t->name, condition);
+	int rc = table_prepare(t, sql, &s);
+	sqlite3_free(sql);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	while (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+		rc = delta_push(&parts, sqlite3_column_int64(s, 0));
+	}
+	int end = sqlite3_finalize(s);
+	if (rc == SQLITE_OK && end != SQLITE_OK) {
+		rc = table_forward(t, end);
+	}
+	for (int64_t i = 0; i < parts.n && rc == SQLITE_OK; i++) {
+		struct part_state p;
+		rc = part_state(t, parts.rowids[i], &p);
+		if (rc == SQLITE_OK) {
+			rc = renew(t, &p, anew);
+		}
+	}
+	delta_free(&parts);
+	return rc;
+}
+
+int index_sync(struct table *t)
+{
+	if (!t->changed || !t->indexed) {
+		return SQLITE_OK;
+	}
+	char condition[256];
+	/* A part without a snapshot that was too small to be trained is tried again when it has doubled. */
+	sqlite3_snprintf((int)sizeof condition, condition,
+	    "(kith_base IS NULL AND kith_n >= %lld AND kith_n >= coalesce(kith_base_mark, 0)) OR "
+	    "kith_seq - kith_base > max(%lld, min(kith_n / 5, %d))",
+	    t->index_from, t->index_from, MAX_PENDING);
+	return renew_where(t, condition, 0);
+}
+
+int index_merge(struct table *t)
+{
+	int rc = index_load_config(t);
+	t->changed = 1;
+	return rc == SQLITE_OK && t->indexed ? renew_where(t, "kith_seq > kith_base", 0) : rc;
+}
+
+/* Forget all indexes, also what does not fit. */
+static int forget(struct table *t)
+{
+	char *sql = sqlite3_mprintf(
+	    "DELETE FROM \"%w\".\"%w_idx\"; DELETE FROM \"%w\".\"%w_changes\";"
+	    "UPDATE \"%w\".\"%w_parts\" SET kith_base = NULL, kith_base_mark = NULL, kith_mark = random(),"
+	    "kith_seq = iif(kith_seq BETWEEN 0 AND 1e18, kith_seq + 1, 0)",
+	    t->db_name, t->name, t->db_name, t->name, t->db_name, t->name);
+	int rc = sql != NULL ? sqlite3_exec(t->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+	sqlite3_free(sql);
+	return rc == SQLITE_OK ? rc : table_forward(t, rc);
+}
+
+int index_rebuild(struct table *t)
+{
+	int rc = index_load_config(t);
+	index_rollback(t);
+	t->changed = 1;
+	if (rc == SQLITE_OK) {
+		rc = forget(t);
+	}
+	return rc == SQLITE_OK && t->indexed ? renew_where(t, "true", 1) : rc;
+}

@@ -1,0 +1,79 @@
+/* What has changed since an index was made. */
+#include <stdlib.h>
+
+#include "refresh.h"
+
+static int compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a;
+	int64_t y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+void delta_free(struct delta *d)
+{
+	sqlite3_free(d->rowids);
+	*d = (struct delta){0};
+}
+
+int delta_push(struct delta *d, int64_t rowid)
+{
+	if (d->n == d->room) {
+		int64_t room = d->room < 64 ? 64 : 2 * d->room;
+		int64_t *rowids = sqlite3_realloc64(d->rowids, (sqlite3_uint64)room * sizeof *rowids);
+		if (rowids == NULL) {
+			return SQLITE_NOMEM;
+		}
+		d->rowids = rowids;
+		d->room = room;
+	}
+	d->rowids[d->n++] = rowid;
+	return SQLITE_OK;
+}
+
+void delta_sort(struct delta *d)
+{
+	int64_t n = 0;
+	if (d->n > 1) {
+		qsort(d->rowids, (size_t)d->n, sizeof *d->rowids, compare);
+	}
+	for (int64_t i = 0; i < d->n; i++) {
+		if (n == 0 || d->rowids[i] != d->rowids[n - 1]) {
+			d->rowids[n++] = d->rowids[i];
+		}
+	}
+	d->n = n;
+}
+
+int delta_read(struct table *t, int64_t part, int64_t seq, int64_t wanted, struct delta *d)
+{
+	sqlite3_stmt *s;
+	*d = (struct delta){0};
+	int rc = statement_borrow(t, CHANGE_LIST, &s);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	sqlite3_bind_int64(s, 1, part);
+	sqlite3_bind_int64(s, 2, seq);
+	while (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+		rc = delta_push(d, sqlite3_column_int64(s, 0));
+	}
+	int end = sqlite3_reset(s);
+	if (rc == SQLITE_OK && end != SQLITE_OK) {
+		rc = table_forward(t, end);
+	}
+	if (rc == SQLITE_OK && d->n != wanted) {
+		rc = table_corrupt(t, "part %lld has %lld changes where there should be %lld",
+		    (long long)part, (long long)d->n, (long long)wanted);
+	}
+	delta_sort(d);
+	if (rc != SQLITE_OK) {
+		delta_free(d);
+	}
+	return rc;
+}
+
+int delta_has(const struct delta *d, int64_t rowid)
+{
+	return d->n > 0 && bsearch(&rowid, d->rowids, (size_t)d->n, sizeof rowid, compare) != NULL;
+}
