@@ -22,6 +22,7 @@ from ._options import get_threads, set_threads
 from . import compat as _compat
 from .compat import *
 from .compat.absent import missing as _missing
+from .collection import Collection
 from .filter import Filter
 from .index import Index, Neighbours, Ranges, shards
 from .compat.metrics import knn
@@ -36,7 +37,7 @@ version = _text("version")
 __version__ = f"{FAISS_VERSION_MAJOR}.{FAISS_VERSION_MINOR}.{FAISS_VERSION_PATCH}"
 
 __all__ = [
-    "BusyError", "CancelledError", "Clusters", "Counters", "FileError", "FileState", "Filter", "FormatError", "Index",
+    "BusyError", "CancelledError", "Clusters", "Collection", "Counters", "FileError", "FileState", "Filter", "FormatError", "Index",
     "InternalError",
     "InvalidError", "KithError", "Lists", "MAX_DIM", "MAX_K", "Neighbours", "NoMemoryError", "NotFoundError",
     "Ranges", "SearchStats", "StaleError", "Tags", "Tuned", "UnsupportedError", "UntrainedError", "__version__",

@@ -1,0 +1,95 @@
+"""Connections to SQLite with kith's extension: where the extension is, how it is loaded, one call as one transaction."""
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Iterator
+
+from ._errors import UnsupportedError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+def _module() -> ModuleType:
+    try:
+        return import_module("sqlite3")
+    except ImportError as error:
+        raise UnsupportedError(f"this Python was built without SQLite: {error}") from error
+
+
+def extension_path() -> str:
+    """The file of the extension: KITH_SQLITE names it, or it lies beside libkith."""
+    if os.environ.get("KITH_SQLITE"):
+        return os.environ["KITH_SQLITE"]
+    here = Path(__file__).resolve().parent
+    places = [here.parent.parent / "sqlite", here]
+    try:
+        installed = import_module("._installed", __package__)  # which a checkout does not have
+        library = Path(os.path.normpath(here / os.path.relpath(installed.LIBDIR, installed.PACKAGE)))
+        places += [library / "kith", library]
+    except ImportError:
+        pass
+    for place in places:
+        path = place / "kith_sqlite.so"
+        if path.is_file():
+            return str(path)
+    raise UnsupportedError("kith's extension for SQLite, kith_sqlite.so, is not installed beside the library: build kith where the "
+                           "headers of SQLite are (Debian, Ubuntu: apt install libsqlite3-dev), or name the file in the environment "
+                           "variable KITH_SQLITE")
+
+
+def load(connection: sqlite3.Connection) -> None:
+    """Load the extension into a connection, unless it is there already."""
+    module = _module()
+    try:
+        connection.execute("SELECT kith_version()").fetchone()
+        return
+    except module.OperationalError:
+        pass
+    if not hasattr(connection, "enable_load_extension"):
+        raise UnsupportedError("this Python's sqlite3 cannot load extensions; Debian's, conda's and Homebrew's can")
+    connection.enable_load_extension(True)
+    try:
+        connection.load_extension(extension_path())
+    finally:
+        connection.enable_load_extension(False)
+
+
+def connect(path: str | os.PathLike[str]) -> sqlite3.Connection:
+    """A connection with the extension, which threads may share as long as one at a time uses it."""
+    connection: sqlite3.Connection = _module().connect(os.fspath(path), isolation_level=None, check_same_thread=False, timeout=30)
+    try:
+        load(connection)
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "memory":
+            connection.execute("PRAGMA journal_mode = WAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, also within a transaction of the caller's."""
+    inner = connection.in_transaction
+    begin, commit, rollback = (("SAVEPOINT kith_call", "RELEASE kith_call", "ROLLBACK TO kith_call") if inner
+                               else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"))
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute(commit)
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute(rollback)
+            if inner:
+                connection.execute(commit)
+        raise
+
+
+def row_values(cursor: Any) -> list[Any]:
+    """The first column of all rows."""
+    return [row[0] for row in cursor]

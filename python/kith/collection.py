@@ -1,0 +1,318 @@
+"""Vectors with their documents and metadata, in a file of SQLite's.
+
+    docs = kith.Collection("docs.db", "docs", dim=384)
+    docs.add(ids=["a", "b"], embeddings=vectors, metadatas=[{"year": 2024}, {"year": 1999}], documents=["…", "…"])
+    docs.query(query_embeddings=[vector], n_results=5, where={"year": {"$gte": 2000}})
+
+A collection is a table of the extension (docs/sqlite.md), so the same rows can be read, joined and changed by SQL.
+Columns: `key` (namespace and id), `namespace` (a partition key), `embedding`, `metadata` (one JSON object), `document`,
+and one for each declared field.
+"""
+from __future__ import annotations
+
+import os
+import re
+import threading
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from . import _sqlite
+from ._errors import InvalidError
+from ._records import (FIELD_TYPES, Batch, EmbeddingFunction, Metadata, checked_fields, checked_ids, checked_namespace, checked_vectors,
+                       columns, included, of_doubles, record_key, to_json, to_result)
+from ._where import Fields, Where, column_name, document_condition, is_number, metadata_condition
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_METRICS = {"cosine": "COSINE", "l2": "L2", "ip": "IP", "l1": "L1", "linf": "LINF"}
+_DECLARED = re.compile(r"embedding FLOAT\[(\d+)\] (\w+)")
+
+
+class Collection:
+    """A named set of records: an id (text), a vector, and if you like a document and metadata.
+
+    path: the database's file, ":memory:", or a connection of sqlite3's. name: the table. dim: of the vectors; the first ones
+    that are added set it otherwise. metric: "cosine" (the default), "l2" (squared), "ip", "l1" or "linf"; an existing collection
+    has its own. index: a factory string, "HNSW32,SQ8,RFlat"; without one searches compare all vectors, exactly. fields: metadata
+    keys that get a column with an index, {"category": str, "price": float}: conditions on them are fast where few records pass.
+    embedding_function: makes vectors of a list of texts, for calls that give documents or query_texts in their place.
+
+    Each call is one transaction. Threads may share a collection; they wait for one another. Results of get and query are dicts
+    of lists, as Chroma's; distances are squared for "l2", 1 − cos for "cosine", minus the product for "ip": smaller is nearer.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | sqlite3.Connection, name: str = "collection", dim: int | None = None,
+                 metric: str | None = None, *, index: str | None = None, fields: Fields | None = None,
+                 embedding_function: EmbeddingFunction | None = None) -> None:
+        if not isinstance(name, str) or not name or "\0" in name:
+            raise InvalidError(f"name is {name!r}; it must be text, and not empty")
+        if metric is not None and metric.lower() not in _METRICS:
+            raise InvalidError(f"metric is {metric!r}; it must be {', '.join(map(repr, _METRICS))}")
+        self.name = name
+        self._table = column_name(name)
+        self._metric = metric.lower() if metric else None
+        self._index, self._embed = index, embedding_function
+        self._fields = checked_fields(fields or {})
+        self._lock = threading.RLock()
+        self._owned = isinstance(path, (str, os.PathLike))
+        self._db: sqlite3.Connection = _sqlite.connect(path) if isinstance(path, (str, os.PathLike)) else path
+        self._dim: int | None = None
+        try:
+            if not self._owned:
+                _sqlite.load(self._db)
+            self._open(dim)
+        except BaseException:
+            if self._owned:
+                self._db.close()
+            raise
+
+    # ---- the table ----
+
+    def _open(self, dim: int | None) -> None:
+        row = self._db.execute("SELECT sql FROM sqlite_master WHERE name = ? COLLATE NOCASE", (self.name,)).fetchone()
+        if row is None:
+            if dim is not None:
+                self._create(dim)
+            return
+        declared = _DECLARED.search(row[0])
+        if declared is None or '"metadata" TEXT' not in row[0]:
+            raise InvalidError(f"'{self.name}' is a table of the database already, and no collection")
+        metric = declared.group(2).lower()
+        if dim is not None and dim != int(declared.group(1)):
+            raise InvalidError(f"dim is {dim}; the vectors of '{self.name}' have {declared.group(1)}")
+        if self._metric not in (None, metric):
+            raise InvalidError(f"metric is '{self._metric}'; '{self.name}' has '{metric}'")
+        self._dim, self._metric = int(declared.group(1)), metric
+        self._fields = {key.replace('""', '"'): str if kind == "TEXT" else float
+                        for key, kind in re.findall(r'"((?:[^"]|"")+)" (TEXT|NUMERIC) INDEXED', row[0])}
+
+    def _create(self, dim: int) -> None:
+        metric = self._metric or "cosine"
+        index = " INDEX '" + self._index.replace("'", "''") + "'" if self._index else ""
+        declared = [f"embedding FLOAT[{int(dim)}] {_METRICS[metric]}{index}", "namespace TEXT PARTITION KEY", "key TEXT PRIMARY KEY",
+                    '"metadata" TEXT']
+        declared += [f"{column_name(key)} {FIELD_TYPES[kind]} INDEXED" for key, kind in self._fields.items()]
+        self._db.execute(f"CREATE VIRTUAL TABLE {self._table} USING kith({', '.join(declared)}, +document TEXT)")
+        self._dim, self._metric = int(dim), metric
+
+    @property
+    def dim(self) -> int | None:
+        """Dimension of the vectors; None until it is known."""
+        return self._dim
+
+    @property
+    def metric(self) -> str:
+        return self._metric or "cosine"
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For SQL of your own on the same table."""
+        return self._db
+
+    # ---- writing ----
+
+    def add(self, ids: Sequence[str], embeddings: Any = None, metadatas: Sequence[Metadata | None] | None = None,
+            documents: Sequence[str | None] | None = None, namespace: str = "") -> None:
+        """Add records. ids that are there already, or twice in the call, are an error, and nothing is added then."""
+        batch = Batch(self._dim, self._embed, ids, embeddings, metadatas, documents, namespace)
+        with self._lock, self._changing(batch):
+            known = self._rowids(batch.keys)
+            for key, id in zip(batch.keys, batch.ids):
+                if key in known:
+                    raise InvalidError(f"id {id!r} is in the collection already; upsert replaces")
+            self._insert(batch, range(len(batch.ids)))
+
+    def upsert(self, ids: Sequence[str], embeddings: Any = None, metadatas: Sequence[Metadata | None] | None = None,
+               documents: Sequence[str | None] | None = None, namespace: str = "") -> None:
+        """Add records, or replace what is given of those that are there. Metadata is merged key by key; a value of None
+        removes its key."""
+        batch = Batch(self._dim, self._embed, ids, embeddings, metadatas, documents, namespace)
+        with self._lock, self._changing(batch):
+            known = self._rowids(batch.keys)
+            self._insert(batch, [i for i, key in enumerate(batch.keys) if key not in known])
+            self._replace(batch, [i for i, key in enumerate(batch.keys) if key in known], known)
+
+    def update(self, ids: Sequence[str], embeddings: Any = None, metadatas: Sequence[Metadata | None] | None = None,
+               documents: Sequence[str | None] | None = None, namespace: str = "") -> None:
+        """The same for records that are there; other ids are passed over."""
+        batch = Batch(self._dim, self._embed, ids, embeddings, metadatas, documents, namespace)
+        with self._lock, self._changing(batch):
+            known = self._rowids(batch.keys)
+            self._replace(batch, [i for i, key in enumerate(batch.keys) if key in known], known)
+
+    def delete(self, ids: Sequence[str] | None = None, where: Where | None = None, where_document: Where | None = None,
+               namespace: str = "") -> None:
+        """Delete the records of these ids that meet the conditions. One of the three must be given: clear() deletes all of a
+        namespace."""
+        if ids is None and not where and not where_document:
+            raise InvalidError("delete: give ids, where or where_document; clear() deletes all records of a namespace")
+        with self._lock:
+            self._delete(*self._conditions(ids, where, where_document, namespace))
+
+    def clear(self, namespace: str = "") -> None:
+        """Delete all records of a namespace."""
+        with self._lock:
+            self._delete("namespace = ?", [checked_namespace(namespace)])
+
+    def _delete(self, conditions: str, values: Sequence[Any]) -> None:
+        if self._dim is not None:
+            with _sqlite.transaction(self._db):
+                self._db.execute(f"DELETE FROM {self._table} WHERE {conditions}", values)
+
+    def drop(self) -> None:
+        """Delete the collection itself."""
+        with self._lock:
+            if self._dim is not None:
+                self._db.execute(f"DROP TABLE {self._table}")
+                self._dim = None
+
+    def _changing(self, batch: Batch) -> Any:
+        if self._dim is None and batch.vectors is not None and len(batch.vectors):
+            self._create(batch.vectors.shape[1])
+        if self._dim is None and batch.ids:
+            raise InvalidError("embeddings: the first records need them, for they set the dimension")
+        return _sqlite.transaction(self._db)
+
+    def _rowids(self, keys: Sequence[str]) -> dict[str, int]:
+        if self._dim is None:
+            return {}
+        return dict(self._db.execute(f"SELECT key, rowid FROM {self._table} WHERE key IN (SELECT value FROM json_each(?))",
+                                     (to_json(list(keys)),)))
+
+    def _insert(self, batch: Batch, which: Iterable[int]) -> None:
+        which = list(which)
+        if which and batch.vectors is None:
+            raise InvalidError(f"embeddings: id {batch.ids[which[0]]!r} is new, and needs one")
+        fields = list(self._fields)
+        names = ["key", "namespace", "embedding", '"metadata"', "document"] + [column_name(key) for key in fields]
+        rows = ((batch.keys[i], batch.namespace, batch.vector(i), batch.metadata(i, None), batch.document(i),
+                 *self._field_values(batch.merged(i, None))) for i in which)
+        self._db.executemany(f"INSERT INTO {self._table}({', '.join(names)}) VALUES({', '.join('?' * len(names))})", rows)
+
+    def _replace(self, batch: Batch, which: Iterable[int], known: Mapping[str, int]) -> None:
+        names = [name for name, given in (("embedding", batch.vectors), ("document", batch.documents), ('"metadata"', batch.metadatas))
+                 if given is not None]
+        if batch.metadatas is not None:
+            names += [column_name(key) for key in self._fields]
+        if not names:
+            return
+        sql = f"UPDATE {self._table} SET {', '.join(name + ' = ?' for name in names)} WHERE rowid = ?"
+        self._db.executemany(sql, ((*self._new_values(batch, i, known[batch.keys[i]]), known[batch.keys[i]]) for i in which))
+
+    def _new_values(self, batch: Batch, i: int, rowid: int) -> Iterator[Any]:
+        if batch.vectors is not None:
+            yield batch.vector(i)
+        if batch.documents is not None:
+            yield batch.document(i)
+        if batch.metadatas is not None:
+            old = self._db.execute(f'SELECT "metadata" FROM {self._table} WHERE rowid = ?', (rowid,)).fetchone()[0]
+            yield batch.metadata(i, old)
+            yield from self._field_values(batch.merged(i, old))
+
+    def _field_values(self, metadata: Metadata | None) -> Iterator[Any]:
+        for key, kind in self._fields.items():
+            value = (metadata or {}).get(key)
+            fits = isinstance(value, str) and "\0" not in value if kind is str else is_number(value)
+            yield value if fits else None
+
+    # ---- reading ----
+
+    def get(self, ids: Sequence[str] | None = None, where: Where | None = None, where_document: Where | None = None, namespace: str = "",
+            limit: int | None = None, offset: int = 0, include: Sequence[str] = ("metadatas", "documents")) -> dict[str, Any]:
+        """The records of these ids, or all, that meet the conditions, in the order in which they were added."""
+        wanted = included(include)
+        with self._lock:
+            rows: list[Any] = []
+            if self._dim is not None:
+                conditions, values = self._conditions(ids, where, where_document, namespace)
+                rows = self._db.execute(f"SELECT {columns(wanted)} FROM {self._table} WHERE {conditions} ORDER BY rowid LIMIT ? OFFSET ?",
+                                        [*values, -1 if limit is None else int(limit), int(offset)]).fetchall()
+        return to_result(rows, namespace, wanted)
+
+    def query(self, query_embeddings: Any = None, n_results: int = 10, where: Where | None = None, where_document: Where | None = None,
+              namespace: str = "", *, query_texts: Sequence[str] | None = None, ids: Sequence[str] | None = None,
+              include: Sequence[str] = ("metadatas", "documents", "distances"), recall: float | None = None, ef: int | None = None,
+              nprobe: int | None = None) -> dict[str, Any]:
+        """The n_results nearest records of each query that meet the conditions, nearest first; never fewer where there are as many.
+
+        recall, ef, nprobe: how thoroughly an index is searched (docs/sqlite.md). Equal distances: in the order of adding."""
+        if query_embeddings is None and query_texts is not None:
+            query_embeddings = self._embedded(query_texts, "query_texts")
+        if query_embeddings is None:
+            raise InvalidError("query_embeddings: give them, or query_texts with an embedding function")
+        wanted = included(include)
+        with self._lock:
+            queries = checked_vectors(query_embeddings, self._dim, "query_embeddings")
+            conditions, values = self._conditions(ids, where, where_document, namespace)
+            for name, value in (("recall", recall), ("ef", ef), ("nprobe", nprobe)):
+                if value is not None:
+                    conditions += f" AND {name} = ?"
+                    values.append(value)
+            rounded = "distances" in wanted and not np.array_equal(queries, np.asarray(query_embeddings, dtype="f8"))
+            sources = ["embeddings", *wanted] if rounded else wanted
+            sql = f"SELECT {columns(sources)} FROM {self._table} WHERE embedding MATCH ? AND k = ? AND {conditions}"
+            found = [to_result(self._db.execute(sql, [query.tobytes(), int(n_results), *values]) if self._dim is not None else [],
+                             namespace, sources) for query in queries]
+        if rounded:
+            found = [of_doubles(self.metric, one, query) for one, query in zip(found, np.asarray(query_embeddings, dtype="f8"))]
+        return {name: [one[name] for one in found] for name in ("ids", *wanted)}
+
+    def count(self, where: Where | None = None, where_document: Where | None = None, namespace: str = "") -> int:
+        """How many records of a namespace meet the conditions."""
+        with self._lock:
+            if self._dim is None:
+                return 0
+            conditions, values = self._conditions(None, where, where_document, namespace)
+            return int(self._db.execute(f"SELECT count(*) FROM {self._table} WHERE {conditions}", values).fetchone()[0])
+
+    def peek(self, limit: int = 10, namespace: str = "") -> dict[str, Any]:
+        """The first records."""
+        return self.get(limit=limit, namespace=namespace, include=("embeddings", "metadatas", "documents"))
+
+    def namespaces(self) -> list[str]:
+        """Those with records in them."""
+        with self._lock:
+            if self._dim is None:
+                return []
+            return _sqlite.row_values(self._db.execute(f"SELECT DISTINCT namespace FROM {self._table} ORDER BY 1"))
+
+    def _conditions(self, ids: Sequence[str] | None, where: Where | None, where_document: Where | None,
+                    namespace: str) -> tuple[str, list[Any]]:
+        parts, values = ["namespace = ?"], [checked_namespace(namespace)]
+        if ids is not None:
+            parts.append("key IN (SELECT value FROM json_each(?))")
+            values.append(to_json([record_key(namespace, id) for id in checked_ids(ids)]))
+        expressions = [one for one in (metadata_condition(where, self._fields), document_condition(where_document)) if one]
+        if expressions:
+            parts.append("filter = ?")
+            values.append(" AND ".join(expressions))
+        return " AND ".join(parts), values
+
+    def _embedded(self, texts: Sequence[str], name: str) -> Any:
+        if self._embed is None:
+            raise InvalidError(f"{name}: the collection has no embedding_function to make vectors of texts; give embeddings")
+        return self._embed(list(texts))
+
+    # ---- the end ----
+
+    def close(self) -> None:
+        """Close the database, unless the connection is the caller's."""
+        with self._lock:
+            if self._owned:
+                self._db.close()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Records of all namespaces."""
+        with self._lock:
+            return 0 if self._dim is None else int(self._db.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0])
+
+    def __repr__(self) -> str:
+        return f"<kith.Collection {self.name!r}, dim {self._dim}, {self.metric}>"
