@@ -4,6 +4,8 @@
  * elements and the final tree, which are plain C. */
 #include "kernels/neon/neon.h"
 
+#include "lib/base/rounding.h"
+
 #include <math.h>
 
 enum op { L2SQ, IP, L1, LINF };
@@ -46,12 +48,12 @@ ALWAYS_INLINE double exact(enum op op, const float *x, const float *y, int64_t d
 		double a = x[i], b = y[i], t = a - b;
 		lane[l] = op == IP     ? fma(a, b, lane[l])
 		          : op == L1   ? lane[l] + fabs(t)
-		          : op == LINF ? fmax(lane[l], fabs(t))
+		          : op == LINF ? greater(lane[l], fabs(t))
 		                       : fma(t, t, lane[l]);
 	}
 	for (int w = LANES / 2; w > 0; w /= 2) {
 		for (int j = 0; j < w; j++)
-			lane[j] = op == LINF ? fmax(lane[j], lane[j + w]) : lane[j] + lane[j + w];
+			lane[j] = op == LINF ? greater(lane[j], lane[j + w]) : lane[j] + lane[j + w];
 	}
 	return lane[0];
 }

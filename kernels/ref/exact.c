@@ -6,6 +6,8 @@
  */
 #include "kernels/ref/ref.h"
 
+#include "lib/base/rounding.h"
+
 #include <math.h>
 
 enum { LANES = 32 };
@@ -48,6 +50,6 @@ double linf_exact_ref(const float *x, const float *y, int64_t d)
 {
 	double max = 0;
 	for (int64_t i = 0; i < d; i++)
-		max = fmax(max, fabs((double)x[i] - (double)y[i]));
+		max = greater(max, fabs((double)x[i] - (double)y[i]));
 	return max;
 }
