@@ -4,7 +4,7 @@
 #include "kernels/kernels.h"
 #include "lib/base/status.h"
 #include "lib/metric/metric.h"
-#include "lib/search/blas.h"
+#include "lib/tile/blas.h"
 
 const char *kith_version(void)
 {

@@ -166,18 +166,6 @@ const struct comparison compare_decoding = {.bytes = decoding_bytes,
     .bind_row = float_query_bind_row,
     .gather = decoding_gather};
 
-float wide_key(double key)
-{
-	float root = (float)sqrt(sqrt(fabs(key)));
-	return key < 0 ? -root : root;
-}
-
-double wide_value(float key)
-{
-	double x = (double)key, square = x * x;
-	return x < 0 ? -square * square : square * square;
-}
-
 static void wide_gather(const struct rows *rows, void *state, const uint32_t *pos, int64_t n, float *key)
 {
 	struct float_query *query = state;

@@ -74,11 +74,6 @@ const struct comparison *compare_in_graph(const struct rows *rows, enum key_prec
 /* Whether both are bytes of one type that are compared in integers under the metric. */
 bool compare_as_bytes(const struct rows *rows, const struct rows *query, const struct metric *metric);
 
-/* A key of KEYS_WIDE from the key that it stands for, and back. Both are monotone. A float has room for the
- * fourth root of any squared distance or inner product of floats, and keeps its 24 bits. */
-float wide_key(double key);
-double wide_value(float key);
-
 /* ---- for codecs ---- */
 
 /* A query in floats, as many tables keep it. */

@@ -78,7 +78,7 @@ static kith_status make_leaves(struct bulk *b)
 	if (b->form.direct)
 		return fail(KITH_UNSUPPORTED, "the vectors differ too much in length to link them in bulk");
 	bulk_free_leaves(b);
-	b->form = sketch_form_direct(b->dim, false);
+	b->form = tile_form_direct(b->dim, false);
 	bulk_choose_batch(b);
 	return make_leaves(b);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "lib/graph/graph.h"
-#include "lib/search/sketch.h"
+#include "lib/tile/form.h"
 
 enum {
 	BULK_OVERLAP_FIRST = 4, /* leaves of a point, unless these are too few (bulk_trial.c) */
@@ -44,7 +44,7 @@ struct bulk {
 	int64_t dim; /* of loaded vectors */
 	float *mean; /* [dim] */
 	float scale; /* of loaded vectors, a power of two */
-	struct sketch_form form;
+	struct tile_form form;
 	struct leaves leaves;
 	_Atomic bool stopped; /* cancelled */
 };
@@ -135,7 +135,7 @@ static inline void bulk_prefetch(const struct bulk *b, int64_t point)
 /* i-th of `count` evenly spread points. */
 int64_t bulk_spread(const struct bulk *b, int64_t i, int64_t count);
 
-/* Scale, mean and form of sketches; whether the form tells near members of the leaves apart. */
+/* Scale, mean and form of low-precision copies; whether the form tells near members of the leaves apart. */
 kith_status bulk_choose_form(struct bulk *b);
 kith_status bulk_try_form(struct bulk *b, bool *holds);
 

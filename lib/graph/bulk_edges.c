@@ -6,7 +6,7 @@
  * are used, so that the edges do not depend on threads.
  *
  * Tasks are ranges of the order of leaves. Points near each other have neighbours in common, so a task keeps
- * the sketches it made in a table; when that is full it is emptied.
+ * the low-precision copies it made in a table; when that is full it is emptied.
  *
  * Memory: 4 bytes an edge for who selected whom, besides the lists themselves.
  */
@@ -22,16 +22,16 @@
 #include <math.h>
 
 enum {
-	KEPT_BYTES = 8 << 20, /* of sketches that a worker keeps */
+	KEPT_BYTES = 8 << 20, /* of low-precision copies that a worker keeps */
 	LOOK = 16             /* points between two looks whether to stop */
 };
 
 /* Sketches by point: an open-addressed table of 2^bits places. */
 struct table {
 	int bits;
-	int64_t n, capacity; /* sketches; a quarter of the places at most */
-	uint64_t *place;     /* [2^bits] point << 32 | number of its sketch + 1; 0: free */
-	struct sketches sketches;
+	int64_t n, capacity; /* copies; a quarter of the places at most */
+	uint64_t *place;     /* [2^bits] point << 32 | number of its copy + 1; 0: free */
+	struct tile_vectors vectors;
 };
 
 struct worker {
@@ -39,11 +39,11 @@ struct worker {
 	struct near_points *near;
 	struct table table;
 	struct pruner pruner;
-	float *x;               /* [dim] */
-	struct sketches self;   /* [1] the point in work */
-	uint64_t *entry;        /* [capacity] */
-	struct candidate *some; /* [most] */
-	uint32_t *points;       /* [64] */
+	float *x;                 /* [dim] */
+	struct tile_vectors self; /* [1] the point in work */
+	uint64_t *entry;          /* [capacity] */
+	struct candidate *some;   /* [most] */
+	uint32_t *points;         /* [64] */
 	void *memory;
 };
 
@@ -63,7 +63,7 @@ static int64_t entries(const struct bulk *b)
 
 static void carve_worker(const struct bulk *b, struct worker *w, struct arena *c)
 {
-	const struct sketch_form *form = &b->form;
+	const struct tile_form *form = &b->form;
 	struct table *table = &w->table;
 	int64_t rows = KEPT_BYTES / (int64_t)form->bytes, min = 4 * TILE_ROWS;
 	rows = rows < b->n ? rows : b->n;
@@ -73,9 +73,9 @@ static void carve_worker(const struct bulk *b, struct worker *w, struct arena *c
 		table->bits++;
 	void *near = arena_take(c, 1, near_bytes(b));
 	table->place = arena_take(c, INT64_C(1) << table->bits, sizeof *table->place);
-	void *sketches = arena_take(c, 1, sketches_bytes(form, table->capacity));
+	void *vectors = arena_take(c, 1, tile_vectors_bytes(form, table->capacity));
 	void *pruner = arena_take(c, 1, pruner_bytes(form, entries(b), b->max));
-	void *self = arena_take(c, 1, sketches_bytes(form, 1));
+	void *self = arena_take(c, 1, tile_vectors_bytes(form, 1));
 	w->x = arena_take(c, b->dim, sizeof *w->x);
 	w->entry = arena_take(c, entries(b), sizeof *w->entry);
 	w->some = arena_take(c, b->max, sizeof *w->some);
@@ -83,8 +83,8 @@ static void carve_worker(const struct bulk *b, struct worker *w, struct arena *c
 	if (!c->memory)
 		return;
 	w->near = near_init(b, near);
-	table->sketches = sketches_at(form, table->capacity, sketches);
-	w->self = sketches_at(form, 1, self);
+	table->vectors = tile_vectors_at(form, table->capacity, vectors);
+	w->self = tile_vectors_at(form, 1, self);
 	pruner_init(&w->pruner, form, b->max, pruner);
 }
 
@@ -94,8 +94,8 @@ static void empty_table(struct table *table)
 	table->n = 0;
 }
 
-/* Its sketch; −1: not there, and *at is the place for it. */
-static int64_t find_sketch(const struct table *table, uint32_t point, size_t *at)
+/* Its low-precision copy; −1: not there, and *at is the place for it. */
+static int64_t find_vector(const struct table *table, uint32_t point, size_t *at)
 {
 	size_t mask = ((size_t)1 << table->bits) - 1;
 	size_t i = (size_t)((uint64_t)point * UINT64_C(0x9e3779b97f4a7c15) >> (64 - table->bits));
@@ -105,33 +105,33 @@ static int64_t find_sketch(const struct table *table, uint32_t point, size_t *at
 	return (int64_t)(uint32_t)table->place[i] - 1;
 }
 
-static int64_t get_sketch(struct worker *w, uint32_t point)
+static int64_t get_vector(struct worker *w, uint32_t point)
 {
 	struct table *table = &w->table;
 	size_t at;
-	int64_t i = find_sketch(table, point, &at);
+	int64_t i = find_vector(table, point, &at);
 	if (i >= 0)
 		return i;
 	bulk_load(w->b, point, w->x);
-	sketch_set(&w->b->form, &table->sketches, table->n, w->x);
+	tile_set_copy(&w->b->form, &table->vectors, table->n, w->x);
 	table->place[at] = (uint64_t)point << 32 | (uint64_t)++table->n;
 	return table->n - 1;
 }
 
 /* Sketches of n <= 64 points into rows. */
-static void gather(struct worker *w, const uint32_t *points, int64_t n, const struct sketches *rows)
+static void gather(struct worker *w, const uint32_t *points, int64_t n, const struct tile_vectors *rows)
 {
 	size_t at;
 	if (w->table.n + n > w->table.capacity)
 		empty_table(&w->table);
 	for (int64_t i = 0; i < n; i++)
-		if (find_sketch(&w->table, points[i], &at) < 0)
+		if (find_vector(&w->table, points[i], &at) < 0)
 			bulk_prefetch(w->b, points[i]);
 	for (int64_t i = 0; i < n; i++)
-		sketch_copy(&w->b->form, rows, i, &w->table.sketches, get_sketch(w, points[i]));
+		tile_copy(&w->b->form, rows, i, &w->table.vectors, get_vector(w, points[i]));
 }
 
-static void fetch(void *arg, const struct candidate *candidates, int64_t n, const struct sketches *rows)
+static void fetch(void *arg, const struct candidate *candidates, int64_t n, const struct tile_vectors *rows)
 {
 	struct worker *w = arg;
 	for (int64_t i = 0; i < n; i++)
@@ -344,8 +344,9 @@ static int64_t add_entries(struct worker *w, uint32_t p, const uint32_t *points,
 	float normsq = w->self.normsq[0], min = normsq * 0x1p-20f, thr = FLT_MAX, keys[TILE_ROWS];
 	uint64_t mask;
 	gather(w, points, n, &pruner->rows);
-	sketch_pack(&b->form, &pruner->rows, 0, n, pruner->temp, &pruner->panel);
-	sketch_tile(&b->form, &pruner->panel, pruner->panel.normsq, &w->self, 0, 1, &thr, &mask, keys);
+	tile_pack(&b->form, &pruner->rows, 0, n, pruner->temp, &pruner->panel);
+	tile_multiply(&b->form, pruner->panel.data, pruner->panel.normsq, pruner->panel.scale, &w->self, 0, 1,
+	    &thr, &mask, keys);
 	for (; mask; mask &= mask - 1) {
 		int r = __builtin_ctzll(mask);
 		float key = keys[r] + normsq;
@@ -370,7 +371,7 @@ static void second_point(const struct linking *l, struct worker *w, uint32_t p)
 	uint32_t points[TILE_ROWS];
 	int64_t n = 0, count = 0;
 	bulk_load(b, p, w->x);
-	sketch_set(&b->form, &w->self, 0, w->x);
+	tile_set_copy(&b->form, &w->self, 0, w->x);
 	for (int64_t i = 0; i < own + came; i++) {
 		uint32_t c = i < own ? list[i] : from[i - own];
 		if (i >= own && graph_list_has(list, own, c))

@@ -98,16 +98,16 @@ static void choose_mean(struct bulk *b, const float *x, int64_t n, const double 
 	}
 }
 
-/* Whether int8 resolves the distances between near ones of x [n × dim]: what sketches leave out is small
- * against the distance of most to their nearest in the sample. */
+/* Whether int8 resolves the distances between near ones of x [n × dim]: what copies of low precision leave
+ * out is small against the distance of most to their nearest in the sample. */
 static bool bytes_resolve(struct bulk *b, const float *x, int64_t n, void *memory)
 {
 	enum { LOOKED_AT = 64 };
-	struct sketch_form form = sketch_form(b->dim, b->mean, true);
-	struct sketches s = sketches_at(&form, 1, memory);
+	struct tile_form form = tile_form(b->dim, b->mean, true);
+	struct tile_vectors s = tile_vectors_at(&form, 1, memory);
 	int64_t good = 0, bad = 0;
 	for (int64_t i = 0; i < LOOKED_AT && i < n && !bulk_stopped(b); i++) {
-		double err = (double)sketch_set(&form, &s, 0, x + i * b->dim), min = INFINITY;
+		double err = (double)tile_set_copy(&form, &s, 0, x + i * b->dim), min = INFINITY;
 		for (int64_t j = 0; j < n; j++) {
 			double key = form.kern->l2sq_exact(x + i * b->dim, x + j * b->dim, b->dim);
 			min = key > 0 && key < min ? key : min;
@@ -137,8 +137,8 @@ kith_status bulk_choose_form(struct bulk *b)
 	size_t cells;
 	float *x = size_mul((size_t)n, (size_t)b->dim, &cells) ? mem_alloc(cells, sizeof *x) : NULL;
 	double *length = mem_alloc(2 * (size_t)n, sizeof *length);
-	struct sketch_form floats = sketch_form(b->dim, NULL, false);
-	void *memory = mem_alloc(sketches_bytes(&floats, 1), 1);
+	struct tile_form floats = tile_form(b->dim, NULL, false);
+	void *memory = mem_alloc(tile_vectors_bytes(&floats, 1), 1);
 	bool ready = x && length && memory;
 	b->scale = 1;
 	for (int again = 0; ready && again < 2; again++) {
@@ -152,7 +152,7 @@ kith_status bulk_choose_form(struct bulk *b)
 		b->scale = scale;
 	}
 	if (ready)
-		b->form = sketch_form(b->dim, b->mean, bytes_resolve(b, x, n, memory));
+		b->form = tile_form(b->dim, b->mean, bytes_resolve(b, x, n, memory));
 	mem_free(x);
 	mem_free(length);
 	mem_free(memory);
@@ -170,10 +170,10 @@ enum { ASKED = 2, TIMES = 2, MAX_MEMBERS = 2048, POINTS = 48, LOST_SHARE = 8 };
 
 struct trial {
 	struct bulk *b;
-	float *x, *y;         /* [dim] */
-	struct sketches self; /* [1] */
-	struct sketches rows; /* [64] */
-	struct sketch_panel panel;
+	float *x, *y;             /* [dim] */
+	struct tile_vectors self; /* [1] */
+	struct tile_vectors rows; /* [64] */
+	struct tile_panel panel;
 	void *temp;
 	double *exact, *sorted; /* [MAX_MEMBERS] */
 	float *key, *order;     /* [MAX_MEMBERS] */
@@ -197,10 +197,11 @@ static void score(
 	for (int64_t i = 0; i < n; i++) {
 		bulk_load(b, member[i], t->y);
 		exact[i] = member[i] == point ? INFINITY : b->kern->l2sq_exact(t->x, t->y, b->dim);
-		sketch_set(&b->form, &t->rows, i, t->y);
+		tile_set_copy(&b->form, &t->rows, i, t->y);
 	}
-	sketch_pack(&b->form, &t->rows, 0, n, t->temp, &t->panel);
-	sketch_tile(&b->form, &t->panel, t->panel.normsq, &t->self, 0, 1, &thr, &mask, keys);
+	tile_pack(&b->form, &t->rows, 0, n, t->temp, &t->panel);
+	tile_multiply(
+	    &b->form, t->panel.data, t->panel.normsq, t->panel.scale, &t->self, 0, 1, &thr, &mask, keys);
 	for (int64_t i = 0; i < n; i++)
 		key[i] = keys[i] + t->self.normsq[0];
 }
@@ -238,7 +239,7 @@ static bool form_holds(struct trial *t)
 		const uint32_t *of = l->of + (size_t)point * (size_t)l->overlap;
 		int64_t n = 0;
 		bulk_load(b, point, t->x);
-		sketch_set(&b->form, &t->self, 0, t->x);
+		tile_set_copy(&b->form, &t->self, 0, t->x);
 		/* One leaf is as good as several, and has no member twice. */
 		uint32_t leaf = of[i % l->overlap];
 		for (int64_t at = l->begin[leaf]; at < l->begin[leaf + 1] && n < MAX_MEMBERS;) {
@@ -260,8 +261,8 @@ static bool form_holds(struct trial *t)
 kith_status bulk_try_form(struct bulk *b, bool *holds)
 {
 	struct trial t = {.b = b};
-	size_t panel = align64(sketch_panel_bytes(&b->form));
-	size_t one = sketches_bytes(&b->form, 1), many = sketches_bytes(&b->form, TILE_ROWS);
+	size_t panel = align64(tile_panel_bytes(&b->form));
+	size_t one = tile_vectors_bytes(&b->form, 1), many = tile_vectors_bytes(&b->form, TILE_ROWS);
 	char *memory = mem_alloc(2 * panel + one + many, 1);
 	t.x = mem_alloc(2 * (size_t)b->dim, sizeof *t.x);
 	t.exact = mem_alloc(2 * MAX_MEMBERS, sizeof *t.exact);
@@ -273,8 +274,8 @@ kith_status bulk_try_form(struct bulk *b, bool *holds)
 		t.order = t.key + MAX_MEMBERS;
 		t.panel.data = (uint32_t *)(void *)memory;
 		t.temp = memory + panel;
-		t.self = sketches_at(&b->form, 1, memory + 2 * panel);
-		t.rows = sketches_at(&b->form, TILE_ROWS, memory + 2 * panel + one);
+		t.self = tile_vectors_at(&b->form, 1, memory + 2 * panel);
+		t.rows = tile_vectors_at(&b->form, TILE_ROWS, memory + 2 * panel + one);
 		*holds = form_holds(&t);
 	}
 	mem_free(memory);

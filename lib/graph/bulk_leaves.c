@@ -2,19 +2,19 @@
  *
  * Two points that are near each other but on different sides of a border between clusters still meet where
  * one leaf has both: that is what the overlap is for (PiPNN, arXiv 2602.21247). So the clustering can be
- * rough: a few iterations on a sample, assignment by sketches. A cluster that is much too big (equal vectors
- * cannot be told apart) is cut into parts, so that work stays linear in the number of points.
+ * rough: a few iterations on a sample, assignment by low-precision copies. A cluster that is much too big
+ * (equal vectors cannot be told apart) is cut into parts, so that work stays linear in the number of
+ * points.
  *
- * Inner products. What a query with a largest inner product looks for are long vectors in its direction, and
- * few of them are near any other vector. So vectors trade places: x / ‖x‖^1.5 puts the long ones in the
+ * Inner products. What a query with a largest inner product looks for are long vectors in its direction,
+ * and few of them are near any other vector. So vectors trade places: x / ‖x‖^1.5 puts the long ones in the
  * middle, near each other and on the way of all searches. With the exponent 2, an inversion, neighbours by
  * inner product become neighbours by distance (Zhou et al., Möbius Transformation for Fast Inner Product
  * Search on Graph, NeurIPS 2019); 1.5 found as much of 48 and 64 dimensions for fewer distances, with
  * lengths that differ little or much.
  *
  * Clusters are numbered by a clustering of their centroids: tasks are ranges of points in the order of
- * leaves, and near leaves share members.
- */
+ * leaves, and near leaves share members. */
 #include "lib/graph/bulk.h"
 
 #include "kernels/kernels.h"
@@ -104,10 +104,10 @@ static kith_status train(struct bulk *b, int64_t k, float **centroids)
 struct assign {
 	struct bulk *b;
 	int64_t k;
-	struct sketch_panel *panel; /* [ceil(k / 64)] */
-	uint32_t *primary;          /* [n] out */
-	char **scratch;             /* [threads] */
-	size_t sketches;            /* bytes of scratch before the keys of a tile and the vector */
+	struct tile_panel *panel; /* [ceil(k / 64)] */
+	uint32_t *primary;        /* [n] out */
+	char **scratch;           /* [threads] */
+	size_t vectors;           /* bytes of scratch before the keys of a tile and the vector */
 };
 
 enum { TILE_KEYS = TILE_QUERIES * TILE_ROWS };
@@ -131,17 +131,18 @@ static void insert_leaf(struct nearest_leaves *near, int overlap, float key, uin
 }
 
 /* Nearest leaves of points q … q + nq − 1 of a batch. keys: room for those of a tile. */
-static void assign_few(const struct assign *a, const struct sketches *points, int64_t q, int nq,
+static void assign_few(const struct assign *a, const struct tile_vectors *points, int64_t q, int nq,
     struct nearest_leaves *near, float *keys)
 {
 	int overlap = a->b->leaves.overlap;
 	float thr[TILE_QUERIES];
 	uint64_t mask[TILE_QUERIES];
 	for (int64_t first = 0; first < a->k; first += TILE_ROWS) {
-		const struct sketch_panel *panel = &a->panel[first / TILE_ROWS];
+		const struct tile_panel *panel = &a->panel[first / TILE_ROWS];
 		for (int j = 0; j < nq; j++)
 			thr[j] = near[j].key[overlap - 1];
-		if (!sketch_tile(&a->b->form, panel, panel->normsq, points, q, nq, thr, mask, keys))
+		if (!tile_multiply(&a->b->form, panel->data, panel->normsq, panel->scale, points, q, nq, thr,
+		        mask, keys))
 			continue;
 		for (int j = 0; j < nq; j++)
 			for (uint64_t hits = mask[j]; hits; hits &= hits - 1) {
@@ -172,8 +173,8 @@ static void assign_batch(void *arg, int64_t task, int worker)
 	const struct assign *a = arg;
 	struct bulk *b = a->b;
 	enum { AHEAD = 8 };
-	struct sketches points = sketches_at(&b->form, b->batch, a->scratch[worker]);
-	float *keys = (float *)(void *)(a->scratch[worker] + a->sketches), *x = keys + TILE_KEYS;
+	struct tile_vectors points = tile_vectors_at(&b->form, b->batch, a->scratch[worker]);
+	float *keys = (float *)(void *)(a->scratch[worker] + a->vectors), *x = keys + TILE_KEYS;
 	int64_t first, n = bulk_task(b, task, &first);
 	if (bulk_stopped(b))
 		return;
@@ -181,7 +182,7 @@ static void assign_batch(void *arg, int64_t task, int worker)
 		if (i + AHEAD < n)
 			bulk_prefetch(b, first + i + AHEAD);
 		bulk_load(b, first + i, x);
-		sketch_set(&b->form, &points, i, x);
+		tile_set_copy(&b->form, &points, i, x);
 	}
 	for (int64_t q = 0; q < n && !bulk_stopped(b); q += TILE_QUERIES) {
 		int nq = n - q < TILE_QUERIES ? (int)(n - q) : TILE_QUERIES;
@@ -203,19 +204,19 @@ static bool pack_centroids(struct assign *a, const float *centroids)
 {
 	struct bulk *b = a->b;
 	int64_t panels = (a->k + TILE_ROWS - 1) / TILE_ROWS;
-	size_t panel = sketch_panel_bytes(&b->form);
+	size_t panel = tile_panel_bytes(&b->form);
 	a->panel = mem_zalloc((size_t)panels, sizeof *a->panel);
-	char *memory = mem_alloc(sketches_bytes(&b->form, TILE_ROWS) + panel, 1);
+	char *memory = mem_alloc(tile_vectors_bytes(&b->form, TILE_ROWS) + panel, 1);
 	char *data = mem_alloc((size_t)panels, panel);
 	bool ready = a->panel && memory && data;
 	for (int64_t p = 0; ready && p < panels; p++) {
-		struct sketches rows = sketches_at(&b->form, TILE_ROWS, memory);
+		struct tile_vectors rows = tile_vectors_at(&b->form, TILE_ROWS, memory);
 		int64_t n = a->k - p * TILE_ROWS < TILE_ROWS ? a->k - p * TILE_ROWS : TILE_ROWS;
 		for (int64_t r = 0; r < n; r++)
-			sketch_set(&b->form, &rows, r, centroids + (p * TILE_ROWS + r) * b->dim);
+			tile_set_copy(&b->form, &rows, r, centroids + (p * TILE_ROWS + r) * b->dim);
 		a->panel[p].data = (uint32_t *)(void *)(data + (size_t)p * panel);
-		sketch_pack(
-		    &b->form, &rows, 0, n, memory + sketches_bytes(&b->form, TILE_ROWS), &a->panel[p]);
+		tile_pack(
+		    &b->form, &rows, 0, n, memory + tile_vectors_bytes(&b->form, TILE_ROWS), &a->panel[p]);
 	}
 	mem_free(memory);
 	if (!ready)
@@ -226,8 +227,8 @@ static bool pack_centroids(struct assign *a, const float *centroids)
 static kith_status assign_points(struct bulk *b, int64_t k, const float *centroids, uint32_t *primary)
 {
 	struct assign a = {.b = b, .k = k, .primary = primary};
-	a.sketches = sketches_bytes(&b->form, b->batch);
-	size_t bytes = a.sketches + (TILE_KEYS + (size_t)b->dim) * sizeof(float);
+	a.vectors = tile_vectors_bytes(&b->form, b->batch);
+	size_t bytes = a.vectors + (TILE_KEYS + (size_t)b->dim) * sizeof(float);
 	a.scratch = mem_zalloc((size_t)b->how->threads, sizeof *a.scratch);
 	bool ready = a.scratch && pack_centroids(&a, centroids);
 	for (int t = 0; ready && t < b->how->threads; t++) {

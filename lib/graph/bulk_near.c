@@ -1,16 +1,15 @@
 /* Candidates of points: their nearest among the members of their leaves.
  *
- * A task is a batch of points that lie next to each other in the order of leaves, so that they belong to few
- * leaves together. Leaf after leaf, members are sketched and packed, 64 at a time, and pass all points of the
- * batch that belong to the leaf on tiles. What is found is complete when the last leaf is done: nothing is
- * merged between tasks, and no candidates of other points are kept anywhere.
+ * A task is a batch of points that lie next to each other in the order of leaves, so that they belong to
+ * few leaves together. Leaf after leaf, members are rounded and packed, 64 at a time, and pass all points
+ * of the batch that belong to the leaf on tiles. What is found is complete when the last leaf is done:
+ * nothing is merged between tasks, and no candidates of other points are kept anywhere.
  *
  * Memory: a point's pool is a plain array that is cut to the nearest when it is full; its threshold is that
  * of the last cut.
  *
- * A neighbour that shares several leaves with the point is found several times. The first counts: on a leaf l
- * pairs are left out that share a leaf before l, which a signature of 64 bits denies for most.
- */
+ * A neighbour that shares several leaves with the point is found several times. The first counts: on a leaf
+ * l pairs are left out that share a leaf before l, which a signature of 64 bits denies for most. */
 #include "lib/graph/bulk.h"
 
 #include "lib/base/arena.h"
@@ -21,11 +20,11 @@
 #include <string.h>
 
 struct near_points {
-	float *x;               /* [dim] */
-	struct sketches own;    /* [b->batch] points of the batch */
-	struct sketches inside; /* [b->batch] those in the leaf */
-	struct sketches rows;   /* [64] members */
-	struct sketch_panel panel;
+	float *x;                   /* [dim] */
+	struct tile_vectors own;    /* [b->batch] points of the batch */
+	struct tile_vectors inside; /* [b->batch] those in the leaf */
+	struct tile_vectors rows;   /* [64] members */
+	struct tile_panel panel;
 	void *temp;
 	float *keys;      /* [TILE_QUERIES × TILE_ROWS] */
 	uint64_t *visit;  /* [b->batch × overlap] leaf << 32 | number in the batch */
@@ -37,11 +36,11 @@ struct near_points {
 	int64_t capacity;
 };
 
-static struct sketches carve_sketches(struct arena *c, const struct sketch_form *form, int64_t n)
+static struct tile_vectors take_vectors(struct arena *c, const struct tile_form *form, int64_t n)
 {
-	char *memory = arena_take(c, 1, sketches_bytes(form, n));
-	struct sketches none = {0};
-	return memory ? sketches_at(form, n, memory) : none;
+	char *memory = arena_take(c, 1, tile_vectors_bytes(form, n));
+	struct tile_vectors none = {0};
+	return memory ? tile_vectors_at(form, n, memory) : none;
 }
 
 static void carve_near(const struct bulk *b, struct near_points *near, struct arena *c)
@@ -49,11 +48,11 @@ static void carve_near(const struct bulk *b, struct near_points *near, struct ar
 	int64_t batch = b->batch;
 	near->capacity = 2 * b->max + TILE_ROWS;
 	near->x = arena_take(c, b->dim, sizeof(float));
-	near->own = carve_sketches(c, &b->form, b->batch);
-	near->inside = carve_sketches(c, &b->form, b->batch);
-	near->rows = carve_sketches(c, &b->form, TILE_ROWS);
-	near->panel.data = arena_take(c, 1, sketch_panel_bytes(&b->form));
-	near->temp = arena_take(c, 1, sketch_panel_bytes(&b->form));
+	near->own = take_vectors(c, &b->form, b->batch);
+	near->inside = take_vectors(c, &b->form, b->batch);
+	near->rows = take_vectors(c, &b->form, TILE_ROWS);
+	near->panel.data = arena_take(c, 1, tile_panel_bytes(&b->form));
+	near->temp = arena_take(c, 1, tile_panel_bytes(&b->form));
 	near->keys = arena_take(c, TILE_QUERIES * TILE_ROWS, sizeof(float));
 	near->visit = arena_take(c, batch * b->leaves.overlap, sizeof(uint64_t));
 	near->point = arena_take(c, batch, sizeof(uint32_t));
@@ -169,8 +168,8 @@ static void pass_panel(const struct bulk *b, struct near_points *near, const str
 		int nq = count - q < TILE_QUERIES ? (int)(count - q) : TILE_QUERIES;
 		for (int j = 0; j < nq; j++)
 			thr[j] = near->radius[(uint32_t)visit[q + j]] - near->inside.normsq[q + j];
-		if (!sketch_tile(
-		        &b->form, &near->panel, near->panel.normsq, &near->inside, q, nq, thr, mask, keys))
+		if (!tile_multiply(&b->form, near->panel.data, near->panel.normsq, near->panel.scale,
+		        &near->inside, q, nq, thr, mask, keys))
 			continue;
 		for (int j = 0; j < nq; j++)
 			if (mask[j])
@@ -179,7 +178,8 @@ static void pass_panel(const struct bulk *b, struct near_points *near, const str
 	}
 }
 
-/* Members of a leaf that are in the batch already need no second sketch, but finding that out costs more. */
+/* Members of a leaf that are in the batch already need no second copy of low precision, but finding that
+ * out costs more. */
 static void pass_leaf(
     const struct bulk *b, struct near_points *near, uint32_t leaf, const uint64_t *visit, int64_t count)
 {
@@ -188,7 +188,7 @@ static void pass_leaf(
 	int64_t end = b->leaves.begin[leaf + 1];
 	for (int64_t j = 0; j < count; j++) {
 		int64_t i = (uint32_t)visit[j];
-		sketch_copy(&b->form, &near->inside, j, &near->own, i);
+		tile_copy(&b->form, &near->inside, j, &near->own, i);
 		near->shared[j] = signature(b, near->point[i], leaf);
 	}
 	for (int64_t at = b->leaves.begin[leaf]; at < end; at += TILE_ROWS) {
@@ -201,10 +201,10 @@ static void pass_leaf(
 				__builtin_prefetch(leaves_of(b, member[r + AHEAD]));
 			}
 			bulk_load(b, member[r], near->x);
-			sketch_set(&b->form, &near->rows, r, near->x);
+			tile_set_copy(&b->form, &near->rows, r, near->x);
 			shared[r] = signature(b, member[r], leaf);
 		}
-		sketch_pack(&b->form, &near->rows, 0, n, near->temp, &near->panel);
+		tile_pack(&b->form, &near->rows, 0, n, near->temp, &near->panel);
 		pass_panel(b, near, &found, visit, count);
 	}
 }
@@ -219,7 +219,7 @@ void near_find(struct bulk *b, struct near_points *near, int64_t first, int64_t 
 		near->count[i] = 0;
 		near->radius[i] = FLT_MAX;
 		bulk_load(b, p, near->x);
-		sketch_set(&b->form, &near->own, i, near->x);
+		tile_set_copy(&b->form, &near->own, i, near->x);
 		for (int j = 0; j < overlap; j++)
 			near->visit[visits++] = (uint64_t)leaves_of(b, p)[j] << 32 | (uint64_t)i;
 	}

@@ -5,16 +5,16 @@
  * relative neighbourhood graph; more keeps longer edges too (Vamana: Subramanya et al., NeurIPS 2019).
  *
  * The test runs on tiles. Candidates are packed into panels of 64, and with  low = ‖ĉ‖² − ‖c − p‖² / α  for
- * their part of the key and −‖ŝ‖² for the threshold, the mask that a tile call returns is the set of
- * those that s covers: 64 tests for about 100 instructions at 128 dimensions. The next candidate to keep is
- * the lowest bit still set. Panels are packed when they are reached, which the far candidates of a full list
+ * their part of the key and −‖ŝ‖² for the threshold, the mask that a tile call returns is the set of those
+ * that s covers: 64 tests for about 100 instructions at 128 dimensions. The next candidate to keep is the
+ * lowest bit still set. Panels are packed when they are reached, which the far candidates of a full list
  * never are; what was kept before is tested against a new panel six at a time.
  *
- * Vectors equal to the node get at most a quarter of its list: they cover nothing but each other, and a crowd
- * of equal vectors must not close itself off from the rest.
+ * Vectors equal to the node get at most a quarter of its list: they cover nothing but each other, and a
+ * crowd of equal vectors must not close itself off from the rest.
  *
- * graph_prune centres sketches on the nearest candidate: all that matters is near, so that bytes resolve it.
- */
+ * graph_prune centres low-precision copies on the nearest candidate: all that matters is near, so that
+ * bytes resolve it. */
 #include "lib/graph/prune.h"
 
 #include "lib/base/arena.h"
@@ -23,21 +23,21 @@
 #include <string.h>
 
 static void take_pruner(
-    struct pruner *p, const struct sketch_form *form, int64_t max, int64_t degree, struct arena *arena)
+    struct pruner *p, const struct tile_form *form, int64_t max, int64_t degree, struct arena *arena)
 {
-	void *rows = arena_take(arena, 1, sketches_bytes(form, TILE_ROWS));
-	void *kept = arena_take(arena, 1, sketches_bytes(form, degree));
+	void *rows = arena_take(arena, 1, tile_vectors_bytes(form, TILE_ROWS));
+	void *kept = arena_take(arena, 1, tile_vectors_bytes(form, degree));
 	p->form = form;
-	p->panel.data = arena_take(arena, 1, sketch_panel_bytes(form));
-	p->temp = arena_take(arena, 1, sketch_panel_bytes(form));
+	p->panel.data = arena_take(arena, 1, tile_panel_bytes(form));
+	p->temp = arena_take(arena, 1, tile_panel_bytes(form));
 	p->taken = arena_take(arena, (max + 63) / 64, sizeof *p->taken);
 	if (!arena->memory)
 		return;
-	p->rows = sketches_at(form, TILE_ROWS, rows);
-	p->kept = sketches_at(form, degree, kept);
+	p->rows = tile_vectors_at(form, TILE_ROWS, rows);
+	p->kept = tile_vectors_at(form, degree, kept);
 }
 
-size_t pruner_bytes(const struct sketch_form *form, int64_t max, int64_t degree)
+size_t pruner_bytes(const struct tile_form *form, int64_t max, int64_t degree)
 {
 	struct pruner none;
 	struct arena arena = {NULL, 0};
@@ -45,7 +45,7 @@ size_t pruner_bytes(const struct sketch_form *form, int64_t max, int64_t degree)
 	return arena.used;
 }
 
-void pruner_init(struct pruner *p, const struct sketch_form *form, int64_t degree, void *memory)
+void pruner_init(struct pruner *p, const struct tile_form *form, int64_t degree, void *memory)
 {
 	struct arena arena = {memory, 0};
 	take_pruner(p, form, 0, degree, &arena); /* the last piece begins where it does whatever its size */
@@ -54,15 +54,15 @@ void pruner_init(struct pruner *p, const struct sketch_form *form, int64_t degre
 /* Sketches that are compared before asking whether any candidate is left. */
 enum { AT_ONCE = 6 };
 
-/* Those of the panel that sketches from … from + nq − 1 cover. */
+/* Those of the panel that copies from … from + nq − 1 cover. */
 static uint64_t covered(
-    const struct pruner *p, const float *low, const struct sketches *by, int64_t from, int nq)
+    const struct pruner *p, const float *low, const struct tile_vectors *by, int64_t from, int nq)
 {
 	float thr[AT_ONCE], keys[AT_ONCE * TILE_ROWS];
 	uint64_t mask[AT_ONCE];
 	for (int j = 0; j < nq; j++)
 		thr[j] = -by->normsq[from + j];
-	return sketch_tile(p->form, &p->panel, low, by, from, nq, thr, mask, keys);
+	return tile_multiply(p->form, p->panel.data, low, p->panel.scale, by, from, nq, thr, mask, keys);
 }
 
 /* Select among candidates of one panel; `kept` are selected already. Returns a bit per newly selected. */
@@ -71,7 +71,7 @@ static uint64_t select_panel(struct pruner *p, const struct graph_rule *rule,
 {
 	float low[TILE_ROWS];
 	p->fetch(p->arg, candidates, n, &p->rows);
-	sketch_pack(p->form, &p->rows, 0, n, p->temp, &p->panel);
+	tile_pack(p->form, &p->rows, 0, n, p->temp, &p->panel);
 	float alpha = p->form->wide ? sqrtf(sqrtf(rule->alpha)) : rule->alpha;
 	for (int64_t r = 0; r < TILE_ROWS; r++)
 		low[r] = p->panel.normsq[r] - (r < n ? candidates[r].key / alpha : 0);
@@ -82,7 +82,7 @@ static uint64_t select_panel(struct pruner *p, const struct graph_rule *rule,
 		int64_t r = __builtin_ctzll(alive);
 		chosen |= UINT64_C(1) << r;
 		alive &= alive - 1;
-		sketch_copy(p->form, &p->kept, kept++, &p->rows, r);
+		tile_copy(p->form, &p->kept, kept++, &p->rows, r);
 		if (alive)
 			alive &= ~covered(p, low, &p->rows, r, 1);
 	}
@@ -133,16 +133,17 @@ int64_t pruner_select(
 
 struct space_fetch {
 	const struct graph_space *space;
-	const struct sketch_form *form;
+	const struct tile_form *form;
 	float *x; /* [dim] */
 };
 
-static void fetch_nodes(void *arg, const struct candidate *candidates, int64_t n, const struct sketches *rows)
+static void fetch_nodes(
+    void *arg, const struct candidate *candidates, int64_t n, const struct tile_vectors *rows)
 {
 	const struct space_fetch *f = arg;
 	for (int64_t i = 0; i < n; i++) {
 		graph_space_load(f->space, candidates[i].node, f->x);
-		sketch_set(f->form, rows, i, f->x);
+		tile_set_copy(f->form, rows, i, f->x);
 	}
 }
 
@@ -153,7 +154,7 @@ static size_t vector_bytes(const struct graph_space *space)
 
 size_t graph_prune_bytes(const struct graph_space *space, int64_t max)
 {
-	struct sketch_form floats = sketch_form(space->rows.dim, NULL, false);
+	struct tile_form floats = tile_form(space->rows.dim, NULL, false);
 	if (space->edges->product != PRODUCT_L2)
 		return prune_ip_bytes(space, max);
 	return 2 * vector_bytes(space) + pruner_bytes(&floats, max, max);
@@ -193,9 +194,9 @@ int64_t graph_prune(const struct graph_space *space, const struct graph_rule *ru
 	char *memory = scratch;
 	float *center = (float *)(void *)memory, *x = (float *)(void *)(memory + vector_bytes(space));
 	graph_space_load(space, candidates[0].node, center);
-	struct sketch_form form = space->precision == KEYS_CODED
-	                              ? sketch_form(space->rows.dim, center, true)
-	                              : sketch_form_direct(space->rows.dim, space->precision == KEYS_WIDE);
+	struct tile_form form = space->precision == KEYS_CODED
+	                            ? tile_form(space->rows.dim, center, true)
+	                            : tile_form_direct(space->rows.dim, space->precision == KEYS_WIDE);
 	struct space_fetch fetch = {.space = space, .form = &form, .x = x};
 	struct pruner pruner = {.fetch = fetch_nodes, .arg = &fetch};
 	pruner_init(&pruner, &form, degree < n ? degree : n, memory + 2 * vector_bytes(space));

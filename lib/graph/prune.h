@@ -1,30 +1,30 @@
-/* Selecting edges among sketches: graph_prune and graph_bulk share it. */
+/* Selecting edges among low-precision copies: graph_prune and graph_bulk share it. */
 #ifndef KITH_GRAPH_PRUNE_H
 #define KITH_GRAPH_PRUNE_H
 
 #include "lib/graph/graph.h"
-#include "lib/search/sketch.h"
+#include "lib/tile/form.h"
 
 /* Sketches of n candidates (n <= 64) into rows 0 … n − 1. */
 typedef void pruner_fetch(
-    void *arg, const struct candidate *candidates, int64_t n, const struct sketches *rows);
+    void *arg, const struct candidate *candidates, int64_t n, const struct tile_vectors *rows);
 
 /* One worker's memory for selections. */
 struct pruner {
-	const struct sketch_form *form;
+	const struct tile_form *form;
 	pruner_fetch *fetch;
 	void *arg;
-	struct sketches rows; /* [64] candidates in work */
-	struct sketches kept; /* [degree] */
-	struct sketch_panel panel;
+	struct tile_vectors rows; /* [64] candidates in work */
+	struct tile_vectors kept; /* [degree] */
+	struct tile_panel panel;
 	void *temp;      /* of a panel */
 	uint64_t *taken; /* [ceil(most / 64)] bit per candidate */
 };
 
 /* Memory of a pruner for up to `most` candidates and `degree` neighbours; carve it (64-byte aligned). The
  * caller sets fetch and arg. */
-size_t pruner_bytes(const struct sketch_form *form, int64_t max, int64_t degree);
-void pruner_init(struct pruner *pruner, const struct sketch_form *form, int64_t degree, void *memory);
+size_t pruner_bytes(const struct tile_form *form, int64_t max, int64_t degree);
+void pruner_init(struct pruner *pruner, const struct tile_form *form, int64_t degree, void *memory);
 
 /* As graph_prune. */
 int64_t pruner_select(struct pruner *pruner, const struct graph_rule *rule, struct candidate *candidates,

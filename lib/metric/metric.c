@@ -1,6 +1,7 @@
 /* The metrics that there are. */
 #include "lib/metric/metric.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,4 +40,16 @@ void metric_names(char names[METRIC_NAMES])
 		const char *comma = i == 0 ? "" : i + 1 < METRICS ? ", " : " or ";
 		snprintf(names + used, METRIC_NAMES - used, "%s%s", comma, metrics[i]->name);
 	}
+}
+
+float wide_key(double key)
+{
+	float root = (float)sqrt(sqrt(fabs(key)));
+	return key < 0 ? -root : root;
+}
+
+double wide_value(float key)
+{
+	double x = (double)key, square = x * x;
+	return x < 0 ? -square * square : square * square;
 }

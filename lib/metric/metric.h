@@ -52,8 +52,8 @@ struct metric {
 
 	void (*kernels)(const struct kernels *kern, struct metric_kernels *m);
 
-	/* What a float key may be off by that a kernel gives for q and x̂, where ‖q‖ <= qnorm, ‖x − x̂‖ <= err
-	 * and ‖x̂‖ <= norm; qnorm and norm are asked for only of similarities. */
+	/* What a float key may be off by that a kernel gives for q and x̂, where ‖q‖ <= qnorm, ‖x − x̂‖ <=
+	 * err and ‖x̂‖ <= norm; qnorm and norm are asked for only of similarities. */
 	struct error_bound (*error_bound)(int64_t dim, double qnorm, double err, double norm);
 
 	/* How far apart, ‖q − x‖, two vectors with this key can be at most; ∞: as far as you like. */
@@ -96,6 +96,11 @@ static inline void metric_keys(const struct metric_kernels *m, float *score, int
 	for (int64_t i = 0; m->negate && i < n; i++)
 		score[i] = -score[i];
 }
+
+/* A key of wide precision from the key that it stands for, and back. Both are monotone. A float has room
+ * for the fourth root of any squared distance or inner product of floats, and keeps its 24 bits. */
+float wide_key(double key);
+double wide_value(float key);
 
 /* For metrics: the kernels of an operation by its name in kernels.def. */
 #define METRIC_FLOAT_KERNELS(m, kern, op)                                                                    \

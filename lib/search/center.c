@@ -4,24 +4,17 @@
  * bytes (SIFT, pixels) is centred on 128 instead: its values then fit int8 exactly.
  */
 #include "lib/search/search.h"
+#include "lib/tile/form.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { SAMPLE = 1024 };
 
-static bool is_bytes(const float *x, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++)
-		if (!(x[i] >= 0 && x[i] <= 255) || x[i] != (float)(int)x[i])
-			return false;
-	return true;
-}
-
 static bool queries_are_bytes(const struct search *s, float *scratch)
 {
 	for (int64_t q = 0; q < s->query.n; q++)
-		if (!is_bytes(rows_load(&s->query, q, scratch), s->query.dim))
+		if (!tile_are_bytes(rows_load(&s->query, q, scratch), s->query.dim))
 			return false;
 	return true;
 }
@@ -37,7 +30,7 @@ void search_choose_mean(struct search *s, float *scratch)
 		/* Evenly spread; i · n fits easily, rows are at most 2^32. */
 		const struct rows *rows = search_locate(s, i * total / n, &list, &row);
 		const float *x = rows_load(rows, row, scratch);
-		bytes = bytes && is_bytes(x, dim);
+		bytes = bytes && tile_are_bytes(x, dim);
 		for (int64_t j = 0; j < dim; j++)
 			s->mean[j] += x[j] / (float)n;
 	}

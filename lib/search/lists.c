@@ -120,17 +120,11 @@ static void gather_queries(struct task *t, const struct query_block *all)
 {
 	struct tile *tile = t->scratch->tile;
 	struct query_block *q = &tile->q;
-	bool bytes = tile->kind == TILE_I8 || tile->kind == TILE_BYTES;
-	size_t size = q->stride * (bytes ? 1 : sizeof(float));
 	for (int64_t j = 0; j < t->nq; j++) {
 		uint32_t from = t->map[j];
-		memcpy(
-		    (char *)q->data + (size_t)j * size, (const char *)all->data + (size_t)from * size, size);
-		q->nsq[j] = all->nsq[from];
-		q->norm[j] = all->norm[from];
-		q->err[j] = all->err[from];
-		q->scale[j] = all->scale[from];
-		q->bias[j] = all->bias[from];
+		tile_copy(&tile->form, &q->v, j, &all->v, from);
+		q->v.norm[j] = all->v.norm[from];
+		q->v.err[j] = all->v.err[from];
 		q->unit[j] = all->unit[from];
 		q->offset[j] = all->offset[from];
 		q->thr[j] = INFINITY;

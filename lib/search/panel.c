@@ -6,13 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Row i of the panel cannot be represented: let it always be a candidate. */
-static void blank_row(struct panel *p, int64_t i)
-{
-	p->nsq[i] = p->norm[i] = p->scale[i] = p->sum[i] = 0;
-	p->err[i] = INFINITY;
-}
-
 static const float *load_checked(struct task *t, int64_t row)
 {
 	const float *x = rows_load(t->base, row, t->scratch->x);
@@ -23,92 +16,35 @@ static const float *load_checked(struct task *t, int64_t row)
 	return x;
 }
 
-static void finish_floats(struct task *t, int64_t first, int64_t n, float *temp, double relative)
-{
-	struct panel *p = &t->scratch->tile->panel;
-	int64_t dim = t->s->base.dim;
-	t->s->kern->normsq_f32(temp, (size_t)dim * sizeof *temp, n, dim, p->nsq + first);
-	for (int64_t i = first; i < first + n; i++) {
-		double nsq = (double)p->nsq[i] + search_underflow(dim);
-		p->norm[i] = float_up(sqrt(nsq) * (1 + t->scratch->tile->gamma));
-		p->err[i] += float_up((double)p->norm[i] * relative);
-		p->scale[i] = 1;
-		p->sum[i] = 0;
-		if (!(p->norm[i] < TILE_HUGE)) {
-			memset(temp + (i - first) * dim, 0, (size_t)dim * sizeof *temp);
-			blank_row(p, i);
-		}
-	}
-}
-
-/* 64 rows as floats, less the mean. */
-static bool group_f32(struct task *t, int64_t first, int64_t n)
-{
-	struct panel *p = &t->scratch->tile->panel;
-	const float *mean = t->scratch->tile->mean;
-	int64_t dim = t->s->base.dim;
-	for (int64_t i = 0; i < n; i++) {
-		const float *x = load_checked(t, p->row[first + i]);
-		if (!x)
-			return false;
-		float *out = p->temp + i * dim;
-		for (int64_t j = 0; j < dim; j++)
-			out[j] = mean ? x[j] - mean[j] : x[j];
-		p->err[first + i] = 0;
-	}
-	finish_floats(t, first, n, p->temp, mean ? 0x1p-23 : 0);
-	return true;
-}
-
-/* 64 rough forms. */
-static bool group_rough(struct task *t, int64_t first, int64_t n)
-{
-	struct panel *p = &t->scratch->tile->panel;
-	const struct rows *base = t->base;
-	for (int64_t i = 0; i < n; i++) {
-		int64_t row = p->row[first + i];
-		base->form->load_rough(base, row, p->temp + i * base->dim);
-		p->err[first + i] = base->bounds[row / ROWS_BLOCK].err;
-	}
-	finish_floats(t, first, n, p->temp, 0);
-	return true;
-}
-
-/* A row as quantising wants it. Its rough form is enough, which is less memory traffic: *err is what it
- * leaves out. */
-static const float *load_for_i8(struct task *t, int64_t row, float *err)
+/* A row as the form wants it. Where it will do, its rough form, which is less memory traffic: *err is what
+ * that leaves out. */
+static const float *load_row(struct task *t, int64_t row, float *err)
 {
 	const struct rows *base = t->base;
+	enum tile_kind kind = t->scratch->tile->kind;
 	*err = 0;
-	if (!base->form->load_rough || base->normalize)
+	if (!base->form->load_rough || base->normalize || (kind != TILE_ROUGH && kind != TILE_I8))
 		return load_checked(t, row);
 	*err = base->bounds[row / ROWS_BLOCK].err;
 	base->form->load_rough(base, row, t->scratch->x);
 	return t->scratch->x;
 }
 
-/* 64 rows quantised. */
-static bool group_i8(struct task *t, int64_t first, int64_t n)
+/* Up to 64 rows, one after another in temp. */
+static bool group_vectors(struct task *t, int64_t first, int64_t n)
 {
 	struct tile *tile = t->scratch->tile;
 	struct panel *p = &tile->panel;
-	int8_t *temp = (int8_t *)p->temp;
-	int64_t dim = t->s->base.dim, stride = tile->k * 4;
-	for (int64_t i = 0; i < n; i++) {
-		float err;
-		const float *x = load_for_i8(t, p->row[first + i], &err);
+	for (int64_t i = first; i < first + n; i++) {
+		float rough;
+		const float *x = load_row(t, p->row[i], &rough);
 		if (!x)
 			return false;
-		struct quantized info;
-		memset(temp + i * stride + (stride - 4), 0, 4);
-		t->s->kern->quantize(x, tile->mean, dim, temp + i * stride, &info);
-		p->nsq[first + i] = info.normsq;
-		p->norm[first + i] = info.norm;
-		p->err[first + i] = float_up((double)info.err + (double)err);
-		p->scale[first + i] = info.scale;
-		p->sum[first + i] = info.scale * (float)info.sum;
-		if (!(info.norm < TILE_HUGE) || !(p->err[first + i] < TILE_HUGE))
-			blank_row(p, first + i);
+		void *row = p->temp + (size_t)(i - first) * tile->form.bytes;
+		float err = tile_set(&tile->form, x, 1, row, &p->v, i);
+		p->v.err[i] = rough > 0 ? float_up((double)err + (double)rough) : err;
+		if (!(p->v.err[i] < TILE_HUGE))
+			tile_blank(&tile->form, row, &p->v, i);
 	}
 	return true;
 }
@@ -126,7 +62,7 @@ static void group_bytes(struct task *t, int64_t first, int64_t n, const void **r
 		*rows = rows_at(base, p->row[first]);
 		*stride = base->stride;
 	} else {
-		char *temp = (char *)p->temp;
+		char *temp = p->temp;
 		for (int64_t i = 0; i < n; i++)
 			memcpy(temp + i * dim, rows_at(base, p->row[first + i]), (size_t)dim);
 		*rows = temp;
@@ -138,52 +74,36 @@ static void group_bytes(struct task *t, int64_t first, int64_t n, const void **r
 	for (int64_t i = 0; i < n; i++) {
 		/* Of x − 128: Σ(x − 128)² = Σx² − 256 Σx + 128² d. */
 		int64_t sq = u8 ? nsq[i] - 256 * (int64_t)sum[i] + 16384 * dim : nsq[i];
-		p->nsq[first + i] = (float)sq;
-		p->norm[first + i] = float_up(sqrt((double)sq));
-		p->sum[first + i] = (float)(u8 ? sum[i] - 128 * dim : sum[i]);
-		p->scale[first + i] = 1;
-		p->err[first + i] = 0;
+		p->v.normsq[first + i] = (float)sq;
+		p->v.norm[first + i] = float_up(sqrt((double)sq));
+		p->v.bias[first + i] = (int32_t)(-128 * (u8 ? sum[i] - 128 * dim : sum[i]));
+		p->v.scale[first + i] = 1;
+		p->v.err[first + i] = 0;
 	}
 }
 
 static bool group_fill(struct task *t, int64_t first, int64_t n)
 {
 	struct tile *tile = t->scratch->tile;
-	int64_t dim = t->s->base.dim;
-	const void *rows = tile->panel.temp;
-	size_t stride = (size_t)dim * sizeof(float);
-	int64_t bytes = dim * (int64_t)sizeof(float);
-	uint32_t flip = 0;
-	bool ok = true;
-	switch (tile->kind) {
-	case TILE_F32:
-	case TILE_BLAS:
-		ok = group_f32(t, first, n);
-		break;
-	case TILE_ROUGH:
-		ok = group_rough(t, first, n);
-		break;
-	case TILE_I8:
-		ok = group_i8(t, first, n);
-		stride = (size_t)tile->k * 4;
-		bytes = tile->k * 4;
-		flip = 0x80808080;
-		break;
-	case TILE_BYTES:
+	struct panel *p = &tile->panel;
+	uint32_t *to = p->data + first * tile->form.depth;
+	if (tile->kind == TILE_BYTES) {
+		const void *rows;
+		size_t stride;
 		group_bytes(t, first, n, &rows, &stride);
-		bytes = dim;
-		flip = t->s->base.form->type == KITH_I8 ? 0x80808080 : 0;
-		break;
-	}
-	if (!ok)
+		uint32_t flip = t->s->base.form->type == KITH_I8 ? 0x80808080 : 0;
+		t->s->kern->pack(rows, stride, n, t->s->base.dim, flip, to);
+	} else if (!group_vectors(t, first, n)) {
 		return false;
-	if (tile->kind == TILE_BLAS)
-		memcpy(tile->panel.data + first * dim, rows, (size_t)n * stride);
-	else
-		t->s->kern->pack(rows, stride, n, bytes, flip, tile->panel.data + first * tile->k);
-	for (int64_t i = first + n; i < first + TILE_ROWS; i++)
-		tile->panel.nsq[i] = tile->panel.norm[i] = tile->panel.err[i] = tile->panel.scale[i] =
-		    tile->panel.sum[i] = 0;
+	} else if (tile->kind == TILE_BLAS) {
+		memcpy(to, p->temp, (size_t)n * tile->form.bytes);
+	} else {
+		tile_pack_rows(&tile->form, p->temp, n, to);
+	}
+	for (int64_t i = first + n; i < first + TILE_ROWS; i++) {
+		p->v.normsq[i] = p->v.norm[i] = p->v.err[i] = p->v.scale[i] = 0;
+		p->v.bias[i] = 0;
+	}
 	return true;
 }
 
@@ -215,8 +135,8 @@ static void lows_l2(struct tile *tile, double radius)
 	float keep = (float)(1 - 2 * tile->gamma - TILE_EPS), grow = 1 + (float)TILE_EPS;
 	float twice = float_up(2 * radius);
 	for (int64_t i = 0; i < (p->n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS; i++) {
-		float err = p->err[i];
-		p->low[i] = err < TILE_HUGE ? p->nsq[i] * keep - err * (twice + err) * grow : -INFINITY;
+		float err = p->v.err[i];
+		p->low[i] = err < TILE_HUGE ? p->v.normsq[i] * keep - err * (twice + err) * grow : -INFINITY;
 	}
 }
 
@@ -225,8 +145,8 @@ static void lows_ip(struct tile *tile, double per_err, double per_norm)
 	struct panel *p = &tile->panel;
 	float a = float_up(per_err * (1 + TILE_EPS)), b = float_up(per_norm * (1 + TILE_EPS));
 	for (int64_t i = 0; i < (p->n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS; i++) {
-		float err = p->err[i], sum = tile->shift * p->sum[i];
-		float low = -(err * a + p->norm[i] * b) - sum - (float)TILE_EPS * fabsf(sum);
+		float err = p->v.err[i], sum = tile->shift * panel_sum(p, i);
+		float low = -(err * a + p->v.norm[i] * b) - sum - (float)TILE_EPS * fabsf(sum);
 		p->low[i] = err < TILE_HUGE ? low : -INFINITY;
 	}
 }
@@ -238,14 +158,14 @@ void panel_lows(struct task *t, int64_t from, int64_t to)
 	double radius = 0, per_err = 0, per_norm = 0;
 	tile->stale = false;
 	for (int64_t j = from; j < to; j++) {
-		double err = (double)q->err[j], bound = (double)pool_bound(task_pool(t, j));
+		double err = (double)q->v.err[j], bound = (double)pool_bound(task_pool(t, j));
 		if (!(err < (double)TILE_HUGE) || !(bound < TILE_UNBOUNDED))
 			continue;
 		if (!search_by_product(t->s)) {
 			radius = fmax(radius, sqrt(bound > 0 ? bound : 0) + err);
 			continue;
 		}
-		double unit = (double)q->unit[j], norm = (double)q->norm[j];
+		double unit = (double)q->unit[j], norm = (double)q->v.norm[j];
 		double root = (double)tile->shift * sqrt((double)t->s->base.dim);
 		per_err = fmax(per_err, (norm + err + root) / unit);
 		per_norm = fmax(per_norm, (err + (tile->gamma + TILE_EPS) * norm) / unit);

@@ -11,7 +11,7 @@
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 #include "lib/codec/codec.h"
-#include "lib/search/blas.h"
+#include "lib/tile/blas.h"
 #include "lib/search/filter.h"
 #include "lib/search/tile.h"
 

@@ -28,46 +28,41 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/rounding.h"
+#include "lib/tile/blas.h"
 
 #include <math.h>
 
-static int64_t dwords(const struct search *s, enum tile_kind kind)
-{
-	return kind == TILE_I8 || kind == TILE_BYTES ? (s->base.dim + 3) / 4 : s->base.dim;
-}
-
-/* Rows of k dwords in a panel: at least one group. */
-static int64_t panel_rows(const struct search *s, int64_t k)
+/* Rows in a panel: at least one group. */
+static int64_t panel_rows(const struct tile_form *form)
 {
 	enum { MAX = 1024 };
-	int64_t rows = s->kern->panel_bytes / (k * 4) / TILE_ROWS * TILE_ROWS;
+	int64_t rows = form->kern->panel_bytes / (int64_t)form->bytes / TILE_ROWS * TILE_ROWS;
 	return rows < TILE_ROWS ? TILE_ROWS : rows > MAX ? MAX : rows;
 }
 
+/* Room for both forms: a task that begins with bytes may go on with floats. */
 static void carve_tile(const struct search *s, struct tile *tile, struct arena *c)
 {
-	int64_t dim = s->base.dim, block = s->block, padded = (dim + 3) / 4 * 4;
-	int64_t k8 = dwords(s, TILE_I8), rows8 = panel_rows(s, k8), rows32 = panel_rows(s, dim);
-	int64_t cells = rows8 * k8 > rows32 * dim ? rows8 * k8 : rows32 * dim;
+	struct tile_form bytes = tile_form_of(s->base.dim, NULL, true);
+	struct tile_form floats = tile_form_of(s->base.dim, NULL, s->kind == TILE_BYTES);
+	int64_t rows8 = panel_rows(&bytes), rows32 = panel_rows(&floats),
+	        rows = rows8 > rows32 ? rows8 : rows32;
+	int64_t size8 = rows8 * bytes.depth, size32 = rows32 * floats.depth;
 	struct panel *p = &tile->panel;
-	int64_t rows = rows8 > rows32 ? rows8 : rows32;
-	p->data = arena_take(c, cells, sizeof *p->data);
-	p->row = arena_take(c, rows, sizeof *p->row);
-	float **row_floats[] = {&p->nsq, &p->norm, &p->err, &p->scale, &p->sum, &p->low};
-	for (size_t i = 0; i < sizeof row_floats / sizeof *row_floats; i++)
-		*row_floats[i] = arena_take(c, rows, sizeof(float));
-	p->temp = arena_take(c, TILE_ROWS * padded, sizeof *p->temp);
 	struct query_block *q = &tile->q;
-	bool floats = s->kind != TILE_BYTES;
+	p->data = arena_take(c, size8 > size32 ? size8 : size32, sizeof *p->data);
+	p->row = arena_take(c, rows, sizeof *p->row);
+	p->v = tile_vectors_take(&floats, rows, false, true, c);
+	p->low = arena_take(c, rows, sizeof *p->low);
+	p->temp = arena_take(c, TILE_ROWS, (size_t)bytes.depth * 4 * sizeof(float));
 	if (s->kind == TILE_BLAS)
 		p->products = arena_take(c, TILE_QUERIES * rows, sizeof(float));
 	tile->keys = arena_take(c, TILE_QUERIES * TILE_ROWS, sizeof *tile->keys);
-	q->data = arena_take(c, block * padded, floats ? sizeof(float) : 1);
-	float **query_floats[] = {&q->nsq, &q->norm, &q->err, &q->scale, &q->unit, &q->thr};
-	for (size_t i = 0; i < sizeof query_floats / sizeof *query_floats; i++)
-		*query_floats[i] = arena_take(c, block, sizeof(float));
-	q->bias = arena_take(c, block, sizeof *q->bias);
-	q->offset = arena_take(c, block, sizeof *q->offset);
+	tile->shifts = arena_take(c, s->base.dim, sizeof *tile->shifts);
+	q->v = tile_vectors_take(&floats, s->block, true, true, c);
+	q->unit = arena_take(c, s->block, sizeof *q->unit);
+	q->thr = arena_take(c, s->block, sizeof *q->thr);
+	q->offset = arena_take(c, s->block, sizeof *q->offset);
 }
 
 size_t tile_scratch_bytes(const struct search *s)
@@ -88,17 +83,20 @@ void tile_prepare(struct task *t, enum tile_kind kind)
 {
 	struct search *s = t->s;
 	struct tile *tile = t->scratch->tile;
-	bool integers = kind == TILE_I8 || kind == TILE_BYTES;
+	bool u8 = kind == TILE_BYTES && s->base.form->type == KITH_U8;
 	tile->kind = kind;
 	tile->stale = false;
 	tile->mean = kind == TILE_ROUGH || kind == TILE_BYTES ? NULL : s->mean;
-	tile->shift = kind == TILE_I8 ? s->query_shift : 0;
-	if (kind == TILE_BYTES && s->base.form->type == KITH_U8)
-		tile->shift = 128;
-	tile->k = dwords(s, kind);
-	tile->rows = panel_rows(s, tile->k);
-	tile->gamma = integers ? 0 : (double)(s->base.dim + 8) * 0x1p-24;
-	tile->q.stride = (size_t)(integers ? tile->k * 4 : tile->k);
+	tile->shift = kind == TILE_I8 ? s->query_shift : u8 ? 128 : 0;
+	for (int64_t i = 0; i < s->base.dim; i++)
+		tile->shifts[i] = tile->shift;
+	tile->form = tile_form_of(s->base.dim, tile->mean, kind == TILE_I8 || kind == TILE_BYTES);
+	tile->form.rough_norms = true;
+	tile->query_form = tile->form;
+	if (search_by_product(s))
+		tile->query_form.center = tile->shift != 0 ? tile->shifts : NULL;
+	tile->rows = panel_rows(&tile->form);
+	tile->gamma = tile_gamma(&tile->form);
 }
 
 static void tile_begin(struct task *t, enum tile_kind kind)
@@ -113,9 +111,9 @@ static void add_candidate(struct task *t, int64_t q, int64_t r, float key)
 	const struct tile *tile = t->scratch->tile;
 	const struct panel *p = &tile->panel;
 	const struct query_block *b = &tile->q;
-	double low = -INFINITY, high = INFINITY, err = (double)p->err[r], qerr = (double)b->err[q];
+	double low = -INFINITY, high = INFINITY, err = (double)p->v.err[r], qerr = (double)b->v.err[q];
 	if (err < (double)TILE_HUGE && qerr < (double)TILE_HUGE && !search_by_product(t->s)) {
-		double nsq = (double)p->nsq[r], qnsq = (double)b->nsq[q];
+		double nsq = (double)p->v.normsq[r], qnsq = (double)b->v.normsq[q];
 		double est = (double)key - (double)p->low[r] + nsq + qnsq;
 		double off = (2 * tile->gamma + TILE_EPS) * (nsq + qnsq) +
 		             TILE_EPS * fabs((double)p->low[r]) + TILE_TINY;
@@ -124,8 +122,8 @@ static void add_candidate(struct task *t, int64_t q, int64_t r, float key)
 		root = sqrt(est > -off ? est + off : 0) + err + qerr;
 		high = root * root * (1 + 1e-12);
 	} else if (err < (double)TILE_HUGE && qerr < (double)TILE_HUGE) {
-		double unit = (double)b->unit[q], norm = (double)p->norm[r], qnorm = (double)b->norm[q];
-		double sum = (double)tile->shift * (double)p->sum[r];
+		double unit = (double)b->unit[q], norm = (double)p->v.norm[r], qnorm = (double)b->v.norm[q];
+		double sum = (double)tile->shift * (double)panel_sum(p, r);
 		double product = ((double)key - (double)p->low[r]) * unit - sum;
 		double est = product - b->offset[q];
 		double off = err * (qnorm + qerr) + norm * qerr + (tile->gamma + TILE_EPS) * norm * qnorm;
@@ -143,7 +141,7 @@ static void take_hits(
 {
 	const struct panel *p = &t->scratch->tile->panel;
 	int64_t left = p->n - first, k = t->s->sink->k;
-	uint64_t valid = left >= TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
+	uint64_t valid = tile_valid(left);
 	for (int j = 0; j < nq; j++) {
 		uint64_t hits = mask[j] & valid;
 		if (!hits)
@@ -166,20 +164,6 @@ static void take_hits(
 	}
 }
 
-static uint64_t multiply(const struct task *t, int64_t q, int nq, int64_t first, uint64_t *mask, float *keys)
-{
-	const struct tile *tile = t->scratch->tile;
-	const struct panel *p = &tile->panel;
-	const struct query_block *b = &tile->q;
-	const uint32_t *data = p->data + first * tile->k;
-	if (tile->kind == TILE_F32 || tile->kind == TILE_ROUGH)
-		return t->s->kern->tile_f32((const float *)(const void *)data, tile->k,
-		    (const float *)b->data + (size_t)q * b->stride, b->stride, nq, p->low + first, b->thr + q,
-		    mask, keys);
-	return t->s->kern->tile_i8(data, tile->k, (const int8_t *)b->data + (size_t)q * b->stride, b->stride,
-	    nq, p->low + first, p->scale + first, b->scale + q, b->bias + q, b->thr + q, mask, keys);
-}
-
 /* Compares products with thresholds as the kernels do: bit per row of the group, keys [64]. */
 static uint64_t compare(const float *products, const float *low, float thr, int64_t n, float *keys)
 {
@@ -193,22 +177,24 @@ static uint64_t compare(const float *products, const float *low, float thr, int6
 
 static void multiply_blas(struct task *t)
 {
-	const struct panel *p = &t->scratch->tile->panel;
+	const struct search *s = t->s;
+	const struct tile *tile = t->scratch->tile;
+	const struct panel *p = &tile->panel;
 	float keys[TILE_ROWS];
 	for (int64_t from = 0; from < t->nq; from += TILE_QUERIES) {
 		int64_t to = from + TILE_QUERIES < t->nq ? from + TILE_QUERIES : t->nq;
 		panel_lows(t, from, to);
-		blas_multiply(t, from, to, p->products);
+		blas_multiply(s->base.dim, (const float *)(const void *)tile->q.v.data + from * s->base.dim,
+		    to - from, (const float *)(const void *)p->data, p->n, p->products);
 		for (int64_t q = from; q < to; q++) {
 			for (int64_t first = 0; first < p->n; first += TILE_ROWS) {
 				int64_t n = p->n - first < TILE_ROWS ? p->n - first : TILE_ROWS;
 				const float *products = p->products + (q - from) * p->n + first;
-				uint64_t mask =
-				    compare(products, p->low + first, t->scratch->tile->q.thr[q], n, keys);
+				uint64_t mask = compare(products, p->low + first, tile->q.thr[q], n, keys);
 				if (!mask)
 					continue;
 				take_hits(t, q, 1, first, &mask, keys);
-				if (t->scratch->tile->stale)
+				if (tile->stale)
 					panel_lows(t, from, to);
 			}
 		}
@@ -217,17 +203,20 @@ static void multiply_blas(struct task *t)
 
 static void multiply_panel(struct task *t)
 {
-	const struct panel *p = &t->scratch->tile->panel;
+	const struct tile *tile = t->scratch->tile;
+	const struct panel *p = &tile->panel;
 	uint64_t mask[TILE_QUERIES];
-	float *keys = t->scratch->tile->keys;
+	float *keys = tile->keys;
 	for (int64_t from = 0; from < t->nq; from += TILE_QUERIES) {
 		int64_t to = from + TILE_QUERIES < t->nq ? from + TILE_QUERIES : t->nq;
 		panel_lows(t, from, to);
 		for (int64_t first = 0; first < p->n; first += TILE_ROWS) {
-			if (!multiply(t, from, (int)(to - from), first, mask, keys))
+			if (!tile_multiply(&tile->form, p->data + first * tile->form.depth, p->low + first,
+			        p->v.scale + first, &tile->q.v, from, (int)(to - from), tile->q.thr + from,
+			        mask, keys))
 				continue;
 			take_hits(t, from, (int)(to - from), first, mask, keys);
-			if (t->scratch->tile->stale)
+			if (tile->stale)
 				panel_lows(t, from, to);
 		}
 	}

@@ -4,48 +4,46 @@
 
 #include "lib/search/search.h"
 #include "lib/tile/bounds.h"
+#include "lib/tile/form.h"
 
 /* Rows of the panel in work: up to `rows` of them, in groups of 64 with their dwords interleaved. */
 struct panel {
 	int64_t n;
-	uint32_t *data;  /* [groups × k × 64] */
-	uint32_t *row;   /* [rows] where each comes from */
-	float *nsq;      /* ‖ĉ‖², c = x − mean, ĉ what the tile sees of it */
-	float *norm;     /* >= ‖ĉ‖ */
-	float *err;      /* >= ‖c − ĉ‖; ∞: the tile sees nothing of it */
-	float *scale;    /* of the quantised values */
-	float *sum;      /* Σ ĉ */
-	float *low;      /* the part of the key that does not depend on the query */
-	float *temp;     /* [64 × padded dim] */
-	float *products; /* BLAS only: [TILE_QUERIES × rows] */
+	uint32_t *data;        /* [groups × depth × 64] */
+	uint32_t *row;         /* [rows] where each comes from */
+	struct tile_vectors v; /* [rows] what is known of them; c = x − mean */
+	float *low;            /* the part of the key that does not depend on the query */
+	char *temp;            /* [64 rows], in floats */
+	float *products;       /* BLAS only: [TILE_QUERIES × rows] */
 };
 
 /* Queries of the task, as the tile sees them. y is the query less its centre. */
 struct query_block {
-	void *data;     /* [block × stride] floats or int8 */
-	size_t stride;  /* elements */
-	float *nsq;     /* ‖ŷ‖² */
-	float *norm;    /* >= ‖ŷ‖ */
-	float *err;     /* >= ‖y − ŷ‖; ∞: the tile sees nothing of it */
-	float *scale;   /* factor of the integer product in the key */
-	int32_t *bias;  /* start of the integer product */
-	float *unit;    /* keys of inner products are divided by it */
-	double *offset; /* ⟨mean, query⟩ */
-	float *thr;     /* threshold of the tile keys */
+	struct tile_vectors v; /* [block] */
+	float *unit;           /* keys of inner products are divided by it */
+	double *offset;        /* ⟨mean, query⟩ */
+	float *thr;            /* threshold of the tile keys */
 };
 
 struct tile {
 	enum tile_kind kind;
-	const float *mean; /* [dim] or NULL: zero */
-	float shift;       /* inner product: y = query − shift */
-	int64_t k;         /* dwords in a row */
-	int64_t rows;      /* in a panel at most */
-	double gamma;      /* the tile's sums are off by at most gamma · ‖ĉ‖ · ‖ŷ‖ */
-	bool stale;        /* a query got its first threshold since panel_lows, which left it out */
-	float *keys;       /* [TILE_QUERIES × TILE_ROWS] */
+	struct tile_form form, query_form; /* they differ in the centre */
+	const float *mean;                 /* [dim] or NULL: zero */
+	float shift;                       /* inner product: y = query − shift */
+	float *shifts;                     /* [dim] of it */
+	int64_t rows;                      /* in a panel at most */
+	double gamma; /* the tile's sums are off by at most gamma · ‖ĉ‖ · ‖ŷ‖ */
+	bool stale;   /* a query got its first threshold since panel_lows, which left it out */
+	float *keys;  /* [TILE_QUERIES × TILE_ROWS] */
 	struct panel panel;
 	struct query_block q;
 };
+
+/* Σ ĉ of a row of bytes. */
+static inline float panel_sum(const struct panel *p, int64_t row)
+{
+	return p->v.scale[row] * (float)(p->v.bias[row] / -128);
+}
 
 /* panel.c: fill the panel with passing rows from *row on, before `end`; advances *row. False: failed. */
 bool panel_fill(struct task *t, int64_t *row, int64_t end);
@@ -61,8 +59,5 @@ void block_threshold(struct task *t, int64_t q);
  * returns false when the search was stopped. */
 void tile_prepare(struct task *t, enum tile_kind kind);
 bool tile_pass(struct task *t);
-
-/* blas.c: products [(to − from) × panel.n] of queries with the panel's rows; blas_load found one. */
-void blas_multiply(const struct task *t, int64_t from, int64_t to, float *products);
 
 #endif

@@ -2,9 +2,6 @@
 #ifndef KITH_TILE_BOUNDS_H
 #define KITH_TILE_BOUNDS_H
 
-/* Norms above it would overflow when squared; such vectors are always candidates. */
-static const float TILE_HUGE = 1e18f;
-
 /* A query whose bound is not below it has no threshold: all rows are its candidates, whatever their `low`. */
 static const double TILE_UNBOUNDED = 1e36;
 

@@ -44,7 +44,7 @@ static const float GROW = 1 + 0x1p-20f;
 static inline float limit(bool ip, const struct near_points *p, int64_t j, float err, float size)
 {
 	if (ip)
-		return p->radius[j] + err * p->norm[j] + size * p->per_size[j];
+		return p->radius[j] + err * p->v.norm[j] + size * p->per_size[j];
 	float radius = p->radius[j] + err;
 	return radius * radius * GROW + (p->base[j] + size * p->per_size[j]);
 }
@@ -52,9 +52,9 @@ static inline float limit(bool ip, const struct near_points *p, int64_t j, float
 /* The best is known to be within t (L2: a distance; IP: a key, less the mean's part). */
 static void tighten(const struct near *s, struct near_points *p, int64_t j, double t)
 {
-	if (!(p->err[j] < TILE_HUGE))
+	if (!(p->v.err[j] < TILE_HUGE))
 		return;
-	float radius = float_above(s->ip ? t + TILE_EPS * fabs(t) + TILE_TINY : t + (double)p->err[j]);
+	float radius = float_above(s->ip ? t + TILE_EPS * fabs(t) + TILE_TINY : t + (double)p->v.err[j]);
 	if (radius < p->radius[j])
 		p->radius[j] = radius;
 }
@@ -62,18 +62,19 @@ static void tighten(const struct near *s, struct near_points *p, int64_t j, doub
 /* Upper bound, as tighten wants it, of a row with this tile key. */
 static double upper(const struct near *s, const struct near_points *p, int64_t j, int64_t row, float key)
 {
-	double err = (double)s->rows.err[row], size = (double)s->rows.size[row];
+	double err = (double)s->rows.v.err[row], size = (double)s->rows.size[row];
 	if (s->ip)
-		return (double)key + err * (double)p->norm[j] + size * (double)p->per_size[j];
-	double off = s->error_bound * (size + (double)p->nsq[j]) + TILE_TINY;
-	double sq = (double)key + (double)p->nsq[j] + off;
-	return (sq > 0 ? sqrt(sq) * (1 + 1e-12) : 0) + err + (double)p->err[j];
+		return (double)key + err * (double)p->v.norm[j] + size * (double)p->per_size[j];
+	double off = s->error_bound * (size + (double)p->v.normsq[j]) + TILE_TINY;
+	double sq = (double)key + (double)p->v.normsq[j] + off;
+	return (sq > 0 ? sqrt(sq) * (1 + 1e-12) : 0) + err + (double)p->v.err[j];
 }
 
 /* What a float kernel's inner product with point j may be off by. */
 static double product_err(const struct near *s, const struct near_points *p, int64_t j)
 {
-	return p->err[j] < TILE_HUGE ? s->float_err * (double)p->norm[j] * s->norms + TILE_TINY : INFINITY;
+	return p->v.err[j] < TILE_HUGE ? s->float_err * (double)p->v.norm[j] * s->norms + TILE_TINY
+	                               : INFINITY;
 }
 
 /* Drop candidates that floats show to be farther than another or the best so far; returns how many are left.
@@ -123,7 +124,7 @@ static void nearest_exact(const struct near *s, struct near_scratch *scratch, in
 	const float *key = p->key + j * CANDIDATES;
 	int32_t n = 0;
 	for (int32_t i = 0; i < p->count[j]; i++)
-		if (key[i] <= limit(s->ip, p, j, s->rows.err[row[i]], s->rows.size[row[i]]))
+		if (key[i] <= limit(s->ip, p, j, s->rows.v.err[row[i]], s->rows.size[row[i]]))
 			row[n++] = row[i];
 	p->count[j] = 0;
 	scratch->checked += n;
@@ -141,7 +142,7 @@ static void tighten_exactly(const struct near *s, struct near_points *p, int64_t
 	if (p->best[j] < 0)
 		return;
 	if (s->ip)
-		tighten(s, p, j, p->exact[j] + p->offset[j] + 0x1p-40 * (double)p->norm[j] * s->norms);
+		tighten(s, p, j, p->exact[j] + p->offset[j] + 0x1p-40 * (double)p->v.norm[j] * s->norms);
 	else
 		tighten(s, p, j, sqrt(p->exact[j]) * (1 + 1e-12));
 }
@@ -240,30 +241,17 @@ static void find_thresholds(const struct near *s, const struct near_points *p, i
 			thr[j - from] = limit(false, p, j, err, size);
 }
 
-/* nq points from j on against a group. */
-static uint64_t multiply(const struct near *s, const struct near_points *p, int64_t j, int nq, int64_t group,
-    const float *thr, uint64_t *mask, float *keys)
-{
-	const struct near_rows *rows = &s->rows;
-	const uint32_t *data = rows->data + group * TILE_ROWS * s->depth;
-	const float *low = rows->low + group * TILE_ROWS;
-	if (!s->i8)
-		return s->kern->tile_f32((const float *)(const void *)data, s->depth,
-		    (const float *)p->data + (size_t)j * s->stride, s->stride, nq, low, thr, mask, keys);
-	return s->kern->tile_i8(data, s->depth, (const int8_t *)p->data + (size_t)j * s->stride, s->stride,
-	    nq, low, rows->scale + group * TILE_ROWS, p->scale + j, p->bias + j, thr, mask, keys);
-}
-
 /* Points from … to − 1, TILE_QUERIES of them at most, against one group. */
 static void pass_group(const struct near *s, struct near_scratch *scratch, int64_t point, int64_t from,
     int64_t to, int64_t group)
 {
 	uint64_t mask[TILE_QUERIES];
 	float *keys = scratch->keys, thr[TILE_QUERIES];
-	int64_t left = s->k - group * TILE_ROWS;
-	uint64_t valid = left >= TILE_ROWS ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
+	int64_t first = group * TILE_ROWS, left = s->k - first;
+	uint64_t valid = tile_valid(left);
 	find_thresholds(s, &scratch->points, from, to, group, thr);
-	if (!multiply(s, &scratch->points, from, (int)(to - from), group, thr, mask, keys))
+	if (!tile_multiply(&s->form, s->rows.data + first * s->form.depth, s->rows.low + (s->ip ? 0 : first),
+	        s->rows.v.scale + first, &scratch->points.v, from, (int)(to - from), thr, mask, keys))
 		return;
 	for (int64_t j = from; j < to; j++)
 		if (mask[j - from] & valid)
@@ -324,7 +312,7 @@ kith_status nearest_find(const struct nearest *what, const struct rows *points, 
 		find_block(&s, 0, 0);
 		s.begin = s.block < points->n ? s.block : points->n;
 	}
-	if (ready && s.i8 && s.scratch[0].checked > s.begin * s.k / CROWDED) {
+	if (ready && s.form.i8 && s.scratch[0].checked > s.begin * s.k / CROWDED) {
 		near_pack_free(&s);
 		ready = near_pack(&s, false);
 	}
@@ -332,6 +320,6 @@ kith_status nearest_find(const struct nearest *what, const struct rows *points, 
 		threads_run(s.workers, (points->n - s.begin + s.block - 1) / s.block, find_block, &s);
 	near_pack_free(&s);
 	if (!ready)
-		return fail_nomem("packed rows", (size_t)s.k * (size_t)s.stride);
+		return fail_nomem("packed rows", (size_t)s.k * s.form.bytes);
 	return s.cancelled ? fail_cancelled() : KITH_OK;
 }

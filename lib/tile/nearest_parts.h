@@ -4,6 +4,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/tile/bounds.h"
+#include "lib/tile/form.h"
 #include "lib/tile/nearest.h"
 
 enum { CANDIDATES = 32 }; /* of a point, between two looks at them */
@@ -11,11 +12,10 @@ enum { CANDIDATES = 32 }; /* of a point, between two looks at them */
 /* All rows as tile panels: groups of 64. */
 struct near_rows {
 	int64_t groups;
-	uint32_t *data; /* [groups × depth × 64] */
-	float *low;     /* [groups × 64] ‖ĉ‖², or 0 for inner products */
-	float *size; /* [groups × 64] ‖ĉ‖², or >= ‖ĉ‖ for inner products: what errors grow with */
-	float *err;  /* [groups × 64] >= ‖c − ĉ‖; ∞: the tile sees nothing of it */
-	float *scale;      /* [groups × 64] */
+	uint32_t *data;        /* [groups × depth × 64] */
+	struct tile_vectors v; /* [groups × 64] */
+	const float *low;      /* [groups × 64] ‖ĉ‖²; inner products: 64 zeros */
+	const float *size; /* [groups × 64] ‖ĉ‖², or >= ‖ĉ‖ for inner products: what errors grow with */
 	float *group_err;  /* [groups] the largest */
 	float *group_size; /* [groups] the largest */
 };
@@ -26,13 +26,8 @@ struct near_rows {
  *   IP:  K <= reach + err · norm + size · per_size
  */
 struct near_points {
-	void *data;    /* [block × stride] floats or int8 */
-	float *scale;  /* factor of the integer product */
-	int32_t *bias; /* start of the integer product */
-	float *err;    /* >= ‖y − ŷ‖; ∞: the tile sees nothing of it */
-	float *nsq;    /* ‖ŷ‖² */
-	float *norm;   /* >= ‖y‖ */
-	float *base;   /* L2 */
+	struct tile_vectors v; /* norm is >= ‖y‖ */
+	float *base;           /* L2 */
 	float *per_size;
 	double *offset; /* inner product: ⟨mean, q⟩ */
 	float *radius;  /* L2: best distance so far + err; IP: best key so far + offset */
@@ -47,7 +42,7 @@ struct near_points {
 struct near_scratch {
 	void *memory;
 	float *x, *y; /* [dim] each, and padding */
-	int8_t *temp; /* [64 rows] */
+	char *temp;   /* [64 rows] */
 	float *keys;  /* [TILE_QUERIES × TILE_ROWS] */
 	struct near_points points;
 	int64_t checked; /* candidates that the tile left */
@@ -63,12 +58,10 @@ struct near {
 	double *keys;
 	int64_t dim, k;
 	bool ip; /* minus the product is the key; else a squared distance is made of it */
-	bool i8;
-	int64_t depth; /* dwords in a packed row */
-	size_t stride; /* elements of a packed point */
-	int64_t block; /* points in a task */
-	int64_t begin; /* point that task 0 begins at */
-	int64_t panel; /* groups in a panel */
+	struct tile_form form, point_form; /* of rows; of points, which are not centred for inner products */
+	int64_t block;                     /* points in a task */
+	int64_t begin;                     /* point that task 0 begins at */
+	int64_t panel;                     /* groups in a panel */
 	double error_bound; /* relative to ‖ĉ‖² + ‖ŷ‖² (2 ‖ĉ‖ ‖ŷ‖): what the tile's sums may be off by */
 	double float_err; /* relative error of the float kernels */
 	float *mean;      /* [dim] */

@@ -13,9 +13,7 @@
  * thread's team size is one (a setting of that thread alone, put back afterwards); a pthread BLAS always
  * may, so with it the search itself stays on one thread and leaves the others to the BLAS.
  */
-#include "lib/search/blas.h"
-
-#include "lib/search/tile.h"
+#include "lib/tile/blas.h"
 
 #include <dlfcn.h>
 #include <omp.h>
@@ -115,13 +113,12 @@ int blas_search_threads(int threads)
 	return blas.parallel() == PTHREADS && blas.threads() > 1 ? 1 : threads;
 }
 
-void blas_multiply(const struct task *t, int64_t from, int64_t to, float *products)
+void blas_multiply(
+    int64_t dim, const float *queries, int64_t nq, const float *rows, int64_t n, float *products)
 {
-	const struct tile *tile = t->scratch->tile;
-	int dim = (int)t->s->base.dim, n = (int)tile->panel.n, before = omp_get_max_threads();
+	int before = omp_get_max_threads();
 	omp_set_num_threads(1);
-	blas.sgemm(ROW_MAJOR, NO_TRANS, TRANS, (int)(to - from), n, dim, 1,
-	    (const float *)tile->q.data + (size_t)from * tile->q.stride, (int)tile->q.stride,
-	    (const float *)(const void *)tile->panel.data, dim, 0, products, n);
+	blas.sgemm(ROW_MAJOR, NO_TRANS, TRANS, (int)nq, (int)n, (int)dim, 1, queries, (int)dim, rows,
+	    (int)dim, 0, products, (int)n);
 	omp_set_num_threads(before);
 }

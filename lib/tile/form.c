@@ -1,0 +1,202 @@
+/* Bringing vectors into the form of tiles.
+ *
+ * Where errors matter (exact search, nearest centroids) norm and err bound what the form makes of a vector.
+ * Low- precision copies have no bounds: what builds a graph compares vectors by the hundred million, and an
+ * edge that is chosen by a distance one percent off is as good an edge. A copy is a query, whose floats are
+ * multiplied by −2, and is packed times −1/2 when it is a row; both are exact.
+ *
+ * Memory: a row is dim bytes (or floats) filled up to whole dwords, and 16 or 24 bytes besides. */
+#include "lib/tile/form.h"
+
+#include "lib/base/rounding.h"
+#include "lib/metric/metric.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Below it floats cost no more than bytes and their scales. */
+enum { MIN_I8_DIM = 8 };
+
+struct tile_form tile_form_of(int64_t dim, const float *center, bool i8)
+{
+	struct tile_form form = {.kern = kernels(), .dim = dim, .center = center, .i8 = i8};
+	form.depth = i8 ? (dim + 3) / 4 : dim;
+	form.bytes = (size_t)form.depth * sizeof(uint32_t);
+	return form;
+}
+
+struct tile_form tile_form(int64_t dim, const float *center, bool coarse)
+{
+	return tile_form_of(dim, center, coarse && kernels()->i8_is_fast && dim >= MIN_I8_DIM);
+}
+
+struct tile_form tile_form_direct(int64_t dim, bool wide)
+{
+	struct tile_form form = tile_form_of(dim, NULL, false);
+	form.direct = true;
+	form.wide = wide;
+	return form;
+}
+
+struct tile_vectors tile_vectors_take(
+    const struct tile_form *form, int64_t n, bool data, bool bounds, struct arena *arena)
+{
+	struct tile_vectors v = {NULL};
+	if (data)
+		v.data = arena_take(arena, n, form->bytes);
+	v.normsq = arena_take(arena, n, sizeof *v.normsq);
+	v.scale = arena_take(arena, n, sizeof *v.scale);
+	v.factor = arena_take(arena, n, sizeof *v.factor);
+	v.bias = arena_take(arena, n, sizeof *v.bias);
+	if (bounds) {
+		v.norm = arena_take(arena, n, sizeof *v.norm);
+		v.err = arena_take(arena, n, sizeof *v.err);
+	}
+	return v;
+}
+
+size_t tile_vectors_bytes(const struct tile_form *form, int64_t n)
+{
+	struct arena arena = {NULL, 0};
+	tile_vectors_take(form, n, true, false, &arena);
+	return arena.used;
+}
+
+struct tile_vectors tile_vectors_at(const struct tile_form *form, int64_t n, void *memory)
+{
+	struct arena arena = {memory, 0};
+	return tile_vectors_take(form, n, true, false, &arena);
+}
+
+void tile_blank(const struct tile_form *form, void *row, const struct tile_vectors *to, int64_t at)
+{
+	memset(row, 0, form->bytes);
+	to->normsq[at] = to->err ? 0 : INFINITY;
+	to->scale[at] = to->factor[at] = 1;
+	to->bias[at] = 0;
+	if (to->err) {
+		to->norm[at] = 0;
+		to->err[at] = INFINITY;
+	}
+}
+
+/* The row, and what is known of it but for sum. */
+static struct quantized make_floats(const struct tile_form *form, const float *x, float factor, float *row)
+{
+	int64_t dim = form->dim;
+	const float *center = form->center;
+	struct quantized info = {.scale = 1};
+	for (int64_t j = 0; j < dim; j++)
+		row[j] = factor * (center ? x[j] - center[j] : x[j]);
+	double square = (double)factor * (double)factor;
+	if (form->rough_norms) {
+		form->kern->normsq_f32(row, form->bytes, 1, dim, &info.normsq);
+		info.normsq /= (float)square;
+		/* Squares below FLT_MIN may be lost. */
+		double lost = (double)dim * 0x1p-126;
+		info.norm = float_above(sqrt((double)info.normsq + lost) * (1 + tile_gamma(form)));
+	} else {
+		double normsq = form->kern->ip_exact(row, row, dim) / square;
+		info.normsq = (float)normsq;
+		info.norm = float_above(sqrt(normsq) * (1 + 1e-12));
+	}
+	info.err = center ? info.norm * 0x1p-23f : 0;
+	return info;
+}
+
+float tile_set(const struct tile_form *form, const float *x, float factor, void *row,
+    const struct tile_vectors *to, int64_t at)
+{
+	struct quantized info = {.scale = 1};
+	if (form->direct) {
+		memcpy(row, x, form->bytes);
+	} else if (form->i8) {
+		memset((char *)row + form->bytes - 4, 0, 4);
+		form->kern->quantize(x, form->center, form->dim, row, &info);
+	} else {
+		info = make_floats(form, x, factor, row);
+	}
+	if (!(info.norm < TILE_HUGE) || !(info.err < TILE_HUGE)) {
+		tile_blank(form, row, to, at);
+		return INFINITY;
+	}
+	to->normsq[at] = info.normsq;
+	to->scale[at] = info.scale;
+	to->factor[at] = factor * info.scale;
+	to->bias[at] = -128 * info.sum;
+	if (to->err) {
+		to->norm[at] = info.norm;
+		to->err[at] = info.err;
+	}
+	return info.err;
+}
+
+void tile_copy(const struct tile_form *form, const struct tile_vectors *to, int64_t at,
+    const struct tile_vectors *from, int64_t i)
+{
+	memcpy(to->data + (size_t)at * form->bytes, from->data + (size_t)i * form->bytes, form->bytes);
+	to->normsq[at] = from->normsq[i];
+	to->scale[at] = from->scale[i];
+	to->factor[at] = from->factor[i];
+	to->bias[at] = from->bias[i];
+}
+
+size_t tile_panel_bytes(const struct tile_form *form)
+{
+	return form->bytes * TILE_ROWS;
+}
+
+void tile_pack(const struct tile_form *form, const struct tile_vectors *from, int64_t first, int64_t n,
+    void *temp, struct tile_panel *panel)
+{
+	const char *rows = from->data + (size_t)first * form->bytes;
+	if (form->direct) {
+		memcpy(panel->data, rows, (size_t)n * form->bytes);
+		memset(
+		    (char *)panel->data + (size_t)n * form->bytes, 0, (size_t)(TILE_ROWS - n) * form->bytes);
+	} else if (form->i8) {
+		tile_pack_rows(form, rows, n, panel->data);
+	} else {
+		const float *x = (const float *)(const void *)rows;
+		float *whole = temp;
+		for (int64_t i = 0; i < n * form->depth; i++)
+			whole[i] = -0.5f * x[i];
+		tile_pack_rows(form, whole, n, panel->data);
+	}
+	memcpy(panel->normsq, from->normsq + first, (size_t)n * sizeof(float));
+	memcpy(panel->scale, from->scale + first, (size_t)n * sizeof(float));
+	for (int64_t i = n; i < TILE_ROWS; i++) {
+		panel->normsq[i] = INFINITY;
+		panel->scale[i] = 0;
+	}
+}
+
+uint64_t tile_direct(const struct tile_form *form, const uint32_t *panel, const float *low,
+    const float *queries, int nq, const float *thr, uint64_t *mask, float *keys)
+{
+	const float *rows = (const float *)(const void *)panel;
+	uint64_t any = 0;
+	for (int j = 0; j < nq; j++) {
+		float *key = keys + j * TILE_ROWS;
+		const float *q = queries + j * form->dim;
+		if (!form->wide)
+			form->kern->l2sq_f32(q, rows, form->bytes, TILE_ROWS, form->dim, key);
+		mask[j] = 0;
+		for (int r = 0; r < TILE_ROWS; r++) {
+			if (form->wide)
+				key[r] = wide_key(form->kern->l2sq_exact(q, rows + r * form->dim, form->dim));
+			key[r] += low[r];
+			mask[j] |= (uint64_t)(key[r] <= thr[j]) << r;
+		}
+		any |= mask[j];
+	}
+	return any;
+}
+
+bool tile_are_bytes(const float *x, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (!(x[i] >= 0 && x[i] <= 255) || x[i] != (float)(int)x[i])
+			return false;
+	return true;
+}
