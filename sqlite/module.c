@@ -9,6 +9,7 @@ SQLITE_EXTENSION_INIT1
 #include "cursor.h"
 #include "filter.h"
 #include "functions.h"
+#include "hybrid.h"
 #include "plan.h"
 #include "refresh.h"
 #include "stats.h"
@@ -274,6 +275,9 @@ int sqlite3_kith_init(sqlite3 *db, char **error, const sqlite3_api_routines *api
 	int rc = functions_register(db);
 	if (rc == SQLITE_OK) {
 		rc = values_register(db);
+	}
+	if (rc == SQLITE_OK) {
+		rc = hybrid_register(db);
 	}
 	struct connection *connection = rc == SQLITE_OK ? zeroed(sizeof *connection) : NULL;
 	if (connection == NULL) {

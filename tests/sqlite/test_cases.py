@@ -20,7 +20,7 @@ class Cases(unittest.TestCase):
         self.assertEqual(out.returncode, 0, out.stdout[-4000:] + out.stderr[-2000:])
 
 
-for noun in ("filters", "knn", "write", "tx", "kith"):
+for noun in ("filters", "knn", "write", "tx", "kith", "hybrid"):
     setattr(Cases, "test_" + noun, lambda self, name="case_%s.py" % noun: self.run_file(name))
 
 if __name__ == "__main__":

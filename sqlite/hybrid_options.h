@@ -1,0 +1,26 @@
+/* The options of kith_hybrid. */
+#ifndef KITH_SQLITE_HYBRID_OPTIONS_H
+#define KITH_SQLITE_HYBRID_OPTIONS_H
+
+#include "fusion.h"
+#include "sqlite.h"
+
+struct hybrid_options {
+	enum fusion fusion;
+	double alpha; /* NaN: not given */
+	double rrf_k;
+	int64_t depth;              /* 0: not given */
+	char *filter, *filter_args; /* NULL: none */
+	char *column;               /* of vectors; NULL: the first */
+	char *fields; /* JSON array of text columns with weights, "title^2"; NULL: all, equally */
+};
+
+/* Read a JSON object; NULL: defaults. On failure *error is a message, to be freed with sqlite3_free. */
+int hybrid_options_read(sqlite3 *db, sqlite3_value *json, struct hybrid_options *o, char **error);
+void hybrid_options_free(struct hybrid_options *o);
+
+/* "{title body} : (" for the text, and ", 2.0, 1.0" for bm25, of the columns of an FTS5 table. */
+int hybrid_fields(
+    sqlite3 *db, const char *fts, const char *fields, char **prefix, char **weights, char **error);
+
+#endif
