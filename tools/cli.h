@@ -38,8 +38,8 @@ struct command {
 };
 
 extern const struct command command_knn, command_build, command_search, command_eval, command_gen,
-    command_info, command_verify, command_convert, command_bench, command_plot, command_tune,
-    command_completion, command_version;
+    command_info, command_verify, command_convert, command_import, command_export, command_bench,
+    command_plot, command_tune, command_completion, command_version;
 
 /* All of them, ended by NULL. */
 extern const struct command *const cli_commands[];

@@ -13,8 +13,8 @@
 #include "stream.h"
 
 const struct command *const cli_commands[] = {&command_knn, &command_build, &command_search, &command_eval,
-    &command_gen, &command_info, &command_verify, &command_convert, &command_bench, &command_plot,
-    &command_tune, &command_completion, &command_version, NULL};
+    &command_gen, &command_info, &command_verify, &command_convert, &command_import, &command_export,
+    &command_bench, &command_plot, &command_tune, &command_completion, &command_version, NULL};
 enum { COMMANDS = sizeof cli_commands / sizeof *cli_commands - 1 };
 
 static const struct command *find_command(const char *name)

@@ -27,6 +27,7 @@ cat >"$build/cross.ini" <<END
 c = ['aarch64-linux-gnu-gcc', '--sysroot=$root']
 ar = 'aarch64-linux-gnu-ar'
 strip = 'aarch64-linux-gnu-strip'
+objcopy = 'aarch64-linux-gnu-objcopy'
 pkgconfig = 'pkg-config'
 exe_wrapper = ['$qemu', '-L', '$root', '-E', 'LD_LIBRARY_PATH=$lib/openblas-pthread']
 

@@ -1,0 +1,37 @@
+/* Tables of kith's SQLite extension, as `kith import` and `kith export` use them. The extension is part of
+ * the program; a build without SQLite says so (db_none.c). */
+#ifndef KITH_TOOLS_DB_H
+#define KITH_TOOLS_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kith/kith.h>
+
+enum { DB_NAMES = 64 }; /* columns that options may name */
+
+/* kith import. */
+struct import {
+	const char *vectors, *db, *table;
+	const char *metadata; /* CSV; NULL: none */
+	const char *column;   /* of the vectors */
+	const char *type;     /* its elements; NULL: those of the file */
+	kith_metric metric;
+	const char *index; /* factory string; NULL: none */
+	const char *partition[DB_NAMES], *indexed[DB_NAMES], *auxiliary[DB_NAMES]; /* ended by NULL */
+	bool resume, append, json;
+};
+
+/* kith export. */
+struct export
+{
+	const char *db, *table, *vectors;
+	const char *metadata, *ids, *column, *where; /* NULL: none; the first vector column; all rows */
+	bool json;
+};
+
+/* Return an exit code; an error was printed. */
+int db_import(const struct import *import);
+int db_export(const struct export *export);
+
+#endif
