@@ -35,16 +35,22 @@ static bool group_vectors(struct task *t, int64_t first, int64_t n)
 {
 	struct tile *tile = t->scratch->tile;
 	struct panel *p = &tile->panel;
+	float off[TILE_ROWS];
 	for (int64_t i = first; i < first + n; i++) {
 		float rough;
 		const float *x = load_row(t, p->row[i], &rough);
 		if (!x)
 			return false;
 		void *row = p->temp + (size_t)(i - first) * tile->form.bytes;
-		float err = tile_set(&tile->form, x, 1, row, &p->v, i);
-		p->v.err[i] = rough > 0 ? float_up((double)err + (double)rough) : err;
+		tile_put(&tile->form, x, 1, row, &p->v, i);
+		off[i - first] = rough;
+	}
+	tile_finish(&tile->form, p->temp, n, 1, &p->v, first);
+	for (int64_t i = first; i < first + n; i++) {
+		if (off[i - first] > 0)
+			p->v.err[i] = float_up((double)p->v.err[i] + (double)off[i - first]);
 		if (!(p->v.err[i] < TILE_HUGE))
-			tile_blank(&tile->form, row, &p->v, i);
+			tile_blank(&tile->form, p->temp + (size_t)(i - first) * tile->form.bytes, &p->v, i);
 	}
 	return true;
 }

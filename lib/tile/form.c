@@ -80,45 +80,29 @@ void tile_blank(const struct tile_form *form, void *row, const struct tile_vecto
 	}
 }
 
-/* The row, and what is known of it but for sum. */
-static struct quantized make_floats(const struct tile_form *form, const float *x, float factor, float *row)
+/* x − center, times factor. */
+static void put_floats(const struct tile_form *form, const float *x, float factor, float *row)
 {
-	int64_t dim = form->dim;
 	const float *center = form->center;
-	struct quantized info = {.scale = 1};
-	for (int64_t j = 0; j < dim; j++)
-		row[j] = factor * (center ? x[j] - center[j] : x[j]);
-	double square = (double)factor * (double)factor;
-	if (form->rough_norms) {
-		form->kern->normsq_f32(row, form->bytes, 1, dim, &info.normsq);
-		info.normsq /= (float)square;
-		/* Squares below FLT_MIN may be lost. */
-		double lost = (double)dim * 0x1p-126;
-		info.norm = float_above(sqrt((double)info.normsq + lost) * (1 + tile_gamma(form)));
-	} else {
-		double normsq = form->kern->ip_exact(row, row, dim) / square;
-		info.normsq = (float)normsq;
-		info.norm = float_above(sqrt(normsq) * (1 + 1e-12));
-	}
-	info.err = center ? info.norm * 0x1p-23f : 0;
-	return info;
+	if (center)
+		for (int64_t j = 0; j < form->dim; j++)
+			row[j] = factor * (x[j] - center[j]);
+	else
+		for (int64_t j = 0; j < form->dim; j++)
+			row[j] = factor * x[j];
 }
 
-float tile_set(const struct tile_form *form, const float *x, float factor, void *row,
+float tile_put(const struct tile_form *form, const float *x, float factor, void *row,
     const struct tile_vectors *to, int64_t at)
 {
 	struct quantized info = {.scale = 1};
 	if (form->direct) {
 		memcpy(row, x, form->bytes);
-	} else if (form->i8) {
+	} else if (!form->i8) {
+		put_floats(form, x, factor, row);
+	} else {
 		memset((char *)row + form->bytes - 4, 0, 4);
 		form->kern->quantize(x, form->center, form->dim, row, &info);
-	} else {
-		info = make_floats(form, x, factor, row);
-	}
-	if (!(info.norm < TILE_HUGE) || !(info.err < TILE_HUGE)) {
-		tile_blank(form, row, to, at);
-		return INFINITY;
 	}
 	to->normsq[at] = info.normsq;
 	to->scale[at] = info.scale;
@@ -128,7 +112,51 @@ float tile_set(const struct tile_form *form, const float *x, float factor, void 
 		to->norm[at] = info.norm;
 		to->err[at] = info.err;
 	}
-	return info.err;
+	if (info.norm < TILE_HUGE && info.err < TILE_HUGE)
+		return info.err;
+	tile_blank(form, row, to, at);
+	return INFINITY;
+}
+
+static void bound_floats(
+    const struct tile_form *form, const float *normsq, int64_t n, float *norm, float *err)
+{
+	/* Squares below FLT_MIN = (2^-63)² may be lost. */
+	float lost = float_above(0x1p-63 * sqrt((double)form->dim));
+	float grow = 1 + (float)(tile_gamma(form) + 0x1p-20), off = form->center ? 0x1p-23f : 0;
+	for (int64_t i = 0; i < n; i++) {
+		norm[i] = sqrtf(normsq[i]) * grow + lost;
+		err[i] = norm[i] * off;
+	}
+}
+
+void tile_finish(const struct tile_form *form, void *rows, int64_t n, float factor,
+    const struct tile_vectors *to, int64_t first)
+{
+	float *normsq = to->normsq + first, square = factor * factor;
+	if (form->i8 || form->direct)
+		return;
+	if (form->rough_norms)
+		form->kern->normsq_f32(rows, form->bytes, n, form->dim, normsq);
+	for (int64_t i = 0; i < n; i++) {
+		const float *row = (const float *)rows + i * form->dim;
+		if (!form->rough_norms)
+			normsq[i] = (float)form->kern->ip_exact(row, row, form->dim);
+		normsq[i] /= square;
+	}
+	if (to->err)
+		bound_floats(form, normsq, n, to->norm + first, to->err + first);
+	for (int64_t i = 0; i < n; i++)
+		if (!(normsq[i] < TILE_HUGE * TILE_HUGE))
+			tile_blank(form, (char *)rows + (size_t)i * form->bytes, to, first + i);
+}
+
+float tile_set(const struct tile_form *form, const float *x, float factor, void *row,
+    const struct tile_vectors *to, int64_t at)
+{
+	float err = tile_put(form, x, factor, row, to, at);
+	tile_finish(form, row, 1, factor, to, at);
+	return err;
 }
 
 void tile_copy(const struct tile_form *form, const struct tile_vectors *to, int64_t at,

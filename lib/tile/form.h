@@ -76,9 +76,16 @@ size_t tile_vectors_bytes(const struct tile_form *form, int64_t n);
 struct tile_vectors tile_vectors_at(const struct tile_form *form, int64_t n, void *memory);
 
 /* Number `at` becomes x [dim], with its row at `row` and products to be multiplied by factor, −2, −1 or 1.
- * Returns the norm of what the form leaves out; ∞: all. */
+ * Of bytes it returns the norm of what they leave out; ∞: all. */
 float tile_set(const struct tile_form *form, const float *x, float factor, void *row,
     const struct tile_vectors *to, int64_t at);
+
+/* The same for many, in two steps: first each by itself, then what is left to find of n that lie one after
+ * another, numbers first … first + n − 1: norms and errors of floats. */
+float tile_put(const struct tile_form *form, const float *x, float factor, void *row,
+    const struct tile_vectors *to, int64_t at);
+void tile_finish(const struct tile_form *form, void *rows, int64_t n, float factor,
+    const struct tile_vectors *to, int64_t first);
 
 /* It becomes one that the tile sees nothing of. */
 void tile_blank(const struct tile_form *form, void *row, const struct tile_vectors *to, int64_t at);

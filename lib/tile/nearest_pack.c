@@ -170,15 +170,14 @@ static void fill_ip(const struct near *s, struct near_scratch *scratch, int64_t 
 void near_fill(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
 {
 	struct near_points *p = &scratch->points;
-	float error_bound = (float)s->error_bound;
+	float error_bound = (float)s->error_bound, factor = s->ip ? -1 : -2;
 	for (int64_t j = 0; j < n; j++) {
 		void *out = p->v.data + (size_t)j * s->form.bytes;
-		float err = tile_set(&s->point_form, rows_load(s->points, first + j, scratch->x),
-		    s->ip ? -1 : -2, out, &p->v, j);
-		p->v.norm[j] = float_above((double)p->v.norm[j] + (err < TILE_HUGE ? (double)err : 0));
-		if (!(p->v.norm[j] < TILE_HUGE))
-			tile_blank(&s->point_form, out, &p->v, j);
+		tile_put(&s->point_form, rows_load(s->points, first + j, scratch->x), factor, out, &p->v, j);
 	}
+	tile_finish(&s->point_form, p->v.data, n, factor, &p->v, 0);
+	for (int64_t j = 0; j < n; j++)
+		p->v.norm[j] = (p->v.norm[j] + (p->v.err[j] < TILE_HUGE ? p->v.err[j] : 0)) * (1 + 0x1p-22f);
 	for (int64_t j = 0; j < n; j++) {
 		p->count[j] = 0;
 		p->best[j] = -1;
