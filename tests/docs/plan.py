@@ -10,6 +10,7 @@ declares what they speak of (fragments/PAGE.c). Everything else is listed here, 
 #   session      as a block that begins with "$ "
 #   quote        lines of the sources, which are compared with them
 #   cmake        lines of a CMakeLists.txt, which is configured and built
+#   added        goes into a copy of the sources: tests/docs/test_adding.py does it
 #   layout       a picture of bytes or of folders: nothing to run
 #   demo         what ./run demo prints, compared with what it prints, but for figures
 BLOCKS = {
@@ -20,9 +21,10 @@ BLOCKS = {
     "docs/getting-started.md": [
         (r"find_package\(kith", "cmake"),
     ],
-    "docs/add-a-codec.md": [(r'\{"SQfp16"', "quote")],
+    "docs/add-a-codec.md": [(r"", "added")],
+    "docs/add-a-metric.md": [(r"", "added")],
     "docs/add-a-kernel.md": [(r"KERNEL\(l2sq_f32", "quote")],
-    "docs/add-a-structure.md": [(r"struct rows rows", "quote")],
+    "docs/add-a-structure.md": [(r"struct rows rows", "quote"), (r"", "added")],
     "docs/file-format.md": [(r"header \| section", "layout")],
     "ARCHITECTURE.md": [(r"query ──►", "layout"), (r"api ─►", "layout")],
 }

@@ -240,6 +240,9 @@ class Page:
 
     block_text = block_layout
 
+    def block_added(self, block):
+        self.say("    tests/docs/test_adding.py does it")
+
     # --- programs ------------------------------------------------------------------------------------
 
     def block_python(self, block):
