@@ -19,9 +19,10 @@ import numpy as np
 
 from . import _sqlite
 from ._errors import InvalidError
+from ._full_text import FullText, any_word
 from ._records import (FIELD_TYPES, Batch, EmbeddingFunction, Metadata, checked_fields, checked_ids, checked_namespace, checked_vectors,
                        columns, included, of_doubles, record_key, to_json, to_result)
-from ._where import Fields, Where, column_name, document_condition, is_number, metadata_condition
+from ._where import Fields, Where, column_name, document_condition, is_number, metadata_condition, text_literal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,14 +38,15 @@ class Collection:
     that are added set it otherwise. metric: "cosine" (the default), "l2" (squared), "ip", "l1" or "linf"; an existing collection
     has its own. index: a factory string, "HNSW32,SQ8,RFlat"; without one searches compare all vectors, exactly. fields: metadata
     keys that get a column with an index, {"category": str, "price": float}: conditions on them are fast where few records pass.
-    embedding_function: makes vectors of a list of texts, for calls that give documents or query_texts in their place.
+    full_text: the words of documents are indexed, too, so that hybrid() can search for both. embedding_function: makes vectors
+    of a list of texts, for calls that give documents or query_texts in their place.
 
     Each call is one transaction. Threads may share a collection; they wait for one another. Results of get and query are dicts
     of lists, as Chroma's; distances are squared for "l2", 1 − cos for "cosine", minus the product for "ip": smaller is nearer.
     """
 
     def __init__(self, path: str | os.PathLike[str] | sqlite3.Connection, name: str = "collection", dim: int | None = None,
-                 metric: str | None = None, *, index: str | None = None, fields: Fields | None = None,
+                 metric: str | None = None, *, index: str | None = None, fields: Fields | None = None, full_text: bool = False,
                  embedding_function: EmbeddingFunction | None = None) -> None:
         if not isinstance(name, str) or not name or "\0" in name:
             raise InvalidError(f"name is {name!r}; it must be text, and not empty")
@@ -59,6 +61,8 @@ class Collection:
         self._owned = isinstance(path, (str, os.PathLike))
         self._db: sqlite3.Connection = _sqlite.connect(path) if isinstance(path, (str, os.PathLike)) else path
         self._dim: int | None = None
+        self._text: FullText | None = None
+        self._wants_text = full_text
         try:
             if not self._owned:
                 _sqlite.load(self._db)
@@ -85,6 +89,8 @@ class Collection:
         if self._metric not in (None, metric):
             raise InvalidError(f"metric is '{self._metric}'; '{self.name}' has '{metric}'")
         self._dim, self._metric = int(declared.group(1)), metric
+        text = FullText(self._db, self.name)
+        self._text = text if text.exists() else None
         self._fields = {key.replace('""', '"'): str if kind == "TEXT" else float
                         for key, kind in re.findall(r'"((?:[^"]|"")+)" (TEXT|NUMERIC) INDEXED', row[0])}
 
@@ -95,6 +101,9 @@ class Collection:
                     '"metadata" TEXT']
         declared += [f"{column_name(key)} {FIELD_TYPES[kind]} INDEXED" for key, kind in self._fields.items()]
         self._db.execute(f"CREATE VIRTUAL TABLE {self._table} USING kith({', '.join(declared)}, +document TEXT)")
+        if self._wants_text:
+            self._text = FullText(self._db, self.name)
+            self._text.create()
         self._dim, self._metric = int(dim), metric
 
     @property
@@ -159,13 +168,18 @@ class Collection:
     def _delete(self, conditions: str, values: Sequence[Any]) -> None:
         if self._dim is not None:
             with _sqlite.transaction(self._db):
+                if self._text:
+                    self._text.take_away(conditions, values)
                 self._db.execute(f"DELETE FROM {self._table} WHERE {conditions}", values)
 
     def drop(self) -> None:
         """Delete the collection itself."""
         with self._lock:
             if self._dim is not None:
-                self._db.execute(f"DROP TABLE {self._table}")
+                with _sqlite.transaction(self._db):
+                    if self._text:
+                        self._text.drop()
+                    self._db.execute(f"DROP TABLE {self._table}")
                 self._dim = None
 
     def _changing(self, batch: Batch) -> Any:
@@ -190,6 +204,9 @@ class Collection:
         rows = ((batch.keys[i], batch.namespace, batch.vector(i), batch.metadata(i, None), batch.document(i),
                  *self._field_values(batch.merged(i, None))) for i in which)
         self._db.executemany(f"INSERT INTO {self._table}({', '.join(names)}) VALUES({', '.join('?' * len(names))})", rows)
+        if self._text and batch.documents is not None:
+            rowids = self._rowids([batch.keys[i] for i in which])
+            self._text.add((rowids[batch.keys[i]], batch.document(i)) for i in which)
 
     def _replace(self, batch: Batch, which: Iterable[int], known: Mapping[str, int]) -> None:
         names = [name for name, given in (("embedding", batch.vectors), ("document", batch.documents), ('"metadata"', batch.metadatas))
@@ -198,8 +215,14 @@ class Collection:
             names += [column_name(key) for key in self._fields]
         if not names:
             return
+        which = list(which)
+        text = self._text if batch.documents is not None else None
+        if text:
+            text.take_away("rowid IN (SELECT value FROM json_each(?))", [to_json([known[batch.keys[i]] for i in which])])
         sql = f"UPDATE {self._table} SET {', '.join(name + ' = ?' for name in names)} WHERE rowid = ?"
         self._db.executemany(sql, ((*self._new_values(batch, i, known[batch.keys[i]]), known[batch.keys[i]]) for i in which))
+        if text:
+            text.add((known[batch.keys[i]], batch.document(i)) for i in which)
 
     def _new_values(self, batch: Batch, i: int, rowid: int) -> Iterator[Any]:
         if batch.vectors is not None:
@@ -259,6 +282,29 @@ class Collection:
             found = [of_doubles(self.metric, one, query) for one, query in zip(found, np.asarray(query_embeddings, dtype="f8"))]
         return {name: [one[name] for one in found] for name in ("ids", *wanted)}
 
+    def hybrid(self, text: str, query_embedding: Any = None, n_results: int = 10, where: Where | None = None,
+               where_document: Where | None = None, namespace: str = "", *, alpha: float | None = None, fusion: str = "rrf",
+               depth: int | None = None, syntax: bool = False, include: Sequence[str] = ("metadatas", "documents")) -> dict[str, Any]:
+        """Documents with any of the words of a text, and records near a vector, fused into one ranking, best first: ids,
+        "scores" and what is included. The collection must have full_text.
+
+        query_embedding: one vector; None: that of the text, by the embedding function. fusion: "rrf" (reciprocal ranks),
+        "relative" or "dbsf"; alpha: the weight of the vectors, 0 … 1; depth: how many records each side looks at; syntax: the
+        text is a query of FTS5's, with its operators (docs/sqlite.md says more of all these)."""
+        wanted = _checked_hybrid(self._text, text, include)
+        if query_embedding is None:
+            query_embedding = self._embedded([text], "text")[0]
+        options = {"alpha": alpha, "fusion": fusion, "depth": depth}
+        with self._lock:
+            query = checked_vectors([query_embedding], self._dim, "query_embedding")[0]
+            options["filter"] = " AND ".join(self._expressions(where, where_document, namespace))
+            arguments = (self.name, f"{self.name}_text", text if syntax else any_word(text), query.tobytes(), int(n_results),
+                         to_json({name: value for name, value in options.items() if value is not None}))
+            sql = (f"SELECT {columns(wanted)}, score FROM kith_hybrid(?, ?, ?, ?, ?, ?) AS found JOIN {self._table} AS records "
+                   "ON records.rowid = found.rowid ORDER BY score DESC, found.rowid")
+            rows = self._db.execute(sql, arguments).fetchall()
+        return {**to_result(rows, namespace, wanted), "scores": [row[-1] for row in rows]}
+
     def count(self, where: Where | None = None, where_document: Where | None = None, namespace: str = "") -> int:
         """How many records of a namespace meet the conditions."""
         with self._lock:
@@ -284,11 +330,16 @@ class Collection:
         if ids is not None:
             parts.append("key IN (SELECT value FROM json_each(?))")
             values.append(to_json([record_key(namespace, id) for id in checked_ids(ids)]))
-        expressions = [one for one in (metadata_condition(where, self._fields), document_condition(where_document)) if one]
+        expressions = self._expressions(where, where_document, None)
         if expressions:
             parts.append("filter = ?")
             values.append(" AND ".join(expressions))
         return " AND ".join(parts), values
+
+    def _expressions(self, where: Where | None, where_document: Where | None, namespace: str | None) -> list[str]:
+        in_namespace = None if namespace is None else f"namespace = {text_literal(checked_namespace(namespace))}"
+        every = (in_namespace, metadata_condition(where, self._fields), document_condition(where_document))
+        return [one for one in every if one is not None]
 
     def _embedded(self, texts: Sequence[str], name: str) -> Any:
         if self._embed is None:
@@ -316,3 +367,13 @@ class Collection:
 
     def __repr__(self) -> str:
         return f"<kith.Collection {self.name!r}, dim {self._dim}, {self.metric}>"
+
+
+def _checked_hybrid(index: FullText | None, text: object, include: Sequence[str]) -> list[str]:
+    if index is None:
+        raise InvalidError("hybrid: the collection has no index of words; make it with full_text=True, and add records")
+    if not isinstance(text, str):
+        raise InvalidError(f"text is {text!r}; it must be text")
+    if "distances" in include:
+        raise InvalidError("include: hybrid gives 'scores', not 'distances'")
+    return included(include)

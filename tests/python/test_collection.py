@@ -183,6 +183,32 @@ def test_texts_become_vectors():
         kith.Collection(":memory:", dim=3).query(query_texts=["a"])
 
 
+def test_words_and_vectors(tmp_path):
+    with kith.Collection(tmp_path / "h.db", "it's", dim=2, full_text=True) as docs:
+        docs.add(["a", "b", "c", "d"], [[1, 0], [0.9, 0.1], [0, 1], [-1, 0]], [{"n": i} for i in range(4)],
+                 ["red apple", "green pear", 'red "cherry" AND', None])
+        assert docs.hybrid("cherry", [0, -1], 1, alpha=0)["ids"] == ["c"]
+        found = docs.hybrid("red apple", [1, 0], 3, include=["documents", "embeddings"])
+        assert found["ids"][0] == "a" and found["scores"] == sorted(found["scores"], reverse=True)
+        assert found["documents"][0] == "red apple" and np.array_equal(found["embeddings"][0], [1, 0])
+        assert "a" not in docs.hybrid("red", [1, 0], 4, where={"n": {"$gt": 0}})["ids"]
+        assert docs.hybrid('"AND" (', [1, 0], 1, alpha=0)["ids"] == ["c"], "operators are words"
+        assert docs.hybrid("red NOT apple", [1, 0], 4, alpha=0, syntax=True)["ids"] == ["c"]
+        docs.update(["a"], documents=["yellow banana"])
+        docs.upsert(["d", "e"], [[0, -1], [1, 1]], documents=["red rose", None])
+        docs.add(["a"], [[1, 0]], documents=["red in another namespace"], namespace="other")
+        docs.delete(ids=["c"])
+    with kith.Collection(tmp_path / "h.db", "it's") as docs:
+        assert docs.hybrid("red", [1, 0], 9, alpha=0)["ids"] == ["d"]
+        assert docs.hybrid("banana", [1, 0], 9, alpha=0)["ids"] == ["a"]
+        assert docs.hybrid("red", [1, 0], 9, namespace="other")["ids"] == ["a"]
+        docs.connection.execute("INSERT INTO \"it's_text\"(\"it's_text\") VALUES('integrity-check')")
+        docs.drop()
+        assert docs.connection.execute("SELECT count(*) FROM sqlite_master WHERE name LIKE 'it''s%'").fetchone() == (0,)
+    with pytest.raises(ValueError, match="full_text"):
+        kith.Collection(":memory:", dim=2).hybrid("a", [1, 0])
+
+
 def test_a_connection_of_the_callers():
     db = sqlite3.connect(":memory:", isolation_level=None)
     docs = kith.Collection(db, "docs", dim=2)
