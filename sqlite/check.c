@@ -101,6 +101,9 @@ static int check_parts(struct table *t, int64_t *rows, int64_t *chunks)
 	while (rc == SQLITE_OK && sqlite3_step(parts) == SQLITE_ROW) {
 		int64_t n = sqlite3_column_int64(parts, 1);
 		rc = check_part(t, blobs, sqlite3_column_int64(parts, 0), n);
+		if (rc != SQLITE_OK) {
+			break;
+		}
 		*rows += n;
 		*chunks += (n + t->chunk_rows - 1) / t->chunk_rows;
 	}

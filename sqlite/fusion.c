@@ -1,7 +1,7 @@
 /* Three rules, of which each gives a row of a side a value:
  *
- *   rrf        1 / (k + rank): reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009). Ranks count from
- *              1, equal scores have the rank of the first of them
+ *   rrf        1 / (k + rank): reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009). Ranks count
+ *              from 1, equal scores have the rank of the first of them
  *   relative   (score − min) / (max − min); where all are equal, 1
  *   dbsf       (score − mean + 3σ) / 6σ within 0 … 1; where all are equal, 1/2
  *

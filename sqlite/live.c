@@ -21,7 +21,7 @@ void live_free(struct live *l)
 	sqlite3_free(l);
 }
 
-static struct live *live_empty(void)
+struct live *live_empty(void)
 {
 	struct live *l = sqlite3_malloc64(sizeof *l);
 	if (l != NULL) {

@@ -37,6 +37,7 @@ struct live {
 /* All return a kith_status; what fails leaves the index as it was, but for live_add, behind which it must be
  * dropped. */
 kith_status live_new(struct live **out, int64_t dim, kith_metric metric, const char *spec);
+struct live *live_empty(void); /* NULL: out of memory */
 kith_status live_clone(struct live **out, const struct live *from);
 void live_free(struct live *l);
 

@@ -82,12 +82,11 @@ kith_status live_read(
 	if (begin > size) {
 		return KITH_FORMAT;
 	}
-	struct live *l = sqlite3_malloc64(sizeof *l);
+	struct live *l = live_empty();
 	int64_t *rowids = sqlite3_malloc64((sqlite3_uint64)(h.n * 8 + 8));
 	uint8_t *dead = sqlite3_malloc64((sqlite3_uint64)(dead_bytes + 8));
 	kith_status status = l != NULL && rowids != NULL && dead != NULL ? KITH_OK : KITH_NOMEM;
 	if (status == KITH_OK) {
-		memset(l, 0, sizeof *l);
 		l->multiplier = h.multiplier;
 		l->points = (int)h.points;
 		memcpy(l->sweep, sweep, sizeof sweep);

@@ -145,6 +145,18 @@ class Queries(Case):
                          [(n, r[0]) for n, v in enumerate(qs) for r in self.want("true", v, 4)])
         self.assertEqual(self.rows("SELECT rowid FROM docs WHERE e MATCH ? AND k = 6 AND rowid IN (SELECT id FROM o)", q), near)
 
+    def test_or_beside_match(self):
+        """SQLite must not try the branches by themselves, without MATCH."""
+        q = next(self.queries())
+        for either in ("rowid = 1 OR rowid = 40", "rowid = 1 OR cat = 'pets'", "tenant = 'a' OR tenant = 'b'", "tenant = 'a' OR rowid = 40",
+                       "rowid IN (1, 4) OR rowid IN (7, 10)", "n = 7 OR price < 3"):
+            for more, values in (("", ()), (" AND tenant = ?", ("a",)), (" AND tenant = ? AND cat = ? AND n = ?", ("a", "pets", 7))):
+                want = self.rows("SELECT rowid FROM twin WHERE (%s)%s ORDER BY d(e, ?), rowid LIMIT 5" % (either, more), *values, q)
+                got = self.rows("SELECT rowid FROM docs WHERE e MATCH ? AND (%s)%s LIMIT 5" % (either, more), q, *values)
+                self.assertEqual(got, want, either + more)
+                few = self.rows("SELECT rowid FROM docs WHERE e MATCH ? AND k = 5 AND (%s)%s" % (either, more), q, *values)
+                self.assertEqual(few, want[:len(few)], either + more)
+
     def test_two_cursors_and_changes_between_steps(self):
         q = blob([0, 0, 1])
         want = self.want("true", q, 400)
