@@ -1,5 +1,6 @@
-/* Every allocation of a statement fails once: alone, and with all that follow. The statement says NOMEM or does all
- * that it should; then the table is what it was or what it should be, and integrity-check finds nothing. */
+/* Every allocation of a statement fails once: alone, and with all that follow. The statement says NOMEM or
+ * does all that it should; then the table is what it was or what it should be, and integrity-check finds
+ * nothing. */
 #include "tests/support/support.h"
 
 #include <stdlib.h>
