@@ -43,6 +43,10 @@ struct comparison {
 	 * there are terms. */
 	struct error_bound (*bound)(const struct rows *rows, const void *state, int64_t first, int64_t n);
 
+	/* The chance that a key is off by more than bound says, which then holds with a probability. 0: it is
+	 * certain, and no neighbour is lost. */
+	double miss;
+
 	/* In the stead of keys, where that is faster than to look at every key: of many rows those that are
 	 * within the limit, how many, ascending: hit and key [part->n]. Of the state the first kept_bytes are
 	 * read, which may have been copied elsewhere. */

@@ -138,9 +138,10 @@ static const float *fp32_load(const struct rows *rows, int64_t i, float *scratch
 	return scratch;
 }
 
-static void fp32_load_rough(const struct rows *rows, int64_t i, float *x)
+static float fp32_load_rough(const struct rows *rows, int64_t i, float *x)
 {
 	kernels()->widen_bf16(rows_at(rows, i), rows->dim, x);
+	return rows->bounds[i / ROWS_BLOCK].err;
 }
 
 static const struct rows_form fp32_form = {
@@ -173,7 +174,7 @@ static struct error_bound fp32_bound(const struct rows *rows, const void *state,
 static void fp32_bind_row(const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
 	struct float_query *query = state;
-	fp32_load_rough(rows, row, query->q);
+	kernels()->widen_bf16(rows_at(rows, row), rows->dim, query->q);
 	float_query_bind(rows, query->q, metric, state);
 }
 

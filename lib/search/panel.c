@@ -25,8 +25,7 @@ static const float *load_row(struct task *t, int64_t row, float *err)
 	*err = 0;
 	if (!base->form->load_rough || base->normalize || (kind != TILE_ROUGH && kind != TILE_I8))
 		return load_checked(t, row);
-	*err = base->bounds[row / ROWS_BLOCK].err;
-	base->form->load_rough(base, row, t->scratch->x);
+	*err = base->form->load_rough(base, row, t->scratch->x);
 	return t->scratch->x;
 }
 

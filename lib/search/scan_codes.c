@@ -15,6 +15,9 @@
  */
 #include "lib/search/scan.h"
 
+#include "lib/base/rounding.h"
+#include "lib/codec/codec.h"
+
 #include <math.h>
 
 void scan_enter_list(struct scan *scan, const float *query)
@@ -45,9 +48,21 @@ static struct error_bound residual_error_bound(const struct scan *scan, struct e
 	return (struct error_bound){.abs = abs, .rel = rel, .root = rounding};
 }
 
-static void find_limit(struct scan *scan, int64_t first, int64_t n)
+/* Rows first … first + n − 1; of codes that were picked only these, as a bound may be found row by row. */
+static void find_limit(struct scan *scan, int64_t first, int64_t n, const uint32_t *pos, int64_t picked)
 {
-	struct error_bound error_bound = scan->t->s->compare->bound(scan->t->base, scan->state, first, n);
+	const struct comparison *compare = scan->t->s->compare;
+	const struct rows *base = scan->t->base;
+	struct error_bound error_bound = {0, 0, 0};
+	bool one_by_one = pos && rows_are_codes(base);
+	if (!one_by_one)
+		error_bound = compare->bound(base, scan->state, first, n);
+	for (int64_t i = 0; one_by_one && i < picked; i++) {
+		struct error_bound own = compare->bound(base, scan->state, first + pos[i], 1);
+		error_bound.abs = greater(error_bound.abs, own.abs);
+		error_bound.rel = greater(error_bound.rel, own.rel);
+		error_bound.root = greater(error_bound.root, own.root);
+	}
 	scan_limit(scan, scan->residual ? residual_error_bound(scan, error_bound) : error_bound);
 }
 
@@ -56,7 +71,7 @@ void scan_finish_keys(struct scan *scan, int64_t first, int64_t n, const uint32_
 	const float *code_norms = scan->t->residuals.code_norms;
 	for (int64_t i = 0; code_norms && i < keys; i++)
 		scan->key[i] += 0.5f * code_norms[first + (pos ? pos[i] : i)];
-	find_limit(scan, first, n);
+	find_limit(scan, first, n, pos, keys);
 }
 
 /* `n` rows of the task's base from `row` on, a block's start, and the limit for their keys. */
@@ -64,7 +79,7 @@ static struct scan_part part_of(struct scan *scan, int64_t row, int64_t n)
 {
 	const struct rows *base = scan->t->base;
 	const float *code_norms = scan->t->residuals.code_norms;
-	find_limit(scan, row, n);
+	find_limit(scan, row, n, NULL, 0);
 	return (struct scan_part){.codes = (const uint8_t *)base->a + (size_t)row * base->stride,
 	    .n = n,
 	    .code_norms = code_norms ? code_norms + row : NULL,

@@ -41,9 +41,9 @@ struct near_points {
 /* One worker's memory. */
 struct near_scratch {
 	void *memory;
-	float *x, *y; /* [dim] each, and padding */
-	char *temp;   /* [64 rows] */
-	float *keys;  /* [TILE_QUERIES × TILE_ROWS] */
+	float *x;    /* [dim] and padding */
+	char *temp;  /* [64 rows] */
+	float *keys; /* [TILE_QUERIES × TILE_ROWS] */
 	struct near_points points;
 	int64_t checked; /* candidates that the tile left */
 };

@@ -31,9 +31,9 @@ struct rows_form {
 	 */
 	const float *(*load)(const struct rows *rows, int64_t i, float *scratch);
 
-	/* Row i rounded, of which `bounds` tells what is left out: fewer bytes to read. NULL: there is no
-	 * such form. */
-	void (*load_rough)(const struct rows *rows, int64_t i, float *x);
+	/* Row i rounded, which is less to read, into x [dim]; returns a bound of what is left out, that of
+	 * `bounds`. NULL: there is no such form. */
+	float (*load_rough)(const struct rows *rows, int64_t i, float *x);
 };
 
 extern const struct rows_form rows_form_f32, rows_form_u8, rows_form_i8;
