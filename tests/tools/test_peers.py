@@ -347,6 +347,24 @@ class Sweeps(Case):
         self.assertIn("no table is called graph;", self.call("tables.py", "--data", "x", "--out", "x", "--only",
                                                              "graph", code=2))
 
+    def test_sql(self):
+        """Without the others: every system of kith's, and the table that it makes."""
+        python = python_with("sqlite3; sqlite3.Connection.enable_load_extension")
+        build = os.path.dirname(os.path.dirname(os.path.abspath(BIN)))
+        if not python or not os.path.exists(os.path.join(build, "sqlite", "kith_sqlite.so")):
+            self.skipTest("no SQLite extension, or no python3 that loads it")
+        done = subprocess.run([python, os.path.join(PEERS, "sql.py"), "--build", build, "--rows", "1500", "--json", self.path("r.json")],
+                              capture_output=True, text=True, timeout=100, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("sqlite-vec was not given, and is not measured", done.stdout)
+        with open(self.path("r.json"), encoding="utf-8") as file:
+            results = json.load(file)
+        self.assertEqual([one["name"] for one in results], ["kith, exact", "kith, HNSW16,SQ8", "kith, HNSW16,SQ8, u INDEXED"])
+        for one in results:
+            self.assertEqual(list(one["queries"]), ["all", "50%", "10%", "1%", "0.1%"])
+            for name, query in one["queries"].items():
+                self.assertGreaterEqual(query["recall"], 1 if one["name"] == "kith, exact" else 0.9, f"{one['name']} {name}")
+
     def test_each_library_that_is_there(self):
         """The real ones, built, kept and loaded: recall must be that of an index which holds these vectors."""
         modules = {"faiss": "faiss", "hnswlib": "hnswlib", "pyglass": "glass"}
