@@ -72,6 +72,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
                 if path.suffix == ".py" or path.name == "py.typed":
                     wheel.add("kith/" + path.relative_to(ROOT / "python" / "kith").as_posix(), path.read_bytes())
             wheel.add("kith/libkith.so.0", library.read_bytes(), executable=True)
+            for extension in (Path(scratch) / "stage").rglob("kith_sqlite.so"):  # where SQLite's headers were
+                wheel.add("kith/kith_sqlite.so", extension.read_bytes(), executable=True)
             for soname, path in sorted(carried.items()):
                 wheel.add("kith/libs/" + soname, path.read_bytes(), executable=True)
             wheel.finish(tag, metadata(external), licences(carried))

@@ -21,18 +21,25 @@ def _module() -> ModuleType:
         raise UnsupportedError(f"this Python was built without SQLite: {error}") from error
 
 
+def _library_folder() -> Path | None:
+    """Where the libkith is that this process has loaded, as Linux tells."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+            paths = [line.split(maxsplit=5)[-1].strip() for line in maps if "/libkith.so" in line]
+    except OSError:
+        return None
+    return Path(paths[0]).parent if paths else None
+
+
 def extension_path() -> str:
-    """The file of the extension: KITH_SQLITE names it, or it lies beside libkith."""
+    """The file of the extension: KITH_SQLITE names it, or it lies where a build, a wheel or an installed libkith has it."""
     if os.environ.get("KITH_SQLITE"):
         return os.environ["KITH_SQLITE"]
     here = Path(__file__).resolve().parent
     places = [here.parent.parent / "sqlite", here]
-    try:
-        installed = import_module("._installed", __package__)  # which a checkout does not have
-        library = Path(os.path.normpath(here / os.path.relpath(installed.LIBDIR, installed.PACKAGE)))
-        places += [library / "kith", library]
-    except ImportError:
-        pass
+    library = _library_folder()
+    if library is not None:
+        places.append(library / "kith")
     for place in places:
         path = place / "kith_sqlite.so"
         if path.is_file():

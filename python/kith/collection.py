@@ -20,6 +20,7 @@ import numpy as np
 from . import _sqlite
 from ._errors import InvalidError
 from ._full_text import FullText, any_word
+from ._judging import Gains, Judged, ndcg, recall
 from ._records import (FIELD_TYPES, Batch, EmbeddingFunction, Metadata, checked_fields, checked_ids, checked_namespace, checked_vectors,
                        columns, included, of_doubles, record_key, to_json, to_result)
 from ._where import Fields, Where, column_name, document_condition, is_number, metadata_condition, text_literal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _METRICS = {"cosine": "COSINE", "l2": "L2", "ip": "IP", "l1": "L1", "linf": "LINF"}
+_ALPHAS = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 _DECLARED = re.compile(r"embedding FLOAT\[(\d+)\] (\w+)")
 
 
@@ -304,6 +306,24 @@ class Collection:
                    "ON records.rowid = found.rowid ORDER BY score DESC, found.rowid")
             rows = self._db.execute(sql, arguments).fetchall()
         return {**to_result(rows, namespace, wanted), "scores": [row[-1] for row in rows]}
+
+    def evaluate(self, judgements: Sequence[tuple[str, Any, Gains]], n_results: int = 10, *, alphas: Sequence[float] = _ALPHAS,
+                 fusions: Sequence[str] = ("rrf", "relative"), where: Where | None = None, namespace: str = "") -> list[Judged]:
+        """Which alpha and fusion hybrid() should be given, by your own judgements: the best (by nDCG) first.
+
+        judgements: (text, vector or None, {id: gain}) for each query; ids that are not named have gain 0. 30 queries are few."""
+        if not judgements:
+            raise InvalidError("judgements: there must be at least one query")
+        if n_results < 1:
+            raise InvalidError(f"n_results is {n_results}; it must be 1 or more")
+        results = []
+        for fusion in fusions:
+            for alpha in alphas:
+                found = [self.hybrid(text, vector, n_results, where, namespace=namespace, alpha=alpha, fusion=fusion, include=())["ids"]
+                         for text, vector, _ in judgements]
+                scores = [[measure(ids, gains, n_results) for ids, (_, _, gains) in zip(found, judgements)] for measure in (ndcg, recall)]
+                results.append(Judged(fusion, alpha, *(sum(one) / len(one) for one in scores)))
+        return sorted(results, key=lambda one: -one.ndcg)
 
     def count(self, where: Where | None = None, where_document: Where | None = None, namespace: str = "") -> int:
         """How many records of a namespace meet the conditions."""

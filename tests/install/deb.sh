@@ -72,6 +72,9 @@ x = np.eye(4, dtype=np.float32)
 index = kith.Index("Flat", dim=4)
 index.add(x)
 assert index.search(x, k=1)[1].ravel().tolist() == [0, 1, 2, 3]
+docs = kith.Collection(":memory:")
+docs.add(["a", "b"], [[1, 0], [0, 1]])
+assert docs.query([[1, 0]], 1)["ids"] == [["a"]]
 assert kith.__file__.startswith("/usr/lib/python3/dist-packages/"), kith.__file__' || fail "import kith"
 [ -f /usr/share/man/man1/kith.1.gz ] || fail "there is no manual page"
 

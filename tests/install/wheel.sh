@@ -39,10 +39,12 @@ for name, digest in listed.items():
     if name != record:
         mine = base64.urlsafe_b64encode(hashlib.sha256(wheel.read(name)).digest()).rstrip(b"=").decode()
         assert digest == "sha256=" + mine, name
-assert {"kith/__init__.py", "kith/compat/__init__.py", "kith/py.typed", "kith/libkith.so.0"} <= names
+assert {"kith/__init__.py", "kith/compat/__init__.py", "kith/py.typed", "kith/libkith.so.0", "kith/collection.py"} <= names
 wheel.extractall(sys.argv[2])
 END
 
+have_sqlite=no
+if pkg-config --exists 'sqlite3 >= 3.38'; then have_sqlite=yes; fi
 works='import sys, numpy as np, kith
 x = np.random.default_rng(1).random((3000, 16), dtype=np.float32)
 index = kith.Index("IVF8,Flat", dim=16)
@@ -50,6 +52,11 @@ index.train(x)
 index.add(x)
 assert index.search(x[:10], k=1, nprobe=8)[1].ravel().tolist() == list(range(10))
 kith.knn(x, x[:600], 3)
+import sqlite3
+if hasattr(sqlite3.Connection, "enable_load_extension") and "'"$have_sqlite"'" == "yes":
+    docs = kith.Collection(":memory:")
+    docs.add(["a", "b"], [[1, 0], [0, 1]])
+    assert docs.query([[1, 0]], 1)["ids"] == [["a"]]
 print(kith._lib.lib.path)
 print(*sorted({line.split()[-1] for line in open("/proc/self/maps") if ".so" in line and "numpy" not in line}))'
 if "$python" -c 'import numpy' 2>/dev/null; then

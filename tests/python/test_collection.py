@@ -209,6 +209,27 @@ def test_words_and_vectors(tmp_path):
         kith.Collection(":memory:", dim=2).hybrid("a", [1, 0])
 
 
+def test_evaluate():
+    """Texts find what is wanted of the first query, vectors of the second; both together of both."""
+    docs = kith.Collection(":memory:", dim=2, full_text=True)
+    docs.add(["a", "b", "c", "d"], [[0, 1], [1, 0], [-1, 0], [0.9, 0.1]], documents=["apple", "pear", "apple tart with plums", "plum"])
+    judgements = [("apple", [-1, 0.1], {"a": 1, "c": 2}), ("plums", [1, 0.2], {"d": 3, "b": 1})]
+    results = {(one.fusion, one.alpha): one for one in docs.evaluate(judgements, 2)}
+    assert len(results) == 22 and all(0 <= one.ndcg <= 1 and 0 <= one.recall <= 1 for one in results.values())
+    found = [docs.hybrid(text, q, 2, alpha=0.3, fusion="relative")["ids"] for text, q, _ in judgements]
+    discount = 1 / np.log2(3)
+    want = []
+    for ids, (_, _, gains) in zip(found, judgements):
+        best = sorted(gains.values(), reverse=True)
+        want.append(sum(gains.get(id, 0) * d for id, d in zip(ids, (1, discount))) / (best[0] + best[1] * discount))
+    assert results["relative", 0.3].ndcg == pytest.approx(np.mean(want))
+    assert results["relative", 0.3].recall == np.mean([len(set(ids) & set(gains)) / 2 for ids, (_, _, gains) in zip(found, judgements)])
+    order = [one.ndcg for one in docs.evaluate(judgements, 2)]
+    assert order == sorted(order, reverse=True) and order[0] > order[-1]
+    with pytest.raises(ValueError, match="judgements"):
+        docs.evaluate([])
+
+
 def test_a_connection_of_the_callers():
     db = sqlite3.connect(":memory:", isolation_level=None)
     docs = kith.Collection(db, "docs", dim=2)
