@@ -511,8 +511,7 @@ static void begin_call(struct call *c, const kith_index *index, const kith_searc
 	c->ef = c->ef < hnsw->graph.n ? c->ef : hnsw->graph.n;
 	c->rerank = (struct rerank){.sink = c->sink, .locate = locate, .owner = c};
 	c->rerank.exact.score = metric_kernels(index->metric);
-	c->rerank.exact.bytes = !c->query->normalize && c->query->form->type != KITH_F32 &&
-	                        c->query->form->type == c->space.rows.form->type;
+	c->rerank.exact.bytes = compare_as_bytes(&c->space.rows, c->query, index->metric);
 }
 
 kith_status hnsw_search(

@@ -33,23 +33,12 @@ static void fill_bytes(struct task *t, int64_t j)
 	struct search *s = t->s;
 	struct tile *tile = t->scratch->tile;
 	struct query_block *b = &tile->q;
-	int64_t dim = s->base.dim, sum = 0, nsq = 0;
-	int8_t *out = (int8_t *)b->v.data + (size_t)j * tile->form.bytes;
 	const uint8_t *q = (const uint8_t *)rows_at(&s->query, task_query(t, j));
-	uint8_t flip = s->base.form->type == KITH_U8 ? 0x80 : 0;
-	memset(out, 0, tile->form.bytes);
-	for (int64_t i = 0; i < dim; i++) {
-		out[i] = (int8_t)(q[i] ^ flip);
-		sum += out[i];
-		nsq += out[i] * out[i];
-	}
-	b->v.normsq[j] = (float)nsq;
-	b->v.norm[j] = float_up(sqrt((double)nsq));
-	b->v.err[j] = 0;
-	b->v.factor[j] = search_by_product(s) ? -1.0f : -2.0f;
-	b->v.bias[j] = (int32_t)(-128 * sum);
+	bool u8 = tile->shift != 0;
+	tile_put_bytes(&tile->form, q, u8, search_by_product(s) ? -1 : -2,
+	    b->v.data + (size_t)j * tile->form.bytes, &b->v, j);
 	b->unit[j] = 1;
-	b->offset[j] = flip ? 128.0 * (double)(sum + 128 * dim) : 0; /* ⟨128, q⟩ */
+	b->offset[j] = u8 ? 128.0 * (double)(b->v.bias[j] / -128 + 128 * s->base.dim) : 0; /* ⟨128, q⟩ */
 }
 
 void block_fill(struct task *t)

@@ -54,37 +54,21 @@ static bool group_vectors(struct task *t, int64_t first, int64_t n)
 	return true;
 }
 
-/* Byte rows; *rows and *stride tell where they are when they lie together. */
-static void group_bytes(struct task *t, int64_t first, int64_t n, const void **rows, size_t *stride)
+/* Rows of bytes; they are gathered where they do not lie together. */
+static void group_bytes(struct task *t, int64_t first, int64_t n, uint32_t *to)
 {
-	struct panel *p = &t->scratch->tile->panel;
+	struct tile *tile = t->scratch->tile;
+	struct panel *p = &tile->panel;
 	const struct rows *base = t->base;
-	const struct kernels *kern = t->s->kern;
-	int32_t nsq[TILE_ROWS], sum[TILE_ROWS];
-	bool u8 = base->form->type == KITH_U8;
-	int64_t dim = base->dim;
-	if (p->row[first + n - 1] - p->row[first] == n - 1) {
-		*rows = rows_at(base, p->row[first]);
-		*stride = base->stride;
-	} else {
-		char *temp = p->temp;
+	const char *rows = rows_at(base, p->row[first]);
+	size_t stride = base->stride, dim = (size_t)base->dim;
+	if (p->row[first + n - 1] - p->row[first] != n - 1) {
 		for (int64_t i = 0; i < n; i++)
-			memcpy(temp + i * dim, rows_at(base, p->row[first + i]), (size_t)dim);
-		*rows = temp;
-		*stride = (size_t)dim;
+			memcpy(p->temp + (size_t)i * dim, rows_at(base, p->row[first + i]), dim);
+		rows = p->temp;
+		stride = dim;
 	}
-	(u8 ? kern->normsq_u8 : kern->normsq_i8)(*rows, *stride, n, dim, nsq);
-	memset(t->scratch->x, 1, (size_t)dim);
-	(u8 ? kern->ip_u8 : kern->ip_i8)(t->scratch->x, *rows, *stride, n, dim, sum);
-	for (int64_t i = 0; i < n; i++) {
-		/* Of x − 128: Σ(x − 128)² = Σx² − 256 Σx + 128² d. */
-		int64_t sq = u8 ? nsq[i] - 256 * (int64_t)sum[i] + 16384 * dim : nsq[i];
-		p->v.normsq[first + i] = (float)sq;
-		p->v.norm[first + i] = float_up(sqrt((double)sq));
-		p->v.bias[first + i] = (int32_t)(-128 * (u8 ? sum[i] - 128 * dim : sum[i]));
-		p->v.scale[first + i] = 1;
-		p->v.err[first + i] = 0;
-	}
+	tile_pack_bytes(&tile->form, rows, stride, n, tile->shift != 0, t->scratch->x, to, &p->v, first);
 }
 
 static bool group_fill(struct task *t, int64_t first, int64_t n)
@@ -93,11 +77,7 @@ static bool group_fill(struct task *t, int64_t first, int64_t n)
 	struct panel *p = &tile->panel;
 	uint32_t *to = p->data + first * tile->form.depth;
 	if (tile->kind == TILE_BYTES) {
-		const void *rows;
-		size_t stride;
-		group_bytes(t, first, n, &rows, &stride);
-		uint32_t flip = t->s->base.form->type == KITH_I8 ? 0x80808080 : 0;
-		t->s->kern->pack(rows, stride, n, t->s->base.dim, flip, to);
+		group_bytes(t, first, n, to);
 	} else if (!group_vectors(t, first, n)) {
 		return false;
 	} else if (tile->kind == TILE_BLAS) {

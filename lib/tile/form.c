@@ -159,6 +159,52 @@ float tile_set(const struct tile_form *form, const float *x, float factor, void 
 	return err;
 }
 
+/* ---- bytes ---- */
+
+static void note_bytes(const struct tile_vectors *to, int64_t at, int64_t normsq, int64_t sum, float factor)
+{
+	to->normsq[at] = (float)normsq;
+	to->norm[at] = float_up(sqrt((double)normsq));
+	to->err[at] = 0;
+	to->scale[at] = 1;
+	to->factor[at] = factor;
+	to->bias[at] = (int32_t)(-128 * sum);
+}
+
+void tile_put_bytes(const struct tile_form *form, const uint8_t *x, bool u8, float factor, void *row,
+    const struct tile_vectors *to, int64_t at)
+{
+	int8_t *out = row;
+	int64_t sum = 0, normsq = 0;
+	uint8_t flip = u8 ? 0x80 : 0;
+	memset(out, 0, form->bytes);
+	for (int64_t i = 0; i < form->dim; i++) {
+		out[i] = (int8_t)(x[i] ^ flip);
+		sum += out[i];
+		normsq += out[i] * out[i];
+	}
+	note_bytes(to, at, normsq, sum, factor);
+}
+
+void tile_pack_bytes(const struct tile_form *form, const void *rows, size_t stride, int64_t n, bool u8,
+    void *ones, uint32_t *panel, const struct tile_vectors *to, int64_t first)
+{
+	const struct kernels *kern = form->kern;
+	int32_t nsq[TILE_ROWS], sum[TILE_ROWS];
+	int64_t dim = form->dim;
+	memset(ones, 1, (size_t)dim);
+	(u8 ? kern->normsq_u8 : kern->normsq_i8)(rows, stride, n, dim, nsq);
+	(u8 ? kern->ip_u8 : kern->ip_i8)(ones, rows, stride, n, dim, sum);
+	for (int64_t i = 0; i < n; i++) {
+		/* Of x − 128: Σ(x − 128)² = Σx² − 256 Σx + 128² d. */
+		int64_t centred = u8 ? nsq[i] - 256 * (int64_t)sum[i] + 16384 * dim : nsq[i];
+		note_bytes(to, first + i, centred, u8 ? sum[i] - 128 * dim : sum[i], 1);
+	}
+	kern->pack(rows, stride, n, dim, u8 ? 0 : 0x80808080, panel);
+}
+
+/* ---- low-precision copies ---- */
+
 void tile_copy(const struct tile_form *form, const struct tile_vectors *to, int64_t at,
     const struct tile_vectors *from, int64_t i)
 {

@@ -87,6 +87,14 @@ float tile_put(const struct tile_form *form, const float *x, float factor, void 
 void tile_finish(const struct tile_form *form, void *rows, int64_t n, float factor,
     const struct tile_vectors *to, int64_t first);
 
+/* Vectors that are bytes, u8 or i8, in a form of bytes: exactly. u8 are centred on 128. A query; and n
+ * rows, stride bytes from one to the next, numbers first … first + n − 1, into a panel. ones [dim]:
+ * scratch. */
+void tile_put_bytes(const struct tile_form *form, const uint8_t *x, bool u8, float factor, void *row,
+    const struct tile_vectors *to, int64_t at);
+void tile_pack_bytes(const struct tile_form *form, const void *rows, size_t stride, int64_t n, bool u8,
+    void *ones, uint32_t *panel, const struct tile_vectors *to, int64_t first);
+
 /* It becomes one that the tile sees nothing of. */
 void tile_blank(const struct tile_form *form, void *row, const struct tile_vectors *to, int64_t at);
 
