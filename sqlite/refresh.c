@@ -187,7 +187,7 @@ int index_acquire(
 	pthread_rwlock_rdlock(&s->lock);
 	rc = s->live != NULL ? is_ancestor(t, &p, s->live, &usable) : SQLITE_OK;
 	int writing = sqlite3_txn_state(t->db, t->db_name) == SQLITE_TXN_WRITE;
-	if (rc == SQLITE_OK && (!usable || (s->live->seq != p.seq && !writing))) {
+	if (rc == SQLITE_OK && (!usable || (p.seq - s->live->seq > LAG && !writing))) {
 		pthread_rwlock_unlock(&s->lock);
 		pthread_rwlock_wrlock(&s->lock);
 		rc = load(t, c, &p, s);

@@ -12,6 +12,7 @@
 
 enum {
 	INDEX_FROM = 1000, /* rows of a part, below which comparing all is as fast; 'index-from' changes it */
+	LAG = 32,          /* changes that a search rather compares than adds to the index */
 	MAX_PENDING = 20000, /* changes, beyond which a new snapshot is made */
 };
 

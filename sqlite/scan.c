@@ -15,7 +15,7 @@
 #include "conditions.h"
 #include "distance.h"
 
-enum { BLOCK_BYTES = 1 << 20, MAX_BLOCK = 4096 };
+enum { BLOCK_BYTES = 1 << 20, MAX_BLOCK = 4096, FEW = 16 };
 
 struct scan {
 	struct table *table;
@@ -58,29 +58,19 @@ static int scan_begin(struct scan *s, struct table *t, struct query *q, struct h
 	return SQLITE_OK;
 }
 
-/* Offer the block's rows to the hits, the nearest first, until none can be wanted any more. */
-static int flush(struct scan *s)
+/* Offer the block's rows, ranked from `first` to `end`, until none can be wanted any more. *all 0: that was
+ * so. */
+static int offer_ranked(struct scan *s, int64_t first, int64_t end, int *all)
 {
 	const struct column *c = s->query->column;
-	kith_search_options options = KITH_SEARCH_OPTIONS;
-	options.threads = 1;
-	int64_t n = s->n;
-	s->n = 0;
-	if (n == 0) {
-		return SQLITE_OK;
-	}
-	kith_status status = kith_knn(
-	    c->dim, c->metric, KITH_F32, n, s->x, 1, s->query->vector.x, n, s->scores, s->ranks, &options);
-	if (status != KITH_OK) {
-		return status == KITH_NOMEM ? SQLITE_NOMEM : table_corrupt(s->table, "%s", kith_last_error());
-	}
-	for (int64_t i = 0; i < n; i++) {
+	*all = 0;
+	for (int64_t i = first; i < end; i++) {
 		double bound = fmin(hits_bound(s->hits), s->query->bounds.max);
 		double error = 4 * FLT_EPSILON * (fabs(bound) + (c->metric == KITH_COSINE));
 		/* A sum that is too large for a float says nothing. */
 		if (bound < INFINITY && isfinite(s->scores[i]) &&
 		    distance_from_score(c->metric, s->scores[i]) > bound + error) {
-			break;
+			return SQLITE_OK;
 		}
 		const struct hit *row = &s->rows[s->ranks[i]];
 		double distance =
@@ -90,7 +80,33 @@ static int flush(struct scan *s)
 			return SQLITE_NOMEM;
 		}
 	}
+	*all = 1;
 	return SQLITE_OK;
+}
+
+/* Compare the block with the query. Few of its rows are wanted as a rule, so few are ranked at first. */
+static int flush(struct scan *s)
+{
+	const struct column *c = s->query->column;
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.threads = 1;
+	int64_t n = s->n;
+	int64_t first = s->hits->k < n / 4 ? s->hits->k + FEW : n;
+	int64_t ranked = 0;
+	int rc = SQLITE_OK;
+	s->n = 0;
+	for (int64_t k = first < n ? first : n; rc == SQLITE_OK && ranked < n; k = n) {
+		int all;
+		kith_status status = kith_knn(c->dim, c->metric, KITH_F32, n, s->x, 1, s->query->vector.x, k,
+		    s->scores, s->ranks, &options);
+		if (status != KITH_OK) {
+			return status == KITH_NOMEM ? SQLITE_NOMEM
+			                            : table_corrupt(s->table, "%s", kith_last_error());
+		}
+		rc = offer_ranked(s, ranked, k, &all);
+		ranked = all ? k : n;
+	}
+	return rc;
 }
 
 /* Add `count` vectors of one chunk, which stand one behind another; ids are their rowids. */

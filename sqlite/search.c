@@ -4,9 +4,10 @@
  *   passing    conditions let few rows pass: they are listed by SQL and compared
  *   index      the index gives candidates, the more the fewer rows pass, and conditions are tried on them
  *
- * How many rows pass is estimated by trying a hundred rows from all over the index. Candidates are compared
- * once more with the stored vectors, in double precision, so an index decides which rows are compared,
- * never what their distances are. Where it finds fewer than are wanted, all rows that pass are compared. */
+ * How many rows pass is estimated by trying some, up to 256, from all over the index. Candidates are
+ * compared once more with the stored vectors, in double precision, so an index decides which rows are
+ * compared, never what their distances are. Where it finds fewer than are wanted, all rows that pass are
+ * compared. */
 #include "search.h"
 
 #include <math.h>
@@ -18,7 +19,7 @@
 #include "rows.h"
 #include "snapshot.h"
 
-enum { SAMPLE = 256, EXTRA = 8, SMALL = 20000, FEW = 1000 };
+enum { MIN_SAMPLE = 24, MAX_SAMPLE = 256, ENOUGH = 8, EXTRA = 8, SMALL = 20000, FEW = 1000 };
 
 static const double min_share = 0.01; /* of rows that pass, for an index to be searched under conditions */
 
@@ -51,17 +52,21 @@ static int try_row(struct search *s, int64_t rowid, int64_t *position)
 	return *position >= 0;
 }
 
-/* The share of rows that pass. */
+/* The share of rows that pass, from rows all over the index: the more rows are tried the fewer of them
+ * pass. */
 static double estimate(struct search *s)
 {
 	int64_t tried = 0;
 	int64_t passed = 0;
 	int64_t position;
+	uint64_t at = 0;
 	if (s->test == NULL) {
 		return 1;
 	}
-	for (int64_t i = 0; i < SAMPLE && s->rc == SQLITE_OK; i++) {
-		int64_t id = s->live->n * i / SAMPLE;
+	for (int64_t i = 0; i < MAX_SAMPLE && (i < MIN_SAMPLE || passed < ENOUGH) && s->rc == SQLITE_OK;
+	     i++) {
+		at += 0x9e3779b97f4a7c15U; /* steps of the golden ratio fill a range evenly */
+		int64_t id = (int64_t)((at >> 32) * (uint64_t)s->live->n >> 32);
 		if (!live_is_dead(s->live, id)) {
 			tried++;
 			passed += try_row(s, s->live->rowids[id], &position);

@@ -195,7 +195,13 @@ print([r[0] for r in c.execute(near, (q,))])
         self.assertEqual(after, json.loads(out[1]))
         self.assertEqual(after[0], 77777)
         self.assertNotIn(before[0], after)
-        self.assertEqual(self.explain(c=c)["pending"], 0)
+        self.assertEqual(self.explain(c=c)["pending"], 2)
+        for i in range(100):
+            self.put(i, connect(self.path()), "REPLACE")
+        self.vectors[77777] = tuple(floats(q))
+        del self.vectors[before[0]]
+        self.assertGreaterEqual(self.recall(c=c), 0.9)
+        self.assertLess(self.explain(c=c)["pending"], 40)
 
     def test_commands(self):
         self.make("", 1500)
