@@ -187,6 +187,11 @@ static int module_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sql
 	    sqlite3_value_type(argv[hidden + HIDDEN_TABLE]) != SQLITE_NULL) {
 		return command_run(t, argv[hidden + HIDDEN_TABLE], argv[hidden + HIDDEN_RANK]);
 	}
+	for (int h = 1; argc > 1 && sqlite3_value_type(argv[0]) == SQLITE_NULL && h < HIDDEN_COUNT; h++) {
+		if (sqlite3_value_type(argv[hidden + h]) != SQLITE_NULL) {
+			return table_error(t, SQLITE_ERROR, "%s cannot be written", hidden_names[h]);
+		}
+	}
 	return write_row(t, argc, argv, rowid);
 }
 
