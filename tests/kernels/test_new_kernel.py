@@ -43,7 +43,7 @@ class NewKernel(unittest.TestCase):
     def setUp(self):
         self.tree = tempfile.mkdtemp(prefix="kith-kernel-")
         self.addCleanup(shutil.rmtree, self.tree)
-        for folder in ("kernels", "tests/kernels", "benchmarks/micro"):
+        for folder in ("kernels", "tests/kernels", "benchmarks/micro", "lib/base"):
             shutil.copytree(os.path.join(ROOT, folder), os.path.join(self.tree, folder))
         self.insert("kernels/kernels.h", "struct kernels {", TYPE)
         self.insert("kernels/ref/plane.c", None, CODE)
