@@ -1,4 +1,4 @@
-"""kith import and kith export: vectors and metadata into a table of SQLite's and out again."""
+"""kith import and kith export: vectors and metadata into a table of SQLite's and out again; datasets/debian."""
 import csv
 import json
 import os
@@ -6,9 +6,10 @@ import signal
 import sqlite3
 import struct
 import subprocess
+import sys
 import unittest
 
-from support import BIN, Case, Run, read_vecs, stop
+from support import BIN, ROOT, Case, Run, read_vecs, stop
 
 ROWS, DIM = 700, 6
 HAVE = "without SQLite" not in Run(["export", "none.db", "t", "x.fvecs"]).err
@@ -130,3 +131,53 @@ class Db(Case):
         self.fails(2, "export", self.db, "docs", self.db, says=["named twice"])
         self.fails(1, "import", self.vectors("d.fvecs", [[1.0, 2.0]]), self.db, "docs", "--append", says=["dimensions differ"])
         self.assertEqual(sorted(os.listdir(self.folder)), ["base.fvecs", "d.fvecs", "m.csv", "t.db"])
+
+
+class Packages(Case):
+    """datasets/debian on a few packages of three topics: who is near is of the same one."""
+
+    TOPICS = [("games", "board", "chess opening player"), ("libs", "codec", "audio stream decoder"), ("editors", "text", "editor with syntax colours")]
+
+    def dump(self):
+        paragraphs = []
+        for i in range(90):
+            section, tag, synopsis = self.TOPICS[i % 3]
+            words = synopsis.split()
+            paragraphs.append(f"Package: p{i}\nVersion: 1\nInstalled-Size: {i}\nSection: {section}\nPriority: optional\nSize: {i * 7}\n"
+                              f"Tag: use::{tag}, role::program,\n works::{words[i % len(words)]}\nDescription: {words[0]} {words[i % len(words)]}, number {i}\n"
+                              f"Depends: lib-{tag} (>= 1), libc6 | libc7\n")
+        paragraphs.append(paragraphs[0])  # another version of the same
+        return "\n".join(paragraphs)
+
+    def test_made_anew(self):
+        python = next((name for name in dict.fromkeys((sys.executable, "/usr/bin/python3"))
+                       if os.path.exists(name) and subprocess.run([name, "-c", "import numpy"], capture_output=True).returncode == 0), None)
+        if not python:
+            self.skipTest("no NumPy")
+        with open(self.path("dump.txt"), "w", encoding="utf-8") as file:
+            file.write(self.dump())
+        run = subprocess.run([python, os.path.join(ROOT, "datasets", "debian"), "--input", self.path("dump.txt"), "--out", self.path("set"),
+                              "--dim", "8"], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        tables = {}
+        for name, rows in (("base", 81), ("query", 9)):
+            with open(self.path(f"set/{name}.csv"), newline="", encoding="utf-8") as file:
+                tables[name] = list(csv.DictReader(file))
+            x = read_vecs(self.path(f"set/{name}.fvecs"))
+            self.assertEqual((len(x), len(tables[name])), (rows, rows))
+            for row in x:
+                self.assertAlmostEqual(sum(v * v for v in row), 1, places=5)
+        for one, ids in zip(tables["query"], read_vecs(self.path("set/groundtruth_cosine.ivecs"))):
+            self.assertEqual([tables["base"][id]["section"] for id in ids[:20]], [one["section"]] * 20)
+        first = next(one for one in tables["base"] if one["name"] == "p4")
+        self.assertEqual(first["tags"], "use::codec;role::program;works::stream")
+        self.assertEqual((first["installed_kb"], first["size"], first["synopsis"]), ("4", "28", "audio stream, number 4"))
+        if HAVE:
+            self.ok("import", self.path("set/base.fvecs"), self.path("t.db"), "packages", "--metadata", self.path("set/base.csv"), "--metric", "cosine")
+
+    def test_too_few(self):
+        with open(self.path("dump.txt"), "w", encoding="utf-8") as file:
+            file.write("Package: one\n")
+        run = subprocess.run([sys.executable, os.path.join(ROOT, "datasets", "debian"), "--input", self.path("dump.txt")], capture_output=True,
+                             text=True, timeout=60, check=False)
+        self.assertNotEqual(run.returncode, 0)
