@@ -16,6 +16,8 @@ COLUMNS = ("id TEXT", "part INTEGER", "t TEXT", "n INTEGER", "r REAL", "x", "bod
 
 
 class Differential(Case):
+    rows_ = 60 # rowids are below
+
     def begin(self, r, metric, index=""):
         self.metric = metric
         self.rows("DROP TABLE IF EXISTS docs")
@@ -33,7 +35,7 @@ class Differential(Case):
 
     def value(self, r, column):
         name = column.split()[0]
-        choices = {"id": lambda: "k%d" % r.randrange(60), "part": lambda: r.choice([1, 2, "2", 3.0, None]),
+        choices = {"id": lambda: "k%d" % r.randrange(self.rows_), "part": lambda: r.choice([1, 2, "2", 3.0, None]),
                    "t": lambda: r.choice(["a", "A", "b", "", "7", 7, None]), "n": lambda: r.choice([1, 2, "2", 2.5, 2 ** 60, None]),
                    "r": lambda: r.choice([0.5, 1, "1.5", -1e300, None]), "x": lambda: r.choice([1, "1", b"1", 1.0, None, "text"]),
                    "body": lambda: r.choice(["long " * 9, None, "a", "A"])}
@@ -43,9 +45,9 @@ class Differential(Case):
         one = lambda: r.choice([
             lambda: ("t = ?", [r.choice(["a", "B", "7", 7])]), lambda: ("n < ?", [r.choice([2, "2", 2.5])]), lambda: ("n IS ?", [r.choice([None, 2])]),
             lambda: ("part IN (?, ?)", [1, r.choice([2, 3, None, "2"])]), lambda: ("part = ?", [r.choice([1, 2, 3])]), lambda: ("r >= ?", [r.choice([0, 1, "0.5"])]),
-            lambda: ("x = ?", [r.choice([1, "1", b"1"])]), lambda: ("rowid > ?", [r.randrange(60)]), lambda: ("body LIKE ?", [r.choice(["long%", "a"])]),
-            lambda: ("rowid IN (SELECT value FROM json_each(?))", [str([r.randrange(60) for _ in range(9)])]), lambda: ("t <> ?", ["a"]),
-            lambda: ("n IS NOT NULL", []), lambda: ("id IN (?, ?, ?)", ["k%d" % r.randrange(60) for _ in range(3)]), lambda: ("t GLOB ?", ["[aA]"])])()
+            lambda: ("x = ?", [r.choice([1, "1", b"1"])]), lambda: ("rowid > ?", [r.randrange(self.rows_)]), lambda: ("body LIKE ?", [r.choice(["long%", "a"])]),
+            lambda: ("rowid IN (SELECT value FROM json_each(?))", [str([r.randrange(self.rows_) for _ in range(9)])]), lambda: ("t <> ?", ["a"]),
+            lambda: ("n IS NOT NULL", []), lambda: ("id IN (?, ?, ?)", ["k%d" % r.randrange(self.rows_) for _ in range(3)]), lambda: ("t GLOB ?", ["[aA]"])])()
         parts = [one() for _ in range(r.choice([0, 1, 1, 2, 3]))]
         return " AND ".join(p[0] for p in parts) or "true", [v for p in parts for v in p[1]]
 
@@ -64,7 +66,7 @@ class Differential(Case):
         condition, values = self.condition(r)
         if what < 4:
             names = [c.split()[0] for c in COLUMNS]
-            rowid = r.choice([None, r.randrange(-5, 60)])
+            rowid = r.choice([None, r.randrange(-5, self.rows_)])
             verb = r.choice(["INSERT", "INSERT OR REPLACE", "INSERT OR IGNORE", "REPLACE"])
             if rowid is None: # both choose the same: the largest and one more
                 rowid = self.rows("SELECT coalesce(max(rowid), 0) + 1 FROM twin")[0][0]
@@ -78,12 +80,12 @@ class Differential(Case):
             if what == 5:
                 self.both("UPDATE TABLE SET e = ? WHERE " + condition, [self.vector(r)] + values)
             elif what == 6 and name == "id" and self.key:
-                self.both("UPDATE TABLE SET id = ? WHERE rowid = ?", [self.value(r, column), r.randrange(60)])
+                self.both("UPDATE TABLE SET id = ? WHERE rowid = ?", [self.value(r, column), r.randrange(self.rows_)])
             elif what == 6:
                 self.both("UPDATE TABLE SET %s = ? WHERE %s" % (name, condition), [self.value(r, column)] + values)
             else:
                 self.both("UPDATE OR %s TABLE SET rowid = ? WHERE rowid = ?" % r.choice(["REPLACE", "IGNORE", "ABORT"]),
-                          [r.randrange(60), r.randrange(60)])
+                          [r.randrange(self.rows_), r.randrange(self.rows_)])
 
     def compare(self, r):
         condition, values = self.condition(r)
@@ -94,6 +96,9 @@ class Differential(Case):
         got = self.rows("SELECT distance, rowid FROM docs WHERE e MATCH ? AND k = %d AND %s" % (k, condition), q, *values)
         if r.random() < 0.3:
             got = self.rows("SELECT distance, rowid FROM docs WHERE e MATCH ? AND (%s) ORDER BY distance LIMIT %d" % (condition, k), q, *values)
+        if self.index:
+            self.fits(got, order, k, (condition, values))
+            return
         self.same(got, order, k, (condition, values))
         if r.random() < 0.2 and order:
             at = order[r.randrange(len(order))]
@@ -118,9 +123,25 @@ class Differential(Case):
             if row != want:
                 self.assertTrue(0 < abs(at[row] - at[want]) < 1e-9, (what, row, want))
 
+    def fits(self, got, order, k, what):
+        """As many rows as there should be, all of which pass, in order, with their distances. Most are the nearest."""
+        self.assertEqual(len(got), min(k, len(order)), what)
+        self.assertEqual(got, sorted(got), what)
+        at = {row: d for d, row in order}
+        for d, row in got:
+            self.assertAlmostEqual(d, at[row], 9, what)
+        self.wanted += len(got)
+        self.found += sum(d <= order[len(got) - 1][0] + 1e-9 for d, _ in got)
+
     def session(self, seed, statements, index=""):
         r = random.Random(seed)
+        self.index = index
+        self.wanted = self.found = 0
         self.begin(r, METRICS[seed % 3], index)
+        if index:
+            self.rows("INSERT INTO docs(docs, rank) VALUES('index-from', 100)")
+            for i in range(self.rows_):
+                self.both("INSERT INTO TABLE(rowid, e, id, part, n) VALUES(?, ?, ?, ?, ?)", [i, self.vector(r), "i%d" % i, i % 2, i % 5])
         depth = 0
         for i in range(statements):
             what = r.random()
@@ -141,6 +162,15 @@ class Differential(Case):
         for level in range(depth, 0, -1):
             self.rows("RELEASE s%d" % (level - 1))
         self.integrity()
+
+    def test_random_statements_with_an_index(self):
+        self.rows_ = 700
+        long = os.environ.get("KITH_TEST_LONG")
+        first = int(os.environ.get("KITH_SEED", "1"))
+        for seed in range(first, first + (60 if long else 5)):
+            with self.subTest(seed=seed):
+                self.session(seed, 300, [" INDEX 'HNSW8'", " INDEX 'HNSW8,SQ8'", " INDEX 'IVF4,Flat'"][seed // 3 % 3])
+                self.assertGreaterEqual(self.found, 0.9 * self.wanted)
 
     def test_random_statements(self):
         long = os.environ.get("KITH_TEST_LONG")
