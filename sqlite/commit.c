@@ -184,12 +184,16 @@ int index_sync(struct table *t)
 	if (!t->changed || !t->indexed) {
 		return SQLITE_OK;
 	}
-	char condition[256];
+	char condition[320];
+	char part[48] = "true";
 	/* A part without a snapshot that was too small to be trained is tried again when it has doubled. */
+	if (t->changed_part >= 0) {
+		sqlite3_snprintf((int)sizeof part, part, "kith_part = %lld", t->changed_part);
+	}
 	sqlite3_snprintf((int)sizeof condition, condition,
-	    "(kith_base IS NULL AND kith_n >= %lld AND kith_n >= coalesce(kith_base_mark, 0)) OR "
-	    "kith_seq - kith_base > max(%lld, min(kith_n / 5, %d))",
-	    t->index_from, t->index_from, MAX_PENDING);
+	    "%s AND ((kith_base IS NULL AND kith_n >= %lld AND kith_n >= coalesce(kith_base_mark, 0)) OR "
+	    "kith_seq - kith_base > max(%lld, min(kith_n / 5, %d)))",
+	    part, t->index_from, t->index_from, MAX_PENDING);
 	return renew_where(t, condition, 0);
 }
 
@@ -197,6 +201,7 @@ int index_merge(struct table *t)
 {
 	int rc = index_load_config(t);
 	t->changed = 1;
+	t->changed_part = -1;
 	return rc == SQLITE_OK && t->indexed ? renew_where(t, "kith_seq > kith_base", 0) : rc;
 }
 
@@ -218,6 +223,7 @@ int index_rebuild(struct table *t)
 	int rc = index_load_config(t);
 	index_rollback(t);
 	t->changed = 1;
+	t->changed_part = -1;
 	if (rc == SQLITE_OK) {
 		rc = forget(t);
 	}

@@ -151,6 +151,7 @@ int part_insert(struct table *t, int64_t part, sqlite3_value **values)
 int part_changed(struct table *t, int64_t part, int64_t n, int64_t rowid)
 {
 	sqlite3_stmt *s;
+	t->changed_part = !t->changed || t->changed_part == part ? part : -1;
 	t->changed = 1;
 	if (n == 0) {
 		int rc = snapshot_drop(t, part);

@@ -22,6 +22,7 @@ struct scan {
 	struct query *query;
 	struct hits *hits;
 	struct chunk_blob blob;
+	sqlite3_stmt *chunks;
 	int64_t room, n;      /* vectors of the block */
 	float *x;             /* [room × dim] */
 	unsigned char *bytes; /* [MAX_CHUNK_ROWS × width], for elements that are not floats */
@@ -33,6 +34,7 @@ struct scan {
 static void scan_end(struct scan *s)
 {
 	chunk_close(&s->blob);
+	sqlite3_finalize(s->chunks);
 	sqlite3_free(s->x);
 	sqlite3_free(s->bytes);
 	sqlite3_free(s->rows);
@@ -132,19 +134,30 @@ static int add_run(struct scan *s, int64_t position, int count, const int64_t *i
 	return SQLITE_OK;
 }
 
-/* All vectors of a part. The statement gives its chunks' rowids, and notices an interrupt. */
-static int scan_part(struct scan *s, int64_t part, int64_t n)
+/* The statement that gives the rowids of chunks, and notices an interrupt. */
+static int prepare_chunks(struct scan *s)
 {
 	struct table *t = s->table;
-	sqlite3_stmt *chunks;
+	if (s->chunks != NULL) {
+		return SQLITE_OK;
+	}
 	char *sql = sqlite3_mprintf(
 	    "SELECT chunk, ids FROM \"%w\".\"%w_chunks\" WHERE chunk BETWEEN ?1 AND ?2 ORDER BY chunk",
 	    t->db_name, t->name);
-	int rc = table_prepare(t, sql, &chunks);
+	int rc = table_prepare(t, sql, &s->chunks);
 	sqlite3_free(sql);
+	return rc;
+}
+
+/* All vectors of a part. */
+static int scan_part(struct scan *s, int64_t part, int64_t n)
+{
+	struct table *t = s->table;
+	int rc = prepare_chunks(s);
 	if (rc != SQLITE_OK) {
 		return rc;
 	}
+	sqlite3_stmt *chunks = s->chunks;
 	t->stats.rows += n;
 	sqlite3_bind_int64(chunks, 1, position_chunk(position_at(t, part, 0)));
 	sqlite3_bind_int64(chunks, 2, position_chunk(position_at(t, part, n > 0 ? n - 1 : 0)));
@@ -165,7 +178,7 @@ static int scan_part(struct scan *s, int64_t part, int64_t n)
 			rc = add_run(s, position, count, ids);
 		}
 	}
-	int end = sqlite3_finalize(chunks);
+	int end = sqlite3_reset(chunks);
 	return rc != SQLITE_OK || end == SQLITE_OK ? rc : table_forward(t, end);
 }
 

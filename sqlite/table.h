@@ -107,6 +107,7 @@ struct table {
 	struct holding *holdings;    /* indexes that it has searched (registry.h) */
 	struct pending *pending; /* made by this transaction, to be shared when it is committed (refresh.h) */
 	int changed;             /* rows or the kind of index, in this transaction */
+	int64_t changed_part;    /* the only part that has, or −1: there are several */
 	struct search_stats stats;
 	struct connection *connection;
 	struct table *next; /* of the connection */

@@ -67,7 +67,7 @@ class Damage(Case):
                                   ("aux", "body"), ("aux", "kith_rowid"), ("parts", "kith_n"), ("parts", "kith_part"), ("parts", "t"),
                                   ("chunks", "ids"), ("chunks", "chunk"), ("v0", "data"), ("v0", "chunk")])
         old = c.execute("SELECT %s FROM docs_%s ORDER BY random() LIMIT 1" % (column, table)).fetchone()[0]
-        if isinstance(old, bytes) and r.random() < 0.8:
+        if isinstance(old, bytes) and old and r.random() < 0.8:
             b = bytearray(old)
             if r.random() < 0.5:
                 for _ in range(r.randint(1, 8)):
