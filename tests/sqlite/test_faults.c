@@ -116,6 +116,18 @@ static char *contents(sqlite3 *db)
 
 /* ---- statements ---- */
 
+static const char conditions[] =
+    "SELECT rowid, n, body FROM docs WHERE e MATCH '[1,2,3,4]' AND k = 5 AND n IN (1, 2, 3) AND t = 'a' AND "
+    "id <> 'k1' AND body LIKE 'b%'";
+static const char filter[] =
+    "SELECT rowid FROM docs WHERE e MATCH '[1,2,3,4]' AND k = 5 AND filter = 'n < ?1 OR body = ?2' AND "
+    "filter_args = '[5, \"x\"]'";
+static const char hybrid[] =
+    "SELECT rowid, score FROM kith_hybrid('docs', 'fts', 'body OR 5', '[1,2,3,4]', 5, "
+    "'{\"fields\":[\"body^2\"],\"filter\":\"n < 8\"}')";
+static const char functions[] =
+    "SELECT kith_to_json(kith_normalize('[3,4]')), kith_distance('[1]', '[2]'), kith_contains('ab', 'b'), "
+    "kith_version()";
 static const char *const statements[] = {
     "INSERT INTO docs(id, e, t, n, f, body) VALUES('new', '[1,2,3,4]', 'c', 1, '[1,2]', 'x')",
     "INSERT INTO docs(rowid, id, e, t, n, f, body) VALUES(500, 'new', zeroblob(16), 'a', 1, '[1,2]', 'x')",
@@ -126,16 +138,12 @@ static const char *const statements[] = {
     "DELETE FROM docs WHERE rowid IN (1, 2, 44) OR n = 9",
     "DELETE FROM docs",
     "SELECT rowid, e, body, distance FROM docs WHERE e MATCH '[1,2,3,4]' AND k = 5",
-    "SELECT rowid, n, body FROM docs WHERE e MATCH '[1,2,3,4]' AND k = 5 AND n IN (1, 2, 3) AND t = 'a' AND "
-    "id <> 'k1' AND body LIKE 'b%'",
-    "SELECT rowid FROM docs WHERE e MATCH '[1,2,3,4]' AND k = 5 AND filter = 'n < ?1 OR body = ?2' AND "
-    "filter_args = '[5, \"x\"]'",
+    conditions,
+    filter,
     "SELECT rowid, f FROM docs WHERE e MATCH '[1,2,3,4]' LIMIT 30",
     "SELECT * FROM docs WHERE n > 3 AND rowid < 80 ORDER BY rowid",
-    "SELECT rowid, score FROM kith_hybrid('docs', 'fts', 'body OR 5', '[1,2,3,4]', 5, "
-    "'{\"fields\":[\"body^2\"],\"filter\":\"n < 8\"}')",
-    "SELECT kith_to_json(kith_normalize('[3,4]')), kith_distance('[1]', '[2]'), kith_contains('ab', 'b'), "
-    "kith_version()",
+    hybrid,
+    functions,
     "INSERT INTO docs(docs) VALUES('integrity-check')",
     "INSERT INTO docs(docs) VALUES('rebuild')",
     "INSERT INTO docs(docs, rank) VALUES('index', 'e=IVF4,Flat')",
