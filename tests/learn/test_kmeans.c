@@ -252,7 +252,7 @@ START_TEST(objective_falls)
 		OK(kith_kmeans(dim, n, x, k, centroids, NULL, NULL, NULL, &options));
 		double rounding = 0;
 		for (int64_t i = 0; i < n * dim; i++)
-			rounding = fmax(rounding, fabs((double)x[i]));
+			rounding = fabs((double)x[i]) > rounding ? fabs((double)x[i]) : rounding;
 		rounding = (double)(n * dim) * rounding * rounding * 0x1p-40;
 		for (int t = 1; t < ITERATIONS; t++)
 			REQUIRE(objectives[t] <= objectives[t - 1] * (1 + 1e-7) + rounding);

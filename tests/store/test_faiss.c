@@ -93,7 +93,7 @@ bool near(const float *a, const float *b, int64_t n, double relative)
 {
 	double scale = 0;
 	for (int64_t i = 0; i < n; i++)
-		scale = fmax(scale, fabs((double)b[i]));
+		scale = fabs((double)b[i]) > scale ? fabs((double)b[i]) : scale;
 	for (int64_t i = 0; i < n; i++)
 		if (!(fabs((double)a[i] - (double)b[i]) <= relative * fmax(scale, 1e-3)))
 			return false;
