@@ -64,8 +64,8 @@ struct codec_ops {
 	 * codec_check, and what is made of them (residuals) by codec_check_limit. */
 	float limit;
 
-	/* Store n checked vectors at positions from `at`; room is there. scratch [CODES_SCRATCH(dim)].
-	 * NULL: by encode. */
+	/* Store n checked vectors at positions from `at`; room is there. Only codecs that do not encode have
+	 * this, and take no scratch. */
 	void (*write)(
 	    struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 

@@ -116,7 +116,10 @@ static void write_encoded(
 
 static void write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
 {
-	(codes->codec->ops->write ? codes->codec->ops->write : write_encoded)(codes, at, type, n, x, scratch);
+	if (codec_encodes(codes->codec))
+		write_encoded(codes, at, type, n, x, scratch);
+	else
+		codes->codec->ops->write(codes, at, type, n, x, scratch);
 }
 
 void codes_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)

@@ -181,7 +181,7 @@ static inline struct graph_space graph_space_l2(const struct graph_space *space)
 }
 
 /* Ask for what graph_keys reads of a node. */
-static inline void graph_space_prefetch(const struct graph_space *space, int64_t node)
+PREFETCH_INLINE void graph_space_prefetch(const struct graph_space *space, int64_t node)
 {
 	const struct rows *rows = &space->rows;
 	rows_prefetch_plane(rows, rows->a, node);

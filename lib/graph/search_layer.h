@@ -123,7 +123,7 @@ int64_t offer_candidate(struct graph_scratch *w, struct candidate c, int64_t ef)
 /* The list of a node on level 0. */
 const uint32_t *search_links(struct graph_scratch *w, uint32_t node);
 
-static inline void graph_prefetch(const struct graph *graph, uint32_t node)
+PREFETCH_INLINE void graph_prefetch(const struct graph *graph, uint32_t node)
 {
 	const char *list = (const char *)graph_links(graph, node, 0);
 	for (size_t b = 0; b < (size_t)graph->stride * sizeof(uint32_t); b += 64)

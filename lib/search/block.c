@@ -38,7 +38,8 @@ static void fill_bytes(struct task *t, int64_t j)
 	tile_put_bytes(&tile->form, q, u8, search_by_product(s) ? -1 : -2,
 	    b->v.data + (size_t)j * tile->form.bytes, &b->v, j);
 	b->unit[j] = 1;
-	b->offset[j] = u8 ? 128.0 * (double)(b->v.bias[j] / -128 + 128 * s->base.dim) : 0; /* ⟨128, q⟩ */
+	int64_t sum = b->v.bias[j] / -128 + 128 * s->base.dim;
+	b->offset[j] = u8 ? 128.0 * (double)sum : 0; /* ⟨128, q⟩ */
 }
 
 void block_fill(struct task *t)

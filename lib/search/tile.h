@@ -3,7 +3,6 @@
 #define KITH_SEARCH_TILE_H
 
 #include "lib/search/search.h"
-#include "lib/tile/bounds.h"
 #include "lib/tile/form.h"
 
 /* Rows of the panel in work: up to `rows` of them, in groups of 64 with their dwords interleaved. */
@@ -42,7 +41,8 @@ struct tile {
 /* Σ ĉ of a row of bytes. */
 static inline float panel_sum(const struct panel *p, int64_t row)
 {
-	return p->v.scale[row] * (float)(p->v.bias[row] / -128);
+	int32_t sum = p->v.bias[row] / -128;
+	return p->v.scale[row] * (float)sum;
 }
 
 /* panel.c: fill the panel with passing rows from *row on, before `end`; advances *row. False: failed. */

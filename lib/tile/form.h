@@ -19,6 +19,15 @@
 /* Norms above it would overflow when squared; such vectors have no form. */
 static const float TILE_HUGE = 1e18f;
 
+/* A query whose bound is not below it has no threshold: all rows are its candidates, whatever their `low`. */
+static const double TILE_UNBOUNDED = 1e36;
+
+/* Relative size of what rounding does to a key, against the squared norms in it: a generous 16 ulp. */
+static const double TILE_EPS = 0x1p-20;
+
+/* Covers sums of squares that underflow. */
+static const double TILE_TINY = 1e-30;
+
 /* What vectors that are compared with one another have in common. */
 struct tile_form {
 	const struct kernels *kern;

@@ -3,7 +3,6 @@
 #define KITH_TILE_NEAREST_PARTS_H
 
 #include "kernels/kernels.h"
-#include "lib/tile/bounds.h"
 #include "lib/tile/form.h"
 #include "lib/tile/nearest.h"
 

@@ -9,6 +9,8 @@
 
 #include <kith/library.h>
 
+#include "lib/base/prefetch.h"
+
 struct codec;
 struct rows;
 
@@ -107,7 +109,7 @@ int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, f
 void rows_prefetch(const struct rows *rows, int64_t i);
 
 /* Ask for the first bytes of row i in one plane; the hardware follows long rows by itself. */
-static inline void rows_prefetch_plane(const struct rows *rows, const char *plane, int64_t i)
+PREFETCH_INLINE void rows_prefetch_plane(const struct rows *rows, const char *plane, int64_t i)
 {
 	enum { MAX = 1024 };
 	const char *row = plane + (size_t)i * rows->stride;
