@@ -1,7 +1,7 @@
 /* How a query is carried out is decided part by part, when it runs:
  *
  *   all        the part has no index, or so many neighbours are wanted that comparing all is no slower
- *   passing    conditions let few rows pass: they are listed by SQL and compared
+ *   passing    conditions let so few rows pass that it is less work to list them by SQL and compare them
  *   index      the index gives candidates, the more the fewer rows pass, and conditions are tried on them
  *
  * How many rows pass is estimated by trying some, up to 256, from all over the index. Candidates are
@@ -21,7 +21,9 @@
 
 enum { MIN_SAMPLE = 24, MAX_SAMPLE = 256, ENOUGH = 8, EXTRA = 8, SMALL = 20000, FEW = 1000 };
 
-static const double min_share = 0.01; /* of rows that pass, for an index to be searched under conditions */
+/* What things take, in microseconds, about: to list a row by SQL, in a pass over all of them or by an index
+ * of SQLite's; to read and compare one; to find and try a candidate. */
+static const double list_all = 0.05, list_indexed = 0.5, compare_one = 7, try_one = 3;
 
 struct search {
 	struct table *table;
@@ -29,18 +31,19 @@ struct search {
 	struct query *query;
 	struct hits *hits;
 	sqlite3_stmt *test; /* NULL: there are no conditions but on partition keys */
+	int64_t part;       /* that is being searched */
 	const struct live *live;
 	double share; /* of its rows that pass, about */
 	const struct delta *delta;
 	int rc; /* of a test */
 };
 
-/* Whether a row passes, and where it is. */
+/* Whether a row passes, and where it is. One that has gone to another part is found there. */
 static int try_row(struct search *s, int64_t rowid, int64_t *position)
 {
 	if (s->test == NULL) {
 		s->rc = row_position(s->table, rowid, position);
-		return s->rc == SQLITE_OK && *position >= 0;
+		return s->rc == SQLITE_OK && *position >= 0 && position_part(*position) == s->part;
 	}
 	sqlite3_bind_int64(s->test, sqlite3_bind_parameter_count(s->test), rowid);
 	int step = sqlite3_step(s->test);
@@ -49,7 +52,7 @@ static int try_row(struct search *s, int64_t rowid, int64_t *position)
 	if (rc != SQLITE_OK) {
 		s->rc = table_forward(s->table, rc);
 	}
-	return *position >= 0;
+	return *position >= 0 && position_part(*position) == s->part;
 }
 
 /* The share of rows that pass, from rows all over the index: the more rows are tried the fewer of them
@@ -193,13 +196,30 @@ static int search_index(struct search *s, int64_t n, int *enough)
 	return rc;
 }
 
+/* Whether it is less work to list the rows that pass, of which there are about s->share · n, and to compare
+ * them. */
+static int list_is_cheaper(const struct search *s, int64_t n)
+{
+	double rows = s->share * (double)n;
+	double list = list_all * (double)n;
+	for (int i = 0; i < s->plan->n; i++) {
+		const struct term *term = &s->plan->terms[i];
+		int column = term->kind == TERM_WHERE || term->kind == TERM_IN ? term->column : -1;
+		if (column >= 0 && s->table->schema.columns[column].indexed) {
+			list = list_indexed * rows;
+		}
+	}
+	return rows == 0 || (n < SMALL && rows < FEW) ||
+	       list + compare_one * rows < try_one * (double)candidates_for(s, s->hits->k);
+}
+
 /* Search the index of a part. *done 0: compare all rows instead. */
 static int search_live(struct search *s, int64_t n, int *done)
 {
 	*done = 0;
 	s->share = estimate(s);
 	s->table->stats.passing = s->test != NULL ? s->share : -1;
-	if (s->rc != SQLITE_OK || s->share < min_share || (n < SMALL && s->share * (double)n < FEW)) {
+	if (s->rc != SQLITE_OK || (s->test != NULL && list_is_cheaper(s, n))) {
 		s->table->stats.strategy = "passing";
 		return s->rc;
 	}
@@ -221,6 +241,7 @@ static int search_part(struct search *s, int64_t part, int64_t n)
 		rc = index_acquire(s->table, s->query->column, part, &shared, &delta);
 	}
 	if (rc == SQLITE_OK && shared != NULL) {
+		s->part = part;
 		s->live = shared->live;
 		s->delta = &delta;
 		if (delta.n < n / 10 + 1) {

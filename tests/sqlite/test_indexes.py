@@ -282,6 +282,12 @@ print([r[0] for r in c.execute(near, (q,))])
         for t in "ab":
             self.assertGreaterEqual(self.recall("t = '%s'" % t, lambda i: tenants[i] == t), 0.9)
         self.integrity()
+        # A row that has gone to another part is not found in both.
+        near = self.truth([0] * DIM, 5)
+        for i in near:
+            self.rows("UPDATE docs SET t = 'c' WHERE rowid = ?", i)
+            got = self.column("SELECT rowid FROM docs WHERE e MATCH ? AND k = 20", blob([0] * DIM))
+            self.assertEqual(len(set(got)), 20)
 
     def test_too_few_to_train(self):
         self.make("IVF1500,Flat", 1100)
