@@ -7,8 +7,9 @@
 /* Candidates of a repair beside those of the list, and nodes in a task of it. */
 enum { REPAIR_MAX = 256, REPAIR_NODES = 256 };
 
-/* One place in so many of a list is for near vectors, where other edges follow the inner product. */
-enum { NEAR_SHARE = 4 };
+/* Where edges follow the inner product, one place in NEAR_SHARE of a list may be for near vectors: one in
+ * NEAR_KEPT in any case, the others if there is room. */
+enum { NEAR_SHARE = 4, NEAR_KEPT = 16 };
 
 /* What a thread works with. */
 struct worker {

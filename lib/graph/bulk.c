@@ -126,14 +126,11 @@ static kith_status build_level(struct bulk *b)
 /* Ways between places far apart, when all levels are there. */
 static kith_status add_ways(struct bulk *b)
 {
-	bool enough = true;
 	uint32_t *nodes;
 	b->level = 0;
 	kith_status status = list_nodes(b, false, &nodes);
 	if (status == KITH_OK)
-		status = bulk_try_ways(b, &enough);
-	if (status == KITH_OK && !enough)
-		status = bulk_add_far(b);
+		status = bulk_link_far(b);
 	mem_free(nodes);
 	b->nodes = NULL;
 	return status;

@@ -171,12 +171,23 @@ kith_status bulk_link(struct bulk *b);
 /* bulk_repair.c: make every point reachable from the entry on this level. */
 kith_status bulk_connect(struct bulk *b);
 
-/* bulk_far.c: edges of a sample of the points of level 0 to others of the sample. */
-kith_status bulk_add_far(const struct bulk *b);
+/* bulk_far.c: edges of a sample of the points of level 0 to others of the sample, where searches get lost
+ * without. UNSUPPORTED: they get lost all the same. */
+kith_status bulk_link_far(const struct bulk *b);
 
-/* bulk_trial.c: whether points have enough leaves; whether searches of the whole graph do not get lost.
- */
+/* bulk_trial.c: whether points have enough leaves. */
 kith_status bulk_try_leaves(const struct bulk *b, bool *enough);
-kith_status bulk_try_ways(const struct bulk *b, bool *enough);
+
+/* What searches of the whole graph miss of the neighbours of some queries of several kinds: `tried` of each.
+ * Whether they may get lost; whether they did, for they miss far less `after` edges were added; whether they
+ * do for certain. */
+enum { WAY_KINDS = 3 };
+struct ways {
+	int64_t tried, brief[WAY_KINDS], lengthy[WAY_KINDS]; /* of short and of long searches */
+};
+kith_status bulk_try_ways(const struct bulk *b, struct ways *ways);
+bool bulk_ways_doubtful(const struct ways *ways);
+bool bulk_ways_lost(const struct ways *ways);
+bool bulk_ways_helped(const struct ways *before, const struct ways *after);
 
 #endif

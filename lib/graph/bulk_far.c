@@ -8,9 +8,10 @@
  * neighbours, as far as there is room; those would stand in the way of nearly all of it (prune.c).
  *
  * Where the way is never lost (SIFT, pixels, word vectors) this would cost 25% of the time of building and a
- * few distances a search for nothing. So it is asked first (bulk_trial.c).
+ * few distances a search for nothing. So it is asked first, and afterwards, too: edges that were of no use
+ * are taken away again (bulk_trial.c).
  *
- * Memory: the lists of the sample in work, for one node in four at most.
+ * Memory: the lists of the sample in work, for one node in four at most; 2 bytes a node.
  */
 #include "lib/graph/bulk.h"
 
@@ -83,7 +84,7 @@ static kith_status add_sample(const struct bulk *b, int bits, int64_t n)
 	return status;
 }
 
-kith_status bulk_add_far(const struct bulk *b)
+static kith_status add_far(const struct bulk *b)
 {
 	kith_status status = KITH_OK;
 	for (int bits = 2; status == KITH_OK && bits < 32; bits++) {
@@ -92,5 +93,45 @@ kith_status bulk_add_far(const struct bulk *b)
 			break;
 		status = add_sample(b, bits, n);
 	}
+	return status;
+}
+
+/* How long the lists of the points are: [n]. */
+static void note_lengths(const struct bulk *b, uint16_t *length)
+{
+	for (int64_t i = 0; i < b->n; i++)
+		length[i] =
+		    (uint16_t)graph_list_length(graph_links(b->graph, bulk_node(b, i), 0), b->graph->stride);
+}
+
+/* Take away what was appended since. */
+static void cut_lists(const struct bulk *b, const uint16_t *length)
+{
+	for (int64_t i = 0; i < b->n; i++) {
+		uint32_t *list = graph_links(b->graph, bulk_node(b, i), 0);
+		for (int64_t j = length[i]; j < b->graph->stride; j++)
+			list[j] = GRAPH_NONE;
+	}
+}
+
+kith_status bulk_link_far(const struct bulk *b)
+{
+	struct ways before, after;
+	kith_status status = bulk_try_ways(b, &before);
+	if (status || !bulk_ways_doubtful(&before))
+		return status;
+	uint16_t *length = mem_alloc((size_t)b->n, sizeof *length);
+	if (!length)
+		return fail_nomem("far edges", (size_t)b->n * sizeof *length);
+	note_lengths(b, length);
+	status = add_far(b);
+	if (status == KITH_OK)
+		status = bulk_try_ways(b, &after);
+	bool helped = status == KITH_OK && bulk_ways_helped(&before, &after);
+	if (status == KITH_OK && !helped)
+		cut_lists(b, length);
+	if (status == KITH_OK && bulk_ways_lost(helped ? &after : &before))
+		status = fail(KITH_UNSUPPORTED, "searches get lost in a graph that is linked in bulk");
+	mem_free(length);
 	return status;
 }

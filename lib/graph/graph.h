@@ -259,7 +259,7 @@ static inline bool candidate_before(struct candidate a, struct candidate b)
 
 struct graph_rule {
 	float alpha; /* on squared distances, >= 1: a candidate c of p is dropped if a kept s has
-	                alpha · key(c, s) <= key(c, p); under inner product if key(c, s) < key(c, p).
+	                alpha · key(c, s) < key(c, p); under inner product if key(c, s) < key(c, p).
 	                Vectors equal to p drop only each other, and no more than a quarter of a list are.
 	                0: graph_bulk chooses it by the data */
 	bool keep;   /* fill up with the nearest that were dropped */

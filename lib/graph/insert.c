@@ -187,7 +187,7 @@ static void take_own_copies(struct graph_scratch *w, const struct builder *b, ui
 /* Of so many places in a list, those for neighbours by the rule. */
 static int64_t ruled(const struct builder *b, int64_t degree)
 {
-	return b->space->edges->similarity ? degree - degree / NEAR_SHARE : degree;
+	return b->space->edges->similarity ? degree - degree / NEAR_KEPT : degree;
 }
 
 /* Take zero vectors out of n candidates of a node that is none: how many are left. *null: the first of them,
@@ -327,8 +327,10 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 	for (struct candidate near = from; level >= 0; level--) {
 		w->seed_count = far || b->space->edges->similarity ? b->seed_count : 0;
 		find_candidates(b, w, node, level, &from);
-		int64_t n =
-		    prune(b, worker, &b->how.rule, node, w->pool, w->n, ruled(b, graph_width(graph, level)));
+		int64_t n = w->n;
+		if (n >= graph->M)
+			n = prune(
+			    b, worker, &b->how.rule, node, w->pool, n, ruled(b, graph_width(graph, level)));
 		uint32_t *list = graph_links(graph, node, level);
 		float *key = r->key + r->slot[i] + (level ? graph->stride + (level - 1) * graph->M : 0);
 		if (comes_later(b, node, w->pool, n))

@@ -71,7 +71,7 @@ static int64_t select_plainly(const struct world *w, const struct graph_rule *ru
 		bool covered = c[i].key == 0 && kept >= share;
 		for (int64_t j = 0; j < i && c[i].key > 0; j++)
 			covered |= taken[j] && c[j].key > 0 &&
-			           key_of(w, c[i].node, c[j].node) <= c[i].key / rule->alpha;
+			           key_of(w, c[i].node, c[j].node) < c[i].key / rule->alpha;
 		taken[i] = !covered && kept < degree;
 		kept += taken[i];
 	}
