@@ -17,6 +17,10 @@ extern "C" {
 /* Largest k of a search. */
 #define KITH_MAX_K 1048576
 
+/* KITH_COSINE is the inner product of the vectors at unit length, rounded to floats: each component is off by
+ * up to 2^-25, and so cosines of near vectors by about 1e-7. Vectors that differ by less than 3e-4 of their
+ * length may come in any order, the query's own copy behind them; where that matters, search unit vectors by
+ * KITH_L2. */
 typedef enum kith_metric {
 	KITH_L2 = 0,     /* squared Euclidean distance, smaller is nearer */
 	KITH_IP = 1,     /* inner product, larger is nearer */
