@@ -1,5 +1,6 @@
 /* kith_explain tells about a table's last search on this connection, as JSON; kith_stats counts its
- * searches since the connection opened it, as text for Prometheus. */
+ * searches since the connection opened it, as text for Prometheus; kith_tune tells what recall each effort
+ * gave when the indexes that it has used were made, as JSON. */
 #include "stats.h"
 
 #include <string.h>
@@ -89,10 +90,43 @@ static void call_stats(sqlite3_context *context, int argc, sqlite3_value **argv)
 	return_text(context, out);
 }
 
+/* The measurements of one index, under its lock. */
+static void append_sweep(sqlite3_str *out, const struct table *t, const struct holding *h)
+{
+	const struct live *l = h->shared->live;
+	for (int i = 0; l != NULL && i < l->points; i++) {
+		sqlite3_str_appendf(out, "%s{\"column\":\"%w\",\"part\":%lld,\"%s\":%lld,\"recall\":%.4f}",
+		    sqlite3_str_length(out) > 1 ? "," : "", t->schema.columns[h->column].name, h->part,
+		    l->uses_nprobe ? "nprobe" : "ef", l->sweep[i].effort, l->sweep[i].recall);
+	}
+}
+
+static void call_tune(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	struct table *t = find_table(context, argv[0]);
+	(void)argc;
+	if (t == NULL) {
+		return;
+	}
+	sqlite3_str *out = sqlite3_str_new(NULL);
+	sqlite3_str_appendall(out, "[");
+	for (const struct holding *h = t->holdings; h != NULL; h = h->next) {
+		pthread_rwlock_rdlock(&h->shared->lock);
+		append_sweep(out, t, h);
+		pthread_rwlock_unlock(&h->shared->lock);
+	}
+	sqlite3_str_appendall(out, "]");
+	return_text(context, out);
+}
+
 int stats_register(sqlite3 *db, struct connection *connection)
 {
 	int rc = sqlite3_create_function_v2(
 	    db, "kith_explain", 1, SQLITE_UTF8, connection, call_explain, NULL, NULL, NULL);
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_create_function_v2(
+		    db, "kith_tune", 1, SQLITE_UTF8, connection, call_tune, NULL, NULL, NULL);
+	}
 	return rc != SQLITE_OK ? rc
 	                       : sqlite3_create_function_v2(db, "kith_stats", 1, SQLITE_UTF8, connection,
 	                             call_stats, NULL, NULL, NULL);

@@ -3,7 +3,7 @@
     ./run bench sql --data ../sift1m --rows 1000000 --sqlite-vec vec0.so --vectorlite vectorlite.so --zvec FOLDER
 
 One thread. The same rows, vectors and five columns of integers, go into each in one transaction, each in a process of its
-own; 100 queries ask for 10 neighbours, without and with a condition `u >= ? AND u < ?` that 50, 10, 1 and 0.1% of the rows
+own; 100 queries ask for 10 neighbours, without and with a condition `u >= ? AND u < ?` that 50, 10, 1, 0.1 and 0.01% of the rows
 pass, with other constants for every query. Systems with an index get the least effort that reaches the recall. What is
 not given is not measured, and says so. FOLDER is where `npm install @zvec/zvec` was run.
 """
@@ -22,7 +22,7 @@ import numpy as np
 import data
 
 K, NQ, SPAN = 10, 100, 10000
-SHARES = {"all": None, "50%": 5000, "10%": 1000, "1%": 100, "0.1%": 10}
+SHARES = {"all": None, "50%": 5000, "10%": 1000, "1%": 100, "0.1%": 10, "0.01%": 1}
 EFS = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024]
 
 

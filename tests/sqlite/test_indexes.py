@@ -244,6 +244,12 @@ print([r[0] for r in c.execute(near, (q,))])
         self.assertRegex(text, 'kith_sql_searches_total{table="docs"} 61\n')
         self.assertRegex(text, 'kith_sql_index_memory_bytes{table="docs"} [1-9]')
         self.refused("no table", "SELECT kith_stats('nosuch')")
+        sweep = json.loads(self.rows("SELECT kith_tune('docs')")[0][0])
+        self.assertTrue(sweep)
+        self.assertEqual({one["column"] for one in sweep}, {"embedding"})
+        efforts = [one["ef"] for one in sweep if one["part"] == sweep[0]["part"]]
+        self.assertEqual(efforts, sorted(efforts))
+        self.assertGreaterEqual(sweep[-1]["recall"], 0.95)
 
     def test_streaming_bounds_and_pages(self):
         self.make("HNSW16")

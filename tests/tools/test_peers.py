@@ -361,7 +361,7 @@ class Sweeps(Case):
             results = json.load(file)
         self.assertEqual([one["name"] for one in results], ["kith, exact", "kith, HNSW16,SQ8", "kith, HNSW16,SQ8, u INDEXED"])
         for one in results:
-            self.assertEqual(list(one["queries"]), ["all", "50%", "10%", "1%", "0.1%"])
+            self.assertEqual(list(one["queries"]), ["all", "50%", "10%", "1%", "0.1%", "0.01%"])
             for name, query in one["queries"].items():
                 self.assertGreaterEqual(query["recall"], 1 if one["name"] == "kith, exact" else 0.9, f"{one['name']} {name}")
 
