@@ -246,8 +246,8 @@ print([r[0] for r in c.execute(near, (q,))])
         self.refused("no table", "SELECT kith_stats('nosuch')")
         sweep = json.loads(self.rows("SELECT kith_tune('docs')")[0][0])
         self.assertTrue(sweep)
-        self.assertEqual({one["column"] for one in sweep}, {"embedding"})
-        efforts = [one["ef"] for one in sweep if one["part"] == sweep[0]["part"]]
+        self.assertEqual({one["column"] for one in sweep}, {"e"})
+        efforts = [one["nprobe"] for one in sweep if one["part"] == sweep[0]["part"]]
         self.assertEqual(efforts, sorted(efforts))
         self.assertGreaterEqual(sweep[-1]["recall"], 0.95)
 
