@@ -7,8 +7,6 @@
 #include "lib/index/structure.h"
 #include "lib/metric/metric.h"
 
-#include <kith/parts.h>
-
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
@@ -124,8 +122,8 @@ kith_status check_search_options(const kith_search_options *options, kith_search
 kith_status check_probes(const kith_index *index, const kith_search_options *options)
 {
 	const kith_index *part = index;
-	for (int64_t depth = 1; part && options->probes && strncmp(part->spec, "IVF", 3) != 0; depth++)
-		part = kith_index_part(index, depth);
+	while (part && options->probes && strncmp(part->spec, "IVF", 3) != 0)
+		part = structure_only_child(part);
 	return part ? KITH_OK
 	            : fail(KITH_INVALID, "options: probes is given; index '%s' has no inverted lists",
 	                  index->spec);

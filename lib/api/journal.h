@@ -36,8 +36,8 @@ void change_untold(kith_index *index, const char *what);
 /* Whether changes are being recorded. */
 bool is_journalled(const kith_index *index);
 
-/* Make the changes again that follow a blob in its file. Of the index, fresh from the blob, *end tells where
- * they end. FORMAT, NOMEM, and the source's errors. */
+/* replay.c: make the changes again that follow a blob in its file. Of the index, fresh from the blob, *end
+ * tells where they end. FORMAT, NOMEM, and the source's errors. */
 struct log_end;
 struct place;
 kith_status journal_replay(kith_index *index, struct blob_reader *r, struct log_end *end);

@@ -1,9 +1,6 @@
-/* Counters of an index, and their text for Prometheus.
- *
- * They lie in the index itself and are changed by relaxed atomic additions, a few per call and none per query
- * or vector, so that they can stay on. The index is const to searches; its counters are the one thing about
- * it that searches may change, which is why they are atomic and found through monitor_of.
- */
+/* Counters of an index, and their text for Prometheus. The index is const to searches; its counters are the
+ * one thing about it that searches may change (count.c), which is why they are atomic and found through
+ * monitor_of. */
 #include "lib/api/monitor.h"
 
 #include "lib/api/guard.h"
@@ -12,57 +9,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-/* Every index is allocated, never a constant object: writing to this member is defined. */
-static struct monitor *monitor_of(const kith_index *index)
-{
-	return (struct monitor *)(uintptr_t)&index->monitor;
-}
-
-static void add(_Atomic int64_t *counter, int64_t value)
-{
-	if (value)
-		atomic_fetch_add_explicit(counter, value, memory_order_relaxed);
-}
 
 static int64_t get(const _Atomic int64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-int64_t monitor_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* The first bucket whose bound, 2^i microseconds, is not below. */
-static int bucket_of(int64_t nanoseconds)
-{
-	uint64_t us = (uint64_t)(nanoseconds > 0 ? nanoseconds + 999 : 0) / 1000;
-	int bucket = us <= 1 ? 0 : 64 - __builtin_clzll(us - 1);
-	return bucket < KITH_LATENCY_BUCKETS ? bucket : KITH_LATENCY_BUCKETS - 1;
-}
-
-void monitor_count(
-    const kith_index *index, int64_t began, int64_t nq, kith_status status, const kith_search_stats *stats)
-{
-	struct monitor *m = monitor_of(index);
-	if (status != KITH_OK) {
-		add(&m->failures, 1);
-		return;
-	}
-	int64_t took = monitor_now() - began;
-	add(&m->searches, 1);
-	add(&m->queries, nq);
-	add(&m->codes, stats->pairs);
-	add(&m->exact, stats->exact);
-	add(&m->filter_tests, stats->tested);
-	add(&m->filter_hits, stats->passed);
-	add(&m->nanoseconds, took);
-	add(&m->latency[bucket_of(took)], 1);
 }
 
 kith_status kith_index_stats(const kith_index *index, kith_index_counters *counters)

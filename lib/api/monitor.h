@@ -4,7 +4,15 @@
 
 #include <kith/monitor.h>
 
-/* Nanoseconds since some fixed moment. */
+#include "lib/index/structure.h"
+
+/* Every index is allocated, never a constant object: writing to this member is defined. */
+static inline struct monitor *monitor_of(const kith_index *index)
+{
+	return (struct monitor *)(uintptr_t)&index->monitor;
+}
+
+/* count.c: nanoseconds since some fixed moment. */
 int64_t monitor_now(void);
 
 /* A search of nq queries that began at `began` has ended; stats: what it did. */

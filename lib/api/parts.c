@@ -8,18 +8,10 @@
 #include "lib/base/status.h"
 #include "lib/index/parts.h"
 
-/* What an index wraps; NULL: nothing, or several. */
-static const kith_index *child_of(const kith_index *index)
-{
-	if (!index->ops->child || index->ops->child(index, 1))
-		return NULL;
-	return index->ops->child(index, 0);
-}
-
 const kith_index *kith_index_part(const kith_index *index, int64_t depth)
 {
 	for (; index && depth > 0; depth--)
-		index = child_of(index);
+		index = structure_only_child(index);
 	return depth < 0 ? NULL : index;
 }
 

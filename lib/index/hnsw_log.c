@@ -26,75 +26,7 @@
 
 #include <string.h>
 
-struct hnsw_log {
-	struct buffer bits; /* uint64_t: a bit for each of `room` nodes */
-	int64_t room;
-	struct buffer events;
-	size_t n_events, told; /* up to the last one that placed vectors */
-	bool all;              /* every list changed, or must come */
-	const char *untold;
-
-	bool replays;
-	size_t next_event;
-};
-
-/* ---- noting ---- */
-
-static uint64_t *bits_of(const struct hnsw_log *log)
-{
-	return (uint64_t *)(void *)log->bits.data;
-}
-
-void hnsw_log_grow(struct hnsw *hnsw)
-{
-	struct hnsw_log *log = hnsw->log;
-	if (!log || log->replays || hnsw->graph.n <= log->room)
-		return;
-	size_t before = (size_t)(log->room + 63) / 64, words = (size_t)(hnsw->graph.n + 63) / 64;
-	if (!buffer_reserve(&log->bits, words * sizeof(uint64_t), 4)) {
-		log->untold = "there was no memory to note what changed";
-		return;
-	}
-	memset(bits_of(log) + before, 0, (words - before) * sizeof(uint64_t));
-	log->room = hnsw->graph.n;
-}
-
-uint64_t *hnsw_log_bits(const struct hnsw *hnsw)
-{
-	const struct hnsw_log *log = hnsw->log;
-	return log && !log->replays && hnsw->graph.n <= log->room ? bits_of(log) : NULL;
-}
-
-void hnsw_log_event(struct hnsw *hnsw, enum hnsw_event event)
-{
-	struct hnsw_log *log = hnsw->log;
-	if (!log || log->replays)
-		return;
-	log->all |= event != EVENT_INSERT && event != EVENT_REPAIR;
-	if (!buffer_reserve(&log->events, log->n_events + 1, 8)) {
-		log->untold = "there was no memory to note what changed";
-		return;
-	}
-	log->events.data[log->n_events++] = (char)event;
-	if (event == EVENT_INSERT || event == EVENT_BULK)
-		log->told = log->n_events;
-}
-
-void hnsw_log_failed(struct hnsw *hnsw)
-{
-	if (hnsw->log && hnsw->log->n_events > hnsw->log->told)
-		hnsw->log->untold = "a change that failed has put its graph in order";
-}
-
-void hnsw_log_free(struct hnsw *hnsw)
-{
-	if (!hnsw->log)
-		return;
-	buffer_free(&hnsw->log->bits);
-	buffer_free(&hnsw->log->events);
-	mem_free(hnsw->log);
-	hnsw->log = NULL;
-}
+/* ---- noting, the rest of which is hnsw_note.c ---- */
 
 static kith_status make_log(struct hnsw *hnsw)
 {
@@ -135,7 +67,7 @@ static const char *log_untold(const kith_index *index)
 
 static bool is_changed(const struct hnsw_log *log, int64_t node)
 {
-	return log->all || (node < log->room && (bits_of(log)[node / 64] >> (node % 64) & 1));
+	return log->all || (node < log->room && (hnsw_log_words(log)[node / 64] >> (node % 64) & 1));
 }
 
 static int list_length(const struct graph *graph, const uint32_t *list, int level)

@@ -1,4 +1,5 @@
-/* What a graph index notes of its changes for a log, and takes from one: hnsw_log.c. */
+/* What a graph index notes of its changes for a log, hnsw_note.c, and writes to one and takes from it:
+ * hnsw_log.c. */
 #ifndef KITH_INDEX_HNSW_LOG_H
 #define KITH_INDEX_HNSW_LOG_H
 
@@ -13,6 +14,23 @@ enum hnsw_event {
 	EVENT_INSERT = 'A',  /* they were inserted */
 	EVENT_BULK = 'B'     /* all were linked anew, with them */
 };
+
+struct hnsw_log {
+	struct buffer bits; /* uint64_t: a bit for each of `room` nodes */
+	int64_t room;
+	struct buffer events;
+	size_t n_events, told; /* up to the last one that placed vectors */
+	bool all;              /* every list changed, or must come */
+	const char *untold;
+
+	bool replays;
+	size_t next_event;
+};
+
+static inline uint64_t *hnsw_log_words(const struct hnsw_log *log)
+{
+	return (uint64_t *)(void *)log->bits.data;
+}
 
 /* Of an index that notes, or takes, nothing: nothing happens. */
 void hnsw_log_event(struct hnsw *hnsw, enum hnsw_event event);

@@ -1,5 +1,5 @@
-/* The inverted file, as its files share it: ivf.c (life, search), ivf_train.c, ivf_add.c (add, update,
- * remove), ivf_merge.c, ivf_file.c. */
+/* The inverted file, as its files share it: ivf.c (life, search), ivf_lists.c, ivf_train.c, ivf_add.c (add,
+ * update, remove), ivf_merge.c, ivf_file.c. */
 #ifndef KITH_INDEX_IVF_H
 #define KITH_INDEX_IVF_H
 
@@ -115,6 +115,10 @@ kith_status ivf_make_lists(struct ivf *ivf);
 
 /* Whether lists keep terms. */
 bool ivf_has_code_norms(const struct ivf *ivf);
+
+/* All centroids, compared with all of x. */
+kith_status ivf_compare_all(
+    const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, struct sink *sink);
 
 /* Nearest of nlist centroids for each of x: labels [x->n]. */
 kith_status ivf_assign(

@@ -171,6 +171,14 @@ kith_status training_sample(struct training_sample *sample, const kith_index *in
 kith_status train_whole(
     const kith_index *index, struct codec *codec, int64_t n, const float *x, const kith_add_options *options);
 
+/* What an index wraps; NULL: nothing, or several. */
+static inline kith_index *structure_only_child(const kith_index *index)
+{
+	if (!index->ops->child || index->ops->child(index, 1))
+		return NULL;
+	return index->ops->child(index, 0);
+}
+
 /* The index of an inverted file's centroids; NULL: all of them are compared, or there are no lists. */
 static inline const kith_index *structure_quantizer(const kith_index *index)
 {

@@ -40,55 +40,6 @@ void search_count(const kith_search_options *options, const kith_search_stats *d
 	stats->passed += done->passed;
 }
 
-void search_fail(struct search *s, kith_status status)
-{
-	int ok = KITH_OK;
-	atomic_compare_exchange_strong(&s->status, &ok, (int)status);
-}
-
-bool search_advance(struct search *s, int64_t pairs)
-{
-	atomic_fetch_add_explicit(&s->pairs, pairs, memory_order_relaxed);
-	if (!progress_add(&s->progress, pairs))
-		search_fail(s, KITH_CANCELLED);
-	return !search_stopped(s);
-}
-
-uint64_t task_mask(const struct task *t, int64_t row, int64_t n)
-{
-	const struct search *s = t->s;
-	const uint64_t *pass = t->pass ? t->pass : s->pass;
-	if (pass)
-		return pass[row / 64] >> (row % 64);
-	if (!s->filter)
-		return ~UINT64_C(0);
-	int64_t ids[ROWS_BLOCK];
-	rows_ids(t->base, row, n, ids);
-	uint64_t mask = filter_block(s->filter, ids, n);
-	t->scratch->tested += n;
-	t->scratch->passed += __builtin_popcountll(mask);
-	return mask;
-}
-
-const struct rows *search_locate(const struct search *s, int64_t number, struct rows *list, int64_t *row)
-{
-	*row = number;
-	if (!s->lists)
-		return &s->base;
-	/* The last list that begins at or before it; empty ones begin where the next does. */
-	int64_t low = 0, high = s->lists->n;
-	while (high - low > 1) {
-		int64_t mid = low + (high - low) / 2;
-		if (s->lists->start[mid] <= number)
-			low = mid;
-		else
-			high = mid;
-	}
-	*row = number - s->lists->start[low];
-	s->lists->view(s->lists, low, list);
-	return list;
-}
-
 static enum tile_kind choose_kind(const struct search *s)
 {
 	if (s->kern->blas_is_faster && blas_load())

@@ -141,6 +141,7 @@ static inline double search_underflow(int64_t dim)
 	return (double)dim * 0x1p-149;
 }
 
+/* task.c: end with that status, unless there is one already. */
 void search_fail(struct search *s, kith_status status);
 
 static inline bool search_stopped(struct search *s)
@@ -158,7 +159,7 @@ uint64_t task_mask(const struct task *t, int64_t row, int64_t n);
  * of a list. */
 const struct rows *search_locate(const struct search *s, int64_t number, struct rows *list, int64_t *row);
 
-/* task.c: pools of a task begin with what the sink knows. */
+/* Pools of a task begin with what the sink knows. */
 void task_begin_pools(struct task *t);
 
 /* Make room in the pool of query q (of the task) when fewer than 64 places are left, or tighten its
