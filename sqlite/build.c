@@ -119,7 +119,7 @@ int build_apply(struct table *t, const struct column *c, struct live *l, const s
 	sqlite3_free(x);
 	sqlite3_free(rowids);
 	if (rc == SQLITE_OK) {
-		rc = table_status(t, live_settle(l));
+		rc = table_status(t, live_prepare(l));
 	}
 	if (rc == SQLITE_OK) {
 		l->seq = s->seq;

@@ -33,16 +33,8 @@ static int parse_index(struct table *t, const char *text, const struct column **
 
 static int set_config(struct table *t, const char *key, const char *value)
 {
-	char *sql = sqlite3_mprintf(
-	    "INSERT OR REPLACE INTO \"%w\".\"%w_config\" VALUES(%Q, %s)", t->db_name, t->name, key, value);
-	sqlite3_stmt *s;
-	int rc = table_prepare(t, sql, &s);
-	sqlite3_free(sql);
-	if (rc == SQLITE_OK) {
-		rc = statement_run(t, s);
-		sqlite3_finalize(s);
-	}
-	return rc;
+	return table_run(t, sqlite3_mprintf("INSERT OR REPLACE INTO \"%w\".\"%w_config\" VALUES(%Q, %s)",
+	                        t->db_name, t->name, key, value));
 }
 
 /* From how many rows on a part has an index. */

@@ -112,16 +112,8 @@ static int make_snapshot(
 /* A statement about one row of T_parts. */
 static int set_base(struct table *t, const struct part_state *p, const char *values)
 {
-	sqlite3_stmt *s;
-	char *sql = sqlite3_mprintf(
-	    "UPDATE \"%w\".\"%w_parts\" SET %s WHERE kith_part = %lld", t->db_name, t->name, values, p->part);
-	int rc = table_prepare(t, sql, &s);
-	sqlite3_free(sql);
-	if (rc == SQLITE_OK) {
-		rc = statement_run(t, s);
-		sqlite3_finalize(s);
-	}
-	return rc;
+	return table_run(t, sqlite3_mprintf("UPDATE \"%w\".\"%w_parts\" SET %s WHERE kith_part = %lld",
+	                        t->db_name, t->name, values, p->part));
 }
 
 /* New snapshots of all columns; without any, the part is exact from now on. */

@@ -3,8 +3,6 @@
  * read only when they are asked for. */
 #include "cursor.h"
 
-#include <string.h>
-
 #include "chunks.h"
 #include "conditions.h"
 #include "distance.h"
@@ -38,11 +36,10 @@ static struct table *table_of(const struct cursor *c)
 int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
 {
 	(void)base;
-	struct cursor *c = sqlite3_malloc64(sizeof *c);
+	struct cursor *c = zeroed(sizeof *c);
 	if (c == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(c, 0, sizeof *c);
 	*out = &c->base;
 	return SQLITE_OK;
 }

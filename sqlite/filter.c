@@ -112,11 +112,10 @@ void validator_free(struct validator *v)
 
 static int make_validator(struct table *t, struct validator **out)
 {
-	struct validator *v = sqlite3_malloc64(sizeof *v);
+	struct validator *v = zeroed(sizeof *v);
 	if (v == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(v, 0, sizeof *v);
 	v->table = t;
 	int rc = sqlite3_open_v2(
 	    ":memory:", &v->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY, NULL);

@@ -6,7 +6,6 @@
 #include "hybrid.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "fusion.h"
 #include "hybrid_options.h"
@@ -47,11 +46,10 @@ static int hybrid_connect(
 	if (rc != SQLITE_OK) {
 		return rc;
 	}
-	struct hybrid *h = sqlite3_malloc64(sizeof *h);
+	struct hybrid *h = zeroed(sizeof *h);
 	if (h == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(h, 0, sizeof *h);
 	h->db = db;
 	sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
 	*out = &h->base;
@@ -113,11 +111,10 @@ static int hybrid_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 static int hybrid_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
 {
 	(void)base;
-	struct cursor *c = sqlite3_malloc64(sizeof *c);
+	struct cursor *c = zeroed(sizeof *c);
 	if (c == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(c, 0, sizeof *c);
 	*out = &c->base;
 	return SQLITE_OK;
 }

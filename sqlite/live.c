@@ -23,9 +23,8 @@ void live_free(struct live *l)
 
 struct live *live_empty(void)
 {
-	struct live *l = sqlite3_malloc64(sizeof *l);
+	struct live *l = zeroed(sizeof *l);
 	if (l != NULL) {
-		memset(l, 0, sizeof *l);
 		l->multiplier = 1;
 	}
 	return l;
@@ -164,7 +163,7 @@ kith_status live_add(struct live *l, int64_t n, const float *x, const int64_t *r
 	return status;
 }
 
-kith_status live_settle(struct live *l)
+kith_status live_prepare(struct live *l)
 {
 	kith_filter_free(l->alive);
 	l->alive = NULL;
@@ -203,7 +202,7 @@ kith_status live_clone(struct live **out, const struct live *from)
 	l->seq = from->seq;
 	l->mark = from->mark;
 	*out = l;
-	return live_settle(l);
+	return live_prepare(l);
 }
 
 int64_t live_memory(const struct live *l)

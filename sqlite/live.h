@@ -47,7 +47,7 @@ kith_status live_add(struct live *l, int64_t n, const float *x, const int64_t *r
 void live_remove(struct live *l, int64_t rowid);
 
 /* To be called after changes, before searches. */
-kith_status live_settle(struct live *l);
+kith_status live_prepare(struct live *l);
 
 /* The id of a row, or −1. */
 int64_t live_find(const struct live *l, int64_t rowid);

@@ -106,7 +106,7 @@ kith_status live_read(
 		    kith_index_metric(l->index) == metric ? take_ids(l, rowids, dead, h.n, dim) : KITH_FORMAT;
 	}
 	if (status == KITH_OK) {
-		status = live_settle(l);
+		status = live_prepare(l);
 	}
 	sqlite3_free(rowids);
 	sqlite3_free(dead);

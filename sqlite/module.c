@@ -67,15 +67,6 @@ static void table_free(struct table *t)
 	sqlite3_free(t);
 }
 
-static void *zeroed(size_t bytes)
-{
-	void *out = sqlite3_malloc64(bytes);
-	if (out != NULL) {
-		memset(out, 0, bytes);
-	}
-	return out;
-}
-
 /* Room for one vector of each column. */
 static int make_room(struct table *t)
 {

@@ -26,8 +26,8 @@ static struct shared *find_or_make(char *key)
 			return s;
 		}
 	}
-	struct shared *s = sqlite3_malloc64(sizeof *s);
-	if (s == NULL || (memset(s, 0, sizeof *s), pthread_rwlock_init(&s->lock, NULL)) != 0) {
+	struct shared *s = zeroed(sizeof *s);
+	if (s == NULL || pthread_rwlock_init(&s->lock, NULL) != 0) {
 		sqlite3_free(s);
 		sqlite3_free(key);
 		return NULL;

@@ -26,16 +26,9 @@ static int64_t first_piece(int64_t part, int column)
 
 static int remove_pieces(struct table *t, int64_t from, int64_t to)
 {
-	sqlite3_stmt *s;
-	char *sql = sqlite3_mprintf("DELETE FROM \"%w\".\"%w_idx\" WHERE piece >= %lld AND piece < %lld",
-	    t->db_name, t->name, from, to);
-	int rc = table_prepare(t, sql, &s);
-	sqlite3_free(sql);
-	if (rc == SQLITE_OK) {
-		rc = statement_run(t, s);
-		sqlite3_finalize(s);
-	}
-	return rc;
+	return table_run(
+	    t, sqlite3_mprintf("DELETE FROM \"%w\".\"%w_idx\" WHERE piece >= %lld AND piece < %lld",
+	           t->db_name, t->name, from, to));
 }
 
 int snapshot_remove(struct table *t, int64_t part, const struct column *c)
@@ -45,16 +38,8 @@ int snapshot_remove(struct table *t, int64_t part, const struct column *c)
 
 int changes_drop(struct table *t, int64_t part)
 {
-	sqlite3_stmt *s;
-	char *sql =
-	    sqlite3_mprintf("DELETE FROM \"%w\".\"%w_changes\" WHERE part = %lld", t->db_name, t->name, part);
-	int rc = table_prepare(t, sql, &s);
-	sqlite3_free(sql);
-	if (rc == SQLITE_OK) {
-		rc = statement_run(t, s);
-		sqlite3_finalize(s);
-	}
-	return rc;
+	return table_run(t, sqlite3_mprintf("DELETE FROM \"%w\".\"%w_changes\" WHERE part = %lld", t->db_name,
+	                        t->name, part));
 }
 
 int snapshot_drop(struct table *t, int64_t part)

@@ -199,6 +199,15 @@ static char *statement_text(const struct table *t, enum statement which)
 	return sqlite3_str_finish(out);
 }
 
+void *zeroed(size_t bytes)
+{
+	void *out = sqlite3_malloc64(bytes);
+	if (out != NULL) {
+		memset(out, 0, bytes);
+	}
+	return out;
+}
+
 /* ---- statements ---- */
 
 int table_prepare(struct table *t, const char *sql, sqlite3_stmt **out)
@@ -258,6 +267,18 @@ int statement_run(struct table *t, sqlite3_stmt *s)
 		return table_corrupt(t, "%s", sqlite3_errmsg(t->db));
 	}
 	return rc == SQLITE_OK ? rc : table_forward(t, rc);
+}
+
+int table_run(struct table *t, char *take_sql)
+{
+	sqlite3_stmt *s;
+	int rc = table_prepare(t, take_sql, &s);
+	sqlite3_free(take_sql);
+	if (rc == SQLITE_OK) {
+		rc = statement_run(t, s);
+		sqlite3_finalize(s);
+	}
+	return rc;
 }
 
 void statements_free(struct table *t)

@@ -135,6 +135,10 @@ int statement_run(struct table *t, sqlite3_stmt *s);
 /* Prepare a statement about shadow tables. NULL: out of memory. Freed with sqlite3_finalize. */
 int table_prepare(struct table *t, const char *sql, sqlite3_stmt **out);
 
+/* Prepare, run and finalize one that gives no rows and has no values. take_sql: of sqlite3_mprintf, which is
+ * freed; NULL: out of memory. */
+int table_run(struct table *t, char *take_sql);
+
 /* Create, drop and rename the shadow tables; read T_config. */
 int shadow_create(struct table *t);
 int shadow_drop(struct table *t);

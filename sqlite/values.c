@@ -3,8 +3,6 @@
  * made in SQL, so nobody else can use it. */
 #include "values.h"
 
-#include <string.h>
-
 struct cursor {
 	sqlite3_vtab_cursor base;
 	const struct values *values;
@@ -50,11 +48,10 @@ static int values_connect(
 	if (rc != SQLITE_OK) {
 		return rc;
 	}
-	*out = sqlite3_malloc64(sizeof **out);
+	*out = zeroed(sizeof **out);
 	if (*out == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(*out, 0, sizeof **out);
 	sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
 	return SQLITE_OK;
 }
@@ -88,11 +85,10 @@ static int values_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 static int values_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
 {
 	(void)base;
-	struct cursor *c = sqlite3_malloc64(sizeof *c);
+	struct cursor *c = zeroed(sizeof *c);
 	if (c == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(c, 0, sizeof *c);
 	*out = &c->base;
 	return SQLITE_OK;
 }

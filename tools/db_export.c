@@ -159,23 +159,11 @@ static int copy_row(struct job *job)
 	return ++job->waiting == PIECE ? flush(job) : EXIT_OK;
 }
 
-static int count_rows(struct job *job, int64_t *n)
-{
-	sqlite3_stmt *s;
-	int code = db_prepare(
-	    job->db, job->export->db, &s, sqlite3_mprintf("SELECT count(*) FROM \"%w\"", job->export->table));
-	if (code == EXIT_OK && sqlite3_step(s) != SQLITE_ROW)
-		code = db_fail(job->db, job->export->db);
-	*n = code == EXIT_OK ? sqlite3_column_int64(s, 0) : 0;
-	sqlite3_finalize(s);
-	return code;
-}
-
 static int copy_rows(struct job *job)
 {
 	struct bar bar;
-	int64_t n;
-	int code = count_rows(job, &n), rc = SQLITE_ROW;
+	int64_t n, largest;
+	int code = db_count(job->db, job->export->db, job->export->table, &n, &largest), rc = SQLITE_ROW;
 	bar_begin(&bar, "exporting", "rows", (double)n);
 	while (code == EXIT_OK && (rc = sqlite3_step(job->select)) == SQLITE_ROW) {
 		code = copy_row(job);

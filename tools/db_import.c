@@ -151,22 +151,6 @@ static int create_table(struct job *job)
 	return db_run(job->db, import->db, sqlite3_str_finish(sql));
 }
 
-/* What is in the table already. */
-static int count_rows(struct job *job, int64_t *count, int64_t *largest)
-{
-	sqlite3_stmt *s;
-	int code = db_prepare(job->db, job->import->db, &s,
-	    sqlite3_mprintf("SELECT count(*), max(rowid) FROM \"%w\"", job->import->table));
-	if (code != EXIT_OK)
-		return code;
-	if (sqlite3_step(s) != SQLITE_ROW)
-		code = db_fail(job->db, job->import->db);
-	*count = sqlite3_column_int64(s, 0);
-	*largest = *count ? sqlite3_column_int64(s, 1) : -1;
-	sqlite3_finalize(s);
-	return code;
-}
-
 /* The last row of an import that was cut off must be the file's. */
 static int compare_last(struct job *job)
 {
@@ -222,7 +206,7 @@ static int prepare_table(struct job *job)
 		    "dimensions differ: '%s' has %" PRId64 ", column '%s' has %" PRId64, import->vectors,
 		    job->in.info.dim, job->column.name, job->column.dim);
 	if (code == EXIT_OK)
-		code = count_rows(job, &count, &largest);
+		code = db_count(job->db, import->db, import->table, &count, &largest);
 	if (code != EXIT_OK || count == 0)
 		return code;
 	if (import->append) {

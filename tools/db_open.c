@@ -67,6 +67,21 @@ int db_prepare(sqlite3 *db, const char *path, sqlite3_stmt **statement, char *ta
 	return rc == SQLITE_OK ? EXIT_OK : db_fail(db, path);
 }
 
+int db_count(sqlite3 *db, const char *path, const char *table, int64_t *count, int64_t *largest)
+{
+	sqlite3_stmt *s;
+	int code =
+	    db_prepare(db, path, &s, sqlite3_mprintf("SELECT count(*), max(rowid) FROM \"%w\"", table));
+	if (code != EXIT_OK)
+		return code;
+	if (sqlite3_step(s) != SQLITE_ROW)
+		code = db_fail(db, path);
+	*count = sqlite3_column_int64(s, 0);
+	*largest = *count ? sqlite3_column_int64(s, 1) : -1;
+	sqlite3_finalize(s);
+	return code;
+}
+
 /* The name that ends before `end`, which may be in double quotes. */
 static bool name_before(const char *begin, const char *end, char *name, size_t size)
 {

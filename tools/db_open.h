@@ -18,6 +18,9 @@ int db_fail(sqlite3 *db, const char *path);
 int db_run(sqlite3 *db, const char *path, char *take_sql);
 int db_prepare(sqlite3 *db, const char *path, sqlite3_stmt **statement, char *take_sql);
 
+/* Rows of a table, and the largest rowid, −1 if there are none. Returns an exit code. */
+int db_count(sqlite3 *db, const char *path, const char *table, int64_t *count, int64_t *largest);
+
 /* How rows of a vector column are stored. */
 struct db_column {
 	char name[128];

@@ -22,8 +22,8 @@ struct scan_part {
 	const uint8_t *codes; /* from the start of a block on, where blocked */
 	int64_t n;
 	const float *code_norms; /* [n] half of which comes to the keys; NULL: nothing does */
-	double max_code_norm;    /* >= |terms| */
-	float limit;             /* on keys with their terms; ∞: all */
+	double max_code_norm;    /* >= any of their magnitudes */
+	float limit;             /* on keys with their norms; ∞: all */
 };
 
 struct comparison {
@@ -40,7 +40,7 @@ struct comparison {
 	void (*keys)(const struct rows *rows, const void *state, int64_t first, int64_t n, float *key);
 
 	/* Scans: what keys of rows first … first + n − 1, of one block, may be off by; and rounding where
-	 * there are terms. */
+	 * there are code norms. */
 	struct error_bound (*bound)(const struct rows *rows, const void *state, int64_t first, int64_t n);
 
 	/* The chance that a key is off by more than bound says, which then holds with a probability. 0: it is

@@ -15,7 +15,7 @@
  *
  * A far-away centroid with a great norm and rounding error harms nobody else that way. A first look asks for
  * a distance that is enough for every centroid, with ‖x‖ of the whole vector, which costs next to nothing and
- * leaves one sub-vector in a hundred; about one in ten thousand is settled in doubles.
+ * leaves one sub-vector in a hundred; about one in ten thousand is decided in doubles.
  */
 #include "lib/codec/pq.h"
 

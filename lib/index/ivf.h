@@ -18,7 +18,7 @@ struct list {
 	float max_norm;           /* >= norm of all vectors as decoded, center included */
 };
 
-/* Codes, slots, terms. */
+/* Codes, slots, norms of codes. */
 enum { IVF_BLOCK_SLOTS = CODES_BLOCKS, IVF_BLOCK_CODE_NORMS, IVF_BLOCKS };
 
 struct ivf {
@@ -113,7 +113,7 @@ void ivf_name(struct ivf *ivf);
 /* Make centroids and empty lists for the codec. Unchanged on failure. */
 kith_status ivf_make_lists(struct ivf *ivf);
 
-/* Whether lists keep terms. */
+/* Whether lists keep norms of their codes. */
 bool ivf_has_code_norms(const struct ivf *ivf);
 
 /* All centroids, compared with all of x. */

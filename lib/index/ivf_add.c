@@ -121,7 +121,7 @@ kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n
 		status = fail_nomem("slots", (size_t)n * sizeof(uint32_t));
 	if (status == KITH_OK && ivf_has_code_norms(ivf) &&
 	    !buffer_reserve(&list->code_norms, (size_t)n * sizeof(float), 1))
-		status = fail_nomem("terms", (size_t)n * sizeof(float));
+		status = fail_nomem("norms of codes", (size_t)n * sizeof(float));
 	return status;
 }
 

@@ -10,10 +10,10 @@
  *   L2:  ‖ĉ − ŷ‖ <= t + ε + δ,  that is  ‖ĉ‖² − 2⟨ĉ,ŷ⟩ <= (t + ε + δ)² − ‖ŷ‖²;
  *   IP:  −⟨ĉ,ŷ⟩ <= t + δ ‖q‖ + ‖ĉ‖ ε,  t a key of c: −⟨row,q⟩ + ⟨m,q⟩  (only rows are centred);
  *
- * and by what the sums of the tile may be off: `slack` times ‖ĉ‖² + ‖ŷ‖², or ‖ĉ‖ ‖ŷ‖. A call of the kernel
- * uses the largest δ and ‖ĉ‖ of its 64 rows, so one threshold per point does; a hit then tightens t by its
- * own upper bound (the same inequalities the other way round). A hint gives t before the first tile: after
- * the first iteration of k-means hardly anything else is a hit.
+ * and by what the sums of the tile may be off: `error_bound` times ‖ĉ‖² + ‖ŷ‖², or ‖ĉ‖ ‖ŷ‖. A call of the
+ * kernel uses the largest δ and ‖ĉ‖ of its 64 rows, so one threshold per point does; a hit then tightens t
+ * by its own upper bound (the same inequalities the other way round). A hint gives t before the first tile:
+ * after the first iteration of k-means hardly anything else is a hit.
  *
  * What is left is compared in floats, whose errors are some 10^-5, and what these cannot separate exactly, in
  * double precision. So the answer does not depend on any of this.

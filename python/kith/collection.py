@@ -275,13 +275,14 @@ class Collection:
                 if value is not None:
                     conditions += f" AND {name} = ?"
                     values.append(value)
-            rounded = "distances" in wanted and not np.array_equal(queries, np.asarray(query_embeddings, dtype="f8"))
+            doubles = np.asarray(query_embeddings, dtype="f8")
+            rounded = "distances" in wanted and not np.array_equal(queries, doubles)
             sources = ["embeddings", *wanted] if rounded else wanted
             sql = f"SELECT {columns(sources)} FROM {self._table} WHERE embedding MATCH ? AND k = ? AND {conditions}"
             found = [to_result(self._db.execute(sql, [query.tobytes(), int(n_results), *values]) if self._dim is not None else [],
                              namespace, sources) for query in queries]
         if rounded:
-            found = [of_doubles(self.metric, one, query) for one, query in zip(found, np.asarray(query_embeddings, dtype="f8"))]
+            found = [of_doubles(self.metric, one, query) for one, query in zip(found, doubles)]
         return {name: [one[name] for one in found] for name in ("ids", *wanted)}
 
     def hybrid(self, text: str, query_embedding: Any = None, n_results: int = 10, where: Where | None = None,

@@ -1,12 +1,10 @@
 /* Every allocation of a statement fails once: alone, and with all that follow. The statement says NOMEM or
  * does all that it should; then the table is what it was or what it should be, and integrity-check finds
  * nothing. */
-#include "tests/support/support.h"
+#include "tests/sqlite/sql.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include <sqlite3.h>
 
 /* ---- allocations that fail ---- */
 
@@ -56,19 +54,9 @@ static void install(void)
 static sqlite3 *open_empty(void)
 {
 	sqlite3 *db;
-	char *error = NULL;
 	ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
-	sqlite3_enable_load_extension(db, 1);
-	int rc = sqlite3_load_extension(db, getenv("KITH_SQLITE"), NULL, &error);
-	ck_assert_msg(rc == SQLITE_OK, "%s", error);
+	load_extension(db);
 	return db;
-}
-
-static void must(sqlite3 *db, const char *sql)
-{
-	char *error = NULL;
-	int rc = sqlite3_exec(db, sql, NULL, NULL, &error);
-	ck_assert_msg(rc == SQLITE_OK, "%s: %s", sql, error);
 }
 
 static const char setup[] =

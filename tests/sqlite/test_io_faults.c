@@ -1,15 +1,13 @@
 /* Every write, sync and truncation that a statement makes fails once, and all that follow, through a VFS
  * that passes the rest on. The statement fails; whoever opens the file then finds what was there before, or
  * all that was to be done, and integrity-check finds nothing. */
+#include "tests/sqlite/sql.h"
 #include "tests/support/scratch.h"
-#include "tests/support/support.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <sqlite3.h>
 
 /* ---- a VFS whose writes fail ---- */
 
@@ -149,20 +147,10 @@ static const char *const statements[] = {
 static sqlite3 *open_file(const char *path, const char *vfs)
 {
 	sqlite3 *db;
-	char *error = NULL;
 	ck_assert_int_eq(
 	    sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs), SQLITE_OK);
-	sqlite3_enable_load_extension(db, 1);
-	int rc = sqlite3_load_extension(db, getenv("KITH_SQLITE"), NULL, &error);
-	ck_assert_msg(rc == SQLITE_OK, "%s", error);
+	load_extension(db);
 	return db;
-}
-
-static void must(sqlite3 *db, const char *sql)
-{
-	char *error = NULL;
-	int rc = sqlite3_exec(db, sql, NULL, NULL, &error);
-	ck_assert_msg(rc == SQLITE_OK, "%s: %s", sql, error);
 }
 
 /* A digest of all rows; 0: there is no table. */
