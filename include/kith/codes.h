@@ -21,8 +21,8 @@
 extern "C" {
 #endif
 
-/* Bytes of a code. 0: the index keeps no codes of its own, as wrappers do (kith_index_part gives what they
- * wrap).
+/* Bytes of a code; 0 for an index without codes of its own, such as a wrapper (kith_index_part gives what it
+ * wraps).
  * Threads: safe at any time. */
 KITH_API_DRAFT size_t kith_index_code_size(const kith_index *index);
 
@@ -35,7 +35,7 @@ KITH_API_DRAFT size_t kith_index_code_size(const kith_index *index);
  * Errors:  INVALID (n < 0, a vector that the index could not keep), UNSUPPORTED (no codes of its own),
  *          UNTRAINED, BUSY, NOMEM
  * Threads: safe beside other const calls
- * Cost:    as of adding, less the lists or the graph; all threads */
+ * Cost:    that of adding without the lists or the graph; uses all threads */
 KITH_API_DRAFT kith_status kith_index_encode(
     const kith_index *index, int64_t n, const float *x, uint8_t *codes);
 

@@ -1,7 +1,7 @@
-/* FAISS's index files: taken over, and written for FAISS to read.
+/* Reading and writing FAISS's index files.
  *
- * Both ways nothing is trained or encoded anew: codes, codebooks, centroids, lists, ids and maps are the same
- * afterwards, and so is what they stand for. docs/coming-from-faiss.md says what becomes of what.
+ * Neither direction trains or encodes anything anew: codes, codebooks, centroids, lists, ids and maps stay
+ * the same, and so do the vectors that they stand for. docs/coming-from-faiss.md says what becomes of what.
  */
 #ifndef KITH_FAISS_H
 #define KITH_FAISS_H
@@ -17,8 +17,8 @@ extern "C" {
 /* Make an index of a file that FAISS's write_index wrote: IndexFlat, IndexPQ, IndexScalarQuantizer (8, 6 and
  * 4 bits, fp16, bf16, 8bit_direct), IndexHNSW over these, IndexIVFFlat, IndexIVFPQ and
  * IndexIVFScalarQuantizer, IndexPQFastScan and IndexIVFPQFastScan, in any of IndexIDMap, IndexPreTransform
- * (linear, L2 normalisation, padding) and IndexRefine, with L2 or inner product. The index is independent of
- * the file.
+ * (linear, L2 normalisation, padding) and IndexRefine, with L2 or inner product; of floats also with L1 and
+ * Linf. The index is independent of the file.
  *
  *   options  NULL, or what KITH_SEARCH_OPTIONS gives: gets the parameters of search that FAISS keeps in the
  *            index and kith takes with each call (nprobe, efSearch, k_factor), as far as the file has them.
@@ -27,10 +27,10 @@ extern "C" {
  * A coarse quantizer becomes a list of its centroids, and IndexHNSW the same graph over them. A linear map is
  * inverted for kith_index_get, by its pseudo-inverse unless it is orthonormal.
  *
- * Nothing in the file is believed, see kith_index_open. kith_index_open calls this for files of FAISS.
+ * Nothing in the file is trusted, see kith_index_open. kith_index_open calls this for files of FAISS.
  *
  * Errors:  INVALID, NOTFOUND, IO, FORMAT (cut off, damaged, not FAISS's, numbers that are not finite),
- *          UNSUPPORTED (what kith has nothing for, which the message names: other indexes and metrics,
+ *          UNSUPPORTED (what kith has no counterpart of, which the message names: other indexes and metrics,
  *          product quantizers whose numbers have fewer than 4 or more than 12 bits, ids that are negative
  *          or not distinct), NOMEM
  * Cost:    one pass over the data; for a linear map of dimension d another O(d³) */
@@ -54,7 +54,7 @@ KITH_API_DRAFT kith_status kith_faiss_length(kith_read_fn read, void *data, int6
  * adding slow). Labels are written in the place of ids. The file appears whole or not at all, as with
  * kith_index_save.
  *
- * Errors:  INVALID, UNTRAINED, IO, UNSUPPORTED (shards, and what else FAISS has nothing for), NOMEM
+ * Errors:  INVALID, UNTRAINED, IO, UNSUPPORTED (shards, and whatever else FAISS has no counterpart of), NOMEM
  * Threads: as a const call
  * Cost:    one pass over the data */
 KITH_API kith_status kith_index_export_faiss(const kith_index *index, const char *path);

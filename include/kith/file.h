@@ -18,18 +18,18 @@ extern "C" {
 
 /* Flags of kith_index_open. */
 enum {
-	/* With KITH_MMAP: compare all checksums and check all that is checked of a file that is read, which
-	 * is one pass over it. What is read into memory is always verified. */
+	/* With KITH_MMAP: compare all checksums and make all checks that reading the file into memory would
+	 * make, in one pass over it. Without KITH_MMAP a file is always verified. */
 	KITH_VERIFY = 1,
 
-	/* Use the file where it is instead of reading it. Opening takes no longer for more vectors, memory is
-	 * taken up by what is touched, and processes that map one file share it. Changes stay in this
-	 * process: what is overwritten is copied by the page, what grows as a whole. What would cost a look
-	 * at every vector is checked when it is needed: a list of an inverted file at its first search, a
-	 * list of a graph when a search comes to it, the rest before the first change. So a damaged file
-	 * opens, may give wrong answers or fail with FORMAT, but is safe. Looking up the first id of an
-	 * index with ids of the caller's makes a table of them all. The file may be replaced, as
-	 * kith_index_save does, or appended to; one that is cut off ends the process with SIGBUS. */
+	/* Map the file instead of reading it. The time to open does not grow with the number of vectors, only
+	 * pages that are touched take memory, and processes that map one file share them. Changes stay in
+	 * this process: of what is overwritten single pages are copied, arrays that grow are copied whole.
+	 * Checks that would read every vector are put off: a list of an inverted file is checked at its first
+	 * search, a list of a graph when a search reaches it, the rest before the first change. So a damaged
+	 * file opens, may give wrong answers or fail with FORMAT, but is safe. The first look-up of an id in
+	 * an index with ids of the caller's builds a table of all ids. The file may be replaced, as
+	 * kith_index_save does, or appended to; if it is cut off, the process ends with SIGBUS. */
 	KITH_MMAP = 2,
 
 	/* Refuse all changes, with INVALID. */
@@ -79,17 +79,17 @@ KITH_API kith_status kith_index_save_as(
     const kith_index *index, const char *path, const kith_save_options *options);
 
 /* Open a file that kith_index_save wrote, and kith_index_append, if it did, or one of FAISS's (faiss.h): *out
- * is an index like any other, to be freed with kith_index_free. flags: 0, or of those above.
+ * is an index like any other, to be freed with kith_index_free. flags: 0, or some of those above, added up.
  *
- * Nothing in the file is believed: it may be damaged or made up by somebody, and gives an error or an index
- * that is safe to use. Memory is allocated only for what the file really holds.
+ * Nothing in the file is trusted: if it is damaged or forged, the result is an error or an index that is safe
+ * to use. Memory is allocated only for what the file really holds.
  *
  * Errors:  NOTFOUND, IO, INVALID (unknown flags), FORMAT (not an index file, cut off, damaged: the message
  *          names the section), UNSUPPORTED (a newer version's file), NOMEM
  * Cost:    one pass over the data; with KITH_MMAP only over what does not grow with the number of vectors.
- *          What was appended is read, and made again: vectors of an inverted file are assigned; of a graph
- *          the edges are in the file (not in a log that version 1.0 of kith began: there vectors are inserted
- *          anew) */
+ *          Appended changes are read and made again: vectors of an inverted file are assigned to lists; of a
+ *          graph the edges are in the file (except in a log that version 1.0 of kith began: there vectors
+ *          are inserted anew) */
 KITH_API kith_status kith_index_open(kith_index **out, const char *path, int flags);
 
 /* The same for a caller who knows what must be in the file: STALE unless all is there that was there when
@@ -114,14 +114,14 @@ typedef struct kith_file_info {
 /* Errors: INVALID, NOTFOUND (not opened from a file). */
 KITH_API kith_status kith_index_file(const kith_index *index, kith_file_info *info);
 
-/* What is to be said about the file that an index was opened from: that an append was not completed, and so
- * is not in it; that so much was appended that it should be saved; "" if nothing is. Whether the file was cut
+/* A remark about the file that an index was opened from: that an append was not completed, and so is not in
+ * it; that so much was appended that it should be saved; "" where there is none. Whether the file was cut
  * off at the end of an append, or appends were taken away by putting back an older copy, cannot be seen in
  * the file: see kith_index_open_at. Belongs to the index. */
 KITH_API const char *kith_index_note(const kith_index *index);
 
-/* Make what was added, updated, removed or tagged since an index was opened, saved or appended last a part of
- * its file, without writing the rest of it again.
+/* Write what was added, updated, removed or tagged since an index was opened, saved or appended last to the
+ * end of its file, without writing the rest of it again.
  *
  *   index  opened with KITH_UPDATE
  *   path   the file that it was opened from, or saved to since
@@ -139,8 +139,8 @@ KITH_API const char *kith_index_note(const kith_index *index);
  *          once for all vectors of an append */
 KITH_API kith_status kith_index_append(kith_index *index, const char *path);
 
-/* Where bytes go to, one after another, and come from, n of them from `offset` on. Anything but 0 stops the
- * call with IO. */
+/* Functions of the caller's: one takes the next n bytes, the other reads n bytes from `offset` on. A result
+ * other than 0 stops the call with IO. */
 typedef int (*kith_write_fn)(void *data, const void *bytes, size_t n);
 typedef int (*kith_read_fn)(void *data, int64_t offset, void *bytes, size_t n);
 

@@ -54,7 +54,7 @@ typedef struct kith_search_options {
 	                             lists of an inverted file ("IVF65536_HNSW32,…"): the same, at least nprobe;
 	                             0: lists are found by the graph or by comparing all, whichever is quicker */
 	int exact_range; /* range searches: 1: find everything within the radius (see kith_index_range), for
-	                    the price of comparing all; 0: as far as the index leads to it */
+	                    the price of comparing all; 0: what the index's own search finds */
 	const int32_t *probes; /* inverted files: [nq × nprobe] numbers of the lists to look at, -1: none; a
 	                          repeated one counts once. nprobe must be set, at most the number of lists.
 	                          NULL: the nearest. Other indexes refuse it */
@@ -171,10 +171,10 @@ KITH_API kith_status kith_index_remove(kith_index *index, const kith_filter *whi
  * Cost: O(bytes of from). */
 KITH_API kith_status kith_index_merge(kith_index *into, kith_index *from, int64_t shift);
 
-/* Make whole what removals and updates have left behind, and give its memory and all spare room back. Graphs
- * lead around vectors that were removed and are searched as fast as new ones afterwards; for other indexes it
- * is about memory alone, of which they hold up to half as much again after many small adds. Ids, vectors and
- * their order stay. options: threads, progress (which takes a copy of a graph, for a cancel to go back to);
+/* Clear away what removals and updates have left behind, and free its memory and all spare room. A graph is
+ * linked around the vectors that were removed and searched as fast as a new one afterwards; other indexes
+ * only free memory, of which they hold up to half as much again after many small adds. Ids, vectors and their
+ * order stay. options: threads, progress (which takes a copy of a graph, for a cancel to go back to);
  * NULL: defaults.
  * Errors: INVALID, NOMEM, CANCELLED (shards: those that were done stay so). Cost: O(size), and inserting the
  * neighbours of what was removed. */
@@ -183,7 +183,7 @@ KITH_API kith_status kith_index_compact(kith_index *index, const kith_add_option
 /* Renumber the nodes of graphs so that neighbours lie near each other in memory: a last step after building
  * one. Ids, vectors and the order of kith_index_ids stay; searches take the same ways and find the same, but
  * for the choice among equally near vectors. Other indexes (flat ones, inverted files and the graphs over
- * their lists) have nothing to reorder; wrappers pass it on to what is inside them.
+ * their lists) have nothing to reorder; wrappers pass the call on to what is inside them.
  *
  *   options  progress; NULL: defaults
  *
@@ -204,9 +204,10 @@ KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);
  *
  *   q     [nq × dim] row-major, finite
  *   k     1 … KITH_MAX_K; may exceed the number of vectors
- *   dist  [nq × k] out: squared L2, inner product or cosine; best first, ties by id. Codes are not quite of
- *         unit length: under cosine graphs divide by the length of what a code stands for, others do not
- *   ids   [nq × k] out: −1 where fewer than k were found (dist: +∞ for L2, −∞ for similarities)
+ *   dist  [nq × k] out: the value of the metric (kith_metric; L2 is squared); best first, ties by id. Codes
+ *         are not quite of unit length: under cosine graphs divide by the length of what a code stands for,
+ *         other indexes do not
+ *   ids   [nq × k] out: −1 where fewer than k were found (dist: +∞ for distances, −∞ for similarities)
  *
  * On failure dist and ids are untouched or partly written.
  * Errors: INVALID (k, nq < 0, non-finite q), UNTRAINED, NOMEM, CANCELLED.
@@ -219,7 +220,7 @@ KITH_API kith_status kith_index_search(const kith_index *index, int64_t nq, cons
 KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
     int64_t k, float *dist, int64_t *ids, const kith_search_options *options);
 
-/* Find all stored vectors within a radius of each query: distance <= radius for L2 (squared!),
+/* Find all stored vectors within a radius of each query: distance <= radius for L2 (squared!), L1 and Linf,
  * similarity >= radius for inner product and cosine.
  *
  *   out  the lists; free with kith_ranges_free
@@ -227,10 +228,10 @@ KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type typ
  * A flat index finds them all; others do with options->exact_range = 1, whatever the other options are, at
  * the cost of comparing each query with all vectors that pass the filter. Without it
  *   an inverted file  finds those in the nprobe lists that are nearest to the query;
- *   a graph           finds those that it leads to without leaving the radius by more than its efSearch
- *                     nearest outside, copies of a vector always together, and all of them where the answer
- *                     is so large a share of the index that comparing all costs no more. It may miss some
- *                     where the answer lies in parts with much between them: clusters that are far apart;
+ *   a graph           goes on from all vectors within the radius and from the efSearch nearest outside it.
+ *                     Copies of a vector are found together. It may miss some where the answer lies in parts
+ *                     that are far from each other. Where the answer is so large a share of the index that
+ *                     comparing all costs no more, it does that and finds them all;
  *   refinement        ranks what its child finds. With exact_range it compares its own, finer codes.
  *
  * "Within the radius" is said of vectors as they are stored: of codes, the vectors that they decode to.
@@ -251,8 +252,8 @@ KITH_API int kith_index_has(const kith_index *index, int64_t id);
 /* Ids in storage order: ids [kith_index_size]. */
 KITH_API kith_status kith_index_ids(const kith_index *index, int64_t *ids);
 
-/* The smallest and the largest id; of an empty index 0 and −1. They are 0 and size − 1 just if the vectors
- * are numbered without gaps, as those are that were added without ids. Errors: INVALID. Cost: O(size). */
+/* The smallest and the largest id; of an empty index 0 and −1. They are 0 and size − 1 if and only if the
+ * vectors are numbered without gaps, as those added without ids are. Errors: INVALID. Cost: O(size). */
 KITH_API kith_status kith_index_id_range(const kith_index *index, int64_t *min, int64_t *max);
 
 /* What it is. All safe on NULL (0, KITH_L2, KITH_F32). */

@@ -18,7 +18,7 @@ typedef enum kith_kmeans_init {
 	KITH_KMEANS_GIVEN = 2     /* what `centroids` holds at the call */
 } kith_kmeans_init;
 
-/* An iteration, as it went. */
+/* What one iteration did. */
 typedef struct kith_kmeans_stats {
 	double seconds;        /* since the run began, at its end */
 	double assign_seconds; /* of which finding nearest centroids took */
@@ -49,8 +49,8 @@ typedef struct kith_kmeans_options {
 	                       · inner product) of each iteration of the best run over the sampled points, NaN
 	                       after the last; NULL: none. While a run goes on, what it has done so far is
 	                       there for the progress callback to read, and after a failure still is */
-	kith_kmeans_stats *stats; /* out: [iterations] of the same run, as far as objectives has one that is
-	                             not repeated; NULL: none */
+	kith_kmeans_stats *stats; /* out: [iterations] of the same run, filled where objectives is not NaN;
+	                             NULL: none */
 } kith_kmeans_options;
 #define KITH_KMEANS_OPTIONS                                                                                  \
 	{                                                                                                    \

@@ -30,7 +30,7 @@ KITH_API kith_status kith_knn(int64_t dim, kith_metric metric, kith_type type, i
  * callback, fails with KITH_BUSY at once and without harm. */
 typedef struct kith_knn_stream kith_knn_stream;
 
-/* Begin: q [nq × dim] of `type` is copied. options as for a search; its filter and progress must
+/* Begin a search: q [nq × dim] of `type` is copied. options as for a search; its filter and progress must
  * outlive the stream. Memory: O(nq · (dim + k)). */
 KITH_API kith_status kith_knn_stream_new(kith_knn_stream **out, int64_t dim, kith_metric metric,
     kith_type type, int64_t nq, const void *q, int64_t k, const kith_search_options *options);

@@ -1,4 +1,4 @@
-/* What FAISS keeps in an index and kith beside it, so that it can travel in the index's file: search
+/* What FAISS keeps inside an index and kith does not, so that it can be saved with the index: search
  * parameters that a program chose (a preset), and labels of its own for vectors.
  *
  * Nothing in this library searches by either. kith_index_search takes its parameters from its options, where
@@ -41,11 +41,12 @@ typedef struct kith_preset {
 		sizeof(kith_preset), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                            \
 	}
 
-/* What an index carries; all 0 if nothing was set. Set preset->size; members behind it are not written, and
- * set to 0 below. Errors: INVALID. */
+/* The preset of an index; all 0 if nothing was set. preset->size must be set: members beyond it are not
+ * written. Errors: INVALID. */
 KITH_API_DRAFT kith_status kith_index_preset(const kith_index *index, kith_preset *preset);
 
-/* Let an index carry this. Errors: INVALID (values that no search would take), NOMEM.
+/* Set the preset of an index; members beyond preset->size become 0. Errors: INVALID (values that no search
+ * would take), NOMEM.
  * Threads: like a change of the index */
 KITH_API_DRAFT kith_status kith_index_set_preset(kith_index *index, const kith_preset *preset);
 

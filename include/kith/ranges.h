@@ -15,7 +15,7 @@ typedef struct kith_ranges kith_ranges;
 /* Neighbours of query `query`, nearest first, ties by id.
  *
  *   n     out: how many
- *   dist  out: [n] squared L2, inner product or cosine; belongs to `ranges`
+ *   dist  out: [n] as kith_index_search; belongs to `ranges`
  *   ids   out: [n]; belongs to `ranges`
  *
  * Any of the out pointers may be NULL. Errors: INVALID (ranges NULL, query outside 0 … nq − 1).

@@ -27,8 +27,8 @@
 extern "C" {
 #endif
 
-/* Threads: a file that is read, and one that is written, is for one call at a time; that is the caller's to
- * see to. Different ones may be used at once, also of one path. */
+/* Threads: a kith_vecs or kith_vecs_writer serves one call at a time, which the caller must see to. Different
+ * ones may be used at once, also of one path. */
 typedef struct kith_vecs kith_vecs;
 
 typedef struct kith_vecs_info {

@@ -1,5 +1,5 @@
-/* Codes on their own: what a codec makes of vectors that belong to no index. Work is shared in chunks, each
- * of which is encoded as an add would encode it. */
+/* Encoding and decoding vectors that belong to no index. Threads share the work in chunks, each of which is
+ * encoded as an add would encode it. */
 #include <kith/codes.h>
 
 #include "lib/api/check.h"
@@ -35,7 +35,7 @@ size_t kith_index_code_size(const kith_index *index)
 	return codec ? codes_plain_bytes(codec) : 0;
 }
 
-/* A codec that is trained, and does not change until read_end. */
+/* Get the codec of an index, which is trained and does not change until read_end. */
 static kith_status coding_begin(struct coding *c, const kith_index *index)
 {
 	if (!index)

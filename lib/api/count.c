@@ -2,7 +2,7 @@
  * additions, a few per call and none per query or vector, so that they can stay on. */
 #include "lib/api/monitor.h"
 
-#include <time.h>
+#include "lib/base/clock.h"
 
 static void add(_Atomic int64_t *counter, int64_t value)
 {
@@ -10,14 +10,7 @@ static void add(_Atomic int64_t *counter, int64_t value)
 		atomic_fetch_add_explicit(counter, value, memory_order_relaxed);
 }
 
-int64_t monitor_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* The first bucket whose bound, 2^i microseconds, is not below. */
+/* The first bucket whose bound, 2^i microseconds, is not below the duration. */
 static int bucket_of(int64_t nanoseconds)
 {
 	uint64_t us = (uint64_t)(nanoseconds > 0 ? nanoseconds + 999 : 0) / 1000;
@@ -33,7 +26,7 @@ void monitor_count(
 		add(&m->failures, 1);
 		return;
 	}
-	int64_t took = monitor_now() - began;
+	int64_t took = clock_ns() - began;
 	add(&m->searches, 1);
 	add(&m->queries, nq);
 	add(&m->codes, stats->pairs);

@@ -1,7 +1,8 @@
-/* FAISS's files and streams: where they are opened. */
+/* Importing from and exporting to FAISS's files and streams: arguments are checked, files opened. */
 #include "lib/faiss/faiss.h"
 
 #include "lib/api/check.h"
+#include "lib/api/file.h"
 #include "lib/api/guard.h"
 #include "lib/api/origin.h"
 #include "lib/base/status.h"
@@ -40,25 +41,11 @@ kith_status kith_index_import_faiss_labels(kith_index **out, const char *path)
 	return import_file(out, path, true, NULL);
 }
 
-struct caller {
-	kith_read_fn read;
-	void *data;
-};
-
-static kith_status from_caller(void *owner, uint64_t offset, void *out, size_t n)
-{
-	const struct caller *caller = owner;
-	int code = n ? caller->read(caller->data, (int64_t)offset, out, n) : 0;
-	return code ? fail(KITH_IO, "read returned %d for %zu bytes from %llu on", code, n,
-	                  (unsigned long long)offset)
-	            : KITH_OK;
-}
-
 kith_status kith_faiss_length(kith_read_fn read, void *data, int64_t *length)
 {
-	struct caller caller = {read, data};
+	struct caller_read caller = {read, data};
 	struct blob_source source = {
-	    .read = from_caller, .owner = &caller, .size = INT64_MAX, .name = "the stream"};
+	    .read = read_from_caller, .owner = &caller, .size = INT64_MAX, .name = "the stream"};
 	struct faiss_node *node;
 	uint64_t end = 0;
 	if (!read || !length)

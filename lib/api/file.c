@@ -49,7 +49,7 @@ void index_write(const kith_index *index, struct blob_writer *w)
 	structure_save(index, w);
 }
 
-/* Shards are made before they are read: no more of them than there are sections. */
+/* Shards are made before they are read, so the spec may name no more of them than there are sections. */
 static bool believable(const char *spec, const struct blob_reader *r)
 {
 	const char *shards = strstr(spec, "Shards");
@@ -97,7 +97,7 @@ static kith_status read_blob(kith_index **out, struct blob_reader *r)
 	return status ? status : blob_reader_end(r);
 }
 
-/* What follows it, and what there is to be said about that. */
+/* Replay the log behind the blob, and write the note about it. */
 static kith_status read_log(kith_index *index, struct blob_reader *r, struct log_end *end)
 {
 	struct index_state *state = index_state_of(index);
@@ -108,17 +108,16 @@ static kith_status read_log(kith_index *index, struct blob_reader *r, struct log
 	if (status)
 		return status;
 	state->dropped = r->all - end->at;
-	state->worth_folding = log_is_long(end);
+	state->worth_saving = log_is_long(end);
 	if (state->dropped)
 		snprintf(state->note, sizeof state->note,
 		    "an append that was not completed was dropped: %llu byte%s from byte %llu on",
 		    (unsigned long long)state->dropped, PLURAL(state->dropped), (unsigned long long)end->at);
 	size_t said = strlen(state->note);
-	if (state->worth_folding)
+	if (state->worth_saving)
 		snprintf(state->note + said, sizeof state->note - said,
 		    "%s%llu of its %llu bytes were appended, in %llu call%s, which makes opening slow: save "
-		    "the "
-		    "index",
+		    "the index",
 		    said ? "; " : "", (unsigned long long)(end->at - end->size), (unsigned long long)end->at,
 		    (unsigned long long)end->frames, PLURAL(end->frames));
 	return KITH_OK;
@@ -133,14 +132,13 @@ kith_status index_read(kith_index **out, struct blob_reader *r, struct log_end *
 	kith_status status = read_blob(out, r);
 	*end = log_begin(r->source.size, r->identity);
 	end->expected = expected;
-	end->met = !expected || end->link == expected;
+	end->found = !expected || end->link == expected;
 	if (status == KITH_OK && (r->lazy || r->all > r->source.size))
 		status = read_log(*out, r, end);
-	if (status == KITH_OK && !end->met)
+	if (status == KITH_OK && !end->found)
 		status = fail(KITH_STALE,
 		    "%s: does not hold what it held at generation %016llx: it was cut off or replaced, or "
-		    "was "
-		    "saved anew since",
+		    "was saved anew since",
 		    r->source.name, (unsigned long long)expected);
 	if (status) {
 		structure_free(*out);
@@ -262,7 +260,7 @@ kith_status kith_index_save(const kith_index *index, const char *path)
 	return kith_index_save_as(index, path, NULL);
 }
 
-/* What flags add to an index that has been read. The mapping is its own from now on. */
+/* Apply the flags to an index that has been read; the index takes the mapping over. */
 static kith_status finish_open(
     kith_index *index, struct file_reader *file, const struct log_end *end, int flags)
 {
@@ -292,8 +290,8 @@ static kith_status open_faiss(kith_index **out, const char *path, int flags)
 	return kith_index_import_faiss(out, path, NULL);
 }
 
-/* *moved: somebody wrote to the file meanwhile, so that what looks damaged may be an append at work: one that
- * takes the place of another which was not completed. */
+/* *moved: somebody wrote to the file meanwhile, so what looks damaged may be an append in progress (over one
+ * that was not completed). */
 static kith_status open_once(kith_index **out, const char *path, int flags, uint64_t generation, bool *moved)
 {
 	struct file_reader file;
@@ -353,7 +351,7 @@ const char *kith_index_note(const kith_index *index)
 	return index && index->state ? index->state->note : "";
 }
 
-/* Of the file that is appended to, or that the index was opened from. */
+/* The state of the file that is appended to, or else that the index was opened from. */
 static void tell_place(struct index_state *state, kith_file_info *info)
 {
 	pthread_mutex_lock(&state->lock);

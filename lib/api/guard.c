@@ -1,9 +1,8 @@
 /* Guards of indexes.
  *
- * The order is what matters: first the index is the caller's alone, then all else, since validating a mapped
- * index makes tables anew and frees those that searches use until then. Of two first changes at a time one is
- * refused. Read-only is never changed after opening, so that answer needs no guard, and a change that can
- * never be made is refused for good even while searches run.
+ * A change first takes the index for itself and only then validates it, since validating a mapped index frees
+ * tables that searches use. `readonly` does not change after opening, so it is checked without the guard: a
+ * change that can never be made is refused as INVALID, not as BUSY, even while searches run.
  */
 #include "lib/api/guard.h"
 

@@ -1,7 +1,6 @@
 /* What every call that takes an index begins and ends with. A call that cannot have the index fails with
- * KITH_BUSY instead of reading what another one is writing. Nothing of an index that a change can alter
- * (whether it is trained, its size, its ids …) may be looked at outside of these; its dimension, metric, type
- * and spec never change. */
+ * KITH_BUSY instead of waiting. Whatever a change can alter (whether the index is trained, its size, its ids
+ * …) may be read between these only; its dimension, metric, type and spec never change. */
 #ifndef KITH_API_GUARD_H
 #define KITH_API_GUARD_H
 
@@ -12,16 +11,16 @@
 kith_status read_begin(const kith_index *index);
 void read_end(const kith_index *index);
 
-/* To change it: it is the caller's alone, may be changed and is validated (structure_validate, which the
- * first change of a mapped index needs). On failure nothing is held. INVALID: it is read-only; BUSY;
- * FORMAT: it is from a file that proves damaged; NOMEM. */
+/* To change it: the caller has it alone, and it is validated (structure_validate, before the first change of
+ * a mapped index). On failure nothing is held. INVALID: it is read-only; BUSY; FORMAT: its file proves
+ * damaged; NOMEM. */
 kith_status write_begin(kith_index *index);
 void write_end(kith_index *index);
 
-/* The same to take over an index, which read-only ones suffer too. */
+/* The same to take an index over, which may be read-only. */
 kith_status take_begin(kith_index *index);
 
-/* Alone, for what changes nothing that searches or files see. BUSY. */
+/* To have it alone, for changes that neither searches nor files notice. BUSY. */
 kith_status alone_begin(kith_index *index);
 
 #endif

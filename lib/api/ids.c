@@ -1,5 +1,4 @@
-/* What ids an index has. They are where the structure keeps them, or nowhere, where they are the numbers of
- * rows. */
+/* The ids of an index. A structure keeps them, unless they are the numbers of its rows. */
 #include "lib/api/guard.h"
 #include "lib/base/status.h"
 #include "lib/index/structure.h"

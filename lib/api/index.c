@@ -1,5 +1,5 @@
-/* The index API: checks arguments, then calls the structure. Metrics end here: below, a smaller key is
- * better (squared L2, minus the inner product). */
+/* The index API: checks arguments, then calls the structure. Directions end here: below, a smaller key is
+ * nearer (a distance itself, minus a similarity). */
 #include <kith/index.h>
 
 #include "lib/api/check.h"
@@ -11,6 +11,7 @@
 #include "lib/api/spec.h"
 #include "lib/api/tags.h"
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/status.h"
 #include "lib/index/structure.h"
 #include "lib/search/sink.h"
@@ -80,12 +81,13 @@ kith_status kith_index_train(kith_index *index, int64_t n, const float *x, const
 	if (status == KITH_OK)
 		status = index->ops->train(index, n, x, &full);
 	if (status == KITH_OK)
-		change_untold(index, "it was trained anew");
+		change_unrecorded(index, "it was trained anew");
 	write_end(index);
 	return status;
 }
 
-static kith_status add_told(kith_index *index, const struct change *change, const kith_add_options *options)
+static kith_status add_recorded(
+    kith_index *index, const struct change *change, const kith_add_options *options)
 {
 	if (!index->trained)
 		return fail(
@@ -118,7 +120,7 @@ kith_status kith_index_add_as(kith_index *index, kith_type type, int64_t n, cons
 		return status;
 	struct change change = {.kind = CHANGE_ADD, .type = type, .n = n, .x = x, .ids = ids};
 	change.seed = full.seed;
-	status = add_told(index, &change, &full);
+	status = add_recorded(index, &change, &full);
 	write_end(index);
 	return status;
 }
@@ -139,7 +141,7 @@ static kith_status check_present(const kith_index *index, int64_t n, const int64
 	return KITH_OK;
 }
 
-static kith_status update_told(kith_index *index, const struct change *change)
+static kith_status update_recorded(kith_index *index, const struct change *change)
 {
 	kith_status status = index->ops->check(index, change->type, change->n, change->x);
 	if (status == KITH_OK)
@@ -170,7 +172,7 @@ kith_status kith_index_update_as(
 	if (status)
 		return status;
 	struct change change = {.kind = CHANGE_UPDATE, .type = type, .n = n, .x = x, .ids = ids};
-	status = update_told(index, &change);
+	status = update_recorded(index, &change);
 	write_end(index);
 	return status;
 }
@@ -195,8 +197,8 @@ static kith_status passing_ids(
 	return KITH_OK;
 }
 
-/* A removal that is recorded: by the ids that it takes, since a filter can be anything. */
-static kith_status remove_told(kith_index *index, const kith_filter *which, int64_t *removed)
+/* A removal is recorded by the ids that it takes, since a filter may be any function. */
+static kith_status remove_recorded(kith_index *index, const kith_filter *which, int64_t *removed)
 {
 	struct buffer ids = {0};
 	kith_filter *taken = NULL;
@@ -231,7 +233,7 @@ kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64
 	if (status)
 		return status;
 	if (is_journalled(index))
-		status = remove_told(index, which, &count);
+		status = remove_recorded(index, which, &count);
 	else
 		status = index->ops->remove(index, which, &count);
 	write_end(index);
@@ -240,7 +242,7 @@ kith_status kith_index_remove(kith_index *index, const kith_filter *which, int64
 	return status;
 }
 
-/* The same vectors in another layout, by an operation that not every index has. */
+/* Lay the vectors out anew, by an operation that not every structure has. */
 static kith_status lay_out(kith_index *index, const kith_add_options *options, bool trim,
     kith_status (*operation)(kith_index *index, const kith_add_options *options), const char *what)
 {
@@ -255,7 +257,7 @@ static kith_status lay_out(kith_index *index, const kith_add_options *options, b
 	if (operation) {
 		status = operation(index, &full);
 		if (status == KITH_OK)
-			change_untold(index, what);
+			change_unrecorded(index, what);
 	}
 	write_end(index);
 	return status;
@@ -316,8 +318,8 @@ static kith_status merge_all(kith_index *into, kith_index *from, int64_t shift)
 		status = structure_merge(into, from, ids);
 	mem_free(ids);
 	if (status == KITH_OK) {
-		change_untold(into, "another was merged into it");
-		change_untold(from, "it was merged into another");
+		change_unrecorded(into, "another was merged into it");
+		change_unrecorded(from, "it was merged into another");
 	}
 	return status;
 }
@@ -386,7 +388,7 @@ static kith_status check_search(const kith_index *index, kith_type type, int64_t
 	return status ? status : check_queries(nq, index->dim, type, q);
 }
 
-/* To search it. */
+/* read_begin, and UNTRAINED. */
 static kith_status search_begin(const kith_index *index)
 {
 	kith_status status = read_begin(index);
@@ -417,7 +419,7 @@ static kith_status search_topk(const kith_index *index, kith_type type, int64_t 
 	return status;
 }
 
-/* Options as the caller gave them, complete, but counting in *own; *theirs: where the caller wants it. */
+/* The caller's options, complete, with statistics that go to *own; *theirs is where the caller wants them. */
 static kith_status counted_options(const kith_search_options *options, kith_search_options *full,
     kith_search_stats *own, kith_search_stats **theirs)
 {
@@ -427,8 +429,7 @@ static kith_status counted_options(const kith_search_options *options, kith_sear
 	return status;
 }
 
-/* Count a search that has ended, for the index and for the caller, whose stats may be an older, shorter kind.
- */
+/* Count a search that has ended, for the index and for the caller, who may know fewer members of stats. */
 static void count_search(const kith_index *index, int64_t began, int64_t nq, kith_status status,
     kith_search_stats *theirs, const kith_search_stats *own)
 {
@@ -443,7 +444,7 @@ kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_
 {
 	kith_search_options full;
 	kith_search_stats own = {.size = sizeof own}, *theirs = NULL;
-	int64_t began = monitor_now();
+	int64_t began = clock_ns();
 	kith_status status = check_search(index, type, nq, q);
 	if (status == KITH_OK)
 		status = check_k(k);
@@ -490,7 +491,7 @@ kith_status kith_index_range_as(const kith_index *index, kith_type type, int64_t
 {
 	kith_search_options full;
 	kith_search_stats own = {.size = sizeof own}, *theirs = NULL;
-	int64_t began = monitor_now();
+	int64_t began = clock_ns();
 	if (!out)
 		return fail(KITH_INVALID, "out is NULL");
 	*out = NULL;

@@ -1,5 +1,6 @@
-/* The journal: changes of an index that was opened to be updated, as they were asked for. kith_index_append
- * puts them behind the blob in its file (store/log.c); opening the file makes them again (replay.c). */
+/* The journal: changes of an index that was opened with KITH_UPDATE, as the caller asked for them.
+ * kith_index_append writes them behind the blob in its file (store/log.c); opening the file makes them again
+ * (replay.c). */
 #include "lib/api/journal.h"
 
 #include "lib/api/guard.h"
@@ -50,15 +51,14 @@ void change_end(kith_index *index, kith_status status)
 	struct journal *journal = index->state->journal;
 	if (status == KITH_OK) {
 		journal->bytes += journal->pending;
-		journal->count += journal->pending > 0;
 	} else if (status == KITH_NOMEM) {
-		/* Shards may have made a part of it. */
+		/* Shards may have made part of the change. */
 		journal->lost = "a change failed for memory";
 	}
 	journal->pending = 0;
 }
 
-void change_untold(kith_index *index, const char *what)
+void change_unrecorded(kith_index *index, const char *what)
 {
 	if (is_journalled(index))
 		index->state->journal->lost = what;
@@ -71,7 +71,7 @@ bool log_is_long(const struct log_end *end)
 	return end->frames >= MANY_FRAMES || (bytes > FEW && bytes > end->size / SHARE);
 }
 
-/* ---- keeping them ---- */
+/* ---- appending ---- */
 
 static const char no_notes[] = "there was no memory to note what changes";
 
@@ -87,12 +87,11 @@ static void begin_anew(kith_index *index, const struct place *place)
 	struct journal *journal = index->state->journal;
 	journal->place = *place;
 	journal->bytes = 0;
-	journal->count = 0;
 	journal->lost = structure_log_begin(index) == KITH_OK ? NULL : no_notes;
 	buffer_free(&journal->ops);
 }
 
-/* What is noted of an index is no part of what is constant about it; only savers come here at a time. */
+/* The journal is not part of what `const` protects here; the lock keeps threads that save apart. */
 void journal_saved(const kith_index *index, const struct place *place)
 {
 	if (!is_journalled(index))
@@ -102,7 +101,7 @@ void journal_saved(const kith_index *index, const struct place *place)
 	pthread_mutex_unlock(&index->state->lock);
 }
 
-/* An append: what changes linked, where that is told, then the changes. */
+/* What an append writes: the lists of graphs that the changes linked, if any, then the changes. */
 struct appending {
 	const kith_index *index;
 	uint64_t graphs; /* bytes; 0: no graph has changed */
@@ -114,7 +113,7 @@ static kith_status put(void *owner, const void *bytes, size_t n)
 	return KITH_OK;
 }
 
-/* The blob of the graphs; without a sink it is only counted. */
+/* Write the blob of the graphs; without a sink only *size is found. */
 static kith_status write_graphs(const kith_index *index, struct log_sink *sink, uint64_t *size)
 {
 	struct blob_writer w;
@@ -144,13 +143,13 @@ static kith_status write_records(void *owner, struct log_sink *sink)
 	return status;
 }
 
-/* Whether all that changed can be told. */
-static kith_status check_told(const kith_index *index)
+/* INVALID unless all changes were recorded. */
+static kith_status check_recorded(const kith_index *index)
 {
 	if (!is_journalled(index))
 		return fail(KITH_INVALID, "index was not opened for updates: its changes are not known");
 	const char *lost = index->state->journal->lost;
-	lost = lost ? lost : structure_log_untold(index);
+	lost = lost ? lost : structure_log_lost(index);
 	if (lost)
 		return fail(KITH_INVALID, "index cannot be appended to its file, because %s; save it", lost);
 	return KITH_OK;
@@ -158,7 +157,7 @@ static kith_status check_told(const kith_index *index)
 
 static kith_status append(kith_index *index, const char *path)
 {
-	kith_status status = check_told(index);
+	kith_status status = check_recorded(index);
 	if (status || index->state->journal->bytes == 0)
 		return status;
 	struct journal *journal = index->state->journal;

@@ -1,5 +1,5 @@
 /* Exact k-NN without an index: the search engine over the caller's own arrays. A stream keeps copies of
- * its queries and the exact lists so far; each piece of the base tightens them. */
+ * its queries and the best results so far, which each piece of the base improves. */
 #include <kith/knn.h>
 
 #include "lib/api/check.h"

@@ -6,16 +6,13 @@
 
 #include "lib/index/structure.h"
 
-/* Every index is allocated, never a constant object: writing to this member is defined. */
+/* The counters, for calls to which the index is const. No index lies in read-only memory. */
 static inline struct monitor *monitor_of(const kith_index *index)
 {
 	return (struct monitor *)(uintptr_t)&index->monitor;
 }
 
-/* count.c: nanoseconds since some fixed moment. */
-int64_t monitor_now(void);
-
-/* A search of nq queries that began at `began` has ended; stats: what it did. */
+/* count.c: count a search of nq queries that began at `began` (clock_ns) and has just ended. */
 void monitor_count(
     const kith_index *index, int64_t began, int64_t nq, kith_status status, const kith_search_stats *stats);
 

@@ -1,8 +1,8 @@
 /* Files that an index knows. A process that opened a file and saves over it must not lose what others
  * appended or saved meanwhile, so an index remembers what it read: which file (by its name without links, and
  * by device and inode, since it may have other names) and its state, which is the checksum of the blob and
- * that of the last frame behind it. Times and inodes are no measure of a state: a copy that is put back may
- * keep the one, and every save makes another of the other.
+ * that of the last frame behind it. Times and inodes do not tell a state: a copy that is put back may keep
+ * its time, and every save gives the file another inode.
  *
  * An index that never read a file knows none, and replaces what it is told to. One that did also remembers
  * the files that it was saved to, up to MAX_ORIGINS, in place of the older ones.
@@ -43,7 +43,8 @@ bool origin_is_kept(const kith_index *index)
 	return index->state && index->state->origins > 0;
 }
 
-/* The one of that name; a new one, or the oldest of those saved to, where there is none. */
+/* The entry of that name; where there is none, a new one, or that of the file which was saved to longest
+ * ago. */
 static struct origin *entry_for(struct index_state *state, const char *path)
 {
 	for (int i = 0; i < state->origins; i++)
@@ -102,7 +103,7 @@ void origin_appended(const kith_index *index, const char *path, struct file_id i
 	pthread_mutex_unlock(&state->lock);
 }
 
-/* The name is one that no file has; the state is still that of the file that the index was opened from. */
+/* The name becomes "", which no file has. The entry stays: its state is still the one that the index has. */
 void origin_forget(const kith_index *index, const char *path)
 {
 	char resolved[PATH_MAX];
@@ -141,12 +142,12 @@ static kith_status fail_stale(const struct vecs_target *target, enum log_state f
 	                                        : "has been replaced";
 	return vecs_fail(KITH_STALE, target->name,
 	    "%s since this index was opened from it: saving would lose that. Open it again and make the "
-	    "changes "
-	    "anew, save under another name, or say that it may be overwritten",
+	    "changes anew, save under another name, or say that it may be overwritten",
 	    what);
 }
 
-/* One of the files that are known: *known is set if it is this one, *same if it is what it was. */
+/* If `origin` is the file to be replaced: *same is set if the file has not changed, else *worst to how it
+ * has. */
 static kith_status compare(const struct origin *origin, const struct vecs_target *target, int fd,
     struct file_id id, enum log_state *worst, bool *same)
 {
@@ -156,7 +157,7 @@ static kith_status compare(const struct origin *origin, const struct vecs_target
 	    !file_id_same(id, (struct file_id){origin->dev, origin->ino}))
 		return KITH_OK;
 	kith_status status = log_compare(fd, target->name, &end, &found);
-	if (status == KITH_FORMAT) { /* it has grown, by something that is damaged now */
+	if (status == KITH_FORMAT) { /* it has grown by an append that is damaged now */
 		status = KITH_OK;
 		found = LOG_GROWN;
 	}

@@ -1,5 +1,5 @@
-/* Indexes put together from parts that are trained and filled, and parts of one. The structures do it
- * (index/parts.h, for files of FAISS); here arguments are checked, and what belongs to whom. */
+/* Putting indexes together from parts that are trained and filled, and looking at parts of one. The
+ * structures do the work (index/parts.h); here arguments are checked and guards taken. */
 #include <kith/parts.h>
 
 #include "lib/api/check.h"
@@ -27,7 +27,7 @@ const kith_index *kith_index_quantizer(const kith_index *index)
 
 /* ---- putting together ---- */
 
-/* Around take_child, which is the caller's alone, what `like` begins with, which may be read. */
+/* Wrap take_child, which is held for writing, in the transform that `like`, held for reading, begins with. */
 static kith_status wrap_like(
     kith_index **out, kith_index *take_child, const struct metric *metric, const kith_index *like)
 {
@@ -116,7 +116,7 @@ kith_status kith_index_set_centroids(kith_index *index, int64_t nlist, const flo
 		return status;
 	status = structure_set_centroids(index, nlist, centroids);
 	if (status == KITH_OK)
-		change_untold(index, "it was given centroids");
+		change_unrecorded(index, "it was given centroids");
 	write_end(index);
 	return status;
 }
@@ -130,7 +130,7 @@ kith_status kith_index_renumber(kith_index *index)
 		return status;
 	status = structure_renumber(index, NULL);
 	if (status == KITH_OK)
-		change_untold(index, "its vectors were numbered anew");
+		change_unrecorded(index, "its vectors were numbered anew");
 	write_end(index);
 	return status;
 }

@@ -20,12 +20,12 @@ struct section {
 };
 _Static_assert(sizeof(struct section) == 48, "no padding");
 
-/* The same of members that came later: readers before them know the other section alone. */
+/* Members that were added later have a section of their own, which older versions skip. */
 struct later_section {
 	uint32_t polysemous_ht, search_type;
 };
 
-/* What kith_preset was, before those. */
+/* The size of kith_preset before they were added. */
 enum { FIRST_SIZE = offsetof(kith_preset, polysemous_ht) };
 
 enum { MAX_IDMAP = 2, MAX_DEPTH = 64, FASTSCAN_STEP = 32, MAX_FASTSCAN = 1 << 16 };
@@ -104,7 +104,7 @@ kith_status kith_index_set_preset(kith_index *index, const kith_preset *given)
 	if (!is_same(&before, preset)) {
 		status = preset_put(index, preset);
 		if (status == KITH_OK)
-			change_untold(index, "its preset was set");
+			change_unrecorded(index, "its preset was set");
 	}
 	write_end(index);
 	return status;
@@ -135,7 +135,7 @@ kith_status kith_index_set_labels(kith_index *index, int64_t n, const int64_t *l
 	if (before != n || (n > 0 && old != labels && memcmp(old, labels, (size_t)n * sizeof *labels) != 0)) {
 		status = labels_put(index, n, labels);
 		if (status == KITH_OK)
-			change_untold(index, "its labels were set");
+			change_unrecorded(index, "its labels were set");
 	}
 	write_end(index);
 	return status;

@@ -1,5 +1,5 @@
-/* Making the changes again that follow a blob in its file: the same calls, in the same order, on the same
- * index, and so, everything being deterministic, it comes to the same. */
+/* Making the changes again that follow a blob in its file: the same calls in the same order on the same
+ * index. All of them are deterministic, so the result is the same. */
 #include "lib/api/record.h"
 
 #include "lib/api/guard.h"
@@ -58,7 +58,7 @@ static kith_status fail_record(const struct blob_reader *r, uint64_t at, const c
 	    (unsigned long long)at, why);
 }
 
-/* The head of the record at `at`, before end; *all: bytes of the record, *x: of what it says. */
+/* Read the head of the record at `at`, before end; *all: bytes of the record, *x: of its vectors or text. */
 static kith_status read_record(const kith_index *index, struct blob_reader *r, uint64_t at, uint64_t end,
     struct record *record, size_t *x, size_t *all)
 {
@@ -72,7 +72,7 @@ static kith_status read_record(const kith_index *index, struct blob_reader *r, u
 	return KITH_OK;
 }
 
-/* One record at *at, before end. */
+/* Replay the record at *at, before end, and move *at behind it. */
 static kith_status replay_record(kith_index *index, struct blob_reader *r, uint64_t *at, uint64_t end)
 {
 	struct record record = {0};
@@ -98,7 +98,7 @@ static kith_status replay_record(kith_index *index, struct blob_reader *r, uint6
 	return status;
 }
 
-/* What the changes of a frame linked: a blob in its first record. */
+/* The lists of graphs that the changes of a frame linked: a blob in its first record. */
 struct graphs {
 	struct blob_reader reader;
 	char *bytes; /* NULL: the frame has none */

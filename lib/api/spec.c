@@ -36,7 +36,7 @@ struct words {
 	int n;
 };
 
-/* First letters of words that FAISS's factory knows; a number, an option or the end must follow. */
+/* What words of FAISS's factory begin with; no further letter may follow. */
 static const char *const known_words[] = {"IVF", "HNSW", "NSG", "PQ", "ITQ", "SQ", "RaBitQ", "LSH", "IMI",
     "RQ", "LSQ", "PRQ", "PLSQ", "ZnLattice", "Residual"};
 
@@ -122,7 +122,7 @@ static bool is_structure(const char *word)
 	       (strncmp(word, "HNSW", 4) == 0 && !isalpha((unsigned char)word[4]));
 }
 
-/* What is wrong with word i, which nothing could be built from. */
+/* The error for word i, from which nothing could be built. */
 static kith_status refuse(const struct words *words, int i)
 {
 	const char *word = words->word[i];
@@ -166,7 +166,7 @@ static kith_status spec_codec(struct codec **out, int64_t dim, const struct metr
 	return status;
 }
 
-/* The codec's word in a refinement. */
+/* The word of the codec in the word of a refinement. */
 static void refinement_codec(const char *word, char name[MAX_SPEC + 1])
 {
 	size_t n = strlen(word);
@@ -224,11 +224,11 @@ struct plan {
 	int64_t coarse_M;             /* of the graph over its centroids; 0: none */
 	char quantizer[MAX_SPEC + 1]; /* spec of another index of them; "": none */
 	int64_t M;                    /* −1: no graph */
-	int codec; /* number of its word, or of the group's; of the next where there is none */
+	int codec; /* number of the word before the refinements: the codec's, the group's or the graph's */
 	const char *codec_word;
-	int refinements; /* words after it */
+	int refinements; /* words after that */
 	bool group;      /* the core is a spec in parentheses */
-	int64_t shards;  /* so many of it; 0: itself */
+	int64_t shards;  /* "Shards4(…)": their number; 0: the group is not of shards */
 	char inner[MAX_SPEC + 1];
 };
 
@@ -300,7 +300,7 @@ static kith_status make_plan(struct plan *plan, int64_t dim)
 {
 	const struct words *words = plan->words;
 	int at = 0;
-	/* Every kith index keeps ids. */
+	/* IDMap changes nothing, since every index of kith keeps ids. */
 	if (words->n > 1 && (strcmp(words->word[0], "IDMap") == 0 || strcmp(words->word[0], "IDMap2") == 0))
 		at = 1;
 	for (; at < words->n && word_like_mapping(words->word[at]); at++) {
@@ -317,7 +317,7 @@ static kith_status make_plan(struct plan *plan, int64_t dim)
 		return status;
 	plan->M = at < words->n ? graph_degree(words->word[at], &plan->codec_word) : -1;
 	at += plan->nlist >= 0 || plan->M >= 0;
-	/* A graph keeps floats where nothing else is said. */
+	/* A graph without a codec keeps floats. */
 	if (plan->M >= 0 && !plan->codec_word && (at == words->n || is_refinement(words->word[at])))
 		plan->codec_word = "Flat";
 	if (plan->M >= 0 && plan->codec_word) {

@@ -1,4 +1,4 @@
-/* Indexes to and from wherever a caller keeps bytes. */
+/* Saving indexes to functions and memory of the caller's, and opening them from there. */
 #include "lib/api/file.h"
 #include "lib/api/guard.h"
 #include "lib/base/status.h"
@@ -6,22 +6,21 @@
 
 #include <string.h>
 
-struct caller {
+struct caller_write {
 	kith_write_fn write;
-	kith_read_fn read;
 	void *data;
 };
 
 static kith_status to_caller(void *owner, const void *bytes, size_t n)
 {
-	const struct caller *caller = owner;
+	const struct caller_write *caller = owner;
 	int code = caller->write(caller->data, bytes, n);
 	return code ? fail(KITH_IO, "write returned %d", code) : KITH_OK;
 }
 
-static kith_status from_caller(void *owner, uint64_t offset, void *out, size_t n)
+kith_status read_from_caller(void *owner, uint64_t offset, void *out, size_t n)
 {
-	const struct caller *caller = owner;
+	const struct caller_read *caller = owner;
 	int code = n ? caller->read(caller->data, (int64_t)offset, out, n) : 0;
 	return code ? fail(KITH_IO, "read returned %d for %zu bytes from %llu on", code, n,
 	                  (unsigned long long)offset)
@@ -30,7 +29,7 @@ static kith_status from_caller(void *owner, uint64_t offset, void *out, size_t n
 
 kith_status kith_index_write(const kith_index *index, kith_write_fn write, void *data)
 {
-	struct caller caller = {.write = write, .data = data};
+	struct caller_write caller = {write, data};
 	struct blob_writer w;
 	uint64_t size = 0;
 	if (!index || !write)
@@ -66,18 +65,14 @@ static kith_status read_source(kith_index **out, const struct blob_source *sourc
 	if (status == KITH_OK)
 		status = index_read(out, &r, NULL);
 	blob_reader_free(&r);
-	if (status) {
-		structure_free(*out);
-		*out = NULL;
-	} else {
+	if (status == KITH_OK)
 		(*out)->readonly = flags & KITH_READONLY;
-	}
 	return status;
 }
 
 kith_status kith_index_read(kith_index **out, kith_read_fn read, void *data, int64_t size, int flags)
 {
-	struct caller caller = {.read = read, .data = data};
+	struct caller_read caller = {read, data};
 	if (!out)
 		return fail(KITH_INVALID, "out is NULL");
 	*out = NULL;
@@ -86,7 +81,7 @@ kith_status kith_index_read(kith_index **out, kith_read_fn read, void *data, int
 		    KITH_INVALID, "read is %s, size is %lld", read ? "given" : "NULL", (long long)size);
 	kith_status status = check_flags(flags);
 	struct blob_source source = {
-	    .read = from_caller, .owner = &caller, .size = (uint64_t)size, .name = "the stream"};
+	    .read = read_from_caller, .owner = &caller, .size = (uint64_t)size, .name = "the stream"};
 	return status ? status : read_source(out, &source, flags);
 }
 

@@ -12,7 +12,7 @@
 
 enum { MAX_BYTES = 1 << 20 }; /* of all */
 
-/* Where in the text key is, or belongs; *length of key and value there, 0: it is not there. */
+/* Where in the text key is or would be inserted; *length: of key and value, 0: it is not there. */
 static size_t find(const struct index_state *state, const char *key, size_t *length)
 {
 	const char *text = state->tags.data;

@@ -3,18 +3,17 @@
  * An index has at most two knobs: an inner one (nprobe; k_factor where there is no other) and, around it,
  * k_factor. Recall never falls as a knob grows, up to noise. So for each value of the outer knob, in powers
  * of two, the least inner value that reaches the target is found by doubling and then halving the gap; values
- * that differ by less than a sixteenth are not told apart. A sweep is given up early when it is already
- * slower than the best pair so far, or when doubling has stopped helping; so are greater outer values when
- * two in a row gave nothing better. The finalists, one for each outer value, are timed several times; the
- * best median wins.
+ * that differ by less than a sixteenth count as equal. A sweep ends early when it is already slower than the
+ * best pair so far, or when doubling has stopped helping; the outer loop ends when two values in a row gave
+ * nothing better. The finalists, one for each outer value, are timed several times; the best median wins.
  */
 #include <kith/tune.h>
 
 #include "lib/api/check.h"
 #include "lib/api/guard.h"
-#include "lib/api/monitor.h"
 #include "lib/api/words.h"
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/status.h"
 #include "lib/index/structure.h"
 
@@ -58,8 +57,8 @@ static const char *quantizer_end(const char *spec, const char *at)
 	return n ? at + n - 1 : NULL;
 }
 
-/* Does a word of spec begin so? Words begin at the start and after commas and parentheses, quantizers also
- * with _; these are looked at or left out. */
+/* Whether a word of spec begins with `word`. Words begin at the start, after commas and after parentheses, in
+ * coarse quantizers also with '_'. quantizers: whether words in coarse quantizers count. */
 static bool has_word(const char *spec, const char *word, bool quantizers)
 {
 	size_t n = strlen(word);
@@ -73,7 +72,7 @@ static bool has_word(const char *spec, const char *word, bool quantizers)
 	return false;
 }
 
-/* … counting what the quantizers of inverted files use, too, or not. */
+/* Whether searches depend on a knob; quantizers: also those in which only a coarse quantizer does. */
 static bool uses(const kith_index *index, int knob, bool quantizers)
 {
 	for (int i = 0; i < 2; i++)
@@ -93,7 +92,7 @@ int kith_index_uses(const kith_index *index, const char *option)
 /* A pair of knobs' values and what it gave. */
 struct point {
 	double inner, outer;
-	double recall, low;    /* mean, and what it is above the target by, at the certainty asked for */
+	double recall, low;    /* mean, and its lower bound at the certainty asked for */
 	double seconds, codes; /* of a query */
 };
 
@@ -182,7 +181,7 @@ static kith_status search_all(struct tuning *t, const kith_search_options *o, do
 {
 	kith_search_options options = *o;
 	int64_t step = t->options.batch && t->options.batch < t->nq ? t->options.batch : t->nq, pairs = 0;
-	int64_t began = monitor_now();
+	int64_t began = clock_ns();
 	kith_status status = KITH_OK;
 	for (int64_t i = 0; status == KITH_OK && i < t->nq; i += step) {
 		kith_search_stats stats = {.size = sizeof stats};
@@ -192,7 +191,7 @@ static kith_status search_all(struct tuning *t, const kith_search_options *o, do
 		    t->ids + i * t->k, &options);
 		pairs += stats.pairs;
 	}
-	*seconds = 1e-9 * (double)(monitor_now() - began) / (double)t->nq;
+	*seconds = 1e-9 * (double)(clock_ns() - began) / (double)t->nq;
 	*codes = (double)pairs / (double)t->nq;
 	return status;
 }
@@ -252,7 +251,7 @@ static kith_status sweep(struct tuning *t, double outer, struct point *p, bool *
 	}
 }
 
-/* Median over the runs, and whether it is the best so far. */
+/* Let p->seconds be the median of several runs. */
 static kith_status time_finalist(struct tuning *t, struct point *p)
 {
 	kith_search_options o = options_at(t, p->inner, p->outer);
@@ -335,8 +334,8 @@ static kith_status read_options(const kith_tune_options *options, kith_tune_opti
 	return KITH_OK;
 }
 
-/* A value from which on more changes nothing: the lists of an inverted file, as many candidates as there are
- * vectors (and no more than an option may ask for). */
+/* A value from which on nothing changes: the number of lists of an inverted file, or as many candidates as
+ * there are vectors (but no more than an option may ask for). */
 static double max_of(const kith_index *index, int knob, int64_t k)
 {
 	int64_t n = kith_index_size(index), all = (n + k - 1) / k, factors = KITH_MAX_K / k;
@@ -419,7 +418,7 @@ kith_status kith_index_tune(const kith_index *index, int64_t nq, const float *q,
 	    .best_seconds = INFINITY};
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
-	/* What is measured stays the same all the while. */
+	/* The index must not change while it is measured. */
 	kith_status status = read_begin(index);
 	if (status)
 		return status;

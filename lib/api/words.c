@@ -1,5 +1,5 @@
-/* Words: letters, then numbers. Each kind of transform is a row of a table that says which numbers it takes.
- */
+/* Words: letters, then numbers. Each kind of transform is a row of a table that says which numbers it
+ * takes. */
 #include "lib/api/words.h"
 
 #include <ctype.h>
@@ -87,7 +87,7 @@ bool word_like_mapping(const char *word)
 
 /* ---- misspelt words ---- */
 
-/* All words there are; before '#' what stands before a number and what may follow it. */
+/* All words. '#' stands for a number and what may follow it. */
 static const char *const vocabulary[] = {"Flat", "SQ8", "SQ6", "SQ4", "SQfp16", "SQbf16", "SQ8_direct",
     "SQ8_direct_signed", "SQ8_uniform", "SQ8_quantile", "U8", "I8", "RFlat", "L2norm", "IDMap", "IDMap2",
     "PQ#", "IVF#", "HNSW#", "PCA#", "PCAW#", "PCAR#", "PCAWR#", "OPQ#", "RR#", "Pad#", "Shards#", "Refine(#"};
@@ -133,7 +133,7 @@ bool word_guess(const char *word, char *guess, size_t size)
 		if (n == 0 || n > MAX_LETTERS || n > strlen(word) || (number && !tail && word[n] == '\0'))
 			continue;
 		int cost = edits(word, (int)n, known, (int)m);
-		/* Half of a short word changed is another word. */
+		/* A short word of which half is changed counts as another word. */
 		if (cost >= best || 3 * cost > (int)m + 1)
 			continue;
 		best = cost;

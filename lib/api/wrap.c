@@ -11,8 +11,8 @@ static void end_children(int64_t n, kith_index *const *children)
 		write_end(children[s]);
 }
 
-/* What wraps an index changes it, past its own guard and keep: no call may be using it, and it has to be
- * validated. */
+/* A wrapper changes its children without their guards and states, so no call may be using them, and they have
+ * to be validated first. */
 static kith_status begin_children(int64_t n, kith_index *const *children)
 {
 	for (int64_t s = 0; s < n; s++) {
@@ -29,7 +29,7 @@ static kith_status begin_children(int64_t n, kith_index *const *children)
 	return KITH_OK;
 }
 
-/* Around an index that may not be changed, nothing can be. */
+/* A wrapper of a read-only index is read-only. */
 static kith_status end_wrap(
     kith_index *const *out, int64_t n, kith_index *const *children, kith_status status)
 {

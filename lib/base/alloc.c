@@ -20,7 +20,8 @@ enum { ALIGN = 64 };
 static const size_t HUGE_PAGE = (size_t)2 << 20;
 static const size_t BUFFER_MAP = (size_t)1 << 20;
 
-/* From here on the system clears pages (at their next use) instead of memset. */
+/* From so many bytes on a buffer is cleared by giving its pages back: the system clears them at their next
+ * use. */
 static const size_t CLEAR_PAGES = (size_t)64 << 20;
 
 static _Atomic int64_t made, asked, live, fail_from;
@@ -125,8 +126,8 @@ char *mem_strdup(const char *s)
 	return copy;
 }
 
-/* Huge pages where their last one is needed nearly to its end: clearing small ones takes three times as long.
- */
+/* Round up to huge pages, which are cleared three times as fast as small ones, if that wastes a sixteenth at
+ * most. */
 static size_t whole_pages(size_t bytes)
 {
 	size_t huge = round_up(bytes, HUGE_PAGE);
@@ -157,7 +158,8 @@ static char *remap(struct buffer *b, size_t want)
 	return p;
 }
 
-/* What was borrowed and is not used any more. The pages at its ends may hold something of its neighbours'. */
+/* Give back the whole pages of a borrowed part that is not used any more. The pages at its ends may hold
+ * bytes of its neighbours, too. */
 static void give_back(const struct buffer *b)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -194,11 +196,7 @@ bool buffer_reserve(struct buffer *b, size_t bytes, int spare)
 	size_t want = b->capacity + b->capacity / 8 * (size_t)spare;
 	if (want < bytes)
 		want = bytes;
-#if defined(__linux__)
-	bool map = want >= BUFFER_MAP;
-#else
-	bool map = false;
-#endif
+	bool map = is_mapped(want);
 	want = map ? whole_pages(want) : round_up(want, ALIGN);
 	if (!allowed(want - b->capacity))
 		return false;
@@ -235,7 +233,7 @@ void buffer_clear(struct buffer *b, size_t bytes)
 		memset(b->data, 0, bytes);
 }
 
-/* A mapping stays one: it is freed as what its capacity says. */
+/* A mapping keeps at least BUFFER_MAP bytes: buffer_free tells by the capacity that it is one. */
 static void trim_mapped(struct buffer *b, size_t bytes)
 {
 #if defined(__linux__)

@@ -13,7 +13,7 @@
 bool size_mul(size_t a, size_t b, size_t *out);
 bool size_add(size_t a, size_t b, size_t *out);
 
-/* n elements of `size` bytes, 64-byte aligned; NULL on overflow, on failure. n = 0 gives a valid
+/* n elements of `size` bytes, 64-byte aligned; NULL on overflow or failure. n = 0 gives a valid
  * pointer. Blocks of 2 MiB and more ask for huge pages. Free with mem_free. */
 void *mem_alloc(size_t n, size_t size);
 void *mem_zalloc(size_t n, size_t size); /* all zero */
@@ -25,10 +25,9 @@ char *mem_strdup(const char *s);
 /* A growing array of bytes, 64-byte aligned. Big ones live in their own mapping, which the system can
  * move without copying: growing a gigabyte costs no second gigabyte. Zero-initialise to begin.
  *
- * A borrowed one is a part, which nobody else uses, of memory that somebody else frees: of a file mapped
- * privately, where what is written goes to copies of its pages, or of a block with many such parts. It is as
- * aligned as it lies there. It becomes an own one when it grows, and its part is given back to the system as
- * far as it is whole pages. */
+ * A borrowed one is part of memory that somebody else frees: of a privately mapped file, where writing copies
+ * pages, or of a block with many such parts. Nobody else uses that part, and it may lie at any address. When
+ * the buffer grows, it moves to memory of its own, and whole pages of the part go back to the system. */
 struct buffer {
 	char *data;
 	size_t capacity; /* bytes */
@@ -44,17 +43,17 @@ void buffer_free(struct buffer *b);
 /* Let `to` begin with the first `bytes` bytes of `from`, if that has any. NOMEM names `what`. */
 kith_status buffer_copy(struct buffer *to, const struct buffer *from, size_t bytes, const char *what);
 
-/* Make the first `bytes` bytes zero. Of a big one the pages are given back for that, so that those which
- * nobody touches afterwards take no memory. */
+/* Make the first `bytes` bytes zero. A big buffer gives its pages back for that, so that those which nobody
+ * touches afterwards take no memory. */
 void buffer_clear(struct buffer *b, size_t bytes);
 
-/* Give back what is not needed for `bytes` bytes, as far as that can be had: it cannot fail. */
+/* Give back what is not needed for `bytes` bytes, where the system allows it; cannot fail. */
 void buffer_trim(struct buffer *b, size_t bytes);
 
-/* Let an empty buffer be `bytes` bytes of somebody else's, who outlives it. mapped: they are of a file. */
+/* Let an empty buffer borrow `bytes` bytes, which must outlive it. mapped: they are of a mapped file. */
 void buffer_borrow(struct buffer *b, char *data, size_t bytes, bool mapped);
 
-/* Bytes of memory that it takes. Of a block with many parts, each counts itself. */
+/* Bytes of memory that it takes; a part of a block counts as well, a part of a mapped file does not. */
 static inline size_t buffer_memory(const struct buffer *b)
 {
 	return b->mapped ? 0 : b->capacity;

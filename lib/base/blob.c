@@ -1,10 +1,10 @@
-/* What writing and reading of blobs share, and writing.
+/* Writing blobs, and what writing shares with reading.
  *
  *   header | section | … | section | table of sections | trailer
  *
  * The table comes last, so that a blob can be written front to back without knowing the sizes of sections
- * beforehand. The header tells the size of the whole if it was counted before, by writing to nowhere. Every
- * byte counts: sections, table, header and trailer have checksums, what lies between them is zero.
+ * beforehand. The header holds the size of the whole if a first pass, which only counts, has found it. Every
+ * byte is checked: sections, table, header and trailer have checksums, what lies between them is zero.
  */
 #include "lib/base/blob_parts.h"
 

@@ -43,9 +43,9 @@ struct blob_writer {
 	void *hash; /* of the section so far */
 };
 
-/* Begin; blob_writer_free must follow, also after a failure. size: of the whole blob, which its header then
- * tells, so that something may follow it; 0: not known. A sink of zeros finds it out: what is put is counted
- * and not looked at, and `offset` is the size after blob_finish. */
+/* Begin; blob_writer_free must follow, also after a failure. size: of the whole blob, which is written to its
+ * header, so that something may follow the blob; 0: not known. With a sink of zeros what is put is only
+ * counted, and `offset` is the size after blob_finish. */
 kith_status blob_writer_begin(struct blob_writer *w, struct blob_sink sink, uint64_t size);
 void blob_writer_free(struct blob_writer *w);
 
@@ -60,15 +60,15 @@ void blob_write(struct blob_writer *w, const char *tag, const void *bytes, size_
 /* Write the table of sections and end. */
 kith_status blob_finish(struct blob_writer *w);
 
-/* ---- reading: nothing is believed ---- */
+/* ---- reading: nothing is trusted ---- */
 
 struct blob_source {
 	kith_status (*read)(void *owner, uint64_t offset, void *out, size_t n); /* all n bytes */
 	void *owner;
 	uint64_t size;
 	const char *name; /* that messages begin with: "'demo.kith'" */
-	char *base;       /* all of it in memory, for as long as what is read lives; NULL: it is not */
-	bool lazy;        /* with base: sections that are taken are not looked at */
+	char *base;       /* all of it in memory, which outlives what is read; NULL: it is not in memory */
+	bool lazy;        /* with base: sections that are taken are not read */
 	bool parallel;    /* several threads may read at once */
 };
 
@@ -79,8 +79,7 @@ struct blob_reader {
 
 	struct blob_source source; /* its size becomes that of the blob */
 	bool verify;               /* checksums */
-	bool lazy;    /* used in place, unvalidated: what costs a look at every vector waits until
-	                 it is needed */
+	bool lazy;    /* used in place: checks that read every vector wait until they are needed */
 	uint64_t all; /* of the source: the blob and what follows it */
 	uint64_t identity;
 	uint32_t nodes;
@@ -90,8 +89,8 @@ struct blob_reader {
 	uint64_t at, end;       /* of it: what comes next, the end */
 	char *ahead;            /* bytes at … at + ahead_bytes − 1 begin at ahead + ahead_at */
 	size_t ahead_at, ahead_bytes;
-	bool unvalidated; /* some of the section was taken without a look */
-	char *block;      /* where the section has been read to, of which parts are taken; NULL: it has not */
+	bool unvalidated; /* some of the section was taken without being read */
+	char *block;      /* the whole section, read by blob_open_block; NULL: it was not */
 	void *hash;
 };
 
@@ -114,19 +113,18 @@ kith_status blob_open(struct blob_reader *r, const char *tag, size_t bytes);
 kith_status blob_get(struct blob_reader *r, void *out, size_t n);
 kith_status blob_close(struct blob_reader *r);
 
-/* Open a section of which parts will be taken, so that not each of them has to be read and allocated by
- * itself: the section is read into the empty `block`, unless it is in memory already, and what is taken is
- * borrowed from there. */
+/* Open a section that will be taken in parts, without reading and allocating each part by itself: the section
+ * is read into the empty `block`, unless it is in memory already, and parts are borrowed from there. */
 kith_status blob_open_block(struct blob_reader *r, const char *tag, size_t bytes, struct buffer *block);
 
-/* The next n bytes of the section into an empty buffer, in place where that is possible. Of one section
- * either all is taken or all is got. */
+/* Let an empty buffer hold the next n bytes of the section, in place where that is possible. One section is
+ * read either by blob_take alone or by blob_get alone. */
 kith_status blob_take(struct blob_reader *r, struct buffer *b, size_t n);
 
 /* A section in one call. */
 kith_status blob_read(struct blob_reader *r, const char *tag, void *out, size_t bytes);
 
-/* After everything was read: no section is left that had to be understood. */
+/* After everything was read: FORMAT if a section is left that a reader may not skip. */
 kith_status blob_reader_end(struct blob_reader *r);
 
 /* fail(KITH_FORMAT, …) that names the file and the section. */
@@ -136,7 +134,7 @@ kith_status blob_fail(const struct blob_reader *r, const char *tag, const char *
 #define blob_fail(...) ((void)blob_fail(__VA_ARGS__), KITH_FORMAT)
 #endif
 
-/* ---- both: enter the next child; returns what leaving needs ---- */
+/* ---- both: enter the next child; returns the node to set again when leaving ---- */
 
 static inline uint32_t blob_enter(uint32_t *node, uint32_t *nodes)
 {

@@ -1,7 +1,7 @@
-/* Reading large sections. The time goes into the system, which clears fresh pages and copies into them, so
- * several threads do that, a huge page each: two that came to the same one at once would both clear it. They
- * read it in pieces. A checksum has to go through all pieces in order: whoever has read one hashes those that
- * are ready, unless somebody is at it, while they are still in the cache.
+/* Reading large sections. Most of the time the system clears fresh pages and copies into them, so several
+ * threads read, each one a huge page at a time: two threads in the same page would both clear it. A page is
+ * read in pieces. The checksum goes through all pieces in order: a thread that has read a piece hashes those
+ * that are ready, while they are still in the cache, unless another thread is hashing.
  */
 #include "lib/base/blob_parts.h"
 
@@ -14,17 +14,17 @@
 
 enum { UNIT = 2 << 20, PIECE = 1 << 19, MAX_THREADS = 8 };
 
-/* Unit 0 ends where a huge page does. */
+/* Unit 0 ends where a huge page of `out` does; the others are a huge page each. */
 struct bulk {
 	struct blob_reader *r;
 	char *out;
 	size_t n, before; /* bytes of the first huge page that are not ours */
 	int64_t units;
-	_Atomic size_t *there; /* [units] bytes that were read, from the first on */
+	_Atomic size_t *there; /* [units] bytes of the unit that were read */
 	_Atomic bool failed;
 	pthread_mutex_t lock; /* of what follows, and the hash of the reader */
-	int64_t unit;         /* that is being hashed, of which there were so many bytes */
-	size_t hashed;
+	int64_t unit;         /* that is being hashed */
+	size_t hashed;        /* bytes of it so far */
 	kith_status status;
 	char message[512];
 };
@@ -51,7 +51,7 @@ static void hash_what_is_there(struct bulk *b)
 	}
 }
 
-/* Messages are a thread's own: this one's has to get to the caller. */
+/* Error messages are kept by thread; this one is copied for the caller's thread. */
 static void note_failure(struct bulk *b, kith_status status)
 {
 	pthread_mutex_lock(&b->lock);

@@ -42,9 +42,9 @@ extern const char blob_magic[8], blob_end_magic[8];
 
 void *blob_hash_new(void);
 
-/* blob_bulk.c: the next n bytes of the section, none of which were read ahead, hashed where that is wanted;
- * from a source that is `parallel`. */
-enum { BLOB_BULK = 8 << 20 }; /* from so many bytes on that pays */
+/* blob_bulk.c: read the next n bytes of the section, none of which were read ahead, and hash them if they are
+ * to be verified; the source must be `parallel`. */
+enum { BLOB_BULK = 8 << 20 }; /* it pays from so many bytes on */
 kith_status blob_get_bulk(struct blob_reader *r, char *out, size_t n);
 
 #endif

@@ -98,7 +98,7 @@ static kith_status check_gap(const struct blob_reader *r, uint64_t offset, size_
 	return status;
 }
 
-/* Four printable characters; the first section of a name counts, so there must be no other. */
+/* A name has four printable characters and occurs once in a node. */
 static kith_status check_name(const struct blob_reader *r, size_t i)
 {
 	const struct blob_entry *entry = &r->table[i];
@@ -297,7 +297,7 @@ kith_status blob_close(struct blob_reader *r)
 		return blob_fail(r, entry->tag, "is longer than what it should hold");
 	if (r->verify && !r->unvalidated && XXH3_64bits_digest(r->hash) != entry->checksum)
 		return blob_fail(r, entry->tag, "is damaged: its checksum differs");
-	/* Read: nobody asks for it again, and blob_reader_end does not miss it. */
+	/* Marked as read: it is not found again, and blob_reader_end does not miss it. */
 	memset(entry->tag, 0, sizeof entry->tag);
 	return KITH_OK;
 }

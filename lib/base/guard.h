@@ -8,15 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Zero-initialise. Readers count up from 0; a writer adds GUARD_WRITER, to which readers that come meanwhile
- * add for a moment. */
+/* Zero-initialise. Holds the number of readers, or GUARD_WRITER, to which readers that are about to be
+ * refused add for a moment. */
 struct guard {
 	_Atomic int32_t holders;
 };
 
 #define GUARD_WRITER (INT32_MIN / 2)
 
-/* Constant objects are read: of such, only this member is ever written, and none is in constant memory. */
+/* Readers have a pointer to const; the guard is the one member that they write, and no guarded object lies in
+ * read-only memory. */
 static inline struct guard *guard_of_const(const struct guard *guard)
 {
 	return (struct guard *)(uintptr_t)guard;
@@ -35,7 +36,7 @@ static inline void guard_read_end(const struct guard *guard)
 	atomic_fetch_sub(&guard_of_const(guard)->holders, 1);
 }
 
-/* *changed, after a failure: another call is changing it, rather than reading. */
+/* After a failure *changed tells whether the other call changes the object (true) or reads it. */
 static inline bool guard_write(struct guard *guard, bool *changed)
 {
 	int32_t none = 0;

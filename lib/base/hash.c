@@ -1,10 +1,10 @@
-/* XXH3 is written for vectors of any width, which the compiler's flags decide: what is compiled for every
- * x86-64 takes three times as long as what is compiled for AVX2, and a file that is read is hashed in no less
- * time than a third of that which copying takes. So there is a second copy for CPUs that have it.
+/* XXH3 uses vectors of the width that the compiler's flags allow. Compiled for any x86-64 it takes three
+ * times as long as compiled for AVX2, which shows when files are read. So there is a second copy for CPUs
+ * that have AVX2.
  */
 #include "lib/base/hash.h"
 
-/* From here on it is worth a call. */
+/* From so many bytes on the second copy is worth a call. */
 enum { LARGE = 1024 };
 
 void hash_update(XXH3_state_t *state, const void *bytes, size_t n)

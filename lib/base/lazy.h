@@ -1,4 +1,4 @@
-/* Something that is made when it is first asked for, by whichever thread comes first. */
+/* A value that is made when it is first needed, by whichever thread needs it first. */
 #ifndef KITH_BASE_LAZY_H
 #define KITH_BASE_LAZY_H
 
@@ -11,13 +11,14 @@ struct lazy {
 	_Atomic(void *) value;
 };
 
-/* What was made; NULL: nothing yet. */
+/* The value; NULL: not made yet. */
 static inline void *lazy_get(struct lazy *lazy)
 {
 	return atomic_load(&lazy->value);
 }
 
-/* Let it be `made`, unless another thread was faster: then made is freed. Returns what it is. */
+/* Store `made`, or free it if another thread has stored a value meanwhile. Returns the value that is
+ * stored. */
 static inline void *lazy_put(struct lazy *lazy, void *made)
 {
 	void *before = NULL;

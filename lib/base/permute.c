@@ -1,5 +1,5 @@
-/* Along the cycles of the permutation: one row is put aside, the others of its cycle each move to where the
- * last one has left, and it comes last. Every row is copied once. */
+/* Follows the cycles of the permutation: the first row of a cycle is put aside, each of the others moves to
+ * the place that has just become free, and the first one takes the last place. Every row is copied once. */
 #include "lib/base/permute.h"
 
 #include <stdbool.h>

@@ -1,11 +1,10 @@
 /* Progress. Workers add to an atomic counter; whoever finds the callback due and the lock free calls it,
- * so callbacks never overlap and nobody waits for one. While it runs its thread works for nobody: kith's
- * functions may be called from there, and are calls of their own. */
+ * so callbacks never overlap and nobody waits for one. While it runs its thread has no current progress, so
+ * functions of kith that it calls are calls of their own. */
 #include "lib/base/progress.h"
+#include "lib/base/clock.h"
 
 #include "lib/base/status.h"
-
-#include <time.h>
 
 static _Atomic int64_t period_ns = 30 * 1000 * 1000;
 static _Thread_local struct progress *current;
@@ -27,14 +26,7 @@ struct progress *progress_enter(struct progress *p)
 	return before;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* Some totals are estimates that come out too low. */
+/* Calls the callback. Some totals are estimates that come out too low, so `done` is limited to the total. */
 static void tell(struct progress *p)
 {
 	struct progress *before = progress_enter(NULL);
@@ -47,16 +39,16 @@ static void tell(struct progress *p)
 /* Whether p's own caller has cancelled, after calling the callback if it is due. */
 static bool look(struct progress *p)
 {
-	if (p->fn && now_ns() >= atomic_load(&p->next_ns) && pthread_mutex_trylock(&p->lock) == 0) {
+	if (p->fn && clock_ns() >= atomic_load(&p->next_ns) && pthread_mutex_trylock(&p->lock) == 0) {
 		if (!atomic_load(&p->cancelled))
 			tell(p);
-		atomic_store(&p->next_ns, now_ns() + atomic_load(&period_ns));
+		atomic_store(&p->next_ns, clock_ns() + atomic_load(&period_ns));
 		pthread_mutex_unlock(&p->lock);
 	}
 	return atomic_load(&p->cancelled);
 }
 
-/* … or that of a call around it. */
+/* Whether p's caller, or that of a call around it, has cancelled. */
 static bool look_outwards(struct progress *p)
 {
 	for (; p; p = p->outer)
@@ -72,7 +64,7 @@ void progress_begin(struct progress *p, kith_progress fn, void *data, const char
 	p->stage = stage;
 	p->total = total;
 	atomic_init(&p->done, 0);
-	atomic_init(&p->next_ns, now_ns() + atomic_load(&period_ns));
+	atomic_init(&p->next_ns, clock_ns() + atomic_load(&period_ns));
 	atomic_init(&p->cancelled, false);
 	pthread_mutex_init(&p->lock, NULL);
 	p->outer = progress_enter(p);
@@ -108,6 +100,12 @@ kith_status fail_cancelled(void)
 kith_status progress_status(void)
 {
 	return progress_stopped() ? fail_cancelled() : KITH_OK;
+}
+
+kith_status progress_end_with(struct progress *p, kith_status status)
+{
+	kith_status ended = progress_end(p);
+	return status == KITH_OK || status == KITH_CANCELLED ? ended : status;
 }
 
 kith_status progress_end(struct progress *p)

@@ -35,13 +35,13 @@ bool progress_add(struct progress *p, int64_t steps);
 /* True once the caller has cancelled. */
 bool progress_cancelled(const struct progress *p);
 
-/* Look whether the caller of what this thread works for has cancelled; the callback is called if it is due.
- * False where nobody can cancel. It costs a clock read: ask it every ten microseconds or so, and at least a
- * few times a second. What is to stop then is what progress_end will report, so code that asks has to leave
- * things so that the call can still be undone. */
+/* Whether the call that this thread works for was cancelled; its callback is called if it is due. False where
+ * nobody can cancel. It costs a clock read: call it every ten microseconds or so, and at least a few times a
+ * second. After true the call will fail in progress_end, so code that stops must leave things so that the
+ * call can be undone. */
 bool progress_stopped(void);
 
-/* CANCELLED with its message; and the same if progress_stopped(), else KITH_OK. */
+/* fail(KITH_CANCELLED, …); the second only if progress_stopped(), else KITH_OK. */
 kith_status fail_cancelled(void);
 kith_status progress_status(void);
 
@@ -54,5 +54,9 @@ void progress_set_period(int64_t ns);
 
 /* Tells the end (unless cancelled); KITH_OK or KITH_CANCELLED, with its message. Called once. */
 kith_status progress_end(struct progress *p);
+
+/* progress_end after work that ended with `status`: that status if the work failed for another reason than a
+ * cancel. */
+kith_status progress_end_with(struct progress *p, kith_status status);
 
 #endif

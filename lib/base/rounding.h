@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The next float towards +∞ (step 1) or −∞ (−1) of one that is finite, or the infinity that it comes from. */
+/* The float next to f towards +∞ (step 1) or −∞ (step −1). f is finite, or an infinity that the step
+ * leaves. */
 static inline float float_next(float f, int step)
 {
 	uint32_t bits;
@@ -32,13 +33,13 @@ static inline float float_down(double x)
 	return (double)f > x ? float_next(f, -1) : f;
 }
 
-/* A float above x, but by very little: float_up without its search for the next one. */
+/* A float that is >= x by very little: cheaper than float_up. */
 static inline float float_above(double x)
 {
 	return (float)(x + fabs(x) * 0x1p-23);
 }
 
-/* The greater of two numbers, for loops: gcc 12 for Arm fails at one of fmax. */
+/* The greater of two numbers. gcc 12 for Arm crashes on loops of fmax. */
 static inline double greater(double a, double b)
 {
 	return a > b ? a : b;

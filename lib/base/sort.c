@@ -23,8 +23,8 @@ static uint64_t median(uint64_t a, uint64_t b, uint64_t c)
 	return c < low ? low : c > high ? high : c;
 }
 
-/* Split around a median of three: what is before the result is less than all from it on. 0 < result < n for
- * n >= 3. */
+/* Split around a median of three: elements before the result are less than those from it on. 0 < result < n
+ * for n >= 3. */
 static int64_t split(uint64_t *a, int64_t n)
 {
 	uint64_t pivot = median(a[0], a[n / 2], a[n - 1]);
@@ -56,7 +56,7 @@ void select_u64(uint64_t *a, int64_t n, int64_t k)
 
 void sort_u64(uint64_t *a, int64_t n)
 {
-	/* Parts that are put off halve at least each time. */
+	/* The larger part is put off, so the part that is sorted next at least halves. */
 	struct part {
 		uint64_t *a;
 		int64_t n;

@@ -1,7 +1,6 @@
 /* Status names and the per-thread message. It lies in static thread-local storage, so reporting a failed
- * allocation needs no allocation. There are two buffers: the one that was handed out last is not written to,
- * so that a caller can pass a message on as an argument (a path, a tag) of a call that fails itself, however
- * often it does so on its way. A message may quote the one before.
+ * allocation needs no allocation. There are two buffers, and the one that a caller got last is not written
+ * to: it may be an argument (a path, a tag) of a call that fails itself. A message may quote the one before.
  */
 #include "lib/base/status.h"
 

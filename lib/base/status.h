@@ -20,7 +20,7 @@ kith_status fail_nomem(const char *what, size_t bytes);
 /* fail(KITH_NOMEM, …) for a search of so many queries. */
 kith_status fail_nomem_search(long long queries);
 
-/* "%lld row%s", n, PLURAL(n); "%lld %s", n, QUERIES(n) */
+/* For "%lld row%s", n, PLURAL(n) and "%lld %s", n, QUERIES(n). */
 #define PLURAL(n)  ((n) == 1 ? "" : "s")
 #define QUERIES(n) ((n) == 1 ? "query" : "queries")
 

@@ -3,9 +3,8 @@
  * A forked child has OpenMP's bookkeeping but not its threads, and would wait for them for ever; there
  * everything runs on one thread, which never enters OpenMP.
  *
- * Workers work for the call that their caller works for (progress.h), and look after each task whether it is
- * cancelled, so that the callback hears of it. They do not skip tasks: only the task knows whether it may be
- * left out.
+ * Workers share the progress of their caller (progress.h) and check it after each task, so that the callback
+ * is called. They do not skip tasks after a cancel: only the task knows whether it may be left out.
  */
 #include "lib/base/threads.h"
 

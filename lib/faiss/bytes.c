@@ -1,5 +1,5 @@
 /* Reading FAISS's files, at the bottom: bytes and arrays, and the four letters that say what an object is.
- * Nothing here knows how objects are made of each other.
+ * Nothing here knows which objects contain which.
  */
 #include "lib/faiss/format.h"
 
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What kith has nothing for, so that messages can say what it is. */
+/* Objects that kith has no counterpart of, so that messages can say what they are. */
 static const struct {
 	const char *fourcc, *what;
 } others[] = {
@@ -113,7 +113,7 @@ bool faiss_knows(const char *fourcc)
 
 bool faiss_begins(const char *bytes)
 {
-	/* An index, or one of bits: not only a part of one. */
+	/* An index, or an index of bits, but not a part of one. */
 	return faiss_knows(bytes) || memcmp(bytes, "IB", 2) == 0 ||
 	       (bytes[0] == 'I' && what_is(bytes) != NULL);
 }

@@ -1,4 +1,4 @@
-/* Indexes to FAISS's files. What an index is made of is written as it lies; nothing is computed.
+/* Exporting to FAISS's files. Codes and graphs are written as they are; nothing is computed.
  *
  * Numbers. FAISS's flat indexes, graphs and refinements know vectors by number, its inverted files by any id.
  * So the ids of an inverted file go into its lists; otherwise, unless they are 0 … n − 1 in order, an
@@ -20,20 +20,19 @@
 
 #include <string.h>
 
-/* What kith's searches do where they are not told. */
+/* The defaults of kith's searches. */
 enum { NPROBE = 8, K_FACTOR = 4 };
 
 struct export
 {
 	struct faiss_writer w;
 	const kith_index *whole;
-	kith_preset preset; /* of the whole, as its labels are */
+	kith_preset preset; /* this and the labels are those of `whole` */
 	const int64_t *labels;
 	int64_t label_count;
-	bool direct; /* a quantizer, of which FAISS wants single vectors */
-	bool mapped; /* vectors are known by their positions in `whole`, else by their ids */
-	const kith_index
-	    *below; /* what the IndexIDMap is around, behind transforms; NULL: around everything */
+	bool direct;             /* a coarse quantizer, whose vectors FAISS reads one by one */
+	bool mapped;             /* vectors are known by their positions in `whole`, else by their ids */
+	const kith_index *below; /* the index behind transforms that the IndexIDMap is around; NULL: all */
 };
 
 static void put_index(struct export *e, const kith_index *index);
@@ -46,7 +45,7 @@ static void refuse(struct export *e, const char *what)
 		    e->whole->spec, what);
 }
 
-/* The letters of an index of whole vectors say the metric, too. */
+/* The letters of a flat index of floats tell its metric, too. */
 static const char *flat_letters(const kith_index *index)
 {
 	return index->metric->faiss == FAISS_L2 ? "IxF2" : index->metric->faiss == FAISS_IP ? "IxFI" : "IxFl";
@@ -127,8 +126,8 @@ static void put_scalar(struct export *e, const struct codec *codec)
 	bool learns = codec_sq_ranges(codec, &ranges);
 	bool uniform = type == FAISS_8BIT_UNIFORM || type == FAISS_4BIT_UNIFORM;
 	faiss_put_i32(&e->w, type);
-	faiss_put_i32(&e->w, 0);   /* ranges are the least and greatest values, */
-	faiss_put_float(&e->w, 0); /* and no more */
+	faiss_put_i32(&e->w, 0);   /* ranges are from the least to the greatest value, */
+	faiss_put_float(&e->w, 0); /* widened by nothing */
 	faiss_put_i64(&e->w, codec->dim);
 	faiss_put_i64(&e->w, (int64_t)codes_plain_bytes(codec));
 	int64_t each = learns ? uniform ? 1 : codec->dim : 0;
@@ -137,7 +136,7 @@ static void put_scalar(struct export *e, const struct codec *codec)
 	faiss_put(&e->w, ranges.diff, (size_t)each * sizeof(float));
 }
 
-/* Code at a position. room: for it */
+/* The code at a position. room: for a code */
 static void put_code(struct export *e, const struct codes *codes, int64_t at, uint8_t *room)
 {
 	size_t bytes = codes_plain_bytes(codes->codec);
@@ -157,7 +156,8 @@ static uint8_t *new_room(struct export *e, const struct codec *codec)
 
 /* ---- flat ---- */
 
-/* Where the codes of a number are. nodes: as number_nodes' order; NULL: codes lie in the order of ids. */
+/* The position of the code of a number. nodes: the node of each number; NULL: codes lie in the order of
+ * ids. */
 static int64_t position_of(
     const struct export *e, const struct stored_components *parts, const uint32_t *nodes, int64_t number)
 {
@@ -232,7 +232,7 @@ static void put_lists(struct export *e, const struct ivf *ivf)
 	mem_free(room);
 }
 
-/* A coarse quantizer that is an index of a kind of its own; its vectors are the numbers of lists. */
+/* A coarse quantizer that is an index of any kind, whose ids are the numbers of lists. */
 static void put_quantizer(struct export *e, const kith_index *quantizer)
 {
 	struct export inner = {
@@ -258,7 +258,7 @@ static void put_centroids(struct export *e, const kith_index *index)
 	faiss_put_array(&e->w, ivf->centroids, ivf->nlist * index->dim, sizeof(float));
 }
 
-/* Where each id is, or nothing: it takes as much memory as it does in the file. */
+/* The list and the place in it of each id, if FAISS needs them; else an empty map. */
 static void put_direct_map(struct export *e, const struct ivf *ivf)
 {
 	char kind = e->direct; /* an array, by id */
@@ -304,7 +304,7 @@ static void put_ivf(struct export *e, const kith_index *index)
 
 /* ---- graphs ---- */
 
-/* order [n]: the node of each number; number: the reverse. */
+/* order [n]: the node of each number; number [n]: the number of each node. */
 static void number_nodes(const struct export *e, const struct hnsw *hnsw, uint32_t *order, uint32_t *number)
 {
 	for (int64_t i = 0; i < hnsw->ids.n; i++) {
@@ -333,7 +333,7 @@ static void put_nodes(struct export *e, const kith_index *index)
 	mem_free(order);
 }
 
-/* Removed vectors are nodes yet, which FAISS would find: a copy goes without them. */
+/* Removed vectors are still nodes, which FAISS would find, so a compacted copy is written instead. */
 static void put_hnsw(struct export *e, const kith_index *index)
 {
 	const struct hnsw *hnsw = hnsw_of_const(index);
@@ -379,7 +379,7 @@ static void put_pad(struct export *e, const struct mapping *m)
 	put_ends(e, m->in, m->out);
 }
 
-/* What only principal components have. inverse: room for the inverse map, [in × out] and [in] */
+/* The members that only principal components have. inverse: room for the inverse map, [in × out] and [in] */
 static void put_pca(struct export *e, const struct transform_components *parts, float *inverse)
 {
 	const struct mapping *m = parts->mapping;
@@ -390,8 +390,8 @@ static void put_pca(struct export *e, const struct transform_components *parts, 
 	faiss_put_bool(&e->w, m->rotate);
 	faiss_put_i32(&e->w, 0);
 	faiss_put_array(&e->w, mean, m->in, sizeof *mean);
-	faiss_put_i64(&e->w, 0); /* eigenvalues, */
-	faiss_put_i64(&e->w, 0); /* and eigenvectors: the matrix was made of them */
+	faiss_put_i64(&e->w, 0); /* no eigenvalues */
+	faiss_put_i64(&e->w, 0); /* and no eigenvectors: the matrix was made of them */
 }
 
 static void put_linear(struct export *e, const struct transform_components *parts)
@@ -477,7 +477,7 @@ static void put_index(struct export *e, const kith_index *index)
 	}
 }
 
-/* Whether vectors are known by ids of any kind, without an IndexIDMap2. */
+/* Whether vectors may have any ids without an IndexIDMap2: those of an inverted file. */
 static bool lists_ids(const kith_index *index)
 {
 	struct transform_components parts;
@@ -533,7 +533,7 @@ static kith_status export_validated(const kith_index *index, struct blob_sink si
 	return faiss_writer_end(&e.w);
 }
 
-/* Of a mapped file that nobody has looked at, a copy that is in order is written. */
+/* Of an index that is not validated yet a validated copy is written. */
 kith_status faiss_export(const kith_index *index, struct blob_sink sink)
 {
 	kith_index *copy;

@@ -15,17 +15,17 @@
 kith_status faiss_import(
     kith_index **out, const struct blob_source *source, bool labelled, kith_search_options *options);
 
-/* INVALID and UNTRAINED were excluded. */
+/* index is trained. Errors as kith_index_export_faiss. */
 kith_status faiss_export(const kith_index *index, struct blob_sink sink);
 
-/* transform.c: the map of a transform and its inverse, and what kith calls it; m: parts of the product
- * quantizer that follows, 0: none does. */
+/* transform.c: the linear map of a transform, its inverse, and which of kith's transforms it is; m:
+ * sub-vectors of the product quantizer that follows, 0: none does. */
 kith_status faiss_import_map(const struct blob_source *source, const struct faiss_transform *transform,
     int64_t m, struct mapping *mapping, struct linear *forward, struct linear *inverse);
 
-/* graph.c: the graph of a node, to be freed also after a failure, and a graph to a file. number
- * [graph->n]: of each node; order: the reverse; NULL: as they are. preset: its efSearch and efConstruction,
- * 0: kith's and FAISS's defaults. */
+/* graph.c: read the graph of a node, which is to be freed also after a failure, and write one. number
+ * [graph->n]: the number of each node; order: the node of each number; NULL: nodes keep their numbers. Of
+ * preset efSearch and efConstruction are written; 0: kith's default of the one, FAISS's of the other. */
 kith_status faiss_import_graph(
     const struct blob_source *source, const struct faiss_node *node, struct graph *graph);
 void faiss_put_graph(struct faiss_writer *w, const struct graph *graph, const uint32_t *number,

@@ -1,12 +1,12 @@
 /* Codes as FAISS packs them for its fast scans (IndexPQFastScan, IndexIVFPQFastScan): product quantizers of 4
  * bits a number, `block` vectors at a time (bbs, a multiple of 32).
  *
- * A block holds two numbers after two numbers of all its vectors: a row of 32 bytes for each 32 of them. Byte
- * j < 16 of a row has the first of the two numbers, byte 16 + j the second; the low half of the byte is that
- * of vector v < 16, the high half that of vector v + 16. So that a kernel gets them in order, v goes through
- * 0, 8, 1, 9, 2, 10 … as j counts. A last block that is not full is there whole.
+ * A block holds pairs of numbers, one pair of all its vectors after another: a row of 32 bytes for each 32
+ * vectors. Byte j < 16 of a row has the first number of the pair, byte 16 + j the second; the low half of a
+ * byte belongs to vector v < 16, the high half to vector v + 16. To suit a kernel, v goes through 0, 8, 1, 9,
+ * 2, 10 … as j counts. The last block is stored whole even if it is not full.
  *
- * Here they become codes as they are otherwise: the numbers of a vector one after another.
+ * Here they are unpacked to plain codes: the numbers of a vector one after another.
  */
 #include "lib/faiss/format.h"
 
@@ -17,14 +17,14 @@
 
 enum { LANES = 32, HALF = LANES / 2, PAIR = 2, MAX_BLOCK = 1 << 16 };
 
-/* Whether so many bytes of codes are the blocks of n vectors. */
+/* Whether the blocks of n vectors have so many bytes. */
 static bool are_blocks(const struct faiss_codec *codec, int64_t bytes, int64_t n)
 {
 	int64_t size = (int64_t)codec->block_bytes, blocks = n / codec->block + (n % codec->block != 0);
 	return bytes % size == 0 && bytes / size == blocks;
 }
 
-/* The codec is there; what was said of its packing. numbers: of a vector in a block. */
+/* Check the packing of a codec that was read, and note it there. numbers: of a vector in a block. */
 static kith_status check_packing(
     const struct faiss_reader *r, struct faiss_node *node, int32_t block, uint64_t numbers)
 {
@@ -41,7 +41,7 @@ static kith_status check_packing(
 kith_status faiss_take_fast_flat(struct faiss_reader *r, struct faiss_node *node)
 {
 	int32_t how[3] = {0}; /* implementation, block, queries at a time */
-	uint64_t sizes[2];    /* vectors with those that fill the last block, numbers of one */
+	uint64_t sizes[2];    /* vectors, counting those that fill the last block; numbers of a vector */
 	struct faiss_array codes = {0, 0};
 	kith_status status = faiss_take_product(r, node, &node->codec);
 	if (status == KITH_OK)
@@ -88,7 +88,7 @@ kith_status faiss_take_fast_codec(struct faiss_reader *r, struct faiss_node *nod
 kith_status faiss_take_fast_lists(struct faiss_reader *r, struct faiss_node *node)
 {
 	const struct faiss_codec *codec = &node->codec;
-	uint64_t sizes[4]; /* lists, bytes of a code (of no meaning), vectors and bytes of a block */
+	uint64_t sizes[4]; /* lists, bytes of a code (meaningless here), vectors and bytes of a block */
 	char fourcc[4];
 	kith_status status = faiss_take(r, fourcc, sizeof fourcc);
 	if (status == KITH_OK && memcmp(fourcc, "ilbl", 4) != 0)

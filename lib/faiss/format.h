@@ -1,9 +1,9 @@
-/* Index files of FAISS, inside: what one holds, and where in the file. bytes.c, read_parts.c
- * and read.c read the description, each with the help of those before it; write.c writes pieces;
- * import.c makes indexes of descriptions, export.c the reverse.
+/* FAISS's index files: a description of what a file holds, and where in the file. bytes.c, read_parts.c and
+ * read.c make the description, each on top of those before it, and import.c builds an index from it; export.c
+ * writes a file, piece by piece (write.c).
  *
- * A file of FAISS is one object in another: four letters that name a class, its members, and where a member
- * is an object, that. Numbers are little-endian, arrays a 64-bit count and the elements.
+ * A file of FAISS is an object: four letters that name its class, then its members, some of which are objects
+ * again. Numbers are little-endian, arrays a 64-bit count and the elements.
  */
 #ifndef KITH_FAISS_FORMAT_H
 #define KITH_FAISS_FORMAT_H
@@ -17,19 +17,19 @@
 #include "lib/base/blob.h"
 #include "lib/store/vecs.h"
 
-/* Objects within objects that are followed. */
+/* Objects may lie so deep in one another. */
 enum { FAISS_DEPTH = 12 };
 
-/* What FAISS calls them in its files. */
+/* FAISS's numbers of these metrics. */
 enum { FAISS_IP = 0, FAISS_L2 = 1 };
 
-/* Whether a float follows the number of a metric, which only Lp has a use for. */
+/* Whether a float, which only Lp uses, follows the number of a metric. */
 static inline bool faiss_metric_has_argument(int metric)
 {
 	return metric > FAISS_L2;
 }
 
-/* A run of equal elements in the file; their bytes are there. */
+/* A run of elements of one size in the file, all of whose bytes are there. */
 struct faiss_array {
 	uint64_t offset;
 	int64_t n;
@@ -93,7 +93,7 @@ struct faiss_node {
 	char fourcc[5];
 	enum faiss_kind kind;
 	int64_t dim, n;
-	int metric; /* its number: lib/metric */
+	int metric; /* FAISS's number of it: lib/metric */
 
 	struct faiss_codec codec;           /* FLAT, IVF */
 	uint64_t codes;                     /* FLAT: offset of [n × code_size] */
@@ -117,9 +117,8 @@ struct faiss_node {
 
 	float k_factor; /* REFINE */
 
-	struct faiss_node
-	    *child; /* HNSW: the vectors; IVF: the coarse quantizer; of the others what they wrap */
-	struct faiss_node *fine; /* REFINE: the vectors that decide */
+	struct faiss_node *child; /* HNSW: the vectors; IVF: the coarse quantizer; others: what they wrap */
+	struct faiss_node *fine;  /* REFINE: the vectors that decide */
 };
 
 /* ---- reading ---- */
@@ -127,22 +126,22 @@ struct faiss_node {
 /* Whether a file that begins with these 4 bytes says that it is FAISS's. */
 bool faiss_begins(const char *bytes);
 
-/* Describe the file of a source. All arrays were found to be there, with counts that fit each other; what is
- * in them was not looked at, but for sizes of lists. Nothing is in *out after a failure.
+/* Describe the file of a source. All arrays are checked to be there, with counts that fit each other; of
+ * their elements only sizes of lists are read. *out is NULL after a failure.
  *
- * Errors: FORMAT, UNSUPPORTED (what kith has nothing for: the message names it), NOMEM, the source's
+ * Errors: FORMAT, UNSUPPORTED (what kith has no counterpart of: the message names it), NOMEM, the source's
  * Memory: no more than the file has bytes, but for 1 kB an object */
 kith_status faiss_describe(struct faiss_node **out, const struct blob_source *source);
 
-/* The same of a source that may go on after the object, where *end is. */
+/* The same for a source that may go on after the object, which ends at *end. */
 kith_status faiss_describe_first(struct faiss_node **out, const struct blob_source *source, uint64_t *end);
 void faiss_node_free(struct faiss_node *node);
 
-/* count elements of `size` bytes of an array, from number `first` on. */
+/* Read `count` elements of `size` bytes of an array, from number `first` on. */
 kith_status faiss_load(
     const struct blob_source *source, uint64_t offset, int64_t first, int64_t count, size_t size, void *out);
 
-/* Codes number first … first + n − 1 of those packed at `offset`, as others are: [n × code_size]. NOMEM. */
+/* Read codes first … first + n − 1 of those packed at `offset`, and unpack them: [n × code_size]. NOMEM. */
 kith_status faiss_load_packed(const struct blob_source *source, const struct faiss_codec *codec,
     uint64_t offset, int64_t first, int64_t n, uint8_t *out);
 
@@ -160,7 +159,7 @@ struct faiss_reader {
 	uint64_t at;
 };
 
-/* The next bytes, or an array of elements of `size` bytes, of which only the place is taken. */
+/* Read the next bytes; of an array of elements of `size` bytes only the place is noted. */
 kith_status faiss_take(struct faiss_reader *r, void *out, size_t bytes);
 kith_status faiss_take_bool(struct faiss_reader *r, bool *out);
 kith_status faiss_take_array(struct faiss_reader *r, size_t size, struct faiss_array *array);
@@ -168,7 +167,7 @@ kith_status faiss_take_array(struct faiss_reader *r, size_t size, struct faiss_a
 /* Whether these letters are of an index that kith reads. */
 bool faiss_knows(const char *fourcc);
 
-/* UNSUPPORTED or FORMAT: there is no index, or no transform, of these letters for kith. */
+/* The error for letters that kith does not read: UNSUPPORTED if they are FAISS's, else FORMAT. */
 kith_status faiss_refuse(const struct faiss_reader *r, const char *fourcc);
 
 /* Parts of objects: quantizers, transforms, the lists of an inverted file, a graph. */
@@ -185,7 +184,7 @@ kith_status faiss_take_graph(struct faiss_reader *r, struct faiss_node *node);
 /* Whether the lists have as many vectors as the index says. */
 kith_status faiss_check_lists(const struct faiss_reader *r, const struct faiss_node *node);
 
-/* fast_scan.c: codes that are packed for fast scans, and what is said of them. */
+/* fast_scan.c: codes that are packed for fast scans, and how they are packed. */
 kith_status faiss_take_fast_flat(struct faiss_reader *r, struct faiss_node *node);
 kith_status faiss_take_fast_codec(struct faiss_reader *r, struct faiss_node *node);
 kith_status faiss_take_fast_lists(struct faiss_reader *r, struct faiss_node *node);
@@ -200,7 +199,7 @@ struct faiss_writer {
 	size_t pending_bytes;
 };
 
-/* Begin; faiss_writer_end, which gives out what is pending, must follow, also after a failure. */
+/* Begin; faiss_writer_end, which writes what is pending, must follow, also after a failure. */
 kith_status faiss_writer_begin(struct faiss_writer *w, struct blob_sink sink);
 kith_status faiss_writer_end(struct faiss_writer *w);
 
@@ -212,7 +211,7 @@ void faiss_put_i64(struct faiss_writer *w, int64_t value);
 void faiss_put_float(struct faiss_writer *w, float value);
 void faiss_put_array(struct faiss_writer *w, const void *elements, int64_t n, size_t size);
 
-/* What every index begins with; trained. */
+/* The members that every index begins with, of a trained one. */
 void faiss_put_index(struct faiss_writer *w, const char *fourcc, int64_t dim, int64_t n, int metric);
 
 /* ---- files ---- */

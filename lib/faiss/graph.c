@@ -1,6 +1,6 @@
 /* HNSW graphs of FAISS's files. FAISS keeps all lists of all nodes in one array: those of a node one after
- * another, level 0 first, each as wide as its level allows, with −1 behind the last neighbour. What is 1
- * there is level 0 here. */
+ * another, level 0 first, each as wide as its level allows, with −1 behind the last neighbour. FAISS counts
+ * levels from 1, kith from 0. */
 #include "lib/faiss/faiss.h"
 
 #include "lib/base/alloc.h"
@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-/* What is read of the lists at a time, in ints; kith's and FAISS's efSearch where nothing is said. */
+/* Neighbours of the widest list; FAISS's default efConstruction; kith's default efSearch. */
 enum { WIDEST = 4 * GRAPH_MAX_M, EF_CONSTRUCTION = 40, EF_SEARCH = 64 };
 
 struct shape {
@@ -17,7 +17,7 @@ struct shape {
 	int levels, M;
 };
 
-/* Widths of levels that can have nodes, and the M that holds their lists. */
+/* Read the widths of levels 0 … top, and find the M whose lists hold so many neighbours. */
 static kith_status load_shape(
     const struct blob_source *source, const struct faiss_node *node, int top, struct shape *shape)
 {
@@ -42,7 +42,7 @@ static kith_status load_shape(
 	return status;
 }
 
-/* A new array of levels from 0 on; *top the highest, −1: no nodes. */
+/* Read the level of each node into a new array; *top: the highest, −1: there are no nodes. */
 static kith_status load_levels(
     const struct blob_source *source, const struct faiss_node *node, uint8_t **levels, int *top)
 {
@@ -71,7 +71,8 @@ static kith_status load_levels(
 	return status;
 }
 
-/* One list: FAISS's to kith's. Edges to itself and repeated ones lead nowhere new, and are left out. */
+/* Copy one of FAISS's lists. Repeated edges and edges of a node to itself are left out. False: it references
+ * a node that does not exist on this level. */
 static bool copy_list(const struct graph *graph, int64_t node, int level, const int32_t *from, int64_t width)
 {
 	uint32_t *to = graph_links(graph, node, level);
@@ -88,7 +89,7 @@ static bool copy_list(const struct graph *graph, int64_t node, int level, const 
 	return true;
 }
 
-/* The lists of one node. */
+/* Copy the lists of one node. */
 static kith_status copy_lists(const struct blob_source *source, const struct faiss_node *node,
     const struct shape *shape, const struct graph *graph, int64_t i)
 {
@@ -142,7 +143,13 @@ kith_status faiss_import_graph(
 
 /* ---- writing ---- */
 
-/* Chances of the levels, down to one in a thousand million, and neighbours below each. */
+/* Width of the lists of levels 0 … level together. */
+static int64_t lists_width(const struct graph *graph, int level)
+{
+	return graph->stride + level * (int64_t)graph->M;
+}
+
+/* The probability of each level, down to 1e-9, and the number of neighbours below it. */
 static void put_shape(struct faiss_writer *w, const struct graph *graph)
 {
 	enum { MAX = 64 };
@@ -156,12 +163,7 @@ static void put_shape(struct faiss_writer *w, const struct graph *graph)
 	faiss_put_array(w, chances, levels, sizeof *chances);
 	faiss_put_i64(w, levels + 1);
 	for (int l = 0; l <= levels; l++)
-		faiss_put_i32(w, l == 0 ? 0 : graph->stride + (l - 1) * (int64_t)graph->M);
-}
-
-static int64_t lists_width(const struct graph *graph, int level)
-{
-	return graph->stride + level * (int64_t)graph->M;
+		faiss_put_i32(w, l == 0 ? 0 : lists_width(graph, l - 1));
 }
 
 static int64_t number_of(const uint32_t *numbers, int64_t i)

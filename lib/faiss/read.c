@@ -1,10 +1,10 @@
-/* Reading FAISS's files, first pass: which objects there are, and where their arrays lie. Nothing is
- * allocated for what a count says before the bytes it speaks of were found in the file, so that a count that
- * lies costs nothing. The second pass (lib/api/faiss_import.c) then knows the size of everything, and the ids
- * of an IndexIDMap, which come last, before it builds what they belong to.
+/* Reading FAISS's files, first pass: which objects there are, and where their arrays lie. A count is compared
+ * with the bytes in the file before anything is allocated for it, so that a false one costs nothing. The
+ * second pass (import.c) then knows the size of everything, and the ids of an IndexIDMap, which come last in
+ * the file, before it builds what they belong to.
  *
- * What an object is made of was read from FAISS's own reader (impl/index_read.cpp), for all forms that it
- * still reads of the kinds of index that kith has.
+ * The members of an object are those of FAISS's own reader (impl/index_read.cpp), in all forms that it still
+ * reads of the kinds of index that kith has.
  */
 #include "lib/faiss/format.h"
 
@@ -93,7 +93,7 @@ static kith_status take_flat(struct faiss_reader *r, struct faiss_node *node)
 {
 	node->codec =
 	    (struct faiss_codec){.coding = FAISS_FLOATS, .code_size = (size_t)node->dim * sizeof(float)};
-	/* The letters say the metric, too. */
+	/* The letters tell the metric, too. */
 	if ((node->fourcc[3] == 'I') != (node->metric == FAISS_IP) && node->fourcc[3] != 'l')
 		return faiss_fail(r->source, "'%s' has metric %d", node->fourcc, node->metric);
 	return take_codes(r, node, sizeof(float));
@@ -106,7 +106,7 @@ static kith_status take_pq(struct faiss_reader *r, struct faiss_node *node)
 	if (status == KITH_OK)
 		status = take_codes(r, node, 1);
 	if (node->fourcc[3] == 'Q') {
-		node->metric = FAISS_L2; /* whatever it says: it was not asked then */
+		node->metric = FAISS_L2; /* whatever the file says: FAISS did not use it in this form */
 		return status;
 	}
 	if (status == KITH_OK)
@@ -128,7 +128,8 @@ static kith_status take_sq(struct faiss_reader *r, struct faiss_node *node)
 
 /* ---- inverted files ---- */
 
-/* What of an inverted file comes before its codec. old [nlist]: the ids of lists, where they come here. */
+/* The members of an inverted file before its codec. old [nlist]: the ids of lists, in forms that have them
+ * here. */
 static kith_status take_ivf(
     struct faiss_reader *r, int depth, struct faiss_node *node, struct faiss_array **old)
 {
@@ -150,7 +151,7 @@ static kith_status take_ivf(
 		    "%s: '%s' has another metric than its coarse quantizer '%s'; kith's lists have that of "
 		    "the index",
 		    r->source->name, node->fourcc, node->child->fourcc);
-	/* As many centroids are in the file. */
+	/* The file has as many centroids, so the count is no lie. */
 	node->nlist = node->child->n;
 	node->nprobe = counts[1] < 1 || counts[1] > (uint64_t)node->nlist ? 1 : (int64_t)counts[1];
 	node->list = mem_zalloc((size_t)node->nlist, sizeof *node->list);
@@ -236,7 +237,7 @@ static kith_status take_hnsw(struct faiss_reader *r, int depth, struct faiss_nod
 	bool flags[2];
 	int32_t unused;
 	kith_status status = KITH_OK;
-	/* Graphs that cuVS made say some more. */
+	/* Graphs made by cuVS have some more members. */
 	if (node->fourcc[2] == 'c' || node->fourcc[3] == 'c') {
 		status = faiss_take_bool(r, &flags[0]);
 		if (status == KITH_OK)

@@ -37,7 +37,7 @@ kith_status faiss_take_product(
 	return KITH_OK;
 }
 
-/* Bits of an element, floats that are learnt: for each element, for all, or none. */
+/* Bits of an element; whether ranges are learnt, and then for each element or one for all. */
 static const struct {
 	int bits;
 	bool learns, uniform;
@@ -56,7 +56,7 @@ static const struct {
 kith_status faiss_take_scalar(
     struct faiss_reader *r, const struct faiss_node *node, struct faiss_codec *codec)
 {
-	int32_t type = 0, range[2]; /* how ranges were found, of no use any more */
+	int32_t type = 0, range[2]; /* how ranges were found, which no longer matters */
 	uint64_t sizes[2] = {0};    /* dimension, bytes of a code */
 	kith_status status = faiss_take(r, &type, sizeof type);
 	if (status == KITH_OK)
@@ -124,7 +124,8 @@ static kith_status take_linear(struct faiss_reader *r, struct faiss_transform *t
 	return status;
 }
 
-/* Element i of the result is element i, and from the dimension that goes in on zero. */
+/* kith only pads: element i must come from element i, or be 0 where i is at least the dimension that goes
+ * in. */
 static kith_status check_padding(
     const struct faiss_reader *r, const struct faiss_array *map, const struct faiss_transform *t)
 {
@@ -219,7 +220,7 @@ kith_status faiss_check_lists(const struct faiss_reader *r, const struct faiss_n
 	return KITH_OK;
 }
 
-/* Where the lists lie, whose sizes are known. */
+/* Find the places of the lists, whose sizes are known. */
 static kith_status place_lists(struct faiss_reader *r, struct faiss_node *node)
 {
 	size_t each = node->codec.code_size + sizeof(int64_t);
@@ -236,7 +237,7 @@ static kith_status place_lists(struct faiss_reader *r, struct faiss_node *node)
 	return faiss_check_lists(r, node);
 }
 
-/* Sizes of all lists, or pairs of a list and its size. */
+/* Read the sizes of all lists; sparse: pairs of a list and its size. */
 static kith_status take_sizes(struct faiss_reader *r, struct faiss_node *node, bool sparse)
 {
 	enum { CHUNK = 1024 };

@@ -1,69 +1,64 @@
-/* Linear maps out of FAISS's files. The map is in the file; its inverse is the transpose where the map
- * is orthonormal, else the pseudo-inverse: with a of more rows than columns (aᵀa)⁺ aᵀ, otherwise aᵀ (a aᵀ)⁺,
- * by the eigenvalues of the smaller product. What comes back for b is the origin, or the mean that principal
- * components were taken about: x = a⁺ (y − b − a mean) + mean. */
+/* Linear maps y = a x + b out of FAISS's files. The map is in the file. Its inverse is the transpose if the
+ * map is orthonormal, else the pseudo-inverse a⁺: (aᵀa)⁺ aᵀ if a has more rows than columns, otherwise aᵀ (a
+ * aᵀ)⁺, by the eigenvalues of the smaller product. b is mapped back to the origin, or to the mean about which
+ * principal components were taken: x = a⁺ (y − b − a mean) + mean. */
 #include "lib/faiss/faiss.h"
 
 #include "kernels/kernels.h"
 #include "lib/base/alloc.h"
+#include "lib/base/arena.h"
 #include "lib/base/status.h"
 #include "lib/learn/matrix.h"
 
 #include <math.h>
 
-/* Rows (or columns) this far from orthonormal are taken for it, and directions this much shorter than the
- * longest for none. */
+/* Rows (or columns) that are off by less than the first count as orthonormal; eigenvalues of less than the
+ * second of the largest count as 0. */
 static const double ORTHONORMAL = 1e-4, NO_LENGTH = 1e-12;
 
 struct work {
-	int64_t in, out, min;   /* least: the smaller of the two */
+	int64_t in, out, min;   /* min: the smaller of the two */
 	float *loaded;          /* [out × in] */
 	double *a, *transposed; /* [out × in], [in × out] */
-	double *gram;           /* [least²] */
-	double *values, *axes;  /* [least], [least²] */
-	double *product;        /* [least²] */
+	double *gram;           /* [min²] */
+	double *values, *axes;  /* [min], [min²] */
+	double *product;        /* [min²] */
 	double *inverse;        /* [in × out] */
-	double *shift, *home;   /* [out], [in] b; what is added by the inverse */
+	double *shift, *home;   /* [out], [in] b; the constant of the inverse */
 	double *mean;           /* [in] */
+	struct arena arena;
 };
 
-static void work_free(struct work *w)
+/* Give out the pieces of the arena, or count their bytes while it has no memory. */
+static void work_place(struct work *w)
 {
-	mem_free(w->loaded);
-	mem_free(w->a);
-	mem_free(w->transposed);
-	mem_free(w->gram);
-	mem_free(w->values);
-	mem_free(w->axes);
-	mem_free(w->product);
-	mem_free(w->inverse);
-	mem_free(w->shift);
-	mem_free(w->home);
-	mem_free(w->mean);
+	int64_t cells = w->in * w->out, square = w->min * w->min;
+	w->arena.used = 0;
+	w->loaded = arena_take(&w->arena, cells, sizeof *w->loaded);
+	w->a = arena_take(&w->arena, cells, sizeof *w->a);
+	w->transposed = arena_take(&w->arena, cells, sizeof *w->transposed);
+	w->gram = arena_take(&w->arena, square, sizeof *w->gram);
+	w->values = arena_take(&w->arena, w->min, sizeof *w->values);
+	w->axes = arena_take(&w->arena, square, sizeof *w->axes);
+	w->product = arena_take(&w->arena, square, sizeof *w->product);
+	w->inverse = arena_take(&w->arena, cells, sizeof *w->inverse);
+	w->shift = arena_take(&w->arena, w->out, sizeof *w->shift);
+	w->home = arena_take(&w->arena, w->in, sizeof *w->home);
+	w->mean = arena_take(&w->arena, w->in, sizeof *w->mean);
 }
 
 static kith_status work_init(struct work *w, int64_t in, int64_t out)
 {
-	size_t cells = (size_t)in * (size_t)out, min = (size_t)(in < out ? in : out);
-	*w = (struct work){.in = in, .out = out, .min = (int64_t)min};
-	w->loaded = mem_alloc(cells, sizeof *w->loaded);
-	w->a = mem_alloc(cells, sizeof *w->a);
-	w->transposed = mem_alloc(cells, sizeof *w->transposed);
-	w->gram = mem_alloc(min * min, sizeof *w->gram);
-	w->values = mem_alloc(min, sizeof *w->values);
-	w->axes = mem_alloc(min * min, sizeof *w->axes);
-	w->product = mem_alloc(min * min, sizeof *w->product);
-	w->inverse = mem_alloc(cells, sizeof *w->inverse);
-	w->shift = mem_zalloc((size_t)out, sizeof *w->shift);
-	w->home = mem_alloc((size_t)in, sizeof *w->home);
-	w->mean = mem_zalloc((size_t)in, sizeof *w->mean);
-	if (w->loaded && w->a && w->transposed && w->gram && w->values && w->axes && w->product &&
-	    w->inverse && w->shift && w->home && w->mean)
-		return KITH_OK;
-	return fail_nomem("a linear map", 4 * cells * sizeof *w->a);
+	*w = (struct work){.in = in, .out = out, .min = in < out ? in : out};
+	work_place(w);
+	w->arena.memory = mem_zalloc(w->arena.used, 1);
+	if (!w->arena.memory)
+		return fail_nomem("a linear map", w->arena.used);
+	work_place(w);
+	return KITH_OK;
 }
 
-/* n finite floats as doubles. room [n]. */
+/* Read an array of finite floats as doubles. room [n] */
 static kith_status load(
     const struct blob_source *source, const struct faiss_array *array, float *room, double *out)
 {
@@ -94,7 +89,7 @@ static kith_status invert_gram(struct work *w)
 	if (status)
 		return status;
 	double max = w->values[0];
-	/* gram is free now: axes, each divided by its value. */
+	/* gram is not needed any more: it gets the axes, each divided by its eigenvalue. */
 	for (int64_t i = 0; i < n; i++)
 		for (int64_t j = 0; j < n; j++)
 			w->gram[i * n + j] =
@@ -107,8 +102,8 @@ static kith_status invert_gram(struct work *w)
 	return KITH_OK;
 }
 
-/* home = mean − inverse · (shift + a · mean). */
-static kith_status lead_home(struct work *w, const struct blob_source *source)
+/* The constant of the inverse map: home = mean − inverse · (shift + a · mean). */
+static kith_status find_home(struct work *w, const struct blob_source *source)
 {
 	int64_t in = w->in, out = w->out;
 	for (int64_t i = 0; i < in; i++)
@@ -128,7 +123,7 @@ static kith_status lead_home(struct work *w, const struct blob_source *source)
 	return finite ? KITH_OK : faiss_fail(source, "a transform has no inverse that floats can hold");
 }
 
-/* inverse [in × out] and home. */
+/* Compute inverse [in × out] and home. */
 static kith_status invert(struct work *w, const struct blob_source *source, bool *orthonormal)
 {
 	int64_t in = w->in, out = w->out;
@@ -149,10 +144,10 @@ static kith_status invert(struct work *w, const struct blob_source *source, bool
 		matrix_multiply(in, out, out, w->transposed, w->product, 0, w->inverse);
 	else
 		matrix_multiply(in, in, out, w->product, w->transposed, 0, w->inverse);
-	return lead_home(w, source);
+	return find_home(w, source);
 }
 
-/* What kith calls it: what it may be trained as, too. */
+/* The transform of kith's that could have learnt this map. */
 static void name_map(const struct faiss_transform *t, int64_t m, bool orthonormal, struct mapping *mapping)
 {
 	*mapping = (struct mapping){.kind = MAP_LINEAR, .in = t->in, .out = t->out};
@@ -194,7 +189,7 @@ kith_status faiss_import_map(const struct blob_source *source, const struct fais
 		status = linear_init(inverse, t->out, t->in, w.inverse, w.home);
 	if (status)
 		linear_free(forward);
-	work_free(&w);
+	mem_free(w.arena.memory);
 	name_map(t, m, orthonormal, mapping);
 	return status;
 }

@@ -1,4 +1,4 @@
-/* Writing FAISS's files: pieces, as they come one after another; and FAISS's files on disk. */
+/* Writing FAISS's files piece by piece, and FAISS's files on disk. */
 #include "lib/faiss/format.h"
 
 #include "lib/base/alloc.h"

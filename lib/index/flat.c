@@ -30,15 +30,7 @@ static kith_status flat_check(const kith_index *index, kith_type type, int64_t n
 
 static kith_status flat_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
-	struct vectors *v = &flat_of(index)->vectors;
-	if (!v->codec->ops->train)
-		return KITH_OK;
-	if (v->codes.n > 0)
-		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
-		    index->spec);
-	kith_status status = train_whole(index, v->codec, n, x, options);
-	index->trained = v->codec->trained;
-	return status;
+	return train_codec_alone(index, flat_of(index)->vectors.codec, n, x, options);
 }
 
 static kith_status encode(struct vectors *v, const struct encoder *encoder, kith_type type, int64_t n,
@@ -86,15 +78,15 @@ static kith_status flat_update(
 static kith_status flat_remove(kith_index *index, const kith_filter *which, int64_t *removed)
 {
 	struct vectors *v = &flat_of(index)->vectors;
-	uint64_t *state = vectors_to_retain(v, which, removed);
-	if (!state)
+	uint64_t *retained = vectors_to_retain(v, which, removed);
+	if (!retained)
 		return KITH_NOMEM;
 	kith_status status = *removed ? ids_prepare_remove(&v->ids) : KITH_OK;
 	if (status)
 		*removed = 0;
 	if (*removed)
-		vectors_retain(v, state);
-	mem_free(state);
+		vectors_retain(v, retained);
+	mem_free(retained);
 	return status;
 }
 

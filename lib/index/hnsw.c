@@ -1,14 +1,14 @@
 /* HNSW: a navigable small-world graph in levels (Malkov & Yashunin 2016).
  *
- * Every vector is a node that leads to up to 2 M others, chosen so that each leads a different way; a search
- * goes along these edges towards the query. A few nodes have upper levels, on which the search begins with
- * long steps. Vectors are kept by any codec, code after code; the search compares compressed forms (of floats
- * the upper halves), and what it found is compared again, exactly.
+ * Every vector is a node with edges to up to 2 M others in different directions; a search follows these edges
+ * towards the query. A few nodes have upper levels, on which the search begins with long steps. Vectors are
+ * kept by any codec, code after code; the search compares them in low precision (of floats by the upper
+ * halves), and candidates are reranked.
  *
  * Slots and nodes. A node is a position of codes and graph. A slot is a position of ids: vectors in the order
  * in which they were added, which is what the API calls positions. While nothing was removed they are the
- * same. A removed vector leaves its slot at once, but its node stays in the graph, dead, for ways lead over
- * it. When many are dead, the ways are led around them, and then their nodes are free and are used again.
+ * same. A removed vector leaves its slot at once, but its node stays in the graph, dead, since searches pass
+ * through it. When many are dead, edges to them are replaced; then their nodes are free and are used again.
  */
 #include "lib/index/hnsw.h"
 #include "lib/index/hnsw_log.h"
@@ -30,15 +30,7 @@ static kith_status hnsw_check(const kith_index *index, kith_type type, int64_t n
 
 static kith_status hnsw_train(kith_index *index, int64_t n, const float *x, const kith_add_options *options)
 {
-	struct hnsw *hnsw = hnsw_of(index);
-	if (!hnsw->codec->ops->train)
-		return KITH_OK;
-	if (hnsw->ids.n > 0)
-		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
-		    index->spec);
-	kith_status status = train_whole(index, hnsw->codec, n, x, options);
-	index->trained = hnsw->codec->trained;
-	return status;
+	return train_codec_alone(index, hnsw_of(index)->codec, n, x, options);
 }
 
 static kith_status hnsw_reserve(kith_index *index, int64_t n)
@@ -47,7 +39,7 @@ static kith_status hnsw_reserve(kith_index *index, int64_t n)
 	if (n > GRAPH_MAX_NODES)
 		return fail(KITH_INVALID, "n is %lld: a graph has at most %lld vectors", (long long)n,
 		    (long long)GRAPH_MAX_NODES);
-	int64_t rows = n / (hnsw->graph.M - 1) + n / 1000 + 64; /* on the upper levels, most likely */
+	int64_t rows = n / (hnsw->graph.M - 1) + n / 1000 + 64; /* of upper levels, very likely enough */
 	kith_status status = hnsw_make_room(hnsw, n, n, hnsw->mapped, 0);
 	if (status == KITH_OK)
 		status = graph_reserve(&hnsw->graph, n, rows, 0);

@@ -1,5 +1,5 @@
-/* Adding to and updating a graph index. Everything that can fail comes first: memory, then the ids. What a
- * cancel can interrupt works on a copy of the graph, or is undone from one.
+/* Adding to and updating a graph index. Everything that can fail comes first: memory, then the ids. Steps
+ * that can be cancelled work on a copy of the graph, or are undone from one.
  *
  * Vectors take free nodes first, in their order, then new ones. An update gives a slot another node. A large
  * add to a small index links all nodes anew in bulk, which is several times faster than inserting them.
@@ -14,8 +14,8 @@
 #include <string.h>
 
 enum {
-	REPAIR_SHARE = 8,  /* an eighth of the nodes dead: lead around them and use them again */
-	CONNECT_SHARE = 16 /* a sixteenth of the nodes new: see that all can be reached */
+	REPAIR_SHARE = 8,  /* an eighth of the nodes are dead: replace edges to them and reuse them */
+	CONNECT_SHARE = 16 /* a sixteenth of the nodes are new: make sure that all can be reached */
 };
 
 struct filling {
@@ -27,20 +27,20 @@ struct filling {
 	int64_t rows;          /* of x, with input */
 	const uint32_t *slot;  /* [n] of updated ones; NULL: new ones */
 	uint32_t *node;        /* [n] */
-	int64_t reused;        /* of these */
-	int64_t nodes, slots;  /* there were before */
+	int64_t reused;        /* the first so many of these were free */
+	int64_t nodes, slots;  /* before the call */
 	int64_t next;          /* id */
 	uint64_t seed;
 	int encoders;
 	float *scratch;            /* [encoders × CODES_SCRATCH] */
-	int64_t far, fars;         /* of the vectors, at most; there were before */
+	int64_t far, fars;         /* far ones among the vectors, at most; in the index before the call */
 	int64_t measured, changed; /* as in struct hnsw, before anything is written */
 	enum key_precision keys, linked;
 	uint64_t *linkable, *far_bits; /* see hnsw_linkable, hnsw_far_bits; to be freed */
 	bool bulk, can_cancel;
-	struct graph graph; /* bulk: the new one; else a copy of the old one, where that can be needed */
+	struct graph graph; /* bulk: the new one; else a copy of the old one, if a cancel may need it */
 	bool copied;
-	kith_index *before; /* all of it, where it was mended first; NULL: it was not */
+	kith_index *before; /* a copy of the index if it was put in order first; NULL: it was not */
 	struct graph_space space;
 	struct graph_building how;
 	struct progress progress;
@@ -49,7 +49,7 @@ struct filling {
 
 /* ---- memory first ---- */
 
-/* Free nodes, then those from `nodes` on. */
+/* Free nodes first, then new ones. */
 static kith_status choose_nodes(struct filling *f)
 {
 	const struct hnsw *hnsw = f->hnsw;
@@ -93,10 +93,9 @@ static bool must_repair(const struct hnsw *hnsw)
 	return hnsw->dead * REPAIR_SHARE > hnsw->graph.n;
 }
 
-/* Keys that are too coarse for what comes are renewed first, and what removed vectors have left behind is
- * cleared away. A cancelled call takes that back as well, for which there must be a copy of everything: dead
- * nodes are used again. */
-static kith_status mend(struct filling *f, const kith_add_options *options)
+/* Keys that are too coarse for the new vectors are renewed first, and dead nodes are cleared away. A
+ * cancelled call undoes that as well, for which a copy of everything is needed: dead nodes are used again. */
+static kith_status put_in_order(struct filling *f, const kith_add_options *options)
 {
 	struct hnsw *hnsw = f->hnsw;
 	bool compacts = f->bulk && hnsw->graph.n > hnsw->ids.n;
@@ -115,7 +114,7 @@ static kith_status mend(struct filling *f, const kith_add_options *options)
 	return status;
 }
 
-/* How to link the vectors that come; and what is to be put in order before. */
+/* Decide how to link the new vectors, and put the index in order before. */
 static kith_status decide(struct filling *f, const kith_add_options *options)
 {
 	struct hnsw *hnsw = f->hnsw;
@@ -123,12 +122,12 @@ static kith_status decide(struct filling *f, const kith_add_options *options)
 	f->far = hnsw_count_far(hnsw, f->type, f->slot ? f->rows : f->n, f->x);
 	if (hnsw_log_replays(hnsw))
 		return hnsw_log_decided(hnsw, &f->bulk);
-	/* Where graph_bulk does not serve all are inserted, one after another: linking anew takes as long as
-	 * the first time. */
+	/* If graph_bulk does not serve, all nodes are inserted one by one: linking the old ones anew takes as
+	 * long as the first time. */
 	bool inserts = !graph_bulk_serves(hnsw_space(hnsw).edges);
 	f->bulk = !f->slot && graph_bulk_pays(live + f->n) && f->n >= (inserts ? live : live / 2) &&
 	          (!inserts || hnsw->graph.n == live);
-	return mend(f, options);
+	return put_in_order(f, options);
 }
 
 static kith_status prepare(struct filling *f, const kith_add_options *options)
@@ -190,7 +189,7 @@ static bool write_codes(struct filling *f)
 	                                input_row(f, f->reused), f->encoders, f->scratch, NULL);
 }
 
-/* Lengths of the new vectors, where edges need them. False: cancelled. */
+/* Compute the lengths of the new vectors, if they are kept. False: cancelled. */
 static bool measure(struct filling *f)
 {
 	enum { LOOK = 1024 };
@@ -208,7 +207,7 @@ static void set_live(struct hnsw *hnsw, uint32_t node, bool live)
 	*word = live ? *word | bit : *word & ~bit;
 }
 
-/* Slots of the new nodes; an updated slot leaves its old node. */
+/* Connect slots with the new nodes; the old node of an updated slot is dead. */
 static void write_maps(struct filling *f)
 {
 	struct hnsw *hnsw = f->hnsw;
@@ -258,7 +257,7 @@ static void undo(struct filling *f)
 
 /* ---- edges ---- */
 
-/* The graph that was made in place of the old one. */
+/* Replace the graph by the new one. */
 static void take_graph(struct filling *f)
 {
 	struct hnsw *hnsw = f->hnsw;
@@ -269,7 +268,7 @@ static void take_graph(struct filling *f)
 	hnsw_log_grow(hnsw);
 }
 
-/* Far nodes that stay out of the graph go to the end of f->node: how many others there are. */
+/* Move far nodes that stay out of the graph to the end of f->node; returns how many others there are. */
 static int64_t linked_nodes(struct filling *f)
 {
 	int64_t n = 0;
@@ -288,7 +287,7 @@ static kith_status link_all(struct filling *f)
 	struct hnsw *hnsw = f->hnsw;
 	kith_status status = KITH_OK;
 	bool connect = !f->bulk && (hnsw->unconnected + f->n) * CONNECT_SHARE >= hnsw->graph.n;
-	if (hnsw_log_replays(hnsw)) { /* its edges come later */
+	if (hnsw_log_replays(hnsw)) { /* edges are read from the log later */
 		if (f->bulk)
 			take_graph(f);
 		return progress_end(&f->progress);
@@ -314,13 +313,11 @@ static kith_status link_all(struct filling *f)
 		status = hnsw_link(hnsw, &f->graph, &f->how);
 	else if (builder_insert(&f->builder, f->node, n) && connect)
 		builder_connect(&f->builder);
-	kith_status told = progress_end(&f->progress);
-	if (status == KITH_OK || status == KITH_CANCELLED)
-		status = told;
+	status = progress_end_with(&f->progress, status);
 	if (status)
 		return status;
 	hnsw_log_event(hnsw, f->bulk ? EVENT_BULK : EVENT_INSERT);
-	if (f->bulk) { /* connected as it is */
+	if (f->bulk) { /* hnsw_link has connected it */
 		take_graph(f);
 		return KITH_OK;
 	}
@@ -377,7 +374,7 @@ kith_status hnsw_add(kith_index *index, kith_type type, int64_t n, const void *x
 	return fill(&f, ids, options);
 }
 
-/* The slots of ids [n] and, of each, the row that counts: the last. Returns how many. */
+/* The slots of ids [n] and, for each slot, the last row with its id. Returns their number. */
 static int64_t last_of_each(
     const struct hnsw *hnsw, int64_t n, const int64_t *ids, uint32_t *slot, uint32_t *input, uint64_t *seen)
 {

@@ -1,14 +1,14 @@
-/* Vectors so long that their distances from others are no floats: norms beyond FAR.
+/* Far vectors: so long that their distances from others overflow floats (norms beyond FAR).
  *
- * A few of them among normal ones are kept out of the graph, in a list: no edges lead to them or from them,
- * so that they cost the others nothing. They are compared one by one with the queries that may want them:
- * under L2 those that are nearer to such a vector than the k-th that was found, as the triangle inequality
- * has it; under inner product, where long vectors are what is asked for, all queries.
+ * A few of them among normal ones are kept out of the graph, in a list: they have no edges and so cost the
+ * others nothing. They are compared one by one with the queries that may have them as neighbours: under L2
+ * those that may be nearer to such a vector than to the k-th that was found, by the triangle inequality;
+ * under inner product, which favours long vectors, all queries.
  *
- * Where they are more than the list takes, or there is nothing else, the whole index compares by wide keys
- * (graph/keys.c), and all are in the graph. Seen from a far vector all normal ones lie in one point, so that
- * no edges of these lead out to it: searches for a far query, and all under inner product, begin at some of
- * the far vectors, too (seeds). The list names them then.
+ * If there are more of them than the list takes, or nothing else, the whole index compares by wide keys
+ * (graph/keys.c), and all are in the graph. Seen from a far vector all normal ones are one point, so normal
+ * vectors have no edges to far ones: searches for a far query, and all under inner product, begin at some of
+ * the far vectors, too (seeds). The list then names all far vectors.
  *
  * Under cosine nothing is far: vectors have unit length.
  */
@@ -29,7 +29,7 @@ bool hnsw_far_norm(double norm)
 	return norm > FAR;
 }
 
-/* Whether so many of n may be kept out of the graph. */
+/* Whether `far` of n vectors may be kept out of the graph. */
 static bool list_takes(int64_t far, int64_t n)
 {
 	int64_t max = n / LISTED_SHARE > LISTED ? n / LISTED_SHARE : LISTED;

@@ -1,9 +1,9 @@
-/* The graph index in a file. Nothing is believed: every edge leads to a node that has the level, lists end
- * where they say, slots and nodes match one to one.
+/* The graph index in a file. Nothing is trusted: it is checked that every edge references a node that has the
+ * level, that lists are well formed, and that slots and nodes match one to one.
  *
- * Of a mapped file all of it is used where it is. A search looks at each list that it comes to
- * (graph/search_layer.c); where vectors were removed, the first search or reading of a vector goes through
- * all slots once, to know which nodes are live; a change needs everything in order first. */
+ * A mapped file is used in place. A search checks each list that it reads (graph/search_layer.c); if vectors
+ * were removed, the first search or reading of a vector makes one pass over all slots, to know which nodes
+ * are live; a change validates everything first. */
 #include "lib/graph/file.h"
 #include "lib/index/hnsw.h"
 #include "lib/index/hnsw_log.h"
@@ -42,7 +42,8 @@ static kith_status load_head(
 
 /* ---- checking ---- */
 
-/* Each slot has one node; the other nodes are dead or free. Makes node_of [ids.n] and live. */
+/* Check that each slot has one node and that the other nodes are dead or free. Sets node_of [ids.n] and
+ * live. */
 static bool check_slots(const struct hnsw *hnsw, uint32_t *node_of, uint64_t *live, struct graph_fault *fault)
 {
 	const uint32_t *slot_of = hnsw_slot_of(hnsw);
@@ -64,7 +65,7 @@ static bool check_slots(const struct hnsw *hnsw, uint32_t *node_of, uint64_t *li
 	return slots != hnsw->ids.n && graph_found(fault, "SLTN", "leaves a vector without a node", slots);
 }
 
-/* Nothing leads to or from free nodes. */
+/* Check that free nodes have no edges, to or from. */
 bool hnsw_check_free(const struct hnsw *hnsw, struct graph_fault *fault)
 {
 	const struct graph *graph = &hnsw->graph;
@@ -93,7 +94,7 @@ static bool check_inverse(const struct hnsw *hnsw, struct graph_fault *fault)
 	return false;
 }
 
-/* Everything but ids and codes; makes what there is to make. Room is there. */
+/* Check everything but ids and codes, and fill the maps, for which there is room. */
 static bool find_fault(struct hnsw *hnsw, struct graph_fault *fault)
 {
 	const struct graph *graph = &hnsw->graph;
@@ -170,7 +171,7 @@ kith_status hnsw_find_maps(const struct hnsw *hnsw, struct hnsw_maps *maps)
 		*maps = (struct hnsw_maps){hnsw_node_of(hnsw), hnsw_live(hnsw)};
 		return KITH_OK;
 	}
-	/* One block, so that it can be put in its place at once: the bits, then the nodes. */
+	/* One block with the bits and then the nodes, so that one exchange puts both in place. */
 	size_t words = (size_t)(hnsw->graph.n + 63) / 64;
 	uint64_t *block = lazy_get(hnsw->unvalidated);
 	if (!block) {

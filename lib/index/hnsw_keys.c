@@ -1,29 +1,30 @@
-/* How a graph index compares vectors: chosen by what it holds (graph/keys.c), and kept right.
+/* How a graph index compares vectors: chosen by the vectors that it holds (graph/keys.c), and chosen anew as
+ * they change.
  *
- * When. A bulk add decides with all vectors there. Otherwise the decision is made anew, before vectors are
+ * When. A bulk add decides with all vectors present. Otherwise the decision is made anew, before vectors are
  * written, when as many have been written since the last one as there were then: at 1, 2, 4 … vectors, which
- * costs less than one in fifty of the insertions. Removing changes nothing, neighbours only get farther.
+ * takes less than a fiftieth of the time of inserting. Removing decides nothing, since neighbours only get
+ * farther.
  *
- * What follows. Finer keys are taken at once; then all nodes are linked anew, for their edges were chosen by
- * keys that could not tell their ends apart. Coarser ones are taken only while there are few vectors, or when
- * the graph is built anew: an index near the border must not change its mind with every add.
+ * Consequences. Finer keys are used at once, and all nodes are linked anew, since their edges were chosen by
+ * keys that could not tell neighbours apart. Coarser ones are used only while there are few vectors, or when
+ * the graph is built anew: an index near the border must not change with every add.
  *
- * Inner products. Edges that follow them lead to long vectors, and by way of these to one another: good for
- * queries like the vectors, but what is short, or long only in the direction of an unlike query, may be
- * behind a few long vectors whose lists are full. The points on one side of a hyperplane, which is what a
- * search for a large product and a range are after, hang together by their edges to near ones (all of them,
- * by those of the Delaunay graph). So up to a quarter of every list is for such edges, from a graph by
+ * Inner products. Edges chosen by inner product go to long vectors, and through these to one another. That
+ * suits queries like the vectors, but a vector that is short, or long only in the direction of an unlike
+ * query, may be reachable only through a few long vectors whose lists are full. The points on one side of a
+ * hyperplane, which is what searches for large products look for, are connected by their edges to near points
+ * (fully so in the Delaunay graph). So up to a quarter of every list is for such edges, from a graph by
  * squared L2 that is built in bulk; nodes that are inserted later search for near ones as well. Only a
- * sixteenth is kept free for them: the few long vectors need what is left for edges by the rule (8,000
+ * sixteenth is kept free for them, since the few long vectors need the rest for edges by the rule (8,000
  * vectors uniform in 128 dimensions, efSearch 16: .90 with a quarter kept free, .93 so). Recall@10 at
- * efSearch 16 / 64 without and with them: 20,000 vectors uniform in two dimensions .881 .883 and .994
- * 1.000, with queries of any sign .243 .249 and .981 .999; the first 50,000 of SIFT .939 .995 and .977
- * 1.000.
+ * efSearch 16 / 64 without and with them: 20,000 vectors uniform in two dimensions .881 .883 and .994 1.000,
+ * with queries of any sign .243 .249 and .981 .999; the first 50,000 of SIFT .939 .995 and .977 1.000.
  *
- * Files. The decision is in an optional section; in a file without one, of the first release, it is made at
- * opening, by the neighbours in the graph's lists. If the edges of such a file turn out to have been chosen
- * by keys that are too coarse, it is searched by finer ones, which find more but not all; the next time that
- * the decision is due, or compacting, links it anew.
+ * Files. The decision is in an optional section. For a file of the first release, which has none, it is made
+ * at opening, by the neighbours in the graph's lists. If the edges of such a file were chosen by keys that
+ * are too coarse, it is searched by finer ones, which improves recall somewhat; the next time that the
+ * decision is due, or compacting, links it anew.
  */
 #include "lib/index/hnsw.h"
 #include "lib/index/hnsw_log.h"
@@ -47,7 +48,7 @@ struct graph_building hnsw_building(const struct hnsw *hnsw, const kith_add_opti
 
 /* ---- linking ---- */
 
-/* A bit for each of n nodes that is not far; NULL: none is, or it makes no difference to keys. */
+/* A bit for each of n nodes that is not far; NULL: no node is far, or these keys serve far ones, too. */
 static kith_status not_far(const struct hnsw *hnsw, int64_t n, enum key_precision keys, uint64_t **only)
 {
 	*only = NULL;
@@ -82,14 +83,14 @@ static void append_edges(struct graph *graph, const struct graph *from, int64_t 
 			list[n++] = more[i];
 }
 
-/* A graph by squared L2. UNSUPPORTED: the vectors are too far apart to be linked in bulk. */
+/* Build a graph by squared L2. UNSUPPORTED: the vectors are too far apart to be linked in bulk. */
 static kith_status link_near(struct graph *near, const struct graph *graph, const struct graph_space *space,
     const struct graph_building *how)
 {
 	struct graph_space near_space = graph_space_l2(space);
 	struct graph_building building = *how;
 	building.rule.alpha = 0;
-	building.progress = NULL; /* it counts nodes once; a cancel is noticed without */
+	building.progress = NULL; /* nodes are counted once, by the graph itself; cancels work without it */
 	near->seed = graph->seed;
 	kith_status status = graph_grow(near, graph->n);
 	return status ? status : graph_bulk(near, &near_space, &building);
@@ -108,7 +109,7 @@ static void shuffle(uint32_t *nodes, int64_t n, uint64_t seed)
 	}
 }
 
-/* near: a graph of which some edges are added; NULL: none are. */
+/* Insert all nodes one by one. near: a graph some of whose edges are added; NULL: none are. */
 static kith_status insert_all(struct hnsw *hnsw, struct graph *graph, const struct graph *near,
     const struct graph_space *space, const struct graph_building *how)
 {
@@ -123,7 +124,7 @@ static kith_status insert_all(struct hnsw *hnsw, struct graph *graph, const stru
 	qsort(seeds, (size_t)seed_count, sizeof *seeds, compare_nodes);
 	for (int64_t i = 0; i < n; i++)
 		graph_clear_node(graph, i);
-	/* Searches of the others can begin at the seeds when these are there. */
+	/* Seeds are inserted first, so that the searches of all others can begin at them. */
 	for (int64_t i = 0; i < seed_count; i++)
 		nodes[count++] = seeds[i];
 	for (int64_t i = 0, next = 0; i < n; i++)
@@ -134,8 +135,8 @@ static kith_status insert_all(struct hnsw *hnsw, struct graph *graph, const stru
 	shuffle(nodes + seed_count, count - seed_count, graph->seed);
 	uint64_t *far;
 	kith_status status = builder_begin(&builder, graph, space, how, hnsw->scratch_pool, nodes, count);
-	kith_status told = hnsw_far_bits(hnsw, n, &far);
-	status = status ? status : told;
+	kith_status found = hnsw_far_bits(hnsw, n, &far);
+	status = status ? status : found;
 	builder.live = how->only;
 	builder.far = far;
 	builder.near_later = near != NULL;
@@ -156,7 +157,7 @@ static kith_status insert_all(struct hnsw *hnsw, struct graph *graph, const stru
 	return status;
 }
 
-/* The same among inner products. */
+/* The same under inner product, with edges of a graph by squared L2 where that can be built. */
 static kith_status insert_all_ip(
     struct hnsw *hnsw, struct graph *graph, const struct graph_space *space, const struct graph_building *how)
 {
@@ -171,7 +172,7 @@ static kith_status insert_all_ip(
 	return status;
 }
 
-/* All nodes of the graph that belong there, by keys of hnsw->keys. */
+/* Link all nodes that belong into the graph, by keys of precision hnsw->keys. */
 kith_status hnsw_link_all(struct hnsw *hnsw, struct graph *graph, const struct graph_building *how)
 {
 	struct graph_space space = hnsw_space(hnsw);
@@ -183,7 +184,7 @@ kith_status hnsw_link_all(struct hnsw *hnsw, struct graph *graph, const struct g
 	bulk.rule.alpha = 0;
 	bulk.only = one.only = owned;
 	status = KITH_UNSUPPORTED;
-	/* Among inner products insertion chooses better edges: 0.95 of the nearest found instead of 0.89. */
+	/* Under inner product insertion chooses better edges: recall 0.95 instead of 0.89. */
 	if (graph_bulk_serves(space.edges) && graph_bulk_pays(graph->n))
 		status = graph_bulk(graph, &space, &bulk);
 	if (status == KITH_UNSUPPORTED)
@@ -193,7 +194,7 @@ kith_status hnsw_link_all(struct hnsw *hnsw, struct graph *graph, const struct g
 	return status;
 }
 
-/* The precision for these vectors and `far` more, n in all. */
+/* Choose the precision for these vectors and `far` far ones more, n vectors in all. */
 static kith_status choose(struct hnsw *hnsw, const struct graph *graph, int threads, int64_t far, int64_t n,
     enum key_precision *keys)
 {
@@ -235,7 +236,7 @@ kith_status hnsw_link(struct hnsw *hnsw, struct graph *graph, const struct graph
 
 /* ---- renewing ---- */
 
-/* Link all nodes anew by hnsw->keys; dead ones leave. */
+/* Link all nodes anew by hnsw->keys; dead ones are removed. */
 static kith_status link_anew(struct hnsw *hnsw, const kith_add_options *options)
 {
 	struct graph graph;
@@ -254,9 +255,7 @@ static kith_status link_anew(struct hnsw *hnsw, const kith_add_options *options)
 		progress_begin(&progress, options->progress, options->progress_data, "link", hnsw->graph.n);
 		how.progress = &progress;
 		status = hnsw_link_all(hnsw, &graph, &how);
-		kith_status told = progress_end(&progress);
-		if (status == KITH_OK || status == KITH_CANCELLED)
-			status = told;
+		status = progress_end_with(&progress, status);
 	}
 	if (status) {
 		graph_free(&graph);
@@ -286,7 +285,7 @@ bool hnsw_keys_due(const struct hnsw *hnsw, int64_t more, int64_t far)
 	return is_crowded(hnsw, more, far) || (hnsw->ids.n > 0 && hnsw->changed + more >= hnsw->measured);
 }
 
-/* choose, which compares some vectors with all; the caller can cancel it. */
+/* choose with progress: it compares some vectors with all. */
 static kith_status choose_anew(
     struct hnsw *hnsw, int64_t far, int64_t n, const kith_add_options *options, enum key_precision *keys)
 {
@@ -296,8 +295,7 @@ static kith_status choose_anew(
 		return choose(hnsw, NULL, threads, far, n, keys);
 	progress_begin(&progress, options->progress, options->progress_data, "keys", hnsw->codes.n);
 	kith_status status = choose(hnsw, NULL, threads, far, n, keys);
-	kith_status told = progress_end(&progress);
-	return status == KITH_OK || status == KITH_CANCELLED ? told : status;
+	return progress_end_with(&progress, status);
 }
 
 kith_status hnsw_renew_keys(struct hnsw *hnsw, int64_t more, int64_t far, const kith_add_options *options)
@@ -314,7 +312,7 @@ kith_status hnsw_renew_keys(struct hnsw *hnsw, int64_t more, int64_t far, const 
 		return status;
 	if (keys > before || hnsw->measured < FEW)
 		hnsw->keys = keys;
-	/* What is far is in the graph by wide keys, and by no others. */
+	/* Far vectors are in the graph only under wide keys. */
 	if (before == KEYS_WIDE && hnsw->keys != KEYS_WIDE)
 		hnsw->linked = KEYS_CODED;
 	status = hnsw_relink(hnsw, options);
@@ -322,7 +320,7 @@ kith_status hnsw_renew_keys(struct hnsw *hnsw, int64_t more, int64_t far, const 
 		hnsw->keys = before;
 	else
 		decide(hnsw, hnsw->keys);
-	/* Few nodes are linked by whole floats, which is good enough for anything. */
+	/* A few nodes are linked by whole floats, which is fine for any precision. */
 	if (status == KITH_OK)
 		hnsw->linked = hnsw->keys;
 	return status;

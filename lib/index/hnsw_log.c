@@ -1,15 +1,15 @@
 /* A graph index in a log of changes.
  *
  * While changes are noted there is a bit per node, set when one of its lists is written, and a byte for each
- * thing that the index decided by itself: to lead around dead nodes, to close up, to link everything anew.
- * That is all it takes: lists are read when the log is written, so each that changed is in it once, as it is
- * then. A change that fails after such a decision was made, and for which there is no memory to note it,
- * makes the index one that must be saved as a whole.
+ * decision of the index: to replace edges to dead nodes, to compact, to link everything anew. Lists are read
+ * when the log is written, so each that changed is in it once, in its last state. A change that fails after
+ * such a decision, or that could not be noted for lack of memory, means that the index must be saved as a
+ * whole.
  *
- * When changes are made again, vectors get the same nodes, since that follows from what is said of the
- * decisions, and no lists; new lists and old ones that changed come afterwards, with the rest of the graph's
- * head. Nothing of it is believed: decisions must be possible, lists such as can be, nothing may lead to a
- * free node. Whoever makes up other edges than those that were found gets a graph that finds less.
+ * When changes are made again, vectors get the same nodes, which follow from the decisions, and no lists; new
+ * and changed lists are read afterwards, with the rest of the graph's head. Nothing is trusted: decisions
+ * must be possible, lists well formed, and no edge may reference a free node. A forged log can only give a
+ * graph of lower recall.
  *
  *   GRPH  the graph's head, as in a file
  *   keys  how vectors are compared, as in a file
@@ -26,7 +26,7 @@
 
 #include <string.h>
 
-/* ---- noting, the rest of which is hnsw_note.c ---- */
+/* ---- noting (the rest is in hnsw_note.c) ---- */
 
 static kith_status make_log(struct hnsw *hnsw)
 {
@@ -46,7 +46,7 @@ static kith_status log_begin(kith_index *index)
 		buffer_clear(&log->bits, (size_t)(log->room + 63) / 64 * sizeof(uint64_t));
 	*log = (struct hnsw_log){.bits = log->bits, .room = log->room, .events = log->events};
 	hnsw_log_grow(hnsw);
-	return log->untold ? fail_nomem("notes of changes", (size_t)hnsw->graph.n / 8) : KITH_OK;
+	return log->lost ? fail_nomem("notes of changes", (size_t)hnsw->graph.n / 8) : KITH_OK;
 }
 
 static bool log_changed(const kith_index *index)
@@ -55,12 +55,12 @@ static bool log_changed(const kith_index *index)
 	return log && log->n_events > 0;
 }
 
-static const char *log_untold(const kith_index *index)
+static const char *log_lost(const kith_index *index)
 {
 	const struct hnsw *hnsw = hnsw_of_const(index);
 	if (!hnsw->log)
 		return "what its graph had changed was not noted";
-	return hnsw->log->untold;
+	return hnsw->log->lost;
 }
 
 /* ---- saving ---- */
@@ -129,7 +129,7 @@ static kith_status fail_event(const char *what)
 	return fail(KITH_FORMAT, "a graph is said to have %s where it cannot have been", what);
 }
 
-/* New levels, and no lists. */
+/* Give all nodes new levels and empty lists. */
 static kith_status regrow(struct hnsw *hnsw)
 {
 	struct graph graph;
@@ -143,7 +143,7 @@ static kith_status regrow(struct hnsw *hnsw)
 	return KITH_OK;
 }
 
-/* Lists come later: until then none may lead to a number that no node has any more. */
+/* Lists are read later; until then none may reference a number that no node has any more. */
 static kith_status compact_nodes(struct hnsw *hnsw)
 {
 	for (int64_t i = 0; i < hnsw->graph.n; i++)
@@ -227,7 +227,7 @@ static kith_status read_section(struct lists *l, const char *tag, struct buffer 
 	return status ? status : blob_read(l->r, tag, to->data, bytes);
 }
 
-/* Which nodes, and how many lists those have. */
+/* Read which nodes changed, and count their lists. */
 static kith_status read_nodes(struct lists *l)
 {
 	const struct graph *graph = &l->hnsw->graph;
@@ -287,7 +287,7 @@ static kith_status take_lists(struct lists *l)
 	return KITH_OK;
 }
 
-/* The head, then the lists. */
+/* Read the head, then the lists. */
 static kith_status load_graph(struct lists *l)
 {
 	struct hnsw *hnsw = l->hnsw;
@@ -336,7 +336,7 @@ static kith_status log_load_end(kith_index *index, struct blob_reader *r)
 const struct graph_log_ops hnsw_log_ops = {
     .begin = log_begin,
     .changed = log_changed,
-    .untold = log_untold,
+    .lost = log_lost,
     .save = log_save,
     .load_begin = log_load_begin,
     .load_end = log_load_end,

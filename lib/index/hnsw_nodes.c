@@ -1,5 +1,5 @@
-/* Memory of a graph index's nodes, and the maps between nodes and slots, which every file that changes them
- * uses. There are maps only while the two numberings differ (see hnsw.c).
+/* Memory of a graph index's nodes, and the maps between nodes and slots. There are maps only while the two
+ * numberings differ (see hnsw.c).
  */
 #include "lib/index/hnsw.h"
 

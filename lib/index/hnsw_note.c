@@ -1,5 +1,4 @@
-/* What a graph index notes while it changes, for a log: which nodes got other lists, and what it decided by
- * itself (hnsw_log.c). */
+/* Noting the changes of a graph index for a log: which nodes got other lists, and decisions (hnsw_log.c). */
 #include "lib/index/hnsw_log.h"
 
 #include <string.h>
@@ -11,7 +10,7 @@ void hnsw_log_grow(struct hnsw *hnsw)
 		return;
 	size_t before = (size_t)(log->room + 63) / 64, words = (size_t)(hnsw->graph.n + 63) / 64;
 	if (!buffer_reserve(&log->bits, words * sizeof(uint64_t), 4)) {
-		log->untold = "there was no memory to note what changed";
+		log->lost = "there was no memory to note what changed";
 		return;
 	}
 	memset(hnsw_log_words(log) + before, 0, (words - before) * sizeof(uint64_t));
@@ -31,18 +30,18 @@ void hnsw_log_event(struct hnsw *hnsw, enum hnsw_event event)
 		return;
 	log->all |= event != EVENT_INSERT && event != EVENT_REPAIR;
 	if (!buffer_reserve(&log->events, log->n_events + 1, 8)) {
-		log->untold = "there was no memory to note what changed";
+		log->lost = "there was no memory to note what changed";
 		return;
 	}
 	log->events.data[log->n_events++] = (char)event;
 	if (event == EVENT_INSERT || event == EVENT_BULK)
-		log->told = log->n_events;
+		log->added = log->n_events;
 }
 
 void hnsw_log_failed(struct hnsw *hnsw)
 {
-	if (hnsw->log && hnsw->log->n_events > hnsw->log->told)
-		hnsw->log->untold = "a change that failed has put its graph in order";
+	if (hnsw->log && hnsw->log->n_events > hnsw->log->added)
+		hnsw->log->lost = "a change that failed has put its graph in order";
 }
 
 void hnsw_log_free(struct hnsw *hnsw)

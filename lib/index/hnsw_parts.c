@@ -1,4 +1,4 @@
-/* Graph indexes made of parts: vectors, and a graph that somebody else made. */
+/* Graph indexes made of parts: vectors, and a graph that was linked elsewhere. */
 #include "lib/index/hnsw.h"
 
 #include "lib/base/status.h"
@@ -19,17 +19,15 @@ kith_status hnsw_from_components(
 	*take = (struct vectors){0};
 	graph_init(take_graph, take_graph->M);
 	status = hnsw_make_room(hnsw, n, n, false, 0);
+	if (status == KITH_OK) {
+		hnsw_measure(hnsw, 0, n);
+		status = hnsw_find_keys(hnsw, KEYS_FLOAT);
+	}
 	if (status) {
 		index->ops->free(index);
 		return status;
 	}
-	hnsw_measure(hnsw, 0, n);
-	status = hnsw_find_keys(hnsw, KEYS_FLOAT);
-	if (status) {
-		index->ops->free(index);
-		return status;
-	}
-	/* Whether every node can be reached nobody has looked. */
+	/* It is not known whether every node can be reached. */
 	hnsw->unconnected = n;
 	*out = index;
 	return KITH_OK;

@@ -1,14 +1,14 @@
 /* A graph index as the coarse quantizer of an inverted file (Baranchuk, Babenko & Malkov, ECCV 2018, among
- * others): where there are tens of thousands of lists, finding those nearest to a query would cost more than
- * looking into them. The graph finds them by comparing some hundred centroids.
+ * others): with tens of thousands of lists, comparing all centroids would cost more than searching the lists.
+ * The graph finds the nearest by comparing some hundreds.
  *
- * The inverted file has the centroids and compares candidates with them exactly, so the index keeps them
- * rounded to bf16, half the bytes. Where bf16 cannot tell them apart (graph/keys.c: an offset that is large
- * against their distances) it keeps whole floats. Files of inverted files have the graph alone: the codes are
- * made anew from the centroids.
+ * The inverted file has the centroids and reranks candidates by them, so the graph index keeps them rounded
+ * to bf16, half the bytes. If bf16 cannot tell them apart (graph/keys.c: an offset that is large against
+ * their distances) it keeps whole floats. A file of the inverted file has the graph alone: the codes are made
+ * anew from the centroids.
  *
- * Edges are chosen by squared L2 distance also under a similarity: centroids have one length then, and both
- * give one order. All of them are linked at once, none is ever added or removed.
+ * Edges are chosen by squared L2 distance also under a similarity: centroids then have one length, and both
+ * give the same order. All of them are linked at once; none is added or removed later.
  */
 #include "lib/graph/file.h"
 #include "lib/index/hnsw.h"
@@ -16,7 +16,7 @@
 
 #include "lib/base/status.h"
 
-/* An index of the centroids in a codec, with nothing linked yet. Takes the codec, also after a failure. */
+/* An index of the centroids in a codec, not linked yet. Takes the codec, also after a failure. */
 static kith_status make(kith_index **out, const struct metric *metric, int M, int64_t n,
     const float *centroids, struct codec *take_codec)
 {
@@ -45,7 +45,7 @@ static kith_status make(kith_index **out, const struct metric *metric, int M, in
 	return status;
 }
 
-/* … in the coarsest codec that tells them apart. */
+/* The same in bf16 if that tells the centroids apart, else in floats. */
 static kith_status make_coarse(
     kith_index **out, const struct metric *metric, int M, int64_t n, int64_t dim, const float *centroids)
 {
@@ -92,9 +92,7 @@ kith_status hnsw_quantizer_build(kith_index **out, const struct metric *metric, 
 	if (status == KITH_OK) {
 		progress_begin(&progress, options->progress, options->progress_data, "graph", n);
 		status = hnsw_link_all(hnsw, &hnsw->graph, &how);
-		kith_status told = progress_end(&progress);
-		if (status == KITH_OK || status == KITH_CANCELLED)
-			status = told;
+		status = progress_end_with(&progress, status);
 	}
 	graph_trim(&hnsw->graph);
 	scratch_pool_clear(hnsw->scratch_pool);

@@ -1,4 +1,4 @@
-/* Removing from a graph index, and making it compact again. */
+/* Removing from and compacting a graph index. */
 #include "lib/index/hnsw.h"
 #include "lib/index/hnsw_log.h"
 
@@ -9,7 +9,7 @@
 
 /* ---- removing ---- */
 
-/* Slots whose bit in `gone` is set leave; those behind move up. */
+/* Remove the slots whose bit in `gone` is set; those behind move up. */
 static void leave_slots(struct hnsw *hnsw, const uint64_t *gone)
 {
 	int64_t kept = 0;
@@ -54,8 +54,8 @@ kith_status hnsw_remove(kith_index *index, const kith_filter *which, int64_t *re
 
 /* ---- compacting ---- */
 
-/* Values of live nodes move to their new numbers, which are not greater. */
-static void keep_floats(struct buffer *buffer, const uint64_t *live, int64_t n)
+/* Move the values of live nodes to their new numbers, which are not greater. */
+static void compact_floats(struct buffer *buffer, const uint64_t *live, int64_t n)
 {
 	float *value = (float *)(void *)buffer->data;
 	int64_t kept = 0;
@@ -64,7 +64,7 @@ static void keep_floats(struct buffer *buffer, const uint64_t *live, int64_t n)
 			value[kept++] = value[i];
 }
 
-/* Only live nodes, in their order; nothing leads to others any more. number [n]: scratch. */
+/* Remove the nodes that are not live, to which there are no edges; the order stays. number [n]: scratch. */
 static void compact_nodes(struct hnsw *hnsw, uint32_t *number)
 {
 	const uint64_t *live = hnsw_live(hnsw);
@@ -76,7 +76,7 @@ static void compact_nodes(struct hnsw *hnsw, uint32_t *number)
 	}
 	graph_compact(&hnsw->graph, live, number);
 	codes_retain(&hnsw->codes, live);
-	keep_floats(&hnsw->inverse, live, n);
+	compact_floats(&hnsw->inverse, live, n);
 	hnsw_renumber_far(hnsw, number, live);
 	for (int64_t slot = 0; slot < hnsw->ids.n; slot++) {
 		uint32_t node = number[hnsw_node_of(hnsw)[slot]];
@@ -99,7 +99,7 @@ kith_status hnsw_compact_nodes(struct hnsw *hnsw)
 	return KITH_OK;
 }
 
-/* Give back what the buffers hold beyond their content. */
+/* Free the spare room of buffers. */
 static void trim(struct hnsw *hnsw)
 {
 	size_t n = (size_t)hnsw->graph.n;
@@ -121,7 +121,7 @@ void hnsw_swap(struct hnsw *hnsw, struct hnsw *copy)
 	hnsw->log = swap.log;
 }
 
-/* Dead nodes leave before all are linked anew: a cancel takes that back, too. */
+/* hnsw_relink removes dead nodes before it links: a cancel undoes that, too, from a copy. */
 static kith_status relink(struct hnsw *hnsw, const kith_add_options *options)
 {
 	kith_index *before = NULL;

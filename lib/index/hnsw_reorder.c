@@ -1,10 +1,10 @@
 /* Renumbering the nodes of a graph index, so that neighbours lie near each other (graph/order.c).
  *
- * Slots stay as they are, so positions and ids do, and wrappers and logs of changes notice nothing. What goes
- * by node (codes, lists, lengths, the maps) is permuted, in place but for the upper levels; where slots were
- * nodes there are maps from now on. Dead and free nodes are nodes like the others.
+ * Slots stay, and so do positions and ids: wrappers and logs of changes are not concerned. Everything kept by
+ * node (codes, lists, lengths, the maps) is permuted, in place but for the upper levels; if slots were nodes
+ * there are maps from now on. Dead and free nodes are treated like others.
  *
- * The order is found first, which only reads and can be cancelled; then comes the memory, then what cannot
+ * The order is found first, which only reads and can be cancelled; then memory is allocated; the rest cannot
  * fail. */
 #include "lib/index/hnsw.h"
 
@@ -16,9 +16,9 @@
 
 struct reordering {
 	struct hnsw *hnsw;
-	uint32_t *order;  /* [n] old numbers in the new order */
-	uint32_t *number; /* [n] new numbers in the old order */
-	uint64_t *marks;  /* [n / 64, up] */
+	uint32_t *order;  /* [n] the old number of each new one */
+	uint32_t *number; /* [n] the new number of each old one */
+	uint64_t *marks;  /* [(n + 63) / 64] */
 	char *spare;      /* a row of any array */
 };
 
@@ -53,7 +53,7 @@ static kith_status find_order(struct reordering *r, const kith_add_options *opti
 	return progress_end(&progress);
 }
 
-/* False: every node has its number already. */
+/* Fill number; false: no node gets another one. */
 static bool number_nodes(struct reordering *r)
 {
 	bool moves = false;
@@ -64,7 +64,7 @@ static bool number_nodes(struct reordering *r)
 	return moves;
 }
 
-/* slot_of was permuted: what follows from it. */
+/* slot_of was permuted: compute the other maps from it. */
 static void renew_maps(struct hnsw *hnsw)
 {
 	memset(hnsw->live.data, 0, (size_t)(hnsw->graph.n + 63) / 64 * sizeof(uint64_t));

@@ -1,6 +1,6 @@
-/* Repairing a graph index: edges of live nodes that lead to dead ones are replaced, dead nodes become free to
- * be used again, and what cannot be reached any more is connected. A cancelled call leaves the graph as it
- * was, from a copy.
+/* Repairing a graph index: edges of live nodes to dead ones are replaced, dead nodes become free to be used
+ * again, and nodes that cannot be reached any more are connected. A cancelled call restores the graph from a
+ * copy.
  */
 #include "lib/index/hnsw.h"
 #include "lib/index/hnsw_log.h"
@@ -12,7 +12,7 @@ kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options)
 {
 	struct builder builder;
 	struct progress progress;
-	struct graph before; /* a copy, where a cancel can need it */
+	struct graph before; /* a copy, if a cancel may need it */
 	struct graph_space space = hnsw_space(hnsw);
 	struct graph_building how = hnsw_building(hnsw, options);
 	uint64_t *owned;
@@ -33,7 +33,7 @@ kith_status hnsw_repair(struct hnsw *hnsw, const kith_add_options *options)
 			builder_connect(&builder);
 		status = progress_end(&progress);
 		if (status == KITH_OK) {
-			if (hnsw->graph.entry == GRAPH_NONE) /* only far ones are left */
+			if (hnsw->graph.entry == GRAPH_NONE) /* only far nodes are left */
 				graph_choose_entry(&hnsw->graph, hnsw_live(hnsw));
 			hnsw_free_dead(hnsw);
 			hnsw_log_event(hnsw, EVENT_REPAIR);

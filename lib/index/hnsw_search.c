@@ -1,21 +1,20 @@
 /* Searching a graph index.
  *
- * A query descends to level 0, searches it with efSearch candidates, and the best of them are compared again
- * with what is stored, in double precision: distances are exact, only the choice of the vectors is not. The
- * queries of a batch are sorted by the way they take down to level 0, so that those that follow one another
- * read the same nodes; each is searched by one thread, from its beginning to its end.
+ * A query descends to level 0, searches it with efSearch candidates, and the best of them are reranked by
+ * what is stored, in double precision: distances are exact, only the choice of the vectors is approximate.
+ * The queries of a batch are sorted by their paths down to level 0, so that consecutive ones read the same
+ * nodes; each query is searched by one thread.
  *
- * Filters. Where a fifth and more of the vectors pass, the search goes over all nodes and gathers those that
- * pass; below that it goes from one that passes to the next over what lies between, and over all nodes if
- * that leads to few. Where very few pass they are all compared. Removed vectors are nodes that do not pass.
- * A search that finds fewer than k where there are as many is followed by a comparison with all, so no result
- * is missing that there could be.
+ * Filters. If a fifth or more of the vectors pass, the search visits all nodes and gathers those that pass;
+ * below that it goes from one that passes to the next, through the nodes between them, and visits all nodes
+ * if that finds few. If very few pass they are all compared. Removed vectors are nodes that do not pass. If a
+ * search finds fewer than k although more pass, all are compared, so no result is missing.
  *
- * Range. The search goes to every node within the radius that it finds, and to the efSearch nearest of those
- * beyond it, from which it may come back within. What was found beyond is compared exactly, too: where keys
- * are so rough that some of it is within after all, the search is repeated with that much more room. When it
- * has scored a large share of the nodes all are compared instead, which costs no more and misses nothing.
- * With exact_range all are compared at once.
+ * Range. The search visits every node within the radius that it finds, and the efSearch nearest beyond it,
+ * from which it may come back within. Nodes found beyond are compared exactly, too: if keys are so coarse
+ * that some of them are within after all, the search is repeated with a wider bound. When it has scored a
+ * large share of the nodes all are compared instead, which costs no more and misses nothing. With exact_range
+ * all are compared at once.
  */
 #include "lib/index/hnsw.h"
 
@@ -36,14 +35,14 @@
 enum {
 	DEFAULT_EF = 64,
 	TASK_QUERIES = 8,
-	SORT_FROM = 64,   /* queries from which sorting pays */
-	SCAN_SHARE = 100, /* below a hundredth of the nodes: compare all that pass */
-	SCAN_EF = 8,      /* so, too, if they are not many more than a search would compare */
-	RANGE_SHARE = 8,  /* range: when an eighth of the nodes were scored */
+	SORT_FROM = 64,   /* sorting pays from so many queries on */
+	SCAN_SHARE = 100, /* fewer than a hundredth of the nodes pass: compare all that pass */
+	SCAN_EF = 8,      /* also if fewer than 8 efSearch pass */
+	RANGE_SHARE = 8,  /* ranges: compare all once an eighth of the nodes were scored */
 	PART = 64
 };
 
-/* Where a query enters level 0, and by which nodes. */
+/* Where a query enters level 0, and its path down to there. */
 struct start {
 	uint32_t path[DESCENT_LEVELS];
 	struct candidate from;
@@ -52,7 +51,7 @@ struct start {
 
 struct call {
 	const struct hnsw *hnsw;
-	struct graph_space space, wide; /* for queries that are far from everything */
+	struct graph_space space, wide; /* wide: for queries that are far from everything */
 	uint32_t seeds[HNSW_SEEDS];
 	int64_t seed_count;
 	uint64_t *far; /* see hnsw_far_bits */
@@ -69,11 +68,11 @@ struct call {
 	struct thread *thread;          /* [threads] */
 	struct progress progress;
 	_Atomic bool failed;
-	bool damaged; /* some search found that the graph is */
+	bool damaged; /* a search found that the graph is damaged */
 	_Atomic int64_t pairs, exact;
 };
 
-/* What a thread works with, beside the scratch of its searches. */
+/* The memory of a thread, beside the scratch of its searches. */
 struct thread {
 	float *query, *row;      /* [dim] */
 	double norm;             /* of the query, where something is far */
@@ -89,7 +88,7 @@ static struct row_place locate(const void *owner, const void *candidates, int64_
 	return (struct row_place){&c->space.rows, ((const struct candidate *)candidates)[i].node};
 }
 
-/* Exact keys of candidates, into the sink. */
+/* Rerank candidates into the sink. */
 static void rerank_candidates(struct call *c, struct thread *thread, const void *q, int64_t number,
     const struct candidate *candidates, int64_t n)
 {
@@ -109,7 +108,7 @@ static double key_of_space(const struct call *c, double key)
 	return c->space.zero ? 2 + 2 * key : key;
 }
 
-/* The k nearest by the keys of the search. */
+/* Put candidates into the sink with the keys of the search. */
 static void add_rough(struct call *c, const struct graph_scratch *w, int64_t number,
     const struct candidate *candidates, int64_t n)
 {
@@ -125,7 +124,7 @@ static void add_rough(struct call *c, const struct graph_scratch *w, int64_t num
 	}
 }
 
-/* All nodes that pass. */
+/* Compare all nodes that pass. */
 static void scan(struct call *c, struct thread *thread, const void *q, int64_t number)
 {
 	struct candidate part[PART];
@@ -143,7 +142,7 @@ static void scan(struct call *c, struct thread *thread, const void *q, int64_t n
 	atomic_fetch_add_explicit(&c->pairs, c->passing, memory_order_relaxed);
 }
 
-/* Far vectors that are not in the graph (hnsw_far.c), unless what was found is certainly nearer. */
+/* Compare the far vectors that are not in the graph (hnsw_far.c), unless the results are certainly nearer. */
 static void rerank_far(struct call *c, struct thread *thread, const void *q, int64_t number)
 {
 	struct candidate part[PART];
@@ -166,8 +165,8 @@ static void rerank_far(struct call *c, struct thread *thread, const void *q, int
 	atomic_fetch_add_explicit(&c->pairs, c->hnsw->fars, memory_order_relaxed);
 }
 
-/* Far queries are compared in double; they, and under inner product all, begin at far vectors, too. Returns
- * whether the query is far. */
+/* Far queries are compared by wide keys. They, and under inner product all queries, begin at far vectors,
+ * too. Returns whether the query is far. */
 static bool prepare_far(const struct call *c, struct graph_scratch *w, struct thread *thread, const float *q)
 {
 	w->space = &c->space;
@@ -188,15 +187,15 @@ static bool prepare_far(const struct call *c, struct graph_scratch *w, struct th
 
 /* ---- one query ---- */
 
-/* How many of the search's candidates may be among the k best: their keys are good to about a percent. */
+/* How many candidates to rerank for k results: keys are good to about a percent. */
 static int64_t candidates_for(int64_t k, int64_t n)
 {
 	int64_t max = k + k / 2 + 8;
 	return max < n ? max : n;
 }
 
-/* Whether keys told the nodes beyond the bound from those within: the bound that includes those that are
- * within in truth. */
+/* The bound by keys that includes all nodes found so far that really are within the radius; it is `bound`
+ * itself if keys told them correctly. */
 static float true_bound(const struct call *c, const struct graph_scratch *w, const struct thread *thread,
     const void *q, float bound)
 {
@@ -212,11 +211,12 @@ static float true_bound(const struct call *c, const struct graph_scratch *w, con
 	return widest > bound ? widest + fabsf(widest) / LOOSE : bound;
 }
 
-/* Of n > k candidates, ascending, those that may be among the k best, beyond candidates_for: to a query that
- * is far from a plane that all vectors lie on, hundreds are nearer to one another than halves tell apart. */
+/* How many of n > k candidates, ascending, to rerank for k results: candidates_for, and those after it whose
+ * keys are as good as the k-th. For a query far from a plane on which all vectors lie, hundreds have keys
+ * that upper halves cannot tell apart. */
 static int64_t candidates_near(const struct candidate *found, int64_t k, int64_t n)
 {
-	const float off = 0x1p-8f; /* of a key, at most */
+	const float off = 0x1p-8f; /* relative error of a key, at most */
 	int64_t max = candidates_for(k, n);
 	float limit = found[k - 1].key + fabsf(found[k - 1].key) * off;
 	while (max < n && found[max].key <= limit)
@@ -284,7 +284,7 @@ static void search_query(struct call *c, struct graph_scratch *w, struct thread 
 		rerank_far(c, thread, q, number);
 }
 
-/* start: where it enters level 0; NULL: it has not descended yet. */
+/* start: where the query enters level 0; NULL: it has not descended yet. */
 static void run_query(
     struct call *c, struct graph_scratch *w, struct thread *thread, const struct start *start, int64_t number)
 {
@@ -314,7 +314,7 @@ static void run_task(void *arg, int64_t task, int worker)
 	}
 }
 
-/* ---- in which order ---- */
+/* ---- the order of queries ---- */
 
 static void descend_task(void *arg, int64_t task, int worker)
 {
@@ -341,7 +341,7 @@ static int compare_starts(const void *a, const void *b)
 	return x->query < y->query ? -1 : x->query > y->query;
 }
 
-/* Without memory for it the queries are taken as they come. */
+/* Sort the queries by their paths; without memory for that they are searched in their own order. */
 static void sort_queries(struct call *c, int threads)
 {
 	int64_t n = c->query->n;
@@ -356,7 +356,7 @@ static void sort_queries(struct call *c, int threads)
 
 /* ---- a call ---- */
 
-/* Nodes that pass the filter; *owned is to be freed. */
+/* Find the nodes that pass the filter; *owned is to be freed. */
 static kith_status apply_filter(struct call *c, const kith_filter *filter, int threads, uint64_t **owned)
 {
 	const struct hnsw *hnsw = c->hnsw;
@@ -389,7 +389,8 @@ static kith_status apply_filter(struct call *c, const kith_filter *filter, int t
 	return KITH_OK;
 }
 
-/* Under cosine, where codes stand for unit vectors, compare queries by squared L2. *zero is to be freed. */
+/* Under cosine, if codes stand for unit vectors, queries are compared by squared L2: set the code of the zero
+ * vector, which is to be freed. */
 static kith_status set_zero(struct call *c, char **zero)
 {
 	const struct codec *codec = c->hnsw->codec;
@@ -408,11 +409,11 @@ static kith_status set_zero(struct call *c, char **zero)
 	return ready ? KITH_OK : fail_nomem("a search", dim * sizeof *x + stride);
 }
 
-/* Comparing all is exact, and no slower where few pass or most are wanted. */
+/* Whether to compare all: that is exact, and no slower if few pass or most are wanted. */
 static bool scan_pays(const struct call *c, const kith_search_options *options)
 {
 	int64_t n = c->space.rows.n;
-	if (c->hnsw->quantizer) /* an inverted file compares all itself, in tiles */
+	if (c->hnsw->quantizer) /* an inverted file compares all centroids itself, by tiles */
 		return false;
 	if (!c->sink->k)
 		return options->exact_range || (c->pass && c->passing * SCAN_SHARE <= n);
@@ -429,7 +430,7 @@ static bool thread_init(const struct call *c, struct thread *thread)
 	return thread->query && (thread->found || !c->pass || c->scan);
 }
 
-/* Scratch for each thread. */
+/* Get the scratch of each thread. */
 static bool begin_threads(struct call *c, int threads)
 {
 	int64_t ef = c->ef, max_batch = 0;
@@ -497,7 +498,7 @@ static kith_status run(struct call *c, int threads, const kith_search_options *o
 	return status;
 }
 
-/* What follows from the index, the queries and the options. */
+/* Set the members that follow from the index, the queries and the options. */
 static void begin_call(struct call *c, const kith_index *index, const kith_search_options *options)
 {
 	const struct hnsw *hnsw = c->hnsw;

@@ -34,7 +34,7 @@ static uint64_t find_slot(const struct ids *ids, int64_t id)
 	return find_in((const int64_t *)(const void *)ids->list.data, table_of(ids), ids->slots, id);
 }
 
-/* Ask for the slot that id belongs to, some ids ahead of its use. */
+/* Prefetch the slot that id belongs to, AHEAD ids before it is used. */
 enum { AHEAD = 32 };
 
 static void prefetch_slot(const uint32_t *table, uint64_t slots, int64_t id)
@@ -74,7 +74,7 @@ static kith_status make_room(struct ids *ids, int64_t n)
 	return KITH_OK;
 }
 
-/* From implicit to listed. */
+/* Make implicit ids listed ones. */
 static kith_status make_list(struct ids *ids, int64_t room)
 {
 	kith_status status = make_room(ids, room > ids->n ? room : ids->n);
@@ -130,7 +130,8 @@ static kith_status check_range(int64_t n, const int64_t *added)
 	return KITH_OK;
 }
 
-/* Behind the ids of a list that has room. INVALID: one is there already; some were put into the table. */
+/* Append to a list that has room. INVALID: an id is there already; some of the others may be in the table
+ * then. */
 static kith_status put_listed(struct ids *ids, int64_t n, const int64_t *added)
 {
 	int64_t *list = (int64_t *)(void *)ids->list.data, before = ids->n, next = ids->next;
@@ -194,7 +195,7 @@ void ids_trim(struct ids *ids)
 	buffer_trim(&ids->table, slots * sizeof(uint32_t));
 }
 
-/* In ids that nobody has looked at. Without memory for a table there is still the list. */
+/* ids_find for unvalidated ids. Without memory for a table it searches the list. */
 static int64_t find_unvalidated(const struct ids *ids, int64_t id)
 {
 	const int64_t *list = ids_list(ids);
@@ -231,11 +232,11 @@ kith_status ids_prepare_remove(struct ids *ids)
 	return make_list(ids, ids->n);
 }
 
-void ids_retain(struct ids *ids, const uint64_t *state)
+void ids_retain(struct ids *ids, const uint64_t *retained)
 {
 	int64_t *list = (int64_t *)(void *)ids->list.data, kept = 0;
 	for (int64_t i = 0; i < ids->n; i++)
-		if (state[i / 64] >> (i % 64) & 1)
+		if (retained[i / 64] >> (i % 64) & 1)
 			list[kept++] = list[i];
 	ids->n = kept;
 	rebuild(ids);
@@ -288,8 +289,7 @@ void ids_save(const struct ids *ids, struct blob_writer *w)
 		blob_write(w, "IDS1", ids->list.data, (size_t)ids->n * sizeof(int64_t));
 }
 
-/* Fill the table, where there is room, with ids that are listed. NULL, or what is wrong with the one at *bad.
- */
+/* Fill the table, which has room, with the listed ids. Returns NULL, or what is wrong with id *bad. */
 static const char *enter_all(struct ids *ids, int64_t n, int64_t *bad)
 {
 	const int64_t *list = (const int64_t *)(const void *)ids->list.data;
@@ -308,7 +308,7 @@ static const char *enter_all(struct ids *ids, int64_t n, int64_t *bad)
 	return NULL;
 }
 
-/* The ids of an open section. */
+/* Read the ids of an open section. */
 static kith_status load_list(struct ids *ids, int64_t n, struct blob_reader *r)
 {
 	int64_t bad = 0;

@@ -1,4 +1,4 @@
-/* Ids: which caller's id each stored position has, and back. */
+/* Ids: the caller's id of each stored position, and the position of each id. */
 #ifndef KITH_INDEX_IDS_H
 #define KITH_INDEX_IDS_H
 
@@ -25,29 +25,28 @@ struct ids {
 	struct buffer table; /* uint32_t [slots]: position + 1, 0 empty */
 	uint64_t slots;      /* a power of two, 0: no table */
 
-	/* Not NULL: ids of a mapped file that nobody has looked at. There is no table but the one in here,
-	 * made when an id is first looked for; an id may be out of range, or be there twice, and is then
-	 * found at one of its positions. */
+	/* Not NULL: unvalidated ids of a mapped file. The table is in here, made when an id is first looked
+	 * for. An id may be out of range, or occur twice and be found at one of its positions. */
 	struct lazy *unvalidated;
 };
 
 /* Append n ids (NULL: next, next + 1, …). INVALID: negative or repeated; NOMEM. Unchanged on failure. */
 kith_status ids_append(struct ids *ids, int64_t n, const int64_t *added);
 
-/* After it, ids_append of the same can fail only for the ids: negative or repeated. */
+/* After this, ids_append of the same ids can fail only because they are negative or repeated. */
 kith_status ids_prepare_append(struct ids *ids, int64_t n, const int64_t *added);
 
-/* After ids_prepare_append, where nothing is appended after all: ids that were listed for that alone are not
- * any more. */
+/* After ids_prepare_append, if nothing is appended after all: make ids implicit again that were listed for
+ * it. */
 void ids_unprepare(struct ids *ids);
 
-/* Take the last ids away again, so that there are n, and the next one is `next`. */
+/* Remove the last ids, so that n are left and the next one is `next`. */
 void ids_truncate(struct ids *ids, int64_t n, int64_t next);
 
-/* Make room for n ids in all, where they need any. */
+/* Make room for n ids in all, if they need any. */
 kith_status ids_reserve(struct ids *ids, int64_t n);
 
-/* Give memory back that holds no ids. */
+/* Free spare memory. */
 void ids_trim(struct ids *ids);
 
 /* Position of id, −1: absent. */
@@ -66,15 +65,15 @@ static inline int64_t ids_at(const struct ids *ids, int64_t position)
 /* Before removing anything: make sure that ids are listed and removal cannot fail. */
 kith_status ids_prepare_remove(struct ids *ids);
 
-/* Keep position i where keep bit i is set, in order. */
-void ids_retain(struct ids *ids, const uint64_t *state);
+/* Retain position i if its bit is set; the order stays. */
+void ids_retain(struct ids *ids, const uint64_t *retained);
 
-/* Replace all ids, by n others (distinct, not negative), or with NULL by 0 … n − 1, which cannot fail. No ids
- * are unvalidated. NOMEM, INVALID; unchanged on failure. */
+/* Replace all ids by n others (distinct, not negative), or with NULL by 0 … n − 1, which cannot fail. The ids
+ * must be validated. NOMEM, INVALID; unchanged on failure. */
 kith_status ids_replace(struct ids *ids, const int64_t *others);
 
-/* Of ids that nobody has looked at: do it, as everything but finding, asking and saving demands. FORMAT: they
- * are not what ids_load demands; NOMEM. Unchanged on failure. */
+/* Validate unvalidated ids, before any call but those that only read them. FORMAT: they are not what ids_load
+ * demands; NOMEM. Unchanged on failure. */
 kith_status ids_validate(struct ids *ids);
 
 /* To a file, and n ids back into new ones: FORMAT unless they are distinct, >= 0 and below `next`. */

@@ -5,7 +5,7 @@
 #include "lib/base/status.h"
 #include "lib/index/ids.h"
 
-/* The section of it. */
+/* The section "NODE". */
 struct node {
 	int64_t n;
 	uint32_t trained;

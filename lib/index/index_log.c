@@ -1,14 +1,14 @@
-/* Graphs in a log of changes: the way to all of them, wherever in the tree of an index they are. Nodes are
+/* Graphs in a log of changes: visits all of them, wherever in the tree of an index they are. Nodes are
  * numbered as in the file of the whole index, a parent before its children. */
 #include "lib/index/index_log.h"
 
-/* The children of an index, one after another. */
+/* Child number i of an index; NULL: there are no more. */
 static kith_index *child_of(const kith_index *index, int64_t i)
 {
 	return index->ops->child ? index->ops->child(index, i) : NULL;
 }
 
-/* Number the nodes of a quantizer, in which nothing changes, and those below it; NULL: there is none. */
+/* Count the nodes of a quantizer, in which nothing changes, and those below it; index NULL: there is none. */
 static void skip(const kith_index *index, uint32_t *node, uint32_t *nodes)
 {
 	kith_index *child;
@@ -39,13 +39,13 @@ bool structure_log_changed(const kith_index *index)
 	return changed;
 }
 
-const char *structure_log_untold(const kith_index *index)
+const char *structure_log_lost(const kith_index *index)
 {
-	const char *untold = index->ops->log ? index->ops->log->untold(index) : NULL;
+	const char *lost = index->ops->log ? index->ops->log->lost(index) : NULL;
 	kith_index *child;
-	for (int64_t i = 0; !untold && (child = child_of(index, i)); i++)
-		untold = structure_log_untold(child);
-	return untold;
+	for (int64_t i = 0; !lost && (child = child_of(index, i)); i++)
+		lost = structure_log_lost(child);
+	return lost;
 }
 
 void structure_log_save(const kith_index *index, struct blob_writer *w)
@@ -61,7 +61,7 @@ void structure_log_save(const kith_index *index, struct blob_writer *w)
 	}
 }
 
-/* Either of the two, for each graph in its node. */
+/* load_begin or load_end for each graph, in its node. */
 static kith_status load(kith_index *index, struct blob_reader *r, bool begin)
 {
 	const struct graph_log_ops *ops = index->ops->log;

@@ -1,4 +1,4 @@
-/* What belongs to an index from outside of its structure, and ends with it. */
+/* The state of an index beside its structure (index_state.h), and calls that structures may leave out. */
 #include "lib/index/index_state.h"
 
 #include "lib/base/status.h"
@@ -49,7 +49,7 @@ void structure_free(kith_index *index)
 {
 	if (!index)
 		return;
-	/* Its buffers may be parts of the mapping. */
+	/* The state comes last, since buffers of the index may be parts of the mapping. */
 	struct index_state *state = index->state;
 	index->ops->free(index);
 	index_state_free(state);
@@ -90,7 +90,7 @@ kith_status structure_renumber(kith_index *index, const int64_t *ids)
 	return fail(KITH_UNSUPPORTED, "vectors of '%s' cannot be given other ids", index->spec);
 }
 
-/* ---- what it carries for FAISS ---- */
+/* ---- presets and labels, for FAISS ---- */
 
 kith_preset preset_of(const kith_index *index)
 {

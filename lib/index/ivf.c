@@ -1,16 +1,16 @@
 /* IVF: an inverted file (Sivic & Zisserman 2003; Jégou, Douze & Schmid 2011).
  *
  * k-means cuts space into nlist cells; a vector is kept in the list of its nearest centroid, and a query
- * looks at the nprobe lists whose centroids are nearest to it. Codecs that approximate encode the residual,
- * the vector less its centroid. This file knows lists of rows, not what is in them: any codec goes.
+ * searches the nprobe lists whose centroids are nearest to it. Codecs that approximate encode the residual,
+ * the vector less its centroid. This file knows lists of rows, not what is in them: it works with any codec.
  *
  * Centroids can have an index of their own (quantizer.h), which finds lists for a query without comparing
- * all. What is added goes into the list of the nearest of all centroids nevertheless: tiles find those of
- * many vectors quickly, and an index does not depend on how vectors came to it.
+ * all. Added vectors go into the list of the nearest of all centroids nevertheless: tiles find it quickly for
+ * many vectors, and the index does not depend on the batches in which they were added.
  *
  * Memory. A list holds codes, a 32-bit slot per vector (its number in the table of ids) and, for residual
  * codes under L2, one float per vector that lets a query's look-up table serve all lists (scan.c). list_of
- * leads from an id to its list, so a vector is found, updated or removed without a pass over everything.
+ * holds the list of each slot, so a vector is found, updated or removed without a pass over everything.
  * Lists grow by an eighth, so adding in batches costs no second copy of the data.
  */
 #include "lib/index/ivf.h"
@@ -48,7 +48,7 @@ static kith_status find_lists(const struct ivf *ivf, const struct rows *query, i
 	return status;
 }
 
-/* efSearch asks for the quantizer; where it is not given, whichever is quicker is taken. */
+/* Find the lists to search: by the quantizer if efSearch is given, else in whichever way is quicker. */
 static kith_status probe(const struct ivf *ivf, const struct rows *query, int64_t nprobe,
     const kith_search_options *options, int32_t *probes)
 {
@@ -65,7 +65,7 @@ static kith_status probe(const struct ivf *ivf, const struct rows *query, int64_
 	return find_lists(ivf, query, nprobe, 0, options->threads, probes, &missing);
 }
 
-/* The caller's lists. */
+/* Take the lists that the caller names, each once. */
 static kith_status take_probes(
     const struct ivf *ivf, int64_t nq, int64_t nprobe, const int32_t *given, int32_t *probes)
 {
@@ -128,7 +128,7 @@ static void limit_codes(const struct ivf *ivf, int64_t nq, int64_t nprobe, int64
 	}
 }
 
-/* … and see that they are whole. */
+/* The lists to search for each query. Those of an unvalidated index are checked. */
 static kith_status choose_lists(const struct ivf *ivf, const struct rows *query, int64_t nprobe,
     const kith_search_options *options, int32_t *probes)
 {
@@ -141,8 +141,7 @@ static kith_status choose_lists(const struct ivf *ivf, const struct rows *query,
 		if (status == KITH_OK && progress_stopped())
 			status = KITH_CANCELLED;
 	}
-	kith_status told = progress_end(&progress);
-	return status == KITH_OK || status == KITH_CANCELLED ? told : status;
+	return progress_end_with(&progress, status);
 }
 
 static kith_status ivf_search(
@@ -208,7 +207,7 @@ static kith_status ivf_read(const kith_index *index, int64_t n, const int64_t *p
 
 static kith_status ivf_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
-	/* What a codec is to keep of a residual is known when its list is: see ivf_add.c. */
+	/* Whether a residual can be kept is known only with its list: see ivf_add.c. */
 	const struct ivf *ivf = ivf_of_const(index);
 	return ivf->residual ? codec_check_finite(index->dim, type, n, x)
 	                     : codec_check(ivf->codec, type, n, x);
@@ -221,7 +220,7 @@ static int64_t ivf_size(const kith_index *index)
 
 static kith_status ivf_reserve(kith_index *index, int64_t n)
 {
-	/* How many go into each list nobody knows; what is counted per vector can be reserved. */
+	/* How many vectors each list will get is not known, so only what is kept per vector is reserved. */
 	struct ivf *ivf = ivf_of(index);
 	if (n > IDS_MAX)
 		return fail(KITH_INVALID, "n is %lld: an index holds at most %lld vectors", (long long)n,
@@ -398,7 +397,7 @@ void ivf_name(struct ivf *ivf)
 	size_t size = sizeof ivf->base.spec;
 	int n = snprintf(ivf->base.spec, size, "IVF%lld", (long long)ivf->nlist);
 	n += snprintf(ivf->base.spec + n, size - (size_t)n, "%s", quantizer);
-	if (n < (int)size) /* ivf_set_kind saw to it */
+	if (n < (int)size) /* always: see ivf_set_kind */
 		snprintf(
 		    ivf->base.spec + n, size - (size_t)n, "%s,%s", whole ? "_whole" : "", ivf->codec->word);
 }

@@ -1,5 +1,5 @@
-/* The inverted file, as its files share it: ivf.c (life, search), ivf_lists.c, ivf_train.c, ivf_add.c (add,
- * update, remove), ivf_merge.c, ivf_file.c. */
+/* The inverted file, for its files: ivf.c (table of functions, search), ivf_lists.c, ivf_train.c, ivf_add.c
+ * (add, update, remove), ivf_merge.c, ivf_file.c, ivf_parts.c, ivf_quantizer.c. */
 #ifndef KITH_INDEX_IVF_H
 #define KITH_INDEX_IVF_H
 
@@ -14,11 +14,11 @@
 struct list {
 	struct codes codes;
 	struct buffer slots;      /* uint32_t [codes.n]: number of each vector in `ids` */
-	struct buffer code_norms; /* float [codes.n]: see rows.h; empty where no scan uses them */
+	struct buffer code_norms; /* float [codes.n]: see search.h; empty where no scan uses them */
 	float max_norm;           /* >= norm of all vectors as decoded, center included */
 };
 
-/* Codes, slots, norms of codes. */
+/* Blocks of a file: those of codes, then slots and norms of codes. */
 enum { IVF_BLOCK_SLOTS = CODES_BLOCKS, IVF_BLOCK_CODE_NORMS, IVF_BLOCKS };
 
 struct ivf {
@@ -26,23 +26,22 @@ struct ivf {
 	int64_t nlist;
 	bool residual;         /* codes are of x − centroid */
 	float *centroids;      /* [nlist × dim] */
-	float *given;          /* [nlist × dim] what training takes for them; NULL: it learns them */
-	int M;                 /* of the graph over centroids; 0: there is to be none */
-	kith_index *kind;      /* a quantizer without vectors, of which training makes one; NULL: M decides */
+	float *given;          /* [nlist × dim] centroids that training is to use; NULL: it learns them */
+	int M;                 /* of the graph over centroids; 0: there is none */
+	kith_index *kind;      /* an empty quantizer, which training clones and fills; NULL: M decides */
 	kith_index *quantizer; /* finds lists; NULL: all centroids are compared, or there are none yet */
 	struct codec *codec;
-	struct list *lists;    /* [nlist] */
-	int64_t *start;        /* [nlist + 1] vectors before each list */
-	struct ids ids;        /* of slots, in the order of adding */
-	struct buffer list_of; /* [ids.n] list of each slot: see ivf_list_at */
-	struct buffer
-	    blocks[IVF_BLOCKS]; /* of a file that was read, which lists borrow from until they grow */
-	struct unvalidated *unvalidated; /* NULL: the lists are in order */
+	struct list *lists;               /* [nlist] */
+	int64_t *start;                   /* [nlist + 1] vectors before each list */
+	struct ids ids;                   /* of slots, in the order of adding */
+	struct buffer list_of;            /* [ids.n] list of each slot: see ivf_list_at */
+	struct buffer blocks[IVF_BLOCKS]; /* sections of a file, from which lists borrow until they grow */
+	struct unvalidated *unvalidated;  /* NULL: the lists are validated */
 };
 
 struct lazy;
 
-/* Of lists in a mapped file: what is known of them yet. There is no list_of. */
+/* What is known of lists in a mapped file so far. There is no ivf.list_of. */
 struct unvalidated {
 	struct lazy *list_of;      /* made when a vector is first asked for by its id */
 	_Atomic uint8_t *in_order; /* [nlist] 1: its slots and codes have been checked */
@@ -68,8 +67,7 @@ static inline float *list_code_norms(const struct list *list)
 	return (float *)(void *)list->code_norms.data;
 }
 
-/* Numbers of lists are kept in two bytes where that will do, for up to 65,535 lists, else in four. All bits
- * set: none. */
+/* Numbers of lists take two bytes for up to 65,535 lists, else four. All bits set: no list. */
 static inline size_t ivf_number_bytes(const struct ivf *ivf)
 {
 	return ivf->nlist <= UINT16_MAX ? sizeof(uint16_t) : sizeof(uint32_t);
@@ -95,19 +93,19 @@ static inline void ivf_put_number(const struct ivf *ivf, void *numbers, uint32_t
 		((uint32_t *)numbers)[slot] = (uint32_t)list;
 }
 
-/* Lists there are: none before training. */
+/* Number of lists that exist: none before training. */
 static inline int64_t ivf_lists(const struct ivf *ivf)
 {
 	return ivf->lists ? ivf->nlist : 0;
 }
 
-/* Queries of an index under cosine come at unit length, so the quantizer need not make it. */
+/* Under cosine queries are at unit length already, so the quantizer compares inner products. */
 static inline const struct metric *ivf_quantizer_metric(const struct ivf *ivf)
 {
 	return metric_of_unit(ivf->base.metric);
 }
 
-/* Write the spec that the index is of. */
+/* Set the spec of the index. */
 void ivf_name(struct ivf *ivf);
 
 /* Make centroids and empty lists for the codec. Unchanged on failure. */
@@ -116,7 +114,7 @@ kith_status ivf_make_lists(struct ivf *ivf);
 /* Whether lists keep norms of their codes. */
 bool ivf_has_code_norms(const struct ivf *ivf);
 
-/* All centroids, compared with all of x. */
+/* Compare all centroids with all of x. */
 kith_status ivf_compare_all(
     const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, struct sink *sink);
 
@@ -127,18 +125,18 @@ kith_status ivf_assign(
 /* Make room for n vectors in a list. */
 kith_status ivf_reserve_list(const struct ivf *ivf, struct list *list, int64_t n);
 
-/* What a list keeps beside the code at position i: see struct list. scratch [2 × dim]. */
+/* Set what a list keeps beside the code at position i: see struct list. scratch [2 × dim]. */
 void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float *scratch);
 
 /* Position of a slot in its list. */
 int64_t ivf_position(const struct list *list, uint32_t slot);
 
-/* After lists changed: start, and list_of for slots listed; the former alone. */
+/* After lists changed: set start and, for the slots in the lists, list_of. ivf_count sets start alone. */
 void ivf_renumber(struct ivf *ivf);
 void ivf_count(struct ivf *ivf);
 
-/* ivf_file.c, for lists that nobody has looked at: check a list before it is first searched; find the list of
- * every slot; all of it, before a change. FORMAT, NOMEM. */
+/* ivf_file.c, for unvalidated lists: check a list before it is first searched; find the list of every slot;
+ * validate everything before a change. FORMAT, NOMEM. */
 kith_status ivf_check_list(const struct ivf *ivf, int64_t number);
 kith_status ivf_find_lists(const struct ivf *ivf, const void **list_of);
 kith_status ivf_validate(kith_index *index);
@@ -148,8 +146,8 @@ void ivf_free_unvalidated(struct ivf *ivf);
 /* Free the blocks of a file; no list borrows from them any more. */
 void ivf_free_blocks(struct ivf *ivf);
 
-/* ivf_train.c: let training take a copy of these centroids [nlist × dim]; with the API's check. NOMEM,
- * INVALID. */
+/* ivf_train.c: let training use a copy of these centroids [nlist × dim]; ivf_set_centroids checks them first.
+ * NOMEM, INVALID. */
 kith_status ivf_give(struct ivf *ivf, const float *centroids);
 kith_status ivf_set_centroids(kith_index *index, int64_t nlist, const float *centroids);
 

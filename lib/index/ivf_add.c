@@ -22,11 +22,11 @@ struct filling {
 	kith_type type;
 	const char *x;
 	int64_t n, first_slot;
-	int32_t *label;        /* [n] */
-	int64_t *begin;        /* [nlist + 1] vectors of list l are order[begin[l]] … */
-	uint32_t *order;       /* [n] */
-	float **scratch;       /* [threads] */
-	struct before *before; /* [nlist] for undoing; NULL: nothing to undo */
+	int32_t *label;  /* [n] */
+	int64_t *begin;  /* [nlist + 2] list l gets vectors order[begin[l]] … order[begin[l + 1] − 1] */
+	uint32_t *order; /* [n] */
+	float **scratch; /* [threads] */
+	struct before *before; /* [nlist] to undo the call; NULL: it needs no undoing */
 	int threads;
 	struct progress progress;
 };
@@ -63,7 +63,7 @@ static kith_status filling_alloc(struct filling *f)
 	return ok ? KITH_OK : fail_nomem("adding vectors", (size_t)f->n * 8);
 }
 
-/* Whether residuals of vectors from … from + rows->n − 1, whose lists are known, can be kept. */
+/* INVALID if the codec cannot keep a residual of vectors from … from + rows->n − 1, whose lists are known. */
 static kith_status check_residuals(const struct filling *f, const struct rows *rows, int64_t from)
 {
 	const struct ivf *ivf = f->ivf;
@@ -101,7 +101,7 @@ static kith_status assign(struct filling *f)
 			status = check_residuals(f, &rows, i);
 		if (status)
 			return status;
-		/* Half of the work; filling the lists is the other half. */
+		/* This is half of the progress; filling the lists is the other half. */
 		if (!progress_add(&f->progress, n - n / 2))
 			return KITH_CANCELLED;
 	}
@@ -222,7 +222,7 @@ static void take_back(struct filling *f, int64_t next)
 	ids_truncate(&ivf->ids, f->first_slot, next);
 }
 
-/* Everything up to the filled lists; CANCELLED has been taken back. */
+/* Assign and store the vectors; a cancelled call is undone. */
 static kith_status add(struct filling *f, const int64_t *ids)
 {
 	struct ivf *ivf = f->ivf;
@@ -264,19 +264,19 @@ kith_status ivf_add(kith_index *index, kith_type type, int64_t n, const void *x,
 	return status;
 }
 
-/* Keep the positions of a list whose bits are set. */
-static void retain_in_list(const struct ivf *ivf, struct list *list, const uint64_t *state)
+/* Retain the positions of a list whose bits are set. */
+static void retain_in_list(const struct ivf *ivf, struct list *list, const uint64_t *retained)
 {
 	int64_t kept = 0;
 	for (int64_t i = 0; i < list->codes.n; i++) {
-		if (!(state[i / 64] >> (i % 64) & 1))
+		if (!(retained[i / 64] >> (i % 64) & 1))
 			continue;
 		list_slots(list)[kept] = list_slots(list)[i];
 		if (ivf_has_code_norms(ivf))
 			list_code_norms(list)[kept] = list_code_norms(list)[i];
 		kept++;
 	}
-	codes_retain(&list->codes, state);
+	codes_retain(&list->codes, retained);
 }
 
 static int64_t longest_list(const struct ivf *ivf)
@@ -287,18 +287,18 @@ static int64_t longest_list(const struct ivf *ivf)
 	return max;
 }
 
-/* Take one slot out of its list. keep: bits for the longest list. */
-static void leave_list(struct ivf *ivf, uint32_t slot, uint64_t *state)
+/* Take one slot out of its list. retained: room for a bit of each position. */
+static void leave_list(struct ivf *ivf, uint32_t slot, uint64_t *retained)
 {
 	struct list *list = &ivf->lists[ivf_list_at(ivf, ivf->list_of.data, slot)];
 	int64_t i = ivf_position(list, slot);
-	memset(state, 0xff, (size_t)(list->codes.n + 63) / 64 * sizeof *state);
-	state[i / 64] &= ~(UINT64_C(1) << (i % 64));
-	retain_in_list(ivf, list, state);
+	memset(retained, 0xff, (size_t)(list->codes.n + 63) / 64 * sizeof *retained);
+	retained[i / 64] &= ~(UINT64_C(1) << (i % 64));
+	retain_in_list(ivf, list, retained);
 }
 
 /* Store vector i of the filling under its old slot, in the list that is now nearest. Room was made. */
-static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *state)
+static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *retained)
 {
 	struct ivf *ivf = f->ivf;
 	const char *x = f->x + (size_t)i * (size_t)ivf->base.dim * kith_type_size(f->type);
@@ -310,7 +310,7 @@ static void move_vector(struct filling *f, int64_t i, uint32_t slot, uint64_t *s
 		ivf_describe_row(ivf, list, at, rest);
 		return;
 	}
-	leave_list(ivf, slot, state);
+	leave_list(ivf, slot, retained);
 	list_slots(list)[list->codes.n] = slot;
 	codes_append(&list->codes, f->type, 1, x, scratch);
 	ivf_describe_row(ivf, list, list->codes.n - 1, rest);
@@ -321,9 +321,9 @@ kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void 
 {
 	struct ivf *ivf = ivf_of(index);
 	struct filling f = {.ivf = ivf, .type = type, .x = x, .n = n, .threads = 1};
-	uint64_t *state = mem_alloc((size_t)(longest_list(ivf) + n + 63) / 64, sizeof *state);
+	uint64_t *retained = mem_alloc((size_t)(longest_list(ivf) + n + 63) / 64, sizeof *retained);
 	kith_status status =
-	    state ? filling_alloc(&f) : fail_nomem("an update", (size_t)longest_list(ivf) / 8);
+	    retained ? filling_alloc(&f) : fail_nomem("an update", (size_t)longest_list(ivf) / 8);
 	if (status == KITH_OK) {
 		progress_begin(&f.progress, NULL, NULL, "update", n);
 		status = assign(&f);
@@ -332,28 +332,28 @@ kith_status ivf_update(kith_index *index, kith_type type, int64_t n, const void 
 	if (status == KITH_OK)
 		status = reserve_all(&f);
 	for (int64_t i = 0; status == KITH_OK && i < n; i++)
-		move_vector(&f, i, (uint32_t)ids_find(&ivf->ids, ids[i]), state);
+		move_vector(&f, i, (uint32_t)ids_find(&ivf->ids, ids[i]), retained);
 	if (status == KITH_OK)
 		ivf_renumber(ivf);
 	filling_free(&f);
-	mem_free(state);
+	mem_free(retained);
 	return status;
 }
 
-/* Slots that stay get new numbers: the count of those that stay before them. */
-static void renumber_slots(struct ivf *ivf, const uint64_t *state, uint32_t *number, uint64_t *list_retain)
+/* Give each slot that stays a new number: how many before it stay. */
+static void renumber_slots(struct ivf *ivf, const uint64_t *retained, uint32_t *number, uint64_t *list_retain)
 {
 	uint32_t next = 0;
 	for (int64_t slot = 0; slot < ivf->ids.n; slot++) {
 		number[slot] = next;
-		next += (uint32_t)(state[slot / 64] >> (slot % 64) & 1);
+		next += (uint32_t)(retained[slot / 64] >> (slot % 64) & 1);
 	}
 	for (int64_t l = 0; l < ivf_lists(ivf); l++) {
 		struct list *list = &ivf->lists[l];
 		memset(list_retain, 0, (size_t)(list->codes.n + 63) / 64 * sizeof *list_retain);
 		for (int64_t i = 0; i < list->codes.n; i++) {
 			uint32_t slot = list_slots(list)[i];
-			list_retain[i / 64] |= (state[slot / 64] >> (slot % 64) & 1) << (i % 64);
+			list_retain[i / 64] |= (retained[slot / 64] >> (slot % 64) & 1) << (i % 64);
 		}
 		retain_in_list(ivf, list, list_retain);
 		for (int64_t i = 0; i < list->codes.n; i++)
@@ -366,24 +366,24 @@ kith_status ivf_remove(kith_index *index, const kith_filter *which, int64_t *rem
 	struct ivf *ivf = ivf_of(index);
 	struct rows slots = {.n = ivf->ids.n, .ids = ids_list(&ivf->ids)};
 	size_t words = (size_t)(slots.n + 63) / 64;
-	uint64_t *state = mem_zalloc(words, sizeof *state);
+	uint64_t *retained = mem_zalloc(words, sizeof *retained);
 	uint64_t *list_retain = mem_alloc((size_t)(longest_list(ivf) + 63) / 64, sizeof *list_retain);
 	uint32_t *number = mem_alloc((size_t)slots.n, sizeof *number);
 	kith_status status =
-	    state && list_retain && number ? KITH_OK : fail_nomem("a removal", (size_t)slots.n * 4);
-	*removed = status == KITH_OK ? filter_rows(which, &slots, 1, state) : 0;
+	    retained && list_retain && number ? KITH_OK : fail_nomem("a removal", (size_t)slots.n * 4);
+	*removed = status == KITH_OK ? filter_rows(which, &slots, 1, retained) : 0;
 	if (*removed > 0)
 		status = ids_prepare_remove(&ivf->ids);
 	if (status == KITH_OK && *removed > 0) {
 		for (size_t i = 0; i < words; i++)
-			state[i] = ~state[i];
-		renumber_slots(ivf, state, number, list_retain);
-		ids_retain(&ivf->ids, state);
+			retained[i] = ~retained[i];
+		renumber_slots(ivf, retained, number, list_retain);
+		ids_retain(&ivf->ids, retained);
 		ivf_renumber(ivf);
 	} else if (status) {
 		*removed = 0;
 	}
-	mem_free(state);
+	mem_free(retained);
 	mem_free(list_retain);
 	mem_free(number);
 	return status;

@@ -1,11 +1,12 @@
-/* The inverted file in a file: what the lists hold, each kind of it list after list in a section of its own,
- * after their sizes. Which list a slot is in follows from the slots of the lists, so it is not stored; that
- * every slot is in just one list is thereby known, too. A section is read at once into a block that the lists
- * borrow their parts of until they grow: thousands of small blocks would take longer than reading.
+/* The inverted file in a file: sizes of lists, then a section for each kind of content (codes, slots, norms),
+ * list after list. The list of each slot follows from the slots in the lists, so it is not stored; computing
+ * it also checks that every slot is in exactly one list. A section is read as a whole into a block from which
+ * the lists borrow their parts until they grow: allocating thousands of small blocks would take longer than
+ * reading.
  *
- * Of a mapped file, lists are used where they are and unvalidated until they are needed. A search checks
- * each list that it probes for the first time; reading a vector by its id needs the list of its slot, for
- * which all slots are gone through once; a change needs everything in order first. */
+ * Lists of a mapped file are used in place and stay unvalidated until they are needed. A search checks each
+ * list that it probes for the first time; reading a vector by its id needs the list of its slot, for which
+ * one pass goes over all slots; a change validates everything first. */
 #include "lib/index/ivf.h"
 
 #include "kernels/kernels.h"
@@ -75,7 +76,7 @@ static kith_status load_centroids(struct ivf *ivf, struct blob_reader *r)
 	    &ivf->quantizer, ivf_quantizer_metric(ivf), ivf->M, ivf->nlist, ivf->base.dim, ivf->centroids, r);
 }
 
-/* size [nlist], of n vectors in all. */
+/* Read size [nlist]; they must add up to n. */
 static kith_status load_sizes(const struct ivf *ivf, int64_t n, int64_t *size, struct blob_reader *r)
 {
 	kith_status status = blob_read(r, "SIZE", size, (size_t)ivf->nlist * sizeof *size);
@@ -92,8 +93,8 @@ static kith_status load_sizes(const struct ivf *ivf, int64_t n, int64_t *size, s
 	return status;
 }
 
-/* Note in list_of, of slots not seen yet ivf_no_list, that the slots of a list are in it. The first slot that
- * there is not, or that is in a list already; −1: none. */
+/* Set list_of for the slots of a list; it holds ivf_no_list for others. Returns the first slot that does not
+ * exist or is in another list already; −1: none. */
 static int64_t take_slots(const struct ivf *ivf, int64_t number, void *list_of)
 {
 	const struct list *list = &ivf->lists[number];
@@ -106,7 +107,7 @@ static int64_t take_slots(const struct ivf *ivf, int64_t number, void *list_of)
 	return -1;
 }
 
-/* The same for all lists; *number: the list with the first bad slot. */
+/* The same for all lists; *number: the list of the first bad slot. */
 static int64_t take_all_slots(const struct ivf *ivf, void *list_of, int64_t *number)
 {
 	int64_t bad = -1;
@@ -252,7 +253,7 @@ static kith_status fail_slot(int64_t slot, int64_t number)
 	    (long long)slot, (long long)number);
 }
 
-/* What a search reads of a list is checked: its slots lead to ids. */
+/* Checks what a search reads of a list: slots that have ids, norms, codes. */
 kith_status ivf_check_list(const struct ivf *ivf, int64_t number)
 {
 	const struct list *list = &ivf->lists[number];

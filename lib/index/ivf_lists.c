@@ -1,5 +1,5 @@
-/* The lists of an inverted file, as training, adding, merging and files need them: which one a vector goes
- * into, and what is known of where everything is. */
+/* The lists of an inverted file, for training, adding, merging and files: which list a vector goes into, and
+ * where each slot is. */
 #include "lib/index/ivf.h"
 
 #include "lib/base/status.h"
@@ -20,7 +20,7 @@ kith_status ivf_compare_all(
 	return search_exact(&rows, x, ivf->base.metric, false, sink, &options);
 }
 
-/* The same by a scan, which needs nothing prepared. */
+/* ivf_assign by a scan, which needs no preparation. */
 static kith_status assign_few(
     const struct ivf *ivf, const float *centroids, const struct rows *x, int threads, int32_t *labels)
 {

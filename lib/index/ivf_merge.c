@@ -1,6 +1,6 @@
-/* Merging inverted files: lists are cells of the same centroids and codes mean the same, so each list of one
- * follows the same list of the other, and its slots count on from there. Lists are moved one by one, which
- * keeps what both take together near the size of the result. */
+/* Merging inverted files. Both have the same centroids and codec, so each list of one is appended to the same
+ * list of the other, with slots counted on from there. Lists are moved one by one, so that memory stays near
+ * the size of the result. */
 #include "lib/index/ivf.h"
 
 #include "lib/base/status.h"
@@ -20,7 +20,7 @@ static kith_status make_room(struct ivf *ivf, const struct ivf *others, const in
 		if (others->lists[l].codes.n)
 			status = ivf_reserve_list(
 			    ivf, &ivf->lists[l], ivf->lists[l].codes.n + others->lists[l].codes.n);
-	/* Last, since it alone cannot be undone. */
+	/* Last, since only this cannot be undone. */
 	return status ? status : ids_append(&ivf->ids, others->ids.n, ids);
 }
 

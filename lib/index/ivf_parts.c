@@ -1,4 +1,4 @@
-/* Inverted files made of parts: centroids, then lists that somebody else filled. */
+/* Inverted files made of parts: centroids, then lists that were filled elsewhere. */
 #include "lib/index/ivf.h"
 
 #include "lib/base/status.h"

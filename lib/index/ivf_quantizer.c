@@ -1,11 +1,11 @@
-/* The coarse quantizer of an inverted file: which lists are near a query, without looking at all centroids. A
- * search of the quantizer finds candidates, some more than are wanted, for its keys are good to about a
- * percent; these are compared with the centroids, so keys are exact and only the choice is not.
+/* The coarse quantizer of an inverted file: finds the lists near a query without comparing all centroids. Its
+ * keys are good to about a percent, so it is asked for some more candidates than are wanted; these are
+ * reranked by the centroids, so keys are exact and only the choice is approximate.
  *
  * Kinds. Without a quantizer all centroids are compared. A graph over them (hnsw_quantizer.c) is used where
- * it is quicker than that. Any other index was chosen by somebody for its memory or its speed and is always
- * asked. It learns from the centroids, as FAISS's quantizers do, and the centroids become what it keeps of
- * them, so that residuals are from what the quantizer knows, here and in files of FAISS.
+ * it is quicker than that. Any other index was chosen by the caller for its memory or speed and is always
+ * used. It learns from the centroids, as FAISS's quantizers do, and the centroids become what it decodes to,
+ * so that residuals are relative to what the quantizer knows, here and in files of FAISS.
  */
 #include "lib/index/ivf.h"
 #include "lib/index/wrapper.h"
@@ -20,7 +20,7 @@ enum { DEFAULT_EF = 64 };
 
 /* ---- making one ---- */
 
-/* An error of the quantizer's, which speaks of vectors that the caller has not seen. */
+/* Reword an error of the quantizer's about vectors that the caller has not seen. */
 static kith_status fail_kind(kith_status status, const struct ivf *ivf)
 {
 	char why[256];
@@ -77,15 +77,15 @@ int64_t quantizer_ef(int64_t efSearch, int64_t k)
 	return ef > k ? ef : k;
 }
 
-/* In comparisons of one query with one centroid after another. Measured (SIFT, 128 dimensions, M = 32, ef =
- * 64, 8 lists found, AVX-512 without AMX), µs a query:
+/* Costs are counted in comparisons of one query with one centroid. Measured (SIFT, 128 dimensions, M = 32, ef
+ * = 64, 8 lists found, AVX-512 without AMX), µs a query:
  *
  *   centroids  graph   all, alone   in batches of 64, 256, 1000
  *       4,096     25       47          22     17     16
  *      16,384     43      222          69     43     37
  *      65,536     64    2,395         178     98     81
  *
- * Where both come out about the same all are compared, which misses nothing. */
+ * Where both cost about the same all are compared, which misses nothing. */
 bool quantizer_pays(const struct ivf *ivf, int64_t nq, int64_t ef)
 {
 	if (!ivf->M)
@@ -95,7 +95,7 @@ bool quantizer_pays(const struct ivf *ivf, int64_t nq, int64_t ef)
 	return graph * tiles < (double)ivf->nlist;
 }
 
-/* Nowhere only in a damaged file that has not been validated. */
+/* A candidate has no row only in a damaged file that is not validated yet. */
 static struct row_place locate(const void *owner, const void *candidates, int64_t i, struct rows *list)
 {
 	const struct rows *centroids = owner;

@@ -1,9 +1,9 @@
 /* Training an inverted file: k-means for the centroids, then the codec on residuals of a sample.
  *
- * Under inner product k-means is spherical: centroids are directions, of one length that matters to nothing
- * but residuals. Those are smallest on average where it is the mean of ⟨x, direction⟩, so that is what it is
- * set to; residuals from unit vectors would be all centroid where vectors are short, and no help where they
- * are long.
+ * Under inner product k-means is spherical: centroids are directions, whose common length only matters for
+ * residuals. Those are smallest on average if the length is the mean of ⟨x, direction⟩. Residuals from unit
+ * vectors would be dominated by the centroid where vectors are short, and hardly smaller than the vectors
+ * where they are long.
  */
 #include "lib/index/ivf.h"
 
@@ -28,12 +28,11 @@ static kith_status assign(const struct ivf *ivf, const float *centroids, int64_t
 	struct progress progress;
 	progress_begin(&progress, options->progress, options->progress_data, "residuals", n);
 	kith_status status = ivf_assign(ivf, centroids, &rows, threads_resolve(options->threads), labels);
-	kith_status told = progress_end(&progress);
-	return status == KITH_OK || status == KITH_CANCELLED ? told : status;
+	return progress_end_with(&progress, status);
 }
 
-/* Give unit centroids the length at which they are nearest to the vectors that are assigned to them. It
- * scales with x exactly, where x is scaled by a power of two. */
+/* Give unit centroids the length at which they are nearest to the vectors that are assigned to them. If x is
+ * scaled by a power of two, so is the length, exactly. */
 static kith_status fit_length(
     const struct ivf *ivf, int64_t n, const float *x, float *centroids, const kith_add_options *options)
 {

@@ -1,4 +1,4 @@
-/* What a transform is called in specs and messages, and whether its numbers fit together. */
+/* The names of transforms in specs and messages, and whether their numbers fit together. */
 #include "lib/index/mapping.h"
 
 #include "lib/base/status.h"

@@ -1,4 +1,4 @@
-/* What a transform is called, and whether it can be. */
+/* The names of transforms, and which are possible. */
 #ifndef KITH_INDEX_MAPPING_H
 #define KITH_INDEX_MAPPING_H
 

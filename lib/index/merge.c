@@ -1,4 +1,4 @@
-/* Merging indexes, and counting lists: what is the same for every structure. */
+/* Merging indexes: what is the same for every structure. */
 #include "lib/index/structure.h"
 
 #include "lib/base/status.h"

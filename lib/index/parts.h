@@ -1,5 +1,5 @@
-/* Indexes made of parts that others have learnt and coded, and what parts an index has: for files of other
- * libraries. Parts were checked by whoever gives them: finite, and as many as belong together. */
+/* Making indexes of parts that were learnt and encoded elsewhere, and taking them apart: for files of other
+ * libraries. The caller has checked that the parts are finite and that their sizes fit together. */
 #ifndef KITH_INDEX_PARTS_H
 #define KITH_INDEX_PARTS_H
 
@@ -8,39 +8,39 @@
 #include "lib/index/vectors.h"
 #include "lib/learn/linear.h"
 
-/* Each takes what is named so if it succeeds; codecs are trained. */
+/* Each function takes the arguments named `take` if it succeeds; codecs are trained. */
 
 kith_status flat_from_components(kith_index **out, const struct metric *metric, struct vectors *take);
 
 /* The vectors of a flat index, which may be taken out of it before it is freed; NULL: it is not flat. */
 struct vectors *flat_vectors(kith_index *index);
 
-/* The child may hold vectors. INVALID (see refine_new; its ids are others than the store's), NOMEM. */
+/* The child may hold vectors. INVALID (see refine_new; its ids differ from those of the vectors), NOMEM. */
 kith_status refine_from_components(kith_index **out, struct vectors *take, kith_index *take_child);
 
-/* The maps are taken only if the mapping is linear; given: training does not learn them again. INVALID (see
+/* The maps are taken only if the mapping is linear; given: training does not learn them anew. INVALID (see
  * transform_new, but the child may hold vectors), NOMEM. */
 kith_status transform_from_components(kith_index **out, const struct metric *metric,
-    const struct mapping *mapping, struct linear *take_there, struct linear *take_back, bool given,
+    const struct mapping *mapping, struct linear *take_forward, struct linear *take_inverse, bool given,
     kith_index *take_child);
 
-/* ivf_parts.c: give an empty index of ivf_new, with a trained codec, its centroids [nlist × dim] and its ids
- * [n] (NULL: 0 …); then, if it is of a spec with one, the graph over the
- * centroids, of its M, which is empty afterwards if that succeeds; then its lists, each once: n codes as in
- * codes_append_plain, and their numbers among the ids, each of which must be in one list; then it is trained.
- * After a failure the index is only freed. */
+/* ivf_parts.c: fill an empty index of ivf_new that has a trained codec. First its centroids [nlist × dim] and
+ * ids [n] (NULL: 0 … n − 1); then, if its spec has one, the graph over the centroids, of the same M, which is
+ * empty afterwards if the call succeeds; then each list once: n codes as in codes_append_plain and their
+ * numbers among the ids, each of which must be in one list; at the end the index is trained. After a failure
+ * the index can only be freed. */
 kith_status ivf_begin_components(kith_index *index, const float *centroids, int64_t n, const int64_t *ids);
 kith_status ivf_take_graph(kith_index *index, struct graph *take);
 kith_status ivf_put_list(
     kith_index *index, int64_t list, int64_t n, const void *codes, const uint32_t *numbers);
 void ivf_end_components(kith_index *index);
 
-/* hnsw_parts.c: a graph index of vectors, whose codes are gathered (codec.h), and the graph over them. Both
- * are empty afterwards if that succeeds. INVALID (M), NOMEM. */
+/* hnsw_parts.c: a graph index of vectors, whose codes are gathered (codec.h), and of the graph over them.
+ * Both are empty afterwards if the call succeeds. INVALID (M), NOMEM. */
 kith_status hnsw_from_components(
     kith_index **out, const struct metric *metric, struct vectors *take, struct graph *take_graph);
 
-/* ---- what there is ---- */
+/* ---- taking apart ---- */
 
 struct stored_components {
 	const struct codec *codec;

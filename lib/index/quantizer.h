@@ -7,19 +7,20 @@
 #include "lib/graph/graph.h"
 #include "lib/index/structure.h"
 
-/* hnsw_quantizer.c: a graph over n finite centroids [n × dim], of at most 2 M neighbours a node; the same
- * whatever the threads. Under a similarity centroids should be about as long as each other, as those of
- * spherical k-means are. NOMEM, CANCELLED. */
+/* hnsw_quantizer.c: build a graph over n finite centroids [n × dim], of at most 2 M neighbours a node; it
+ * does not depend on the number of threads. Under a similarity centroids should have about one length, as
+ * those of spherical k-means have. NOMEM, CANCELLED. */
 kith_status hnsw_quantizer_build(kith_index **out, const struct metric *metric, int M, int64_t n, int64_t dim,
     const float *centroids, const kith_add_options *options);
 
-/* With a graph of as many nodes as there are centroids, which is empty afterwards if that succeeds. NOMEM. */
+/* The same with a given graph of as many nodes as there are centroids, which is empty afterwards if the call
+ * succeeds. NOMEM. */
 kith_status hnsw_quantizer_from_components(kith_index **out, const struct metric *metric, int64_t dim,
     const float *centroids, struct graph *take_graph);
 
 const struct codec *hnsw_quantizer_codec(const kith_index *quantizer);
 
-/* Its graph, also as sections of the present node. load believes nothing: FORMAT. */
+/* Its graph, and that as sections of the present node. load trusts nothing: FORMAT. */
 const struct graph *hnsw_quantizer_graph(const kith_index *quantizer);
 void hnsw_quantizer_save(const kith_index *quantizer, struct blob_writer *w);
 kith_status hnsw_quantizer_load(kith_index **out, const struct metric *metric, int M, int64_t n, int64_t dim,
@@ -27,9 +28,9 @@ kith_status hnsw_quantizer_load(kith_index **out, const struct metric *metric, i
 
 struct ivf;
 
-/* ivf_quantizer.c: make the quantizer of new centroids [nlist × dim]; NULL where there is to be none. One
- * whose codes only stand for vectors changes the centroids to what it keeps of them. NOMEM, CANCELLED,
- * INVALID (the quantizer cannot learn from them). */
+/* ivf_quantizer.c: make the quantizer of new centroids [nlist × dim]; *out is NULL if there is to be none. A
+ * quantizer with a lossy codec changes the centroids to what its codes decode to. NOMEM, CANCELLED, INVALID
+ * (the quantizer cannot learn from them). */
 kith_status quantizer_build(
     kith_index **out, const struct ivf *ivf, float *centroids, const kith_add_options *options);
 
@@ -40,13 +41,13 @@ int64_t quantizer_ef(int64_t efSearch, int64_t k);
 /* Whether the quantizer with ef candidates is quicker than comparing nq queries with all centroids. */
 bool quantizer_pays(const struct ivf *ivf, int64_t nq, int64_t ef);
 
-/* The sink's k nearest centroids of each query, by exact distances: of the candidates, so some may be others,
- * or missing. Threads: safe. NOMEM. */
+/* Find the k nearest centroids of each query among the candidates, with exact keys, into the sink; some may
+ * be missed. Threads: safe. NOMEM. */
 kith_status quantizer_search(
     const struct ivf *ivf, const struct rows *query, int64_t ef, int threads, struct sink *sink);
 
-/* A quantizer of a kind of its own, as a node below the present one; other kinds have none. load believes
- * nothing: FORMAT. */
+/* Save and load a quantizer that is an index of any kind, as a node below the present one; graphs and flat
+ * ones have no node. load trusts nothing: FORMAT. */
 void quantizer_save(const struct ivf *ivf, struct blob_writer *w);
 kith_status quantizer_load(struct ivf *ivf, struct blob_reader *r);
 

@@ -1,12 +1,13 @@
-/* Refine: the child finds candidates by its coarse codes, a second, finer store of the vectors ranks them.
+/* Refine: the child finds candidates by its coarse codes, and a second, finer store of the vectors reranks
+ * them.
  *
- * Top-k: the child is asked for k · k_factor candidates, whose distances are then computed anew and exactly
- * from the store. Range: the child decides by its own distances which vectors are within the radius, and of
- * those the ones that really are stay; what the child takes for too far is missing.
+ * Top-k: the child is asked for k · k_factor candidates, whose distances are then computed exactly from the
+ * store. Range: the child finds the vectors within the radius by its own distances, and of those the ones
+ * that really are within it stay; vectors that the child takes for too far are missed.
  *
  * Memory: the child, a code per vector, and the ids, which both keep (for vectors that are numbered in order
- * they take nothing). The child's positions are its own business; the store is in the order of adding, and a
- * flat index, so that it can be searched by itself.
+ * they take nothing). The store is in the order of adding, which the child's need not be, and is a flat
+ * index, so that it can be searched by itself.
  */
 #include "lib/index/structure.h"
 
@@ -51,7 +52,7 @@ static kith_status refine_check(const kith_index *index, kith_type type, int64_t
 	return status ? status : codec_check(refine->store->codec, type, n, x);
 }
 
-/* A copy of the codec learns first: if the child then fails, nothing has changed. */
+/* A copy of the codec is trained first, so that nothing has changed if the child then fails. */
 static kith_status train_both(
     struct refine *refine, int64_t n, const float *x, const kith_add_options *options)
 {
@@ -85,7 +86,7 @@ static kith_status refine_train(kith_index *index, int64_t n, const float *x, co
 	return status;
 }
 
-/* The ids that vectors get which come without. */
+/* The ids of n vectors that are added without ids. */
 static int64_t *number(const struct ids *ids, int64_t n)
 {
 	int64_t *numbers = mem_alloc((size_t)n, sizeof *numbers);
@@ -96,8 +97,8 @@ static int64_t *number(const struct ids *ids, int64_t n)
 	return numbers;
 }
 
-/* The store first: it is easier to take back than what the child does. The child has the same ids, so it
- * finds all faults there can be in them. */
+/* The store comes first, since it is easier to undo. The child has the same ids, so it finds any fault in
+ * them. */
 static kith_status add_both(struct refine *refine, const struct encoder *encoder, kith_type type, int64_t n,
     const void *x, const int64_t *ids, const kith_add_options *options)
 {
@@ -156,8 +157,8 @@ static kith_status refine_update(
 static kith_status refine_remove(kith_index *index, const kith_filter *which, int64_t *removed)
 {
 	struct refine *refine = refine_of(index);
-	uint64_t *state = vectors_to_retain(refine->store, which, removed);
-	if (!state)
+	uint64_t *retained = vectors_to_retain(refine->store, which, removed);
+	if (!retained)
 		return KITH_NOMEM;
 	kith_status status = *removed ? ids_prepare_remove(&refine->store->ids) : KITH_OK;
 	if (status == KITH_OK && *removed)
@@ -165,8 +166,8 @@ static kith_status refine_remove(kith_index *index, const kith_filter *which, in
 	if (status)
 		*removed = 0;
 	if (*removed)
-		vectors_retain(refine->store, state);
-	mem_free(state);
+		vectors_retain(refine->store, retained);
+	mem_free(retained);
 	return status;
 }
 
@@ -181,7 +182,7 @@ static kith_status refine_merge(kith_index *into, kith_index *from, const int64_
 		status = ids_prepare_append(&a->store->ids, n, ids);
 	if (status == KITH_OK)
 		status = merge_children(a->child, b->child, from, ids);
-	/* The child has found all faults there can be in them. */
+	/* The child has accepted the ids, so this cannot fail. */
 	if (status == KITH_OK) {
 		ids_append(&a->store->ids, n, ids);
 		vectors_merge(a->store, b->store);
@@ -204,13 +205,13 @@ static kith_status refine_reserve(kith_index *index, int64_t n)
 
 /* ---- searching ---- */
 
-/* What candidates are ranked by. */
+/* The vectors that candidates are reranked by. */
 struct finer {
 	const struct vectors *store;
 	struct rows rows;
 };
 
-/* Nowhere only in a damaged file that has not been validated. */
+/* A candidate has no row only in a damaged file that is not validated yet. */
 static struct row_place locate_candidate(
     const void *owner, const void *candidates, int64_t i, struct rows *list)
 {
@@ -307,7 +308,8 @@ static void refine_save(const kith_index *index, struct blob_writer *w)
 	structure_save_child(refine->child, w);
 }
 
-/* What the child finds is looked up here by its id. NULL, or what is wrong. */
+/* The child must have the same ids, by which its findings are looked up here. Returns NULL, or what is
+ * wrong. */
 static const char *compare_ids(const struct refine *refine)
 {
 	const kith_index *child = refine->child;
@@ -350,7 +352,7 @@ static kith_index *refine_child(const kith_index *index, int64_t i)
 	return i == 0 ? refine_of_const(index)->child : NULL;
 }
 
-/* The child finds by ids, so both sides get the same ones; its order may be another. */
+/* Both sides get the same ids; the child may have its vectors in another order. */
 static kith_status refine_renumber(kith_index *index, const int64_t *ids)
 {
 	struct refine *refine = refine_of(index);
@@ -483,7 +485,7 @@ kith_status refine_join(kith_index **out, kith_index *take_child, kith_index *fr
 	kith_status status = refine_from_components(out, fine, take_child);
 	if (status)
 		return status;
-	*fine = (struct vectors){0}; /* to be freed, with nothing in it */
+	*fine = (struct vectors){0}; /* the caller frees it, empty */
 	return KITH_OK;
 }
 

@@ -1,13 +1,13 @@
 /* Shards: one index over several. An id is in one of them; a search asks them one after another, each with
- * all threads, into one sink, so what the first ones found bounds the work of the others.
+ * all threads, into one sink, so that the results of the first ones bound the work of the others.
  *
- * Vectors that are added fill up the smallest shards, in blocks of the order in which they come. Where they
- * go depends on the sizes alone. Positions count through the shards in turn. Nothing is kept per vector here:
- * an id is looked for in every shard.
+ * Added vectors fill up the smallest shards, each with a run of the input. Where they go depends on the sizes
+ * alone. Positions count through the shards in turn. Nothing is kept per vector here: an id is looked for in
+ * every shard.
  *
- * Changes go from shard to shard. What can be wrong with the arguments is found before the first; should one
- * of them then fail (for memory, or cancelled), adding takes back what the others got. A removal or an update
- * stays made as far as it went, and can simply be called again.
+ * Changes go from shard to shard. Faults of the arguments are found before the first; if a shard then fails
+ * (no memory, or cancelled), an add is undone in the others. A removal or an update stays made as far as it
+ * went, and can be called again.
  */
 #include "lib/index/structure.h"
 
@@ -52,8 +52,8 @@ static kith_status shards_check(const kith_index *index, kith_type type, int64_t
 	return status;
 }
 
-/* Shard s, trained, as a new index. Shards with the same description learn the same, so one of them does for
- * all. */
+/* A trained copy of shard s. Shards with the same description learn the same, so only one of them is
+ * trained. */
 static kith_status train_copy(const struct shards *shards, int64_t s, kith_index **trained, int64_t n,
     const float *x, const kith_add_options *options)
 {
@@ -96,7 +96,7 @@ static int compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Whether all of ids [n] are new, to every shard and to each other. sorted: room for them. */
+/* INVALID unless ids [n] are distinct and in no shard. sorted [n]: room */
 static kith_status check_ids(const struct shards *shards, int64_t n, const int64_t *ids, int64_t *sorted)
 {
 	for (int64_t i = 0; i < n; i++) {
@@ -124,7 +124,7 @@ static int64_t missing(const struct shards *shards, int64_t level)
 	return sum;
 }
 
-/* Deal out n vectors to the smallest shards: shard s gets count[s]. */
+/* Distribute n vectors to the smallest shards: shard s gets count[s]. */
 static void deal(const struct shards *shards, int64_t n, int64_t *count)
 {
 	int64_t low = 0, high = wrapper_size(&shards->base) + n + 1;
@@ -144,11 +144,11 @@ static void deal(const struct shards *shards, int64_t n, int64_t *count)
 	}
 }
 
-/* What is added, shard by shard. */
+/* An add, shard by shard. */
 struct adding {
 	int64_t *count;          /* [shards] */
 	int64_t *ids;            /* [n] */
-	kith_filter *taken_back; /* ids of the call */
+	kith_filter *taken_back; /* passes the ids of the call */
 };
 
 static kith_status adding_init(struct adding *a, const struct shards *shards, int64_t n, const int64_t *ids)
@@ -209,7 +209,7 @@ static kith_status shards_add(kith_index *index, kith_type type, int64_t n, cons
 
 /* ---- other changes ---- */
 
-/* Vectors of one shard, picked out of a call's. */
+/* Update those of a call's vectors that are in this shard. rows, chosen: room for n vectors and ids */
 static kith_status update_shard(kith_index *shard, kith_type type, int64_t n, const char *x,
     const int64_t *ids, char *rows, int64_t *chosen)
 {
@@ -239,7 +239,7 @@ static kith_status shards_update(
 	return status;
 }
 
-/* ---- asking ---- */
+/* ---- searching and reading ---- */
 
 static kith_status shards_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
@@ -325,7 +325,7 @@ static kith_status check_alike(int64_t n, kith_index *const *children)
 	return KITH_OK;
 }
 
-/* Ids of shard s that others have too; *next grows beyond them all. */
+/* INVALID if a later shard has an id of shard s, too; *next grows beyond all ids of the shard. */
 static kith_status check_apart(int64_t n, kith_index *const *children, int64_t s, int64_t *next)
 {
 	for (int64_t i = 0; i < size_of(children[s]); i++) {
@@ -355,7 +355,7 @@ static void shards_save(const kith_index *index, struct blob_writer *w)
 		structure_save_child(shards->child[s], w);
 }
 
-/* NULL, or what is wrong with the ids of the shards together, and in which section. */
+/* Check the ids of all shards together: NULL, or what is wrong, and in which section. */
 static const char *find_fault(const struct shards *shards, const char **tag)
 {
 	int64_t next = 0;

@@ -1,4 +1,4 @@
-/* What structures learn from. */
+/* Training: samples of vectors, and codecs of whole vectors. */
 #include "lib/index/structure.h"
 
 #include "lib/base/progress.h"
@@ -35,7 +35,7 @@ kith_status training_sample(struct training_sample *sample, const kith_index *in
 kith_status train_whole(
     const kith_index *index, struct codec *codec, int64_t n, const float *x, const kith_add_options *options)
 {
-	/* Under cosine a copy at unit length is learnt from, of no more vectors than that is worth. */
+	/* Under cosine a copy at unit length is needed, so it is limited to a sample. */
 	enum { MAX = 262144 };
 	struct training_sample some;
 	if (n < 1)
@@ -44,5 +44,18 @@ kith_status train_whole(
 	if (status == KITH_OK)
 		status = codec->ops->train(codec, some.n, some.x, options);
 	mem_free(some.owned);
+	return status;
+}
+
+kith_status train_codec_alone(
+    kith_index *index, struct codec *codec, int64_t n, const float *x, const kith_add_options *options)
+{
+	if (!codec->ops->train)
+		return KITH_OK;
+	if (index->ops->size(index) > 0)
+		return fail(KITH_INVALID, "index '%s' holds vectors already; train it while it is empty",
+		    index->spec);
+	kith_status status = train_whole(index, codec, n, x, options);
+	index->trained = codec->trained;
 	return status;
 }

@@ -1,18 +1,18 @@
-/* Transforms: vectors are mapped on their way to the child, and mapped back on their way out.
+/* Transforms: vectors are mapped on their way to the child, and mapped back when they are read.
  *
- * The map is linear (principal components, a rotation that suits product quantizers, a random one), or the
- * vector at unit length, or with zeros at its end. Ids and distances are the child's: under L2 those in the
+ * The map is linear (principal components, a rotation that suits product quantizers, a random rotation), or
+ * normalises to unit length, or appends zeros. Ids and distances are the child's: under L2 those in the
  * child's space, which are the true ones for a rotation and smaller where dimensions are dropped.
  *
  * Metrics. Principal components are taken about the mean under L2 only: it cancels out of differences, not
  * out of inner products. Cosine is inner product over unit vectors, and a linear map does not keep lengths;
  * so vectors are normalised before the map, once, and the child compares inner products.
  *
- * Way back. get returns Aᵀy + mean for orthonormal A (the point of the kept space nearest to x, as far as the
- * child keeps y), undoes whitening, and cuts padding off; what unit length took away is gone.
+ * Inverse. get returns Aᵀy + mean for orthonormal A (the point of the kept space nearest to x, as precisely
+ * as the child keeps y), undoes whitening, and cuts padding off; unit length is not undone.
  *
- * A call that adds or trains holds all its vectors transformed, so that the child takes or refuses them at
- * once; a search transforms SEARCH_BYTES of queries at a time.
+ * A call that adds or trains transforms all its vectors first, so that the child accepts or refuses them
+ * together; a search transforms SEARCH_BYTES of queries at a time.
  */
 #include "lib/index/structure.h"
 
@@ -33,15 +33,15 @@
 
 enum {
 	SEARCH_BYTES = 64 << 20,
-	MIN_QUERIES = 4096, /* transformed at a time: a batch that is worth searching */
-	COPIED = 256        /* rows of a task that copies */
+	MIN_QUERIES = 4096, /* but at least so many queries, a batch that is efficient to search */
+	COPIED = 256        /* rows that a task copies */
 };
 
 struct transform {
 	struct kith_index base;
 	struct mapping mapping;
 	struct linear forward, inverse; /* linear kinds, once learnt */
-	bool given;                     /* they are not learnt again */
+	bool given;                     /* training does not learn them anew */
 	kith_index *child;
 };
 
@@ -84,7 +84,7 @@ static void copy_rows(void *arg, int64_t number, int worker)
 	}
 }
 
-/* y [x->n × out]. INVALID names the first vector that left the range of floats, by `name`. */
+/* Map rows into y [x->n × out]. INVALID names the first vector of argument `name` that overflows. */
 static kith_status map_rows(const struct mapping *mapping, const struct linear *forward, const char *name,
     const struct rows *x, int threads, float *y)
 {
@@ -105,7 +105,7 @@ static kith_status map_rows(const struct mapping *mapping, const struct linear *
 	return KITH_OK;
 }
 
-/* The index's own view of vectors: unit length under cosine. */
+/* Vectors as the index sees them: at unit length under cosine. */
 static struct rows rows_of(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
 	struct rows rows = rows_of_array(type, n, index->dim, x, 0);
@@ -124,8 +124,7 @@ static float *map_array(const struct transform *t, const struct linear *forward,
 	progress_begin(&progress, options->progress, options->progress_data, "transform", n);
 	*status = y ? map_rows(&t->mapping, forward, "x", &rows, options->threads, y)
 	            : fail_nomem("transformed vectors", cells * sizeof *y);
-	kith_status told = progress_end(&progress);
-	*status = *status && *status != KITH_CANCELLED ? *status : told;
+	*status = progress_end_with(&progress, *status);
 	if (*status == KITH_OK)
 		return y;
 	mem_free(y);
@@ -134,7 +133,8 @@ static float *map_array(const struct transform *t, const struct linear *forward,
 
 /* ---- training ---- */
 
-/* The status of a step that ended with `status`. What it made goes if it was cancelled at its very end. */
+/* The status of a step of learning that ended with `status`; the maps are freed if it was cancelled at its
+ * end. */
 static kith_status end(
     struct progress *progress, kith_status status, struct linear *forward, struct linear *inverse)
 {
@@ -228,7 +228,7 @@ static kith_status transform_check(const kith_index *index, kith_type type, int6
 	return codec_check_finite(index->dim, type, n, x);
 }
 
-/* Whether the child can keep what became of n vectors. */
+/* INVALID if the child cannot keep one of n mapped vectors. */
 static kith_status check_mapped(const struct transform *t, int64_t n, const float *y)
 {
 	char word[32], cause[400];
@@ -382,7 +382,7 @@ static void transform_save(const kith_index *index, struct blob_writer *w)
 
 static kith_status transform_load(kith_index *index, int64_t n, bool trained, struct blob_reader *r)
 {
-	(void)n; /* the child's, which is asked for it afterwards */
+	(void)n; /* structure_load compares it with the size of the child */
 	struct transform *t = transform_of(index);
 	const struct mapping *m = &t->mapping;
 	kith_status status = KITH_OK;
@@ -455,7 +455,7 @@ static kith_status check_child(
 	return KITH_OK;
 }
 
-/* Around a child that may hold vectors. */
+/* Wrap a child that may hold vectors. */
 static kith_status wrap(struct transform **out, const struct metric *metric, const struct mapping *mapping,
     kith_index *take_child)
 {
@@ -502,7 +502,7 @@ kith_status transform_new(
 }
 
 kith_status transform_from_components(kith_index **out, const struct metric *metric,
-    const struct mapping *mapping, struct linear *take_there, struct linear *take_back, bool given,
+    const struct mapping *mapping, struct linear *take_forward, struct linear *take_inverse, bool given,
     kith_index *take_child)
 {
 	struct transform *t = NULL;
@@ -510,8 +510,8 @@ kith_status transform_from_components(kith_index **out, const struct metric *met
 	if (status)
 		return status;
 	if (is_linear(mapping)) {
-		t->forward = *take_there;
-		t->inverse = *take_back;
+		t->forward = *take_forward;
+		t->inverse = *take_inverse;
 	}
 	t->given = given;
 	t->base.trained = take_child->trained;

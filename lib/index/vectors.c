@@ -59,10 +59,10 @@ uint64_t *vectors_to_retain(const struct vectors *v, const kith_filter *which, i
 	return bits;
 }
 
-void vectors_retain(struct vectors *v, const uint64_t *state)
+void vectors_retain(struct vectors *v, const uint64_t *retained)
 {
-	codes_retain(&v->codes, state);
-	ids_retain(&v->ids, state);
+	codes_retain(&v->codes, retained);
+	ids_retain(&v->ids, retained);
 }
 
 bool vectors_alike(const struct vectors *a, const struct vectors *b)

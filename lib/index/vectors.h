@@ -1,5 +1,5 @@
-/* Vectors of one codec with ids, one after another: all of a flat index, and what refining keeps beside its
- * child. */
+/* Vectors of one codec with ids, one after another: the content of a flat index, also of the one that a
+ * refinement reranks by. */
 #ifndef KITH_INDEX_VECTORS_H
 #define KITH_INDEX_VECTORS_H
 
@@ -19,11 +19,11 @@ static inline void vectors_init(struct vectors *v, struct codec *take_codec)
 	codes_init(&v->codes, take_codec);
 }
 
-/* View for searching. */
+/* The rows, for searching. */
 struct rows vectors_rows(const struct vectors *v);
 
-/* Adding n vectors has three steps; only the first can fail, unless it is for ids that are there already.
- * Make room, for codes and ids and for encoding them on some threads: */
+/* Adding n vectors has three steps. The first makes room for codes and ids and for encoding on some threads;
+ * after it nothing can fail but the ids, if they are repeated: */
 struct encoder {
 	int threads;
 	float *scratch; /* [threads × CODES_SCRATCH] */
@@ -32,12 +32,12 @@ struct encoder {
 kith_status vectors_prepare(
     struct vectors *v, struct encoder *encoder, int64_t n, const int64_t *ids, int threads);
 
-/* Encode them behind the last one; what is there does not depend on the threads. False: cancelled, nothing
- * was added. progress may be NULL. */
+/* The second encodes them behind the last one, to the same codes whatever the threads. False: cancelled,
+ * nothing was added. progress may be NULL. */
 bool vectors_encode(struct vectors *v, const struct encoder *encoder, kith_type type, int64_t n,
     const void *x, struct progress *progress);
 
-/* ids_append is the third. */
+/* The third is ids_append. */
 
 static inline void encoder_free(struct encoder *encoder)
 {
@@ -51,17 +51,17 @@ void vectors_replace(
 /* A new bit map of the vectors that do not pass `which`; *removed: how many do. NULL: no memory. */
 uint64_t *vectors_to_retain(const struct vectors *v, const kith_filter *which, int64_t *removed);
 
-/* Keep position i where keep bit i is set. ids_prepare_remove was called. */
-void vectors_retain(struct vectors *v, const uint64_t *state);
+/* Retain position i if its bit is set. ids_prepare_remove was called. */
+void vectors_retain(struct vectors *v, const uint64_t *retained);
 
-/* Whether codes of one mean the same in the other. */
+/* Whether codes of one decode to the same vectors in the other. */
 bool vectors_alike(const struct vectors *a, const struct vectors *b);
 
-/* The codes of `from` behind the last one of `into`, where there is room and their new ids were appended
- * already; from is empty afterwards. */
+/* Move the codes of `from` behind the last one of `into`, which has room and their new ids already; from is
+ * empty afterwards. */
 void vectors_merge(struct vectors *into, struct vectors *from);
 
-/* x [n × dim] of n positions. */
+/* Decode n positions into x [n × dim]. */
 void vectors_read(const struct vectors *v, int64_t n, const int64_t *positions, float *x);
 
 kith_status vectors_reserve(struct vectors *v, int64_t n);

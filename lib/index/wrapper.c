@@ -1,5 +1,5 @@
-/* What wrappers only pass on. A wrapper has children (ops->child), and everything it does not do itself is
- * done by each of them: transform.c and refine.c have one, shards.c has several. Nothing is kept here.
+/* Functions of wrappers that only pass a call on to each of their children (ops->child): transform.c and
+ * refine.c have one, shards.c has several.
  */
 #include "lib/index/wrapper.h"
 
@@ -65,7 +65,7 @@ void wrapper_trim(kith_index *index)
 		structure_trim(child_of(index, i));
 }
 
-/* Vectors are dealt out evenly; there is at least one child. */
+/* Shards get vectors evenly; there is at least one child. */
 kith_status wrapper_reserve(kith_index *index, int64_t n)
 {
 	int64_t children = 1;
@@ -86,7 +86,7 @@ kith_status wrapper_validate(kith_index *index)
 	return status;
 }
 
-/* ---- asking ---- */
+/* ---- reading ---- */
 
 int64_t wrapper_size(const kith_index *index)
 {
@@ -196,7 +196,7 @@ struct rerank_call {
 	int64_t count; /* candidates of each query; 0: a range */
 };
 
-/* The candidates of every query into how->sink, with exact keys. */
+/* Rerank the candidates of every query into how->sink. */
 static kith_status rerank_all(const struct rerank *how, const struct rows *query,
     const struct sink *candidates, const kith_search_options *options)
 {

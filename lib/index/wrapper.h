@@ -1,4 +1,5 @@
-/* What wrappers only pass on to their children (ops->child), one or several, in an order that stays. */
+/* Functions of wrappers that only pass a call on to their children (ops->child), one or several, in a fixed
+ * order. */
 #ifndef KITH_INDEX_WRAPPER_H
 #define KITH_INDEX_WRAPPER_H
 
@@ -34,15 +35,16 @@ struct sub_progress {
  * set. */
 void sub_progress_begin(struct sub_progress *sub, kith_progress *fn, void **data, int64_t total);
 
-/* Search for queries, `most` at a time: `search` gets those of a chunk and their part of the sink. */
+/* Search for at most `max` queries at a time: `search` gets the queries of a chunk and their part of the
+ * sink. */
 typedef kith_status search_chunk_fn(
     void *arg, const struct rows *query, struct sink *sink, const kith_search_options *options);
 kith_status wrapper_search_chunks(const struct rows *query, struct sink *sink,
     const kith_search_options *options, int64_t max, search_chunk_fn *search, void *arg);
 
-/* Search the child for `count` candidates a query by its own keys (0: for all that it finds within the
- * sink's radius), and rerank them into the sink; how->sink is set here. Goes through the queries in chunks
- * whose candidates take 64 MB. */
+/* Search the child for `count` candidates a query by its own keys (0: for all that it finds within the sink's
+ * radius), and rerank them into the sink; how->sink is set here. Queries are searched in chunks whose
+ * candidates take 64 MB. */
 kith_status wrapper_search_rerank(const kith_index *child, const struct rows *query, struct sink *sink,
     int64_t count, const struct rerank *how, const kith_search_options *options);
 

@@ -7,12 +7,12 @@
 #include "lib/learn/lloyd.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/status.h"
 #include "lib/tile/nearest.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 kith_status lloyd_begin(struct lloyd *l)
 {
@@ -43,9 +43,7 @@ void lloyd_end(struct lloyd *l)
 
 static double seconds_now(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+	return 1e-9 * (double)clock_ns();
 }
 
 kith_status lloyd_assign(struct lloyd *l, double *objective)

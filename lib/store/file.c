@@ -1,6 +1,6 @@
 /* Blobs on disk: written to a temporary that is renamed when it is whole (vecs_target.c), read with pread, so
- * that a file which shrinks meanwhile gives an error, or mapped. A mapping is private: what is changed in
- * memory goes to copies of pages, and no memory is set aside for them before there are any. */
+ * that a file which shrinks meanwhile gives an error, or mapped. A mapping is private: changes in memory go
+ * to copies of pages, for which no memory is reserved beforehand. */
 #include "lib/store/file.h"
 
 #include "lib/base/progress.h"
@@ -81,7 +81,7 @@ kith_status file_open(struct file_reader *file, const char *path, struct file_us
 	vecs_quote(path, file->name, sizeof file->name);
 	struct stat st;
 	kith_status status = vecs_file_open(path, &file->fd, &size);
-	/* Before anything is read; the size may be older. */
+	/* Before anything is read, so that file_has_moved sees all later writes. */
 	if (status == KITH_OK && fstat(file->fd, &st) == 0)
 		file->written = st.st_mtim;
 	if (status == KITH_OK && use.map)

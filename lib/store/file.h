@@ -19,18 +19,19 @@ kith_status file_create(struct file_writer *file, const char *path, uint64_t siz
 kith_status file_finish(struct file_writer *file, struct file_id *id); /* *id: of the new file */
 void file_abandon(struct file_writer *file);
 
-/* A file that is a blob, open. */
+/* A blob in a file that is open for reading. */
 struct file_reader {
 	const char *path;
 	char name[256]; /* for messages */
 	int fd;
-	struct timespec written; /* when, as it was opened */
-	char *base; /* the file in memory; munmap is up to whoever takes it and makes this NULL */
+	struct timespec written; /* time of the last write before it was opened */
+	char *base;              /* the mapped file; whoever sets this to NULL takes the mapping over */
 	size_t bytes;
 	struct blob_reader blob;
 };
 
-/* How a file is used: read, or mapped, privately, with or without a look at all of it. */
+/* How a file is used: read into memory, or mapped privately; lazy: a mapped one is not read as it is
+ * opened. */
 struct file_use {
 	bool map, lazy;
 };
@@ -39,7 +40,7 @@ struct file_use {
 kith_status file_open(struct file_reader *file, const char *path, struct file_use use);
 void file_close(struct file_reader *file);
 
-/* Whether somebody has written to it since. */
+/* Whether somebody has written to the file since it was opened. */
 bool file_has_moved(const struct file_reader *file);
 
 #endif

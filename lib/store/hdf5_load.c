@@ -20,8 +20,8 @@ static const char *const names[] = {"libhdf5_serial.so.320", "libhdf5.so.320", "
     "libhdf5.so.310", "libhdf5.so.200", "libhdf5_serial.so.103", "libhdf5.so.103", "libhdf5_serial.so",
     "libhdf5.so"};
 
-/* ISO C has no conversion from an object's address to a function's; POSIX says that the bytes are the same.
- */
+/* ISO C has no conversion from an object's address to a function's; POSIX says that the bytes are the
+ * same. */
 static bool look_up(void *library, const char *name, void *address)
 {
 	void *found = dlsym(library, name);
@@ -29,7 +29,7 @@ static bool look_up(void *library, const char *name, void *address)
 	return found != NULL;
 }
 
-/* Everything that is needed, of a version that is new enough. */
+/* Look up all functions and variables; false if one is missing or the version is older than 1.10.5. */
 static bool bind(void *library, struct h5 *h5)
 {
 	unsigned version[3] = {0};

@@ -43,7 +43,7 @@ enum {
 #define H5_NOWHERE  UINT64_MAX /* HADDR_UNDEF */
 #define H5_CACHE_W0 (-1.0)     /* H5D_CHUNK_CACHE_W0_DEFAULT */
 
-/* What it returns, name behind H5, arguments. */
+/* Type of the result, name without the prefix H5, arguments. */
 #define H5_FUNCTIONS(F)                                                                                      \
 	F(int, open, (void))                                                                                 \
 	F(int, get_libversion, (unsigned *major, unsigned *minor, unsigned *release))                        \

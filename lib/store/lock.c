@@ -1,14 +1,15 @@
 /* Locks of files by name.
  *
  * flock belongs to an open file, not to a name, and a rename may put another file under the name between
- * opening and locking. So the name is looked at again once the lock is there; if it leads elsewhere, the
- * other file is opened. As long as everybody who replaces a file holds the lock of the one that is replaced,
- * an append that holds a lock goes to the file that the name stands for.
+ * opening and locking. So the name is looked up again once the file is locked; if it now names another file,
+ * that one is opened. As long as everybody who replaces a file holds the lock of the one that is replaced, an
+ * append that holds a lock goes to the file that the name stands for.
  *
- * The system takes the lock back when a process ends, however it ends. A file system without locks has to do
- * without: the calls then succeed unlocked.
+ * The system releases the lock when a process ends, however it ends. On a file system without locks the calls
+ * succeed without one.
  */
 #include "lib/store/lock.h"
+#include "lib/base/clock.h"
 
 #include "lib/store/vecs.h"
 
@@ -40,8 +41,15 @@ bool lock_own(int fd)
 	return try_lock(fd);
 }
 
-/* A file that may only be written, or only be read, can be locked as well. Nothing hangs on what is no file.
- */
+bool file_is_named(int fd, const char *path)
+{
+	struct stat opened, named;
+	return fstat(fd, &opened) == 0 && stat(path, &named) == 0 &&
+	       file_id_same(file_id_of(&opened), file_id_of(&named));
+}
+
+/* Open a file in any mode that its permissions allow, since all modes can be locked. Opening a pipe does not
+ * wait (O_NONBLOCK). */
 static int open_any(const char *path)
 {
 	static const int modes[] = {O_RDWR, O_WRONLY, O_RDONLY};
@@ -56,18 +64,11 @@ static int open_any(const char *path)
 	return fd;
 }
 
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Wait a little longer each time; false: for long enough. */
-static bool wait_more(double until, long *ns)
+/* Wait, each time a little longer; false once `until` has passed. */
+static bool wait_more(int64_t until, long *ns)
 {
 	const struct timespec pause = {0, *ns};
-	if (now() >= until)
+	if (clock_ns() >= until)
 		return false;
 	nanosleep(&pause, NULL);
 	*ns = *ns < 20000000 ? 2 * *ns : *ns;
@@ -76,8 +77,7 @@ static bool wait_more(double until, long *ns)
 
 kith_status lock_file(const char *path, const char *name, bool wait, int *fd)
 {
-	struct stat opened, named;
-	double until = now() + (wait ? LOCK_SECONDS : 0);
+	int64_t until = clock_ns() + (wait ? LOCK_SECONDS * INT64_C(1000000000) : 0);
 	long ns = 500000;
 	for (;;) {
 		*fd = open_any(path);
@@ -85,8 +85,7 @@ kith_status lock_file(const char *path, const char *name, bool wait, int *fd)
 			return vecs_fail(errno == ENOENT ? KITH_NOTFOUND : KITH_IO, name,
 			    "cannot be opened: %s", strerror(errno));
 		bool locked = try_lock(*fd);
-		if (locked && fstat(*fd, &opened) == 0 && stat(path, &named) == 0 &&
-		    file_id_same(file_id_of(&opened), file_id_of(&named)))
+		if (locked && file_is_named(*fd, path))
 			return KITH_OK;
 		close(*fd);
 		*fd = -1;

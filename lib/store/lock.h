@@ -1,5 +1,4 @@
-/* Locks of files by name: those who append to a file and those who replace it keep out of each other's way.
- */
+/* Locks of files by name, which keep appending to a file and replacing it apart. */
 #ifndef KITH_STORE_LOCK_H
 #define KITH_STORE_LOCK_H
 
@@ -22,8 +21,11 @@ static inline bool file_id_same(struct file_id a, struct file_id b)
 	return a.dev == b.dev && a.ino == b.ino;
 }
 
+/* Whether the open file fd is the one that `path` names. */
+bool file_is_named(int fd, const char *path);
+
 /* Open the file that `path` names, to read and write it, and lock it for this descriptor alone until that is
- * closed. When the call returns the name still leads to what is locked, and whoever replaces it under its
+ * closed. When the call returns the name still stands for the locked file, and whoever replaces it under its
  * lock has to wait. name: the path for messages. wait: for as long as LOCK_SECONDS if somebody else has the
  * lock. Errors: NOTFOUND, IO (also: somebody else has the lock). */
 enum { LOCK_SECONDS = 10 };

@@ -3,16 +3,15 @@
  *   blob | frame | records | mark | frame | records | mark …
  *
  * A frame says how many bytes of records follow it and has their checksum. It is synced before its mark is
- * written, and that is synced before the append counts. So a frame with a good mark was completed, and must
- * be in order; one without it, at the end, was not, and is as if it had never been: whoever appends next
- * overwrites it.
+ * written, and that is synced before the append counts. So a frame with a good mark was completed, and it is
+ * an error if it is damaged. A frame without a mark, at the end, was not completed: it counts for nothing,
+ * and the next append overwrites it.
  *
  * Both are bound to the blob by its identity, to their place by their offset, and each frame to the one
  * before by that one's checksum, its link; so a log is one history, and a part of another one cannot follow.
- * Version 1.0 had no links: a log that it began is continued as it is. It does not know those with links, and
- * whatever became of the last frame, it must not take them for an append that was not completed and overwrite
- * them: the head is one that it knows, and the mark is a mark, but not the one that it expects, so it says
- * that the file is damaged.
+ * Version 1.0 had no links, and a log that it began is continued without them. It must not take a frame with
+ * a link for an append that was not completed, and overwrite it: it accepts the head, and finds a valid mark
+ * that is not the one it expects, and so reports a damaged file.
  *
  * Appending holds the file's lock (lock.h), as replacing it does.
  */
@@ -83,14 +82,14 @@ struct frame_mark log_mark(const struct frame_head *head)
 	return mark;
 }
 
-/* Behind a frame. */
+/* Move *end behind a frame. */
 static void pass(struct log_end *end, const struct frame_head *head)
 {
 	end->at += sizeof *head + head->length + sizeof(struct frame_mark);
 	end->frames++;
 	end->chained = head->link != 0;
 	end->link = link_of(head->checksum);
-	end->met |= end->link == end->expected;
+	end->found |= end->link == end->expected;
 }
 
 /* ---- reading ---- */
@@ -208,7 +207,7 @@ static kith_status blob_is_same(struct log_file *file, uint64_t all, const struc
 	return status;
 }
 
-/* The last frame is where it was, and is what it was. */
+/* Whether the last frame is still the same, at the same place. */
 static kith_status log_is_same(struct log_file *file, uint64_t all, const struct log_end *end, bool *same)
 {
 	struct frame_mark mark;
@@ -255,18 +254,7 @@ kith_status log_compare(int fd, const char *name, const struct log_end *end, enu
 
 static kith_status write_bytes(const struct log_file *file, uint64_t offset, const void *bytes, size_t n)
 {
-	for (const char *from = bytes; n > 0;) {
-		ssize_t done = pwrite(file->fd, from, n, (off_t)offset);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return vecs_fail(
-			    KITH_IO, file->name, "cannot be written: %s", strerror(done ? errno : ENOSPC));
-		from += done;
-		offset += (uint64_t)done;
-		n -= (size_t)done;
-	}
-	return KITH_OK;
+	return vecs_file_write(file->fd, file->name, bytes, n, (int64_t)offset);
 }
 
 static kith_status sync_file(const struct log_file *file)
@@ -338,7 +326,7 @@ static kith_status write_records(
 	return sink.status;
 }
 
-/* The records come first, since the head has their checksum; before the mark all of it is on the disk. */
+/* The records come first, since the head has their checksum; both are synced before the mark is written. */
 static kith_status write_frame(
     const struct log_file *file, struct log_end *end, const struct log_records *records)
 {
@@ -398,7 +386,8 @@ kith_status log_append(
 	if (status == KITH_OK) {
 		const struct log_end before = *end;
 		status = write_frame(&file, end, records);
-		/* The message is that of the failure; a tail that stays is one without a mark. */
+		/* If cutting fails, too, what stays is a frame without a mark; the first failure is
+		 * reported. */
 		if (status && ftruncate(file.fd, (off_t)before.at) != 0)
 			errno = 0;
 		*id = file_id_of(&st);

@@ -12,8 +12,8 @@ struct log_end {
 	uint64_t frames;         /* before that */
 	uint64_t link;           /* the checksum of the last of them, or of the blob */
 	bool chained;            /* frames carry the link of what is before them; version 1.0's did not */
-	uint64_t expected;       /* a link that must be come by; 0: none */
-	bool met;                /* it was */
+	uint64_t expected;       /* the link of a frame that must be in the log; 0: any log will do */
+	bool found;              /* that frame was read */
 };
 
 /* The beginning of a log behind a blob. */
@@ -52,13 +52,13 @@ struct log_frame {
 	uint64_t offset, length;
 };
 
-/* The next frame of a source of `all` bytes, behind which *end then is; *found says whether there is one.
- * What remains behind the last one is all − end->at bytes of an append that was not completed. Errors: FORMAT
+/* Read the next frame of a source of `all` bytes and move *end behind it; *found says whether there is one.
+ * After the last one all − end->at bytes are left of an append that was not completed. Errors: FORMAT
  * (a frame that was completed is damaged), and the source's. */
 kith_status log_next(const struct blob_source *source, uint64_t all, struct log_end *end,
     struct log_frame *frame, bool *found);
 
-/* What has become of a file since it was as *end says. */
+/* How a file has changed since *end described it. */
 enum log_state {
 	LOG_SAME,
 	LOG_GROWN,  /* it was appended to */
@@ -66,9 +66,7 @@ enum log_state {
 	LOG_NO_FILE /* the blob is another one, or it is none */
 };
 
-/* Find it out about the file fd, called `name` in messages. Errors: IO, FORMAT (what was appended is
- * damaged).
- */
+/* Find that out for the file fd, called `name` in messages. Errors: IO, FORMAT (an append is damaged). */
 kith_status log_compare(int fd, const char *name, const struct log_end *end, enum log_state *state);
 
 /* Where records go to: a failure sticks. */
@@ -82,10 +80,10 @@ struct log_records {
 	void *owner;
 };
 
-/* Append a frame to a file that must be as *end says, and move *end behind it. An append that was not
- * completed is cut off first. It is on the disk when the call succeeds; after a failure the file is as good
- * as it was. ours: under this name the file was once read or written. *id: the file. Errors: NOTFOUND, IO,
- * NOMEM, INVALID (another file), STALE (it has changed since). */
+/* Append a frame to a file that must be as *end describes it, and move *end behind the frame. An append that
+ * was not completed is cut off first. The frame is on the disk when the call succeeds; after a failure it
+ * counts for nothing. ours: the index read or wrote a file of this name before. *id: the file. Errors:
+ * NOTFOUND, IO, NOMEM, INVALID (another file), STALE (it has changed since). */
 kith_status log_append(
     const char *path, struct log_end *end, bool ours, const struct log_records *records, struct file_id *id);
 

@@ -98,14 +98,6 @@ static bool is_local(int fd)
 
 /* ---- making one ---- */
 
-/* The name still leads to the file: no cleaner has removed it. */
-static bool is_named(int fd, const char *path)
-{
-	struct stat opened, named;
-	return fstat(fd, &opened) == 0 && stat(path, &named) == 0 &&
-	       file_id_same(file_id_of(&opened), file_id_of(&named));
-}
-
 kith_status vecs_temp_create(const char *path, unsigned mode, char **temp, int *fd)
 {
 	static _Atomic unsigned counter;
@@ -118,7 +110,7 @@ kith_status vecs_temp_create(const char *path, unsigned mode, char **temp, int *
 		    strchr(path, '/') ? "/" : "", (unsigned long long)hash_name(path), hash_boot(),
 		    (long)getpid(), atomic_fetch_add(&counter, 1));
 		*fd = open(*temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
-		if (*fd >= 0 && lock_own(*fd) && is_named(*fd, *temp))
+		if (*fd >= 0 && lock_own(*fd) && file_is_named(*fd, *temp))
 			return KITH_OK;
 		if (*fd >= 0)
 			close(*fd);
@@ -130,9 +122,9 @@ kith_status vecs_temp_create(const char *path, unsigned mode, char **temp, int *
 	return KITH_IO;
 }
 
-/* ---- removing those of the dead ---- */
+/* ---- removing those that killed processes left ---- */
 
-/* A temporary of this file, whose writer's lock could be seen from here. */
+/* Whether it is a temporary of this file, and a lock of its writer would be seen by this process. */
 static bool is_ours(const char *name, uint64_t file, uint32_t boot, bool local)
 {
 	unsigned long long of;
@@ -145,7 +137,7 @@ static bool is_ours(const char *name, uint64_t file, uint32_t boot, bool local)
 	return local || (boot && made == boot);
 }
 
-/* Remove it unless somebody holds its lock, or it is none. */
+/* Remove it unless somebody holds its lock, or it is no regular file. */
 static void remove_dead(int directory, const char *name)
 {
 	struct stat opened, named;

@@ -31,7 +31,7 @@ _Static_assert(
     __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "vector files are mapped as they are: little-endian");
 _Static_assert(sizeof(off_t) >= 8, "build with large file support");
 
-/* So many vectors of the largest dimension and the widest element still have a size in bytes. */
+/* The size in bytes of so many vectors, of the largest dimension and the widest element, fits in 63 bits. */
 #define VECS_MAX_N (INT64_MAX / (KITH_MAX_DIM * 16))
 
 /* Element of a file. The first five are kith_type; the others are read as F32 and I64. */
@@ -67,7 +67,7 @@ struct vecs_head {
 };
 
 enum {
-	VECS_HEAD = 10240,      /* as NumPy: the longest npy header that is believed */
+	VECS_HEAD = 10240,      /* the longest npy header that is accepted, as in NumPy */
 	VECS_HEADER = 512,      /* the longest header that is written */
 	VECS_LONGEST_SET = 200, /* the longest name of a set that is written */
 	VECS_MAX_SETS = 16,     /* of one file that is written */
@@ -210,6 +210,8 @@ int64_t vecs_file_take(int fd, int64_t offset, void *out, size_t n);
 
 /* All of n bytes that were there when the file was opened. Errors: IO, FORMAT (they are gone). */
 kith_status vecs_file_read(int fd, const char *path, uint64_t offset, void *out, size_t n);
+/* Write n bytes at `offset` (< 0: where the last write ended). Errors: IO. */
+kith_status vecs_file_write(int fd, const char *path, const void *bytes, size_t n, int64_t offset);
 
 /* vecs_convert.c */
 

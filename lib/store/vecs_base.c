@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* On one line, whatever it holds. */
+/* Replace control characters, so that a message stays on one line whatever the file holds. */
 static void keep_printable(char *text)
 {
 	for (char *c = text; *c; c++)

@@ -23,7 +23,7 @@ static bool is_truth(const struct vecs_head *head, uint32_t n, uint32_t k)
 	return plausible(n, k) && head->size == HEADER + (int64_t)n * k * 8;
 }
 
-/* FORMAT where the size fits what others write in the stead of the header: 64-bit counts, big-endian ones. */
+/* FORMAT if the file's size fits a header that other programs write instead: 64-bit or big-endian counts. */
 static kith_status check_other_header(const struct vecs_head *head, uint32_t n, uint32_t dim)
 {
 	const int64_t cell =
@@ -54,7 +54,7 @@ static kith_status check_other_header(const struct vecs_head *head, uint32_t n, 
 	return KITH_OK;
 }
 
-/* A file by the name of .bin that is no ground truth. */
+/* The error for a .bin that is no ground truth. */
 static kith_status fail_bin(const struct vecs_head *head, uint32_t n, uint32_t dim)
 {
 	const int64_t bytes = head->size - HEADER, cells = plausible(n, dim) ? (int64_t)n * dim : 0;
@@ -65,8 +65,7 @@ static kith_status fail_bin(const struct vecs_head *head, uint32_t n, uint32_t d
 	if (name)
 		return vecs_fail(KITH_UNSUPPORTED, head->path,
 		    "a .bin is read as ground truth of ids and distances; by its size this holds %lu vectors "
-		    "of "
-		    "dimension %lu: rename it to %s",
+		    "of dimension %lu: rename it to %s",
 		    (unsigned long)n, (unsigned long)dim, name);
 	return vecs_fail(KITH_FORMAT, head->path,
 	    "is no ground truth: its header promises %lu rows of %lu ids and distances, but it has %lld "
@@ -130,5 +129,5 @@ static size_t bin_header(const kith_vecs_writer *writer, uint8_t *out)
 const struct vecs_plan vecs_bin = {
     .parse = bin_parse, .header = bin_header, .max_n = UINT32_MAX, .parts = true};
 
-/* .bin: read only, for others use the name for vectors of any kind. */
+/* .bin is only read, since other programs use that name for vectors of any type. */
 const struct vecs_plan vecs_truth = {.parse = bin_parse, .parts = true};

@@ -242,8 +242,8 @@ static kith_status hdf5_open(kith_vecs *vecs)
 	return status;
 }
 
-/* The file space of n rows from `first`, and the same in memory. Both have the same shape: otherwise HDF5
- * visits them element by element. */
+/* The spaces of n rows from `first` in the file and in memory. They have the same shape: otherwise HDF5
+ * copies element by element. */
 static bool select_rows(const struct hdf5 *h, h5_len first, h5_len n, h5_len dim, h5_id *file, h5_id *memory)
 {
 	const h5_len start[2] = {first, 0}, count[2] = {n, dim};
@@ -257,7 +257,7 @@ static kith_status hdf5_load(kith_vecs *vecs, int64_t first, int64_t n, void *ro
 	const struct hdf5 *h = vecs->hdf5;
 	struct quiet quiet;
 	h5_id file, memory;
-	kith_status status = enter(vecs->name.path, &quiet); /* loaded: a file is open */
+	kith_status status = enter(vecs->name.path, &quiet); /* a file is open, so libhdf5 is loaded */
 	if (!select_rows(h, (h5_len)first, (h5_len)n, (h5_len)vecs->layout.dim, &file, &memory) ||
 	    h5->Dread(h->set, native_type(vecs->layout.cell), memory, file, H5_DEFAULT, rows) < 0)
 		status = fail_hdf5(KITH_IO, vecs->name.path, "cannot be read");

@@ -211,7 +211,7 @@ static size_t hdf5_header(const kith_vecs_writer *writer, uint8_t *bytes)
 		put_superblock(&out, (uint64_t)(writer->at + writer->trailer), (uint64_t)writer->at);
 		return HEADER;
 	}
-	/* The end of the file, and the root behind this. */
+	/* The root group follows the superblock, and the header of the set the root group. */
 	put_superblock(&out, HEADER + n * dim * vecs_cell_size((enum vecs_cell)writer->type), SUPERBLOCK);
 	put_root(&out, writer->name.set, SUPERBLOCK + ROOT + strlen(writer->name.set));
 	put_set(&out, writer->type, n, dim, HEADER);
@@ -267,8 +267,8 @@ static void put_heap(struct out *out, const struct vecs_attribute *attributes, i
 	out->n = begin + HEAP;
 }
 
-/* Into bytes, zeros, of hdf5_trailer_room. The addresses of what comes later follow from where it is put, so
- * it is written twice. */
+/* Writes into zeroed memory of hdf5_trailer_room bytes, twice: the root group holds the addresses of what
+ * follows it, so `where` of the second run is what the first has `found`. */
 static void put_trailer(struct out *out, const kith_vecs_writer *writer, const size_t *where, size_t *found)
 {
 	const uint64_t at = (uint64_t)writer->at;

@@ -165,7 +165,7 @@ static bool parse_descr(const char *descr, struct vecs_layout *layout)
 	return false;
 }
 
-/* The header's place; layout->offset: where it ends. */
+/* Let c be the text of the header, and layout->offset its end. */
 static kith_status find_header(const struct vecs_head *head, struct cursor *c, struct vecs_layout *layout)
 {
 	if (head->n < MAGIC + 4 || memcmp(head->bytes, magic, MAGIC) != 0)
@@ -193,7 +193,7 @@ static kith_status find_header(const struct vecs_head *head, struct cursor *c, s
 	return KITH_OK;
 }
 
-/* n · dim elements must be just what follows the header. */
+/* Exactly n · dim elements must follow the header. */
 static kith_status check_size(const struct vecs_head *head, const struct npy *npy, struct vecs_layout *layout)
 {
 	const int64_t have = head->size - (int64_t)layout->offset;

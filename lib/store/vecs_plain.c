@@ -1,9 +1,8 @@
 /* Reading a plain file: a header, rows, nothing else. The format's plan says what surrounds the rows.
  *
  * Rows are read with pread, so that a file that shrinks meanwhile gives a short read, an error. Only
- * kith_vecs_map maps the file; there the size is checked before each look, but a file cut off between the
- * look and the caller's use of the pages raises SIGBUS: whoever maps files that others truncate must copy
- * with kith_vecs_read instead.
+ * kith_vecs_map maps the file. It checks the size first, but if the file is cut off before the caller uses
+ * the pages, SIGBUS is raised: files that others may truncate should be read with kith_vecs_read.
  */
 #include "lib/store/vecs.h"
 
@@ -60,6 +59,23 @@ kith_status vecs_file_read(int fd, const char *path, uint64_t offset, void *out,
 	return (size_t)got == n ? KITH_OK : vecs_fail(KITH_FORMAT, path, "has shrunk since it was opened");
 }
 
+kith_status vecs_file_write(int fd, const char *path, const void *bytes, size_t n, int64_t offset)
+{
+	for (const char *from = bytes; n > 0;) {
+		ssize_t done = offset < 0 ? write(fd, from, n) : pwrite(fd, from, n, offset);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return vecs_fail(
+			    KITH_IO, path, "cannot be written: %s", strerror(done ? errno : ENOSPC));
+		from += done;
+		n -= (size_t)done;
+		if (offset >= 0)
+			offset += done;
+	}
+	return KITH_OK;
+}
+
 static kith_status fail_shrank(const kith_vecs *vecs)
 {
 	return vecs_fail(KITH_FORMAT, vecs->name.path, "has shrunk since it was opened with %lld byte%s",
@@ -79,7 +95,7 @@ static int64_t row_offset(const struct vecs_layout *layout, int64_t row)
 	return (int64_t)layout->offset + row * (int64_t)layout->stride;
 }
 
-/* The dimensions that n rows begin with. */
+/* Check the dimension that each of n rows begins with. */
 static kith_status check_rows(const kith_vecs *vecs, const void *rows, int64_t first, int64_t n)
 {
 	const char *row = rows;
@@ -157,7 +173,7 @@ static kith_status plain_load(kith_vecs *vecs, int64_t first, int64_t n, void *r
 	return status ? status : check_rows(vecs, rows, first, n);
 }
 
-/* Maps the whole file at first use: address space only, pages come as they are looked at. */
+/* Map the whole file at first use. It takes address space only; pages are read when they are used. */
 static kith_status map_file(kith_vecs *vecs)
 {
 	if ((uint64_t)vecs->bytes > SIZE_MAX / 2)

@@ -3,8 +3,9 @@
  * What is written goes to a temporary in the target's directory (temp.c), so that the final rename stays
  * inside one file system and is atomic. A file that is replaced keeps its mode, and is replaced while its
  * lock is held (lock.c): an append to it is either complete before, or finds that the file is another one.
- * Where there was none the new one is put there by link(), which fails if somebody was faster; then that one
- * is replaced as any other. A symbolic link keeps pointing: the file behind it is replaced, or made.
+ * Where there was none the new one is put in place by link(), which fails if somebody else has made the file
+ * meanwhile; then that file is replaced like any other. A symbolic link stays: the file behind it is
+ * replaced, or made.
  *
  * A device or a pipe has nothing to replace and is written directly.
  */
@@ -22,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Links that lead to links. */
+/* A chain of so many symbolic links is followed. */
 enum { MAX_LINKS = 40 };
 
 static kith_status fail_errno(const char *path, const char *what)
@@ -69,7 +70,7 @@ static kith_status open_target(struct vecs_target *target)
 
 /* ---- where a path leads ---- */
 
-/* Follow a link once: path [PATH_MAX] becomes what it says. 1: done; 0: it is no link; −1: errno. */
+/* Follow one link: path [PATH_MAX] becomes its target. 1: done; 0: it is no link; −1: errno tells why not. */
 static int follow(char *path)
 {
 	char to[PATH_MAX];
@@ -117,7 +118,7 @@ kith_status vecs_target_open(struct vecs_target *target, const char *path)
 	if (n == 0)
 		return fail(KITH_INVALID, "path is empty; expected the name of a file to write");
 	kith_status status = resolve(target);
-	/* Of a name that ends so there can be no file; a directory that is there says so itself. */
+	/* No file can have a name that ends in '/'. If the directory exists, open_target says so. */
 	struct stat st;
 	if (status == KITH_OK && path[n - 1] == '/' && stat(path, &st) != 0)
 		status =
@@ -131,28 +132,13 @@ kith_status vecs_target_open(struct vecs_target *target, const char *path)
 
 kith_status vecs_target_write(struct vecs_target *target, const void *bytes, size_t n, int64_t offset)
 {
-	const char *from = bytes;
-	while (n > 0) {
-		ssize_t done = offset < 0 ? write(target->fd, from, n) : pwrite(target->fd, from, n, offset);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0) {
-			if (done == 0)
-				errno = ENOSPC;
-			return fail_errno(target->name, "cannot be written");
-		}
-		from += done;
-		n -= (size_t)done;
-		if (offset >= 0)
-			offset += done;
-	}
-	return KITH_OK;
+	return vecs_file_write(target->fd, target->name, bytes, n, offset);
 }
 
 /* ---- putting it in place ---- */
 
-/* Makes the rename itself last. A directory that cannot be opened or synced (some network file systems)
- * does not make the file wrong. */
+/* Makes the rename itself durable. That a directory cannot be opened or synced (some network file systems) is
+ * no error. */
 static kith_status sync_directory(const struct vecs_target *target)
 {
 	int fd = vecs_directory_open(target->path);
@@ -165,7 +151,7 @@ static kith_status sync_directory(const struct vecs_target *target)
 	return status;
 }
 
-/* Put the temporary where nothing is; *taken: something is there by now. */
+/* Give the temporary a name that no file has; *taken: one has it by now. */
 static kith_status put_new(const struct vecs_target *target, bool *taken)
 {
 	*taken = false;
@@ -176,7 +162,7 @@ static kith_status put_new(const struct vecs_target *target, bool *taken)
 	*taken = errno == EEXIST;
 	if (*taken)
 		return KITH_OK;
-	/* A file system without a second name for a file. */
+	/* The file system has no hard links. */
 	return rename(target->temp, target->path) == 0 ? KITH_OK
 	                                               : fail_errno(target->name, "cannot be put in place");
 }
@@ -208,8 +194,8 @@ kith_status vecs_target_commit(struct vecs_target *target)
 {
 	if (target->temp && fsync(target->fd) != 0)
 		return fail_errno(target->name, "cannot be written");
-	/* The temporary stays locked until it has its name; closing tells of failures that nothing else does.
-	 */
+	/* close may report a failed write that nothing else does; the copy of the descriptor keeps the
+	 * temporary locked until it has its name. */
 	int lock = target->temp ? fcntl(target->fd, F_DUPFD_CLOEXEC, 0) : -1;
 	int failed = close(target->fd);
 	target->fd = lock;

@@ -7,14 +7,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A type that the format cannot hold is refused with the formats' own list of what it can. */
+/* A type that the format cannot hold is refused with a list of formats that can. */
 static kith_status check_type(const struct vecs_name *name, kith_type type)
 {
 	if (name->format->plan->max_n == 0)
 		return vecs_fail(KITH_UNSUPPORTED, name->path,
 		    "%s is only read, as ground truth; give vectors a name of their type: fbin, u8bin, i8bin "
-		    "or "
-		    "ibin",
+		    "or ibin",
 		    name->format->extension);
 	if (name->set && !name->format->plan->sets)
 		return vecs_fail(KITH_UNSUPPORTED, name->path, "':%s' is only read", name->set);
@@ -30,20 +29,27 @@ static kith_status check_type(const struct vecs_name *name, kith_type type)
 	    kith_type_name(type), instead[type]);
 }
 
-/* HDF5 only: a set by a plain name in a new file. */
+/* A set is written under a plain name. */
+static kith_status check_set_name(const char *path, const char *set)
+{
+	if (!*set || strlen(set) > VECS_LONGEST_SET || strchr(set, '/') || strcmp(set, ".") == 0)
+		return vecs_fail(KITH_UNSUPPORTED, path,
+		    "a set '%.60s' is not written: use a name of 1 to %d bytes without '/'", set,
+		    VECS_LONGEST_SET);
+	return KITH_OK;
+}
+
+/* Only HDF5 has sets; they are written to a new file. */
 static kith_status check_set(const struct vecs_name *name)
 {
 	struct stat st;
 	if (!name->format->plan->sets)
 		return KITH_OK;
-	if (strlen(name->set) > VECS_LONGEST_SET || strchr(name->set, '/') || strcmp(name->set, ".") == 0)
-		return vecs_fail(KITH_UNSUPPORTED, name->path,
-		    "a set '%.60s' is not written: use a name of at most %d bytes without '/'", name->set,
-		    VECS_LONGEST_SET);
-	if (stat(name->path, &st) == 0)
-		return vecs_fail(KITH_INVALID, name->path,
+	kith_status status = check_set_name(name->path, name->set);
+	if (status == KITH_OK && stat(name->path, &st) == 0)
+		status = vecs_fail(KITH_INVALID, name->path,
 		    "exists, and may hold other sets: kith writes sets to a new file only");
-	return KITH_OK;
+	return status;
 }
 
 static kith_status flush(kith_vecs_writer *writer)
@@ -102,14 +108,14 @@ static kith_status put_rows(kith_vecs_writer *writer, int64_t n, const void *x)
 	return KITH_OK;
 }
 
-/* To a multiple of eight bytes. */
+/* Fill up to a multiple of eight bytes. */
 static kith_status pad(kith_vecs_writer *writer)
 {
 	return put(writer, "\0\0\0\0\0\0\0", (size_t)(-writer->at & 7));
 }
 
-/* Behind the rows of the last of several sets: what says where each of them is. writer->at stays where that
- * begins. */
+/* Write the trailer, which says where each of several sets is, behind the rows of the last. writer->at stays
+ * at its beginning. */
 static kith_status put_trailer(kith_vecs_writer *writer)
 {
 	const struct vecs_plan *plan = writer->name.format->plan;
@@ -190,7 +196,7 @@ kith_status kith_vecs_create(kith_vecs_writer **out, const char *path, kith_type
 	return KITH_OK;
 }
 
-/* Count a set in; the first one began with the file. */
+/* Add a set, whose rows begin here, to the list of sets. */
 static kith_status note_set(kith_vecs_writer *writer, const char *name, kith_type type, int64_t dim)
 {
 	struct vecs_set *set = &writer->sets[writer->set_count];
@@ -211,10 +217,9 @@ static kith_status check_new_set(const kith_vecs_writer *writer, const char *set
 		return fail(KITH_INVALID,
 		    "kith_vecs_add_set: type is %d, dim %lld; known are f32, u8, i8, i32, i64, and 1 to %d",
 		    (int)type, (long long)dim, KITH_MAX_DIM);
-	if (!*set || strlen(set) > VECS_LONGEST_SET || strchr(set, '/') || strcmp(set, ".") == 0)
-		return vecs_fail(KITH_UNSUPPORTED, path,
-		    "a set '%.60s' is not written: use a name of 1 to %d bytes without '/'", set,
-		    VECS_LONGEST_SET);
+	kith_status status = check_set_name(path, set);
+	if (status)
+		return status;
 	bool taken = !writer->set_count && strcmp(writer->name.set, set) == 0;
 	for (int i = 0; i < writer->set_count; i++)
 		taken = taken || strcmp(writer->sets[i].name, set) == 0;
