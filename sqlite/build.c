@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chunks.h"
+#include "kept.h"
 #include "rows.h"
 #include "snapshot.h"
 
@@ -91,41 +92,34 @@ static int read_row(struct table *t, const struct column *c, struct chunk_blob *
 	return rc;
 }
 
-int build_apply(struct table *t, const struct column *c, struct live *l, const struct part_state *s,
-    const struct delta *d)
+int build_apply(struct table *t, const struct column *c, struct live *l, int64_t part, const struct delta *d)
 {
 	struct chunk_blob b = {0};
-	float *x = sqlite3_malloc64((sqlite3_uint64)(APPLY_BLOCK * c->dim) * sizeof *x);
-	int64_t *rowids = sqlite3_malloc64(APPLY_BLOCK * sizeof *rowids);
+	int64_t block = d->n < APPLY_BLOCK ? d->n : APPLY_BLOCK;
+	float *x = sqlite3_malloc64((sqlite3_uint64)(block * c->dim + 1) * sizeof *x);
+	int64_t *rowids = sqlite3_malloc64((sqlite3_uint64)(block + 1) * sizeof *rowids);
 	int rc = x != NULL && rowids != NULL ? SQLITE_OK : SQLITE_NOMEM;
 	int64_t n = 0;
 	for (int64_t i = 0; i < d->n && rc == SQLITE_OK; i++) {
 		int found;
-		rc = read_row(t, c, &b, d->rowids[i], s->part, x + n * c->dim, &found);
+		rc = read_row(t, c, &b, d->rowids[i], part, x + n * c->dim, &found);
 		if (rc == SQLITE_OK && found) {
 			rowids[n++] = d->rowids[i];
 		} else if (rc == SQLITE_OK) {
 			live_remove(l, d->rowids[i]);
 		}
-		if (rc == SQLITE_OK && n > 0 && (n == APPLY_BLOCK || i + 1 == d->n)) {
+		if (rc == SQLITE_OK && n > 0 && (n == block || i + 1 == d->n)) {
 			rc = table_status(t, live_add(l, n, x, rowids, 1));
 			n = 0;
 		}
 	}
-	if (rc == SQLITE_OK && n > 0) {
-		rc = table_status(t, live_add(l, n, x, rowids, 1));
-	}
 	chunk_close(&b);
 	sqlite3_free(x);
 	sqlite3_free(rowids);
-	if (rc == SQLITE_OK) {
-		rc = table_status(t, live_prepare(l));
+	for (int64_t i = 0; i < d->n && rc == SQLITE_OK; i++) {
+		rc = kept_update(t, l, d->rowids[i]);
 	}
-	if (rc == SQLITE_OK) {
-		l->seq = s->seq;
-		l->mark = s->mark;
-	}
-	return rc;
+	return rc == SQLITE_OK ? kept_extend(l) : rc;
 }
 
 /* Queries near the data but none of it: four fifths of one vector and a fifth of another. */

@@ -59,7 +59,7 @@ static int check_part(struct table *t, int64_t part, int64_t *changes, int *snap
 	}
 	*snapshots = 1;
 	*changes += p.seq - p.base;
-	rc = delta_read(t, part, p.base, p.seq - p.base, &d);
+	rc = delta_read(t, part, p.base, p.seq - p.base, &d, NULL);
 	for (int i = 0; i < t->schema.n && rc == SQLITE_OK; i++) {
 		char *spec = NULL;
 		if (t->schema.columns[i].kind == COLUMN_VECTOR) {

@@ -50,6 +50,25 @@ static int change_index_from(struct table *t, sqlite3_value *argument)
 	return rc == SQLITE_OK ? index_rebuild(t) : rc;
 }
 
+/* How many bytes the table's indexes may take in a process; NULL: any number. */
+static int change_memory(struct table *t, sqlite3_value *argument)
+{
+	char number[32] = "NULL";
+	int type = sqlite3_value_type(argument);
+	if (type != SQLITE_NULL && (type != SQLITE_INTEGER || sqlite3_value_int64(argument) < 0)) {
+		return table_error(
+		    t, SQLITE_ERROR, "memory: rank must be a number of bytes, or NULL for no limit");
+	}
+	if (type == SQLITE_INTEGER) {
+		sqlite3_snprintf((int)sizeof number, number, "%lld", sqlite3_value_int64(argument));
+	}
+	int rc = set_config(t, "memory", number);
+	if (rc == SQLITE_OK && type == SQLITE_INTEGER) {
+		registry_limit(t, NULL, sqlite3_value_int64(argument));
+	}
+	return rc;
+}
+
 static int change_index(struct table *t, sqlite3_value *argument)
 {
 	const struct column *c;
@@ -96,6 +115,9 @@ int command_run(struct table *t, sqlite3_value *command, sqlite3_value *argument
 	if (sqlite3_stricmp(name, "index-from") == 0) {
 		return change_index_from(t, argument);
 	}
+	if (sqlite3_stricmp(name, "memory") == 0) {
+		return change_memory(t, argument);
+	}
 	if (sqlite3_stricmp(name, "rebuild") == 0 || sqlite3_stricmp(name, "optimize") == 0) {
 		return index_rebuild(t);
 	}
@@ -103,6 +125,7 @@ int command_run(struct table *t, sqlite3_value *command, sqlite3_value *argument
 		return index_merge(t);
 	}
 	return table_error(t, SQLITE_ERROR,
-	    "unknown command '%s': index, index-from, rebuild, optimize, merge and integrity-check are known",
+	    "unknown command '%s': index, index-from, memory, rebuild, optimize, merge and integrity-check "
+	    "are known",
 	    name);
 }

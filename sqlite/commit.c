@@ -35,6 +35,7 @@ void index_commit(struct table *t)
 			s->live = p->live;
 			p->live = NULL;
 			s->misses = 0;
+			registry_note(s, live_memory(s->live));
 			pthread_rwlock_unlock(&s->lock);
 		}
 	}
@@ -53,21 +54,38 @@ static int keep(struct table *t, int column, int64_t part, struct live *l)
 	return SQLITE_OK;
 }
 
+/* What a shared index lacks of a part's state; its lock is held. */
+static int lacking(struct table *t, const struct part_state *p, const struct live *l, struct delta *d)
+{
+	struct delta all = {0};
+	*d = (struct delta){0};
+	int rc = delta_read(t, p->part, l->seq, p->seq - l->seq, &all, d);
+	delta_free(&all);
+	return rc == SQLITE_OK ? delta_join(d, &l->waiting) : rc;
+}
+
 /* The shared index with what has changed, where that is less work than a new one. *out NULL: it is not. */
 static int from_shared(struct table *t, const struct column *c, const struct part_state *p, struct live **out)
 {
 	struct shared *s;
 	struct delta d;
 	*out = NULL;
-	int rc = index_acquire(t, c, p->part, &s, &d);
+	int rc = index_acquire(t, c, p->part, NULL, 0, &s, &d);
 	if (rc != SQLITE_OK || s == NULL) {
 		return rc;
 	}
-	if ((s->live->dead_count + d.n) * 4 < s->live->n && d.n < p->n / 2) {
+	delta_free(&d);
+	rc = lacking(t, p, s->live, &d);
+	if (rc == SQLITE_OK && (s->live->dead_count + d.n) * 4 < s->live->n && d.n < p->n / 2) {
 		rc = table_status(t, live_clone(out, s->live));
 	}
-	if (rc == SQLITE_OK && *out != NULL && (*out)->seq != p->seq) {
-		rc = build_apply(t, c, *out, p, &d);
+	if (rc == SQLITE_OK && *out != NULL) {
+		rc = build_apply(t, c, *out, p->part, &d);
+	}
+	if (rc == SQLITE_OK && *out != NULL) {
+		rc = table_status(t, live_prepare(*out));
+		(*out)->seq = p->seq;
+		(*out)->mark = p->mark;
 	}
 	index_release(s, &d);
 	if (rc != SQLITE_OK) {
@@ -116,12 +134,30 @@ static int set_base(struct table *t, const struct part_state *p, const char *val
 	                        t->db_name, t->name, values, p->part));
 }
 
+/* Whether vectors have changed since the snapshots: if not, they are as good as new. */
+static int vectors_changed(struct table *t, const struct part_state *p, int *yes)
+{
+	sqlite3_stmt *s;
+	char *sql =
+	    sqlite3_mprintf("SELECT 1 FROM \"%w\".\"%w_changes\" WHERE part = %lld AND vector LIMIT 1",
+	        t->db_name, t->name, p->part);
+	int rc = table_prepare(t, sql, &s);
+	sqlite3_free(sql);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	*yes = sqlite3_step(s) == SQLITE_ROW;
+	rc = sqlite3_finalize(s);
+	return rc == SQLITE_OK ? rc : table_forward(t, rc);
+}
+
 /* New snapshots of all columns; without any, the part is exact from now on. */
 static int renew(struct table *t, const struct part_state *p, int anew)
 {
-	int made = 0;
-	int rc = SQLITE_OK;
-	for (int i = 0; i < t->schema.n && rc == SQLITE_OK && p->n >= t->index_from; i++) {
+	int stale = 1;
+	int rc = anew || p->base < 0 ? SQLITE_OK : vectors_changed(t, p, &stale);
+	int made = !stale;
+	for (int i = 0; stale && i < t->schema.n && rc == SQLITE_OK && p->n >= t->index_from; i++) {
 		if (t->schema.columns[i].kind == COLUMN_VECTOR) {
 			rc = make_snapshot(t, &t->schema.columns[i], p, anew, &made);
 		}

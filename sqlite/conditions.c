@@ -82,7 +82,11 @@ static int needs_aux(const struct table *t, const struct plan *p, const struct f
 
 static void append_source(sqlite3_str *out, const struct table *t, int aux)
 {
+	const struct column *id = schema_column(&t->schema, COLUMN_ROWID, 0);
 	sqlite3_str_appendf(out, " FROM (SELECT r.kith_rowid AS rowid, r.*");
+	if (id != NULL) {
+		sqlite3_str_appendf(out, ", r.kith_rowid AS \"%w\"", id->name);
+	}
 	for (int i = 0; aux && i < t->schema.n; i++) {
 		if (t->schema.columns[i].kind == COLUMN_AUXILIARY) {
 			sqlite3_str_appendf(out, ", a.\"%w\"", t->schema.columns[i].name);
@@ -186,6 +190,34 @@ static int bind_conditions(const struct plan *p, struct query *q, int first, sql
 	return rc;
 }
 
+/* The last statement of each kind is kept: the next query often asks the same of other values. */
+static int prepare_or_take(struct table *t, enum selection what, const char *sql, sqlite3_stmt **out)
+{
+	sqlite3_stmt *last = t->conditions[what];
+	if (sql != NULL && last != NULL && strcmp(sqlite3_sql(last), sql) == 0) {
+		t->conditions[what] = NULL;
+		*out = last;
+		return SQLITE_OK;
+	}
+	return table_prepare(t, sql, out);
+}
+
+int conditions_finish(struct table *t, enum selection what, sqlite3_stmt *s)
+{
+	if (s == NULL) {
+		return SQLITE_OK;
+	}
+	int rc = sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	if (rc != SQLITE_OK) {
+		sqlite3_finalize(s);
+		return rc;
+	}
+	sqlite3_finalize(t->conditions[what]);
+	t->conditions[what] = s;
+	return rc;
+}
+
 int conditions_prepare(struct table *t, const struct plan *p, struct query *q, enum selection what,
     int64_t part, int order, sqlite3_stmt **out)
 {
@@ -196,7 +228,7 @@ int conditions_prepare(struct table *t, const struct plan *p, struct query *q, e
 		return rc;
 	}
 	char *sql = conditions_text(t, p, &f, what, part, order);
-	rc = table_prepare(t, sql, out);
+	rc = prepare_or_take(t, what, sql, out);
 	sqlite3_free(sql);
 	if (rc == SQLITE_OK && what != SELECT_PARTS) {
 		rc = filter_bind(t, q, &f, *out);

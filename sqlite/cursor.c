@@ -278,6 +278,12 @@ int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int numbe
 	}
 	const struct column *column = &t->schema.columns[number];
 	switch (column->kind) {
+	case COLUMN_ROWID: {
+		sqlite3_int64 rowid;
+		cursor_rowid(base, &rowid);
+		sqlite3_result_int64(context, rowid);
+		return SQLITE_OK;
+	}
 	case COLUMN_VECTOR:
 		return return_vector(c, context, column);
 	case COLUMN_AUXILIARY:

@@ -1,7 +1,8 @@
-/* What has changed since an index was made. */
+#include "delta.h"
+
 #include <stdlib.h>
 
-#include "refresh.h"
+#include "sqlite.h"
 
 static int compare(const void *a, const void *b)
 {
@@ -45,31 +46,13 @@ void delta_sort(struct delta *d)
 	d->n = n;
 }
 
-int delta_read(struct table *t, int64_t part, int64_t seq, int64_t wanted, struct delta *d)
+int delta_join(struct delta *d, const struct delta *more)
 {
-	sqlite3_stmt *s;
-	*d = (struct delta){0};
-	int rc = statement_borrow(t, CHANGE_LIST, &s);
-	if (rc != SQLITE_OK) {
-		return rc;
-	}
-	sqlite3_bind_int64(s, 1, part);
-	sqlite3_bind_int64(s, 2, seq);
-	while (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
-		rc = delta_push(d, sqlite3_column_int64(s, 0));
-	}
-	int end = sqlite3_reset(s);
-	if (rc == SQLITE_OK && end != SQLITE_OK) {
-		rc = table_forward(t, end);
-	}
-	if (rc == SQLITE_OK && d->n != wanted) {
-		rc = table_corrupt(t, "part %lld has %lld changes where there should be %lld",
-		    (long long)part, (long long)d->n, (long long)wanted);
+	int rc = SQLITE_OK;
+	for (int64_t i = 0; i < more->n && rc == SQLITE_OK; i++) {
+		rc = delta_push(d, more->rowids[i]);
 	}
 	delta_sort(d);
-	if (rc != SQLITE_OK) {
-		delta_free(d);
-	}
 	return rc;
 }
 

@@ -18,6 +18,8 @@ void live_free(struct live *l)
 	sqlite3_free(l->rowids);
 	sqlite3_free(l->dead);
 	sqlite3_free(l->slots);
+	delta_free(&l->waiting);
+	cells_free(l->cells);
 	sqlite3_free(l);
 }
 
@@ -36,6 +38,21 @@ static void note_options(struct live *l)
 	l->uses_nprobe = kith_index_uses(l->index, "nprobe");
 }
 
+/* "HNSW32", "HNSW32,Flat" or anything that is refined with floats. Under cosine floats are kept at unit
+ * length. */
+int live_is_exact(const char *spec, kith_metric metric)
+{
+	size_t length = strlen(spec);
+	size_t head = strcspn(spec, ",");
+	int graph = sqlite3_strnicmp(spec, "HNSW", 4) == 0 && strspn(spec + 4, "0123456789") + 4 == head;
+	int plain = graph || sqlite3_strnicmp(spec, "HNSW", 4) == 0 ||
+	            sqlite3_strnicmp(spec, "IVF", 3) == 0 || sqlite3_strnicmp(spec, "SQ", 2) == 0 ||
+	            sqlite3_strnicmp(spec, "PQ", 2) == 0;
+	int refined = plain && length > 6 && sqlite3_stricmp(spec + length - 6, ",RFlat") == 0;
+	return metric != KITH_COSINE &&
+	       ((graph && (spec[head] == '\0' || sqlite3_stricmp(spec + head, ",Flat") == 0)) || refined);
+}
+
 kith_status live_new(struct live **out, int64_t dim, kith_metric metric, const char *spec)
 {
 	*out = live_empty();
@@ -49,6 +66,7 @@ kith_status live_new(struct live **out, int64_t dim, kith_metric metric, const c
 		return status;
 	}
 	note_options(*out);
+	(*out)->exact = live_is_exact(spec, metric);
 	return KITH_OK;
 }
 
@@ -199,6 +217,7 @@ kith_status live_clone(struct live **out, const struct live *from)
 	l->multiplier = from->multiplier;
 	l->points = from->points;
 	memcpy(l->sweep, from->sweep, sizeof l->sweep);
+	l->exact = from->exact;
 	l->seq = from->seq;
 	l->mark = from->mark;
 	*out = l;
@@ -207,8 +226,8 @@ kith_status live_clone(struct live **out, const struct live *from)
 
 int64_t live_memory(const struct live *l)
 {
-	return (int64_t)kith_index_memory(l->index) + l->room * (int64_t)sizeof *l->rowids + l->room / 8 +
-	       l->slot_count * (int64_t)sizeof *l->slots;
+	return (int64_t)kith_index_memory(l->index) + cells_memory(l->cells) +
+	       l->room * (int64_t)sizeof *l->rowids + l->room / 8 + l->slot_count * (int64_t)sizeof *l->slots;
 }
 
 kith_status live_load_ids(struct live *l, int64_t n, const int64_t *rowids, const uint8_t *dead)

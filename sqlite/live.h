@@ -6,6 +6,9 @@
 
 #include <kith/kith.h>
 
+#include "cells.h"
+#include "delta.h"
+
 /* Recall of the k nearest at an effort (efSearch, or nprobe), measured on the table's own vectors. */
 struct sweep_point {
 	int64_t effort;
@@ -22,14 +25,17 @@ struct live {
 	int64_t dead_count;
 	int64_t *slots; /* a hash table of ids + 1 by rowid; 0: free */
 	int64_t slot_count;
-	kith_filter *alive; /* NULL: all are */
+	kith_filter *alive;   /* NULL: all are */
+	struct delta waiting; /* rows that the index is still to get: dead, or not there yet */
+	struct cells *cells;  /* of the columns that conditions have asked about */
+	int exact;            /* it keeps vectors as they are: kith_index_get gives them back bit by bit */
 
 	/* The state of the part that it shows. */
 	int64_t seq, mark;
 
 	/* How to search it. */
 	int uses_ef, uses_nprobe;
-	int64_t multiplier; /* candidates for each neighbour that is wanted */
+	double multiplier; /* candidates for each neighbour that is wanted */
 	int points;
 	struct sweep_point sweep[MAX_SWEEP];
 };
@@ -56,6 +62,9 @@ int live_is_dead(const struct live *l, int64_t id);
 /* Give an empty one the ids that it had when it was written. */
 kith_status live_load_ids(struct live *l, int64_t n, const int64_t *rowids, const uint8_t *dead);
 
+/* Whether an index of that factory string keeps floats bit by bit. */
+int live_is_exact(const char *spec, kith_metric metric);
+
 /* Bytes that it holds. */
 int64_t live_memory(const struct live *l);
 
@@ -66,6 +75,9 @@ kith_status live_read(
 
 /* Measure `sweep` and `multiplier` on queries [nq × dim] whose true neighbours are the ids truth [nq × k]. */
 kith_status live_tune(struct live *l, int64_t nq, const float *q, int64_t k, const int64_t *truth);
+
+/* Candidates for k neighbours. */
+int64_t live_candidates(const struct live *l, int64_t k);
 
 /* Options for a search of k with that recall. */
 void live_options(

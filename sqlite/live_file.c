@@ -12,10 +12,12 @@
 
 struct header {
 	char magic[8];
-	int64_t n, multiplier, points, reserved[4];
+	int64_t n;
+	double multiplier;
+	int64_t points, reserved[4];
 };
 
-static const char magic[8] = "KITHSQL1";
+static const char magic[8] = "KITHSQL2";
 
 struct offset_reader {
 	kith_read_fn read;
@@ -74,7 +76,7 @@ kith_status live_read(
 		return KITH_IO;
 	}
 	if (memcmp(h.magic, magic, sizeof magic) != 0 || h.n < 0 || h.n > (size - head) / 8 ||
-	    h.multiplier < 1 || h.multiplier > 1024 || h.points < 0 || h.points > MAX_SWEEP) {
+	    !(h.multiplier >= 1 && h.multiplier <= 1024) || h.points < 0 || h.points > MAX_SWEEP) {
 		return KITH_FORMAT;
 	}
 	int64_t dead_bytes = ((h.n + 7) / 8 + 7) / 8 * 8;

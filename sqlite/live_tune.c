@@ -1,12 +1,20 @@
 /* How thoroughly an index must be searched is measured once, when it is made: for an effort that doubles,
- * how many of the true neighbours are among the candidates that are then compared exactly. Each query takes
- * the first effort that gives the recall it asks for. */
+ * how many of the true neighbours are among the candidates that are then compared exactly. Between two that
+ * were tried the share of those missed is taken to fall as a power of the effort; each query takes the effort
+ * that gives the recall it asks for. */
+#include "live.h"
+
+#include <math.h>
 #include <string.h>
 
-#include "live.h"
 #include "sqlite.h"
 
-enum { MIN_EFFORT = 8, MAX_EFFORT = 4096, MAX_MULTIPLIER = 64 };
+enum { MIN_EFFORT = 8, MAX_EFFORT = 4096 };
+
+/* Candidates for each neighbour: coarse codes need more, whatever the effort. */
+static const double multipliers[] = {1, 1.2, 1.5, 2, 3, 4, 8, 16, 32, 64};
+
+enum { MULTIPLIERS = sizeof multipliers / sizeof *multipliers };
 
 static void set_effort(const struct live *l, int64_t effort, int64_t candidates, kith_search_options *o)
 {
@@ -21,7 +29,7 @@ static void set_effort(const struct live *l, int64_t effort, int64_t candidates,
 static kith_status measure(const struct live *l, int64_t nq, const float *q, int64_t k, const int64_t *truth,
     int64_t effort, double *recall)
 {
-	int64_t candidates = k * l->multiplier;
+	int64_t candidates = live_candidates(l, k);
 	kith_search_options o = KITH_SEARCH_OPTIONS;
 	o.filter = l->alive;
 	set_effort(l, effort, candidates, &o);
@@ -54,15 +62,14 @@ kith_status live_tune(struct live *l, int64_t nq, const float *q, int64_t k, con
 	int64_t max_effort = l->uses_nprobe ? 256 : 512;
 	l->points = 0;
 	kith_status status = KITH_OK;
-	/* Coarse codes need more candidates, whatever the effort. */
-	for (l->multiplier = 1; status == KITH_OK && l->multiplier <= MAX_MULTIPLIER; l->multiplier *= 2) {
+	for (int i = 0; status == KITH_OK && i < MULTIPLIERS; i++) {
+		l->multiplier = multipliers[i];
 		status = measure(l, nq, q, k, truth, max_effort, &recall);
-		if (recall >= 0.995 || recall < best + 0.002) {
+		if (recall >= 0.995 || (recall < best + 0.002 && i > 2)) {
 			break;
 		}
 		best = recall;
 	}
-	l->multiplier = l->multiplier > MAX_MULTIPLIER ? MAX_MULTIPLIER : l->multiplier;
 	int searches = l->uses_ef || l->uses_nprobe;
 	for (int64_t effort = l->uses_nprobe ? 1 : MIN_EFFORT;
 	     status == KITH_OK && l->points < MAX_SWEEP && effort <= MAX_EFFORT; effort *= 2) {
@@ -75,6 +82,24 @@ kith_status live_tune(struct live *l, int64_t nq, const float *q, int64_t k, con
 	return status;
 }
 
+int64_t live_candidates(const struct live *l, int64_t k)
+{
+	return (int64_t)ceil((double)k * l->multiplier);
+}
+
+/* The effort for a recall between those of two points. */
+static int64_t between(const struct sweep_point *a, const struct sweep_point *b, double recall)
+{
+	double missed_a = 1 - a->recall;
+	double missed_b = fmax(1 - b->recall, 0.001);
+	double missed = 1 - recall;
+	if (missed_a <= missed_b || missed <= missed_b) {
+		return b->effort;
+	}
+	double share = log(missed_a / missed) / log(missed_a / missed_b);
+	return (int64_t)ceil((double)a->effort * pow((double)b->effort / (double)a->effort, share));
+}
+
 void live_options(
     const struct live *l, double recall, int64_t k, int64_t ef, int64_t nprobe, kith_search_options *o)
 {
@@ -84,6 +109,7 @@ void live_options(
 	for (int i = 0; i < l->points; i++) {
 		effort = l->sweep[i].effort;
 		if (l->sweep[i].recall >= target) {
+			effort = i > 0 ? between(&l->sweep[i - 1], &l->sweep[i], target) : effort;
 			break;
 		}
 	}
@@ -93,5 +119,5 @@ void live_options(
 	} else if (l->uses_ef && k > 10) {
 		effort += k + k / 4;
 	}
-	set_effort(l, effort, k * l->multiplier, o);
+	set_effort(l, effort, live_candidates(l, k), o);
 }

@@ -5,6 +5,7 @@ SQLITE_EXTENSION_INIT1
 
 #include <string.h>
 
+#include "check.h"
 #include "command.h"
 #include "cursor.h"
 #include "filter.h"
@@ -229,28 +230,57 @@ static int module_rollback(sqlite3_vtab *base)
 	return SQLITE_OK;
 }
 
-static const sqlite3_module module = {
-    .iVersion = 3,
-    .xCreate = module_create,
-    .xConnect = module_connect,
-    .xBestIndex = plan_best_index,
-    .xDisconnect = module_disconnect,
-    .xDestroy = module_destroy,
-    .xOpen = cursor_open,
-    .xClose = cursor_close,
-    .xFilter = cursor_filter,
-    .xNext = cursor_next,
-    .xEof = cursor_eof,
-    .xColumn = cursor_column,
-    .xRowid = cursor_rowid,
-    .xUpdate = module_update,
-    .xBegin = module_begin,
-    .xSync = module_sync,
-    .xCommit = module_commit,
-    .xRollback = module_rollback,
-    .xFindFunction = module_find,
-    .xRename = module_rename,
-    .xShadowName = shadow_is_name,
+/* PRAGMA integrity_check and quick_check of SQLite 3.44 and newer. A finding is a message, not an error. */
+static int module_integrity(sqlite3_vtab *base, const char *db, const char *name, int quick, char **message)
+{
+	struct table *t = (struct table *)base;
+	(void)db;
+	int rc = quick ? shadow_load(t) : check_table(t);
+	if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_ERROR) {
+		*message = sqlite3_mprintf("kith table %s: %s", name,
+		    t->base.zErrMsg != NULL ? t->base.zErrMsg : sqlite3_errstr(rc));
+		rc = *message != NULL ? SQLITE_OK : SQLITE_NOMEM;
+	}
+	return rc;
+}
+
+/* An older header ends before the last member, which a newer SQLite looks for where iVersion says 4. */
+static const struct {
+	sqlite3_module module;
+#if SQLITE_VERSION_NUMBER < 3044000
+	int (*xIntegrity)(sqlite3_vtab *, const char *, const char *, int, char **);
+#endif
+} kith = {
+    .module =
+        {
+            .iVersion = 4,
+            .xCreate = module_create,
+            .xConnect = module_connect,
+            .xBestIndex = plan_best_index,
+            .xDisconnect = module_disconnect,
+            .xDestroy = module_destroy,
+            .xOpen = cursor_open,
+            .xClose = cursor_close,
+            .xFilter = cursor_filter,
+            .xNext = cursor_next,
+            .xEof = cursor_eof,
+            .xColumn = cursor_column,
+            .xRowid = cursor_rowid,
+            .xUpdate = module_update,
+            .xBegin = module_begin,
+            .xSync = module_sync,
+            .xCommit = module_commit,
+            .xRollback = module_rollback,
+            .xFindFunction = module_find,
+            .xRename = module_rename,
+            .xShadowName = shadow_is_name,
+#if SQLITE_VERSION_NUMBER >= 3044000
+            .xIntegrity = module_integrity,
+        },
+#else
+        },
+    .xIntegrity = module_integrity,
+#endif
 };
 
 __attribute__((visibility("default"))) int sqlite3_kith_init(
@@ -282,7 +312,7 @@ int sqlite3_kith_init(sqlite3 *db, char **error, const sqlite3_api_routines *api
 	connection->references = 1;
 	rc = stats_register(db, connection);
 	/* SQLite frees it, also where it fails. */
-	int module_rc = sqlite3_create_module_v2(db, "kith", &module, connection, connection_release);
+	int module_rc = sqlite3_create_module_v2(db, "kith", &kith.module, connection, connection_release);
 	return rc != SQLITE_OK ? rc : module_rc;
 }
 

@@ -114,6 +114,10 @@ static void plan_condition(struct planning *p, int i, int column, int op)
 		}
 		return;
 	}
+	if (c != NULL && c->kind == COLUMN_ROWID) {
+		c = NULL;
+		column = -1;
+	}
 	/* SQLite does not say which collation <> and IS NOT are to use: the column's own, then. */
 	int collated = op != SQLITE_INDEX_CONSTRAINT_NE && op != SQLITE_INDEX_CONSTRAINT_ISNOT;
 	const char *collation = c != NULL && collated ? sqlite3_vtab_collation(p->info, i) : NULL;
@@ -138,6 +142,12 @@ static void plan_condition(struct planning *p, int i, int column, int op)
 	use(p, i, in ? TERM_IN : TERM_WHERE, column, op, collation, 0);
 }
 
+static int is_rowid(const struct planning *p, int column)
+{
+	const struct schema *s = &p->table->schema;
+	return column < 0 || (column < s->n && s->columns[column].kind == COLUMN_ROWID);
+}
+
 /* The order in which rows come without anybody sorting them. */
 static void plan_order(struct planning *p)
 {
@@ -155,9 +165,9 @@ static void plan_order(struct planning *p)
 			    "the farthest first (ORDER BY distance DESC) needs k = …");
 		}
 		int by_rowid =
-		    info->nOrderBy == 2 && info->aOrderBy[1].iColumn < 0 && !info->aOrderBy[1].desc;
+		    info->nOrderBy == 2 && is_rowid(p, info->aOrderBy[1].iColumn) && !info->aOrderBy[1].desc;
 		info->orderByConsumed = by_distance && !descending && (info->nOrderBy == 1 || by_rowid);
-	} else if (first < 0 && info->nOrderBy == 1) {
+	} else if (is_rowid(p, first) && info->nOrderBy == 1) {
 		info->idxNum = ORDER_ROWID | (descending ? ORDER_DESCENDING : 0);
 		info->orderByConsumed = 1;
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "build.h"
+#include "kept.h"
 #include "rows.h"
 #include "snapshot.h"
 
@@ -38,26 +39,33 @@ int index_spec(struct table *t, const struct column *c, char **spec)
 	return rc != SQLITE_OK || end == SQLITE_OK ? rc : table_forward(t, end);
 }
 
-static int load_index_from(struct table *t)
+/* A number of at least min that a command has set; `other` where none has. */
+static int config_number(struct table *t, const char *key, int64_t min, int64_t other, int64_t *out)
 {
 	sqlite3_stmt *s;
-	t->index_from = INDEX_FROM;
+	*out = other;
 	int rc = statement_borrow(t, CONFIG_GET, &s);
 	if (rc != SQLITE_OK) {
 		return rc;
 	}
-	sqlite3_bind_text(s, 1, "index_from", -1, SQLITE_STATIC);
-	if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int64(s, 0) > 0) {
-		t->index_from = sqlite3_column_int64(s, 0);
+	sqlite3_bind_text(s, 1, key, -1, SQLITE_STATIC);
+	if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) == SQLITE_INTEGER &&
+	    sqlite3_column_int64(s, 0) >= min) {
+		*out = sqlite3_column_int64(s, 0);
 	}
 	rc = sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
 	return rc == SQLITE_OK ? rc : table_forward(t, rc);
 }
 
+int index_memory_limit(struct table *t, int64_t *bytes)
+{
+	return config_number(t, "memory", 0, -1, bytes);
+}
+
 int index_load_config(struct table *t)
 {
-	int rc = load_index_from(t);
+	int rc = config_number(t, "index_from", 1, INDEX_FROM, &t->index_from);
 	t->indexed = 0;
 	for (int i = 0; i < t->schema.n && rc == SQLITE_OK; i++) {
 		char *spec;
@@ -101,6 +109,48 @@ int part_state(struct table *t, int64_t part, struct part_state *state)
 
 /* ---- reading ---- */
 
+int delta_read(
+    struct table *t, int64_t part, int64_t seq, int64_t wanted, struct delta *d, struct delta *vectors)
+{
+	sqlite3_stmt *s;
+	int64_t n = 0;
+	*d = (struct delta){0};
+	if (vectors != NULL) {
+		*vectors = (struct delta){0};
+	}
+	int rc = statement_borrow(t, CHANGE_LIST, &s);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	sqlite3_bind_int64(s, 1, part);
+	sqlite3_bind_int64(s, 2, seq);
+	for (; rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW; n++) {
+		rc = delta_push(d, sqlite3_column_int64(s, 0));
+		if (rc == SQLITE_OK && vectors != NULL && sqlite3_column_int(s, 1)) {
+			rc = delta_push(vectors, sqlite3_column_int64(s, 0));
+		}
+	}
+	int end = sqlite3_reset(s);
+	if (rc == SQLITE_OK && end != SQLITE_OK) {
+		rc = table_forward(t, end);
+	}
+	if (rc == SQLITE_OK && n != wanted) {
+		rc = table_corrupt(t, "part %lld has %lld changes where there should be %lld",
+		    (long long)part, (long long)n, (long long)wanted);
+	}
+	delta_sort(d);
+	if (vectors != NULL) {
+		delta_sort(vectors);
+	}
+	if (rc != SQLITE_OK) {
+		delta_free(d);
+		if (vectors != NULL) {
+			delta_free(vectors);
+		}
+	}
+	return rc;
+}
+
 /* Whether a part has been in the state that an index shows, since its snapshot. */
 static int is_ancestor(struct table *t, const struct part_state *p, const struct live *l, int *yes)
 {
@@ -139,6 +189,14 @@ static int load(struct table *t, const struct column *c, const struct part_state
 	if (rc != SQLITE_OK || l == NULL) {
 		return rc;
 	}
+	char *spec;
+	rc = index_spec(t, c, &spec);
+	if (rc != SQLITE_OK) {
+		live_free(l);
+		return rc;
+	}
+	l->exact = spec != NULL && live_is_exact(spec, c->metric);
+	sqlite3_free(spec);
 	l->seq = p->base;
 	l->mark = p->base_mark;
 	live_free(s->live);
@@ -146,22 +204,65 @@ static int load(struct table *t, const struct column *c, const struct part_state
 	return SQLITE_OK;
 }
 
+/* Rows that have changed are taken out of the index and wait to be added; of the others only values of
+ * columns have changed. */
+static int note_changes(struct table *t, struct live *l, const struct delta *all, const struct delta *vectors)
+{
+	int rc = SQLITE_OK;
+	for (int64_t i = 0; i < vectors->n; i++) {
+		live_remove(l, vectors->rowids[i]);
+	}
+	for (int64_t i = 0; i < all->n && rc == SQLITE_OK; i++) {
+		rc = kept_update(t, l, all->rowids[i]);
+	}
+	return rc == SQLITE_OK ? delta_join(&l->waiting, vectors) : rc;
+}
+
+/* Add some of the rows that wait: adding takes far longer than comparing, and no search is to pay for many.
+ * Until then searches compare them one by one. */
+static int add_waiting(struct table *t, const struct column *c, int64_t part, struct live *l)
+{
+	int64_t n = l->waiting.n / LAG_STEPS;
+	n = n < MIN_STEP ? MIN_STEP : n;
+	struct delta some = {.n = n < l->waiting.n ? n : l->waiting.n, .rowids = l->waiting.rowids};
+	int rc = build_apply(t, c, l, part, &some);
+	if (rc == SQLITE_OK) {
+		l->waiting.n -= some.n;
+		memmove(l->waiting.rowids, l->waiting.rowids + some.n,
+		    (size_t)l->waiting.n * sizeof *l->waiting.rowids);
+	}
+	return rc;
+}
+
 /* Apply what was committed. The lock is held for writing. What fails in the middle leaves nothing to
  * search. */
 static int catch_up(struct table *t, const struct column *c, const struct part_state *p, struct shared *s)
 {
-	struct delta d;
+	struct delta all = {0};
+	struct delta vectors = {0};
 	int usable = 0;
-	int rc = s->live != NULL ? is_ancestor(t, p, s->live, &usable) : SQLITE_OK;
-	if (rc != SQLITE_OK || !usable || s->live->seq == p->seq) {
+	struct live *l = s->live;
+	int rc = l != NULL ? is_ancestor(t, p, l, &usable) : SQLITE_OK;
+	if (rc != SQLITE_OK || !usable || (l->seq == p->seq && l->waiting.n == 0)) {
 		return rc;
 	}
-	rc = delta_read(t, p->part, s->live->seq, p->seq - s->live->seq, &d);
-	if (rc != SQLITE_OK) {
-		return rc;
+	if (l->seq != p->seq) {
+		rc = delta_read(t, p->part, l->seq, p->seq - l->seq, &all, &vectors);
+		if (rc != SQLITE_OK) {
+			return rc;
+		}
+		rc = note_changes(t, l, &all, &vectors);
+		l->seq = p->seq;
+		l->mark = p->mark;
 	}
-	rc = build_apply(t, c, s->live, p, &d);
-	delta_free(&d);
+	if (rc == SQLITE_OK && l->waiting.n > 0) {
+		rc = add_waiting(t, c, p->part, l);
+	}
+	if (rc == SQLITE_OK) {
+		rc = table_status(t, live_prepare(l));
+	}
+	delta_free(&all);
+	delta_free(&vectors);
 	if (rc != SQLITE_OK) {
 		live_free(s->live);
 		s->live = NULL;
@@ -169,8 +270,62 @@ static int catch_up(struct table *t, const struct column *c, const struct part_s
 	return rc;
 }
 
-int index_acquire(
-    struct table *t, const struct column *c, int64_t part, struct shared **out, struct delta *delta)
+/* Columns that conditions ask about are read when they are asked about once more: for one search alone that
+ * would not pay. */
+static int load_columns(
+    struct table *t, const struct part_state *p, struct shared *s, const int *columns, int n)
+{
+	struct live *l = s->live;
+	if (l == NULL || n == 0 || l->seq != p->seq || l->mark != p->mark || s->asked++ == 0) {
+		return SQLITE_OK;
+	}
+	return kept_load(t, l, columns, n);
+}
+
+/* Bring the shared index up to date, as far as that is to be done now. Waits for other searches only where
+ * much is to be done, or nothing can be searched before. */
+static int bring_up(struct table *t, const struct column *c, const struct part_state *p, struct shared *s,
+    int urgent, const int *columns, int n)
+{
+	if (pthread_rwlock_trywrlock(&s->lock) != 0) {
+		if (!urgent) {
+			return SQLITE_OK;
+		}
+		pthread_rwlock_wrlock(&s->lock);
+	}
+	int writing = sqlite3_txn_state(t->db, t->db_name) == SQLITE_TXN_WRITE;
+	int rc = load(t, c, p, s);
+	if (rc == SQLITE_OK && !writing) {
+		rc = catch_up(t, c, p, s);
+	}
+	if (rc == SQLITE_OK && !writing) {
+		rc = load_columns(t, p, s, columns, n);
+	}
+	registry_note(s, s->live != NULL ? live_memory(s->live) : 0);
+	pthread_rwlock_unlock(&s->lock);
+	return rc;
+}
+
+/* What has been loaded may be too much beside the others. */
+static int keep_limit(struct table *t, const struct shared *s)
+{
+	int64_t bytes;
+	int rc = index_memory_limit(t, &bytes);
+	if (rc == SQLITE_OK && bytes >= 0) {
+		registry_limit(t, s, bytes);
+	}
+	return rc;
+}
+
+/* Rows that the index does not show as they are. */
+static int read_lag(struct table *t, const struct part_state *p, const struct live *l, struct delta *delta)
+{
+	int rc = l->seq != p->seq ? delta_read(t, p->part, l->seq, p->seq - l->seq, delta, NULL) : SQLITE_OK;
+	return rc == SQLITE_OK && l->waiting.n > 0 ? delta_join(delta, &l->waiting) : rc;
+}
+
+int index_acquire(struct table *t, const struct column *c, int64_t part, const int *columns, int n,
+    struct shared **out, struct delta *delta)
 {
 	struct part_state p;
 	int usable = 0;
@@ -186,28 +341,29 @@ int index_acquire(
 	}
 	pthread_rwlock_rdlock(&s->lock);
 	rc = s->live != NULL ? is_ancestor(t, &p, s->live, &usable) : SQLITE_OK;
-	int writing = sqlite3_txn_state(t->db, t->db_name) == SQLITE_TXN_WRITE;
-	if (rc == SQLITE_OK && (!usable || (p.seq - s->live->seq > LAG && !writing))) {
+	int64_t lag = usable ? p.seq - s->live->seq + s->live->waiting.n : 0;
+	int lacks = usable && kept_lacks(s->live, columns, n);
+	if (rc == SQLITE_OK && (!usable || lag > 0 || lacks)) {
 		pthread_rwlock_unlock(&s->lock);
-		pthread_rwlock_wrlock(&s->lock);
-		rc = load(t, c, &p, s);
-		if (rc == SQLITE_OK && !writing) {
-			rc = catch_up(t, c, &p, s);
+		rc = bring_up(t, c, &p, s, !usable || lag > MUCH, columns, n);
+		if (rc == SQLITE_OK) {
+			rc = keep_limit(t, s);
 		}
-		pthread_rwlock_unlock(&s->lock);
 		pthread_rwlock_rdlock(&s->lock);
 		usable = 0;
 		if (rc == SQLITE_OK && s->live != NULL) {
 			rc = is_ancestor(t, &p, s->live, &usable);
 		}
 	}
-	if (rc == SQLITE_OK && usable && s->live->seq != p.seq) {
-		rc = delta_read(t, part, s->live->seq, p.seq - s->live->seq, delta);
+	if (rc == SQLITE_OK && usable) {
+		rc = read_lag(t, &p, s->live, delta);
 	}
 	if (rc != SQLITE_OK || !usable) {
 		pthread_rwlock_unlock(&s->lock);
+		delta_free(delta);
 		return rc;
 	}
+	registry_note(s, -1);
 	*out = s;
 	return SQLITE_OK;
 }

@@ -12,7 +12,9 @@
 
 enum {
 	INDEX_FROM = 1000, /* rows of a part, below which comparing all is as fast; 'index-from' changes it */
-	LAG = 32,          /* changes that a search rather compares than adds to the index */
+	MUCH = 1000,       /* changes that a search waits for other searches to apply some of */
+	MIN_STEP = 8,      /* changes that a search adds to the index, if no more are due, and */
+	LAG_STEPS = 32,    /* the share of those due otherwise */
 	MAX_PENDING = 20000, /* changes, beyond which a new snapshot is made */
 };
 
@@ -22,27 +24,22 @@ struct part_state {
 	                            it takes to try again to make one */
 };
 
-/* Rows that have changed since the state that an index shows. */
-struct delta {
-	int64_t n, room;
-	int64_t *rowids; /* sorted, each once */
-};
-
-/* The changes behind number seq, of which there must be so many. */
-int delta_read(struct table *t, int64_t part, int64_t seq, int64_t wanted, struct delta *d);
-int delta_push(struct delta *d, int64_t rowid);
-void delta_sort(struct delta *d); /* each once */
-int delta_has(const struct delta *d, int64_t rowid);
-void delta_free(struct delta *d);
+/* The changes behind number seq, of which there must be so many: all, and those of vectors (NULL: not
+ * wanted). */
+int delta_read(
+    struct table *t, int64_t part, int64_t seq, int64_t wanted, struct delta *d, struct delta *vectors);
 
 /* The factory string of a column; NULL: exact. Freed with sqlite3_free. */
 int index_spec(struct table *t, const struct column *c, char **spec);
 int index_load_config(struct table *t); /* t->indexed, t->index_from */
 
+/* Bytes that a table's indexes may take in a process; −1: any number. */
+int index_memory_limit(struct table *t, int64_t *bytes);
+
 /* The index of a part, to be searched together with the rows of `delta`, and given back with index_release.
- * *out NULL: compare all rows. */
-int index_acquire(
-    struct table *t, const struct column *c, int64_t part, struct shared **out, struct delta *delta);
+ * *out NULL: compare all rows. columns [n]: conditions ask about them (sieve.h). */
+int index_acquire(struct table *t, const struct column *c, int64_t part, const int *columns, int n,
+    struct shared **out, struct delta *delta);
 void index_release(struct shared *s, struct delta *delta);
 
 /* xSync: make the snapshots that are due. xCommit, xRollback: share or forget them. */

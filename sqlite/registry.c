@@ -94,13 +94,86 @@ void registry_release(struct table *t)
 	}
 }
 
-int64_t registry_memory(struct table *t)
+void registry_note(struct shared *s, int64_t bytes)
+{
+	static int64_t clock;
+	pthread_mutex_lock(&mutex);
+	s->used = ++clock;
+	s->bytes = bytes >= 0 ? bytes : s->bytes;
+	pthread_mutex_unlock(&mutex);
+}
+
+/* What the keys of a table's indexes begin with. NULL: out of memory. */
+static char *prefix_of(const struct table *t)
+{
+	char *key = key_of(t, 0, 0);
+	if (key != NULL) {
+		key[strlen(key) - strlen("0\n0")] = '\0';
+	}
+	return key;
+}
+
+static int has_prefix(const struct shared *s, const char *prefix)
+{
+	return strncmp(s->key, prefix, strlen(prefix)) == 0;
+}
+
+static int64_t sum(const char *prefix)
 {
 	int64_t bytes = 0;
-	for (struct holding *h = t->holdings; h != NULL; h = h->next) {
-		pthread_rwlock_rdlock(&h->shared->lock);
-		bytes += h->shared->live != NULL ? live_memory(h->shared->live) : 0;
-		pthread_rwlock_unlock(&h->shared->lock);
+	for (const struct shared *s = all; s != NULL; s = s->next) {
+		bytes += has_prefix(s, prefix) ? s->bytes : 0;
 	}
 	return bytes;
+}
+
+int64_t registry_memory(struct table *t)
+{
+	char *prefix = prefix_of(t);
+	int64_t bytes = 0;
+	if (prefix != NULL) {
+		pthread_mutex_lock(&mutex);
+		bytes = sum(prefix);
+		pthread_mutex_unlock(&mutex);
+	}
+	sqlite3_free(prefix);
+	return bytes;
+}
+
+/* Drop the one of a table's that was searched the longest ago, but after `since`. *since becomes when that
+ * was. 0: there is none. */
+static int drop_oldest(const char *prefix, const struct shared *keep, int64_t *since)
+{
+	struct shared *oldest = NULL;
+	for (struct shared *s = all; s != NULL; s = s->next) {
+		if (s != keep && s->bytes > 0 && s->used > *since && has_prefix(s, prefix) &&
+		    (oldest == NULL || s->used < oldest->used)) {
+			oldest = s;
+		}
+	}
+	if (oldest == NULL) {
+		return 0;
+	}
+	*since = oldest->used;
+	if (pthread_rwlock_trywrlock(&oldest->lock) == 0) {
+		live_free(oldest->live);
+		oldest->live = NULL;
+		oldest->bytes = 0;
+		pthread_rwlock_unlock(&oldest->lock);
+	}
+	return 1;
+}
+
+void registry_limit(struct table *t, const struct shared *keep, int64_t bytes)
+{
+	char *prefix = prefix_of(t);
+	int64_t since = 0;
+	if (prefix == NULL) {
+		return;
+	}
+	pthread_mutex_lock(&mutex);
+	while (sum(prefix) > bytes && drop_oldest(prefix, keep, &since)) {
+	}
+	pthread_mutex_unlock(&mutex);
+	sqlite3_free(prefix);
 }

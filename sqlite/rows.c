@@ -90,7 +90,7 @@ int row_remove(struct table *t, int64_t rowid)
 	if (rc == SQLITE_OK) {
 		rc = chunk_remove(t, position, n);
 	}
-	return rc == SQLITE_OK ? part_changed(t, part, n - 1, rowid) : rc;
+	return rc == SQLITE_OK ? part_changed(t, part, n - 1, rowid, 1) : rc;
 }
 
 int part_find(struct table *t, sqlite3_value **values, int64_t *part, int64_t *n, int *exists)
@@ -148,7 +148,7 @@ int part_insert(struct table *t, int64_t part, sqlite3_value **values)
 	return rc;
 }
 
-int part_changed(struct table *t, int64_t part, int64_t n, int64_t rowid)
+int part_changed(struct table *t, int64_t part, int64_t n, int64_t rowid, int vector)
 {
 	sqlite3_stmt *s;
 	t->changed_part = !t->changed || t->changed_part == part ? part : -1;
@@ -174,6 +174,7 @@ int part_changed(struct table *t, int64_t part, int64_t n, int64_t rowid)
 	if ((rc = statement_borrow(t, CHANGE_NOTE, &s)) == SQLITE_OK) {
 		sqlite3_bind_int64(s, 1, part);
 		sqlite3_bind_int64(s, 2, rowid);
+		sqlite3_bind_int(s, 3, vector);
 		rc = statement_run(t, s);
 	}
 	return rc;

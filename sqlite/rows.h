@@ -17,8 +17,9 @@ int row_remove(struct table *t, int64_t rowid);
  * none (*exists 0). */
 int part_find(struct table *t, sqlite3_value **values, int64_t *part, int64_t *n, int *exists);
 int part_insert(struct table *t, int64_t part, sqlite3_value **values);
-/* Note that a row has changed, of a part that has n rows now; 0: the part is removed, −1: as before. */
-int part_changed(struct table *t, int64_t part, int64_t n, int64_t rowid);
+/* Note that a row has changed, of a part that has n rows now; 0: the part is removed, −1: as before.
+ * vector 0: only values of its columns have. */
+int part_changed(struct table *t, int64_t part, int64_t n, int64_t rowid, int vector);
 int part_size(struct table *t, int64_t part, int64_t *n);
 
 #endif

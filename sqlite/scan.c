@@ -289,7 +289,7 @@ int scan_search(
 		return rc;
 	}
 	rc = whole ? scan_whole(t, q, s, -1, -1, h) : collect(t, s, &rows);
-	int end = sqlite3_finalize(s);
+	int end = conditions_finish(t, whole ? SELECT_PARTS : SELECT_POSITIONS, s);
 	if (rc == SQLITE_OK && end != SQLITE_OK) {
 		rc = table_forward(t, end);
 	}

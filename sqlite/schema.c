@@ -3,6 +3,7 @@
  *   embedding FLOAT[384] COSINE INDEX 'HNSW32'    a vector: FLOAT, FLOAT16, INT8 or UINT8
  *   tenant TEXT PARTITION KEY                     rows of one tenant lie together
  *   id TEXT PRIMARY KEY                           a unique key beside the rowid
+ *   id INTEGER PRIMARY KEY                        another name of the rowid
  *   price REAL NOT NULL INDEXED                   metadata, of any of SQLite's types
  *   +body TEXT                                    auxiliary: kept in a table of its own
  */
@@ -172,15 +173,18 @@ static int parse_scalar(struct column *c, const char *p, char **error)
 	return rc != SQLITE_OK ? rc : c->declared != NULL ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-/* The rest of a key must be TEXT or INTEGER, for others compare in surprising ways. */
-static int check_key(const struct column *c, char **error)
+/* A key must be TEXT or INTEGER, for others compare in surprising ways. */
+static int check_key(struct column *c, char **error)
 {
-	if (c->kind == COLUMN_KEY && sqlite3_strnicmp(c->declared, " TEXT", 5) != 0) {
-		return fail(
-		    error, sqlite3_mprintf(
-		               "%s: a primary key must be TEXT; for integers there is the rowid", c->name));
+	if (c->kind != COLUMN_KEY || sqlite3_strnicmp(c->declared, " TEXT", 5) == 0) {
+		return SQLITE_OK;
 	}
-	return SQLITE_OK;
+	if (sqlite3_stricmp(c->declared, " INTEGER") == 0 ||
+	    sqlite3_stricmp(c->declared, " INTEGER NOT NULL") == 0) {
+		c->kind = COLUMN_ROWID;
+		return SQLITE_OK;
+	}
+	return fail(error, sqlite3_mprintf("%s: a primary key must be TEXT, or INTEGER: the rowid", c->name));
 }
 
 static int parse_column(struct column *c, const char *text, char **error)
@@ -269,7 +273,7 @@ static int check_counts(const struct schema *s, char **error)
 		return fail(
 		    error, sqlite3_mprintf("a table needs a vector column, such as embedding FLOAT[384]"));
 	}
-	if (s->count[COLUMN_KEY] > 1) {
+	if (s->count[COLUMN_KEY] + s->count[COLUMN_ROWID] > 1) {
 		return fail(error, sqlite3_mprintf("a table has one primary key at most"));
 	}
 	return SQLITE_OK;
@@ -295,8 +299,8 @@ int schema_parse(struct schema *s, const char *table, int argc, const char *cons
 			enum column_kind kind = s->columns[i].kind;
 			s->columns[i].number = s->count[kind]++;
 			s->columns[i].place = kind == COLUMN_AUXILIARY ? s->columns[i].number
-			                      : kind == COLUMN_VECTOR  ? 0
-			                                               : places++;
+			                      : kind == COLUMN_VECTOR || kind == COLUMN_ROWID ? 0
+			                                                                      : places++;
 			rc = check_name(s, table, i, error);
 		}
 		if (rc == SQLITE_OK) {

@@ -13,6 +13,7 @@ enum column_kind {
 	COLUMN_VECTOR,    /* embedding FLOAT[384] */
 	COLUMN_PARTITION, /* tenant TEXT PARTITION KEY */
 	COLUMN_METADATA,  /* price REAL */
+	COLUMN_ROWID,     /* id INTEGER PRIMARY KEY: another name of the rowid */
 	COLUMN_AUXILIARY  /* +body TEXT: stored apart, read only when asked for */
 };
 

@@ -156,7 +156,7 @@ int shadow_create(struct table *t)
 		    t, sqlite3_mprintf(
 		           "CREATE TABLE \"%w\".\"%w_idx\"(piece INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 		           "CREATE TABLE \"%w\".\"%w_changes\"(part INTEGER, seq INTEGER, id INTEGER, mark "
-		           "INTEGER, "
+		           "INTEGER, vector INTEGER, "
 		           "PRIMARY KEY(part, seq)) WITHOUT ROWID",
 		           t->db_name, t->name, t->db_name, t->name));
 	}
@@ -242,6 +242,19 @@ static int load_number(struct table *t, const char *key, int64_t min, int64_t ma
 	                                           : table_corrupt(t, "%s is missing or out of range", key);
 }
 
+static int load_encoding(struct table *t)
+{
+	sqlite3_stmt *s;
+	int rc = table_prepare(t, "PRAGMA encoding", &s);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	const char *name = sqlite3_step(s) == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+	t->utf8 = name != NULL && strcmp(name, "UTF-8") == 0;
+	rc = sqlite3_finalize(s);
+	return rc == SQLITE_OK ? rc : table_forward(t, rc);
+}
+
 int shadow_load(struct table *t)
 {
 	if (t->chunk_rows > 0) {
@@ -250,11 +263,16 @@ int shadow_load(struct table *t)
 	int64_t version;
 	int64_t rows;
 	int rc = load_number(t, "version", 1, INT32_MAX, &version);
-	if (rc == SQLITE_OK && version > FORMAT_VERSION) {
-		return table_error(t, SQLITE_ERROR, "%s was made by a newer version of kith", t->name);
+	if (rc == SQLITE_OK && version != FORMAT_VERSION) {
+		return table_error(t, SQLITE_ERROR, "%s was made by %s version of kith (format %lld, not %d)",
+		    t->name, version > FORMAT_VERSION ? "a newer" : "an older", (long long)version,
+		    FORMAT_VERSION);
 	}
 	if (rc == SQLITE_OK) {
 		rc = load_number(t, "chunk_rows", MIN_CHUNK_ROWS, MAX_CHUNK_ROWS, &rows);
+	}
+	if (rc == SQLITE_OK) {
+		rc = load_encoding(t);
 	}
 	if (rc == SQLITE_OK) {
 		t->chunk_rows = (int)rows;

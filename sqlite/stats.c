@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "refresh.h"
 #include "registry.h"
 
 static struct table *find_table(sqlite3_context *context, sqlite3_value *value)
@@ -76,6 +77,10 @@ static void call_stats(sqlite3_context *context, int argc, sqlite3_value **argv)
 	append_counter(out, t->name, "searches_total", "counter", "%lld", (long long)s->searches);
 	append_counter(out, t->name, "exact_searches_total", "counter", "%lld", (long long)s->exact_searches);
 	append_counter(out, t->name, "index_memory_bytes", "gauge", "%lld", (long long)registry_memory(t));
+	int64_t limit;
+	if (index_memory_limit(t, &limit) == SQLITE_OK && limit >= 0) {
+		append_counter(out, t->name, "index_memory_limit_bytes", "gauge", "%lld", (long long)limit);
+	}
 	sqlite3_str_appendall(out, "# TYPE kith_sql_search_seconds histogram\n");
 	int64_t sum = 0;
 	for (int i = 0; i < 27; i++) {

@@ -41,7 +41,7 @@ int table_forward(struct table *t, int code)
 
 int column_in_rows(const struct column *c)
 {
-	return c->kind != COLUMN_VECTOR && c->kind != COLUMN_AUXILIARY;
+	return c->kind != COLUMN_VECTOR && c->kind != COLUMN_AUXILIARY && c->kind != COLUMN_ROWID;
 }
 
 /* ---- texts of statements ---- */
@@ -133,7 +133,7 @@ static char *statement_text(const struct table *t, enum statement which)
 	    [PART_SIZE] = "SELECT kith_n FROM \"%w\".\"%w_parts\" WHERE kith_part = ?1",
 	    [PART_NEXT] = "SELECT coalesce(max(kith_part), 0) + 1 FROM \"%w\".\"%w_parts\"",
 	    [CHANGE_FIND] = "SELECT mark FROM \"%w\".\"%w_changes\" WHERE part = ?1 AND seq = ?2",
-	    [CHANGE_LIST] = "SELECT id FROM \"%w\".\"%w_changes\" WHERE part = ?1 AND seq > ?2",
+	    [CHANGE_LIST] = "SELECT id, vector FROM \"%w\".\"%w_changes\" WHERE part = ?1 AND seq > ?2",
 	    [CONFIG_GET] = "SELECT value FROM \"%w\".\"%w_config\" WHERE key = ?1",
 	    [PART_DELETE] = "DELETE FROM \"%w\".\"%w_parts\" WHERE kith_part = ?1",
 	    [CHUNK_INSERT] = "INSERT INTO \"%w\".\"%w_chunks\"(chunk, ids) VALUES(?1, ?2)",
@@ -188,8 +188,8 @@ static char *statement_text(const struct table *t, enum statement which)
 		break;
 	case CHANGE_NOTE:
 		sqlite3_str_appendf(out,
-		    "INSERT INTO \"%w\".\"%w_changes\"(part, seq, id, mark) SELECT kith_part, kith_seq, ?2, "
-		    "kith_mark "
+		    "INSERT INTO \"%w\".\"%w_changes\"(part, seq, id, mark, vector) SELECT kith_part, "
+		    "kith_seq, ?2, kith_mark, ?3 "
 		    "FROM \"%w\".\"%w_parts\" WHERE kith_part = ?1 AND kith_base IS NOT NULL",
 		    t->db_name, t->name, t->db_name, t->name);
 		break;
@@ -286,5 +286,9 @@ void statements_free(struct table *t)
 	for (int i = 0; i < STATEMENTS; i++) {
 		sqlite3_finalize(t->statements[i]);
 		t->statements[i] = NULL;
+	}
+	for (int i = 0; i < SELECTIONS; i++) {
+		sqlite3_finalize(t->conditions[i]);
+		t->conditions[i] = NULL;
 	}
 }

@@ -7,7 +7,7 @@
  *   T_chunks (chunk, ids)                     the rowids of a chunk's slots
  *   T_v0 …   (chunk, data)                    the vectors of a chunk's slots; a table for each vector column
  *   T_idx    (piece, data)                    snapshots of indexes, in pieces (snapshot.h)
- *   T_changes (part, seq, id, mark)           rows that have changed since then (refresh.h)
+ *   T_changes (part, seq, id, mark, vector)   rows that have changed since then (refresh.h)
  *
  * A part's vectors are packed: slots 0 … n − 1 of its chunks are used, whatever was deleted, for the last
  * one moves into a gap. A position is (part, chunk of the part, slot) in one number, so that a part's
@@ -30,8 +30,8 @@ enum {
 	PART_BITS = 31,
 	MAX_CHUNK_ROWS = 1 << SLOT_BITS,
 	MIN_CHUNK_ROWS = 8,
-	CHUNK_BYTES = 65536, /* aimed at */
-	FORMAT_VERSION = 1
+	CHUNK_BYTES = 16384, /* aimed at: to read one vector SQLite goes from page to page up to it */
+	FORMAT_VERSION = 2
 };
 
 /* Statements about shadow tables, prepared when they are first needed. */
@@ -61,6 +61,15 @@ enum statement {
 	CHUNK_UPDATE,
 	CHUNK_DELETE,
 	STATEMENTS
+};
+
+/* Statements made of a query's conditions (conditions.h): what they are to give. */
+enum selection {
+	SELECT_POSITIONS, /* rowid, kith_pos of the rows that pass */
+	SELECT_ROWS,      /* rowid, kith_pos, the columns of T_rows */
+	SELECT_PARTS,     /* kith_part, kith_n, whether there is an index, of the parts whose rows may pass */
+	SELECT_TEST,      /* rowid, kith_pos of one row, if it passes; its rowid is the last parameter */
+	SELECTIONS
 };
 
 /* A blob of one shadow table, moved from chunk to chunk. Zeroed: closed. */
@@ -97,14 +106,16 @@ struct table {
 	char *name;
 	struct schema schema;
 	int chunk_rows;     /* 0: not read from T_config yet */
+	int utf8;           /* the database's texts are */
 	int configured;     /* this transaction knows: */
 	int indexed;        /* some column has an index */
 	int64_t index_from; /* rows that a part must have for one */
 	sqlite3_stmt *statements[STATEMENTS];
-	struct vector *given;        /* [vectors] of the statement that is being carried out */
-	unsigned char **bytes;       /* [vectors][width] the same, as they are stored */
-	struct validator *validator; /* of filter expressions (filter.c); NULL: there was none yet */
-	struct holding *holdings;    /* indexes that it has searched (registry.h) */
+	sqlite3_stmt *conditions[SELECTIONS]; /* the last of each kind */
+	struct vector *given;                 /* [vectors] of the statement that is being carried out */
+	unsigned char **bytes;                /* [vectors][width] the same, as they are stored */
+	struct validator *validator;          /* of filter expressions (filter.c); NULL: there was none yet */
+	struct holding *holdings;             /* indexes that it has searched (registry.h) */
 	struct pending *pending; /* made by this transaction, to be shared when it is committed (refresh.h) */
 	int changed;             /* rows or the kind of index, in this transaction */
 	int64_t changed_part;    /* the only part that has, or −1: there are several */

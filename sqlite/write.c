@@ -70,7 +70,8 @@ static int check_conflicts(struct table *t, const struct change *w, int64_t old)
 		rc = row_position(t, w->rowid, &other);
 		if (rc == SQLITE_OK && other >= 0) {
 			clash[clashes] = w->rowid;
-			names[clashes++] = "rowid";
+			const struct column *id = schema_column(&t->schema, COLUMN_ROWID, 0);
+			names[clashes++] = id != NULL ? id->name : "rowid";
 		}
 	}
 	for (int i = 0; i < t->schema.n && rc == SQLITE_OK; i++) {
@@ -173,7 +174,7 @@ static int insert_row(struct table *t, struct change *w, sqlite3_value **parts)
 	if (rc == SQLITE_OK) {
 		rc = chunk_append(t, part, n, w->rowid);
 	}
-	return rc == SQLITE_OK ? part_changed(t, part, n + 1, w->rowid) : rc;
+	return rc == SQLITE_OK ? part_changed(t, part, n + 1, w->rowid, 1) : rc;
 }
 
 static int update_in(
@@ -200,6 +201,17 @@ static int update_in(
 	return rc;
 }
 
+/* Whether a column of a kind changes. */
+static int changes_kind(const struct table *t, const struct change *w, enum column_kind kind)
+{
+	for (int i = 0; i < t->schema.n; i++) {
+		if (t->schema.columns[i].kind == kind && !unchanged(w, i)) {
+			return 1;
+		}
+	}
+	return 0;
+}
+
 /* Write what changes where the row is. */
 static int write_in_place(struct table *t, const struct change *w, int64_t position, int64_t old)
 {
@@ -217,9 +229,18 @@ static int write_in_place(struct table *t, const struct change *w, int64_t posit
 		}
 	}
 	if (rc == SQLITE_OK && w->rowid != old) {
-		rc = part_changed(t, part, -1, old);
+		rc = part_changed(t, part, -1, old, 1);
 	}
-	return rc == SQLITE_OK && (vectors || w->rowid != old) ? part_changed(t, part, -1, w->rowid) : rc;
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	if (vectors || w->rowid != old) {
+		return part_changed(t, part, -1, w->rowid, 1);
+	}
+	/* Indexes keep values of metadata, too. */
+	return t->indexed && (changes_kind(t, w, COLUMN_METADATA) || changes_kind(t, w, COLUMN_KEY))
+	           ? part_changed(t, part, -1, w->rowid, 0)
+	           : SQLITE_OK;
 }
 
 /* Fetch the vectors that do not change, for a row that goes to another part. */
@@ -297,7 +318,7 @@ static int move_row(struct table *t, const struct change *w, int64_t from, int64
 		rc = chunk_append(t, to->part, to->n, w->rowid);
 	}
 	if (rc == SQLITE_OK) {
-		rc = part_changed(t, to->part, to->n + 1, w->rowid);
+		rc = part_changed(t, to->part, to->n + 1, w->rowid, 1);
 	}
 	if (rc == SQLITE_OK) {
 		rc = part_size(t, position_part(from), &n);
@@ -305,18 +326,7 @@ static int move_row(struct table *t, const struct change *w, int64_t from, int64
 	if (rc == SQLITE_OK) {
 		rc = chunk_remove(t, from, n);
 	}
-	return rc == SQLITE_OK ? part_changed(t, position_part(from), n - 1, old) : rc;
-}
-
-/* Whether a column of a kind changes. */
-static int changes_kind(const struct table *t, const struct change *w, enum column_kind kind)
-{
-	for (int i = 0; i < t->schema.n; i++) {
-		if (t->schema.columns[i].kind == kind && !unchanged(w, i)) {
-			return 1;
-		}
-	}
-	return 0;
+	return rc == SQLITE_OK ? part_changed(t, position_part(from), n - 1, old, 1) : rc;
 }
 
 static int update_row(struct table *t, const struct change *w, int64_t old, sqlite3_value **parts)
@@ -349,6 +359,29 @@ static int update_row(struct table *t, const struct change *w, int64_t old, sqli
 	return rc;
 }
 
+/* What the statement makes the rowid: given as such, or as the column that is another name of it. */
+static int read_rowid(struct table *t, struct change *w, sqlite3_value *given, int64_t old)
+{
+	const struct column *id = schema_column(&t->schema, COLUMN_ROWID, 0);
+	sqlite3_value *named = id != NULL ? w->values[id - t->schema.columns] : NULL;
+	const char *name = "a rowid";
+	if (named != NULL && !unchanged(w, (int)(id - t->schema.columns)) &&
+	    (w->update ? sqlite3_value_type(named) != SQLITE_INTEGER || sqlite3_value_int64(named) != old
+	               : sqlite3_value_type(named) != SQLITE_NULL)) {
+		given = named;
+		name = id->name;
+	}
+	double real = sqlite3_value_double(given);
+	int type = sqlite3_value_numeric_type(given);
+	w->has_rowid = type != SQLITE_NULL;
+	w->rowid = sqlite3_value_int64(given);
+	int integer = type == SQLITE_INTEGER ||
+	              (type == SQLITE_FLOAT && real == (double)w->rowid && real > -0x1p63 && real < 0x1p63);
+	return integer || (!w->update && type == SQLITE_NULL)
+	           ? SQLITE_OK
+	           : table_error(t, SQLITE_MISMATCH, "%s must be an integer", name);
+}
+
 int write_row(struct table *t, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
 {
 	int rc = shadow_load(t);
@@ -362,14 +395,10 @@ int write_row(struct table *t, int argc, sqlite3_value **argv, sqlite3_int64 *ro
 	if (argc == 1) {
 		return row_remove(t, sqlite3_value_int64(argv[0]));
 	}
-	struct change w = {argv + 2, sqlite3_value_int64(argv[1]), sqlite3_value_type(argv[1]) != SQLITE_NULL,
-	    sqlite3_value_type(argv[0]) != SQLITE_NULL};
-	if (w.has_rowid && sqlite3_value_numeric_type(argv[1]) != SQLITE_INTEGER) {
-		return table_error(t, SQLITE_MISMATCH, "a rowid must be an integer");
-	}
-	w.rowid = sqlite3_value_int64(argv[1]);
-	if (w.update && !w.has_rowid) {
-		return table_error(t, SQLITE_MISMATCH, "a rowid must be an integer");
+	struct change w = {.values = argv + 2, .update = sqlite3_value_type(argv[0]) != SQLITE_NULL};
+	int64_t old = w.update ? sqlite3_value_int64(argv[0]) : 0;
+	if ((rc = read_rowid(t, &w, argv[1], old)) != SQLITE_OK) {
+		return rc;
 	}
 	int partitions = t->schema.count[COLUMN_PARTITION];
 	sqlite3_value **parts = sqlite3_malloc64(sizeof(sqlite3_value *) * (sqlite3_uint64)(partitions + 1));
@@ -377,7 +406,6 @@ int write_row(struct table *t, int argc, sqlite3_value **argv, sqlite3_int64 *ro
 		return SQLITE_NOMEM;
 	}
 	memset(parts, 0, sizeof(sqlite3_value *) * (size_t)(partitions + 1));
-	int64_t old = w.update ? sqlite3_value_int64(argv[0]) : 0;
 	rc = read_vectors(t, &w);
 	if (rc == SQLITE_OK) {
 		rc = check_conflicts(t, &w, old);

@@ -38,7 +38,7 @@ class Damage(Case):
             try:
                 c.execute(sql, values).fetchall()
             except sqlite3.DatabaseError as error:
-                self.assertRegex(str(error), "damaged|malformed|UNIQUE|NOT NULL|datatype|newer version|no such|partition|must be an integer", sql)
+                self.assertRegex(str(error), "damaged|malformed|UNIQUE|NOT NULL|datatype|(newer|older) version|no such|partition|must be an integer", sql)
                 told = True
         return told
 

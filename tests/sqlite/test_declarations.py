@@ -19,7 +19,8 @@ class Declarations(Case):
                 ("e FLOAT[3], filter_args TEXT", "taken"), ("e FLOAT[3], docs TEXT", "taken"), ("e FLOAT[3], oid TEXT", "taken"),
                 ("e FLOAT[3], kith_x TEXT", "taken"), ("e FLOAT[3], a TEXT DEFAULT 3", "DEFAULT"),
                 ("e FLOAT[3], a TEXT UNIQUE", "UNIQUE"), ("e FLOAT[3], +a TEXT PARTITION KEY", "a: expected KEY"),
-                ("e FLOAT[3], a INTEGER PRIMARY KEY", "must be TEXT"),
+                ("e FLOAT[3], a REAL PRIMARY KEY", "must be TEXT"), ("e FLOAT[3], a INT PRIMARY KEY", "must be TEXT"),
+                ("e FLOAT[3], a INTEGER PRIMARY KEY AUTOINCREMENT", "must be TEXT"), ("e FLOAT[3], a INTEGER PRIMARY KEY, b TEXT PRIMARY KEY", "one primary key"),
                 ("e FLOAT[3], a TEXT PRIMARY KEY, b TEXT PRIMARY KEY", "one primary key"),
                 ("e FLOAT[3], a TEXT PARTITION", "a: expected KEY"), ("e FLOAT[3], +a TEXT INDEXED", "INDEXED"),
                 ("e FLOAT[3], a TEXT COLLATE", "COLLATE"), ("e FLOAT[3], a TEXT COLLATE nosuch", "nosuch")):

@@ -70,6 +70,33 @@ class Writing(Case):
         self.assertEqual(self.rows("SELECT rowid, id FROM docs ORDER BY rowid"), [(2, "1"), (3, "01"), (5, "a"), (6, "🐦")])
         self.integrity()
 
+    def test_integer_keys_are_rowids(self):
+        self.make(columns="e FLOAT[2], id INTEGER PRIMARY KEY, t TEXT PARTITION KEY, n, +body TEXT")
+        self.rows("CREATE TABLE twin(e, id INTEGER PRIMARY KEY, t, n, body)")
+        def both(sql, *values):
+            out = []
+            for table in ("docs", "twin"):
+                try:
+                    out.append(self.rows(sql.replace("TABLE", table), *values))
+                except (sqlite3.IntegrityError, sqlite3.OperationalError) as error:
+                    out.append(type(error).__name__ + (" mismatch" if "mismatch" in str(error) or "must be an integer" in str(error) else ""))
+            self.assertEqual(*out, (sql, values))
+            return out[0]
+        for values in ((5, "a"), ("7", "b"), (8.0, "a"), (None, "a"), (-3, None), (2 ** 63 - 1, "b"), (5, "a"), ("x", "a"), (8.5, "a"), (b"1", "a"), (1e19, "a")):
+            both("INSERT INTO TABLE(id, t, e, n, body) VALUES(?, ?, '[1,2]', 3, 'words')", *values)
+        for sql in ("SELECT id, rowid, t FROM TABLE ORDER BY id", "SELECT id FROM TABLE ORDER BY id DESC LIMIT 2", "SELECT id FROM TABLE WHERE id IN (5, 7, 9, 100)", "SELECT id FROM TABLE WHERE id = '7'",
+                    "UPDATE TABLE SET id = 20 WHERE id = 5", "UPDATE TABLE SET id = 7 WHERE id = 20", "UPDATE TABLE SET id = NULL WHERE id = 20", "UPDATE TABLE SET id = 'x' WHERE id = 20",
+                    "UPDATE TABLE SET rowid = 21 WHERE id = 20", "UPDATE OR REPLACE TABLE SET id = 21, t = 'c' WHERE id = 7", "UPDATE TABLE SET id = id + 100 WHERE id < 0", "UPDATE TABLE SET n = 9 WHERE id = 21",
+                    "REPLACE INTO TABLE(id, e, t) VALUES(21, '[4,4]', 'a')", "INSERT INTO TABLE(rowid, e) VALUES(33, '[4,4]')", "DELETE FROM TABLE WHERE id = 33",
+                    "SELECT id, rowid, t, n, body FROM TABLE ORDER BY rowid", "SELECT max(id), count(id) FROM TABLE WHERE id > 0"):
+            both(sql)
+            self.integrity()
+        self.assertEqual(self.rows("SELECT id, rowid FROM docs WHERE e MATCH '[4,4]' AND k = 9 AND id = 21"), [(21, 21)])
+        self.assertEqual(self.rows("SELECT id FROM docs WHERE e MATCH '[4,4]' AND k = 9 AND filter = 'id BETWEEN ?1 AND 21' AND filter_args = '[20]'"), [(21,)])
+        self.assertEqual(self.column("SELECT id FROM docs WHERE e MATCH '[4,4]' ORDER BY distance, id")[0], 21)
+        self.refused("UNIQUE.*docs.id", "INSERT INTO docs(id, e) VALUES(21, '[0,0]')", kind=sqlite3.IntegrityError)
+        self.assertEqual(self.rows("SELECT * FROM docs WHERE id = 21"), self.rows("SELECT * FROM docs WHERE rowid = 21"))
+
     def test_parts_come_and_go(self):
         self.make()
         r = random.Random(3)

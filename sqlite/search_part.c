@@ -1,0 +1,454 @@
+/* One part, with an index. How many rows pass is estimated by trying some, up to 256, from all over it:
+ *
+ *   many    candidates are asked for without regard to conditions, the more the fewer pass, and tried
+ *   fewer   those that pass are marked, by the columns that the index keeps; it searches among them
+ *   few     all of them are compared
+ *
+ * Where columns cannot be tried in memory, SQL tries row by row, or lists those that pass. Of the candidates
+ * so many are compared exactly as were found to be needed when the index was made. */
+#include "search_part.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "chunks.h"
+#include "conditions.h"
+#include "distance.h"
+#include "refresh.h"
+#include "rows.h"
+#include "sieve.h"
+#include "snapshot.h"
+
+enum { MIN_SAMPLE = 24, MAX_SAMPLE = 256, ENOUGH = 8, EXTRA = 2, SMALL = 20000, FEW = 1000 };
+
+/* What things take, in microseconds, about: to list a row by SQL, in a pass over all of them or by an index
+ * of SQLite's; to read a stored vector and compare it; to compare one that the index has; to find and try a
+ * candidate, by SQL or in memory; to try one condition on a row in a pass over all; a search among those. */
+static const double list_all = 0.05, list_indexed = 0.5, compare_stored = 5, compare_kept = 0.3, try_sql = 3,
+                    try_kept = 0.8, mark_one = 0.0006, search_marked = 200;
+
+struct search {
+	struct table *table;
+	const struct plan *plan;
+	struct query *query;
+	struct hits *hits;
+	int conditions;     /* there are some on rows */
+	sqlite3_stmt *test; /* prepared when it is first needed */
+	int64_t part;
+	const struct live *live;
+	const struct delta *delta;
+	struct sieve sieve;
+	double share;  /* of the candidates that pass, about */
+	uint8_t *bits; /* of ids that pass the sieve; NULL: not marked */
+	struct chunk_blob blob;
+	unsigned char *bytes; /* one stored vector */
+	float *x;             /* and as floats */
+};
+
+/* ---- rows ---- */
+
+/* Whether a row passes, and where it is. One that has gone to another part is found there. */
+static int try_row(struct search *s, int64_t rowid, int64_t *position, int *passes)
+{
+	int rc = SQLITE_OK;
+	if (!s->conditions) {
+		rc = row_position(s->table, rowid, position);
+	} else {
+		if (s->test == NULL) {
+			rc = conditions_prepare(s->table, s->plan, s->query, SELECT_TEST, -1, 0, &s->test);
+		}
+		if (rc != SQLITE_OK) {
+			return rc;
+		}
+		sqlite3_bind_int64(s->test, sqlite3_bind_parameter_count(s->test), rowid);
+		int step = sqlite3_step(s->test);
+		*position = step == SQLITE_ROW ? sqlite3_column_int64(s->test, 1) : -1;
+		rc = sqlite3_reset(s->test);
+		rc = rc == SQLITE_OK ? rc : table_forward(s->table, rc);
+	}
+	*passes = rc == SQLITE_OK && *position >= 0 && position_part(*position) == s->part;
+	return rc;
+}
+
+/* The same for an id of the index, whose row is as the index shows it. *position stays −1 where it was not
+ * needed. */
+static int try_id(struct search *s, int64_t id, int64_t *position, int *passes)
+{
+	*position = -1;
+	*passes = s->sieve.n == 0 || sieve_passes(&s->sieve, id);
+	if (!*passes || (s->sieve.complete && s->sieve.n > 0) || !s->conditions) {
+		return SQLITE_OK;
+	}
+	return try_row(s, s->live->rowids[id], position, passes);
+}
+
+/* The vector of an id, from the index or from the table. *gone: there is no such row. */
+static int read_vector(struct search *s, int64_t id, int64_t position, int *gone)
+{
+	const struct column *c = s->query->column;
+	*gone = 0;
+	if (s->live->exact) {
+		return table_status(s->table, kith_index_get(s->live->index, 1, &id, s->x));
+	}
+	int rc = position < 0 ? row_position(s->table, s->live->rowids[id], &position) : SQLITE_OK;
+	*gone = position < 0;
+	if (rc != SQLITE_OK || *gone) {
+		return rc;
+	}
+	void *bytes = c->element == ELEMENT_F32 ? (void *)s->x : s->bytes;
+	rc = chunk_read(s->table, &s->blob, c->number, position, 1, bytes);
+	if (rc == SQLITE_OK && c->element != ELEMENT_F32) {
+		vector_decode(c, 1, bytes, s->x);
+	}
+	return rc;
+}
+
+/* Compare an id with the query. *distance: NaN if its row is gone. */
+static int compare_id(struct search *s, int64_t id, int64_t position, struct hits *near, double *distance)
+{
+	const struct query *q = s->query;
+	int gone;
+	int rc = read_vector(s, id, position, &gone);
+	*distance = NAN;
+	if (rc != SQLITE_OK || gone) {
+		return rc;
+	}
+	s->table->stats.rows++;
+	*distance = distance_between(q->column->metric, q->column->dim, q->vector.x, s->x);
+	return !bounds_allow(&q->bounds, q->column->metric, *distance) ||
+	               hits_offer(near, *distance, s->live->rowids[id], -1)
+	           ? SQLITE_OK
+	           : SQLITE_NOMEM;
+}
+
+/* Compare rows that no index knows. */
+static int compare_pending(struct search *s)
+{
+	struct hits rows = {.k = INT64_MAX};
+	int64_t position;
+	int rc = SQLITE_OK;
+	for (int64_t i = 0; i < s->delta->n && rc == SQLITE_OK; i++) {
+		int passes;
+		rc = try_row(s, s->delta->rowids[i], &position, &passes);
+		if (rc == SQLITE_OK && passes && !hits_offer(&rows, 0, s->delta->rowids[i], position)) {
+			rc = SQLITE_NOMEM;
+		}
+	}
+	if (rc == SQLITE_OK && rows.n > 0) {
+		rc = scan_compare(s->table, s->query, &rows, s->hits);
+	}
+	s->table->stats.pending += s->delta->n;
+	hits_free(&rows);
+	return rc;
+}
+
+/* ---- how many pass ---- */
+
+/* From rows all over the index: the more are tried the fewer of them pass. *sieved: the share that passes the
+ * sieve; s->share: everything. */
+static int estimate(struct search *s, double *sieved)
+{
+	int64_t tried = 0;
+	int64_t through = 0;
+	int64_t passed = 0;
+	uint64_t at = 0;
+	int rc = SQLITE_OK;
+	for (int64_t i = 0; i < MAX_SAMPLE && (i < MIN_SAMPLE || passed < ENOUGH) && rc == SQLITE_OK; i++) {
+		at += 0x9e3779b97f4a7c15U; /* steps of the golden ratio fill a range evenly */
+		int64_t id = (int64_t)((at >> 32) * (uint64_t)s->live->n >> 32);
+		int64_t position;
+		int passes = 0;
+		if (!live_is_dead(s->live, id)) {
+			tried++;
+			through += s->sieve.n == 0 || sieve_passes(&s->sieve, id);
+			rc = try_id(s, id, &position, &passes);
+			passed += passes;
+		}
+	}
+	*sieved = tried > 0 ? (double)through / (double)tried : 0;
+	s->share = tried > 0 ? (double)passed / (double)tried : 0;
+	return rc;
+}
+
+/* How many candidates make `want` neighbours. */
+static int64_t candidates_for(const struct search *s, int64_t want)
+{
+	double share = s->share < 1 ? fmax(s->share, 1e-6) / 1.25 : 1;
+	return (int64_t)((double)live_candidates(s->live, want) / share) + EXTRA;
+}
+
+/* Whether an index of SQLite's lists the rows that pass. */
+static int listed_by_index(const struct search *s)
+{
+	for (int i = 0; i < s->plan->n; i++) {
+		const struct term *term = &s->plan->terms[i];
+		int column = term->kind == TERM_WHERE || term->kind == TERM_IN ? term->column : -1;
+		if (column >= 0 && s->table->schema.columns[column].indexed) {
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* Whether it is less work to list the rows that pass by SQL, and to compare them. */
+static int list_is_cheaper(const struct search *s, int64_t n)
+{
+	double rows = s->share * (double)n;
+	double list = listed_by_index(s) ? list_indexed * rows : list_all * (double)n;
+	if (s->sieve.n > 0) {
+		return listed_by_index(s) && list + compare_stored * rows < mark_one * (double)n;
+	}
+	return rows == 0 || (n < SMALL && rows < FEW) ||
+	       list + compare_stored * rows < try_sql * (double)candidates_for(s, s->hits->k);
+}
+
+/* ---- candidates ---- */
+
+/* Try candidates, the nearest first, and compare those that pass until `enough` have. *tied: the last that
+ * was compared is as far as the last that is wanted, so that more may be. */
+static int compare_candidates(
+    struct search *s, const int64_t *ids, int64_t n, int64_t enough, struct hits *near, int *tied)
+{
+	int rc = SQLITE_OK;
+	double last = NAN;
+	int64_t compared = 0;
+	for (int64_t i = 0; i < n && compared < enough && rc == SQLITE_OK; i++) {
+		int64_t position;
+		int passes = 0;
+		if (ids[i] >= s->live->n || delta_has(s->delta, s->live->rowids[ids[i]])) {
+			continue;
+		}
+		rc = try_id(s, ids[i], &position, &passes);
+		if (rc == SQLITE_OK && passes) {
+			rc = compare_id(s, ids[i], position, near, &last);
+			compared++;
+		}
+	}
+	*tied = near->n == near->k && last == hits_bound(near);
+	return rc;
+}
+
+/* Ask the index for candidates. *found: how many it gave; *farthest: about how far the last one is. */
+static int find_candidates(struct search *s, int64_t want, const kith_search_options *options, int64_t *ids,
+    int64_t *found, double *farthest)
+{
+	float *scores = sqlite3_malloc64((sqlite3_uint64)want * sizeof *scores);
+	*found = 0;
+	*farthest = INFINITY;
+	if (scores == NULL) {
+		return SQLITE_NOMEM;
+	}
+	int rc = table_status(
+	    s->table, kith_index_search(s->live->index, 1, s->query->vector.x, want, scores, ids, options));
+	while (rc == SQLITE_OK && *found < want && ids[*found] >= 0) {
+		*farthest = distance_from_score(s->query->column->metric, scores[(*found)++]);
+	}
+	sqlite3_free(scores);
+	return rc;
+}
+
+/* One search of the index for `want` neighbours. *more: whether to ask for more. */
+static int search_once(
+    struct search *s, const kith_filter *filter, int64_t want, struct hits *near, int *more)
+{
+	const struct query *q = s->query;
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	int64_t candidates = candidates_for(s, want);
+	int64_t *ids = sqlite3_malloc64((sqlite3_uint64)candidates * sizeof *ids);
+	int64_t found;
+	double farthest;
+	int tied;
+	if (ids == NULL) {
+		return SQLITE_NOMEM;
+	}
+	options.threads = 1;
+	options.filter = filter;
+	live_options(s->live, q->recall > 0 ? q->recall : 0.95,
+	    (int64_t)ceil((double)candidates / s->live->multiplier), q->ef, q->nprobe, &options);
+	/* The fewer rows of a list pass, the more lists it takes. */
+	if (q->nprobe == 0 && s->bits == NULL) {
+		options.nprobe = (int64_t)((double)options.nprobe / s->share);
+	}
+	/* From one that passes to the next there is less choice of ways. */
+	if (s->bits != NULL && q->ef == 0 && s->live->uses_ef && !s->live->uses_nprobe) {
+		options.efSearch *= 2;
+	}
+	int rc = find_candidates(s, candidates, &options, ids, &found, &farthest);
+	if (rc == SQLITE_OK) {
+		s->table->stats.candidates += found;
+		s->table->stats.effort = s->live->uses_nprobe ? options.nprobe : options.efSearch;
+		rc = compare_candidates(s, ids, found, live_candidates(s->live, want) + EXTRA, near, &tied);
+	}
+	sqlite3_free(ids);
+	*more =
+	    rc == SQLITE_OK && found == candidates && (near->n < near->k ? farthest <= q->bounds.max : tied);
+	return rc;
+}
+
+/* Ask the index for more and more candidates until k of them are within the bounds. *enough 0: it has no
+ * more. */
+static int search_index(struct search *s, const kith_filter *filter, int64_t n, int *enough)
+{
+	int more = 1;
+	int rc = SQLITE_OK;
+	*enough = 0;
+	for (int64_t want = s->hits->k; rc == SQLITE_OK && more; want *= 2) {
+		struct hits near = {.k = s->hits->k};
+		if (candidates_for(s, want) > n / 4) {
+			break;
+		}
+		rc = search_once(s, filter, want, &near, &more);
+		*enough = rc == SQLITE_OK && near.n == near.k && !more;
+		for (int64_t i = 0; *enough && i < near.n && rc == SQLITE_OK; i++) {
+			const struct hit *hit = &near.items[i];
+			rc = hits_offer(s->hits, hit->distance, hit->rowid, hit->position) ? SQLITE_OK
+			                                                                   : SQLITE_NOMEM;
+		}
+		hits_free(&near);
+	}
+	return rc;
+}
+
+/* ---- rows that are marked ---- */
+
+/* Compare all of them. */
+static int compare_marked(struct search *s)
+{
+	int rc = SQLITE_OK;
+	for (int64_t byte = 0; byte < (s->live->n + 7) / 8 && rc == SQLITE_OK; byte++) {
+		for (unsigned rest = s->bits[byte]; rest != 0 && rc == SQLITE_OK; rest &= rest - 1) {
+			int64_t id = 8 * byte + __builtin_ctz(rest);
+			int64_t position;
+			double distance;
+			int passes = 0;
+			if (!delta_has(s->delta, s->live->rowids[id])) {
+				rc = try_id(s, id, &position, &passes);
+			}
+			if (rc == SQLITE_OK && passes) {
+				rc = compare_id(s, id, position, s->hits, &distance);
+			}
+		}
+	}
+	return rc;
+}
+
+/* Mark the ids that pass the sieve and search among them. */
+static int search_marks(struct search *s, double sieved, int *done)
+{
+	s->bits = sqlite3_malloc64((sqlite3_uint64)(s->live->n + 7) / 8 + 1);
+	if (s->bits == NULL) {
+		return SQLITE_NOMEM;
+	}
+	int64_t marked = sieve_bits(&s->sieve, s->live, s->bits);
+	s->share = sieved > 0 ? fmax(s->share / sieved, 0.01) : 1;
+	int64_t want = candidates_for(s, s->hits->k);
+	double each = s->live->exact ? compare_kept : compare_stored;
+	int rc = SQLITE_OK;
+	if (want < marked / 4 && search_marked + each * (double)want < each * (double)marked) {
+		kith_filter *filter = NULL;
+		rc = table_status(s->table, kith_filter_bitmap(&filter, s->live->n, s->bits));
+		if (rc == SQLITE_OK) {
+			s->table->stats.strategy = "index";
+			rc = search_index(s, filter, marked, done);
+		}
+		kith_filter_free(filter);
+	}
+	if (rc == SQLITE_OK && !*done) {
+		s->table->stats.strategy = "passing";
+		rc = compare_marked(s);
+		*done = 1;
+	}
+	return rc;
+}
+
+/* ---- a part ---- */
+
+/* Whether marking those that pass is less work than to ask for so many candidates that enough of them do. */
+static int marking_is_cheaper(const struct search *s, int64_t n)
+{
+	double each = s->sieve.complete ? try_kept : try_sql;
+	return s->sieve.n > 0 && mark_one * (double)n * s->sieve.n + search_marked <
+	                             each * (double)candidates_for(s, s->hits->k);
+}
+
+/* Search the index of a part. *done 0: compare all rows instead. */
+static int search_live(struct search *s, int64_t n, int *done)
+{
+	double sieved = 1;
+	int rc = SQLITE_OK;
+	*done = 0;
+	s->share = 1;
+	s->table->stats.passing = -1;
+	if (s->conditions) {
+		rc = sieve_make(&s->sieve, s->table, s->live, s->plan, s->query);
+		if (rc == SQLITE_OK) {
+			rc = estimate(s, &sieved);
+		}
+		s->table->stats.passing = s->share;
+		s->table->stats.strategy = "passing";
+		if (rc != SQLITE_OK || list_is_cheaper(s, n)) {
+			return rc;
+		}
+	}
+	if (s->conditions && marking_is_cheaper(s, n)) {
+		rc = search_marks(s, sieved, done);
+	} else {
+		rc = search_index(s, s->live->alive, n, done);
+		s->table->stats.strategy = *done ? "index" : s->table->stats.strategy;
+	}
+	return rc == SQLITE_OK && *done ? compare_pending(s) : rc;
+}
+
+/* With the index that was acquired. */
+static int search_with(struct search *s, int64_t n, int *done)
+{
+	const struct column *c = s->query->column;
+	s->bytes = sqlite3_malloc64((sqlite3_uint64)column_width(c));
+	s->x = sqlite3_malloc64((sqlite3_uint64)c->dim * sizeof *s->x);
+	int rc = s->bytes != NULL && s->x != NULL ? search_live(s, n, done) : SQLITE_NOMEM;
+	chunk_close(&s->blob);
+	conditions_finish(s->table, SELECT_TEST, s->test);
+	sieve_free(&s->sieve);
+	sqlite3_free(s->bits);
+	sqlite3_free(s->bytes);
+	sqlite3_free(s->x);
+	return rc;
+}
+
+int search_part(
+    struct table *t, const struct plan *p, struct query *q, int64_t part, int64_t n, struct hits *h)
+{
+	struct shared *shared = NULL;
+	struct delta delta = {0};
+	int columns[MAX_TERMS];
+	int done = 0;
+	int rc = SQLITE_OK;
+	if (h->k < n / 4) {
+		rc =
+		    index_acquire(t, q->column, part, columns, sieve_columns(t, p, columns), &shared, &delta);
+	}
+	if (rc == SQLITE_OK && shared != NULL) {
+		struct search s = {.table = t,
+		    .plan = p,
+		    .query = q,
+		    .hits = h,
+		    .part = part,
+		    .live = shared->live,
+		    .delta = &delta,
+		    .conditions = !conditions_on_parts(t, p, q)};
+		if (q->filter != NULL) { /* it is refused here, whatever is searched */
+			rc = conditions_prepare(t, p, q, SELECT_TEST, -1, 0, &s.test);
+		}
+		if (rc == SQLITE_OK && delta.n < n / 10 + 1) {
+			rc = search_with(&s, n, &done);
+		} else {
+			conditions_finish(t, SELECT_TEST, s.test);
+		}
+		index_release(shared, &delta);
+	}
+	if (rc != SQLITE_OK || done) {
+		return rc;
+	}
+	t->stats.exact_searches++;
+	return scan_search(t, p, q, part, n, h);
+}
