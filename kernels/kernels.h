@@ -69,6 +69,11 @@ typedef bool kernel_list_fn(const uint32_t *list, int64_t width, uint32_t limit,
 /* Positions i with keys[i] <= bound, ascending, into pos [n]; returns how many. */
 typedef int64_t kernel_select_fn(const float *keys, int64_t n, float bound, uint32_t *pos);
 
+/* Hadamard transform of x [n] in place, n a power of two, without a factor: for half = 1, 2, 4 … n / 2 the
+ * components i and i + half of each 2 · half become their sum and their difference. The same bits
+ * everywhere. */
+typedef void kernel_hadamard_fn(float *x, int64_t n);
+
 /* Split planes, lossless for every bit pattern whose rounding does not overflow (all finite floats
  * below 2^128 · (1 − 2^-9)) and, with wrap-around arithmetic, for all others too:
  * hi = (u + 0x8000) >> 16, lo = u & 0xffff; u = ((hi − (lo >> 15)) << 16) | lo. */

@@ -1,4 +1,5 @@
-/* Kernels of product quantizers (lib/codec/pq.h): a part of the table in kernels.h.
+/* Kernels of product quantizers (lib/codec/pq.h) and of RaBitQ (lib/codec/rabitq.h): a part of the table in
+ * kernels.h.
  *
  * The k centroids of a sub-space, k a positive multiple of PQ_LANES, lie in panels: component i of centroid
  * c is panels[(c / PQ_LANES · d + i) · PQ_LANES + c % PQ_LANES]. Codes lie in blocks of PQ_BLOCK vectors,
@@ -48,5 +49,25 @@ struct pq_find {
  *
  * pq_find8: a table of 256 for each byte. pq_find4: two of 16, the first for the byte's lower half. */
 typedef int64_t kernel_pq_find_fn(const struct pq_find *find, uint32_t *hit);
+
+/* Codes of RaBitQ: `bits` bytes for each group of eight components, plane by plane, then a float f, all of
+ * it in blocks. key(v) = half the term of v − f_v · (offset + scale · S_v), where S_v = Σ_b 2^b Σ
+ * (entries for the bytes of plane b): as in pq_find4, each byte is looked up in two tables of 16, those of
+ * its group. */
+struct rabitq_find {
+	const uint8_t *codes; /* from the start of a block on; blocks are whole in memory */
+	int64_t n, groups;    /* vectors; at most 4096 groups */
+	int64_t bytes;        /* of a code, at least groups · bits + 4 */
+	int bits;             /* 1 … 8 */
+	const uint8_t *tables;
+	float scale, offset;
+	const float *terms; /* [n]; NULL: none */
+	float limit;
+};
+
+/* Positions of the vectors with a key not above the limit (one that is no number is not), ascending, into
+ * hit [n], and their keys into key [n]; returns how many. S is exact; a key is rounded at most five times,
+ * each time by 2^-24 of |f| (|offset| + |scale S|) + |term|. */
+typedef int64_t kernel_rabitq_find_fn(const struct rabitq_find *find, uint32_t *hit, float *key);
 
 #endif

@@ -96,6 +96,18 @@ static volatile double sink;
 	                          .scale = 1,                                                                \
 	                          .limit = -1},                                                              \
 	    w->out)
+#define RUN_hadamard() EACH kernel(w->out, TILE_ROWS)
+/* Codes of one bit. */
+#define RUN_rabitq_find()                                                                                    \
+	sink = (double)kernel(&(struct rabitq_find){.codes = w->in,                                          \
+	                          .n = w->n,                                                                 \
+	                          .groups = (w->d + SUB - 1) / SUB - 4,                                      \
+	                          .bytes = (w->d + SUB - 1) / SUB,                                           \
+	                          .bits = 1,                                                                 \
+	                          .tables = w->q,                                                            \
+	                          .scale = 1,                                                                \
+	                          .limit = -1e30F},                                                          \
+	    w->out, w->out2)
 #define RUN_pack()                                                                                           \
 	for (int64_t i = 0; i < w->n; i += TILE_ROWS)                                                        \
 	kernel((const char *)w->in + (size_t)i * w->stride, w->stride, TILE_ROWS, (int64_t)w->stride,        \
@@ -278,6 +290,8 @@ static void codes(struct bench *bench, const struct bench_case *c, struct work *
 #define CASE_pq_bytes()           entries, 32, 8
 #define CASE_pq_nearest()         nearest, 32, 16
 #define CASE_pq_find(bits)        codes, 8, 0
+#define CASE_hadamard()           plane, 32, 32
+#define CASE_rabitq_find()        codes, 8, 0
 #define CASE_pack()               packs, 32, 32
 #define CASE_tile_f32()           tiles, 32, 0
 #define CASE_tile_i8()            tiles, 8, 0

@@ -94,6 +94,9 @@ typedef struct kith_add_options {
  *           QT_8bit_uniform); "SQ8_quantile", "SQ8_uniform_quantile": without the 4^-bits most extreme values
  *           on either side, where outliers would make the steps coarse. These words are kith's own.
  *           "PQ16", "PQ16x10": product quantizer of 16 numbers of 8 (or 4 … 12) bits; 16 divides dim
+ *           "RaBitQ", "RaBitQ2" … "RaBitQ8": so many bits a dimension (1 where it is not said) of the vector
+ *           turned at random, and 4 bytes more, 8 from 2 bits on (Gao & Long 2024). Nothing is learnt but the
+ *           mean. "fs" and a block size behind ("RaBitQfs4_64", FAISS's words) change nothing
  *           "IVF1024,Flat" and any other codec: an inverted file of 1024 lists
  *           "IVF65536_HNSW32,Flat": lists are found by a graph over their centroids (M = 32 where it is not
  *           said), which pays where there are thousands and queries come few at a time; with many queries

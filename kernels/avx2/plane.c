@@ -131,3 +131,34 @@ int64_t select_le_avx2(const float *keys, int64_t n, float bound, uint32_t *pos)
 	}
 	return kept;
 }
+
+/* Sums, and differences in the lanes of `minus`, with the lane that is `other`. */
+#define MIX_LANES(v, minus, other) _mm256_blend_ps(_mm256_add_ps(v, other), _mm256_sub_ps(other, v), minus)
+
+ALWAYS_INLINE __m256 hadamard_lanes(__m256 v)
+{
+	v = MIX_LANES(v, 0xaa, _mm256_permute_ps(v, 0xb1));
+	v = MIX_LANES(v, 0xcc, _mm256_permute_ps(v, 0x4e));
+	return MIX_LANES(v, 0xf0, _mm256_permute2f128_ps(v, v, 1));
+}
+
+void hadamard_avx2(float *x, int64_t n)
+{
+	enum { WIDTH = 8 };
+	for (int64_t half = 1; n < WIDTH && half < n; half *= 2)
+		for (int64_t i = 0; i < n; i++)
+			if (!(i & half)) {
+				float a = x[i], b = x[i + half];
+				x[i] = a + b;
+				x[i + half] = a - b;
+			}
+	for (int64_t i = 0; i + WIDTH <= n; i += WIDTH)
+		_mm256_storeu_ps(x + i, hadamard_lanes(_mm256_loadu_ps(x + i)));
+	for (int64_t half = WIDTH; half < n; half *= 2)
+		for (int64_t block = 0; block < n; block += 2 * half)
+			for (int64_t i = block; i < block + half; i += WIDTH) {
+				__m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + half);
+				_mm256_storeu_ps(x + i, _mm256_add_ps(a, b));
+				_mm256_storeu_ps(x + i + half, _mm256_sub_ps(a, b));
+			}
+}

@@ -271,3 +271,66 @@ int64_t pq_find4_avx2(const struct pq_find *find, uint32_t *hit)
 {
 	return pq_find_blocks(find, sum_block4, select_le_avx2, hit);
 }
+
+/* Sums of plane b of half a block, times 2^b, into sum [32]. */
+ALWAYS_INLINE void add_plane(const struct rabitq_find *find, const uint8_t *codes, int b, int32_t *sum)
+{
+	const __m256i half = _mm256_set1_epi8(15);
+	const int64_t step = find->bits * PQ_BLOCK;
+	codes += b * PQ_BLOCK;
+	for (int64_t from = 0; from < find->groups; from += CHUNK / 2) {
+		int64_t end = from + CHUNK / 2 < find->groups ? from + CHUNK / 2 : find->groups;
+		struct sums s = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+		for (int64_t g = from; g < end; g++, codes += step) {
+			__m256i code = _mm256_loadu_si256((const __m256i *)(const void *)codes);
+			__m256i high = _mm256_and_si256(_mm256_srli_epi16(code, 4), half);
+			s = add_bytes(s, look16(find->tables + g * 32, _mm256_and_si256(code, half)));
+			s = add_bytes(s, look16(find->tables + g * 32 + 16, high));
+		}
+		__m256 total[4];
+		float part[4 * LANES]; /* exact: below 2^16 */
+		for (int v = 0; v < 4; v++)
+			total[v] = _mm256_setzero_ps();
+		add_sums(s, total);
+		for (int v = 0; v < 4; v++)
+			_mm256_storeu_ps(part + LANES * v, total[v]);
+		for (int i = 0; i < 4 * LANES; i++)
+			sum[i] += (int32_t)part[i] << b;
+	}
+}
+
+static void rabitq_keys(const struct rabitq_find *find, int64_t first, int64_t n, float *key)
+{
+	const uint8_t *codes = find->codes + first * find->bytes;
+	const uint8_t *factors = codes + find->groups * find->bits * PQ_BLOCK;
+	int32_t sum[PQ_BLOCK] = {0};
+	for (int h = 0; h < PQ_BLOCK; h += 32)
+		for (int b = 0; b < find->bits; b++)
+			add_plane(find, codes + h, b, sum + h);
+	for (int64_t v = 0; v < n; v++) {
+		uint32_t bits = 0;
+		float factor;
+		for (int i = 0; i < 4; i++)
+			bits |= (uint32_t)factors[i * PQ_BLOCK + v] << 8 * i;
+		memcpy(&factor, &bits, sizeof factor);
+		key[v] = -factor * (find->offset + find->scale * (float)sum[v]);
+		if (find->terms)
+			key[v] += 0.5f * find->terms[first + v];
+	}
+}
+
+int64_t rabitq_find_avx2(const struct rabitq_find *find, uint32_t *hit, float *key)
+{
+	int64_t found = 0;
+	for (int64_t first = 0; first < find->n; first += PQ_BLOCK) {
+		int64_t n = find->n - first < PQ_BLOCK ? find->n - first : PQ_BLOCK;
+		float all[PQ_BLOCK];
+		rabitq_keys(find, first, n, all);
+		for (int64_t v = 0; v < n; v++) {
+			hit[found] = (uint32_t)(first + v);
+			key[found] = all[v];
+			found += !(all[v] > find->limit);
+		}
+	}
+	return found;
+}

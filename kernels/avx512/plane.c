@@ -115,3 +115,35 @@ int64_t select_le_avx512(const float *keys, int64_t n, float bound, uint32_t *po
 	}
 	return found;
 }
+
+/* Sums where the lane's bit is not set in `minus`, differences where it is, with the lane that is `other`. */
+#define MIX_LANES(v, minus, other) _mm512_mask_sub_ps(_mm512_add_ps(v, other), (__mmask16)(minus), other, v)
+
+ALWAYS_INLINE __m512 hadamard_lanes(__m512 v)
+{
+	v = MIX_LANES(v, 0xaaaa, _mm512_permute_ps(v, 0xb1));
+	v = MIX_LANES(v, 0xcccc, _mm512_permute_ps(v, 0x4e));
+	v = MIX_LANES(v, 0xf0f0, _mm512_shuffle_f32x4(v, v, 0xb1));
+	return MIX_LANES(v, 0xff00, _mm512_shuffle_f32x4(v, v, 0x4e));
+}
+
+void hadamard_avx512(float *x, int64_t n)
+{
+	enum { WIDTH = 16 };
+	for (int64_t half = 1; n < WIDTH && half < n; half *= 2)
+		for (int64_t i = 0; i < n; i++)
+			if (!(i & half)) {
+				float a = x[i], b = x[i + half];
+				x[i] = a + b;
+				x[i + half] = a - b;
+			}
+	for (int64_t i = 0; i + WIDTH <= n; i += WIDTH)
+		_mm512_storeu_ps(x + i, hadamard_lanes(_mm512_loadu_ps(x + i)));
+	for (int64_t half = WIDTH; half < n; half *= 2)
+		for (int64_t block = 0; block < n; block += 2 * half)
+			for (int64_t i = block; i < block + half; i += WIDTH) {
+				__m512 a = _mm512_loadu_ps(x + i), b = _mm512_loadu_ps(x + i + half);
+				_mm512_storeu_ps(x + i, _mm512_add_ps(a, b));
+				_mm512_storeu_ps(x + i + half, _mm512_sub_ps(a, b));
+			}
+}

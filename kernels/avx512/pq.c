@@ -205,16 +205,22 @@ ALWAYS_INLINE struct sums add_bytes(struct sums s, __m512i bytes)
 	return s;
 }
 
-/* Adds the sums, in the vectors' order, to total [4] of 16 floats each: integers, exact in floats. */
-ALWAYS_INLINE void add_sums(struct sums s, __m512 *total)
+/* The sums of vectors 0 … 31 (h 0) or 32 … 63 (h 1), in order. */
+ALWAYS_INLINE __m512i half_of_sums(struct sums s, int h)
 {
 	static const uint16_t order[64] = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9,
 	    41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21,
 	    53, 22, 54, 23, 55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63};
 	__m512i even = _mm512_sub_epi16(s.words, _mm512_slli_epi16(s.odd, 8));
+	return _mm512_permutex2var_epi16(even, _mm512_loadu_si512(order + 32 * h), s.odd);
+}
+
+/* Adds the sums, in the vectors' order, to total [4] of 16 floats each: integers, exact in floats. */
+ALWAYS_INLINE void add_sums(struct sums s, __m512 *total)
+{
 	UNROLL
 	for (int h = 0; h < 2; h++) {
-		__m512i words = _mm512_permutex2var_epi16(even, _mm512_loadu_si512(order + 32 * h), s.odd);
+		__m512i words = half_of_sums(s, h);
 		__m256i low = _mm512_castsi512_si256(words), high = _mm512_extracti64x4_epi64(words, 1);
 		total[2 * h] = _mm512_add_ps(total[2 * h], _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(low)));
 		total[2 * h + 1] =
@@ -379,4 +385,120 @@ int64_t pq_find4_avx512(const struct pq_find *find, uint32_t *hit)
 		found = take_hits(find, first, total, hit, found);
 	}
 	return found;
+}
+
+/* Sums of all planes of one block, total [4] of 16 integers each. A group's tables are loaded once. */
+ALWAYS_INLINE void sum_planes(
+    const int bits, const struct rabitq_find *find, const uint8_t *codes, __m512i *total)
+{
+	const __m512i low4 = _mm512_set1_epi8(15);
+	for (int v = 0; v < 4; v++)
+		total[v] = _mm512_setzero_si512();
+	for (int64_t from = 0; from < find->groups; from += CHUNK / 2) {
+		int64_t end = from + CHUNK / 2 < find->groups ? from + CHUNK / 2 : find->groups;
+		struct sums s[8];
+		UNROLL
+		for (int b = 0; b < bits; b++)
+			s[b] = no_sums();
+		for (int64_t g = from; g < end; g++) {
+			__m512i low = table16(find->tables + g * 32),
+			        high = table16(find->tables + g * 32 + 16);
+			UNROLL
+			for (int b = 0; b < bits; b++, codes += PQ_BLOCK) {
+				__m512i code = _mm512_loadu_si512(codes);
+				__m512i upper = _mm512_and_si512(_mm512_srli_epi16(code, 4), low4);
+				s[b] =
+				    add_bytes(s[b], _mm512_shuffle_epi8(low, _mm512_and_si512(code, low4)));
+				s[b] = add_bytes(s[b], _mm512_shuffle_epi8(high, upper));
+			}
+		}
+		UNROLL
+		for (int b = 0; b < bits; b++)
+			for (int h = 0; h < 2; h++) {
+				__m512i words = half_of_sums(s[b], h);
+				__m512i a = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(words));
+				__m512i c = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(words, 1));
+				total[2 * h] =
+				    _mm512_add_epi32(total[2 * h], _mm512_slli_epi32(a, (unsigned)b));
+				total[2 * h + 1] =
+				    _mm512_add_epi32(total[2 * h + 1], _mm512_slli_epi32(c, (unsigned)b));
+			}
+	}
+}
+
+/* Floats of 16 vectors, whose bytes lie a block apart. */
+ALWAYS_INLINE __m512 load_factors(const uint8_t *byte)
+{
+	__m512i bits = _mm512_setzero_si512();
+	UNROLL
+	for (int i = 0; i < 4; i++) {
+		__m128i part = _mm_loadu_si128((const __m128i *)(const void *)(byte + i * PQ_BLOCK));
+		bits =
+		    _mm512_or_si512(bits, _mm512_slli_epi32(_mm512_cvtepu8_epi32(part), (unsigned)(8 * i)));
+	}
+	return _mm512_castsi512_ps(bits);
+}
+
+/* Keys of a block from `first` on; those within the limit to hit and key, from `found` on. */
+ALWAYS_INLINE int64_t take_keys(const struct rabitq_find *find, int64_t first, const uint8_t *factors,
+    const __m512i *total, uint32_t *hit, float *key, int64_t found)
+{
+	const __m512 scale = _mm512_set1_ps(find->scale), offset = _mm512_set1_ps(find->offset);
+	for (int v = 0; v < 4; v++) {
+		int64_t at = first + 16 * v, left = find->n - at;
+		__mmask16 valid = first16(left > 0 ? left : 0);
+		__m512 dot = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(total[v]), offset);
+		__m512 half = _mm512_setzero_ps();
+		if (find->terms)
+			half = _mm512_mul_ps(
+			    _mm512_set1_ps(0.5f), _mm512_maskz_loadu_ps(valid, find->terms + at));
+		__m512 k = _mm512_fnmadd_ps(load_factors(factors + 16 * v), dot, half);
+		__mmask16 within =
+		    _mm512_mask_cmp_ps_mask(valid, k, _mm512_set1_ps(find->limit), _CMP_NGT_UQ);
+		int hits = __builtin_popcount(within);
+		if (!hits)
+			continue;
+		__m512i number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+		number = _mm512_add_epi32(number, _mm512_set1_epi32((int)at));
+		_mm512_mask_storeu_epi32(
+		    hit + found, first16(hits), _mm512_maskz_compress_epi32(within, number));
+		_mm512_mask_storeu_ps(key + found, first16(hits), _mm512_maskz_compress_ps(within, k));
+		found += hits;
+	}
+	return found;
+}
+
+ALWAYS_INLINE int64_t find_planes(const int bits, const struct rabitq_find *find, uint32_t *hit, float *key)
+{
+	int64_t found = 0;
+	for (int64_t first = 0; first < find->n; first += PQ_BLOCK) {
+		const uint8_t *codes = find->codes + first * find->bytes;
+		__m512i total[4];
+		sum_planes(bits, find, codes, total);
+		found =
+		    take_keys(find, first, codes + find->groups * bits * PQ_BLOCK, total, hit, key, found);
+	}
+	return found;
+}
+
+int64_t rabitq_find_avx512(const struct rabitq_find *find, uint32_t *hit, float *key)
+{
+	switch (find->bits) {
+	case 1:
+		return find_planes(1, find, hit, key);
+	case 2:
+		return find_planes(2, find, hit, key);
+	case 3:
+		return find_planes(3, find, hit, key);
+	case 4:
+		return find_planes(4, find, hit, key);
+	case 5:
+		return find_planes(5, find, hit, key);
+	case 6:
+		return find_planes(6, find, hit, key);
+	case 7:
+		return find_planes(7, find, hit, key);
+	default:
+		return find_planes(8, find, hit, key);
+	}
 }

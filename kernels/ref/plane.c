@@ -87,3 +87,14 @@ int64_t select_le_ref(const float *keys, int64_t n, float bound, uint32_t *pos)
 			pos[found++] = (uint32_t)i;
 	return found;
 }
+
+void hadamard_ref(float *x, int64_t n)
+{
+	for (int64_t half = 1; half < n; half *= 2)
+		for (int64_t block = 0; block < n; block += 2 * half)
+			for (int64_t i = block; i < block + half; i++) {
+				float a = x[i], b = x[i + half];
+				x[i] = a + b;
+				x[i + half] = a - b;
+			}
+}

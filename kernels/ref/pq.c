@@ -2,6 +2,7 @@
 #include "kernels/ref/ref.h"
 
 #include <math.h>
+#include <string.h>
 
 void pq_l2sq_ref(const float *x, int64_t d, const float *panels, int64_t k, float *out)
 {
@@ -111,4 +112,34 @@ int64_t pq_find8_ref(const struct pq_find *find, uint32_t *hit)
 int64_t pq_find4_ref(const struct pq_find *find, uint32_t *hit)
 {
 	return find_codes(find, 4, hit);
+}
+
+static float rabitq_key(const struct rabitq_find *find, int64_t v)
+{
+	const uint8_t *code = find->codes + v / PQ_BLOCK * PQ_BLOCK * find->bytes + v % PQ_BLOCK;
+	int32_t sum = 0;
+	for (int64_t g = 0; g < find->groups; g++)
+		for (int b = 0; b < find->bits; b++, code += PQ_BLOCK)
+			sum += (find->tables[g * 32 + *code % 16] + find->tables[g * 32 + 16 + *code / 16])
+			       << b;
+	uint32_t bits = 0;
+	float factor;
+	for (int i = 0; i < 4; i++)
+		bits |= (uint32_t)code[i * PQ_BLOCK] << 8 * i;
+	memcpy(&factor, &bits, sizeof factor);
+	float key = -factor * (find->offset + find->scale * (float)sum);
+	return find->terms ? key + 0.5f * find->terms[v] : key;
+}
+
+int64_t rabitq_find_ref(const struct rabitq_find *find, uint32_t *hit, float *key)
+{
+	int64_t found = 0;
+	for (int64_t v = 0; v < find->n; v++) {
+		float k = rabitq_key(find, v);
+		if (!(k > find->limit)) {
+			hit[found] = (uint32_t)v;
+			key[found++] = k;
+		}
+	}
+	return found;
 }

@@ -1,5 +1,5 @@
-/* Codec words: a table of plain ones, scalar quantizers, and "PQ" with its numbers. A new codec adds a line.
- */
+/* Codec words: a table of plain ones, scalar quantizers, "RaBitQ" and "PQ" with their numbers. A new codec
+ * adds a line. */
 #include "lib/api/codecs.h"
 
 #include "lib/base/status.h"
@@ -63,6 +63,22 @@ static bool parse_pq(const char *word, int64_t *M, int *bits)
 	return *end == '\0' || strcmp(end, "fs") == 0;
 }
 
+/* "RaBitQ", "RaBitQ4", "RaBitQfs", "RaBitQfs4_64": bits, 1 where none are given. "fs" and the size of FAISS's
+ * blocks are of no account: codes are always scanned fast. False: not of that form. */
+static bool parse_rabitq(const char *word, int *bits)
+{
+	static const char name[] = "RaBitQ";
+	if (strncmp(word, name, sizeof name - 1) != 0)
+		return false;
+	word += sizeof name - 1;
+	bool fast = strncmp(word, "fs", 2) == 0;
+	word += fast ? 2 : 0;
+	*bits = isdigit((unsigned char)*word) ? *word++ - '0' : 1;
+	if (fast && *word == '_' && isdigit((unsigned char)word[1]))
+		word += 1 + strspn(word + 1, "0123456789");
+	return *word == '\0';
+}
+
 bool codec_word_like(const char *word)
 {
 	int64_t M;
@@ -71,7 +87,7 @@ bool codec_word_like(const char *word)
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (strcmp(word, plain[i].word) == 0)
 			return true;
-	return parse_sq(word, &sq) || parse_pq(word, &M, &bits);
+	return parse_sq(word, &sq) || parse_rabitq(word, &bits) || parse_pq(word, &M, &bits);
 }
 
 kith_status codec_of_word(struct codec **out, int64_t dim, const struct metric *metric, const char *word)
@@ -85,6 +101,8 @@ kith_status codec_of_word(struct codec **out, int64_t dim, const struct metric *
 			return plain[i].make(out, dim, cosine);
 	if (parse_sq(word, &sq))
 		return codec_new_sq(out, dim, cosine, sq.bits, sq.range, sq.uniform);
+	if (parse_rabitq(word, &bits))
+		return codec_new_rabitq(out, dim, cosine, bits, metric->product == PRODUCT_IP);
 	if (!parse_pq(word, &M, &bits))
 		return fail(KITH_INVALID, "spec: '%s' is no codec; there are %s", word, CODEC_WORDS);
 	if (bits < 4 || bits > 12)

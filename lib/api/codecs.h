@@ -8,8 +8,8 @@
 
 /* The words there are, for messages. */
 #define CODEC_WORDS                                                                                          \
-	"Flat, SQ8, SQ6, SQ4 (and _uniform, _quantile), SQfp16, SQbf16, SQ8_direct, SQ8_direct_signed and "  \
-	"PQ16"
+	"Flat, SQ8, SQ6, SQ4 (and _uniform, _quantile), SQfp16, SQbf16, SQ8_direct, SQ8_direct_signed, "     \
+	"RaBitQ, RaBitQ4 and PQ16"
 
 /* Whether word begins as a codec does, whatever its numbers. */
 bool codec_word_like(const char *word);

@@ -76,10 +76,11 @@ struct codec_ops {
 	/* Whether all of rows from … to − 1, from a file, stand for finite vectors. NULL: every row does. */
 	bool (*finite)(const struct codes *codes, int64_t from, int64_t to);
 
-	/* x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe.
+	/* x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe. x is room
+	 * for what encoding needs, and good for nothing afterwards.
 	 * Where blocked, a code that is decoded may be the last row_bytes of x [dim] itself.
 	 * NULL: vectors are kept exactly, in rows of `form`. */
-	void (*encode)(const struct codec *codec, int64_t n, const float *x, uint8_t *code);
+	void (*encode)(const struct codec *codec, int64_t n, float *x, uint8_t *code);
 	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
 
 	/* Comparing rows with a query (compare.h). NULL: by decoding; in_graph_float: as in_graph. */
@@ -127,6 +128,9 @@ kith_status codec_new_sq(
 
 /* Product quantizer of M numbers of nbits (4 … 12) bits each (pq.h). INVALID unless M divides dim. */
 kith_status codec_new_pq(struct codec **out, int64_t dim, bool cosine, int64_t M, int nbits);
+
+/* RaBitQ of 1 … 8 bits (rabitq.h); unbiased: for inner products, else for L2. */
+kith_status codec_new_rabitq(struct codec **out, int64_t dim, bool cosine, int bits, bool unbiased);
 
 /* Whether n vectors of `type` can be kept; INVALID names the first that cannot. The second asks only
  * whether they are finite. */

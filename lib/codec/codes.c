@@ -225,6 +225,8 @@ void codes_permute(struct codes *codes, const struct permutation *p)
 
 /* ---- rows of codes ---- */
 
+enum { FEW_BYTES = 32 };
+
 static const float *add_center(const struct rows *rows, float *x)
 {
 	for (int64_t j = 0; rows->center && j < rows->dim; j++)
@@ -239,10 +241,12 @@ static const float *load_coded(const struct rows *rows, int64_t i, float *scratc
 }
 
 /* A code that lies in a block is gathered first, at the end of where its vector goes: the frame of a search
- * on a small stack has no room for the longest. */
+ * on a small stack has no room for the longest. Codes of a few components may be longer than these. */
 static const float *load_blocked(const struct rows *rows, int64_t i, float *scratch)
 {
-	uint8_t *code = (uint8_t *)(scratch + rows->dim) - rows->stride;
+	uint8_t few[FEW_BYTES], *code = few;
+	if (rows->stride > sizeof few)
+		code = (uint8_t *)(scratch + rows->dim) - rows->stride;
 	for (size_t b = 0; b < rows->stride; b++)
 		code[b] = (uint8_t)rows->a[rows_code_offset(rows, i, b)];
 	rows->codec->ops->decode(rows->codec, code, scratch);

@@ -54,6 +54,10 @@ struct comparison {
 	    uint32_t *hit, float *key);
 	size_t (*kept_bytes)(const struct rows *rows);
 
+	/* With scan: lists are scanned however many queries want them, since decoding takes longer. Else it
+	 * depends on the bytes of a code. */
+	bool scan_always;
+
 	/* With scan: a key that k >= 1 of the part's rows do not exceed, found faster than these k; ∞: none
 	 * is known. */
 	float (*first_limit)(

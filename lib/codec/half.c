@@ -21,7 +21,7 @@ static bool is_fp16(const struct codec *codec)
 	return codec->ops == &fp16_ops;
 }
 
-static void half_encode(const struct codec *codec, int64_t n, const float *x, uint8_t *code)
+static void half_encode(const struct codec *codec, int64_t n, float *x, uint8_t *code)
 {
 	const struct kernels *kern = kernels();
 	(is_fp16(codec) ? kern->narrow_f16 : kern->narrow_bf16)(x, n * codec->dim, code);

@@ -94,7 +94,7 @@ static kith_status codec_train(
 	return trained(codec, pq_train(pq_of(codec), n, x, &each));
 }
 
-static void codec_encode(const struct codec *codec, int64_t n, const float *x, uint8_t *code)
+static void codec_encode(const struct codec *codec, int64_t n, float *x, uint8_t *code)
 {
 	pq_encode(pq_of_const(codec), n, x, code);
 }

@@ -309,7 +309,7 @@ static kith_status sq_train(struct codec *codec, int64_t n, const float *x, cons
 
 /* ---- coding and scanning ---- */
 
-static void sq_encode(const struct codec *codec, int64_t n, const float *x, uint8_t *code)
+static void sq_encode(const struct codec *codec, int64_t n, float *x, uint8_t *code)
 {
 	const struct codec_sq *sq = sq_of_const(codec);
 	size_t size = codec->row_bytes;

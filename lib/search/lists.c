@@ -89,11 +89,13 @@ static void query_task(void *arg, int64_t q, int worker)
 /* ---- list by list ---- */
 
 /* Whether lists are scanned even for many queries: where a code's bytes are looked up in less time than its
- * vector is multiplied. */
+ * vector is multiplied, or decoded. */
 static bool scan_always(const struct search *s)
 {
 	enum { COMPONENTS_PER_BYTE = 4 };
-	return s->compare && s->compare->scan && (int64_t)s->base.stride * COMPONENTS_PER_BYTE <= s->base.dim;
+	if (!s->compare || !s->compare->scan)
+		return false;
+	return s->compare->scan_always || (int64_t)s->base.stride * COMPONENTS_PER_BYTE <= s->base.dim;
 }
 
 /* Which queries probe each list with ranks from … to − 1. */

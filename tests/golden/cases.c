@@ -14,7 +14,7 @@ enum { DIM = 24, N = 900, NQ = 36, SINGLE = 6, K = 10 };
 /* Every codec in every of the plain structures, under every metric. */
 static const char *const structures[] = {"", "IVF16,", "HNSW8,"};
 static const char *const codecs[] = {"Flat", "U8", "I8", "SQfp16", "SQbf16", "SQ8", "SQ6", "SQ4",
-    "SQ8_uniform", "SQ8_quantile", "PQ8", "PQ8x4fs", "PQ12x6"};
+    "SQ8_uniform", "SQ8_quantile", "PQ8", "PQ8x4fs", "PQ12x6", "RaBitQ", "RaBitQ4"};
 static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
 
 /* What is put together otherwise, under every metric. */
@@ -35,6 +35,7 @@ static const struct {
     {"SQ8", KITH_COSINE, 9000, 100, 40},
     {"PQ16x4fs", KITH_L2, 9000, 100, 32},
     {"PQ6x10", KITH_L2, 2000, 40, 24},
+    {"IVF64,RaBitQ2", KITH_L2, 8000, 200, 32},
     {"IVF64,Flat", KITH_L2, 8000, 200, 32},
     {"IVF64,PQ8", KITH_IP, 8000, 200, 32},
     {"IVF64,PQ16x4fs", KITH_L2, 8000, 200, 32},

@@ -108,11 +108,15 @@ void check_pq_range(kernel_pq_range_fn *kernel);
 void check_pq_bytes(kernel_pq_bytes_fn *kernel);
 void check_pq_nearest(kernel_pq_nearest_fn *kernel);
 void check_pq_find(kernel_pq_find_fn *kernel, int bits);
+void check_hadamard(kernel_hadamard_fn *kernel);
+void check_rabitq_find(kernel_rabitq_find_fn *kernel);
 #define TEST_pq_table(op)  check_pq_table(kernel, op)
 #define TEST_pq_range()    check_pq_range(kernel)
 #define TEST_pq_bytes()    check_pq_bytes(kernel)
 #define TEST_pq_nearest()  check_pq_nearest(kernel)
 #define TEST_pq_find(bits) check_pq_find(kernel, bits)
+#define TEST_hadamard()    check_hadamard(kernel)
+#define TEST_rabitq_find() check_rabitq_find(kernel)
 
 /* test_tile.c */
 void check_pack(kernel_pack_fn *kernel);

@@ -280,3 +280,125 @@ void check_pq_find(kernel_pq_find_fn *kernel, int bits)
 		try_find(kernel, bits, 70, more[i], 1);
 	}
 }
+
+/* ---- RaBitQ ---- */
+
+/* Near the sums of all components with their signs, and to the bit what is said in kernels.h. */
+void check_hadamard(kernel_hadamard_fn *kernel)
+{
+	enum { MAX = 1024 };
+	for (int n = 1; n <= MAX; n *= 2) {
+		float want[MAX], *got = guard_room(OUT, (size_t)n * sizeof *got);
+		double sum[MAX] = {0}, size = 0;
+		for (int i = 0; i < n; i++)
+			want[i] = got[i] = random_float();
+		for (int i = 0; i < n; i++) {
+			size += fabs((double)want[i]);
+			for (int j = 0; j < n; j++)
+				sum[j] += __builtin_popcount((unsigned)(i & j)) % 2 ? -(double)want[i]
+				                                                    : (double)want[i];
+		}
+		ref_kernels.hadamard(want, n);
+		kernel(got, n);
+		ck_assert(guard_intact(OUT));
+		for (int i = 0; i < n; i++)
+			if (got[i] != want[i] || fabs((double)got[i] - sum[i]) > 11 * 0x1p-24 * size)
+				kernel_fail(
+				    "n = %d: component %d is %a, not %a", n, i, (double)got[i], sum[i]);
+	}
+}
+
+/* Key of vector v in double, and what the kernel's may be off by. */
+static double rabitq_key(const struct rabitq_find *f, int64_t v, double *off)
+{
+	double sum = 0;
+	const uint8_t *code = f->codes + v / PQ_BLOCK * PQ_BLOCK * f->bytes + v % PQ_BLOCK;
+	uint8_t end[sizeof(float)];
+	float factor;
+	for (int64_t j = 0; j < 8 * f->groups; j += 4)
+		for (int b = 0; b < f->bits; b++) {
+			int four = code[(j / 8 * f->bits + b) * PQ_BLOCK] >> j % 8 & 15;
+			sum += ldexp(f->tables[j / 4 * 16 + four], b);
+		}
+	for (int i = 0; i < 4; i++)
+		end[i] = code[(f->groups * f->bits + i) * PQ_BLOCK];
+	memcpy(&factor, end, sizeof factor);
+	double term = f->terms ? 0.5 * (double)f->terms[v] : 0, product = (double)f->scale * sum;
+	double size = fabs((double)factor) * (fabs((double)f->offset) + fabs(product)) + fabs(term);
+	*off = 5 * 0x1p-24 * size + 1e-40;
+	return term - (double)factor * ((double)f->offset + product);
+}
+
+static void check_rabitq(kernel_rabitq_find_fn *kernel, const struct rabitq_find *f)
+{
+	uint32_t *hit = guard_room(OUT, (size_t)f->n * sizeof *hit);
+	float *key = guard_room(OUT2, (size_t)f->n * sizeof *key);
+	int64_t found = kernel(f, hit, key), next = 0;
+	ck_assert(guard_intact(OUT) && guard_intact(OUT2) && found >= 0 && found <= f->n);
+	for (int64_t v = 0; v < f->n; v++) {
+		double off, want = rabitq_key(f, v, &off);
+		bool got = next < found && hit[next] == v;
+		if (got && fabs((double)key[next] - want) > off)
+			kernel_fail("%d bits, %lld groups: key %.9g, not %.9g", f->bits, (long long)f->groups,
+			    (double)key[next], want);
+		next += got;
+		if (got ? want > (double)f->limit + off : want <= (double)f->limit - off)
+			kernel_fail("%d bits, %lld groups, n = %lld: vector %lld with %.9g, limit %.9g",
+			    f->bits, (long long)f->groups, (long long)f->n, (long long)v, want,
+			    (double)f->limit);
+	}
+	ck_assert(next == found);
+}
+
+/* extreme: all entries and all bits are set. */
+static void try_rabitq(kernel_rabitq_find_fn *kernel, int bits, int n, int groups, int extreme)
+{
+	enum { MAX_BLOCKS = 4, MAX_GROUPS = 300 };
+	static uint8_t codes[MAX_BLOCKS * PQ_BLOCK * (MAX_GROUPS * 8 + 8)], tables[MAX_GROUPS * 32];
+	static float terms[MAX_BLOCKS * PQ_BLOCK];
+	struct rabitq_find f = {.n = n, .groups = groups, .bits = bits, .scale = random_float() + 1.5f};
+	f.bytes = groups * bits + (bits > 1 ? 8 : 4);
+	size_t size = (size_t)((n + PQ_BLOCK - 1) / PQ_BLOCK * PQ_BLOCK * f.bytes);
+	random_bytes(codes, size);
+	random_bytes(tables, (size_t)groups * 32);
+	if (extreme) {
+		memset(codes, 255, size);
+		memset(tables, 255, (size_t)groups * 32);
+	}
+	for (int v = 0; v < n; v++) {
+		float factor = random_float();
+		uint8_t byte[sizeof factor];
+		memcpy(byte, &factor, sizeof factor);
+		for (int i = 0; i < 4; i++)
+			codes[(v / PQ_BLOCK * f.bytes + groups * bits + i) * PQ_BLOCK + v % PQ_BLOCK] =
+			    byte[i];
+		terms[v] = random_float() * 5000;
+	}
+	f.codes = guard_put(ROWS, codes, size, (size_t)n % 3);
+	f.tables = guard_put(Q, tables, (size_t)groups * 32, 0);
+	f.offset = random_float() * 1000;
+	for (int with = 0; with < 2; with++) {
+		double off;
+		f.terms = with ? guard_put(KEYS, terms, (size_t)n * sizeof *terms, 0) : NULL;
+		f.limit = n ? (float)rabitq_key(&f, n / 2, &off) : 0;
+		check_rabitq(kernel, &f);
+		f.limit = INFINITY;
+		check_rabitq(kernel, &f);
+		f.limit = -1e30f;
+		check_rabitq(kernel, &f);
+	}
+}
+
+void check_rabitq_find(kernel_rabitq_find_fn *kernel)
+{
+	static const int ns[] = {1, 63, 64, 65, 130, 0};
+	for (int bits = 1; bits <= 8; bits++) {
+		for (int groups = 1; groups <= 33; groups += 1 + groups / 4)
+			try_rabitq(kernel, bits, ns[groups % 6], groups, 0);
+		for (int n = 1; n <= 4 * PQ_BLOCK; n += 37)
+			try_rabitq(kernel, bits, n, 16, 0);
+		for (int groups = 127; groups <= 129; groups++)
+			try_rabitq(kernel, bits, 70, groups, 1);
+		try_rabitq(kernel, bits, 70, 257, 1);
+	}
+}

@@ -57,11 +57,11 @@ void write_file(const char *name, const char *data, size_t n)
 /* ---- indexes ---- */
 
 const char *const specs[SPECS] = {"Flat", "SQ8_direct", "SQ8_direct_signed", "SQfp16", "SQbf16", "SQ8", "SQ6",
-    "SQ4", "SQ8_uniform", "PQ4", "PQ2x4", "PQ4x6", "IVF7,Flat", "IVF7,SQ8_direct", "IVF7,SQfp16", "IVF7,SQ8",
-    "IVF7,PQ4", "IVF7,PQ4x4", "PCA4,Flat", "OPQ4_8,IVF7,PQ4x4", "RR8,Flat", "L2norm,Flat", "Pad10,Flat",
-    "IVF7,SQ4,RFlat", "PCA4,IVF3,SQ8,RFlat", "PQ2x4,Refine(SQ8)", "Shards3(IVF3,Flat)", "HNSW4", "HNSW3,SQ8",
-    "HNSW3,PQ4", "HNSW2,SQ8_direct", "PCA4,HNSW4,SQ8,RFlat", "IVF7_HNSW2,SQ8_direct",
-    "PCA4,IVF40_HNSW3,PQ2x4"};
+    "SQ4", "SQ8_uniform", "PQ4", "PQ2x4", "PQ4x6", "RaBitQ", "IVF7,RaBitQ3", "IVF7,Flat", "IVF7,SQ8_direct",
+    "IVF7,SQfp16", "IVF7,SQ8", "IVF7,PQ4", "IVF7,PQ4x4", "PCA4,Flat", "OPQ4_8,IVF7,PQ4x4", "RR8,Flat",
+    "L2norm,Flat", "Pad10,Flat", "IVF7,SQ4,RFlat", "PCA4,IVF3,SQ8,RFlat", "PQ2x4,Refine(SQ8)",
+    "Shards3(IVF3,Flat)", "HNSW4", "HNSW3,SQ8", "HNSW3,PQ4", "HNSW2,SQ8_direct", "PCA4,HNSW4,SQ8,RFlat",
+    "IVF7_HNSW2,SQ8_direct", "PCA4,IVF40_HNSW3,PQ2x4"};
 const kith_metric metrics[3] = {KITH_L2, KITH_IP, KITH_COSINE};
 
 /* Small whole numbers, which every codec can keep. */
@@ -165,7 +165,7 @@ void use(kith_index *index)
 }
 
 const char *const small_specs[SMALL] = {"Flat", "SQ8_direct", "IVF3,Flat", "SQ8", "IVF3,PQ2x4", "IVF3,SQfp16",
-    "PCA4,IVF3,SQ8,RFlat", "HNSW2,SQ8", "IVF5_HNSW2,SQ8"};
+    "PCA4,IVF3,SQ8,RFlat", "HNSW2,SQ8", "IVF5_HNSW2,SQ8", "RaBitQ2"};
 
 void same_bytes(const kith_index *a, const kith_index *b)
 {

@@ -12,8 +12,8 @@
 
 enum { DIM = 24, N = 1500, NQ = 40, K = 7, NLIST = 9 };
 
-static const char *const codecs[] = {
-    "Flat", "SQ8", "SQ4", "SQfp16", "SQbf16", "PQ6", "PQ8x4", "PQ4x6", "SQ8_direct", "SQ8_direct_signed"};
+static const char *const codecs[] = {"Flat", "SQ8", "SQ4", "SQfp16", "SQbf16", "PQ6", "PQ8x4", "PQ4x6",
+    "RaBitQ3", "SQ8_direct", "SQ8_direct_signed"};
 static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
 
 enum { CODECS = sizeof codecs / sizeof *codecs };

@@ -14,8 +14,9 @@
 enum { N = 600, HALF = 333, DIM = 16, NQ = 20 };
 
 static const char *const specs[] = {"Flat", "SQ8_direct", "SQfp16", "SQ8_uniform_quantile", "SQ4", "PQ4",
-    "PQ4x5", "IVF5,Flat", "IVF5,SQ8_direct", "IVF5,SQ6_quantile", "IVF5,PQ4x4", "IVF5_HNSW2,SQ4",
-    "PCA8,IVF5,PQ4", "L2norm,SQ4", "PQ4,RFlat", "OPQ4,IVF5,PQ4,Refine(SQ8)", "RR16,(IVF5,SQ4,RFlat)"};
+    "PQ4x5", "RaBitQ", "IVF5,RaBitQ4", "IVF5,Flat", "IVF5,SQ8_direct", "IVF5,SQ6_quantile", "IVF5,PQ4x4",
+    "IVF5_HNSW2,SQ4", "PCA8,IVF5,PQ4", "L2norm,SQ4", "PQ4,RFlat", "OPQ4,IVF5,PQ4,Refine(SQ8)",
+    "RR16,(IVF5,SQ4,RFlat)"};
 enum { SPECS = sizeof specs / sizeof *specs };
 
 /* Whole numbers of a byte, which every codec takes. */

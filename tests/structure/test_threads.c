@@ -11,7 +11,8 @@
 enum { N = 1300, DIM = 16 };
 
 static const char *const codecs[] = {"Flat", "SQ8_direct", "SQ8_direct_signed", "SQfp16", "SQbf16", "SQ8",
-    "SQ6", "SQ4", "SQ8_uniform", "SQ6_quantile", "SQ4_uniform_quantile", "PQ4", "PQ8x4", "PQ2x9"};
+    "SQ6", "SQ4", "SQ8_uniform", "SQ6_quantile", "SQ4_uniform_quantile", "PQ4", "PQ8x4", "PQ2x9", "RaBitQ",
+    "RaBitQ5"};
 enum { CODECS = sizeof codecs / sizeof *codecs };
 
 /* %s: a codec. */
