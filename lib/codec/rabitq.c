@@ -41,9 +41,6 @@ enum {
 /* Largest magnitude of an element that is encoded. */
 static const float LIMIT = 1e30F;
 
-/* No vector within the limit becomes longer. */
-static const double MAX_LENGTH = 1e34;
-
 /* A mean with a square below this share of the vectors' is none: residuals. */
 static const double NO_MEAN = 0.01;
 
@@ -440,7 +437,7 @@ static bool row_is_good(const struct codec_rabitq *r, const struct codes *codes,
 		square += u * u;
 	}
 	double want = r->bits > 1 ? fabs((double)factor) * sqrt(square) : length;
-	return length <= MAX_LENGTH && length >= want * (1 - 1e-5) && length <= want * (1 + 1e-5) + 1e-37;
+	return length <= RABITQ_MAX_LENGTH && length >= want * (1 - 1e-5) && length <= want * (1 + 1e-5) + 1e-37;
 }
 
 static bool rabitq_finite(const struct codes *codes, int64_t from, int64_t to)

@@ -15,6 +15,9 @@
 
 enum { RABITQ_MAX_BITS = 8 };
 
+/* No vector within the limit becomes longer. */
+#define RABITQ_MAX_LENGTH 1e34
+
 struct codec_rabitq {
 	struct codec codec;
 	int bits;

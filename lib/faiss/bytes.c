@@ -55,10 +55,6 @@ static const struct {
     {"INNf", "an NN-descent graph"},
     {"IRMf", "a row-wise normaliser"},
     {"IRMh", "a row-wise normaliser"},
-    {"Ixrq", "RaBitQ"},
-    {"Ixrr", "RaBitQ"},
-    {"Iwrq", "an inverted file of RaBitQ codes"},
-    {"Iwrr", "an inverted file of RaBitQ codes"},
     {"Irfn", "RaBitQ, packed for fast scans"},
     {"Irfs", "RaBitQ, packed for fast scans"},
     {"Iwrn", "an inverted file of RaBitQ codes, packed for fast scans"},
@@ -82,7 +78,7 @@ static const struct {
 /* What kith reads. */
 static const char *const known[] = {"IxFI", "IxF2", "IxFl", "IxPQ", "IxPo", "IxPq", "IxSQ", "IvFl", "IvFL",
     "IvPQ", "IvSQ", "IwFl", "IwPQ", "IwSQ", "IwSq", "IHNf", "IHNp", "IHNs", "IHNc", "IHc2", "IH00", "IxMp",
-    "IxM2", "IxPT", "IxRF", "IPfs", "IwPf"};
+    "IxM2", "IxPT", "IxRF", "IPfs", "IwPf", "Ixrq", "Ixrr", "Iwrq", "Iwrr"};
 
 /* In parentheses: the analyzer sees a macro of this name. */
 kith_status(faiss_fail)(const struct blob_source *source, const char *format, ...)

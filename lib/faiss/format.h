@@ -35,7 +35,7 @@ struct faiss_array {
 	int64_t n;
 };
 
-enum faiss_coding { FAISS_FLOATS, FAISS_SCALAR, FAISS_PRODUCT };
+enum faiss_coding { FAISS_FLOATS, FAISS_SCALAR, FAISS_PRODUCT, FAISS_RABITQ };
 
 /* Scalar quantizers, numbered as in the file. */
 enum faiss_scalar {
@@ -53,12 +53,12 @@ enum faiss_scalar {
 
 struct faiss_codec {
 	enum faiss_coding coding;
-	size_t code_size;          /* bytes */
-	enum faiss_scalar scalar;  /* SCALAR */
-	struct faiss_array ranges; /* SCALAR that learns: floats, all vmin, then all vdiff */
-	int64_t m;                 /* PRODUCT */
-	int bits;
-	struct faiss_array centroids; /* floats [m × 2^bits × dim / m] */
+	size_t code_size;             /* bytes */
+	enum faiss_scalar scalar;     /* SCALAR */
+	struct faiss_array ranges;    /* SCALAR that learns: floats, all vmin, then all vdiff */
+	int64_t m;                    /* PRODUCT */
+	int bits;                     /* PRODUCT, RABITQ */
+	struct faiss_array centroids; /* PRODUCT: floats [m × 2^bits × dim / m]; RABITQ: [dim], or none */
 	int64_t block;                /* PRODUCT: vectors that are packed together; 0: codes as they are */
 	size_t block_bytes;
 };
@@ -188,6 +188,14 @@ kith_status faiss_check_lists(const struct faiss_reader *r, const struct faiss_n
 kith_status faiss_take_fast_flat(struct faiss_reader *r, struct faiss_node *node);
 kith_status faiss_take_fast_codec(struct faiss_reader *r, struct faiss_node *node);
 kith_status faiss_take_fast_lists(struct faiss_reader *r, struct faiss_node *node);
+
+/* rabitq.c: what is said of its codes (by an inverted file: some more), and rows first … first + n − 1 as they
+ * are in the file to kith's codes, in place. FORMAT, NOMEM. */
+struct codec;
+kith_status faiss_take_rabitq(struct faiss_reader *r, struct faiss_node *node);
+kith_status faiss_take_rabitq_list(struct faiss_reader *r, struct faiss_node *node);
+kith_status faiss_convert_rabitq(const struct blob_source *source, const struct faiss_node *node,
+    const struct codec *codec, int64_t first, int64_t n, uint8_t *rows);
 
 /* ---- writing ---- */
 

@@ -4,6 +4,7 @@
 #include "kernels/kernels.h"
 #include "lib/base/status.h"
 #include "lib/codec/pq.h"
+#include "lib/codec/rabitq.h"
 #include "lib/codec/sq.h"
 #include "lib/index/index_state.h"
 #include "lib/index/parts.h"
@@ -91,6 +92,24 @@ static kith_status make_product(const struct import *im, const struct faiss_node
 	return status;
 }
 
+/* Its mean is a flat index's; lists have centroids. */
+static kith_status make_rabitq(const struct import *im, const struct faiss_node *node, struct codec **out)
+{
+	kith_status status = KITH_OK;
+	float *mean = node->codec.centroids.n
+	                  ? load_floats(im, &node->codec.centroids, IMPORT_MAX, "the mean of RaBitQ", &status)
+	                  : mem_zalloc((size_t)node->dim, sizeof *mean);
+	if (status == KITH_OK && !mean)
+		status = fail_nomem("a mean", (size_t)node->dim * sizeof *mean);
+	if (status == KITH_OK)
+		status = codec_new_rabitq(
+		    out, node->dim, false, node->codec.bits, metric_of_faiss(node->metric)->similarity);
+	if (status == KITH_OK && codec_rabitq_set(*out, mean) != KITH_OK)
+		status = faiss_fail(im->source, "'%s' has a mean that is too large", node->fourcc);
+	mem_free(mean);
+	return status;
+}
+
 kith_status import_codec(const struct import *im, const struct faiss_node *node, struct codec **out)
 {
 	kith_status status;
@@ -98,7 +117,9 @@ kith_status import_codec(const struct import *im, const struct faiss_node *node,
 	if (node->codec.coding == FAISS_FLOATS)
 		status = codec_new_fp32(out, node->dim, false);
 	else
-		status = (node->codec.coding == FAISS_SCALAR ? make_scalar : make_product)(im, node, out);
+		status = (node->codec.coding == FAISS_SCALAR   ? make_scalar
+		          : node->codec.coding == FAISS_RABITQ ? make_rabitq
+		                                               : make_product)(im, node, out);
 	if (status == KITH_OK)
 		status = codec_check_metric(*out, metric_of_faiss(node->metric));
 	if (status) {
@@ -140,6 +161,8 @@ kith_status import_codes(const struct import *im, const struct faiss_node *node,
 	if (node->codec.coding == FAISS_SCALAR && node->codec.scalar == FAISS_8BIT_SIGNED)
 		for (size_t i = 0; i < (size_t)n * size; i++)
 			plain[i] ^= 0x80;
+	if (node->codec.coding == FAISS_RABITQ)
+		return faiss_convert_rabitq(im->source, node, codec, first, n, plain);
 	int64_t bad = find_bad(codec, n, plain, x);
 	if (bad >= 0)
 		return faiss_fail(im->source, "vector %lld of '%s' is not finite%s", (long long)(first + bad),

@@ -126,6 +126,22 @@ static kith_status take_sq(struct faiss_reader *r, struct faiss_node *node)
 	return status ? status : take_codes(r, node, 1);
 }
 
+static kith_status take_rabitq(struct faiss_reader *r, struct faiss_node *node)
+{
+	uint8_t query_bits;
+	kith_status status = faiss_take_rabitq(r, node);
+	if (status == KITH_OK)
+		status = take_codes(r, node, 1);
+	if (status == KITH_OK)
+		status = faiss_take_array(r, sizeof(float), &node->codec.centroids);
+	if (status == KITH_OK)
+		status = faiss_take(r, &query_bits, sizeof query_bits);
+	if (status == KITH_OK && node->codec.centroids.n != node->dim)
+		return faiss_fail(r->source, "'%s' has a mean of %lld floats", node->fourcc,
+		    (long long)node->codec.centroids.n);
+	return status;
+}
+
 /* ---- inverted files ---- */
 
 /* The members of an inverted file before its codec. old [nlist]: the ids of lists, in forms that have them
@@ -188,6 +204,8 @@ static kith_status take_ivf_codec(struct faiss_reader *r, struct faiss_node *nod
 	}
 	if (node->fourcc[3] == 'f')
 		return faiss_take_fast_codec(r, node);
+	if (node->fourcc[2] == 'r')
+		return faiss_take_rabitq_list(r, node);
 	if (node->fourcc[2] == 'P') {
 		status = faiss_take_bool(r, &node->residual);
 		if (status == KITH_OK)
@@ -324,6 +342,10 @@ static kith_status take_members(struct faiss_reader *r, int depth, struct faiss_
 	if (memcmp(letters, "IxSQ", 4) == 0) {
 		node->kind = FAISS_FLAT;
 		return take_sq(r, node);
+	}
+	if (memcmp(letters, "Ixr", 3) == 0) {
+		node->kind = FAISS_FLAT;
+		return take_rabitq(r, node);
 	}
 	if (memcmp(letters, "IxPT", 4) == 0) {
 		node->kind = FAISS_PRETRANSFORM;

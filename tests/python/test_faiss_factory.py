@@ -58,11 +58,20 @@ def test_many_lists(spec, nlist):
     assert faiss.index_factory(4, spec).nlist == nlist
 
 
-@pytest.mark.parametrize("spec", ["IMI2x4,PQ8", "NSG32", "LSHrt", "RQ4x8", "PQ8+16", "SQ1", "IVF8,RaBitQ", "IVF8(RQ4x8),Flat",
+@pytest.mark.parametrize("spec", ["IMI2x4,PQ8", "NSG32", "LSHrt", "RQ4x8", "PQ8+16", "SQ1", "IVF8,TQ4", "IVF8(RQ4x8),Flat",
                                   "IVF8,FlatDedup", "ITQ8,LSHt", "HR,Flat"])
 def test_words_that_are_refused(spec):
     with pytest.raises(NotImplementedError, match="use|refine|finds"):
         faiss.index_factory(DIM, spec)
+
+
+@pytest.mark.parametrize("spec", ["RaBitQ", "RaBitQ4", "IVF4,RaBitQ", "IVF4,RaBitQfs", "IVF4,RaBitQfs_64", "IVF4,RaBitQfs4_64,RFlat"])
+def test_rabitq(spec, base):
+    index = faiss.index_factory(DIM, spec)
+    index.train(base)
+    index.add(base)
+    found = index.search(base[:20], 1)[1][:, 0]
+    assert (found == np.arange(20)).mean() > .5
 
 
 @pytest.mark.parametrize("name", ["IndexBinaryFlat", "IndexLSH", "IndexReplicas", "IndexRaBitQ", "OnDiskInvertedLists",

@@ -252,6 +252,119 @@ START_TEST(maps)
 }
 END_TEST
 
+/* RaBitQ, three vectors of nine components. A code's numbers are c, of `bits` bits, less half their
+ * range: u. Of inner product the file has a, and a u is what the code stands for; of L2 ‖r‖² and −2
+ * a, and ‖r‖² / (a ‖u‖²) u is. */
+enum { RD = 9, RN = 3 };
+
+static unsigned rabitq_number(int bits, int v, int i)
+{
+	return (unsigned)(v * 5 + i * 3 + 1) & ((1u << bits) - 1);
+}
+
+static void put_rabitq_row(struct hand *h, int bits, bool ip, int v)
+{
+	uint8_t sign[2] = {0}, more[RD] = {0};
+	float estimate = 0.5F + (float)v, square = 7 + (float)v;
+	for (int i = 0; i < RD; i++) {
+		unsigned c = rabitq_number(bits, v, i);
+		sign[i / 8] |= (uint8_t)((c >> (bits - 1) & 1) << i % 8);
+		for (int b = 0; b < bits - 1; b++) {
+			int at = i * (bits - 1) + b;
+			more[at / 8] |= (uint8_t)((c >> b & 1) << at % 8);
+		}
+	}
+	faiss_put(&h->w, sign, sizeof sign);
+	faiss_put_float(&h->w, square);
+	faiss_put_float(&h->w, bits == 1 ? estimate * 3 / 2 : 99); /* a √d / 2 */
+	if (bits == 1)
+		return;
+	faiss_put_float(&h->w, 99);
+	faiss_put(&h->w, more, (size_t)(RD * (bits - 1) + 7) / 8);
+	faiss_put_float(&h->w, square);
+	faiss_put_float(&h->w, ip ? estimate : -2 * estimate);
+}
+
+static void check_rabitq(const kith_index *index, int bits, bool ip, const float *mean)
+{
+	float x[RD];
+	for (int64_t v = 0; v < RN; v++) {
+		double square = 0, estimate = 0.5 + (double)v, half = ((1 << bits) - 1) / 2.0;
+		OK(kith_index_get(index, 1, &v, x));
+		for (int i = 0; i < RD; i++)
+			square += pow(rabitq_number(bits, (int)v, i) - half, 2);
+		double factor = ip ? estimate : (7 + (double)v) / (estimate * square);
+		for (int i = 0; i < RD; i++) {
+			double want = (double)mean[i] + factor * (rabitq_number(bits, (int)v, i) - half);
+			REQUIRE(fabs((double)x[i] - want) < 1e-5 * (1 + fabs(want)));
+		}
+	}
+}
+
+static void put_rabitq_head(struct hand *h, int bits, bool ip)
+{
+	int64_t size = 2 + (bits > 1 ? 12 + (RD * (bits - 1) + 7) / 8 + 8 : 8);
+	faiss_put_i64(&h->w, RD);
+	faiss_put_i64(&h->w, size);
+	faiss_put_i32(&h->w, ip ? FAISS_IP : FAISS_L2);
+	if (bits > 1)
+		faiss_put_i64(&h->w, bits);
+}
+
+/* A flat one, then the same codes in one list; 1, 2, 4, 8 bits, of L2 and inner product. */
+START_TEST(rabitq)
+{
+	static const float mean[RD] = {1, -2, 3, -4, 5, -6, 7, -8, 9};
+	static const int64_t ids[RN] = {0, 1, 2};
+	int bits = 1 << _i / 2;
+	bool ip = _i % 2;
+	int metric = ip ? FAISS_IP : FAISS_L2;
+	int64_t size = 2 + (bits > 1 ? 12 + (RD * (bits - 1) + 7) / 8 + 8 : 8);
+	struct hand h;
+	hand_begin(&h);
+	faiss_put_index(&h.w, bits == 1 ? "Ixrq" : "Ixrr", RD, RN, metric);
+	put_rabitq_head(&h, bits, ip);
+	faiss_put_i64(&h.w, RN * size);
+	for (int v = 0; v < RN; v++)
+		put_rabitq_row(&h, bits, ip, v);
+	faiss_put_array(&h.w, mean, RD, sizeof *mean);
+	faiss_put(&h.w, "\4", 1);
+	kith_index *index;
+	OK(faiss_writer_end(&h.w));
+	OK(import_bytes(&index, &h.bytes, NULL));
+	check_rabitq(index, bits, ip, mean);
+	kith_index_free(index);
+	free(h.bytes.data);
+	hand_begin(&h);
+	faiss_put_index(&h.w, bits == 1 ? "Iwrq" : "Iwrr", RD, RN, metric);
+	faiss_put_i64(&h.w, 1); /* lists, of which one is probed */
+	faiss_put_i64(&h.w, 1);
+	faiss_put_index(&h.w, ip ? "IxFI" : "IxF2", RD, 1, metric);
+	faiss_put_array(&h.w, mean, RD, sizeof *mean);
+	faiss_put(&h.w, "\0", 1); /* no map of ids */
+	faiss_put_i64(&h.w, 0);
+	put_rabitq_head(&h, bits, ip);
+	faiss_put_i64(&h.w, size);
+	faiss_put_bool(&h.w, true);
+	faiss_put(&h.w, "\0", 1);
+	faiss_put_fourcc(&h.w, "ilar");
+	faiss_put_i64(&h.w, 1);
+	faiss_put_i64(&h.w, size);
+	faiss_put_fourcc(&h.w, "full");
+	faiss_put_i64(&h.w, 1);
+	faiss_put_i64(&h.w, RN);
+	for (int v = 0; v < RN; v++)
+		put_rabitq_row(&h, bits, ip, v);
+	faiss_put(&h.w, ids, sizeof ids);
+	OK(faiss_writer_end(&h.w));
+	OK(import_bytes(&index, &h.bytes, NULL));
+	check_rabitq(index, bits, ip, mean);
+	free(h.bytes.data);
+	use_index(index);
+	kith_index_free(index);
+}
+END_TEST
+
 void add_hand(Suite *suite)
 {
 	TCase *t = tcase_create("hand");
@@ -261,5 +374,6 @@ void add_hand(Suite *suite)
 	tcase_add_loop_test(t, old_product, 0, 3);
 	tcase_add_test(t, linear);
 	tcase_add_test(t, maps);
+	tcase_add_loop_test(t, rabitq, 0, 8);
 	suite_add_tcase(suite, t);
 }
