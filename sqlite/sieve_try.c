@@ -116,7 +116,7 @@ int64_t sieve_bits(const struct sieve *s, const struct live *l, uint8_t *bits)
 		memset(pass + n, 0, (size_t)(BLOCK - n));
 		try_all(s, first, n, pass);
 		for (int i = 0; i < n; i += 8) {
-			/* Eight bytes of 0 or 1 become eight bits, gathered by the product in its top byte. */
+			/* The product gathers eight bytes of 0 or 1 in its top byte. */
 			uint64_t eight;
 			memcpy(&eight, pass + i, sizeof eight);
 			uint8_t byte = (uint8_t)((eight * 0x0102040810204080U) >> 56);

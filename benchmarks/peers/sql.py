@@ -4,12 +4,14 @@
 
 One thread. The same rows, vectors and five columns of integers, go into each in one transaction, each in a process of its
 own; 100 queries ask for 10 neighbours, without and with a condition `u >= ? AND u < ?` that 50, 10, 1, 0.1 and 0.01% of the rows
-pass, with other constants for every query. Systems with an index get the least effort that reaches the recall. What is
-not given is not measured, and says so. FOLDER is where `npm install @zvec/zvec` was run.
+pass, with other constants for every query. Systems with an index get the least effort that reaches the recall. Then, of kith's
+first index, --trickle transactions of one row each (WAL, synchronous = NORMAL), while another process asks from time to time
+after what they have changed. What is not given is not measured, and says so. FOLDER is where `npm install @zvec/zvec` was run.
 """
 import argparse
 import json
 import os
+import re
 import resource
 import sqlite3
 import subprocess
@@ -72,11 +74,12 @@ class Vectorlite(Table):
 def systems(args, dim, rows):
     metadata = "u INTEGER, a INTEGER, b INTEGER, c INTEGER, d INTEGER"
     kith = os.path.join(args.build, "sqlite", "kith_sqlite")
-    index = [f"INSERT INTO docs(docs, rank) VALUES('index', '{args.index}')"]
+    index, graph = [[f"INSERT INTO docs(docs, rank) VALUES('index', '{spec}')"] for spec in (args.index, "HNSW32")]
     columns = f"CREATE VIRTUAL TABLE docs USING kith(embedding FLOAT[{dim}], {metadata})"
     yield Table("kith, exact", kith, [columns])
     yield Table(f"kith, {args.index}", kith, [columns], index, indexed=True)
     yield Table(f"kith, {args.index}, u INDEXED", kith, [columns.replace("u INTEGER", "u INTEGER INDEXED")], index, indexed=True)
+    yield Table("kith, HNSW32", kith, [columns], graph, indexed=True)
     if args.sqlite_vec:
         yield Table("sqlite-vec", args.sqlite_vec, [f"CREATE VIRTUAL TABLE docs USING vec0(embedding float[{dim}], {metadata})"])
     if args.vectorlite:
@@ -133,6 +136,44 @@ def measure(system, path, x, u, q, windows, limits, wanted):
         result["queries"][name] = {"ms": 1e3 * float(np.mean(times)), "recall": got}
     result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - x.nbytes - u.nbytes
     return result
+
+
+def trickle(system, path, x, u, q, n):
+    """One-row transactions behind the rows that are there: their rate, bytes of the log, and what another process waits for."""
+    asks, steps = os.pipe(), 20
+    answers = os.pipe()
+    child = os.fork()
+    if child == 0:
+        db = system.connect(path)
+        for _ in range(2):
+            system.ask(db, q[0], None, 0)
+        os.write(answers[1], b"%20.9f" % 0)
+        for i in range(steps):
+            os.read(asks[0], 1)
+            begin = time.perf_counter()
+            system.ask(db, q[i % len(q)], None, 0)
+            os.write(answers[1], b"%20.9f" % (time.perf_counter() - begin))
+        os._exit(0)
+    db = system.connect(path)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA wal_autocheckpoint = 0")
+    os.read(answers[0], 20)
+    insert, waits, spent, slowest = "INSERT INTO docs(rowid, embedding, u, a, b, c, d) VALUES(?, ?, ?, ?, ?, ?, ?)", [], 0.0, 0.0
+    first = db.execute("SELECT max(rowid) + 1 FROM docs").fetchone()[0]
+    for i in range(n):
+        begin = time.perf_counter()
+        db.execute(insert, (first + i, x[i].tobytes(), int(u[i]), i % 10, i % 100, i % 1000, i % 7))
+        one = time.perf_counter() - begin
+        spent += one
+        slowest = max(slowest, one)
+        if (i + 1) % (n // steps) == 0:
+            os.write(asks[1], b"?")
+            waits.append(float(os.read(answers[0], 20)))
+    log = os.path.getsize(path + "-wal")
+    db.close()
+    os.waitpid(child, 0)
+    return {"rate": n / spent, "slowest": slowest, "log": log / n, "batch": n // steps, "wait": float(np.mean(waits)), "longest": max(waits)}
 
 
 def in_child(work):
@@ -198,6 +239,8 @@ def main():
     parser.add_argument("--sqlite-vec", metavar="FILE")
     parser.add_argument("--vectorlite", metavar="FILE")
     parser.add_argument("--zvec", metavar="FOLDER")
+    parser.add_argument("--only", metavar="REGEX", help="only systems whose names it, a regular expression, is found in")
+    parser.add_argument("--trickle", type=int, default=10_000, metavar="N", help="one-row transactions (default %(default)s; 0: none)")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
     if not hasattr(sqlite3.Connection, "enable_load_extension"):
@@ -213,9 +256,18 @@ def main():
                for name, width in SHARES.items()}
     limits = {name: truth(x, u, q, window) for name, window in windows.items()}
     results = []
+    trickled = None
     for system in systems(args, x.shape[1], len(x)):
+        if args.only and not re.search(args.only, system.name):
+            continue
         with tempfile.TemporaryDirectory(prefix="kith-sql-") as work:
-            done = in_child(lambda: measure(system, os.path.join(work, "t.db"), x, u, q, windows, limits, args.recall))
+            path = os.path.join(work, "t.db")
+            done = in_child(lambda: measure(system, path, x, u, q, windows, limits, args.recall))
+            if done and args.trickle and system.indexed and trickled is None and system.name.startswith("kith"):
+                trickled = in_child(lambda: trickle(system, path, x, u, q, args.trickle))
+                print(f"{system.name}: {args.trickle:,} transactions of one row: {trickled['rate']:,.0f}/s, the slowest {1e3 * trickled['slowest']:.0f} ms, "
+                      f"{trickled['log'] / 1e3:.1f} KB of log each; after each {trickled['batch']} another process's query takes "
+                      f"{1e3 * trickled['wait']:.1f} ms, at most {1e3 * trickled['longest']:.1f}", flush=True)
         if done:
             results.append(done)
             print(table([done]).split("\n")[-1], flush=True)
@@ -229,7 +281,7 @@ def main():
     print(f"\n{len(x):,} rows of {x.shape[1]} dimensions, {len(q)} queries one at a time, one thread, k = {K}\n\n{table(results)}")
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(results, file, indent=1)
+            json.dump({"systems": results, "trickle": trickled}, file, indent=1)
 
 
 if __name__ == "__main__":
