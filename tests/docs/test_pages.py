@@ -243,6 +243,9 @@ class Page:
     def block_added(self, block):
         self.say("    tests/docs/test_adding.py does it")
 
+    def block_js(self, block):
+        self.say("    tests/sqlite/test_node.py runs it, where there is better-sqlite3")
+
     # --- programs ------------------------------------------------------------------------------------
 
     def block_python(self, block):
