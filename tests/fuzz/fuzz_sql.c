@@ -1,5 +1,5 @@
-/* libFuzzer target: the SQLite extension over damaged shadow tables, and texts from outside: filters and their
- * arguments, vectors, declarations, factory strings, FTS queries' options.
+/* libFuzzer target: the SQLite extension over damaged shadow tables, and texts from outside: filters and
+ * their arguments, vectors, commands, factory strings, options of hybrid searches.
  *
  * The input is a list of actions on a small database that has an index; behind them comes every kind of
  * statement. All may fail; none may crash, read beyond its memory, or give more rows than were asked for.
