@@ -354,19 +354,6 @@ static uint64_t group_bits(const struct codec_rabitq *r, const uint8_t *code, in
 	return bits;
 }
 
-/* Eight numbers, a byte each. */
-static uint64_t unpack(uint64_t planes, int bits)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t number = 0;
-	for (int b = 0; b < bits; b++) {
-		/* Bit j of the plane into byte j, and from wherever it is there to the lowest place. */
-		uint64_t spread = (planes >> 8 * b & 0xff) * ones & UINT64_C(0x8040201008040201);
-		number |= ((spread + 0x7f * ones) >> 7 & ones) << b;
-	}
-	return number;
-}
-
 static void rabitq_decode(const struct codec *codec, const uint8_t *code, float *x)
 {
 	const struct codec_rabitq *r = rabitq_of_const(codec);
@@ -377,7 +364,7 @@ static void rabitq_decode(const struct codec *codec, const uint8_t *code, float 
 	for (int64_t g = 0; g < r->groups; g++) {
 		uint64_t bits = next;
 		next = group_bits(r, code, g + 1);
-		uint64_t number = unpack(bits, r->bits);
+		uint64_t number = rabitq_unpack(bits, r->bits);
 		int64_t left = codec->dim - 8 * g;
 		for (int64_t j = 0; j < (left < 8 ? left : 8); j++)
 			x[8 * g + j] = ((float)(uint8_t)(number >> 8 * j) - middle) * factor;
@@ -437,7 +424,8 @@ static bool row_is_good(const struct codec_rabitq *r, const struct codes *codes,
 		square += u * u;
 	}
 	double want = r->bits > 1 ? fabs((double)factor) * sqrt(square) : length;
-	return length <= RABITQ_MAX_LENGTH && length >= want * (1 - 1e-5) && length <= want * (1 + 1e-5) + 1e-37;
+	return length <= RABITQ_MAX_LENGTH && length >= want * (1 - 1e-5) &&
+	       length <= want * (1 + 1e-5) + 1e-37;
 }
 
 static bool rabitq_finite(const struct codes *codes, int64_t from, int64_t to)

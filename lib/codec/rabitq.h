@@ -45,6 +45,19 @@ static inline double rabitq_middle(const struct codec_rabitq *r)
 	return ((1 << r->bits) - 1) / 2.0;
 }
 
+/* Eight numbers, a byte each, of the bytes of their group. */
+static inline uint64_t rabitq_unpack(uint64_t planes, int bits)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t number = 0;
+	for (int b = 0; b < bits; b++) {
+		/* Bit j of the plane into byte j, and from wherever it is there to the lowest place. */
+		uint64_t spread = (planes >> 8 * b & 0xff) * ones & UINT64_C(0x8040201008040201);
+		number |= ((spread + 0x7f * ones) >> 7 & ones) << b;
+	}
+	return number;
+}
+
 /* rabitq_scan.c */
 extern const struct comparison rabitq_in_scan;
 

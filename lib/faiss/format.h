@@ -189,8 +189,8 @@ kith_status faiss_take_fast_flat(struct faiss_reader *r, struct faiss_node *node
 kith_status faiss_take_fast_codec(struct faiss_reader *r, struct faiss_node *node);
 kith_status faiss_take_fast_lists(struct faiss_reader *r, struct faiss_node *node);
 
-/* rabitq.c: what is said of its codes (by an inverted file: some more), and rows first … first + n − 1 as they
- * are in the file to kith's codes, in place. FORMAT, NOMEM. */
+/* rabitq.c: what is said of its codes (by an inverted file: some more), and rows first … first + n − 1 as
+ * they are in the file to kith's codes, in place. FORMAT, NOMEM. */
 struct codec;
 kith_status faiss_take_rabitq(struct faiss_reader *r, struct faiss_node *node);
 kith_status faiss_take_rabitq_list(struct faiss_reader *r, struct faiss_node *node);
