@@ -1,8 +1,8 @@
-/* A progress bar on one line of stderr: what, how far, how fast, how long still.
+/* A progress bar on one line of stderr: what is done, how far, how fast, and for how long still.
  *
- * It is drawn at most ten times a second, first after half a second (short runs show nothing), and
- * only on a terminal: files and pipes get no control characters. As long work passes here often, this
- * is also where a pending signal is noticed.
+ * It is drawn at most ten times a second and for the first time after half a second, so that short runs show
+ * nothing. It is drawn only on a terminal: files and pipes get no control characters. As long work calls
+ * bar_at often, this is also where a pending signal is noticed.
  */
 #include "bar.h"
 
@@ -16,7 +16,7 @@
 #include "report.h"
 
 static volatile sig_atomic_t stop, at_once;
-static bool drawn; /* a bar is on the terminal */
+static bool drawn; /* whether a bar is on the terminal */
 
 static void remember(int signal)
 {
@@ -41,7 +41,7 @@ void stop_on_signals(void)
 		                     .sa_flags = (int)SA_RESETHAND | SA_RESTART},
 		                 old;
 		sigemptyset(&action.sa_mask);
-		/* nohup must keep working. */
+		/* A program that nohup started ignores SIGHUP, and must go on doing so. */
 		if (signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
 			continue;
 		sigaction(signals[i], &action, NULL);

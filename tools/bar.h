@@ -12,27 +12,28 @@ struct bar {
 	bool visible;
 };
 
-/* Begin; draws nothing unless stderr is a terminal. */
+/* Begin a bar. Nothing is drawn unless stderr is a terminal. */
 void bar_begin(struct bar *bar, const char *label, const char *unit, double total);
 
-/* `done` units of the total are done. True: a signal asks to stop. Cheap enough to call often. */
+/* Show that `done` units of the total are done. True: a signal has asked to stop. Cheap enough to call
+ * often. */
 bool bar_at(struct bar *bar, double done);
 
-/* The same as a kith_progress, of work that is counted in the bar's units; data: the bar. */
+/* The same as a kith_progress, for work that is counted in the bar's units; data: the bar. */
 int bar_progress(void *data, const char *stage, int64_t done, int64_t total);
 
-/* Wipe the bar, if there is one, before other output. */
+/* Remove the bar, if there is one, before other output. */
 void bar_wipe(void);
 
 /* Let SIGINT, SIGTERM and SIGHUP ask for a stop instead of killing the program, so that temporary files
- * are removed. A second signal of the same kind kills. */
+ * are removed. A second signal of the same kind kills it. */
 void stop_on_signals(void);
 
-/* Whether such a signal ends the program then and there: for a call that cannot be stopped otherwise, while
- * nothing has been written that would stay. */
+/* Whether such a signal ends the program at once. This is for a call that cannot be stopped in another way,
+ * at a time when no unfinished file would be left behind. */
 void stop_at_once(bool on);
 
-/* The signal that asked to stop; 0: none. */
+/* The signal that asked to stop; 0: there was none. */
 int stop_signal(void);
 
 #endif

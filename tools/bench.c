@@ -1,8 +1,8 @@
-/* kith bench: recall against speed.
+/* kith bench: measure recall against speed.
  *
- * Every index is built (or loaded) once and measured at every combination of the swept settings that it uses.
- * What can fail is checked before the long work: factory strings, files, the plotting program. The report is
- * kept after every point, so that an interruption costs one point and, at most, one build.
+ * Every index is built or loaded once, and measured at every combination of the swept settings that it uses.
+ * What can fail is checked before the long work begins: factory strings, files, the plotting program. The
+ * report is saved after every point, so that an interruption costs one point and at most one build.
  */
 #include "bench.h"
 
@@ -89,7 +89,8 @@ struct request {
 	struct setting all[2 * SETTINGS_MAX]; /* of building and searching, for --set */
 };
 
-/* --set takes the settings of both; they part again once all are read. */
+/* --set takes the settings of building and of searching: they are read into one table, and copied back into
+ * the two tables once all options are read. */
 static void join_settings(struct request *r)
 {
 	struct setting *at = r->all;
@@ -101,7 +102,7 @@ static void join_settings(struct request *r)
 		*at++ = *s;
 }
 
-static void part_settings(struct request *r)
+static void split_settings(struct request *r)
 {
 	const struct setting *at = r->all;
 	for (struct setting *s = r->bench.build; s->name; s++)
@@ -140,9 +141,9 @@ static bool parse_option(struct request *r, struct cli *cli, int option)
 	case OPT_METRIC:
 		return cli_metric(cli, option, &b->metric);
 	case OPT_SET:
-		return settings_read(cli, option, r->all);
+		return settings_read(cli, r->all);
 	case OPT_SWEEP:
-		return sweep_read(cli, option, b->search, b->sweeps, &b->sweep_count);
+		return sweep_read(cli, b->search, b->sweeps, &b->sweep_count);
 	case OPT_K:
 		return cli_number(cli, option, 1, KITH_MAX_DIM, &b->k);
 	case OPT_THREADS:
@@ -181,7 +182,7 @@ static int parse(struct request *r, struct cli *cli)
 		if (!parse_option(r, cli, option))
 			return EXIT_USAGE;
 	}
-	part_settings(r);
+	split_settings(r);
 	if (!r->base_path || !r->query_path)
 		return cli_error(EXIT_USAGE, "--base and --query are needed: files of vectors");
 	if (r->bench.index_count == 0)
@@ -205,10 +206,10 @@ static int parse(struct request *r, struct cli *cli)
 	return code;
 }
 
-/* ---- what is to be measured ---- */
+/* ---- which points there are ---- */
 
-/* Combination number i of the sweeps that the index uses, over the settings that are fixed. False: there is
- * none with this number. */
+/* The settings of combination number i: the fixed ones, and one value of each sweep that the index uses.
+ * False: there are not so many combinations. */
 static bool combination(const struct bench *b, const kith_index *index, int64_t i, struct setting *settings)
 {
 	memcpy(settings, b->search, sizeof b->search);
@@ -227,7 +228,7 @@ static bool combination(const struct bench *b, const kith_index *index, int64_t 
 	return i == 0;
 }
 
-/* Points of an index that are not measured yet. */
+/* The number of points of an index that are not measured yet. */
 static int64_t missing_points(const struct bench *b, const kith_index *index, const json_t *entry)
 {
 	struct setting settings[SETTINGS_MAX];
@@ -252,7 +253,7 @@ static int fail_index(const struct bench_index *index, kith_status status)
 	    index->file, index->file);
 }
 
-/* Remember which settings of --set and --sweep an index uses. */
+/* Record which settings of --set and --sweep an index uses. */
 static void note_use(struct bench *b, const kith_index *index, const char *file)
 {
 	for (int i = 0; b->search[i].name; i++)
@@ -266,7 +267,7 @@ static void note_unused(const char *option, const struct setting *s)
 	cli_warn("%s %s has no effect: none of the indexes uses it, only %s do", option, s->name, s->whose);
 }
 
-/* What no index uses is worth a note; what some do not use they ignore. */
+/* Warn of each setting that no index uses. One that only some use is right. */
 static void check_use(const struct bench *b)
 {
 	for (int i = 0; b->search[i].name; i++)
@@ -280,7 +281,8 @@ static void check_use(const struct bench *b)
 			note_unused("--sweep", &b->search[b->sweeps[w].setting]);
 }
 
-/* All indexes are made once, empty, so that a mistake in the last one is found before the first is built. */
+/* Make every index once, empty, so that a mistake in the last one is found before the first is built. Counts
+ * the points to measure. */
 static int plan(struct bench *b, int64_t *points)
 {
 	for (int i = 0; i < b->index_count; i++) {
@@ -317,7 +319,7 @@ static int plan(struct bench *b, int64_t *points)
 	return EXIT_OK;
 }
 
-/* ---- the work ---- */
+/* ---- measuring ---- */
 
 static int measure_missing(struct bench *b, const struct bench_index *index, const kith_index *made)
 {
@@ -368,11 +370,7 @@ static int open_files(struct request *r)
 		code = input_open(&b->query, r->query_path);
 	if (code != EXIT_OK)
 		return code;
-	if (b->base.info.dim != b->query.info.dim)
-		return cli_error(EXIT_FAILED,
-		    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64
-		    "; give files of one dimension",
-		    b->base.path, b->base.info.dim, b->query.path, b->query.info.dim);
+	code = input_same_dim(&b->base, &b->query);
 	struct input read[] = {b->base, b->query, {.path = r->truth_path}};
 	const char *outputs[] = {b->report_path, r->plot_path, r->html_path};
 	static const char *const options_of[] = {"--json", "--plot", "--html"};

@@ -1,4 +1,4 @@
-/* Benchmarks of indexes: what is measured, and the report that keeps it. docs/bench-json.md is the schema. */
+/* Benchmarks of indexes: what is measured, and the report of it, which docs/bench-json.md describes. */
 #ifndef KITH_TOOLS_BENCH_H
 #define KITH_TOOLS_BENCH_H
 
@@ -18,12 +18,12 @@ enum { BENCH_INDEXES = 64, BENCH_VERSION = 1 };
 /* An index to measure: a factory string, or a file to load. */
 struct bench_index {
 	const char *spec, *file;
-	json_t *entry;   /* its part of the report; borrowed */
-	int64_t missing; /* points that are to be measured */
+	json_t *entry;   /* its part of the report, which owns it */
+	int64_t missing; /* number of points that are to be measured */
 };
 
 struct bench {
-	/* What to do. */
+	/* What is asked for. */
 	struct input base, query;
 	kith_metric metric;
 	int64_t k, batch, runs, latency_queries; /* batch 0: all */
@@ -31,14 +31,14 @@ struct bench {
 	struct setting build[SETTINGS_MAX], search[SETTINGS_MAX];
 	struct sweep sweeps[SETTINGS_MAX];
 	int sweep_count;
-	bool build_used[SETTINGS_MAX], search_used[SETTINGS_MAX]; /* by one of the indexes */
+	bool build_used[SETTINGS_MAX], search_used[SETTINGS_MAX]; /* by at least one of the indexes */
 	struct bench_index indexes[BENCH_INDEXES];
 	int index_count;
 	const char *report_path; /* NULL: none */
 	const char *name;        /* of the report, in pictures; NULL: none */
 	bool skip_unknown;       /* leave out indexes that this kith cannot build */
 
-	/* Loaded. */
+	/* What is loaded and measured. */
 	kith_type type; /* of the queries in memory */
 	void *q;
 	struct truth truth;
@@ -53,30 +53,32 @@ struct bench {
 /* Read a report and check that it is one. Returns an exit code. */
 int bench_read_report(const char *path, json_t **report);
 
-/* Begin b->report, or go on with the one that b->report_path holds, if it is of the same benchmark. */
+/* Begin b->report, or go on with the one in b->report_path, which must be of the same benchmark. Returns an
+ * exit code. */
 int bench_begin_report(struct bench *b);
 
-/* The entry of an index (one that is made and empty, or that `file` held), made if need be; NULL: no memory.
- */
+/* The entry of an index in the report, made if it is not there yet; file: where the index was read from, NULL
+ * if it is to be built. NULL: no memory. */
 json_t *bench_entry(struct bench *b, const kith_index *index, const char *file);
 
 /* Whether a point with these settings was measured. */
 bool bench_has_point(const json_t *entry, const json_t *settings);
 
-/* Keep what was measured so far in b->report_path, if there is one. Returns an exit code. */
+/* Write what was measured so far to b->report_path, if there is one. Returns an exit code. */
 int bench_save(const struct bench *b);
 
 void bench_print(const struct bench *b);
 
 /* ---- measuring (bench_measure.c) ---- */
 
-/* Build or load an index and put what that took into its entry. Returns an exit code. */
+/* Build or load an index, and put the time and memory that this took into its entry. Returns an exit code. */
 int bench_build(struct bench *b, struct bench_index *index, kith_index **out);
 
-/* Measure one combination of settings; *point gets a new object. Returns an exit code. */
+/* Measure one combination of settings; *point gets a new JSON object. Returns an exit code. */
 int bench_point(struct bench *b, const kith_index *index, const struct setting *settings, json_t **point);
 
-/* What to tell the user about an interruption. */
+/* What a message about an interruption ends with: whether the report has what was measured; NULL: no
+ * report. */
 const char *bench_after(const struct bench *b);
 
 #endif

@@ -1,9 +1,10 @@
 /* Measuring one index at one combination of settings.
  *
- * Throughput: all queries are searched `runs` times, in calls of `batch` queries; the median counts. A run
- * before them warms the caches and gives the recall; if it took longer than LONG_RUN, it counts as the first.
- * Latency: some of the queries, evenly spread, one by one, as a service would answer them. Only the search
- * calls are timed. Recall is the mean share of the true k among the k found.
+ * For the throughput, all queries are searched `runs` times, in calls of `batch` queries, and the median
+ * counts. A run before them warms the caches and gives the recall; if it took longer than LONG_RUN, it counts
+ * as the first. For the latency, some of the queries, evenly spread, are searched one by one, as a service
+ * would answer them. Only the search calls are timed. Recall is the mean share of the true k nearest that are
+ * among the k found.
  */
 #include "bench.h"
 
@@ -17,7 +18,7 @@
 
 #define LONG_RUN 5.0 /* seconds */
 
-/* The measurement under way. */
+/* One point while it is measured. */
 struct measuring {
 	struct bench *b;
 	const kith_index *index;
@@ -28,7 +29,7 @@ struct measuring {
 	double *runs, *latencies;
 	int64_t run_count, latency_count;
 	double recall;
-	double share; /* of this point that is done */
+	double share; /* of the work for this point that is done, 0 … 1 */
 };
 
 const char *bench_after(const struct bench *b)
@@ -50,7 +51,7 @@ static const char *query_at(const struct bench *b, int64_t i)
 	return (const char *)b->q + (size_t)(i * b->query.info.dim) * kith_type_size(b->type);
 }
 
-/* One call of n queries from number `first`; its time is added to *seconds. */
+/* One call of n queries from number `first` on; its time is added to *seconds. */
 static int search_some(struct measuring *m, int64_t first, int64_t n, double *seconds)
 {
 	struct bench *b = m->b;
@@ -120,7 +121,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The value that a share of n sorted ones does not exceed. */
+/* The value below which this share of n sorted values lies. */
 static double quantile(const double *sorted, int64_t n, double share)
 {
 	int64_t i = (int64_t)(share * (double)n);

@@ -1,8 +1,8 @@
-/* The report of a benchmark: one JSON object, which is both the file and what the table is printed from.
+/* The report of a benchmark: one JSON object, which is written to the file, and printed as a table.
  *
- * It is written anew, atomically, after every point. A run that finds a report of the same benchmark (same
- * data, protocol, machine, version of kith) measures only what is missing: that is how an interrupted one
- * goes on.
+ * The file is replaced atomically after every point. A run that finds a report of the same benchmark (same
+ * data, protocol, machine, version of kith) measures only what is missing in it, so that a benchmark can be
+ * interrupted and continued.
  */
 #include "bench.h"
 
@@ -80,7 +80,7 @@ int bench_read_report(const char *path, json_t **report)
 	return code;
 }
 
-/* Parts of two reports; file names do not matter, the same data may be reached by two. */
+/* Whether a part of two reports is the same. File names do not matter: two may name the same data. */
 static bool same_part(const json_t *a, const json_t *b, const char *name)
 {
 	static const char *const files[] = {"base", "query"};
@@ -124,7 +124,8 @@ int bench_begin_report(struct bench *b)
 	return code == EXIT_OK && b->name ? bench_save(b) : code;
 }
 
-/* What building the index uses, given or not. Of a file it is not known. */
+/* The settings that building the index uses, given or by default; none for an index that was read from a
+ * file, of which they are not known. */
 static json_t *build_json(const struct bench *b, const kith_index *index, const char *file)
 {
 	struct setting table[SETTINGS_MAX];

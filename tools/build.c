@@ -1,8 +1,8 @@
-/* kith build: an index file from a file of vectors.
+/* kith build: make an index file from a file of vectors.
  *
- * Vectors are read in pieces (fill.c), so memory is the index, one piece and, while it learns, the training
- * sample. What can be known to fail is checked before the long work: files, factory string, dimension, the
- * folder of the output. The output appears when it is whole.
+ * Vectors are read in pieces (fill.c), so that memory holds the index, one piece and, during training, the
+ * sample. What can fail is checked before the long work begins: files, factory string, dimension, the folder
+ * of the output. The output gets its name when it is complete.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -81,7 +81,7 @@ static int parse(struct build *b, struct cli *cli)
 			ok = cli_number(cli, option, 1, INT64_MAX, &b->train_size);
 			break;
 		case OPT_SET:
-			ok = settings_read(cli, option, b->settings);
+			ok = settings_read(cli, b->settings);
 			break;
 		case OPT_REORDER:
 			b->reorder = true;
@@ -110,8 +110,8 @@ static int parse(struct build *b, struct cli *cli)
 	return hint_spec("--index", b->spec, false);
 }
 
-/* Tell of options that the index, which is made and empty, does not use, and fill in what it uses without
- * being told. */
+/* Warn of options that the index, which is still empty, does not use, and fill in the defaults of those that
+ * it uses. */
 static void check_use(struct build *b)
 {
 	const char *what = kith_index_describe(b->index);
@@ -132,15 +132,12 @@ static int open_files(struct build *b, struct cli *cli)
 		code = b->train_path ? input_open(train, b->train_path) : input_open_again(train, base);
 	if (code != EXIT_OK)
 		return code;
-	if (train->info.dim != base->info.dim)
-		return cli_error(EXIT_FAILED,
-		    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64
-		    "; give files of one dimension",
-		    base->path, base->info.dim, train->path, train->info.dim);
-	if (b->train_size > train->info.n)
+	code = input_same_dim(base, train);
+	if (code == EXIT_OK && b->train_size > train->info.n)
 		return cli_error(EXIT_FAILED, "--train-size is %" PRId64 ", but '%s' has only %" PRId64 " %s",
 		    b->train_size, train->path, CLI_COUNT(train->info.n, "vector"));
-	code = output_check(b->out_path, b->inputs, 2);
+	if (code == EXIT_OK)
+		code = output_check(b->out_path, b->inputs, 2);
 	if (code == EXIT_OK)
 		code = hint_vectors_named("--out", b->out_path);
 	if (code == EXIT_OK && !is_stream(b->out_path))

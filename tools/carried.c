@@ -1,9 +1,10 @@
-/* Labels and parameters that travel in index files.
+/* Labels and search parameters in index files that come from FAISS.
  *
- * The library searches by neither: it knows vectors by ids, and takes parameters with each call. A file of
- * FAISS's IndexIDMap whose ids kith cannot have (repeated, negative) keeps them as labels over the ids
- * 0 … n − 1. Its user knows vectors by labels, so the commands print and write labels in the place of ids.
- * Parameters are only told: 'kith search' has defaults of its own, and says which are in use.
+ * The library uses neither in a search: it knows vectors by ids, and takes parameters with each call. The ids
+ * of a FAISS IndexIDMap that kith does not allow (repeated or negative ones) are kept as labels of the ids
+ * 0 … n − 1. The user of such a file knows the vectors by their labels, so that the commands print and write
+ * labels instead of ids. Parameters are only printed: 'kith search' has defaults of its own, and says which
+ * parameters are in use.
  */
 #include "carried.h"
 
@@ -71,7 +72,7 @@ json_t *labels_json(const struct labels *labels)
 	return json_pack("{s:I, s:I}", "min", (json_int_t)labels->min, "max", (json_int_t)labels->max);
 }
 
-/* What could be written instead. */
+/* The kind of file that holds ids of 64 bits, for messages. */
 #define WIDE(path) (is_stream(path) ? "npy:-" : "an .npy file")
 
 int labels_type(
@@ -126,7 +127,7 @@ static const struct {
 };
 enum { MEMBERS = sizeof members / sizeof *members };
 
-/* Value of a member; 0: not chosen. */
+/* The value of a member; 0: the file does not set it. */
 static double value_of(const kith_preset *preset, int i)
 {
 	const char *at = (const char *)preset + members[i].offset;

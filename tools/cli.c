@@ -1,9 +1,8 @@
 /* Reading a command line.
  *
- * Every command describes its options in one table, from which come the arguments of getopt_long, the
- * help text and the names in messages. So all commands look alike and a message always names the
- * option as the user can type it. Numbers are read strictly: the whole word, base ten, within the
- * option's range.
+ * Every command describes its options in one table, from which the arguments of getopt_long, the help text
+ * and the names in messages are made, so that a message names an option as the user typed it. Numbers are
+ * read strictly: the whole word, in base ten, within the option's range.
  */
 #include "cli.h"
 
@@ -33,7 +32,7 @@ void cli_set_command(const char *command)
 
 enum { LINE = 16384, MAX_SHOWN = 2000 };
 
-/* Of a line with a very long name in it, the begin and the end. */
+/* Cut out the middle of a line that has a very long name in it. */
 static void shorten(char *line)
 {
 	static const char dots[] = " ... ";
@@ -44,8 +43,10 @@ static void shorten(char *line)
 	memmove(line + half + sizeof dots - 1, line + n - half, half + 1);
 }
 
-static void print_line(const char *kind, char line[LINE])
+static void print_line(const char *kind, const char *format, va_list args)
 {
+	char line[LINE];
+	vsnprintf(line, sizeof line, format, args);
 	for (char *c = line; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
@@ -58,33 +59,27 @@ static void print_line(const char *kind, char line[LINE])
 
 int cli_error(int code, const char *format, ...)
 {
-	char line[LINE];
 	va_list args;
 	va_start(args, format);
-	vsnprintf(line, sizeof line, format, args);
+	print_line("", format, args);
 	va_end(args);
-	print_line("", line);
 	return code;
 }
 
 void cli_warn(const char *format, ...)
 {
-	char line[LINE];
 	va_list args;
 	va_start(args, format);
-	vsnprintf(line, sizeof line, format, args);
+	print_line("warning: ", format, args);
 	va_end(args);
-	print_line("warning: ", line);
 }
 
 void cli_note(const char *format, ...)
 {
-	char line[LINE];
 	va_list args;
 	va_start(args, format);
-	vsnprintf(line, sizeof line, format, args);
+	print_line("note: ", format, args);
 	va_end(args);
-	print_line("note: ", line);
 }
 
 static bool same_letter(char a, char b)
@@ -125,7 +120,7 @@ const char *cli_nearest(const char *word, const char *const *table, int n)
 	for (int i = 0; i < n; i++) {
 		size_t other = strlen(table[i]), common = length < other ? length : other;
 		int distance = cli_distance(word, table[i]);
-		/* "conv" means convert, "evaluate" means eval. */
+		/* One is the begin of the other: "conv" means convert, "evaluate" means eval. */
 		if (common >= 3 && strncmp(word, table[i], common) == 0)
 			distance = 1;
 		/* A word with less than half in common is no suggestion. */
@@ -137,7 +132,7 @@ const char *cli_nearest(const char *word, const char *const *table, int n)
 	return nearest;
 }
 
-/* Bytes of UTF-8 text that take no column of their own. */
+/* The number of bytes of UTF-8 text that take no column of their own. */
 static int hidden_bytes(const char *text)
 {
 	int n = 0;
@@ -151,7 +146,7 @@ static bool value_is_optional(const struct cli_option *option)
 	return option->value && *option->value == '[';
 }
 
-/* "  -k, --k K", "      --json" */
+/* Print the help of an option, which begins like "  -k, --k K" or "      --json". */
 static void print_option(const struct cli_option *option)
 {
 	char letter[8] = "    ", left[80];
@@ -185,7 +180,7 @@ void cli_print_help(const struct command *command)
 	printf("\nExample:\n%s", command->example);
 }
 
-/* The option as the user has typed it: "-m", "--metric". */
+/* The option as the user typed it: "-m" or "--metric". */
 static const char *option_name(const struct cli *cli, int option, char name[40])
 {
 	const struct cli_option *o = &cli->command->options[option];
@@ -196,7 +191,7 @@ static const char *option_name(const struct cli *cli, int option, char name[40])
 	return name;
 }
 
-/* getopt_long met something that it does not know; `word` is the argument it was found in. */
+/* The error for an option that getopt_long does not know; word: the argument in which it is. */
 static int unknown_option(const struct cli *cli, const char *word)
 {
 	const char *command = cli->command->name;
@@ -219,8 +214,9 @@ static int unknown_option(const struct cli *cli, const char *word)
 	return cli_error(EXIT_USAGE, "unknown option '%s'; see 'kith %s --help'", word, command);
 }
 
-/* getopt_long takes abbreviations. One that is the name of something else in kith was not meant as one: in
- * 'kith eval', --truth is the operand TRUTH, and not short for --truth-distances. */
+/* Whether an abbreviation that getopt_long took for the option `name` is the name of something else in kith,
+ * and so was not meant as an abbreviation: in 'kith eval', --truth is the operand TRUTH, and not short for
+ * --truth-distances. `word` gets what was typed. */
 static bool misleads(const struct cli *cli, const char *name, char *word, size_t size)
 {
 	int last = optind - 1;
@@ -231,7 +227,7 @@ static bool misleads(const struct cli *cli, const char *name, char *word, size_t
 	return strcmp(bare, name) != 0 && hint_misleading(cli->command, bare);
 }
 
-/* The table as getopt_long wants it: a leading ':' asks for ':' on a missing value. */
+/* The table as getopt_long wants it. With ':' in front, getopt_long returns ':' when a value is missing. */
 static void getopt_tables(const struct command *command, char *shorts, struct option *longs)
 {
 	*shorts++ = ':';
@@ -288,7 +284,7 @@ static int check_operands(struct cli *cli)
 	return CLI_DONE;
 }
 
-/* A letter that had another meaning in this command before it got the one that it has in all others. */
+/* The error for a letter that once stood for an option of this command. */
 static int refuse_old_letter(const struct cli_option *option)
 {
 	char hint[300] = "";
@@ -300,7 +296,7 @@ static int refuse_old_letter(const struct cli_option *option)
 	    option->name, hint);
 }
 
-/* "--json FILE", from when the value could not be left out. */
+/* Take the value of "--json FILE", as it was written before the value could be left out. */
 static void take_old_value(struct cli *cli, const struct cli_option *option)
 {
 	const char *next = optind < cli->argc ? cli->argv[optind] : NULL;
@@ -353,7 +349,8 @@ int cli_next(struct cli *cli)
 	return leave(cli, cli_error(EXIT_USAGE, "wrong option; see 'kith %s --help'", command->name));
 }
 
-/* The whole number that `text` begins with; *end: what follows it. Nothing but digits and a sign. */
+/* Read the whole number that `text` begins with; *end gets what follows it. False: there is none, or it is
+ * too large. */
 static bool read_number(const char *text, const char **end, int64_t *out)
 {
 	size_t sign = *text == '-' || *text == '+';
@@ -448,7 +445,7 @@ bool cli_threads(const struct cli *cli, int option, int *threads)
 	return true;
 }
 
-/* Of words that are separated by '|', the nearest to one that is none of them; NULL: none is near. */
+/* The nearest to `word` among words that are separated by '|'; NULL: none is near. */
 static const char *nearest_word(const char *words, const char *word, char *near, size_t size)
 {
 	enum { MAX = 8 };
@@ -490,7 +487,7 @@ bool cli_metric(const struct cli *cli, int option, kith_metric *metric)
 	int choice = 0;
 	if (!cli_choice(cli, option, &choice))
 		return false;
-	*metric = (kith_metric)choice; /* CLI_METRICS is in their order */
+	*metric = (kith_metric)choice; /* the names in CLI_METRICS are in the order of the enum */
 	return true;
 }
 

@@ -1,6 +1,8 @@
-/* Whether reports can be compared. Curves in one picture say that one index is faster than another, which
- * is so only where both were measured alike: the same vectors and queries, the same question and machine.
- * Library, version and file names may differ; the same data may lie in two files. */
+/* Whether reports can be compared.
+ *
+ * Curves in one picture say that one index is faster than another. This is true only if both were measured
+ * alike: with the same vectors and queries, the same protocol and machine. Library, version and folders may
+ * differ. */
 #include "compare.h"
 
 #include <inttypes.h>
@@ -44,7 +46,7 @@ static int64_t number(const json_t *report, const char *part, const char *inner,
 	return (int64_t)json_integer_value(at(report, part, inner, member));
 }
 
-/* The name of a file without its folder, and the length up to its extension. */
+/* The name of the base file without its folder; *length: its length without the extension. */
 static const char *base_name(const json_t *report, int *length)
 {
 	const char *file = json_string_value(at(report, "data", "base", "file"));
@@ -84,7 +86,7 @@ static void compare_protocols(struct list *list, const json_t *a, const json_t *
 		if (x != y)
 			put(list, "%s %" PRId64 ", and %" PRId64, members[i], x, y);
 	}
-	/* A call of all queries may have been told as 0, or as so many. */
+	/* A report may name a call of all queries by 0 or by their number. */
 	for (int i = 0; i < 2; i++) {
 		int64_t queries = number(i ? b : a, "data", "query", "n");
 		if (queries && batch[i] >= queries)

@@ -7,7 +7,8 @@
 
 #include <jansson.h>
 
-/* Were two reports measured alike? If not, `out` says what differs: "k 10, and 100; threads 1, and 2". */
+/* Whether two reports were measured alike. If not, `out` says what differs: "k 10, and 100; threads 1, and
+ * 2". */
 bool compare_reports(const json_t *a, const json_t *b, char *out, size_t size);
 
 /* Warn of each of n reports that was not measured as the first one was. */

@@ -1,8 +1,8 @@
-/* kith completion: what a shell needs to complete command lines of kith.
+/* kith completion: print what a shell needs to complete command lines of kith.
  *
- * The scripts are written from the tables of options that the command line is read by, so they know what the
- * program knows: commands, options, which of them take a file, a folder, or one of a few words, and the names
- * of settings. They run nothing of kith when they complete.
+ * The scripts are made from the same tables of options as the command line is read by. So they know commands,
+ * options, which of them take a file, a folder, or one of a few words, and the names of settings. They do not
+ * run kith when they complete a word.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,10 +15,10 @@ enum { BASH, ZSH, FISH };
 
 static const struct cli_option options[] = {{0}};
 
-/* What comes after an option. */
+/* The kind of value that an option takes. */
 enum what { SWITCH, FILES, FOLDERS, WORDS, SETTINGS, SPECS, ANYTHING };
 
-/* Factory strings to begin with. */
+/* Factory strings to suggest. */
 #define SPEC_WORDS "Flat|SQ8|HNSW32|HNSW32,SQ8,RFlat|IVF1024,Flat|IVF1024,SQ8|IVF1024,PQ16|IVF1024,PQ32,RFlat"
 
 static enum what what_follows(const struct cli_option *o)
@@ -36,13 +36,13 @@ static enum what what_follows(const struct cli_option *o)
 	return strcmp(o->name, "set") == 0 || strcmp(o->name, "sweep") == 0 ? SETTINGS : ANYTHING;
 }
 
-/* Several settings with a comma between them, unlike --sweep's values of one. */
+/* Whether the option takes several settings with commas between them. --sweep takes several values of one. */
 static bool takes_list(const struct cli_option *o)
 {
 	return strcmp(o->name, "set") == 0;
 }
 
-/* Words that are separated by '|', with others between them. */
+/* Print words that are separated by '|' with `between` in the place of each '|'. */
 static void put_words(const char *words, const char *between)
 {
 	for (; *words; words++) {
@@ -53,7 +53,7 @@ static void put_words(const char *words, const char *between)
 	}
 }
 
-/* "nprobe= max_codes= ": the settings that the command takes. */
+/* Print the settings that the command takes: "nprobe= max_codes=". */
 static void put_settings(const struct command *command, const char *between)
 {
 	struct setting tables[2][SETTINGS_MAX];
@@ -85,13 +85,14 @@ static void put_values(const struct command *command, const struct cli_option *o
 	}
 }
 
-/* The operands of commands that take words, not files. */
+/* The operands of a command that takes words and not files; NULL for the others. */
 static const char *operand_words(const struct command *command)
 {
 	return strcmp(command->name, "completion") == 0 ? "bash|zsh|fish" : NULL;
 }
 
-/* The first line of a help text, up to its default, in shell quotes. */
+/* Print the first line of a help text, without its default, in shell quotes. A backslash is put in front of
+ * the characters in `also`. */
 static void put_quoted(const char *text, const char *also)
 {
 	putchar('\'');

@@ -1,7 +1,7 @@
-/* kith convert: from one vector format to another, in pieces; index files see convert_index.c.
+/* kith convert: write vectors in another format, in pieces. Index files are converted in convert_index.c.
  *
- * The element type of the output is the input's where the output's format can hold it, and otherwise the
- * one type that it holds. A value that does not fit exactly is an error, never rounded.
+ * The element type of the output is that of the input if the output's format can hold it, and otherwise the
+ * first that it can hold. A value that does not fit exactly is an error, and never rounded.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -174,7 +174,7 @@ static int copy_rows(struct convert *c, struct input *in, kith_type type)
 	return code;
 }
 
-/* Vectors to vectors. `file` is what is read, in_path what the user calls it. */
+/* Convert vectors to vectors; file: what is read, which is a temporary file if in_path is a stream. */
 static int convert_vectors(struct convert *c, const char *file)
 {
 	struct input in;
@@ -189,20 +189,16 @@ static int convert_vectors(struct convert *c, const char *file)
 		code = convert_open_output(c, in.info.type, in.info.dim, &type);
 	if (code == EXIT_OK)
 		code = copy_rows(c, &in, type);
-	if (code == EXIT_OK) {
-		kith_status status = kith_vecs_finish(c->out);
-		c->out = NULL;
-		if (status != KITH_OK)
-			code = fail_status(status, c->out_path, NOTHING_WRITTEN);
-		else
-			printf("%s: %" PRId64 " x %" PRId64 " %s\n", c->out_path, c->count, in.info.dim,
-			    kith_type_name(type));
-	}
+	if (code == EXIT_OK)
+		code = output_finish(&c->out, c->out_path);
+	if (code == EXIT_OK)
+		printf("%s: %" PRId64 " x %" PRId64 " %s\n", c->out_path, c->count, in.info.dim,
+		    kith_type_name(type));
 	input_close(&in);
 	return code;
 }
 
-/* Files in each other's places, and options of another kind of file. */
+/* Refuse files in the wrong order, and options that are for another kind of file. */
 static int check_kinds(const struct convert *c, const char *file)
 {
 	bool index = is_index_file(file), to_vectors = names_vectors(c->out_path);
@@ -219,8 +215,7 @@ static int check_kinds(const struct convert *c, const char *file)
 	if (index && !to_vectors && (c->first || c->count >= 0 || c->type >= 0 || c->ids_path))
 		return cli_error(EXIT_USAGE,
 		    "--first, --count, --type and --ids are for vectors, and '%s' becomes another index; "
-		    "name "
-		    "OUT as a file of vectors, e.g. out.fvecs",
+		    "name OUT as a file of vectors, e.g. out.fvecs",
 		    c->in_path);
 	if (!index && c->ids_path)
 		return cli_error(

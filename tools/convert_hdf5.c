@@ -1,9 +1,9 @@
-/* kith convert --train … --test …: a data set as ann-benchmarks lays it out, of files.
+/* kith convert --train … --test …: put files together into a data set in the layout of ann-benchmarks.
  *
  * The sets train, test, neighbors and distances follow each other in one HDF5 file, whose attribute
- * "distance" names the metric in ann-benchmarks' words. Distances are there what its programs compute: roots
- * for l2, 1 - cosine for cosine, negated products for ip. kith's own are squared, and similarities; they are
- * converted.
+ * "distance" names the metric in ann-benchmarks' words. The distances in it are those that its programs
+ * compute: roots for l2, 1 - cosine for cosine, negated products for ip. kith's own are squared distances for
+ * l2 and similarities for cosine and ip; they are converted.
  */
 #include "convert.h"
 
@@ -26,11 +26,11 @@ struct assembly {
 	struct convert *c;
 	struct input in[SETS];
 	int64_t nq, k;
-	int64_t *ids; /* [nq × k] found here; NULL: in files */
+	int64_t *ids; /* [nq × k], if they are computed; NULL: a file has them */
 	float *dist;
 };
 
-/* Distances as ann-benchmarks has them. */
+/* Convert kith's scores to the distances of ann-benchmarks. */
 static void to_theirs(kith_metric metric, int64_t n, float *dist)
 {
 	for (int64_t i = 0; i < n; i++) {
@@ -73,20 +73,17 @@ static int open_inputs(struct assembly *a)
 		if (code != EXIT_OK)
 			return code;
 	}
-	const kith_vecs_info *train = &a->in[TRAIN].info, *test = &a->in[TEST].info;
-	if (train->dim != test->dim)
-		return cli_error(EXIT_FAILED,
-		    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64
-		    "; give files of one dimension",
-		    c->train, train->dim, c->test, test->dim);
-	if (train->n > INT32_MAX)
-		return cli_error(EXIT_FAILED, "'%s' has %" PRId64 " rows, more than 32-bit ids can number",
-		    c->train, train->n);
-	int code = output_check_folder("OUT", c->out_path);
+	int64_t n = a->in[TRAIN].info.n;
+	int code = input_same_dim(&a->in[TRAIN], &a->in[TEST]);
+	if (code == EXIT_OK && n > INT32_MAX)
+		return cli_error(
+		    EXIT_FAILED, "'%s' has %" PRId64 " rows, more than 32-bit ids can number", c->train, n);
+	if (code == EXIT_OK)
+		code = output_check_folder("OUT", c->out_path);
 	return code == EXIT_OK && c->neighbors ? check_neighbors(a) : code;
 }
 
-/* The k nearest of each query, where no file has them. */
+/* Compute the k nearest neighbours of each query. */
 static int find_neighbors(struct assembly *a)
 {
 	const struct convert *c = a->c;
@@ -119,7 +116,7 @@ static int check_ids(const struct assembly *a, int64_t n, const int32_t *ids)
 	return EXIT_OK;
 }
 
-/* A file's rows, which belong to set number `set`. */
+/* Copy the rows of a file to set number `set`. */
 static int copy_file(const struct assembly *a, int set, kith_type type, struct bar *bar)
 {
 	const struct input *in = &a->in[set];
@@ -146,7 +143,7 @@ static int copy_file(const struct assembly *a, int set, kith_type type, struct b
 	return code;
 }
 
-/* What was found here. */
+/* Write the neighbours that were computed, or their distances. */
 static int put_found(const struct assembly *a, int set)
 {
 	int64_t cells = a->nq * a->k;
@@ -213,7 +210,7 @@ static void print_sets(const struct assembly *a)
 	}
 }
 
-/* The options, before anything is opened. */
+/* Check the options before anything is opened. */
 static int check_options(const struct convert *c)
 {
 	const char *dot = strrchr(c->out_path, '.');
@@ -247,12 +244,8 @@ int convert_assemble(struct convert *c)
 	for (int set = 0; code == EXIT_OK && set < SETS; set++)
 		code = put_set(&a, set, &bar);
 	bar_wipe();
-	if (code == EXIT_OK) {
-		kith_status status = kith_vecs_finish(c->out);
-		c->out = NULL;
-		if (status != KITH_OK)
-			code = fail_status(status, c->out_path, NOTHING_WRITTEN);
-	}
+	if (code == EXIT_OK)
+		code = output_finish(&c->out, c->out_path);
 	if (code == EXIT_OK)
 		print_sets(&a);
 	for (int set = 0; set < SETS; set++)

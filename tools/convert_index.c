@@ -1,8 +1,8 @@
-/* kith convert on index files: opened, whoever wrote them, and written as the output's name says: as another
- * index file, or, where it is the name of a vector file, as the vectors that the index holds.
+/* kith convert for index files of kith or FAISS. The name of the output says what is written: another index
+ * file or, if it is the name of a vector file, the vectors that the index holds.
  *
- * Those come in the order of their ids, so that the ids that 'kith build' gives are the numbers of their
- * rows. They are what the index has kept: of a lossy codec the vectors that its codes stand for.
+ * Vectors are written in the order of their ids, so that those of an index that 'kith build' made keep their
+ * row numbers. With a lossy codec, they are the vectors that the codes stand for.
  */
 #include "convert.h"
 
@@ -22,7 +22,7 @@
 
 enum { PIECE_BYTES = 32 << 20, IDS_AT_ONCE = 512 };
 
-/* What FAISS would search with, for those who go on with kith. */
+/* Print the settings with which kith searches as FAISS would. */
 static void print_preset(const kith_index *index)
 {
 	char text[200];
@@ -101,7 +101,7 @@ static int read_ids(struct stored *s)
 	return EXIT_OK;
 }
 
-/* Elements as bytes or integers; false: *bad is one that is none. */
+/* Convert elements to bytes or integers. False: *bad is an element that the type cannot hold. */
 static bool narrow(const float *x, int64_t n, kith_type type, void *out, float *bad)
 {
 	static const float limits[][2] = {[KITH_U8] = {0, 255},
@@ -124,7 +124,7 @@ static bool narrow(const float *x, int64_t n, kith_type type, void *out, float *
 	return true;
 }
 
-/* The vectors of n ids, from x [n × dim] and by way of `narrowed` where they are no floats. */
+/* Write the vectors of n ids. x [n × dim] and `narrowed`, for types other than floats, are buffers. */
 static int write_rows(const struct stored *s, int64_t n, const int64_t *ids, float *x, void *narrowed)
 {
 	float bad = 0;
@@ -139,7 +139,7 @@ static int write_rows(const struct stored *s, int64_t n, const int64_t *ids, flo
 	return status == KITH_OK ? EXIT_OK : fail_status(status, s->c->out_path, NOTHING_WRITTEN);
 }
 
-/* What the vectors of n ids are called. */
+/* Write the labels of n ids, or the ids themselves if there are no labels. */
 static int write_ids(const struct stored *s, int64_t n, const int64_t *ids)
 {
 	int64_t named[IDS_AT_ONCE];
@@ -233,18 +233,10 @@ int convert_stored(struct convert *c, const char *file)
 		code = write_all(&s);
 	if (code == EXIT_OK)
 		print_stored(&s);
-	if (code == EXIT_OK && s.ids_out) {
-		kith_status status = kith_vecs_finish(s.ids_out);
-		s.ids_out = NULL;
-		if (status != KITH_OK)
-			code = fail_status(status, c->ids_path, NOTHING_WRITTEN);
-	}
-	if (code == EXIT_OK) {
-		kith_status status = kith_vecs_finish(c->out);
-		c->out = NULL;
-		if (status != KITH_OK)
-			code = fail_status(status, c->out_path, NOTHING_WRITTEN);
-	}
+	if (code == EXIT_OK && s.ids_out)
+		code = output_finish(&s.ids_out, c->ids_path);
+	if (code == EXIT_OK)
+		code = output_finish(&c->out, c->out_path);
 	kith_vecs_abandon(s.ids_out);
 	kith_index_free(s.index);
 	free(s.ids);

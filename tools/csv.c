@@ -1,4 +1,5 @@
-/* Reading goes byte by byte: a record is gathered in one buffer, whose fields end in NULs. */
+/* Reading and writing comma-separated values. A record is read byte by byte into one buffer, in which each
+ * field ends in a NUL. */
 #include "csv.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ static bool begin_field(struct csv *csv)
 	return true;
 }
 
-/* What follows an opening quote, to the closing one. 1; 0: it never comes; -1: no memory. */
+/* Read what follows an opening quote, up to the closing one. 1: done; 0: there is none; -1: no memory. */
 static int read_quoted(struct csv *csv)
 {
 	for (;;) {
@@ -81,7 +82,7 @@ static int fail_no_memory(const struct csv *csv)
 	return -1;
 }
 
-/* The fields of a record whose first byte is c. */
+/* Read the fields of a record whose first byte is c. 1, or -1 after an error, which was printed. */
 static int read_fields(struct csv *csv, int c)
 {
 	if (!begin_field(csv))

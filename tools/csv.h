@@ -9,9 +9,9 @@
 #include <stdio.h>
 
 struct csv_field {
-	const char *text; /* ends in a NUL, too */
+	const char *text; /* ends in a NUL */
 	size_t length;
-	bool quoted; /* so that "" is an empty text, and nothing at all is no value */
+	bool quoted; /* with it, "" is an empty text; without it, a field of no bytes is no value */
 };
 
 struct csv {
@@ -19,7 +19,7 @@ struct csv {
 	const char *path;
 	int64_t line; /* where the record begins, counted from 1 */
 	int64_t next_line;
-	struct csv_field *field; /* [fields] of the record in work */
+	struct csv_field *field; /* [fields] of the record that was read last */
 	int fields;
 	char *text;
 	size_t *begin; /* of each field in text */
@@ -27,15 +27,15 @@ struct csv {
 	int field_room;
 };
 
-/* Open, and read the header into csv->field. Returns an exit code; an error was printed. */
+/* Open a file and read its header into csv->field. Returns an exit code; an error is printed. */
 int csv_open(struct csv *csv, const char *path);
 void csv_close(struct csv *csv);
 
-/* The next record: 1, or 0 at the end, or -1 after an error, which was printed. One with another number of
- * fields than `fields` is an error. */
+/* Read the next record: 1, or 0 at the end, or -1 after an error, which was printed. A record with another
+ * number of fields than `fields` is an error. */
 int csv_read(struct csv *csv, int fields);
 
-/* One field, quoted where it must be. */
+/* Write one field, in quotes if it needs them; first: no comma in front of it. */
 void csv_write(FILE *file, const char *text, size_t length, bool first);
 
 #endif

@@ -1,5 +1,5 @@
-/* kith export: the vectors of a table into a vector file, in the order of rowids, and beside it, row for
- * row, what else the table has, as CSV, and the rowids. */
+/* kith export: write the vectors of a table into a vector file in the order of their rowids and, if asked
+ * for, the other columns into a CSV file and the rowids into a third file, row for row. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include "files.h"
 #include "report.h"
 
-enum { PIECE = 1024 }; /* vectors of one write */
+enum { PIECE = 1024 }; /* number of vectors that are written at once */
 
 struct job {
 	const struct export *export;
@@ -31,13 +31,13 @@ struct job {
 	kith_vecs_writer *vectors, *ids;
 	bool wide_ids; /* npy holds 64 bits */
 	FILE *csv;
-	char csv_path[4096]; /* which gets its name when it is whole */
+	char csv_path[4096]; /* of the unfinished file, which gets its name at the end; "": none */
 	void *x;
 	int64_t id[PIECE];
-	int waiting; /* vectors in x */
+	int waiting; /* number of vectors in x */
 };
 
-/* SELECT rowid, vector, other columns. */
+/* Prepare the statement that selects rowid, vector and the other columns. */
 static int prepare(struct job *job)
 {
 	const struct export *export = job->export;
@@ -46,7 +46,7 @@ static int prepare(struct job *job)
 	    sqlite3_mprintf("SELECT name FROM pragma_table_xinfo(%Q) WHERE hidden = 0", export->table));
 	if (code != EXIT_OK)
 		return code;
-	/* Halves leave the table as floats. */
+	/* Halves are written as floats. */
 	bool half = strcmp(job->column.type, "FLOAT16") == 0;
 	sqlite3_str *sql = sqlite3_str_new(job->db);
 	sqlite3_str_appendf(sql,
@@ -192,14 +192,11 @@ static int finish(struct job *job)
 			    EXIT_FAILED, "cannot write '%s': %s", export->metadata, strerror(errno));
 		*job->csv_path = 0;
 	}
-	kith_status status = job->ids ? kith_vecs_finish(job->ids) : KITH_OK;
-	job->ids = NULL;
-	if (status)
-		return fail_status(status, export->ids, NULL);
-	status = kith_vecs_finish(job->vectors);
-	job->vectors = NULL;
-	if (status)
-		return fail_status(status, export->vectors, NOTHING_WRITTEN);
+	int code = job->ids ? output_finish(&job->ids, export->ids) : EXIT_OK;
+	if (code == EXIT_OK)
+		code = output_finish(&job->vectors, export->vectors);
+	if (code != EXIT_OK)
+		return code;
 	if (export->json)
 		return print_json(
 		    json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:i}", "database", export->db, "table",

@@ -1,9 +1,8 @@
-/* kith import: vectors and a table of metadata into a table of the database.
+/* kith import: put vectors and their metadata into a table of a database.
  *
- * Row i of the file becomes the row with rowid i (with --append, counted on from the largest that is
- * there). Rows go in by transactions of some megabytes, so an import that was cut off leaves the first rows
- * whole, and --resume counts them, compares the last with the file, and goes on. An index is made at the
- * end, of all rows. */
+ * Row i of the file gets rowid i or, with --append, i plus the first rowid that is free at the end. Rows are
+ * inserted in transactions of some megabytes. An interrupted import therefore leaves the first rows complete:
+ * --resume counts them, compares the last one with the file, and goes on. The index is made at the end. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +31,8 @@ struct job {
 	struct db_column column;
 	kith_type read_as;
 	int64_t first_rowid; /* of row 0 */
-	int64_t begin, done; /* rows of the file that were in the table before; that are now */
-	bool created;        /* the table is new */
+	int64_t begin, done; /* number of rows of the file that were in the table before, and that are now */
+	bool created;        /* whether this run made the table */
 	sqlite3_stmt *insert;
 };
 
@@ -66,7 +65,7 @@ static bool is_real(const char *text)
 	return end != text && *end == 0 && strspn(text, "0123456789+-.eE") == strlen(text) && !leading_zero;
 }
 
-/* What all of the first records can be: SQLite's types, the narrowest that keeps every value. */
+/* Choose the types of the columns: the narrowest of SQLite's that keeps every value of the first records. */
 static int guess_types(struct job *job)
 {
 	int result = 1;
@@ -151,7 +150,7 @@ static int create_table(struct job *job)
 	return db_run(job->db, import->db, sqlite3_str_finish(sql));
 }
 
-/* The last row of an import that was cut off must be the file's. */
+/* Check that the last row of an interrupted import is that of the file. */
 static int compare_last(struct job *job)
 {
 	int64_t last = job->begin - 1, dim = job->in.info.dim;
@@ -159,8 +158,7 @@ static int compare_last(struct job *job)
 	sqlite3_stmt *s = NULL;
 	int code = x ? db_prepare(job->db, job->import->db, &s,
 	                   sqlite3_mprintf("SELECT kith_to_json(\"%w\", %Q) = kith_to_json(?1, 'FLOAT') FROM "
-	                                   "\"%w\" WHERE rowid = "
-	                                   "%lld",
+	                                   "\"%w\" WHERE rowid = %lld",
 	                       job->column.name, job->column.type, job->import->table, (long long)last))
 	             : fail_memory(dim * 4, "a vector");
 	kith_status status = code == EXIT_OK ? kith_vecs_read(job->in.vecs, last, 1, KITH_F32, x) : KITH_OK;
@@ -170,7 +168,7 @@ static int compare_last(struct job *job)
 	if (code == EXIT_OK) {
 		sqlite3_bind_blob64(s, 1, x, (sqlite3_uint64)dim * sizeof *x, SQLITE_STATIC);
 		same = sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int(s, 0);
-		/* Halves are rounded: their text differs, and there is nothing to compare. */
+		/* Halves are rounded, so that their text differs from that of the file's floats. */
 		if (!same && strcmp(job->column.type, "FLOAT16") != 0)
 			code = cli_error(EXIT_FAILED,
 			    "--resume: row %" PRId64 " of table '%s' is not row %" PRId64
@@ -182,7 +180,7 @@ static int compare_last(struct job *job)
 	return code;
 }
 
-/* Create the table, or find out where to go on in one that exists. */
+/* Create the table, or find out at which row to go on in one that exists. */
 static int prepare_table(struct job *job)
 {
 	const struct import *import = job->import;
@@ -275,7 +273,7 @@ static int insert_row(struct job *job, int64_t row, const void *x, size_t bytes)
 	return EXIT_FAILED;
 }
 
-/* One transaction. */
+/* Insert n rows of the file in one transaction. */
 static int insert_piece(struct job *job, int64_t from, int64_t n, void *x)
 {
 	const char *path = job->import->db;
@@ -333,7 +331,7 @@ static int insert_rows(struct job *job)
 	return code;
 }
 
-/* ---- all of it ---- */
+/* ---- the command ---- */
 
 static int make_index(struct job *job)
 {
@@ -365,7 +363,7 @@ static int report(const struct job *job, double seconds)
 	return print_json(json);
 }
 
-/* A table that nothing came into. */
+/* Remove a table that this run made and put nothing into. */
 static void drop_table(struct job *job)
 {
 	char *sql = sqlite3_mprintf("DROP TABLE \"%w\"", job->import->table);

@@ -8,10 +8,10 @@
 #include "cli.h"
 #include "files.h"
 
-/* The extension's beginning; it is linked into the program. */
+/* The entry point of the extension, which is linked into the program. */
 int sqlite3_kith_init(sqlite3 *db, char **error, const void *api);
 
-/* A signal ends what a statement does. */
+/* SQLite calls this during a statement; after a signal it ends the statement. */
 static int on_progress(void *data)
 {
 	(void)data;
@@ -82,7 +82,8 @@ int db_count(sqlite3 *db, const char *path, const char *table, int64_t *count, i
 	return code;
 }
 
-/* The name that ends before `end`, which may be in double quotes. */
+/* Copy the name that ends before `end`, which may be in double quotes. False: there is none, or it is too
+ * long. */
 static bool name_before(const char *begin, const char *end, char *name, size_t size)
 {
 	while (end > begin && isspace((unsigned char)end[-1]))
@@ -104,7 +105,7 @@ static bool name_before(const char *begin, const char *end, char *name, size_t s
 	return true;
 }
 
-/* "name TYPE[dim]" whose bracket is at `bracket`. */
+/* Read "name TYPE[dim]", whose opening bracket is at `bracket`. False: it is something else. */
 static bool read_column(const char *sql, const char *bracket, struct db_column *column)
 {
 	const char *type = bracket;

@@ -1,9 +1,9 @@
-/* kith eval: how good a result is against the truth.
+/* kith eval: measure how good a result is against the truth.
  *
  * Every returned id gets a rank: its place among the true neighbours of its query, counted from 0. It is
- * right at k if that rank is below k. With distances, an id that is not among the true ones but as near
- * as the j-th of them has rank j (a tie: the truth could as well have named it). All measures follow from
- * the ranks of one row, in one pass over the files:
+ * right at k if that rank is below k. With distances, an id that is not among the true ones but as near as
+ * the j-th of them has rank j: this is a tie, and the truth could as well have named this id. All measures
+ * follow from the ranks of one row, in one pass over the files:
  *
  *   recall@k     right ids among the first k / k true ones
  *   1-recall@k   1 if the nearest true neighbour is among the first k
@@ -14,10 +14,10 @@
  * each averaged over the queries. Ids of -1 and repetitions of an id are never right. Where the truth
  * itself ends early (-1), k is what it has.
  *
- * Distances. Those of an approximate index (a product quantizer's, say) are often too small, and would make
+ * Distances from an approximate index (with a product quantizer, say) are often too small, and would make
  * wrong ids look as near as true ones. So they are best computed here from the vectors. Distances that are
- * given are checked: the same id must be as far in both files, and what is found cannot be nearer than the
- * nearest there is. Where that fails ids alone are counted, which is what both ways are counted for.
+ * given are checked: an id must have the same distance in both files, and no id can be nearer than the
+ * nearest true neighbour. If a check fails, ids alone count. Therefore every row is measured in both ways.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -32,10 +32,10 @@
 
 enum { PIECE_BYTES = 16 << 20, MAX_KS = 32 };
 
-/* Distances that differ by less, relatively, are equal. */
+/* Distances whose relative difference is at most this are ties. */
 static const double TOLERANCE = 1e-5;
 
-/* Exact distances of one vector that two programs computed in float differ by less. */
+/* Two programs that compute the exact distance of one vector in floats differ by less, relatively. */
 static const double EXACT = 1e-4;
 
 enum { OPT_K, OPT_BASE, OPT_QUERY, OPT_DISTANCES, OPT_TRUTH_DISTANCES, OPT_METRIC, OPT_JSON };
@@ -50,7 +50,7 @@ static const struct cli_option options[] = {
         "(default: none)"},
     [OPT_QUERY] = {"query", 'q', "FILE", "the queries, one for each row (default: none)"},
     [OPT_DISTANCES] = {"distances", 'd', "FILE",
-        "exact distances of the result's ids, in the stead of --base;\n"
+        "exact distances of the result's ids, instead of --base;\n"
         "approximate ones are not used (default: ids alone count)"},
     [OPT_TRUTH_DISTANCES] = {"truth-distances", 'D', "FILE",
         "distances of the true neighbours (default: none)"},
@@ -75,20 +75,19 @@ struct eval {
 	const char *paths[FILES]; /* NULL: not given */
 	struct input inputs[FILES];
 	int64_t k[MAX_KS], n;
-	struct measures sums[MAX_KS], tied[MAX_KS]; /* by id; with ties, where there are distances */
+	struct measures sums[MAX_KS], tied[MAX_KS]; /* by ids alone; with ties, if there are distances */
 	int ks;
 	kith_metric metric;
 	bool json;
 	bool metric_given;
-	bool computes;     /* distances, from the vectors */
-	bool approximate;  /* the distances that were given are */
-	int64_t large[2];  /* ids of RESULT and TRUTH beyond 32 bits */
-	float *vectors[2]; /* one of BASE and QUERY */
-
-	/* One piece of each file, and work space for one row. */
+	bool computes;     /* whether distances are computed from the vectors */
+	bool approximate;  /* whether the distances that were given are not exact */
+	int64_t large[2];  /* number of ids of RESULT and TRUTH beyond 32 bits */
+	float *vectors[2]; /* one vector of BASE, one of QUERY */
+	/* One piece of each file, and working memory for one row. */
 	void *rows[FILES];
 	struct ranked_id *result, *truth; /* sorted by id, then place */
-	int64_t *rank, *tie;              /* of each place of the result: by id; with ties */
+	int64_t *rank, *tie;              /* of each place of the result: by ids alone; with ties */
 };
 
 static int parse(struct eval *e, struct cli *cli)
@@ -132,19 +131,17 @@ static int parse(struct eval *e, struct cli *cli)
 	return EXIT_OK;
 }
 
-/* Vectors that fit together, and the rows. */
+/* Check that base and queries have one dimension, and that there is a query for each row. */
 static int check_vectors(const struct eval *e)
 {
 	const struct input *base = &e->inputs[BASE], *query = &e->inputs[QUERY];
-	if (base->info.dim != query->info.dim)
-		return cli_error(EXIT_FAILED, "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64,
-		    base->path, base->info.dim, query->path, query->info.dim);
-	if (query->info.n < e->n)
+	int code = input_same_dim(base, query);
+	if (code == EXIT_OK && query->info.n < e->n)
 		return cli_error(EXIT_FAILED,
 		    "'%s' has %" PRId64 " %s, fewer than the %" PRId64 " %s of '%s'", query->path,
 		    CLI_COUNT_AS(query->info.n, "query", "queries"), CLI_COUNT(e->n, "row"),
 		    e->paths[RESULT]);
-	return EXIT_OK;
+	return code;
 }
 
 static int open_inputs(struct eval *e)
@@ -207,7 +204,8 @@ static int by_id(const void *a, const void *b)
 	return (x->place > y->place) - (x->place < y->place);
 }
 
-/* Sort ids [n] into out, without repetitions and -1; the first place of each remains. */
+/* Sort ids [n] into out without −1 and repetitions, of which the first place stays. Returns how many there
+ * are. */
 static int64_t sort_ids(const int64_t *ids, int64_t n, struct ranked_id *out)
 {
 	int64_t kept = 0;
@@ -221,7 +219,8 @@ static int64_t sort_ids(const int64_t *ids, int64_t n, struct ranked_id *out)
 	return kept;
 }
 
-/* Place of the first true distance that `dist` does not exceed; n: none. Both as keys: smaller is nearer. */
+/* The place of the first true distance that `dist` does not exceed; n: there is none. sign: −1 for
+ * similarities, by which `dist` is multiplied already, so that smaller is nearer. */
 static int64_t tie_rank(double dist, const float *truth, double sign, int64_t n)
 {
 	int64_t low = 0, high = n;
@@ -241,35 +240,34 @@ static bool differ(double a, double b)
 	return fabs(a - b) > EXACT * fmax(fabs(a), fabs(b)) + 1e-30;
 }
 
-/* A key of the result that is below that of the nearest true neighbour cannot be exact. */
+/* Note that the result's distances are approximate if one is nearer than the nearest true neighbour. Both are
+ * keys, of which smaller is nearer. */
 static void find_approximate(struct eval *e, int64_t row, int64_t id, double key, double nearest)
 {
 	if (e->approximate || e->computes || key >= nearest || !differ(key, nearest))
 		return;
 	e->approximate = true;
-	cli_error(EXIT_OK,
-	    "warning: '%s' holds approximate distances (row %" PRId64 ": id %" PRId64
+	cli_warn(
+	    "'%s' holds approximate distances (row %" PRId64 ": id %" PRId64
 	    " is nearer than the nearest true neighbour): ids alone are counted; give --base and --query to "
-	    "count "
-	    "those that are as near",
+	    "count those that are as near",
 	    e->paths[RESULT_DIST], row, id);
 }
 
-/* The distance that both files have of one id. */
+/* Note that the result's distances are approximate if the two files differ in the distance of one id. */
 static void compare_distances(struct eval *e, int64_t row, int64_t id, double result, double truth)
 {
 	if (e->approximate || e->computes || !differ(result, truth))
 		return;
 	e->approximate = true;
-	cli_error(EXIT_OK,
-	    "warning: '%s' holds approximate distances (row %" PRId64 ": id %" PRId64
+	cli_warn(
+	    "'%s' holds approximate distances (row %" PRId64 ": id %" PRId64
 	    " is at %.7g there, at %.7g in '%s'): ids alone are counted; give --base and --query to count "
-	    "those "
-	    "that are as near",
+	    "those that are as near",
 	    e->paths[RESULT_DIST], row, id, result, truth, e->paths[TRUTH_DIST]);
 }
 
-/* Ids below -1 in a row of a file of 32 bits become -1. In 64 bits they are labels like others. */
+/* Make the ids below −1 in a row of a file of 32 bits −1. In 64 bits they are labels like others. */
 static void drop_large(struct eval *e, int file, int64_t row, int64_t first)
 {
 	const int64_t n = e->inputs[file].info.dim;
@@ -278,18 +276,17 @@ static void drop_large(struct eval *e, int file, int64_t row, int64_t first)
 		if (ids[i] >= -1)
 			continue;
 		if (e->large[file]++ == 0)
-			cli_error(EXIT_OK,
-			    "warning: '%s': row %" PRId64 " holds id %" PRId64 ", or %" PRIu32
+			cli_warn(
+			    "'%s': row %" PRId64 " holds id %" PRId64 ", or %" PRIu32
 			    " without a sign: a file of 32 bits has ids up to 2147483647 (npy of int64 has "
-			    "all), "
-			    "and this never counts",
+			    "all), and this never counts",
 			    e->paths[file], first + row, ids[i], (uint32_t)ids[i]);
 		ids[i] = -1;
 	}
 }
 
-/* Ranks of the places of one row into e->rank and e->tie; INT64_MAX: not right at any k. Returns the number
- * of true neighbours. */
+/* Rank the places of one row in e->rank and e->tie; INT64_MAX: not right at any k. Returns the number of true
+ * neighbours. */
 static int64_t rank_row(struct eval *e, int64_t row, int64_t first)
 {
 	int64_t rc = e->inputs[RESULT].info.dim, tc = e->inputs[TRUTH].info.dim, t = 0;
@@ -327,7 +324,7 @@ static int64_t rank_row(struct eval *e, int64_t row, int64_t first)
 	return known;
 }
 
-/* Add one row's measures at k. ids: of the result; known: true neighbours there are. */
+/* Add one row's measures at k. ids: those of the result; known: the number of true neighbours. */
 static void measure_row(
     struct measures *sum, const int64_t *ids, const int64_t *rank, int64_t k, int64_t known)
 {
@@ -343,7 +340,7 @@ static void measure_row(
 		}
 	}
 	if (wanted == 0) {
-		/* Nothing is to be found: perfect if nothing is returned. */
+		/* There is nothing to find: the row is perfect if nothing is returned. */
 		double perfect = returned == 0;
 		sum->recall += perfect;
 		sum->one_recall += perfect;
@@ -359,7 +356,7 @@ static void measure_row(
 	sum->mrr += first > 0 ? 1.0 / (double)first : 0;
 }
 
-/* True distances must be sorted in the metric's direction, or ties would be decided wrongly. */
+/* Check that the true distances of a row are sorted from near to far, which the search for ties relies on. */
 static int check_order(const struct eval *e, int64_t row, int64_t first)
 {
 	int64_t tc = e->inputs[TRUTH].info.dim;
@@ -368,7 +365,8 @@ static int check_order(const struct eval *e, int64_t row, int64_t first)
 	bool similarity = cli_similarity(e->metric);
 	for (int64_t j = 0; j < tc && ids[j] != -1; j++) {
 		bool wrong = j > 0 && (similarity ? d[j] > d[j - 1] : d[j] < d[j - 1]);
-		/* Another program's rounding may have put equally near ones in another order. */
+		/* Another program may have rounded differently, and so sorted equally near ones
+		 * differently. */
 		if (wrong && e->computes && !differ((double)d[j], (double)d[j - 1])) {
 			d[j] = d[j - 1];
 			wrong = false;
@@ -400,7 +398,7 @@ static double distance(kith_metric metric, const float *q, const float *x, int64
 	return qq > 0 && xx > 0 ? sum / sqrt(qq * xx) : 0;
 }
 
-/* Distances of a row's ids from its query, which is in vectors[1]. file: RESULT or TRUTH. */
+/* Compute the distances of a row's ids from its query, which is in vectors[1]; file: RESULT or TRUTH. */
 static int compute_row(struct eval *e, int file, int64_t row, int64_t first)
 {
 	const struct input *base = &e->inputs[BASE];
@@ -505,7 +503,7 @@ static int eval_files(struct eval *e)
 	return code;
 }
 
-/* Whether equally near ids count. */
+/* Whether ids that are as near as a true neighbour count as right. */
 static bool ties_count(const struct eval *e)
 {
 	return (e->computes || e->paths[TRUTH_DIST]) && !e->approximate;

@@ -1,4 +1,4 @@
-/* kith export: its options. The work is in db_export.c. */
+/* kith export: its options. The work is done in db_export.c. */
 #include "cli.h"
 #include "db.h"
 #include "files.h"

@@ -1,8 +1,9 @@
-/* Vector files for the commands. The library's messages are passed on as they are; the name of the file
- * is put in front where the message does not begin with it. */
+/* Vector and index files for the commands. The library's messages are printed as they are, with the name of
+ * the file in front if the message does not begin with it. */
 #include "files.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,17 +46,16 @@ int fail_memory(int64_t bytes, const char *what)
 	return cli_error(EXIT_FAILED, "not enough memory: %sB for %s", size, what);
 }
 
-/* Vectors are needed, and this is no file of them. */
+/* The error for an index file where vectors are needed. */
 static int fail_index(const char *path)
 {
 	return cli_error(EXIT_FAILED,
 	    "'%s' is an index file, not vectors; 'kith search' searches it, 'kith convert' writes its "
-	    "vectors to "
-	    "a file",
+	    "vectors to a file",
 	    path);
 }
 
-/* The name of the file itself, without ":set"; malloc'd, NULL if memory is short. */
+/* The name of the file itself, without the ":set" of HDF5. Allocated; NULL: memory was short. */
 static char *file_name(const char *path)
 {
 	char *name = strdup(path), *colon = name ? strrchr(name, ':') : NULL;
@@ -73,7 +73,7 @@ int file_check(const char *file)
 	char *name = file_name(file), *colon = name ? strrchr(name, ':') : NULL, near[300];
 	struct stat st;
 	int failed = name && stat(name, &st) != 0 ? errno : 0, code = EXIT_OK;
-	/* A set of a file in another format, such as truth.bin:distances. */
+	/* It may be a part of a file in another format, such as truth.bin:distances. */
 	if (failed == ENOENT && colon && !strchr(colon, '/')) {
 		*colon = '\0';
 		failed = stat(name, &st) != 0 ? errno : 0;
@@ -148,7 +148,16 @@ void input_close(struct input *input)
 	input->vecs = NULL;
 }
 
-/* The folder of a name, which is cut, and what remains. */
+int input_same_dim(const struct input *a, const struct input *b)
+{
+	if (a->info.dim == b->info.dim)
+		return EXIT_OK;
+	return cli_error(EXIT_FAILED,
+	    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64 "; give files of one dimension",
+	    a->path, a->info.dim, b->path, b->info.dim);
+}
+
+/* Cut a name into its folder and the rest, which is returned. */
 static const char *split_name(char *name, const char **folder)
 {
 	char *slash = strrchr(name, '/');
@@ -159,7 +168,7 @@ static const char *split_name(char *name, const char **folder)
 	return slash + 1;
 }
 
-/* Does the same name in the same folder stand for both, or the same file? */
+/* Whether two names are of one file or, if none exists, are equal names in one folder. */
 static bool same_names(char *a, char *b)
 {
 	struct stat x, y;
@@ -247,6 +256,45 @@ int index_open(kith_index **index, const char *path, int flags)
 		return code;
 	kith_status status = index_read(index, file, flags);
 	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NULL);
+}
+
+int output_finish(kith_vecs_writer **writer, const char *path)
+{
+	kith_status status = kith_vecs_finish(*writer);
+	*writer = NULL;
+	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NOTHING_WRITTEN);
+}
+
+int results_check(const char *ids_path, const char *dist_path, int64_t k)
+{
+	if (ids_path && dist_path && !is_stream(ids_path) && same_file(ids_path, dist_path))
+		return cli_error(
+		    EXIT_USAGE, "--ids and --distances are one file, '%s'; give two names", ids_path);
+	if ((ids_path || dist_path) && k > KITH_MAX_DIM)
+		return cli_error(EXIT_USAGE,
+		    "-k %" PRId64 " is too many for --ids and --distances: a file holds at most %d", k,
+		    KITH_MAX_DIM);
+	return EXIT_OK;
+}
+
+/* Remove a file that this run has written, but never a device or a link. */
+static void remove_output(const char *path)
+{
+	struct stat st;
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		unlink(path);
+}
+
+int results_finish(
+    kith_vecs_writer **ids, const char *ids_path, kith_vecs_writer **dist, const char *dist_path)
+{
+	int code = *ids ? output_finish(ids, ids_path) : EXIT_OK;
+	if (code != EXIT_OK || !*dist)
+		return code;
+	code = output_finish(dist, dist_path);
+	if (code != EXIT_OK && ids_path)
+		remove_output(ids_path);
+	return code;
 }
 
 static kith_status save(const kith_index *index, const char *file)

@@ -1,6 +1,6 @@
-/* From vector files into an index: a sample to learn from, evenly spread over its file, then the base in
- * pieces. Memory beside the index: the sample, later one piece. A graph is given all at once, for it is built
- * several times as fast from all of its vectors as by adding to it.
+/* Training and filling an index from vector files: first a training sample, evenly spread over its file, then
+ * the base in pieces. Beside the index, memory holds the sample, and later one piece. A graph gets all
+ * vectors in one call, since it is built several times as fast in this way as by adding to it.
  */
 #include "fill.h"
 
@@ -10,12 +10,12 @@
 #include "report.h"
 
 enum {
-	PIECE_BYTES = 64 << 20, /* of vectors, read and added at a time */
-	PART_BYTES = 8 << 20,   /* read between two looks for a signal */
-	SAMPLE_BYTES = 1 << 30  /* of vectors to learn from, unless told otherwise */
+	PIECE_BYTES = 64 << 20, /* of vectors that are read and added at once */
+	PART_BYTES = 8 << 20,   /* of vectors that are read between two checks for a signal */
+	SAMPLE_BYTES = 1 << 30  /* of training vectors, if their number is not given */
 };
 
-/* Every stage of training gets a bar. */
+/* Show a new bar for every stage of training. */
 static int on_training(void *data, const char *stage, int64_t done, int64_t total)
 {
 	struct fill *f = data;
@@ -43,7 +43,7 @@ static kith_add_options add_options(struct fill *f, kith_progress progress)
 	return o;
 }
 
-/* count of the file's n vectors, evenly spread, as floats. */
+/* Read `count` of the file's n vectors, evenly spread, as floats. */
 static int read_sample(const struct fill *f, int64_t count, float *x)
 {
 	struct input *in = f->train;
@@ -87,7 +87,8 @@ static int train(struct fill *f, kith_index *index)
 	return code;
 }
 
-/* In parts, between which a signal is seen: a graph's piece is the whole file. */
+/* Read a piece in parts, and check for a signal between them, since the piece for a graph is the whole
+ * file. */
 static kith_status read_piece(struct input *in, int64_t first, int64_t n, kith_type type, char *out)
 {
 	size_t row = (size_t)in->info.dim * kith_type_size(type);

@@ -6,13 +6,12 @@
 #include "files.h"
 
 struct fill {
-	/* What to do. */
+	/* What is asked for. */
 	struct input *base, *train; /* train may be the base */
-	int64_t train_size;         /* vectors to learn from; 0: all, or as many as 1 GB holds */
-	kith_add_options options;   /* progress is set here */
-	const char *after;          /* message after an interruption */
-
-	/* Out. */
+	int64_t train_size;         /* number of training vectors; 0: all, or as many as 1 GB holds */
+	kith_add_options options;   /* fill_index sets its progress */
+	const char *after;          /* what a message about an interruption ends with; NULL: nothing */
+	/* Set by fill_index. */
 	int64_t sample, added;
 	double train_seconds, add_seconds;
 
@@ -20,7 +19,8 @@ struct fill {
 	const char *stage; /* that the bar shows */
 };
 
-/* Train the index if it must be, and add all vectors of the base, numbered in order; an exit code. */
+/* Train the index if it needs that, and add all vectors of the base, whose ids are their row numbers. Returns
+ * an exit code. */
 int fill_index(struct fill *f, kith_index *index);
 
 #endif

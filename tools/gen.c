@@ -1,7 +1,7 @@
-/* kith gen: synthetic base and query vectors, and their exact neighbours.
+/* kith gen: make synthetic base and query vectors, and find their exact neighbours.
  *
- * The vectors are made and written in pieces, so memory does not grow with their number. The ground truth
- * is searched in the files just written, by the same code as `kith knn`.
+ * The vectors are made and written in pieces, so that memory does not grow with their number. The true
+ * neighbours are found in the files just written, by the same code as that of `kith knn`.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -170,13 +170,6 @@ static int write_rows(struct gen *g, const struct synth *synth, enum synth_strea
 	return code;
 }
 
-static int finish(struct gen *g, enum file file)
-{
-	kith_status status = kith_vecs_finish(g->writers[file]);
-	g->writers[file] = NULL;
-	return status == KITH_OK ? EXIT_OK : fail_status(status, g->paths[file], NULL);
-}
-
 static int write_vectors(struct gen *g)
 {
 	struct synth *synth = synth_new((uint64_t)g->seed, g->dim, g->clusters);
@@ -191,9 +184,9 @@ static int write_vectors(struct gen *g)
 	bar_wipe();
 	synth_free(synth);
 	if (code == EXIT_OK)
-		code = finish(g, BASE);
+		code = output_finish(&g->writers[BASE], g->paths[BASE]);
 	if (code == EXIT_OK)
-		code = finish(g, QUERY);
+		code = output_finish(&g->writers[QUERY], g->paths[QUERY]);
 	return code;
 }
 
@@ -214,9 +207,9 @@ static int write_truth(struct gen *g)
 	if (code == EXIT_OK)
 		code = search_run(&search);
 	if (code == EXIT_OK)
-		code = finish(g, TRUTH);
+		code = output_finish(&g->writers[TRUTH], g->paths[TRUTH]);
 	if (code == EXIT_OK)
-		code = finish(g, TRUTH_DIST);
+		code = output_finish(&g->writers[TRUTH_DIST], g->paths[TRUTH_DIST]);
 	input_close(&base);
 	input_close(&query);
 	return code;

@@ -1,6 +1,6 @@
-/* gnuplot, started without a shell, with a pipe for its script and a temporary file for what it prints: its
- * messages speak of lines of a script that the user has not written. The ones that a user can do something
- * about are told in other words; of the rest the last line is passed on.
+/* gnuplot is started without a shell, with a pipe for its script and a temporary file for what it prints. Its
+ * messages are about lines of a script that the user has not written. Those that a user can do something
+ * about are put in other words; of the others the last line is printed.
  */
 #include "gnuplot.h"
 
@@ -50,7 +50,7 @@ int gnuplot_begin(struct gnuplot *g)
 	return EXIT_OK;
 }
 
-/* Lines of gnuplot, in any version, and what there is to be done. */
+/* Words in gnuplot's messages, of any version, and what to tell the user instead. */
 static const struct {
 	const char *said, *means;
 } meanings[] = {
@@ -61,7 +61,8 @@ static const struct {
     {"No space left", "the disk is full"},
 };
 
-/* What to tell of a gnuplot that failed: of what it said, the last line that is no mark of a place. */
+/* What to tell the user when gnuplot failed: a meaning from the table, or else the last line that it printed
+ * and that does not only mark a place. */
 static void meaning_of(FILE *said, char *out, size_t size)
 {
 	char line[400];
@@ -84,7 +85,7 @@ int gnuplot_end(struct gnuplot *g, const char *path)
 {
 	char meaning[300];
 	int status = -1;
-	fclose(g->script); /* it may have gone away before the end: its status tells */
+	fclose(g->script); /* an error here is seen in gnuplot's exit status */
 	while (waitpid(g->process, &status, 0) < 0 && errno == EINTR)
 		continue;
 	bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;

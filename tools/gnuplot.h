@@ -1,4 +1,4 @@
-/* Running gnuplot: a script in, what it complained of out. */
+/* Running gnuplot, and explaining why it failed. */
 #ifndef KITH_TOOLS_GNUPLOT_H
 #define KITH_TOOLS_GNUPLOT_H
 
@@ -14,8 +14,8 @@ struct gnuplot {
 /* Start it. Returns an exit code. */
 int gnuplot_begin(struct gnuplot *g);
 
-/* The script is over: wait for the picture, which is called `path`. What gnuplot prints never reaches the
- * user as it is; if it failed, an error says what to do. Returns an exit code. */
+/* End the script and wait until gnuplot has drawn the picture, which the user named `path`. If it failed, an
+ * error says what to do. Returns an exit code. */
 int gnuplot_end(struct gnuplot *g, const char *path);
 
 #endif

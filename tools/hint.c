@@ -1,9 +1,9 @@
-/* Pointers to what was meant.
+/* Hints at what the user may have meant.
  *
- * Those who come from other programs write "--nprobe 16" for "--set nprobe=16", "--base" where BASE goes
- * without an option, or an option of another command; and files get into each other's places. All of these
- * are errors before any work, and each error says what to write in its stead. What there is to be pointed to
- * is read from the same tables as everything else about the command line.
+ * Users of other programs write "--nprobe 16" for "--set nprobe=16", "--base" for the operand BASE, or an
+ * option of another command; and sometimes files are given in the wrong order. Each of these is an error
+ * before any work, which says what to write instead. The hints are made from the same tables as everything
+ * else about the command line.
  */
 #include "hint.h"
 
@@ -20,7 +20,7 @@
 #include "settings.h"
 #include "stream.h"
 
-/* What other programs call an option. */
+/* Names of options in other programs, and kith's. */
 static const struct {
 	const char *other, *name;
 } synonyms[] = {
@@ -66,7 +66,7 @@ const char *hint_meaning(char letter)
 	return NULL;
 }
 
-/* Is `word` in capitals one of the words of the command's usage? */
+/* Whether `word` in capitals is one of the operands in the command's usage. */
 static bool is_operand(const struct command *command, const char *word)
 {
 	size_t length = strlen(word);
@@ -92,7 +92,7 @@ static bool say_operand(const struct command *command, const char *word, char *o
 	return true;
 }
 
-/* "--nprobe 16": a setting, of this command or of another. */
+/* The hint for "--nprobe 16", if that is a setting of this command or of another. */
 static bool say_setting(
     const struct command *command, const char *word, const char *value, char *out, size_t size)
 {
@@ -209,7 +209,7 @@ const char *hint_operand(const struct command *command, const char *operand, cha
 	return out;
 }
 
-/* ---- files in each other's places ---- */
+/* ---- files ---- */
 
 static const char *extension(const char *path, size_t *length)
 {
@@ -224,7 +224,7 @@ static const char *extension(const char *path, size_t *length)
 	return dot + 1;
 }
 
-/* Could somebody who typed `word` have meant `name`? */
+/* Whether somebody who typed `word` may have meant `name`. */
 static bool is_slip(const char *word, const char *name)
 {
 	size_t stem = strcspn(word, "."), length = strlen(word);
@@ -301,8 +301,7 @@ int hint_index_and_queries(const char *index, const char *query)
 	if (!first && names_vectors(index) && access(index, F_OK) == 0)
 		return cli_error(EXIT_FAILED,
 		    "'%s' holds vectors and is not a kith index; 'kith build' makes an index of them, 'kith "
-		    "knn' "
-		    "searches them as they are",
+		    "knn' searches them as they are",
 		    index);
 	return EXIT_OK;
 }

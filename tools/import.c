@@ -1,4 +1,4 @@
-/* kith import: its options. The work is in db_import.c. */
+/* kith import: its options. The work is done in db_import.c. */
 #include "cli.h"
 #include "db.h"
 

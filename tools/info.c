@@ -1,7 +1,8 @@
-/* kith info: what a vector file holds (info_index.c: an index file), or what this build and machine offer.
+/* kith info: show what a vector file holds, or what this build and machine offer. Index files are shown by
+ * info_index.c.
  *
- * The scan reads a file in pieces and in one pass; integers stay integers (ids beyond 2^24 are no exact
- * floats, and those beyond 2^53 no exact doubles).
+ * A file is scanned in pieces and in one pass. Integers are scanned as integers, since floats are exact only
+ * up to 2^24 and doubles up to 2^53.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -29,15 +30,15 @@ static const struct cli_option options[] = {
     {0},
 };
 
-/* What a scan finds. min > max: no finite element. Rows with NaN or infinity have no norm. */
+/* What a scan finds. min > max: there is no finite element. Rows with NaN or infinity have no norm. */
 struct scan {
 	double min, max, norms;
 	int64_t nan, inf, negative, zero_rows, normed_rows;
 	int64_t smallest, largest; /* of integers */
 	double sample[SAMPLE_ROWS][SAMPLE_COLUMNS];
-	int64_t whole[SAMPLE_ROWS][SAMPLE_COLUMNS]; /* the same of integers */
+	int64_t whole[SAMPLE_ROWS][SAMPLE_COLUMNS]; /* the sample of a file of integers */
 	int sample_rows, sample_columns;
-	bool complete; /* not only the sample */
+	bool complete; /* whether the whole file was scanned, and not only the sample */
 };
 
 static void scan_row(struct scan *scan, const double *x, int64_t dim)
@@ -62,7 +63,7 @@ static void scan_row(struct scan *scan, const double *x, int64_t dim)
 	}
 }
 
-/* A row of integers, exactly. */
+/* Scan a row of integers, row number `number`, for what doubles cannot hold. */
 static void scan_integers(struct scan *scan, const int64_t *row, int64_t number, int64_t dim)
 {
 	for (int64_t j = 0; j < dim; j++) {
@@ -73,7 +74,7 @@ static void scan_integers(struct scan *scan, const int64_t *row, int64_t number,
 		memcpy(scan->whole[number], row, (size_t)scan->sample_columns * sizeof *row);
 }
 
-/* Rows as doubles, which hold every element exactly but for the largest integers. */
+/* Scan rows as doubles, which hold every element exactly except large integers; x [dim]: working memory. */
 static void scan_rows(
     struct scan *scan, kith_type type, const void *rows, int64_t first, int64_t n, int64_t dim, double *x)
 {
@@ -92,7 +93,7 @@ static void scan_rows(
 	}
 }
 
-/* Ids, most likely. */
+/* Whether the elements are integers of 32 or 64 bits, which are most likely ids. */
 static bool holds_integers(const struct input *in)
 {
 	return in->info.type == KITH_I32 || in->info.type == KITH_I64;

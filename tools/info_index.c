@@ -1,4 +1,4 @@
-/* What an index file holds. The library opens and checks it; what each part takes is read from the file's
+/* What an index file holds. The library opens and checks it; the size of each part is read from the file's
  * table of sections (docs/file-format.md). */
 #include "info_index.h"
 
@@ -16,7 +16,7 @@
 #include "report.h"
 #include "tree.h"
 
-/* An entry of the table, and the trailer that leads to it. */
+/* An entry of that table, and the trailer, which says where the table is. */
 struct section {
 	char tag[4];
 	uint32_t node;
@@ -28,10 +28,10 @@ struct trailer {
 	uint64_t others[5];
 };
 
-/* Where the header tells the size, and META the version of kith that wrote the file. */
+/* Where the header has the size of the file, and META the version of kith that wrote it. */
 enum { SIZE_AT = 16, VERSION_AT = 64 + 24 };
 
-/* What sections are, for those who do not know the format. */
+/* The sections by what they hold, for users who do not know the format. */
 static const struct {
 	const char *tags, *part;
 } parts[] = {
@@ -45,7 +45,7 @@ static const struct {
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
-enum { NODES = 64 }; /* that are told apart */
+enum { NODES = 64 }; /* the largest number of nodes of which the size is shown */
 
 struct index_file {
 	const char *path;
@@ -61,11 +61,11 @@ struct index_file {
 
 enum { MAGIC = 8 };
 
-/* The first bytes of a file; false where there are not so many. */
+/* Read the first bytes of a file. False: it has fewer, or cannot be read. */
 static bool read_begin(const char *path, char begin[MAGIC])
 {
 	struct stat st;
-	/* A pipe must not be waited for. */
+	/* Reading a pipe could wait forever. */
 	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
 		return false;
 	FILE *file = fopen(path, "rbe");
@@ -75,7 +75,8 @@ static bool read_begin(const char *path, char begin[MAGIC])
 	return is;
 }
 
-/* Letters that name a class, and a dimension that is none of a vector file: "IxF2" would be 843 million. */
+/* The file begins with letters that name one of FAISS's classes. A vector file cannot begin so: as a
+ * dimension, "IxF2" would be 843 million. */
 bool is_faiss_file(const char *path)
 {
 	char begin[MAGIC];
@@ -120,8 +121,8 @@ static void count_section(struct index_file *f, FILE *file, const struct section
 	(void)fseek(file, here, SEEK_SET);
 }
 
-/* Add up the sections. The file was checked when it was opened; should it have changed since, the sums are
- * those of what can be read. */
+/* Add up the sizes of the sections. The file was checked when it was opened; if it has changed since, the
+ * sums are of what can be read. */
 static void measure(struct index_file *f, FILE *file)
 {
 	struct trailer trailer;
@@ -154,7 +155,7 @@ static void print_tree(const struct index_file *f)
 		printf("... and %" PRId64 " more\n", f->nodes - NODES);
 }
 
-/* For programs written for FAISS: what vectors are called, and parameters of searches. */
+/* Print what the file holds for programs written for FAISS: labels and search parameters. */
 static void print_carried(const struct index_file *f)
 {
 	char text[200];
@@ -210,7 +211,7 @@ static void print_text(const struct index_file *f)
 	}
 }
 
-/* As text: a number of JSON may not hold it. */
+/* The generation as text, since some JSON programs read numbers as doubles. */
 static json_t *json_generation(const kith_file_info *state)
 {
 	char text[17];

@@ -1,14 +1,11 @@
-/* kith knn: exact nearest neighbours of every query, from file to file.
+/* kith knn: find the exact nearest neighbours of every query, from file to file.
  *
- * Everything that can be known to fail is checked before the search: both inputs, the numbers, both
- * outputs (which are opened at once, as temporary files). The outputs get their names only when all
- * results are in them.
+ * What can fail is checked before the search: both inputs, the numbers, both outputs, which are opened at
+ * once as temporary files. The outputs get their names when all results are in them.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "files.h"
@@ -79,15 +76,7 @@ static int parse(struct knn *knn, struct cli *cli)
 		if (!ok)
 			return EXIT_USAGE;
 	}
-	if (knn->ids_path && knn->dist_path && !is_stream(knn->ids_path) &&
-	    same_file(knn->ids_path, knn->dist_path))
-		return cli_error(
-		    EXIT_USAGE, "--ids and --distances are one file, '%s'; give two names", knn->ids_path);
-	if ((knn->ids_path || knn->dist_path) && knn->search.k > KITH_MAX_DIM)
-		return cli_error(EXIT_USAGE,
-		    "-k %" PRId64 " is too many for --ids and --distances: a file holds at most %d",
-		    knn->search.k, KITH_MAX_DIM);
-	return EXIT_OK;
+	return results_check(knn->ids_path, knn->dist_path, knn->search.k);
 }
 
 static int open_files(struct knn *knn, struct cli *cli)
@@ -97,13 +86,10 @@ static int open_files(struct knn *knn, struct cli *cli)
 	int code = input_open(base, cli->operands[0]);
 	if (code == EXIT_OK)
 		code = input_open(query, cli->operands[1]);
+	if (code == EXIT_OK)
+		code = input_same_dim(base, query);
 	if (code != EXIT_OK)
 		return code;
-	if (base->info.dim != query->info.dim)
-		return cli_error(EXIT_FAILED,
-		    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64
-		    "; give files of one dimension",
-		    base->path, base->info.dim, query->path, query->info.dim);
 	if (knn->ids_path && base->info.n > INT32_MAX)
 		return cli_error(EXIT_FAILED,
 		    "'%s' has %" PRId64 " rows, more than the 2147483647 that 32-bit ids "
@@ -120,33 +106,6 @@ static int open_files(struct knn *knn, struct cli *cli)
 	if (code == EXIT_OK && knn->dist_path)
 		code = output_open(&s->dist_out, "--distances", knn->dist_path, KITH_F32, s->k);
 	return code;
-}
-
-/* Remove what this run has written; never a device or a link. */
-static void take_back(const char *path)
-{
-	struct stat st;
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
-		unlink(path);
-}
-
-/* Both files, or none of them. */
-static int finish_files(struct knn *knn)
-{
-	struct search *s = &knn->search;
-	kith_status status = KITH_OK;
-	const char *path = knn->ids_path;
-	if (s->ids_out)
-		status = kith_vecs_finish(s->ids_out);
-	s->ids_out = NULL;
-	if (status == KITH_OK && s->dist_out) {
-		path = knn->dist_path;
-		status = kith_vecs_finish(s->dist_out);
-		s->dist_out = NULL;
-		if (status != KITH_OK && knn->ids_path)
-			take_back(knn->ids_path);
-	}
-	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NOTHING_WRITTEN);
 }
 
 static int print_report_json(const struct knn *knn)
@@ -223,7 +182,7 @@ static int run_search(struct knn *knn)
 	}
 	int code = search_run(s);
 	if (code == EXIT_OK)
-		code = finish_files(knn);
+		code = results_finish(&s->ids_out, knn->ids_path, &s->dist_out, knn->dist_path);
 	return code;
 }
 

@@ -1,4 +1,4 @@
-/* The `kith` program: finds the sub-command, and makes sure that what was printed arrived. */
+/* The `kith` program: it finds and runs the command, and makes sure that all output was written. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -77,7 +77,8 @@ static int help(int argc, char **argv)
 	return EXIT_OK;
 }
 
-/* A wrong KITH_ISA must not silently measure something else. */
+/* Use the instruction set that KITH_ISA names. A wrong name is an error: without one, a measurement would be
+ * of something else. */
 static int choose_isa(void)
 {
 	const char *isa = getenv("KITH_ISA");
@@ -120,8 +121,8 @@ static int dispatch(int argc, char **argv)
 	return unknown_command(word);
 }
 
-/* A closed descriptor 0 … 2 would be given to the next file that is opened, and messages would end up
- * in it. Hold the place with something that cannot be written. */
+/* Open descriptors 0 … 2 that are closed as something that cannot be written. Otherwise the next file that is
+ * opened would get one of them, and messages would be written into it. */
 static void hold_standard_files(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
@@ -130,7 +131,7 @@ static void hold_standard_files(void)
 	}
 }
 
-/* A mapped file that shrinks, or a disk that fails, while it is read. */
+/* The signal for a mapped file that became shorter, or a disk that failed, while it was read. */
 static void on_bus_error(int signal)
 {
 	static const char text[] =
@@ -140,7 +141,7 @@ static void on_bus_error(int signal)
 	_exit(EXIT_FAILED);
 }
 
-/* Whoever read standard output wanted no more of it, as head does: that is no failure to tell of. */
+/* Whether the program that reads standard output has ended, as head does. That is no error. */
 static bool reader_is_gone(void)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO};
@@ -150,7 +151,7 @@ static bool reader_is_gone(void)
 int main(int argc, char **argv)
 {
 	hold_standard_files();
-	/* A reader that went away and a file size limit are errors like others: outputs get cleaned up. */
+	/* With these signals ignored, a write fails instead, and unfinished files are removed. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGBUS, on_bus_error);

@@ -1,8 +1,8 @@
-/* A report as one page for a browser: curves, a slider, tables.
+/* A report as one page for a browser, with curves, a slider and tables.
  *
- * The page itself is tools/page.html, which the build makes a string of. It has a place for the title and one
- * for the data, which is JSON: what its script draws. Nothing is loaded from anywhere: it can be mailed, or
- * opened without a network, and it forbids itself to ask for more.
+ * The page is tools/page.html, which the build turns into a string. It has a place for the title and one for
+ * the data, which is JSON that its script draws. The page loads nothing and forbids the browser to load
+ * anything for it, so that it can be mailed, or opened without a network.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -43,7 +43,7 @@ static json_t *series_json(const struct series *s)
 	    copy(s->index, "build_seconds"), "points", points);
 }
 
-/* "Intel(R) Xeon(R) …, 2 cores, avx512": where the first report was measured. */
+/* The machine of a report: "Intel(R) Xeon(R) …, 2 cores, avx512". */
 static void machine_text(const json_t *report, char *out, size_t size)
 {
 	const json_t *machine = json_object_get(report, "machine");
@@ -54,7 +54,7 @@ static void machine_text(const json_t *report, char *out, size_t size)
 	    isa ? ", " : "", isa ? isa : "");
 }
 
-/* "kith 0.1.0, faiss 1.15": what was measured. */
+/* The libraries that were measured: "kith 0.1.0, faiss 1.15". */
 static void libraries_text(const struct series *series, int n, char *out, size_t size)
 {
 	size_t used = 0;
@@ -69,7 +69,7 @@ static void libraries_text(const struct series *series, int n, char *out, size_t
 	}
 }
 
-/* What keeps the reports from being compared, as a sentence; "" for nothing. */
+/* A sentence that says why the reports cannot be compared; "" if they can. */
 static void alike_text(const struct series *series, int n, char *out, size_t size)
 {
 	char differs[600];
@@ -111,7 +111,7 @@ static void put_escaped(FILE *out, const char *text)
 	}
 }
 
-/* JSON inside of a script: no '<' may come in it, or "</script>" in a name would end it. */
+/* Write JSON inside of a script. Every '<' is escaped, as "</script>" in a name would end the script. */
 static bool put_json(FILE *out, const json_t *data)
 {
 	char *text = json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -146,7 +146,7 @@ static bool put_page(FILE *out, const char *title, const json_t *data)
 	return ok;
 }
 
-/* What the page is called: as the user says, or by its report, or by its vectors. */
+/* The title of the page: the one that the user gave, or the name of the report, or that of its vectors. */
 static void page_title(const json_t *report, const struct plot_options *options, char *out, size_t size)
 {
 	const char *name = json_string_value(json_object_get(report, "name"));

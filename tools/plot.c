@@ -1,7 +1,7 @@
-/* kith plot: recall against queries per second, as ann-benchmarks draws it. Up and to the right is better.
+/* kith plot: draw recall against queries per second, as ann-benchmarks does. Up and to the right is better.
  *
- * Of each index only the Pareto front is drawn: the points that no other point beats in both. What is drawn
- * is a temporary file, which gets the picture's name at the end.
+ * Of each index only the Pareto front is drawn: the points that no other point beats in both. The picture is
+ * drawn into a temporary file, which gets its name at the end.
  */
 #include "plot.h"
 
@@ -24,12 +24,12 @@ enum { MAX_REPORTS = 16, MIN_SIZE = 200, MAX_SIZE = 10000 };
 
 const struct plot_options plot_defaults = {.xlim = {NAN, NAN}, .ylim = {NAN, NAN}};
 
-/* What can be drawn. */
+/* The formats that can be drawn. */
 static const char *const extensions[] = {".svg", ".png", ".pdf", ".eps", ".html"};
 enum { EXTENSIONS = sizeof extensions / sizeof *extensions };
 
-/* The extension of a picture's name; NULL: none that can be drawn. On a stream it is the format; svg if none
- * is said. */
+/* The extension of a picture's name; NULL: it is none that can be drawn. That of a stream is the format in
+ * its name, or .svg. */
 static const char *extension_of(const char *path)
 {
 	char stream[20];
@@ -101,7 +101,7 @@ void plot_title(const json_t *report, char *out, size_t size)
 	    calls);
 }
 
-/* gnuplot does not notice when the disk is full: does a picture end as its format does? */
+/* Whether a picture ends as its format does. gnuplot does not notice that the disk is full. */
 static bool is_whole(const char *file, const char *extension)
 {
 	enum { TAIL = 64 };
@@ -121,14 +121,14 @@ static bool is_whole(const char *file, const char *extension)
 	return memmem(tail, n, end, strlen(end)) != NULL;
 }
 
-/* Draw into a temporary file beside `path`, which then gets its name. shown: what the user calls it. */
+/* Draw into a temporary file beside `path`, which then gets that name; shown: the name that the user gave. */
 static int draw(const struct series *series, int n, const char *path, const char *shown,
     const char *extension, const struct plot_options *options)
 {
 	char *temporary = NULL;
 	if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
 		return cli_error(EXIT_FAILED, "out of memory");
-	/* gnuplot would write to standard output instead. */
+	/* If it could not create the file, gnuplot would write to standard output. */
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0) {
 		free(temporary);
@@ -153,7 +153,7 @@ static bool is_within(double value, const double limits[2])
 	return (isnan(limits[0]) || value >= limits[0]) && (isnan(limits[1]) || value <= limits[1]);
 }
 
-/* gnuplot would draw an empty picture. */
+/* Whether any point lies within the limits: without one, gnuplot would draw an empty picture. */
 static bool any_within(const struct series *series, int n, const struct plot_options *o)
 {
 	size_t i;
@@ -221,7 +221,7 @@ struct plot {
 	struct plot_options options;
 };
 
-/* "0.9:1", "0.9:", ":1": numbers of at least `min` and at most `max`. */
+/* Read "0.9:1", "0.9:" or ":1", of numbers from `min` to `max`. False: an error was printed. */
 static bool read_limits(const struct cli *cli, int option, double min, double max, double limits[2])
 {
 	const char *at = cli->value;

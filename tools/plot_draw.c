@@ -1,8 +1,8 @@
-/* Drawing by gnuplot: it gets its script and data through a pipe, and writes the file.
+/* Drawing with gnuplot, which gets its script and data through a pipe and writes the picture.
  *
- * Recalls are put on their axis here: gnuplot draws numbers from 0 on with tics that are named after recalls.
- * On the scales of errors and odds a recall of 1 lies infinitely far away. It is drawn where half the least
- * error of all points would be, and the tic there says 1.
+ * The places of recalls on their axis are computed here, and gnuplot gets tics that are labelled with
+ * recalls. On the logarithmic scales a recall of 1 is infinitely far away. It is drawn where half the
+ * smallest error of all points would be, and the tic there says 1.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -17,11 +17,11 @@
 
 enum { COLORS = 8, WIDTH = 1000, HEIGHT = 640 };
 
-/* Okabe and Ito's colours, which the colour-blind can tell apart; black comes last. */
+/* The colours of Okabe and Ito, which colour-blind people can tell apart. */
 static const char *const colors[COLORS] = {
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#000000"};
 
-/* Points and dashes of each report; indexes beyond the colours get other points. */
+/* The marks and dashes of the reports. Indexes beyond the number of colours get other ones. */
 enum { MARKS = 6 };
 static const int marks[MARKS] = {7, 4, 8, 12, 10, 2};
 static const char *const dashes[] = {"1", "(12,6)", "(4,4)", "(12,4,3,4)"};
@@ -32,7 +32,7 @@ static double number(const json_t *object, const char *name)
 	return json_number_value(json_object_get(object, name));
 }
 
-/* Text in gnuplot's single quotes. */
+/* Write a text in gnuplot's single quotes. */
 static void put_text(FILE *out, const char *text)
 {
 	fputc('\'', out);
@@ -48,8 +48,8 @@ static void put_text(FILE *out, const char *text)
 
 struct axis {
 	enum plot_scale scale;
-	double min, max; /* recalls at its ends */
-	double perfect;  /* what a recall of 1 is drawn as */
+	double min, max; /* the recalls at its ends */
+	double perfect;  /* the recall at whose place a recall of 1 is drawn */
 };
 
 static double place(const struct axis *axis, double recall)
@@ -122,7 +122,7 @@ static void put_axis(FILE *out, const struct axis *axis)
 static void put_terminal(FILE *out, const char *extension, const struct plot_options *o)
 {
 	int width = o->width ? o->width : WIDTH, height = o->height ? o->height : HEIGHT;
-	double more = o->width ? 1 : 1.5; /* a picture of dots has more of them */
+	double more = o->width ? 1 : 1.5; /* a png is larger by default, so that its lines look smooth */
 	if (strcmp(extension, ".svg") == 0)
 		fprintf(out, "set terminal svg size %d,%d dynamic font 'Helvetica,15' background '#ffffff'\n",
 		    width, height);

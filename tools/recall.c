@@ -1,4 +1,4 @@
-/* Two short lists are sorted and merged: k log k, whatever the order of the results. */
+/* Recall of one row: the two short lists are sorted and merged. */
 #include "recall.h"
 
 #include <stdlib.h>
@@ -10,7 +10,8 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Of scratch [2 × level], found ids and true ones; −1 is none. */
+/* The share of the true ids that were found. scratch [2 × level]: the found ids, then the true ones; −1:
+ * none. */
 static double share(int64_t *scratch, int64_t level)
 {
 	int64_t *a = scratch, *b = scratch + level, hits = 0, known = 0;

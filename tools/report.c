@@ -1,5 +1,5 @@
-/* Small helpers for output. JSON is built and printed by jansson; here are only the values that JSON
- * cannot hold as they are: infinities and file names that are no UTF-8. */
+/* Helpers for output. jansson builds and prints JSON; here are the values that JSON cannot hold as they are:
+ * infinities, and file names that are not UTF-8. */
 #include "report.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ int threads_used(int threads)
 	return threads > 0 ? threads : omp_get_max_threads();
 }
 
-/* The number after `key` in a file of /proc; 0: there is none. */
+/* The number behind `key` in a file of /proc; 0: there is none. */
 static long long proc_number(const char *path, const char *key)
 {
 	FILE *file = fopen(path, "re");
@@ -60,7 +60,7 @@ void peak_memory_reset(void)
 
 int64_t peak_memory(void)
 {
-	/* VmHWM, not ru_maxrss: the latter is inherited from whoever started this program. */
+	/* Not ru_maxrss, which a program inherits from the one that started it. */
 	long long kb = proc_number("/proc/self/status", "VmHWM:");
 	struct rusage usage;
 	if (!kb && getrusage(RUSAGE_SELF, &usage) == 0)

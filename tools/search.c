@@ -1,11 +1,11 @@
 /* Exact search over files of any size.
  *
- * The queries stay in memory, the base passes by in pieces that are mapped, searched and given back. So
- * memory is one piece of the base, the queries and their results. Where those would be large, the
- * queries are taken in chunks and the base passes by once for each.
+ * The queries stay in memory, and the base is mapped, searched and unmapped in pieces. So memory holds one
+ * piece of the base, the queries and their results. If those would be large, the queries are taken in chunks,
+ * and the base is read once for each.
  *
- * Byte vectors are searched as bytes where base and queries have the same type; everything else as
- * floats. A base that cannot be mapped, or has to be converted, is read into a buffer.
+ * Bytes are searched as bytes if base and queries have the same type, and everything else as floats. A base
+ * that cannot be mapped, or that must be converted, is read into a buffer.
  */
 #include "search.h"
 
@@ -17,23 +17,23 @@
 #include "report.h"
 
 enum {
-	MAP_BYTES = 128 << 20,   /* of the base, mapped at a time */
-	READ_BYTES = 64 << 20,   /* of the base, read at a time */
+	MAP_BYTES = 128 << 20,   /* of the base, mapped at once */
+	READ_BYTES = 64 << 20,   /* of the base, read at once */
 	CHUNK_BYTES = 200 << 20, /* of queries and results */
-	SLICE = 1 << 16          /* ids converted at a time */
+	SLICE = 1 << 16          /* number of ids converted at once */
 };
 
-/* One chunk of queries on its way over the base. */
+/* One chunk of queries, which is searched in the whole base. */
 struct pass {
 	struct search *s;
 	int64_t dim, first, nq; /* queries first … first + nq − 1 */
 	kith_knn_stream *stream;
-	void *buffer; /* rows that were read, not mapped; NULL while mapping works */
+	void *buffer; /* for rows that are read; NULL while they can be mapped */
 	struct bar *bar;
-	int64_t rows_before, rows; /* base rows already fed, and in the piece being fed */
+	int64_t rows_before, rows; /* number of base rows before the present piece, and in it */
 };
 
-/* Pairs of query and vector compared so far, for the bar. */
+/* Show on the bar how many pairs of query and vector have been compared. */
 static int on_progress(void *data, const char *stage, int64_t done, int64_t total)
 {
 	(void)stage;
@@ -48,7 +48,7 @@ static int64_t element_size(const struct search *s)
 	return (int64_t)kith_type_size(s->type);
 }
 
-/* Begin the stream: it copies the queries, so that they are read into a buffer of short life. */
+/* Begin the stream, which copies the queries. */
 static int begin_pass(struct pass *p)
 {
 	struct search *s = p->s;
@@ -70,7 +70,7 @@ static int begin_pass(struct pass *p)
 	return status == KITH_OK ? EXIT_OK : fail_status(status, s->query->path, s->after);
 }
 
-/* Feed base rows first … first + n − 1 from a buffer. */
+/* Read base rows first … first + n − 1 into the buffer and search them. */
 static int feed_read(struct pass *p, int64_t first, int64_t n)
 {
 	struct search *s = p->s;
@@ -80,7 +80,7 @@ static int feed_read(struct pass *p, int64_t first, int64_t n)
 	return status == KITH_OK ? EXIT_OK : fail_status(status, s->base->path, s->after);
 }
 
-/* The same in place; *unsupported: this file cannot be mapped. */
+/* Map these rows and search them; *unsupported: whether the file cannot be mapped. */
 static int feed_mapped(struct pass *p, int64_t first, int64_t n, bool *unsupported)
 {
 	struct search *s = p->s;
@@ -140,7 +140,7 @@ static kith_status append_ids(
 	return KITH_OK;
 }
 
-/* Take the results out of the stream, into the files and what the caller wants to see. */
+/* Write the results of the stream to the files, and copy those that the caller wants. */
 static int end_pass(struct pass *p)
 {
 	struct search *s = p->s;
@@ -177,8 +177,7 @@ int search_run(struct search *s)
 	const kith_vecs_info *base = &s->base->info, *query = &s->query->info;
 	bool bytes = base->type == query->type && (base->type == KITH_U8 || base->type == KITH_I8);
 	s->type = bytes ? base->type : KITH_F32;
-	/* Queries are held by the reader and the stream at first, results by the stream and the writer at
-	 * the end. */
+	/* At first the queries are in a buffer and in the stream, and at the end the results are. */
 	int64_t each = 2 * (query->dim * element_size(s) + s->k * (int64_t)(sizeof(float) + sizeof(int64_t)));
 	int64_t chunk = batch_rows(query->n, each, CHUNK_BYTES);
 	struct bar bar;

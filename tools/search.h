@@ -7,30 +7,28 @@
 #include "files.h"
 
 struct search {
-	/* What to do. */
+	/* What is asked for. */
 	struct input *base, *query;
 	kith_metric metric;
 	int64_t k;
 	int threads;               /* 0: OpenMP's default */
 	const kith_filter *filter; /* NULL: all rows */
 
-	/* Where results go: writers of dimension k (i32, f32), NULL: nowhere. */
+	/* Writers of dimension k for ids (i32) and distances (f32); NULL: none. */
 	kith_vecs_writer *ids_out, *dist_out;
 
-	/* Results [keep × k] of the first queries; room of the caller. */
+	/* The results [keep × k] of the first queries, in the caller's memory. */
 	int64_t keep;
 	int64_t *ids;
 	float *dist;
 
-	/* Message after an interruption. */
-	const char *after;
-
-	/* Out. */
-	kith_type type; /* elements that were compared */
+	const char *after; /* what a message about an interruption ends with; NULL: nothing */
+	/* Set by search_run. */
+	kith_type type; /* as which vectors were compared */
 	double seconds;
 };
 
-/* Run it; returns an exit code. The files of base and query must have one dimension. */
+/* Search; base and query must have one dimension. Returns an exit code. */
 int search_run(struct search *s);
 
 #endif

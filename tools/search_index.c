@@ -1,15 +1,13 @@
-/* kith search: queries against an index file.
+/* kith search: search an index file for the nearest neighbours of queries.
  *
- * Queries are read, searched and written in chunks, so memory is the index and one chunk. Only the search
- * calls are timed. With --batch N a call gets N queries, as a service that answers them one by one would
+ * Queries are read, searched and written in chunks, so that memory holds the index and one chunk. Only the
+ * search calls are timed. With --batch N a call gets N queries, as in a service that answers them one by one
  * (N = 1) or in small groups.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bar.h"
 #include "carried.h"
@@ -53,26 +51,24 @@ struct search_index {
 	kith_vecs_writer *ids_out, *dist_out;
 	kith_index *index;
 	struct labels labels;
-	kith_type ids_type; /* in their file */
+	kith_type ids_type; /* of the ids in their file */
 	int64_t k, batch;   /* batch 0: all */
 	int threads;
 	bool json;
-	struct setting settings[SETTINGS_MAX], effective[SETTINGS_MAX]; /* given; in use */
-
-	/* One chunk. */
+	struct setting settings[SETTINGS_MAX], effective[SETTINGS_MAX]; /* those given, and those in use */
+	/* One chunk of queries. */
 	kith_type type;
 	void *q;
 	float *dist;
 	int64_t *ids;
-	int32_t *row;     /* [k] ids being written */
+	int32_t *row;     /* [k] ids to be written */
 	int64_t *truth;   /* one row */
-	int64_t *scratch; /* of its comparison */
+	int64_t *scratch; /* for recall_row_wide */
 	struct bar bar;
-
-	/* Found. */
+	/* What was measured. */
 	int levels;
 	int64_t level[LEVELS];
-	double hits[LEVELS]; /* recall at each level, summed over all queries */
+	double hits[LEVELS]; /* the sum over all queries of the recall at each level */
 	double open_seconds, seconds;
 	int64_t calls;
 	kith_search_stats stats;
@@ -87,7 +83,7 @@ static int parse(struct search_index *s, struct cli *cli)
 			ok = cli_number(cli, option, 1, KITH_MAX_K, &s->k);
 			break;
 		case OPT_SET:
-			ok = settings_read(cli, option, s->settings);
+			ok = settings_read(cli, s->settings);
 			break;
 		case OPT_THREADS:
 			ok = cli_threads(cli, option, &s->threads);
@@ -114,17 +110,10 @@ static int parse(struct search_index *s, struct cli *cli)
 		if (!ok)
 			return EXIT_USAGE;
 	}
-	if (s->ids_path && s->dist_path && !is_stream(s->ids_path) && same_file(s->ids_path, s->dist_path))
-		return cli_error(
-		    EXIT_USAGE, "--ids and --distances are one file, '%s'; give two names", s->ids_path);
-	if ((s->ids_path || s->dist_path) && s->k > KITH_MAX_DIM)
-		return cli_error(EXIT_USAGE,
-		    "-k %" PRId64 " is too many for --ids and --distances: a file holds at most %d", s->k,
-		    KITH_MAX_DIM);
-	return EXIT_OK;
+	return results_check(s->ids_path, s->dist_path, s->k);
 }
 
-/* Recall at 1, 10 and k, as far as there are columns. */
+/* Open the truth, and choose the levels of recall: 1, 10 and k, or as many as it has columns. */
 static int open_truth(struct search_index *s)
 {
 	struct input *query = &s->inputs[0], *truth = &s->inputs[1];
@@ -170,7 +159,8 @@ static int open_outputs(struct search_index *s)
 	return code;
 }
 
-/* Where vectors have labels, these are what is found. A truth and a file of ids must be able to hold them. */
+/* Read the labels of the vectors, which are then printed and written as ids. An error if the truth or the
+ * file of ids cannot hold them. */
 static int open_labels(struct search_index *s)
 {
 	int code = labels_of(s->index, s->index_path, &s->labels);
@@ -214,7 +204,7 @@ static int open_files(struct search_index *s, struct cli *cli)
 	settings_warn(s->settings, s->index);
 	memcpy(s->effective, s->settings, sizeof s->effective);
 	settings_complete(s->effective, s->index, s->k);
-	/* After the index: while that is opened a signal ends the program at once. */
+	/* Not before the index, during whose opening a signal ends the program at once. */
 	return open_outputs(s);
 }
 
@@ -239,7 +229,7 @@ static kith_search_options search_options(struct search_index *s)
 	return o;
 }
 
-/* Search queries of the chunk, n in all, of which the first is number `first` of the file. */
+/* Search the n queries of the chunk; first: the number of the first one in the file. */
 static int search_chunk(struct search_index *s, int64_t first, int64_t n)
 {
 	kith_search_options o = search_options(s);
@@ -263,7 +253,7 @@ static int search_chunk(struct search_index *s, int64_t first, int64_t n)
 	return EXIT_OK;
 }
 
-/* Ids become labels. */
+/* Replace the ids that were found by labels. */
 static void name_chunk(struct search_index *s, int64_t n)
 {
 	for (int64_t i = 0; s->labels.values && i < n * s->k; i++)
@@ -356,33 +346,7 @@ static int search_all(struct search_index *s)
 	return code;
 }
 
-/* ---- the end ---- */
-
-/* Remove what this run has written; never a device or a link. */
-static void take_back(const char *path)
-{
-	struct stat st;
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
-		unlink(path);
-}
-
-/* Both files, or none of them. */
-static int finish_files(struct search_index *s)
-{
-	kith_status status = KITH_OK;
-	const char *path = s->ids_path;
-	if (s->ids_out)
-		status = kith_vecs_finish(s->ids_out);
-	s->ids_out = NULL;
-	if (status == KITH_OK && s->dist_out) {
-		path = s->dist_path;
-		status = kith_vecs_finish(s->dist_out);
-		s->dist_out = NULL;
-		if (status != KITH_OK && s->ids_path)
-			take_back(s->ids_path);
-	}
-	return status == KITH_OK ? EXIT_OK : fail_status(status, path, NOTHING_WRITTEN);
-}
+/* ---- the report ---- */
 
 static int print_report_json(const struct search_index *s)
 {
@@ -410,7 +374,7 @@ static int print_report_json(const struct search_index *s)
 	    "outputs", outputs, "labels", s->labels.given, "ids", labels_json(&s->labels)));
 }
 
-/* What a program written for FAISS chose, where the user chose nothing. */
+/* Print the search parameters that the file holds, if the user gave none. */
 static void print_preset(const struct search_index *s)
 {
 	char text[200];
@@ -485,7 +449,7 @@ static int run(const struct command *command, int argc, char **argv)
 	if (code == EXIT_OK)
 		code = search_all(&s);
 	if (code == EXIT_OK)
-		code = finish_files(&s);
+		code = results_finish(&s.ids_out, s.ids_path, &s.dist_out, s.dist_path);
 	if (code == EXIT_OK && s.json)
 		code = print_report_json(&s);
 	else if (code == EXIT_OK)

@@ -1,7 +1,9 @@
-/* Labels. An index is called by its factory string; with several reports the report's name comes first: what
- * 'kith bench --name' gave it, else the library. Where two labels are the same, what first tells the two
- * apart is added: how they were built or which file they are, the report's file, which time that was given,
- * or their order.
+/* The lines of a picture and their labels.
+ *
+ * The label of an index is its factory string. With several reports, the name of the report comes first: the
+ * one that 'kith bench --name' gave it, or that of the library. To labels that are the same, the first of
+ * these that differs is added: the settings or the file of the index, the report's file, how many times that
+ * file was given before, the order.
  */
 #include "series.h"
 
@@ -43,7 +45,7 @@ json_t **series_front(const json_t *points, size_t *count)
 	return front;
 }
 
-/* Characters of a factory string that tell indexes apart: HNSW32,Flat is HNSW32. */
+/* The length of a factory string without a ",Flat" that means nothing: HNSW32,Flat is HNSW32. */
 static int telling_length(const char *name)
 {
 	size_t n = strlen(name), structure = strcspn(name, ",");
@@ -62,7 +64,7 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* " (text)"; of long ones the end, for which there is always room. */
+/* Append " (text)" to a label. Of a long text only the end is taken, so that there is always room. */
 static void append(struct series *s, const char *text)
 {
 	enum { LONGEST = 80 };
@@ -73,12 +75,12 @@ static void append(struct series *s, const char *text)
 		    n > LONGEST ? text + n - LONGEST : text);
 }
 
-/* What may tell lines of one label apart, in this order. */
+/* What can tell lines with the same label apart, in this order. */
 enum difference { BUILD, REPORT, TIME, PLACE, DIFFERENCES };
 
-enum { TEXT = 4200 }; /* holds a path */
+enum { TEXT = 4200 }; /* bytes of a text, enough for a path */
 
-/* "efConstruction=100", or the file of an index that was loaded. */
+/* The settings of building, "efConstruction=100", or the file of an index that was loaded. */
 static void build_text(const struct series *s, char *out)
 {
 	size_t used = 0;
@@ -94,7 +96,7 @@ static void build_text(const struct series *s, char *out)
 	}
 }
 
-/* The name of a report's file, with its folders where another one is called so, too. */
+/* The name of a report's file, with its folders if another report's file has the same name. */
 static const char *file_name(const char *const *files, int reports, int r)
 {
 	for (int other = 0; other < reports; other++)
@@ -104,7 +106,7 @@ static const char *file_name(const char *const *files, int reports, int r)
 	return base_name(files[r]);
 }
 
-/* "2nd time": which of the reports of that file it is, where one is given again. */
+/* "2nd time" for a report whose file was given before. */
 static void time_text(const struct series *s, const char *const *files, char *out)
 {
 	static const char *const ends[] = {"th", "st", "nd", "rd"};
@@ -115,7 +117,7 @@ static void time_text(const struct series *s, const char *const *files, char *ou
 		snprintf(out, TEXT, "%d%s time", n, ends[n > 3 ? 0 : n]);
 }
 
-/* "line 2": its place among its twins, those of one label. */
+/* "line 2": its place among the lines with the same label. */
 static void place_text(const int *twins, int i, char *out)
 {
 	int n = 1;
@@ -138,7 +140,7 @@ static void describe(enum difference difference, const struct series *all, const
 		place_text(twins, i, out);
 }
 
-/* twins [count]: the first of those with the same label. */
+/* twins [count]: for each line, the number of the first one with the same label. */
 static void find_twins(const struct series *all, int count, int *twins)
 {
 	for (int i = 0; i < count; i++) {
@@ -148,7 +150,7 @@ static void find_twins(const struct series *all, int count, int *twins)
 	}
 }
 
-/* Tell those apart that have one label: by what first differs among them. */
+/* Make labels that are the same different, by the first thing in which their lines differ. */
 static void tell_apart(struct series *all, int count, const char *const *files, int reports)
 {
 	int *twins = calloc((size_t)count + 1, sizeof *twins);
@@ -182,7 +184,7 @@ static void label(struct series *s, int reports)
 	snprintf(s->label, sizeof s->label, "%.100s%s%.100s", of, *of ? " " : "", s->name);
 }
 
-/* Does an index of the same report have that colour already? */
+/* Whether another index of the same report has that colour already. */
 static bool has_color(const struct series *all, int i, int color)
 {
 	for (int other = 0; other < i; other++)

@@ -1,4 +1,5 @@
-/* NAME=NUMBER pairs, and NAME=VALUES to run through. A name that is misspelt gets the nearest one suggested.
+/* The values of --set, NAME=NUMBER, and of --sweep, NAME=VALUES. The error for an unknown name suggests the
+ * nearest one.
  *
  * The tables below are all that the commands know about the options of the library: a new member of
  * kith_search_options or kith_add_options can be set, swept and reported once it has a line here.
@@ -80,7 +81,7 @@ static bool fail_name(const char *option, const char *name, const struct setting
 	return false;
 }
 
-/* The setting of table that is called `name`, or −1 after an error. */
+/* The number of the setting `name` in the table, or −1 after an error. */
 static int find_setting(const char *option, const char *name, const struct setting *table)
 {
 	int i = 0;
@@ -105,7 +106,7 @@ static bool read_value(const char *option, const struct setting *s, const char *
 	return false;
 }
 
-/* One "name=number", which is taken apart. */
+/* Read one "name=number", which is changed by that. */
 static bool read_pair(char *pair, struct setting *table)
 {
 	char *equals = strchr(pair, '=');
@@ -121,9 +122,8 @@ static bool read_pair(char *pair, struct setting *table)
 	return true;
 }
 
-bool settings_read(const struct cli *cli, int option, struct setting *table)
+bool settings_read(const struct cli *cli, struct setting *table)
 {
-	(void)option;
 	char *copy = strdup(cli->value), *rest = NULL;
 	bool ok = copy != NULL;
 	if (!ok)
@@ -137,7 +137,7 @@ bool settings_read(const struct cli *cli, int option, struct setting *table)
 
 /* ---- what an index uses ---- */
 
-/* A graph over the lists of an inverted file, which is no graph over vectors. */
+/* Whether the index has a graph over the lists of an inverted file, and not over its vectors. */
 static bool has_coarse_graph(const kith_index *index)
 {
 	return kith_index_uses(index, "efSearch") && kith_index_uses(index, "nprobe");
@@ -171,7 +171,7 @@ void settings_complete(struct setting *table, const kith_index *index, int64_t k
 {
 	kith_lists_info lists = {.size = sizeof lists};
 	bool has_lists = kith_index_lists(index, &lists) == KITH_OK;
-	double candidates = (double)k; /* that an index has to give to its refinement */
+	double candidates = (double)k; /* the number that is refined */
 	for (struct setting *s = table; s->name; s++) {
 		s->given = s->given && setting_used(s, index);
 		if (!setting_used(s, index) || (!s->given && s->fallback == 0))
@@ -189,7 +189,7 @@ void settings_complete(struct setting *table, const kith_index *index, int64_t k
 	}
 }
 
-/* Equal but for case, '-' and '_'; of the second text what comes before its next space. */
+/* Whether two words are equal, apart from case, '-' and '_'. The second one ends before its first space. */
 static bool same_word(const char *word, const char *name)
 {
 	for (;; word++, name++) {
@@ -260,7 +260,7 @@ static bool append(struct sweep *sweep, double value)
 	return true;
 }
 
-/* "16", or "1:256", which is taken apart. */
+/* Read "16" or "1:256", which is changed by that. */
 static bool read_part(char *part, const struct setting *s, struct sweep *sweep)
 {
 	char *colon = strchr(part, ':');
@@ -284,9 +284,8 @@ static bool read_part(char *part, const struct setting *s, struct sweep *sweep)
 	return ok && append(sweep, to);
 }
 
-bool sweep_read(const struct cli *cli, int option, const struct setting *table, struct sweep *sweeps, int *n)
+bool sweep_read(const struct cli *cli, const struct setting *table, struct sweep *sweeps, int *n)
 {
-	(void)option;
 	char *copy = strdup(cli->value), *rest = NULL, *equals = copy ? strchr(copy, '=') : NULL;
 	bool ok = equals && equals[1];
 	if (!copy)

@@ -1,11 +1,12 @@
-/* Standard input and output as files, and pipes.
+/* Standard input, standard output and pipes in the place of files.
  *
- * Vector files are known by their names, checked against their size, mapped and read in any order, and none
- * is written before it is whole. So what comes in is copied into a file first, and what goes out is sent from
- * one. They lie in a folder of their own under $TMPDIR (or /tmp), which is removed when the program ends.
+ * The format of a file is known from its name; it is checked against its size, mapped, and read in any order,
+ * and an output appears when it is complete. So a stream that is read is copied into a temporary file first,
+ * and one that is written is sent from a temporary file. These files are in a folder under $TMPDIR (or /tmp),
+ * which is removed when the program ends.
  *
- * What comes in has the name "-", or that of a pipe: one in a folder, or a descriptor, as shells write
- * <(COMMAND). Such names have no extensions, so a format may be in front, as in "npy:-".
+ * An input stream has the name "-", or that of a pipe: one in a folder, or a descriptor, as shells write
+ * <(COMMAND). Such names have no extension, so that a format may be in front, as in "npy:-".
  */
 #include "stream.h"
 
@@ -27,7 +28,7 @@
 
 enum { BLOCK = 1 << 20, MAX_NAME = 4096, MAX_EXTENSION = 16, MAX_INCOMING = 20 };
 
-/* A stream that was read: where it is, and what the user calls it. */
+/* A stream that was read: its temporary file, and the name that the user gave. */
 struct incoming {
 	char file[MAX_NAME + 64];
 	const char *path;
@@ -38,7 +39,7 @@ static struct incoming incoming[MAX_INCOMING];
 static int incoming_count;
 static bool standard_input_read;
 static const char *taken_by;     /* the option whose value goes to standard output; NULL: none */
-static int standard_output = -1; /* where that is, while descriptor 1 leads nowhere */
+static int standard_output = -1; /* the copy of descriptor 1, which then is /dev/null; −1: not made */
 
 size_t stream_format(const char *path)
 {
@@ -53,7 +54,7 @@ bool is_stream(const char *path)
 	return strcmp(path + stream_format(path), path[0] == '-' ? "-" : ":-") == 0;
 }
 
-/* Of "npy:-" and "npy:/dev/stdin" what is behind the format; the format must be one. */
+/* What follows the format in "npy:-" or "npy:/dev/stdin"; the path itself if it does not begin with one. */
 static const char *behind_format(const char *path)
 {
 	size_t n = stream_format(path);
@@ -64,7 +65,7 @@ static const char *behind_format(const char *path)
 	return is_stream(path) || names_vectors(word) || names_index(word) ? path + n + 1 : path;
 }
 
-/* The descriptor that a name is of; −1: none. */
+/* The descriptor that a path names; −1: none. */
 static int descriptor_of(const char *name)
 {
 	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
@@ -120,11 +121,11 @@ static int make_folder(void)
 	return EXIT_OK;
 }
 
-/* Copy until the end. False: errno says why not. *stopped: a signal asked to. */
+/* Copy until the end. False: errno says why, or *stopped: a signal asked to stop. */
 static bool copy(int from, int to, char *block, bool *stopped)
 {
 	for (;;) {
-		/* Unlike a read, this is not begun again after a signal. */
+		/* Unlike read, poll is not restarted after a signal. */
 		struct pollfd ready = {.fd = from, .events = POLLIN};
 		ssize_t n = poll(&ready, 1, -1) < 0 ? -1 : read(from, block, BLOCK);
 		*stopped = stop_signal() != 0;
@@ -154,14 +155,14 @@ static int copy_all(int from, int to, const char *what)
 	free(block);
 	if (stopped)
 		return fail_stopped(NULL);
-	/* Whoever reads wants no more of it: not worth a message. */
+	/* The program that reads the output has ended, which is no error. */
 	if (!ok && failed == EPIPE)
 		return 128 + SIGPIPE;
 	return ok ? EXIT_OK : cli_error(EXIT_FAILED, "cannot %s: %s", what, strerror(failed));
 }
 
-/* The extension of a stream: what is in front of its name, the one of the first bytes, that of its name, else
- * the one given. */
+/* The extension for a stream: the format in front of its name, or that of its first bytes, or that of its
+ * name, or else the one given. */
 static const char *extension_of(const char *path, const char *begin, const char *otherwise)
 {
 	const char *name = behind_format(path), *dot = strrchr(name, '.');
@@ -176,7 +177,7 @@ static const char *extension_of(const char *path, const char *begin, const char 
 	return dot && (names_vectors(name) || names_index(name)) ? dot + 1 : otherwise;
 }
 
-/* Copy all of a stream to in->file, whose first bytes go to begin [8]. */
+/* Copy all of a stream to in->file; its first bytes go to begin [8]. */
 static int take_in(struct incoming *in, char *begin)
 {
 	const char *name = behind_format(in->path);
@@ -186,7 +187,7 @@ static int take_in(struct incoming *in, char *begin)
 		return cli_error(EXIT_FAILED, "cannot create '%s': %s", in->file, strerror(errno));
 	incoming_count++;
 	standard_input_read |= standard;
-	/* A pipe is not waited for here: poll does that, and a signal ends it. */
+	/* Opening a pipe does not wait here; poll does, and a signal ends that. */
 	from = from >= 0 ? fcntl(from, F_DUPFD_CLOEXEC, 3) : open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	char what[200];
 	snprintf(what, sizeof what, standard ? "read standard input" : "read '%.150s'", name);
@@ -225,7 +226,7 @@ int stream_input(const char *path, const char *extension, const char **file)
 	return EXIT_OK;
 }
 
-/* Every quoted `name` in a line becomes `what`. */
+/* Replace every quoted `name` in a line by `what`. */
 static void replace(char *line, size_t size, const char *name, const char *what)
 {
 	size_t n = strlen(name), m = strlen(what);
@@ -277,7 +278,7 @@ int stream_claim(const char *option)
 	return EXIT_OK;
 }
 
-/* What is printed from now on is lost: it would end up among the bytes. */
+/* Let everything that is printed from now on disappear, since standard output is for the file. */
 static int silence(void)
 {
 	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);

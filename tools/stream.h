@@ -1,47 +1,46 @@
-/* "-" in the place of a file's name: standard input and output. */
+/* Streams: standard input and output, named "-", and pipes, in the place of files. */
 #ifndef KITH_TOOLS_STREAM_H
 #define KITH_TOOLS_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Is it "-", or "npy:-", which names a format, too? A file of such a name is "./-". */
+/* Whether the path is "-", or "npy:-", which also names a format. A file of such a name is "./-". */
 bool is_stream(const char *path);
 
-/* The format that a stream's name begins with, and its length; 0: none. */
+/* The length of the format that a stream's name begins with; 0: it begins with none. */
 size_t stream_format(const char *path);
 
-/* Whether there are files that have to be removed at the end. */
+/* Whether there are temporary files to be removed at the end. */
 bool stream_in_use(void);
 
-/* Is it a stream to be read, or else a pipe, "/dev/stdin" or another descriptor's name, maybe behind a
- * format? */
+/* Whether a path that is read is "-", a pipe, or the name of a descriptor such as "/dev/stdin"; a format may
+ * be in front. */
 bool is_incoming(const char *path);
 
-/* All of what such a path is of, as a file of its own, which is gone when the program ends. extension: what
- * it is named if neither the path nor its first bytes say it. Standard input can be read once. Returns an
- * exit code. */
+/* Copy all of such a path to a temporary file, whose name *file gets. extension: the format if neither the
+ * path nor the first bytes say it. Standard input can be read once. Returns an exit code. */
 int stream_input(const char *path, const char *extension, const char **file);
 
-/* A file for what is to go to standard output, instead of anything that would be printed there. option: whose
- * value it is; extension: as above. A second one is an error, and so is a terminal, which would be sent
- * bytes. Returns an exit code. */
+/* Make a temporary file that is sent to standard output at the end; nothing else is printed there any more.
+ * option: the one whose value the path is; extension: the format if the path does not name one. It is an
+ * error if something else goes to standard output already, or if that is a terminal. Returns an exit code. */
 int stream_output(const char *option, const char *path, const char *extension, const char **file);
 
 /* Refuse a format in front of a device or a pipe that is to be written. Returns an exit code. */
 int stream_check_output(const char *option, const char *path);
 
-/* Keep standard output for text: --json goes there. Returns an exit code. */
+/* Reserve standard output for an option such as --json; an error if another has it. Returns an exit code. */
 int stream_claim(const char *option);
 
-/* Send the file, if there is one, now that it is whole. Returns an exit code. */
+/* Send the temporary file to standard output, if there is one. Returns an exit code. */
 int stream_send(void);
 
-/* In a message: put "standard input" and "standard output" in the place of the names of the files that stand
- * for them, and of '-'. line: room for `size` bytes. */
+/* Replace the names of temporary files in a message by the names that the user gave, or by "standard input"
+ * and "standard output". line: room for `size` bytes. */
 void stream_rename(char *line, size_t size);
 
-/* Refuse a stream where a file is read more than once, or by its name. Returns an exit code. */
+/* Refuse a stream for an option whose file is read more than once. Returns an exit code. */
 int stream_refuse(const char *option, const char *path);
 
 #endif

@@ -1,16 +1,16 @@
-/* A model of real feature vectors, reproducible bit for bit.
+/* A model of real feature vectors that gives the same bits everywhere.
  *
  *   row = centre of a cluster + Σ_j z_j · direction_j + noise
  *
  * Clusters vary in size (Zipf: weight 1 / (c + 3)), in density (scale 0.3 … 1.2) and in intrinsic dimension
- * (6 … 20 random directions of decreasing strength, different ones in each cluster), so that distances
- * within a cluster are governed by few dimensions, as those of descriptors and embeddings are. Two rows
- * in a hundred belong to no cluster. Queries are further rows of the same model.
+ * (6 … 20 random directions of decreasing strength, different ones in each cluster). So the distances within
+ * a cluster depend on few dimensions, as those of descriptors and embeddings do. Two rows in a hundred belong
+ * to no cluster. Queries are further rows of the same model.
  *
- * Every row has its own random numbers, keyed by (seed, stream, row): rows can be made in any order, on
- * any thread. splitmix64 (Steele, Lea, Flood 2014) makes 64 bits; a nearly normal number is the sum of
- * their four 16-bit parts (Irwin-Hall, exact in integers). There is no libm, and the build forbids
- * fused multiply-add, so IEEE arithmetic gives the same bits everywhere.
+ * The random numbers of a row depend only on seed, stream and row, so that rows can be made in any order and
+ * on any thread. splitmix64 (Steele, Lea, Flood 2014) makes 64 bits; a nearly normal number is the sum of
+ * their four 16-bit parts (Irwin-Hall, exact in integers). No function of libm is called, and the build
+ * forbids fused multiply-add, so that IEEE arithmetic gives the same bits everywhere.
  */
 #include "synth.h"
 
@@ -22,7 +22,7 @@
 enum { MIN_RANK = 6, MAX_RANK = 20, TABLE_BYTES = 256 << 20, DEFAULT_CLUSTERS = 1000 };
 
 struct cluster {
-	double weights; /* of this cluster and those before it */
+	double weights; /* the sum of the weights of this cluster and those before it */
 	int64_t rank;
 	float strength[MAX_RANK];
 };
@@ -46,24 +46,24 @@ static uint64_t next(uint64_t *state)
 	return mix(*state += 0x9e3779b97f4a7c15u);
 }
 
-/* State for row `row` of stream `stream`. */
+/* The random state of row `row` of stream `stream`. */
 static uint64_t rng(uint64_t seed, uint64_t stream, uint64_t row)
 {
 	return mix(mix(mix(seed + 0x9e3779b97f4a7c15u) ^ (stream + 1)) ^ (row + 0x632be59bd9b4e019u));
 }
 
-/* In [0, 1). */
+/* A random number from [0, 1). */
 static double uniform(uint64_t *state)
 {
 	return (double)(next(state) >> 11) * 0x1p-53;
 }
 
-/* Mean 0, variance 1, within ±3.47. */
+/* A random number of mean 0 and variance 1, within ±3.47. */
 static float normal(uint64_t *state)
 {
 	uint64_t bits = next(state);
 	uint64_t sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
-	/* Four uniforms on 0 … 65535: mean 131070, variance (2^32 − 1) / 3. */
+	/* The sum of four uniform numbers from 0 … 65535 has mean 131070 and variance (2^32 − 1) / 3. */
 	return (float)((double)((int64_t)sum - 131070) * 2.6428998e-5);
 }
 
@@ -127,7 +127,7 @@ void synth_free(struct synth *s)
 	free(s);
 }
 
-/* First cluster whose share of the weights ends beyond u. */
+/* The cluster for a random number u from [0, 1), with a probability in proportion to its weight. */
 static int64_t choose_cluster(const struct synth *s, double u)
 {
 	int64_t low = 0, high = s->clusters - 1;
@@ -164,7 +164,7 @@ static void make_row(const struct synth *s, enum synth_stream stream, int64_t ro
 	}
 }
 
-/* Bytes around 128, as far as they fit. */
+/* Round a row to bytes around 128; values that do not fit become 0 or 255. */
 static void round_row(const float *x, int64_t dim, uint8_t *out)
 {
 	for (int64_t i = 0; i < dim; i++) {

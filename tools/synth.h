@@ -8,19 +8,19 @@
 
 struct synth;
 
-/* Streams of rows of one model. */
+/* The streams of rows of one model. */
 enum synth_stream { SYNTH_BASE, SYNTH_QUERY };
 
-/* Clusters that a model of n vectors has by default, and that any may have. */
+/* The number of clusters of a model of n vectors by default, and the largest that is possible. */
 int64_t synth_default_clusters(int64_t n, int64_t dim);
 int64_t synth_max_clusters(int64_t dim);
 
-/* A model; NULL: not enough memory. clusters: 1 … synth_max_clusters(dim). */
+/* Make a model; NULL: not enough memory. clusters: 1 … synth_max_clusters(dim). */
 struct synth *synth_new(uint64_t seed, int64_t dim, int64_t clusters);
 void synth_free(struct synth *synth);
 
-/* Rows first … first + n − 1 of a stream into out [n × dim] of `type` (f32 or u8). The same bits on every
- * machine, for every split into calls and number of threads. */
+/* Make rows first … first + n − 1 of a stream in out [n × dim] of `type`, f32 or u8. They are the same on
+ * every machine, for every number of threads, and however rows are divided among calls. */
 void synth_rows(const struct synth *synth, enum synth_stream stream, int64_t first, int64_t n, kith_type type,
     void *out, int threads);
 

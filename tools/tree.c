@@ -1,5 +1,5 @@
-/* A string is either shards of another, or another with a refinement behind it, or with a transform before
- * it, or a flat index or an inverted file. */
+/* The tree of a factory string. A string is "ShardsN" and another string, or another string with a refinement
+ * behind it or a transform in front of it, or a flat index, a graph or an inverted file. */
 #include "tree.h"
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ static void add(struct tree *tree, int depth, const char *kind, const char *text
 	tree->n++;
 }
 
-/* The first or the last comma outside of parentheses; NULL: none. */
+/* The first or the last comma outside of parentheses; NULL: there is none. */
 static const char *comma(const char *from, const char *end, bool last)
 {
 	const char *found = NULL;

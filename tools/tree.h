@@ -9,8 +9,8 @@ struct tree_node {
 	char name[80]; /* "refinement Flat" */
 };
 
-/* Nodes in the order of an index file, a parent before its children: at most `room` of them are filled in.
- * Returns how many there are. */
+/* The nodes in the order of an index file, a parent before its children; at most `room` of them are filled
+ * in. Returns how many there are. */
 int64_t tree_of(const char *spec, struct tree_node *nodes, int64_t room);
 
 #endif

@@ -1,6 +1,6 @@
-/* Ground truth. In the cache a file's name is a hash of what the truth depends on: the paths, sizes and times
- * of change of base and query, metric and k. So a changed file is never met with an old truth; old truths
- * stay until the user empties the cache.
+/* Ground truth. The name of a file in the cache is a hash of what the truth depends on: the paths, sizes and
+ * times of change of base and query, the metric and k. So a truth is never used for files that have changed.
+ * Old truths stay until the user empties the cache.
  */
 #include "truth.h"
 
@@ -16,7 +16,7 @@
 #include "report.h"
 #include "search.h"
 
-/* FNV-1a, 64 bits: of a text, of the bytes of a number. */
+/* Add a text, or the bytes of a number, to a hash (FNV-1a, 64 bits). */
 static uint64_t hash_text(uint64_t h, const char *text)
 {
 	for (; *text; text++)
@@ -41,13 +41,13 @@ static uint64_t hash_input(uint64_t h, const struct input *in)
 	h = hash_number(h, in->info.dim);
 	h = hash_number(h, in->info.bytes);
 	h = hash_number(h, (int64_t)in->info.type);
-	/* A set of an HDF5 file cannot be asked for its time: its name and size have to do. */
+	/* The path of a set in an HDF5 file is no file name: for it, path and size must do. */
 	if (stat(in->path, &st) != 0)
 		return h;
 	return hash_number(hash_number(h, (int64_t)st.st_mtim.tv_sec), (int64_t)st.st_mtim.tv_nsec);
 }
 
-/* The user's cache, made if need be; NULL: there is none. */
+/* kith's folder in the user's cache, which is made if it does not exist; NULL: there is no cache. */
 static char *cache_folder(void)
 {
 	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");

@@ -1,12 +1,13 @@
-/* kith tune: which index, and with which settings?
+/* kith tune: choose an index and its settings.
  *
- * Successive halving (Jamieson & Talwalkar, AISTATS 2016): all candidates are tried on a small sample of the
- * base, the better third of them on a sample four times as large, and so on; the last two on the whole. On
- * each sample a candidate is built and tuned to the recall (kith_index_tune) against the sample's own exact
- * neighbours, and judged by what its time lets expect for the whole base. Limits of memory are judged on
- * every sample, of build time too, where a build of the whole is not expected to keep them.
+ * By successive halving (Jamieson & Talwalkar, AISTATS 2016), all candidates are tried on a small sample of
+ * the base, the better third of them on a sample four times as large, and so on, and the last two on the
+ * whole base. On each sample a candidate is built and tuned to the recall (kith_index_tune) against the
+ * sample's own exact neighbours. Time, memory and build time of the whole base are estimated from it. The
+ * candidate is judged by the estimated time, and left out if it is expected to exceed a limit.
  *
- * Even queries are tuned on; odd ones tell, at the end, what recall others may expect.
+ * Candidates are tuned on one half of the queries. The recall of the other half, which is measured at the
+ * end, is what new queries can be expected to have.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -139,9 +140,8 @@ static int parse(struct tune *t, struct cli *cli)
 	return code == EXIT_OK ? stream_refuse("--query", t->query_path) : code;
 }
 
-/* ---- what is tried on ---- */
-
-/* count of the file's rows, evenly spread, as floats. */
+/* ---- samples and queries ---- */
+/* Read `count` of the file's rows, evenly spread, as floats. */
 static int read_spread(struct input *in, int64_t count, float *x)
 {
 	int64_t n = in->info.n, dim = in->info.dim;
@@ -158,7 +158,7 @@ static int read_spread(struct input *in, int64_t count, float *x)
 	return EXIT_OK;
 }
 
-/* Even ones first, then the odd ones: the halves. */
+/* Read the queries, first those of even numbers, then those of odd ones: these are the two halves. */
 static int read_queries(struct tune *t)
 {
 	int64_t dim = t->query.info.dim, all = t->query.info.n, cells;
@@ -188,11 +188,9 @@ static int open_files(struct tune *t)
 		code = input_open(&t->query, t->query_path);
 	if (code != EXIT_OK)
 		return code;
-	if (t->base.info.dim != t->query.info.dim)
-		return cli_error(EXIT_FAILED,
-		    "dimensions differ: '%s' has %" PRId64 ", '%s' has %" PRId64
-		    "; give files of one dimension",
-		    t->base.path, t->base.info.dim, t->query.path, t->query.info.dim);
+	code = input_same_dim(&t->base, &t->query);
+	if (code != EXIT_OK)
+		return code;
 	if (t->base.info.n < t->k)
 		return cli_error(EXIT_FAILED, "'%s' holds %" PRId64 " %s, fewer than k = %" PRId64,
 		    t->base.path, CLI_COUNT(t->base.info.n, "vector"), t->k);
@@ -219,7 +217,7 @@ static int on_progress(void *data, const char *stage, int64_t done, int64_t tota
 	return bar_at(&t->bar, t->done);
 }
 
-/* The exact neighbours of all queries among the base's rows, which pass by in pieces. */
+/* Find the exact neighbours of all queries in the base, which is read in pieces. */
 static int truth_of_base(struct tune *t)
 {
 	enum { PIECE_BYTES = 64 << 20 };
@@ -249,8 +247,8 @@ static int truth_of_base(struct tune *t)
 	return code;
 }
 
-/* On a sample queries fall in number as lists do, so that a batch shares a list among as many of them as it
- * will in the end; but so few that their recall says nothing they must not get. */
+/* The number of queries for a sample of n vectors. It falls as the number of lists does, so that as many
+ * queries of a batch share a list as on the whole base; but it stays large enough to measure a recall. */
 static int64_t queries_for(const struct tune *t, int64_t n)
 {
 	int64_t nq = (int64_t)((double)t->nq * sqrt((double)n / (double)t->base.info.n));
@@ -258,7 +256,7 @@ static int64_t queries_for(const struct tune *t, int64_t n)
 	return nq < t->nq ? nq : t->nq;
 }
 
-/* Make the present sample one of n vectors, with its truth. */
+/* Take a sample of n vectors, and find the true neighbours in it. */
 static int take_sample(struct tune *t, int64_t n)
 {
 	int64_t dim = t->base.info.dim;
@@ -305,28 +303,23 @@ static int build(struct tune *t, kith_index *index, struct candidate *c)
 	return status == KITH_OK ? EXIT_OK : fail_status(status, t->base.path, NULL);
 }
 
-/* Recall of the queries that were not tuned on. */
+/* Measure the recall of the queries that the candidate was not tuned on. */
 static int measure_held_out(struct tune *t, const kith_index *index, struct candidate *c)
 {
 	int64_t dim = t->base.info.dim, offset = t->nq * t->k;
-	int64_t *scratch = malloc((size_t)(3 * t->k) * sizeof *scratch);
-	int32_t *row = malloc((size_t)t->k * sizeof *row);
-	kith_status status = scratch && row ? kith_index_search(index, t->nq, t->q + t->nq * dim, t->k,
-	                                          t->dist, t->found, &c->search)
-	                                    : KITH_NOMEM;
+	int64_t *scratch = malloc((size_t)(2 * t->k) * sizeof *scratch);
+	kith_status status =
+	    scratch ? kith_index_search(index, t->nq, t->q + t->nq * dim, t->k, t->dist, t->found, &c->search)
+	            : KITH_NOMEM;
 	double sum = 0;
-	for (int64_t i = 0; status == KITH_OK && i < t->nq; i++) {
-		for (int64_t j = 0; j < t->k; j++)
-			row[j] = (int32_t)t->truth[offset + i * t->k + j];
-		sum += recall_row(t->found + i * t->k, row, t->k, scratch);
-	}
+	for (int64_t i = 0; status == KITH_OK && i < t->nq; i++)
+		sum += recall_row_wide(t->found + i * t->k, t->truth + offset + i * t->k, t->k, scratch);
 	free(scratch);
-	free(row);
 	c->held_out = sum / (double)t->nq;
 	return status == KITH_OK ? EXIT_OK : fail_status(status, kith_index_describe(index), NULL);
 }
 
-/* Find the settings, and see whether the limits are kept. */
+/* Tune a candidate, and check whether it keeps the limits. */
 static int judge(struct tune *t, const kith_index *index, struct candidate *c)
 {
 	kith_tune_result result = {.size = sizeof result};
@@ -381,7 +374,8 @@ static int try(struct tune *t, struct candidate *c)
 	return code;
 }
 
-/* On a small sample several ratios of lists come to the same number of them, which is tried once. */
+/* Copy the results of an earlier candidate with the same factory string. On a small sample several ratios
+ * give the same number of lists, which is tried once. */
 static bool copy_twin(struct tune *t, int number)
 {
 	struct candidate *c = &t->candidates[number];
@@ -401,7 +395,8 @@ static bool copy_twin(struct tune *t, int number)
 
 /* ---- halving ---- */
 
-/* Those that reach the recall, fastest first; what was tried on larger samples comes before the rest. */
+/* The order of candidates: those that reach the recall come first, and among them those that were tried on
+ * larger samples, and then the faster ones. */
 static int compare(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
@@ -420,7 +415,7 @@ static int reaching(const struct tune *t)
 	return n;
 }
 
-/* Smallest sample: so large that codebooks can be learned, so small that trying all is quick. */
+/* The size of the smallest sample: large enough to train codebooks, small enough to try all candidates. */
 static int64_t first_sample(const struct tune *t)
 {
 	int64_t n = t->base.info.n, first = n;
@@ -429,7 +424,7 @@ static int64_t first_sample(const struct tune *t)
 	return first;
 }
 
-/* Samples and candidates that are still to come, counted in vectors to be indexed. */
+/* The work for all samples from `first` to `last`, counted in vectors to be indexed. */
 static double work_left(int64_t first, int64_t last, int alive)
 {
 	double work = 0;
@@ -441,8 +436,8 @@ static double work_left(int64_t first, int64_t last, int alive)
 	}
 }
 
-/* The one that is yet to be tried on the whole and is expected to be faster than all that were; NULL: none.
- */
+/* The candidate that was not tried on the whole base, and is expected to be faster than all that were; NULL:
+ * there is none. */
 static struct candidate *rival(struct tune *t)
 {
 	struct candidate *best = NULL;
@@ -454,8 +449,8 @@ static struct candidate *rival(struct tune *t)
 	return best && best->n < t->base.info.n ? best : NULL;
 }
 
-/* A finalist may be slower on the whole than a sample made expect, or miss the recall: then it is the turn of
- * the next. */
+/* Try more candidates on the whole base while one is expected to be faster than the best: a finalist may be
+ * slower than its sample let expect, or miss the recall. */
 static int conclude(struct tune *t)
 {
 	int code = EXIT_OK;
@@ -477,7 +472,6 @@ static int halve(struct tune *t)
 	int alive = t->count;
 	bar_begin(&t->bar, "tuning", "vectors", work_left(n, last, alive));
 	for (;;) {
-		/* The sample's size steps up to the last exactly. */
 		int code = take_sample(t, n);
 		for (int i = 0; code == EXIT_OK && i < alive; i++) {
 			if (!copy_twin(t, i))

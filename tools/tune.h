@@ -1,4 +1,4 @@
-/* The parts of kith tune: candidates, the state of a run, its report. */
+/* The parts of kith tune: the candidates, the state of a run, the report. */
 #ifndef KITH_TOOLS_TUNE_H
 #define KITH_TOOLS_TUNE_H
 
@@ -15,39 +15,39 @@ enum { CANDIDATES = 128, SPEC_SIZE = 96 };
 /* How the time of a query grows with the number of vectors. */
 enum growth { GROW_LINEAR, GROW_ROOT, GROW_LOG };
 
-/* An index that may be the best, and what is known of it, always from the largest sample it was tried on. */
+/* An index that may be the best, and what was measured on the largest sample that it was tried on. */
 struct candidate {
-	char codec[64]; /* what comes after the structure: "SQ8", "PQ32,RFlat" */
-	double lists;   /* inverted files: lists per root of the number of vectors */
+	char codec[64]; /* what follows the structure in the factory string: "SQ8", "PQ32,RFlat" */
+	double lists;   /* inverted files: their number of lists / the root of the number of vectors */
 	int links;      /* graphs: M */
 	enum growth growth;
-	bool given; /* codec is a whole spec of the user's */
+	bool given; /* whether `codec` is a whole factory string that the user gave */
 
-	int64_t n;    /* vectors it was tried on; 0: never */
-	bool reaches; /* the recall, within all limits */
+	int64_t n;    /* number of vectors that it was tried on; 0: none */
+	bool reaches; /* whether it reaches the recall within all limits */
 	const char *why_not;
-	double recall, seconds, codes; /* of a query */
-	double memory, fixed;          /* bytes: of the index, and of what it was before vectors came in */
+	double recall, seconds, codes; /* of one query, on average */
+	double memory, fixed;          /* bytes of the index, and of it before vectors were added */
 	double build_seconds;
-	double expected_seconds, expected_build,
-	    bytes;                  /* with all vectors of the base; bytes of one vector */
-	kith_search_options search; /* that reach the recall */
-	double held_out;            /* recall of queries that were not tuned on; < 0: not known */
+	/* Estimates for the whole base; bytes: of one vector. */
+	double expected_seconds, expected_build, bytes;
+	kith_search_options search; /* the settings that reach the recall */
+	double held_out;            /* recall of the queries that were not tuned on; < 0: not measured */
 };
 
-/* All candidates for vectors of this dimension and type that this library can build; returns how many. */
+/* Fill in all candidates for vectors of this dimension, type and metric. Returns how many there are. */
 int tune_space(struct candidate *all, int64_t dim, kith_type type, kith_metric metric);
 
-/* The user's own. */
+/* Fill in the candidate for a factory string that the user gave. */
 void tune_given(struct candidate *c, const char *spec);
 
 /* The factory string of a candidate over n vectors. */
 void tune_spec(const struct candidate *c, int64_t n, char spec[SPEC_SIZE]);
 
-/* What the measurements over c->n vectors let expect for n. */
+/* Estimate time, build time and memory for n vectors from what was measured on c->n. */
 void tune_expect(struct candidate *c, int64_t n);
 
-/* A run. */
+/* The state of a run. */
 struct tune {
 	struct input base, query;
 	const char *base_path, *query_path;
@@ -59,14 +59,14 @@ struct tune {
 	struct candidate candidates[CANDIDATES];
 	int count;
 
-	int64_t nq;     /* queries of each half: tuned on, and held out */
-	int64_t tuned;  /* of the first half, so many are used on the present sample */
+	int64_t nq;     /* number of queries in each half: those tuned on, and those held out */
+	int64_t tuned;  /* number of queries of the first half that are used on the present sample */
 	float *q;       /* [2 × nq × dim] */
-	int64_t n;      /* vectors of the present sample */
-	float *x;       /* [n × dim]; NULL: the whole base, from its file */
+	int64_t n;      /* number of vectors of the present sample */
+	float *x;       /* [n × dim]; NULL: the whole base, which is read from its file */
 	int64_t *truth; /* [2 × nq × k] */
-	float *dist;    /* the same */
-	int64_t *found;
+	float *dist;    /* [2 × nq × k] */
+	int64_t *found; /* [2 × nq × k] */
 
 	struct bar bar;
 	double done;
@@ -75,11 +75,11 @@ struct tune {
 
 /* ---- the report (tune_report.c) ---- */
 
-/* What was found; the candidates are sorted, the best comes first and reaches the recall. */
+/* Print what was found; the candidates are sorted, and the best, which reaches the recall, comes first. */
 void tune_print(const struct tune *t);
 int tune_print_json(const struct tune *t);
 
-/* None reached it: the error line says what came nearest, or what was in the way. */
+/* Print the error that no candidate reaches the recall, and which one came nearest. Returns the exit code. */
 int tune_fail_none(const struct tune *t);
 
 #endif

@@ -1,4 +1,5 @@
-/* The report of kith tune: the Pareto front of speed and memory, two sentences, two commands. */
+/* The report of kith tune: the Pareto front of speed and memory, the reason for the choice, and two commands
+ * to build and search the index. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,7 @@ static void settings_of(const struct candidate *c, struct setting table[SETTINGS
 	}
 }
 
-/* Is no other candidate both faster and smaller? */
+/* Whether a candidate reaches the recall, and no other that does is as fast, as small, and better in one. */
 static bool on_front(const struct tune *t, const struct candidate *c)
 {
 	for (int i = 0; i < t->count; i++) {

@@ -1,9 +1,8 @@
-/* The indexes that kith tune chooses from: structures × codecs × refinement, thinned to those that are the
- * best for somebody. Whether a word is known is asked of the library, so that a structure or codec it learns
- * is tried from then on.
+/* The indexes that kith tune chooses from: combinations of structure, codec and refinement that are the best
+ * in some case. Those that the library cannot build for these vectors are left out.
  *
- * Lists of an inverted file are counted in roots of the number of vectors: that ratio, unlike the number, is
- * as good on a sample as on the whole.
+ * The number of lists of an inverted file is given as a ratio to the root of the number of vectors, since the
+ * best ratio, unlike the best number, is about the same for a sample and for the whole base.
  */
 #include "tune.h"
 
@@ -31,7 +30,7 @@ static void add(
 	all[(*n)++] = c;
 }
 
-/* The largest number of parts up to `most` that divides dim. */
+/* The largest number up to `max` that divides dim. */
 static int64_t parts(int64_t dim, int64_t max)
 {
 	int64_t m = max < 1 ? 1 : max;
@@ -40,7 +39,8 @@ static int64_t parts(int64_t dim, int64_t max)
 	return m;
 }
 
-/* Codecs for inverted files; returns how many. */
+/* Fill in the codecs for inverted files; whole: the one that keeps vectors as they are. Returns how many
+ * there are. */
 static int codecs_for_lists(int64_t dim, const char *whole, char out[][64])
 {
 	int n = 0;
@@ -55,7 +55,7 @@ static int codecs_for_lists(int64_t dim, const char *whole, char out[][64])
 	    out[n++], 64, "PQ%lld,R%s", (long long)middle, strcmp(whole, "Flat") ? "efine(SQ8)" : "Flat");
 	snprintf(out[n++], 64, "PQ%lld,Refine(SQ4)", (long long)coarse);
 	snprintf(out[n++], 64, "PQ%lld", (long long)coarse);
-	/* Where whole vectors are bytes two of them are one. */
+	/* If vectors are bytes, two of these are the same. */
 	for (int i = 0; i < n; i++)
 		for (int j = n - 1; j > i; j--)
 			if (strcmp(out[i], out[j]) == 0)
@@ -93,7 +93,7 @@ void tune_given(struct candidate *c, const char *spec)
 	c->growth = strstr(spec, "IVF") ? GROW_ROOT : strstr(spec, "HNSW") ? GROW_LOG : GROW_LINEAR;
 }
 
-/* Few enough that k-means has something to average. */
+/* The number of lists for n vectors; k-means needs MIN_TRAINED of them for each list. */
 static int64_t list_count(double ratio, int64_t n)
 {
 	int64_t lists = (int64_t)(ratio * sqrt((double)n)), max = n / MIN_TRAINED;
@@ -115,12 +115,12 @@ void tune_expect(struct candidate *c, int64_t n)
 {
 	double ratio = (double)n / (double)c->n, logs = log((double)n + 2) / log((double)c->n + 2);
 	double search[] = {[GROW_LINEAR] = ratio, [GROW_ROOT] = sqrt(ratio), [GROW_LOG] = logs};
-	/* Lists grow in number too; of a graph the path to a vector's place does. */
+	/* With more vectors there are more lists to choose from, and a longer path through a graph. */
 	double build[] = {
 	    [GROW_LINEAR] = ratio, [GROW_ROOT] = ratio * sqrt(ratio), [GROW_LOG] = ratio * logs};
 	c->expected_seconds = c->seconds * search[c->growth];
 	c->expected_build = c->build_seconds * build[c->growth];
-	/* Codebooks stay as they are, centroids grow as lists do. */
+	/* Codebooks keep their size; the number of centroids is that of lists. */
 	double fixed = c->fixed * (c->growth == GROW_ROOT ? sqrt(ratio) : 1);
 	c->bytes = (c->memory - c->fixed) / (double)c->n + fixed / (double)n;
 }

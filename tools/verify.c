@@ -1,4 +1,5 @@
-/* kith verify: is an index file whole? Every checksum, everything a search relies on, every append. */
+/* kith verify: check every checksum of an index file, everything that a search relies on, and every
+ * append. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,9 @@ enum { OPT_JSON, OPT_GENERATION };
 static const struct cli_option options[] = {
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     [OPT_GENERATION] = {"generation", 'g', "HEX",
-        "what was in the file when 'kith info' told this must\nstill be in it; default: anything will do"},
+        "everything that was in the file at this generation, which\n"
+        "'kith info' shows, must still be in it (default: do not\n"
+        "check)"},
     {0},
 };
 

@@ -1,4 +1,4 @@
-/* kith version: what `kith --version` says, as a command. */
+/* kith version: print the version, as `kith --version` does. */
 #include <stdio.h>
 
 #include "cli.h"
