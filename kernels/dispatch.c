@@ -1,8 +1,8 @@
 /* Choosing the kernels.
  *
- * One table per instruction set, each starting as a copy of the one before it, so that what an
- * instruction set leaves out comes from the next slower one. All are filled once; afterwards `active`
- * alone changes, atomically, and a table that was handed out stays valid.
+ * There is one table per instruction set. Each begins as a copy of the one before it, so that kernels that an
+ * instruction set lacks come from the next slower one. All tables are filled once; afterwards only `active`
+ * changes, atomically, so that a table that was handed out stays valid.
  */
 #include "kernels/kernels.h"
 
@@ -25,7 +25,7 @@ static bool always(void)
 }
 
 #if defined(KITH_HAVE_AVX2)
-/* Not every compiler's __builtin_cpu_supports knows it. */
+/* Some compilers' __builtin_cpu_supports does not know F16C. */
 static bool has_f16c(void)
 {
 	unsigned eax, ebx, ecx, edx;
@@ -50,15 +50,15 @@ static bool has_avx512(void)
 #endif
 
 #if defined(KITH_HAVE_AMX)
-/* Tiles are 8 KB of registers, which Linux saves and restores only for programs that ask for them. It refuses
- * where it could not put them on a thread's alternate signal stack. */
+/* Ask for the use of tiles: Linux saves and restores their 8 KB of registers only for programs that ask. It
+ * refuses if they would not fit on a thread's alternate signal stack. */
 static bool may_use_tiles(void)
 {
 	enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
 	return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
-/* Whether the operating system keeps the registers' configuration and data. */
+/* Whether the operating system saves the configuration and data of tiles. */
 static bool os_saves_tiles(void)
 {
 	unsigned eax, ebx, ecx, edx, low, high;
@@ -69,7 +69,7 @@ static bool os_saves_tiles(void)
 	return (low & config) && (low & data);
 }
 
-/* gcc 12's __builtin_cpu_supports does not know it. */
+/* The __builtin_cpu_supports of gcc 12 does not know AMX. */
 static bool has_amx(void)
 {
 	unsigned eax, ebx, ecx, edx;
@@ -79,7 +79,7 @@ static bool has_amx(void)
 }
 #endif
 
-/* Every name there is, slowest first; fill is NULL where this build lacks it. */
+/* All instruction sets, slowest first; fill is NULL for those that this build lacks. */
 static const struct isa {
 	const char *name;
 	bool (*supported)(void);
@@ -110,13 +110,13 @@ static const struct isa {
 enum { ISAS = sizeof isas / sizeof *isas };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct kernels tables[ISAS]; /* isa NULL: not available */
+static struct kernels tables[ISAS]; /* a table whose isa is NULL is not available */
 static const struct kernels *automatic;
 static _Atomic(const struct kernels *) active;
 static char available[64];
 static const char *env_problem;
 
-/* The table of that name; NULL with *status −1 (unknown) or −2 (not available). */
+/* The table of that name; NULL with *status −1 (unknown name) or −2 (not available). */
 static const struct kernels *find(const char *name, int *status)
 {
 	*status = -1;

@@ -1,20 +1,20 @@
-/* The kernel table: every inner loop of kith behind one struct of function pointers. kernels.def lists them;
- * what each computes is said here, at its type.
+/* The kernel table: a struct of function pointers to all kernels, the inner loops of kith. kernels.def lists
+ * them; what each computes is said here, at its type.
  *
- * dispatch.c fills the table once: it starts from ref/ (plain C, complete, the specification) and lets
- * each instruction set that the CPU offers override entries, in the order avx2, avx512, amx (x86) or
- * neon (Arm). So an incomplete instruction set is always valid.
+ * dispatch.c fills the table once: it begins with ref/ (plain C, complete, the specification), and each
+ * instruction set that the CPU has replaces entries, in the order avx2, avx512, amx (x86) or neon (Arm). So
+ * an instruction set need not have all kernels.
  *
- * Kernels know nothing of ids, filters, heaps or locks. They read and write only the arrays they are
- * given: no alignment is needed, nothing outside of the stated lengths is touched, every count may be 0.
+ * Kernels know nothing of ids, filters, heaps or locks. They read and write only the arrays that they are
+ * given: no alignment is needed, nothing beyond the stated lengths is touched, and every count may be 0.
  *
- *   rows     first of n rows; row i begins at (const char *)rows + i · stride, stride in bytes
+ *   rows     the first of n rows; row i begins at (const char *)rows + i · stride, stride in bytes
  *   pos      row numbers: row pos[i] begins at (const char *)rows + pos[i] · stride
  *   d        elements in a row
  *
- * Accuracy. Integers are exact (d <= KITH_MAX_DIM keeps them inside int32). A float sum of d terms t_i is
- * within (d + 8) · 2^-24 · sum |t_i| of the true one in whatever order it is formed. The *_exact kernels
- * give the same bits on every instruction set.
+ * Accuracy. Integers are exact: with d <= KITH_MAX_DIM they fit into int32. A float sum of d terms t_i
+ * differs from the true one by at most (d + 8) · 2^-24 · sum |t_i|, whatever the order of the additions. The
+ * *_exact kernels give the same bits on every instruction set.
  */
 #ifndef KITH_KERNELS_H
 #define KITH_KERNELS_H
@@ -26,20 +26,20 @@
 #include "kernels/pq.h"
 #include "kernels/sq.h"
 
-/* Rows of a tile panel, and queries that one tile call takes at most: enough of them to pay for what a call
- * has to set up, few enough to stay in L1 beside a panel of bytes. How many an instruction set multiplies at
- * once is its own affair. */
+/* The number of rows in a tile panel, and the largest number of queries in one tile call: enough to pay for
+ * what a call has to set up, few enough to stay in L1 beside a panel of bytes. How many queries are
+ * multiplied at once depends on the instruction set. */
 enum { TILE_ROWS = 64, TILE_QUERIES = 96 };
 
 /* One float query × n rows: squared L2 (as a sum of squared differences), inner product, L1 (the sum of the
- * differences' magnitudes) or Linf (the largest of them). bf16 rows are the upper 16 bits of a float, f16
- * rows IEEE binary16. */
+ * absolute differences) or Linf (the largest of them). Elements of bf16 rows are the upper 16 bits of a
+ * float, those of f16 rows IEEE binary16. */
 typedef void kernel_f32_fn(const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 typedef void kernel_f32_gather_fn(
     const float *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, float *out);
 
-/* The same for whole floats whose halves lie apart, as split makes them: row pos[i] begins at hi and
- * at lo + pos[i] · stride. */
+/* The same for floats whose upper and lower parts are in two arrays, as split makes them: row pos[i] begins
+ * at hi + pos[i] · stride and at lo + pos[i] · stride. */
 typedef void kernel_split_gather_fn(const float *q, const void *hi, const void *lo, size_t stride,
     const uint32_t *pos, int64_t n, int64_t d, float *out);
 
@@ -49,39 +49,39 @@ typedef void kernel_i32_fn(
 typedef void kernel_i32_gather_fn(
     const void *q, const void *rows, size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out);
 
-/* Squared norm of each of n rows. */
+/* The squared norm of each of n rows. */
 typedef void kernel_norm_f32_fn(const void *rows, size_t stride, int64_t n, int64_t d, float *out);
 typedef void kernel_norm_i32_fn(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);
 
-/* Double-precision distance of two float vectors: t_i = (double)x_i − (double)y_i and
- * lane[i % 32] = fma(t_i, t_i, lane[i % 32]) (inner product: fma((double)x_i, (double)y_i, …), L1: |t_i| is
- * added), i ascending; then for w = 16, 8, 4, 2, 1: lane[j] += lane[j + w], j < w; the result is lane[0].
+/* The distance of two float vectors in double precision. With t_i = (double)x_i − (double)y_i, lane[i % 32] =
+ * fma(t_i, t_i, lane[i % 32]) for ascending i (inner product: fma((double)x_i, (double)y_i, …);
+ * L1: |t_i| is added). Then lane[j] += lane[j + w] for j < w and w = 16, 8, 4, 2, 1; the result is lane[0].
  * Linf is the greatest |t_i|. */
 typedef double kernel_exact_fn(const float *x, const float *y, int64_t d);
 
-/* Index of the first element that is NaN or infinite; −1: none. */
+/* The index of the first element that is NaN or infinite; −1: there is none. */
 typedef int64_t kernel_find_fn(const float *x, int64_t n);
 
 /* Whether a list [width], width <= 65536, begins with distinct numbers below limit <= 2^31, none of
  * them `except`, and holds 2^32 − 1 from there on. */
 typedef bool kernel_list_fn(const uint32_t *list, int64_t width, uint32_t limit, uint32_t except);
 
-/* Positions i with keys[i] <= bound, ascending, into pos [n]; returns how many. */
+/* Write the positions i with keys[i] <= bound, ascending, to pos [n]. Returns how many there are. */
 typedef int64_t kernel_select_fn(const float *keys, int64_t n, float bound, uint32_t *pos);
 
-/* Hadamard transform of x [n] in place, n a power of two, without a factor: for half = 1, 2, 4 … n / 2 the
- * components i and i + half of each 2 · half become their sum and their difference. The same bits
- * everywhere. */
+/* Hadamard transform of x [n] in place, n a power of two, without a factor: for half = 1, 2, 4 … n / 2, the
+ * components i and i + half of each 2 · half are replaced by their sum and their difference. The result has the
+ * same bits on every instruction set. */
 typedef void kernel_hadamard_fn(float *x, int64_t n);
 
-/* Split planes, lossless for every bit pattern whose rounding does not overflow (all finite floats
- * below 2^128 · (1 − 2^-9)) and, with wrap-around arithmetic, for all others too:
- * hi = (u + 0x8000) >> 16, lo = u & 0xffff; u = ((hi − (lo >> 15)) << 16) | lo. */
+/* Split floats into their value as bf16 and their lower 16 bits: hi = (u + 0x8000) >> 16, lo = u & 0xffff.
+ * join puts them together, u = ((hi − (lo >> 15)) << 16) | lo, which with wrap-around arithmetic gives the
+ * same bits for every float. hi is the nearest bf16 of finite floats below 2^128 · (1 − 2^-9). */
 typedef void kernel_split_fn(const float *x, int64_t n, uint16_t *hi, uint16_t *lo);
 typedef void kernel_join_fn(const uint16_t *hi, const uint16_t *lo, int64_t n, float *x);
 
-/* Halves of finite floats: to the nearest, ties to even; what lies beyond the largest finite half
- * becomes that one. widen is exact and takes infinities and NaN as well. */
+/* Round finite floats to the nearest half, ties to even; one beyond the largest finite half becomes that.
+ * Widening is exact, also for infinities and NaN. */
 typedef void kernel_narrow_fn(const float *x, int64_t n, void *half);
 typedef void kernel_widen_fn(const void *half, int64_t n, float *x);
 
@@ -89,27 +89,27 @@ typedef void kernel_widen_fn(const void *half, int64_t n, float *x);
 typedef void kernel_widen_u8_fn(const uint8_t *x, int64_t n, float *out);
 typedef void kernel_widen_i8_fn(const int8_t *x, int64_t n, float *out);
 
-/* What quantize tells about c = x − mean, of which q (int8) is the quantised form: c ≈ scale · q. */
+/* What quantize says about c = x − mean and its quantized form q (int8): c ≈ scale · q. */
 struct quantized {
 	float scale;  /* > 0 */
-	float err;    /* upper bound of the norm of c − scale · q, all rounding included; 0: exact */
-	float norm;   /* upper bound of the norm of scale · q */
+	float err;    /* an upper bound of the norm of c − scale · q, including all rounding; 0: exact */
+	float norm;   /* an upper bound of the norm of scale · q */
 	float normsq; /* scale² · Σ q², rounded to float */
 	int32_t sum;  /* Σ q */
 };
 
-/* Quantise c = x − mean (mean NULL: zero) to int8, out [d]. If every c_i is an integer in
- * −128 … 127, scale = 1 and out = c exactly (err = 0, provided that the subtraction was exact: an
- * inexact one adds its rounding to err). Otherwise scale = max |c_i| / 127 (1 if c is zero) and
- * out_i = c_i · (1 / scale) rounded to nearest even, limited to ±127. out and scale are the same on
- * every instruction set. x is finite. */
+/* Quantize c = x − mean (mean NULL: zero) to int8, out [d]. If every c_i is an integer in −128 … 127, scale =
+ * 1 and out = c; err is 0 if the subtraction was exact, and else its rounding. Otherwise scale = max |c_i| /
+ * 127 and out_i = c_i · (1 / scale), rounded to the nearest, ties to even; it is within ±127. If max |c_i| is
+ * too large or too small for this, scale = 1 and out is zero. out and scale are the same on every instruction
+ * set. x is finite. */
 typedef void kernel_quantize_fn(
     const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info);
 
-/* Tile panels: 64 rows with their dwords interleaved, out[k · 64 + r] = dword k of row r XOR flip.
- * A row has `bytes` bytes; the last dword is filled up with zero bytes (before the XOR), rows
- * n … 63 are all zero (XOR flip). out has ceil(bytes / 4) · 64 dwords. For floats flip is 0; for
- * int8 rows flip 0x80808080 turns them into the uint8 values + 128 that tile_i8 wants. */
+/* Make a tile panel of 64 rows with their dwords interleaved: out[k · 64 + r] = dword k of row r XOR flip.
+ * A row has `bytes` bytes. The last dword is filled up with zero bytes, and rows n … 63 are all zero, both
+ * before the XOR. out has ceil(bytes / 4) · 64 dwords. For floats flip is 0; for int8 rows it is 0x80808080,
+ * which turns them into uint8 values that are greater by 128, as tile_i8 needs them. */
 typedef void kernel_pack_fn(
     const void *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out);
 
@@ -118,10 +118,10 @@ typedef void kernel_pack_fn(
  *   f32: key[q][r] = low[r] + Σ_i panel[i][r] · q[q][i]
  *   i8:  key[q][r] = low[r] + (qscale[q] · scale[r]) · (float)(qbias[q] + Σ_i u8 panel · int8 q)
  *
- *   q     query j begins at q + j · qstride (elements: floats; int8 with k · 4 of them readable)
+ *   q     query j begins at q + j · qstride, counted in elements: floats, or int8 of which k · 4 are read
  *   low, scale  [64];  qscale, qbias, thr  [nq]
- *   mask  [nq] out: bit r set where key[q][r] <= thr[q]
- *   keys  [nq × 64] out: row j written only if mask[j] is not 0
+ *   mask  [nq] out: bit r is set if key[q][r] <= thr[q]
+ *   keys  [nq × 64] out: row j is written only if mask[j] is not 0
  *
  * Returns the OR of all masks. */
 typedef uint64_t kernel_tile_f32_fn(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
@@ -131,51 +131,51 @@ typedef uint64_t kernel_tile_i8_fn(const uint32_t *panel, int64_t k, const int8_
     uint64_t *mask, float *keys);
 
 struct kernels {
-	const char *isa; /* of the last override: "ref", "avx2", … */
+	const char *isa; /* the instruction set: "ref", "avx2", … */
 
 #define KERNEL(name, type, ...) type *name;
 #include "kernels/kernels.def"
 
-	/* Bytes of packed rows (a panel of several groups) and of packed queries that stay in the L2 cache
-	 * of the CPUs that have this instruction set, side by side, while tiles of them are computed. */
+	/* The number of bytes of packed rows and of packed queries that stay together in the L2 cache of CPUs
+	 * with this instruction set while their tiles are computed. */
 	int64_t panel_bytes, block_bytes;
 
-	/* 1 where tile_i8 is faster than tile_f32 by enough to pay for quantising: 4 times with VNNI, 1.5 on
-	 * AVX2, where whole searches of integers gain 1.4 and of floats little. */
+	/* 1 if tile_i8 is faster than tile_f32 by enough to pay for quantizing: it is 4 times as fast with
+	 * VNNI, and 1.5 times on AVX2, where whole searches of integers gain 1.4 times and those of floats
+	 * little. */
 	int i8_is_fast;
-
-	/* 1 where a BLAS beats tile_f32: in plain C. */
+	/* 1 if a BLAS is faster than tile_f32, as it is in plain C. */
 	int blas_is_faster;
 };
 
-/* For use in the folder of an instruction set: what its column of kernels.def keeps of a line. */
+/* What the words in kernels.def make of a line, for the folder of an instruction set. */
 #define IF_YES(...)  __VA_ARGS__
 #define IF_VBMI(...) __VA_ARGS__
 #define IF_no(...)
 
-/* The table in use; never NULL after the first call. Threads: safe. */
+/* The table in use. Safe to call from several threads. */
 const struct kernels *kernels(void);
 
-/* Force an instruction set by name, NULL: back to the automatic choice, which is the fastest one here or
- * what the environment's KITH_ISA names. Returns 0, −1 (unknown name), −2 (not available on
- * this CPU or in this build). */
+/* Use the instruction set of this name; NULL: use the automatic choice again, which is the one that KITH_ISA
+ * in the environment names, or else the fastest. Returns 0, −1 (unknown name), or −2 (not available on this
+ * CPU or in this build). */
 int kernels_force(const char *isa);
 
-/* Names that can be forced here, space-separated, slowest first. */
+/* The names that kernels_force can use, separated by spaces, slowest first. */
 const char *kernels_available(void);
 
 /* Why the environment's KITH_ISA was ignored; NULL: it was not. */
 const char *kernels_env_problem(void);
 
-/* One function per instruction set, overriding what it has. */
+/* One function per instruction set, which replaces the entries that it has kernels for. */
 void kernels_ref(struct kernels *table);
 void kernels_avx2(struct kernels *table);
 void kernels_avx512(struct kernels *table);
 void kernels_amx(struct kernels *table);
 void kernels_neon(struct kernels *table);
 
-/* Whether AMX gives what AVX-512 does, on a CPU that has it: emulators and virtual machines have been wrong.
- */
+/* Whether AMX gives the same results as AVX-512 on this CPU, which must have it. Emulators and virtual
+ * machines have been wrong. */
 bool kernels_amx_agree(void);
 
 #endif

@@ -13,41 +13,42 @@
 
 enum { PQ_LANES = 16, PQ_BLOCK = 64 };
 
-/* Squared distances (as sums of squared differences) or inner products of x [d] and all centroids: out [k].
- */
+/* The squared distances (as sums of squared differences) or inner products of x [d] and all centroids. */
 typedef void kernel_pq_table_fn(const float *x, int64_t d, const float *panels, int64_t k, float *out);
 
-/* The least and the greatest of t [k] (no NaN). */
+/* The smallest and the greatest of t [k], which has no NaN. */
 typedef void kernel_pq_range_fn(const float *t, int64_t k, float *low, float *high);
 
-/* out [k] = (t − start) · steps, rounded twice, then cut to an integer; all are in [0, 256). */
+/* out [k] = (t − start) · steps, each operation rounded, then truncated; all are in [0, 256). */
 typedef void kernel_pq_bytes_fn(const float *t, int64_t k, float start, float steps, uint8_t *out);
 
-/* The two least of key[c] = half[c] − ⟨x, centroid c⟩ for each of n vectors x, vector j at x + j · stride
- * (floats); k is a power of two, at most 4096. pos [n] is where a least key is, least [n] that key, second
- * [n] the least of all the other keys. Beside the rounding of a sum each key may be off by k · 2^-25 of
- * itself: instruction sets keep the number of its panel in its last bits. Where keys overflow, results are
- * anything. */
+/* The two smallest of key[c] = half[c] − ⟨x, centroid c⟩ for each of n vectors; vector j is at x + j · stride
+ * floats, and k is a power of two, at most 4096. pos [n] gets the centroid with the smallest key, min [n]
+ * that key, second [n] the smallest of all other keys. Beyond the rounding of a sum, each key may be wrong by
+ * k · 2^-25 of itself, since instruction sets keep the number of its panel in its last bits. If keys
+ * overflow, results are undefined. */
 typedef void kernel_pq_nearest_fn(const float *x, size_t stride, int64_t n, int64_t d, const float *panels,
     const float *half, int64_t k, uint16_t *pos, float *min, float *second);
 
-/* Codes whose keys may be of interest. key(v) = offset + scale · Σ_b (entry for byte b of vector v) + half
- * the term of v. */
+/* Codes to be searched for small keys. key(v) = offset + scale · Σ_b (table entry for byte b of vector v)
+ * + code_norms[v] / 2. */
 struct pq_find {
-	const uint8_t *codes; /* from the start of a block on; blocks are whole in memory */
-	int64_t n, bytes;     /* vectors; bytes of a code, at most 65,536 */
+	const uint8_t *codes; /* begins with a block; in memory, the last block is whole too */
+	int64_t n, bytes;     /* number of vectors; bytes of a code, at most 65,536 */
 	const uint8_t *tables;
 	float scale, offset;
 	const float *code_norms; /* [n]; NULL: none */
 	float limit;
-	float *min; /* [PQ_BLOCK]; NULL: none */
+	float *min; /* [PQ_BLOCK]; NULL: find the keys within the limit */
 };
 
-/* Positions of the vectors with key <= limit, ascending, into hit [n]; returns how many. With `least` nothing
- * of that: least[i] is lowered to the least key of vectors i, i + PQ_BLOCK, …; 0 is returned. Sums are exact,
- * keys rounded at most four times, each time by 2^-24 of |scale Σ| + |offset| + |term|.
+/* Write the positions of the vectors with key <= limit, ascending, to hit [n], and return how many there are.
+ * If `min` is not NULL, min[i] is lowered to the smallest key of vectors i, i + PQ_BLOCK, … instead, and 0 is
+ * returned. Sums are exact; keys are rounded at most four times, each time by at most 2^-24 of |scale Σ| +
+ * |offset| + |code_norms / 2|.
  *
- * pq_find8: a table of 256 for each byte. pq_find4: two of 16, the first for the byte's lower half. */
+ * pq_find8 has a table of 256 entries for each byte, pq_find4 two of 16, the first for the byte's lower
+ * half. */
 typedef int64_t kernel_pq_find_fn(const struct pq_find *find, uint32_t *hit);
 
 /* Codes of RaBitQ: `bits` bytes for each group of eight components, plane by plane, then a float f, all of

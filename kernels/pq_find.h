@@ -1,10 +1,10 @@
-/* Finding codes block by block, shared by the instruction sets that sum up the keys of one block. */
+/* The search for codes block by block, for instruction sets that compute the keys of one block at a time. */
 #ifndef KITH_KERNELS_PQ_FIND_H
 #define KITH_KERNELS_PQ_FIND_H
 
 #include "kernels/kernels.h"
 
-/* Keys [PQ_BLOCK] of a block without their terms. */
+/* The keys [PQ_BLOCK] of a block without code_norms. */
 typedef void pq_sum_fn(const struct pq_find *find, const uint8_t *codes, float *key);
 
 static inline __attribute__((always_inline)) int64_t pq_find_blocks(

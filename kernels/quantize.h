@@ -1,13 +1,13 @@
-/* The scalar part of quantize, shared by the instruction sets so that they decide alike.
+/* The scalar part of quantize, which all instruction sets share so that they decide alike.
  *
- * A kernel makes one pass for max |c| and whether every c is an integer in −128 … 127, then one pass that
- * writes q and sums up. With u = 2^-24, the claims rest on these facts (no flushing of denormals,
- * d <= 2^15):
+ * A kernel makes one pass that finds max |c| and whether every c is an integer in −128 … 127, and a second
+ * one that writes q and the sums. With u = 2^-24, no flushing of denormals and d <= 2^15, the bounds follow
+ * from these facts:
  *
  *   c      c_i = fl(x_i − mean_i) is off by at most u |c_i| (a subtraction never underflows inexactly), so
  *          the rounding of all of c has norm <= u · norm(c) <= u · (norm(scale q) + norm(residual)).
- *   exact  Fast2Sum: of c − (−mean) and x − c the one that takes back the greater operand is exact.
- *          So the subtraction was exact if and only if both c + mean == x and x − c == mean.
+ *   exact  Of c − (−mean) and x − c, the one that subtracts the greater operand is exact (Fast2Sum). So the
+ *          subtraction was exact if and only if both c + mean == x and x − c == mean.
  *   q      |c_i · inv| <= 127 (1 + 4u) with all roundings, which rounds to 127 at most: no clamping.
  *   w      w_i = fl(r_i · inv), r_i = fma(−scale, q_i, c_i), is the residual in units of scale. r_i has
  *          one rounding: c and scale · q are multiples of 2^-149, so that a denormal result is exact.
@@ -15,10 +15,11 @@
  *          2^-126 <= scale <= 2^128 / 127. A tiny w_i may lose 2^-149 and its square as much again.
  *   sum    Σ w_i² in floats in any order: 3 roundings of each w count twice, the square and up to d
  *          additions once, so true <= (sum + d · 2^-120) / (1 − (d + 7) u) <= … · (1 + (d + 16) · 2u).
- *   rest   is done in doubles, whose roundings 1 + 2^-40 covers, and rounded up to float.
+ *   rest   The rest is computed in doubles, whose roundings the factor 1 + 2^-40 covers, and is rounded up
+ *          to float.
  *
- * |w_i| <= 1/2 plus roundings, so nothing overflows. The extremes need no cleverness, only safety: where
- * c overflows the bound is infinite; where scale would be denormal q is zero and the bound is norm(c).
+ * |w_i| <= 1/2 plus roundings, so that nothing overflows. In the extreme cases a safe bound is enough: if c
+ * overflows, it is infinite; if scale would be denormal, q is zero and the bound is norm(c).
  */
 #ifndef KITH_KERNELS_QUANTIZE_H
 #define KITH_KERNELS_QUANTIZE_H
@@ -37,7 +38,8 @@ static inline float round_up(double x)
 	return (double)f < x ? nextafterf(f, INFINITY) : f;
 }
 
-/* Settles rows that are too big or too small for a scale; false: go on with scale = max / 127. */
+/* Quantize rows that are too large or too small for a scale. False: it is neither; go on with scale = max /
+ * 127. */
 static inline bool quantize_extreme(float max, int64_t d, int8_t *out, struct quantized *info)
 {
 	if (max <= FLT_MAX && max / 127 >= FLT_MIN)
@@ -49,7 +51,7 @@ static inline bool quantize_extreme(float max, int64_t d, int8_t *out, struct qu
 	return true;
 }
 
-/* c is integral and out = c. exact: no subtraction rounded. */
+/* The results if every c is an integer, so that out = c. exact: whether no subtraction was rounded. */
 static inline void quantize_integral(bool exact, int32_t sum, int32_t sumsq, struct quantized *info)
 {
 	double norm = sqrt(sumsq);
@@ -62,7 +64,7 @@ static inline void quantize_integral(bool exact, int32_t sum, int32_t sumsq, str
 	};
 }
 
-/* residual = Σ w² as above; centred: a mean was subtracted. */
+/* The results with a scale. residual: Σ w² as above; centred: whether a mean was subtracted. */
 static inline void quantize_scaled(
     float scale, int64_t d, bool centred, int32_t sum, int32_t sumsq, float residual, struct quantized *info)
 {

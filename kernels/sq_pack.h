@@ -1,11 +1,11 @@
-/* Eight codes of 8, 6 or 4 bits between one byte each and one after another, in a word: three steps, each
- * of which halves the number of gaps. The first code is lowest in either form. */
+/* Converting eight codes of 8, 6 or 4 bits in a word between one byte each and a string without gaps, in
+ * three steps, each of which halves the number of gaps. The first code is lowest in both forms. */
 #ifndef KITH_KERNELS_SQ_PACK_H
 #define KITH_KERNELS_SQ_PACK_H
 
 #include <stdint.h>
 
-/* The lowest n bits of every field of a word, `wide` bits each. */
+/* A mask of the lowest n bits of every field of `wide` bits. */
 static inline uint64_t sq_fields(int wide, int n)
 {
 	uint64_t field = (1ull << n) - 1;
@@ -14,7 +14,7 @@ static inline uint64_t sq_fields(int wide, int n)
 	return field;
 }
 
-/* Codes in bytes, whose spare bits are 0, to a string of 8 · bits bits. */
+/* Convert codes in bytes, whose spare bits are 0, to a string of 8 · bits bits. */
 static inline uint64_t sq_pack(uint64_t x, int bits)
 {
 	if (bits == 8)
@@ -26,7 +26,7 @@ static inline uint64_t sq_pack(uint64_t x, int bits)
 	return x;
 }
 
-/* And back; bits beyond the string do not matter. */
+/* Convert a string of 8 · bits bits to codes in bytes. Bits beyond the string do not matter. */
 static inline uint64_t sq_unpack(uint64_t x, int bits)
 {
 	if (bits == 8)

@@ -1,11 +1,11 @@
-/* Tile kernels from blocks: an instruction set has registers for some few queries at a time, and its block
- * does up to that many; these take all queries of a call through it. */
+/* Tile kernels from blocks: an instruction set has registers for a few queries, and its block function
+ * handles up to that many. These macros make kernels that call it for all queries of a tile. */
 #ifndef KITH_KERNELS_TILE_BLOCKS_H
 #define KITH_KERNELS_TILE_BLOCKS_H
 
 #include "kernels/kernels.h"
 
-/* Defines the kernel `name` by calls of `block`, which has the same arguments, for up to `most` queries. */
+/* Define the kernel `name`, which calls `block` with the same arguments for up to `max` queries at a time. */
 #define TILE_F32_IN_BLOCKS(name, block, max)                                                                 \
 	uint64_t name(const float *panel, int64_t k, const float *q, size_t qstride, int nq,                 \
 	    const float *low, const float *thr, uint64_t *mask, float *keys)                                 \

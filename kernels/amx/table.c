@@ -11,7 +11,8 @@ void kernels_amx(struct kernels *table)
 	table->isa = "amx";
 }
 
-/* Every sign and both extremes of bytes meet, and no step of depth is full. */
+/* The bytes have both signs and both extremes, and neither the depth nor the number of queries fills a
+ * tile. */
 bool kernels_amx_agree(void)
 {
 	enum { K = 21, NQ = 37 };

@@ -1,21 +1,25 @@
 /* Tiles, AMX: int8 queries × a panel of unsigned bytes.
  *
  * A tile register holds 16 rows of 64 bytes. tdpbsud multiplies 16 queries (rows of 64 int8) by 16 rows of
- * the panel in 16 cycles, 64 dimensions deep, and wants exactly what a panel is: dword k of 16 rows side by
- * side. So nothing is packed or copied; a panel's tiles lie 256 bytes apart, a query's at its stride.
+ * the panel in 16 cycles, 64 dimensions deep, and needs dword k of 16 rows side by side, as in a panel. So
+ * nothing is packed or copied: the rows of a tile are 256 bytes apart in a panel, and those of queries at
+ * their stride.
  *
- * A block is 32 queries × half a panel: four tiles of sums from two of queries and two of rows, all eight
- * registers. Their sums go to a buffer in L1, and the vector units turn those of one block into keys and
- * compare them while the next block is multiplied: a few queries after every step in depth, so that the two
- * fit into the processor's window side by side. At d = 128 either should take about as long as the other:
- * this ran in an emulator only, and all that is said of its speed is reckoned, not measured.
+ * A block is 32 queries × half a panel: four tiles of sums from two of queries and two of rows, which are all
+ * eight registers. Their sums go to a buffer in L1. While the next block is multiplied, the vector units turn
+ * the sums of the last one into keys and compare them, for a few queries after every step in depth, so that
+ * the processor can do both at the same time. At d = 128 both should take about as long. Speeds are
+ * estimates: the code ran only in an emulator.
  *
- * Edges. Configuring shapes is slow beside a step. It is done once a call, so that all steps have the same:
- *   depth     The last step takes the last 16 dwords of the panel again, and queries whose dwords that were
- *             done are zero, from a copy. A panel of fewer than 16 dwords is a step of its own depth.
- *   queries   The last block takes the last 16 or 32 queries again. Fewer than 16 are a tile of fewer rows.
+ * Edges. Configuring the shapes of tiles is slow compared with a step. So it is done once in a call, and all
+ * steps have the same shapes:
+ *   depth     If the depth is no multiple of 16 dwords, the last step uses the last 16 dwords of the panel,
+ *             with a copy of the queries in which the dwords that were multiplied before are zero. A panel of
+ *             fewer than 16 dwords is one step of its own depth.
+ *   queries   The last block repeats queries, so that it has 16 or 32. Fewer than 16 in all make a tile of
+ *             fewer rows.
  *
- * So nothing beyond the arguments is read. Little work goes to AVX-512, which needs no configuring.
+ * So nothing beyond the arguments is read. Small calls are left to AVX-512, which needs no configuration.
  */
 #include "kernels/amx/amx.h"
 
@@ -23,14 +27,15 @@
 
 enum {
 	GROUP = 16,       /* queries in a tile */
-	PAIR = 2 * GROUP, /* in a block */
+	PAIR = 2 * GROUP, /* queries in a block */
 	STEP = 16,        /* dwords of depth in a tile */
 	REGS = TILE_ROWS / 16,
-	MIN_QUERIES = 4, /* fewer, or fewer dwords × queries, are for AVX-512 */
+	MIN_QUERIES = 4, /* fewer queries, or fewer dwords × queries than MIN_WORK, are left to AVX-512 */
 	MIN_WORK = 192,
 };
 
-/* Tile registers: sums of queries 0 and 1 of a block with rows 0 and 1, the queries, the rows. */
+/* The tile registers: sums of the first and second 16 queries with the first and second 16 rows, the queries,
+ * the rows. */
 #define SUM00    0
 #define SUM01    1
 #define SUM10    2
@@ -40,7 +45,7 @@ enum {
 #define ROWS0    6
 #define ROWS1    7
 
-/* What ldtilecfg reads: rows and bytes per row of each register. */
+/* What ldtilecfg reads: the number of rows and of bytes per row of each register. */
 struct shapes {
 	uint8_t palette, start_row, reserved[14];
 	uint16_t bytes[16];
@@ -48,7 +53,7 @@ struct shapes {
 };
 _Static_assert(sizeof(struct shapes) == 64, "as the instruction wants it");
 
-/* Sums of a block. */
+/* The sums of a block. */
 typedef int32_t block_sums[PAIR][TILE_ROWS];
 
 struct call {
@@ -56,7 +61,7 @@ struct call {
 	int64_t k, steps;
 	const int8_t *q;
 	size_t qstride;
-	const int8_t (*ends)[4 * STEP]; /* [nq] queries as the last step wants them; NULL: as they are */
+	const int8_t (*ends)[4 * STEP]; /* [nq] copies of queries for the last step; NULL: none are needed */
 	__m512 low[REGS], scale[REGS];
 	const float *qscale, *thr;
 	const int32_t *qbias;
@@ -64,13 +69,13 @@ struct call {
 	float *keys;
 };
 
-/* Sums that wait to be compared: of queries next … end − 1. */
+/* The sums of queries next … end − 1, which are still to be compared. */
 struct waiting {
-	const int32_t *sums; /* of query `next` */
+	const int32_t *sums; /* those of query `next` */
 	int next, end;
 };
 
-/* The instructions do not tell gcc 12 which memory they read. */
+/* Make gcc 12 write memory first: it does not know which memory the tile instructions read. */
 #define WRITTEN() __asm__ volatile("" ::: "memory")
 
 static void configure(int queries, int depth)
@@ -85,7 +90,8 @@ static void configure(int queries, int depth)
 	_tile_loadconfig(&shapes);
 }
 
-/* For a depth that is no multiple of 16: what the last step multiplies by the last 16 dwords of the panel. */
+/* Copy the last 16 dwords of the queries for the last step of a depth that is no multiple of 16. The dwords
+ * that were multiplied before are zero. */
 static void copy_ends(const int8_t *q, size_t qstride, int nq, int64_t k, int8_t (*ends)[4 * STEP])
 {
 	const __mmask16 fresh = (__mmask16)(0xffffu << (STEP - k % STEP));
@@ -96,7 +102,7 @@ static void copy_ends(const int8_t *q, size_t qstride, int nq, int64_t k, int8_t
 	WRITTEN();
 }
 
-/* Keys of query j from its sums; its bit mask. */
+/* Compute the keys of query j from its sums. Returns its mask. */
 ALWAYS_INLINE uint64_t compare(const struct call *c, int j, const int32_t *sums)
 {
 	const __m512 unit = _mm512_set1_ps(c->qscale[j]), thr = _mm512_set1_ps(c->thr[j]);
@@ -129,7 +135,8 @@ ALWAYS_INLINE uint64_t compare_some(const struct call *c, struct waiting *w, int
 	return any;
 }
 
-/* A step: 16 dwords deep from dword `at` on. `rows` is at its first row in the panel. */
+/* One step: add the products of 16 dwords of queries and rows to the sums; pair: of 32 queries, else of
+ * 16. */
 ALWAYS_INLINE void multiply(const bool pair, const uint32_t *rows, const int8_t *q, size_t qstride)
 {
 	enum { ROW_STRIDE = TILE_ROWS * 4 };
@@ -166,7 +173,7 @@ ALWAYS_INLINE void store(const bool pair, int32_t *sums)
 	}
 }
 
-/* The sums of a block, whose queries begin at `first`, while those that wait are compared. */
+/* Compute the sums of a block, whose queries begin at `first`, and compare the sums in w meanwhile. */
 ALWAYS_INLINE uint64_t do_block(
     const bool pair, const struct call *c, int first, block_sums sums, struct waiting *w)
 {
@@ -188,7 +195,8 @@ ALWAYS_INLINE uint64_t do_block(
 	return any;
 }
 
-/* A frame of its own for half of the sums: together they are large for a small stack. */
+/* Compute all blocks of a call. Half of the sums are in the frame of this function, as a compiler may refuse
+ * one frame that holds them all. */
 __attribute__((noinline)) static uint64_t do_call(const struct call *c, int nq, block_sums *even)
 {
 	_Alignas(64) block_sums odd;

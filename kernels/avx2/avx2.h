@@ -1,8 +1,8 @@
 /* AVX2 + FMA: prototypes of the kernels in this folder and the helpers that its files share.
  *
- * Two habits hold everywhere. Loops over a row take whole vectors and then one tail, which is loaded with a
- * mask (32-bit elements) or put together from narrower loads (load_part): nothing beyond a row is read. And
- * a template is an ALWAYS_INLINE function whose first arguments are compile-time constants. */
+ * A loop over a row takes whole vectors and then one tail, which is loaded with a mask (32-bit elements) or
+ * put together from narrower loads (load_part), so that nothing beyond a row is read. A template is an
+ * ALWAYS_INLINE function whose first arguments are compile-time constants. */
 #ifndef KITH_KERNELS_AVX2_H
 #define KITH_KERNELS_AVX2_H
 
@@ -13,8 +13,8 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* Before a short loop over an array of sums that is to live in registers. gcc must be told to unroll it, or
- * it keeps copies in memory; clang does by itself, and if told to, does it too late. */
+/* For a short loop over an array of sums that must be kept in registers. gcc must be told to unroll it, or it
+ * keeps copies in memory. clang unrolls it anyway; if told to, it does so too late. */
 #ifdef __clang__
 #define UNROLL
 #else
@@ -24,13 +24,13 @@
 #define KERNEL(name, type, test, bench, avx2, ...) IF_##avx2(type name##_avx2;)
 #include "kernels/kernels.def"
 
-/* Mask whose first n of 8 lanes are set, n in 0 … 8. */
+/* A mask whose first n of 8 lanes are set, n in 0 … 8. */
 ALWAYS_INLINE __m256i first_lanes(int64_t n)
 {
 	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* Up to 15 bytes, the rest zero. Two loads that may overlap, or three bytes, cover every length. */
+/* Load up to 15 bytes; the rest is zero. Two loads that may overlap, or three bytes, cover every length. */
 ALWAYS_INLINE __m128i load_part(const void *p, int64_t n)
 {
 	const unsigned char *c = p;
@@ -50,7 +50,7 @@ ALWAYS_INLINE __m128i load_part(const void *p, int64_t n)
 	return _mm_set_epi64x((long long)b, (long long)a);
 }
 
-/* The sums of four vectors. */
+/* The sum of each of four vectors. */
 ALWAYS_INLINE __m128 sum_4x8_f32(__m256 a, __m256 b, __m256 c, __m256 d)
 {
 	__m256 s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
@@ -73,7 +73,7 @@ ALWAYS_INLINE __m128i sum_4x8_i32(__m256i a, __m256i b, __m256i c, __m256i d)
 	return _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
 }
 
-/* Row kernels finish four rows at a time with one tree of horizontal additions. */
+/* Row kernels add the lanes of four rows at a time. */
 enum { GROUP = 4 };
 
 ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t *pos, int64_t i)
@@ -81,8 +81,9 @@ ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t
 	return (const char *)rows + (size_t)(pos ? pos[i] : i) * stride;
 }
 
-/* Fetch the beginnings of the rows in the group after that of row i, at first also of that group itself:
- * gathered rows are where no hardware prefetcher expects them, though it foresees the rest of a long row. */
+/* Prefetch the beginnings of the rows in the group after that of row i, and for i = 0 also in the first
+ * group. The hardware does not foresee where gathered rows are, but it does foresee the rest of a long
+ * row. */
 ALWAYS_INLINE void group_prefetch(
     const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, int64_t bytes)
 {

@@ -1,8 +1,8 @@
 /* One byte query × rows of bytes, exact.
  *
- * Bytes are widened to 16 bits, where a difference of any two bytes fits, and vpmaddwd squares (multiplies)
- * and adds pairs into int32: at most 2 · 255² a step, so no lane can overflow before the sum itself would.
- * The tempting vpmaddubsw saturates and is not used. Rows are read one after another, as in rows.c. */
+ * Bytes are widened to 16 bits, into which any difference of two bytes fits, and vpmaddwd multiplies them and
+ * adds pairs into int32: at most 2 · 255² in a step, so that no lane can overflow before the sum itself
+ * would. vpmaddubsw cannot be used, since it saturates. Rows are read one after another, as in rows.c. */
 #include "kernels/avx2/avx2.h"
 
 enum op { L2SQ, IP, NORMSQ };
@@ -26,8 +26,8 @@ ALWAYS_INLINE __m256i accumulate(enum op op, __m256i sum, __m256i q, __m256i x)
 	return _mm256_add_epi32(sum, _mm256_madd_epi16(op == IP ? q : t, t));
 }
 
-/* The last d % STEP bytes of a row. Those before them are loaded again and masked, so that the load is whole
- * and stays inside of the row; where the row is too short for that, the bytes come first. */
+/* The last d % STEP bytes of a row. The load is a whole vector that ends with the row, of which the bytes
+ * before them are masked. If the row is shorter than a vector, its bytes come first. */
 ALWAYS_INLINE __m256i load_tail(enum type type, const char *row, int64_t d)
 {
 	if (d < STEP)
@@ -37,7 +37,7 @@ ALWAYS_INLINE __m256i load_tail(enum type type, const char *row, int64_t d)
 	return widen(type, _mm_and_si128(mask, _mm_loadu_si128((const __m128i *)(row + d - STEP))));
 }
 
-/* The sum over a row, spread over the lanes. q is not read where op is NORMSQ. */
+/* The sum over a row, still in several lanes. With NORMSQ, q is not read. */
 ALWAYS_INLINE __m256i row_i32(enum op op, enum type type, const char *q, const char *row, int64_t d)
 {
 	const __m256i zero = _mm256_setzero_si256();

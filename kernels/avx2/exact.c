@@ -1,15 +1,15 @@
 /* Double-precision distances with the same bits on every instruction set.
  *
- * The contract fixes 32 lanes: here eight vectors of four, just the chains that fused multiply-adds of
- * latency 4 at two a cycle need. Lanes without an element in the tail add 0 · 0, which leaves them as they
- * are: a lane starts at +0 and no sum of such products can make it −0. */
+ * The 32 lanes of kernels.h are eight vectors of four. As fused multiply-adds have a latency of 4 and two
+ * begin in each cycle, eight chains are just enough. Lanes without an element in the tail add 0 · 0, which
+ * does not change them: a lane begins with +0, and no sum of such products makes it −0. */
 #include "kernels/avx2/avx2.h"
 
 enum op { L2SQ, IP, L1, LINF };
 
 enum { LANES = 32, VECS = 8 };
 
-/* One sum of two. */
+/* Join two sums, or for Linf two maxima. */
 ALWAYS_INLINE __m256d join(enum op op, __m256d a, __m256d b)
 {
 	return op == LINF ? _mm256_max_pd(a, b) : _mm256_add_pd(a, b);

@@ -1,4 +1,4 @@
-/* Half-precision numbers, AVX2 with F16C: 8 lanes a step. */
+/* Half-precision numbers, AVX2 with F16C: 8 numbers in a step. */
 #include "kernels/avx2/avx2.h"
 
 enum { LANES = 8 };

@@ -1,6 +1,7 @@
-/* Passes over one array: split and join of the bf16 planes, widening, the finiteness check, selection.
+/* Passes over one array: splitting floats and joining them, widening bytes, finding elements that are not
+ * finite, selecting small keys.
  *
- * All of them run at the speed of memory; the last few elements go through plain C. */
+ * All of them run at the speed of memory. The last few elements are left to plain C. */
 #include "kernels/avx2/avx2.h"
 
 enum { LANES = 8 };
@@ -34,8 +35,8 @@ int64_t find_nonfinite_avx2(const float *x, int64_t n)
 	return -1;
 }
 
-/* The low halves of the 32-bit lanes of a, then of b, which are all below 2^16. vpackusdw works within
- * 128-bit halves; the permutation puts the quarters in order. */
+/* The low halves of the 32-bit lanes of a, then those of b; all lanes are below 2^16. vpackusdw works within
+ * 128-bit halves, and the permutation puts the quarters in order. */
 ALWAYS_INLINE __m256i narrow(__m256i a, __m256i b)
 {
 	return _mm256_permute4x64_epi64(_mm256_packus_epi32(a, b), 0xd8);
@@ -98,13 +99,13 @@ void widen_i8_avx2(const int8_t *x, int64_t n, float *out)
 		out[i] = x[i];
 }
 
-/* The positions of the set bits of m < 16, one a byte, ascending. */
+/* The positions of the set bits of a number below 16, one in each byte, ascending. */
 static const uint32_t set_bits[16] = {0, 0x00, 0x01, 0x0100, 0x02, 0x0200, 0x0201, 0x020100, 0x03, 0x0300,
     0x0301, 0x030100, 0x0302, 0x030200, 0x030201, 0x03020100};
 
-/* Survivors are rare once a search is under way, so 32 keys share one test. A block with survivors is
- * compressed four keys at a time without branches: all four places are written and the count says how many
- * of them stay. That never leaves pos [n], as no more were kept than there are keys before these. */
+/* Keys within the bound are rare in most of a search, so that 32 keys share one test. Where there are some,
+ * four keys at a time are handled without branches: all four places are written, and the count says how many
+ * of them stay. This never writes beyond pos [n], as no more were kept than there are keys before these. */
 int64_t select_le_avx2(const float *keys, int64_t n, float bound, uint32_t *pos)
 {
 	const __m256 limit = _mm256_set1_ps(bound);

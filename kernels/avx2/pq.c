@@ -1,13 +1,14 @@
 /* Product quantizers, AVX2.
  *
- * Half a panel, 8 centroids, is a register a component. The search for the nearest takes eight vectors at a
- * time, enough sums to hide the latency of the multiply-adds, and knows the least keys lane by lane until the
- * codebook ends.
+ * A component of half a panel, 8 centroids, is one register. The search for the nearest centroid takes eight
+ * vectors at a time, enough sums to hide the latency of the multiply-adds, and keeps the smallest keys of
+ * each lane until the end of the codebook.
  *
- * Scans look up 32 vectors at once and add their bytes as 16-bit words: `words` sums pairs of vectors as they
- * lie, `odd` the upper byte of each pair alone, so that the lower one's sum is words − 256 · odd modulo 2^16.
- * CHUNK look-ups cannot overflow. A 256-byte table is 16 shuffles by the number's lower half and a tree of 15
- * blends by the bits of its upper half: 36 instructions for 32 look-ups, where loads one by one take some 90.
+ * Scans look up the bytes of 32 vectors at once and add them as 16-bit words: `words` sums the bytes of two
+ * vectors as one word, and `odd` the upper byte of each word alone, so that the sum of the lower one is words
+ * − 256 · odd modulo 2^16. The sum of CHUNK bytes cannot overflow. A look-up in a table of 256 bytes is 16
+ * shuffles by the code's lower half and a tree of 15 blends by the bits of its upper half: 36 instructions
+ * for 32 look-ups, for which single loads would take about 90.
  */
 #include "kernels/avx2/avx2.h"
 #include "kernels/pq_find.h"
@@ -18,10 +19,10 @@ enum op { L2SQ, IP };
 
 enum { LANES = 8 };
 
-/* Numbers looked up before 16-bit sums could overflow. */
+/* The number of bytes whose sum cannot overflow 16 bits. */
 enum { CHUNK = 256 };
 
-/* Both halves of a panel. */
+/* The distances or products of x and the centroids of one panel. */
 ALWAYS_INLINE void table_panel(enum op op, const float *x, int64_t d, const float *panel, float *out)
 {
 	__m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
@@ -49,7 +50,7 @@ void pq_ip_avx2(const float *x, int64_t d, const float *panels, int64_t k, float
 		table_panel(IP, x, d, panels + c * d, out + c);
 }
 
-/* The least of all lanes, in all lanes. */
+/* The smallest of all lanes, in all lanes. */
 ALWAYS_INLINE __m256 min_lane(__m256 x)
 {
 	x = _mm256_min_ps(x, _mm256_permute2f128_ps(x, x, 1));
@@ -79,7 +80,7 @@ void pq_bytes_avx2(const float *t, int64_t k, float start, float steps, uint8_t 
 {
 	for (int64_t c = 0; c < k; c += PQ_LANES) {
 		__m256i a = steps_of(t + c, start, steps), b = steps_of(t + c + LANES, start, steps);
-		/* Packing works in halves of a register: put the quarters in order. */
+		/* Packing works within halves of a register: put the quarters in order. */
 		__m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
 		__m128i bytes =
 		    _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
@@ -87,16 +88,16 @@ void pq_bytes_avx2(const float *t, int64_t k, float start, float steps, uint8_t 
 	}
 }
 
-/* The least keys of a vector, lane by lane. The last bits of a key, those of `mask`, are replaced by the
- * number of its half panel, so that nothing else has to remember where a key is from. */
+/* The smallest and second smallest key of a vector in each lane. The last bits of a key, those of `mask`, are
+ * replaced by the number of its half panel, which therefore need not be kept elsewhere. */
 struct best {
 	__m256 smallest, second;
 };
 
-/* Vectors that share the loads of a panel. */
+/* The number of vectors that share the loads of a panel. */
 enum { VECS = 8 };
 
-/* Half a panel: 8 centroids, their components PQ_LANES floats apart. */
+/* Compare the vectors with half a panel, 8 centroids, whose components are PQ_LANES floats apart. */
 ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const float *panel, const float *half,
     __m256 mask, __m256 number, struct best best[VECS])
 {
@@ -126,7 +127,8 @@ ALWAYS_INLINE void finish(struct best b, __m256 mask, uint16_t *pos, float *smal
 	__m128 number = _mm256_castps256_ps128(_mm256_and_ps(min, mask));
 	*pos = (uint16_t)(LANES * _mm_cvtsi128_si32(_mm_castps_si128(number)) + lane);
 	*smallest = _mm256_cvtss_f32(min);
-	/* Of the winning lane the second counts, of the others the least. */
+	/* The second smallest key is in the second keys of the lane with the smallest, or in the smallest
+	 * keys of the other lanes. */
 	__m256i one = _mm256_cmpeq_epi32(_mm256_set1_epi32(lane), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 	__m256 rest = _mm256_blendv_ps(b.smallest, b.second, _mm256_castsi256_ps(one));
 	*second = _mm256_cvtss_f32(min_lane(rest));
@@ -138,7 +140,7 @@ void pq_nearest_avx2(const float *x, size_t stride, int64_t n, int64_t d, const 
 	const __m256 inf = _mm256_set1_ps(INFINITY);
 	const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32((int)(k / LANES) - 1));
 	for (int64_t j = 0; j < n; j += VECS) {
-		/* A last group of fewer vectors repeats its last one. */
+		/* If the last group has fewer vectors, its last one is repeated. */
 		int count = n - j < VECS ? (int)(n - j) : VECS;
 		const float *vec[VECS];
 		struct best best[VECS];
@@ -147,7 +149,7 @@ void pq_nearest_avx2(const float *x, size_t stride, int64_t n, int64_t d, const 
 			vec[v] = x + (size_t)(j + (v < count ? v : count - 1)) * stride;
 			best[v] = (struct best){inf, inf};
 		}
-		__m256i number = _mm256_setzero_si256(); /* of the half panel, in every lane */
+		__m256i number = _mm256_setzero_si256(); /* the number of the half panel, in every lane */
 		for (int64_t c = 0; c < k; c += LANES) {
 			const float *panel = panels + c / PQ_LANES * PQ_LANES * d + c % PQ_LANES;
 			nearest_step(vec, d, panel, half + c, mask, _mm256_castsi256_ps(number), best);
@@ -176,7 +178,8 @@ ALWAYS_INLINE __m256 add_words(__m256 total, __m128i words)
 	return _mm256_add_ps(total, _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(words)));
 }
 
-/* Adds the sums, in the vectors' order, to total [4] of 8 floats each: integers, exact in floats. */
+/* Add the sums, in the order of the vectors, to total [4] of 8 floats each, which hold these integers
+ * exactly. */
 ALWAYS_INLINE void add_sums(struct sums s, __m256 *total)
 {
 	__m256i even = _mm256_sub_epi16(s.words, _mm256_slli_epi16(s.odd, 8));
@@ -195,15 +198,15 @@ ALWAYS_INLINE void emit(const __m256 *total, float scale, float offset, float *k
 		    _mm256_fmadd_ps(_mm256_set1_ps(scale), total[v], _mm256_set1_ps(offset)));
 }
 
-/* Look-up of the lower halves in a table of 16. */
+/* Look up the lower halves of codes in a table of 16. */
 ALWAYS_INLINE __m256i look16(const uint8_t *t, __m256i low)
 {
 	__m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)t));
 	return _mm256_shuffle_epi8(table, low);
 }
 
-/* In a table of 64: bits 4 and 5 choose among four. The blends look at the top bit of each byte, where a
- * shift of the 16-bit words brings the bit wanted. */
+/* Look up codes in a table of 64: bits 4 and 5 choose among four tables of 16. The blends use the top bit of
+ * each byte, to which a shift of the 16-bit words brings the right bit. */
 ALWAYS_INLINE __m256i look64(const uint8_t *t, __m256i code, __m256i low)
 {
 	__m256i bit4 = _mm256_slli_epi16(code, 3), bit5 = _mm256_slli_epi16(code, 2);
@@ -220,7 +223,7 @@ ALWAYS_INLINE __m256i look256(const uint8_t *t, __m256i code, __m256i low)
 	return _mm256_blendv_epi8(a, b, code);
 }
 
-/* bits: 8 or 4, of a number. */
+/* The keys of 32 vectors; bits: of a code, 8 or 4. */
 ALWAYS_INLINE void sum_codes(const int bits, const struct pq_find *find, const uint8_t *codes, float *key)
 {
 	const int64_t bytes = find->bytes;

@@ -1,10 +1,9 @@
-/* One float query × rows of floats or bf16.
+/* One float query × rows of floats, bf16 or f16.
  *
- * Rows are read one after another, from the first byte to the last: four rows in step would share the loads
- * of the query, but the hardware prefetcher loses track of them, which costs half of the memory's bandwidth
- * and more. Four chains of multiply-adds hide the latency within a row, and four rows share one tree of
- * horizontal additions. A bf16 is widened by a shift, an f16 by vcvtph2ps: half the bytes of a float for two
- * cheap instructions.
+ * Rows are read one after another, from the first byte to the last. Four rows at a time would share the loads
+ * of the query, but the hardware prefetcher cannot follow them, which costs half of the memory's bandwidth or
+ * more. Four chains of multiply-adds hide the latency within a row, and four rows share one tree of
+ * horizontal additions. A bf16 is widened by a shift, an f16 by vcvtph2ps.
  */
 #include "kernels/avx2/avx2.h"
 
@@ -34,7 +33,7 @@ ALWAYS_INLINE __m256 load_tail(enum type type, const char *row, int64_t i, int64
 	return widen(type, load_part(row + 2 * i, 2 * left));
 }
 
-/* One sum of two. */
+/* Join two sums, or for Linf two maxima. */
 ALWAYS_INLINE __m256 join(enum op op, __m256 a, __m256 b)
 {
 	return op == LINF ? _mm256_max_ps(a, b) : _mm256_add_ps(a, b);
@@ -50,7 +49,7 @@ ALWAYS_INLINE __m256 accumulate(enum op op, __m256 sum, __m256 q, __m256 x)
 	return _mm256_fmadd_ps(t, t, sum);
 }
 
-/* The sum over a row, spread over the lanes. q is not read where op is NORMSQ. */
+/* The sum over a row, still in several lanes. With NORMSQ, q is not read. */
 ALWAYS_INLINE __m256 row_f32(enum op op, enum type type, const float *q, const char *row, int64_t d)
 {
 	const __m256 zero = _mm256_setzero_ps();
@@ -118,7 +117,7 @@ ROWS(linf, LINF, bf16, BF16)
 ROWS(l2sq, L2SQ, f16, F16)
 ROWS(ip, IP, f16, F16)
 
-/* 8 floats from their halves. */
+/* Join the upper and lower parts of 8 floats. */
 ALWAYS_INLINE __m256 join8(__m128i hi, __m128i lo)
 {
 	__m256i h = _mm256_cvtepu16_epi32(hi), l = _mm256_cvtepu16_epi32(lo);

@@ -1,8 +1,8 @@
-/* Scalar quantisers, AVX2.
+/* Scalar quantizers, AVX2.
  *
- * Encoding and decoding take 8 codes a step, in `bits` bytes, one in each 32-bit lane. Lanes beyond the end
- * of a row have low and step 0; they encode 0 / 0, which is 0. Scans take 16 words of codes from one
- * register, where beyond the end of a row a and b are 0. */
+ * A step of encoding or decoding handles 8 codes, in `bits` bytes, one in each 32-bit lane. Lanes beyond the
+ * end of a row have low and step 0; 0 / 0 is encoded as 0. A step of a scan handles 16 words of codes; beyond
+ * the end of a row a and b are 0. */
 #include "kernels/avx2/avx2.h"
 
 #include "kernels/sq_pack.h"
@@ -10,7 +10,7 @@
 enum op { L2SQ, IP };
 enum { LANES = 8, WORDS = 16 };
 
-/* Codes i … i + 7 of a row of which `left` are left. */
+/* Load codes i … i + 7 of a row, from i on which there are `left` codes. */
 ALWAYS_INLINE __m256 load8(int bits, const uint8_t *row, int64_t i, int64_t left)
 {
 	const uint8_t *p = row + i * bits / 8;
@@ -29,7 +29,7 @@ ALWAYS_INLINE __m256 load8(int bits, const uint8_t *row, int64_t i, int64_t left
 		    _mm256_broadcastd_epi32(x), _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
 		c = _mm256_and_si256(c, _mm256_set1_epi32(15));
 	} else {
-		/* Three bytes, four codes, in each lane of a half. */
+		/* Three bytes, which are four codes, to each lane of a half. */
 		const __m256i triple = _mm256_setr_epi32(0x80020100, 0x80020100, 0x80020100, 0x80020100,
 		    0x80050403, 0x80050403, 0x80050403, 0x80050403);
 		c = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(x), triple);
@@ -50,7 +50,7 @@ ALWAYS_INLINE void encode8(
 	const __m256 max = _mm256_set1_ps((float)((1 << bits) - 1));
 	__m256 t = _mm256_sub_ps(load_floats(x + i, left), load_floats(low + i, left));
 	t = _mm256_div_ps(t, load_floats(step + i, left));
-	/* The second operand where the first is NaN. */
+	/* If the first operand is NaN, max gives the second one. */
 	t = _mm256_min_ps(_mm256_max_ps(t, _mm256_setzero_ps()), max);
 	__m256i c = _mm256_cvttps_epi32(t);
 	__m128i words = _mm_packus_epi32(_mm256_castsi256_si128(c), _mm256_extracti128_si256(c, 1));
@@ -85,17 +85,17 @@ ALWAYS_INLINE void decode(
 		_mm256_maskstore_ps(x + i, first_lanes(d - i), decode8(bits, code, low, step, i, d - i));
 }
 
-/* Words of codes that a step of a scan takes: 16, which 6 bits have in 12 bytes. */
+/* The bytes that a step of a scan takes: 16 words, or 16 codes of 6 bits. */
 ALWAYS_INLINE int64_t step_bytes(int bits)
 {
 	return bits == 6 ? 12 : 32;
 }
 
-/* Of a step's bytes the first `bytes`. 6 bits: each word holds its code, somewhere. */
+/* Load the first `bytes` bytes of a step. With 6 bits, each word gets the bytes in which its code is. */
 ALWAYS_INLINE __m256i load_words(int bits, const uint8_t *p, int64_t bytes)
 {
 	if (bits == 6) {
-		/* The two bytes around a code to its word. */
+		/* The two bytes in which a code is, to its word. */
 		const __m256i around = _mm256_setr_epi8(0, 1, 0, 1, 1, 2, 1, 2, 3, 4, 3, 4, 4, 5, 4, 5, 6, 7,
 		    6, 7, 7, 8, 7, 8, 9, 10, 9, 10, 10, 11, 10, 11);
 		return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load_part(p, bytes)), around);
@@ -107,7 +107,7 @@ ALWAYS_INLINE __m256i load_words(int bits, const uint8_t *p, int64_t bytes)
 	return _mm256_set_m128i(load_part(p + 16, bytes - 16), _mm_loadu_si128((const __m128i *)p));
 }
 
-/* Code number k of each word, at the top of a word (L2SQ) or as a number (IP). */
+/* Code number k of each word, in the upper bits of the word (L2SQ) or as a number (IP). */
 ALWAYS_INLINE __m256i codes_at(enum op op, int bits, int k, __m256i v)
 {
 	const int top = 16 - bits;
@@ -137,7 +137,7 @@ ALWAYS_INLINE __m256i add_words(
 	return sum;
 }
 
-/* The sum over a row, spread over the lanes. A group of codes is two steps. */
+/* The sum over a row, still in several lanes. A group of codes is two steps. */
 ALWAYS_INLINE __m256i sum_row(
     enum op op, int bits, const int16_t *a, const uint16_t *b, const char *at, int64_t d)
 {
@@ -159,7 +159,7 @@ ALWAYS_INLINE __m256i sum_row(
 	return sum;
 }
 
-/* b is not read where op is IP, but it moves along. */
+/* Sums of n rows. With IP, b is not read, but must be a valid pointer. */
 ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
     size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
 {

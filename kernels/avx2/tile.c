@@ -1,15 +1,16 @@
-/* Quantising, packing and tiles: a panel of 64 rows × up to six queries, the core of every batch search.
+/* Quantizing, packing and tiles: a panel of 64 rows × up to six queries, the core of every batch search.
  *
- * A panel holds dword k of its 64 rows side by side, so the rows lie along the vector lanes, a query's
- * element is broadcast, and there are no horizontal sums. A pass takes as many rows as keep the sums in
- * registers (two vectors × six queries are twelve of the sixteen; fewer queries take more rows) and walks
- * down the whole panel. It reads one cache line in four, which the hardware does not foresee: it prefetches.
- * Keys go to a small buffer and are copied out only for queries that have survivors.
+ * A panel holds dword k of its 64 rows side by side, so that rows lie along the vector lanes, an element of a
+ * query is broadcast, and there are no horizontal sums. A pass takes as many rows as keep the sums in
+ * registers (two vectors × six queries are twelve of the sixteen; with fewer queries it takes more rows) and
+ * goes through the whole depth of the panel. It reads one cache line in four, which the hardware does not
+ * foresee, so that it prefetches. Keys are written to a small buffer, and copied only for queries that have
+ * some within the bound.
  *
- * Bytes: vpmaddubsw would saturate, so the even and the odd bytes of a dword are multiplied as 16-bit halves
- * by vpmaddwd, two instructions for four products a lane. The query is widened likewise, a stretch of CHUNK
- * dwords at a time into a buffer, whence it is broadcast by the load ports alone; the sums rest in memory
- * between stretches. That makes 1.5 times the speed of floats at most: not enough to be worth quantising.
+ * Bytes: vpmaddubsw would saturate, so that the even and the odd bytes of a dword are multiplied as 16-bit
+ * halves by vpmaddwd: two instructions for four products in each lane. The query is widened likewise into a
+ * buffer, CHUNK dwords at a time, from which a load broadcasts its elements; meanwhile the sums are in
+ * memory. This is at most 1.5 times as fast as floats.
  *
  * pack transposes 8 × 8 dwords in registers. quantize.h derives the error bound. */
 #include "kernels/avx2/avx2.h"
@@ -19,13 +20,13 @@
 
 enum { AT_ONCE = 6, LANES = 8, VECS = 8, CHUNK = 64, AHEAD = 12 };
 
-/* Up to 8 floats, the rest zero. */
+/* Load up to 8 floats; the rest is zero. */
 ALWAYS_INLINE __m256 load_8(const float *x, int64_t left)
 {
 	return left >= LANES ? _mm256_loadu_ps(x) : _mm256_maskload_ps(x, first_lanes(left));
 }
 
-/* x − mean of up to 8 elements from i on, the rest zero. */
+/* x − mean of up to 8 elements from i on; the rest is zero. */
 ALWAYS_INLINE __m256 centred(const float *x, const float *mean, int64_t i, int64_t d)
 {
 	__m256 v = load_8(x + i, d - i);
@@ -36,7 +37,7 @@ struct sums {
 	__m128i sum, sumsq;
 };
 
-/* Writes up to 8 values in −128 … 127 as bytes and sums them up; values past the end are zero. */
+/* Write up to 8 values in −128 … 127 as bytes and add them to the sums; values beyond the end are zero. */
 ALWAYS_INLINE void emit_bytes(int8_t *out, int64_t left, __m256i v, struct sums *s)
 {
 	__m128i half = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -97,7 +98,7 @@ static void quantize_to_scale(
 void quantize_avx2(const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info)
 {
 	const __m256 sign = _mm256_set1_ps(-0.0f);
-	__m256 top = _mm256_setzero_ps(), other = top; /* other: not an integer in −128 … 127 */
+	__m256 top = _mm256_setzero_ps(), other = top; /* other: set if not an integer in −128 … 127 */
 	for (int64_t i = 0; i < d; i += LANES) {
 		__m256 c = centred(x, mean, i, d);
 		__m256 whole = _mm256_round_ps(c, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
@@ -116,7 +117,7 @@ void quantize_avx2(const float *x, const float *mean, int64_t d, int8_t *out, st
 		quantize_to_scale(x, mean, d, max / 127, out, info);
 }
 
-/* Transposes 8 × 8 dwords: v[i] lane j becomes v[j] lane i. */
+/* Transpose 8 × 8 dwords: lane j of v[i] becomes lane i of v[j]. */
 ALWAYS_INLINE void transpose8(__m256i v[8])
 {
 	__m256i a[8], b[8];
@@ -137,7 +138,7 @@ ALWAYS_INLINE void transpose8(__m256i v[8])
 	}
 }
 
-/* Up to 32 bytes, the rest zero. */
+/* Load up to 32 bytes; the rest is zero. */
 ALWAYS_INLINE __m256i load_32(const char *p, int64_t left)
 {
 	if (left >= 32)
@@ -149,7 +150,7 @@ ALWAYS_INLINE __m256i load_32(const char *p, int64_t left)
 	return _mm256_loadu_si256((const __m256i *)part);
 }
 
-/* Eight rows, of which n exist; out is the place of the first in the panel. */
+/* Pack eight rows, of which n exist; out: the place of the first in the panel. */
 ALWAYS_INLINE void pack_rows(
     const char *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out)
 {
@@ -179,13 +180,13 @@ void pack_avx2(const void *rows, size_t stride, int64_t n, int64_t bytes, uint32
 	}
 }
 
-/* Vectors of rows in a pass. */
+/* The number of vectors of rows in a pass for nq queries. */
 ALWAYS_INLINE int vecs_of(int nq)
 {
 	return nq == 1 ? 8 : nq == 2 ? 4 : 2;
 }
 
-/* The keys of the first rows of low and panel (whose other rows are left for the next pass). */
+/* Compute the keys of the first vecs_of(nq) vectors of rows of a panel. */
 typedef void pass_f32_fn(
     const float *panel, int64_t k, const float *q, size_t qstride, const float *low, float *key);
 
@@ -241,7 +242,7 @@ PASS_F32(4)
 PASS_F32(5)
 PASS_F32(6)
 
-/* Bits of the 64 keys that are <= thr. */
+/* A mask of those of the 64 keys that are <= thr. */
 ALWAYS_INLINE uint64_t survivors(const float *key, float thr)
 {
 	const __m256 limit = _mm256_set1_ps(thr);
@@ -253,7 +254,7 @@ ALWAYS_INLINE uint64_t survivors(const float *key, float thr)
 	return bits;
 }
 
-/* The end of a query: its mask, and its keys if any is wanted. */
+/* Finish a query: copy its keys if one is <= thr. Returns its mask. */
 ALWAYS_INLINE uint64_t emit(const float *key, float thr, float *out)
 {
 	uint64_t mask = survivors(key, thr);
@@ -265,7 +266,8 @@ ALWAYS_INLINE uint64_t emit(const float *key, float thr, float *out)
 static uint64_t block_f32(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
     const float *low, const float *thr, uint64_t *mask, float *keys)
 {
-	/* Called through a pointer, so that no pass keeps sums of another in its registers. */
+	/* Calls through pointers keep the compiler from merging passes, which would need too many
+	 * registers. */
 	static pass_f32_fn *const pass[] = {
 	    NULL, pass_f32_1, pass_f32_2, pass_f32_3, pass_f32_4, pass_f32_5, pass_f32_6};
 	float key[AT_ONCE * TILE_ROWS];
@@ -279,12 +281,13 @@ static uint64_t block_f32(const float *panel, int64_t k, const float *q, size_t 
 	return any;
 }
 
-/* A stretch of a query with its bytes as 16-bit halves: bytes 0 and 2 of a dword, then bytes 1 and 3. */
+/* CHUNK dwords of a query with bytes as 16-bit halves: bytes 0 and 2 of each dword, and bytes 1 and 3. */
 struct wide {
 	int32_t even[CHUNK], odd[CHUNK];
 };
 
-/* Writes whole vectors: a stretch's end is filled up with what is there. */
+/* Widen k <= CHUNK dwords of a query. Whole vectors are written, the last of which is filled up with
+ * zeros. */
 static void widen_query(const int8_t *q, int64_t k, struct wide *w)
 {
 	for (int64_t i = 0; i < k; i += LANES) {
@@ -296,10 +299,10 @@ static void widen_query(const int8_t *q, int64_t k, struct wide *w)
 	}
 }
 
-/* Add the products of k <= CHUNK dwords to the sums of the first rows. */
+/* Add the products of k <= CHUNK dwords to the sums of the first vecs_of(nq) vectors of rows. */
 typedef void pass_i8_fn(const uint32_t *panel, int64_t k, const struct wide *q, int32_t *total);
 
-/* Without this the compilers add the two halves of a dword first, for want of registers to keep them in. */
+/* Without this, compilers add the products of the two halves of a dword first, and run out of registers. */
 #define KEEP_ORDER(v) __asm__("" : "+x"(v))
 
 ALWAYS_INLINE void pass_i8(int nq, const uint32_t *panel, int64_t k, const struct wide *q, int32_t *total)

@@ -8,7 +8,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* Masks of the first n of 16 (64) lanes, 0 <= n; all of them from 16 (64) on. */
+/* Masks of the first n of 16 or 64 lanes, n >= 0; all lanes if n is at least 16 or 64. */
 ALWAYS_INLINE __mmask16 first16(int64_t n)
 {
 	uint32_t lanes = n < 16 ? (1u << n) - 1 : 0xffff;
@@ -20,24 +20,25 @@ ALWAYS_INLINE __mmask64 first64(int64_t n)
 	return n < 64 ? (1ull << n) - 1 : ~0ull;
 }
 
-/* Sums of VNNI are kept as vectors of int: with __m512i, which has 64-bit lanes, gcc 12 copies the
- * accumulator around every instruction and spills. */
+/* Sums of VNNI are vectors of int. With __m512i, which has 64-bit lanes, gcc 12 copies the sum around every
+ * instruction and writes it to memory. */
 typedef int v16si __attribute__((vector_size(64)));
 
-/* sum + the dot product of each lane's four bytes, unsigned by signed. */
+/* sum + the inner product of the four bytes in each lane, unsigned and signed. */
 ALWAYS_INLINE v16si dot4(v16si sum, v16si u8, v16si i8)
 {
 	return (v16si)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)u8, (__m512i)i8);
 }
 
-/* gcc keeps an array of sums in registers only if the loop over it is unrolled first. */
+/* For a loop over an array of sums, which gcc keeps in registers only if it is unrolled early. */
 #if defined(__clang__)
 #define UNROLL_BLOCK
 #else
 #define UNROLL_BLOCK _Pragma("GCC unroll 4")
 #endif
 
-/* Rows are reduced four at a time. A last block of fewer repeats its last row, and stores fewer results. */
+/* The lanes of four rows are added at a time. If the last block has fewer, its last row is repeated, and
+ * fewer results are stored. */
 enum { BLOCK = 4 };
 
 ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n)
@@ -51,7 +52,7 @@ ALWAYS_INLINE __mmask8 store_mask(int64_t i, int64_t n)
 	return (__mmask8)first16(n - i < BLOCK ? n - i : BLOCK);
 }
 
-/* The four sums over lanes. */
+/* The sum of the lanes of each of four vectors. */
 ALWAYS_INLINE __m128 reduce_4x16_f32(const __m512 s[BLOCK])
 {
 	__m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(s[0], s[1]), _mm512_unpackhi_ps(s[0], s[1]));
@@ -64,7 +65,7 @@ ALWAYS_INLINE __m128 reduce_4x16_f32(const __m512 s[BLOCK])
 	return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-/* The four greatest over lanes. */
+/* The greatest lane of each of four vectors. */
 ALWAYS_INLINE __m128 max_4x16_f32(const __m512 s[BLOCK])
 {
 	__m512 ab = _mm512_max_ps(_mm512_unpacklo_ps(s[0], s[1]), _mm512_unpackhi_ps(s[0], s[1]));
@@ -87,8 +88,8 @@ ALWAYS_INLINE __m128i reduce_4x16_i32(const v16si sum[BLOCK])
 	return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-/* Gathered rows are fetched AHEAD of their use into L2, which has more misses in flight than L1. Of long
- * rows the first FETCH bytes are enough for the hardware to follow. */
+/* Gathered rows are prefetched AHEAD rows before their use into L2, which can handle more misses at a time
+ * than L1. Of a long row the first FETCH bytes are prefetched, after which the hardware foresees the rest. */
 enum { AHEAD = 16, FETCH = 2048 };
 
 ALWAYS_INLINE void prefetch(const void *rows, size_t stride, const uint32_t *pos, int64_t first,

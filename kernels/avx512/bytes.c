@@ -1,13 +1,14 @@
-/* Byte rows, AVX-512 with VNNI. Row after row, four rows to a reduction, as in rows.c.
+/* Byte rows, AVX-512 with VNNI. Rows are read one after another, and the lanes of four are added at a time,
+ * as in rows.c.
  *
- * Squared differences: max − min is |x − y| as an unsigned byte for either signedness; interleaved with
- * zeros it becomes 16 bits wide, and vpdpwssd squares and adds pairs.
+ * Squared differences: max − min is |x − y| as an unsigned byte, for signed and unsigned bytes. Interleaved
+ * with zeros it becomes 16 bits wide, and vpdpwssd squares it and adds pairs.
  *
- * Inner products: vpdpbusd multiplies unsigned by signed bytes. y XOR 0x80 is y − 128 read as signed for an
- * unsigned y, y + 128 read as unsigned for a signed y, so one of its operands is the query as it is:
+ * Inner products: vpdpbusd multiplies unsigned by signed bytes. y XOR 0x80 is y − 128 as a signed byte if y
+ * is unsigned, and y + 128 as an unsigned byte if y is signed. So the query x can be used as it is:
  *   u8  Σ x (y − 128) = Σ xy − 128 Σ x        i8  Σ (y + 128) x = Σ xy + 128 Σ x
  *
- * Here Σ x is a constant of the query. The tail's spare lanes have x = 0. Sums may wrap on the way; the
+ * Σ x is a constant of the query. Lanes beyond the end of a row have x = 0. Sums may wrap on the way, but the
  * result fits.
  */
 #include "kernels/avx512/avx512.h"
@@ -30,7 +31,7 @@ ALWAYS_INLINE __m512i absdiff(enum elem elem, __m512i x, __m512i y)
 	                  : _mm512_sub_epi8(_mm512_max_epi8(x, y), _mm512_min_epi8(x, y));
 }
 
-/* sum + 64 bytes of a row. Lanes outside of m read nothing and add 0. */
+/* Add 64 bytes of a row to the sum. Lanes outside of m read nothing and add 0. */
 ALWAYS_INLINE v16si step(
     enum op op, enum elem elem, const char *q, const char *row, int64_t i, __mmask64 m, v16si sum)
 {
@@ -44,7 +45,7 @@ ALWAYS_INLINE v16si step(
 	return elem == U8 ? dot4(sum, (v16si)x, z) : dot4(sum, z, (v16si)x);
 }
 
-/* The sum over a row, spread over the lanes. */
+/* The sum over a row, still in several lanes. */
 ALWAYS_INLINE v16si sum_row(enum op op, enum elem elem, const char *q, const char *row, int64_t d)
 {
 	v16si a = {0}, b = {0};
@@ -62,7 +63,7 @@ ALWAYS_INLINE v16si sum_row(enum op op, enum elem elem, const char *q, const cha
 	return a + b;
 }
 
-/* What the offset of 128 added to an inner product: ±128 Σ x. */
+/* What the offset of 128 adds to an inner product: ±128 Σ x. */
 ALWAYS_INLINE int32_t offset(enum elem elem, const char *q, int64_t d)
 {
 	const __m512i one = _mm512_set1_epi8(1);

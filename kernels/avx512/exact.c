@@ -1,5 +1,5 @@
-/* Double-precision distances, AVX-512: the 32 lanes of kernels.h are four registers, and the halving tree
- * adds registers, then halves of one. A tail's masked lanes keep their sum untouched. */
+/* Double-precision distances, AVX-512. The 32 lanes of kernels.h are four registers; the tree adds registers,
+ * then halves of one. In the tail, the sums of masked lanes stay as they are. */
 #include "kernels/avx512/avx512.h"
 
 enum op { L2SQ, IP, L1, LINF };

@@ -1,4 +1,4 @@
-/* Half-precision numbers, AVX-512: 16 lanes a step, tails by mask. */
+/* Half-precision numbers, AVX-512: 16 numbers in a step, the last ones by a mask. */
 #include "kernels/avx512/avx512.h"
 
 void narrow_f16_avx512(const float *x, int64_t n, void *half)

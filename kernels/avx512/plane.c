@@ -1,8 +1,8 @@
-/* Element-wise work, AVX-512: 16 lanes a step, tails by mask. */
+/* Passes over one array, AVX-512: 16 elements in a step, the last ones by a mask. */
 #include "kernels/avx512/avx512.h"
 #include "kernels/ref/ref.h"
 
-/* Classes of vfpclassps. */
+/* The classes of numbers that vfpclassps knows. */
 enum { QUIET_NAN = 0x01, PLUS_INF = 0x08, MINUS_INF = 0x10, SIGNALLING_NAN = 0x80 };
 enum { NONFINITE = QUIET_NAN | PLUS_INF | MINUS_INF | SIGNALLING_NAN };
 
@@ -17,8 +17,8 @@ int64_t find_nonfinite_avx512(const float *x, int64_t n)
 	return -1;
 }
 
-/* Whether a number of `a`, of those in `which`, is also in `b`: all rotations of b, of which half will do
- * where it is compared with itself. */
+/* Whether one of the numbers in a, of those in `which`, is also in b: a is compared with all rotations of b.
+ * If both are the same register, half of the rotations are enough. */
 static inline bool shared(__m512i a, __mmask16 which, __m512i b, bool itself)
 {
 	__mmask16 same = itself ? 0 : _mm512_cmpeq_epi32_mask(a, b);
@@ -29,7 +29,7 @@ static inline bool shared(__m512i a, __mmask16 which, __m512i b, bool itself)
 	return same & which;
 }
 
-/* Up to 64 numbers; of more, comparing all with all takes longer than a table. */
+/* For up to 64 numbers, all are compared with each other; for more, the table of plain C is faster. */
 bool good_list_avx512(const uint32_t *list, int64_t width, uint32_t limit, uint32_t except)
 {
 	enum { BLOCKS = 4 };
@@ -105,7 +105,7 @@ int64_t select_le_avx512(const float *keys, int64_t n, float bound, uint32_t *po
 		__mmask16 hit =
 		    _mm512_mask_cmp_ps_mask(m, _mm512_maskz_loadu_ps(m, keys + i), limit, _CMP_LE_OQ);
 		if (hit) {
-			/* Compressing in a register: to memory it is microcode on Zen 4. */
+			/* Compressing to memory would be slow on Zen 4, so it is done in a register. */
 			int hits = __builtin_popcount(hit);
 			__m512i packed = _mm512_maskz_compress_epi32(hit, at);
 			_mm512_mask_storeu_epi32(pos + found, first16(hits), packed);

@@ -1,15 +1,14 @@
 /* Product quantizers, AVX-512.
  *
- * A panel of 16 centroids is one register a component. The search for the nearest takes eight vectors at a
- * time, enough sums to hide the latency of the multiply-adds, and knows the least keys lane by lane until the
- * codebook ends.
+ * A component of a panel of 16 centroids is one register. The search for the nearest centroid takes eight
+ * vectors at a time, enough sums to hide the latency of the multiply-adds, and keeps the smallest keys of
+ * each lane until the end of the codebook.
  *
- * Look-ups: bytes of the tables are looked up for 64 vectors at once and added as 16-bit words: `words` sums
- * pairs of vectors as they lie, `odd` the upper byte of each pair alone, so that the lower one's sum is
- * words − 256 · odd modulo 2^16. Three instructions for 64 look-ups; CHUNK of them cannot overflow.
- * A 256-byte table is 2 × vpermi2b and a blend by the number's top bit (André et al., Quicker ADC, 2019),
- * which takes VBMI: without it the table keeps avx2's find8. Loading it is half of that work, so GROUPS
- * blocks share it.
+ * Scans look up the bytes of 64 vectors at once and add them as 16-bit words: `words` sums the bytes of two
+ * vectors as one word, and `odd` the upper byte of each word alone, so that the sum of the lower one is words
+ * − 256 · odd modulo 2^16. The sum of CHUNK bytes cannot overflow. A look-up in a table of 256 bytes is two
+ * vpermi2b and a blend by the code's top bit (André et al., Quicker ADC, 2019). This needs VBMI; without it
+ * pq_find8 is that of avx2. Loading the table is half of the work, so that GROUPS blocks share it.
  */
 #include "kernels/avx512/avx512.h"
 
@@ -24,7 +23,8 @@
 
 enum op { L2SQ, IP };
 
-/* Numbers looked up before 16-bit sums could overflow; blocks that share the loads of tables. */
+/* The number of bytes whose sum cannot overflow 16 bits; the number of blocks that share the loads of
+ * tables. */
 enum { CHUNK = 256, GROUPS = 4 };
 
 ALWAYS_INLINE void table_part(
@@ -87,13 +87,13 @@ void pq_bytes_avx512(const float *t, int64_t k, float start, float steps, uint8_
 	}
 }
 
-/* The least keys of a vector, lane by lane. The last bits of a key, those of `mask`, are replaced by the
- * number of its panel: it costs an instruction, and nothing else has to remember where a key is from. */
+/* The smallest and second smallest key of a vector in each lane. The last bits of a key, those of `mask`, are
+ * replaced by the number of its panel, which therefore need not be kept elsewhere. */
 struct best {
 	__m512 min, second;
 };
 
-/* Vectors that share the loads of a panel. */
+/* The number of vectors that share the loads of a panel. */
 enum { VECS = 8 };
 
 ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const float *panel, const float *half,
@@ -119,11 +119,11 @@ ALWAYS_INLINE void nearest_step(const float *const x[VECS], int64_t d, const flo
 	}
 }
 
-/* The least lane of each of eight registers, by folding them into each other. */
+/* The smallest lane of each of eight registers, which are merged in pairs. */
 ALWAYS_INLINE __m256 min_lanes(const __m512 v[VECS])
 {
 	const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
-	__m512 a[4], b[2]; /* quarters of a: v0 v0 v1 v1, …; of b: v0 v1 v2 v3, … */
+	__m512 a[4], b[2]; /* the quarters of a come from v0 v0 v1 v1, …; those of b from v0 v1 v2 v3, … */
 	UNROLL
 	for (int i = 0; i < 4; i++)
 		a[i] = _mm512_min_ps(_mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0x44),
@@ -137,7 +137,7 @@ ALWAYS_INLINE __m256 min_lanes(const __m512 v[VECS])
 	return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, c));
 }
 
-/* From lanes to vectors. */
+/* Find the smallest and second smallest key of each vector in its lanes. */
 ALWAYS_INLINE void finish(
     const struct best best[VECS], unsigned mask, uint16_t pos[VECS], float min[VECS], float second[VECS])
 {
@@ -151,9 +151,10 @@ ALWAYS_INLINE void finish(
 		uint32_t bits;
 		memcpy(&bits, &min[v], sizeof bits);
 		__mmask16 all = _mm512_cmp_ps_mask(best[v].min, _mm512_set1_ps(min[v]), _CMP_EQ_OQ);
-		unsigned lane = _tzcnt_u32(all | 1u << 15); /* a lane there is even if keys are NaN */
+		unsigned lane = _tzcnt_u32(all | 1u << 15); /* a valid lane even if keys are NaN */
 		pos[v] = (uint16_t)(PQ_LANES * (bits & mask) + lane);
-		/* Of the winning lane the second counts, of the others the least. */
+		/* The second smallest key is in the second keys of the lane with the smallest, or in the
+		 * smallest keys of the other lanes. */
 		rest[v] = _mm512_mask_mov_ps(rest[v], (__mmask16)(1u << lane), best[v].second);
 	}
 	_mm256_storeu_ps(second, min_lanes(rest));
@@ -166,7 +167,7 @@ void pq_nearest_avx512(const float *x, size_t stride, int64_t n, int64_t d, cons
 	const unsigned mask = (unsigned)(k / PQ_LANES) - 1;
 	const __m512i masks = _mm512_set1_epi32((int)mask);
 	for (int64_t j = 0; j < n; j += VECS) {
-		/* A last group of fewer vectors repeats its last one. */
+		/* If the last group has fewer vectors, its last one is repeated. */
 		int count = n - j < VECS ? (int)(n - j) : VECS;
 		const float *vec[VECS];
 		struct best best[VECS];
@@ -175,7 +176,7 @@ void pq_nearest_avx512(const float *x, size_t stride, int64_t n, int64_t d, cons
 			vec[v] = x + (size_t)(j + (v < count ? v : count - 1)) * stride;
 			best[v] = (struct best){inf, inf};
 		}
-		__m512i number = _mm512_setzero_si512(); /* of the panel, in every lane */
+		__m512i number = _mm512_setzero_si512(); /* the number of the panel, in every lane */
 		for (int64_t c = 0; c < k; c += PQ_LANES) {
 			nearest_step(vec, d, panels + c * d, half + c, masks, number, best);
 			number = _mm512_add_epi32(number, _mm512_set1_epi32(1));
@@ -215,7 +216,8 @@ ALWAYS_INLINE __m512i half_of_sums(struct sums s, int h)
 	return _mm512_permutex2var_epi16(even, _mm512_loadu_si512(order + 32 * h), s.odd);
 }
 
-/* Adds the sums, in the vectors' order, to total [4] of 16 floats each: integers, exact in floats. */
+/* Add the sums, in the order of the vectors, to total [4] of 16 floats each, which hold these integers
+ * exactly. */
 ALWAYS_INLINE void add_sums(struct sums s, __m512 *total)
 {
 	UNROLL
@@ -228,7 +230,7 @@ ALWAYS_INLINE void add_sums(struct sums s, __m512 *total)
 	}
 }
 
-/* Byte b of `groups` blocks: their tables are loaded once. */
+/* Add the entries for byte b of `groups` blocks, whose table is loaded once. */
 ALWAYS_INLINE __attribute__((target("avx512vbmi"))) void add_numbers8(
     const int groups, const struct pq_find *find, const uint8_t *codes, int64_t b, struct sums *s)
 {
@@ -267,7 +269,8 @@ ALWAYS_INLINE void add_numbers4(
 	}
 }
 
-/* Of one block's sums, those within the limit: hit, from `found` on; or into the least ones. */
+/* Compute the keys of a block from its sums, and write the positions of those within the limit to hit from
+ * `found` on, or lower find->min. Returns the new number of positions. */
 ALWAYS_INLINE int64_t take_hits(
     const struct pq_find *find, int64_t first, const __m512 *total, uint32_t *hit, int64_t found)
 {

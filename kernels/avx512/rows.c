@@ -1,10 +1,9 @@
 /* Float rows, AVX-512.
  *
- * Rows are read one after another, from the first byte to the last, which is what the hardware prefetcher
- * follows at full bandwidth; only rows gathered from all over are fetched by hand. Two chains of
- * multiply-adds hide the latency inside a row, and a transposing add tree of 13 instructions reduces four
- * rows at once. bf16 is widened by a shift, f16 by vcvtph2ps. The core is inlined once per operation, element
- * type and addressing, with these as constants.
+ * Rows are read one after another, from the first byte to the last, which the hardware prefetcher follows at
+ * full bandwidth; only gathered rows are prefetched here. Two chains of multiply-adds hide the latency within
+ * a row, and the lanes of four rows are added together in 13 instructions. bf16 is widened by a shift, f16 by
+ * vcvtph2ps. The core is inlined once for each operation, element type and addressing, which are constants.
  */
 #include "kernels/avx512/avx512.h"
 
@@ -21,13 +20,13 @@ ALWAYS_INLINE __m512 load16(const char *row, int64_t i, enum elem elem, __mmask1
 	return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-/* One sum of two. */
+/* Join two sums, or for Linf two maxima. */
 ALWAYS_INLINE __m512 join(enum op op, __m512 a, __m512 b)
 {
 	return op == LINF ? _mm512_max_ps(a, b) : _mm512_add_ps(a, b);
 }
 
-/* What 16 elements come to with a sum of those before. */
+/* Add 16 elements to the sum of those before. */
 ALWAYS_INLINE __m512 accumulate(enum op op, __m512 x, __m512 y, __m512 sum)
 {
 	if (op == IP)
@@ -38,7 +37,7 @@ ALWAYS_INLINE __m512 accumulate(enum op op, __m512 x, __m512 y, __m512 sum)
 	return _mm512_fmadd_ps(t, t, sum);
 }
 
-/* sum + 16 elements of a row. Lanes outside of m read nothing and add 0. */
+/* Add 16 elements of a row to the sum. Lanes outside of m read nothing and add 0. */
 ALWAYS_INLINE __m512 step(
     enum op op, enum elem elem, const float *q, const char *row, int64_t i, __mmask16 m, __m512 sum)
 {
@@ -46,7 +45,7 @@ ALWAYS_INLINE __m512 step(
 	return accumulate(op, x, load16(row, i, elem, m), sum);
 }
 
-/* The sum over a row, spread over the lanes. */
+/* The sum over a row, still in several lanes. */
 ALWAYS_INLINE __m512 sum_row(enum op op, enum elem elem, const float *q, const char *row, int64_t d)
 {
 	__m512 a = _mm512_setzero_ps(), b = a;
@@ -105,7 +104,7 @@ ROWS(linf_bf16, LINF, BF16)
 ROWS(l2sq_f16, L2SQ, F16)
 ROWS(ip_f16, IP, F16)
 
-/* 16 floats from their halves. */
+/* Join the upper and lower parts of 16 floats. */
 ALWAYS_INLINE __m512 join16(const char *hi, const char *lo, int64_t i, __mmask16 m)
 {
 	__m512i h = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, hi + 2 * i));

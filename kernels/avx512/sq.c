@@ -1,13 +1,13 @@
-/* Scalar quantisers, AVX-512.
+/* Scalar quantizers, AVX-512.
  *
- * Encoding and decoding take 16 codes a step, in 2 · bits bytes, one in each 32-bit lane. Lanes beyond the
- * end of a row have low and step 0; they encode 0 / 0, which is 0. Scans take a group of codes from one
- * register, where beyond the end of a row a and b are 0. */
+ * A step of encoding or decoding handles 16 codes, in 2 · bits bytes, one in each 32-bit lane. Lanes beyond
+ * the end of a row have low and step 0; 0 / 0 is encoded as 0. A step of a scan handles a group of codes;
+ * beyond the end of a row a and b are 0. */
 #include "kernels/avx512/avx512.h"
 
 enum op { L2SQ, IP };
 
-/* Codes i … i + 15 of a row of which `left` are left. */
+/* Load codes i … i + 15 of a row, from i on which there are `left` codes. */
 ALWAYS_INLINE __m512 load16(int bits, const uint8_t *row, int64_t i, int64_t left)
 {
 	int64_t bytes = left < 16 ? (left * bits + 7) / 8 : 2 * bits;
@@ -16,12 +16,12 @@ ALWAYS_INLINE __m512 load16(int bits, const uint8_t *row, int64_t i, int64_t lef
 	if (bits == 8) {
 		c = _mm512_cvtepu8_epi32(x);
 	} else if (bits == 4) {
-		/* A byte in 64 bits: its halves to the bottom of the lower and of the upper 32. */
+		/* Each byte is in 64 bits; its halves go to the lowest bits of the lower and the upper 32. */
 		c = _mm512_cvtepu8_epi64(x);
 		c = _mm512_or_si512(c, _mm512_slli_epi64(c, 28));
 		c = _mm512_and_si512(c, _mm512_set1_epi32(15));
 	} else {
-		/* Three bytes, four codes, in each lane of a quarter. */
+		/* Three bytes, which are four codes, to each lane of a quarter. */
 		const __m512i triple = _mm512_setr_epi32(0x80020100, 0x80020100, 0x80020100, 0x80020100,
 		    0x80050403, 0x80050403, 0x80050403, 0x80050403, 0x80080706, 0x80080706, 0x80080706,
 		    0x80080706, 0x800b0a09, 0x800b0a09, 0x800b0a09, 0x800b0a09);
@@ -32,7 +32,7 @@ ALWAYS_INLINE __m512 load16(int bits, const uint8_t *row, int64_t i, int64_t lef
 	return _mm512_cvtepi32_ps(c);
 }
 
-/* And back. */
+/* Store codes i … i + 15 of a row, from i on which there are `left` codes. */
 ALWAYS_INLINE void store16(int bits, uint8_t *row, int64_t i, int64_t left, __m512i c)
 {
 	__mmask16 m = first16(left < 16 ? (left * bits + 7) / 8 : 2 * bits);
@@ -60,7 +60,7 @@ ALWAYS_INLINE void encode(
 		__mmask16 m = first16(d - i);
 		__m512 t = _mm512_sub_ps(_mm512_maskz_loadu_ps(m, x + i), _mm512_maskz_loadu_ps(m, low + i));
 		t = _mm512_div_ps(t, _mm512_maskz_loadu_ps(m, step + i));
-		/* The second operand where the first is NaN. */
+		/* If the first operand is NaN, max gives the second one. */
 		t = _mm512_min_ps(_mm512_max_ps(t, zero), max);
 		store16(bits, code, i, d - i, _mm512_cvttps_epi32(t));
 	}
@@ -84,26 +84,28 @@ ALWAYS_INLINE void decode(
 		_mm512_mask_storeu_ps(x + i, first16(d - i), decode16(bits, code, low, step, i, d - i));
 }
 
-/* Bytes of a group of codes. */
+/* The number of bytes of a group of codes. */
 ALWAYS_INLINE int64_t group_bytes(int bits)
 {
 	return bits == 6 ? 24 : 64;
 }
 
-/* A group of codes, of which `bytes` are there. 6 bits: each word holds its code, somewhere. */
+/* Load the first `bytes` bytes of a group of codes. With 6 bits, each word gets the bytes in which its code
+ * is. */
 ALWAYS_INLINE __m512i load_group(int bits, const uint8_t *p, int64_t bytes)
 {
 	__m512i v = _mm512_maskz_loadu_epi8(first64(bytes), p);
 	if (bits != 6)
 		return v;
-	/* Six bytes, eight codes, to each quarter; then the two bytes around a code to its word. */
+	/* Six bytes, which are eight codes, to each quarter; then the two bytes in which a code is, to its
+	 * word. */
 	const __m512i words =
 	    _mm512_setr_epi32(0x10000, 2, 0, 0, 0x40003, 5, 0, 0, 0x70006, 8, 0, 0, 0xa0009, 11, 0, 0);
 	const __m128i around = _mm_setr_epi8(0, 1, 0, 1, 1, 2, 1, 2, 3, 4, 3, 4, 4, 5, 4, 5);
 	return _mm512_shuffle_epi8(_mm512_permutexvar_epi16(words, v), _mm512_broadcast_i32x4(around));
 }
 
-/* Code number k of each word of a group, at the top of a word (L2SQ) or as a number (IP). */
+/* Code number k of each word of a group, in the upper bits of the word (L2SQ) or as a number (IP). */
 ALWAYS_INLINE __m512i codes_at(enum op op, int bits, int k, __m512i v)
 {
 	const int top = 16 - bits;
@@ -130,7 +132,7 @@ ALWAYS_INLINE v16si add_group(enum op op, int bits, const int16_t *a, const uint
 	return sum;
 }
 
-/* The sum over a row, spread over the lanes. */
+/* The sum over a row, still in several lanes. */
 ALWAYS_INLINE v16si sum_row(
     enum op op, int bits, const int16_t *a, const uint16_t *b, const char *at, int64_t d)
 {
@@ -145,7 +147,7 @@ ALWAYS_INLINE v16si sum_row(
 	return sum;
 }
 
-/* b is not read where op is IP, but it moves along. */
+/* Sums of n rows. With IP, b is not read, but must be a valid pointer. */
 ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
     size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
 {

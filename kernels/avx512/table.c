@@ -1,6 +1,6 @@
 #include "kernels/avx512/avx512.h"
 
-/* Not every CPU with the rest of AVX-512 has it. */
+/* Some CPUs have all other parts of AVX-512 but not VBMI. */
 #undef IF_VBMI
 #define IF_VBMI(statement)                                                                                   \
 	if (__builtin_cpu_supports("avx512vbmi"))                                                            \

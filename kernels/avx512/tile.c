@@ -1,9 +1,9 @@
-/* Quantising, packing and tiles, AVX-512 with VNNI.
+/* Quantizing, packing and tiles, AVX-512 with VNNI.
  *
- * Tiles: one k step loads the 64 rows of the panel as four registers, then broadcasts each of up to six
- * queries once and multiplies it into four accumulators: 10 loads for 24 multiply-adds, and
- * 24 + 4 + 1 registers. The core is inlined once per number of queries, so that all loops over queries
- * and registers unroll and the accumulators never leave their registers.
+ * Tiles: one step in depth loads the 64 rows of the panel into four registers, broadcasts an element of each
+ * of up to six queries, and multiplies it into four sums: 10 loads for 24 multiply-adds, with 24 + 4 + 1
+ * registers. The core is inlined once for each number of queries, so that all loops over queries and
+ * registers are unrolled and the sums stay in registers.
  *
  * pack transposes 16 × 16 dwords in registers. quantize.h derives the error bound.
  */
@@ -14,8 +14,8 @@
 
 enum { AT_ONCE = 6, REGS = TILE_ROWS / 16 };
 
-/* gcc 12 leaves loops over six queries rolled up otherwise, and the accumulators in memory; clang 14 does
- * well unless it is asked. */
+/* Otherwise gcc 12 does not unroll loops over six queries and keeps the sums in memory. clang 14 does better
+ * without it. */
 #if defined(__clang__)
 #define UNROLL
 #else
@@ -78,7 +78,7 @@ static void quantize_to_scale(
 void quantize_avx512(const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info)
 {
 	__m512 top = _mm512_setzero_ps();
-	__mmask16 other = 0; /* not an integer in −128 … 127 */
+	__mmask16 other = 0; /* set for elements that are not an integer in −128 … 127 */
 	for (int64_t i = 0; i < d; i += 16) {
 		__m512 c = centred(x, mean, i, first16(d - i));
 		__m512 whole = _mm512_roundscale_ps(c, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
@@ -94,7 +94,7 @@ void quantize_avx512(const float *x, const float *mean, int64_t d, int8_t *out, 
 		quantize_to_scale(x, mean, d, max / 127, out, info);
 }
 
-/* Transposes 16 × 16 dwords: v[i] lane j becomes v[j] lane i. */
+/* Transpose 16 × 16 dwords: lane j of v[i] becomes lane i of v[j]. */
 ALWAYS_INLINE void transpose16(__m512i v[16])
 {
 	__m512i a[16], b[16];
@@ -144,8 +144,8 @@ void pack_avx512(const void *rows, size_t stride, int64_t n, int64_t bytes, uint
 	}
 }
 
-/* The end of a tile: compares, and stores the keys of queries that have survivors. Most tiles have none at
- * all, which the least key of each lane tells with a quarter of the comparisons. */
+/* Finish a tile: compare the keys with thr, and store those of queries that have one within it. Most tiles
+ * have none, which is seen from the smallest key of each lane with a quarter of the comparisons. */
 ALWAYS_INLINE uint64_t emit_keys(
     const int nq, __m512 key[][REGS], const float *thr, uint64_t *mask, float *keys)
 {
@@ -230,7 +230,7 @@ ALWAYS_INLINE uint64_t tile_i8(const int nq, const uint32_t *panel, int64_t k, c
 	return emit_keys(nq, key, thr, mask, keys);
 }
 
-/* One call per number of queries, each with its own unrolled core. */
+/* Call the core that is unrolled for nq queries. */
 #define BY_QUERIES(tile, ...)                                                                                \
 	switch (nq) {                                                                                        \
 	case 1:                                                                                              \

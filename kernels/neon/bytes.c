@@ -1,8 +1,8 @@
 /* One byte query × rows of bytes, exact.
  *
- * The absolute difference of two bytes is a uint8 whether they are signed or not, so l2sq is one code for
- * both: |difference|, widening square (at most 255², a uint16), pairwise addition into uint32. Inner products
- * are the same with the widening product of their sign. */
+ * The absolute difference of two bytes is a uint8 whether they are signed or not, so that l2sq has one code
+ * for both: the square of the absolute difference (at most 255², a uint16) is added in pairs into uint32.
+ * Inner products add signed or unsigned products in the same way. */
 #include "kernels/neon/neon.h"
 
 enum op { L2SQ, IP };
@@ -32,7 +32,7 @@ ALWAYS_INLINE uint32x4_t accumulate(enum op op, enum type type, uint32x4_t sum, 
 	return accumulate_u8(sum, t, t);
 }
 
-/* The sum over a row, spread over the lanes. */
+/* The sum over a row, still in several lanes. */
 ALWAYS_INLINE uint32x4_t row_i32(enum op op, enum type type, const uint8_t *q, const uint8_t *row, int64_t d)
 {
 	uint32x4_t even = vdupq_n_u32(0), odd = even;
@@ -50,7 +50,7 @@ ALWAYS_INLINE uint32x4_t row_i32(enum op op, enum type type, const uint8_t *q, c
 	return vaddq_u32(even, odd);
 }
 
-/* q NULL: each row with itself. */
+/* Sums of n rows; q NULL: of each row with itself. */
 ALWAYS_INLINE void rows_i32(enum op op, enum type type, const void *q, const void *rows, size_t stride,
     const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
 {

@@ -1,7 +1,7 @@
 /* Double-precision distances with the same bits on every instruction set.
  *
- * The contract fixes 32 lanes: here sixteen vectors of two. They are laid down in memory for the last few
- * elements and the final tree, which are plain C. */
+ * The 32 lanes of kernels.h are sixteen vectors of two. They are stored to memory for the last few elements
+ * and the tree at the end, which are plain C. */
 #include "kernels/neon/neon.h"
 
 #include "lib/base/rounding.h"

@@ -1,4 +1,4 @@
-/* Half-precision numbers, NEON: 4 lanes a step. */
+/* Half-precision numbers, NEON: 4 numbers in a step. */
 #include "kernels/neon/neon.h"
 
 enum { LANES = 4 };
@@ -29,7 +29,7 @@ ALWAYS_INLINE float32x4_t from_bf16(uint8x8_t x)
 	return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(x), 16));
 }
 
-/* The first n of four floats; the others are 0. */
+/* Load n of four floats; the others are 0. */
 ALWAYS_INLINE float32x4_t load_first(const float *x, int64_t n)
 {
 	return vreinterpretq_f32_u8(load_part(x, 4 * n));

@@ -1,9 +1,9 @@
 /* NEON (AArch64, nothing beyond armv8-a): prototypes of the kernels in this folder and the helpers that its
  * files share.
  *
- * Loops over a row take whole vectors and then one tail, which load_part puts together from narrower loads:
- * nothing beyond a row is read. A template is an ALWAYS_INLINE function whose first arguments are
- * compile-time constants. Rows are loaded as bytes, for they may begin anywhere. */
+ * A loop over a row takes whole vectors and then one tail, which load_part puts together from narrower loads,
+ * so that nothing beyond a row is read. A template is an ALWAYS_INLINE function whose first arguments are
+ * compile-time constants. Rows are loaded as bytes, since they may begin at any address. */
 #ifndef KITH_KERNELS_NEON_H
 #define KITH_KERNELS_NEON_H
 
@@ -14,8 +14,8 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* Before a short loop over an array of sums that is to live in registers: gcc must be told to unroll it,
- * clang does by itself, and if told to, does it too late. */
+/* For a short loop over an array of sums that must be kept in registers. gcc must be told to unroll it. clang
+ * unrolls it anyway; if told to, it does so too late. */
 #ifdef __clang__
 #define UNROLL
 #else
@@ -25,7 +25,7 @@
 #define KERNEL(name, type, test, bench, avx2, avx512, amx, neon) IF_##neon(type name##_neon;)
 #include "kernels/kernels.def"
 
-/* Up to 15 bytes, the rest zero. Two loads that may overlap, or three bytes, cover every length. */
+/* Load up to 15 bytes; the rest is zero. Two loads that may overlap, or three bytes, cover every length. */
 ALWAYS_INLINE uint8x16_t load_part(const void *p, int64_t n)
 {
 	const unsigned char *c = p;
@@ -45,7 +45,7 @@ ALWAYS_INLINE uint8x16_t load_part(const void *p, int64_t n)
 	return vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(a), vcreate_u64(b)));
 }
 
-/* Row kernels finish four rows at a time with one tree of pairwise additions. */
+/* Row kernels add the lanes of four rows at a time. */
 enum { GROUP = 4 };
 
 ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t *pos, int64_t i)
@@ -53,8 +53,9 @@ ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t
 	return (const char *)rows + (size_t)(pos ? pos[i] : i) * stride;
 }
 
-/* Fetch the beginnings of the rows in the group after that of row i, at first also of that group itself:
- * gathered rows are where no hardware prefetcher expects them, though it foresees the rest of a long row. */
+/* Prefetch the beginnings of the rows in the group after that of row i, and for i = 0 also in the first
+ * group. The hardware does not foresee where gathered rows are, but it does foresee the rest of a long
+ * row. */
 ALWAYS_INLINE void group_prefetch(
     const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, int64_t bytes)
 {

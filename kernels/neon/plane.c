@@ -1,6 +1,7 @@
-/* Passes over one array: split and join of the bf16 planes, widening, the finiteness check, selection.
+/* Passes over one array: splitting floats and joining them, widening bytes, finding elements that are not
+ * finite, selecting small keys.
  *
- * All of them run at the speed of memory; the last few elements go through plain C. */
+ * All of them run at the speed of memory. The last few elements are left to plain C. */
 #include "kernels/neon/neon.h"
 
 enum { LANES = 4, BLOCK = 16 };
@@ -52,7 +53,8 @@ void split_neon(const float *x, int64_t n, uint16_t *hi, uint16_t *lo)
 	}
 }
 
-/* ((hi − (lo >> 15)) << 16) | lo: the subtraction of four 16-bit lanes wraps as the shift would drop it. */
+/* ((hi − (lo >> 15)) << 16) | lo. In 16-bit lanes the subtraction wraps around, which the shift would drop
+ * anyway. */
 ALWAYS_INLINE float32x4_t join_4(uint16x4_t hi, uint16x4_t lo)
 {
 	uint16x4_t top = vsub_u16(hi, vshr_n_u16(lo, 15));
@@ -97,9 +99,9 @@ void widen_i8_neon(const int8_t *x, int64_t n, float *out)
 		out[i] = x[i];
 }
 
-/* Survivors are rare once a search is under way, so 16 keys share one test; a block with survivors is then
- * gone through without branches: every position is written and the count says whether it stays. That never
- * leaves pos [n], as no more were kept than there are keys before this one. */
+/* Keys within the bound are rare in most of a search, so that 16 keys share one test. Where there are some,
+ * the keys are handled without branches: every position is written, and the count says whether it stays. This
+ * never writes beyond pos [n], as no more were kept than there are keys before this one. */
 int64_t select_le_neon(const float *keys, int64_t n, float bound, uint32_t *pos)
 {
 	const float32x4_t limit = vdupq_n_f32(bound);

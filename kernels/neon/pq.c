@@ -1,10 +1,11 @@
 /* Product quantizers, NEON.
  *
- * A panel of 16 centroids is four registers a component. The search for the nearest takes four vectors at a
- * time and knows the least keys lane by lane until the codebook ends.
+ * A component of a panel of 16 centroids is four registers. The search for the nearest centroid takes four
+ * vectors at a time and keeps the smallest keys of each lane until the end of the codebook.
  *
- * Scans look up 16 vectors at once and add the bytes to 16-bit words, CHUNK of which cannot overflow. A table
- * of 256 is four look-ups in 64 bytes: tbl gives 0 for numbers beyond its table, tbx leaves what was there.
+ * Scans look up the bytes of 16 vectors at once and add them to 16-bit words; the sum of CHUNK bytes cannot
+ * overflow. A look-up in a table of 256 bytes is four look-ups in 64 bytes: for codes beyond its table, tbl
+ * gives 0 and tbx leaves the lane as it was.
  */
 #include "kernels/neon/neon.h"
 #include "kernels/pq_find.h"
@@ -15,7 +16,7 @@ enum op { L2SQ, IP };
 
 enum { LANES = 4, PARTS = PQ_LANES / LANES };
 
-/* Numbers looked up before 16-bit sums could overflow. */
+/* The number of bytes whose sum cannot overflow 16 bits. */
 enum { CHUNK = 256 };
 
 ALWAYS_INLINE void table(enum op op, const float *x, int64_t d, const float *panels, int64_t k, float *out)
@@ -75,13 +76,13 @@ void pq_bytes_neon(const float *t, int64_t k, float start, float steps, uint8_t 
 	}
 }
 
-/* The least keys of a vector, lane by lane. The last bits of a key, those of `mask`, are replaced by the
- * number of its quarter of a panel, so that nothing else has to remember where a key is from. */
+/* The smallest and second smallest key of a vector in each lane. The last bits of a key, those of `mask`, are
+ * replaced by the number of its quarter of a panel, which therefore need not be kept elsewhere. */
 struct best {
 	float32x4_t smallest, second;
 };
 
-/* Vectors that share the loads of a panel. */
+/* The number of vectors that share the loads of a panel. */
 enum { VECS = 4 };
 
 ALWAYS_INLINE struct best update(struct best b, float32x4_t key, uint32x4_t mask, uint32x4_t number)
@@ -132,7 +133,8 @@ ALWAYS_INLINE void finish(struct best b, uint32x4_t mask, uint16_t *pos, float *
 	uint32_t lane = vminvq_u32(vbslq_u32(vceqq_f32(b.smallest, min), lanes, vdupq_n_u32(LANES)));
 	uint32_t number = vgetq_lane_u32(vandq_u32(vreinterpretq_u32_f32(min), mask), 0);
 	*pos = (uint16_t)(LANES * number + lane);
-	/* Of the winning lane the second counts, of the others the least. */
+	/* The second smallest key is in the second keys of the lane with the smallest, or in the smallest
+	 * keys of the other lanes. */
 	*second = vminvq_f32(vbslq_f32(vceqq_u32(lanes, vdupq_n_u32(lane)), b.second, b.smallest));
 }
 
@@ -142,7 +144,7 @@ void pq_nearest_neon(const float *x, size_t stride, int64_t n, int64_t d, const 
 	const float32x4_t inf = vdupq_n_f32(INFINITY);
 	const uint32x4_t mask = vdupq_n_u32((uint32_t)(k / LANES) - 1);
 	for (int64_t j = 0; j < n; j += VECS) {
-		/* A last group of fewer vectors repeats its last one. */
+		/* If the last group has fewer vectors, its last one is repeated. */
 		int count = n - j < VECS ? (int)(n - j) : VECS;
 		const float *vec[VECS];
 		struct best best[VECS];
@@ -151,7 +153,8 @@ void pq_nearest_neon(const float *x, size_t stride, int64_t n, int64_t d, const 
 			vec[v] = x + (size_t)(j + (v < count ? v : count - 1)) * stride;
 			best[v] = (struct best){inf, inf};
 		}
-		uint32x4_t number = vdupq_n_u32(0); /* of the panel's first quarter, in every lane */
+		uint32x4_t number =
+		    vdupq_n_u32(0); /* the number of the panel's first quarter, in every lane */
 		for (int64_t c = 0; c < k; c += PQ_LANES) {
 			nearest_step(vec, d, panels + c * d, half + c, mask, number, best);
 			number = vaddq_u32(number, vdupq_n_u32(PARTS));
@@ -163,7 +166,7 @@ void pq_nearest_neon(const float *x, size_t stride, int64_t n, int64_t d, const 
 	}
 }
 
-/* Sums of 16 vectors. */
+/* The sums of 16 vectors. */
 struct sums {
 	uint16x8_t low, high;
 };
@@ -175,7 +178,7 @@ ALWAYS_INLINE struct sums add_bytes(struct sums s, uint8x16_t bytes)
 	return s;
 }
 
-/* Adds the sums to total [4] of 4 floats each: integers, exact in floats. */
+/* Add the sums to total [4] of 4 floats each, which hold these integers exactly. */
 ALWAYS_INLINE void add_sums(struct sums s, float32x4_t *total)
 {
 	total[0] = vaddq_f32(total[0], vcvtq_f32_u32(vmovl_u16(vget_low_u16(s.low))));
@@ -220,7 +223,7 @@ ALWAYS_INLINE void add_numbers4(const uint8_t *codes, const uint8_t *tables, str
 	}
 }
 
-/* bits: 8 or 4, of a number. */
+/* The keys of a block; bits: of a code, 8 or 4. */
 ALWAYS_INLINE void sum_codes(const int bits, const struct pq_find *find, const uint8_t *codes, float *key)
 {
 	const int64_t bytes = find->bytes;

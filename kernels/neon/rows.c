@@ -1,8 +1,8 @@
-/* One float query × rows of floats or bf16.
+/* One float query × rows of floats, bf16 or f16.
  *
- * Rows are read one after another, from the first byte to the last, as hardware prefetchers like it. Four
- * chains of multiply-adds hide the latency within a row, and four rows share one tree of pairwise additions.
- * A bf16 is widened by a shift, an f16 by fcvtl. */
+ * Rows are read one after another, from the first byte to the last, so that hardware prefetchers can follow.
+ * Four chains of multiply-adds hide the latency within a row, and four rows share one tree of pairwise
+ * additions. A bf16 is widened by a shift, an f16 by fcvtl. */
 #include "kernels/neon/neon.h"
 
 enum op { L2SQ, IP, NORMSQ, L1, LINF };
@@ -31,7 +31,7 @@ ALWAYS_INLINE float32x4_t load_tail(enum type type, const void *row, int64_t i, 
 	return widen(type, vget_low_u8(load_part(p + 2 * i, 2 * left)));
 }
 
-/* One sum of two, and the sums of four vectors. */
+/* Join two sums, or for Linf two maxima; and those of the lanes of four vectors. */
 ALWAYS_INLINE float32x4_t join(enum op op, float32x4_t a, float32x4_t b)
 {
 	return op == LINF ? vmaxq_f32(a, b) : vaddq_f32(a, b);
@@ -54,7 +54,7 @@ ALWAYS_INLINE float32x4_t accumulate(enum op op, float32x4_t sum, float32x4_t q,
 	return vfmaq_f32(sum, t, t);
 }
 
-/* The sum over a row, spread over the lanes. q is not read where op is NORMSQ. */
+/* The sum over a row, still in several lanes. With NORMSQ, q is not read. */
 ALWAYS_INLINE float32x4_t row_f32(enum op op, enum type type, const float *q, const char *row, int64_t d)
 {
 	const float32x4_t zero = vdupq_n_f32(0);
@@ -120,7 +120,7 @@ ROWS(linf, LINF, bf16, BF16)
 ROWS(l2sq, L2SQ, f16, F16)
 ROWS(ip, IP, f16, F16)
 
-/* 4 floats from their halves. */
+/* Join the upper and lower parts of 4 floats. */
 ALWAYS_INLINE float32x4_t join4(uint8x8_t hi, uint8x8_t lo)
 {
 	uint16x4_t h = vreinterpret_u16_u8(hi), l = vreinterpret_u16_u8(lo);

@@ -1,9 +1,8 @@
-/* Scalar quantisers, NEON.
+/* Scalar quantizers, NEON.
  *
- * Encoding and decoding take 8 codes a step, in `bits` bytes, as two vectors of four; codes of 6 and 4 bits
- * are spread to bytes in a general register. Elements beyond the end of a row have low and step 0; they
- * encode 0 / 0, which is 0. Scans take 8 words of codes from one register, where beyond the end of a row a
- * and b are 0. */
+ * A step of encoding or decoding handles 8 codes, in `bits` bytes, as two vectors of four; codes of 6 and 4
+ * bits are converted to bytes in a general register. Elements beyond the end of a row have low and step 0; 0
+ * / 0 is encoded as 0. A step of a scan handles 8 words of codes; beyond the end of a row a and b are 0. */
 #include "kernels/neon/neon.h"
 
 #include "kernels/sq_pack.h"
@@ -16,7 +15,7 @@ struct eight {
 	float32x4_t x[2];
 };
 
-/* Codes i … i + 7 of a row of which `left` are left. */
+/* Load codes i … i + 7 of a row, from i on which there are `left` codes. */
 ALWAYS_INLINE struct eight load8(int bits, const uint8_t *row, int64_t i, int64_t left)
 {
 	uint8x8_t c = vget_low_u8(load_part(row + i * bits / 8, left < LANES ? (left * bits + 7) / 8 : bits));
@@ -45,7 +44,7 @@ ALWAYS_INLINE void encode8(
 	UNROLL
 	for (int h = 0; h < 2; h++) {
 		float32x4_t t = vdivq_f32(vsubq_f32(v.x[h], l.x[h]), s.x[h]);
-		/* The other operand where one is NaN. */
+		/* If one operand is NaN, maxnm gives the other one. */
 		t = vminq_f32(vmaxnmq_f32(t, zero), max);
 		c[h] = vmovn_u32(vcvtq_u32_f32(t));
 	}
@@ -91,25 +90,25 @@ ALWAYS_INLINE void decode(
 	}
 }
 
-/* Words of codes that a step of a scan takes: 8, which 6 bits have in 6 bytes. */
+/* The bytes that a step of a scan takes: 8 words, or 8 codes of 6 bits. */
 ALWAYS_INLINE int64_t step_bytes(int bits)
 {
 	return bits == 6 ? 6 : 16;
 }
 
-/* Of a step's bytes the first `bytes`. 6 bits: each word holds its code, somewhere. */
+/* Load the first `bytes` bytes of a step. With 6 bits, each word gets the bytes in which its code is. */
 ALWAYS_INLINE uint16x8_t load_words(int bits, const uint8_t *p, int64_t bytes)
 {
 	uint8x16_t v = bytes == 16 ? vld1q_u8(p) : load_part(p, bytes);
 	if (bits == 6) {
-		/* The two bytes around a code to its word. */
+		/* The two bytes in which a code is, to its word. */
 		static const uint8_t around[16] = {0, 1, 0, 1, 1, 2, 1, 2, 3, 4, 3, 4, 4, 5, 4, 5};
 		v = vqtbl1q_u8(v, vld1q_u8(around));
 	}
 	return vreinterpretq_u16_u8(v);
 }
 
-/* Code number k of each word, at the top of a word (L2SQ) or as a number (IP). */
+/* Code number k of each word, in the upper bits of the word (L2SQ) or as a number (IP). */
 ALWAYS_INLINE uint16x8_t codes_at(enum op op, int bits, int k, uint16x8_t v)
 {
 	static const int16_t shifts[8] = {10, 4, 6, 0, 10, 4, 6, 0};
@@ -145,7 +144,7 @@ ALWAYS_INLINE int32x4_t add_words(
 	return sum;
 }
 
-/* The sum over a row, spread over the lanes. A group of words is four steps. */
+/* The sum over a row, still in several lanes. A group of words is four steps. */
 ALWAYS_INLINE int32x4_t sum_row(
     enum op op, int bits, const int16_t *a, const uint16_t *b, const char *at, int64_t d)
 {
@@ -163,7 +162,7 @@ ALWAYS_INLINE int32x4_t sum_row(
 	return sum;
 }
 
-/* b is not read where op is IP, but it moves along. */
+/* Sums of n rows. With IP, b is not read, but must be a valid pointer. */
 ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *b, const void *rows,
     size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)
 {

@@ -1,14 +1,15 @@
-/* Quantising, packing and tiles: a panel of 64 rows × up to six queries, the core of every batch search.
+/* Quantizing, packing and tiles: a panel of 64 rows × up to six queries, the core of every batch search.
  *
- * A panel holds dword k of its 64 rows side by side, so the rows lie along the vector lanes, a query's
- * element multiplies them as a scalar, and there are no horizontal sums. A pass takes as many rows as keep
- * the sums in registers (four vectors × six queries are 24 of the 32; fewer queries take more rows) and walks
- * down the whole panel. It reads one cache line in four, which the hardware does not foresee: it prefetches.
- * Keys go to a small buffer and are copied out only for queries that have survivors.
+ * A panel holds dword k of its 64 rows side by side, so that rows lie along the vector lanes, an element of a
+ * query multiplies them as a scalar, and there are no horizontal sums. A pass takes as many rows as keep the
+ * sums in registers (four vectors × six queries are 24 of the 32; with fewer queries it takes more rows) and
+ * goes through the whole depth of the panel. It reads one cache line in four, which the hardware does not
+ * foresee, so that it prefetches. Keys are written to a small buffer, and copied only for queries that have
+ * some within the bound.
  *
- * Bytes: armv8-a has no product of unsigned and signed bytes, so the panel is flipped back to int8, and what
- * that takes away, 128 Σ q, is added to the bias. Built for a CPU with SDOT, four products and their sum are
- * one instruction and beat floats; without it they are several and do not.
+ * Bytes: armv8-a has no product of unsigned and signed bytes, so that the panel is turned back to int8, and
+ * what that takes away, 128 Σ q, is added to the bias. In a build for CPUs with SDOT, four products and their
+ * sum are one instruction, which is faster than floats; without it they are several, which are slower.
  *
  * pack transposes 4 × 4 dwords in registers. quantize.h derives the error bound. */
 #include "kernels/neon/neon.h"
@@ -18,13 +19,13 @@
 
 enum { AT_ONCE = 6, LANES = 4, VECS = 16, AHEAD = 12 };
 
-/* Up to 4 floats, the rest zero. */
+/* Load up to 4 floats; the rest is zero. */
 ALWAYS_INLINE float32x4_t load_4(const float *x, int64_t left)
 {
 	return left >= LANES ? vld1q_f32(x) : vreinterpretq_f32_u8(load_part(x, 4 * left));
 }
 
-/* x − mean of up to 4 elements from i on, the rest zero. */
+/* x − mean of up to 4 elements from i on; the rest is zero. */
 ALWAYS_INLINE float32x4_t centred(const float *x, const float *mean, int64_t i, int64_t d)
 {
 	float32x4_t v = load_4(x + i, d - i);
@@ -35,7 +36,7 @@ struct sums {
 	int32x4_t sum, sumsq;
 };
 
-/* Writes up to 4 values in −128 … 127 as bytes and sums them up; values past the end are zero. */
+/* Write up to 4 values in −128 … 127 as bytes and add them to the sums; values beyond the end are zero. */
 ALWAYS_INLINE void emit_bytes(int8_t *out, int64_t left, int32x4_t v, struct sums *s)
 {
 	int16x4_t half = vmovn_s32(v);
@@ -87,7 +88,7 @@ static void quantize_to_scale(
 void quantize_neon(const float *x, const float *mean, int64_t d, int8_t *out, struct quantized *info)
 {
 	float32x4_t top = vdupq_n_f32(0);
-	uint32x4_t integral = vdupq_n_u32(~0u); /* an integer in −128 … 127 */
+	uint32x4_t integral = vdupq_n_u32(~0u); /* set if an integer in −128 … 127 */
 	for (int64_t i = 0; i < d; i += LANES) {
 		float32x4_t c = centred(x, mean, i, d);
 		integral = vandq_u32(integral, vceqq_f32(vrndq_f32(c), c));
@@ -102,10 +103,10 @@ void quantize_neon(const float *x, const float *mean, int64_t d, int8_t *out, st
 		quantize_to_scale(x, mean, d, max / 127, out, info);
 }
 
-/* Transposes 4 × 4 dwords: v[i] lane j becomes v[j] lane i. */
+/* Transpose 4 × 4 dwords: lane j of v[i] becomes lane i of v[j]. */
 ALWAYS_INLINE void transpose4(uint32x4_t v[4])
 {
-	/* Pairs of rows as 64-bit lanes: even dwords, odd dwords. */
+	/* The even and the odd dwords of pairs of rows, as 64-bit lanes. */
 	uint64x2_t even01 = vreinterpretq_u64_u32(vtrn1q_u32(v[0], v[1]));
 	uint64x2_t odd01 = vreinterpretq_u64_u32(vtrn2q_u32(v[0], v[1]));
 	uint64x2_t even23 = vreinterpretq_u64_u32(vtrn1q_u32(v[2], v[3]));
@@ -116,7 +117,7 @@ ALWAYS_INLINE void transpose4(uint32x4_t v[4])
 	v[3] = vreinterpretq_u32_u64(vtrn2q_u64(odd01, odd23));
 }
 
-/* Four rows, of which n exist; out is the place of the first in the panel. */
+/* Pack four rows, of which n exist; out: the place of the first in the panel. */
 ALWAYS_INLINE void pack_rows(
     const char *rows, size_t stride, int64_t n, int64_t bytes, uint32_t flip, uint32_t *out)
 {
@@ -148,13 +149,13 @@ void pack_neon(const void *rows, size_t stride, int64_t n, int64_t bytes, uint32
 	}
 }
 
-/* Vectors of rows in a pass. */
+/* The number of vectors of rows in a pass for nq queries. */
 ALWAYS_INLINE int vecs_of(int nq)
 {
 	return nq == 1 ? 16 : nq == 2 ? 8 : 4;
 }
 
-/* The keys of the first rows of low and panel (whose other rows are left for the next pass). */
+/* Compute the keys of the first vecs_of(nq) vectors of rows of a panel. */
 typedef void pass_f32_fn(
     const float *panel, int64_t k, const float *q, size_t qstride, const float *low, float *key);
 
@@ -209,7 +210,7 @@ PASS_F32(4)
 PASS_F32(5)
 PASS_F32(6)
 
-/* The end of a query: its mask, and its keys if any is wanted. */
+/* Finish a query: copy its keys if one is <= thr. Returns its mask. */
 ALWAYS_INLINE uint64_t emit(const float *key, float thr, float *out)
 {
 	const uint32x4_t place = {1, 2, 4, 8};
@@ -227,7 +228,8 @@ ALWAYS_INLINE uint64_t emit(const float *key, float thr, float *out)
 static uint64_t block_f32(const float *panel, int64_t k, const float *q, size_t qstride, int nq,
     const float *low, const float *thr, uint64_t *mask, float *keys)
 {
-	/* Called through a pointer, so that no pass keeps sums of another in its registers. */
+	/* Calls through pointers keep the compiler from merging passes, which would need too many
+	 * registers. */
 	static pass_f32_fn *const pass[] = {
 	    NULL, pass_f32_1, pass_f32_2, pass_f32_3, pass_f32_4, pass_f32_5, pass_f32_6};
 	float key[AT_ONCE * TILE_ROWS];
@@ -241,7 +243,7 @@ static uint64_t block_f32(const float *panel, int64_t k, const float *q, size_t 
 	return any;
 }
 
-/* Adds to four lanes the sums of four products each. */
+/* Add the inner product of four bytes to each of four lanes. */
 ALWAYS_INLINE int32x4_t dot(int32x4_t sum, int8x16_t x, int8x16_t y)
 {
 #ifdef __ARM_FEATURE_DOTPROD
@@ -253,7 +255,7 @@ ALWAYS_INLINE int32x4_t dot(int32x4_t sum, int8x16_t x, int8x16_t y)
 #endif
 }
 
-/* The sums of 16 rows of the panel, flipped to int8, with nq queries. */
+/* The sums of 16 rows of the panel, turned back to int8, with nq queries. */
 ALWAYS_INLINE void pass_i8(
     int nq, const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int32_t *total)
 {
@@ -292,7 +294,8 @@ ALWAYS_INLINE void pass_i8(
 	}
 }
 
-/* One query at a time is enough for the last few of a batch. */
+/* The sums of all rows with nq queries. Fewer than AT_ONCE are taken one at a time, which is good enough for
+ * the last few of a call. */
 static void sums_i8(const uint32_t *panel, int64_t k, const int8_t *q, size_t qstride, int nq, int32_t *total)
 {
 	for (int r = 0; r < TILE_ROWS; r += 16) {
@@ -305,7 +308,7 @@ static void sums_i8(const uint32_t *panel, int64_t k, const int8_t *q, size_t qs
 	}
 }
 
-/* The bias of a query, with what the flip of the panel took away. */
+/* The bias of a query, with what turning the panel to int8 takes away. */
 static int32_t full_bias(int32_t bias, const int8_t *q, int64_t bytes)
 {
 	int32_t sum = 0;

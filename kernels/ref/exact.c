@@ -1,8 +1,7 @@
 /* Double-precision distances whose bits are the same everywhere.
  *
- * Rounding depends on the order of the operations, so the order is part of the specification: 32 lanes,
- * enough to fill the widest registers, then a halving tree (see kernels.h). fma() is correctly rounded
- * with or without hardware for it.
+ * Rounding depends on the order of the operations, so that kernels.h specifies it: 32 lanes, enough to fill
+ * the widest registers, and then a tree. fma() is correctly rounded with or without hardware for it.
  */
 #include "kernels/ref/ref.h"
 

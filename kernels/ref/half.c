@@ -1,7 +1,8 @@
 /* Half-precision numbers, plain C.
  *
- * Both kinds are rounded on the bits of the float: adding just under half a unit, and one more where the
- * last bit that stays is odd, carries into that bit exactly when rounding to nearest even goes up. */
+ * Both kinds are rounded by integer arithmetic on the bits of the float. Adding just under half a unit, and
+ * one more if the last bit that stays is odd, carries into that bit exactly if rounding to the nearest, ties
+ * to even, goes up. */
 #include "kernels/ref/ref.h"
 
 enum { F16_MAX = 0x7bff, BF16_MAX = 0x7f7f, SIGN = 0x8000 };
@@ -13,13 +14,13 @@ static inline uint32_t bits_of(float x)
 	return u;
 }
 
-/* u / 2^shift, to nearest even. */
+/* u / 2^shift, rounded to the nearest, ties to even. */
 static inline uint32_t round_shift(uint32_t u, int shift)
 {
 	return (u + (1u << (shift - 1)) - 1 + (u >> shift & 1)) >> shift;
 }
 
-/* The magnitude, at most `most`, with the sign of a float. */
+/* The magnitude, limited to `max`, with the sign of a float. */
 static inline uint16_t finish(uint32_t magnitude, uint32_t max, uint32_t float_bits)
 {
 	magnitude = magnitude < max ? magnitude : max;
@@ -33,7 +34,8 @@ static inline uint16_t to_f16(float x)
 	uint32_t u = bits_of(x), magnitude = u & 0x7fffffff;
 	if (magnitude >= min_normal)
 		return finish(round_shift(magnitude - bias, 13), F16_MAX, u);
-	/* Smaller halves are multiples of 2^-24, the last bit of 1/2: the addition rounds to one. */
+	/* Smaller halves are multiples of 2^-24, the last bit of 1/2: adding 1/2 rounds to such a
+	 * multiple. */
 	float y;
 	memcpy(&y, &magnitude, sizeof y);
 	return finish(bits_of(y + 0.5f) - bits_of(0.5f), F16_MAX, u);

@@ -1,4 +1,5 @@
-/* Element-wise work, plain C: split planes, widening, and the two searches in an array of floats. */
+/* Passes over one array, plain C: splitting floats and joining them, widening bytes, checking lists, finding
+ * elements that are not finite, selecting small keys. */
 #include "kernels/ref/ref.h"
 
 #include <string.h>
@@ -19,18 +20,19 @@ int64_t find_nonfinite_ref(const float *x, int64_t n)
 	return -1;
 }
 
-/* The places of a hash where no two numbers of a list meet are where each finds itself again, whatever was
- * there before; where some do meet, all are compared. */
+/* Whether a number is twice in the list. Each number writes its index to a place of a hash table, which need
+ * not be cleared. If every number finds its own index there again, all numbers are different. Otherwise all
+ * are compared with each other. */
 static bool has_repeats(const uint32_t *list, int64_t n)
 {
 	enum { PLACES = 4096 };
 	uint16_t place[PLACES];
-	int64_t met = 0;
+	int64_t shared = 0;
 	for (int64_t i = 0; i < n; i++)
 		place[list[i] % PLACES] = (uint16_t)i;
 	for (int64_t i = 0; i < n; i++)
-		met += place[list[i] % PLACES] != (uint16_t)i;
-	for (int64_t i = 0; met > 0 && i < n; i++)
+		shared += place[list[i] % PLACES] != (uint16_t)i;
+	for (int64_t i = 0; shared > 0 && i < n; i++)
 		for (int64_t j = 0; j < i; j++)
 			if (list[i] == list[j])
 				return true;

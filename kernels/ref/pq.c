@@ -1,4 +1,4 @@
-/* Product quantizers, plain C: panels lane by lane, look-ups byte by byte. */
+/* Product quantizers, plain C. */
 #include "kernels/ref/ref.h"
 
 #include <math.h>

@@ -16,8 +16,8 @@ static inline float bf16_at(const void *row, int64_t i)
 	return v;
 }
 
-/* A binary16: its bits in the place of a float's have the wrong exponent, which a power of 2 puts right,
- * except where it means infinity or NaN. */
+/* A binary16 number as a float. Its bits, moved to the places of a float's, have an exponent that is too
+ * small, which a power of 2 corrects, except for infinity and NaN. */
 static inline float f16_at(const void *row, int64_t i)
 {
 	uint16_t h;

@@ -1,7 +1,7 @@
 /* Float rows, plain C.
  *
- * One function per pair of operation and element type scores a single row; ROWS wraps it into the
- * contiguous and the gather kernel. Rows may begin at any address, hence memcpy.
+ * ROWS defines, for an operation and an element type, a function for a single row and the kernels that call
+ * it for contiguous and for gathered rows. Elements are read by memcpy, as rows may begin at any address.
  */
 #include "kernels/ref/ref.h"
 

@@ -1,5 +1,5 @@
-/* Scalar quantisers, plain C. A code is read and written as a piece of a string of bits, one function for
- * every width. */
+/* Scalar quantizers, plain C. Codes of every width are read and written by the same functions, as a part of a
+ * string of bits. */
 #include "kernels/ref/ref.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* Quantising, packing and tiles, plain C. quantize.h derives the error bound. */
+/* Quantizing, packing and tiles, plain C. quantize.h derives the error bound. */
 #include "kernels/ref/ref.h"
 
 #include "kernels/quantize.h"
@@ -67,7 +67,7 @@ void pack_ref(const void *rows, size_t stride, int64_t n, int64_t bytes, uint32_
 	}
 }
 
-/* The end of a tile's row: compares, and copies the keys out if one is wanted. */
+/* Finish a query: copy its keys if one is <= thr. Returns its mask. */
 static uint64_t emit(const float key[TILE_ROWS], float thr, float *out)
 {
 	uint64_t mask = 0;
