@@ -1,20 +1,20 @@
-/* Eigenvectors of symmetric matrices: Householder's reduction to three diagonals, then QL with implicit
+/* Eigenvectors of symmetric matrices: Householder's reduction to a tridiagonal matrix, then QL with implicit
  * shifts (Bowdler, Martin, Reinsch & Wilkinson 1968), each in an order that suits caches.
  *
- * Reduction. Step k reflects by H = I − v vᵀ, ‖v‖² = 2: with p = A v and w = p − ½⟨v,p⟩ v,
- * H A H = A − v wᵀ − w vᵀ. The update of one step and the product p of the next are one pass over the rows,
- * since the next v needs only the first of them. v_k replaces row k, which is done with.
+ * Reduction. Step k reflects by H = I − v vᵀ, ‖v‖² = 2: with p = A v and w = p − ½⟨v,p⟩ v, H A H = A − v wᵀ −
+ * w vᵀ. The update of one step and the product p of the next are one pass over the rows, since the next v
+ * needs only the first of them. v_k replaces row k, which is no longer needed.
  *
- * QL. The three diagonals alone decide the rotations. These are collected over several sweeps and then
- * applied to the eigenvectors, a block of columns at a time, which stays in the cache. Columns do not meet,
- * so blocks go to any thread.
+ * QL. The rotations depend only on the tridiagonal matrix. They are collected over several sweeps and then
+ * applied to the eigenvectors, a block of columns at a time, which stays in the cache. Columns are
+ * independent, so that threads can take different blocks.
  *
- * Why not LAPACK: the same seed shall give the same index, and LAPACK's bits depend on settings of the host
- * program that a library may not touch. With OpenBLAS 0.3.21 eigenvectors by dsyevd and dsyevr differ between
- * one thread of the BLAS and two from n = 32 on, singular vectors by dgesvd from n = 128 on, and all of them
- * between the kernels that it picks for a CPU (Haswell, SkylakeX). There is no portable way to set a number
- * of threads for one caller alone. Rounding to float hides most of that, not all, and one bit that differs
- * makes other codes. For a dimension of 768 this takes about a second.
+ * Why not LAPACK: the same seed must give the same index, and LAPACK's bits depend on settings of the host
+ * program that a library may not change. With OpenBLAS 0.3.21, eigenvectors by dsyevd and dsyevr differ
+ * between one thread of the BLAS and two from n = 32 on, singular vectors by dgesvd from n = 128 on, and all
+ * of them between the kernels that it chooses for a CPU (Haswell, SkylakeX). There is no portable way to set
+ * the number of threads for one caller alone. Rounding to float hides most of these differences but not all,
+ * and one bit that differs changes codes. For a dimension of 768 this takes about a second.
  */
 #include "lib/learn/matrix.h"
 
@@ -29,24 +29,24 @@
 #include <string.h>
 
 enum {
-	ROWS = 32,      /* of a task of the reduction */
-	MIN_ROWS = 512, /* below it a step of the reduction is too little for threads */
-	COLUMNS = 64,   /* of a task that rotates */
-	SWEEPS = 24,    /* collected before they are applied */
-	TRIES = 80,     /* sweeps for one eigenvalue; two are usual */
+	ROWS = 32,      /* rows in a task of the reduction */
+	MIN_ROWS = 512, /* with fewer rows, a step of the reduction is too little work for threads */
+	COLUMNS = 64,   /* columns in a task that rotates */
+	SWEEPS = 24,    /* number of sweeps that are collected before they are applied */
+	TRIES = 80,     /* the most sweeps for one eigenvalue, for which two are usual */
 };
 
 struct sweep {
-	int64_t first, last; /* rotations first … last − 1, applied downwards; i turns rows i and i + 1 */
+	int64_t first, last; /* rotations last − 1 … first, in this order; number i turns rows i and i + 1 */
 	const double (*rotation)[2];
 };
 
 struct eigen {
 	int64_t n;
 	double *a, *vectors;
-	double *diagonal, *beside; /* [n] each; beside[i] stands between diagonal[i] and diagonal[i + 1] */
-	double *w, *p;             /* [n]: of the step before, of this step */
-	double negligible;         /* beside the diagonal */
+	double *diagonal, *beside; /* [n] each; beside[i] is the element that joins rows i and i + 1 */
+	double *w, *p;             /* [n] of the step before, and of this step */
+	double negligible;         /* an element beside the diagonal that is not greater counts as zero */
 	int64_t step;
 	int threads;
 	double (*rotations)[2]; /* [SWEEPS × n]: cosine, sine */
@@ -54,9 +54,8 @@ struct eigen {
 	int count;
 };
 
-/* ---- to three diagonals ---- */
-
-/* Row i from column `from` on, less the update of the step before. */
+/* ---- reduction to a tridiagonal matrix ---- */
+/* Apply the update of the step before to row i, from column `from` on. */
 static void update_row(const struct eigen *e, int64_t i, int64_t from)
 {
 	if (e->step == 0)
@@ -80,7 +79,8 @@ static void reduce_rows(void *arg, int64_t number, int worker)
 	}
 }
 
-/* Make row `step` the v of its reflection. Returns what the reflection leaves beside the diagonal. */
+/* Make row `step` the v of its reflection. Returns the element beside the diagonal that the reflection
+ * leaves. */
 static double make_reflection(const struct eigen *e)
 {
 	int64_t first = e->step + 1, n = e->n - first;
@@ -94,7 +94,7 @@ static double make_reflection(const struct eigen *e)
 	}
 	double beside = v[0] > 0 ? -norm : norm;
 	v[0] -= beside;
-	/* Divided first: the squares of tiny numbers are zero. */
+	/* Dividing first keeps the squares of tiny numbers from becoming zero. */
 	vector_scale(n, 1 / norm, v);
 	vector_scale(n, sqrt(2 / vector_dot(n, v, v)), v);
 	return beside;
@@ -116,7 +116,7 @@ static void reduce(struct eigen *e)
 	}
 }
 
-/* ---- to one ---- */
+/* ---- QL ---- */
 
 static void rotate_columns(void *arg, int64_t number, int worker)
 {
@@ -146,8 +146,8 @@ static void rotate_vectors(struct eigen *e)
 	e->count = 0;
 }
 
-/* The first m >= l after which the matrix falls apart: what stands there is no more than the reduction's own
- * rounding. */
+/* The first m >= l after which the matrix can be split: the element there is no greater than the rounding of
+ * the reduction. */
 static int64_t find_split(const struct eigen *e, int64_t l)
 {
 	for (int64_t m = l; m < e->n - 1; m++)
@@ -156,7 +156,7 @@ static int64_t find_split(const struct eigen *e, int64_t l)
 	return e->n - 1;
 }
 
-/* One sweep of QL over l … m: chases the shift's bulge upwards. */
+/* One sweep of QL over rows l … m. */
 static void sweep_once(struct eigen *e, int64_t l, int64_t m)
 {
 	double *d = e->diagonal, *b = e->beside, (*rotation)[2] = e->rotations + e->count * e->n;
@@ -180,7 +180,7 @@ static void sweep_once(struct eigen *e, int64_t l, int64_t m)
 		rotation[i - l][1] = s;
 	}
 	if (i >= l) {
-		/* Squares underflowed; what was rotated so far stands. */
+		/* Squares underflowed; the rotations so far remain valid. */
 		d[i + 1] -= p;
 	} else {
 		d[l] -= p;
@@ -214,7 +214,7 @@ static kith_status diagonalize(struct eigen *e)
 	return progress_status();
 }
 
-/* ---- both ---- */
+/* ---- the whole ---- */
 
 static void swap_rows(struct eigen *e, int64_t a, int64_t b)
 {
@@ -226,7 +226,7 @@ static void swap_rows(struct eigen *e, int64_t a, int64_t b)
 	}
 }
 
-/* Eigenvalues descending; the component of a vector that is largest in magnitude is positive. */
+/* Sort eigenvalues in descending order, and make the largest component of each vector positive. */
 static void sort(struct eigen *e)
 {
 	for (int64_t i = 0; i < e->n; i++) {
@@ -247,7 +247,7 @@ static void sort(struct eigen *e)
 	}
 }
 
-/* A power of two to which the largest element is near; 0: not finite. */
+/* A power of two near the largest element; 0: an element is not finite. */
 static double scale_of(int64_t n, const double *a)
 {
 	double max = 0;

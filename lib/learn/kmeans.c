@@ -1,8 +1,9 @@
-/* k-means: which points are learnt from, several starts, what is handed out.
+/* k-means: the choice of training points, several starts, and the results.
  *
- * More points than max_points per centroid teach nothing new and are sampled, without weightless ones unless
- * they are needed to make up k. The sample is copied; all points are used where they are. Everything is
- * computed in memory of its own and copied out at the end, so a failure leaves the caller's arrays alone.
+ * If there are more than max_points points per centroid, a sample is used, as more would not help. Points of
+ * weight 0 are not in it unless they are needed to make up k. The sample is a copy; without one, points are
+ * used where they are. Results are computed in separate memory and copied at the end, so that a failure
+ * leaves the caller's arrays as they were.
  */
 #include "lib/learn/kmeans.h"
 
@@ -15,30 +16,30 @@
 #include <math.h>
 #include <string.h>
 
-/* From here on two-level training pays without being asked for. */
+/* From this number of centroids on, training in two levels is the default. */
 static const int64_t HIERARCHICAL_FROM = 16384;
 
-enum { LOOK = 1024 }; /* points copied between two looks whether to stop */
+enum { LOOK = 1024 }; /* number of points that are copied between two checks for a cancel */
 
 struct kmeans {
 	const kith_kmeans_options *options;
 	struct points all;
 	struct lloyd l;   /* over all points or the sample */
-	int64_t eligible; /* points that the sample is of; 0: all points are learnt from */
-	bool positive;    /* of a positive weight */
+	int64_t eligible; /* number of points that the sample is drawn from; 0: there is no sample */
+	bool positive;    /* whether these are the points of positive weight */
 	bool two_levels;
 	bool wants_labels, wants_objective;
 	float *sample, *sample_weights;
 	float *best;              /* [k × dim] centroids of the best start so far */
-	double *objectives;       /* [2 × iterations]: the best start's, the present one's */
-	kith_kmeans_stats *stats; /* likewise; NULL: nobody wants them */
-	int32_t *labels;          /* [n] if wanted and there is a sample, else NULL */
-	double *keys;             /* likewise */
-	double objective;         /* of the best start, later the final one */
+	double *objectives;       /* [2 × iterations] of the best start, and of the present one */
+	kith_kmeans_stats *stats; /* the same; NULL: not wanted */
+	int32_t *labels;          /* [n] if they are wanted and there is a sample, else NULL */
+	double *keys;             /* [n] if the objective is wanted, too, else NULL */
+	double objective;         /* of the best start, and at the end the final one */
 	struct progress progress;
 };
 
-/* Take l.points.n of the eligible points at random, in order (as random_sample does). */
+/* Draw l.points.n of the eligible points at random, in their order (as random_sample does). */
 static bool take_sample(struct kmeans *m)
 {
 	const struct points *p = &m->all;
@@ -52,7 +53,7 @@ static bool take_sample(struct kmeans *m)
 	int64_t taken = 0;
 	for (int64_t i = 0; taken < wanted; i++) {
 		if (i % LOOK == LOOK - 1 && progress_stopped())
-			break; /* the caller will see it, too */
+			break; /* the caller checks for this, too */
 		bool left_out = m->positive && p->weights && !(p->weights[i] > 0);
 		if (left_out || random_below(&random, eligible--) >= wanted - taken)
 			continue;
@@ -66,7 +67,7 @@ static bool take_sample(struct kmeans *m)
 	return true;
 }
 
-/* How many points are learnt from, and which. */
+/* The number of training points; also decides from which points a sample is drawn. */
 static int64_t count_points(struct kmeans *m)
 {
 	const struct points *p = &m->all;
@@ -95,7 +96,7 @@ static void end(struct kmeans *m)
 	mem_free(m->keys);
 }
 
-/* Distances to compute at most. */
+/* The largest number of distances that may be computed. */
 static int64_t count_steps(const struct kmeans *m)
 {
 	double k = (double)m->l.k, pass = (double)m->l.points.n * k;
@@ -133,7 +134,7 @@ static void forget_objectives(const kith_kmeans_options *options)
 		options->objectives[t] = NAN;
 }
 
-/* One start; it becomes the best if it is. */
+/* Run one start, and keep its results if it is the best so far. */
 static kith_status run_start(struct kmeans *m, int start, const float *given)
 {
 	struct lloyd *l = &m->l;
@@ -160,7 +161,7 @@ static kith_status run_start(struct kmeans *m, int start, const float *given)
 	return KITH_OK;
 }
 
-/* Labels and objective of the best centroids. */
+/* Find the labels and the objective of the best centroids. */
 static kith_status evaluate(struct kmeans *m)
 {
 	struct lloyd *l = &m->l;
@@ -193,11 +194,10 @@ static kith_status run(struct kmeans *m, const float *given)
 		status = run_start(m, start, given);
 	if (status == KITH_OK)
 		status = evaluate(m);
-	kith_status told = progress_end(&m->progress);
-	return status && status != KITH_CANCELLED ? status : told;
+	return progress_end_with(&m->progress, status);
 }
 
-/* What the caller asked for. */
+/* Copy what the caller asked for. */
 static void hand_out(const struct kmeans *m, float *centroids, int32_t *labels, double *objective)
 {
 	const struct lloyd *l = &m->l;
@@ -213,7 +213,7 @@ static void hand_out(const struct kmeans *m, float *centroids, int32_t *labels, 
 		m->options->stats[t] = m->stats[t];
 }
 
-/* No points and so no centroids, which is allowed where fewer are. */
+/* The results without points, which is allowed and gives no centroids. */
 static void hand_out_nothing(const kith_kmeans_options *options, double *objective)
 {
 	if (objective)

@@ -1,11 +1,12 @@
 /* Two-level training, for very many centroids: the work of an iteration grows with n · k, and n with k.
  *
- * About √k coarse clusters are found on a sample of the points, each gets its share of the k centroids by its
- * number of points, and these are trained on its own points alone: 2 n √k distances an iteration instead of
- * n k. Centroids near a coarse border know only the points on their side of it, which costs some percent of
- * the objective; POLISH iterations over everything win most of that back.
+ * About √k coarse clusters are found on a sample of the points. Each gets a share of the k centroids
+ * according to its number of points, and these are trained on its own points alone: 2 n √k distances in an
+ * iteration instead of n k. Centroids near the border of a coarse cluster are trained on the points of one
+ * side only, which costs some percent of the objective; POLISH iterations over all points win most of that
+ * back.
  *
- * The clusters are trained side by side, each by one thread with a stream of random numbers of its own.
+ * The clusters are trained in parallel, each by one thread with random numbers of its own.
  */
 #include "lib/learn/lloyd.h"
 
@@ -20,19 +21,19 @@
 enum { POLISH = 2, COARSE_POINTS = 256 /* per coarse centroid */ };
 
 struct share {
-	int64_t k, first; /* centroids, and where they begin */
+	int64_t k, first; /* number of centroids, and the first of them */
 };
 
 struct levels {
 	struct lloyd *l;
 	const kith_kmeans_options *options;
-	struct lloyd coarse; /* over a sample */
-	float *sample;       /* of the points */
+	struct lloyd coarse; /* the coarse clusters, over a sample */
+	float *sample;
 	float *sample_weights;
 	float *centroids;     /* [coarse.k × dim] */
 	struct share *shares; /* [coarse.k] */
 	struct random random;
-	int64_t step; /* of progress, per point in the second level */
+	int64_t step; /* steps of progress for each point in the second level */
 	_Atomic int status;
 };
 
@@ -53,7 +54,7 @@ static int polish_count(const kith_kmeans_options *options)
 	return options->iterations < POLISH ? options->iterations : POLISH;
 }
 
-/* Steps per point of the second level. */
+/* Steps of progress for each point in the second level. */
 static int64_t fine_step(const struct lloyd *l, const kith_kmeans_options *options)
 {
 	return options->iterations * (l->k / coarse_count(l->k));
@@ -66,7 +67,7 @@ double levels_steps(const struct lloyd *l, const kith_kmeans_options *options)
 	       n * (double)fine_step(l, options) + polish_count(options) * n * k;
 }
 
-/* Rows `chosen` of the points, and their weights. */
+/* Copy the chosen points and their weights. */
 static void gather(const struct points *from, const int64_t *chosen, int64_t n, float *x, float *weights)
 {
 	enum { LOOK = 1024 };
@@ -89,8 +90,8 @@ static void divide(struct levels *v)
 		v->shares[c].k += v->shares[c].k == 0 && count > 0;
 		left -= v->shares[c].k;
 	}
-	/* What rounding left over goes where there are most points to a centroid; what it overdrew comes from
-	 * where there are fewest. */
+	/* Centroids that rounding left over go to the clusters with the most points per centroid; if there
+	 * are too many, they are taken from those with the fewest. */
 	for (; left != 0; left += left > 0 ? -1 : 1) {
 		int64_t best = -1;
 		double max = 0;
@@ -208,7 +209,7 @@ kith_status levels_run(struct lloyd *l, const kith_kmeans_options *options, stru
 		status = (kith_status)atomic_load(&v.status);
 	}
 	levels_end(&v);
-	/* Labels are numbers of coarse clusters still: no hints for the next assignment. */
+	/* Labels are still numbers of coarse clusters, and no hints for the next assignment. */
 	for (int64_t i = 0; i < l->points.n; i++)
 		l->labels[i] = -1;
 	kith_kmeans_options polish = *options;

@@ -1,11 +1,12 @@
-/* Linear maps by the tile kernels rather than a BLAS: nearly as fast, on any number of threads without asking
- * anybody, and with one fixed order of summation. A BLAS cuts its work by the number of threads and sums the
- * edges of a matrix in another way than its middle; an index built with it would depend on both.
+/* Linear maps by the tile kernels instead of a BLAS. They are nearly as fast, need no setting for their
+ * number of threads, and have a fixed order of summation. A BLAS divides its work by the number of threads
+ * and sums the edges of a matrix in another way than its middle, so that an index built with it would depend
+ * on both.
  *
- * A panel is 64 rows of A with their components interleaved, so a tile of 48 vectors × 64 outputs is one
- * kernel call. For a sum of outer products the roles change: component j of a vector is row j of the panel,
- * and what a tile runs over is the vectors. A panel is then a slice of 64 columns of y as they lie in memory;
- * only x must be transposed.
+ * A panel is 64 rows of A with their components interleaved, so that a tile of 48 vectors × 64 outputs is one
+ * kernel call. For a sum of outer products, component j of a vector is row j of the panel, and the depth of a
+ * tile is the number of vectors. A panel is then a slice of 64 columns of y as they are in memory; only x
+ * must be transposed.
  */
 #include "lib/learn/linear.h"
 
@@ -21,9 +22,9 @@
 #include <string.h>
 
 enum {
-	VECTORS = TILE_QUERIES / 2, /* of a task: a panel is read once for all of them */
-	SUMMED = 512,               /* vectors summed in float */
-	SERIAL_WORK = 1 << 20,      /* multiplications below which threads cost more than they give */
+	VECTORS = TILE_QUERIES / 2, /* number of vectors in a task, for which a panel is read once */
+	SUMMED = 512,               /* number of vectors whose products are summed in float */
+	SERIAL_WORK = 1 << 20,      /* multiplications below which threads cost more than they save */
 };
 
 static int64_t panels_of(int64_t rows)
@@ -31,8 +32,8 @@ static int64_t panels_of(int64_t rows)
 	return (rows + TILE_ROWS - 1) / TILE_ROWS;
 }
 
-/* One tile: products of nq vectors (VECTORS at most) with a panel. They are sums of fused multiply-adds from
- * zero on: the same bits on every instruction set that has those. */
+/* One tile: the products of nq <= VECTORS vectors with a panel. They are sums of fused multiply-adds that
+ * begin with zero, and so the same bits on every instruction set that has those. */
 static void multiply(const float *panel, int64_t k, const float *q, size_t qstride, int nq, float *products)
 {
 	static const float zeros[TILE_ROWS];
@@ -41,7 +42,7 @@ static void multiply(const float *panel, int64_t k, const float *q, size_t qstri
 	for (int j = 0; j < nq; j++)
 		all[j] = INFINITY;
 	kernels()->tile_f32(panel, k, q, qstride, nq, zeros, all, mask, products);
-	/* A row that is all NaN is not below infinity, and was not written. */
+	/* A row of products that is all NaN is not below infinity, and was not written. */
 	for (int j = 0; j < nq; j++)
 		for (int r = 0; !mask[j] && r < TILE_ROWS; r++)
 			products[j * TILE_ROWS + r] = NAN;
@@ -119,7 +120,7 @@ kith_status linear_copy(struct linear *to, const struct linear *from)
 	return KITH_OK;
 }
 
-/* Floats of `shift`; of `panels`, for each dimension that goes in. */
+/* The number of floats in `shift`, and in `panels` for each input dimension. */
 static size_t padded(const struct linear *map)
 {
 	return (size_t)(panels_of(map->out) * TILE_ROWS);
@@ -131,7 +132,7 @@ void linear_save(const struct linear *map, const char *matrix, const char *shift
 	blob_write(w, shift, map->shift, padded(map) * sizeof *map->shift);
 }
 
-/* count finite floats; *out is to be freed also after a failure. */
+/* Read `count` finite floats; *out must be freed also after a failure. */
 static kith_status load_floats(float **out, const char *tag, size_t count, struct blob_reader *r)
 {
 	size_t bytes = count * sizeof **out;
@@ -261,8 +262,8 @@ kith_status linear_apply(const struct linear *map, const struct rows *x, int thr
 
 struct outer {
 	int64_t p, q;
-	const float *x, *y; /* of the vectors now summed */
-	int64_t n;          /* of them */
+	const float *x, *y; /* the vectors that are summed now */
+	int64_t n;          /* their number */
 	bool symmetric;
 	float *columns; /* [p × SUMMED] x transposed */
 	float *panels;  /* [ceil(q / 64) × SUMMED × 64] */

@@ -1,8 +1,9 @@
-/* Lloyd's algorithm: assign every point to its nearest centroid, move the centroids, again.
+/* Lloyd's algorithm: assign every point to its nearest centroid, move the centroids, and repeat.
  *
- * Assignment is nearest_find with the previous labels as hints; update.c moves. Both give the same bits
- * whatever the threads and the CPU, so the whole does. The objective of an iteration is that of its
- * assignment, before its centroids move; sums are taken in the order of the points.
+ * Points are assigned by nearest_find, with the previous labels as hints, and centroids are moved by
+ * update.c. Both give the same bits for every number of threads and every CPU, and so does the whole. The
+ * objective of an iteration is that of its assignment, before its centroids move; its sum is taken in the
+ * order of the points.
  */
 #include "lib/learn/lloyd.h"
 
@@ -75,8 +76,8 @@ static kith_status choose_seeds(struct lloyd *l, kith_kmeans_init init, struct r
 	return status;
 }
 
-/* How an iteration went that has just ended. */
-static void tell(const struct lloyd *l, double seconds, kith_kmeans_stats *stats)
+/* Fill in the statistics of the iteration that has just ended. */
+static void fill_stats(const struct lloyd *l, double seconds, kith_kmeans_stats *stats)
 {
 	double n = (double)l->points.n, squares = 0;
 	for (int64_t c = 0; c < l->k; c++) {
@@ -102,15 +103,15 @@ kith_status lloyd_run(struct lloyd *l, const kith_kmeans_options *options, struc
 		if (objectives)
 			objectives[done] = objective;
 		if (stats)
-			tell(l, seconds_now() - began, &stats[done]);
-		if (objectives && options->objectives) /* for a progress callback to see */
+			fill_stats(l, seconds_now() - began, &stats[done]);
+		if (objectives && options->objectives) /* so that a progress callback can see it */
 			options->objectives[done] = objective;
 		done++;
 		bool slow = before - objective < options->tolerance * fabs(before);
 		stop = !atomic_load(&l->moved) || (options->tolerance > 0 && slow && !l->repaired);
 		before = objective;
 	}
-	/* With tolerance 0 all iterations count, also those that would only repeat the last one. */
+	/* With tolerance 0 all iterations are reported, also those that would only repeat the last one. */
 	for (; objectives && done < options->iterations; done++)
 		objectives[done] = options->tolerance > 0 ? NAN : objective;
 	return status;

@@ -1,4 +1,4 @@
-/* k-means from the inside: what kmeans.c, lloyd.c, update.c, seed.c and levels.c share. */
+/* What kmeans.c, lloyd.c, update.c, seed.c and levels.c share. */
 #ifndef KITH_LEARN_LLOYD_H
 #define KITH_LEARN_LLOYD_H
 
@@ -12,11 +12,11 @@
 #include "lib/base/random.h"
 #include "lib/metric/metric.h"
 
-/* Points to learn from. */
+/* Training points. */
 struct points {
 	int64_t n, dim;
 	const float *x;       /* [n × dim] */
-	const float *weights; /* [n], NULL: all 1 */
+	const float *weights; /* [n]; NULL: all are 1 */
 };
 
 static inline const float *point_at(const struct points *points, int64_t i)
@@ -32,66 +32,67 @@ static inline double weight_at(const struct points *points, int64_t i)
 struct cluster {
 	int64_t begin, end; /* its points, in lloyd.order */
 	double mass;        /* Σ weight */
-	double spread;      /* what may be gained by splitting it */
+	double spread;      /* the most that splitting it can gain */
 };
 
-/* One k-means problem. The caller sets the first part, lloyd_begin the second. */
+/* One k-means problem. The caller sets the members up to `step`, lloyd_begin the others. */
 struct lloyd {
 	struct points points;
 	int64_t k; /* 1 … points.n */
 	bool spherical;
-	int threads;      /* threads_resolve has seen it */
+	int threads;      /* a result of threads_resolve */
 	float *centroids; /* [k × dim] */
 	struct progress *progress;
-	int64_t step; /* of progress, per point and assignment */
+	int64_t step; /* steps of progress for each point of an assignment */
 
-	int32_t *labels;          /* [n] of the last assignment; −1: none yet */
-	double *keys;             /* [n] of the last assignment: squared distances or −inner products */
-	int64_t *order;           /* [n] points, cluster by cluster */
+	int32_t *labels;          /* [n] of the last assignment; −1: there was none */
+	double *keys;             /* [n] of the last assignment: squared distances, or minus inner products */
+	int64_t *order;           /* [n] numbers of points, cluster by cluster */
 	struct cluster *clusters; /* [k] */
-	int32_t *heap;            /* [k] clusters by spread */
+	int32_t *heap;            /* [k] a heap of clusters by spread */
 	double *sums;             /* [threads × 2 × dim] */
-	_Atomic bool moved;       /* the last update changed a centroid */
-	int64_t repaired;         /* … and filled so many empty clusters */
-	double assigning;         /* seconds of assignments */
+	_Atomic bool moved;       /* whether the last update changed a centroid */
+	int64_t repaired;         /* number of empty clusters that the last update filled */
+	double assigning;         /* seconds that assignments have taken */
 };
 
-/* What its labels and keys are by. */
+/* The metric of its labels and keys. */
 static inline const struct metric *lloyd_metric(const struct lloyd *l)
 {
 	return l->spherical ? &metric_ip : &metric_l2;
 }
 
-/* lloyd.c. Allocate; lloyd_end also after a failure. */
+/* lloyd.c: allocate memory; call lloyd_end also after a failure. */
 kith_status lloyd_begin(struct lloyd *l);
 void lloyd_end(struct lloyd *l);
 
 /* Assign every point to its nearest centroid; *objective = Σ weight · key. */
 kith_status lloyd_assign(struct lloyd *l, double *objective);
 
-/* Choose centroids as options->init says (unless they are given) and iterate as it says. objectives
- * [options->iterations], NaN after the last, or NULL; stats likewise, as far as it came, or NULL. */
+/* Choose the first centroids as options->init says and iterate. objectives [options->iterations] gets the
+ * objective of each iteration and NaN after the last; stats [options->iterations] is filled in for those that
+ * were done. Both may be NULL. */
 kith_status lloyd_run(struct lloyd *l, const kith_kmeans_options *options, struct random random,
     double *objectives, kith_kmeans_stats *stats);
 
-/* update.c. Fill order and the clusters' begin and end from labels. */
+/* update.c: fill in `order` and the begin and end of clusters from labels. */
 void lloyd_sort(struct lloyd *l);
 
-/* Move every centroid to the mean of its points; an empty cluster takes half of a big one. */
+/* Move every centroid to the mean of its points. An empty cluster takes half of a large one. */
 void lloyd_update(struct lloyd *l);
 
-/* To unit length; the first axis for a vector that has no direction. */
+/* Scale a vector to unit length; one without direction becomes the first axis. */
 void unit_length(float *x, int64_t dim);
 
-/* seed.c. Starting centroids: k random points; k-means++. */
+/* seed.c: choose the first centroids, k random points or by k-means++. */
 kith_status seed_random(struct lloyd *l, struct random *random);
 kith_status seed_plusplus(struct lloyd *l, struct random *random);
 
-/* levels.c. As lloyd_run, in two levels. */
+/* levels.c: as lloyd_run, in two levels. */
 kith_status levels_run(struct lloyd *l, const kith_kmeans_options *options, struct random random,
     double *objectives, kith_kmeans_stats *stats);
 
-/* Steps of progress that levels_run takes. */
+/* The number of steps of progress that levels_run takes. */
 double levels_steps(const struct lloyd *l, const kith_kmeans_options *options);
 
 #endif

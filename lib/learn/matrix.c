@@ -1,7 +1,7 @@
 /* Dense matrices: products and reflections, row by row.
  *
- * Every row of a result is the work of one task and its sums run in a fixed order, so nothing depends on the
- * threads. Rows are taken a few at a time, so that what they share is read once for all.
+ * Every row of a result is computed by one task and its sums are taken in a fixed order, so that nothing
+ * depends on the number of threads. A task has a few rows, for which shared data is read once.
  */
 #include "lib/learn/matrix.h"
 
@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum {
-	ROWS = 8,              /* of a task */
-	SERIAL_WORK = 1 << 18, /* multiplications below which threads cost more than they give */
+	ROWS = 8,              /* rows in a task */
+	SERIAL_WORK = 1 << 18, /* multiplications below which threads cost more than they save */
 };
 
 static int useful_threads(int threads, double multiplications)
@@ -73,7 +73,7 @@ static void reflect_rows(void *arg, int64_t number, int worker)
 	memset(r->rows + from * n, 0, (size_t)((to - from) * n) * sizeof *r->rows);
 	for (int64_t i = from; i < to; i++)
 		r->rows[i * n + i] = 1;
-	/* Row i begins as a unit vector; reflections that are zero at component i leave it alone. */
+	/* Row i begins as a unit vector; reflections that are zero up to component i do not change it. */
 	int64_t last = to - 1 - r->skip < r->last ? to - 1 - r->skip : r->last;
 	for (int64_t k = last; k >= 0; k--) {
 		int64_t first = k + r->skip;

@@ -1,11 +1,11 @@
-/* OPQ, the non-parametric way: which rotation R makes a product quantizer's error least? In turn
+/* OPQ, non-parametric: learn the rotation R with which the error of a product quantizer is smallest. Repeat:
  *
- *   train the quantizer a little on y = R x, and let ŷ be the quantised y;
+ *   train the quantizer for a few iterations on y = R x, and let ŷ be the quantized y;
  *   let R be the rotation that brings x nearest to ŷ: the polar factor of Σ ŷ xᵀ.
  *
- * Neither step can make the error larger. It starts from the parametric solution: principal axes, dealt out
- * to the sub-spaces so that the products of their variances are as equal as can be, which is close already
- * and also right where dimensions are dropped. Codebooks go on from where they were before R changed.
+ * Neither step can increase the error. The start is the parametric solution: principal axes, distributed over
+ * the sub-spaces so that the products of their variances are about equal. This is close already, and also
+ * right if dimensions are dropped. Codebooks are trained on from where they were before R changed.
  */
 #include "lib/learn/opq.h"
 
@@ -21,13 +21,13 @@
 
 enum {
 	CENTROIDS = OPQ_MIN,
-	POINTS = 256 * CENTROIDS, /* training vectors, at most */
+	POINTS = 256 * CENTROIDS, /* the largest number of training vectors */
 	ROUNDS = 50,
-	LLOYD_FIRST = 10, /* iterations of k-means in the first round … */
-	LLOYD_NEXT = 4    /* … and in the others */
+	LLOYD_FIRST = 10, /* iterations of k-means in the first round */
+	LLOYD_NEXT = 4    /* iterations of k-means in the other rounds */
 };
 
-/* A round that gains less than this part of the error is the last. */
+/* A round that reduces the error by a smaller share than this is the last one. */
 static const double MIN_GAIN = 3e-4;
 
 struct learner {
@@ -40,8 +40,8 @@ struct learner {
 	float *centroids;      /* [m × CENTROIDS × sub] */
 	int32_t *labels;       /* [n] */
 	double *values, *axes; /* [in], [in × in] */
-	double *weight;        /* [m] log of the product of a sub-space's variances */
-	int64_t *filled;       /* [m] its dimensions in use */
+	double *weight;        /* [m] the logarithm of the product of a sub-space's variances */
+	int64_t *filled;       /* [m] the number of its dimensions in use */
 	struct progress progress;
 };
 
@@ -84,7 +84,7 @@ static kith_status learner_init(struct learner *l, const struct rows *rows)
 	return KITH_OK;
 }
 
-/* The sub-space with room whose product of variances is least. */
+/* The sub-space with the smallest product of variances among those that are not full. */
 static int64_t next_subspace(const struct learner *l)
 {
 	int64_t best = -1;
@@ -94,12 +94,12 @@ static int64_t next_subspace(const struct learner *l)
 	return best;
 }
 
-/* The parametric solution. */
+/* Start with the parametric solution. */
 static kith_status start(struct learner *l)
 {
 	kith_status status = sample_axes(&l->sample, l->opq->threads, l->values, l->axes);
 	int64_t count = l->in < l->out ? l->in : l->out;
-	/* Relative to the least, so that no logarithm is negative: each dimension adds to its product. */
+	/* Variances are relative to the smallest, so that no logarithm is negative. */
 	double min = fmax(l->values[count - 1], l->values[0] * 1e-9);
 	for (int64_t i = 0; status == KITH_OK && i < count; i++) {
 		int64_t s = next_subspace(l), row = s * l->sub + l->filled[s]++;
@@ -121,7 +121,7 @@ static kith_status rotate_sample(struct learner *l)
 	return status;
 }
 
-/* Train sub-quantizer s and replace its part of y by what it is quantised to; *error grows by its error. */
+/* Train sub-quantizer s and replace its part of y by the quantized one. Its error is added to *error. */
 static kith_status quantize_part(struct learner *l, int64_t s, int round, double *error)
 {
 	int64_t n = l->sample.n, sub = l->sub;
@@ -191,11 +191,11 @@ kith_status opq_learn(
 		status = start(&l);
 	if (status == KITH_OK)
 		status = alternate(&l);
-	/* A step that was broken off may have failed for that. */
-	kith_status told = progress_end(&l.progress);
-	if (status == KITH_OK || told == KITH_CANCELLED)
-		status = told;
-	if (status == KITH_OK) /* beyond the reach of a cancel */
+	/* After a cancel, a step may have failed because it was not completed. */
+	kith_status ended = progress_end(&l.progress);
+	if (status == KITH_OK || ended == KITH_CANCELLED)
+		status = ended;
+	if (status == KITH_OK) /* a cancel cannot interrupt this any more */
 		status = linear_init_both(forward, inverse, l.in, l.out, l.a, NULL, NULL);
 	learner_free(&l);
 	return status;

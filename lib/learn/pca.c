@@ -1,6 +1,6 @@
-/* PCA: y = S V (x − mean), the rows of V the principal axes with the largest variances λ, S = 1, or λ^-½ to
- * whiten, and a random rotation after that if wanted. The inverse map is the best approximation in the space
- * that was kept: x = Vᵀ S⁻¹ y + mean.
+/* PCA: y = S V (x − mean). The rows of V are the principal axes with the largest variances λ; S is 1, or λ^-½
+ * for whitening. A random rotation can follow. The inverse map gives the best approximation in the space of
+ * the axes that are kept: x = Vᵀ S⁻¹ y + mean.
  */
 #include "lib/learn/pca.h"
 
@@ -13,16 +13,16 @@
 
 #include <math.h>
 
-/* Training vectors per dimension, at most: what the axes that are kept lose by it is a fraction of a percent
- * of the variance that is dropped. */
+/* The largest number of training vectors per dimension, if there are MIN_POINTS. With so many, the axes lose
+ * a fraction of a percent of the variance that is dropped. */
 enum { POINTS_PER_DIM = 256, MIN_POINTS = 65536 };
 
-/* A variance this far below the largest is the rounding of floats. */
+/* A variance that is smaller than the largest by this factor is rounding of floats. */
 static const double MIN_VARIANCE = 1e-12;
 
 struct work {
 	double *values;                    /* [in] */
-	double *axes;                      /* [in × in]; of which `out` rows become the map */
+	double *axes;                      /* [in × in]; the first `out` rows become the map */
 	double *inverse_map;               /* [out × in], the inverse map, transposed */
 	double *rotation;                  /* [out × out] */
 	double *rotated, *rotated_inverse; /* [out × in] */
@@ -54,7 +54,7 @@ static void work_free(struct work *w)
 	mem_free(w->inverse);
 }
 
-/* Scale axis i to unit variance, and the inverse map to the opposite. */
+/* Scale axis i to unit variance, and the inverse map by the inverse factor. */
 static void whiten_axis(const struct work *w, int64_t in, int64_t i, double unit)
 {
 	double deviation = unit * sqrt(fmax(w->values[i], 0));

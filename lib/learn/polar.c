@@ -1,10 +1,10 @@
-/* The orthonormal polar factor, which solves Procrustes' problem: of all orthonormal R the one with the
- * largest ⟨R, A⟩ (Schönemann 1966).
+/* The orthonormal polar factor, which solves Procrustes' problem: the orthonormal R with the largest ⟨R, A⟩
+ * (Schönemann 1966).
  *
- * A Aᵀ = U Σ² Uᵀ gives U; the rows of Uᵀ A are then σ_i v_i, and A's factor is U Vᵀ. Squaring costs half of
- * the digits of small singular values, so rows whose σ_i is below a thousandth of the largest are made
- * orthogonal to those before them explicitly; where nothing is left of a row (A has not full rank) any
- * direction is as good, and the first axis that is still free enough is taken.
+ * A Aᵀ = U Σ² Uᵀ gives U. The rows of Uᵀ A are then σ_i v_i, and the factor of A is U Vᵀ. Squaring loses half
+ * of the digits of small singular values, so that rows whose σ_i is below a thousandth of the largest are
+ * made orthogonal to those before them. If nothing is left of a row, because A has not full rank, any
+ * orthogonal direction is as good, and one is made from the first axis that works.
  */
 #include "lib/learn/matrix.h"
 
@@ -16,8 +16,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Take from row i what lies along rows 0 … i − 1, which are orthonormal; its norm afterwards. Twice is enough
- * (Kahan & Parlett). */
+/* Subtract from row i its projections on rows 0 … i − 1, which are orthonormal. Returns the norm that is
+ * left. Two passes are enough (Kahan & Parlett). */
 static double project(int64_t n, int64_t i, double *rows)
 {
 	double *row = rows + i * n;
@@ -27,11 +27,11 @@ static double project(int64_t n, int64_t i, double *rows)
 	return sqrt(vector_dot(n, row, row));
 }
 
-/* Make row i a unit vector orthogonal to rows 0 … i − 1; `least`: the smallest norm that means something. */
+/* Make row i a unit vector orthogonal to rows 0 … i − 1; min: norms up to it are rounding. */
 static void complete_row(int64_t n, int64_t i, double min, double *rows)
 {
 	double *row = rows + i * n, norm = project(n, i, rows);
-	/* The squared norms of what is left of all axes sum up to n − i, so some axis has its share. */
+	/* The squared norms of what is left of all axes add up to n − i, so that some axis has its share. */
 	double share = sqrt((double)(n - i) / (2 * (double)n));
 	for (int64_t axis = 0; norm <= min && axis < n; axis++) {
 		memset(row, 0, (size_t)n * sizeof *row);
@@ -42,7 +42,7 @@ static void complete_row(int64_t n, int64_t i, double min, double *rows)
 	vector_scale(n, 1 / norm, row);
 }
 
-/* Rows σ_i v_i, largest first, to v_i. */
+/* Turn rows σ_i v_i, the largest first, into v_i. */
 static void orthonormalize(int64_t m, int64_t n, double *rows)
 {
 	double first = sqrt(vector_dot(n, rows, rows));
@@ -57,7 +57,7 @@ static void orthonormalize(int64_t m, int64_t n, double *rows)
 	}
 }
 
-/* m <= n. square [m × m] and wide [m × n] are scratch, values [m]. */
+/* The factor of a with m <= n. square, vectors [m × m], values [m] and wide [m × n] are working memory. */
 static kith_status factor(int64_t m, int64_t n, double *a, double *square, double *vectors, double *values,
     double *wide, int threads)
 {

@@ -1,6 +1,6 @@
-/* Random rotations, uniform in the sense of Haar, as a product of reflections (Stewart 1980): reflection k
- * turns a gaussian vector of the components from k on into the k-th axis, up to a sign that is drawn too.
- * That is what a QR decomposition of a gaussian matrix would give, for less work and exactly orthonormal.
+/* Random rotations, uniform in the sense of Haar, as a product of reflections (Stewart 1980). Reflection k
+ * turns a gaussian vector of the components from k on into the k-th axis, with a random sign. A QR
+ * decomposition of a gaussian matrix would give the same with more work and less exactly orthonormal.
  */
 #include "lib/learn/rotation.h"
 
@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-/* A normal deviate by Marsaglia's polar method; the second one it offers is not used. */
+/* A normally distributed number by Marsaglia's polar method, whose second number is not used. */
 static double gaussian(struct random *random)
 {
 	for (;;) {
@@ -25,7 +25,7 @@ static double gaussian(struct random *random)
 	}
 }
 
-/* v of a reflection that turns a gaussian vector of n components into the first axis, ‖v‖² = 2. */
+/* Draw the v, ‖v‖² = 2, of a reflection that turns a gaussian vector of n components into the first axis. */
 static void draw_reflection(struct random *random, int64_t n, double *v)
 {
 	for (int64_t i = 0; i < n; i++)

@@ -4,8 +4,8 @@
 
 #include "lib/learn/linear.h"
 
-/* A rotation of max(in, out) dimensions, uniform among all, cut to a [out × in]: its rows are orthonormal if
- * out <= in, its columns if in <= out. Errors: NOMEM. */
+/* A uniformly random rotation of max(in, out) dimensions, cut to a [out × in]: its rows are orthonormal if
+ * out <= in, and its columns if in <= out. Errors: NOMEM, CANCELLED. */
 kith_status rotation_matrix(int64_t in, int64_t out, uint64_t seed, int threads, double *a);
 
 /* The same as a map and its transpose, the inverse map. */

@@ -1,5 +1,5 @@
-/* Samples to learn rotations from. They are scaled by a power of two, which changes no digit, so that squares
- * neither overflow nor vanish, whatever the unit of the data. */
+/* Samples for learning rotations. They are scaled by a power of two, which is exact, so that squares neither
+ * overflow nor underflow, whatever the unit of the data. */
 #include "lib/learn/sample.h"
 
 #include "lib/base/alloc.h"
@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LOOK = 1024 }; /* vectors between two looks whether to stop */
+enum { LOOK = 1024 }; /* number of vectors between two checks for a cancel */
 
 static kith_status draw(struct sample *s, const struct rows *rows, uint64_t seed)
 {

@@ -1,4 +1,4 @@
-/* What rotations are learnt from. */
+/* Samples for learning rotations. */
 #ifndef KITH_LEARN_SAMPLE_H
 #define KITH_LEARN_SAMPLE_H
 
@@ -9,21 +9,22 @@
 
 #include "lib/tile/rows.h"
 
-/* Up to `most` of the rows, drawn by the seed, in their order. */
+/* A random sample of rows, in their order. */
 struct sample {
 	int64_t n, dim;
-	float *x;     /* [n × dim], less the mean (if centred), divided by unit */
-	double *mean; /* [dim] of the rows as they are; zero unless centred */
-	double unit;  /* a power of two: components of x are about one at most */
+	float *x;     /* [n × dim] (row − mean) / unit */
+	double *mean; /* [dim] of the rows of the sample; zero unless centred */
+	double unit;  /* a power of two, such that components of x are at most 1 */
 };
 
-/* Errors: NOMEM. */
+/* Draw up to `max` of the rows; centred: subtract their mean. Errors: NOMEM, CANCELLED. */
 kith_status sample_init(
     struct sample *sample, const struct rows *rows, int64_t max, uint64_t seed, bool centred);
 void sample_free(struct sample *sample);
 
-/* Principal axes: eigenvalues, descending, of Σ x xᵀ / n, as rows are scaled here (times unit² they are the
- * variances), and eigenvectors as rows: values [dim], axes [dim × dim]. Errors: NOMEM. */
+/* The principal axes: the eigenvalues of Σ x xᵀ / n in descending order, values [dim], and the eigenvectors
+ * as the rows of axes [dim × dim]. Variances are the eigenvalues times unit². Errors: those of
+ * matrix_eigen. */
 kith_status sample_axes(const struct sample *sample, int threads, double *values, double *axes);
 
 #endif

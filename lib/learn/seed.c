@@ -1,13 +1,13 @@
-/* Starting centroids.
+/* The first centroids.
  *
- * k-means++ (Arthur & Vassilvitskii, SODA 2007): each next centroid is a point drawn with probability
- * proportional to its squared distance (times its weight) from the nearest one so far. That takes k passes
- * over the points, one centroid at a time, at the speed of memory; so of many points a random sample of
- * PER_CENTROID for each centroid stands for all, which costs as much as two or three iterations. For
- * spherical k-means it works on the directions of the points.
+ * k-means++ (Arthur & Vassilvitskii, SODA 2007): each centroid is a point that is drawn with a probability in
+ * proportion to its weight times its squared distance from the nearest centroid so far. This takes k passes
+ * over the points at the speed of memory. So if there are many points, a random sample of PER_CENTROID for
+ * each centroid is used, which takes as long as two or three iterations. Spherical k-means uses the
+ * directions of the points.
  *
- * Float distances sort out the points that a new centroid does not bring nearer (nearly all); the others' are
- * computed exactly, so the draw is the same on every CPU. Sums are taken chunk by chunk, in order.
+ * Distances in float find the few points to which a new centroid is nearer than those before. Their distances
+ * are computed exactly, so that the draw is the same on every CPU. Sums are taken chunk by chunk, in order.
  */
 #include "lib/learn/lloyd.h"
 
@@ -19,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PER_CENTROID = 16, CHUNK = 1024, LOOK = 1024 /* points copied between two looks whether to stop */ };
+enum { PER_CENTROID = 16, CHUNK = 1024, LOOK = 1024 /* points copied between two checks for a cancel */ };
 
 static kith_status no_memory(int64_t n)
 {
@@ -43,12 +43,12 @@ struct draw {
 	const struct kernels *kern;
 	int64_t n, dim, chunks;
 	float *x;            /* [n × dim] */
-	double *mass;        /* [n] weight · squared distance from the nearest centroid */
-	double *key;         /* [n] that distance */
+	double *mass;        /* [n] weight · key */
+	double *key;         /* [n] squared distance from the nearest centroid */
 	double *weight;      /* [n] */
 	double *chunk_mass;  /* [chunks] */
-	const float *newest; /* centroid */
-	int64_t *chosen;     /* [n] where x comes from */
+	const float *newest; /* the centroid that was chosen last */
+	int64_t *chosen;     /* [n] the number of each point */
 };
 
 static void draw_free(struct draw *d)
@@ -61,7 +61,7 @@ static void draw_free(struct draw *d)
 	mem_free(d->chosen);
 }
 
-/* False: no memory. Once the call is cancelled the points are not all there. */
+/* Allocate memory and copy the points. False: no memory. After a cancel, some points are missing. */
 static bool draw_begin(struct draw *d, const struct lloyd *l, struct random *random)
 {
 	const struct points *p = &l->points;
@@ -99,7 +99,7 @@ static void sum_chunk(struct draw *d, int64_t chunk)
 		d->chunk_mass[chunk] += d->mass[i];
 }
 
-/* Distances from the newest centroid. */
+/* Take the distances from the newest centroid into account. */
 static void measure_chunk(void *arg, int64_t chunk, int worker)
 {
 	enum { AT_ONCE = 64 };
@@ -125,7 +125,7 @@ static void measure_chunk(void *arg, int64_t chunk, int worker)
 	sum_chunk(d, chunk);
 }
 
-/* A point, with probability proportional to its mass; any, when nothing has mass. */
+/* Draw a point with a probability in proportion to its mass, or any point if none has mass. */
 static int64_t pick(const struct draw *d, struct random *random)
 {
 	double total = 0, uniform = random_uniform(random);
@@ -150,7 +150,7 @@ static int64_t pick(const struct draw *d, struct random *random)
 				return i;
 		}
 	}
-	/* Rounding has left something over: the last one that has mass. */
+	/* Because of rounding, something is left over: take the last point that has mass. */
 	return last;
 }
 

@@ -1,15 +1,15 @@
 /* The update of k-means: centroids become means.
  *
- * Points are sorted by label (a counting sort, so ascending within a cluster) and every cluster adds up its
- * own, in that order and in double precision. So the bits depend neither on threads nor on the CPU, and no
- * worker needs more than one vector of sums.
+ * Points are sorted by label with a counting sort, so that they are ascending within a cluster. Every cluster
+ * adds up its points in that order, in double precision. So the bits depend neither on threads nor on the
+ * CPU, and a worker needs only one vector of sums.
  *
  * Empty clusters. The cluster with the largest spread (Σ weight · squared distance; for spherical k-means its
- * mass) is cut at its mean along its axis of largest variance, and the empty cluster takes the upper half.
- * The halves' own means serve them at least as well as the common one, so the objective does not rise, which
- * a mere perturbed copy of a centroid does not promise. Equal points cannot be cut: when only such are left,
- * empty clusters stay where they are. Work is limited to a few passes over the points; what is left then is
- * looked at again after the next assignment.
+ * mass) is split at its mean along the axis of its largest variance, and the empty cluster takes the upper
+ * half. The means of the halves are at least as good as the common one, so that the objective does not
+ * increase, as it could with a slightly moved copy of a centroid. Equal points cannot be split: if there are
+ * only such, empty clusters stay empty. The work is limited to a few passes over the points; clusters that
+ * are still empty are tried again after the next assignment.
  */
 #include "lib/learn/lloyd.h"
 
@@ -47,7 +47,7 @@ void lloyd_sort(struct lloyd *l)
 		l->order[l->clusters[l->labels[i]].end++] = i;
 }
 
-/* sum += Σ weight · x over four points, one after the other; in one go, as sum is what moves most. */
+/* sum += Σ weight · x over four points, one after the other, so that sum is read and written once. */
 static void add_four(const struct points *p, const int64_t *which, double *sum)
 {
 	const float *a = point_at(p, which[0]), *b = point_at(p, which[1]);
@@ -93,8 +93,8 @@ static double sum_points(const struct lloyd *l, const struct cluster *c, double 
 	return mass;
 }
 
-/* The centroid that serves a cluster with this sum best. Where every one does alike (no mass; or, spherical,
- * points that cancel each other out) it stays as it is. */
+/* The best centroid for a cluster with this sum. If all are equally good (without mass, or if the points of a
+ * spherical cluster cancel each other out), it stays as it is. */
 static void find_centroid(const struct lloyd *l, const double *sum, double mass, float *centroid)
 {
 	double divisor = mass;
@@ -157,7 +157,7 @@ static void sift_up(struct lloyd *l, int64_t at)
 	heap[at] = moving;
 }
 
-/* Axis of the largest variance of a cluster about its mean; −1: all its points are equal. */
+/* The axis of the largest variance of a cluster; −1: all its points are equal. */
 static int64_t widest_axis(
     const struct lloyd *l, const struct cluster *c, const double *mean, double *variance)
 {
@@ -175,7 +175,7 @@ static int64_t widest_axis(
 	return variance[widest] > 0 ? widest : -1;
 }
 
-/* Points of a cluster with x[axis] <= cut come first; returns where the others begin. */
+/* Put the points of a cluster with x[axis] <= cut first. Returns where the others begin. */
 static int64_t partition(struct lloyd *l, const struct cluster *c, int64_t axis, double cut)
 {
 	int64_t from = c->begin, to = c->end;
@@ -191,7 +191,7 @@ static int64_t partition(struct lloyd *l, const struct cluster *c, int64_t axis,
 	return from;
 }
 
-/* Centroid, mass and spread of half a cluster. */
+/* Compute centroid, mass and spread of half a cluster. */
 static void measure_half(struct lloyd *l, int32_t number)
 {
 	struct cluster *c = &l->clusters[number];
@@ -218,7 +218,7 @@ static bool split(struct lloyd *l, int32_t big, int32_t empty)
 		return false;
 	int64_t cut = partition(l, from, axis, mean[axis]);
 	struct cluster lower = {.begin = from->begin, .end = cut}, upper = {.begin = cut, .end = from->end};
-	/* With weights that differ by more than a double can tell, one half may be without. */
+	/* With weights that differ by more than a double can represent, one half may have no mass. */
 	lower.mass = sum_points(l, &lower, l->sums);
 	upper.mass = sum_points(l, &upper, l->sums);
 	if (!(lower.mass > 0) || !(upper.mass > 0))

@@ -1,10 +1,10 @@
-/* Vectors in double precision: the two loops below all matrices. */
+/* Vectors in double precision: the inner loops of matrix operations. */
 #ifndef KITH_LEARN_VECTOR_H
 #define KITH_LEARN_VECTOR_H
 
 #include <stdint.h>
 
-/* ⟨x, y⟩, in eight sums: an order that is fixed and that compilers can put into vector registers. */
+/* ⟨x, y⟩ in eight sums: a fixed order, which compilers can put into vector registers. */
 static inline double vector_dot(int64_t n, const double *x, const double *y)
 {
 	double lane[8] = {0};

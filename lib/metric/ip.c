@@ -1,6 +1,6 @@
-/* Inner product, ⟨q, x⟩, and the cosine of the angle, which is that of vectors at unit length. By the
- * Cauchy-Schwarz inequality  |⟨q, x⟩ − ⟨q, x̂⟩| <= ‖q‖ ‖x − x̂‖,  and the terms of a sum come to ‖q‖ ‖x̂‖ at
- * most. */
+/* The inner product ⟨q, x⟩, and the cosine, which is the inner product of vectors at unit length. By the
+ * Cauchy-Schwarz inequality  |⟨q, x⟩ − ⟨q, x̂⟩| <= ‖q‖ ‖x − x̂‖,  and the absolute terms of the sum add up to
+ * at most ‖q‖ ‖x̂‖. */
 #include "lib/metric/metric.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
-/* L1, the sum of the differences' magnitudes: Manhattan distance.
+/* L1, the sum of the absolute differences: Manhattan distance.
  *
- * It is at least the Euclidean distance and at most √d of it, so it moves by no more than √d ‖x − x̂‖. No tile
- * serves it: rows are scanned. */
+ * It is at least the Euclidean distance and at most √d times as large, so that it changes by at most
+ * √d ‖x − x̂‖. It has no product form, so that rows are scanned. */
 #include "lib/metric/metric.h"
 
 #include <math.h>

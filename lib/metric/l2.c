@@ -1,4 +1,5 @@
-/* Squared Euclidean distance, ‖q − x‖². By the triangle inequality its root moves by no more than x does. */
+/* The squared Euclidean distance ‖q − x‖². By the triangle inequality its root changes by at most ‖x −
+ * x̂‖. */
 #include "lib/metric/metric.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
-/* Linf, the largest of the differences' magnitudes: Chebyshev distance.
+/* Linf, the largest of the absolute differences: Chebyshev distance.
  *
- * It is at most the Euclidean distance, so it moves by no more than ‖x − x̂‖, and at least 1 / √d of it. No
- * tile serves it: rows are scanned. */
+ * It is at most the Euclidean distance, so that it changes by at most ‖x − x̂‖, and at least 1 / √d of it. It
+ * has no product form, so that rows are scanned. */
 #include "lib/metric/metric.h"
 
 #include <math.h>

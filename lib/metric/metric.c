@@ -1,4 +1,4 @@
-/* The metrics that there are. */
+/* The list of metrics. */
 #include "lib/metric/metric.h"
 
 #include <math.h>

@@ -1,12 +1,12 @@
-/* Metrics: what it means for two vectors to be near. One file per metric; metric.c has the list of them.
+/* Metrics: what it means for two vectors to be near. Each metric has a file; metric.c has the list of them.
  *
- * Inside the library a score is a key, smaller is nearer: of a distance the distance itself (of L2 its
- * square), of a similarity minus it. Which way a metric points matters at the API alone, where keys become
- * scores. A search looks the kernels up once (metric_kernels) and calls them for blocks of rows.
+ * Inside the library vectors are compared by keys, of which smaller is nearer. The key of a distance is the
+ * distance itself (for L2 its square), and that of a similarity is minus the similarity. Keys become scores
+ * at the API. A search looks up the kernels once (metric_kernels) and calls them for blocks of rows.
  *
- * Product form. Where a key follows from an inner product, many vectors are compared with many by tiles
- * (lib/tile, lib/search/tile.c) and codes are compared without being decoded. A metric that has none is
- * scanned by kernels of its own, and wants vectors kept as floats.
+ * Product form. If a key follows from an inner product, many vectors are compared with many by tiles
+ * (lib/tile, lib/search/tile.c), and codes are compared without being decoded. A metric without product form
+ * is scanned by kernels of its own, and needs vectors that are kept as floats.
  */
 #ifndef KITH_METRIC_METRIC_H
 #define KITH_METRIC_METRIC_H
@@ -18,17 +18,17 @@
 
 #include "kernels/kernels.h"
 
-/* What a key of low precision may be off by: the true key is within key ± (abs + rel · |key|); for L2, after
- * that, its root may be off by `root` (the distance between what was compared and what is meant). */
+/* The error of a key of low precision: the true key is within key ± (abs + rel · |key|). For L2, its root may
+ * then differ by `root`, the distance between the vector that was compared and the one that is meant. */
 struct error_bound {
 	double abs, rel, root;
 };
 
-/* How a key follows from ⟨q, x⟩, if it does: ‖q‖² − 2⟨q, x⟩ + ‖x‖², or −⟨q, x⟩. */
+/* How a key follows from ⟨q, x⟩: not at all, as ‖q‖² − 2⟨q, x⟩ + ‖x‖², or as −⟨q, x⟩. */
 enum metric_product { PRODUCT_NONE, PRODUCT_L2, PRODUCT_IP };
 
-/* A metric's kernels, of the instruction set in use. Of a similarity they give it as it is, and its keys are
- * minus that. Metrics without product form have only the first group: floats. */
+/* A metric's kernels for the instruction set in use. For a similarity they give the similarity itself, and
+ * the key is minus that (negate). Metrics without product form have only the kernels up to split_gather. */
 struct metric_kernels {
 	bool negate;
 	kernel_exact_fn *exact;
@@ -44,7 +44,7 @@ struct metric_kernels {
 
 struct metric {
 	kith_metric id;
-	const char *name; /* as the API and the command line call it */
+	const char *name; /* in the API and on the command line */
 	int faiss;        /* its number in FAISS's files */
 	bool similarity;  /* larger is nearer */
 	bool unit;        /* vectors are compared at unit length */
@@ -52,25 +52,25 @@ struct metric {
 
 	void (*kernels)(const struct kernels *kern, struct metric_kernels *m);
 
-	/* What a float key may be off by that a kernel gives for q and x̂, where ‖q‖ <= qnorm, ‖x − x̂‖ <=
-	 * err and ‖x̂‖ <= norm; qnorm and norm are asked for only of similarities. */
+	/* The error of a float key that a kernel gives for q and x̂ instead of x, with ‖q‖ <= qnorm,
+	 * ‖x − x̂‖ <= err and ‖x̂‖ <= norm. Only similarities use qnorm and norm. */
 	struct error_bound (*error_bound)(int64_t dim, double qnorm, double err, double norm);
 
-	/* How far apart, ‖q − x‖, two vectors with this key can be at most; ∞: as far as you like. */
+	/* The largest Euclidean distance that two vectors with this key can have; ∞: any. */
 	double (*radius)(double key, int64_t dim);
 };
 
 extern const struct metric metric_l2, metric_ip, metric_cosine, metric_l1, metric_linf;
 
-/* By its number in the API; by FAISS's. NULL: there is none. */
+/* The metric with this number in the API, or in FAISS. NULL: there is none. */
 const struct metric *metric_of(kith_metric id);
 const struct metric *metric_of_faiss(int number);
 
-/* Names of all, for messages: "l2, ip, …". */
+/* The names of all metrics, for messages: "l2, ip, …". */
 #define METRIC_NAMES 64
 void metric_names(char names[METRIC_NAMES]);
 
-/* What compares vectors that have unit length already. */
+/* The metric for vectors that have unit length already. */
 static inline const struct metric *metric_of_unit(const struct metric *metric)
 {
 	return metric->unit ? &metric_ip : metric;
@@ -90,19 +90,19 @@ static inline double metric_exact(const struct metric_kernels *m, const float *q
 	return m->negate ? -score : score;
 }
 
-/* Keys of n scores that kernels gave. */
+/* Turn n scores that kernels gave into keys. */
 static inline void metric_keys(const struct metric_kernels *m, float *score, int64_t n)
 {
 	for (int64_t i = 0; m->negate && i < n; i++)
 		score[i] = -score[i];
 }
 
-/* A key of wide precision from the key that it stands for, and back. Both are monotone. A float has room
- * for the fourth root of any squared distance or inner product of floats, and keeps its 24 bits. */
+/* A float that stands for a key in double, and the key again. Both functions are monotone. The float is the
+ * fourth root, which does not overflow for any squared distance or inner product of floats, with 24 bits. */
 float wide_key(double key);
 double wide_value(float key);
 
-/* For metrics: the kernels of an operation by its name in kernels.def. */
+/* For the files of metrics: set the kernels of an operation by its name in kernels.def. */
 #define METRIC_FLOAT_KERNELS(m, kern, op)                                                                    \
 	do {                                                                                                 \
 		(m)->exact = (kern)->op##_exact;                                                             \
@@ -124,7 +124,7 @@ double wide_value(float key);
 		(m)->i8_gather = (kern)->op##_i8_gather;                                                     \
 	} while (0)
 
-/* Relative error of a float kernel's sum over dim elements: kernels.h. */
+/* The relative error of a float kernel's sum over dim elements (kernels.h). */
 static inline double metric_rounding(int64_t dim)
 {
 	return (double)(dim + 8) * 0x1p-24;

@@ -1,4 +1,4 @@
-/* Query blocks: the queries of a task in the form that the tile kernels read, and their thresholds. */
+/* Query blocks: the queries of a task in the form of the tile kernels, and their thresholds. */
 #include "lib/search/tile.h"
 
 #include "lib/base/rounding.h"

@@ -1,7 +1,8 @@
-/* The centre: distances do not change when all vectors are moved, errors of low precision do.
+/* The centre, which is subtracted from all vectors: distances do not change by that, but errors of low
+ * precision become smaller.
  *
- * A mean over a sample of the rows makes the vectors short, and so the bounds tight. Data that is really
- * bytes (SIFT, pixels) is centred on 128 instead: its values then fit int8 exactly.
+ * With the mean of a sample of the rows as the centre, vectors are short and bounds tight. Floats that are
+ * integers 0 … 255 (SIFT, pixels) are centred on 128 instead, so that they fit int8 exactly.
  */
 #include "lib/search/search.h"
 #include "lib/tile/form.h"
@@ -27,7 +28,7 @@ void search_choose_mean(struct search *s, float *scratch)
 	bool bytes = true;
 	memset(s->mean, 0, (size_t)dim * sizeof *s->mean);
 	for (int64_t i = 0; i < n; i++) {
-		/* Evenly spread; i · n fits easily, rows are at most 2^32. */
+		/* The rows are evenly spread; the product fits, since there are at most 2^32 rows. */
 		const struct rows *rows = search_locate(s, i * total / n, &list, &row);
 		const float *x = rows_load(rows, row, scratch);
 		bytes = bytes && tile_are_bytes(x, dim);

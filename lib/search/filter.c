@@ -1,13 +1,13 @@
 /* Filters: an immutable expression tree over ids.
  *
- * Flat searches evaluate a filter once per stored row into a bit map (filter_rows), so its cost does not
- * depend on the number of queries; inverted files where they come by, since a few queries see only a part of
- * the rows. The kernels never hear of it.
+ * Flat searches evaluate a filter once for each stored row into a bit map (filter_rows), so that its cost
+ * does not depend on the number of queries. Inverted files evaluate it for the rows that are scanned, as a
+ * few queries see only a part of the rows. The kernels know nothing of filters.
  *
- * Ids are tested 64 at a time: each node of the tree turns a word of those that are still wanted into a word
- * of those that pass, without a branch for each id. A set of ids is a bit map if that takes no more memory
- * than the ids do; else a sieve of 16 bits for each id (Bloom 1970, with one hash) turns nearly all others
- * away before the ids are searched.
+ * Ids are tested 64 at a time: each node of the tree turns a word of the ids that are still in question into
+ * a word of those that pass, without a branch for each id. A set of ids is a bit map if that takes no more
+ * memory than the ids. Otherwise a Bloom filter with one hash and 16 bits for each id excludes nearly all
+ * other ids before the ids are searched.
  */
 #include "lib/search/filter.h"
 
@@ -28,9 +28,9 @@ struct kith_filter {
 	int depth;
 	int64_t min, max; /* RANGE: min <= id < max; BITMAP: max bits; IDS: max ids */
 	int64_t *ids;     /* IDS: ascending, distinct */
-	uint8_t *bits;    /* BITMAP; IDS: see set_bits */
-	int64_t span;     /* IDS: bits, of ids from ids[0] on; 0: bits are a sieve */
-	int shift;        /* of its hash */
+	uint8_t *bits;    /* BITMAP; IDS: a bit map of ids from ids[0] on, or a Bloom filter */
+	int64_t span;     /* IDS: the number of bits of the bit map; 0: it is a Bloom filter */
+	int shift;        /* of the Bloom filter's hash */
 	kith_filter_fn fn;
 	void *data;
 	kith_filter *a, *b;
@@ -68,12 +68,12 @@ static int compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static uint64_t sieve_place(const kith_filter *f, int64_t id)
+static uint64_t bloom_place(const kith_filter *f, int64_t id)
 {
 	return ((uint64_t)id * UINT64_C(0x9e3779b97f4a7c15)) >> f->shift;
 }
 
-/* The bit map, or the sieve, of the ids. */
+/* Make the bit map or the Bloom filter of the ids. False: no memory. */
 static bool make_bits(kith_filter *f)
 {
 	enum { DENSE = 64, MIN_LOG = 9, PER_ID_LOG = 4 };
@@ -86,7 +86,7 @@ static bool make_bits(kith_filter *f)
 	f->shift = 64 - log;
 	f->bits = mem_zalloc(dense ? span / 8 + 1 : (size_t)1 << (log - 3), 1);
 	for (int64_t i = 0; f->bits && i < f->max; i++) {
-		uint64_t at = dense ? (uint64_t)(f->ids[i] - f->ids[0]) : sieve_place(f, f->ids[i]);
+		uint64_t at = dense ? (uint64_t)(f->ids[i] - f->ids[0]) : bloom_place(f, f->ids[i]);
 		f->bits[at / 8] = (uint8_t)(f->bits[at / 8] | 1 << at % 8);
 	}
 	return f->bits != NULL;
@@ -209,7 +209,7 @@ static uint64_t test_range(const kith_filter *f, const int64_t *ids, int64_t n)
 	return mask;
 }
 
-/* Bits for ids from `first` on, at least one. */
+/* Test ids in a bit map of `span` >= 1 bits for ids from `first` on. */
 static uint64_t test_bits(const uint8_t *bits, int64_t first, int64_t span, const int64_t *ids, int64_t n)
 {
 	uint64_t mask = 0;
@@ -229,7 +229,7 @@ static uint64_t test_ids(const kith_filter *f, const int64_t *ids, int64_t n)
 	if (f->span)
 		return test_bits(f->bits, f->ids[0], f->span, ids, n);
 	for (int64_t i = 0; i < n; i++) {
-		uint64_t at = sieve_place(f, ids[i]);
+		uint64_t at = bloom_place(f, ids[i]);
 		perhaps |= (uint64_t)(f->bits[at / 8] >> at % 8 & 1) << i;
 	}
 	for (; perhaps; perhaps &= perhaps - 1) {
@@ -250,7 +250,8 @@ static uint64_t test_callback(const kith_filter *f, const int64_t *ids, uint64_t
 	return mask;
 }
 
-/* Of the n ids, whose bits are `wanted`, those that pass. A callback is not asked about others. */
+/* The bits of those ids that pass among the n ids whose bits are set in `wanted`. A callback is not called
+ * for others. */
 static uint64_t test(const kith_filter *f, const int64_t *ids, int64_t n, uint64_t wanted)
 {
 	uint64_t mask;
@@ -298,7 +299,7 @@ void kith_filter_free(kith_filter *filter)
 	mem_free(filter);
 }
 
-/* Rows per task of filter_rows; a multiple of 64 so that tasks share no word. */
+/* The number of rows in a task of filter_rows; a multiple of 64, so that tasks share no word. */
 enum { FILTER_CHUNK = 16384 };
 
 struct filter_job {

@@ -1,17 +1,16 @@
-/* Searching lists. Two orders of the same work:
+/* Searching lists, in one of two orders:
  *
- * Query by query (few queries): a query passes over its lists one after another, nearest first, with the
- * scan.
+ * Query by query, for few queries: each query scans its lists one after another, the nearest first.
  *
- * List by list (batches): all queries that probe a list pass over it together, so that a list is read once
- * for all of them: as tiles, for which it is packed once, or, where codes are scanned faster than they could
- * be decoded and multiplied, one after another by the scan. The queries are prepared once; what a list's
- * tiles need of them is copied out. A query's pool takes candidates from lists on several threads, hence its
- * lock, which is only taken for hits. Each query's nearest list goes first, in a pass of its own: after it
- * thresholds are tight and the rest of the lists yields little. Exact distances are computed at the end, as
- * everywhere.
+ * List by list, for batches: a list is compared with all queries that probe it, so that it is read once. This
+ * is done by tiles, for which the list is packed once. If codes are scanned faster than they could be decoded
+ * and multiplied, the queries scan the list one after another instead. Queries are prepared once, and what
+ * tiles need of them is copied for each list. Several threads may add to the pool of a query, so that it has
+ * a lock, which is taken only for hits. The nearest list of each query is searched first, in a separate pass,
+ * after which thresholds are tight and other lists give few candidates. Exact distances are computed at the
+ * end.
  *
- * The answer is that of comparing all rows of all probed lists, so both orders, and any number of threads,
+ * The result is that of comparing all rows of all probed lists, so that both orders and any number of threads
  * give the same bits.
  */
 #include "lib/search/lists.h"
@@ -28,27 +27,26 @@
 #include <string.h>
 
 enum {
-	LIST_QUERIES = 768, /* of a list that are taken together */
-	SHARED_BY = 6,      /* queries per list from which lists go first */
-	POOLS = 96 << 20,   /* bytes of pools at a time */
-	STATES = 16 << 20,  /* bytes of queries' tables at a time */
+	LIST_QUERIES = 768, /* the most queries of a list that are compared together */
+	SHARED_BY = 6,      /* from this number of queries per list on, the order is list by list */
+	POOLS = 96 << 20,   /* bytes of the pools of a batch */
+	STATES = 16 << 20,  /* bytes of the tables of a batch */
 	RERANK_CHUNK = 64   /* queries in a task of the last step */
 };
 
 struct batch {
 	struct search *s;
-	const int32_t *probes; /* [nq × nprobe] of this batch */
+	const int32_t *probes; /* [nq × nprobe] the lists of each query */
 	int64_t nprobe, nq, q0;
 	struct scratch *scratch; /* [threads] */
 	struct scratch all;      /* pools, and the queries in tile form, of the whole batch */
-	struct scan *scans;      /* [block] queries that lists are scanned for, NULL: tiles */
-	char *states;            /* [block × state_bytes] what scanning reads of them */
+	struct scan *scans;      /* [block] of the queries, if lists are scanned; NULL: tiles are used */
+	char *states;            /* [block × state_bytes] what a scan reads of each query */
 	size_t state_bytes;
-	bool primed; /* the nearest lists have been passed */
-	uint64_t
-	    *pass; /* [threads × pass_words] which rows of a scanned list the filter lets pass; NULL: all */
+	bool primed;    /* whether the nearest lists have been searched */
+	uint64_t *pass; /* [threads × pass_words] which rows of a list the filter lets pass; NULL: all */
 	size_t pass_words;
-	int64_t *begin; /* [lists + 1] queries of list l are query[begin[l]] … */
+	int64_t *begin; /* [lists + 1] the queries of list l are query[begin[l]] … query[begin[l + 1] − 1] */
 	uint32_t *query;
 	int threads;
 };
@@ -75,7 +73,7 @@ static void query_task(void *arg, int64_t q, int worker)
 		t.residuals = s->lists->residuals(s->lists, number);
 		t.offset = s->lists->start[number];
 		t.r1 = list.n;
-		/* task_rerank may have put a row into y; the query's floats are loaded anew. */
+		/* task_rerank may have overwritten y, so that the query is loaded again. */
 		scan_enter_list(&scan, scan.residual ? rows_load(&s->query, q, t.scratch->y) : NULL);
 		if (!scan_pass(&t, &scan))
 			return;
@@ -88,8 +86,8 @@ static void query_task(void *arg, int64_t q, int worker)
 
 /* ---- list by list ---- */
 
-/* Whether lists are scanned even for many queries: where a code's bytes are looked up in less time than its
- * vector is multiplied, or decoded. */
+/* Whether lists are scanned even for many queries, because looking up the bytes of a code takes less time than
+ * multiplying or decoding its vector. */
 static bool scan_always(const struct search *s)
 {
 	enum { COMPONENTS_PER_BYTE = 4 };
@@ -98,7 +96,7 @@ static bool scan_always(const struct search *s)
 	return s->compare->scan_always || (int64_t)s->base.stride * COMPONENTS_PER_BYTE <= s->base.dim;
 }
 
-/* Which queries probe each list with ranks from … to − 1. */
+/* For each list, collect the queries that have it among their probes from … to − 1. */
 static void invert(struct batch *b, int64_t from, int64_t to)
 {
 	int64_t nlist = b->s->lists->n;
@@ -134,7 +132,7 @@ static void gather_queries(struct task *t, const struct query_block *all)
 	}
 }
 
-/* A task over one list, without queries. False: there are none for it. */
+/* Begin a task over one list, still without queries. False: no query probes the list. */
 static bool begin_list(struct batch *b, int64_t number, int worker, struct rows *list, struct task *t)
 {
 	struct search *s = b->s;
@@ -171,7 +169,7 @@ static void tile_list_task(void *arg, int64_t number, int worker)
 	atomic_fetch_add(&s->exact, t.exact);
 }
 
-/* What the scan will read first of a query: its tables, or a good part of them. */
+/* Prefetch what the scan will read of a query: its tables, or the first part of them. */
 static void prefetch_query(const struct batch *b, uint32_t query)
 {
 	enum { MAX = 8192 };
@@ -191,7 +189,7 @@ static void test_list(const struct batch *b, struct task *t, int worker)
 	t->pass = pass;
 }
 
-/* One after another. */
+/* Scan a list for its queries one after another. */
 static void scan_list_task(void *arg, int64_t number, int worker)
 {
 	struct batch *b = arg;
@@ -218,7 +216,8 @@ static void scan_list_task(void *arg, int64_t number, int worker)
 	atomic_fetch_add(&s->exact, t.exact);
 }
 
-/* Tables are made in a worker's scratch; of those the batch keeps what scanning reads. */
+/* Prepare a query for scanning. Its tables are made in a worker's scratch, and what scanning reads of them is
+ * copied to the batch. */
 static void begin_scan_task(void *arg, int64_t q, int worker)
 {
 	struct batch *b = arg;
@@ -229,7 +228,7 @@ static void begin_scan_task(void *arg, int64_t q, int worker)
 	scan->state = memcpy(b->states + (size_t)q * b->state_bytes, scan->state, b->state_bytes);
 }
 
-/* Empty pools, and the queries as lists will want them, for the whole batch. */
+/* Begin the pools of the whole batch, and prepare its queries. */
 static void prepare(struct batch *b)
 {
 	struct task t = {.s = b->s, .scratch = &b->all, .q0 = b->q0, .nq = b->nq, .pools = b->all.pools};
@@ -282,7 +281,7 @@ static kith_status alloc_batch(struct batch *b, bool by_list)
 	s->block = by_list ? LIST_QUERIES : 1;
 	for (int i = 0; ok && i < b->threads; i++)
 		ok = scratch_init(s, scan, by_list ? 0 : 1, &b->scratch[i]);
-	/* Pools lie behind s->block of their heads: query by query there is one in a worker's scratch. */
+	/* The arrays of pools follow s->block pool structs; query by query, a worker has one pool. */
 	s->block = by_list ? whole : 1;
 	if (ok && by_list) {
 		b->begin = mem_alloc((size_t)s->lists->n + 1, sizeof *b->begin);
@@ -323,8 +322,8 @@ static void free_batch(struct batch *b)
 	mem_free(b->states);
 }
 
-/* Whether a filter lets so few rows pass, of a sample of the n lists that are probed, that tiles, which are
- * made of these alone, are the quicker: the scan looks at whole blocks. */
+/* Whether the filter lets few rows pass in a sample of the n lists that are probed. Then tiles, which are
+ * made of the passing rows alone, are faster than the scan, which reads whole blocks. */
 static bool few_pass(const struct search *s, const int32_t *probes, int64_t n)
 {
 	enum { LISTS = 32, SHARE = 4 };
@@ -399,15 +398,12 @@ kith_status search_lists(const struct rows *base, const struct lists *lists, con
 	progress_begin(&s.progress, options ? options->progress : NULL,
 	    options ? options->progress_data : NULL, "search",
 	    query->n * nprobe * (lists->start[lists->n] / lists->n + 1));
-	kith_status status = run(&s, probes, nprobe, threads, by_list);
-	kith_status told = progress_end(&s.progress);
+	kith_status status = progress_end_with(&s.progress, run(&s, probes, nprobe, threads, by_list));
 	mem_free(s.mean);
 	search_count(options, &(kith_search_stats){.pairs = s.pairs,
 	                          .exact = s.exact,
 	                          .lists = count_probes(probes, query->n * nprobe),
 	                          .tested = s.tested,
 	                          .passed = s.passed});
-	if (status == KITH_NOMEM)
-		return fail_nomem_search(query->n);
-	return status && status != KITH_CANCELLED ? status : told;
+	return status == KITH_NOMEM ? fail_nomem_search(query->n) : status;
 }

@@ -6,10 +6,10 @@
 
 /* Compare each query with all rows (that pass options->filter) of its lists.
  *
- *   base    what all lists have in common: form, dimension, codec, whether there are centers
- *   probes  [query->n × nprobe] list numbers, nearest first; −1: none
+ *   base    what all lists have in common: form, dimension, codec, whether they have centers
+ *   probes  [query->n × nprobe] list numbers of each query, nearest first; −1: none
  *
- * Otherwise as search_exact. */
+ * Other arguments are those of search_exact. */
 kith_status search_lists(const struct rows *base, const struct lists *lists, const struct rows *query,
     const struct metric *metric, const int32_t *probes, int64_t nprobe, struct sink *sink,
     const kith_search_options *options);

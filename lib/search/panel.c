@@ -1,4 +1,4 @@
-/* Panels: stored rows in the form that the tile kernels read, with what is known of their errors. */
+/* Panels: stored rows in the form of the tile kernels, and bounds of their errors. */
 #include "lib/search/tile.h"
 
 #include "lib/base/rounding.h"
@@ -16,8 +16,8 @@ static const float *load_checked(struct task *t, int64_t row)
 	return x;
 }
 
-/* A row as the form wants it. Where it will do, its rough form, which is less memory traffic: *err is what
- * that leaves out. */
+/* Load a row as floats, in its rough form if that is good enough, as it is less to read. *err bounds what the
+ * rough form leaves out. */
 static const float *load_row(struct task *t, int64_t row, float *err)
 {
 	const struct rows *base = t->base;
@@ -29,7 +29,7 @@ static const float *load_row(struct task *t, int64_t row, float *err)
 	return t->scratch->x;
 }
 
-/* Up to 64 rows, one after another in temp. */
+/* Put up to 64 rows one after another into temp, in the tile's form. */
 static bool group_vectors(struct task *t, int64_t first, int64_t n)
 {
 	struct tile *tile = t->scratch->tile;
@@ -54,7 +54,7 @@ static bool group_vectors(struct task *t, int64_t first, int64_t n)
 	return true;
 }
 
-/* Rows of bytes; they are gathered where they do not lie together. */
+/* Pack rows of bytes; they are copied together first if they are not adjacent. */
 static void group_bytes(struct task *t, int64_t first, int64_t n, uint32_t *to)
 {
 	struct tile *tile = t->scratch->tile;

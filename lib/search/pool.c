@@ -1,5 +1,5 @@
-/* Pools: see pool.h. They hold 2k + 128 candidates, so that a tightening (a quickselect over the pool)
- * comes at most once per k + 64 new candidates. */
+/* Pools. A pool holds 2k + 128 candidates, so that it is tightened (a quickselect over the pool) at most once
+ * for k + 64 new candidates. */
 #include "lib/search/pool.h"
 
 #include "lib/base/sort.h"

@@ -1,7 +1,8 @@
 /* Pools: candidates of one query between the low-precision pass and the exact one.
  *
- * A candidate is a row with bounds low <= exact key <= high. The k-th smallest `high` of a pool bounds
- * the k-th smallest exact key, so whatever has `low` above it can be dropped without a look at the row.
+ * A candidate is a row with bounds low <= exact key <= high. The k-th smallest `high` in a pool is an upper
+ * bound of the k-th smallest exact key, so that candidates with a greater `low` can be dropped without
+ * reading their rows.
  */
 #ifndef KITH_SEARCH_POOL_H
 #define KITH_SEARCH_POOL_H
@@ -14,11 +15,11 @@ struct pool {
 	float *low, *high; /* [capacity] */
 	uint32_t *row;     /* [capacity] */
 	int32_t count, capacity;
-	float bound; /* no exact key above it is of use; read through pool_bound */
-	bool lock;   /* held while another thread may add to the pool too */
+	float bound; /* greater exact keys are not needed; to be read by pool_bound */
+	bool lock;   /* held while adding, if other threads may add to the pool, too */
 };
 
-/* The bound only ever falls, so a stale one is merely less sharp: no lock is needed to read it. */
+/* No lock is needed to read the bound: it only decreases, so that an old value is still a bound. */
 static inline float pool_bound(const struct pool *pool)
 {
 	float bound;
@@ -43,13 +44,13 @@ static inline void pool_unlock(struct pool *pool)
 	__atomic_clear(&pool->lock, __ATOMIC_RELEASE);
 }
 
-/* Capacity for k results (0: range search) when up to 64 candidates come between two looks. */
+/* The capacity for k results (0: range search) if up to 64 candidates are added between two checks. */
 int64_t pool_capacity(int64_t k);
 
-/* Bytes of arrays that pool_init carves from memory. */
+/* The number of bytes that pool_init needs for the arrays of a pool. */
 size_t pool_bytes(int64_t capacity);
 
-/* An empty pool over memory of pool_bytes(capacity). */
+/* Make an empty pool with its arrays in memory of pool_bytes(capacity). */
 void pool_init(struct pool *pool, int64_t capacity, void *memory);
 
 static inline void pool_add(struct pool *pool, float low, float high, uint32_t row)
@@ -59,7 +60,8 @@ static inline void pool_add(struct pool *pool, float low, float high, uint32_t r
 	pool->row[pool->count++] = row;
 }
 
-/* Lower the bound to the k-th smallest `high` and drop what lies above it; scratch [capacity]. */
+/* Lower the bound to the k-th smallest `high`, and drop candidates whose `low` is above the bound;
+ * scratch [capacity]. */
 void pool_tighten(struct pool *pool, int64_t k, float *scratch);
 
 #endif

@@ -1,4 +1,4 @@
-/* Range results: all lists back to back, and where each begins. */
+/* Range results: the neighbours of all queries in one array, and where those of each query begin. */
 #include "lib/search/ranges.h"
 
 #include "lib/base/alloc.h"

@@ -6,12 +6,12 @@
 
 struct kith_ranges {
 	int64_t nq;
-	int64_t *begin; /* [nq + 1]: query q has begin[q] … begin[q + 1] − 1 */
+	int64_t *begin; /* [nq + 1] query q has neighbours begin[q] … begin[q + 1] − 1 */
 	float *dist;
 	int64_t *ids;
 };
 
-/* Room for `total` neighbours of nq queries; NULL: no memory. */
+/* Allocate a result for `total` neighbours of nq queries; NULL: no memory. */
 kith_ranges *ranges_new(int64_t nq, int64_t total);
 
 #endif

@@ -1,5 +1,5 @@
-/* Reranking. The vectors of a query's candidates lie all over the store, so each is asked for AHEAD of its
- * use; keys go to the sink a PART at a time.
+/* Reranking. The vectors of a query's candidates are in random places, so that each is prefetched AHEAD
+ * candidates before its use. Keys are merged into the sink PART at a time.
  */
 #include "lib/search/rerank.h"
 
@@ -21,7 +21,7 @@ static double key_of_bytes(const struct exact *how, const void *q, const struct 
 	return how->score.negate ? -(double)score : (double)score;
 }
 
-/* Minus the cosine of the angle. */
+/* Minus the cosine, with the length of the vector that the code stands for. */
 static double divided_key(
     const struct exact *how, const float *q, const float *x, const struct rows *rows, int64_t row)
 {
@@ -56,7 +56,7 @@ bool rerank(const struct rerank *how, int64_t number, const void *q, const void 
     float *scratch)
 {
 	struct rows list[AHEAD];
-	struct row_place ring[AHEAD]; /* of candidates i … asked − 1 */
+	struct row_place ring[AHEAD]; /* the places of candidates i … asked − 1 */
 	struct found part[PART];
 	int64_t asked = 0, count = 0;
 	bool ok = true;
@@ -86,7 +86,7 @@ struct job {
 	const struct rows *query;
 	const struct sink *candidates;
 	float *scratch; /* [threads × each] */
-	int64_t each;   /* 2 × dim and more, so that no threads share a cache line */
+	int64_t each;   /* at least 2 × dim; rounded up so that threads share no cache line */
 	_Atomic int64_t exact;
 	_Atomic bool failed;
 };

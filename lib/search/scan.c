@@ -1,13 +1,13 @@
-/* A few queries over many rows, at the speed of memory.
+/* The scan: a few queries over many rows, at the speed of memory.
  *
- * Blocks of 64 rows are scored while they stream by, for one query after another while they are in the
- * nearest cache; of split rows only the upper halves are read, which is half the bytes. How far keys may be
- * off, where ‖x − x̂‖ <= δ (x̂ the upper half, δ the block's largest), is the metric's affair.
+ * Blocks of 64 rows are scored for one query after another while they are in the nearest cache. Of split
+ * floats only the upper halves are read, which are half of the bytes. With ‖x − x̂‖ <= δ (x̂ is the upper
+ * half, δ the largest error of the block), the metric says how large the errors of keys are.
  *
  * Codes are scored by their codec, which states the error itself: scan_codes.c.
  *
- * Under a filter a block of which no row passes is not looked at, and where few do only these are scored,
- * unless the codec keeps the bytes of 64 codes together.
+ * With a filter, a block of which no row passes is skipped. If few rows pass, only these are scored, unless
+ * the codec stores codes in blocks of 64.
  */
 #include "lib/base/arena.h"
 #include "lib/base/rounding.h"
@@ -27,8 +27,8 @@ bool scan_can(const struct search *s)
 	return s->compare || s->metric->product == PRODUCT_NONE;
 }
 
-/* Keys of n rows of one block that no kernel reads, for all queries: each is loaded. So it is where a metric
- * has no product form, which is what tiles would be made of. */
+/* Score n rows of a block for all queries by loading each of them, as no kernel reads rows in this form. This
+ * is for metrics without product form, for which there are no tiles. */
 static void score_loaded(struct task *t, struct scan *scans, int64_t row, int64_t n)
 {
 	const struct search *s = t->s;
@@ -41,8 +41,8 @@ static void score_loaded(struct task *t, struct scan *scans, int64_t row, int64_
 		scan_limit(&scans[q], s->metric->error_bound(s->base.dim, scans[q].qnorm, 0, 0));
 }
 
-/* Keys of n rows of one block for all queries, and what they may be off by. A few rows at a time, so that the
- * hardware goes on fetching what follows while several queries pass over them; codes are short. */
+/* Score n rows of a block for all queries, and find the limits. With several queries, a few rows are taken at
+ * a time, so that the hardware prefetches the next ones meanwhile; codes are short enough without that. */
 static void score_rows(struct task *t, struct scan *scans, int64_t row, int64_t n)
 {
 	enum { TOGETHER = 8 };
@@ -58,7 +58,7 @@ static void score_rows(struct task *t, struct scan *scans, int64_t row, int64_t 
 
 static const double TINY = 1e-30;
 
-/* Largest sum of a key and what comes to it that can still belong to a row within the bound. */
+/* The largest compared value that a row within the bound can have. */
 static double largest_sum(struct error_bound error_bound, double bound)
 {
 	if (!(error_bound.abs < 1e18) || !(error_bound.root < 1e18) || !(bound < 1e36))
@@ -81,7 +81,7 @@ void scan_limit(struct scan *scan, struct error_bound error_bound)
 	scan->limit = float_up((sum - scan->constant) / scan->factor);
 }
 
-/* What a row's exact key may be, by its key. */
+/* The range in which a row's exact key is. */
 struct range {
 	double low, high;
 };
@@ -120,12 +120,12 @@ void scan_add(struct scan *scan, float key, int64_t row)
 	}
 }
 
-/* Candidates among rows [row, row + n) of one block; `mask` says which may be returned. */
+/* Add the candidates among rows [row, row + n) of one block; mask: the rows that may be returned. */
 static void take_rows(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 {
 	uint32_t hit[ROWS_BLOCK];
 	int64_t hits = n;
-	/* Overflowed sums are NaN or infinite and compare with nothing: then all rows are candidates. */
+	/* If keys may have overflowed, they cannot be compared, and all rows are candidates. */
 	if (scan->limit < 1e37f)
 		hits = scan->t->s->kern->select_le(scan->key, n, scan->limit, hit);
 	else
@@ -142,15 +142,15 @@ static void take_rows(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 
 /* ---- a few rows of a block ---- */
 
-/* Up to so many are better scored by themselves than with all others: about where measuring (SIFT) has both
- * take the same time. */
+/* The number of rows up to which scoring only these is faster than scoring the whole block, as measured on
+ * SIFT. */
 static int few_rows(const struct rows *base)
 {
 	enum { FEW_ROWS = 20, FEW_CODES = 10 };
 	return rows_are_codes(base) ? FEW_CODES : FEW_ROWS;
 }
 
-/* Candidates among the rows at `pos`, whose keys are in scan->key. */
+/* Add the candidates among the rows at `pos`, whose keys are in scan->key. */
 static void take_picked(struct scan *scan, int64_t row, const uint32_t *pos, int64_t n)
 {
 	if (scan->t->map)
@@ -162,7 +162,7 @@ static void take_picked(struct scan *scan, int64_t row, const uint32_t *pos, int
 		pool_unlock(scan->pool);
 }
 
-/* Rows of one block whose bits are set, for all queries. */
+/* Score the rows of a block whose bits are set, for all queries. */
 static void pick_rows(struct task *t, struct scan *scans, int64_t row, uint64_t mask)
 {
 	uint32_t pos[ROWS_BLOCK], at[ROWS_BLOCK];
@@ -201,15 +201,15 @@ void scan_begin(struct task *t, struct scan *scans)
 	}
 }
 
-/* Whether rows are scanned many at a time: where no filter says which may be returned. */
+/* Whether codes are scanned many at a time, which needs a codec that can do so, and no filter. */
 static bool scans_parts(const struct task *t)
 {
 	const struct search *s = t->s;
 	return s->compare && s->compare->scan && !s->pass && !s->filter;
 }
 
-/* Rows from `row` on that are looked at together: one block where each query's keys are kept or a filter has
- * a word to say, else many. */
+/* The number of rows from `row` on that are scanned together: one block, or many if codes are scanned many at
+ * a time. */
 static int64_t rows_together(const struct task *t, const struct scan *scans, int64_t row)
 {
 	int64_t n = scans_parts(t) ? scan_part_rows(t, scans, row) : ROWS_BLOCK;

@@ -1,16 +1,17 @@
 /* Scanning codes, which their codec scores without decoding them.
  *
- * Residual codes. A row is c + r̂, c the centroid of its list and r̂ what its code decodes to. With one float
- * t = ‖r̂‖² + 2⟨c,r̂⟩ kept for each row,
+ * Residual codes. A row is c + r̂: c is the centroid of its list and r̂ what its code decodes to. With one
+ * float kept for each row, its code norm t = ‖r̂‖² + 2⟨c,r̂⟩,
  *
  *   L2:  ‖q − c − r̂‖² = ‖q − c‖² + t − 2⟨q,r̂⟩;      IP:  −⟨q,c⟩ − ⟨q,r̂⟩,
  *
- * so the codec scores ⟨q,r̂⟩, and its table for that is made once for a query, not once for a list (Johnson,
- * Douze & Jégou 2017 split the distance so, but add the tables up). Keys are kept as −⟨q,r̂⟩ + t / 2: what a
- * list adds to all of its keys, and the factor 2, go into the limit that they are compared with.
+ * so that the codec scores ⟨q,r̂⟩, for which its table is made once for a query and not for each list
+ * (Johnson, Douze & Jégou 2017 split the distance in this way, too, but add up tables). A key is −⟨q,r̂⟩ + t
+ * / 2. What is the same for all rows of a list, and the factor 2, go into the limit that keys are compared
+ * with.
  *
- * Bounds. The codec says what −⟨q,r̂⟩ may be off by. As t = ‖c + r̂‖² − ‖c‖², |t| is at most the greater of the
- * two; the roundings of the sums are a few 2^-24 of their terms. The vector c + r̂ itself is rounded to floats
+ * Bounds. The codec states the error of −⟨q,r̂⟩. As t = ‖c + r̂‖² − ‖c‖², |t| is at most the greater of the
+ * two. The roundings of the sums are a few 2^-24 of their terms. In addition, c + r̂ is rounded to floats
  * when it is decoded for its exact distance.
  */
 #include "lib/search/scan.h"
@@ -25,7 +26,7 @@ void scan_enter_list(struct scan *scan, const float *query)
 	const struct search *s = scan->t->s;
 	const struct rows *list = scan->t->base;
 	const struct residuals *residuals = &scan->t->residuals;
-	scan->bound = NAN; /* the limit is another one here */
+	scan->bound = NAN; /* the limit must be computed again */
 	if (!scan->residual)
 		return;
 	scan->constant = metric_exact(&s->score, query, list->center, list->dim);
@@ -38,7 +39,7 @@ void scan_enter_list(struct scan *scan, const float *query)
 	}
 }
 
-/* Of −⟨q,r̂⟩, to that of the distance. */
+/* The error bound of the compared value, from that of −⟨q,r̂⟩. */
 static struct error_bound residual_error_bound(const struct scan *scan, struct error_bound error_bound)
 {
 	double rel = error_bound.rel + 0x1p-20, rounding = 0x1p-22 * (double)scan->t->residuals.max_norm;
@@ -48,7 +49,8 @@ static struct error_bound residual_error_bound(const struct scan *scan, struct e
 	return (struct error_bound){.abs = abs, .rel = rel, .root = rounding};
 }
 
-/* Rows first … first + n − 1; of codes that were picked only these, as a bound may be found row by row. */
+/* Set the limit for rows first … first + n − 1, or for the picked ones of them if they are codes, whose
+ * bounds are found row by row. */
 static void find_limit(struct scan *scan, int64_t first, int64_t n, const uint32_t *pos, int64_t picked)
 {
 	const struct comparison *compare = scan->t->s->compare;
@@ -74,7 +76,7 @@ void scan_finish_keys(struct scan *scan, int64_t first, int64_t n, const uint32_
 	find_limit(scan, first, n, pos, keys);
 }
 
-/* `n` rows of the task's base from `row` on, a block's start, and the limit for their keys. */
+/* n rows of the task's base from `row` on, the begin of a block, and the limit for their keys. */
 static struct scan_part part_of(struct scan *scan, int64_t row, int64_t n)
 {
 	const struct rows *base = scan->t->base;
@@ -108,8 +110,8 @@ void scan_first_limits(struct task *t, struct scan *scans)
 
 enum { PART_ROWS = 16 * ROWS_BLOCK };
 
-/* While a pool has no bound every row is a candidate: one block gives it one. It is far off at first, so what
- * is compared with it doubles from one look to the next. */
+/* While a pool has no bound, every row is a candidate, so that only one block is scanned. The first bound is
+ * far too large, so that the number of rows that are compared with it doubles from one scan to the next. */
 int64_t scan_part_rows(const struct task *t, const struct scan *scans, int64_t row)
 {
 	int64_t n = PART_ROWS, passed = row - t->r0;

@@ -1,8 +1,8 @@
-/* Exact search: chooses the way, cuts the work into tasks, runs them.
+/* Exact search: choose between tiles and scan, divide the work into tasks, and run them.
  *
- * A task is a block of queries against a range of rows. Many queries are cut into as many blocks as
- * there are threads (or more, when a block's pools would take too much memory), each of which passes
- * over all rows; few queries share the threads by ranges of rows and merge into one sink.
+ * A task is a block of queries and a range of rows. Many queries are divided into as many blocks as there are
+ * threads, or more if the pools of a block would take too much memory, and each block is compared with all
+ * rows. For few queries, the rows are divided among the threads, which merge into one sink.
  */
 #include "lib/search/search.h"
 
@@ -18,12 +18,12 @@
 #include <string.h>
 
 enum {
-	FEW_QUERIES = 16,       /* below it quantising a row costs more than it saves */
-	SCAN_BELOW = 9,         /* queries that are scanned rather than packed into tiles */
-	MAX_QUERIES = 16384,    /* in a task */
-	MIN_ROWS = 4096,        /* in a task */
+	FEW_QUERIES = 16,       /* with fewer queries, quantizing a row costs more than it saves */
+	SCAN_BELOW = 9,         /* with fewer queries, floats are scanned and not packed into tiles */
+	MAX_QUERIES = 16384,    /* the most queries in a task */
+	MIN_ROWS = 4096,        /* the fewest rows in a task */
 	POOL_BUDGET = 48 << 20, /* bytes of pools and queries in a task */
-	SERIAL_WORK = 1 << 20,  /* multiplications below which threads cost more than they give */
+	SERIAL_WORK = 1 << 20,  /* multiplications below which threads cost more than they save */
 };
 
 void search_count(const kith_search_options *options, const kith_search_stats *done)
@@ -33,7 +33,7 @@ void search_count(const kith_search_options *options, const kith_search_stats *d
 		return;
 	stats->pairs += done->pairs;
 	stats->exact += done->exact;
-	if (stats->size < sizeof *stats) /* an older caller's ends here */
+	if (stats->size < sizeof *stats) /* a caller of an older version has no more members */
 		return;
 	stats->lists += done->lists;
 	stats->tested += done->tested;
@@ -51,15 +51,16 @@ static enum tile_kind choose_kind(const struct search *s)
 	return s->kern->i8_is_fast ? TILE_I8 : TILE_F32;
 }
 
-/* How the work is cut. */
+/* How the work is divided. */
 struct plan {
 	int threads;
 	bool scan;
 	int64_t blocks, splits; /* blocks of queries × ranges of rows */
 };
 
-/* Queries below which scanning beats tiles. Packing a row costs some 150 ns more than scoring it once; codes
- * are scored at a few hundredths of a nanosecond a byte, without being decoded. */
+/* The number of queries below which scanning is faster than tiles. Packing a row takes about 150 ns longer
+ * than scoring it once; codes are scored in a few hundredths of a nanosecond per byte, without being
+ * decoded. */
 static int64_t scan_below(const struct search *s)
 {
 	enum { CODE_BYTES = 4096, MAX_CODES = 256 };
@@ -115,7 +116,7 @@ static void run_task(void *arg, int64_t number, int worker)
 	struct task t = {.s = s, .scratch = &run->scratch[worker], .base = &s->base, .q0 = block * s->block};
 	t.pools = t.scratch->pools;
 	t.nq = s->query.n - t.q0 < s->block ? s->query.n - t.q0 : s->block;
-	/* Cut at blocks of rows. */
+	/* Divide between blocks of rows. */
 	int64_t row_blocks = (s->base.n + ROWS_BLOCK - 1) / ROWS_BLOCK;
 	t.r0 = row_blocks * split / run->plan.splits * ROWS_BLOCK;
 	t.r1 = row_blocks * (split + 1) / run->plan.splits * ROWS_BLOCK;
@@ -175,7 +176,7 @@ static kith_status run_plan(struct search *s, struct plan plan)
 	return (kith_status)atomic_load(&s->status);
 }
 
-/* The message of a failure that happened on some worker. */
+/* Set the error message of a failure that happened on some worker. */
 static kith_status explain(struct search *s, kith_status status)
 {
 	if (status == KITH_NOMEM)
@@ -212,9 +213,7 @@ static kith_status search_rows(struct search *s, int threads, const kith_search_
 		search_count(options, &(kith_search_stats){.tested = s->base.n, .passed = passed});
 	if (passed > 0)
 		status = run_plan(s, make_plan(s, threads));
-	kith_status told = progress_end(&s->progress);
-	if (status == KITH_OK || status == KITH_CANCELLED)
-		status = told;
+	status = progress_end_with(&s->progress, status);
 	mem_free(pass);
 	mem_free(s->mean);
 	return explain(s, status);

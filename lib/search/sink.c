@@ -1,6 +1,6 @@
-/* Sinks. Top-k lists are short sorted arrays, merged with sorted batches of findings; lists grow by
- * doubling for range searches. What is nearer is decided by (key, id) alone, so the result does not
- * depend on the order in which findings arrive: any split of the work over threads gives the same. */
+/* Sinks. The k best are sorted arrays, into which sorted batches are merged; the lists of range searches grow
+ * by doubling. The order is by (key, id) alone, so that the result does not depend on the order in which
+ * neighbours are added, nor on how the work is divided among threads. */
 #include "lib/search/sink.h"
 
 #include "lib/base/alloc.h"
@@ -76,7 +76,7 @@ void sink_part(struct sink *part, const struct sink *sink, int64_t from, int64_t
 
 double sink_bound(const struct sink *sink, int64_t q)
 {
-	/* What rounds to the radius is within it: reported distances are floats, and compare so. */
+	/* A key that rounds to the radius is within it, as distances are reported as floats. */
 	if (!sink->k)
 		return (double)nextafterf((float)sink->radius, INFINITY);
 	return sink->count[q] < sink->k ? INFINITY : sink->best[q * sink->k + sink->k - 1].key;
@@ -100,10 +100,11 @@ static bool list_append(struct found_list *list, const struct found *items, int6
 	return true;
 }
 
-/* Merge ascending items into an ascending list of `count` of at most k; from the back, in place. */
+/* Merge ascending items into an ascending list of `count` <= k, in place from the back. Returns the new
+ * count. */
 static int64_t merge_topk(struct found *best, int64_t count, int64_t k, const struct found *items, int64_t n)
 {
-	/* How many of each side survive: walk both from the front. */
+	/* How many of each side are among the first k. */
 	int64_t a = 0, b = 0;
 	while (a + b < k && (a < count || b < n)) {
 		if (b == n || (a < count && compare_found(&best[a], &items[b]) < 0))

@@ -1,7 +1,6 @@
-/* Sinks: what a search keeps. Either the k best per query, or all within a radius.
+/* Sinks: the results of a search, either the k best of each query or all within a radius.
  *
- * A sink holds exact keys, ordered by (key, id). A key is smaller for nearer: squared L2 or minus
- * the inner product, in double precision.
+ * A sink holds exact keys (lib/metric/metric.h) in double precision, ordered by (key, id).
  */
 #ifndef KITH_SEARCH_SINK_H
 #define KITH_SEARCH_SINK_H
@@ -26,34 +25,34 @@ struct found_list {
 struct sink {
 	int64_t nq;
 	int64_t k;                /* 0: range sink */
-	bool rough;               /* top-k: another step ranks what is kept, so keys need not be exact */
-	double radius;            /* range sink: keys that round to a float above it are not kept */
+	bool rough;               /* top-k: a later step ranks the results, so that keys need not be exact */
+	double radius;            /* range sink: keys that round to a greater float are not kept */
 	struct found *best;       /* top-k: [nq × k], each list ascending */
 	int64_t *count;           /* top-k: [nq] */
-	struct found_list *lists; /* range: [nq], any order until sink_take_ranges */
-	pthread_mutex_t lock;     /* for the owners of split queries */
+	struct found_list *lists; /* range: [nq], not sorted */
+	pthread_mutex_t lock;     /* for tasks that share queries */
 };
 
 kith_status sink_init_topk(struct sink *sink, int64_t nq, int64_t k);
 kith_status sink_init_range(struct sink *sink, int64_t nq, double radius);
 void sink_free(struct sink *sink);
 
-/* Make *part a sink over queries from … from + n − 1 of another: what it is given, the other one gets. It is
- * not to be freed. */
+/* Make *part a sink of queries from … from + n − 1 of another one, which gets its results. It must not be
+ * freed. */
 void sink_part(struct sink *part, const struct sink *sink, int64_t from, int64_t n);
 
-/* No key above this is of use to query q any more; +∞ while the list is not full. */
+/* The bound of query q: greater keys are not kept. +∞ while the list is not full. */
 double sink_bound(const struct sink *sink, int64_t q);
 
-/* Add n findings (ids not in the sink yet); `items` is reordered. False: no memory. The caller holds the
- * lock if others may merge into the same query. */
+/* Add n neighbours, whose ids must not be in the sink yet; `items` is reordered. False: no memory. The caller
+ * must hold the lock if others may merge into the same query. */
 bool sink_merge(struct sink *sink, int64_t q, struct found *items, int64_t n);
 
 /* Write a top-k sink as kith_index_search documents it, padded to k >= sink->k columns. similarity: the
  * score is −key. */
 void sink_write_topk(const struct sink *sink, int64_t k, bool similarity, float *dist, int64_t *ids);
 
-/* Move a range sink's findings to a result object, sorted. */
+/* Copy the results of a range sink to a result object, sorted. */
 kith_status sink_take_ranges(struct sink *sink, bool similarity, kith_ranges **out);
 
 #endif

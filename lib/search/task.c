@@ -1,5 +1,5 @@
-/* What the tasks of a search share: how it goes, which rows it may return and where they lie, and their
- * pools, which begin with what the sink knows and are emptied into it by reranking. */
+/* What the tasks of a search share: its status, which rows may be returned and where they are, and the pools,
+ * which begin with the bounds of the sink and are emptied into it by reranking. */
 #include "lib/search/search.h"
 
 #include "lib/base/rounding.h"
@@ -41,7 +41,7 @@ const struct rows *search_locate(const struct search *s, int64_t number, struct 
 	*row = number;
 	if (!s->lists)
 		return &s->base;
-	/* The last list that begins at or before it; empty ones begin where the next does. */
+	/* The last list that begins at or before the number; an empty list begins where the next one does. */
 	int64_t low = 0, high = s->lists->n;
 	while (high - low > 1) {
 		int64_t mid = low + (high - low) / 2;
@@ -109,7 +109,7 @@ void task_make_room(struct task *t, int64_t q)
 	struct pool *pool = task_pool(t, q);
 	int64_t k = t->s->sink->k;
 	pool_tighten(pool, k, t->scratch->select);
-	/* Crowded by candidates that the low-precision bounds cannot tell apart. */
+	/* The bounds of low precision cannot separate the candidates. */
 	if (pool->count > (pool->capacity - 64 + k) / 2)
 		task_rerank(t, q);
 }

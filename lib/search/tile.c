@@ -1,28 +1,29 @@
-/* The tile pass: many queries × many rows in low precision, certified.
+/* The tile pass: many queries × many rows in low precision, with bounds of the errors.
  *
- * Rows come in panels that stay in the L2 cache while all queries of the task pass over them; 64 rows ×
- * 96 queries are one call of a kernel that forms the products in registers and compares them with a
- * threshold per query before anything is stored. What passes goes to the query's pool.
+ * Rows are packed into panels, which stay in the L2 cache while they are compared with all queries of the
+ * task. 64 rows × 96 queries are one call of a kernel that forms the products in registers and compares them
+ * with a threshold for each query before anything is stored. Rows within the threshold go to the query's
+ * pool.
  *
- * The bound. Let c = x − m and, for L2, y = q − m (m: a centre; distances do not change). The tile sees
- * ĉ and ŷ (rounded to int8 with a scale per vector, or to float), with known ‖c − ĉ‖ <= δ and
- * ‖y − ŷ‖ <= ε. By the triangle inequality
+ * The bound. Let c = x − m and, for L2, y = q − m with a centre m; distances do not change. The tile sees ĉ
+ * and ŷ, which are rounded to int8 with a scale for each vector, or to float, with known ‖c − ĉ‖ <= δ and ‖y
+ * − ŷ‖ <= ε. By the triangle inequality
  *
  *   L2:  ‖x − q‖ <= r  implies  ‖ĉ − ŷ‖² <= (r + ε + δ)² = (r + ε)² + 2 (r + ε) δ + δ².
  *        With K = ‖ĉ‖² − 2⟨ĉ,ŷ⟩ that is  K − 2Rδ − δ² <= (r + ε)² − ‖ŷ‖²,  R >= r + ε:
  *        a part of the row alone (R is the largest of a block of queries), a product, a threshold.
  *
  *   IP:  ⟨x,q⟩ = ⟨m,q⟩ + ⟨c,q⟩ and |⟨c,q⟩ − ⟨ĉ,ŷ⟩| <= δ ‖q‖ + ‖ĉ‖ ε, all divided by a unit (‖q‖), so
- *        that the row's part is nearly the same for all queries. Where rows are integers centred on
- *        128, queries are too (y = q − 128): ⟨c,q⟩ = ⟨c,y⟩ + 128 Σc.
+ *        that the row's part is nearly the same for all queries. If rows are integers centred on 128,
+ *        queries are, too (y = q − 128): ⟨c,q⟩ = ⟨c,y⟩ + 128 Σc.
  *
- * The products themselves are exact for int8 and off by at most γ ‖ĉ‖ ‖ŷ‖ for floats (γ = (d + 8) u,
- * u = 2^-24; for L2 2 ‖ĉ‖ ‖ŷ‖ <= ‖ĉ‖² + ‖ŷ‖² splits it); TILE_EPS covers the rounding of the rest.
- * r is the k-th smallest upper bound so far (pool.h), so nothing that belongs to the answer is lost.
- * Integers up to 8 bits are seen exactly (δ = ε = 0).
+ * Products are exact for int8, and for floats their error is at most γ ‖ĉ‖ ‖ŷ‖ with γ = (d + 8) u, u = 2^-24;
+ * for L2, 2 ‖ĉ‖ ‖ŷ‖ <= ‖ĉ‖² + ‖ŷ‖² splits it into parts of row and query. TILE_EPS covers the rounding of the
+ * rest. r is the k-th smallest upper bound so far (pool.h), so that no result is lost. For integers of up to
+ * 8 bits, δ = ε = 0.
  *
- * When int8 cannot tell the candidates apart (too many reach the exact pass), the task goes on with
- * floats; when those cannot either, all that is left is computed exactly: slower, never wrong.
+ * If int8 cannot separate the candidates, so that too many reach the exact pass, the task goes on with
+ * floats. If these cannot either, all that is left is computed exactly, which is slower but never wrong.
  */
 #include "lib/search/tile.h"
 
@@ -32,7 +33,7 @@
 
 #include <math.h>
 
-/* Rows in a panel: at least one group. */
+/* The number of rows in a panel, at least one group of 64. */
 static int64_t panel_rows(const struct tile_form *form)
 {
 	enum { MAX = 1024 };
@@ -40,7 +41,7 @@ static int64_t panel_rows(const struct tile_form *form)
 	return rows < TILE_ROWS ? TILE_ROWS : rows > MAX ? MAX : rows;
 }
 
-/* Room for both forms: a task that begins with bytes may go on with floats. */
+/* Lay out memory for both forms, as a task that begins with bytes may go on with floats. */
 static void carve_tile(const struct search *s, struct tile *tile, struct arena *c)
 {
 	struct tile_form bytes = tile_form_of(s->base.dim, NULL, true);
@@ -105,7 +106,7 @@ static void tile_begin(struct task *t, enum tile_kind kind)
 	block_fill(t);
 }
 
-/* Bounds of the exact key from a tile key, and into the pool. */
+/* Add a row to the pool with bounds of its exact key, which follow from the tile key. */
 static void add_candidate(struct task *t, int64_t q, int64_t r, float key)
 {
 	const struct tile *tile = t->scratch->tile;
@@ -135,7 +136,8 @@ static void add_candidate(struct task *t, int64_t q, int64_t r, float key)
 	pool_add(task_pool(t, q), float_down(low), float_up(high), (uint32_t)(t->offset + p->row[r]));
 }
 
-/* Candidates of one call: nq queries from q on, the group of rows that begins at `first`. */
+/* Add the candidates of one kernel call: of nq queries from q on, and the group of rows that begins at
+ * `first`. */
 static void take_hits(
     struct task *t, int64_t q, int nq, int64_t first, const uint64_t *mask, const float *keys)
 {
@@ -164,7 +166,8 @@ static void take_hits(
 	}
 }
 
-/* Compares products with thresholds as the kernels do: bit per row of the group, keys [64]. */
+/* Compare the products of a query with its threshold, as the kernels do. Returns a bit for each row of the
+ * group; keys [64]. */
 static uint64_t compare(const float *products, const float *low, float thr, int64_t n, float *keys)
 {
 	uint64_t mask = 0;
@@ -237,7 +240,8 @@ bool tile_pass(struct task *t)
 		pairs += t->nq * tile->panel.n;
 		if (!search_advance(s, t->nq * tile->panel.n))
 			return false;
-		/* Exact distances cost some 30 times an int8 product and 8 times a float one. */
+		/* An exact distance takes about 30 times as long as an int8 product, and 8 times as a float
+		 * one. */
 		if (tile->kind == TILE_I8 && !t->map && t->exact > pairs / 32 + 64 * t->nq)
 			tile_begin(t, TILE_F32);
 	}

@@ -5,34 +5,34 @@
 #include "lib/search/search.h"
 #include "lib/tile/form.h"
 
-/* Rows of the panel in work: up to `rows` of them, in groups of 64 with their dwords interleaved. */
+/* A panel of rows, in groups of 64 with their dwords interleaved. */
 struct panel {
 	int64_t n;
 	uint32_t *data;        /* [groups × depth × 64] */
-	uint32_t *row;         /* [rows] where each comes from */
-	struct tile_vectors v; /* [rows] what is known of them; c = x − mean */
-	float *low;            /* the part of the key that does not depend on the query */
-	char *temp;            /* [64 rows], in floats */
-	float *products;       /* BLAS only: [TILE_QUERIES × rows] */
+	uint32_t *row;         /* [rows] the number of each in the task's base */
+	struct tile_vectors v; /* [rows] norms, errors and scales; c = x − mean */
+	float *low;            /* [rows] the part of the key that does not depend on the query */
+	char *temp;            /* [64 rows] in the tile's form */
+	float *products;       /* with a BLAS: [TILE_QUERIES × rows] */
 };
 
-/* Queries of the task, as the tile sees them. y is the query less its centre. */
+/* The queries of the task in the form of tiles; y is the query minus its centre. */
 struct query_block {
 	struct tile_vectors v; /* [block] */
-	float *unit;           /* keys of inner products are divided by it */
-	double *offset;        /* ⟨mean, query⟩ */
-	float *thr;            /* threshold of the tile keys */
+	float *unit;           /* [block] the number by which keys of inner products are divided */
+	double *offset;        /* [block] ⟨mean, query⟩ */
+	float *thr;            /* [block] threshold of the tile keys */
 };
 
 struct tile {
 	enum tile_kind kind;
-	struct tile_form form, query_form; /* they differ in the centre */
-	const float *mean;                 /* [dim] or NULL: zero */
+	struct tile_form form, query_form; /* of rows and queries, which differ in the centre */
+	const float *mean;                 /* [dim]; NULL: zero */
 	float shift;                       /* inner product: y = query − shift */
-	float *shifts;                     /* [dim] of it */
-	int64_t rows;                      /* in a panel at most */
-	double gamma; /* the tile's sums are off by at most gamma · ‖ĉ‖ · ‖ŷ‖ */
-	bool stale;   /* a query got its first threshold since panel_lows, which left it out */
+	float *shifts;                     /* [dim] shift for every component */
+	int64_t rows;                      /* the most rows in a panel */
+	double gamma; /* the error of the tile's sums is at most gamma · ‖ĉ‖ · ‖ŷ‖ */
+	bool stale;   /* a query got its first threshold after panel_lows, which did not include it */
 	float *keys;  /* [TILE_QUERIES × TILE_ROWS] */
 	struct panel panel;
 	struct query_block q;
@@ -45,18 +45,19 @@ static inline float panel_sum(const struct panel *p, int64_t row)
 	return p->v.scale[row] * (float)sum;
 }
 
-/* panel.c: fill the panel with passing rows from *row on, before `end`; advances *row. False: failed. */
+/* panel.c: fill the panel with passing rows from *row on, before `end`, and advance *row. False: failed. */
 bool panel_fill(struct task *t, int64_t *row, int64_t end);
 
-/* panel.c: `low` of all rows for queries from … to − 1 of the task, as far as they are bounded. */
+/* panel.c: compute `low` of all rows for those of queries from … to − 1 of the task that have a bound. */
 void panel_lows(struct task *t, int64_t from, int64_t to);
 
-/* block.c: the task's queries in the form that tile->kind wants, thresholds from the pools. */
+/* block.c: bring the task's queries into the form of tile->kind; set the threshold of a query from its
+ * pool. */
 void block_fill(struct task *t);
 void block_threshold(struct task *t, int64_t q);
 
-/* tile.c: set the tile up for a kind, without queries; pass all of base over the task's queries. The latter
- * returns false when the search was stopped. */
+/* tile.c: set up the tile for a kind, without queries; compare the task's rows with its queries, which
+ * returns false if the search was stopped. */
 void tile_prepare(struct task *t, enum tile_kind kind);
 bool tile_pass(struct task *t);
 

@@ -1,17 +1,17 @@
-/* BLAS as a tile: the portable way where kith has no kernel of its own for the CPU.
+/* A BLAS in the place of tiles, for CPUs for which kith has no kernels of its own.
  *
- * One sgemm gives the products of a block of queries with a whole panel; they go into a buffer of some
- * hundred kilobytes that stays in the cache, where `low` and the threshold are applied. The panel is then
- * plain rows, not packed.
+ * One sgemm gives the products of a block of queries with a whole panel, in a buffer of some hundred
+ * kilobytes that stays in the cache, where `low` and the thresholds are applied. The panel consists of plain
+ * rows, which are not packed.
  *
- * Loading: OpenBLAS starts a thread for every core and takes tens of megabytes for each as soon as it is in
- * a process, and where it cannot have them (a process of little address space) it never ends. Most CPUs never
- * need it, so it is loaded by the first search that does, never in too little address space; without it the
- * kernels written in plain C serve.
+ * Loading. As soon as OpenBLAS is in a process, it starts a thread for every core and takes tens of megabytes
+ * for each; if a process has too little address space for these, it hangs. Most CPUs do not need it. So it is
+ * loaded by the first search that does, and never with too little address space. Without it the kernels in
+ * plain C are used.
  *
- * Threads: a GEMM must not start threads of its own inside ours. An OpenMP BLAS does not when the calling
- * thread's team size is one (a setting of that thread alone, put back afterwards); a pthread BLAS always
- * may, so with it the search itself stays on one thread and leaves the others to the BLAS.
+ * Threads. A GEMM must not start threads inside of ours. A BLAS with OpenMP does not if the number of threads
+ * of the calling thread is set to one, which is undone afterwards. A BLAS with pthreads always may, so that
+ * the search then uses one thread and leaves the others to the BLAS.
  */
 #include "lib/tile/blas.h"
 
@@ -23,24 +23,25 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Value of openblas_get_parallel; constants of CBLAS. */
+/* A value of openblas_get_parallel, and constants of CBLAS. */
 enum { PTHREADS = 1, ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
 
-/* Address space that OpenBLAS is taken to want for each core: buffers, a stack, an arena of malloc's. */
+/* An estimate of the address space that OpenBLAS needs for each core: buffers, a stack, an arena of
+ * malloc. */
 #define BYTES_PER_CORE (UINT64_C(192) << 20)
 
-/* Its functions, with 32-bit sizes, which is what these libraries are built with. */
+/* Its functions, with 32-bit sizes, as these libraries are usually built. */
 static struct {
 	void (*sgemm)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a,
 	    int lda, const float *b, int ldb, float beta, float *c, int ldc);
 	char *(*config)(void);
 	int (*parallel)(void), (*threads)(void);
-	char why[200]; /* it is not there */
+	char why[200]; /* why there is none */
 } blas;
 
 static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 
-/* Whether what is left of a limit of address space will not do. */
+/* Whether a limit of address space leaves too little of it. */
 static bool lacks_room(void)
 {
 	struct rlimit limit;
@@ -57,7 +58,7 @@ static bool lacks_room(void)
 	return limit.rlim_cur < used || limit.rlim_cur - used < want;
 }
 
-/* A function of the library, put where a pointer to one is. */
+/* Find a function of the library and store its address in a function pointer. */
 static bool find(void *library, const char *name, void *function, size_t size)
 {
 	void *found = dlsym(library, name);

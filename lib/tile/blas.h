@@ -1,4 +1,4 @@
-/* The BLAS, which may not be there. */
+/* An optional BLAS. */
 #ifndef KITH_TILE_BLAS_H
 #define KITH_TILE_BLAS_H
 
@@ -6,17 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether there is one; at its first call it is looked for. Threads: safe. */
+/* Whether there is a BLAS; the first call loads it. Safe to call from several threads. */
 bool blas_load(void);
 
-/* One line of text: which it is, or why there is none. */
+/* One line of text: which BLAS it is, or why there is none. */
 void blas_describe(char *text, size_t size);
 
-/* Products [nq × n] of queries [nq × dim] with rows [n × dim]. There is one. */
+/* The products [nq × n] of queries [nq × dim] and rows [n × dim]. There must be a BLAS. */
 void blas_multiply(
     int64_t dim, const float *queries, int64_t nq, const float *rows, int64_t n, float *products);
 
-/* Threads that a search on BLAS tiles may use. There is one. */
+/* The number of threads that a search with the BLAS may use. There must be one. */
 int blas_search_threads(int threads);
 
 #endif

@@ -1,11 +1,11 @@
 /* Bringing vectors into the form of tiles.
  *
- * Where errors matter (exact search, nearest centroids) norm and err bound what the form makes of a vector.
- * Low- precision copies have no bounds: what builds a graph compares vectors by the hundred million, and an
- * edge that is chosen by a distance one percent off is as good an edge. A copy is a query, whose floats are
- * multiplied by −2, and is packed times −1/2 when it is a row; both are exact.
+ * For exact search and nearest centroids, norm and err bound the errors of the form. Low-precision copies
+ * have no bounds: building a graph compares hundreds of millions of vectors, and an edge that is chosen by a
+ * distance with an error of one percent is as good. A copy is in the form of a query, whose floats are
+ * multiplied by −2; when it is packed as a row, it is multiplied by −1/2. Both are exact.
  *
- * Memory: a row is dim bytes (or floats) filled up to whole dwords, and 16 or 24 bytes besides. */
+ * Memory: a row is dim bytes or floats, filled up to whole dwords, and 16 or 24 bytes more. */
 #include "lib/tile/form.h"
 
 #include "lib/base/rounding.h"
@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Below it floats cost no more than bytes and their scales. */
+/* With a smaller dimension, floats take no more memory than bytes and their scales. */
 enum { MIN_I8_DIM = 8 };
 
 struct tile_form tile_form_of(int64_t dim, const float *center, bool i8)
@@ -80,7 +80,7 @@ void tile_blank(const struct tile_form *form, void *row, const struct tile_vecto
 	}
 }
 
-/* x − center, times factor. */
+/* Write (x − center) · factor. */
 static void put_floats(const struct tile_form *form, const float *x, float factor, float *row)
 {
 	const float *center = form->center;
@@ -121,7 +121,7 @@ float tile_put(const struct tile_form *form, const float *x, float factor, void 
 static void bound_floats(
     const struct tile_form *form, const float *normsq, int64_t n, float *norm, float *err)
 {
-	/* Squares below FLT_MIN = (2^-63)² may be lost. */
+	/* Squares below FLT_MIN = (2^-63)² may become zero. */
 	float lost = float_above(0x1p-63 * sqrt((double)form->dim));
 	float grow = 1 + (float)(tile_gamma(form) + 0x1p-20), off = form->center ? 0x1p-23f : 0;
 	for (int64_t i = 0; i < n; i++) {
@@ -196,7 +196,7 @@ void tile_pack_bytes(const struct tile_form *form, const void *rows, size_t stri
 	(u8 ? kern->normsq_u8 : kern->normsq_i8)(rows, stride, n, dim, nsq);
 	(u8 ? kern->ip_u8 : kern->ip_i8)(ones, rows, stride, n, dim, sum);
 	for (int64_t i = 0; i < n; i++) {
-		/* Of x − 128: Σ(x − 128)² = Σx² − 256 Σx + 128² d. */
+		/* The squared norm of x − 128 is Σ(x − 128)² = Σx² − 256 Σx + 128² d. */
 		int64_t centred = u8 ? nsq[i] - 256 * (int64_t)sum[i] + 16384 * dim : nsq[i];
 		note_bytes(to, first + i, centred, u8 ? sum[i] - 128 * dim : sum[i], 1);
 	}

@@ -1,24 +1,25 @@
 /* The nearest of k rows for each of very many points.
  *
- * It is the tile pass of tile.c with the roles that k-means gives it: few rows, packed once for all points;
- * points in blocks that pass over all panels; one result each. So a point keeps no pool but the upper bound
- * of its best distance and the few rows that may be as near.
+ * This is the tile pass of search/tile.c for the needs of k-means: few rows, which are packed once for all
+ * points; points in blocks, which are compared with all panels; and one result for each point. So a point has
+ * no pool, but an upper bound of its best distance and the few rows that may be as near.
  *
  * The bound. As in tile.c the tile sees ĉ of c = row − m and ŷ of y = point − m, ‖c − ĉ‖ <= δ, ‖y − ŷ‖ <= ε.
- * Once some row is known to be within t of the point, another one can be so only if
+ * Once some row is known to be within t of the point, another one can be as near only if
  *
  *   L2:  ‖ĉ − ŷ‖ <= t + ε + δ,  that is  ‖ĉ‖² − 2⟨ĉ,ŷ⟩ <= (t + ε + δ)² − ‖ŷ‖²;
  *   IP:  −⟨ĉ,ŷ⟩ <= t + δ ‖q‖ + ‖ĉ‖ ε,  t a key of c: −⟨row,q⟩ + ⟨m,q⟩  (only rows are centred);
  *
- * and by what the sums of the tile may be off: `error_bound` times ‖ĉ‖² + ‖ŷ‖², or ‖ĉ‖ ‖ŷ‖. A call of the
- * kernel uses the largest δ and ‖ĉ‖ of its 64 rows, so one threshold per point does; a hit then tightens t
- * by its own upper bound (the same inequalities the other way round). A hint gives t before the first tile:
- * after the first iteration of k-means hardly anything else is a hit.
+ * to which the error of the tile's sums is added: `error_bound` times ‖ĉ‖² + ‖ŷ‖², or ‖ĉ‖ ‖ŷ‖. A kernel call
+ * uses the largest δ and ‖ĉ‖ of its 64 rows, so that a point has one threshold. A hit then lowers t to its
+ * own upper bound, which follows from the same inequalities. A hint gives t before the first tile; after the
+ * first iteration of k-means there are hardly any other hits.
  *
- * What is left is compared in floats, whose errors are some 10^-5, and what these cannot separate exactly, in
- * double precision. So the answer does not depend on any of this.
+ * The rows that are left are compared in floats, whose relative errors are about 10^-5, and those that these
+ * cannot separate in double precision. So the result is that of exact distances.
  *
- * Where int8 leaves too many rows (one component outweighs the others by far), the tiles go over to floats.
+ * If int8 leaves too many rows, as when one component is much larger than the others, floats are used
+ * instead.
  */
 #include "lib/tile/nearest.h"
 
@@ -32,15 +33,15 @@
 #include <string.h>
 
 enum {
-	MIN_I8_DIM = 16,       /* below it quantising a point costs more than it saves */
-	CROWDED = 8,           /* go over to floats when one pair in so many is left by int8 */
-	SERIAL_WORK = 1 << 20, /* multiplications below which threads cost more than they give */
+	MIN_I8_DIM = 16,       /* with a smaller dimension, quantizing a point costs more than it saves */
+	CROWDED = 8,           /* floats are used if int8 leaves more than one pair in so many */
+	SERIAL_WORK = 1 << 20, /* multiplications below which threads cost more than they save */
 };
 
-/* Rounding of a sum of a few floats. */
+/* A factor that covers the rounding of a sum of a few floats. */
 static const float GROW = 1 + 0x1p-20f;
 
-/* Largest tile key of a row with that error and size that can be as near as point j's reach. */
+/* The largest tile key that a row with this error and size can have if it is within point j's radius. */
 static inline float limit(bool ip, const struct near_points *p, int64_t j, float err, float size)
 {
 	if (ip)
@@ -49,7 +50,8 @@ static inline float limit(bool ip, const struct near_points *p, int64_t j, float
 	return radius * radius * GROW + (p->base[j] + size * p->per_size[j]);
 }
 
-/* The best is known to be within t (L2: a distance; IP: a key, less the mean's part). */
+/* Lower the radius of point j: some row is within t (L2: a distance; IP: a key without the part of the
+ * mean). */
 static void tighten(const struct near *s, struct near_points *p, int64_t j, double t)
 {
 	if (!(p->v.err[j] < TILE_HUGE))
@@ -59,7 +61,7 @@ static void tighten(const struct near *s, struct near_points *p, int64_t j, doub
 		p->radius[j] = radius;
 }
 
-/* Upper bound, as tighten wants it, of a row with this tile key. */
+/* The t of a row with this tile key, for tighten. */
 static double upper(const struct near *s, const struct near_points *p, int64_t j, int64_t row, float key)
 {
 	double err = (double)s->rows.v.err[row], size = (double)s->rows.size[row];
@@ -70,15 +72,15 @@ static double upper(const struct near *s, const struct near_points *p, int64_t j
 	return (sq > 0 ? sqrt(sq) * (1 + 1e-12) : 0) + err + (double)p->v.err[j];
 }
 
-/* What a float kernel's inner product with point j may be off by. */
+/* The error of a float kernel's inner product with point j. */
 static double product_err(const struct near *s, const struct near_points *p, int64_t j)
 {
 	return p->v.err[j] < TILE_HUGE ? s->float_err * (double)p->v.norm[j] * s->norms + TILE_TINY
 	                               : INFINITY;
 }
 
-/* Drop candidates that floats show to be farther than another or the best so far; returns how many are left.
- */
+/* Drop candidates that are farther than another one or the best so far, by keys in float. Returns how many
+ * are left. */
 static int32_t compare_floats(
     const struct near *s, const struct near_points *p, int64_t j, const float *x, uint32_t *row, int32_t n)
 {
@@ -136,7 +138,7 @@ static void nearest_exact(const struct near *s, struct near_scratch *scratch, in
 	compare_exactly(s, p, j, x, row, n);
 }
 
-/* Let point j profit from its exact best, if it has one. */
+/* Lower the radius of point j to its best exact distance, if it has one. */
 static void tighten_exactly(const struct near *s, struct near_points *p, int64_t j)
 {
 	if (p->best[j] < 0)
@@ -147,7 +149,7 @@ static void tighten_exactly(const struct near *s, struct near_points *p, int64_t
 		tighten(s, p, j, sqrt(p->exact[j]) * (1 + 1e-12));
 }
 
-/* Begin with the rows that are hinted at. */
+/* Begin with the rows that the hints name. */
 static void take_hints(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
 {
 	for (int64_t j = 0; j < n; j++) {
@@ -159,7 +161,7 @@ static void take_hints(const struct near *s, struct near_scratch *scratch, int64
 	}
 }
 
-/* Number of the least of the keys in the mask, which is not empty. */
+/* The number of the smallest key in the mask, which is not empty. */
 static int64_t find_min(uint64_t mask, const float *keys)
 {
 	int64_t best = __builtin_ctzll(mask);
@@ -169,7 +171,7 @@ static int64_t find_min(uint64_t mask, const float *keys)
 	return best;
 }
 
-/* The same for a full mask, as a point without a hint has at first: 16 minima side by side. */
+/* The same for a full mask, as for a point without a hint at first: 16 minima are found in parallel. */
 static int64_t find_min_of_all(const float *keys)
 {
 	float min[16], max = INFINITY;
@@ -185,7 +187,7 @@ static int64_t find_min_of_all(const float *keys)
 	return 0;
 }
 
-/* Those of the mask whose keys are within `most`. */
+/* Those of the mask whose keys are at most `max`. */
 static uint64_t narrow(const struct near *s, uint64_t mask, const float *keys, float max)
 {
 	uint32_t pos[TILE_ROWS];
@@ -196,7 +198,7 @@ static uint64_t narrow(const struct near *s, uint64_t mask, const float *keys, f
 	return mask & within;
 }
 
-/* Hits of point j, number `point` of all, in a group. */
+/* Handle the hits of point j, number `point` of all, in a group. */
 static void take_hits(const struct near *s, struct near_scratch *scratch, int64_t j, int64_t point,
     int64_t group, uint64_t mask, const float *keys)
 {
@@ -227,8 +229,8 @@ static void take_hits(const struct near *s, struct near_scratch *scratch, int64_
 	}
 }
 
-/* Thresholds of points from … to − 1 in a group. A point whose reach shrinks meanwhile keeps its own: it is
- * only wider than need be. */
+/* Find the thresholds of points from … to − 1 for a group. If the radius of a point shrinks during the kernel
+ * call, its threshold is only larger than necessary. */
 static void find_thresholds(const struct near *s, const struct near_points *p, int64_t from, int64_t to,
     int64_t group, float *restrict thr)
 {
@@ -241,7 +243,7 @@ static void find_thresholds(const struct near *s, const struct near_points *p, i
 			thr[j - from] = limit(false, p, j, err, size);
 }
 
-/* Points from … to − 1, TILE_QUERIES of them at most, against one group. */
+/* Compare points from … to − 1, at most TILE_QUERIES of them, with one group. */
 static void pass_group(const struct near *s, struct near_scratch *scratch, int64_t point, int64_t from,
     int64_t to, int64_t group)
 {

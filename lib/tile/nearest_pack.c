@@ -1,8 +1,9 @@
-/* Packing for the nearest pass: rows into panels, once per call, and points into blocks. What cannot be
- * represented gets an infinite error and so is a candidate of all, or takes all as its candidates.
+/* Packing for nearest.c: rows into panels, once in a call, and points into blocks. A row that cannot be
+ * represented gets an infinite error, so that it is a candidate of every point; such a point has all rows as
+ * candidates.
  *
- * Memory: a quarter of the rows as int8, as much again as floats; a block of points stays in the L2 cache
- * beside one panel.
+ * Memory: the panels take a quarter of the memory of the rows as int8, and as much as the rows as floats. A
+ * block of points stays in the L2 cache together with one panel.
  */
 #include "lib/tile/nearest_parts.h"
 
@@ -15,8 +16,8 @@
 #include <string.h>
 
 enum {
-	MAX_BLOCK = 384, /* points */
-	SAMPLE = 256,    /* rows and points looked at to choose the centre */
+	MAX_BLOCK = 384, /* the most points in a block */
+	SAMPLE = 256,    /* number of rows, and of points, from which the centre is chosen */
 };
 
 static void pack_group(void *arg, int64_t group, int worker)
@@ -41,8 +42,8 @@ static void pack_group(void *arg, int64_t group, int worker)
 	tile_pack_rows(&s->form, temp, n, rows->data + group * TILE_ROWS * s->form.depth);
 }
 
-/* Distances do not change when everything is moved, what int8 leaves out does: the centre is the rows' mean,
- * or 128 for points that are bytes and so fit int8 exactly. */
+/* Choose the centre: the mean of the rows, which makes the errors of int8 small, or 128 for points that are
+ * bytes, so that they fit int8 exactly. */
 static void choose_mean(struct near *s)
 {
 	int64_t n = s->points->n < SAMPLE ? s->points->n : SAMPLE, k = s->k < SAMPLE ? s->k : SAMPLE;
@@ -60,12 +61,12 @@ static void choose_mean(struct near *s)
 		memset(s->mean, 0, (size_t)s->dim * sizeof *s->mean);
 }
 
-/* At least the norm of any row and of the mean together; infinite if a row is blank. */
+/* A bound of the norm of any row plus that of the mean; infinite if a row has no form. */
 static double find_norms(const struct near *s)
 {
 	double max = 0;
 	for (int64_t g = 0; g < s->rows.groups; g++) {
-		/* Not fmax: gcc 12 for aarch64 fails on it here. */
+		/* Not fmax, on which gcc 12 for aarch64 fails here. */
 		double norm = (double)s->rows.group_size[g] + (double)s->rows.group_err[g];
 		max = norm > max ? norm : max;
 	}
@@ -153,7 +154,7 @@ void near_pack_free(struct near *s)
 	mem_free(s->memory);
 }
 
-/* Inner products: what the limits need besides. */
+/* What the limits of inner products need in addition. */
 static void fill_ip(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
 {
 	struct near_points *p = &scratch->points;
@@ -161,7 +162,7 @@ static void fill_ip(const struct near *s, struct near_scratch *scratch, int64_t 
 		double norm = (double)p->v.norm[j], err = p->v.err[j] < TILE_HUGE ? (double)p->v.err[j] : 0;
 		p->offset[j] =
 		    s->kern->ip_exact(s->mean, rows_load(s->points, first + j, scratch->x), s->dim);
-		/* Never zero: times an infinite error it must be infinite. */
+		/* Never zero, so that its product with an infinite error is infinite. */
 		p->v.norm[j] = float_above(norm * (1 + TILE_EPS) + TILE_TINY);
 		p->per_size[j] = float_above((err + s->error_bound * norm) * (1 + TILE_EPS));
 	}

@@ -1,4 +1,4 @@
-/* What the two halves of the nearest pass share: packing (nearest_pack.c) and comparing (nearest.c). */
+/* What nearest_pack.c, which packs, and nearest.c, which compares, share. */
 #ifndef KITH_TILE_NEAREST_PARTS_H
 #define KITH_TILE_NEAREST_PARTS_H
 
@@ -6,7 +6,7 @@
 #include "lib/tile/form.h"
 #include "lib/tile/nearest.h"
 
-enum { CANDIDATES = 32 }; /* of a point, between two looks at them */
+enum { CANDIDATES = 32 }; /* the most candidates of a point before they are compared exactly */
 
 /* All rows as tile panels: groups of 64. */
 struct near_rows {
@@ -14,15 +14,15 @@ struct near_rows {
 	uint32_t *data;        /* [groups × depth × 64] */
 	struct tile_vectors v; /* [groups × 64] */
 	const float *low;      /* [groups × 64] ‖ĉ‖²; inner products: 64 zeros */
-	const float *size; /* [groups × 64] ‖ĉ‖², or >= ‖ĉ‖ for inner products: what errors grow with */
-	float *group_err;  /* [groups] the largest */
-	float *group_size; /* [groups] the largest */
+	const float *size; /* [groups × 64] ‖ĉ‖², or >= ‖ĉ‖ for inner products, with which errors grow */
+	float *group_err;  /* [groups] the largest v.err of the group */
+	float *group_size; /* [groups] the largest size of the group */
 };
 
-/* A block of points as the tile sees them. A row with tile key K can be as near as `reach` only if
+/* A block of points in the form of tiles. A row with tile key K can be within the radius of a point only if
  *
- *   L2:  K <= (reach + err)² + base + size · per_size
- *   IP:  K <= reach + err · norm + size · per_size
+ *   L2:  K <= (radius + err)² + base + size · per_size
+ *   IP:  K <= radius + err · norm + size · per_size
  */
 struct near_points {
 	struct tile_vectors v; /* norm is >= ‖y‖ */
@@ -30,11 +30,11 @@ struct near_points {
 	float *per_size;
 	double *offset; /* inner product: ⟨mean, q⟩ */
 	float *radius;  /* L2: best distance so far + err; IP: best key so far + offset */
-	int32_t *count; /* candidates */
+	int32_t *count; /* number of candidates */
 	uint32_t *row;  /* [block × CANDIDATES] */
-	float *key;     /* [block × CANDIDATES] of the tile */
-	int32_t *best;  /* nearest of those compared exactly, −1: none yet */
-	double *exact;  /* its key */
+	float *key;     /* [block × CANDIDATES] tile keys */
+	int32_t *best;  /* the nearest row of those compared exactly; −1: none yet */
+	double *exact;  /* its exact key */
 };
 
 /* One worker's memory. */
@@ -44,7 +44,7 @@ struct near_scratch {
 	char *temp;  /* [64 rows] */
 	float *keys; /* [TILE_QUERIES × TILE_ROWS] */
 	struct near_points points;
-	int64_t checked; /* candidates that the tile left */
+	int64_t checked; /* number of candidates that were left after the tiles */
 };
 
 struct near {
@@ -56,15 +56,15 @@ struct near {
 	int32_t *labels;
 	double *keys;
 	int64_t dim, k;
-	bool ip; /* minus the product is the key; else a squared distance is made of it */
+	bool ip;                           /* the key is minus the product; else it is a squared distance */
 	struct tile_form form, point_form; /* of rows; of points, which are not centred for inner products */
-	int64_t block;                     /* points in a task */
-	int64_t begin;                     /* point that task 0 begins at */
-	int64_t panel;                     /* groups in a panel */
-	double error_bound; /* relative to ‖ĉ‖² + ‖ŷ‖² (2 ‖ĉ‖ ‖ŷ‖): what the tile's sums may be off by */
+	int64_t block;                     /* number of points in a task */
+	int64_t begin;                     /* the first point of task 0 */
+	int64_t panel;                     /* number of groups in a panel */
+	double error_bound; /* of the tile's sums, relative to ‖ĉ‖² + ‖ŷ‖² (IP: ‖ĉ‖ ‖ŷ‖) */
 	double float_err; /* relative error of the float kernels */
 	float *mean;      /* [dim] */
-	double norms;     /* inner product: >= norm of any row and of the mean, together */
+	double norms;     /* inner product: >= the norm of any row plus that of the mean */
 	struct near_rows rows;
 	void *memory;                 /* of rows and mean */
 	struct near_scratch *scratch; /* [workers] */
@@ -72,11 +72,12 @@ struct near {
 	_Atomic bool cancelled;
 };
 
-/* Choose the kind of tile and lay out and fill `rows`; *_free undoes it (also after a failure). */
+/* Choose the form of tiles, and allocate and fill `rows`. False: no memory. near_pack_free is needed also
+ * then. */
 bool near_pack(struct near *s, bool i8);
 void near_pack_free(struct near *s);
 
-/* Points first … first + n − 1 into the worker's block. */
+/* Bring points first … first + n − 1 into the worker's block. */
 void near_fill(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n);
 
 #endif

@@ -1,5 +1,5 @@
-/* Rows: how a stored vector becomes floats again. Everything that reads vectors one at a time (exact
- * distances, quantising a panel) comes through rows_load; whole blocks go to kernels directly. */
+/* Rows: turning stored vectors into floats. Code that reads vectors one at a time (exact distances, packing a
+ * panel) uses rows_load; whole blocks are read by kernels directly. */
 #include "lib/tile/rows.h"
 
 #include "kernels/kernels.h"
@@ -105,7 +105,7 @@ int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, f
 
 void rows_prefetch(const struct rows *rows, int64_t i)
 {
-	enum { MAX = 16 }; /* bytes of a code in a block, each in a line of its own */
+	enum { MAX = 16 }; /* each byte of a code in a block is in a different cache line */
 	if (!rows->form->blocked) {
 		rows_prefetch_plane(rows, rows->a, i);
 		if (rows->b)

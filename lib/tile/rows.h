@@ -14,7 +14,7 @@
 struct codec;
 struct rows;
 
-/* Rows of a block share one bound of what their rough form leaves out. */
+/* The number of rows in a block, which share one bound of what their rough form leaves out. */
 enum { ROWS_BLOCK = 64 };
 
 struct rows_bound {
@@ -22,19 +22,17 @@ struct rows_bound {
 	float norm; /* max ‖rough(x)‖ over the block, rounded up */
 };
 
-/* How rows are stored, for whoever reads them one at a time. Arrays have theirs in rows.c, codecs bring their
- * own; all else asks these functions. */
+/* How rows are stored, and how they are read one at a time. rows.c has the forms of arrays; codecs have forms
+ * of their own. */
 struct rows_form {
-	/* KITH_U8, KITH_I8: `a` has such bytes, which kernels for integers read; else KITH_F32. */
+	/* KITH_U8, KITH_I8: `a` has such bytes, which integer kernels can read; else KITH_F32. */
 	kith_type type;
-	bool blocked; /* in blocks of ROWS_BLOCK rows, byte after byte */
-
-	/* Row i as floats: a pointer into the rows where they are aligned floats, else scratch [dim], filled.
-	 */
+	bool blocked; /* in blocks of ROWS_BLOCK rows: first byte 0 of all rows, then byte 1, … */
+	/* Row i as floats: a pointer into the rows if they are aligned floats, else scratch [dim], filled. */
 	const float *(*load)(const struct rows *rows, int64_t i, float *scratch);
 
-	/* Row i rounded, which is less to read, into x [dim]; returns a bound of what is left out, that of
-	 * `bounds`. NULL: there is no such form. */
+	/* Read row i in a rounded form, which is less to read, into x [dim]. Returns a bound of what that
+	 * leaves out, from `bounds`. NULL: there is no such form. */
 	float (*load_rough)(const struct rows *rows, int64_t i, float *x);
 };
 
@@ -43,18 +41,18 @@ extern const struct rows_form rows_form_f32, rows_form_u8, rows_form_i8;
 struct rows {
 	const struct rows_form *form;
 	const struct codec *codec; /* NULL: a caller's array */
-	const char *a, *b;         /* planes; what lies there is the form's affair */
+	const char *a, *b;         /* planes, whose contents depend on the form */
 	size_t stride;             /* bytes from row to row, in a and in b */
 	int64_t n, dim;
-	bool normalize;                  /* what is meant is x / ‖x‖ (a zero row stays zero) */
-	const struct rows_bound *bounds; /* [ceil(n / ROWS_BLOCK)], where there is a rough form */
-	const float *center;             /* codes: [dim] added to what they decode to; NULL: nothing */
+	bool normalize;                  /* a row x stands for x / ‖x‖ (zero stays zero) */
+	const struct rows_bound *bounds; /* [ceil(n / ROWS_BLOCK)], if there is a rough form */
+	const float *center;             /* codes: [dim] to add to a decoded vector; NULL: nothing */
 	const int64_t *ids;              /* NULL: row i has id first_id + i */
 	int64_t first_id;
-	const uint32_t *slots; /* row i is number slots[i] in ids; NULL: number i */
+	const uint32_t *slots; /* the id of row i is at slots[i] in ids; NULL: at i */
 };
 
-/* View of dense rows of a caller's array. stride 0: dense. */
+/* A view of the rows of a caller's array; stride 0: they are adjacent. */
 struct rows rows_of_array(kith_type type, int64_t n, int64_t dim, const void *x, size_t stride);
 
 static inline int64_t rows_id(const struct rows *rows, int64_t i)
@@ -64,7 +62,7 @@ static inline int64_t rows_id(const struct rows *rows, int64_t i)
 	return rows->ids ? rows->ids[i] : rows->first_id + i;
 }
 
-/* Ids of n rows from `row` on. */
+/* The ids of n rows from `row` on. */
 void rows_ids(const struct rows *rows, int64_t row, int64_t n, int64_t *ids);
 
 static inline const char *rows_at(const struct rows *rows, int64_t i)
@@ -81,10 +79,10 @@ static inline size_t rows_code_offset(const struct rows *rows, int64_t i, size_t
 	       (size_t)(i % ROWS_BLOCK);
 }
 
-/* Row i as floats, at unit length where rows normalize: a pointer into the rows, or scratch [dim], filled. */
+/* Row i as floats, at unit length if rows->normalize: a pointer into the rows, or scratch [dim], filled. */
 const float *rows_load(const struct rows *rows, int64_t i, float *scratch);
 
-/* Whether two rows that do not lie in blocks are stored as the same bytes. */
+/* Whether two rows, which must not be in blocks, are stored as the same bytes. */
 static inline bool rows_equal(const struct rows *rows, int64_t i, int64_t j)
 {
 	size_t stride = rows->stride, x = (size_t)i * stride, y = (size_t)j * stride;
@@ -92,23 +90,24 @@ static inline bool rows_equal(const struct rows *rows, int64_t i, int64_t j)
 	       (!rows->b || memcmp(rows->b + x, rows->b + y, stride) == 0);
 }
 
-/* Whether rows are floats as a caller keeps them. */
+/* Whether rows are a caller's array of floats. */
 static inline bool rows_are_floats(const struct rows *rows)
 {
 	return !rows->codec && rows->form->type == KITH_F32;
 }
 
-/* If rows are floats that are all integers of the byte type wanted, make them a view of such bytes, which the
- * caller frees. NULL: they are not (or no memory: floats will do, only slower), rows as they were. */
+/* If rows are floats that are all integers of the wanted byte type, make them a view of such bytes, which are
+ * returned and which the caller frees. NULL: they are not, or memory was short; rows stay as they were. */
 void *rows_as_bytes(struct rows *rows, kith_type wanted);
 
-/* First row in [from, to) with a NaN or an infinity, −1: none. Only arrays of floats can have one. */
+/* The first row in [from, to) with a NaN or an infinity; −1: none. Only arrays of floats can have one. */
 int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, float *scratch);
 
-/* Ask for row i ahead of rows_load. */
+/* Prefetch row i for rows_load. */
 void rows_prefetch(const struct rows *rows, int64_t i);
 
-/* Ask for the first bytes of row i in one plane; the hardware follows long rows by itself. */
+/* Prefetch the first bytes of row i in one plane, after which the hardware foresees the rest of a long
+ * row. */
 PREFETCH_INLINE void rows_prefetch_plane(const struct rows *rows, const char *plane, int64_t i)
 {
 	enum { MAX = 1024 };
