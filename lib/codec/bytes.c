@@ -1,5 +1,5 @@
-/* u8 and i8: byte vectors as they are, one byte a dimension. Distances between them are integers, so
- * every search over them is exact; floats are taken only where they are such integers. */
+/* u8 and i8: vectors of bytes, one byte for each dimension. Distances between them are integers, so that
+ * every search over them is exact. Floats are accepted only if they are such integers. */
 #include "lib/codec/codec.h"
 
 #include "lib/base/arena.h"
@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Both kinds keep the low byte of the integer. */
+/* Both types store the low byte of the integer. */
 static void byte_write(
     struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
 {
@@ -24,13 +24,13 @@ static void byte_write(
 
 /* ---- graphs ----
  *
- * Queries are rounded to bytes: to the nearest integer for L2, to fractions of the largest component for
- * inner products. Those that no bytes come near to are compared in float. */
+ * Queries are rounded to bytes: to the nearest integer for L2, and to fractions of the largest component for
+ * inner products. Queries that are out of the range of bytes are compared in float. */
 
 struct byte_origin {
 	struct metric_kernels score;
 	bool decode;
-	float factor; /* of inner products */
+	float factor; /* by which inner products are multiplied */
 	_Alignas(64) uint8_t x[];
 };
 

@@ -1,4 +1,4 @@
-/* What every codec can do without code of its own. */
+/* What is the same for every codec. */
 #include "lib/codec/codec.h"
 
 #include "kernels/kernels.h"
@@ -93,7 +93,7 @@ kith_status codec_load(struct codec *codec, bool trained, struct blob_reader *r)
 	return status;
 }
 
-/* ---- what can be kept ---- */
+/* ---- checking vectors ---- */
 
 static _Thread_local bool clamps;
 
@@ -110,7 +110,8 @@ int64_t codec_find_beyond(const struct codec *codec, const float *x, int64_t n)
 		return kernels()->find_nonfinite(x, n);
 	for (int64_t from = 0; from < n; from += CHUNK) {
 		int64_t to = from + CHUNK < n ? from + CHUNK : n;
-		int beyond = 0; /* not finite or too large: for all of a chunk without a branch */
+		/* Set if an element is not finite or too large; without branches in the loop. */
+		int beyond = 0;
 		for (int64_t i = from; i < to; i++)
 			beyond |= !(fabsf(x[i]) <= limit);
 		for (int64_t i = from; beyond && i < to; i++)
@@ -136,7 +137,7 @@ static kith_status fail_component(int64_t i, int64_t j, double value)
 
 kith_status codec_check_finite(int64_t dim, kith_type type, int64_t n, const void *x)
 {
-	/* A row at a time, so that n · dim cannot overflow. */
+	/* One row at a time, so that n · dim cannot overflow. */
 	for (int64_t i = 0; type == KITH_F32 && i < n; i++) {
 		const float *row = (const float *)x + (size_t)i * (size_t)dim;
 		int64_t bad = kernels()->find_nonfinite(row, dim);
@@ -146,7 +147,7 @@ kith_status codec_check_finite(int64_t dim, kith_type type, int64_t n, const voi
 	return KITH_OK;
 }
 
-/* Integers of a type of bytes; NaN is none. */
+/* Check that all elements are integers of the codec's byte type, which NaN is not. */
 static kith_status check_integers(const struct codec *codec, kith_type type, int64_t n, const void *x)
 {
 	int min = codec->ops->type == KITH_U8 ? 0 : -128, max = min + 255;
@@ -162,7 +163,7 @@ static kith_status check_integers(const struct codec *codec, kith_type type, int
 	return KITH_OK;
 }
 
-/* Under cosine vectors are kept at unit length, whatever theirs is. */
+/* With cosine, vectors are stored at unit length, so that the limit does not matter. */
 kith_status codec_check(const struct codec *codec, kith_type type, int64_t n, const void *x)
 {
 	if (codec->ops->type != KITH_F32)

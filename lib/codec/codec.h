@@ -1,9 +1,9 @@
-/* Codecs: how vectors lie in memory. One file per codec; nobody else knows its layout.
+/* Codecs: how vectors are stored in memory. Each codec has a file, and only that file knows its layout.
  *
- * struct codec is what was learnt (shared by all lists of an inverted file), struct codes an array of
- * vectors encoded with it. A codec either keeps vectors exactly, in rows that kernels read directly (fp32,
- * u8, i8), or encodes them (half, sq, pq), and an exact search is exact for the decoded vectors. Either way
- * struct rows is how searches see them, and struct comparison how they are compared with a query.
+ * struct codec is what was learnt, which all lists of an inverted file share; struct codes is an array of
+ * vectors that are encoded with it. A codec either stores vectors exactly, in rows that kernels read directly
+ * (fp32, u8, i8), or encodes them (half, sq, pq); an exact search is then exact for the decoded vectors.
+ * Searches see either as struct rows, and compare them with a query by struct comparison.
  */
 #ifndef KITH_CODEC_CODEC_H
 #define KITH_CODEC_CODEC_H
@@ -25,69 +25,70 @@ struct codes;
 struct codec {
 	const struct codec_ops *ops;
 	int64_t dim;
-	bool cosine; /* vectors are kept (or, with ops->normalizes false, meant) at unit length */
+	bool cosine; /* vectors are stored at unit length or, if not ops->normalizes, read at unit length */
 	bool trained;
 	char word[32];    /* its factory word: "SQ8", "PQ16x4" */
-	size_t row_bytes; /* of a vector in each plane: the code size */
-	size_t memory;    /* that all of it takes */
+	size_t row_bytes; /* bytes of a vector in each plane: the code size */
+	size_t memory;    /* bytes of the codec itself */
 };
 
 struct codec_ops {
-	kith_type type;  /* of the elements that are kept; KITH_F32 for codes */
-	bool normalizes; /* stores unit vectors under cosine; others are normalised when read */
-	bool blocked; /* codes lie in blocks of 64 vectors, byte b of vector i at block · 64 · row_bytes +
+	kith_type type;  /* of the elements that are stored; KITH_F32 for codes */
+	bool normalizes; /* with cosine, stores unit vectors; else they are normalized when read */
+	bool blocked; /* codes are in blocks of 64 vectors, byte b of vector i at block · 64 · row_bytes +
 	                 b · 64 + i % 64; else row after row */
 	int planes;
-	const struct rows_form *form; /* how rows are stored; NULL: as codes that decode reads */
-	bool any_metric; /* rows are read by any metric's kernels; else the metric must have product form */
-
-	/* Codecs whose struct is all there is of them: the word, and bytes of an element in each plane. */
+	const struct rows_form *form; /* how rows are stored; NULL: as codes for `decode` */
+	bool any_metric; /* the kernels of any metric read rows; else the metric must have product form */
+	/* For codec_new_plain: the factory word, and the bytes of an element in each plane. */
 	const char *word;
 	size_t element;
-
-	/* Learn from n finite vectors (of residuals, if those will be kept); on failure nothing changed.
-	 * NULL: there is nothing to learn, and the next four are NULL, too. */
+	/* Learn from n finite vectors (residuals, if those will be stored). A failure changes nothing. NULL:
+	 * there is nothing to learn, and the next members up to `fresh` are NULL, too. */
 	kith_status (*train)(struct codec *codec, int64_t n, const float *x, const kith_add_options *options);
 
-	/* What train learnt: floats, all in one piece, which files keep in the section `tag`; how many bytes
-	 * that is, trained or not. Take such floats from wherever and be trained; INVALID: no training makes
-	 * them. */
+	/* learnt: the floats that train learnt, in one array, which files have in section `tag`; *bytes gets
+	 * their size, also before training. take: become trained with such floats; INVALID: training cannot
+	 * give these.
+	 */
 	const char *tag;
 	const float *(*learnt)(const struct codec *codec, size_t *bytes);
 	kith_status (*take)(struct codec *codec, const float *learnt);
 
-	/* An untrained codec of the same word, dimension and geometry; release, but for the struct itself. */
+	/* fresh: make an untrained codec of the same kind and dimension. release: free what the codec owns,
+	 * but not its struct. */
 	kith_status (*fresh)(struct codec **out, const struct codec *codec);
 	void (*release)(struct codec *codec);
 
-	/* Largest magnitude of an element; 0: that of a float. What is encoded stays within it: vectors by
-	 * codec_check, and what is made of them (residuals) by codec_check_limit. */
+	/* The largest absolute value of an element; 0: that of a float. Callers make sure that what is
+	 * encoded is within it: vectors by codec_check, and residuals by codec_find_beyond. */
 	float limit;
-
-	/* Store n checked vectors at positions from `at`; room is there. Only codecs that do not encode have
-	 * this, and take no scratch. */
+	/* Store n checked vectors at positions from `at`, for which memory is reserved. Only for codecs that
+	 * do not encode; they do not use scratch. */
 	void (*write)(
 	    struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 
-	/* Rows from … to − 1 were written or have moved: renew what is kept about them. Where `from` is not
-	 * the first of its block, the rows before it in the block are as they were. NULL: nothing is kept. */
+	/* Rows from … to − 1 were written or moved: update the bounds of their blocks. If `from` is not the
+	 * first of its block, the rows before it in the block are unchanged. NULL: there are no bounds. */
 	void (*renew)(struct codes *codes, int64_t from, int64_t to);
 
-	/* Whether all of rows from … to − 1, from a file, stand for finite vectors. NULL: every row does. */
+	/* Whether all of rows from … to − 1, which come from a file, stand for finite vectors. NULL: all rows
+	 * do. */
 	bool (*finite)(const struct codes *codes, int64_t from, int64_t to);
 
-	/* x [n × dim] to codes [n × row_bytes] and back (one vector). No failure. Threads: safe. x is room
-	 * for what encoding needs, and good for nothing afterwards.
-	 * Where blocked, a code that is decoded may be the last row_bytes of x [dim] itself.
-	 * NULL: vectors are kept exactly, in rows of `form`. */
+	/* Encode x [n × dim] to codes [n × row_bytes]; decode one vector. They cannot fail, and are safe to
+	 * call from several threads. Encoding may use x as scratch memory, so its content is undefined
+	 * afterwards. If blocked, the code to be decoded may be in the last row_bytes of x [dim] itself.
+	 * NULL: vectors are stored exactly, in rows of `form`. */
 	void (*encode)(const struct codec *codec, int64_t n, float *x, uint8_t *code);
 	void (*decode)(const struct codec *codec, const uint8_t *code, float *x);
 
-	/* Comparing rows with a query (compare.h). NULL: by decoding; in_graph_float: as in_graph. */
+	/* How rows are compared with a query (compare.h). NULL: by decoding; in_graph_float NULL: as
+	 * in_graph. */
 	const struct comparison *in_scan, *in_graph, *in_graph_float;
 };
 
-/* Whether vectors are codes; others are kept exactly. */
+/* Whether vectors are encoded; otherwise they are stored exactly. */
 static inline bool codec_encodes(const struct codec *codec)
 {
 	return codec->ops->encode != NULL;
@@ -104,74 +105,75 @@ static inline bool rows_are_codes(const struct rows *rows)
 	return rows->codec && codec_encodes(rows->codec);
 }
 
-/* UNSUPPORTED: the codec does not serve the metric. */
+/* UNSUPPORTED if the codec does not support the metric. */
 kith_status codec_check_metric(const struct codec *codec, const struct metric *metric);
 
-/* Exact codecs. They learn nothing and fail only for lack of memory. */
+/* Make an exact codec, which learns nothing. Errors: NOMEM. */
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine);
 kith_status codec_new_u8(struct codec **out, int64_t dim, bool cosine);
 kith_status codec_new_i8(struct codec **out, int64_t dim, bool cosine);
 
-/* Floats rounded to 16 bits: IEEE binary16, which ends at ±65504, and the upper half of a float. They learn
- * nothing. */
+/* Make a codec of floats rounded to 16 bits: IEEE binary16, with values up to ±65504, or the upper half of a
+ * float. They learn nothing. */
 kith_status codec_new_fp16(struct codec **out, int64_t dim, bool cosine);
 kith_status codec_new_bf16(struct codec **out, int64_t dim, bool cosine);
 bool codec_is_half(const struct codec *codec);
 
-/* How a scalar quantiser finds its ranges: from the least and greatest values, or without the 4^-bits most
- * extreme of them on either side. */
+/* How a scalar quantizer finds its ranges: from the smallest and greatest values, or without the 4^-bits most
+ * extreme ones on each side. */
 enum sq_range { SQ_MINMAX, SQ_QUANTILE };
 
-/* Scalar quantiser of 8, 6 or 4 bits an element (sq.h); uniform: one range for all elements. */
+/* Make a scalar quantizer with 8, 6 or 4 bits for each element (sq.h); uniform: one range for all
+ * elements. */
 kith_status codec_new_sq(
     struct codec **out, int64_t dim, bool cosine, int bits, enum sq_range range, bool uniform);
 
-/* Product quantizer of M numbers of nbits (4 … 12) bits each (pq.h). INVALID unless M divides dim. */
+/* Make a product quantizer of M numbers with nbits (4 … 12) bits each (pq.h). INVALID unless M divides
+ * dim. */
 kith_status codec_new_pq(struct codec **out, int64_t dim, bool cosine, int64_t M, int nbits);
 
-/* RaBitQ of 1 … 8 bits (rabitq.h); unbiased: for inner products, else for L2. */
+/* Make RaBitQ with 1 … 8 bits (rabitq.h). unbiased: for inner products, else for L2. */
 kith_status codec_new_rabitq(struct codec **out, int64_t dim, bool cosine, int bits, bool unbiased);
 
-/* Whether n vectors of `type` can be kept; INVALID names the first that cannot. The second asks only
- * whether they are finite. */
+/* Check whether n vectors of `type` can be stored; INVALID names the first that cannot. The second function
+ * checks only whether they are finite. */
 kith_status codec_check(const struct codec *codec, kith_type type, int64_t n, const void *x);
 kith_status codec_check_finite(int64_t dim, kith_type type, int64_t n, const void *x);
 
 kith_status codec_clone(struct codec **out, const struct codec *codec);
 void codec_free(struct codec *codec);
 
-/* Whether codes of one codec are codes of the other. */
+/* Whether codes of one codec mean the same in the other. */
 bool codec_same(const struct codec *a, const struct codec *b);
 
-/* What was learnt, if anything was; trained: whether the file is of a trained codec. */
+/* Write what was learnt to a file, or read it; trained: whether the codec in the file is trained. */
 void codec_save(const struct codec *codec, struct blob_writer *w);
 kith_status codec_load(struct codec *codec, bool trained, struct blob_reader *r);
 
-/* For codec_ops: a codec whose struct is all there is of it. */
+/* Make a codec that consists of struct codec alone. */
 kith_status codec_new_plain(struct codec **out, const struct codec_ops *ops, int64_t dim, bool cosine);
 
-/* The first of n floats that is beyond the codec's limit, or not finite; −1: none. */
+/* The index of the first of n floats that is beyond the codec's limit or not finite; −1: none. */
 int64_t codec_find_beyond(const struct codec *codec, const float *x, int64_t n);
 
-/* INVALID names what was found: `what` ("x: vector 3, component 5") is `value`, and what to use instead. */
+/* Fail with INVALID for a value that is beyond the limit; what: where it is ("x: vector 3, component 5"). */
 kith_status codec_fail_beyond(const struct codec *codec, const char *what, double value);
 
-/* From now on this thread may store (true) what is beyond a limit, as the largest value within it: changes
- * in a log that were made before limits were checked must come to what they came to then. */
+/* Let this thread store values beyond a limit as the largest value within it (true), or not. Changes in a log
+ * that were made before limits were checked must give the same as then. */
 void codec_clamps(bool allowed);
 
 /* Vectors of one codec, positions 0 … n − 1. */
 struct codes {
-	const struct codec *codec; /* not owned */
+	const struct codec *codec; /* belongs to others */
 	int64_t n;
-	bool gathered; /* rows of a codec that is blocked otherwise are not: they are read one at a time */
-	const float
-	    *center; /* [dim] subtracted before encoding, added after decoding; NULL: none. Not owned */
+	bool gathered;       /* not in blocks, even if the codec is blocked, as rows are read one at a time */
+	const float *center; /* [dim], subtracted before encoding and added after decoding; NULL: none */
 	struct buffer plane[2];
-	struct buffer bounds; /* struct rows_bound per block of rows, where the codec has them */
+	struct buffer bounds; /* a struct rows_bound for each block of rows, if the codec has them */
 };
 
-/* Vectors encoded together, and floats of scratch that takes: for them and for their codes. */
+/* The number of vectors that are encoded together, and the floats of scratch for them and their codes. */
 enum { CODES_BATCH = 64 };
 #define CODES_SCRATCH(dim) (CODES_BATCH * (2 * (size_t)(dim) + 16))
 
@@ -184,74 +186,75 @@ static inline bool codes_blocked(const struct codes *codes)
 
 void codes_free(struct codes *codes);
 
-/* Copy for another codec of the same kind and state. */
+/* Copy codes, for a codec for which codec_same is true. */
 kith_status codes_copy(struct codes *to, const struct codes *from, const struct codec *codec);
 
-/* Make room for n vectors in all. spare: how much to grow beyond, in eighths of n (0: exactly). */
+/* Reserve memory for n vectors in all, and if it must grow, for `spare` eighths of n more. */
 kith_status codes_reserve(struct codes *codes, int64_t n, int spare);
 
-/* Give memory back that holds no vectors. */
+/* Give back memory that holds no vectors. */
 void codes_trim(struct codes *codes);
 
-/* Append or overwrite vectors that passed check; appending needs room. */
+/* Append or overwrite vectors that passed codec_check; to append, memory must be reserved. */
 void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch);
 
-/* Write n of the last vectors of codes, at positions from `at`, that were counted in codes->n before they
- * were there. Threads: safe beside others that write to other blocks. */
+/* Write n vectors at positions from `at`, which codes->n counts already. Several threads may do so in
+ * different blocks. */
 void codes_write(struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch);
 void codes_replace(struct codes *codes, int64_t at, kith_type type, const void *x, float *scratch);
 
-/* Forget the vectors from position n on, which were appended last. */
+/* Remove the vectors from position n on. */
 void codes_truncate(struct codes *codes, int64_t n);
 
-/* encode.c: append n checked vectors on some threads; room is there. scratch [threads × CODES_SCRATCH]. What
- * is there does not depend on the threads. False: what this thread works for was cancelled
- * (progress_stopped), and nothing was added. progress, which counts the vectors, may be NULL. */
+/* encode.c: append n checked vectors on some threads; memory must be reserved. scratch [threads ×
+ * CODES_SCRATCH]. The codes do not depend on the number of threads. False: the call was cancelled
+ * (progress_stopped), and nothing was added. progress counts the vectors, and may be NULL. */
 struct progress;
 bool codes_append_parallel(struct codes *codes, kith_type type, int64_t n, const void *x, int threads,
     float *scratch, struct progress *progress);
 
-/* How many of `threads` that gives work to. */
+/* The number of threads, at most `threads`, that this has work for. */
 int codes_useful_threads(int64_t n, int threads);
 
-/* Append all of `from`, codes of the same codec and center; room is there. */
+/* Append all of `from`, which must have the same codec and center; memory must be reserved. */
 void codes_extend(struct codes *codes, const struct codes *from);
 
-/* Vectors as other programs keep them: codes one after another as the codec's row is, floats, bytes. Append
- * n of them (room is there; finite, where that can be asked), and get one back. */
+/* Vectors in the form of other programs: codes one after another in rows, floats, or bytes. Append n of them,
+ * which must be finite; memory must be reserved. Get one of them. */
 size_t codes_plain_bytes(const struct codec *codec);
 void codes_append_plain(struct codes *codes, int64_t n, const void *plain);
 void codes_get_plain(const struct codes *codes, int64_t at, void *plain);
 
-/* Keep position i where keep bit i is set, in order. */
+/* Keep the vectors whose bits are set in `retain`, in their order. */
 void codes_retain(struct codes *codes, const uint64_t *retain);
 
-/* Put codes that are not blocked in another order; p->spare has room for a row of a plane. */
+/* Put codes that are not in blocks in another order; p->spare has room for a row of a plane. */
 struct permutation;
 void codes_permute(struct codes *codes, const struct permutation *p);
 
-/* View for searching. */
+/* A view of the codes for searches. */
 struct rows codes_rows(const struct codes *codes);
 
-/* Vector at a position, as kept (never normalised again). */
+/* The vector at a position as it is stored, which is not normalized again. */
 void codes_read(const struct codes *codes, int64_t at, float *x);
 
 size_t codes_memory(const struct codes *codes);
 
-/* Bytes of a plane of n vectors: whole blocks where there are blocks. False: overflow. */
+/* The number of bytes of a plane of n vectors, which is of whole blocks if there are blocks. False: it
+ * overflows. */
 bool codes_plane_bytes(const struct codes *codes, int64_t n, size_t *bytes);
 size_t codes_bounds_bytes(int64_t n);
 
-/* To a file and back: `lists` arrays of one codec, `stride` bytes from one struct codes to the next, in the
- * same sections. Loading fills new codes with size[i] vectors each; they borrow from `blocks`
- * [CODES_BLOCKS], empty before, unless that is NULL. */
+/* Write `lists` arrays of one codec to the same sections of a file, or read them; stride: the bytes from one
+ * struct codes to the next. Loading fills empty codes with size[i] vectors each; unless `blocks`
+ * [CODES_BLOCKS] is NULL, they borrow their memory from these, which must be empty. */
 enum { CODES_BLOCKS = 3 };
 void codes_save(const struct codes *first, size_t stride, int64_t lists, struct blob_writer *w);
 kith_status codes_load(struct codes *first, size_t stride, int64_t lists, const int64_t *size,
     struct buffer *blocks, struct blob_reader *r);
 
-/* Of codes from a mapped file: look at them, as a change demands; to be searched they may be anything.
- * FORMAT: they are not what codes_load demands. */
+/* Check codes of a mapped file, which was not done when they were loaded, before they are changed. Errors:
+ * FORMAT. */
 kith_status codes_validate(const struct codes *codes);
 
 #endif

@@ -1,4 +1,4 @@
-/* Codes: growing arrays of encoded vectors, the same for every codec. */
+/* Codes: growing arrays of encoded vectors, with the same code for every codec. */
 #include "lib/codec/codec.h"
 
 #include "kernels/kernels.h"
@@ -88,7 +88,7 @@ void codes_truncate(struct codes *codes, int64_t n)
 	renew(codes, n / ROWS_BLOCK * ROWS_BLOCK, n);
 }
 
-/* By encode, CODES_BATCH vectors at a time. */
+/* Encode and store vectors, CODES_BATCH at a time. */
 static void write_encoded(
     struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
 {
@@ -202,7 +202,7 @@ void codes_extend(struct codes *codes, const struct codes *from)
 
 void codes_retain(struct codes *codes, const uint64_t *retain)
 {
-	int64_t kept = 0, first_moved = codes->n; /* first position that another vector has moved to */
+	int64_t kept = 0, first_moved = codes->n; /* the first position to which another vector moved */
 	for (int64_t i = 0; i < codes->n; i++) {
 		if (!(retain[i / 64] >> (i % 64) & 1)) {
 			first_moved = first_moved < kept ? first_moved : kept;
@@ -240,8 +240,8 @@ static const float *load_coded(const struct rows *rows, int64_t i, float *scratc
 	return add_center(rows, scratch);
 }
 
-/* A code that lies in a block is gathered first, at the end of where its vector goes: the frame of a search
- * on a small stack has no room for the longest. Codes of a few components may be longer than these. */
+/* The bytes of a code in a block are collected at the end of the memory for its vector, as the longest code
+ * would be too large for a small stack. Codes of few components may be longer than their vector. */
 static const float *load_blocked(const struct rows *rows, int64_t i, float *scratch)
 {
 	uint8_t few[FEW_BYTES], *code = few;

@@ -1,5 +1,5 @@
-/* Codes in files: each plane of bytes is a section, as it lies in memory, list after list. Rows of a block
- * that there are not are written as zeros, so that equal codes give equal files. */
+/* Codes in files: each plane is a section with the same bytes as in memory, list after list. The rows that
+ * the last block lacks are written as zeros, so that equal codes give equal files. */
 #include "lib/codec/codec.h"
 
 #include "lib/base/status.h"
@@ -42,7 +42,7 @@ static const struct codes *list_at(const struct codes *first, size_t stride, int
 
 /* ---- saving ---- */
 
-/* The last block, of which only some rows are there. */
+/* Write the last block, which has fewer rows. */
 static void put_last_block(const struct codes *codes, struct blob_writer *w)
 {
 	int64_t first = codes->n / ROWS_BLOCK * ROWS_BLOCK, rows = codes->n - first;
@@ -80,7 +80,7 @@ void codes_save(const struct codes *first, size_t stride, int64_t lists, struct 
 
 /* ---- loading ---- */
 
-/* What a part of all lists takes; the section must have exactly that. */
+/* The size of a part of all lists, which must be exactly that of the section. */
 static kith_status expect_part(const struct codes *codes, enum part part, int64_t lists, const int64_t *size,
     struct blob_reader *r, size_t *total)
 {
@@ -93,7 +93,7 @@ static kith_status expect_part(const struct codes *codes, enum part part, int64_
 	return blob_expect(r, tags[part], *total);
 }
 
-/* What is wrong with some rows. */
+/* What can be wrong with rows. */
 enum { BAD_CODE = 1, BAD_BOUND = 2 };
 
 static const struct {
@@ -102,14 +102,14 @@ static const struct {
 } faults[] = {[BAD_CODE] = {PLANE0, "holds a vector that is not finite"},
     [BAD_BOUND] = {BOUNDS, "holds a bound that is negative or NaN"}};
 
-/* Whether there is anything to be wrong. */
+/* Whether rows of this codec can be wrong at all. */
 static bool can_be_bad(const struct codec *codec)
 {
 	return codec->ops->finite || codec->ops->renew;
 }
 
-/* Rows from … to − 1, of whole blocks but for the last. Bounds may be infinite, where the vectors are that
- * long. 0: nothing is wrong. */
+/* Check rows from … to − 1, which are whole blocks except for the last. Bounds may be infinite, as those of
+ * very long vectors are. 0: nothing is wrong. */
 static int find_fault(const struct codes *codes, int64_t from, int64_t to)
 {
 	const struct codec_ops *ops = codes->codec->ops;
@@ -122,7 +122,7 @@ static int find_fault(const struct codes *codes, int64_t from, int64_t to)
 	return 0;
 }
 
-/* Lists are looked at by tasks: a single one by rows, many by lists. */
+/* Lists are checked by tasks: a single list by ranges of rows, several by lists. */
 enum { CHECK_ROWS = 128 * ROWS_BLOCK };
 
 struct checking {

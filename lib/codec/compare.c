@@ -1,11 +1,12 @@
-/* Which table compares a query with rows, and the tables that serve all codecs: floats and bytes as they lie
- * in arrays, and decoding, for codecs that cannot score gathered rows and for queries that a codec's own way
- * does not take.
+/* The choice of the comparison for a query and rows, and the comparisons that are not of one codec: of arrays
+ * of floats and of bytes, and by decoding, for codecs that cannot score gathered rows and for queries that a
+ * codec cannot bring into its own form.
  *
- * Wide keys. The square of a float is a float only between 1e-22 and 1e19; outside of that squared distances
- * are all infinite, or all 0, and order nothing. They are computed in double then, which has room for the
- * square of any float, and the fourth root of that is kept as a float: monotone, never infinite, and of 24
- * bits, which resolve a squared distance to 2^-22 of itself. About three times slower than float keys. */
+ * Wide keys. The square of a float fits a float only between 1e-22 and 1e19; outside of that, squared
+ * distances are all infinite or all 0 and cannot be ordered. They are then computed in double, which holds
+ * the square of any float, and the fourth root is kept as a float: it is monotone and never infinite, and its
+ * 24 bits resolve a squared distance to 2^-22 of itself. This is about three times slower than keys in
+ * float. */
 #include "lib/codec/codec.h"
 
 #include <math.h>
@@ -40,7 +41,7 @@ void float_query_bind_row(const struct rows *rows, int64_t row, const struct met
 	float_query_bind(rows, rows_load(rows, row, query->q), metric, state);
 }
 
-/* A square may lose up to 2^-149, so what is added covers all of them. */
+/* Each square may lose up to 2^-149 by underflow, which the added term covers. */
 double largest_norm(const float *normsq, int64_t n, int64_t dim)
 {
 	float max = 0;
@@ -141,7 +142,7 @@ const struct comparison compare_bytes = {.bytes = byte_query_bytes,
 
 /* ---- decoding ---- */
 
-/* Behind the query there is room for a row. */
+/* The state is a query, and memory for a row behind it. */
 static size_t decoding_bytes(const struct rows *rows)
 {
 	return float_query_bytes(rows) + ((size_t)rows->dim + 16) * sizeof(float);
@@ -180,7 +181,7 @@ static const struct comparison compare_wide = {.bytes = decoding_bytes,
     .bind_row = float_query_bind_row,
     .gather = wide_gather};
 
-/* ---- which it is ---- */
+/* ---- the choice ---- */
 
 bool compare_as_bytes(const struct rows *rows, const struct rows *query, const struct metric *metric)
 {
@@ -198,8 +199,8 @@ const struct comparison *compare_in_scan(
 	if (!rows->codec)
 		return &compare_floats;
 	const struct comparison *own = rows->codec->ops->in_scan;
-	return own && rows->form->blocked == rows->codec->ops->blocked ? own
-	                                                               : NULL; /* not those of a graph */
+	/* Rows of a graph are not in blocks, which a scan of a blocked codec needs. */
+	return own && rows->form->blocked == rows->codec->ops->blocked ? own : NULL;
 }
 
 const struct comparison *compare_in_graph(const struct rows *rows, enum key_precision precision)

@@ -1,12 +1,13 @@
-/* Comparing a query with rows: it is bound once and asked many times.
+/* Comparing a query with rows. The query is bound once, which gives a state,
  *
  *   bind(rows, query, metric) → state
  *
- * The state is asked for keys or scan (rows that lie together), for gather (rows from all over), and for
- * bound, what these keys may be off by. Every way of storing vectors brings a table of this, for scans and
- * for graphs; who searches asks for the table (compare_in_scan, compare_in_graph) and never how rows are
- * stored. A state has bytes(rows) bytes, 64-byte aligned, and is good for all rows of the same codec: those
- * of every list of an inverted file. Keys are the metric's, smaller is nearer. Threads: safe.
+ * with which it is then compared many times: keys and scan are for adjacent rows, gather is for rows in any
+ * places, and bound gives the error of these keys. Each codec has such functions for scans and for graphs. A
+ * search gets them from compare_in_scan or compare_in_graph, and need not know how rows are stored. A state
+ * has bytes(rows) bytes, aligned to 64 bytes, and is valid for all rows of the same codec, as those of all
+ * lists of an inverted file. Keys are those of the metric, smaller for nearer rows. The functions are safe to
+ * call from several threads.
  */
 #ifndef KITH_CODEC_COMPARE_H
 #define KITH_CODEC_COMPARE_H
@@ -17,74 +18,73 @@
 #include "lib/metric/metric.h"
 #include "lib/tile/rows.h"
 
-/* Codes that a scan looks at together. */
+/* Codes that are scanned together. */
 struct scan_part {
-	const uint8_t *codes; /* from the start of a block on, where blocked */
+	const uint8_t *codes; /* from the begin of a block on, if they are in blocks */
 	int64_t n;
-	const float *code_norms; /* [n] half of which comes to the keys; NULL: nothing does */
-	double max_code_norm;    /* >= any of their magnitudes */
-	float limit;             /* on keys with their norms; ∞: all */
+	const float *code_norms; /* [n], of which half is added to the keys; NULL: none */
+	double max_code_norm;    /* >= their absolute values */
+	float limit;             /* for keys with half of the code norms added; ∞: all keys are wanted */
 };
 
 struct comparison {
 	size_t (*bytes)(const struct rows *rows);
 	void (*bind)(const struct rows *rows, const float *q, const struct metric *metric, void *state);
 
-	/* Keys [n] of rows pos [n], which the caller has prefetched. */
+	/* The keys [n] of rows pos [n], which the caller has prefetched. */
 	void (*gather)(const struct rows *rows, void *state, const uint32_t *pos, int64_t n, float *key);
 
-	/* Graphs: bind a row, whose distances to other rows are wanted: the metric is no similarity then. */
+	/* Graphs: bind a row for its distances from other rows; the metric must not be a similarity. */
 	void (*bind_row)(const struct rows *rows, int64_t row, const struct metric *metric, void *state);
 
 	/* Scans: keys [n] of rows first … first + n − 1 of one block. */
 	void (*keys)(const struct rows *rows, const void *state, int64_t first, int64_t n, float *key);
 
-	/* Scans: what keys of rows first … first + n − 1, of one block, may be off by; and rounding where
-	 * there are code norms. */
+	/* Scans: the error of keys of rows first … first + n − 1 of one block, without the rounding of code
+	 * norms. */
 	struct error_bound (*bound)(const struct rows *rows, const void *state, int64_t first, int64_t n);
 
-	/* The chance that a key is off by more than bound says, which then holds with a probability. 0: it is
-	 * certain, and no neighbour is lost. */
+	/* The probability that the error of a key is greater than `bound`. 0: it never is, and no neighbour
+	 * is lost. */
 	double miss;
 
-	/* In the stead of keys, where that is faster than to look at every key: of many rows those that are
-	 * within the limit, how many, ascending: hit and key [part->n]. Of the state the first kept_bytes are
-	 * read, which may have been copied elsewhere. */
+	/* Instead of keys, if that is faster: find the rows of a part whose keys are within the limit. Writes
+	 * their numbers, ascending, to hit [part->n] and their keys to key [part->n], and returns how many
+	 * there are. It reads only the first kept_bytes of the state, which may be a copy of them. */
 	int64_t (*scan)(const struct rows *rows, const void *state, const struct scan_part *part,
 	    uint32_t *hit, float *key);
 	size_t (*kept_bytes)(const struct rows *rows);
 
-	/* With scan: lists are scanned however many queries want them, since decoding takes longer. Else it
-	 * depends on the bytes of a code. */
+	/* With scan: whether lists are scanned for any number of queries, because decoding takes longer. If
+	 * not set, it depends on the bytes of a code. */
 	bool scan_always;
 
-	/* With scan: a key that k >= 1 of the part's rows do not exceed, found faster than these k; ∞: none
-	 * is known. */
+	/* With scan: find quickly a key that at least k >= 1 rows of the part do not exceed; ∞: none was
+	 * found. */
 	float (*first_limit)(
 	    const struct rows *rows, const void *state, const struct scan_part *part, int64_t k);
 };
 
-/* How closely the keys of a graph search tell rows apart. */
+/* The precision of the keys of a graph search. */
 enum key_precision {
-	KEYS_CODED, /* the codec's own way of comparing rows; floats are compared by their upper halves */
+	KEYS_CODED, /* the codec's comparison, which for floats reads only their upper halves */
 	KEYS_FLOAT, /* all bits of floats, in float arithmetic; for other codecs the same as KEYS_CODED */
-	KEYS_WIDE /* decoded, in double, for values whose squares are no floats: keys are fourth roots of what
-	             they are else, with the sign (wide_key) */
+	KEYS_WIDE   /* decoded vectors in double, for values whose squares do not fit a float: see wide_key */
 };
 
-/* How a scan compares such queries with rows; NULL: rows must be loaded one by one. */
+/* The comparison of queries with rows in a scan; NULL: rows must be loaded one by one. */
 const struct comparison *compare_in_scan(
     const struct rows *rows, const struct rows *query, const struct metric *metric);
 
-/* How a graph search compares rows of a codec, which are not in blocks. */
+/* The comparison with rows of a codec in a graph search; the rows must not be in blocks. */
 const struct comparison *compare_in_graph(const struct rows *rows, enum key_precision precision);
 
-/* Whether both are bytes of one type that are compared in integers under the metric. */
+/* Whether rows and queries are bytes of one type that the metric compares as integers. */
 bool compare_as_bytes(const struct rows *rows, const struct rows *query, const struct metric *metric);
 
 /* ---- for codecs ---- */
 
-/* A query in floats, as many tables keep it. */
+/* A query in floats, which is the state of many comparisons. */
 struct float_query {
 	const struct metric *metric;
 	struct metric_kernels score;
@@ -97,10 +97,10 @@ void float_query_bind(const struct rows *rows, const float *q, const struct metr
 void float_query_bind_scan(const struct rows *rows, const float *q, const struct metric *metric, void *state);
 void float_query_bind_row(const struct rows *rows, int64_t row, const struct metric *metric, void *state);
 
-/* The largest of n norms, rounded up, from what a float kernel makes of their squares. */
+/* The largest of n norms, rounded up, from their squares as a float kernel gives them. */
 double largest_norm(const float *normsq, int64_t n, int64_t dim);
 
-/* Tables: rows as they lie in arrays of bytes; rows that are decoded one by one. */
+/* The comparison with arrays of bytes, and that by decoding rows one by one. */
 extern const struct comparison compare_bytes, compare_decoding;
 
 #endif

@@ -1,18 +1,18 @@
-/* Encoding many vectors. It is shared out among threads in chunks that begin at whole blocks, so that no two
- * of them touch one block of codes or one bound: the bytes are those of one thread.
+/* Encoding many vectors on several threads. Chunks begin with whole blocks, so that no two threads write to
+ * the same block of codes or to its bound, and the bytes do not depend on the threads.
  */
 #include "lib/codec/codec.h"
 
 #include "lib/base/progress.h"
 #include "lib/base/threads.h"
 
-/* Positions of a task; whole blocks. */
+/* The number of positions in a task, which are whole blocks. */
 enum { CHUNK = 8 * ROWS_BLOCK };
 
 struct encoding {
 	struct codes *codes;
 	kith_type type;
-	const char *x; /* of position `first` */
+	const char *x; /* the vector of position `first`, and those after it */
 	int64_t first, end;
 	float *scratch;
 	struct progress *progress;

@@ -1,12 +1,12 @@
 /* fp32: floats, lossless, as two planes of 16 bits.
  *
- * The upper plane is the vector rounded to bf16, the lower plane what is missing (see split in
- * kernels.h): together the same bytes as plain floats, the same bits after joining. A scan for one query
- * reads only the upper plane, half the memory traffic; what that leaves out is bounded per block of 64
- * rows (struct rows_bound), so the exact distance is needed for a handful of rows only.
+ * The upper plane is the vector rounded to bf16, and the lower plane what that leaves out (see split in
+ * kernels.h). Together they have as many bytes as plain floats, and joining gives the same bits. A scan for
+ * one query reads only the upper plane, half of the bytes. What that leaves out is bounded for each block of
+ * 64 rows (struct rows_bound), so that exact distances are needed for a few rows only.
  *
- * Measured against plain rows (1M × 128, one thread): one query at a time runs at half the bytes, batches
- * at the same speed, since a panel is packed once for hundreds of queries.
+ * Compared with plain rows (1M × 128, one thread), single queries read half of the bytes, and batches are as
+ * fast, since a panel is packed once for hundreds of queries.
  */
 #include "lib/codec/codec.h"
 
@@ -16,10 +16,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Elements converted at a time, on the stack. */
+/* The number of elements that are converted at once on the stack. */
 enum { CHUNK = 1024 };
 
-/* Components from … from + n − 1 of a row of any type, as floats in part. */
+/* Load components from … from + n − 1 of a row of any type as floats. */
 static void load_part(kith_type type, const void *row, int64_t from, int64_t n, float *part)
 {
 	if (type == KITH_U8)
@@ -40,7 +40,8 @@ static double inverse_norm(kith_type type, const void *row, int64_t dim)
 {
 	float part[CHUNK];
 	double sq = 0;
-	/* Floats in one sum, so that the bits are those of vector_normalize; bytes are exact in any order. */
+	/* Floats are added in one sum, so that the bits are those of vector_normalize; bytes are exact
+	 * anyway. */
 	if (type == KITH_F32)
 		sq = kernels()->ip_exact(row, row, dim);
 	for (int64_t from = 0; type != KITH_F32 && from < dim; from += CHUNK) {
@@ -73,7 +74,7 @@ static void fp32_write(
 	}
 }
 
-/* Bounds of a block: of its rows from `first` on, and what is known of those before. */
+/* Compute the bounds of a block from its rows from `first` on and, for those before, from its old bounds. */
 static void block_bound(struct codes *codes, int64_t block, int64_t first)
 {
 	static const uint16_t zeros[CHUNK];
@@ -147,7 +148,7 @@ static float fp32_load_rough(const struct rows *rows, int64_t i, float *x)
 static const struct rows_form fp32_form = {
     .type = KITH_F32, .load = fp32_load, .load_rough = fp32_load_rough};
 
-/* ---- comparing: by the upper halves ---- */
+/* ---- comparing by the upper halves ---- */
 
 static void fp32_keys(const struct rows *rows, const void *state, int64_t first, int64_t n, float *key)
 {
@@ -187,7 +188,7 @@ static const struct comparison fp32_in_scan = {.bytes = float_query_bytes,
 static const struct comparison fp32_in_graph = {
     .bytes = float_query_bytes, .bind = float_query_bind, .bind_row = fp32_bind_row, .gather = fp32_gather};
 
-/* ---- and by whole floats, where the halves cannot tell rows apart ---- */
+/* ---- comparing by whole floats, if the upper halves cannot separate rows ---- */
 
 static void fp32_gather_whole(
     const struct rows *rows, void *state, const uint32_t *pos, int64_t n, float *key)

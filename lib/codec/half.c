@@ -1,12 +1,12 @@
 /* fp16, bf16: floats rounded to two bytes.
  *
- * fp16 is IEEE binary16: 11 significant bits, but nothing beyond ±65504: what is larger is refused. bf16 is
- * the upper half of a float: 8 significant bits over the whole range. Rounding is to nearest even. Rows are
- * scored as they are, widened on the way; with u = 2^-24 and e = (d + 8) · u the relative error of a sum of d
- * terms,
+ * fp16 is IEEE binary16, with 11 significant bits; values beyond ±65504 are refused. bf16 is the upper half
+ * of a float, with 8 significant bits and its whole range. Numbers are rounded to the nearest, ties to even.
+ * Kernels widen rows while they score them. With u = 2^-24 and e = (d + 8) · u, the relative error of a sum
+ * of d terms,
  *
- *   L2:  Σ (q_i − x_i)² has relative error e;
- *   IP:  Σ q_i x_i is off by at most e ‖q‖ ‖x‖, where ‖x‖ is measured block by block.
+ *   L2:  Σ (q_i − x_i)² has the relative error e;
+ *   IP:  the error of Σ q_i x_i is at most e ‖q‖ ‖x‖, where ‖x‖ is measured block by block.
  */
 #include "lib/codec/codec.h"
 

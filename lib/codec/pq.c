@@ -1,21 +1,24 @@
 /* pq: a vector as the numbers of the nearest centroids of its parts (Jégou, Douze & Schmid, PAMI 2011).
  *
- * Encoding. The nearest centroid has the least ½‖c‖² − ⟨x,c⟩, one multiply-add for each component of each
- * centroid, which a kernel computes in floats for 16 centroids at a time. Rounding could make it prefer a
- * centroid that is second by a hair, and would do so differently on other CPUs. So the nearest is defined by
- * squared distances in double precision, components in ascending order, the lower number on a tie; and the
- * kernel's answer is taken only if it must be that:
+ * Encoding. The nearest centroid has the smallest ½‖c‖² − ⟨x,c⟩, which takes one multiply-add for each
+ * component of each centroid. A kernel computes this in floats for 16 centroids at a time. Because of
+ * rounding, it could choose a centroid that is slightly farther than the nearest, and another one on other
+ * CPUs. So the nearest centroid is defined by squared distances in double precision, with components in
+ * ascending order, and the lower number if two are equal. The kernel's result is used only if it must be the
+ * same:
  *
- *   Let u = 2^-24, e = (sub + 8) u. The kernel's sum is off by at most e (½‖c‖² + ‖x‖‖c‖), which is at most e
- *   (‖c‖² + ½‖x‖²). It is given half = (½ − e) ‖c‖² rather than ½‖c‖², so that each of its keys, less ½e‖x‖²,
- *   is a lower bound of what it stands for; an upper bound is the key + 2e‖c‖² + ½e‖x‖². The least key wins
- *   for certain if the second exceeds it by more than 2e‖c‖² + e‖x‖², c being the winner.
+ *   Let u = 2^-24, e = (sub + 8) u. The error of the kernel's sum is at most e (½‖c‖² + ‖x‖‖c‖), which is at
+ *   most e (‖c‖² + ½‖x‖²). The kernel gets half = (½ − e) ‖c‖² instead of ½‖c‖², so that each of its keys
+ *   minus ½e‖x‖² is a lower bound of the exact one; an upper bound is the key + 2e‖c‖² + ½e‖x‖². The centroid
+ *   c with the smallest key is certainly the nearest if the second smallest key is greater by more than
+ *   2e‖c‖² + e‖x‖².
  *
- * To which comes what the kernel does to the last bits of its keys, k · 2^-25 of each at most.
+ * To this the error is added that the kernel makes in the last bits of its keys, at most k · 2^-25 of each.
  *
- * A far-away centroid with a great norm and rounding error harms nobody else that way. A first look asks for
- * a distance that is enough for every centroid, with ‖x‖ of the whole vector, which costs next to nothing and
- * leaves one sub-vector in a hundred; about one in ten thousand is decided in doubles.
+ * So a centroid with a great norm, and therefore a great rounding error, does not matter for vectors far from
+ * it. A first test uses a difference that is enough for every centroid, with ‖x‖ of the whole vector. It
+ * takes hardly any time and leaves one sub-vector in a hundred; about one in ten thousand must be decided in
+ * double precision.
  */
 #include "lib/codec/pq.h"
 
@@ -25,22 +28,22 @@
 #include <math.h>
 #include <string.h>
 
-/* Vectors encoded together. */
+/* The number of vectors that are encoded together. */
 enum { BATCH = 64 };
 
-/* Squared norms from here on could overflow the kernel's sums. */
+/* With squared norms of this size or more, the kernel's sums could overflow. */
 static const double HUGE_NORM = 1e36;
 
-/* Covers products that underflow. */
+/* Covers what products lose by underflow. */
 static const double TINY = 1e-30;
 
-/* Relative error of the kernel's keys, with a margin for that of the norms. */
+/* The relative error of the kernel's keys, with a margin for that of the norms. */
 static double key_error(const struct pq *pq)
 {
 	return 1.05 * (double)(pq->sub + 8) * 0x1p-24;
 }
 
-/* What the kernel does to the last bits of a key. */
+/* The relative error that the kernel makes in the last bits of a key. */
 static double last_bits(const struct pq *pq)
 {
 	return 1.01 * (double)pq->k * 0x1p-25;
@@ -71,7 +74,7 @@ size_t pq_memory(const struct pq *pq)
 	return pq->centroids ? (2 * pq_cells(pq) + (size_t)(pq->m * pq->k)) * sizeof(float) : 0;
 }
 
-/* Fills panels, half, max_half and norm_sq. */
+/* Fill in panels, half, max_half and norm_sq. */
 static void derive(struct pq *pq)
 {
 	double e = key_error(pq), sum = 0;
@@ -114,7 +117,7 @@ kith_status pq_set(struct pq *pq, const float *centroids)
 	return KITH_OK;
 }
 
-/* The nearest centroid by its definition. */
+/* The nearest centroid, by its definition. */
 static int64_t nearest_exact(const struct pq *pq, int64_t i, const float *x)
 {
 	int64_t nearest = 0;
@@ -136,7 +139,7 @@ static int64_t nearest_exact(const struct pq *pq, int64_t i, const float *x)
 	return nearest;
 }
 
-/* Puts number i of n vectors into their codes, whose bits there are still 0. */
+/* Put number i of n vectors into their codes, in which these bits are still 0. */
 static void put_numbers(const struct pq *pq, int64_t i, int64_t n, const uint16_t *number, uint8_t *codes)
 {
 	size_t bit = (size_t)i * (size_t)pq->bits;
@@ -148,10 +151,10 @@ static void put_numbers(const struct pq *pq, int64_t i, int64_t n, const uint16_
 	}
 }
 
-/* The kernel's two least keys of some vectors, and how far apart they must be. */
+/* The kernel's two smallest keys of some vectors, and how much they must differ. */
 struct keys {
 	float min[BATCH], second[BATCH];
-	float apart[BATCH]; /* enough whichever the centroid; ∞: nothing is */
+	float apart[BATCH]; /* a difference that is enough for every centroid; ∞: none is */
 };
 
 static void begin_keys(const struct pq *pq, int64_t n, const float *x, struct keys *keys)
@@ -160,7 +163,7 @@ static void begin_keys(const struct pq *pq, int64_t n, const float *x, struct ke
 	float sq[BATCH];
 	kernels()->normsq_f32(x, (size_t)pq->dim * sizeof *x, n, pq->dim, sq);
 	for (int64_t v = 0; v < n; v++) {
-		/* No key is beyond ½‖c‖² + ‖x‖‖c‖ <= ‖c‖² + ½‖x‖². */
+		/* The absolute value of a key is at most ½‖c‖² + ‖x‖‖c‖ <= ‖c‖² + ½‖x‖². */
 		double norm_sq = (double)sq[v];
 		double apart = error * (4.2 * half + norm_sq) + TINY;
 		bool huge = !(norm_sq < HUGE_NORM) || !(pq->norm_sq < HUGE_NORM);
@@ -168,8 +171,8 @@ static void begin_keys(const struct pq *pq, int64_t n, const float *x, struct ke
 	}
 }
 
-/* Whether the kernel's least key, of a centroid with this `half`, must be that of the nearest to sub-vector
- * x, as derived above. ‖c‖² <= 2.1 half. */
+/* Whether the kernel's smallest key, of a centroid with this `half`, must be that of the centroid nearest to
+ * sub-vector x, as derived above. ‖c‖² <= 2.1 half. */
 static bool is_certain(const struct pq *pq, const float *x, float half, double min, double second)
 {
 	double norm_sq = 0;
@@ -193,7 +196,7 @@ static void encode_batch(const struct pq *pq, int64_t n, const float *x, uint8_t
 			float min = keys.min[v], second = keys.second[v];
 			if (second - min > keys.apart[v])
 				continue;
-			/* Where keys overflowed, numbers are anything. */
+			/* If keys overflowed, numbers are undefined. */
 			if (isinf(keys.apart[v]) ||
 			    !is_certain(pq, sub + v * pq->dim, half[number[v]], (double)min, (double)second))
 				number[v] = (uint16_t)nearest_exact(pq, i, sub + v * pq->dim);

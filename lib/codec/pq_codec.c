@@ -1,5 +1,5 @@
-/* The codec of product quantizers. Codes lie in blocks of 64 vectors, which pq_scan.c wants; 4-bit codes are
- * the same whether or not a factory string says "fs", for they are always scanned fast. */
+/* The codec of product quantizers. Codes are in blocks of 64 vectors, as pq_scan.c needs them. "fs" in a
+ * factory string changes nothing, as codes of 4 bits are always scanned fast. */
 #include "lib/codec/pq.h"
 
 #include "kernels/kernels.h"
@@ -52,7 +52,7 @@ const struct pq *codec_pq(const struct codec *codec)
 	return codec->ops == &pq_ops ? pq_of_const(codec) : NULL;
 }
 
-/* After a training or its like. */
+/* Update the codec after its quantizer was trained or set. */
 static kith_status trained(struct codec *codec, kith_status status)
 {
 	codec->trained = codec->trained || status == KITH_OK;
@@ -108,7 +108,7 @@ static void codec_decode(const struct codec *codec, const uint8_t *code, float *
 
 struct pq_origin {
 	bool negate;
-	_Alignas(64) float table[]; /* [m × k], then a vector */
+	_Alignas(64) float table[]; /* [m × k], and memory for a vector */
 };
 
 static size_t pq_origin_bytes(const struct rows *rows)
@@ -131,7 +131,7 @@ static void pq_bind_row(const struct rows *rows, int64_t row, const struct metri
 	pq_bind(rows, rows_load(rows, row, x), metric, state);
 }
 
-/* Sums of four codes of 8 bits at a time, which hides the latency of adding. */
+/* Add the entries of four codes of 8-bit numbers at a time, which hides the latency of additions. */
 static void sum_bytes(const struct pq *pq, const float *table, const struct rows *rows, const uint32_t *pos,
     int64_t n, float *sum)
 {

@@ -1,28 +1,32 @@
-/* Finding codes of a product quantizer that are near a query, without decoding them: a table of what each
- * centroid of each sub-space adds to the key, and a sum of m look-ups for each vector.
+/* Finding codes of a product quantizer that are near a query, without decoding them. Tables say what each
+ * centroid of each sub-space adds to the key, and the key of a vector is the sum of m look-ups.
  *
- * 8-bit and 4-bit numbers. A first look is at tables of bytes, which kernels look up for 64 vectors at once
- * (André, Kermarrec & Le Scouarnec, Quicker ADC, 2019). With low_i the least entry of table i and Δ the
+ * Numbers of 8 and 4 bits. The first step uses tables of bytes, which kernels look up for 64 vectors at once
+ * (André, Kermarrec & Le Scouarnec, Quicker ADC, 2019). With low_i the smallest entry of table i and Δ the
  * widest range of a table / 255, a byte is S = ⌊(t − low_i) / Δ⌋, hence
  *
  *   Σ low_i + Δ Σ S <= Σ t < Σ low_i + Δ (Σ S + m),
  *
- * and what is compared with the limit is the middle of the two, m Δ / 2 from either. What may be within it is
- * summed again from the entries themselves: few vectors, whose codes are in the nearest cache then.
+ * and the middle of the two, which differs from either by m Δ / 2, is compared with the limit. For the
+ * vectors that may be within it, the entries themselves are added: these are few, and their codes are in the
+ * nearest cache.
  *
- * A first limit. Where there is none yet, bytes give one: of some pieces of the codes the least key is kept
- * for each place in a block, and the k-th of these is at least the k-th of all. With 64 places for up to 16
- * of the nearest, few of these share one, so that it is little more; and little more than k vectors are
- * summed again, where a limit that sinks while one looks lets through several times as many.
+ * The first limit. If there is no limit yet, bytes give one: for some pieces of the codes, the smallest key
+ * is kept for each place in a block; the k-th smallest of these is not below the k-th smallest of all keys.
+ * As there are 64 places for up to 16 of the nearest, few of these share a place, and the limit is little
+ * more than that. So entries are added for little more than k vectors; with a limit that decreases during the
+ * scan, it would be several times as many.
  *
- * Other widths. Numbers are taken out of their bits for 64 vectors at a time, entries are added.
+ * Other widths. Numbers are unpacked for 64 vectors at a time, and entries are added.
  *
- * How far a key may be off, with u = 2^-24 and T = Σ max |t| over each table:
+ * The error of a key, with u = 2^-24 and T = Σ max |t| over each table:
  *
- *   an entry   L2: e T in all, e = (sub + 8) u its relative error; IP: e ‖q‖ N, N >= norm of all that decodes
+ *   an entry   L2: e T in all, with the relative error e = (sub + 8) u; IP: e ‖q‖ N, N >= the norm of every
+ *              decoded vector
  *   the sum    (m + 4) u T for m entries
  *   of bytes   m Δ (1/2 + 2^-13): (t − low) / Δ < 256 is rounded three times, which may move it across an
- *              integer, by 256 · 3 u < 2^-14; and 4 u (|offset| + 255 m Δ + |term|) for Σ low and for the sum
+ *              integer, by 256 · 3 u < 2^-14; and 4 u (|offset| + 255 m Δ + |code_norm|) for Σ low and the
+ *              sum
  */
 #include "lib/codec/pq.h"
 
@@ -36,18 +40,18 @@
 
 _Static_assert((int)PQ_BLOCK == (int)ROWS_BLOCK, "codes lie in blocks as kernels want them");
 
-/* A query; the tables follow. */
+/* A query, which its tables follow. */
 struct pq_query {
-	double error_bound;      /* of a sum of entries; ∞: they are good for nothing */
+	double error_bound;      /* of a sum of entries; ∞: entries cannot be used */
 	float sign;              /* of that sum in the key */
-	float scale, offset;     /* bytes: Δ, Σ low + m Δ / 2 */
-	double byte_error_bound; /* of a sum of bytes, as a sum of entries */
+	float scale, offset;     /* of bytes: Δ, and Σ low + m Δ / 2 */
+	double byte_error_bound; /* of a sum of bytes, compared with that of entries */
 };
 
-/* Narrower Δ than this is none: 1 / Δ could overflow. */
+/* A smaller Δ counts as 0, since 1 / Δ could overflow. */
 static const double MIN_SCALE = 1e-30;
 
-/* Sums from here on are not worth a bound. */
+/* Sums of this size or more get no bound. */
 static const double HUGE_SUM = 1e30;
 
 static bool has_bytes(const struct pq *pq)
@@ -55,11 +59,11 @@ static bool has_bytes(const struct pq *pq)
 	return pq->bits == 8 || pq->bits == 4;
 }
 
-/* Offsets of the parts of a state. */
+/* The offsets of the parts of a state. */
 struct layout {
 	size_t bytes; /* 8 bits: [m × 256]; 4 bits: [code_size × 2 × 16] */
 	size_t entries;
-	size_t starts; /* floats, [m × k] and [m]; starts are not kept */
+	size_t starts; /* entries are floats [m × k], starts [m]; scans do not read starts */
 	size_t end;
 };
 
@@ -83,14 +87,15 @@ static size_t kept_bytes(const struct rows *rows)
 	return layout_of(pq_of_const(rows->codec)).starts;
 }
 
-/* What is known of all tables together. */
+/* Sums and maxima over all tables. */
 struct ranges {
-	double widest; /* range of a table */
-	double low;    /* Σ least entry */
-	double max;    /* Σ greatest |entry|; NaN or infinite where entries overflowed */
+	double widest; /* the widest range of a table */
+	double low;    /* Σ smallest entry */
+	double max;    /* Σ greatest |entry|; NaN or infinite if entries overflowed */
 };
 
-/* starts [m]: the entries that are least in the key: inner products count with a minus. */
+/* Find the ranges of the tables; starts [m]: the entry of each that gives the smallest key, of which inner
+ * products are subtracted. */
 static struct ranges find_ranges(const struct pq *pq, bool negate, const float *entries, float *starts)
 {
 	struct ranges r = {0, 0, 0};
@@ -111,12 +116,12 @@ static void fill_bytes(
 {
 	for (int64_t i = 0; i < pq->m; i++)
 		kernels()->pq_bytes(entries + i * pq->k, pq->k, starts[i], steps, bytes + i * pq->k);
-	/* An odd number of 4-bit tables: the upper half of the last byte counts nothing. */
+	/* With an odd number of 4-bit tables, the upper half of the last byte must add nothing. */
 	size_t filled = (size_t)pq->m * (size_t)pq->k, all = pq->code_size * (pq->bits == 8 ? 256 : 32);
 	memset(bytes + filled, 0, all - filled);
 }
 
-/* Makes bytes of the entries: scale, offset, and what they may be off by. */
+/* Make the tables of bytes from the entries, and set their scale, offset and error bound. */
 static void begin_bytes(const struct pq *pq, bool negate, struct ranges r, const float *entries,
     const float *starts, uint8_t *bytes, struct pq_query *query)
 {
@@ -147,7 +152,7 @@ static void bind(const struct rows *rows, const float *q, const struct metric *m
 	query->error_bound = e * (negate ? sqrt(kernels()->ip_exact(q, q, pq->dim) * pq->norm_sq) : r.max);
 	query->error_bound += 1.01 * (double)(pq->m + 4) * 0x1p-24 * r.max;
 	if (!(r.max < HUGE_SUM) || !(query->error_bound < HUGE_SUM)) {
-		/* Entries may be infinite, or NaN: products beyond 1e36. */
+		/* Entries may be infinite or NaN, if products are beyond 1e36. */
 		memset(entries, 0, at.starts - at.entries);
 		query->error_bound = INFINITY;
 	} else if (has_bytes(pq)) {
@@ -155,7 +160,7 @@ static void bind(const struct rows *rows, const float *q, const struct metric *m
 	}
 }
 
-/* Number i of all vectors of a block. */
+/* Unpack number i of all vectors of a block. */
 static void unpack_numbers(const struct pq *pq, const uint8_t *block, int64_t i, uint32_t *number)
 {
 	size_t bit = (size_t)i * (size_t)pq->bits;
@@ -173,8 +178,8 @@ static void unpack_numbers(const struct pq *pq, const uint8_t *block, int64_t i,
 		number[v] &= mask;
 }
 
-/* Sum of the entries of vector v of some blocks, of bytes: four sums side by side, as each waits for its last
- * addition. */
+/* Add the entries of vector v of some blocks, for numbers of 8 or 4 bits. Four sums hide the latency of
+ * additions. */
 static float sum_entries(const struct pq *pq, const float *entries, const uint8_t *codes, int64_t v)
 {
 	const uint8_t *at = codes + v / PQ_BLOCK * PQ_BLOCK * (int64_t)pq->code_size + v % PQ_BLOCK;
@@ -199,7 +204,7 @@ static float sum_entries(const struct pq *pq, const float *entries, const uint8_
 	return (a + b) + (c + d);
 }
 
-/* Sums of entries for one block, and of all its vectors those within the limit. */
+/* Add the entries of all vectors of a block, and find those within the limit. */
 static int64_t scan_block(const struct pq *pq, const float *entries, const uint8_t *block,
     const struct scan_part *part, int64_t first, float sign, uint32_t *hit, float *key)
 {
@@ -223,7 +228,8 @@ static int64_t scan_block(const struct pq *pq, const float *entries, const uint8
 	return found;
 }
 
-/* What kernels are to look at: the bytes of a query for the codes from `first` on, a block's start. */
+/* The arguments of kernels: the tables of bytes of a query, and the codes from `first` on, the begin of a
+ * block. */
 static struct pq_find find_of(const struct pq *pq, const struct pq_query *query, const struct scan_part *part,
     int64_t first, int64_t end)
 {
@@ -241,14 +247,14 @@ static int64_t look_up(const struct pq *pq, const struct pq_find *find, uint32_t
 	return (pq->bits == 8 ? kernels()->pq_find8 : kernels()->pq_find4)(find, hit);
 }
 
-/* The least key that may exceed one of bytes by all that they may be off. */
+/* A bound of the exact key of a vector with this key by bytes, and the other way round. */
 static float above_bytes(const struct pq_query *query, const struct scan_part *part, float key)
 {
 	double k = (double)key;
 	return float_up(k + query->byte_error_bound + 0x1p-21 * (fabs(k) + part->max_code_norm));
 }
 
-/* Those that bytes do not exclude, summed again. */
+/* Find the vectors that bytes do not exclude, and add their entries. */
 static int64_t scan_bytes(const struct pq *pq, const struct pq_query *query, const float *entries,
     const struct scan_part *part, uint32_t *hit, float *key)
 {

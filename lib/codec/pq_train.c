@@ -1,8 +1,8 @@
-/* Training a product quantizer: one k-means for each sub-space, all over the same points.
+/* Training a product quantizer: one k-means for each sub-space, all with the same points.
  *
- * Where there are more points than k-means would look at, they are drawn once for all sub-spaces. The
- * sub-quantizers share the threads, each run on one of them; only where there are fewer sub-quantizers than
- * threads do they run one after another, each on all threads. k-means gives the same bits either way.
+ * If there are more points than k-means would use, a sample is drawn once for all sub-spaces. Each
+ * sub-quantizer is trained by one thread. Only if there are fewer sub-quantizers than threads, they are
+ * trained one after another, each by all threads. k-means gives the same bits either way.
  */
 #include "lib/codec/pq.h"
 
@@ -16,15 +16,15 @@
 #include <string.h>
 
 enum {
-	STEPS = 1000, /* of progress that a sub-quantizer counts for */
-	LOOK = 4096   /* vectors copied between two looks whether to stop */
+	STEPS = 1000, /* steps of progress of a sub-quantizer */
+	LOOK = 4096   /* number of vectors that are copied between two checks for a cancel */
 };
 
 struct training {
 	const struct pq *pq;
 	int64_t n;
 	const float *x;
-	int64_t *drawn; /* [n] points to learn from; NULL: all of x */
+	int64_t *drawn; /* [n] numbers of the training points; NULL: all of x */
 	kith_kmeans_options options;
 	float *parts;     /* [workers × n × sub] */
 	float *centroids; /* [m × k × sub] */
@@ -32,20 +32,20 @@ struct training {
 	_Atomic int status; /* the first failure */
 };
 
-/* Turns the progress of one k-means into a share of the whole. */
+/* Turns the progress of one k-means into a part of the whole. */
 struct share {
 	struct progress *progress;
-	int64_t told;
+	int64_t counted; /* steps of the whole */
 };
 
-static int tell_share(void *data, const char *stage, int64_t done, int64_t total)
+static int count_share(void *data, const char *stage, int64_t done, int64_t total)
 {
 	(void)stage;
 	struct share *share = data;
 	int64_t now = total > 0 ? (int64_t)((double)STEPS * (double)done / (double)total) : 0;
 	now = now > STEPS ? STEPS : now;
-	int64_t more = now > share->told ? now - share->told : 0;
-	share->told += more;
+	int64_t more = now > share->counted ? now - share->counted : 0;
+	share->counted += more;
 	return !progress_add(share->progress, more);
 }
 
@@ -62,17 +62,18 @@ static void train_part(void *arg, int64_t i, int worker)
 	}
 	struct share share = {.progress = &t->progress};
 	kith_kmeans_options options = t->options;
-	options.progress = options.progress ? tell_share : NULL;
+	options.progress = options.progress ? count_share : NULL;
 	options.progress_data = &share;
 	kith_status status = kmeans_run(
 	    sub, t->n, part, t->pq->k, t->centroids + i * t->pq->k * sub, NULL, NULL, NULL, &options);
-	progress_add(&t->progress, STEPS - share.told);
+	progress_add(&t->progress, STEPS - share.counted);
 	int ok = KITH_OK;
 	if (status)
 		atomic_compare_exchange_strong(&t->status, &ok, (int)status);
 }
 
-/* Which points to learn from. Weighted ones are left to k-means, which draws with regard to weights. */
+/* Draw the training points. If they have weights, this is left to k-means, whose sample depends on
+ * weights. */
 static bool draw(struct training *t)
 {
 	int64_t max, per = t->options.max_points;
@@ -114,14 +115,11 @@ kith_status pq_train(struct pq *pq, int64_t n, const float *x, const kith_kmeans
 		progress_begin(
 		    &t.progress, options->progress, options->progress_data, "codebooks", pq->m * STEPS);
 		threads_run(workers, pq->m, train_part, &t);
-		kith_status told = progress_end(&t.progress);
-		status = (kith_status)t.status;
-		if (status == KITH_OK || status == KITH_CANCELLED)
-			status = told;
+		status = progress_end_with(&t.progress, (kith_status)t.status);
 	} else {
 		status = KITH_NOMEM;
 	}
-	/* Messages of other threads are not this thread's. */
+	/* Messages of other threads are not seen by this one. */
 	if (status == KITH_NOMEM)
 		fail(KITH_NOMEM, "no memory to train a product quantizer on %lld vector%s", (long long)n,
 		    PLURAL(n));

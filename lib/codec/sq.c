@@ -1,34 +1,34 @@
-/* sq: each element on its own as a number of 8, 6 or 4 bits, from a range that is learnt.
+/* sq: each element as a number of 8, 6 or 4 bits, in a range that is learnt.
  *
- * Code c stands for the middle of its cell, low + (c + 1/2) · step, with step = (high − low) / (2^bits − 1):
- * the rule of FAISS (whose last cell begins at high). Codes lie in rows as FAISS packs them, see
- * kernels/sq.h. Vectors are off by half a step in each element that lies inside the range; others are
- * clipped.
+ * Code c stands for the middle of its cell, low + (c + 1/2) · step, with step = (high − low) / (2^bits − 1),
+ * as in FAISS; the last cell begins at high. Codes are in rows as FAISS packs them (kernels/sq.h). The error
+ * of an element within the range is at most half a step; others are clipped.
  *
- * Ranges come from the least and the greatest value. Where a few outliers would widen the cells for all
- * others, SQ_QUANTILE ignores the 4^-bits extreme values on either side: about what is best for a normal
- * distribution, where an error of clipping them equals the error of wider cells. A uniform quantiser has one
+ * Ranges go from the smallest to the greatest value. If a few outliers would widen the cells of all others,
+ * SQ_QUANTILE ignores the 4^-bits most extreme values on each side, which is about the best for a normal
+ * distribution, where the error of clipping them equals that of wider cells. A uniform quantizer has one
  * range for all elements.
  *
- * A query is scored without decoding, in integers: with a scale s, and a, b, w rounded to integers,
+ * A query is scored in integers without decoding. With a scale s, and a, b, w rounded to integers,
  *
  *   L2:  ‖q − x‖² ≈ s² Σ (a_i − ⌊c_i b_i / 2^bits⌋)²,  a_i = (q_i − low_i − step_i / 2) / s − 1/2,
  *                                                      b_i = 2^bits step_i / s;
  *   IP:  ⟨q,x⟩ ≈ ⟨q, low + step / 2⟩ + s Σ w_i c_i,    w_i = step_i q_i / s.
  *
- * s is as small as sums in 32 bits allow: for L2 the largest difference is 4092 s at d = 128, 1492 s at d =
- * 960. What rounding does is known for each element:
+ * s is as small as sums in 32 bits allow: for L2 the largest difference is 4092 s at d = 128, and 1492 s at d
+ * = 960. The error of rounding is known for each element:
  *
- *   L2:  a difference is off by s (|rounding of a_i| + |rounding of b_i| + 1/2) at most, where 1/2 is for ⌊⌋.
- *        The norm of these bounds what ‖q − x‖ is off by.
- *   IP:  with r_i what w_i lacks, Σ r_i c_i is missing. Half the top code times Σ r_i goes to the constant,
- *        and half the top code times Σ |r_i| bounds the rest.
+ *   L2:  the error of a difference is at most s (|rounding of a_i| + |rounding of b_i| + 1/2); 1/2 is for ⌊⌋.
+ *        The norm of these bounds the error of ‖q − x‖.
+ *   IP:  if r_i is what w_i lacks, Σ r_i c_i is missing. Half the greatest code times Σ r_i is added to the
+ *        constant, and half the greatest code times Σ |r_i| bounds the rest.
  *
- * On top of that x is rounded once when it is decoded, by a vector of norm <= u R, where R >= ‖x‖ for every x
- * that can be decoded and u = 2^-24; and keys are formed in float, with four roundings.
+ * In addition, x is rounded once when it is decoded, by a vector of norm <= u R, where u = 2^-24 and R >= ‖x‖
+ * for every decoded x; and keys are computed in float, with four roundings.
  *
- * Measured (AVX-512, one thread, d = 128, DRAM at 30 GB/s): 4.2 ns a row for L2 and 3.9 for IP with 8 bits,
- * the speed of memory, 3.9 and 2.7 with 4 bits. Floats took 6.9 and 5.1, 10.7 and 9.0.
+ * Measured with AVX-512, one thread, d = 128 and DRAM at 30 GB/s, a row of 8 bits took 4.2 ns for L2 and 3.9
+ * ns for IP, the speed of memory, and a row of 4 bits 3.9 and 2.7 ns. In float it was 6.9 and 5.1, and 10.7
+ * and 9.0 ns.
  */
 #include "lib/codec/sq.h"
 
@@ -43,12 +43,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Ranges stay within ±LIMIT, so that neither their width nor a decoded value overflows. */
+/* Ranges are limited to ±LIMIT, so that neither their width nor a decoded value overflows. */
 static const float LIMIT = FLT_MAX / 2;
 
 enum {
-	SAMPLE = 1 << 22, /* values that one quantile is taken of, at most */
-	LOOK = 4096       /* vectors between two looks whether to stop */
+	SAMPLE = 1 << 22, /* the most values from which a quantile is taken */
+	LOOK = 4096       /* number of vectors between two checks for a cancel */
 };
 
 struct codec_sq {
@@ -56,10 +56,10 @@ struct codec_sq {
 	int bits;
 	enum sq_range range;
 	bool uniform;
-	float *low, *diff, *step; /* [dim] each, in one piece */
-	double max_norm;          /* >= norm of anything that decode gives */
-	float product_scale;      /* s² between rows, see derive_products */
-	uint16_t *product_b;      /* [sq_lanes], behind step */
+	float *low, *diff, *step; /* [dim] each, in one array */
+	double max_norm;          /* >= the norm of any decoded vector */
+	float product_scale;      /* s² for distances between rows, see derive_products */
+	uint16_t *product_b;      /* [sq_lanes] b for distances between rows, in the same memory */
 };
 
 static const struct codec_ops sq_ops;
@@ -79,7 +79,7 @@ static int top_code(const struct codec_sq *sq)
 	return (1 << sq->bits) - 1;
 }
 
-/* Calls the kernel op##_sq8##way, op##_sq6##way or op##_sq4##way. */
+/* Call the kernel op##_sq8##way, op##_sq6##way or op##_sq4##way. */
 #define SQ_CALL(sq, op, way, ...)                                                                            \
 	((sq)->bits == 8      ? kernels()->op##_sq8##way                                                     \
 	    : (sq)->bits == 6 ? kernels()->op##_sq6##way                                                     \
@@ -87,7 +87,7 @@ static int top_code(const struct codec_sq *sq)
 
 /* ---- making ---- */
 
-/* low, diff, step, product_b. */
+/* The bytes of low, diff, step and product_b. */
 static size_t learnt_bytes(int64_t dim, int bits)
 {
 	return 3 * (size_t)dim * sizeof(float) + (size_t)sq_lanes(bits, dim) * sizeof(uint16_t);
@@ -134,7 +134,7 @@ static kith_status sq_fresh(struct codec **out, const struct codec *codec)
 	return codec_new_sq(out, codec->dim, codec->cosine, sq->bits, sq->range, sq->uniform);
 }
 
-/* low, then diff. */
+/* What is learnt is low and diff. */
 static const float *sq_learnt(const struct codec *codec, size_t *bytes)
 {
 	*bytes = 2 * (size_t)codec->dim * sizeof(float);
@@ -143,21 +143,20 @@ static const float *sq_learnt(const struct codec *codec, size_t *bytes)
 
 /* ---- ranges ---- */
 
-/* Greatest magnitude that decodes from a range. */
+/* The greatest absolute value that is decoded from a range. */
 static double farthest(const struct codec_sq *sq, double low, double diff)
 {
 	double step = diff / top_code(sq);
 	return fmax(fabs(low + 0.5 * step), fabs(low + diff + 0.5 * step));
 }
 
-/* The greatest difference that squares of dim elements leave room for in 32 bits; rounding adds less than 3.
- */
+/* The greatest difference for which the sum of dim squares fits into 32 bits; rounding adds less than 3. */
 static double difference_range(int64_t dim)
 {
 	return floor(fmin(30000, sqrt((double)INT32_MAX / (double)dim))) - 3;
 }
 
-/* For distances between two rows: the scale under which the widest range still fits. */
+/* Set the scale for distances between two rows, with which the widest range still fits, and b. */
 static void derive_products(struct codec_sq *sq)
 {
 	double max = 0;
@@ -170,7 +169,7 @@ static void derive_products(struct codec_sq *sq)
 	sq->product_scale = (float)(s * s);
 }
 
-/* low and diff are there: what follows from them. */
+/* Set what follows from low and diff. */
 static void derive(struct codec_sq *sq)
 {
 	double sq_norm = 0;
@@ -226,7 +225,7 @@ static void set_range(struct codec_sq *sq, int64_t i, float low, float high)
 	sq->diff[i] = high - low;
 }
 
-/* One range of count values, for elements from … to − 1; reorders the values. */
+/* Set one range, from `count` values, for elements from … to − 1. The values are reordered. */
 static void set_quantiles(struct codec_sq *sq, int64_t from, int64_t to, float *values, int64_t count)
 {
 	int64_t ignored = count >> (2 * sq->bits);
@@ -236,7 +235,7 @@ static void set_quantiles(struct codec_sq *sq, int64_t from, int64_t to, float *
 		set_range(sq, i, low, high);
 }
 
-/* Quantiles of every `every`-th vector. */
+/* Set ranges from the quantiles of a sample, every `every`-th vector. */
 static kith_status train_quantile(struct codec_sq *sq, int64_t n, const float *x)
 {
 	int64_t dim = sq->codec.dim, width = sq->uniform ? dim : 1;
@@ -254,7 +253,7 @@ static kith_status train_quantile(struct codec_sq *sq, int64_t n, const float *x
 	return KITH_OK;
 }
 
-/* Until set_range, diff holds the greatest values. */
+/* Set ranges from the smallest and greatest values. Until set_range, diff has the greatest values. */
 static void train_minmax(struct codec_sq *sq, int64_t n, const float *x)
 {
 	int64_t dim = sq->codec.dim;
@@ -324,11 +323,11 @@ static void sq_decode(const struct codec *codec, const uint8_t *code, float *x)
 	SQ_CALL(sq, decode, , code, sq->low, sq->step, codec->dim, x);
 }
 
-/* A query: this, then a (or w), then b, [sq_lanes] each. */
+/* A query; a (or w) and then b follow, [sq_lanes] each. */
 struct sq_query {
 	float scale, constant;
 	struct error_bound error_bound;
-	bool by_product; /* minus the inner product is the key; else a squared distance */
+	bool by_product; /* the key is minus the inner product; else it is a squared distance */
 	_Alignas(64) int16_t a[];
 };
 
@@ -338,13 +337,13 @@ static size_t sq_query_bytes(const struct rows *rows)
 	return sizeof(struct sq_query) + 2 * lanes * sizeof(int16_t);
 }
 
-/* The difference of element i to what code 0 stands for. */
+/* The difference between element i and what code 0 stands for. */
 static double offset_of(const struct codec_sq *sq, const float *q, int64_t i)
 {
 	return (double)q[i] - ((double)sq->low[i] + 0.5 * (double)sq->step[i]);
 }
 
-/* Largest difference of any element to what any code stands for. */
+/* The largest difference between any element and what any code stands for. */
 static double largest_difference(const struct codec_sq *sq, const float *q)
 {
 	double max = 0;
@@ -359,7 +358,7 @@ static void begin_l2(const struct codec_sq *sq, const float *q, struct sq_query 
 {
 	uint16_t *b = (uint16_t *)query->a + sq_lanes(sq->bits, sq->codec.dim);
 	double max = largest_difference(sq, q), err = 0;
-	/* b stays within 16 bits. */
+	/* With this s, b fits into 16 bits. */
 	double s = max > 0 ? max / difference_range(sq->codec.dim) : 1;
 	for (int64_t i = 0; i < sq->codec.dim; i++) {
 		int64_t lane = sq_lane(sq->bits, i);
@@ -455,7 +454,7 @@ static void sq_gather(const struct rows *rows, void *state, const uint32_t *pos,
 
 /* ---- distances between rows ---- */
 
-/* Number i of a row of codes. */
+/* The code of element i in a row. */
 static int code_at(const struct codec_sq *sq, const uint8_t *row, int64_t i)
 {
 	if (sq->bits == 8)
@@ -467,7 +466,7 @@ static int code_at(const struct codec_sq *sq, const uint8_t *row, int64_t i)
 	return word >> shift & top_code(sq);
 }
 
-/* Distances between rows: a is what the kernel makes of the other row's codes, so equal rows are 0 apart. */
+/* For a, take what the kernel computes from the codes of a row, so that the distance of equal rows is 0. */
 static void sq_bind_row(const struct rows *rows, int64_t row, const struct metric *metric, void *state)
 {
 	(void)metric; /* L2 is the only distance of product form */
