@@ -1,26 +1,27 @@
 /* Building a graph in bulk: all nodes at once, from leaves instead of by insertion.
  *
- * Insertion searches the graph so far for every node, a search that waits for memory at every step. But the
- * neighbours of a node are nearly always found in the same places as the node itself. So, as in PiPNN (arXiv
+ * Insertion searches the present graph for every node, and such a search waits for memory at every step. But
+ * the neighbours of a node are nearly always in the same clusters as the node itself. So, as in PiPNN (arXiv
  * 2602.21247), points are put into overlapping leaves of a rough clustering, the nearest of each are found by
- * comparing all pairs inside leaves (tiles: a pair for a few instructions), and edges are selected among them
- * as Vamana does (Subramanya et al., NeurIPS 2019), once in each direction. That is:
+ * comparing all pairs inside leaves (by tiles, a pair in a few instructions), and edges are selected among
+ * them as in Vamana (Subramanya et al., NeurIPS 2019), once in each direction. That is done by:
  *
- *   bulk_form.c     in what form vectors are compared
+ *   bulk_form.c     the form in which vectors are compared
  *   bulk_copies.c   one of the nodes with equal vectors stands for all of them
  *   bulk_leaves.c   leaves, and an order of points in which near ones are near each other
  *   bulk_near.c     the nearest of each point among members of its leaves
  *   bulk_edges.c    selection among them, and among those that were selected by others
  *   bulk_null.c     edges to zero vectors under cosine
- *   bulk_repair.c   edges to what cannot be reached
- *   bulk_far.c      edges that lead far away, where searches lose their way without
- *   bulk_trial.c    whether they do, and whether leaves are enough
+ *   bulk_repair.c   edges to points that cannot be reached
+ *   bulk_far.c      edges that lead far away, if searches miss much without
+ *   bulk_trial.c    whether they do, and whether points are in enough leaves
  *
- * Each level of the hierarchy is built so from the nodes that it has. Every step writes only what is its own,
- * in the spirit of ParlayANN (Manohar et al., PPoPP 2024): no locks, and the same graph whatever the threads.
+ * Each level of the hierarchy is built in this way from the nodes on it. Every task writes only its own part
+ * of the data, as in ParlayANN (Manohar et al., PPoPP 2024): there are no locks, and the graph does not
+ * depend on the number of threads.
  *
- * Memory beside the graph: 8 bytes a node for copies, 36 for leaves, then 4 bytes an edge; no copy of the
- * vectors.
+ * Memory in addition to the graph: 8 bytes a node for copies, 36 for leaves, then 4 bytes an edge; vectors
+ * are not copied.
  */
 #include "lib/graph/bulk.h"
 
@@ -30,7 +31,7 @@
 
 #include <math.h>
 
-/* Below so many nodes insertion is as quick. */
+/* With fewer nodes than this, insertion is as fast. */
 enum { MIN = 256 };
 
 bool graph_bulk_pays(int64_t n)
@@ -38,7 +39,7 @@ bool graph_bulk_pays(int64_t n)
 	return n >= MIN;
 }
 
-/* Whether a node is a point. all: also where another stands for it. */
+/* Whether a node is a point. all: also nodes that others represent. */
 static bool is_linked(const struct bulk *b, int64_t node, bool all)
 {
 	bool represented = !all && b->represented && b->represented[node / 64] >> (node % 64) & 1;
@@ -46,7 +47,8 @@ static bool is_linked(const struct bulk *b, int64_t node, bool all)
 	       !represented;
 }
 
-/* Nodes to link of a level >= b->level, ascending: b->nodes, b->n. all: also those that others stand for. */
+/* List the nodes to link on level b->level, ascending: b->nodes, b->n. all: also those that others
+ * represent. */
 static kith_status list_nodes(struct bulk *b, bool all, uint32_t **nodes)
 {
 	const struct graph *graph = b->graph;
@@ -66,7 +68,7 @@ static kith_status list_nodes(struct bulk *b, bool all, uint32_t **nodes)
 	return KITH_OK;
 }
 
-/* Leaves in a form that tells their members apart. */
+/* Make leaves in a form that distinguishes their members. */
 static kith_status make_leaves(struct bulk *b)
 {
 	kith_status status = bulk_make_leaves(b);
@@ -83,7 +85,7 @@ static kith_status make_leaves(struct bulk *b)
 	return make_leaves(b);
 }
 
-/* As many leaves of a point as it takes, on level 0. */
+/* Make leaves; on level 0, put each point into as many of them as necessary. */
 static kith_status make_enough_leaves(struct bulk *b)
 {
 	bool enough = b->level > 0;
@@ -123,7 +125,7 @@ static kith_status build_level(struct bulk *b)
 	return status;
 }
 
-/* Ways between places far apart, when all levels are there. */
+/* Add edges between regions that are far apart, when all levels are built. */
 static kith_status add_ways(struct bulk *b)
 {
 	uint32_t *nodes;
@@ -136,7 +138,7 @@ static kith_status add_ways(struct bulk *b)
 	return status;
 }
 
-/* The entry: of the nodes of the highest level the one nearest to the mean of all. */
+/* Choose the entry: of the nodes on the highest level, the one nearest to the mean of all. */
 static kith_status choose_entry(struct bulk *b)
 {
 	struct graph *graph = b->graph;

@@ -1,13 +1,13 @@
-/* Copies in bulk building: of the nodes with equal vectors the first of the highest level is a point, and
- * stands for the others. They take over its list on every level that they have, and all of them lead to the
- * next copies. Without that, a vector with some hundred copies would have nothing but copies for candidates.
+/* Copies in bulk building: of the nodes with equal vectors, the first one on the highest level is a point and
+ * represents the others. They take over its list on every level that they have, and each leads to the next
+ * copies. Without that, all candidates of a vector with some hundred copies would be copies.
  */
 #include "lib/graph/bulk.h"
 
 #include "lib/base/status.h"
 #include "lib/graph/copies.h"
 
-/* The one that stands for n copies. */
+/* The node that represents n copies. */
 static uint32_t representative(const struct graph *graph, const uint64_t *entry, int64_t n)
 {
 	uint32_t best = copies_node(entry[0]);
@@ -45,7 +45,7 @@ kith_status bulk_find_copies(struct bulk *b)
 	return KITH_OK;
 }
 
-/* Members of a group that have the level, in their order, to its front: how many. */
+/* Move the members of a group that are on this level to its front, in their order; returns how many. */
 static int64_t of_level(const struct bulk *b, uint64_t *entry, int64_t n)
 {
 	int64_t count = 0;
@@ -55,7 +55,7 @@ static int64_t of_level(const struct bulk *b, uint64_t *entry, int64_t n)
 	return count;
 }
 
-/* Levels come in ascending order: who is not on this one is on none that follows, and is forgotten. */
+/* Levels come in ascending order: a node that is not on this level is on none that follows and is dropped. */
 void bulk_link_copies(struct bulk *b)
 {
 	uint32_t list[2 * GRAPH_MAX_M];

@@ -1,14 +1,14 @@
 /* Edges from candidates: pruned in both directions.
  *
- * First every point selects among its own candidates (prune.c). Then it sees who selected it, and where
- * both together are more than its list holds, it selects once more among them. A point's list is written by
- * the task that has the point and by nobody else, and the lists of who selected whom are sorted before they
- * are used, so that the edges do not depend on threads.
+ * First every point selects among its own candidates (prune.c). Then the points that selected it are added,
+ * and if both together are more than its list holds, it selects once more among them. A point's list is
+ * written only by the task that has the point, and the lists of who selected whom are sorted before they are
+ * used, so that the edges do not depend on threads.
  *
  * Tasks are ranges of the order of leaves. Points near each other have neighbours in common, so a task keeps
- * the low-precision copies it made in a table; when that is full it is emptied.
+ * the low-precision copies that it made in a table, which is emptied when it is full.
  *
- * Memory: 4 bytes an edge for who selected whom, besides the lists themselves.
+ * Memory: 4 bytes an edge for who selected whom, in addition to the lists themselves.
  */
 #include "lib/graph/bulk.h"
 
@@ -22,15 +22,15 @@
 #include <math.h>
 
 enum {
-	KEPT_BYTES = 8 << 20, /* of low-precision copies that a worker keeps */
-	LOOK = 16             /* points between two looks whether to stop */
+	KEPT_BYTES = 8 << 20, /* size of the low-precision copies that a worker keeps */
+	LOOK = 16             /* points between two checks whether to stop */
 };
 
-/* Sketches by point: an open-addressed table of 2^bits places. */
+/* Low-precision copies by point: an open-addressed hash table of 2^bits places. */
 struct table {
 	int bits;
-	int64_t n, capacity; /* copies; a quarter of the places at most */
-	uint64_t *place;     /* [2^bits] point << 32 | number of its copy + 1; 0: free */
+	int64_t n, capacity; /* number of copies, at most a quarter of the places */
+	uint64_t *place;     /* [2^bits] point << 32 | number of its copy + 1; 0: free place */
 	struct tile_vectors vectors;
 };
 
@@ -40,9 +40,9 @@ struct worker {
 	struct table table;
 	struct pruner pruner;
 	float *x;                 /* [dim] */
-	struct tile_vectors self; /* [1] the point in work */
+	struct tile_vectors self; /* [1] the point whose edges are being selected */
 	uint64_t *entry;          /* [capacity] */
-	struct candidate *some;   /* [most] */
+	struct candidate *some;   /* [b->max] */
 	uint32_t *points;         /* [64] */
 	void *memory;
 };
@@ -50,8 +50,8 @@ struct worker {
 struct linking {
 	struct bulk *b;
 	struct worker *worker; /* [threads] */
-	int64_t *begin;        /* [n + 1] of who selected each point; while filling: where to go on */
-	uint32_t *from;        /* [edges] */
+	int64_t *begin; /* [n + 1] begin of the points that selected each point; or where the next goes */
+	uint32_t *from; /* [edges] */
 };
 
 /* ---- workers ---- */
@@ -94,7 +94,7 @@ static void empty_table(struct table *table)
 	table->n = 0;
 }
 
-/* Its low-precision copy; −1: not there, and *at is the place for it. */
+/* The number of a point's low-precision copy; −1: there is none, and *at is the place for it. */
 static int64_t find_vector(const struct table *table, uint32_t point, size_t *at)
 {
 	size_t mask = ((size_t)1 << table->bits) - 1;
@@ -118,7 +118,7 @@ static int64_t get_vector(struct worker *w, uint32_t point)
 	return table->n - 1;
 }
 
-/* Sketches of n <= 64 points into rows. */
+/* Write the low-precision copies of n <= 64 points into rows. */
 static void gather(struct worker *w, const uint32_t *points, int64_t n, const struct tile_vectors *rows)
 {
 	size_t at;
@@ -170,7 +170,7 @@ static void end_workers(struct linking *l)
 
 /* ---- the first selection ---- */
 
-/* Lists hold points, not nodes, until all are done. */
+/* Write the list of a point. Lists hold points, not nodes, until all of them are complete (name_nodes). */
 static void write_list(const struct bulk *b, uint32_t point, const struct candidate *some, int64_t n)
 {
 	uint32_t *list = bulk_list(b, point);
@@ -178,7 +178,7 @@ static void write_list(const struct bulk *b, uint32_t point, const struct candid
 		list[i] = i < n ? some[i].node : GRAPH_NONE;
 }
 
-/* Count work; false: stop. */
+/* Add to the progress. False: the build is to stop. */
 static bool advance(struct bulk *b, int64_t steps)
 {
 	if (b->how->progress && !progress_add(b->how->progress, b->level == 0 && !b->lists ? steps : 0))
@@ -207,14 +207,15 @@ static void first_batch(void *arg, int64_t task, int worker)
 
 /* ---- alpha ---- */
 
-/* Points of a sample and their candidates: [points × most], and room for one more. */
+/* Points of a sample and their candidates: [points × b->max], and space for the candidates of one more
+ * point. */
 struct sample {
 	int64_t points;
 	int64_t *count; /* [points] */
 	struct candidate *candidates;
 };
 
-/* How many neighbours a point of the sample has where lists are as long as they like. */
+/* How many neighbours a point of the sample gets on average if the length of lists is not limited. */
 static double mean_degree(struct worker *w, const struct sample *sample, float alpha)
 {
 	const struct bulk *b = w->b;
@@ -228,10 +229,10 @@ static double mean_degree(struct worker *w, const struct sample *sample, float a
 	return (double)total / (double)sample->points;
 }
 
-/* The largest alpha with which selection still fills lists to no more than two thirds. Edges back fill the
- * rest; with more, lists would be cut where the far edges are, for whose sake alpha is greater than one.
- * Measured, this is about where fewest distances reach a given recall, on data of few and of many dimensions;
- * beyond 1.2 nothing is gained anywhere. */
+/* The largest alpha with which selection fills lists to no more than two thirds. Edges in the other direction
+ * fill the rest; with more of them, lists would be cut at the far edges, which are the reason for an alpha
+ * greater than one. Measured on data of few and of many dimensions, this is about the value with which a
+ * given recall takes the fewest distances; values above 1.2 improved nothing. */
 static float best_alpha(struct worker *w, const struct sample *sample)
 {
 	static const float alphas[] = {1.2f, 1.15f, 1.1f, 1.05f};
@@ -241,15 +242,16 @@ static float best_alpha(struct worker *w, const struct sample *sample)
 	return 1;
 }
 
-/* Whether most points of the sample are in clusters so tight, and so small, that their candidates are all of
- * their cluster and a few of the next ones: between two successive ones distances make a leap. Edges to the
- * nearest of other clusters alone are no way through hundreds of clusters: insertion, which links the first
- * nodes before there are near ones, finds .99 instead of .95 there. Where candidates do not leave the
- * cluster, it has nodes on the upper levels to be found by. */
+/* Whether most points of the sample are in clusters so tight and so small that their candidates are all
+ * points of their cluster and a few of the next clusters: between two successive candidates the distance
+ * increases greatly. Edges to the nearest points of other clusters are not enough to get through hundreds of
+ * clusters: insertion, which links the first nodes before there are near ones, has recall .99 there instead
+ * of .95. If candidates are all in the same cluster, that is large enough to have nodes on the upper levels,
+ * by which it is found. */
 static bool is_clustered(const struct sample *sample, int64_t max)
 {
-	const float leap = 64; /* squared distances of neighbours, on a line or in space, grow by far less */
-	enum { FIRST = 4 };    /* the nearest few may be copies with a little noise */
+	const float leap = 64; /* elsewhere squared distances of successive neighbours increase by far less */
+	enum { FIRST = 4 };    /* the nearest few may be copies of the point with a little noise */
 	int64_t leaps = 0;
 	for (int64_t i = 0; i < sample->points; i++) {
 		const struct candidate *c = sample->candidates + i * max;
@@ -261,7 +263,7 @@ static bool is_clustered(const struct sample *sample, int64_t max)
 	return 4 * leaps > sample->points;
 }
 
-/* Choose it on some points here and there in the order of leaves. */
+/* Choose alpha by a sample of points, spread evenly over the order of leaves. */
 static kith_status choose_alpha(struct linking *l)
 {
 	enum { PARTS = 8, POINTS = 32, MAX_POINTS = PARTS * POINTS };
@@ -286,7 +288,7 @@ static kith_status choose_alpha(struct linking *l)
 	return clustered ? fail(KITH_UNSUPPORTED, "clusters too tight to link in bulk") : KITH_OK;
 }
 
-/* ---- the second ---- */
+/* ---- the second selection ---- */
 
 static void count_edges(void *arg, int64_t task, int worker)
 {
@@ -316,7 +318,7 @@ static void turn_edges(void *arg, int64_t task, int worker)
 	}
 }
 
-/* Who selected whom. */
+/* List for each point the points that selected it. */
 static kith_status collect(struct linking *l)
 {
 	struct bulk *b = l->b;
@@ -330,13 +332,13 @@ static kith_status collect(struct linking *l)
 	if (!l->from)
 		return fail_nomem("edges", (size_t)l->begin[b->n] * sizeof *l->from);
 	threads_run(b->how->threads, bulk_tasks(b), turn_edges, l);
-	/* Every begin has moved on to the next one's. */
+	/* Filling has moved each begin to that of the next point: move them back. */
 	memmove(l->begin + 1, l->begin, (size_t)b->n * sizeof *l->begin);
 	l->begin[0] = 0;
 	return KITH_OK;
 }
 
-/* Add entries for n <= 64 points to the count there are, keeping the nearest. */
+/* Add entries for n <= 64 points to the `count` entries, keeping the nearest; returns how many there are. */
 static int64_t add_entries(struct worker *w, uint32_t p, const uint32_t *points, int64_t n, int64_t count)
 {
 	const struct bulk *b = w->b;
@@ -409,7 +411,7 @@ static void second_batch(void *arg, int64_t task, int worker)
 	advance(b, n / 2);
 }
 
-/* From points to nodes. */
+/* Replace points by their nodes in the lists. */
 static void name_nodes(void *arg, int64_t task, int worker)
 {
 	(void)worker;

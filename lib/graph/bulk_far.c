@@ -1,23 +1,24 @@
 /* Edges that lead far away, where the graph needs them.
  *
- * The leaves of a point show it its surroundings only. In a set of clusters these end at its own cluster, and
- * so do all edges: a query from elsewhere, whose neighbours are in several clusters, finds those of one of
- * them, whatever efSearch is. Insertion leaves ways between clusters behind, since the first nodes see few
- * others, all of them far away. Here samples of the nodes do: of one node in 4, in 16, in 64 and so on. Each
- * sample is linked by itself, as a level is, and its lists are added to those of level 0 behind the near
- * neighbours, as far as there is room; those would stand in the way of nearly all of it (prune.c).
+ * The leaves of a point contain only what is near it. If the data consists of clusters, these candidates are
+ * all in the point's own cluster, and so all edges end there: a query whose neighbours are in several
+ * clusters finds only those in one of them, whatever efSearch is. Insertion creates edges between clusters,
+ * since for the first nodes all others are far away. Here samples of the nodes serve that purpose: one node
+ * in 4, one in 8, one in 16 and so on. Each sample is linked by itself, like a level, and its lists are
+ * appended to those of level 0 behind the near neighbours, as far as there is room. (Selection among both
+ * together would drop nearly all far edges, as near ones cover them: see prune.c.)
  *
- * Where the way is never lost (SIFT, pixels, word vectors) this would cost 25% of the time of building and a
- * few distances a search for nothing. So it is asked first, and afterwards, too: edges that were of no use
- * are taken away again (bulk_trial.c).
+ * Where searches find their way without (SIFT, pixels, word vectors), this would cost 25% of the time of
+ * building and a few distances in each search for nothing. So it is tried out first whether it may be needed,
+ * and afterwards whether it helped; if not, the edges are removed again (bulk_trial.c).
  *
- * Memory: the lists of the sample in work, for one node in four at most; 2 bytes a node.
+ * Memory: the lists of one sample at a time, of at most one node in four; and 2 bytes a node.
  */
 #include "lib/graph/bulk.h"
 
 #include "lib/base/status.h"
 
-/* Candidates of a point: many, so that they go beyond its cluster, where there are not many points. */
+/* Candidates of a point: many in a sample of few points, so that they are not all in the point's cluster. */
 enum { FEW = 300, MANY = 1200, BIG = 8192 };
 
 static bool is_sampled(uint32_t node, int bits)
@@ -25,7 +26,7 @@ static bool is_sampled(uint32_t node, int bits)
 	return node * UINT32_C(0x9e3779b1) >> (32 - bits) == 0;
 }
 
-/* The points of b that are in a sample: how many. nodes NULL: only count. */
+/* List the nodes of b that are in a sample; returns how many there are. nodes NULL: only count them. */
 static int64_t list_sample(const struct bulk *b, int bits, uint32_t *nodes)
 {
 	int64_t n = 0;
@@ -40,7 +41,7 @@ static int64_t list_sample(const struct bulk *b, int bits, uint32_t *nodes)
 	return n;
 }
 
-/* Add the list of a sampled node to that on level 0. */
+/* Append the list of a node in the sample to its list on level 0. */
 static void append(const struct graph *graph, uint32_t node, const uint32_t *far, int64_t degree)
 {
 	uint32_t *list = graph_links(graph, node, 0);
@@ -96,7 +97,7 @@ static kith_status add_far(const struct bulk *b)
 	return status;
 }
 
-/* How long the lists of the points are: [n]. */
+/* Record how long the lists of the points are: length [n]. */
 static void note_lengths(const struct bulk *b, uint16_t *length)
 {
 	for (int64_t i = 0; i < b->n; i++)
@@ -104,7 +105,7 @@ static void note_lengths(const struct bulk *b, uint16_t *length)
 		    (uint16_t)graph_list_length(graph_links(b->graph, bulk_node(b, i), 0), b->graph->stride);
 }
 
-/* Take away what was appended since. */
+/* Remove what was appended since then. */
 static void cut_lists(const struct bulk *b, const uint16_t *length)
 {
 	for (int64_t i = 0; i < b->n; i++) {

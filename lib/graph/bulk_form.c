@@ -1,18 +1,19 @@
-/* The form in which bulk building compares vectors: the quickest that tells near ones apart.
+/* The form in which bulk building compares vectors: the fastest that distinguishes near ones.
  *
- *   bytes    around one centre, a scale for each vector: where their rounding is small against distances
- *   floats   around one centre: ‖a‖² + ‖b‖² − 2⟨a, b⟩ loses what is small against the distance from it
- *   direct   differences of floats, eight to ten times slower to compare: clusters far apart have no common
- *            centre, and numbers along a line are far from it
+ *   bytes    around one centre, with a scale for each vector: if their rounding is small against distances
+ *   floats   around one centre: ‖a‖² + ‖b‖² − 2⟨a, b⟩ loses what is small compared with the distance from it
+ *   direct   differences of floats, eight to ten times slower to compare: for clusters far apart, which
+ *            have no common centre, and numbers along a line, which are far from it
  *
- * Bytes are given up on a sample, before there are leaves. Whether what was taken is good enough is asked
- * when leaves are there, for only then are near ones known: for vectors here and there, the exactly nearest
- * members of their leaves must be among the nearest by the form. If too many are not, the leaves were found
- * by noise, and are made anew in direct form; where that is no better the squares of the values are no
- * floats, and the caller has to do without bulk building.
+ * Whether bytes can be used is decided by a sample, before there are leaves. Whether the form is good enough
+ * is tried out when leaves have been made, since only then near vectors are known: for a sample of vectors,
+ * the exactly nearest members of their leaves must be among the nearest by the form. If too many are not, the
+ * leaves are not reliable either, and are made again in direct form; if that is no better, the squares of the
+ * values do not fit floats, and bulk building is not possible.
  *
- * The centre is a mean of the vectors that are about as long as most: one absurd vector does not move it.
- * Vectors whose typical length has no square are scaled, all by the same power of two.
+ * The centre is the mean of the vectors that are not far longer than most: a single extremely long vector
+ * does not move it. If the square of the typical length does not fit a float, all vectors are scaled by the
+ * same power of two.
  */
 #include "lib/graph/bulk.h"
 
@@ -25,8 +26,8 @@
 
 enum { SAMPLE = 1024 };
 
-/* Points in a task: the more, the fewer tasks share a leaf, but each takes memory for its candidates, and
- * there must be tasks enough for all threads. What is built does not depend on it. */
+/* The number of points in a task: the larger it is, the fewer tasks share a leaf; but each point takes memory
+ * for its candidates, and there must be enough tasks for all threads. The graph does not depend on it. */
 void bulk_choose_batch(struct bulk *b)
 {
 	enum { MIN_BATCH = 512, MAX_BATCH = 16384, TASKS = 8, ROOM = 64 };
@@ -71,7 +72,7 @@ static int compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The median length of x [n × dim]; *length [n], of each, is to be sorted. */
+/* The median length of the vectors x [n × dim]; length [n] gets the length of each. sorted [n]: scratch. */
 static double median_length(const struct bulk *b, const float *x, int64_t n, double *length, double *sorted)
 {
 	for (int64_t i = 0; i < n; i++)
@@ -98,8 +99,9 @@ static void choose_mean(struct bulk *b, const float *x, int64_t n, const double 
 	}
 }
 
-/* Whether int8 resolves the distances between near ones of x [n × dim]: what copies of low precision leave
- * out is small against the distance of most to their nearest in the sample. */
+/* Whether int8 is precise enough for the distances between near vectors of x [n × dim]: for most, the
+ * rounding error of the low-precision copy is small compared with the distance to the nearest in the
+ * sample. */
 static bool bytes_resolve(struct bulk *b, const float *x, int64_t n, void *memory)
 {
 	enum { LOOKED_AT = 64 };
@@ -120,7 +122,7 @@ static bool bytes_resolve(struct bulk *b, const float *x, int64_t n, void *memor
 	return bad <= good;
 }
 
-/* A power of two that takes lengths which have no square to about 1; else 1. */
+/* A power of two that scales lengths to about 1 if their squares do not fit floats; else 1. */
 static float choose_scale(double median)
 {
 	if (median == 0 || (median > 1e-12 && median < 1e12))
@@ -161,10 +163,10 @@ kith_status bulk_choose_form(struct bulk *b)
 
 /* ---- when there are leaves ---- */
 
-/* Near ones that are asked for (in a cluster of ten the first four, too), and how far down they may fall, in
- * multiples of that; members of the leaves of a point that are looked at, and points. Bytes are off by a
- * percent, which edges do not mind: more than one in eight lost says that they are off by more. What cannot
- * be told from an equal vector is lost, too. */
+/* How many nearest vectors are looked for (4 as well as 16, because of clusters of ten), and how far down
+ * they may come, in multiples of that; the most members of a leaf that are compared, and the number of
+ * points. The errors of bytes are about one percent, which does not matter to edges: if more than one in
+ * eight is lost, they are larger. A vector that cannot be distinguished from an equal one is lost, too. */
 static const int64_t wanted_near[] = {4, 16};
 enum { ASKED = 2, TIMES = 2, MAX_MEMBERS = 2048, POINTS = 48, LOST_SHARE = 8 };
 
@@ -177,7 +179,7 @@ struct trial {
 	void *temp;
 	double *exact, *sorted; /* [MAX_MEMBERS] */
 	float *key, *order;     /* [MAX_MEMBERS] */
-	float min;              /* keys that count as 0 */
+	float min;              /* keys up to this count as 0 */
 };
 
 static int compare_floats(const void *a, const void *b)
@@ -206,7 +208,7 @@ static void score(
 		key[i] = keys[i] + t->self.normsq[0];
 }
 
-/* Of the nearest of n members, those that the form may lose. */
+/* How many of the `wanted` nearest of n members the form may lose. */
 static int64_t count_lost(struct trial *t, int64_t n, int64_t wanted)
 {
 	memcpy(t->sorted, t->exact, (size_t)n * sizeof *t->sorted);
@@ -221,7 +223,7 @@ static int64_t count_lost(struct trial *t, int64_t n, int64_t wanted)
 		if (t->exact[i] > limit)
 			continue;
 		near++;
-		/* The first of the far ones that is certainly behind must not be too many places down. */
+		/* It is lost if too many of the far ones have keys that are no greater. */
 		int64_t places = (TIMES - 1) * wanted;
 		bool hidden = far > places && !(t->key[i] < t->order[places]);
 		lost += hidden || (t->exact[i] > 0 && !(t->key[i] > t->min));
@@ -240,7 +242,7 @@ static bool form_holds(struct trial *t)
 		int64_t n = 0;
 		bulk_load(b, point, t->x);
 		tile_set_copy(&b->form, &t->self, 0, t->x);
-		/* One leaf is as good as several, and has no member twice. */
+		/* One leaf is enough, and has no member twice. */
 		uint32_t leaf = of[i % l->overlap];
 		for (int64_t at = l->begin[leaf]; at < l->begin[leaf + 1] && n < MAX_MEMBERS;) {
 			int64_t count = l->begin[leaf + 1] - at;

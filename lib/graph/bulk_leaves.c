@@ -1,20 +1,18 @@
-/* Leaves: k-means, and every point in the few leaves whose centroids are nearest to it.
+/* Leaves: clusters by k-means, where every point is in the few leaves whose centroids are nearest to it.
  *
- * Two points that are near each other but on different sides of a border between clusters still meet where
- * one leaf has both: that is what the overlap is for (PiPNN, arXiv 2602.21247). So the clustering can be
- * rough: a few iterations on a sample, assignment by low-precision copies. A cluster that is much too big
- * (equal vectors cannot be told apart) is cut into parts, so that work stays linear in the number of
- * points.
+ * So two points that are near each other, but on different sides of a border between clusters, are compared
+ * if they have one leaf in common (PiPNN, arXiv 2602.21247). Therefore the clustering can be rough: a few
+ * iterations on a sample, and assignment by low-precision copies. A cluster that is much too large (for
+ * example of equal vectors) is cut into parts, so that work is linear in the number of points.
  *
- * Inner products. What a query with a largest inner product looks for are long vectors in its direction,
- * and few of them are near any other vector. So vectors trade places: x / ‖x‖^1.5 puts the long ones in the
- * middle, near each other and on the way of all searches. With the exponent 2, an inversion, neighbours by
- * inner product become neighbours by distance (Zhou et al., Möbius Transformation for Fast Inner Product
- * Search on Graph, NeurIPS 2019); 1.5 found as much of 48 and 64 dimensions for fewer distances, with
- * lengths that differ little or much.
+ * Inner products. A query looks for long vectors in its direction, and few of these are near any other
+ * vector. So vectors are transformed: x / ‖x‖^1.5 moves the long ones into the middle, near each other and on
+ * the path of all searches. With the exponent 2, an inversion, neighbours by inner product become neighbours
+ * by distance (Zhou et al., Möbius Transformation for Fast Inner Product Search on Graph, NeurIPS 2019); 1.5
+ * had the same recall with fewer distances, in 48 and 64 dimensions, with lengths that differ little or much.
  *
- * Clusters are numbered by a clustering of their centroids: tasks are ranges of points in the order of
- * leaves, and near leaves share members. */
+ * Clusters are numbered by a clustering of their centroids, so that near clusters have near numbers: tasks
+ * are ranges of points in the order of leaves, and near leaves share members. */
 #include "lib/graph/bulk.h"
 
 #include "kernels/kernels.h"
@@ -28,15 +26,15 @@
 
 enum {
 	LEAF = 400,                            /* points per centroid */
-	ONE_LEAF = 1600,                       /* points that need no clustering */
-	PER_LEAF = 24,                         /* points to learn a centroid from */
-	MAX_MEMBERS = 4 * BULK_OVERLAP * LEAF, /* … of a leaf */
-	STEP = 4096                            /* vectors between two looks whether to stop */
+	ONE_LEAF = 1600,                       /* up to so many points are one leaf */
+	PER_LEAF = 24,                         /* points per centroid to learn from */
+	MAX_MEMBERS = 4 * BULK_OVERLAP * LEAF, /* the most members of a leaf */
+	STEP = 4096                            /* vectors between two checks whether to stop */
 };
 
 /* ---- centroids ---- */
 
-/* A callback of k-means that listens to ours. */
+/* A progress callback for k-means that returns whether the build was cancelled. */
 static int ask(void *progress, const char *stage, int64_t done, int64_t total)
 {
 	(void)stage;
@@ -56,7 +54,7 @@ static kith_kmeans_options rough_kmeans(const struct bulk *b)
 	return options;
 }
 
-/* Number centroids [k × dim] so that near ones get near numbers; scratch [k × dim]. */
+/* Reorder centroids [k × dim] so that near ones have near numbers. scratch [k × dim]. */
 static kith_status arrange(const struct bulk *b, float *centroids, float *scratch, int64_t k)
 {
 	enum { TOGETHER = 16 };
@@ -77,7 +75,7 @@ static kith_status arrange(const struct bulk *b, float *centroids, float *scratc
 	return status;
 }
 
-/* k centroids [k × dim] from a sample. */
+/* Learn k centroids [k × dim] from a sample. */
 static kith_status train(struct bulk *b, int64_t k, float **centroids)
 {
 	int64_t n = k * PER_LEAF < b->n ? k * PER_LEAF : b->n;
@@ -105,9 +103,9 @@ struct assign {
 	struct bulk *b;
 	int64_t k;
 	struct tile_panel *panel; /* [ceil(k / 64)] */
-	uint32_t *primary;        /* [n] out */
+	uint32_t *primary;        /* [n] the result: the leaf with the nearest centroid of each point */
 	char **scratch;           /* [threads] */
-	size_t vectors;           /* bytes of scratch before the keys of a tile and the vector */
+	size_t vectors;           /* bytes of scratch before the keys of a tile and a vector */
 };
 
 enum { TILE_KEYS = TILE_QUERIES * TILE_ROWS };
@@ -130,7 +128,7 @@ static void insert_leaf(struct nearest_leaves *near, int overlap, float key, uin
 	near->leaf[at] = leaf;
 }
 
-/* Nearest leaves of points q … q + nq − 1 of a batch. keys: room for those of a tile. */
+/* The nearest leaves of points q … q + nq − 1 of a batch. keys: scratch for those of a tile. */
 static void assign_few(const struct assign *a, const struct tile_vectors *points, int64_t q, int nq,
     struct nearest_leaves *near, float *keys)
 {
@@ -153,7 +151,7 @@ static void assign_few(const struct assign *a, const struct tile_vectors *points
 	}
 }
 
-/* Its leaves into `of`, ascending. */
+/* Store the leaves of a point in `of`, ascending. */
 static void keep_leaves(const struct assign *a, int64_t point, struct nearest_leaves *near)
 {
 	int overlap = a->b->leaves.overlap;
@@ -189,7 +187,7 @@ static void assign_batch(void *arg, int64_t task, int worker)
 		struct nearest_leaves near[TILE_QUERIES];
 		for (int j = 0; j < nq; j++)
 			for (int i = 0; i < BULK_OVERLAP; i++) {
-				/* A vector that nothing is near keeps these. */
+				/* These stay for a vector without finite distances. */
 				near[j].key[i] = FLT_MAX;
 				near[j].leaf[i] = (uint32_t)i;
 			}
@@ -199,7 +197,7 @@ static void assign_batch(void *arg, int64_t task, int worker)
 	}
 }
 
-/* Sketch and pack centroids [k × dim]. */
+/* Make low-precision copies of centroids [k × dim], and pack them. */
 static bool pack_centroids(struct assign *a, const float *centroids)
 {
 	struct bulk *b = a->b;
@@ -250,8 +248,8 @@ static kith_status assign_points(struct bulk *b, int64_t k, const float *centroi
 
 /* ---- leaves from assignments ---- */
 
-/* Cut leaves that are too big: renumbers `of`, counts members into begin[leaf + 1] and returns the number of
- * leaves. parts [k + 1], seen [k]. */
+/* Cut leaves that are too large into parts: renumber `of`, and return the number of leaves. parts [k + 1] and
+ * seen [k], zeroed: scratch. */
 static int64_t cut_leaves(struct bulk *b, int64_t k, int64_t *parts, int64_t *seen)
 {
 	struct leaves *l = &b->leaves;
@@ -274,7 +272,7 @@ static int64_t cut_leaves(struct bulk *b, int64_t k, int64_t *parts, int64_t *se
 	return leaves;
 }
 
-/* begin and member from `of`, order from the primary leaves. */
+/* Make `begin` and `member` from `of`, and `order` from the primary leaves. */
 static kith_status list_members(struct bulk *b, int64_t k, const uint32_t *primary)
 {
 	struct leaves *l = &b->leaves;
@@ -287,7 +285,7 @@ static kith_status list_members(struct bulk *b, int64_t k, const uint32_t *prima
 		ready = l->begin != NULL;
 	}
 	if (ready) {
-		/* begin[l + 1] is where leaf l goes on while it is filled. */
+		/* While leaves are filled, begin[l + 1] is where the next member of leaf l goes. */
 		int64_t *next = l->begin + 1;
 		for (int64_t i = 0; i < b->n * l->overlap; i++)
 			next[l->of[i] + 1]++;

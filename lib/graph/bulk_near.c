@@ -1,15 +1,16 @@
 /* Candidates of points: their nearest among the members of their leaves.
  *
- * A task is a batch of points that lie next to each other in the order of leaves, so that they belong to
- * few leaves together. Leaf after leaf, members are rounded and packed, 64 at a time, and pass all points
- * of the batch that belong to the leaf on tiles. What is found is complete when the last leaf is done:
- * nothing is merged between tasks, and no candidates of other points are kept anywhere.
+ * A task is a batch of points that are next to each other in the order of leaves, so that together they are
+ * in few leaves. For each of these leaves, the members are rounded and packed, 64 at a time, and compared by
+ * tiles with all points of the batch that are in the leaf. A point's candidates are complete after the last
+ * leaf: nothing is merged between tasks, and no candidates of points outside the batch are stored.
  *
- * Memory: a point's pool is a plain array that is cut to the nearest when it is full; its threshold is that
- * of the last cut.
+ * Memory: a point's pool is a plain array that is cut to the nearest when it is full; its threshold is set
+ * when it is cut.
  *
- * A neighbour that shares several leaves with the point is found several times. The first counts: on a leaf
- * l pairs are left out that share a leaf before l, which a signature of 64 bits denies for most. */
+ * A neighbour that shares several leaves with the point is found several times, but only taken in the first
+ * of these leaves. Whether two points share an earlier leaf is first tested by signatures of 64 bits, which
+ * answer no for most pairs. */
 #include "lib/graph/bulk.h"
 
 #include "lib/base/arena.h"
@@ -21,16 +22,16 @@
 
 struct near_points {
 	float *x;                   /* [dim] */
-	struct tile_vectors own;    /* [b->batch] points of the batch */
-	struct tile_vectors inside; /* [b->batch] those in the leaf */
-	struct tile_vectors rows;   /* [64] members */
+	struct tile_vectors own;    /* [b->batch] the points of the batch */
+	struct tile_vectors inside; /* [b->batch] those of them that are in the leaf */
+	struct tile_vectors rows;   /* [64] members of the leaf */
 	struct tile_panel panel;
 	void *temp;
 	float *keys;      /* [TILE_QUERIES × TILE_ROWS] */
 	uint64_t *visit;  /* [b->batch × overlap] leaf << 32 | number in the batch */
 	uint32_t *point;  /* [b->batch] */
-	uint64_t *shared; /* [b->batch] signature of the leaves before, of those in the leaf */
-	float *radius;    /* [b->batch] key that is still of interest */
+	uint64_t *shared; /* [b->batch] signatures of the leaves before, for those in the leaf */
+	float *radius;    /* [b->batch] the threshold: only smaller keys are taken */
 	int32_t *count;   /* [b->batch] */
 	uint64_t *pool;   /* [b->batch × capacity] */
 	int64_t capacity;
@@ -111,7 +112,7 @@ static const uint32_t *leaves_of(const struct bulk *b, uint32_t point)
 	return b->leaves.of + (size_t)point * (size_t)b->leaves.overlap;
 }
 
-/* A bit for every leaf of the point before `leaf`. */
+/* A bit for every leaf that the point is in and that comes before `leaf`. */
 static uint64_t signature(const struct bulk *b, uint32_t point, uint32_t leaf)
 {
 	const uint32_t *of = leaves_of(b, point);
@@ -131,10 +132,10 @@ static bool visited_before(const struct bulk *b, uint32_t p, uint32_t c, uint32_
 	return false;
 }
 
-/* What a tile call found: members `hits` of the panel for point number i of the batch. */
+/* What a call of a tile found: the members `hits` of the panel for point number i of the batch. */
 struct found {
 	uint32_t leaf;
-	const uint32_t *member; /* [64] of the panel */
+	const uint32_t *member; /* [64] members in the panel */
 	const uint64_t *shared; /* [64] their signatures */
 };
 
@@ -158,7 +159,7 @@ static void take_hits(const struct bulk *b, struct near_points *near, const stru
 		cut(b, near, i);
 }
 
-/* The panel against those of the batch that are in the leaf, visits [count]. */
+/* Compare the members in the panel with the points of the batch that are in the leaf, visits [count]. */
 static void pass_panel(const struct bulk *b, struct near_points *near, const struct found *found,
     const uint64_t *visit, int64_t count)
 {
@@ -178,8 +179,8 @@ static void pass_panel(const struct bulk *b, struct near_points *near, const str
 	}
 }
 
-/* Members of a leaf that are in the batch already need no second copy of low precision, but finding that
- * out costs more. */
+/* Compare the members of a leaf with the points of the batch that are in it. Members that are in the batch
+ * would need no second low-precision copy, but finding them takes longer than making it. */
 static void pass_leaf(
     const struct bulk *b, struct near_points *near, uint32_t leaf, const uint64_t *visit, int64_t count)
 {

@@ -1,9 +1,9 @@
-/* Zero vectors under cosine. All have the same place, as copies of one another (bulk_copies.c), and
- * no direction. By squared L2 between unit vectors, which edges are chosen by, that place is the middle:
- * nearer to all than most are to one another, so that one zero vector stands in the way of every edge. So
- * they are linked as if they had a direction, and found by other ways: their key is that of a right angle
- * to every query (space.c), wherever it begins. Nodes of upper levels, one of which every search of
- * level 0 begins at, lead to one of them, and that one to the others.
+/* Zero vectors under cosine. They are copies of one another (bulk_copies.c) and have no direction. Edges are
+ * chosen by squared L2 between unit vectors, and by that a zero vector is in the middle: nearer to all others
+ * than most of these are to one another, so that it would cover every candidate. So zero vectors are linked
+ * as if they had a direction, but searches find them differently, since their key is that of a right angle to
+ * every query (space.c). The nodes of the upper levels, where every search of level 0 begins, get an edge to
+ * one of the zero vectors, and that one leads to the others.
  */
 #include "lib/graph/bulk.h"
 
@@ -20,7 +20,7 @@ void bulk_set_direction(float *x, int64_t dim)
 		x[j] = random_next(&random) >> 63 ? length : -length;
 }
 
-/* The first point that is a zero vector, −1: none is. x [dim]: scratch. */
+/* The first point that is a zero vector; −1: there is none. x [dim]: scratch. */
 static int64_t find_null(struct bulk *b, float *x)
 {
 	for (int64_t i = 0; i < b->n && !bulk_stopped(b); i++)
@@ -29,7 +29,7 @@ static int64_t find_null(struct bulk *b, float *x)
 	return -1;
 }
 
-/* Behind the others in the list, or in the place of the last. */
+/* Add an edge from `node` to `null`, behind the others or, if the list is full, in the place of the last. */
 static void lead_to(const struct bulk *b, uint32_t node, uint32_t null)
 {
 	uint32_t *list = graph_links(b->graph, node, 0);

@@ -1,20 +1,22 @@
 /* Reachability: every node of a level can be reached from the entry along edges.
  *
- * Pruning leaves a few nodes that nobody leads to, and clusters far apart share no leaf. A breadth-first
- * search from the entry marks what is reached, and the edge by which each node was. A node that is not gets
- * an edge from a reached one near it: one of its own neighbours if any is reached, else what a search for it
- * finds. Where that one's list is full the longest edge goes by which nothing was reached first, so that all
- * that was reached stays so. Reached nodes have fewer such first edges than places, so one with room exists.
+ * Pruning leaves a few nodes that no edge leads to, and clusters far apart share no leaf. A breadth-first
+ * search from the entry marks the nodes that it reaches, and for each the edge by which it was reached first.
+ * A node that is not reached gets an edge from a reached one near it: from one of its own neighbours if any
+ * is reached, else from one that a search for it finds. If the list of that one is full, its longest edge is
+ * replaced by which no node was reached first, so that all reached nodes stay reachable. There are fewer such
+ * first edges than places in lists, so a reached node with a place to use exists.
  *
- * One thread, in the order of nodes: the same edges whatever the threads. Memory: 8 bytes a node.
+ * One thread does this in the order of nodes, so that the edges do not depend on the number of threads.
+ * Memory: 8 bytes a node.
  */
 #include "lib/graph/bulk.h"
 
 #include "lib/base/status.h"
 
 enum {
-	WIDTH = 48, /* nodes that a search keeps */
-	LOOK = 1024 /* nodes between two looks whether to stop */
+	WIDTH = 48, /* size of the pool of a search */
+	LOOK = 1024 /* nodes between two checks whether to stop */
 };
 
 struct found {
@@ -24,10 +26,10 @@ struct found {
 
 struct repair {
 	struct bulk *b;
-	uint32_t *parent; /* [n] point that a point was reached from; GRAPH_NONE: not reached */
-	uint32_t *queue;  /* [n] reached, in order */
+	uint32_t *parent; /* [n] the point from which each point was reached first; GRAPH_NONE: not reached */
+	uint32_t *queue;  /* [n] reached points, in the order in which they were reached */
 	int64_t reached, expanded;
-	uint64_t *visited; /* bit per point: visited by the search in work */
+	uint64_t *visited; /* a bit per point: visited by the present search */
 	void *origin;      /* of the search */
 	uint32_t *some;    /* [degree] */
 	float *key;        /* [degree] */
@@ -41,7 +43,7 @@ static void reach(struct repair *r, uint32_t point, uint32_t from)
 	r->queue[r->reached++] = point;
 }
 
-/* Reach all that can be from what is. */
+/* Mark all points that can be reached from those that are reached. */
 static void spread_out(struct repair *r)
 {
 	struct bulk *b = r->b;
@@ -58,7 +60,8 @@ static void spread_out(struct repair *r)
 	}
 }
 
-/* Make an edge from host to point, in a free place or instead of one that reached nothing first. */
+/* Make an edge from host to point, in a free place or instead of an edge by which nothing was reached
+ * first. */
 static bool attach(struct repair *r, uint32_t host, uint32_t point)
 {
 	const struct bulk *b = r->b;
@@ -95,7 +98,7 @@ static void insert(struct repair *r, struct candidate c)
 	r->found += r->found < WIDTH;
 }
 
-/* Insert those of the points that the search has not visited. */
+/* Put those of the points that the search has not visited into its pool. */
 static void visit(struct repair *r, const uint32_t *nodes, int64_t n)
 {
 	int64_t fresh = 0;
@@ -107,7 +110,7 @@ static void visit(struct repair *r, const uint32_t *nodes, int64_t n)
 		insert(r, (struct candidate){r->key[i], r->some[i]});
 }
 
-/* The nearest of the reached that a search from the entry finds into the pool. */
+/* Search from the entry for the reached points nearest to a point: they are in the pool afterwards. */
 static void search(struct repair *r, uint32_t point)
 {
 	const struct bulk *b = r->b;

@@ -1,21 +1,23 @@
 /* Trials on what was built so far, with exact neighbours to compare with.
  *
- * Leaves. Of hard data (many dimensions that are all alike) neighbours lie in leaves that a point is not in,
- * so a graph from few leaves finds a few percent less than one by insertion. Where too many of the nearest of
- * some points share no leaf with them, every point gets more leaves.
+ * Leaves. In hard data (many dimensions that are all alike) many neighbours of a point are in leaves that the
+ * point is not in, so the recall of a graph made from few leaves is a few percent lower than that of one
+ * built by insertion. If too many of the nearest neighbours of a sample share no leaf with their points,
+ * every point is put into more leaves.
  *
- * Ways. Queries that are not like the vectors have neighbours in several places, and a graph may lack ways
- * from one to another (bulk_far.c). Three kinds of queries are tried: midpoints of two vectors, which most
- * vectors are between or beside; vectors whose components got random signs; and vectors turned around. Ways
- * are in doubt where a longer search finds hardly more than a short one (what is missed is lost, not left
- * out), or where many neighbours of midpoints are missed, for these lie among the vectors. Of data that is
- * hard for other reasons the same may be true; so far edges stay only if far more is found with them: of 50
- * clusters, midpoints, 150 and 43 of 640 missed without and with them; of a short arc and vectors turned
- * around 151 and 31. Of SIFT, words and gaussian vectors, where they would be of no use, none or few are
- * missed of midpoints, and long searches find most of the others.
+ * Ways. Queries that are not like the vectors have neighbours in several regions, and a graph may lack ways
+ * (paths that searches find) from one region to another: see bulk_far.c. Three kinds of queries are tried:
+ * midpoints of two vectors, which are between or beside most vectors; vectors whose components get random
+ * signs; and vectors with the opposite direction. Ways may be missing if a longer search finds hardly more
+ * than a short one (so what is missed cannot be reached by searching longer), or if many neighbours of
+ * midpoints are missed, since midpoints are among the vectors. The same may happen with data that is hard for
+ * other reasons. So far edges are kept only if far more is found with them. Without and with far edges: of
+ * midpoints in 50 clusters, 150 and 43 of 640 neighbours were missed; of opposite directions of a short arc,
+ * 151 and 31. With SIFT, words and gaussian vectors, where far edges would be of no use, none or few
+ * neighbours of midpoints are missed, and long searches find most of the others.
  *
- * Neighbours are those that a search finds: by squared L2, or of unit vectors by the inner product, which
- * is the same. Where edges follow the inner product nothing is asked.
+ * The neighbours to be found are by squared L2, or for unit vectors by the inner product, which gives the
+ * same order. If edges follow the inner product, there are no trials.
  */
 #include "lib/graph/bulk.h"
 
@@ -28,11 +30,11 @@
 
 enum { TRIED = 64, NEIGHBOURS = 64, WANTED = 10 };
 
-/* efSearch of short and of long searches; ways are not in doubt where less than one in LOST_SHARE is
+/* efSearch of short and of long searches; ways are not in doubt if less than one neighbour in LOST_SHARE is
  * missed. */
 enum { SHORT = 64, LONG = 256, LOST_SHARE = 50 };
 
-/* The kinds of queries. */
+/* The kinds of queries: midpoints, random signs, opposite directions. */
 enum way { WAY_BETWEEN, WAY_ASIDE, WAY_BEHIND };
 
 struct trial {
@@ -141,8 +143,10 @@ static void make_queries(struct trial *t, enum way kind, float *y)
 	}
 }
 
-/* Of the `wanted` nearest of query i, those that a search misses. Others may be as near as the last of them,
- * copies for example: so those that were found are counted which are. x [dim]: scratch. */
+/* How many of the WANTED nearest neighbours of query i a search misses. Other vectors may be as near as the
+ * last of these, copies for example: so found vectors are counted that are at least as near. x [dim]:
+ * scratch.
+ */
 static int64_t count_missed(const struct trial *t, struct graph_scratch *w, int64_t i, int64_t ef, float *x)
 {
 	struct metric_kernels score = metric_kernels(t->b->space->metric);
@@ -163,7 +167,7 @@ static int64_t count_missed(const struct trial *t, struct graph_scratch *w, int6
 	return wanted - found;
 }
 
-/* Neighbours of all queries that searches miss. */
+/* How many neighbours of all queries searches miss. */
 static int64_t count_all_missed(const struct trial *t, struct graph_scratch *w, int64_t ef, float *x)
 {
 	int64_t missed = 0;
@@ -172,7 +176,7 @@ static int64_t count_all_missed(const struct trial *t, struct graph_scratch *w, 
 	return missed;
 }
 
-/* Short searches of every kind of queries, and long ones where the short ones miss much. */
+/* Try short searches with every kind of queries, and long ones if the short ones miss much. */
 static kith_status try_queries(struct trial *t, struct graph_scratch *w, float *y, struct ways *ways)
 {
 	for (int kind = 0; kind < WAY_KINDS; kind++) {
@@ -211,7 +215,7 @@ kith_status bulk_try_ways(const struct bulk *b, struct ways *ways)
 	return status;
 }
 
-/* Whether queries of a kind may lack ways. */
+/* Whether ways may be missing for queries of one kind. */
 static bool is_doubtful(const struct ways *ways, int kind)
 {
 	enum { TIMES_BETWEEN = 4, TIMES = 2, MANY_SHARE = 10 };

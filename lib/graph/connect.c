@@ -1,5 +1,5 @@
-/* Keeping a graph whole: a way from the entry to every live node, also after pruning took away the last edge
- * to one, and around nodes that were removed. */
+/* Keeping every live node reachable from the entry, also after pruning has removed the last edge to one, or
+ * nodes that led to it were removed. */
 #include "lib/graph/build.h"
 
 #include "lib/base/progress.h"
@@ -8,16 +8,16 @@
 
 #include <string.h>
 
-enum { LOOK = 1024 }; /* nodes between two looks whether to stop */
+enum { LOOK = 1024 }; /* nodes between two checks whether to stop */
 
-/* ---- ways from the entry ---- */
+/* ---- paths from the entry ---- */
 
 static bool is_reached(const struct builder *b, uint32_t node)
 {
 	return b->reached[node / 64] >> (node % 64) & 1;
 }
 
-/* Everything on level 0 that can be reached from a node. False: cancelled. */
+/* Mark every node of level 0 that can be reached from a node. False: cancelled. */
 static bool spread(struct builder *b, uint32_t node)
 {
 	const struct graph *graph = b->graph;
@@ -43,7 +43,7 @@ static int64_t degree(const struct graph *graph, uint32_t node)
 	return graph_list_length(graph_links(graph, node, 0), graph->stride);
 }
 
-/* Make `node` a neighbour of one that is reached, if that has room. */
+/* Make `node` a neighbour of the reached node `from`, if the list of that has room. */
 static bool append(struct builder *b, uint32_t from, uint32_t node)
 {
 	int64_t n = degree(b->graph, from);
@@ -54,8 +54,8 @@ static bool append(struct builder *b, uint32_t from, uint32_t node)
 	return true;
 }
 
-/* Put `node` between one that is reached and its last neighbour. Nothing that is reached needs the edge which
- * may be lost, for it went out from a node that was not. */
+/* Put `node` between the reached node `from` and its last neighbour. The edge of `node` that may be lost by
+ * this is not needed to reach a node that was reached before, since `node` was not reached itself. */
 static void splice(struct builder *b, uint32_t from, uint32_t node)
 {
 	int64_t last = b->graph->stride - 1, n = degree(b->graph, node);
@@ -70,8 +70,8 @@ static void splice(struct builder *b, uint32_t from, uint32_t node)
 	own[n <= last ? n : last] = behind;
 }
 
-/* Lead to a node that nothing leads to: from a neighbour of its own with room, from a near node with room, or
- * through the list of a near node. */
+/* Make a node reachable: by an edge from one of its neighbours that has room, or from a near node that has
+ * room, or by putting it between a near node and that node's last neighbour. */
 static void reach(struct builder *b, uint32_t node)
 {
 	const struct graph *graph = b->graph;
@@ -95,7 +95,7 @@ static void reach(struct builder *b, uint32_t node)
 		splice(b, graph->entry, node);
 }
 
-/* Neighbours in a list that are not copies of the node. */
+/* How many neighbours in a list are not copies of the node. */
 static int64_t list_others(const struct builder *b, uint32_t node, const uint32_t *list)
 {
 	int64_t n = 0;
@@ -104,9 +104,9 @@ static int64_t list_others(const struct builder *b, uint32_t node, const uint32_
 	return n;
 }
 
-/* What the n copies of a vector lead to beside one another, one of each kind, into list [stride], GRAPH_NONE
- * behind the last. Where that is too much, what is selected of it, and the rest of the longest list:
- * selecting alone would thin lists out from one time to the next. */
+/* Write the neighbours of the n copies of a vector, without these copies and one of each group of copies,
+ * into list [stride], GRAPH_NONE behind the last. If there are too many, a selection of them is written,
+ * filled up from the longest list: with the selection alone, lists would get shorter each time. */
 static void join_lists(struct builder *b, const uint64_t *entry, int64_t n, uint32_t *list)
 {
 	struct graph_scratch *w = b->worker[0].scratch;
@@ -140,8 +140,8 @@ static void join_lists(struct builder *b, const uint64_t *entry, int64_t n, uint
 			list[count++] = longest[i];
 }
 
-/* Whichever copy a search comes to first, it must lead on to all that the vector leads to: all get one list.
- * False: cancelled. */
+/* Give all copies of a vector the same neighbours, so that a search gets to all of these from whichever copy
+ * it visits first. False: cancelled. */
 static bool link_copies(struct builder *b)
 {
 	uint32_t list[2 * GRAPH_MAX_M] = {0}, own[2 * GRAPH_MAX_M];
@@ -186,9 +186,9 @@ bool builder_connect(struct builder *b)
 	return true;
 }
 
-/* ---- ways around removed nodes ---- */
+/* ---- paths around removed nodes ---- */
 
-/* Candidates of a node in the stead of one that was removed: the live neighbours of that. */
+/* Add candidates of a node that replace a removed neighbour: the live neighbours of the removed one. */
 static int64_t add_behind(struct builder *b, uint32_t node, uint32_t removed, int level, const uint32_t *list,
     uint32_t *more, int64_t n)
 {
@@ -233,7 +233,7 @@ static void repair_list(struct builder *b, int number, uint32_t node, int level)
 	graph_keys(b->space, worker->scratch->origin, more, n, key);
 	for (int64_t i = 0; i < n; i++)
 		worker->candidates[b->graph->stride + i] = (struct candidate){key[i], more[i]};
-	/* As many as before: selecting by the rule alone would thin lists out from one repair to the next. */
+	/* As many as before: with the rule alone, lists would get shorter with each repair. */
 	builder_choose(b, number, node, level, n, degree, true);
 }
 

@@ -1,13 +1,13 @@
 /* Copies: nodes whose vectors are stored as the same bytes.
  *
- * To the rules that select edges copies are all one: among a thousand of them a node has a thousand nearest
- * neighbours, none of which leads anywhere else. So one of each group, the one of the highest level, stands
- * for it when a graph is built in bulk, and the others take over its list. And the copies of a group lead to
- * one another along a ring in the order of their numbers, so that whoever finds one finds all
- * (search_base_layer, search_range).
+ * The rules that select edges cannot distinguish copies: one of a thousand copies has the others as its
+ * nearest neighbours, and none of them leads anywhere else. So when a graph is built in bulk, one node of
+ * each group, of those on the highest level, represents the group, and the others take over its list. And the
+ * copies of a group lead to one another along a ring in the order of their numbers, so that a search that
+ * finds one finds all (search_base_layer, search_range).
  *
- * Groups come from a sort by the hash of the stored bytes, and are compared byte by byte. Memory: 8 bytes a
- * node, while they are looked for.
+ * Groups are found by sorting the hashes of the stored bytes, and then comparing byte by byte. Memory: 8
+ * bytes a node while groups are looked for.
  */
 #include "lib/graph/copies.h"
 
@@ -23,7 +23,7 @@ static uint32_t hash_row(const struct rows *rows, int64_t i)
 	return (uint32_t)(hash >> 32);
 }
 
-/* Move the copies of the first of n entries behind it. Returns how many there are, itself included. */
+/* Move the copies of the first of n entries to the places behind it. Returns how many there are, with it. */
 static int64_t gather_copies(const struct rows *rows, uint64_t *entry, int64_t n)
 {
 	int64_t copies = 1;

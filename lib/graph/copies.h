@@ -4,8 +4,8 @@
 
 #include "lib/graph/graph.h"
 
-/* Find the live among n nodes that have copies among them: entry [n] gets number of the group << 32 | node,
- * ascending. Returns how many. live: a bit per node; NULL: all. */
+/* Find the live nodes among the first n that have copies among these: entry [n] gets number of the group <<
+ * 32 | node, ascending. Returns how many there are. live: a bit per node; NULL: all are live. */
 int64_t copies_find(const struct graph_space *space, const uint64_t *live, int64_t n, uint64_t *entry);
 
 static inline uint32_t copies_node(uint64_t entry)
@@ -13,7 +13,7 @@ static inline uint32_t copies_node(uint64_t entry)
 	return (uint32_t)entry;
 }
 
-/* Where the group that begins at `from` ends, of n entries. */
+/* Where the group ends that begins at `from`, of n entries. */
 static inline int64_t copies_end(const uint64_t *entry, int64_t from, int64_t n)
 {
 	int64_t to = from + 1;
@@ -22,12 +22,12 @@ static inline int64_t copies_end(const uint64_t *entry, int64_t from, int64_t n)
 	return to;
 }
 
-/* How many of n copies each leads to: the next, the one before, the next but one … in the order of their
- * numbers, so that each can be reached from each. */
+/* How many other copies each of n copies leads to: the next, the one before, the next but one … in the order
+ * of their numbers, so that each can be reached from each. */
 int64_t copies_ring(int64_t n, int64_t degree);
 
-/* Write the list of number i of a group of n, own [degree]: its part of the ring, then what is in `list`
- * [degree], GRAPH_NONE behind the last, as far as there is room. */
+/* Write the list of the i-th of a group of n copies into own [degree]: its neighbours in the ring, then those
+ * in `list` [degree] (GRAPH_NONE behind the last), as far as there is room. */
 void copies_write_list(
     const uint64_t *entry, int64_t n, int64_t i, const uint32_t *list, int64_t degree, uint32_t *own);
 

@@ -1,5 +1,5 @@
-/* A graph in a file. Nothing is believed: every edge leads to a node that has the level, lists end where they
- * say. */
+/* A graph in a file. Nothing in it is trusted: graph_check tests that every edge leads to a node that is on
+ * the level, and that nothing follows the end of a list. */
 #include "lib/graph/file.h"
 
 #include "kernels/kernels.h"
@@ -36,7 +36,7 @@ void graph_save(const struct graph *graph, int64_t unconnected, bool mapped, str
 	blob_write(w, "LNK1", graph->upper.data, list_bytes(graph->rows, graph->M));
 }
 
-/* ---- taking sections ---- */
+/* ---- loading ---- */
 
 kith_status graph_load_head(const struct graph *graph, struct graph_head *head, struct blob_reader *r)
 {
@@ -99,10 +99,10 @@ static bool check_levels(const struct graph *graph, struct graph_fault *fault)
 	return rows != graph->rows && graph_found(fault, "LEVL", "has levels without lists", rows);
 }
 
-/* Lists are looked at by tasks. */
+/* Nodes whose lists one task checks. */
 enum { CHECK_NODES = 16384 };
 
-/* One list: nodes of this level, none of them `node` and none twice, then nothing. */
+/* See graph_list_is_good. */
 static bool list_is_good(const struct kernels *kern, const struct graph *graph, int64_t node, int level)
 {
 	const uint32_t *list = graph_links(graph, node, level);
@@ -120,7 +120,7 @@ bool graph_list_is_good(const struct graph *graph, int64_t node, int level)
 
 struct checking {
 	const struct graph *graph;
-	_Atomic int64_t bad; /* the first node with a list that cannot be; graph->n: none yet */
+	_Atomic int64_t bad; /* the first node with an invalid list; graph->n: none was found yet */
 };
 
 static void check_some(void *arg, int64_t task, int worker)

@@ -1,4 +1,4 @@
-/* A graph as sections of the present node of a file. */
+/* A graph as sections of the current node of an index file. */
 #ifndef KITH_GRAPH_FILE_H
 #define KITH_GRAPH_FILE_H
 
@@ -6,39 +6,40 @@
 #include "lib/graph/graph.h"
 
 struct graph_head {
-	int64_t nodes, rows; /* rows of upper levels */
-	int64_t unconnected; /* nodes linked since all were last seen to be reachable */
+	int64_t nodes, rows; /* number of rows of upper levels */
+	int64_t unconnected; /* nodes linked since it was last checked that all are reachable */
 	uint64_t seed;
 	uint32_t M, entry;
-	uint32_t mapped, zero; /* whether nodes are others than what is stored, in its order */
+	uint32_t mapped, zero; /* mapped: whether nodes are not the stored vectors in their order */
 };
 _Static_assert(sizeof(struct graph_head) == 48, "no padding");
 
 void graph_save(const struct graph *graph, int64_t unconnected, bool mapped, struct blob_writer *w);
 void graph_save_head(const struct graph *graph, int64_t unconnected, bool mapped, struct blob_writer *w);
 
-/* Into an empty graph of the right M: the head, then the rest, in place where that is possible. A search
- * may go over it then if `unvalidated` is set; for anything else it must be checked. FORMAT, NOMEM. */
+/* Load an empty graph with the right M: first the head, then the rest, without copying if that is possible.
+ * Then the graph can be searched if `unvalidated` is set; for anything else it must be checked. Errors:
+ * FORMAT, NOMEM. */
 kith_status graph_load_head(const struct graph *graph, struct graph_head *head, struct blob_reader *r);
 kith_status graph_take(struct graph *graph, const struct graph_head *head, struct blob_reader *r);
 
-/* One section, of so many bytes, into an empty buffer. */
+/* Load one section, which must have so many bytes, into an empty buffer. */
 kith_status graph_take_section(struct blob_reader *r, const char *tag, struct buffer *buffer, size_t bytes);
 
-/* What is wrong, and in which section. */
+/* What is wrong with a graph, and in which section. */
 struct graph_fault {
 	const char *tag;
 	char what[100];
 };
 
-/* Whether something is wrong with levels or lists. */
+/* Whether something is wrong with levels or lists: then *fault says what. */
 bool graph_check(const struct graph *graph, struct graph_fault *fault);
 
-/* Whether the list of a node on a level that it has can be one: nodes of this level, none of them the node
- * itself and none twice, then nothing. */
+/* Whether the list of a node, on a level that it has, is valid: nodes of this level, without the node itself
+ * and without repeats, and then only GRAPH_NONE. */
 bool graph_list_is_good(const struct graph *graph, int64_t node, int level);
 
-/* Note what is; returns true. */
+/* Record what is wrong in *fault; returns true. */
 bool graph_found(struct graph_fault *fault, const char *tag, const char *what, int64_t number);
 
 #endif

@@ -1,14 +1,14 @@
 /* Searches of level 0 under a filter.
  *
- * Where a fifth and more of the nodes pass, the search goes over all nodes and gathers those that pass. Below
- * that lists lead mostly to nodes that are of no use; their neighbours take their places (ACORN-1, Patel et
- * al. 2024), and the search goes from one that passes to the next.
+ * If a fifth of the nodes or more pass, the search visits all nodes and gathers those that pass. With fewer,
+ * lists lead mostly to nodes that do not pass; these are replaced by their neighbours (ACORN-1, Patel et al.
+ * 2024), and the search visits only nodes that pass.
  *
- * Copies. Of nodes with equal vectors one is in the pool, as without a filter: a hundred copies of which none
- * passes would fill it, and end the search before anything is found. The others wait beside it and are gone
- * to when their turn comes by distance, for they lead to one another, and those that pass may be among them.
- * From one copy that passes to the next there may be several that do not; where the first nodes have copies,
- * the search goes over all nodes whatever passes.
+ * Copies. Of nodes with equal vectors only one is in the pool, as without a filter: a hundred copies of which
+ * none passes would fill it, and end the search before anything is found. The other copies are kept
+ * separately and are expanded in the order of distances, since they lead to one another, and some that pass
+ * may be among them. Between two copies that pass, there may be several that do not: so if the first nodes
+ * have copies, the search visits all nodes, however few pass.
  */
 #include "lib/graph/search_layer.h"
 
@@ -19,7 +19,8 @@ static bool passes(const struct filtering *f, uint32_t node)
 	return f->pass[node / 64] >> (node % 64) & 1;
 }
 
-/* Nodes of a list that pass, and neighbours of the others that do, into w->batch: how many. */
+/* Gather the nodes of a list that pass, and neighbours of the others that pass, into w->batch; returns how
+ * many. */
 static int64_t gather_unvisited_beyond(
     struct graph_scratch *w, const struct filtering *f, const uint32_t *list)
 {
@@ -49,10 +50,11 @@ static int64_t gather_unvisited_beyond(
 	return n;
 }
 
-/* Above this share enough nodes of a list pass. */
+/* If at least this share of the nodes pass, enough nodes of each list do. */
 static const double HOP_BELOW = 0.2;
 
-/* For a search over all nodes: many more than are found. What passes may be behind a crowd that does not. */
+/* A search over all nodes needs a pool much larger than ef: nodes that pass may be behind many that do
+ * not. */
 int64_t filtered_max_pool(int64_t ef)
 {
 	enum { TIMES = 16, MIN = 1024 };
@@ -64,7 +66,7 @@ int64_t filtered_max_batch(const struct graph *graph)
 	return 4 * (int64_t)graph->stride;
 }
 
-/* Seeds behind the first node of the batch, as many as there is room for: how many. */
+/* Add seeds behind the first node of the batch, as many as there is room for; returns how many. */
 static int64_t filtered_seeds(struct graph_scratch *w)
 {
 	int64_t n = 1;
@@ -76,8 +78,8 @@ static int64_t filtered_seeds(struct graph_scratch *w)
 	return n - 1;
 }
 
-/* Take the n nodes of the batch, which were scored: those that pass into what was found, all into the pool of
- * `most`. The first place that changed. */
+/* Take the n nodes of the batch with their keys: those that pass are put among the found ones, and all into
+ * the pool of `max`. Returns the first place that changed. */
 static int64_t take_filtered(struct graph_scratch *w, struct filtering *f, int64_t ef, int64_t max, int64_t n)
 {
 	int64_t first = max;
@@ -93,8 +95,8 @@ static int64_t take_filtered(struct graph_scratch *w, struct filtering *f, int64
 	return first;
 }
 
-/* The next node to go to: the nearest of the pool from *at on that was not gone to, or of the copies.
- * GRAPH_NONE: none is nearer than the worst of what was found. */
+/* The next node to expand: the nearest in the pool from *at on that was not expanded, or of the copies.
+ * GRAPH_NONE: none is nearer than the farthest of the found ones. */
 static uint32_t next_filtered(struct graph_scratch *w, const struct filtering *f, int64_t ef, int64_t *at)
 {
 	while (*at < w->n && w->pool[*at].node & EXPANDED)
@@ -112,13 +114,13 @@ static uint32_t next_filtered(struct graph_scratch *w, const struct filtering *f
 	return c.node;
 }
 
-/* Whether a node has copies: a list begins with those that it leads to. */
+/* Whether a node has copies: its list begins with them. */
 static bool has_copies(const struct graph_scratch *w, uint32_t node, const uint32_t *list)
 {
 	return list[0] != GRAPH_NONE && rows_equal(&w->space->rows, node, list[0]);
 }
 
-/* Go on from the n nodes of the batch, which were scored, and from the pool of `most`. */
+/* Search from the n nodes of the batch, with their keys, and from those in the pool, of at most `max`. */
 static void expand_filtered(
     struct graph_scratch *w, struct filtering *f, int64_t ef, int64_t max, bool hop, int64_t n)
 {
@@ -151,9 +153,10 @@ static void expand_filtered(
 	}
 }
 
-/* Whether the first steps from one that passes to the next came by few others, for how many there are. Among
- * many copies of few vectors they do: lists lead to copies that do not pass, and from these to more of them.
- * Otherwise a step to neighbours of neighbours sees 8 to 24 lists of new nodes (SIFT). */
+/* Whether the first steps from one node that passes to the next found few others, compared with how many
+ * there are. That happens with many copies of few vectors: lists lead to copies that do not pass, and from
+ * these to more of them. Otherwise a step to neighbours of neighbours finds 8 to 24 lists of new nodes
+ * (SIFT). */
 static bool sees_little(const struct graph_scratch *w, const struct filtering *f)
 {
 	enum { LISTS = 4, COPIED = 4 };
@@ -163,8 +166,8 @@ static bool sees_little(const struct graph_scratch *w, const struct filtering *f
 	return batch < (double)f->steps * LISTS * w->graph->stride && (double)f->scored < passing / 2;
 }
 
-/* A node whose key is known, as the only one of the batch; returns how many that is: 0 if it had been
- * visited. */
+/* Make a node, whose key is known, the only one of the batch. Returns the size of the batch, which is 0 if
+ * the node had been visited. */
 static int64_t visit_one(struct graph_scratch *w, struct candidate one)
 {
 	w->batch[0] = one.node;
@@ -182,7 +185,7 @@ void search_filtered(struct graph_scratch *w, struct candidate from, int64_t ef,
 	expand_filtered(w, f, ef, hop ? 2 * ef : all, hop, n + filtered_seeds(w));
 	if (!hop || !sees_little(w, f))
 		return;
-	/* Over all nodes, from what was found. */
+	/* Search over all nodes, from those that were found. */
 	visited_clear(w);
 	for (int64_t i = 0; i < f->n; i++) {
 		visited_test_set(w, f->found[i].node);

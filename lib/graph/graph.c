@@ -1,12 +1,12 @@
-/* The graph as it lies in memory.
+/* The graph in memory.
  *
- * Level 0, where a search spends its time, is one array of rows of equal length: the list of node i is at
- * i · stride, and its lines can be fetched as soon as i is known. Upper levels have M^-l of the nodes; their
- * rows of M lie in an array of their own, those of one node together. How many rows lie before its own is
- * known for every 64th node; for the others the levels since are added up. That makes 4 · 2 M + 1.06 bytes a
- * node and 4 M / (M − 1) for the upper levels: 261 bytes with M = 32.
+ * Level 0, where a search spends most of its time, is one array of rows of equal length: the list of node i
+ * is at i · stride, and can be prefetched as soon as i is known. Level l has M^-l of the nodes; the lists of
+ * upper levels are rows of M in an array of their own, those of one node together. How many rows come before
+ * those of a node is stored for every 64th node; for the others, the levels of the nodes since then are added
+ * up. That makes 4 · 2 M + 1.06 bytes a node and 4 M / (M − 1) for the upper levels: 261 bytes with M = 32.
  *
- * The level of a node follows from the seed and its number, so it depends on no history.
+ * The level of a node follows from the seed and its number, so it does not depend on earlier changes.
  */
 #include "lib/graph/graph.h"
 
@@ -65,7 +65,8 @@ void graph_rank(struct graph *graph, int64_t node, int64_t row)
 		graph_ranks(graph)[node / GRAPH_RANK] = (uint32_t)row;
 }
 
-/* A look at each list that is taken keeps a search within the graph; the rest can only mislead it. */
+/* This check of each list that is read keeps a search within the graph; other damage can only make the result
+ * worse. */
 const uint32_t *graph_unvalidated_links(const struct graph *graph, int64_t node, int level)
 {
 	if (level > 0 && (graph_level(graph, node) < level || graph_row(graph, node) + level > graph->rows))
@@ -90,7 +91,8 @@ kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spar
 	          : fail(KITH_NOMEM, "no memory for a graph of %lld node%s", (long long)n, PLURAL(n));
 }
 
-/* Nodes up to n, of these levels (NULL: drawn ones) from node graph->n on; room is there. */
+/* Append nodes until there are n, with these levels from node graph->n on (NULL: with drawn ones). Memory is
+ * reserved already. */
 static void append_nodes(struct graph *graph, int64_t n, const uint8_t *levels)
 {
 	for (int64_t first = graph->n, i = first; i < n; i++) {
@@ -185,7 +187,7 @@ void graph_choose_entry(struct graph *graph, const uint64_t *live)
 			graph->entry = (uint32_t)i;
 }
 
-/* A row of links to its new place, which is not behind the old one. */
+/* Move a row of links to its new place, which is not behind the old one, and renumber the nodes in it. */
 static void move_row(uint32_t *to, const uint32_t *from, int width, const uint32_t *number)
 {
 	for (int i = 0; i < width; i++)

@@ -1,12 +1,11 @@
 /* The graph of an HNSW index (Malkov & Yashunin 2016): which nodes each node leads to, and how near stored
- * vectors are to one another. graph.c keeps it, space.c measures, prune.c selects edges,
- * bulk.c and insert.c build, search_layer.c searches. Node i is position i of the codes; nothing
- * here knows ids.
+ * vectors are to one another. graph.c stores it, space.c computes keys, prune.c selects edges, bulk.c and
+ * insert.c build, search_layer.c searches. Node i is position i of the codes; ids are not known here.
  *
- * Geometry. Edges are chosen by keys between stored vectors: distances, under cosine squared L2 between unit
- * vectors; under inner product −⟨x, y⟩, which is no distance, but leads to the long vectors that are asked
- * for (Morozov & Babenko 2018). A sphere through one more component makes it one, and was far worse: 0.18
- * instead of 0.99 of the nearest found where lengths differ.
+ * Geometry. Edges are chosen by keys between stored vectors: by distances, which under cosine are squared L2
+ * between unit vectors; under inner product by −⟨x, y⟩, which is not a distance, but leads to the long
+ * vectors that queries look for (Morozov & Babenko 2018). One more component, which puts all vectors on a
+ * sphere, turns it into a distance, but was far worse: recall 0.18 instead of 0.99 if lengths differ.
  */
 #ifndef KITH_GRAPH_GRAPH_H
 #define KITH_GRAPH_GRAPH_H
@@ -20,24 +19,24 @@
 #include "lib/codec/codec.h"
 #include "lib/tile/rows.h"
 
-/* No node: what fills the rest of a list. Lists have no gaps, no repeats and not the node itself. */
+/* No node: it fills the rest of a list. Lists have no gaps and no repeats, and do not contain the node
+ * itself. */
 #define GRAPH_NONE UINT32_MAX
 
 enum { GRAPH_MAX_LEVEL = 15, GRAPH_MIN_M = 2, GRAPH_MAX_M = 512 };
 
 struct graph {
-	int M;      /* most neighbours on the upper levels */
-	int stride; /* 2 M: most neighbours on level 0 */
+	int M;      /* the most neighbours on the upper levels */
+	int stride; /* 2 M: the most neighbours on level 0 */
 	int64_t n;
-	uint64_t seed;        /* of the levels */
+	uint64_t seed;        /* from which levels are drawn */
 	uint32_t entry;       /* a node of the highest level; GRAPH_NONE: no nodes */
 	struct buffer links0; /* uint32_t [n × stride] */
 	struct buffer level;  /* uint8_t [n] */
 	struct buffer rank;   /* uint32_t [n / GRAPH_RANK, up]: rows of `upper` before each so many nodes */
 	struct buffer upper; /* uint32_t [rows × M]: level 1 of a node, level 2 … in rows one after another */
 	int64_t rows;
-	bool
-	    unvalidated; /* all that is of a mapped file and was not looked at: use graph_unvalidated_links */
+	bool unvalidated; /* it is in a mapped file and was not checked: use graph_unvalidated_links */
 };
 
 enum { GRAPH_RANK = 64 };
@@ -47,13 +46,13 @@ static inline int graph_level(const struct graph *graph, int64_t node)
 	return ((const uint8_t *)graph->level.data)[node];
 }
 
-/* Highest level that has a node; −1: no nodes. */
+/* The highest level that has a node; −1: there are no nodes. */
 static inline int graph_top(const struct graph *graph)
 {
 	return graph->entry == GRAPH_NONE ? -1 : graph_level(graph, graph->entry);
 }
 
-/* Entries of a list. */
+/* The number of entries of a list. */
 static inline int graph_width(const struct graph *graph, int level)
 {
 	return level == 0 ? graph->stride : graph->M;
@@ -64,7 +63,7 @@ static inline uint32_t *graph_ranks(const struct graph *graph)
 	return (uint32_t *)(void *)graph->rank.data;
 }
 
-/* First row of a node in `upper`, if it has any. */
+/* The first row of a node in `upper`, if it has any. */
 static inline int64_t graph_row(const struct graph *graph, int64_t node)
 {
 	int64_t row = graph_ranks(graph)[node / GRAPH_RANK];
@@ -73,7 +72,7 @@ static inline int64_t graph_row(const struct graph *graph, int64_t node)
 	return row;
 }
 
-/* List of a node on a level that it has: [graph_width], GRAPH_NONE behind the last. */
+/* The list of a node on a level that it has: [graph_width], GRAPH_NONE behind the last. */
 static inline uint32_t *graph_links(const struct graph *graph, int64_t node, int level)
 {
 	if (level == 0)
@@ -100,7 +99,7 @@ static inline bool graph_list_has(const uint32_t *list, int64_t n, uint32_t node
 	return false;
 }
 
-/* The same of an unvalidated graph, whatever its bytes are; NULL: it is damaged there. */
+/* The list of a node in an unvalidated graph, safe whatever its bytes are; NULL: the list is damaged. */
 const uint32_t *graph_unvalidated_links(const struct graph *graph, int64_t node, int level);
 
 void graph_init(struct graph *graph, int M);
@@ -109,11 +108,13 @@ kith_status graph_copy(struct graph *to, const struct graph *from);
 void graph_swap(struct graph *a, struct graph *b);
 size_t graph_memory(const struct graph *graph);
 
-/* Add nodes up to n in all, on the levels that (seed, number of the node) gives, with empty lists. The entry
- * stays: whoever links a node of a higher level makes it the entry. NOMEM: nothing changed. */
+/* Add nodes until there are n, on the levels that follow from the seed and the number of the node, with empty
+ * lists. The entry stays the same: linking a node of a higher level makes that the entry. NOMEM: nothing
+ * changed. */
 kith_status graph_grow(struct graph *graph, int64_t n);
 
-/* Bytes of `rank` for n nodes. Note the rows before a node, where it is one that this is kept of. */
+/* The bytes of `rank` for n nodes; and recording the rows before a node, which does something only for every
+ * 64th node. */
 size_t graph_rank_bytes(int64_t n);
 void graph_rank(struct graph *graph, int64_t node, int64_t row);
 
@@ -121,32 +122,33 @@ void graph_rank(struct graph *graph, int64_t node, int64_t row);
  * level, GRAPH_NONE for n = 0. NOMEM: nothing changed. */
 kith_status graph_begin(struct graph *graph, int64_t n, const uint8_t *levels, uint32_t entry);
 
-/* Room for n nodes with so many rows on upper levels. spare: as codes_reserve. */
+/* Reserve memory for n nodes with so many rows on upper levels. spare: as in codes_reserve. */
 kith_status graph_reserve(struct graph *graph, int64_t n, int64_t rows, int spare);
 
-/* Take the nodes from n on away again; nothing leads to them. */
+/* Remove the nodes from n on again, which no edge leads to. */
 void graph_shrink(struct graph *graph, int64_t n);
 
 /* Empty a node's lists. */
 void graph_clear_node(struct graph *graph, int64_t node);
 
-/* Only the live nodes, in their order; lists lead to no others. number [n]: what each of them is then. */
+/* Keep only the live nodes, in their order; their lists must lead to no others. number [n]: the new number of
+ * each. */
 void graph_compact(struct graph *graph, const uint64_t *live, const uint32_t *number);
 
-/* order.c: the nodes in an order in which neighbours lie near each other, a function of the graph
- * alone: order [n]. Scratch: path [n], marks [n / 64, up]. A step of progress for each node; false:
- * cancelled. */
+/* order.c: the nodes in an order in which neighbours are near each other, which depends on the graph alone:
+ * order [n]. Scratch: path [n], marks [n / 64, rounded up]. Progress counts nodes. False: cancelled. */
 bool graph_order(
     const struct graph *graph, uint32_t *order, uint32_t *path, uint64_t *marks, struct progress *progress);
 
-/* Let node i be what node p->order[i] was; number [n]: the other way round. p->spare holds a list of level 0.
+/* Make node p->order[i] node i; number [n] is the inverse of p->order. p->spare has room for a list of level
+ * 0.
  * NOMEM: nothing changed. */
 kith_status graph_permute(struct graph *graph, const struct permutation *p, const uint32_t *number);
 
-/* Give memory back that holds no nodes. */
+/* Free memory that is reserved for more nodes. */
 void graph_trim(struct graph *graph);
 
-/* live: a bit for each node that was not removed; NULL: none was. */
+/* live: a bit for each node, set if it was not removed; NULL: none was. */
 static inline bool graph_is_live(const uint64_t *live, uint32_t node)
 {
 	return !live || (live[node / 64] >> (node % 64) & 1);
@@ -155,19 +157,19 @@ static inline bool graph_is_live(const uint64_t *live, uint32_t node)
 /* Make the first live node of the highest level the entry. */
 void graph_choose_entry(struct graph *graph, const uint64_t *live);
 
-/* Level of node number `node`: a function of the arguments alone. P(level >= l) = M^-l. */
+/* The level of node number `node`, which depends on the arguments alone: P(level >= l) = M^-l. */
 int graph_draw_level(uint64_t seed, int64_t node, int M);
 
 /* ---- how near vectors are ---- */
 
 struct graph_space {
-	struct rows rows;            /* of the codes, not blocked */
-	const float *inverse;        /* rows that normalize: [n] 1 / ‖x‖, 0 for a zero row */
-	const struct metric *metric; /* of queries */
-	const struct metric *edges;  /* of nodes */
-	bool unit;                   /* nodes have length 1, but for zero vectors: cosine */
-	/* Searches under cosine by squared L2, where all origins are queries: [rows.stride] code of the zero
-	 * vector; else NULL. */
+	struct rows rows;     /* rows of the codes, not in blocks */
+	const float *inverse; /* [n] 1 / ‖x‖, or 0, if rows are normalized when loaded; else NULL */
+	const struct metric *metric; /* the metric of queries */
+	const struct metric *edges;  /* the metric by which edges between nodes are chosen */
+	bool unit;                   /* cosine: nodes have length 1, except zero vectors */
+	/* For searches under cosine by squared L2, where all origins are queries: the code of the zero vector
+	 * [rows.stride]; else NULL. */
 	const char *zero;
 	enum key_precision precision;
 };
@@ -180,7 +182,7 @@ static inline struct graph_space graph_space_l2(const struct graph_space *space)
 	return l2;
 }
 
-/* Ask for what graph_keys reads of a node. */
+/* Prefetch what graph_keys reads of a node. */
 PREFETCH_INLINE void graph_space_prefetch(const struct graph_space *space, int64_t node)
 {
 	const struct rows *rows = &space->rows;
@@ -189,38 +191,39 @@ PREFETCH_INLINE void graph_space_prefetch(const struct graph_space *space, int64
 		rows_prefetch_plane(rows, rows->b, node);
 }
 
-/* Vector of a node, decoded, at unit length under cosine: x [dim]. */
+/* The decoded vector of a node, at unit length under cosine: x [dim]. */
 void graph_space_load(const struct graph_space *space, int64_t node, float *x);
 
-/* Whether it is a zero vector among vectors of length 1. It has no direction, but by squared L2 it is
- * nearer to all others than they are to one another: a neighbour of everyone that stands in the way of
- * every other one. So it stands in nobody's way (insert.c), or gets a direction (bulk_null.c).
- * x [dim]: scratch. */
+/* Whether a node is a zero vector among vectors of length 1. It has no direction, but by squared L2 it is
+ * nearer to all others than they are to one another: it would be a neighbour of every node and cover every
+ * other candidate. So it must not cover any (insert.c), or gets a direction (bulk_null.c). x [dim]:
+ * scratch. */
 bool graph_space_is_null(const struct graph_space *space, int64_t node, float *x);
 
-/* One vector against many nodes. An origin is made from a node (edges) or from a query (searches) in `state`,
- * graph_origin_bytes of memory, 64-byte aligned. Keys come from compressed forms, good to about 1%: from the
- * upper halves of floats, from bytes, from tables; or from all that is stored, see space->precision. The
- * nodes' codes are fetched in one go: give whole lists.
+/* Keys of many nodes from one vector, the origin. An origin is made from a node (for edges) or from a query
+ * (for searches) in `state`, graph_origin_bytes of memory, 64-byte aligned. Keys are computed from compressed
+ * forms, with errors of about 1%: from the upper halves of floats, from bytes, from tables; or from
+ * everything that is stored: see space->precision. The codes of all nodes of a call are prefetched together,
+ * so pass whole lists.
  *
  *   edges     of space->edges
  *   searches  of space->metric; q [dim], at unit length under cosine
  *
- * With KEYS_WIDE it is wide_key of that.
+ * With KEYS_WIDE a key is wide_key of that.
  *
- * Cosine. Of unit vectors both ask for the same neighbours: ‖q − x‖² = 2 − 2⟨q, x⟩. But what rounding makes
- * of the inner product is in proportion to the lengths, and of the distance in proportion to the distance:
- * among near vectors the distance tells apart what the inner product does not. So queries are compared by
- * squared L2 where codes stand for unit vectors. Rows of bytes are made so by their inverse lengths, and keep
- * to the inner product. A zero vector has no direction and the inner product 0 with all; its key is that of a
- * right angle, 2, where squared L2 would put it among the near ones.
+ * Cosine. For unit vectors, squared L2 and the inner product give the same neighbours: ‖q − x‖² = 2 − 2⟨q,
+ * x⟩. But the rounding error of the inner product is proportional to the lengths, and that of the distance to
+ * the distance: so the distance distinguishes near vectors better. Therefore queries are compared by squared
+ * L2 if the codes are those of unit vectors. Rows of bytes, which only get length 1 by their inverse lengths,
+ * are compared by inner product. A zero vector has no direction, and its inner product with all others is 0:
+ * so its key is that of a right angle, 2, while by squared L2 it would be among the near ones.
  */
 size_t graph_origin_bytes(const struct graph_space *space);
 void graph_origin_node(const struct graph_space *space, int64_t node, void *state);
 void graph_origin_query(const struct graph_space *space, const float *q, void *state);
 void graph_keys(const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key);
 
-/* The key of such a search that stands for a key of the metric, and back. */
+/* Convert a key of the metric into the key of such a search, and back. */
 static inline float graph_key_of(const struct graph_space *space, double key)
 {
 	return space->precision == KEYS_WIDE ? wide_key(key) : (float)key;
@@ -231,16 +234,16 @@ static inline double graph_key_value(const struct graph_space *space, float key)
 	return space->precision == KEYS_WIDE ? wide_value(key) : (double)key;
 }
 
-/* keys.c: the exactly nearest nodes of vectors x [n × dim], removed ones included, into a sink for as
- * many. */
+/* keys.c: find the exactly nearest nodes of vectors x [n × dim], removed ones included, into a sink for n
+ * queries. */
 struct sink;
 kith_status graph_nearest_exact(const struct graph_space *space, int64_t n, const float *x,
     const struct metric *metric, int threads, struct sink *sink);
 
-/* keys.c: the precision at which keys tell near neighbours apart, by a sample of the nodes (of those
- * with a bit in `only`; NULL: of all) and their
- * exact neighbours among all, or (graph not NULL, and never changed since it was made or opened) among those
- * that its lists lead to. Depends on the vectors and on that graph alone. Errors: NOMEM. */
+/* keys.c: the precision at which keys distinguish near neighbours. It is tried with a sample of the nodes (of
+ * those with a bit in `only`; NULL: of all) and their exact neighbours among all nodes or, if graph is not
+ * NULL (it must not have changed since it was made or opened), among those that its lists lead to. The result
+ * depends on the vectors and on that graph alone. Errors: NOMEM. */
 kith_status graph_choose_keys(const struct graph_space *space, const struct graph *graph,
     const uint64_t *only, int threads, enum key_precision *precision);
 
@@ -258,25 +261,25 @@ static inline bool candidate_before(struct candidate a, struct candidate b)
 }
 
 struct graph_rule {
-	float alpha; /* on squared distances, >= 1: a candidate c of p is dropped if a kept s has
-	                alpha · key(c, s) < key(c, p); under inner product if key(c, s) < key(c, p).
-	                Vectors equal to p drop only each other, and no more than a quarter of a list are.
-	                0: graph_bulk chooses it by the data */
-	bool keep;   /* fill up with the nearest that were dropped */
+	float alpha; /* for squared distances, >= 1: a candidate c of p is dropped if a kept s has
+                alpha · key(c, s) < key(c, p); under inner product if key(c, s) < key(c, p).
+                Vectors equal to p drop only each other, and get at most a quarter of a list.
+                0: graph_bulk chooses alpha by the data */
+	bool keep;   /* fill the list up with the nearest that were dropped */
 };
 
-/* Memory for selections among up to `most` candidates. */
+/* Bytes of memory for selections among up to `max` candidates. */
 size_t graph_prune_bytes(const struct graph_space *space, int64_t max);
 
-/* Select at most `degree` neighbours of a node (Algorithm 4 of the paper) among n candidates, ascending,
- * distinct, without the node itself; keys are distances to it. Of copies of the node, those with the nearest
- * numbers are preferred. The selected move to the front, ascending; returns their number. scratch:
- * graph_prune_bytes, 64-byte aligned. Threads: safe. */
+/* Select at most `degree` neighbours of a node (Algorithm 4 of the paper) among n candidates, which are
+ * ascending and distinct and do not contain the node; their keys are distances to it. Of copies of the node,
+ * those with the nearest numbers are preferred. The selected ones are moved to the front, ascending; returns
+ * their number. scratch: graph_prune_bytes, 64-byte aligned. Threads: safe. */
 int64_t graph_prune(const struct graph_space *space, const struct graph_rule *rule, uint32_t node,
     struct candidate *candidates, int64_t n, int64_t degree, void *scratch);
 
-/* How far the numbers of two nodes are apart, on a circle; the same both ways, and different for all others.
- * Copies lead to those with the nearest numbers: a ring. */
+/* How far the numbers of two nodes are apart on a circle. It is symmetric, and different for all other nodes.
+ * Copies lead to those with the nearest numbers, so they form a ring. */
 static inline uint64_t number_distance(uint32_t node, uint32_t other)
 {
 	uint32_t ahead = other - node, behind = node - other;
@@ -287,23 +290,24 @@ static inline uint64_t number_distance(uint32_t node, uint32_t other)
 
 struct graph_building {
 	struct graph_rule rule;
-	const uint64_t *only; /* a bit for each node that is to be linked; NULL: all are */
+	const uint64_t *only; /* a bit for each node, set if it is to be linked; NULL: all are */
 	int64_t ef;           /* efConstruction */
 	int threads;
-	struct progress *progress; /* a step for each node */
+	struct progress *progress; /* counts nodes */
 };
 
-/* Whether graph_bulk can choose edges by this metric, and well; whether so many nodes of an empty graph are
- * better built by it. */
+/* Whether graph_bulk can choose good edges by this metric; and whether it is faster than insertion for so
+ * many nodes of an empty graph. */
 static inline bool graph_bulk_serves(const struct metric *edges)
 {
 	return edges->product == PRODUCT_L2;
 }
 bool graph_bulk_pays(int64_t n);
 
-/* Link all nodes of a graph that has none linked yet (graph_grow made them), on every level, and choose the
- * entry. The graph depends on vectors, rule, ef and seed alone. NOMEM, CANCELLED, UNSUPPORTED (values so far
- * apart that no form of them serves; insertion does): lists hold anything. */
+/* Link all nodes of a graph, made by graph_grow, of which none is linked yet, on every level, and choose the
+ * entry. The graph depends on vectors, rule, ef and seed alone. Errors: NOMEM, CANCELLED, UNSUPPORTED (values
+ * too different for any form of low-precision copies, so insertion has to be used); after an error, the
+ * content of lists is undefined. */
 kith_status graph_bulk(
     struct graph *graph, const struct graph_space *space, const struct graph_building *how);
 

@@ -1,17 +1,17 @@
 /* Insertion, in rounds (as ParlayANN does; Manohar et al. 2024).
  *
- * A round takes up to ROUND nodes. First each of them, by itself, looks for its neighbours in the graph as it
- * was before the round and among the others of the round, all of which it is compared with, and writes its
- * own lists. Then the edges back are sorted by the node that they go out from, and each such node takes its
- * new neighbours, pruning where there are too many. Both halves run on any number of threads without locks,
- * since every list has one writer, and the graph is a function of the order of the nodes alone.
+ * A round has up to ROUND nodes. First, independently for each of them, its neighbours are searched in the
+ * graph as it was before the round and among all other nodes of the round, and its own lists are written.
+ * Then the edges in the other direction are sorted by the node that they start from, and each such node gets
+ * its new neighbours, pruned if there are too many. Both halves run on any number of threads without locks,
+ * since every list has one writer, and the graph depends on the order of the nodes alone.
  *
- * Being compared with all of a round makes up for not seeing it in the graph: vectors that come one after
- * another are often near one another.
+ * Comparing a node with all others of its round is needed since they are not in the graph yet, and vectors
+ * that come one after another are often near one another.
  *
- * Copies. Of nodes with equal vectors the first gets edges back from others, the later ones from it and from
- * one another alone: so there is one that all ways to the vector lead to, and that leads on to all that comes
- * later.
+ * Copies. Of nodes with equal vectors, only the first gets edges from other nodes; the later ones get edges
+ * only from it and from one another. So all paths to the vector lead to one node, and that leads to all
+ * copies.
  */
 #include "lib/graph/build.h"
 
@@ -24,7 +24,7 @@
 
 enum { ROUND = 512, GROUPS_PER_TASK = 32, NODES_PER_TASK = 4 };
 
-/* An edge back: `from` gets `to` for a neighbour. */
+/* An edge in the other direction: `from` gets `to` as a neighbour. */
 struct edge {
 	uint32_t from, to;
 	float key;
@@ -33,13 +33,13 @@ struct edge {
 struct round {
 	const uint32_t *nodes;
 	int64_t n;
-	uint32_t *mates;                       /* [n] nodes by level, the highest first */
-	int64_t mates_at[GRAPH_MAX_LEVEL + 2]; /* how many of them are on a level */
-	int64_t *slot;                         /* [n] where the keys of a node's lists begin */
-	uint16_t *later; /* [n] a bit for each level on which a node came after copies of it */
+	uint32_t *mates;                       /* [n] the nodes of the round by level, the highest first */
+	int64_t mates_at[GRAPH_MAX_LEVEL + 2]; /* how many of them are on each level */
+	int64_t *slot;                         /* [n] where the keys of each node's lists begin */
+	uint16_t *later; /* [n] a bit for each level on which copies of the node came before it */
 	float *key;
 	struct edge *edges, *sorted;
-	int64_t *group; /* [groups + 1] edges from one node begin at sorted[group[g]] */
+	int64_t *group; /* [groups + 1] the edges from one node begin at sorted[group[g]] */
 	int64_t groups;
 	int level;
 };
@@ -49,13 +49,13 @@ static int64_t smaller_of(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* Entries of the lists of one node. */
+/* The number of entries of all lists of a node. */
 static int64_t list_slots(const struct graph *graph, int64_t node)
 {
 	return graph->stride + (int64_t)graph_level(graph, node) * graph->M;
 }
 
-/* The most of a round, wherever it begins. */
+/* The most entries that the lists of a round can have, wherever it begins. */
 static int64_t max_slots(const struct graph *graph, const uint32_t *nodes, int64_t n)
 {
 	int64_t max = 0, slots = 0;
@@ -166,8 +166,8 @@ static void add_mates(struct graph_scratch *w, const struct round *r, int level,
 			offer_candidate(w, (struct candidate){w->key[i], r->mates[i]}, ef);
 }
 
-/* Put copies of the node itself back among the candidates: of those that were visited the ones with the
- * nearest numbers, as many as may be selected. More would leave no room for others. */
+/* Put visited copies of the node itself back among the candidates: those with the nearest numbers, as many as
+ * may be selected. More would leave no room for other candidates. */
 static void take_own_copies(struct graph_scratch *w, const struct builder *b, uint32_t node, int64_t degree)
 {
 	int64_t n = 0, max = degree / 4 > 1 ? degree / 4 : 1;
@@ -184,14 +184,16 @@ static void take_own_copies(struct graph_scratch *w, const struct builder *b, ui
 		candidate_insert(w->pool, &w->n, b->how.ef, (struct candidate){key, w->copy[i].node});
 }
 
-/* Of so many places in a list, those for neighbours by the rule. */
+/* How many of the places in a list are for neighbours that are selected by the rule. */
 static int64_t ruled(const struct builder *b, int64_t degree)
 {
 	return b->space->edges->similarity ? degree - degree / NEAR_KEPT : degree;
 }
 
-/* Take zero vectors out of n candidates of a node that is none: how many are left. *null: the first of them,
- * if there are any. Their key is 1, give or take rounding, so that few others have to be looked at. */
+/* Remove zero vectors from the n candidates of a node that is not one; returns how many are left. *null: the
+ * first of them, if there are any. Their key is 1 except for rounding, so few other vectors have to be
+ * loaded.
+ */
 static int64_t take_nulls(const struct builder *b, struct worker *worker, uint32_t node, struct candidate *c,
     int64_t n, struct candidate *null)
 {
@@ -210,7 +212,8 @@ static int64_t take_nulls(const struct builder *b, struct worker *worker, uint32
 	return kept;
 }
 
-/* Of n candidates of a far node the far ones: how many. *other: the first of the others, if there are any. */
+/* Keep the far nodes among the n candidates of a far node; returns how many. *other: the first of the others,
+ * if there are any. */
 static int64_t take_others(const struct builder *b, struct candidate *c, int64_t n, struct candidate *other)
 {
 	int64_t far = 0;
@@ -224,9 +227,10 @@ static int64_t take_others(const struct builder *b, struct candidate *c, int64_t
 	return far;
 }
 
-/* graph_prune for a node. Some candidates must not stand in the way of others: a zero vector under cosine,
- * and seen from a far node those that are not. For these lie in one point, on the way to most far ones, but
- * no edges lead from there to them. Those are left out, and the nearest of them is added. */
+/* graph_prune for a node. Some candidates must not cover others: a zero vector under cosine; and for a far
+ * node those that are not far, since compared with it they are nearly one point, between it and most far
+ * nodes, but have no edges to these. Such candidates are left out, and the nearest of them is added
+ * afterwards. */
 static int64_t prune(struct builder *b, struct worker *worker, const struct graph_rule *rule, uint32_t node,
     struct candidate *c, int64_t n, int64_t degree)
 {
@@ -242,8 +246,8 @@ static int64_t prune(struct builder *b, struct worker *worker, const struct grap
 	return n;
 }
 
-/* Whether one of n selected neighbours is a copy of the node that was there before: in the graph, or, of
- * those of the round, on a higher level or with a lower number. */
+/* Whether one of n selected neighbours is a copy of the node that comes before it: one that was in the graph,
+ * or one of the round on a higher level or with a lower number. */
 static bool comes_later(const struct builder *b, uint32_t node, const struct candidate *selected, int64_t n)
 {
 	const struct round *r = b->round;
@@ -261,8 +265,8 @@ static bool comes_later(const struct builder *b, uint32_t node, const struct can
 	return false;
 }
 
-/* Append near nodes to a list of `n`, and their keys by the rule: how many there are then. *from: where the
- * search of this level begins; where that of the next one does. */
+/* Append near nodes to a list of `n`, and their keys by the rule; returns how many there are then. *from:
+ * where the search of this level begins, and afterwards where that of the next one does. */
 static int64_t append_near(struct builder *b, struct worker *worker, uint32_t node, int level,
     struct candidate *from, uint32_t *list, float *key, int64_t n)
 {
@@ -291,7 +295,8 @@ static int64_t append_near(struct builder *b, struct worker *worker, uint32_t no
 	return n;
 }
 
-/* The candidates of a node on a level into w->pool, and where the search of the next level begins. */
+/* Put the candidates of a node on a level into w->pool, and find where the search of the next level
+ * begins. */
 static void find_candidates(
     struct builder *b, struct graph_scratch *w, uint32_t node, int level, struct candidate *from)
 {
@@ -356,9 +361,9 @@ static void link_some(void *arg, int64_t task, int worker)
 		progress_add(b->how.progress, to - from);
 }
 
-/* ---- second half: edges back ---- */
+/* ---- second half: edges in the other direction ---- */
 
-/* Stable, by `from`: three passes of 11 bits. */
+/* Sort edges by `from`, stably, in three passes of 11 bits. */
 static void sort_edges(struct round *r, int64_t n)
 {
 	enum { BITS = 11, BUCKETS = 1 << BITS };
@@ -384,7 +389,7 @@ static void sort_edges(struct round *r, int64_t n)
 	r->sorted = swap;
 }
 
-/* The edges back of one level, grouped. */
+/* Gather the edges in the other direction of one level, grouped by `from`. */
 static void gather_edges(struct builder *b, int level)
 {
 	struct round *r = b->round;
@@ -433,8 +438,8 @@ void candidates_sort(struct candidate *candidates, int64_t n)
 	}
 }
 
-/* Fill a list of n that were selected by the rule up with near ones of `all` others: how many there are then.
- * Those are in worker->others, the selected among them. */
+/* Fill up a list of n nodes that were selected by the rule with near ones of the `all` nodes in
+ * worker->others, which include the selected ones; returns how many there are then. */
 static int64_t fill_near(struct builder *b, struct worker *worker, uint32_t node, struct candidate *c,
     int64_t n, int64_t all, int64_t degree)
 {
@@ -545,9 +550,9 @@ static void end_round(struct builder *b)
 			graph->entry = r->nodes[i];
 }
 
-/* A round is at most an eighth of the graph before it: the first nodes find nothing near them and keep long
- * edges, which lead from any part of the graph to any other. Compared with all of a large first round, each
- * would link to what is near, and where there are clusters, hardly to others. */
+/* A round is at most an eighth of the graph before it: so the first nodes find nothing near them and keep
+ * long edges, which lead from any part of the graph to any other. In a large first round, each node would be
+ * linked to near ones, and if there are clusters, hardly to others. */
 bool builder_insert(struct builder *b, const uint32_t *nodes, int64_t n)
 {
 	int64_t linked = b->graph->entry == GRAPH_NONE ? 0 : b->graph->n - n;

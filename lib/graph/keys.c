@@ -1,36 +1,38 @@
-/* Which keys tell near neighbours apart.
+/* Which keys distinguish near neighbours.
  *
  * A search is as good as the order that its keys give to the vectors near the query. The upper half of a
  * float has 8 significant bits: enough where vectors are about as far from each other as they are long (SIFT,
- * pixels, word vectors), at half the memory traffic; hopeless where an offset is large against the spread,
- * where dimensions are few, or clusters tight and far apart. No property of the values alone tells the two
- * apart, so it is tried out: for SAMPLE vectors here and there their exact neighbours among all are found,
- * and every key precision has to rank them. Neighbours among the 10 nearest count as lost if so many farther
- * vectors have a key no greater that they might not be among the 16 first. That is a search with
- * efSearch = 16 for k = 10; whoever asks for more has more room for keys that are off. Edges want more: of a
- * crowd of ten near ones they lead to some that stand in each other's way, and the order inside the crowd
- * says which. So the 4 nearest have to be among the 8 first, too: 800 tight clusters of ten, queries from
- * elsewhere, efSearch 16, .71 without that and .75 with it. The first precision that loses no more than one
- * in ALLOWED is taken, or else the one that loses fewest:
+ * pixels, word vectors), at half the memory traffic; but far too few if an offset is large in comparison with
+ * the spread, if there are few dimensions, or clusters are tight and far apart. No property of the values
+ * alone says which it is, so it is tried out: for SAMPLE vectors, spread evenly, the exact neighbours among
+ * all are found, and each key precision has to rank them. A neighbour among the 10 nearest counts as lost if
+ * so many farther vectors have a key no greater that it might not be among the first 16. That corresponds to
+ * a search with efSearch = 16 for k = 10; with a larger efSearch, inexact keys matter less. Edges need more
+ * precision: of ten near nodes, a list leads to some that do not cover each other, and which these are
+ * depends on the order of the ten. So the 4 nearest must also be among the first 8: with 800 tight clusters
+ * of ten, queries from elsewhere and efSearch 16, recall was .71 without that and .75 with it. The first
+ * precision is chosen that loses no more than one in ALLOWED, or else the one that loses fewest:
  *
  *   KEYS_CODED   half the bytes of floats
- *   KEYS_FLOAT   as hnswlib does; for floats only
- *   KEYS_WIDE    squares of the values, or of their differences, are no floats
+ *   KEYS_FLOAT   as hnswlib compares; for floats only
+ *   KEYS_WIDE    for values whose squares, or the squares of whose differences, do not fit floats
  *
- * Queries need not be like the vectors. To one that lies off a plane or an arc which all of them lie on, all
- * are about equally far. So halves are tried with such queries, too, and given up where one neighbour in
- * ALLOWED_AWAY is lost: 6,000 vectors of a plane at unit length in 64 dimensions, queries from all of space,
- * .33 and 1.000. Of the sets without such a plane that were tried none lost more than one in fifty.
+ * Queries need not be like the vectors. If all vectors are on a plane or an arc, and a query is not, all of
+ * them are about equally far from it. So halves are tried with such queries, too, and not used if one
+ * neighbour in
+ * ALLOWED_AWAY is lost: with 6,000 vectors of length 1 on a plane in 64 dimensions and queries from all of
+ * space, recall was .33 with halves and 1.000 without. In the sets tried that are not on a plane, no more
+ * than one in fifty was lost.
  *
- * Of codes that only stand for vectors (SQ8, PQ, …) their own keys are as good as the codes are, and
- * precision means range: they give way to KEYS_WIDE where keys are infinite, or 0 for different codes.
+ * For codes that are not lossless (SQ8, PQ, …), their own keys are as good as the codes are. With these, only
+ * the range matters: KEYS_WIDE is used if keys are infinite, or 0 for different codes.
  *
- * Below FEW vectors floats are compared in full: it costs nothing, and neighbours are still to come.
+ * Below FEW vectors, floats are compared in full: it costs nothing, and more vectors may be added.
  *
- * Measured, recall@10 with HNSW32 at efSearch 64 on 20,000 vectors, by the upper halves and by what this
- * chooses: latitude and longitude of a city .07 and 1.000; d = 1 .51 and 1.000; normal, d = 16, offset 100,
- * 300 and 1000 .94, .26, .02 and 1.000; 400 clusters of spread .01, 100 apart .56 and 1.000; inner product,
- * 500 vectors of d = 32, 40 copies of each that differ by 1e-6, .45 and .76.
+ * Measured recall@10 with HNSW32 at efSearch 64 on 20,000 vectors, with the upper halves and with the
+ * precision chosen here: latitude and longitude of a city .07 and 1.000; d = 1 .51 and 1.000; normal, d = 16,
+ * offset 100, 300 and 1000 .94, .26, .02 and 1.000; 400 clusters of spread .01, 100 apart .56 and 1.000;
+ * inner product, 500 vectors of d = 32, 40 copies of each that differ by 1e-6, .45 and .76.
  */
 #include "lib/graph/graph.h"
 
@@ -43,7 +45,7 @@
 
 enum { SAMPLE = 64, NEIGHBOURS = 64, ALLOWED = 400, ALLOWED_AWAY = 40, FEW = 256, LISTED = 256 };
 
-/* How many of the nearest have to be among how many first. */
+/* How many of the nearest neighbours must be among how many first. */
 struct asked {
 	int64_t wanted, kept;
 };
@@ -51,12 +53,12 @@ static const struct asked for_searches = {10, 16}, for_edges = {4, 8};
 
 struct trial {
 	const struct graph_space *space;
-	int64_t n; /* of the sample */
+	int64_t n; /* size of the sample */
 	float *x;  /* [n × dim] */
 	struct sink near;
 	void *origin;
 	const uint64_t *only;
-	bool away; /* x are no vectors of the sample any more */
+	bool away; /* the vectors in x were moved away and are no longer those of the sample */
 };
 
 static uint32_t sampled(const struct trial *t, int64_t i)
@@ -77,7 +79,7 @@ kith_status graph_nearest_exact(const struct graph_space *space, int64_t n, cons
 	return search_exact(&base, &query, metric, false, sink, &options);
 }
 
-/* The exact neighbours of the sample. */
+/* Find the exact neighbours of the vectors in the sample. */
 static kith_status find_near(struct trial *t, int threads)
 {
 	const struct graph_space *space = t->space;
@@ -86,9 +88,9 @@ static kith_status find_near(struct trial *t, int threads)
 	return graph_nearest_exact(space, t->n, t->x, space->edges, threads, &t->near);
 }
 
-/* Each vector of the sample is moved by four times another one whose components have random signs: out of
- * any plane that the vectors lie on, by four times their length. Queries at unit length cannot be farther off
- * than such a vector alone is. */
+/* Add to each vector of the sample another one whose components get random signs, multiplied by four. That
+ * moves it out of any plane that the vectors are on, by four times their length. If queries are normalized,
+ * the added vector alone is used: they cannot be farther away than that. */
 static kith_status move_away(struct trial *t, int threads)
 {
 	int64_t dim = t->space->rows.dim;
@@ -133,7 +135,8 @@ static int64_t add_listed(const struct graph *graph, int64_t node, uint32_t *som
 	return n;
 }
 
-/* What lists of the graph lead to, instead of neighbours among all: in the time of opening a file. */
+/* Find the neighbours of the sample among the nodes that its lists lead to, instead of among all: this is
+ * fast enough for opening a file. */
 static kith_status find_listed(struct trial *t, const struct graph *graph)
 {
 	struct metric_kernels score = metric_kernels(t->space->edges);
@@ -159,7 +162,7 @@ static kith_status find_listed(struct trial *t, const struct graph *graph)
 	return ok ? KITH_OK : fail_nomem("choosing keys", (size_t)dim * sizeof *y);
 }
 
-/* Neighbours of vector i of the sample, itself left out: how many. */
+/* The neighbours of vector i of the sample, without itself; returns how many there are. */
 static int64_t neighbours_of(const struct trial *t, int64_t i, uint32_t *node, double *exact)
 {
 	const struct found *found = t->near.best + i * t->near.k;
@@ -172,7 +175,7 @@ static int64_t neighbours_of(const struct trial *t, int64_t i, uint32_t *node, d
 	return n;
 }
 
-/* Of the nearest of n neighbours, those that their keys may lose. */
+/* How many of the nearest of n neighbours may be lost by their keys. */
 static int64_t count_lost(const double *exact, const float *key, int64_t n, const struct asked *ask)
 {
 	int64_t wanted = n < ask->wanted ? n : ask->wanted, lost = 0;
@@ -187,7 +190,7 @@ static int64_t count_lost(const double *exact, const float *key, int64_t n, cons
 	return lost;
 }
 
-/* Of n neighbours of which only codes are known, whether their keys are out of range. */
+/* n if the key of any of n neighbours, of which only codes are known, is out of range; else 0. */
 static int64_t count_out(const double *exact, const float *key, int64_t n)
 {
 	int64_t out = 0;
@@ -196,7 +199,8 @@ static int64_t count_out(const double *exact, const float *key, int64_t n)
 	return out ? n : 0;
 }
 
-/* Neighbours that keys of a precision lose of those that were tried. ask NULL: that they have no key for. */
+/* How many neighbours keys of a precision lose, of those that were tried. ask NULL: how many are lost
+ * because keys are out of range. */
 static int64_t try(
     const struct trial *t, enum key_precision precision, const struct asked *ask, int64_t *tried)
 {
@@ -249,7 +253,7 @@ static enum key_precision choose(const struct trial *t)
 	return best;
 }
 
-/* Whether the halves that do for the vectors do for queries that are unlike them, too. */
+/* Whether the upper halves, which are precise enough for the vectors, are so for queries unlike them, too. */
 static kith_status check_away(struct trial *t, int threads, enum key_precision *precision)
 {
 	int64_t tried;

@@ -1,24 +1,26 @@
-/* Selecting edges: of the candidates of a node, nearest first, each that no kept one stands in the way of.
+/* Selecting edges: of the candidates of a node, nearest first, each is kept that is not covered by a kept
+ * one.
  *
- * A kept neighbour s covers a candidate c if  α · ‖c − s‖² < ‖c − p‖²: a search at p that is on its way to
- * c gets there through s. With α = 1 it is the heuristic of HNSW (Malkov & Yashunin 2016, Algorithm 4), a
- * relative neighbourhood graph; more keeps longer edges too (Vamana: Subramanya et al., NeurIPS 2019).
+ * A kept neighbour s covers a candidate c if  α · ‖c − s‖² < ‖c − p‖²: a search at p that is on its way to c
+ * gets there through s. With α = 1 this is the heuristic of HNSW (Malkov & Yashunin 2016, Algorithm 4), which
+ * makes a relative neighbourhood graph; a larger α also keeps longer edges (Vamana: Subramanya et al.,
+ * NeurIPS 2019).
  *
- * The test runs on tiles. Candidates are packed into panels of 64, and with  low = ‖ĉ‖² − ‖c − p‖² / α  for
- * their part of the key and −‖ŝ‖² for the threshold, the mask that a tile call returns is the set of those
- * that s covers: 64 tests for about 100 instructions at 128 dimensions. The next candidate to keep is the
- * lowest bit still set. Panels are packed when they are reached, which the far candidates of a full list
- * never are; what was kept before is tested against a new panel six at a time.
+ * The test is done by tiles. Candidates are packed into panels of 64, and with  low = ‖ĉ‖² − ‖c − p‖² / α
+ * for their part of the key and −‖ŝ‖² for the threshold, the mask that a tile call returns is the set of the
+ * candidates that s covers: 64 tests in about 100 instructions at 128 dimensions. The next candidate to keep
+ * is the lowest bit still set. Panels are packed when they are reached, which the far candidates of a full
+ * list never are; candidates kept before are tested against a new panel six at a time.
  *
- * Where s is as near to c as p is, it is not on the way: among vectors of small integers that is often so,
- * and whoever takes it for covered loses half of the edges (8,000 of 64 bits, one in ten set, efSearch 16:
- * recall .94 and .99). Keys differ by rounding then, so what covers has to be nearer by more than that.
+ * If s is as far from c as p is, it does not cover c. Among vectors of small integers that is often so, and
+ * counting it as covered loses half of the edges (8,000 vectors of 64 bits, one in ten set, efSearch 16:
+ * recall .94 instead of .99). As rounding makes such keys differ, s has to be nearer by more than rounding.
  *
- * Vectors equal to the node get at most a quarter of its list: they cover nothing but each other, and a crowd
- * of equal vectors must not close itself off from the rest.
+ * Vectors equal to the node get at most a quarter of its list: they cover only each other, and many equal
+ * vectors must not have edges only among themselves.
  *
- * graph_prune centres low-precision copies on the nearest candidate: all that matters is near, so that
- * bytes resolve it. */
+ * graph_prune centres low-precision copies on the nearest candidate: all candidates that matter are near it,
+ * so that bytes are precise enough. */
 #include "lib/graph/prune.h"
 
 #include "lib/base/arena.h"
@@ -52,13 +54,13 @@ size_t pruner_bytes(const struct tile_form *form, int64_t max, int64_t degree)
 void pruner_init(struct pruner *p, const struct tile_form *form, int64_t degree, void *memory)
 {
 	struct arena arena = {memory, 0};
-	take_pruner(p, form, 0, degree, &arena); /* the last piece begins where it does whatever its size */
+	take_pruner(p, form, 0, degree, &arena); /* `temp` does not depend on max */
 }
 
-/* Sketches that are compared before asking whether any candidate is left. */
+/* Low-precision copies that are compared before testing whether any candidate is left. */
 enum { AT_ONCE = 6 };
 
-/* Those of the panel that copies from … from + nq − 1 cover. */
+/* The candidates of the panel that the kept copies from … from + nq − 1 cover. */
 static uint64_t covered(
     const struct pruner *p, const float *low, const struct tile_vectors *by, int64_t from, int nq)
 {
@@ -69,7 +71,8 @@ static uint64_t covered(
 	return tile_multiply(p->form, p->panel.data, low, p->panel.scale, by, from, nq, thr, mask, keys);
 }
 
-/* Select among candidates of one panel; `kept` are selected already. Returns a bit per newly selected. */
+/* Select among the candidates of one panel; `kept` are selected already. Returns a bit for each newly
+ * selected one. */
 static uint64_t select_panel(struct pruner *p, const struct graph_rule *rule,
     const struct candidate *candidates, int64_t n, int64_t kept, int64_t degree)
 {
@@ -95,7 +98,7 @@ static uint64_t select_panel(struct pruner *p, const struct graph_rule *rule,
 	return chosen;
 }
 
-/* Take the nearest of those not taken, up to the degree. */
+/* Take the nearest of those that are not taken yet, up to the degree. */
 static int64_t fill_up(uint64_t *taken, int64_t n, int64_t kept, int64_t degree)
 {
 	for (int64_t i = 0; i < n && kept < degree; i++) {
@@ -166,7 +169,8 @@ size_t graph_prune_bytes(const struct graph_space *space, int64_t max)
 	return 2 * vector_bytes(space) + pruner_bytes(&floats, max, max);
 }
 
-/* Move the copies of a node before others with the same key, those with the nearest numbers first. */
+/* Move the copies of a node to the places before others with the same key, those with the nearest numbers
+ * first. */
 static void order_copies(
     const struct graph_space *space, uint32_t node, struct candidate *candidates, int64_t n)
 {

@@ -1,8 +1,8 @@
-/* Selecting edges where keys are inner products, which the tiles of prune.c are not made for: each that
- * is kept drops those behind it that have a greater inner product with it than with the node.
+/* Selecting edges by keys that are inner products, which the tiles of prune.c are not made for: each kept
+ * candidate drops those behind it that have a greater inner product with it than with the node.
  *
- * Of an equal one that is not the case of anything: copies of the node drop nothing but each other, and get
- * at most a quarter of the list, as they do in prune.c. Of the copies of another vector one is kept.
+ * With a copy of the node no candidate has a greater one: such copies drop only each other, and get at most a
+ * quarter of the list, as in prune.c. Of the copies of another vector one is kept.
  */
 #include "lib/graph/prune.h"
 
@@ -15,8 +15,8 @@ size_t prune_ip_bytes(const struct graph_space *space, int64_t max)
 	return graph_origin_bytes(space) + 2 * align64((size_t)max * sizeof(uint32_t));
 }
 
-/* Drop candidates from … n − 1 that have the key of a copy of the node and are copies, too. Returns how many
- * there are then. */
+/* Drop the candidates from … n − 1 that have the same key as a copy of the node and are copies of it, too.
+ * Returns how many are left. */
 static int64_t drop_copies(const struct graph_space *space, uint32_t self, float key,
     struct candidate *candidates, int64_t from, int64_t n)
 {
@@ -34,7 +34,7 @@ int64_t prune_ip(const struct graph_space *space, uint32_t self, struct candidat
 	uint32_t *node = (uint32_t *)(void *)((char *)scratch + graph_origin_bytes(space));
 	float *key = (float *)(void *)((char *)node + align64((size_t)n * sizeof *node));
 	int64_t kept = 0, copies = 0, share = degree / 4 > 1 ? degree / 4 : 1;
-	/* Kept ones first, then those that are not dropped yet. */
+	/* The kept candidates come first, then those that are not dropped yet. */
 	for (; kept < n && kept < degree; kept++) {
 		struct candidate s = candidates[kept];
 		if (rows_equal(&space->rows, self, s.node)) {

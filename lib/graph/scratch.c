@@ -1,5 +1,5 @@
-/* The memory of searches: each has its scratch, which waits in a pool of the index, and grow to what the
- * next search needs. */
+/* The memory of searches: each search takes a scratch from the pool of the index, and enlarges it if it needs
+ * more. */
 #include "lib/graph/search_layer.h"
 
 #include "lib/base/status.h"
@@ -52,7 +52,8 @@ size_t scratch_pool_memory(struct graph_scratch_pool *scratch_pool)
 	return bytes;
 }
 
-/* Memory for n elements in the stead of `old`, zeroed, where those are `have`, fewer; NULL: none. */
+/* Replace `old`, which has `have` elements, by zeroed memory for n if that is more. NULL: no memory; `old`
+ * stays. */
 static void *enlarge(void *old, int64_t have, int64_t n, size_t size)
 {
 	if (n <= have)
@@ -81,7 +82,7 @@ static bool fit_visited(struct graph_scratch *w, int64_t n)
 
 static bool fit_pool(struct graph_scratch *w, int64_t ef)
 {
-	/* What fails second leaves more room than is counted, not less. */
+	/* If the second allocation fails, one array is larger than is recorded, which does no harm. */
 	struct candidate *copy = enlarge(w->copy, w->max_pool, ef, sizeof *copy);
 	if (!copy)
 		return false;
@@ -96,7 +97,7 @@ static bool fit_pool(struct graph_scratch *w, int64_t ef)
 
 static bool fit_batch(struct graph_scratch *w, int64_t n)
 {
-	/* Keys first: if then nodes cannot be had, there are fewer nodes than keys. */
+	/* Keys first: if the allocation for nodes fails, there is room for more keys than nodes. */
 	float *key = enlarge(w->key, w->max_batch, n, sizeof *key);
 	if (!key)
 		return false;

@@ -1,16 +1,17 @@
-/* Searching a layer of the graph: the best-first search.
+/* Searching a level of the graph: the best-first search.
  *
- * Candidates are one sorted array of at most ef, each with a mark whether its neighbours were looked at; the
- * first without it is the next to go to, and when there is none the search is over. (The paper has two
- * heaps.) Going to a node takes three passes over its list: those not visited before are picked out and their
- * codes asked for, then all are scored by one call, then the near ones are sorted in. The list of the
- * candidate that is likely to be next is asked for in the meantime.
+ * Candidates are in one sorted array of at most ef, each with a mark whether its neighbours have been
+ * visited. The first without the mark is expanded next, and if there is none, the search is over. (The paper
+ * has two heaps.) Expanding a node takes three passes over its list: those not visited before are gathered
+ * and their codes prefetched, then the keys of all are computed by one call, then the near ones are inserted.
+ * Meanwhile the list of the candidate that is likely to be next is prefetched.
  *
- * Which nodes were visited stands in a bit for each node, which stay in a near cache. The next search
- * clears those of the last by the log that it left, so a search costs what it visits, not what there is.
+ * A bit for each node says whether it was visited; these bits fit into a cache. The next search clears the
+ * bits of the last by its log, so that the costs of a search depend on how many nodes it visits, not on how
+ * many there are.
  *
- * Lists of a mapped file are looked at as they are gone to: one with a node that there is not counts as
- * empty, and the search goes on, so that this costs others no more than a branch.
+ * Lists in a mapped file are checked when they are read: a list with a node that does not exist is treated as
+ * empty, and the search continues. For other graphs this costs no more than a branch.
  */
 #include "lib/graph/search_layer.h"
 
@@ -62,8 +63,8 @@ static int64_t gather_unvisited_among(struct graph_scratch *w, const uint32_t *l
 	return n;
 }
 
-/* The nodes of a list that were not visited, into w->batch: how many. Without a branch, so that their bits,
- * which lie anywhere, are fetched side by side. */
+/* Gather the nodes of a list that were not visited into w->batch; returns how many. There is no branch, so
+ * that their bits, which may be anywhere, are fetched at the same time. */
 static inline int64_t gather_unvisited(struct graph_scratch *w, const uint32_t *list, int width)
 {
 	if (__builtin_expect(w->only != NULL, 0))
@@ -125,8 +126,8 @@ struct candidate search_upper_layers(struct graph_scratch *w, int to)
 
 /* ---- copies ---- */
 
-/* Whether a node is a copy of one in the pool that it would come behind. A removed node is no stand-in for a
- * live one. Where many different nodes have one key, a copy may be missed. */
+/* Whether a node is a copy of one in the pool behind which it would be inserted. A removed node cannot
+ * represent a live one. If many different nodes have the same key, a copy may be missed. */
 static bool is_copy(const struct graph_scratch *w, int64_t place, struct candidate c)
 {
 	enum { COMPARED = 16 };
@@ -139,8 +140,8 @@ static bool is_copy(const struct graph_scratch *w, int64_t place, struct candida
 	return false;
 }
 
-/* Take a candidate out of the pool, which it had joined at `place` and pushed `last` out of if that was full.
- */
+/* Remove a candidate from the pool again, where it was inserted at `place`, which removed `last` if the pool
+ * was full. */
 static void withdraw(struct graph_scratch *w, int64_t place, bool was_full, struct candidate last)
 {
 	memmove(w->pool + place, w->pool + place + 1, (size_t)(w->n - 1 - place) * sizeof *w->pool);
@@ -150,8 +151,8 @@ static void withdraw(struct graph_scratch *w, int64_t place, bool was_full, stru
 		w->n--;
 }
 
-/* Into the pool, or to the copies. Returns its place; ef: it is not in the pool. Most join the pool and are
- * like nothing before them, so that comes first. */
+/* Put a candidate into the pool or among the copies. Returns its index; ef: it is not in the pool. Most
+ * candidates get into the pool and are not copies, so that case comes first. */
 static inline int64_t offer(struct graph_scratch *w, struct candidate c, int64_t ef)
 {
 	bool was_full = w->n == ef;
@@ -173,8 +174,8 @@ int64_t offer_candidate(struct graph_scratch *w, struct candidate c, int64_t ef)
 
 /* ---- one level ---- */
 
-/* Sort the n nodes that were visited and scored into the pool; the first place that changed. What comes near
- * the front, at `at`, is likely to be gone to next. */
+/* Insert the n nodes of the batch into the pool; returns the first place that changed. A node near the place
+ * `at` is likely to be expanded next. */
 static inline int64_t take_batch(struct graph_scratch *w, int64_t n, int64_t ef, int64_t at)
 {
 	enum { SOON = 2 };
@@ -192,7 +193,7 @@ static inline int64_t take_batch(struct graph_scratch *w, int64_t n, int64_t ef,
 	return first;
 }
 
-/* Begin at the seeds, too. */
+/* Put the seeds into the pool, too. */
 static void take_seeds(struct graph_scratch *w, int64_t ef)
 {
 	for (int64_t at = 0, n = 0; at < w->seed_count; at++) {
@@ -206,7 +207,7 @@ static void take_seeds(struct graph_scratch *w, int64_t ef)
 	}
 }
 
-/* Go to every node of the pool that was not gone to. */
+/* Expand every node of the pool that was not expanded. */
 static void expand_pool(struct graph_scratch *w, int level, int64_t ef)
 {
 	const struct graph *graph = w->graph;
@@ -227,7 +228,8 @@ static void expand_pool(struct graph_scratch *w, int level, int64_t ef)
 	}
 }
 
-/* The search over far nodes, from the seeds; false: and over no others, of which `from` stands for all. */
+/* Search over far nodes, from the seeds. False: no other nodes are to be visited; `from` represents them
+ * all. */
 static bool search_far_layer(struct graph_scratch *w, struct candidate from, int64_t ef)
 {
 	take_seeds(w, ef);
@@ -245,7 +247,7 @@ static bool search_far_layer(struct graph_scratch *w, struct candidate from, int
 	return false;
 }
 
-/* Search a level from one node, and from the seeds, as search_layer says; marks stay. */
+/* Search a level from one node, and from the seeds, as search_layer says; marks are not removed. */
 static void search_level(
     struct graph_scratch *w, int level, struct candidate from, int64_t ef, int64_t copies)
 {
@@ -273,7 +275,8 @@ void search_layer(struct graph_scratch *w, int level, struct candidate from, int
 	forget_marks(w->pool, w->n);
 }
 
-/* Whether copies of a vector with this key could be among the `want` nearest, beside all that are known. */
+/* Whether copies of a vector with this key could be among the `want` nearest, with all those that are
+ * known. */
 static bool copies_wanted(const struct graph_scratch *w, float key, int64_t want)
 {
 	int64_t n = 0;
@@ -284,8 +287,8 @@ static bool copies_wanted(const struct graph_scratch *w, float key, int64_t want
 	return n < want;
 }
 
-/* Nearest first; what is found on the way that is nearer still comes first. Where the pool is not full the
- * graph has no more that is different, unless copies lead to it. */
+/* Expand copies, the nearest first, also among those found meanwhile. If the pool is not full, the graph has
+ * no other nodes, except those that copies may lead to. */
 static void expand_copies(struct graph_scratch *w, int64_t ef, int64_t want)
 {
 	for (int64_t at = 0; at < w->copies;) {
@@ -305,7 +308,7 @@ static void expand_copies(struct graph_scratch *w, int64_t ef, int64_t want)
 	}
 }
 
-/* Copies that are remembered, at least. */
+/* At least so many copies are kept. */
 enum { MIN_COPIES = 32 };
 
 void search_base_layer(struct graph_scratch *w, struct candidate from, int64_t ef, int64_t want)
@@ -332,8 +335,8 @@ static bool spill(struct graph_scratch *w, int64_t *n, struct candidate c)
 	return true;
 }
 
-/* The n nodes that were visited and scored: into the spill or, the others, into the pool. False: no memory.
- */
+/* Put the nodes of the batch into the spill if they are within the bound, else into the pool. False: no
+ * memory. */
 static bool take_range(
     struct graph_scratch *w, int64_t batch, float bound, int64_t ef, int64_t *n, int64_t *at)
 {
@@ -350,9 +353,9 @@ static bool take_range(
 	return true;
 }
 
-/* Nodes of the spill are gone to in the order in which they are found: none of them can be left out. The pool
- * comes next. It has only what is beyond the bound, so that ways around what is within are looked for with
- * the same care whether much is within or little. Both may hold nodes to begin with. */
+/* Nodes of the spill are expanded first, in the order in which they are found, since none may be left out;
+ * then those of the pool. The pool has only nodes beyond the bound, so that as many of these are expanded
+ * whether many nodes are within the bound or few. Both may contain nodes at the beginning. */
 static enum range_end expand_range(
     struct graph_scratch *w, int level, float bound, int64_t ef, int64_t max, int64_t *n)
 {
@@ -386,7 +389,7 @@ static void hide_seeds(struct graph_scratch *w)
 		visited_test_set(w, w->seeds[i]);
 }
 
-/* Forget what was visited but for the pool and n nodes of the spill. */
+/* Mark all nodes as not visited, except those of the pool and n nodes of the spill. */
 static void keep_found(struct graph_scratch *w, int64_t n)
 {
 	int64_t near = w->n;
@@ -398,8 +401,9 @@ static void keep_found(struct graph_scratch *w, int64_t n)
 		visited_test_set(w, ((const struct candidate *)(const void *)w->spill.data)[i].node);
 }
 
-/* Level 1 is a sample of the nodes. What is within there, and the nearest beyond, are where level 0 begins:
- * so parts of the answer are found that no edge of level 0 joins. */
+/* Level 1 is a sample of the nodes. The search of level 0 begins at the nodes of level 1 that are within the
+ * bound, and at the nearest beyond it: so parts of the answer are found that are not connected by edges of
+ * level 0. */
 enum range_end search_range(
     struct graph_scratch *w, struct candidate from, float bound, int64_t ef, int64_t max, int64_t *n)
 {

@@ -1,7 +1,7 @@
 /* Searching a graph: the best-first search of the paper (Algorithm 2), for searches and for building.
  *
- * A scratch has all the memory of one search at a time. Those that are idle wait in a pool of the index, so
- * that a search allocates nothing once there are as many as run at the same time. */
+ * A scratch has all the memory of one search. Idle ones are kept in a pool of the index, so that searches
+ * allocate nothing once there are as many as run at the same time. */
 #ifndef KITH_GRAPH_SEARCH_LAYER_H
 #define KITH_GRAPH_SEARCH_LAYER_H
 
@@ -9,10 +9,10 @@
 
 #include "lib/graph/graph.h"
 
-/* Mark in the pool of a search, for nodes whose neighbours were looked at. */
+/* The mark of nodes in the pool of a search whose neighbours have been visited (expanded nodes). */
 #define EXPANDED UINT32_C(0x80000000)
 
-/* So that it fits. */
+/* So that the mark fits into a node's number. */
 #define GRAPH_MAX_NODES (INT64_C(1) << 31)
 
 enum { DESCENT_LEVELS = 3, VISITED_LOG = 8192 };
@@ -21,37 +21,38 @@ struct graph_scratch {
 	const struct graph *graph;
 	const struct graph_space *space;
 	void *origin;           /* graph_origin_bytes */
-	struct candidate *pool; /* [max_pool] ascending: the best nodes that were visited */
-	int64_t n;              /* in the pool */
-	struct candidate *copy; /* [max_pool] ascending: copies of nodes of the pool, which are not in it */
+	struct candidate *pool; /* [max_pool] the nearest nodes that were visited, ascending */
+	int64_t n;              /* number of candidates in the pool */
+	struct candidate *copy; /* [max_pool] copies of nodes of the pool, not in it, ascending */
 	int64_t copies, max_copies;
-	const uint64_t *live; /* a bit per node: one without it stands for none that has it; NULL: all do */
-	int64_t pairs;        /* distances computed */
-	bool damaged; /* the graph was unvalidated, and a list is invalid: it was taken for empty since
-	                 scratch_take */
+	const uint64_t
+	    *live;     /* a bit per node; only those with it can represent copies that have it; NULL: all */
+	int64_t pairs; /* number of distances computed */
+	bool damaged;  /* since scratch_take, an invalid list of an unvalidated graph was treated as empty */
 
-	uint64_t *visited; /* a bit per node, of max_visited: visited by this search */
-	uint32_t *
-	    visited_log; /* [VISITED_LOG] the last nodes visited; number i of the search at i % VISITED_LOG */
+	uint64_t *visited;     /* a bit per node, max_visited in all: visited by this search */
+	uint32_t *visited_log; /* [VISITED_LOG] the last nodes visited; the i-th at i % VISITED_LOG */
 	int64_t visited_count;
 	int64_t max_visited, max_pool, max_batch;
 
-	/* Nodes where a search of level 0 begins, too; or, hidden, that it does not see. */
+	/* Nodes where a search of level 0 begins as well; or, if seeds_hidden, nodes that it must not
+	 * visit. */
 	const uint32_t *seeds;
 	int64_t seed_count;
 	bool seeds_hidden;
 
-	/* A bit per node, of those that are far from all others (hnsw_far.c): a search that begins at seeds
-	 * goes over these first; and with far_only over no others. NULL: over all. */
+	/* A bit per node, set for those that are far from all others (hnsw_far.c): a search that begins at
+	 * seeds visits these first, and with far_only no others. NULL: it visits all. */
 	const uint64_t *far, *only;
 	bool far_only;
 
-	/* Where the last descent left levels DESCENT_LEVELS … 1; 0 for those that the graph lacks. */
+	/* The nodes at which the last descent left levels DESCENT_LEVELS … 1; 0 for levels that do not
+	 * exist. */
 	uint32_t path[DESCENT_LEVELS];
 	size_t origin_bytes;
-	uint32_t *batch; /* [max_batch]: nodes to score, and their keys */
+	uint32_t *batch; /* [max_batch] nodes to compare, and their keys */
 	float *key;
-	struct buffer spill; /* struct candidate: of searches without a limit */
+	struct buffer spill; /* struct candidate: results of range searches, not limited */
 	struct graph_scratch *next;
 };
 
@@ -61,21 +62,21 @@ struct graph_scratch_pool {
 };
 
 void scratch_pool_init(struct graph_scratch_pool *scratch_pool);
-/* Give the memory of those that wait back; nobody takes one meanwhile. */
+/* Free idle scratches; no search may take one at the same time. */
 void scratch_pool_clear(struct graph_scratch_pool *scratch_pool);
 void scratch_pool_free(struct graph_scratch_pool *scratch_pool);
 size_t scratch_pool_memory(struct graph_scratch_pool *scratch_pool);
 
-/* Scratch for this graph whose pool takes `ef` candidates, and batches of `batch` nodes where a list
- * is shorter. NULL: no memory. */
+/* A scratch for this graph with room for `ef` candidates in its pool, and for batches of `batch` nodes, or of
+ * a whole list if that is longer. NULL: no memory. */
 struct graph_scratch *scratch_take(struct graph_scratch_pool *scratch_pool, const struct graph *graph,
     const struct graph_space *space, int64_t ef, int64_t batch);
 void scratch_return(struct graph_scratch_pool *scratch_pool, struct graph_scratch *scratch);
 
-/* Forget what was visited. */
+/* Mark all nodes as not visited. */
 void visited_clear(struct graph_scratch *w);
 
-/* Whether a node had been visited; it is now. */
+/* Mark a node as visited; returns whether it was before. */
 static inline bool visited_test_set(struct graph_scratch *w, uint32_t node)
 {
 	uint64_t *word = &w->visited[node / 64], bit = UINT64_C(1) << (node % 64);
@@ -86,8 +87,8 @@ static inline bool visited_test_set(struct graph_scratch *w, uint32_t node)
 	return batch;
 }
 
-/* Put a candidate in its place in an array of *n, ascending by key, of at most `most`: behind those with the
- * same key. Returns where it is now; `most`: nowhere. */
+/* Insert a candidate into an array of *n, at most `max`, ascending by key, behind those with the same key.
+ * Returns its index; `max`: it was not inserted. */
 static inline int64_t candidate_insert(
     struct candidate *pool, int64_t *n, int64_t max, struct candidate candidate)
 {
@@ -100,24 +101,25 @@ static inline int64_t candidate_insert(
 	return at;
 }
 
-/* The node that a greedy descent of the levels from the top to `to` + 1 comes to. The origin is in w->origin.
- */
+/* The node at which a greedy descent through the levels from the top to `to` + 1 ends. The origin is in
+ * w->origin. */
 struct candidate search_upper_layers(struct graph_scratch *w, int to);
 
-/* From one node, whose key is known, to the ef nearest of a level that there is a way to: w->pool. Of nodes
- * whose vectors are stored as the same bytes one is in the pool, so that copies do not crowd out what is
- * different; the nearest of the others, up to ef of them, are in w->copy. */
+/* Search a level from one node, whose key is known, for the ef nearest that can be reached: w->pool. Of nodes
+ * whose vectors are stored as the same bytes only one is in the pool, so that copies do not take the places
+ * of different vectors; the nearest of the other copies, up to ef of them, are in w->copy. */
 void search_layer(struct graph_scratch *w, int level, struct candidate from, int64_t ef);
 
-/* The same on level 0, copies included, as far as they are among the want >= 1 nearest: copies lead to one
- * another, and as many of these ways are followed as it takes. w->pool has up to ef nodes. */
+/* Search level 0 likewise, but include copies as far as they are among the want >= 1 nearest: copies lead to
+ * one another, and as many of these edges are followed as necessary. w->pool has up to ef nodes. */
 void search_base_layer(struct graph_scratch *w, struct candidate from, int64_t ef, int64_t want);
 
-/* Visit the nodes of a list of level 0 that were not visited yet: how many; w->batch has them, w->key their
- * keys. */
+/* Visit the nodes in a list of level 0 that were not visited yet, and compute their keys: w->batch, w->key.
+ * Returns how many there are. */
 int64_t visit_neighbours(struct graph_scratch *w, const uint32_t *list);
 
-/* One more node, which was scored, for w->pool and w->copy. Its place in the pool; ef: it is not there. */
+/* Put a node with its key into w->pool or w->copy, if it is near enough. Returns its index in the pool; ef:
+ * it is not there. */
 int64_t offer_candidate(struct graph_scratch *w, struct candidate c, int64_t ef);
 
 /* The list of a node on level 0. */
@@ -130,27 +132,27 @@ PREFETCH_INLINE void graph_prefetch(const struct graph *graph, uint32_t node)
 		__builtin_prefetch(list + b);
 }
 
-/* filtered.c: from one node to the nearest on level 0 that `pass` (a bit per node): found [*n, at most
- * ef], ascending. */
+/* filtered.c: search level 0 from one node for the nearest that pass (a bit per node): found [n, at most ef],
+ * ascending. */
 struct filtering {
 	const uint64_t *pass;
-	double share;            /* of the nodes, that pass */
+	double share;            /* the share of the nodes that pass */
 	struct candidate *found; /* [ef] */
 	int64_t n;
-	/* The first nodes that were gone to, how many were scored from there, and how many of them have
-	 * copies. */
+	/* The number of first steps, how many nodes were compared in these, and how many of the expanded
+	 * nodes have copies. */
 	int64_t steps, scored, copied;
 };
 void search_filtered(struct graph_scratch *w, struct candidate from, int64_t ef, struct filtering *f);
 
-/* Size of the pool and of the batches that it wants of its scratch. */
+/* The size of the pool and of the batches that search_filtered needs in its scratch. */
 int64_t filtered_max_pool(int64_t ef);
 int64_t filtered_max_batch(const struct graph *graph);
 
-/* From one node, of level 1 if there is one, and from the entry of the graph to every node with a key of at
- * most `bound` that there is a way to over such nodes and over the ef nearest of the others: w->spill has all
- * of them (but no others) afterwards, *n of them, and w->pool the nearest of the others. Given up when more
- * than `most` nodes were scored. */
+/* Search from one node, of level 1 if there is one, and from the entry of the graph for every node with a key
+ * of at most `bound` that can be reached over such nodes and over the ef nearest of the others. Afterwards
+ * w->spill has exactly these, *n of them, and w->pool the nearest of the others. Given up when more than
+ * `max` nodes were compared. */
 enum range_end { RANGE_DONE, RANGE_GIVEN_UP, RANGE_NO_MEMORY };
 enum range_end search_range(
     struct graph_scratch *w, struct candidate from, float bound, int64_t ef, int64_t max, int64_t *n);

@@ -1,5 +1,5 @@
-/* How near stored vectors are to one another and to queries: the codec's way of scoring gathered rows, put
- * into the geometry of the graph. */
+/* How near stored vectors are to one another and to queries: the comparisons of the codec, adapted to the
+ * geometry of the graph. */
 #include "lib/graph/graph.h"
 
 #include "kernels/kernels.h"
@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Key of a zero vector under cosine: that of a right angle. */
+/* The key of a zero vector under cosine: that of a right angle. */
 static const double RIGHT_ANGLE = 2;
 
 void graph_space_load(const struct graph_space *space, int64_t node, float *x)
@@ -19,7 +19,7 @@ void graph_space_load(const struct graph_space *space, int64_t node, float *x)
 		memcpy(x, row, (size_t)space->rows.dim * sizeof *x);
 }
 
-/* What codes make of a zero vector is not quite zero. */
+/* A zero vector that was encoded and decoded may be not quite zero. */
 bool graph_space_is_null(const struct graph_space *space, int64_t node, float *x)
 {
 	graph_space_load(space, node, x);
@@ -31,8 +31,8 @@ static const struct comparison *comparison(const struct graph_space *space)
 	return compare_in_graph(&space->rows, space->precision);
 }
 
-/* Rows that normalize are compared as they are by inner product, unless by wide keys: their inverse lengths
- * make keys of that. */
+/* Whether rows that are normalized when loaded are compared as they are stored, by inner products, from which
+ * their inverse lengths make keys. Wide keys are computed from decoded vectors instead. */
 static bool by_lengths(const struct graph_space *space)
 {
 	return space->inverse && space->precision != KEYS_WIDE;
@@ -43,8 +43,8 @@ static size_t state_bytes(const struct graph_space *space)
 	return align64(comparison(space)->bytes(&space->rows));
 }
 
-/* An origin is what the codec makes of a vector; for edges by
- * a similarity there is room for it, decoded, behind that. */
+/* An origin is the state that the codec makes of a vector; for edges by a similarity, space for the decoded
+ * vector follows. */
 size_t graph_origin_bytes(const struct graph_space *space)
 {
 	size_t bytes = state_bytes(space);
@@ -55,9 +55,9 @@ size_t graph_origin_bytes(const struct graph_space *space)
 	return align64(bytes);
 }
 
-/* Behind the codec's state: the key that it gives zero vectors; or the inverse length of the origin, −1 for a
- * query. */
-static float *aside(const struct graph_space *space, void *state)
+/* The number behind the codec's state: the key that it gives zero vectors; or, if by_lengths, the inverse
+ * length of the origin, −1 for a query. */
+static float *extra_number(const struct graph_space *space, void *state)
 {
 	return (float *)(void *)((char *)state + state_bytes(space));
 }
@@ -68,7 +68,7 @@ void graph_origin_node(const struct graph_space *space, int64_t node, void *stat
 		struct rows raw = space->rows;
 		raw.normalize = false;
 		comparison(space)->bind_row(&raw, node, &metric_ip, state);
-		*aside(space, state) = space->inverse[node];
+		*extra_number(space, state) = space->inverse[node];
 		return;
 	}
 	if (!space->edges->similarity) {
@@ -83,39 +83,40 @@ void graph_origin_query(const struct graph_space *space, const float *q, void *s
 {
 	comparison(space)->bind(&space->rows, q, space->metric, state);
 	if (by_lengths(space))
-		*aside(space, state) = -1;
+		*extra_number(space, state) = -1;
 	if (!space->zero)
 		return;
 	struct rows row = space->rows;
 	uint32_t first = 0;
 	row.a = row.b = space->zero;
 	row.n = 1;
-	comparison(space)->gather(&row, state, &first, 1, aside(space, state));
+	comparison(space)->gather(&row, state, &first, 1, extra_number(space, state));
 }
 
-/* Few vectors that are not zero have the key of one, to the last bit. */
-static void mend_zeros(
+/* Give zero vectors the key of a right angle. Only for rows with the key that the codec gives zero vectors
+ * are codes compared: few others have that key to the last bit. */
+static void set_zero_keys(
     const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key)
 {
-	float zero = *aside(space, state);
+	float zero = *extra_number(space, state);
 	for (int64_t i = 0; i < n; i++)
 		if (key[i] == zero &&
 		    memcmp(rows_at(&space->rows, nodes[i]), space->zero, space->rows.stride) == 0)
 			key[i] = graph_key_of(space, RIGHT_ANGLE);
 }
 
-/* Keys of rows at unit length from inner products with them as they are. */
+/* Keys of rows at unit length from inner products with the rows as they are stored. */
 static void keys_by_lengths(
     const struct graph_space *space, void *state, const uint32_t *nodes, int64_t n, float *key)
 {
-	float origin = *aside(space, state);
+	float origin = *extra_number(space, state);
 	struct rows raw = space->rows;
 	raw.normalize = false;
 	comparison(space)->gather(&raw, state, nodes, n, key);
 	for (int64_t i = 0; i < n; i++) {
 		float inverse = space->inverse[nodes[i]];
 		key[i] *= inverse;
-		/* ‖x − y‖² of vectors that have length 1, or 0. */
+		/* ‖x − y‖² of vectors of length 1 or 0. */
 		if (origin >= 0)
 			key[i] = fmaxf(0, (float)((origin > 0) + (inverse > 0)) + 2 * key[i] * origin);
 	}
@@ -128,5 +129,5 @@ void graph_keys(const struct graph_space *space, void *state, const uint32_t *no
 	else
 		comparison(space)->gather(&space->rows, state, nodes, n, key);
 	if (space->zero)
-		mend_zeros(space, state, nodes, n, key);
+		set_zero_keys(space, state, nodes, n, key);
 }
