@@ -70,8 +70,8 @@ typedef bool kernel_list_fn(const uint32_t *list, int64_t width, uint32_t limit,
 typedef int64_t kernel_select_fn(const float *keys, int64_t n, float bound, uint32_t *pos);
 
 /* Hadamard transform of x [n] in place, n a power of two, without a factor: for half = 1, 2, 4 … n / 2, the
- * components i and i + half of each 2 · half are replaced by their sum and their difference. The result has the
- * same bits on every instruction set. */
+ * components i and i + half of each 2 · half are replaced by their sum and their difference. The bits of the
+ * result are the same on every instruction set. */
 typedef void kernel_hadamard_fn(float *x, int64_t n);
 
 /* Split floats into their value as bf16 and their lower 16 bits: hi = (u + 0x8000) >> 16, lo = u & 0xffff.

@@ -86,8 +86,8 @@ static void query_task(void *arg, int64_t q, int worker)
 
 /* ---- list by list ---- */
 
-/* Whether lists are scanned even for many queries, because looking up the bytes of a code takes less time than
- * multiplying or decoding its vector. */
+/* Whether lists are scanned even for many queries, because looking up the bytes of a code takes less time
+ * than multiplying or decoding its vector. */
 static bool scan_always(const struct search *s)
 {
 	enum { COMPONENTS_PER_BYTE = 4 };
