@@ -100,6 +100,9 @@ int part_state(struct table *t, int64_t part, struct part_state *state)
 	if (rc != SQLITE_OK) {
 		return table_forward(t, rc);
 	}
+	if (state->n < 0 || (t->chunk_rows > 0 && state->n / t->chunk_rows >= (int64_t)1 << SEQ_BITS)) {
+		return table_corrupt(t, "part %lld has %lld rows", (long long)part, (long long)state->n);
+	}
 	if (state->seq < 0 || state->seq > MAX_SEQ || state->base < -1 || state->base > state->seq) {
 		return table_corrupt(
 		    t, "part %lld has changed %lld times", (long long)part, (long long)state->seq);

@@ -26,9 +26,6 @@ static int list_parts(
 	if (t->schema.count[COLUMN_PARTITION] == 0) { /* part 0, if there are rows */
 		int rc = part_state(t, 0, &state);
 		*indexed = state.base >= 0;
-		if (rc == SQLITE_OK && (state.n < 0 || state.n / t->chunk_rows >= (int64_t)1 << SEQ_BITS)) {
-			return table_corrupt(t, "part 0 has %lld rows", (long long)state.n);
-		}
 		return rc != SQLITE_OK || state.n == 0 || hits_offer(parts, 0, state.n, 0) ? rc
 		                                                                           : SQLITE_NOMEM;
 	}

@@ -19,13 +19,22 @@
 #include "sieve.h"
 #include "snapshot.h"
 
-enum { MIN_SAMPLE = 24, MAX_SAMPLE = 256, ENOUGH = 8, EXTRA = 2, SMALL = 20000, FEW = 1000 };
+enum {
+	MIN_SAMPLE = 24,
+	MAX_SAMPLE = 256,
+	ENOUGH = 8,
+	EXTRA = 2,
+	SMALL = 20000,
+	FEW = 1000,
+	MIN_RANKED = 60,
+	MAX_RANKED = 4000
+};
 
 /* What things take, in microseconds, about: to list a row by SQL, in a pass over all of them or by an index
  * of SQLite's; to read a stored vector and compare it; to compare one that the index has; to find and try a
  * candidate, by SQL or in memory; to try one condition on a row in a pass over all; a search among those. */
 static const double list_all = 0.05, list_indexed = 0.5, compare_stored = 5, compare_kept = 0.3, try_sql = 3,
-                    try_kept = 0.8, mark_one = 0.0006, search_marked = 200;
+                    try_kept = 0.8, mark_one = 0.0006, search_marked = 200, search_row = 0.0025;
 
 struct search {
 	struct table *table;
@@ -332,6 +341,73 @@ static int compare_marked(struct search *s)
 	return rc;
 }
 
+/* The ids that are marked and show rows as they are: ids [marked]; returns how many. */
+static int64_t list_marked(const struct search *s, int64_t *ids)
+{
+	int64_t n = 0;
+	for (int64_t byte = 0; byte < (s->live->n + 7) / 8; byte++) {
+		for (unsigned rest = s->bits[byte]; rest != 0; rest &= rest - 1) {
+			int64_t id = 8 * byte + __builtin_ctz(rest);
+			if (!delta_has(s->delta, s->live->rowids[id])) {
+				ids[n++] = id;
+			}
+		}
+	}
+	return n;
+}
+
+/* Rank ids by what the index has of their vectors: the best ones, in order, are left in `ids`. *n 0: it
+ * cannot tell. */
+static int rank_ids(struct search *s, int64_t *ids, int64_t *n, int64_t best)
+{
+	const struct query *q = s->query;
+	struct hits ranked = {.k = best};
+	int rc = SQLITE_OK;
+	for (int64_t i = 0; i < *n && rc == SQLITE_OK; i++) {
+		kith_status status = kith_index_get(s->live->index, 1, &ids[i], s->x);
+		if (status != KITH_OK) {
+			hits_free(&ranked);
+			*n = 0;
+			return status == KITH_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
+		}
+		double d = distance_between(q->column->metric, q->column->dim, q->vector.x, s->x);
+		rc = hits_offer(&ranked, d, ids[i], -1) ? SQLITE_OK : SQLITE_NOMEM;
+	}
+	hits_sort(&ranked);
+	*n = ranked.n;
+	for (int64_t i = 0; i < ranked.n; i++) {
+		ids[i] = ranked.items[i].rowid;
+	}
+	hits_free(&ranked);
+	return rc;
+}
+
+/* Of some thousand marked rows, whose vectors would take long to read from the table: those are compared that
+ * the index's codes say are the nearest. */
+static int search_ranked(struct search *s, int64_t marked, int *done)
+{
+	struct hits near = {.k = s->hits->k};
+	int64_t best = live_candidates(s->live, s->hits->k) + EXTRA;
+	int tied = 0;
+	int64_t *ids = sqlite3_malloc64((sqlite3_uint64)(marked + 1) * sizeof *ids);
+	if (ids == NULL) {
+		return SQLITE_NOMEM;
+	}
+	int64_t n = list_marked(s, ids);
+	int rc = rank_ids(s, ids, &n, best);
+	if (rc == SQLITE_OK) {
+		rc = compare_candidates(s, ids, n, n, &near, &tied);
+	}
+	*done = rc == SQLITE_OK && near.n == near.k && !tied;
+	for (int64_t i = 0; *done && i < near.n && rc == SQLITE_OK; i++) {
+		rc = hits_offer(s->hits, near.items[i].distance, near.items[i].rowid, -1) ? SQLITE_OK
+		                                                                          : SQLITE_NOMEM;
+	}
+	hits_free(&near);
+	sqlite3_free(ids);
+	return rc;
+}
+
 /* Mark the ids that pass the sieve and search among them. */
 static int search_marks(struct search *s, double sieved, int *done)
 {
@@ -344,7 +420,14 @@ static int search_marks(struct search *s, double sieved, int *done)
 	int64_t want = candidates_for(s, s->hits->k);
 	double each = s->live->exact ? compare_kept : compare_stored;
 	int rc = SQLITE_OK;
-	if (want < marked / 4 && search_marked + each * (double)want < each * (double)marked) {
+	int unbounded = s->query->bounds.min == -INFINITY && s->query->bounds.similar_max == INFINITY;
+	if (!s->live->exact && s->sieve.complete && unbounded && marked > MIN_RANKED &&
+	    marked <= MAX_RANKED) {
+		s->table->stats.strategy = "passing";
+		rc = search_ranked(s, marked, done);
+	} else if (want < marked / 4 &&
+	           search_marked + search_row * (double)s->live->n + each * (double)want <
+	               each * (double)marked) {
 		kith_filter *filter = NULL;
 		rc = table_status(s->table, kith_filter_bitmap(&filter, s->live->n, s->bits));
 		if (rc == SQLITE_OK) {

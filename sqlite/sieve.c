@@ -376,6 +376,32 @@ static int compile(struct sieve_test *s, struct table *t, const struct cells *c,
 	return done;
 }
 
+static int is_plain_range(const struct sieve_test *s)
+{
+	return s->kind != CELLS_F64 && s->kind != CELLS_TEXT && s->integers == NULL && !s->outside &&
+	       !s->null;
+}
+
+/* Two ranges of one column, as of `u >= 3 AND u < 5`, become one. 0: these are no such two. */
+static int join_ranges(struct sieve *s, const struct sieve_test *test)
+{
+	for (int i = 0; i < s->n; i++) {
+		struct sieve_test *other = &s->tests[i];
+		if (other->values != test->values || !is_plain_range(other) || !is_plain_range(test)) {
+			continue;
+		}
+		other->range.i.lo =
+		    other->range.i.lo > test->range.i.lo ? other->range.i.lo : test->range.i.lo;
+		other->range.i.hi =
+		    other->range.i.hi < test->range.i.hi ? other->range.i.hi : test->range.i.hi;
+		if (other->range.i.lo > other->range.i.hi) {
+			nothing(other);
+		}
+		return 1;
+	}
+	return 0;
+}
+
 int sieve_make(
     struct sieve *s, struct table *t, const struct live *l, const struct plan *p, const struct query *q)
 {
@@ -399,7 +425,7 @@ int sieve_make(
 		    .nullable = c != NULL};
 		int known = term->column < 0 || (c != NULL && c->kind != CELLS_NONE && c->n == l->n);
 		int done = known ? compile(test, t, c, term, q->values[i], in, &rc) : 0;
-		s->n += done == 1;
+		s->n += done == 1 && !join_ranges(s, test);
 		s->complete &= done == 1;
 		if (done != 1) {
 			free_test(test);
