@@ -43,6 +43,12 @@ static const struct {
     {"HNSW16", KITH_COSINE, 2000, 60, 32},
     {"HNSW12,U8", KITH_L2, 2500, 60, 32},
     {"HNSW16", KITH_IP, 1200, 60, 32},
+    {"Flat", KITH_L1, 2000, 60, 40},
+    {"Flat", KITH_LINF, 2000, 60, 40},
+    {"IVF16,Flat", KITH_L1, 2000, 60, 32},
+    {"IVF16,Flat", KITH_LINF, 2000, 60, 32},
+    {"HNSW8", KITH_L1, 900, 40, 24},
+    {"HNSW8", KITH_LINF, 900, 40, 24},
 };
 
 enum {
