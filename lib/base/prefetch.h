@@ -1,5 +1,5 @@
-/* Functions that only prefetch. gcc regards such a function as one without effects and removes calls of it unless
- * they are inlined first; graph searches took 15% longer without them (tests/lint/test_prefetch.py looks). */
+/* Functions that only prefetch. gcc treats them as functions without effects and removes calls of them
+ * unless they are inlined first: graph searches took 15% longer. tests/lint/test_prefetch.py checks it. */
 #ifndef KITH_BASE_PREFETCH_H
 #define KITH_BASE_PREFETCH_H
 
