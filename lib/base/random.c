@@ -60,3 +60,13 @@ void random_sample(struct random *random, int64_t n, int64_t count, int64_t *out
 		if (random_below(random, n - i) < count - taken)
 			out[taken++] = i;
 }
+
+void random_shuffle(struct random *random, int64_t n, uint32_t *numbers)
+{
+	for (int64_t i = n - 1; i > 0; i--) {
+		int64_t j = random_below(random, i + 1);
+		uint32_t swap = numbers[i];
+		numbers[i] = numbers[j];
+		numbers[j] = swap;
+	}
+}

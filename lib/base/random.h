@@ -26,4 +26,7 @@ double random_uniform(struct random *random);
  * Takes O(n). */
 void random_sample(struct random *random, int64_t n, int64_t count, int64_t *out);
 
+/* Put n numbers into random order: every one is equally likely. */
+void random_shuffle(struct random *random, int64_t n, uint32_t *numbers);
+
 #endif

@@ -52,6 +52,11 @@ static inline void builder_changes(struct builder *b, uint32_t node)
 		__atomic_fetch_or(&b->changed[node / 64], UINT64_C(1) << (node % 64), __ATOMIC_RELAXED);
 }
 
+/* Put nodes that are to be linked into random order, a function of the seed and of how many nodes
+ * there are. Vectors often come sorted, and nodes that are linked one cluster after another find no
+ * others to keep edges to while their lists have room. */
+void graph_shuffle(const struct graph *graph, uint32_t *nodes, int64_t n);
+
 /* Prepare for up to n nodes that are in the graph (graph_grow) and not linked yet. Call builder_end
  * afterwards, also after a failure. Errors: NOMEM. */
 kith_status builder_begin(struct builder *b, struct graph *graph, const struct graph_space *space,
@@ -59,8 +64,8 @@ kith_status builder_begin(struct builder *b, struct graph *graph, const struct g
     int64_t n);
 void builder_end(struct builder *b);
 
-/* Link the nodes that builder_begin was given, in their order. False: cancelled; lists are valid, but differ
- * from what they were. */
+/* Link nodes that builder_begin was given, in the order they have here. False: cancelled; lists are
+ * valid, but not what they were. */
 bool builder_insert(struct builder *b, const uint32_t *nodes, int64_t n);
 
 /* Make every live node reachable from the entry on level 0, and the copies of each reachable from it. False:

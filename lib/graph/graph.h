@@ -278,6 +278,11 @@ size_t graph_prune_bytes(const struct graph_space *space, int64_t max);
 int64_t graph_prune(const struct graph_space *space, const struct graph_rule *rule, uint32_t node,
     struct candidate *candidates, int64_t n, int64_t degree, void *scratch);
 
+/* The same with longer edges, where they are distances: far candidates are selected by themselves, and near
+ * ones by a larger alpha if that leaves room. rule->keep: exactly the same. others [n]: scratch. */
+int64_t graph_prune_far(const struct graph_space *space, const struct graph_rule *rule, uint32_t node,
+    struct candidate *candidates, int64_t n, int64_t degree, struct candidate *others, void *scratch);
+
 /* How far the numbers of two nodes are apart on a circle. It is symmetric, and different for all other nodes.
  * Copies lead to those with the nearest numbers, so they form a ring. */
 static inline uint64_t number_distance(uint32_t node, uint32_t other)

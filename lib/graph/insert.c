@@ -15,6 +15,7 @@
  */
 #include "lib/graph/build.h"
 
+#include "lib/base/random.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 
@@ -55,15 +56,18 @@ static int64_t list_slots(const struct graph *graph, int64_t node)
 	return graph->stride + (int64_t)graph_level(graph, node) * graph->M;
 }
 
-/* The most entries that the lists of a round can have, wherever it begins. */
+/* The most entries that the lists of a round can have: it may get the nodes of the highest levels. */
 static int64_t max_slots(const struct graph *graph, const uint32_t *nodes, int64_t n)
 {
-	int64_t max = 0, slots = 0;
-	for (int64_t i = 0; i < n; i++) {
-		slots += list_slots(graph, nodes[i]) - (i < ROUND ? 0 : list_slots(graph, nodes[i - ROUND]));
-		max = slots > max ? slots : max;
+	int64_t count[GRAPH_MAX_LEVEL + 1] = {0}, room = smaller_of(n, ROUND), slots = 0;
+	for (int64_t i = 0; i < n; i++)
+		count[graph_level(graph, nodes[i])]++;
+	for (int level = GRAPH_MAX_LEVEL; level >= 0; level--) {
+		int64_t taken = smaller_of(count[level], room);
+		slots += taken * (graph->stride + (int64_t)level * graph->M);
+		room -= taken;
 	}
-	return max;
+	return slots;
 }
 
 static struct round *round_new(int64_t nodes, int64_t slots)
@@ -98,6 +102,12 @@ static void round_free(struct round *r)
 	mem_free(r->sorted);
 	mem_free(r->group);
 	mem_free(r);
+}
+
+void graph_shuffle(const struct graph *graph, uint32_t *nodes, int64_t n)
+{
+	struct random random = random_begin(graph->seed, (uint64_t)(graph->n - n));
+	random_shuffle(&random, n, nodes);
 }
 
 kith_status builder_begin(struct builder *b, struct graph *graph, const struct graph_space *space,
@@ -240,7 +250,7 @@ static int64_t prune(struct builder *b, struct worker *worker, const struct grap
 	else if (b->far && !b->space->edges->similarity && graph_is_live(b->far, node))
 		n = take_others(b, c, n, &other);
 	bool more = other.node != GRAPH_NONE;
-	n = graph_prune(b->space, rule, node, c, n, degree - more, worker->prune);
+	n = graph_prune_far(b->space, rule, node, c, n, degree - more, worker->others, worker->prune);
 	if (more)
 		c[n++] = other;
 	return n;

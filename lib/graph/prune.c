@@ -212,3 +212,46 @@ int64_t graph_prune(const struct graph_space *space, const struct graph_rule *ru
 	pruner_init(&pruner, &form, degree < n ? degree : n, memory + 2 * vector_bytes(space));
 	return pruner_select(&pruner, rule, candidates, n, degree);
 }
+
+/* Of n candidates, ascending, how many are near: no farther than FAR times the fifth whose key is not 0. Of
+ * squared distances. */
+static int64_t count_near(const struct graph_space *space, const struct candidate *c, int64_t n)
+{
+	enum { FIFTH = 4 };
+	const float far = space->precision == KEYS_WIDE ? 2 : 16; /* wide keys are fourth roots */
+	int64_t near = n, rank = FIFTH;
+	while (rank < n && !(c[rank].key > 0))
+		rank++;
+	while (rank < n && near > 0 && c[near - 1].key > far * c[rank].key)
+		near--;
+	return near;
+}
+
+/* Selecting by alpha = 1 fills a quarter of most lists. A larger one leaves lists too full for edges back
+ * where it selects most of a list: then alpha is 1.
+ *
+ * Where vectors form tight crowds, the edges between crowds are what searches lack: one vector of each gets
+ * most edges back from other crowds, and whenever its list is cut those would go that come from behind
+ * another crowd. So far candidates are selected by themselves, with a larger alpha still. Without such a gap
+ * there are none.
+ *
+ * Recall@10 at efSearch 16 / 64 by alpha = 1 alone and so: 200 crowds of 100 near copies, queries from
+ * elsewhere, .50 .60 and .77 .86; 8 crowds of 500 .70 .95 and .94 1.00; inserted, 20,000 vectors of SIFT .952
+ * .997 and .972 .999, of Debian's packages .929 .994 and .965 .998, in the same time. */
+int64_t graph_prune_far(const struct graph_space *space, const struct graph_rule *rule, uint32_t node,
+    struct candidate *candidates, int64_t n, int64_t degree, struct candidate *others, void *scratch)
+{
+	static const struct graph_rule longer = {.alpha = 1.2F}, longest = {.alpha = 2};
+	if (space->edges->product != PRODUCT_L2 || rule->keep)
+		return graph_prune(space, rule, node, candidates, n, degree, scratch);
+	int64_t near = count_near(space, candidates, n);
+	memcpy(others, candidates, (size_t)n * sizeof *others);
+	int64_t selected = graph_prune(space, &longer, node, candidates, near, degree, scratch);
+	if (selected * 3 > degree * 2) {
+		memcpy(candidates, others, (size_t)near * sizeof *others);
+		selected = graph_prune(space, rule, node, candidates, near, degree, scratch);
+	}
+	int64_t far = graph_prune(space, &longest, node, others + near, n - near, degree - selected, scratch);
+	memcpy(candidates + selected, others + near, (size_t)far * sizeof *others);
+	return selected + far;
+}

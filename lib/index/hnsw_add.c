@@ -306,6 +306,7 @@ static kith_status link_all(struct filling *f)
 		}
 		f->builder.far = f->far_bits;
 		n = linked_nodes(f);
+		graph_shuffle(&hnsw->graph, f->node, n);
 		f->builder.seeds = seeds;
 		f->builder.seed_count = hnsw_seeds(hnsw, f->fars, seeds);
 	}

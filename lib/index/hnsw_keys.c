@@ -29,7 +29,6 @@
 #include "lib/index/hnsw.h"
 #include "lib/index/hnsw_log.h"
 
-#include "lib/base/random.h"
 #include "lib/base/status.h"
 #include "lib/base/threads.h"
 
@@ -96,19 +95,6 @@ static kith_status link_near(struct graph *near, const struct graph *graph, cons
 	return status ? status : graph_bulk(near, &near_space, &building);
 }
 
-/* Vectors often come sorted. Nodes that are linked one cluster after another find no others to keep edges to
- * while their lists have room, so all are linked in random order. */
-static void shuffle(uint32_t *nodes, int64_t n, uint64_t seed)
-{
-	struct random random = random_begin(seed, 0);
-	for (int64_t i = n - 1; i > 0; i--) {
-		int64_t j = random_below(&random, i + 1);
-		uint32_t swap = nodes[i];
-		nodes[i] = nodes[j];
-		nodes[j] = swap;
-	}
-}
-
 /* Insert all nodes one by one. near: a graph some of whose edges are added; NULL: none are. */
 static kith_status insert_all(struct hnsw *hnsw, struct graph *graph, const struct graph *near,
     const struct graph_space *space, const struct graph_building *how)
@@ -132,7 +118,7 @@ static kith_status insert_all(struct hnsw *hnsw, struct graph *graph, const stru
 			next++;
 		else if (graph_is_live(how->only, (uint32_t)i))
 			nodes[count++] = (uint32_t)i;
-	shuffle(nodes + seed_count, count - seed_count, graph->seed);
+	graph_shuffle(graph, nodes + seed_count, count - seed_count);
 	uint64_t *far;
 	kith_status status = builder_begin(&builder, graph, space, how, hnsw->scratch_pool, nodes, count);
 	kith_status found = hnsw_far_bits(hnsw, n, &far);
