@@ -208,8 +208,9 @@ KITH_API kith_status kith_index_reserve(kith_index *index, int64_t n);
  *   q     [nq × dim] row-major, finite
  *   k     1 … KITH_MAX_K; may exceed the number of vectors
  *   dist  [nq × k] out: the value of the metric (kith_metric; L2 is squared); best first, ties by id. Codes
- *         are not quite of unit length: under cosine graphs divide by the length of what a code stands for,
- *         other indexes do not
+ *         are not quite of unit length: a cosine is divided by the length of what the code stands for, for
+ *         which all but graphs keep 4 bytes a vector. RaBitQ, whose products are right on average, and
+ *         what is behind a transform (OPQ16,IVF1024,PQ16) give the inner product with what codes stand for
  *   ids   [nq × k] out: −1 where fewer than k were found (dist: +∞ for distances, −∞ for similarities)
  *
  * On failure dist and ids are untouched or partly written.

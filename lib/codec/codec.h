@@ -37,6 +37,8 @@ struct codec_ops {
 	bool normalizes; /* with cosine, stores unit vectors; else they are normalized when read */
 	bool blocked; /* codes are in blocks of 64 vectors, byte b of vector i at block · 64 · row_bytes +
 	                 b · 64 + i % 64; else row after row */
+	bool
+	    unbiased; /* inner products with what codes stand for are right on average, whatever its length */
 	int planes;
 	const struct rows_form *form; /* how rows are stored; NULL: as codes for `decode` */
 	bool any_metric; /* the kernels of any metric read rows; else the metric must have product form */
@@ -170,7 +172,8 @@ struct codes {
 	bool gathered;       /* not in blocks, even if the codec is blocked, as rows are read one at a time */
 	const float *center; /* [dim], subtracted before encoding and added after decoding; NULL: none */
 	struct buffer plane[2];
-	struct buffer bounds; /* a struct rows_bound for each block of rows, if the codec has them */
+	struct buffer bounds;  /* struct rows_bound per block of rows, where the codec has them */
+	struct buffer inverse; /* float [n]: see lengths.c; empty where they are not kept */
 };
 
 /* The number of vectors that are encoded together, and the floats of scratch for them and their codes. */
@@ -195,7 +198,27 @@ kith_status codes_reserve(struct codes *codes, int64_t n, int spare);
 /* Give back memory that holds no vectors. */
 void codes_trim(struct codes *codes);
 
-/* Append or overwrite vectors that passed codec_check; to append, memory must be reserved. */
+/* lengths.c: whether lengths of codes are kept, and where. */
+static inline bool codes_keep_lengths(const struct codes *codes)
+{
+	return codes->codec->cosine && codec_encodes(codes->codec) && !codes->codec->ops->unbiased &&
+	       !codes->gathered;
+}
+
+static inline float *codes_inverse(const struct codes *codes)
+{
+	return (float *)(void *)codes->inverse.data;
+}
+
+/* Note those of n <= CODES_BATCH codes that were written at positions from `at`: code [n × row_bytes], one
+ * after another. zeros: a bit for each that stands for a zero vector. x [dim]: scratch. */
+void codes_note_lengths(
+    struct codes *codes, int64_t at, int64_t n, const uint8_t *code, uint64_t zeros, float *x);
+
+/* Note all of them, where a file does not have them. rows: those of the codes. NOMEM. */
+kith_status codes_find_lengths(struct codes *codes, struct rows rows);
+
+/* Append or overwrite vectors that passed check; appending needs room. */
 void codes_append(struct codes *codes, kith_type type, int64_t n, const void *x, float *scratch);
 
 /* Write n vectors at positions from `at`, which codes->n counts already. Several threads may do so in
@@ -219,10 +242,10 @@ int codes_useful_threads(int64_t n, int threads);
 /* Append all of `from`, which must have the same codec and center; memory must be reserved. */
 void codes_extend(struct codes *codes, const struct codes *from);
 
-/* Vectors in the form of other programs: codes one after another in rows, floats, or bytes. Append n of them,
- * which must be finite; memory must be reserved. Get one of them. */
+/* Vectors as other programs keep them: codes one after another as the codec's row is, floats, bytes. Append
+ * n of them (room is there; finite, where that can be asked), and get one back. x [dim]: scratch. */
 size_t codes_plain_bytes(const struct codec *codec);
-void codes_append_plain(struct codes *codes, int64_t n, const void *plain);
+void codes_append_plain(struct codes *codes, int64_t n, const void *plain, float *x);
 void codes_get_plain(const struct codes *codes, int64_t at, void *plain);
 
 /* Keep the vectors whose bits are set in `retain`, in their order. */
@@ -245,10 +268,10 @@ size_t codes_memory(const struct codes *codes);
 bool codes_plane_bytes(const struct codes *codes, int64_t n, size_t *bytes);
 size_t codes_bounds_bytes(int64_t n);
 
-/* Write `lists` arrays of one codec to the same sections of a file, or read them; stride: the bytes from one
- * struct codes to the next. Loading fills empty codes with size[i] vectors each; unless `blocks`
- * [CODES_BLOCKS] is NULL, they borrow their memory from these, which must be empty. */
-enum { CODES_BLOCKS = 3 };
+/* To a file and back: `lists` arrays of one codec, `stride` bytes from one struct codes to the next, in the
+ * same sections. Loading fills new codes with size[i] vectors each; they borrow from `blocks`
+ * [CODES_BLOCKS], empty before, unless that is NULL. */
+enum { CODES_BLOCKS = 4 };
 void codes_save(const struct codes *first, size_t stride, int64_t lists, struct blob_writer *w);
 kith_status codes_load(struct codes *first, size_t stride, int64_t lists, const int64_t *size,
     struct buffer *blocks, struct blob_reader *r);

@@ -17,6 +17,7 @@ void codes_free(struct codes *codes)
 	buffer_free(&codes->plane[0]);
 	buffer_free(&codes->plane[1]);
 	buffer_free(&codes->bounds);
+	buffer_free(&codes->inverse);
 	codes->n = 0;
 }
 
@@ -43,6 +44,9 @@ kith_status codes_reserve(struct codes *codes, int64_t n, int spare)
 			return fail_nomem("vectors", bytes);
 	if (codes->codec->ops->renew && !buffer_reserve(&codes->bounds, codes_bounds_bytes(n), spare))
 		return fail_nomem("error bounds", codes_bounds_bytes(n));
+	bytes = (size_t)n * sizeof(float);
+	if (codes_keep_lengths(codes) && !buffer_reserve(&codes->inverse, bytes, spare))
+		return fail_nomem("lengths of codes", bytes);
 	return KITH_OK;
 }
 
@@ -53,6 +57,7 @@ void codes_trim(struct codes *codes)
 	buffer_trim(&codes->plane[0], bytes);
 	buffer_trim(&codes->plane[1], bytes);
 	buffer_trim(&codes->bounds, codes_bounds_bytes(codes->n));
+	buffer_trim(&codes->inverse, (size_t)codes->n * sizeof(float));
 }
 
 kith_status codes_copy(struct codes *to, const struct codes *from, const struct codec *codec)
@@ -70,6 +75,8 @@ kith_status codes_copy(struct codes *to, const struct codes *from, const struct 
 		memcpy(to->plane[p].data, from->plane[p].data, bytes);
 	if (codec->ops->renew && from->n)
 		memcpy(to->bounds.data, from->bounds.data, codes_bounds_bytes(from->n));
+	if (codes_keep_lengths(to) && from->n)
+		memcpy(to->inverse.data, from->inverse.data, (size_t)from->n * sizeof(float));
 	to->n = from->n;
 	return KITH_OK;
 }
@@ -88,7 +95,15 @@ void codes_truncate(struct codes *codes, int64_t n)
 	renew(codes, n / ROWS_BLOCK * ROWS_BLOCK, n);
 }
 
-/* Encode and store vectors, CODES_BATCH at a time. */
+static bool is_zero(const float *x, int64_t dim)
+{
+	int64_t i = 0;
+	while (i < dim && x[i] == 0)
+		i++;
+	return i == dim;
+}
+
+/* By encode, CODES_BATCH vectors at a time. */
 static void write_encoded(
     struct codes *codes, int64_t at, kith_type type, int64_t n, const void *x, float *scratch)
 {
@@ -100,9 +115,11 @@ static void write_encoded(
 	source.normalize = codec->cosine && codec->ops->normalizes;
 	for (int64_t from = 0; from < n; from += CODES_BATCH) {
 		int64_t count = n - from < CODES_BATCH ? n - from : CODES_BATCH;
+		uint64_t zeros = 0;
 		for (int64_t i = 0; i < count; i++) {
 			float *out = scratch + i * dim;
 			const float *row = rows_load(&source, from + i, out);
+			zeros |= (uint64_t)(codec->cosine && is_zero(row, dim)) << i;
 			for (int64_t j = 0; j < dim; j++)
 				out[j] = codes->center ? row[j] - codes->center[j] : row[j];
 		}
@@ -111,6 +128,7 @@ static void write_encoded(
 			for (size_t b = 0; b < size; b++)
 				codes->plane[0].data[rows_code_offset(&rows, at + from + i, b)] =
 				    (char)code[(size_t)i * size + b];
+		codes_note_lengths(codes, at + from, count, code, zeros, scratch);
 	}
 }
 
@@ -147,7 +165,7 @@ size_t codes_plain_bytes(const struct codec *codec)
 	return (size_t)codec->dim * kith_type_size(codec->ops->type);
 }
 
-void codes_append_plain(struct codes *codes, int64_t n, const void *plain)
+void codes_append_plain(struct codes *codes, int64_t n, const void *plain, float *x)
 {
 	const struct codec_ops *ops = codes->codec->ops;
 	size_t bytes = codes_plain_bytes(codes->codec);
@@ -160,6 +178,7 @@ void codes_append_plain(struct codes *codes, int64_t n, const void *plain)
 		for (size_t b = 0; b < bytes; b++)
 			codes->plane[0].data[rows_code_offset(&rows, codes->n + i, b)] =
 			    ((const char *)plain)[(size_t)i * bytes + b];
+	codes_note_lengths(codes, codes->n, n, plain, 0, x);
 	codes->n += n;
 	renew(codes, codes->n - n, codes->n);
 }
@@ -179,6 +198,8 @@ void codes_get_plain(const struct codes *codes, int64_t at, void *plain)
 static void copy_row(struct codes *codes, int64_t to, const struct codes *source, int64_t from)
 {
 	size_t row = codes->codec->row_bytes;
+	if (codes_keep_lengths(codes))
+		codes_inverse(codes)[to] = codes_inverse(source)[from];
 	if (!codes_blocked(codes)) {
 		for (int p = 0; p < codes->codec->ops->planes; p++)
 			memcpy(codes->plane[p].data + (size_t)to * row,
@@ -261,7 +282,8 @@ struct rows codes_rows(const struct codes *codes)
 	const struct codec *codec = codes->codec;
 	struct rows rows = {.form = codec->ops->form,
 	    .codec = codec,
-	    .normalize = codec->cosine && !codec->ops->normalizes,
+	    .normalize = codec->cosine && (!codec->ops->normalizes || codes_keep_lengths(codes)),
+	    .inverse = codes_inverse(codes),
 	    .a = codes->plane[0].data,
 	    .b = codes->plane[1].data,
 	    .stride = codec->row_bytes,
@@ -286,5 +308,5 @@ void codes_read(const struct codes *codes, int64_t at, float *x)
 size_t codes_memory(const struct codes *codes)
 {
 	return buffer_memory(&codes->plane[0]) + buffer_memory(&codes->plane[1]) +
-	       buffer_memory(&codes->bounds);
+	       buffer_memory(&codes->bounds) + buffer_memory(&codes->inverse);
 }

@@ -194,7 +194,7 @@ const struct comparison *compare_in_scan(
 {
 	if (compare_as_bytes(rows, query, metric))
 		return &compare_bytes;
-	if (rows->normalize || rows->form->type != KITH_F32)
+	if ((rows->normalize && !rows_are_codes(rows)) || rows->form->type != KITH_F32)
 		return NULL;
 	if (!rows->codec)
 		return &compare_floats;

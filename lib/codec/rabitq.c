@@ -439,6 +439,7 @@ static bool rabitq_finite(const struct codes *codes, int64_t from, int64_t to)
 static const struct codec_ops rabitq_ops = {
     .type = KITH_F32,
     .normalizes = true,
+    .unbiased = true,
     .blocked = true,
     .planes = 1,
     .limit = 1e30F,

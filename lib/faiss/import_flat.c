@@ -187,7 +187,7 @@ static kith_status copy_codes(const struct import *im, const struct faiss_node *
 		n = node->n - first < each ? node->n - first : each;
 		status = import_codes(im, node, stored->codec, node->codes, first, n, plain, x);
 		if (status == KITH_OK)
-			codes_append_plain(&stored->codes, n, plain);
+			codes_append_plain(&stored->codes, n, plain, x);
 	}
 	mem_free(plain);
 	mem_free(x);

@@ -166,6 +166,7 @@ void ivf_describe_row(const struct ivf *ivf, struct list *list, int64_t i, float
 	const struct kernels *kern = kernels();
 	const float *center = list->codes.center;
 	struct rows rows = codes_rows(&list->codes);
+	rows.normalize = false;
 	const float *x = rows_load(&rows, i, scratch);
 	list->max_norm = fmaxf(list->max_norm, float_up(sqrt(kern->ip_exact(x, x, dim)) * (1 + 1e-6)));
 	if (!ivf_has_code_norms(ivf))

@@ -75,7 +75,7 @@ kith_status ivf_put_list(
 	if (status == KITH_OK && !scratch)
 		status = fail_nomem("a list", 2 * (size_t)index->dim * sizeof *scratch);
 	if (status == KITH_OK && n > 0) {
-		codes_append_plain(&list->codes, n, codes);
+		codes_append_plain(&list->codes, n, codes, scratch);
 		memcpy(list_slots(list), numbers, (size_t)n * sizeof *numbers);
 		for (int64_t i = 0; i < n; i++)
 			ivf_describe_row(ivf, list, i, scratch);

@@ -15,10 +15,13 @@ struct scan {
 	/* The compared value is factor · key + constant, with an error of at most error_bound. */
 	double factor, constant;
 	struct error_bound error_bound;
-	float bound, limit; /* limit: the greatest key of a candidate while the pool has this bound */
-	bool residual;      /* codes are residuals, which the query compares by inner products */
-	bool primed;        /* rows were scanned before, so that the pool's bound is tight already */
-	double beside;      /* >= |constant| + |code_norms[i]| of all rows */
+	float bound, limit; /* greatest key of interest while the pool has this bound */
+
+	bool residual; /* codes are residuals; the query is bound for inner products */
+	bool primed;   /* rows were passed before: the pool's bound is about what it will be */
+	double beside; /* >= |constant| + |what is kept of a row and added to its key| */
+	double
+	    shift; /* cosine of codes: comes to a key before it is divided by the length; constant is 0 then */
 };
 
 /* Prepare the task's queries (at most SCAN_QUERIES) in scratch->queries. */

@@ -13,6 +13,10 @@
  * Bounds. The codec states the error of −⟨q,r̂⟩. As t = ‖c + r̂‖² − ‖c‖², |t| is at most the greater of the
  * two. The roundings of the sums are a few 2^-24 of their terms. In addition, c + r̂ is rounded to floats
  * when it is decoded for its exact distance.
+ *
+ * Cosine. Codes of unit vectors have other lengths, and 1 / ‖x̂‖ is kept for each (codec/lengths.c): keys are
+ * (−⟨q,c⟩ − ⟨q,r̂⟩) / ‖x̂‖. Where the codec looks for keys within a limit itself, the limit L on what was
+ * divided is one of each row, L ‖x̂‖: so −L ‖x̂‖ comes to its key like a norm, and is taken off again.
  */
 #include "lib/search/scan.h"
 
@@ -20,6 +24,7 @@
 #include "lib/codec/codec.h"
 
 #include <math.h>
+#include <string.h>
 
 void scan_enter_list(struct scan *scan, const float *query)
 {
@@ -32,6 +37,12 @@ void scan_enter_list(struct scan *scan, const float *query)
 	scan->constant = metric_exact(&s->score, query, list->center, list->dim);
 	scan->beside = fabs(scan->constant);
 	scan->factor = 1;
+	if (list->inverse) {
+		scan->shift = scan->constant;
+		scan->constant = 0;
+		scan->beside =
+		    scan->qnorm * sqrt(s->kern->ip_exact(list->center, list->center, list->dim)) * (1 + 1e-6);
+	}
 	if (residuals->code_norms) {
 		double max_norm = (double)residuals->max_norm, center = scan->qnorm + sqrt(scan->constant);
 		scan->factor = 2;
@@ -49,8 +60,53 @@ static struct error_bound residual_error_bound(const struct scan *scan, struct e
 	return (struct error_bound){.abs = abs, .rel = rel, .root = rounding};
 }
 
-/* Set the limit for rows first … first + n − 1, or for the picked ones of them if they are codes, whose
- * bounds are found row by row. */
+/* A row that stands for a zero vector has the key 0. */
+static inline float factor_of(float inverse)
+{
+	return inverse > 0 ? inverse : 0;
+}
+
+/* The greatest of n >= 1 factors. As integers the floats that are not negative are in the same order, and all
+ * others come before them. */
+static float largest_factor(const float *inverse, int64_t n)
+{
+	int32_t max = 0;
+	float factor;
+	for (int64_t i = 0; i < n; i++) {
+		int32_t bits;
+		memcpy(&bits, &inverse[i], sizeof bits);
+		max = bits > max ? bits : max;
+	}
+	memcpy(&factor, &max, sizeof factor);
+	return factor;
+}
+
+/* The greatest length of n >= 1 codes. Those that have none are left out: 0 − 1 is the greatest number. */
+static double largest_length(const float *inverse, int64_t n)
+{
+	uint32_t min = UINT32_MAX;
+	float least;
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t bits;
+		memcpy(&bits, &inverse[i], sizeof bits);
+		bits = (bits & INT32_MAX) - 1;
+		min = bits < min ? bits : min;
+	}
+	min++;
+	memcpy(&least, &min, sizeof least);
+	return least > 0 ? (1 + 1e-6) / (double)least : 1;
+}
+
+/* Of keys to that of what comes of dividing them by lengths. */
+static struct error_bound divided_error_bound(
+    const struct scan *scan, struct error_bound error_bound, float largest)
+{
+	return (struct error_bound){
+	    .abs = error_bound.abs * (double)largest * (1 + 1e-6) + 0x1p-20 * scan->qnorm,
+	    .rel = error_bound.rel + 0x1p-20};
+}
+
+/* Rows first … first + n − 1; of codes that were picked only these, as a bound may be found row by row. */
 static void find_limit(struct scan *scan, int64_t first, int64_t n, const uint32_t *pos, int64_t picked)
 {
 	const struct comparison *compare = scan->t->s->compare;
@@ -65,7 +121,18 @@ static void find_limit(struct scan *scan, int64_t first, int64_t n, const uint32
 		error_bound.rel = greater(error_bound.rel, own.rel);
 		error_bound.root = greater(error_bound.root, own.root);
 	}
-	scan_limit(scan, scan->residual ? residual_error_bound(scan, error_bound) : error_bound);
+	if (scan->residual)
+		error_bound = residual_error_bound(scan, error_bound);
+	if (base->inverse) {
+		float largest = largest_factor(base->inverse + first, n);
+		error_bound = divided_error_bound(scan, error_bound, largest);
+	}
+	scan_limit(scan, error_bound);
+}
+
+static inline float divided(float key, float shift, float inverse)
+{
+	return (key + shift) * factor_of(inverse);
 }
 
 void scan_finish_keys(struct scan *scan, int64_t first, int64_t n, const uint32_t *pos, int64_t keys)
@@ -73,6 +140,10 @@ void scan_finish_keys(struct scan *scan, int64_t first, int64_t n, const uint32_
 	const float *code_norms = scan->t->residuals.code_norms;
 	for (int64_t i = 0; code_norms && i < keys; i++)
 		scan->key[i] += 0.5f * code_norms[first + (pos ? pos[i] : i)];
+	const float *inverse = scan->t->base->inverse;
+	float shift = (float)scan->shift;
+	for (int64_t i = 0; inverse && i < keys; i++)
+		scan->key[i] = divided(scan->key[i], shift, inverse[first + (pos ? pos[i] : i)]);
 	find_limit(scan, first, n, pos, keys);
 }
 
@@ -89,6 +160,16 @@ static struct scan_part part_of(struct scan *scan, int64_t row, int64_t n)
 	    .limit = scan->limit};
 }
 
+/* What a limit on the keys of n rows from `row` on is when they are divided. */
+static float divided_limit(const struct scan *scan, float limit, int64_t row, int64_t n)
+{
+	const float *inverse = scan->t->base->inverse + row;
+	double key = (double)limit + scan->shift, min = INFINITY;
+	for (int64_t i = 0; i < n; i++)
+		min = (double)factor_of(inverse[i]) < min ? (double)factor_of(inverse[i]) : min;
+	return float_up(key * (key < 0 ? min : (double)largest_factor(inverse, n)));
+}
+
 void scan_first_limits(struct task *t, struct scan *scans)
 {
 	enum { MAX = 64 * ROWS_BLOCK };
@@ -100,7 +181,10 @@ void scan_first_limits(struct task *t, struct scan *scans)
 		if (!isinf(pool_bound(scan->pool)))
 			continue;
 		struct scan_part part = part_of(scan, t->r0, n);
-		float bound = scan_highest(scan, t->s->compare->first_limit(t->base, scan->state, &part, k));
+		float limit = t->s->compare->first_limit(t->base, scan->state, &part, k);
+		if (t->base->inverse && limit < INFINITY)
+			limit = divided_limit(scan, limit, t->r0, n);
+		float bound = scan_highest(scan, limit);
 		pool_lock(scan->pool);
 		pool_lower(scan->pool, bound);
 		pool_unlock(scan->pool);
@@ -124,12 +208,48 @@ int64_t scan_part_rows(const struct task *t, const struct scan *scans, int64_t r
 	return n;
 }
 
+/* Let the part's limit be that of each row: what comes to keys for it, into `own` [part->n]. A zero vector is
+ * within the limit or beyond it, whatever its code stands for. */
+static void limit_each(const struct scan *scan, struct scan_part *part, int64_t row, float *own)
+{
+	const float *inverse = scan->t->base->inverse + row;
+	if (!(scan->limit < INFINITY))
+		return;
+	double max_norm = largest_length(inverse, part->n);
+	double any = 2 * (scan->qnorm * max_norm + scan->beside), limit = (double)scan->limit;
+	double max = fabs(limit) * max_norm > any ? fabs(limit) * max_norm : any;
+	float twice = (float)(-2 * limit), zero = (float)(limit >= 0 ? -2 * any : 2 * any);
+	for (int64_t i = 0; i < part->n; i++) {
+		float quotient = twice / inverse[i];
+		own[i] = inverse[i] > 0 ? quotient : zero;
+	}
+	part->code_norms = own;
+	part->max_code_norm = 2 * max;
+	part->limit = float_up(-scan->shift + 0x1p-20 * (scan->qnorm * max_norm + 2 * scan->beside + max));
+}
+
+/* Divide the keys that were found. */
+static void divide_found(const struct scan *scan, const struct scan_part *part, int64_t row,
+    const uint32_t *hit, int64_t hits, float *key)
+{
+	const float *inverse = scan->t->base->inverse + row;
+	for (int64_t i = 0; i < hits; i++) {
+		float own = part->code_norms ? 0.5f * part->code_norms[hit[i]] : 0;
+		key[i] = divided(key[i] - own, (float)scan->shift, inverse[hit[i]]);
+	}
+}
+
 void scan_part(struct scan *scan, int64_t row, int64_t n, uint64_t mask)
 {
 	uint32_t hit[PART_ROWS];
-	float key[PART_ROWS];
+	float key[PART_ROWS], own[PART_ROWS];
+	const struct rows *base = scan->t->base;
 	struct scan_part part = part_of(scan, row, n);
-	int64_t hits = scan->t->s->compare->scan(scan->t->base, scan->state, &part, hit, key);
+	if (base->inverse)
+		limit_each(scan, &part, row, own);
+	int64_t hits = scan->t->s->compare->scan(base, scan->state, &part, hit, key);
+	if (base->inverse)
+		divide_found(scan, &part, row, hit, hits, key);
 	if (hits > 0 && scan->t->map)
 		pool_lock(scan->pool);
 	for (int64_t i = 0; i < hits; i++)

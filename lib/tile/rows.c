@@ -63,6 +63,8 @@ const float *rows_load(const struct rows *rows, int64_t i, float *scratch)
 	const float *x = rows->form->load(rows, i, scratch);
 	if (!rows->normalize)
 		return x;
+	if (rows->inverse && !(rows->inverse[i] > 0))
+		return memset(scratch, 0, (size_t)rows->dim * sizeof *x);
 	if (x != scratch)
 		memcpy(scratch, x, (size_t)rows->dim * sizeof *x);
 	vector_normalize(scratch, rows->dim);

@@ -44,9 +44,11 @@ struct rows {
 	const char *a, *b;         /* planes, whose contents depend on the form */
 	size_t stride;             /* bytes from row to row, in a and in b */
 	int64_t n, dim;
-	bool normalize;                  /* a row x stands for x / ‖x‖ (zero stays zero) */
-	const struct rows_bound *bounds; /* [ceil(n / ROWS_BLOCK)], if there is a rough form */
-	const float *center;             /* codes: [dim] to add to a decoded vector; NULL: nothing */
+	bool normalize;       /* what is meant is x / ‖x‖ (a zero row stays zero) */
+	const float *inverse; /* rows that normalize: [n] 1 / ‖x‖ if that is known, and not greater
+	                                    than 0 for a row that stands for a zero vector; else NULL */
+	const struct rows_bound *bounds; /* [ceil(n / ROWS_BLOCK)], where there is a rough form */
+	const float *center;             /* codes: [dim] added to what they decode to; NULL: nothing */
 	const int64_t *ids;              /* NULL: row i has id first_id + i */
 	int64_t first_id;
 	const uint32_t *slots; /* the id of row i is at slots[i] in ids; NULL: at i */

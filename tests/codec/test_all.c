@@ -138,12 +138,18 @@ static void coded_free(struct coded *c)
 	free(c->scratch);
 }
 
-static float *decode_all(const struct coded *c)
+/* What codes stand for; unit: of that length under cosine. */
+static float *decode_all(const struct coded *c, bool unit)
 {
 	int64_t dim = c->codec->dim;
 	float *x = make(c->codes.n * dim, sizeof *x);
 	for (int64_t i = 0; i < c->codes.n; i++) {
 		codes_read(&c->codes, i, x + i * dim);
+		bool divided = unit && codes_keep_lengths(&c->codes);
+		if (divided && codes_inverse(&c->codes)[i] > 0)
+			vector_normalize(x + i * dim, dim);
+		else if (divided)
+			memset(x + i * dim, 0, (size_t)dim * sizeof *x);
 		for (int64_t j = 0; j < dim; j++)
 			REQUIRE(isfinite(x[i * dim + j]));
 	}
@@ -210,7 +216,7 @@ static void try_search(
 		vector_normalize(q + i * dim, dim);
 	snprintf(text, sizeof text, "%s, %s, %s", word, kith_metric_name(metric), kind_names[kind]);
 	struct coded c = coded_new(make_codec, dim, cosine, n, x);
-	float *decoded = decode_all(&c);
+	float *decoded = decode_all(&c, true);
 	static const int64_t nqs[] = {1, 3, NQ};
 	for (int i = 0; i < 3; i++)
 		check_search(text, &c, decoded, nqs[i], q, ip, n % 2 ? 10 : 1);
@@ -298,7 +304,7 @@ START_TEST(scan)
 			float *x = make_values((enum kind)kind, (uint64_t)i, N, dim, false);
 			float *q = make_values((enum kind)kind, (uint64_t)i + 100, NQ, dim, true);
 			struct coded c = coded_new(codecs[_i].make, dim, false, N, x);
-			float *decoded = decode_all(&c);
+			float *decoded = decode_all(&c, false);
 			char text[128];
 			snprintf(text, sizeof text, "%s, %s", codecs[_i].word, kind_names[kind]);
 			for (int isa = 0;
@@ -340,12 +346,12 @@ START_TEST(same_everywhere)
 			float *x = make_values((enum kind)kind, (uint64_t)dim, N, dim, false);
 			OK(kith_set_isa("ref"));
 			struct coded want = coded_new(codecs[_i].make, dim, false, N, x);
-			float *want_x = decode_all(&want);
+			float *want_x = decode_all(&want, false);
 			for (int isa = 0; isa < isas.n; isa++) {
 				OK(kith_set_isa(isas.name[isa]));
 				struct coded got = coded_new(codecs[_i].make, dim, false, N, x);
 				check_equal_codes(&got.codes, &want.codes);
-				float *got_x = decode_all(&got);
+				float *got_x = decode_all(&got, false);
 				REQUIRE(!memcmp(got_x, want_x, (size_t)(N * dim) * sizeof *got_x));
 				free(got_x);
 				coded_free(&got);
@@ -361,7 +367,7 @@ END_TEST
 static void require_rows(const struct coded *c, const float *decoded, const int64_t *from)
 {
 	int64_t dim = c->codec->dim;
-	float *x = decode_all(c);
+	float *x = decode_all(c, true);
 	for (int64_t i = 0; i < c->codes.n; i++)
 		REQUIRE(!memcmp(x + i * dim, decoded + from[i] * dim, (size_t)dim * sizeof *x));
 	free(x);
@@ -372,7 +378,7 @@ START_TEST(replace_and_keep)
 	enum { N = 200, DIM = 21 };
 	float *x = make_values(GAUSSIAN, 1, N, DIM, false);
 	struct coded c = coded_new(codecs[_i].make, DIM, _i % 2, N, x), copy;
-	float *decoded = decode_all(&c);
+	float *decoded = decode_all(&c, true);
 	int64_t from[N];
 	uint64_t keep[(N + 63) / 64] = {0};
 	for (int64_t i = 0; i < N; i++)

@@ -271,6 +271,7 @@ static const struct kind kinds[] = {
     {"near copies", 32, shuffled_copies, .a = 20, .b = 0.001},
     {"near copies x 100, adjacent", 32, adjacent_copies, .a = 100, .b = 1e-6, .draw_queries = plain_gauss},
     {"near copies x 10, adjacent", 32, adjacent_copies, .a = 10, .b = 0.001, .draw_queries = plain_gauss},
+    {"near copies x 100, shuffled", 32, shuffled_copies, .a = 100, .b = 1e-6, .draw_queries = plain_gauss},
     {"near copies x 500, shuffled", 32, shuffled_copies, .a = 500, .b = 0.001, .draw_queries = plain_gauss},
     {"binary", 64, binary, .a = 0.5},
     {"binary, one in ten", 64, binary, .a = 0.1},

@@ -132,14 +132,15 @@ static void same_answers(const kith_index *a, const kith_index *b, const kith_se
 	free(q);
 }
 
-/* A graph over codes of unit vectors ranks by the cosine of what the codes stand for, which is not quite as
- * long; FAISS, and the transform that comes back, by the inner product. What comes back has the same codes:
- * the cosines of those are what the graph said. */
+/* Codes of unit vectors are ranked by the cosine of what they stand for, which is not quite as long;
+ * FAISS, and the transform that comes back, by the inner product, as transforms do here. What comes
+ * back has the same codes: the cosines of those are what the index said. */
 static bool divides_by_length(const kith_index *index)
 {
 	const char *spec = kith_index_describe(index);
-	return kith_index_metric(index) == KITH_COSINE && strstr(spec, "HNSW4,") &&
-	       !strstr(spec, "HNSW4,Flat");
+	bool transforms = strncmp(spec, "PCA", 3) == 0 || strncmp(spec, "OPQ", 3) == 0 || spec[0] == 'R';
+	return kith_index_metric(index) == KITH_COSINE && (strstr(spec, "SQ") || strstr(spec, "PQ")) &&
+	       !transforms;
 }
 
 static void same_cosines(const kith_index *index, const kith_index *back, const kith_search_options *options)

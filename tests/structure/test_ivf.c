@@ -50,9 +50,8 @@ static kith_index *make_ivf(const char *codec, kith_metric metric, int64_t n, co
 	return index;
 }
 
-/* normalize: x is kept as it came (bytes); otherwise what is kept stands for a unit vector, whatever its
- * length. */
-static double distance(kith_metric metric, bool normalize, const float *q, const float *x)
+/* divides: what is kept is divided by its length; else it stands for a unit vector, whatever that is. */
+static double distance(kith_metric metric, bool divides, const float *q, const float *x)
 {
 	double sum = 0, norms[2] = {0, 0};
 	for (int j = 0; j < DIM; j++) {
@@ -62,7 +61,7 @@ static double distance(kith_metric metric, bool normalize, const float *q, const
 		norms[1] += b * b;
 	}
 	if (metric == KITH_COSINE)
-		sum /= sqrt(norms[0]) * (normalize ? sqrt(norms[1]) : 1);
+		sum /= sqrt(norms[0]) * (divides ? sqrt(norms[1]) : 1);
 	return sum;
 }
 
@@ -71,7 +70,7 @@ static void check_result(const kith_index *index, const float *q, int64_t k, con
     const int64_t *ids, int64_t modulus, int64_t rest)
 {
 	kith_metric metric = kith_index_metric(index);
-	bool bytes = kith_index_type(index) != KITH_F32;
+	bool divides = !strstr(kith_index_describe(index), "RaBitQ");
 	int64_t n = kith_index_size(index), passing = 0;
 	float *x = make(n * DIM, sizeof *x);
 	int64_t *all = make(n, sizeof *all);
@@ -83,10 +82,10 @@ static void check_result(const kith_index *index, const float *q, int64_t k, con
 			break;
 		float one[DIM];
 		OK(kith_index_get(index, 1, &ids[j], one));
-		double d = distance(metric, bytes, q, one);
+		double d = distance(metric, divides, q, one);
 		REQUIRE(ids[j] % modulus == rest);
 		REQUIRE(fabs(d - (double)dist[j]) <=
-		        2e-5 * (fabs(d) + 1e-3 * fabs(distance(metric, bytes, one, one))));
+		        2e-5 * (fabs(d) + 1e-3 * fabs(distance(metric, divides, one, one))));
 		REQUIRE(sign * (double)dist[j] >= worst);
 		worst = sign * (double)dist[j];
 		passing++;
@@ -95,9 +94,9 @@ static void check_result(const kith_index *index, const float *q, int64_t k, con
 	for (int64_t i = 0; i < n; i++) {
 		if (all[i] % modulus != rest)
 			continue;
-		double d = sign * distance(metric, bytes, q, x + i * DIM);
+		double d = sign * distance(metric, divides, q, x + i * DIM);
 		all_passing++;
-		better += d < worst - 2e-5 * (fabs(worst) + 1e-3 * fabs(distance(metric, bytes, q, q)));
+		better += d < worst - 2e-5 * (fabs(worst) + 1e-3 * fabs(distance(metric, divides, q, q)));
 	}
 	REQUIRE(passing == (k < all_passing ? k : all_passing));
 	REQUIRE(better <= passing);
