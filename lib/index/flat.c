@@ -1,16 +1,34 @@
-/* Flat: every vector is a candidate (vectors.c keeps them). */
+/* Flat: every vector is a candidate (vectors.c keeps them). After some hundred queries they are projected,
+ * where that pays (lib/search/projection.h), and searches look at most of them no more than that. */
 #include "lib/index/structure.h"
 
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
 #include "lib/index/parts.h"
 #include "lib/index/vectors.h"
+#include "lib/search/projection.h"
 #include "lib/search/search.h"
+
+/* Queries after which vectors are projected, each of a small call counting for several, as it takes longer:
+ * about when searches have taken as long as that takes. */
+enum { PROJECT_AFTER = 256, FEW = 9, FEW_COUNT = 8 };
+static const int64_t NO_MORE = INT64_MIN / 2;
 
 struct flat {
 	struct kith_index base;
 	struct vectors vectors;
+
+	/* Made by the first searches that it is worth it for; freed by changes that it does not outlive. */
+	_Atomic(struct projection *) projection;
+	bool unprojected;        /* nobody may make one */
+	_Atomic int64_t queries; /* searched for so far; < 0: somebody projects, or it would not pay */
 };
+
+static void forget_projection(struct flat *flat)
+{
+	projection_free(atomic_exchange(&flat->projection, NULL));
+	atomic_store(&flat->queries, 0);
+}
 
 static struct flat *flat_of(kith_index *index)
 {
@@ -42,12 +60,25 @@ static kith_status encode(struct vectors *v, const struct encoder *encoder, kith
 	return progress_end(&progress);
 }
 
+/* Rows that were added since are searched without a projection, until they are many. */
+static void projection_after_adding(struct flat *flat)
+{
+	const struct projection *p = atomic_load(&flat->projection);
+	int64_t n = flat->vectors.codes.n;
+	if (p ? n > p->n + p->n / 4 : atomic_load(&flat->queries) < 0)
+		forget_projection(flat);
+}
+
 static kith_status flat_add(kith_index *index, kith_type type, int64_t n, const void *x, const int64_t *ids,
     const kith_add_options *options)
 {
 	struct vectors *v = &flat_of(index)->vectors;
 	int64_t before = v->ids.n, next = v->ids.next;
 	struct encoder encoder;
+	if (options->no_projection) {
+		flat_of(index)->unprojected = true;
+		forget_projection(flat_of(index));
+	}
 	kith_status status = vectors_prepare(v, &encoder, n, ids, options->threads);
 	if (status == KITH_OK)
 		status = ids_append(&v->ids, n, ids);
@@ -60,6 +91,8 @@ static kith_status flat_add(kith_index *index, kith_type type, int64_t n, const 
 	}
 	if (status)
 		ids_unprepare(&v->ids);
+	else
+		projection_after_adding(flat_of(index));
 	encoder_free(&encoder);
 	return status;
 }
@@ -72,6 +105,7 @@ static kith_status flat_update(
 		return fail_nomem("encoding", CODES_SCRATCH(index->dim) * sizeof *scratch);
 	vectors_replace(&flat_of(index)->vectors, type, n, x, ids, scratch);
 	mem_free(scratch);
+	forget_projection(flat_of(index));
 	return KITH_OK;
 }
 
@@ -84,8 +118,10 @@ static kith_status flat_remove(kith_index *index, const kith_filter *which, int6
 	kith_status status = *removed ? ids_prepare_remove(&v->ids) : KITH_OK;
 	if (status)
 		*removed = 0;
-	if (*removed)
+	if (*removed) {
 		vectors_retain(v, retained);
+		forget_projection(flat_of(index));
+	}
 	mem_free(retained);
 	return status;
 }
@@ -98,8 +134,11 @@ static kith_status flat_merge(kith_index *into, kith_index *from, const int64_t 
 	kith_status status = codes_reserve(&v->codes, v->codes.n + others->codes.n, 4);
 	if (status == KITH_OK)
 		status = ids_append(&v->ids, others->codes.n, ids);
-	if (status == KITH_OK)
+	if (status == KITH_OK) {
 		vectors_merge(v, others);
+		projection_after_adding(flat_of(into));
+		forget_projection(flat_of(from));
+	}
 	return status;
 }
 
@@ -108,12 +147,49 @@ static kith_status flat_reserve(kith_index *index, int64_t n)
 	return vectors_reserve(&flat_of(index)->vectors, n);
 }
 
+static kith_status project(
+    struct flat *flat, const struct rows *rows, int64_t nq, const kith_search_options *options)
+{
+	struct projection *projection = NULL;
+	struct progress progress;
+	progress_begin(&progress, options ? options->progress : NULL, options ? options->progress_data : NULL,
+	    "project", nq);
+	kith_status status =
+	    projection_build(&projection, rows, flat->base.metric, options ? options->threads : 0);
+	kith_status told = progress_end(&progress);
+	atomic_store(&flat->projection, projection);
+	if (status)
+		atomic_store(&flat->queries, 0); /* to be tried again */
+	return told;
+}
+
+/* The projection of the rows, if there is one by now. One search makes it, and others go on without. Where
+ * that fails, so does this one; only a cancel is reported. */
+static kith_status find_projection(const struct flat *flat, const struct rows *rows, int64_t nq,
+    const kith_search_options *options, const struct projection **projection)
+{
+	struct flat *own = (struct flat *)(uintptr_t)flat; /* for its atomic members */
+	kith_status status = KITH_OK;
+	int64_t count = nq < FEW ? nq * FEW_COUNT : nq;
+	if (!flat->unprojected && !atomic_load(&own->projection) && atomic_load(&own->queries) >= 0 &&
+	    atomic_fetch_add(&own->queries, count) + count >=
+	        (projection_forced_axes() ? 1 : PROJECT_AFTER) &&
+	    atomic_exchange(&own->queries, NO_MORE) >= 0)
+		status = project(own, rows, nq, options);
+	*projection = atomic_load(&own->projection);
+	return status;
+}
+
 static kith_status flat_search(
     const kith_index *index, const struct rows *query, struct sink *sink, const kith_search_options *options)
 {
-	struct rows rows = vectors_rows(&flat_of_const(index)->vectors), converted = *query;
+	const struct flat *flat = flat_of_const(index);
+	struct rows rows = vectors_rows(&flat->vectors), converted = *query;
 	void *bytes = rows_as_bytes(&converted, index->type);
-	kith_status status = search_exact(&rows, &converted, index->metric, false, sink, options);
+	const struct projection *projection;
+	kith_status status = find_projection(flat, &rows, query->n, options, &projection);
+	if (status == KITH_OK)
+		status = search_projected(&rows, projection, &converted, index->metric, sink, options);
 	mem_free(bytes);
 	return status;
 }
@@ -141,11 +217,14 @@ static int64_t flat_size(const kith_index *index)
 
 static size_t flat_memory(const kith_index *index)
 {
-	return sizeof(struct flat) + vectors_memory(&flat_of_const(index)->vectors);
+	const struct flat *flat = flat_of_const(index);
+	return sizeof *flat + vectors_memory(&flat->vectors) +
+	       projection_memory(atomic_load(&((struct flat *)(uintptr_t)flat)->projection));
 }
 
 static void flat_free(kith_index *index)
 {
+	forget_projection(flat_of(index));
 	vectors_free(&flat_of(index)->vectors);
 	mem_free(index);
 }
@@ -157,6 +236,7 @@ static kith_status flat_clone(kith_index **out, const kith_index *index)
 	if (!to)
 		return fail_nomem("an index", sizeof *to);
 	index_head_copy(&to->base, &from->base);
+	to->unprojected = from->unprojected;
 	kith_status status = vectors_copy(&to->vectors, &from->vectors);
 	if (status) {
 		flat_free(&to->base);

@@ -182,23 +182,25 @@ static void pick_rows(struct task *t, struct scan *scans, int64_t row, uint64_t 
 
 /* ---- passes ---- */
 
-void scan_begin(struct task *t, struct scan *scans)
+void scan_open(struct task *t, struct scan *scan, int64_t q, void *state)
 {
 	struct search *s = t->s;
-	for (int64_t q = 0; q < t->nq; q++) {
-		struct scan *scan = &scans[q];
-		*scan =
-		    (struct scan){.t = t, .number = q, .pool = task_pool(t, q), .bound = NAN, .factor = 1};
-		scan->state = t->scratch->queries + (size_t)q * scan_query_bytes(s);
-		scan->residual = s->compare && s->base.center;
-		float *own = s->compare ? t->scratch->y : scan->state;
-		const float *x = rows_load(&s->query, t->q0 + q, own);
-		scan->qnorm = sqrt(s->kern->ip_exact(x, x, s->base.dim)) * (1 + 1e-12);
-		if (s->compare)
-			s->compare->bind(&s->base, x, scan->residual ? &metric_ip : s->metric, scan->state);
-		else if (x != own)
-			memcpy(own, x, (size_t)s->base.dim * sizeof *x);
-	}
+	*scan = (struct scan){.t = t, .number = q, .pool = task_pool(t, q), .bound = NAN, .factor = 1};
+	scan->state = state;
+	scan->residual = s->compare && s->base.center;
+	float *own = s->compare ? t->scratch->y : scan->state;
+	const float *x = rows_load(&s->query, task_query(t, q), own);
+	scan->qnorm = sqrt(s->kern->ip_exact(x, x, s->base.dim)) * (1 + 1e-12);
+	if (s->compare)
+		s->compare->bind(&s->base, x, scan->residual ? &metric_ip : s->metric, scan->state);
+	else if (x != own)
+		memcpy(own, x, (size_t)s->base.dim * sizeof *x);
+}
+
+void scan_begin(struct task *t, struct scan *scans)
+{
+	for (int64_t q = 0; q < t->nq; q++)
+		scan_open(t, &scans[q], q, t->scratch->queries + (size_t)q * scan_query_bytes(t->s));
 }
 
 /* Whether codes are scanned many at a time, which needs a codec that can do so, and no filter. */

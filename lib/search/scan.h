@@ -24,6 +24,9 @@ struct scan {
 	    shift; /* cosine of codes: comes to a key before it is divided by the length; constant is 0 then */
 };
 
+/* Begin with query q of the task; state [scan_query_bytes]. */
+void scan_open(struct task *t, struct scan *scan, int64_t q, void *state);
+
 /* Prepare the task's queries (at most SCAN_QUERIES) in scratch->queries. */
 void scan_begin(struct task *t, struct scan *scans);
 

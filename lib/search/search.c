@@ -13,6 +13,7 @@
 #include "lib/codec/codec.h"
 #include "lib/tile/blas.h"
 #include "lib/search/filter.h"
+#include "lib/search/projected.h"
 #include "lib/search/tile.h"
 
 #include <string.h>
@@ -140,6 +141,8 @@ static void take_scratch(
 		scratch->queries = arena_take(arena, SCAN_QUERIES, scan_query_bytes(s));
 	else
 		scratch->tile = arena_take(arena, 1, tile_scratch_bytes(s));
+	if (s->projection)
+		scratch->projected = arena_take(arena, 1, projected_scratch_bytes(s));
 }
 
 bool scratch_init(const struct search *s, bool scan, int64_t npools, struct scratch *scratch)
@@ -154,6 +157,8 @@ bool scratch_init(const struct search *s, bool scan, int64_t npools, struct scra
 	take_scratch(s, scan, npools, scratch, &arena);
 	if (!scan)
 		tile_scratch_init(s, scratch);
+	if (s->projection)
+		projected_scratch_init(s, scratch);
 	return true;
 }
 
@@ -212,7 +217,7 @@ static kith_status search_rows(struct search *s, int threads, const kith_search_
 	if (pass)
 		search_count(options, &(kith_search_stats){.tested = s->base.n, .passed = passed});
 	if (passed > 0)
-		status = run_plan(s, make_plan(s, threads));
+		status = s->run ? s->run(s, threads, options) : run_plan(s, make_plan(s, threads));
 	status = progress_end_with(&s->progress, status);
 	mem_free(pass);
 	mem_free(s->mean);
@@ -229,17 +234,23 @@ void search_setup(struct search *s)
 	s->kind = choose_kind(s);
 }
 
+kith_status search_run(struct search *s, bool check, const kith_search_options *options)
+{
+	if (s->base.n == 0 || s->query.n == 0)
+		return KITH_OK;
+	if (s->base.n > UINT32_MAX)
+		return fail(
+		    KITH_INVALID, "%lld rows in one search; at most 4294967295", (long long)s->base.n);
+	search_setup(s);
+	s->check = check && rows_are_floats(&s->base);
+	kith_status status = search_rows(s, threads_resolve(options ? options->threads : 0), options);
+	search_count(options, &(kith_search_stats){.pairs = s->pairs, .exact = s->exact});
+	return status;
+}
+
 kith_status search_exact(const struct rows *base, const struct rows *query, const struct metric *metric,
     bool check, struct sink *sink, const kith_search_options *options)
 {
-	if (base->n == 0 || query->n == 0)
-		return KITH_OK;
-	if (base->n > UINT32_MAX)
-		return fail(KITH_INVALID, "%lld rows in one search; at most 4294967295", (long long)base->n);
 	struct search s = {.base = *base, .query = *query, .metric = metric, .sink = sink};
-	search_setup(&s);
-	s.check = check && rows_are_floats(base);
-	kith_status status = search_rows(&s, threads_resolve(options ? options->threads : 0), options);
-	search_count(options, &(kith_search_stats){.pairs = s.pairs, .exact = s.exact});
-	return status;
+	return search_run(&s, check, options);
 }

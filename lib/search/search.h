@@ -14,6 +14,7 @@
 #include "lib/base/progress.h"
 #include "lib/codec/compare.h"
 #include "lib/metric/metric.h"
+#include "lib/search/projection.h"
 #include "lib/search/pool.h"
 #include "lib/search/sink.h"
 #include "lib/tile/rows.h"
@@ -24,6 +25,11 @@
  * freed. */
 kith_status search_exact(const struct rows *base, const struct rows *query, const struct metric *metric,
     bool check, struct sink *sink, const kith_search_options *options);
+
+/* The same by way of a projection of the first rows of base (projection.h); NULL: there is none. */
+kith_status search_projected(const struct rows *base, const struct projection *projection,
+    const struct rows *query, const struct metric *metric, struct sink *sink,
+    const kith_search_options *options);
 
 /* Add the numbers in *done to options->stats, if there are any. */
 void search_count(const kith_search_options *options, const kith_search_stats *done);
@@ -73,8 +79,11 @@ struct search {
 	enum tile_kind kind;
 	float *mean;       /* [dim] the centre of rows and, for L2, of queries */
 	float query_shift; /* inner product: queries are centred on this constant */
-	int64_t capacity;  /* of pools */
-	int64_t block;     /* the most queries in a task */
+	/* Used instead of the plan of search_run; NULL: nothing is. */
+	kith_status (*run)(struct search *s, int threads, const kith_search_options *options);
+	const struct projection *projection; /* of all rows of base; NULL: there is none */
+	int64_t capacity;                    /* of pools */
+	int64_t block;                       /* the most queries in a task */
 	struct progress progress;
 	_Atomic int status; /* the kith_status of the first failure */
 	_Atomic int64_t pairs, exact;
@@ -84,12 +93,13 @@ struct search {
 /* The memory of a worker, in one allocation. */
 struct scratch {
 	void *memory;
-	float *x, *y;           /* [dim] each, and padding */
-	char *queries;          /* [SCAN_QUERIES × scan_query_bytes], for scans */
-	float *select;          /* [capacity] for pool_tighten */
-	struct pool *pools;     /* [block] and their arrays */
-	struct tile *tile;      /* NULL: for a scan */
-	int64_t tested, passed; /* rows that s->filter tested and let pass */
+	float *x, *y;                /* [dim] each, and padding */
+	char *queries;               /* [SCAN_QUERIES × scan_query_bytes], for scans */
+	float *select;               /* [capacity] for pool_tighten */
+	struct pool *pools;          /* [block] and their arrays */
+	struct tile *tile;           /* NULL: for a scan */
+	struct projected *projected; /* NULL: there is no projection */
+	int64_t tested, passed;      /* rows that s->filter tested and let pass */
 };
 
 /* A task: compare queries q0 … q0 + nq − 1 with rows r0 … r1 − 1. */
@@ -118,6 +128,9 @@ static inline int64_t task_query(const struct task *t, int64_t q)
 	return t->q0 + (t->map ? t->map[q] : q);
 }
 
+/* search_exact, with base, query, metric and sink given in *s. */
+kith_status search_run(struct search *s, bool check, const kith_search_options *options);
+
 /* Fill in what follows from base, query, metric and sink: kernels, capacity, bytes, compare, kind. */
 void search_setup(struct search *s);
 
@@ -127,8 +140,8 @@ static inline bool search_by_product(const struct search *s)
 	return s->metric->product == PRODUCT_IP;
 }
 
-/* Allocate the memory of a worker, with npools pools, and for a scan or a tile of s->block queries. False: no
- * memory. The caller frees scratch->memory. */
+/* Allocate the memory of a worker, with npools pools, and for a scan or a tile of s->block queries (and a
+ * projection, if there is one). False: no memory. The caller frees scratch->memory. */
 bool scratch_init(const struct search *s, bool scan, int64_t npools, struct scratch *scratch);
 
 /* The most that a float sum of `dim` squares can lose by underflow. */

@@ -40,6 +40,24 @@ struct rows rows_of_array(kith_type type, int64_t n, int64_t dim, const void *x,
 	return rows;
 }
 
+struct rows rows_part(const struct rows *rows, int64_t first, int64_t n)
+{
+	struct rows part = *rows;
+	part.a += (size_t)first * rows->stride;
+	if (part.b)
+		part.b += (size_t)first * rows->stride;
+	if (part.bounds)
+		part.bounds += first / ROWS_BLOCK;
+	if (part.slots)
+		part.slots += first;
+	else if (part.ids)
+		part.ids += first;
+	else
+		part.first_id += first;
+	part.n = n;
+	return part;
+}
+
 void rows_ids(const struct rows *rows, int64_t row, int64_t n, int64_t *ids)
 {
 	for (int64_t i = 0; i < n; i++)

@@ -57,6 +57,10 @@ struct rows {
 /* A view of the rows of a caller's array; stride 0: they are adjacent. */
 struct rows rows_of_array(kith_type type, int64_t n, int64_t dim, const void *x, size_t stride);
 
+/* n of the rows from `first` on, which is a multiple of ROWS_BLOCK where rows have bounds or lie in
+ * blocks. */
+struct rows rows_part(const struct rows *rows, int64_t first, int64_t n);
+
 static inline int64_t rows_id(const struct rows *rows, int64_t i)
 {
 	if (rows->slots)

@@ -61,6 +61,7 @@ class AddOptions(ctypes.Structure):
         ("progress_data", c_void_p),
         ("seed", c_uint64),
         ("efConstruction", c_int64),
+        ("no_projection", c_int),
     ]
 
 

@@ -74,8 +74,9 @@ def range_options(threads: int | None, exact: bool, parameters: dict[str, Any]) 
     return options
 
 
-def add_options(threads: int | None, seed: int = 1234, efConstruction: int | None = None) -> Any:
-    values = {"seed": _arrays.count(seed, "seed", 0, 2**64 - 1)}
+def add_options(threads: int | None, seed: int = 1234, efConstruction: int | None = None,
+                projection: bool = True) -> Any:
+    values = {"seed": _arrays.count(seed, "seed", 0, 2**64 - 1), "no_projection": 0 if projection else 1}
     if efConstruction is not None:
         values["efConstruction"] = _arrays.count(efConstruction, "efConstruction")
     return new_options(AddOptions, threads=threads_of(threads), **values)

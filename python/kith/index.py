@@ -93,13 +93,17 @@ class Index:
                             work=_calls.LONG if len(x) else 0, progress=progress, watch=_options.watch(options))
 
     def add(self, x: ArrayLike, ids: ArrayLike | None = None, *, threads: int | None = None,
-            progress: ProgressFunction | None = None, efConstruction: int | None = None) -> None:
-        """Add the rows of x [n × dim] under ids [n], which count on from the largest one so far if none are given."""
+            progress: ProgressFunction | None = None, efConstruction: int | None = None,
+            projection: bool = True) -> None:
+        """Add the rows of x [n × dim] under ids [n], which count on from the largest one so far if none are given.
+
+        projection=False: a flat index never keeps projections of its vectors, which make searches faster and take
+        up to a tenth of their memory (15% from 256 dimensions on)."""
         with self._sized_by(x):
             x = _arrays.vectors(x, self.dim, "x")
             if ids is not None:
                 ids = _arrays.ids(ids, len(x))
-            options = _options.add_options(threads, efConstruction=efConstruction)
+            options = _options.add_options(threads, efConstruction=efConstruction, projection=projection)
             with self._handle.changing() as pointer:
                 self._add(pointer, x, ids, options, progress)
 

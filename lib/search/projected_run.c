@@ -1,0 +1,111 @@
+/* Searches by way of a projection: cuts the work into tasks and runs them.
+ *
+ * Queries are cut into blocks that have room in the L2 cache beside a panel of rows, few queries into as many
+ * as there are threads; where there are fewer queries than threads, these share them by ranges of blocks of
+ * rows. Blocks of queries that too many rows pass for are searched for without the projection in the end.
+ */
+#include "lib/search/projected.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/status.h"
+#include "lib/base/threads.h"
+
+enum {
+	MAX_QUERIES = 2048, /* in a task */
+	MIN_QUERIES = 16,   /* where there are more than threads */
+	MIN_BLOCKS = 64,    /* of rows, in a task */
+};
+
+struct run {
+	struct search *s;
+	int64_t blocks, splits;  /* of queries × ranges of rows */
+	struct scratch *scratch; /* [threads] */
+	bool *declined;          /* [blocks] */
+};
+
+static void run_task(void *arg, int64_t number, int worker)
+{
+	struct run *run = arg;
+	struct search *s = run->s;
+	if (search_stopped(s))
+		return;
+	int64_t block = number % run->blocks, split = number / run->blocks;
+	int64_t rows = s->base.n / ROWS_BLOCK;
+	struct task t = {.s = s, .scratch = &run->scratch[worker], .base = &s->base, .q0 = block * s->block};
+	t.pools = t.scratch->pools;
+	t.nq = s->query.n - t.q0 < s->block ? s->query.n - t.q0 : s->block;
+	t.r0 = rows * split / run->splits * ROWS_BLOCK;
+	t.r1 = rows * (split + 1) / run->splits * ROWS_BLOCK;
+	if (!projected_task(&t))
+		run->declined[block] = true; /* all splits say the same */
+	atomic_fetch_add(&s->exact, t.exact);
+}
+
+static void cut(struct run *run, int threads)
+{
+	struct search *s = run->s;
+	int64_t nq = s->query.n, most = (nq + threads - 1) / threads;
+	s->block = most < MIN_QUERIES ? MIN_QUERIES : most > MAX_QUERIES ? MAX_QUERIES : most;
+	s->block = s->block < nq ? s->block : nq;
+	run->blocks = (nq + s->block - 1) / s->block;
+	int64_t splits = (threads + run->blocks - 1) / run->blocks;
+	int64_t most_splits = projection_blocks(s->projection) / MIN_BLOCKS + 1;
+	run->splits = run->blocks >= threads ? 1 : splits < most_splits ? splits : most_splits;
+	s->shared = run->splits > 1;
+}
+
+/* The queries of a block by themselves. */
+static kith_status search_plainly(const struct search *s, int64_t block, const kith_search_options *options)
+{
+	int64_t from = block * s->block, n = s->query.n - from < s->block ? s->query.n - from : s->block;
+	struct rows query = rows_part(&s->query, from, n);
+	struct sink part;
+	sink_part(&part, s->sink, from, n);
+	return search_exact(&s->base, &query, s->metric, false, &part, options);
+}
+
+static kith_status run_blocks(struct search *s, int threads, const kith_search_options *options)
+{
+	struct run run = {.s = s};
+	cut(&run, threads);
+	int64_t tasks = run.blocks * run.splits;
+	threads = tasks < threads ? (int)tasks : threads;
+	run.scratch = mem_zalloc((size_t)threads, sizeof *run.scratch);
+	run.declined = mem_zalloc((size_t)run.blocks, sizeof *run.declined);
+	bool ready = run.scratch && run.declined;
+	for (int i = 0; ready && i < threads; i++)
+		ready = scratch_init(s, true, s->block, &run.scratch[i]);
+	if (ready)
+		threads_run(threads, tasks, run_task, &run);
+	else
+		search_fail(s, KITH_NOMEM);
+	for (int i = 0; run.scratch && i < threads; i++)
+		mem_free(run.scratch[i].memory);
+	kith_status status = (kith_status)atomic_load(&s->status);
+	for (int64_t block = 0; block < run.blocks && status == KITH_OK; block++)
+		if (run.declined[block])
+			status = search_plainly(s, block, options);
+	mem_free(run.declined);
+	mem_free(run.scratch);
+	return status;
+}
+
+kith_status search_projected(const struct rows *base, const struct projection *projection,
+    const struct rows *query, const struct metric *metric, struct sink *sink,
+    const kith_search_options *options)
+{
+	if (base->n == 0 || query->n == 0)
+		return KITH_OK;
+	if (!projection || base->n < projection->n || !compare_in_scan(base, query, metric))
+		return search_exact(base, query, metric, false, sink, options);
+	struct rows rest = rows_part(base, projection->n, base->n - projection->n);
+	struct search s = {.base = *base,
+	    .query = *query,
+	    .metric = metric,
+	    .sink = sink,
+	    .run = run_blocks,
+	    .projection = projection};
+	s.base.n = projection->n;
+	kith_status status = search_run(&s, false, options);
+	return status ? status : search_exact(&rest, query, metric, false, sink, options);
+}
