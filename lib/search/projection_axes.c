@@ -54,8 +54,8 @@ static int64_t max_axes(int64_t dim)
 
 bool projection_can_pay(const struct rows *rows, const struct metric *metric)
 {
-	bool possible =
-	    metric->product != PRODUCT_NONE && rows->n < UINT32_MAX && !rows->form->blocked && !rows->center;
+	bool possible = metric->product != PRODUCT_NONE && rows->n < UINT32_MAX && !rows->form->blocked &&
+	                !rows->center && !rows->inverse; /* no bound of what is divided */
 	if (forced_axes)
 		return possible && rows->n >= ROWS_BLOCK && rows->dim > 1 && rows->dim <= MAX_FORCED_DIM;
 	return possible && kernels()->i8_is_fast && rows->n >= MIN_ROWS && rows->dim >= MIN_DIM &&

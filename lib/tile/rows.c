@@ -46,6 +46,8 @@ struct rows rows_part(const struct rows *rows, int64_t first, int64_t n)
 	part.a += (size_t)first * rows->stride;
 	if (part.b)
 		part.b += (size_t)first * rows->stride;
+	if (part.inverse)
+		part.inverse += first;
 	if (part.bounds)
 		part.bounds += first / ROWS_BLOCK;
 	if (part.slots)
