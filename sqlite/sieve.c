@@ -350,13 +350,14 @@ static int compile_null(struct sieve_test *s, int op, sqlite3_value *value)
 static int compile(struct sieve_test *s, struct table *t, const struct cells *c, const struct term *term,
     sqlite3_value *value, const struct values *in, int *rc)
 {
-	if (s->kind == CELLS_TEXT && (s->pass = zeroed(MAX_TEXTS + 1)) == NULL) {
+	int texts = c != NULL && s->kind == CELLS_TEXT;
+	if (texts && (s->pass = zeroed(MAX_TEXTS + 1)) == NULL) {
 		*rc = SQLITE_NOMEM;
 		return -1;
 	}
 	int done;
 	if (in != NULL) {
-		done = s->kind == CELLS_TEXT ? compile_texts(s, c, term, in) : compile_numbers(s, in);
+		done = texts ? compile_texts(s, c, term, in) : compile_numbers(s, in);
 		*rc = done < 0 ? SQLITE_NOMEM : SQLITE_OK;
 	} else if (compile_null(s, term->op, value)) {
 		done = 1;
@@ -367,8 +368,8 @@ static int compile(struct sieve_test *s, struct table *t, const struct cells *c,
 		int compares = op != SQLITE_INDEX_CONSTRAINT_LIKE && op != SQLITE_INDEX_CONSTRAINT_GLOB &&
 		               op != SQLITE_INDEX_CONSTRAINT_FUNCTION;
 		int as = s->outside || op == SQLITE_INDEX_CONSTRAINT_IS ? SQLITE_INDEX_CONSTRAINT_EQ : op;
-		done = s->kind == CELLS_TEXT ? compile_text(s, t, c, term, value, rc)
-		                             : compares && compile_number(s, as, value);
+		done =
+		    texts ? compile_text(s, t, c, term, value, rc) : compares && compile_number(s, as, value);
 	}
 	if (s->pass != NULL) {
 		s->pass[0] = (uint8_t)s->null;

@@ -64,6 +64,18 @@ static kith_status search_plainly(const struct search *s, int64_t block, const k
 	return search_exact(&s->base, &query, s->metric, false, &part, options);
 }
 
+/* All tasks, and then the blocks that were declined. */
+static kith_status run_ready(struct run *run, int threads, const kith_search_options *options)
+{
+	struct search *s = run->s;
+	threads_run(threads, run->blocks * run->splits, run_task, run);
+	kith_status status = (kith_status)atomic_load(&s->status);
+	for (int64_t block = 0; block < run->blocks && status == KITH_OK; block++)
+		if (run->declined[block])
+			status = search_plainly(s, block, options);
+	return status;
+}
+
 static kith_status run_blocks(struct search *s, int threads, const kith_search_options *options)
 {
 	struct run run = {.s = s};
@@ -75,16 +87,11 @@ static kith_status run_blocks(struct search *s, int threads, const kith_search_o
 	bool ready = run.scratch && run.declined;
 	for (int i = 0; ready && i < threads; i++)
 		ready = scratch_init(s, true, s->block, &run.scratch[i]);
+	kith_status status = KITH_NOMEM;
 	if (ready)
-		threads_run(threads, tasks, run_task, &run);
-	else
-		search_fail(s, KITH_NOMEM);
+		status = run_ready(&run, threads, options);
 	for (int i = 0; run.scratch && i < threads; i++)
 		mem_free(run.scratch[i].memory);
-	kith_status status = (kith_status)atomic_load(&s->status);
-	for (int64_t block = 0; block < run.blocks && status == KITH_OK; block++)
-		if (run.declined[block])
-			status = search_plainly(s, block, options);
 	mem_free(run.declined);
 	mem_free(run.scratch);
 	return status;
