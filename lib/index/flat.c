@@ -171,7 +171,8 @@ static kith_status find_projection(const struct flat *flat, const struct rows *r
 	struct flat *own = (struct flat *)(uintptr_t)flat; /* for its atomic members */
 	kith_status status = KITH_OK;
 	int64_t count = nq < FEW ? nq * FEW_COUNT : nq;
-	if (!flat->unprojected && !atomic_load(&own->projection) && atomic_load(&own->queries) >= 0 &&
+	if (!flat->unprojected && projection_can_pay(rows, flat->base.metric) &&
+	    !atomic_load(&own->projection) && atomic_load(&own->queries) >= 0 &&
 	    atomic_fetch_add(&own->queries, count) + count >=
 	        (projection_forced_axes() ? 1 : PROJECT_AFTER) &&
 	    atomic_exchange(&own->queries, NO_MORE) >= 0)

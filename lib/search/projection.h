@@ -64,6 +64,9 @@ struct projection {
 	size_t bytes;
 };
 
+/* Whether rows are of a kind that projections can serve, and enough. */
+bool projection_can_pay(const struct rows *rows, const struct metric *metric);
+
 /* Project all rows (at most UINT32_MAX) for searches under the metric, which has a product form. *out is NULL
  * where it would not pay: few rows, few dimensions, or no directions that matter more than others. Takes
  * about a second for 10⁸ components on one thread. Errors: NOMEM, CANCELLED. */
@@ -111,9 +114,6 @@ kith_status projection_apply(
     const struct projection *projection, const struct rows *rows, int64_t n, float *z, float *err);
 
 /* ---- between projection_build.c and projection_axes.c ---- */
-
-/* Whether rows are of a kind that projections can serve, and enough. */
-bool projection_can_pay(const struct rows *rows, const struct metric *metric);
 
 /* Learn mean and map; p = 0: no number of axes pays. Errors: NOMEM, CANCELLED. */
 kith_status projection_learn(

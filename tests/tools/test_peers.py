@@ -353,13 +353,14 @@ class Sweeps(Case):
         build = os.path.dirname(os.path.dirname(os.path.abspath(BIN)))
         if not python or not os.path.exists(os.path.join(build, "sqlite", "kith_sqlite.so")):
             self.skipTest("no SQLite extension, or no python3 that loads it")
-        done = subprocess.run([python, os.path.join(PEERS, "sql.py"), "--build", build, "--rows", "1500", "--json", self.path("r.json")],
+        done = subprocess.run([python, os.path.join(PEERS, "sql.py"), "--build", build, "--rows", "1500", "--trickle", "20", "--json", self.path("r.json")],
                               capture_output=True, text=True, timeout=100, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("sqlite-vec was not given, and is not measured", done.stdout)
         with open(self.path("r.json"), encoding="utf-8") as file:
-            results = json.load(file)
-        self.assertEqual([one["name"] for one in results], ["kith, exact", "kith, HNSW16,SQ8", "kith, HNSW16,SQ8, u INDEXED"])
+            results = json.load(file)["systems"]
+        self.assertEqual([one["name"] for one in results],
+                         ["kith, exact", "kith, HNSW16,SQ8", "kith, HNSW16,SQ8, u INDEXED", "kith, HNSW32"])
         for one in results:
             self.assertEqual(list(one["queries"]), ["all", "50%", "10%", "1%", "0.1%", "0.01%"])
             for name, query in one["queries"].items():

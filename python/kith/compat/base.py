@@ -158,11 +158,11 @@ class FaissIndex(Owned, Asking):
         """Something was learnt."""
 
     def add(self, x: Any, ids: Any = None, *, numeric_type: Any = None, threads: int | None = None,
-            progress: Any = None, efConstruction: int | None = None) -> None:
+            progress: Any = None, efConstruction: int | None = None, projection: bool = True) -> None:
         """Add the rows of x [n × d] under the ids ntotal, ntotal + 1, …"""
         self._whole()
         x = args.vectors(x, self.d, "x")
-        how = {"threads": threads, "progress": progress,
+        how = {"threads": threads, "progress": progress, "projection": projection,
                "efConstruction": self._params.efConstruction if efConstruction is None else efConstruction}
         with self._params.lock:
             ids = self._following(len(x)) if ids is None else self._given(ids, len(x))
