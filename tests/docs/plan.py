@@ -24,7 +24,7 @@ BLOCKS = {
     "docs/add-a-codec.md": [(r"", "added")],
     "docs/add-a-metric.md": [(r"", "added")],
     "docs/add-a-kernel.md": [(r"KERNEL\(l2sq_f32", "quote")],
-    "docs/add-a-structure.md": [(r"struct rows rows", "quote"), (r"", "added")],
+    "docs/add-a-structure.md": [(r"const struct flat", "quote"), (r"", "added")],
     "docs/file-format.md": [(r"header \| section", "layout")],
     "ARCHITECTURE.md": [(r"query ──►", "layout"), (r"api ─►", "layout")],
 }
