@@ -20,7 +20,7 @@ struct run {
 	struct search *s;
 	int64_t blocks, splits;  /* of queries × ranges of rows */
 	struct scratch *scratch; /* [threads] */
-	bool *declined;          /* [blocks] */
+	_Atomic bool *declined;  /* [blocks] */
 };
 
 static void run_task(void *arg, int64_t number, int worker)
