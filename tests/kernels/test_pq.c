@@ -318,7 +318,8 @@ static double rabitq_key(const struct rabitq_find *f, int64_t v, double *off)
 	for (int64_t j = 0; j < 8 * f->groups; j += 4)
 		for (int b = 0; b < f->bits; b++) {
 			int four = code[(j / 8 * f->bits + b) * PQ_BLOCK] >> j % 8 & 15;
-			sum += ldexp(f->tables[j / 4 * 16 + four], b);
+			int64_t cell = j / 4 * 16 + four;
+			sum += ldexp(f->tables[cell], b);
 		}
 	for (int i = 0; i < 4; i++)
 		end[i] = code[(f->groups * f->bits + i) * PQ_BLOCK];
