@@ -7,24 +7,10 @@
 #include "chunks.h"
 #include "rows.h"
 
-/* The number that a statement gives. */
-static int count(struct table *t, char *sql, int64_t *out)
-{
-	sqlite3_stmt *s;
-	int rc = table_prepare(t, sql, &s);
-	sqlite3_free(sql);
-	if (rc != SQLITE_OK) {
-		return rc;
-	}
-	*out = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
-	rc = sqlite3_finalize(s);
-	return rc == SQLITE_OK ? rc : table_forward(t, rc);
-}
-
 int check_number(struct table *t, char *sql, int64_t wanted, const char *what)
 {
 	int64_t n;
-	int rc = count(t, sql, &n);
+	int rc = table_number(t, sql, &n);
 	if (rc == SQLITE_OK && n != wanted) {
 		rc = table_corrupt(
 		    t, "%lld %s where there should be %lld", (long long)n, what, (long long)wanted);

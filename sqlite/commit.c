@@ -137,18 +137,14 @@ static int set_base(struct table *t, const struct part_state *p, const char *val
 /* Whether vectors have changed since the snapshots: if not, they are as good as new. */
 static int vectors_changed(struct table *t, const struct part_state *p, int *yes)
 {
-	sqlite3_stmt *s;
-	char *sql =
-	    sqlite3_mprintf("SELECT 1 FROM \"%w\".\"%w_changes\" WHERE part = %lld AND vector LIMIT 1",
-	        t->db_name, t->name, p->part);
-	int rc = table_prepare(t, sql, &s);
-	sqlite3_free(sql);
-	if (rc != SQLITE_OK) {
-		return rc;
-	}
-	*yes = sqlite3_step(s) == SQLITE_ROW;
-	rc = sqlite3_finalize(s);
-	return rc == SQLITE_OK ? rc : table_forward(t, rc);
+	int64_t n = 0;
+	int rc = table_number(t,
+	    sqlite3_mprintf(
+	        "SELECT EXISTS (SELECT 1 FROM \"%w\".\"%w_changes\" WHERE part = %lld AND vector)",
+	        t->db_name, t->name, p->part),
+	    &n);
+	*yes = n > 0;
+	return rc;
 }
 
 /* New snapshots of all columns; without any, the part is exact from now on. */

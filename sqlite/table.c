@@ -281,6 +281,19 @@ int table_run(struct table *t, char *take_sql)
 	return rc;
 }
 
+int table_number(struct table *t, char *take_sql, int64_t *out)
+{
+	sqlite3_stmt *s;
+	int rc = table_prepare(t, take_sql, &s);
+	sqlite3_free(take_sql);
+	if (rc != SQLITE_OK) {
+		return rc;
+	}
+	*out = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
+	rc = sqlite3_finalize(s);
+	return rc == SQLITE_OK ? rc : table_forward(t, rc);
+}
+
 void statements_free(struct table *t)
 {
 	for (int i = 0; i < STATEMENTS; i++) {

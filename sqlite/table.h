@@ -150,6 +150,9 @@ int table_prepare(struct table *t, const char *sql, sqlite3_stmt **out);
  * freed; NULL: out of memory. */
 int table_run(struct table *t, char *take_sql);
 
+/* The same for one that gives one number, into *out; −1 if it gives no row. */
+int table_number(struct table *t, char *take_sql, int64_t *out);
+
 /* Create, drop and rename the shadow tables; read T_config. */
 int shadow_create(struct table *t);
 int shadow_drop(struct table *t);
