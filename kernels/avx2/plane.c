@@ -3,6 +3,7 @@
  *
  * All of them run at the speed of memory. The last few elements are left to plain C. */
 #include "kernels/avx2/avx2.h"
+#include "kernels/ref/ref.h"
 
 enum { LANES = 8 };
 
@@ -146,13 +147,10 @@ ALWAYS_INLINE __m256 hadamard_lanes(__m256 v)
 void hadamard_avx2(float *x, int64_t n)
 {
 	enum { WIDTH = 8 };
-	for (int64_t half = 1; n < WIDTH && half < n; half *= 2)
-		for (int64_t i = 0; i < n; i++)
-			if (!(i & half)) {
-				float a = x[i], b = x[i + half];
-				x[i] = a + b;
-				x[i + half] = a - b;
-			}
+	if (n < WIDTH) {
+		hadamard_ref(x, n);
+		return;
+	}
 	for (int64_t i = 0; i + WIDTH <= n; i += WIDTH)
 		_mm256_storeu_ps(x + i, hadamard_lanes(_mm256_loadu_ps(x + i)));
 	for (int64_t half = WIDTH; half < n; half *= 2)

@@ -130,13 +130,10 @@ ALWAYS_INLINE __m512 hadamard_lanes(__m512 v)
 void hadamard_avx512(float *x, int64_t n)
 {
 	enum { WIDTH = 16 };
-	for (int64_t half = 1; n < WIDTH && half < n; half *= 2)
-		for (int64_t i = 0; i < n; i++)
-			if (!(i & half)) {
-				float a = x[i], b = x[i + half];
-				x[i] = a + b;
-				x[i + half] = a - b;
-			}
+	if (n < WIDTH) {
+		hadamard_ref(x, n);
+		return;
+	}
 	for (int64_t i = 0; i + WIDTH <= n; i += WIDTH)
 		_mm512_storeu_ps(x + i, hadamard_lanes(_mm512_loadu_ps(x + i)));
 	for (int64_t half = WIDTH; half < n; half *= 2)
