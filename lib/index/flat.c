@@ -1,5 +1,6 @@
-/* Flat: every vector is a candidate (vectors.c keeps them). After some hundred queries they are projected,
- * where that pays (lib/search/projection.h), and searches look at most of them no more than that. */
+/* Flat: every vector is a candidate (vectors.c keeps them). After some hundred queries the vectors are
+ * projected if that pays, and searches exclude most of them by their projections
+ * (lib/search/projection.h). */
 #include "lib/index/structure.h"
 
 #include "lib/base/progress.h"
@@ -9,19 +10,19 @@
 #include "lib/search/projection.h"
 #include "lib/search/search.h"
 
-/* Queries after which vectors are projected, each of a small call counting for several, as it takes longer:
- * about when searches have taken as long as that takes. */
-enum { PROJECT_AFTER = 256, FEW = 9, FEW_COUNT = 8 };
+/* The number of queries after which vectors are projected: searches have then taken about as long as
+ * projecting takes. A query of a small call takes longer and counts FEW_COUNT times. */
+enum { PROJECT_AFTER = 256, FEW_COUNT = 8 };
 static const int64_t NO_MORE = INT64_MIN / 2;
 
 struct flat {
 	struct kith_index base;
 	struct vectors vectors;
 
-	/* Made by the first searches that it is worth it for; freed by changes that it does not outlive. */
+	/* Made by a search; freed by changes after which it would be wrong. */
 	_Atomic(struct projection *) projection;
-	bool unprojected;        /* nobody may make one */
-	_Atomic int64_t queries; /* searched for so far; < 0: somebody projects, or it would not pay */
+	bool unprojected;        /* none is to be made: no_projection */
+	_Atomic int64_t queries; /* so far; < 0: a search is making it, or it would not pay */
 };
 
 static void forget_projection(struct flat *flat)
@@ -60,7 +61,7 @@ static kith_status encode(struct vectors *v, const struct encoder *encoder, kith
 	return progress_end(&progress);
 }
 
-/* Rows that were added since are searched without a projection, until they are many. */
+/* Vectors added later are searched without the projection, until there are many. */
 static void projection_after_adding(struct flat *flat)
 {
 	const struct projection *p = atomic_load(&flat->projection);
@@ -147,6 +148,8 @@ static kith_status flat_reserve(kith_index *index, int64_t n)
 	return vectors_reserve(&flat_of(index)->vectors, n);
 }
 
+/* Projects the rows. If that fails, the index stays without a projection; only a cancel is reported, and then
+ * a later search tries again. */
 static kith_status project(
     struct flat *flat, const struct rows *rows, int64_t nq, const kith_search_options *options)
 {
@@ -154,27 +157,26 @@ static kith_status project(
 	struct progress progress;
 	progress_begin(&progress, options ? options->progress : NULL, options ? options->progress_data : NULL,
 	    "project", nq);
-	kith_status status =
-	    projection_build(&projection, rows, flat->base.metric, options ? options->threads : 0);
-	kith_status told = progress_end(&progress);
+	projection_build(&projection, rows, flat->base.metric, options ? options->threads : 0);
+	kith_status status = progress_end(&progress);
 	atomic_store(&flat->projection, projection);
 	if (status)
-		atomic_store(&flat->queries, 0); /* to be tried again */
-	return told;
+		atomic_store(&flat->queries, 0);
+	return status;
 }
 
-/* The projection of the rows, if there is one by now. One search makes it, and others go on without. Where
- * that fails, so does this one; only a cancel is reported. */
+/* The projection of the rows, NULL if there is none yet. If there have been enough queries, one search makes
+ * it first, and the others of that time go on without. */
 static kith_status find_projection(const struct flat *flat, const struct rows *rows, int64_t nq,
     const kith_search_options *options, const struct projection **projection)
 {
 	struct flat *own = (struct flat *)(uintptr_t)flat; /* for its atomic members */
 	kith_status status = KITH_OK;
-	int64_t count = nq < FEW ? nq * FEW_COUNT : nq;
+	int64_t count = nq < PROJECTION_FEW ? nq * FEW_COUNT : nq;
+	int64_t enough = projection_forced_axes() ? 1 : PROJECT_AFTER;
 	if (!flat->unprojected && projection_can_pay(rows, flat->base.metric) &&
 	    !atomic_load(&own->projection) && atomic_load(&own->queries) >= 0 &&
-	    atomic_fetch_add(&own->queries, count) + count >=
-	        (projection_forced_axes() ? 1 : PROJECT_AFTER) &&
+	    atomic_fetch_add(&own->queries, count) + count >= enough &&
 	    atomic_exchange(&own->queries, NO_MORE) >= 0)
 		status = project(own, rows, nq, options);
 	*projection = atomic_load(&own->projection);

@@ -1,22 +1,24 @@
-/* The projected pass: many queries or few × the z of all rows, in int8, certified (projection.h).
+/* The projected pass: comparing the z of all rows with queries, as int8 and certified (projection.h).
  *
- * Cluster by cluster, the queries that some of its rows may be near enough to are put into slots, as int8 of
- * z_q − μ, in the order of their distances to the centroid. Its rows are passed by panels of 512, which stay
- * in cache, 96 slots at a time. What the tile lets through is noted for each query and then looked at
- * together, by the codec's own way of comparing scattered rows, whose keys have bounds (compare.h); what
- * these cannot exclude goes to the query's pool, and from there to the exact end like any candidate of a
- * scan.
+ * For one cluster after another, the queries to which some of its rows may be near enough are put into slots
+ * (projected_slots.c), as int8 of z_q − μ, sorted by the distance from the centroid from which on rows matter
+ * to them. Blocks of the cluster's rows are multiplied with 96 slots at a time; a panel of blocks is as large
+ * as its rows fit the cache. The rows that a tile does not exclude are collected for each query and compared
+ * with it together, by the codec's way of comparing scattered rows, whose keys have bounds (compare.h). Rows
+ * that these do not exclude are put into the query's pool, and end like the candidates of any scan.
  *
- * The bound. With ‖z_x − μ − x̂‖ <= δ, the block's, and ‖z_q − μ − ŷ‖ <= ε, a row within r of the query has
+ * The bound. Let ‖z_x − μ − x̂‖ <= δ, which is the block's, and ‖z_q − μ − ŷ‖ <= ε. For a row within r of the
+ * query
  *
  *   L2:  ‖x̂ − ŷ‖ <= r + ε + δ,  that is  ‖x̂‖² − 2⟨x̂,ŷ⟩ − 2Rδ − δ² <= (r + ε)² − ‖ŷ‖²,  R >= r + ε;
- *   IP:  −⟨x̂,ŷ⟩ − δ (‖ŷ‖ + ε) − ‖x̂‖ ε <= key + ⟨μ,z_q⟩,  where ŷ is z_q itself in int8;
+ *   IP:  −⟨x̂,ŷ⟩ − δ (‖ŷ‖ + ε) − ‖x̂‖ ε <= key + ⟨μ,z_q⟩,  where ŷ is z_q in int8, without μ.
  *
- * the row's part, a product that int8 has exactly, and a threshold of the slot; TILE_EPS covers the rounding
- * of the rest. Products are divided by a unit, ‖ŷ‖, as in tile.c.
+ * On the left is what a tile computes, a part of the row and a product, which is exact for int8; on the right
+ * is the threshold of the slot. TILE_EPS covers the rounding of everything else. Products are divided by the
+ * unit ‖ŷ‖, as in tile.c.
  *
- * Whole blocks go by the triangle inequality: ‖z_x − z_q‖ >= |‖z_x − μ‖ − ‖z_q − μ‖|, and ⟨z_x,z_q⟩ <=
- * ⟨μ,z_q⟩ + ‖z_x − μ‖ ‖z_q‖.
+ * Whole blocks are excluded by ‖z_x − z_q‖ >= ‖z_q − μ‖ − ‖z_x − μ‖ and ⟨z_x,z_q⟩ <= ⟨μ,z_q⟩ + ‖z_x − μ‖
+ * ‖z_q‖.
  */
 #include "lib/search/projected.h"
 
@@ -27,45 +29,30 @@
 #include <string.h>
 
 enum {
-	PANEL_BYTES = 512 << 10, /* of rows */
-	MAX_PANEL = 32,          /* blocks */
-	TOGETHER = 8,            /* hits that are looked at together, at least, while more may come */
-	FETCH_ALL = 512,         /* slots from which on all rows of a panel are fetched at once */
+	PANEL_BYTES = 512 << 10, /* of the rows in a panel */
+	MAX_PANEL = 32,          /* blocks in a panel */
+	TOGETHER = 8,    /* the least number of rows compared with a query at once, except at the end */
+	FETCH_ALL = 512, /* with as many slots, all rows of a panel are prefetched at once */
 };
 
-/* ---- second looks ---- */
+/* ---- comparing the rows that are left ---- */
 
-static struct error_bound bound_of(const struct search *s, const struct projected *w, const struct scan *scan,
-    const uint32_t *row, int64_t n, int64_t c)
-{
-	struct error_bound most = {0, 0, 0};
-	if (!rows_are_codes(&s->base))
-		return s->compare->bound(&w->view, scan->state, c * ROWS_BLOCK, ROWS_BLOCK);
-	for (int64_t i = 0; i < n; i++) {
-		struct error_bound own = s->compare->bound(&s->base, scan->state, row[i], 1);
-		most.abs = greater(most.abs, own.abs);
-		most.rel = greater(most.rel, own.rel);
-		most.root = greater(most.root, own.root);
-	}
-	return most;
-}
-
-/* Compare query q with n <= 64 rows of a panel, and take what may belong to the answer. */
+/* Compare query q with n <= 64 rows of cluster c, and put candidates into its pool. */
 static void look_at(struct task *t, int64_t q, const uint32_t *row, int64_t n, int64_t c)
 {
 	const struct search *s = t->s;
 	struct projected *w = t->scratch->projected;
 	struct scan *scan = &w->scans[q];
-	for (int64_t i = 0; i < n && !w->fetched; i++)
-		rows_prefetch_plane(&s->base, s->base.a, row[i]);
-	s->compare->gather(&s->base, scan->state, row, n, w->look);
-	scan_limit(scan, bound_of(s, w, scan, row, n, c));
+	projected_compare(t, q, row, n);
+	scan_limit(scan, rows_are_codes(&s->base)
+	                     ? scan_bound_of_rows(scan, 0, row, n)
+	                     : s->compare->bound(&w->view, scan->state, c * ROWS_BLOCK, ROWS_BLOCK));
 	for (int64_t i = 0; i < n; i++)
 		if (!(scan->limit < 1e37f) || w->look[i] <= scan->limit)
 			scan_add(scan, w->look[i], row[i]);
 }
 
-/* Look at what waits of a slot. */
+/* Compare the collected rows of a slot. */
 static void look_at_hits(struct task *t, int64_t slot, int64_t c)
 {
 	struct projected *w = t->scratch->projected;
@@ -82,11 +69,11 @@ static void look_at_hits(struct task *t, int64_t slot, int64_t c)
 
 /* ---- panels ---- */
 
-/* What slots from … to − 1 have in common. */
+/* Slots from … to − 1, which are multiplied together. */
 struct group {
 	int64_t from, to;
-	float radius;            /* L2: the greatest */
-	float per_err, per_norm; /* IP: what δ and ‖x̂‖ are multiplied with, the greatest */
+	float radius;            /* L2: R, the greatest r + ε */
+	float per_err, per_norm; /* IP: the greatest factors of δ and ‖x̂‖, divided by the unit */
 };
 
 static struct group group_of(const struct task *t, int64_t from, int64_t to)
@@ -108,7 +95,7 @@ static struct group group_of(const struct task *t, int64_t from, int64_t to)
 	return g;
 }
 
-/* The rows' part of keys, of one block. */
+/* The part of the keys that depends on the rows of a block alone. */
 static void find_lows(const struct projection *p, struct projected *w, const struct group *g, int64_t block)
 {
 	const struct projection_block *b = &p->block[block];
@@ -131,7 +118,7 @@ static uint64_t multiply_block(
 	    &w->slots.v, g->from, (int)(g->to - g->from), w->slots.thr + g->from, mask, w->keys);
 }
 
-/* Slots that rows of a block are of use to are the first so many. */
+/* The number of slots, the first of n, to which rows of a block may be near enough. */
 static int64_t useful_slots(const struct task *t, int64_t block, int64_t n)
 {
 	const float *from = t->scratch->projected->slots.from;
@@ -146,7 +133,7 @@ static int64_t useful_slots(const struct task *t, int64_t block, int64_t n)
 	return low;
 }
 
-/* Note what the tile let through of one block. */
+/* Collect the rows of a block that a tile did not exclude. */
 static void take_hits(
     struct task *t, const struct group *g, int64_t c, int64_t block, const uint64_t *mask, uint64_t valid)
 {
@@ -166,7 +153,7 @@ static void take_hits(
 	}
 }
 
-/* Blocks first … end − 1 of cluster c, a panel. */
+/* Pass a panel: blocks first … end − 1 of cluster c. */
 static void pass_panel(struct task *t, int64_t c, int64_t first, int64_t end, int64_t slots)
 {
 	const struct projection *p = t->s->projection;
@@ -177,7 +164,7 @@ static void pass_panel(struct task *t, int64_t c, int64_t first, int64_t end, in
 		valid[b - first] = projected_valid(t, b);
 		useful[b - first] = valid[b - first] ? useful_slots(t, b, slots) : 0;
 	}
-	/* Most rows will be looked at for one query or another. */
+	/* With many slots most rows are compared with some query. */
 	w->fetched = slots >= FETCH_ALL;
 	for (int64_t b = first; b < end && w->fetched; b++)
 		for (int32_t i = 0; i < p->block[b].count; i++)
@@ -199,10 +186,10 @@ static void pass_panel(struct task *t, int64_t c, int64_t first, int64_t end, in
 /* ---- whether it pays ---- */
 
 struct outlook {
-	double product, look; /* shares of pairs: multiplied, and looked at */
+	double product, look; /* the shares of pairs that are multiplied, and compared by all components */
 };
 
-/* From one block of some clusters. */
+/* Estimate the shares from one block each of some clusters. */
 static struct outlook sample_outlook(struct task *t)
 {
 	enum { SAMPLE = 12 };
@@ -247,14 +234,15 @@ static bool pays(struct task *t)
 
 /* ---- the task ---- */
 
-/* Blocks that rows up to this one stand for: of all blocks the same part. */
+/* The number of blocks that correspond to the rows before `row`: the same part of all. Tasks that divide the
+ * rows so divide the blocks. */
 static int64_t blocks_until(const struct task *t, int64_t row)
 {
 	const struct projection *p = t->s->projection;
 	return (row / ROWS_BLOCK) * projection_blocks(p) / (p->n / ROWS_BLOCK);
 }
 
-/* Those blocks of cluster c that are among first … end − 1. */
+/* Pass the blocks of cluster c that are among first … end − 1. */
 static bool pass_cluster(struct task *t, int64_t c, int64_t first, int64_t end)
 {
 	const struct projection *p = t->s->projection;
@@ -283,6 +271,7 @@ bool projected_task(struct task *t)
 	task_begin_pools(t);
 	w->view = s->base;
 	w->view.bounds = p->bounds;
+	w->fetched = false;
 	memset(w->count, 0, (size_t)t->nq * sizeof *w->count);
 	if (!projected_begin(t))
 		return true;

@@ -1,7 +1,8 @@
-/* Queries before the projected pass: their z, their distances to all centroids, and first thresholds.
+/* The beginning of the projected pass: the z of the queries, their distances from all centroids, and their
+ * first thresholds.
  *
- * Of the rows of a query's nearest clusters those with the least bounds are looked at; the k-th of them is
- * the threshold that the pass begins with, within some percent of the one that it ends with.
+ * For a first threshold, the rows of a query's nearest clusters with the least bounds ("seeds") are compared
+ * with it. The k-th of them is usually within some percent of the k-th neighbour.
  */
 #include "lib/search/projected.h"
 
@@ -13,9 +14,9 @@
 #include <string.h>
 
 enum {
-	SEED_SHARE = 32,   /* of all rows one in so many, */
-	SEED_CLUSTERS = 8, /* of so many clusters at most, */
-	SPARE_SEEDS = 22,  /* of which k and so many are looked at */
+	SEED_SHARE = 32,   /* seeds are taken from one in so many rows, */
+	SEED_CLUSTERS = 8, /* but at most from so many clusters; */
+	SPARE_SEEDS = 22,  /* k of them and so many more are compared */
 };
 
 static int64_t seed_count(const struct search *s)
@@ -72,7 +73,7 @@ void projected_scratch_init(const struct search *s, struct scratch *scratch)
 	carve(s, scratch->projected, &c);
 }
 
-/* ‖z − μ‖ or ⟨μ, z⟩ for all clusters. */
+/* Set w->near and w->znorm of query q. */
 static void find_near(const struct task *t, int64_t q)
 {
 	const struct search *s = t->s;
@@ -89,7 +90,7 @@ static void find_near(const struct task *t, int64_t q)
 
 /* ---- first thresholds ---- */
 
-/* Leave the `keep` least of count seeds; returns the greatest of their keys. */
+/* Keep only the `keep` seeds with the least keys, and return the greatest of these. */
 static float keep_least(struct projected *w, int64_t *count, int64_t keep)
 {
 	memcpy(w->seed_select, w->seed_key, (size_t)*count * sizeof *w->seed_select);
@@ -104,15 +105,14 @@ static float keep_least(struct projected *w, int64_t *count, int64_t keep)
 	return max;
 }
 
-/* Rows of a cluster that promise most to query q come to the seeds; limit: the least key that is of no
- * use. */
+/* Add rows of cluster c with keys up to the limit to the seeds of query q. Returns the new limit. */
 static float add_seeds(struct task *t, int64_t q, int64_t c, int64_t *count, float limit)
 {
 	const struct search *s = t->s;
 	const struct projection *p = s->projection;
 	struct projected *w = t->scratch->projected;
 	projected_fill_slot(t, c, 0, q);
-	/* What all keys of this cluster lack. */
+	/* Added to the keys of this cluster, so that they compare with those of others. */
 	float add = p->product ? -(float)w->slots.add[0] / w->slots.unit[0] : w->slots.v.normsq[0];
 	for (int64_t block = p->first[c]; block < p->first[c + 1]; block++) {
 		static const float zeros[TILE_ROWS];
@@ -137,7 +137,7 @@ static float add_seeds(struct task *t, int64_t q, int64_t c, int64_t *count, flo
 	return limit;
 }
 
-/* The nearest cluster of those that w->own has a key for, which is then taken out. */
+/* The cluster with the least key in w->own, which is then set to ∞. */
 static int64_t take_nearest(const struct projection *p, struct projected *w)
 {
 	int64_t nearest = 0;
@@ -148,18 +148,16 @@ static int64_t take_nearest(const struct projection *p, struct projected *w)
 	return nearest;
 }
 
-/* Look at n seeds; their upper bounds go into the pool. */
+/* Put n <= 64 seeds into the pool, with the upper bounds of their keys. */
 static void look_at_seeds(struct task *t, int64_t q, const uint32_t *row, int64_t n)
 {
 	const struct search *s = t->s;
 	struct projected *w = t->scratch->projected;
 	struct scan *scan = &w->scans[q];
-	for (int64_t i = 0; i < n; i++)
-		rows_prefetch_plane(&s->base, s->base.a, row[i]);
-	s->compare->gather(&s->base, scan->state, row, n, scan->key);
+	projected_compare(t, q, row, n);
 	for (int64_t i = 0; i < n; i++) {
 		scan_limit(scan, s->compare->bound(&s->base, scan->state, row[i], 1));
-		pool_add(scan->pool, -INFINITY, scan_highest(scan, scan->key[i]), row[i]);
+		pool_add(scan->pool, -INFINITY, scan_highest(scan, w->look[i]), row[i]);
 	}
 }
 
@@ -183,15 +181,14 @@ static void seed_query(struct task *t, int64_t q)
 	for (int64_t i = 0; i < count; i += ROWS_BLOCK)
 		look_at_seeds(t, q, w->seed_row + i, count - i < ROWS_BLOCK ? count - i : ROWS_BLOCK);
 	pool_tighten(pool, s->sink->k, t->scratch->select);
-	pool->count = 0; /* they will come again */
+	pool->count = 0; /* the pass finds them again */
 }
 
 bool projected_begin(struct task *t)
 {
 	struct search *s = t->s;
 	struct projected *w = t->scratch->projected;
-	struct rows query = rows_part(&s->query, t->q0, t->nq);
-	kith_status status = projection_apply(s->projection, &query, t->nq, w->z, w->zerr);
+	kith_status status = projection_apply(s->projection, &s->query, t->q0, NULL, t->nq, w->z, w->zerr);
 	if (status) {
 		search_fail(s, status);
 		return false;

@@ -1,8 +1,8 @@
-/* Searches by way of a projection: cuts the work into tasks and runs them.
+/* Searches by a projection: divide the work into tasks, and run them.
  *
- * Queries are cut into blocks that have room in the L2 cache beside a panel of rows, few queries into as many
- * as there are threads; where there are fewer queries than threads, these share them by ranges of blocks of
- * rows. Blocks of queries that too many rows pass for are searched for without the projection in the end.
+ * Queries are divided into blocks that fit the L2 cache beside a panel of rows. For few queries, the blocks
+ * of rows are divided among the threads as well. If the projection would exclude too few rows for a block of
+ * queries, the block is searched without it at the end.
  */
 #include "lib/search/projected.h"
 
@@ -11,9 +11,9 @@
 #include "lib/base/threads.h"
 
 enum {
-	MAX_QUERIES = 2048, /* in a task */
-	MIN_QUERIES = 16,   /* where there are more than threads */
-	MIN_BLOCKS = 64,    /* of rows, in a task */
+	MAX_QUERIES = 2048, /* the most in a task */
+	MIN_QUERIES = 16,   /* the fewest in a task, if there are several */
+	MIN_BLOCKS = 64,    /* the fewest blocks of rows in a task, about */
 };
 
 struct run {
@@ -37,7 +37,7 @@ static void run_task(void *arg, int64_t number, int worker)
 	t.r0 = rows * split / run->splits * ROWS_BLOCK;
 	t.r1 = rows * (split + 1) / run->splits * ROWS_BLOCK;
 	if (!projected_task(&t))
-		run->declined[block] = true; /* all splits say the same */
+		run->declined[block] = true; /* all tasks of the block do */
 	atomic_fetch_add(&s->exact, t.exact);
 }
 
@@ -54,7 +54,7 @@ static void cut(struct run *run, int threads)
 	s->shared = run->splits > 1;
 }
 
-/* The queries of a block by themselves. */
+/* Search for the queries of a block without the projection. */
 static kith_status search_plainly(const struct search *s, int64_t block, const kith_search_options *options)
 {
 	int64_t from = block * s->block, n = s->query.n - from < s->block ? s->query.n - from : s->block;
@@ -64,7 +64,7 @@ static kith_status search_plainly(const struct search *s, int64_t block, const k
 	return search_exact(&s->base, &query, s->metric, false, &part, options);
 }
 
-/* All tasks, and then the blocks that were declined. */
+/* Run all tasks, and then search for the declined blocks. */
 static kith_status run_ready(struct run *run, int threads, const kith_search_options *options)
 {
 	struct search *s = run->s;

@@ -1,5 +1,5 @@
-/* Slots of the projected pass (projected.c): queries as one cluster sees them, in int8, with the thresholds
- * of their tile keys; and which queries a cluster's rows may be near enough to.
+/* Slots of the projected pass (projected.c): the queries of a cluster as int8, with the thresholds of their
+ * tile keys. Queries to which no row of the cluster is near enough have no slot.
  */
 #include "lib/search/projected.h"
 
@@ -45,7 +45,7 @@ void projected_fill_slot(const struct task *t, int64_t c, int64_t i, int64_t q)
 		tile_blank(&form, row, &slots->v, i);
 	slots->unit[i] = 1;
 	if (p->product) {
-		/* What a sum of floats may be off by, and what z may. */
+		/* The error of the sum in floats, and that of z_q. */
 		double rounding = (double)(p->p + 9) * 0x1p-24 * (double)w->znorm[q] + (double)w->zerr[q];
 		slots->add[i] = (double)w->near[c * t->s->block + q];
 		slots->add_err[i] = (double)p->length[c] * rounding;
@@ -57,10 +57,10 @@ void projected_fill_slot(const struct task *t, int64_t c, int64_t i, int64_t q)
 	projected_set_threshold(t, i);
 }
 
-/* ---- which queries a cluster is for ---- */
+/* ---- the queries of a cluster ---- */
 
-/* How far from the centroid a row at least is that is of use to query q: what is nearer to it cannot be as
- * near to the query as its pool has reached. (Rows that are too far from the centroid are few.) */
+/* The least distance from the centroid at which a row can be near enough to query q for its pool. (Few rows
+ * are excluded by the greatest such distance, so that it is not used.) */
 static float useful_from(const struct task *t, int64_t c, int64_t q)
 {
 	const struct projection *p = t->s->projection;
@@ -68,14 +68,14 @@ static float useful_from(const struct task *t, int64_t c, int64_t q)
 	float near = w->near[c * t->s->block + q], bound = pool_bound(task_pool(t, q));
 	if (!(w->zerr[q] < TILE_HUGE) || !(bound < (float)TILE_UNBOUNDED) || !(fabsf(near) < TILE_HUGE))
 		return -INFINITY;
-	/* A part in 10^4 is more than what the sums in `near` may be off by. */
+	/* A part in 10^4 is more than the error of `near`. */
 	if (!p->product)
 		return near * 0.9999f - sqrtf(bound > 0 ? bound : 0) * 1.0001f - w->zerr[q] - 1e-15f;
 	float norm = w->znorm[q] + w->zerr[q], size = fabsf(near) + fabsf(bound) + p->length[c] * norm;
 	return norm > 0 ? (-near - bound - 1e-4f * size - p->length[c] * w->zerr[q]) / norm : -INFINITY;
 }
 
-/* Into slots, roughly in the order of what they are useful from, which is in w->from [n]. */
+/* Put the n queries in w->active into slots, roughly sorted by w->from, which lies between least and most. */
 static void fill_slots(const struct task *t, int64_t c, int64_t n, float least, float most)
 {
 	enum { BUCKETS = 64 };
@@ -94,7 +94,7 @@ static void fill_slots(const struct task *t, int64_t c, int64_t n, float least, 
 		projected_fill_slot(t, c, slot, w->active[i]);
 		w->slots.from[slot] = w->from[i];
 	}
-	/* The least of this slot and all that follow. */
+	/* The least of the slot and all later ones, which is ascending. */
 	for (int64_t i = n - 2; i >= 0; i--)
 		if (w->slots.from[i + 1] < w->slots.from[i])
 			w->slots.from[i] = w->slots.from[i + 1];
@@ -120,7 +120,6 @@ int64_t projected_enter(const struct task *t, int64_t c)
 	return n;
 }
 
-/* Rows of a block that may be returned. */
 uint64_t projected_valid(const struct task *t, int64_t block)
 {
 	const struct search *s = t->s;
@@ -133,4 +132,13 @@ uint64_t projected_valid(const struct task *t, int64_t block)
 			valid &= ~(UINT64_C(1) << i);
 	}
 	return valid;
+}
+
+void projected_compare(const struct task *t, int64_t q, const uint32_t *row, int64_t n)
+{
+	const struct search *s = t->s;
+	struct projected *w = t->scratch->projected;
+	for (int64_t i = 0; i < n && !w->fetched; i++)
+		rows_prefetch_plane(&s->base, s->base.a, row[i]);
+	s->compare->gather(&s->base, w->scans[q].state, row, n, w->look);
 }

@@ -1,4 +1,4 @@
-/* What becomes of one vector, and of many: projection.h has the derivation. */
+/* Projecting vectors: from x to z and an upper bound of its error, as derived in projection.h. */
 #include "lib/search/projection.h"
 
 #include "kernels/kernels.h"
@@ -27,13 +27,16 @@ size_t projection_memory(const struct projection *p)
 	return sizeof *p + p->bytes + linear_memory(&p->map) + (size_t)p->dim * sizeof *p->mean;
 }
 
-void projection_center(const struct projection *projection, const float *x, float *c)
+/* c = x − mean. */
+static void center(const struct projection *projection, const float *x, float *c)
 {
 	for (int64_t j = 0; j < projection->dim; j++)
 		c[j] = x[j] - projection->mean[j];
 }
 
-float projection_complete(const struct projection *projection, const float *c, const float *y, float *z)
+/* Make z [p + 1] of c [dim] and y [p], which the map made of c. Returns an upper bound of the error of z; ∞:
+ * there is none, and z is 0. */
+static float complete(const struct projection *projection, const float *c, const float *y, float *z)
 {
 	int64_t p = projection->p;
 	double normsq = kernels()->ip_exact(c, c, projection->dim), kept = 0, a = projection->map_error;
@@ -53,8 +56,8 @@ float projection_complete(const struct projection *projection, const float *c, c
 	return float_up((sqrt(a * a * normsq + rest_off * rest_off) + TILE_TINY) * (1 + 1e-6));
 }
 
-kith_status projection_apply(
-    const struct projection *projection, const struct rows *rows, int64_t n, float *z, float *err)
+kith_status projection_apply(const struct projection *projection, const struct rows *rows, int64_t first,
+    const uint32_t *which, int64_t n, float *z, float *err)
 {
 	enum { CHUNK = 64 };
 	int64_t dim = projection->dim, p = projection->p, wide = p + 1;
@@ -65,13 +68,14 @@ kith_status projection_apply(
 	kith_status status = KITH_OK;
 	for (int64_t i = 0; i < n && status == KITH_OK; i += CHUNK) {
 		int64_t count = n - i < CHUNK ? n - i : CHUNK;
-		for (int64_t j = 0; j < count; j++)
-			projection_center(projection, rows_load(rows, i + j, scratch), c + j * dim);
+		for (int64_t j = 0; j < count; j++) {
+			int64_t row = which ? which[i + j] : first + i + j;
+			center(projection, rows_load(rows, row, scratch), c + j * dim);
+		}
 		struct rows chunk = rows_of_array(KITH_F32, count, dim, c, 0);
 		status = linear_apply(&projection->map, &chunk, 1, y);
 		for (int64_t j = 0; j < count && status == KITH_OK; j++)
-			err[i + j] =
-			    projection_complete(projection, c + j * dim, y + j * p, z + (i + j) * wide);
+			err[i + j] = complete(projection, c + j * dim, y + j * p, z + (i + j) * wide);
 	}
 	mem_free(c);
 	return status;

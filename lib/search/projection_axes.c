@@ -1,8 +1,8 @@
 /* The axes of a projection: learnt from a sample, and as many as a trial finds to pay.
  *
- * How many. A few rows of the data are searched for among all others, exactly, which gives the distances that
- * queries end up with; of some other rows it is counted how many the bound would let through for 15, 31, …
- * axes.
+ * The trial. Some rows are used as queries of an exact search, which gives the distances of the neighbours
+ * that queries of this kind have. For 15, 23, … axes it is then counted how many of some other rows the bound
+ * does not exclude, and the number of axes with the least cost is taken.
  */
 #include "lib/search/projection.h"
 
@@ -22,7 +22,7 @@ enum {
 	MIN_ROWS = 8192,
 	MIN_DIM = 64,
 	MAX_DIM = 2048,
-	ROWS_PER_DIM = 16,      /* below it learning takes longer than searches gain */
+	ROWS_PER_DIM = 16,      /* with fewer rows, learning the axes takes longer than it saves */
 	MAX_FORCED_DIM = 512,   /* where tests force projections */
 	AXES_SAMPLE = 16,       /* rows for each dimension, */
 	MIN_AXES_SAMPLE = 8192, /* and at least */
@@ -46,7 +46,8 @@ int64_t projection_forced_axes(void)
 
 static const int64_t AXES[] = {15, 23, 31, 39, 47, 63, 79, 95, 127};
 
-/* Bytes of z that a row may take. */
+/* The most axes for which z takes as many bytes as it may: a quarter of a byte per dimension, and less than
+ * 15 % of floats from 256 dimensions on. */
 static int64_t max_axes(int64_t dim)
 {
 	return (dim < 256 ? dim / 4 : dim * 6 / 10 - 8) - 1;
@@ -55,7 +56,7 @@ static int64_t max_axes(int64_t dim)
 bool projection_can_pay(const struct rows *rows, const struct metric *metric)
 {
 	bool possible = metric->product != PRODUCT_NONE && rows->n < UINT32_MAX && !rows->form->blocked &&
-	                !rows->center && !rows->inverse; /* no bound of what is divided */
+	                !rows->center && !rows->inverse; /* divided products have another bound */
 	if (forced_axes)
 		return possible && rows->n >= ROWS_BLOCK && rows->dim > 1 && rows->dim <= MAX_FORCED_DIM;
 	return possible && kernels()->i8_is_fast && rows->n >= MIN_ROWS && rows->dim >= MIN_DIM &&
@@ -64,6 +65,7 @@ bool projection_can_pay(const struct rows *rows, const struct metric *metric)
 
 /* ---- the map ---- */
 
+/* ‖VᵀV − I‖ of the axes V, at least. */
 static double departure(const struct projection *p, const float *axes)
 {
 	double sum = 0;
@@ -76,7 +78,7 @@ static double departure(const struct projection *p, const float *axes)
 	return sqrt(sum) + 1e-12 * (double)p->p;
 }
 
-/* The first p axes become the map, which frees the one before. */
+/* Make the map of the first `count` axes, in place of the one before. */
 static kith_status set_map(struct projection *p, const double *axes, int64_t count)
 {
 	size_t floats = (size_t)(count * p->dim);
@@ -98,20 +100,22 @@ static kith_status set_map(struct projection *p, const double *axes, int64_t cou
 /* ---- how many axes ---- */
 
 struct trial {
-	float *queries, *rows; /* [TRIAL_QUERIES × dim], [TRIAL_ROWS × dim] */
-	float *zq, *zx, *err;  /* [× (p + 1)], [TRIAL_ROWS] */
-	float *bound;          /* [TRIAL_QUERIES] keys that queries end up with */
-	int64_t nq, n;
+	float *queries;       /* [TRIAL_QUERIES × dim] */
+	float *zq, *zx, *err; /* [TRIAL_QUERIES × (p + 1)], [TRIAL_ROWS × (p + 1)], [TRIAL_ROWS] */
+	float *bound;         /* [TRIAL_QUERIES] the greatest keys of their answers */
 };
 
-/* Whether row x passes for query q by the first `count` axes of p; rounding to int8 included, about. */
+/* Whether the bound by the first `count` axes of p lets row x through for query q. The error of int8 is
+ * estimated. */
 static bool passes(const struct projection *p, const float *q, const float *x, int64_t count, float bound)
 {
-	double sum = 0, product = 0, rest_q = 0, rest_x = 0, max_q = 0, max_x = 0;
+	double sum = 0, product = 0, kept_q = 0, kept_x = 0, rest_q = 0, rest_x = 0, max_q = 0, max_x = 0;
 	for (int64_t i = 0; i < count; i++) {
 		double a = (double)q[i], b = (double)x[i];
 		sum += (a - b) * (a - b);
 		product += a * b;
+		kept_q += a * a;
+		kept_x += b * b;
 		max_q = greater(max_q, fabs(a));
 		max_x = greater(max_x, fabs(b));
 	}
@@ -121,39 +125,34 @@ static bool passes(const struct projection *p, const float *q, const float *x, i
 	}
 	double rq = sqrt(rest_q), rx = sqrt(rest_x), root = 0.29 * sqrt((double)count + 1) / 127;
 	double eq = root * greater(max_q, rq), ex = root * greater(max_x, rx);
-	if (p->product) {
-		double nq = sqrt(rest_q), nx = sqrt(rest_x);
-		for (int64_t i = 0; i < count; i++) {
-			nq = hypot(nq, (double)q[i]);
-			nx = hypot(nx, (double)x[i]);
-		}
-		return -(product + rq * rx) - ex * nq - eq * nx <= (double)bound;
-	}
-	return sqrt(sum + (rq - rx) * (rq - rx)) - eq - ex <= sqrt(greater((double)bound, 0));
+	if (!p->product)
+		return sqrt(sum + (rq - rx) * (rq - rx)) - eq - ex <= sqrt(greater((double)bound, 0));
+	double off = ex * sqrt(kept_q + rest_q) + eq * sqrt(kept_x + rest_x);
+	return -(product + rq * rx) - off <= (double)bound;
 }
 
 static double share_that_passes(const struct projection *p, const struct trial *t, int64_t count)
 {
 	int64_t passed = 0;
-	for (int64_t q = 0; q < t->nq; q++)
-		for (int64_t i = 0; i < t->n; i++)
+	for (int64_t q = 0; q < TRIAL_QUERIES; q++)
+		for (int64_t i = 0; i < TRIAL_ROWS; i++)
 			passed +=
 			    passes(p, t->zq + q * (p->p + 1), t->zx + i * (p->p + 1), count, t->bound[q]);
-	return (double)passed / (double)(t->nq * t->n);
+	return (double)passed / (double)(TRIAL_QUERIES * TRIAL_ROWS);
 }
 
-/* The keys that k nearest neighbours have, a query's own row not counted. */
+/* Set t->bound to the keys of the TRIAL_K-th neighbours, where the first neighbour is the query itself. */
 static kith_status find_trial_bounds(
     const struct trial *t, const struct rows *rows, const struct metric *metric, int threads)
 {
-	struct rows query = rows_of_array(KITH_F32, t->nq, rows->dim, t->queries, 0);
+	struct rows query = rows_of_array(KITH_F32, TRIAL_QUERIES, rows->dim, t->queries, 0);
 	kith_search_options options = {.size = sizeof options, .threads = threads};
 	struct sink sink;
-	kith_status status = sink_init_topk(&sink, t->nq, TRIAL_K + 1);
+	kith_status status = sink_init_topk(&sink, TRIAL_QUERIES, TRIAL_K + 1);
 	if (status)
 		return status;
 	status = search_exact(rows, &query, metric, false, &sink, &options);
-	for (int64_t q = 0; q < t->nq && status == KITH_OK; q++)
+	for (int64_t q = 0; q < TRIAL_QUERIES && status == KITH_OK; q++)
 		t->bound[q] = (float)sink_bound(&sink, q);
 	sink_free(&sink);
 	return status;
@@ -161,44 +160,59 @@ static kith_status find_trial_bounds(
 
 static bool trial_init(struct trial *t, int64_t dim, int64_t wide)
 {
-	t->queries = mem_alloc((size_t)((TRIAL_QUERIES + TRIAL_ROWS) * (dim + wide + 1) + TRIAL_QUERIES), 4);
+	t->queries = mem_alloc(
+	    (size_t)(TRIAL_QUERIES * (dim + wide + 1) + TRIAL_ROWS * (wide + 1)), sizeof *t->queries);
 	if (!t->queries)
 		return false;
-	t->rows = t->queries + TRIAL_QUERIES * dim;
-	t->zq = t->rows + TRIAL_ROWS * dim;
+	t->zq = t->queries + TRIAL_QUERIES * dim;
 	t->zx = t->zq + TRIAL_QUERIES * wide;
 	t->err = t->zx + TRIAL_ROWS * wide;
-	t->bound = t->err + TRIAL_ROWS + TRIAL_QUERIES;
+	t->bound = t->err + TRIAL_ROWS;
 	return true;
 }
 
-bool projection_sample(const struct rows *rows, uint64_t stream, int64_t n, float *x)
+kith_status projection_draw(const struct rows *rows, uint64_t stream, int64_t n, uint32_t **which)
 {
+	size_t bytes = (size_t)n * (sizeof(int64_t) + sizeof **which);
 	int64_t *chosen = mem_alloc((size_t)n, sizeof *chosen);
-	if (!chosen)
-		return false;
+	*which = mem_alloc((size_t)n, sizeof **which);
+	if (!chosen || !*which) {
+		mem_free(chosen);
+		mem_free(*which);
+		return fail_nomem("a projection's sample", bytes);
+	}
 	struct random random = random_begin(SEED, stream);
 	random_sample(&random, rows->n, n, chosen);
-	for (int64_t i = 0; i < n; i++) {
-		float *to = x + i * rows->dim;
-		const float *row = rows_load(rows, chosen[i], to);
-		if (row != to)
-			memcpy(to, row, (size_t)rows->dim * sizeof *to);
-	}
+	for (int64_t i = 0; i < n; i++)
+		(*which)[i] = (uint32_t)chosen[i];
 	mem_free(chosen);
-	return true;
+	return KITH_OK;
+}
+
+/* Draw n rows and project them; their floats are written to x [n × dim] unless it is NULL. */
+static kith_status draw_and_project(const struct projection *p, const struct rows *rows, uint64_t stream,
+    int64_t n, float *x, float *z, float *err)
+{
+	uint32_t *which;
+	kith_status status = projection_draw(rows, stream, n, &which);
+	if (status)
+		return status;
+	for (int64_t i = 0; x && i < n; i++) {
+		const float *row = rows_load(rows, which[i], x + i * rows->dim);
+		if (row != x + i * rows->dim)
+			memcpy(x + i * rows->dim, row, (size_t)rows->dim * sizeof *x);
+	}
+	status = projection_apply(p, rows, 0, which, n, z, err);
+	mem_free(which);
+	return status;
 }
 
 static kith_status run_trial(const struct projection *p, struct trial *t, const struct rows *rows,
     const struct metric *metric, int threads, int64_t *best)
 {
-	if (!projection_sample(rows, 1, t->nq, t->queries) || !projection_sample(rows, 2, t->n, t->rows))
-		return fail_nomem("a trial of projections", 0);
-	struct rows queries = rows_of_array(KITH_F32, t->nq, rows->dim, t->queries, 0),
-	            others = rows_of_array(KITH_F32, t->n, rows->dim, t->rows, 0);
-	kith_status status = projection_apply(p, &queries, t->nq, t->zq, t->err);
+	kith_status status = draw_and_project(p, rows, 1, TRIAL_QUERIES, t->queries, t->zq, t->err);
 	if (status == KITH_OK)
-		status = projection_apply(p, &others, t->n, t->zx, t->err);
+		status = draw_and_project(p, rows, 2, TRIAL_ROWS, NULL, t->zx, t->err);
 	if (status == KITH_OK)
 		status = find_trial_bounds(t, rows, metric, threads);
 	if (status)
@@ -218,9 +232,9 @@ static kith_status run_trial(const struct projection *p, struct trial *t, const 
 static kith_status choose_axes(
     struct projection *p, const struct rows *rows, const struct metric *metric, int threads, int64_t *best)
 {
-	struct trial t = {.nq = TRIAL_QUERIES, .n = TRIAL_ROWS};
+	struct trial t;
 	if (!trial_init(&t, p->dim, p->p + 1))
-		return fail_nomem("a trial of projections", (size_t)(TRIAL_ROWS * p->dim) * 4);
+		return fail_nomem("a trial of projections", (size_t)(TRIAL_ROWS * p->p) * sizeof *t.zx);
 	kith_status status = run_trial(p, &t, rows, metric, threads, best);
 	mem_free(t.queries);
 	return status;

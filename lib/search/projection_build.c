@@ -1,5 +1,5 @@
-/* Building projections: with the axes learnt (projection_axes.c), rows are put in the order of clusters of
- * their z, and within a cluster by how far from its centroid they are, and packed in blocks of 64.
+/* Building projections: learn the axes (projection_axes.c), cluster the z of the rows, sort the rows of each
+ * cluster by their distance from its centroid, and pack them in blocks of 64.
  */
 #include "lib/search/projection.h"
 
@@ -18,14 +18,14 @@
 #include <string.h>
 
 enum {
-	CLUSTER_ROWS = 4096, /* in a cluster, about */
-	FORCED_ROWS = 150,   /* where tests force projections */
+	CLUSTER_ROWS = 4096, /* about so many in a cluster */
+	FORCED_ROWS = 150,   /* the same if a test forces projections */
 	MAX_CLUSTERS = 256,
 	CLUSTER_SAMPLE = 64, /* rows for each cluster */
-	TASK_BLOCKS = 4,     /* of a task that packs */
+	TASK_BLOCKS = 4,     /* that a task packs at a time */
 	TASK_ROWS = TASK_BLOCKS * TILE_ROWS,
 	SEED = 12,
-	SERIAL_WORK = 1 << 20, /* components below which threads cost more than they give */
+	SERIAL_WORK = 1 << 20, /* components below which threads cost more than they save */
 };
 
 /* ---- clusters ---- */
@@ -34,10 +34,6 @@ static kith_status find_centroids(struct projection *p, const struct rows *rows,
 {
 	int64_t n = p->clusters * CLUSTER_SAMPLE, wide = p->p + 1;
 	n = n < rows->n ? n : rows->n;
-	float *x = mem_alloc((size_t)n * (size_t)(p->dim + wide + 1), sizeof *x);
-	if (!x)
-		return fail_nomem("a projection", (size_t)(n * p->dim) * sizeof *x);
-	float *z = x + n * p->dim, *err = z + n * wide;
 	kith_kmeans_options options = {.size = sizeof options,
 	    .threads = threads,
 	    .iterations = 8,
@@ -46,26 +42,31 @@ static kith_status find_centroids(struct projection *p, const struct rows *rows,
 	    .max_points = 256,
 	    .fewer = 1,
 	    .seed = SEED};
-	kith_status status = projection_sample(rows, 3, n, x) ? KITH_OK : fail_nomem("a projection", 0);
-	struct rows some = rows_of_array(KITH_F32, n, p->dim, x, 0);
-	if (status == KITH_OK)
-		status = projection_apply(p, &some, n, z, err);
+	uint32_t *which;
+	kith_status status = projection_draw(rows, 3, n, &which);
+	if (status)
+		return status;
+	float *z = mem_alloc((size_t)n * (size_t)(wide + 1), sizeof *z);
+	status = z ? projection_apply(p, rows, 0, which, n, z, z + n * wide)
+	           : fail_nomem("a projection", (size_t)(n * wide) * sizeof *z);
 	if (status == KITH_OK)
 		status =
 		    kmeans_run(wide, n, z, p->clusters, p->centroids, NULL, &p->clusters, NULL, &options);
-	mem_free(x);
+	mem_free(z);
+	mem_free(which);
 	return status;
 }
 
 /* ---- packing ---- */
 
-/* One worker's room. */
+/* The memory of a worker. */
 struct packer {
-	float *x, *z, *err; /* [TASK_ROWS × dim], … */
-	double *key;        /* [TASK_ROWS] */
-	int8_t *bytes;      /* [TILE_ROWS × (p + 1)] */
+	float *z, *err; /* [TASK_ROWS × (p + 1)], [TASK_ROWS] */
+	double *key;    /* [TASK_ROWS] */
+	int8_t *bytes;  /* [TILE_ROWS × (p + 1)] */
 };
 
+/* A row, to be sorted. */
 struct place {
 	float from_centroid;
 	uint32_t row;
@@ -75,35 +76,26 @@ struct build {
 	struct projection *p;
 	const struct rows *rows;
 	struct packer *packers;
-	int32_t *label;       /* [n] cluster of each row; clusters: it has no z */
-	float *distance;      /* [n] from its centroid */
-	struct place *places; /* [n] rows by their clusters */
-	int64_t *begin;       /* [clusters + 3] where each cluster's begin */
+	int32_t *label;       /* [n] the cluster of each row; p->clusters if its z is unknown */
+	float *distance;      /* [n] from the centroid */
+	struct place *places; /* [n] rows sorted by cluster */
+	int64_t *begin;       /* [clusters + 3] the first place of each cluster */
 	_Atomic int status;
 };
 
 static void take_packer(const struct projection *p, struct packer *w, struct arena *arena)
 {
 	int64_t wide = p->p + 1;
-	w->x = arena_take(arena, TASK_ROWS * p->dim, sizeof *w->x);
 	w->z = arena_take(arena, TASK_ROWS * wide, sizeof *w->z);
 	w->err = arena_take(arena, TASK_ROWS, sizeof *w->err);
 	w->key = arena_take(arena, TASK_ROWS, sizeof *w->key);
 	w->bytes = arena_take(arena, TILE_ROWS * wide, 1);
 }
 
-/* z of n rows, which[i] or first + i. */
+/* Project n rows, given as to projection_apply, into the memory of the worker. */
 static bool project_rows(struct build *b, struct packer *w, int64_t first, const uint32_t *which, int64_t n)
 {
-	int64_t dim = b->p->dim;
-	for (int64_t i = 0; i < n; i++) {
-		float *to = w->x + i * dim;
-		const float *x = rows_load(b->rows, which ? which[i] : first + i, to);
-		if (x != to)
-			memcpy(to, x, (size_t)dim * sizeof *to);
-	}
-	struct rows array = rows_of_array(KITH_F32, n, dim, w->x, 0);
-	kith_status status = projection_apply(b->p, &array, n, w->z, w->err);
+	kith_status status = projection_apply(b->p, b->rows, first, which, n, w->z, w->err);
 	if (status)
 		atomic_store(&b->status, (int)status);
 	return status == KITH_OK;
@@ -132,7 +124,7 @@ static void label_task(void *arg, int64_t task, int worker)
 	}
 }
 
-/* Where the blocks of clusters of so many rows begin. */
+/* Set p->first for clusters of count[c] rows. */
 static void place_clusters(struct projection *p, const int64_t *count)
 {
 	int64_t blocks = 0;
@@ -150,13 +142,13 @@ static int by_distance(const void *a, const void *b)
 	return x->row < y->row ? -1 : x->row > y->row;
 }
 
-/* n rows, whose z and errors are these, into block number `at` of a cluster. */
+/* Pack n rows with these z and errors into block number `at`. */
 static void pack_block(struct projection *p, struct packer *w, const float *center, const float *z,
     const float *err, int64_t n, int64_t at)
 {
 	struct projection_block *block = &p->block[at];
 	int64_t wide = p->p + 1;
-	double max = 0, worst = 0, longest = 0, near = INFINITY, far = 0;
+	double max = 0, worst = 0, longest = 0, far = 0;
 	for (int64_t i = 0; i < n * wide; i++)
 		max = greater(max, fabs((double)z[i] - (double)center[i % wide]));
 	double scale = max > 0 ? (double)(float)(max / 127) : 1;
@@ -175,9 +167,7 @@ static void pack_block(struct projection *p, struct packer *w, const float *cent
 			off += (x - scale * q) * (x - scale * q);
 		}
 		p->normsq[at * TILE_ROWS + i] = (float)(scale * scale * (double)squares);
-		distance = sqrt(distance);
-		near = fmin(near, distance * (1 - 1e-12) - (double)err[i]);
-		far = greater(far, distance * (1 + 1e-12) + (double)err[i]);
+		far = greater(far, sqrt(distance) * (1 + 1e-12) + (double)err[i]);
 		worst = greater(worst, (double)err[i] + sqrt(off) * (1 + 1e-12));
 		longest = greater(longest, (double)squares);
 	}
@@ -186,14 +176,13 @@ static void pack_block(struct projection *p, struct packer *w, const float *cent
 	*block = (struct projection_block){.scale = (float)scale,
 	    .err = float_up(worst),
 	    .norm = float_up(scale * sqrt(longest) * (1 + 1e-12)),
-	    .near = near > 0 ? float_down(near) : 0,
 	    .far = float_up(far),
 	    .count = (int32_t)n};
 	p->form.kern->pack(
 	    w->bytes, (size_t)wide, n, wide, 0x80808080, p->panels + at * p->form.depth * TILE_ROWS);
 }
 
-/* Rows of a cluster, in their order, so many blocks at a time. */
+/* Sort and pack the rows of cluster c. */
 static void pack_task(void *arg, int64_t c, int worker)
 {
 	struct build *b = arg;
@@ -220,7 +209,7 @@ static void pack_task(void *arg, int64_t c, int worker)
 	p->length[c] = float_up(sqrt(squares) * (1 + 1e-12));
 }
 
-/* What rough forms of a cluster's rows leave out. */
+/* Set p->bounds. */
 static void find_bounds(struct projection *p, const struct rows *rows)
 {
 	for (int64_t c = 0; rows->bounds && c <= p->clusters; c++) {
@@ -280,7 +269,7 @@ static kith_status take_all_blocks(struct projection *p)
 	return KITH_OK;
 }
 
-/* Rows to the places of their clusters. */
+/* Sort rows by cluster. */
 static void sort_rows(struct build *b)
 {
 	struct projection *p = b->p;
@@ -363,7 +352,7 @@ kith_status projection_build(
 	struct projection *p = mem_zalloc(1, sizeof *p);
 	if (!p)
 		return fail_nomem("a projection", sizeof *p);
-	struct rows whole = *rows; /* blocks, so that what follows begins with one */
+	struct rows whole = *rows; /* whole blocks only, so that the rows after them begin with a block */
 	whole.n = p->n = rows->n / ROWS_BLOCK * ROWS_BLOCK;
 	p->dim = rows->dim;
 	p->product = metric->product == PRODUCT_IP;

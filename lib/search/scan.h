@@ -24,7 +24,7 @@ struct scan {
 	    shift; /* cosine of codes: comes to a key before it is divided by the length; constant is 0 then */
 };
 
-/* Begin with query q of the task; state [scan_query_bytes]. */
+/* Prepare one scan, for query q of the task; state [scan_query_bytes]. */
 void scan_open(struct task *t, struct scan *scan, int64_t q, void *state);
 
 /* Prepare the task's queries (at most SCAN_QUERIES) in scratch->queries. */
@@ -42,6 +42,9 @@ void scan_add(struct scan *scan, float key, int64_t row);
 
 /* scan_codes.c: begin with a list, the task's base. */
 void scan_enter_list(struct scan *scan, const float *query);
+
+/* scan_codes.c: the greatest errors of the keys of n rows, numbers first + pos[i]. */
+struct error_bound scan_bound_of_rows(const struct scan *scan, int64_t first, const uint32_t *pos, int64_t n);
 
 /* The greatest that the exact key of a row with this key can be. */
 float scan_highest(const struct scan *scan, float key);

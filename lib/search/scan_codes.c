@@ -106,21 +106,27 @@ static struct error_bound divided_error_bound(
 	    .rel = error_bound.rel + 0x1p-20};
 }
 
+struct error_bound scan_bound_of_rows(const struct scan *scan, int64_t first, const uint32_t *pos, int64_t n)
+{
+	struct error_bound most = {0, 0, 0};
+	for (int64_t i = 0; i < n; i++) {
+		struct error_bound own =
+		    scan->t->s->compare->bound(scan->t->base, scan->state, first + pos[i], 1);
+		most.abs = greater(most.abs, own.abs);
+		most.rel = greater(most.rel, own.rel);
+		most.root = greater(most.root, own.root);
+	}
+	return most;
+}
+
 /* Rows first … first + n − 1; of codes that were picked only these, as a bound may be found row by row. */
 static void find_limit(struct scan *scan, int64_t first, int64_t n, const uint32_t *pos, int64_t picked)
 {
 	const struct comparison *compare = scan->t->s->compare;
 	const struct rows *base = scan->t->base;
-	struct error_bound error_bound = {0, 0, 0};
-	bool one_by_one = pos && rows_are_codes(base);
-	if (!one_by_one)
-		error_bound = compare->bound(base, scan->state, first, n);
-	for (int64_t i = 0; one_by_one && i < picked; i++) {
-		struct error_bound own = compare->bound(base, scan->state, first + pos[i], 1);
-		error_bound.abs = greater(error_bound.abs, own.abs);
-		error_bound.rel = greater(error_bound.rel, own.rel);
-		error_bound.root = greater(error_bound.root, own.root);
-	}
+	struct error_bound error_bound = pos && rows_are_codes(base)
+	                                     ? scan_bound_of_rows(scan, first, pos, picked)
+	                                     : compare->bound(base, scan->state, first, n);
 	if (scan->residual)
 		error_bound = residual_error_bound(scan, error_bound);
 	if (base->inverse) {
