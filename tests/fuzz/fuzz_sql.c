@@ -63,8 +63,8 @@ static const char *const texts[] = {
     "SELECT rowid FROM docs WHERE e MATCH ?1 AND k = 5",
     "SELECT rowid FROM docs WHERE e MATCH CAST(?1 AS BLOB) AND k = 5",
     "INSERT INTO docs(e, id, s) VALUES(?1, ?1, ?1)",
-    "SELECT kith_distance(?1, '[1,2]'), kith_from_json(?1), kith_from_npy(CAST(?1 AS BLOB)), "
-    "kith_to_json(?1)",
+    "SELECT kith_distance(?1, '[1,2]'), kith_from_json(?1), kith_to_json(?1)",
+    "SELECT kith_from_npy(CAST(?1 AS BLOB))",
     "INSERT INTO docs(docs, rank) VALUES('index', ?1)",
     "INSERT INTO docs(docs, rank) VALUES(?1, ?1)",
     "SELECT * FROM kith_hybrid('docs', 'words', 'a', '[1,1,1,1]', 5, ?1)",
@@ -85,9 +85,8 @@ static unsigned byte_of(struct input *in)
 
 static const uint8_t *bytes_of(struct input *in, unsigned *n)
 {
-	const uint8_t *at = in->at;
 	*n = byte_of(in);
-	at = in->at;
+	const uint8_t *at = in->at;
 	if (*n > (size_t)(in->end - at))
 		*n = (unsigned)(in->end - at);
 	in->at += *n;
