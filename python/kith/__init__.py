@@ -8,8 +8,9 @@ The native interface::
     distances, ids = index.search(queries, k=10, nprobe=16)
     index.save("vectors.kith")
 
-Beside it there are the names of FAISS's Python interface, so that ``import kith as faiss`` runs what was written for
-that. kith's own version is `version`; `__version__` is that of FAISS whose names these are. Vectors are NumPy arrays, one vector a row; float32, uint8 and int8 are taken without a copy.
+The package also has the names of FAISS's Python interface, so that programs written for FAISS run after
+``import kith as faiss``. `version` is the version of kith, `__version__` that of the FAISS release whose interface this
+is. Vectors are NumPy arrays with one vector per row; float32, uint8 and int8 arrays are used without a copy.
 """
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ from .vectors import read_vectors, write_vectors
 
 open = Index.open
 version = _text("version")
-# That of FAISS whose names these are, for programs that ask whether it is new enough.
+# The FAISS release whose interface this is, for programs that check whether FAISS is new enough.
 __version__ = f"{FAISS_VERSION_MAJOR}.{FAISS_VERSION_MINOR}.{FAISS_VERSION_PATCH}"
 
 __all__ = [
@@ -48,18 +49,19 @@ __all__ += _compat.__all__
 
 
 def info() -> dict[str, str]:
-    """The library: version, instruction set in use and others, how batches are compared, BLAS, file formats."""
+    """Facts about the library: its version, the instruction set in use and all available ones, how batches are
+    compared, the BLAS library, and the vector file formats that it reads."""
     return {name: _text(name) for name in ("version", "isa", "isa_available", "tiles", "blas", "vecs_formats")}
 
 
-from . import swigfaiss as swigfaiss  # which looks names up here
+from . import swigfaiss as swigfaiss  # last, because it looks its names up in this module
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-if not _typing.TYPE_CHECKING:  # to a checker of types a misspelt name would be there as well
+if not _typing.TYPE_CHECKING:  # a type checker would accept every misspelt name
 
     def __getattr__(name: str) -> _typing.Any:
         return _missing(name)

@@ -1,7 +1,7 @@
-"""What callers hand in, as arrays that the library can read: without a copy where that is possible.
+"""Checks callers' arguments and converts them to arrays that the library can read, without a copy where possible.
 
-Everything that reaches the library has gone through here: the right type, C-contiguous, native byte order, of the
-shape that the call assumes. So no argument, whatever it is, can make the library read outside of an array.
+Every array that reaches the library has gone through here and has the right type, native byte order, C-contiguous
+memory and the shape that the call assumes. So no argument can make the library read outside of an array.
 """
 # mypy: warn-return-any=False
 from __future__ import annotations
@@ -20,18 +20,18 @@ TYPES = {_float32: F32, _uint8: U8, _int8: I8}
 
 
 def address(array: Array) -> int:
-    """Where an array's elements are. (array.ctypes.data is the slower way.)"""
+    """The address of an array's first element. (array.ctypes.data is slower.)"""
     return array.__array_interface__["data"][0]
 
 
 def plain(array: Array, dtype: Any) -> Array:
-    """The array as the library reads it: of that type in native byte order, C-contiguous and aligned."""
+    """The array with the given type, C-contiguous and aligned, as the library reads it."""
     array = np.ascontiguousarray(array, dtype).view(np.ndarray)
     return array if array.flags.aligned else array.copy()
 
 
 def vectors(x: Any, dim: int, name: str) -> Array:
-    """x as rows of `dim` elements, f32, u8 or i8: [n × dim]. Those types are taken as they are, other real numbers
+    """x as vectors [n × dim] of float32, uint8 or int8. Arrays of these types are not copied; other real numbers
     become float32."""
     if type(x) is np.ndarray and x.ndim == 2 and x.shape[1] == dim and x.dtype in TYPES:
         flags = x.flags
@@ -41,13 +41,13 @@ def vectors(x: Any, dim: int, name: str) -> Array:
 
 
 def floats(x: Any, dim: int, name: str) -> Floats:
-    """The same as float32, whatever it was."""
+    """x as vectors [n × dim] of float32."""
     x = vectors(x, dim, name)
     return x if x.dtype is _float32 else plain(x, np.float32)
 
 
 def queries(q: Any, dim: int) -> tuple[Array, bool]:
-    """Queries [nq × dim], and whether q was one vector by itself."""
+    """Queries [nq × dim], and whether q was a single vector [dim]."""
     if type(q) is np.ndarray and q.ndim == 2:
         return vectors(q, dim, "q"), False
     q = numbers(q, "q")
@@ -60,7 +60,7 @@ def numbers(x: Any, name: str) -> Array:
     try:
         array = np.asarray(x)
     except (ValueError, TypeError) as error:
-        raise TypeError(f"{name}: {short(x)} is no array of numbers: {error}") from None
+        raise TypeError(f"{name}: {short(x)} is not an array of numbers: {error}") from None
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} has dtype {array.dtype}; vectors are float32, uint8 or int8 (float16, float64 and "
                         "other integers are converted)")
@@ -76,11 +76,11 @@ def _shaped(array: Array, dim: int, name: str) -> Array:
 
 
 def ids(values: Any, n: int | None, name: str = "ids") -> Ids:
-    """A list of ids as int64 [n]; n None: of any length."""
+    """ids as int64 [n]; of any length if n is None."""
     try:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:
-        raise TypeError(f"{name}: {short(values)} is no array of integers: {error}") from None
+        raise TypeError(f"{name}: {short(values)} is not an array of integers: {error}") from None
     if array.ndim != 1 or (n is not None and len(array) != n):
         raise ValueError(f"{name} has shape {array.shape}; it must be ({'n' if n is None else n},), one id a vector")
     if not array.size:
@@ -93,7 +93,7 @@ def ids(values: Any, n: int | None, name: str = "ids") -> Ids:
 
 
 def last_of_each(x: Array, ids: Ids) -> tuple[Array, Ids]:
-    """Of an id that is there more than once only the last row; the rest stays in order."""
+    """Vectors and ids with only the last row of each repeated id; the order of the remaining rows is unchanged."""
     _, last = np.unique(ids[::-1], return_index=True)
     if len(last) == len(ids):
         return x, ids
@@ -101,14 +101,14 @@ def last_of_each(x: Array, ids: Ids) -> tuple[Array, Ids]:
     return x[rows], ids[rows]
 
 
-def count(value: Any, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
-    """An integer within bounds."""
+def count(value: Any, name: str, minimum: int = 0, maximum: int = 2**63 - 1) -> int:
+    """The value as an integer, which must lie within the bounds."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is {short(value)}; it must be an integer") from None
-    if not least <= number <= most:
-        raise ValueError(f"{name} is {number}; it must be {least} … {most}")
+    if not minimum <= number <= maximum:
+        raise ValueError(f"{name} is {number}; it must be {minimum} … {maximum}")
     return number
 
 
@@ -126,7 +126,7 @@ def k_of(k: Any) -> int:
 
 
 def output(array: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Array:
-    """Where results go: a caller's array, which must be exactly what it takes, or a new one."""
+    """The array for results: the caller's, which must have exactly this shape and type, or a new one."""
     if array is None:
         return np.empty(shape, dtype)
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
@@ -138,7 +138,7 @@ def output(array: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Array:
 
 
 def short(value: Any) -> str:
-    """A value for a message."""
+    """A value as short text for a message."""
     try:
         text = repr(value)
     except Exception:  # a foreign __repr__ may raise anything
@@ -147,7 +147,7 @@ def short(value: Any) -> str:
 
 
 def counted(n: int, word: str) -> str:
-    """"1 row", "2 rows"."""
+    """A count with its noun: "1 row", "2 rows"."""
     return f"{n} {word}" + ("" if n == 1 else "s")
 
 
@@ -156,11 +156,11 @@ METRIC_NAMES = tuple(METRICS)
 
 
 def metric_named(metric: Any) -> int:
-    """The library's number of a metric's name, in any case."""
+    """The library's number for the name of a metric, in upper or lower case."""
     found = METRICS.get(metric.lower()) if isinstance(metric, str) else None
     if found is None:
         raise ValueError(f"metric is {short(metric)}; it must be 'l2', 'ip' (inner product), 'cosine', 'l1' or 'linf'"
-                         + ("" if isinstance(metric, str) else ". FAISS's numbers are for what has FAISS's names"))
+                         + ("" if isinstance(metric, str) else ". Only FAISS's classes and functions take FAISS's numbers"))
     return found
 
 
@@ -173,7 +173,7 @@ def text_of(value: Any, name: str) -> bytes:
 
 
 def path_of(path: Any) -> bytes:
-    """A file's name as the system takes it."""
+    """The name of a file as the operating system expects it."""
     try:
         encoded = os.fsencode(path)
     except TypeError:
@@ -184,7 +184,7 @@ def path_of(path: Any) -> bytes:
 
 
 def codes_of(codes: Any, size: int) -> Codes:
-    """Codes [n × size] of a caller's."""
+    """A caller's codes as uint8 [n × size]."""
     array = np.asarray(codes)
     if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != size:
         raise ValueError(f"codes is {array.dtype} of shape {array.shape}; it must be uint8 of shape (n, {size})")

@@ -1,14 +1,14 @@
-"""Calls: who may use an index at the same time, and how a long call is interrupted.
+"""Calls of the library: which may run at the same time, and how a long one is interrupted.
 
-Gate. The library lets const calls run side by side, while a change needs the index for itself; breaking that rule
-would crash. A gate counts the calls that run: readers share, a writer waits until it is alone, and readers wait for
-it. Whoever calls from a callback of a running call gets an error instead of waiting for itself.
+Gate. The library allows concurrent const calls, but a call that changes an index must run alone; breaking this rule
+could crash. A gate is a readers-writer lock: readers share it, a writer waits until it is alone, and later readers wait
+for the writer. A call from within a callback of a running call raises an error where it would otherwise deadlock.
 
-Long calls. While the library works, Python runs no signal handlers: Ctrl-C would wait. So a long call from the main
-thread is made by a helper thread, while the main thread waits for it as Python waits for any lock: handlers run.
-If one raises (KeyboardInterrupt, a timeout), the progress callback tells the library to stop, the main thread waits
-for it to do so, and the exception goes on its way. Signals never reach other threads, so calls from those, and
-short calls, are made directly and pay nothing.
+Long calls. Python runs no signal handlers while the library works, so Ctrl-C would have to wait. A long call from the
+main thread is therefore made by a helper thread, while the main thread waits on a lock, where signal handlers do run.
+If a handler raises (KeyboardInterrupt, a timeout), the progress callback tells the library to stop, the main thread
+waits until it has stopped, and the exception propagates. Python never runs signal handlers in other threads, so their
+calls, and short calls, are made directly and without overhead.
 """
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from typing import Any, Callable
 from ._errors import InvalidError
 from ._lib import Progress
 
-# Multiply-adds from which on a call counts as long: well below a tenth of a second on one core.
+# A call with at least this many multiply-adds counts as long. They take well below a tenth of a second on one core.
 LONG = 1 << 30
 
 ProgressFunction = Callable[[str, int, int], Any]
 
-_inside = threading.local()  # .callback: this thread runs a callback of the library
+_inside = threading.local()  # .callback: whether this thread is running a callback of the library
 
 
 class Gate:
-    """Lets readers in together, a writer alone, and nobody once it is closed."""
+    """A readers-writer lock that can be closed; entering a closed gate raises."""
 
     __slots__ = ("_lock", "_changed", "_readers", "_writing", "_waiting", "closed")
 
@@ -74,15 +74,15 @@ class Gate:
     def _wait(self, free: Callable[[], bool]) -> None:
         while not self.closed and not free():
             if getattr(_inside, "callback", False):
-                raise RuntimeError("a callback of a running call uses an index that the call, or another thread, "
-                                   "has for itself")
+                raise RuntimeError("a callback of a running call uses an index that this call, or another thread, "
+                                   "is changing")
             self._changed.wait()
         if self.closed:
             raise InvalidError("the index is closed")
 
 
 class Watch:
-    """The progress callback of one call: asks the user's function, if there is one, and knows of cancelling."""
+    """The progress callback of one call: calls the user's function, if there is one, and reports cancellation."""
 
     __slots__ = ("function", "cancelled", "error", "callback")
 
@@ -90,9 +90,9 @@ class Watch:
         self.function = function
         self.cancelled = False
         self.error: BaseException | None = None
-        self.callback = Progress(self._told)
+        self.callback = Progress(self._on_progress)
 
-    def _told(self, _data: Any, stage: bytes, done: int, total: int) -> int:
+    def _on_progress(self, _data: Any, stage: bytes, done: int, total: int) -> int:
         if self.function is not None and not self.cancelled:
             self.error = guarded(self._ask, stage.decode(), done, total)
             self.cancelled = self.cancelled or self.error is not None
@@ -111,12 +111,12 @@ class Watch:
 
 
 def guarded(function: Callable[..., Any], *arguments: Any) -> BaseException | None:
-    """Call a user's function from within a callback: what it raises is returned, to be raised after the call."""
+    """Call a user's function within a callback of the library. An exception is returned, to be raised after the call."""
     before = getattr(_inside, "callback", False)
     _inside.callback = True
     try:
         function(*arguments)
-    except BaseException as error:  # nothing may pass through the library
+    except BaseException as error:  # an exception must not propagate through C
         return error
     finally:
         _inside.callback = before
@@ -124,8 +124,8 @@ def guarded(function: Callable[..., Any], *arguments: Any) -> BaseException | No
 
 
 class _Helper:
-    """A thread that makes calls for the main thread, one at a time. The same one each time, because OpenMP keeps
-    a team of threads for each thread that called it."""
+    """A thread that makes calls for the main thread, one at a time. The thread is reused because OpenMP keeps a team
+    of worker threads for every thread that has called it."""
 
     def __init__(self) -> None:
         self._process = -1
@@ -135,13 +135,14 @@ class _Helper:
         while True:
             job, done = jobs.get()
             job()
-            del job  # and the arrays it holds, before waiting for the next
+            del job  # frees the arrays that it refers to before waiting for the next job
             done.release()
             del done
 
     def run(self, job: Callable[[], None], stop: Callable[[], None]) -> None:
-        """Run job(), which must not raise. If the waiting is interrupted: stop(), and raise when job() is over."""
-        if self._process != os.getpid():  # the first call, or a forked child, where the thread is not
+        """Run job(), which must not raise. If a signal handler raises meanwhile, call stop(), wait for the end of job()
+        and raise that exception."""
+        if self._process != os.getpid():  # the first call, or a forked child, which has no such thread
             self._process = os.getpid()
             self._jobs = queue.SimpleQueue()
             threading.Thread(target=self._work, args=(self._jobs,), name="kith", daemon=True).start()
@@ -164,18 +165,19 @@ _helper = _Helper()
 
 
 def call(function: Callable[..., Any], *arguments: Any, work: float = 0, progress: ProgressFunction | None = None,
-         watch: Callable[[Any], None] | None = None, away: bool = False, watched: Watch | None = None) -> None:
+         watch: Callable[[Any], None] | None = None, calls_python: bool = False, watched: Watch | None = None) -> None:
     """Make a call that may be long.
 
-    work      about how many multiply-adds it takes
-    progress  the user's function: (stage, done, total), something true to cancel; called from any thread
-    watch     puts the progress callback that it is given into the options; None: the call takes none
-    away      the call runs Python code: never in the main thread, whose signal handlers would run inside of it
-    watched   what watches the call already, in place of progress and watch
+    work          about how many multiply-adds it takes
+    progress      the user's function of (stage, done, total), which returns true to cancel; called from any thread
+    watch         a function that puts the progress callback into the call's options; None: the call has no callback
+    calls_python  the call runs Python code, so it is not made in the main thread, where signal handlers would run
+                  within it
+    watched       the Watch whose callback the options have already, in place of progress and watch
     """
     if watched is not None:
         progress = watched.function
-    aside = (work >= LONG or away or progress is not None) and would_wait()
+    aside = (work >= LONG or calls_python or progress is not None) and delays_signals()
     if not aside and progress is None:
         function(*arguments)
         return
@@ -200,8 +202,8 @@ def call(function: Callable[..., Any], *arguments: Any, work: float = 0, progres
         raise failure.pop()
 
 
-def would_wait() -> bool:
-    """Whether signals would wait for a call of this thread."""
+def delays_signals() -> bool:
+    """Whether a call of this thread would keep Python from running signal handlers."""
     return threading.current_thread() is threading.main_thread() and not getattr(_inside, "callback", False)
 
 

@@ -1,4 +1,4 @@
-"""Codes on their own (kith/codes.h): vectors to what an index keeps of them, and back."""
+"""Encoding vectors to the codes that an index stores, and decoding them, outside of the index (kith/codes.h)."""
 from __future__ import annotations
 
 import numpy as np
@@ -11,17 +11,17 @@ from ._types import Codes, Floats
 
 
 def code_size(handle: Handle) -> int:
-    """Bytes of a code."""
+    """The bytes of a code."""
     with handle.reading() as pointer:
         size: int = lib.index_code_size(pointer)
         if size:
             return size
         spec = lib.index_describe(pointer).decode()
-    raise UnsupportedError(f"index '{spec}' keeps no codes of its own; ask what it wraps")
+    raise UnsupportedError(f"index '{spec}' has no codes of its own; use the index that it wraps")
 
 
 def encode(handle: Handle, x: Floats) -> Codes:
-    """Codes [n × code_size] of vectors [n × d]; of residuals, where those are kept."""
+    """Codes [n × code_size] of vectors [n × d]; of residuals, where the index encodes residuals."""
     codes = np.empty((len(x), code_size(handle)), np.uint8)
     x = np.ascontiguousarray(x, np.float32)
     with handle.reading() as pointer:
@@ -30,7 +30,7 @@ def encode(handle: Handle, x: Floats) -> Codes:
 
 
 def decode(handle: Handle, codes: Codes) -> Floats:
-    """Vectors [n × d] that codes [n × code_size] stand for."""
+    """The decoded vectors [n × d] of codes [n × code_size]."""
     x = np.empty((len(codes), handle.dim), np.float32)
     codes = np.ascontiguousarray(codes)
     with handle.reading() as pointer:

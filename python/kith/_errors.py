@@ -1,7 +1,7 @@
-"""Exceptions: one for each status that a call of the library can return.
+"""Exceptions: one class for each status that a call of the library can return.
 
-All are KithError, which is a RuntimeError because that is what FAISS raises; each is also the built-in exception
-that a Python programmer would expect in its place.
+All derive from KithError, which is a RuntimeError because FAISS raises RuntimeError; each also derives from the
+built-in exception that a Python programmer would expect in its place.
 """
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Iterator
 
 
 class KithError(RuntimeError):
-    """A call of the library failed. `status` is its number in <kith/status.h>, the text its message."""
+    """A call of the library failed. `status` is the number in <kith/status.h>; the text is the library's message."""
 
     status: int = 9
 
 
 class InvalidError(KithError, ValueError):
-    """An argument is outside of what is allowed."""
+    """An argument is not allowed."""
 
     status = 1
 
@@ -41,29 +41,29 @@ class CancelledError(KithError):
 
 
 class NotFoundError(KithError, LookupError):
-    """An id or a file is not there."""
+    """There is no such id or file."""
 
     status = 5
 
 
 class MissingFileError(NotFoundError, FileNotFoundError):
-    """A file is not there."""
+    """There is no such file."""
 
 
 class FileError(KithError, OSError):
-    """The system refused to read or write."""
+    """The operating system could not read or write a file."""
 
     status = 6
 
 
 class FormatError(KithError, ValueError):
-    """The bytes of a file are not what its format demands."""
+    """The contents of a file do not follow its format."""
 
     status = 7
 
 
 class UnsupportedError(KithError, NotImplementedError):
-    """Valid, but not offered by this index or this build of the library."""
+    """The request is valid, but this index or this build of the library does not support it."""
 
     status = 8
 
@@ -75,13 +75,13 @@ class InternalError(KithError):
 
 
 class BusyError(KithError):
-    """Another call, of another thread or further out in this one, is using the index; nothing was changed."""
+    """Another call is using the index, in another thread or as the caller of this callback; nothing was changed."""
 
     status = 10
 
 
 class StaleError(KithError, ValueError):
-    """A file is not what it was when the index read it: somebody appended to it or replaced it. Nothing was written."""
+    """A file was appended to or replaced since the index read it. Nothing was written."""
 
     status = 11
 
@@ -94,12 +94,12 @@ BY_STATUS: dict[int, type[KithError]] = {
 
 
 class ArgumentError(InvalidError, AssertionError, TypeError):
-    """An argument of the FAISS-like interface that FAISS asserts: a wrong dimension, k, or name of a parameter."""
+    """An argument of the FAISS-like interface that FAISS rejects by an assertion: a wrong dimension, k, or parameter."""
 
 
 @contextmanager
 def missing_files() -> Iterator[None]:
-    """A file that is not there is an OSError as well."""
+    """Raise MissingFileError, which is also a FileNotFoundError, in place of NotFoundError."""
     try:
         yield
     except NotFoundError as error:

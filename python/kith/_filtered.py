@@ -1,7 +1,7 @@
-"""Filters as arguments: what may stand for one, and a filter for each query.
+"""Filter arguments of searches: the values that are accepted as a filter, and one filter per query.
 
-A boolean array says about ids by their numbers, so one that does not cover the ids of the index is a mistake (the
-positions of another table, most likely), and is refused. Queries that share a filter are searched together.
+Element i of a boolean array is about id i. An array that does not cover all ids of the index is refused as a mistake:
+most likely it is about the rows of another table. Queries that share a filter are searched together.
 """
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ ROWS_OF = (" (for rows in the order of ids(), use index.ids()[rows]; for a table
 
 
 def row_filter(value: Any, n: int | None, name: str) -> Filter | None:
-    """A filter of rows, of which there are n, None: nobody knows how many. It is one for all queries."""
+    """A filter of the rows of an array, which is the same for all queries. n: the number of rows; None: unknown."""
     each = (value.ndim > 1 if isinstance(value, np.ndarray) else
             isinstance(value, (list, tuple)) and any(_is_filter(element) for element in value))
     if each:
-        raise ValueError(f"filter has one for each query; {name} takes one for all of them, which is {WHAT} (of rows). "
-                         "kith.Index(\"Flat\").search takes a list of filters")
+        raise ValueError(f"filter is a list with a filter for each query; {name} takes one filter for all queries: {WHAT} "
+                         "(of rows). kith.Index(\"Flat\").search takes a list of filters")
     rows = -1 if n is None else n
     return one_filter(value, None if n is None else lambda: rows, what="for each row of xb")
 
 
 def one_filter(value: Any, width: Callable[[], int] | None, name: str = "filter",
                what: str = "for each id from 0 to the largest" + ROWS_OF) -> Filter | None:
-    """A filter of anything that can stand for one; None stays None. width(): how many elements a boolean array has to
-    have, one for each id from 0 on; without it any number."""
+    """The Filter for any value that is accepted as one; None stays None. width() gives the number of elements that a
+    boolean array must have; if width is None, any number is accepted."""
     if value is None or isinstance(value, (Filter, range, Set)) or callable(value):
         return as_filter(value)
     array = None if isinstance(value, (str, bytes, dict)) else _array(value)
@@ -61,7 +61,7 @@ def _array(value: Any) -> Array | None:
 
 
 def put(options: Any, filter: Any, stats: SearchStats | None, width: Callable[[], int]) -> Filter | None:
-    """Put a filter for all queries and statistics into options; the filter has to live as long as they do."""
+    """Put a filter for all queries, and statistics, into options. The returned filter must live as long as they do."""
     chosen = put_filter(options, one_filter(filter, width))
     if stats is not None:
         options.stats = _options.stats_pointer(stats)
@@ -75,8 +75,8 @@ def put_filter(options: Any, chosen: Filter | None) -> Filter | None:
 
 
 def by_query(value: Any, nq: int) -> list[Any] | None:
-    """The filters of the queries, if there is one for each: a list of filters, or a boolean array [nq × n]; None:
-    `value` is one filter for all."""
+    """A list with the filter of each query, if `value` is a list of filters or a boolean array [nq × n]; None if it is
+    one filter for all queries."""
     if isinstance(value, np.ndarray):
         if value.ndim != 2:
             return None
@@ -94,12 +94,13 @@ def by_query(value: Any, nq: int) -> list[Any] | None:
 
 
 def _is_filter(element: Any) -> bool:
-    """Whether an element of a list is a filter by itself, not an id."""
+    """Whether an element of a list is itself a filter, and not an id."""
     return element is None or callable(element) or isinstance(element, (Filter, range, Set, list, tuple, np.ndarray))
 
 
 def groups(filters: list[Any], stats: SearchStats | None) -> Iterator[tuple[Any, Array]]:
-    """Each filter with the numbers of its queries. Counts what the searches between say in stats together."""
+    """Each filter with the numbers of its queries. The caller searches for them at each step and passes stats, in which
+    the statistics of all these searches are added up."""
     queries: dict[int, list[int]] = {}
     for number, chosen in enumerate(filters):
         queries.setdefault(id(chosen), []).append(number)

@@ -1,7 +1,7 @@
-"""The documents of a collection in a full-text index of SQLite's (FTS5), so that searches can ask for words, too.
+"""A full-text index (SQLite's FTS5) of a collection's documents, so that searches can also ask for words.
 
-FTS5 keeps no copy of the documents: it reads them from the collection's table. So it must be told what is taken away
-before it is gone, which the collection does in the same transaction."""
+FTS5 keeps no copy of the documents but reads them from the collection's table. So a document must be removed from the
+full-text index before it changes in the table; the collection does both in one transaction."""
 from __future__ import annotations
 
 import re
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FullText:
-    """That of one collection: the table NAME_text."""
+    """The full-text index of one collection: the table NAME_text."""
 
     def __init__(self, db: sqlite3.Connection, name: str) -> None:
         self._db = db
@@ -32,16 +32,16 @@ class FullText:
         self._db.execute(f"DROP TABLE {self._table}")
 
     def add(self, rows: Iterable[tuple[int, str | None]]) -> None:
-        """Rowids and documents."""
+        """Add documents by their rowids."""
         self._db.executemany(f"INSERT INTO {self._table}(rowid, document) VALUES(?, ?)", (row for row in rows if row[1] is not None))
 
-    def take_away(self, conditions: str, values: Sequence[Any]) -> None:
-        """Before rows of the collection that meet the conditions change or go."""
+    def remove(self, conditions: str, values: Sequence[Any]) -> None:
+        """Remove the documents of all rows of the collection that meet the conditions, before these rows change."""
         old = self._db.execute(f"SELECT rowid, document FROM {self._source} WHERE {conditions}", values).fetchall()
         self._db.executemany(f"INSERT INTO {self._table}({self._table}, rowid, document) VALUES('delete', ?, ?)",
                              (row for row in old if row[1] is not None))
 
 
 def any_word(text: str) -> str:
-    """A query of FTS5's for documents with any of the words; none of its operators."""
+    """An FTS5 query for documents with any of the words of a text. No word is taken for an operator."""
     return " OR ".join(f'"{word}"' for word in re.findall(r"\w+", text))

@@ -1,4 +1,4 @@
-"""An index of the library as a Python object: its pointer, and the gate that every call goes through."""
+"""A kith_index as a Python object: its pointer, and the gate that every call passes."""
 from __future__ import annotations
 
 import ctypes
@@ -12,29 +12,29 @@ from ._lib import lib
 
 
 class Handle:
-    """Owns one kith_index. Several Python indexes may share it (IndexIDMap is another name of the index in it)."""
+    """Owns one kith_index. Several Python indexes may share a handle (an IndexIDMap and the index in it do)."""
 
     __slots__ = ("gate", "pointer", "dim", "size", "version", "trainings", "_finalizer", "__weakref__")
 
     def __init__(self, make: Callable[..., None], *arguments: Any) -> None:
-        """make(out, *arguments) makes the index."""
+        """make(out, *arguments) creates the index."""
         out = ctypes.c_void_p()
         make(ctypes.byref(out), *arguments)
         self.gate = Gate()
         self._own(out.value)
         self.dim: int = lib.index_dim(self.pointer)
-        self.trainings = 0  # changes with what was learnt
+        self.trainings = 0  # changes whenever the index is trained
 
     def _own(self, pointer: int | None) -> None:
         self.pointer = pointer
         self.size: int = lib.index_size(pointer)
-        self.version = 0  # changes with the contents
+        self.version = 0  # changes whenever the index may have changed
         self._finalizer = weakref.finalize(self, lib.index_free, pointer)
         self._finalizer.atexit = False
 
     @contextmanager
     def reading(self) -> Iterator[int]:
-        """For calls that may run beside others."""
+        """The pointer, for calls that may run concurrently."""
         self.gate.enter()
         try:
             yield self.pointer  # type: ignore[misc]
@@ -43,7 +43,7 @@ class Handle:
 
     @contextmanager
     def changing(self) -> Iterator[int]:
-        """For calls that need the index for themselves."""
+        """The pointer, for calls that must run alone."""
         self.gate.enter_alone()
         try:
             self.version += 1
@@ -53,7 +53,7 @@ class Handle:
             self.gate.leave_alone()
 
     def replace(self, other: Handle) -> None:
-        """Take the other's index in place of the own one. This handle's gate must be held alone."""
+        """Free this index and own the other handle's index instead. The caller must have entered this gate alone."""
         other._finalizer.detach()
         other.gate.closed = True
         self._finalizer()
@@ -63,7 +63,7 @@ class Handle:
         self.version = version + 1
 
     def wrapped(self, wrap: Callable[..., None], *others: Handle) -> Handle:
-        """A new index around this one, and others, which belong to it then: wrap(out, pointer, …) makes it."""
+        """A new index around this one and others, which it then owns. wrap(out, pointer, …) creates it."""
         handles = (self, *others)
         held: list[Handle] = []
         try:
@@ -79,17 +79,17 @@ class Handle:
                 handle.gate.leave_alone()
 
     def give(self) -> None:
-        """The index belongs to the library now. This handle's gate must be held alone."""
+        """Give up the index, which another one owns now. The caller must have entered this gate alone."""
         self._finalizer.detach()
         self.gate.closed = True
         self.pointer = None
 
     def close(self) -> None:
-        """Free the index once the calls that run have ended; later calls raise. May be repeated."""
+        """Free the index after all running calls have ended. Later calls raise; closing twice is allowed."""
         try:
             self.gate.enter_alone()
         except InvalidError:
-            return  # closed already
+            return  # already closed
         self.gate.closed = True
         self.pointer = None
         self._finalizer()

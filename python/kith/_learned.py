@@ -1,9 +1,9 @@
-"""What an index has learnt, and how its vectors lie in lists, read from the bytes that it would be saved as.
+"""Reads what an index has learnt, and the contents of its lists, from the bytes of its file.
 
-docs/file-format.md describes them: sections with a tag and the number of the node (the index itself is node 0, what
-it wraps comes after it) that they belong to. Looking for a section takes passes over the index, which keep nothing
-but that section, so it is done once for each state of the index. Nodes of a tree are numbered as kith numbers them:
-a parent, then its children.
+docs/file-format.md describes the file: each section has a tag and the number of the node that it belongs to. The nodes
+of a tree of indexes are numbered in preorder: the index itself is node 0, and the indexes that it wraps follow.
+Nothing is written to disk: the library produces the bytes, and all but the wanted section are dropped. As every read
+produces the whole file, callers keep results for as long as the index does not change.
 """
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ._handle import Handle
 from ._streams import write_pieces
 from ._types import Array, Floats, Ids
 
-PANEL = 64
-TAIL = 1 << 16  # bytes at the end that surely hold the last 64, and mostly the table of sections
+PANEL = 64  # rows of a linear transform's matrix that are stored together
+TAIL = 1 << 16  # bytes kept of the file's end: always its 64-byte footer, usually the whole table of sections
 
 
 @contextmanager
 def learned(handle: Handle) -> Iterator[Learned]:
-    """What the index holds at this moment. No other call of it may be made meanwhile."""
+    """The sections of the index as it is now. The index cannot be changed within the block."""
     with handle.reading() as pointer:
         yield Learned(pointer)
 
 
 class Learned:
-    """The sections of an index, which are read when they are asked for."""
+    """The sections of an index's file, each read when it is requested."""
 
     __slots__ = ("_pointer", "_sections")
 
@@ -45,7 +45,7 @@ class Learned:
             self._sections[tag.decode(), node] = (offset, length)
 
     def _tail(self) -> tuple[int, bytearray]:
-        """How many bytes there are, and the last of them."""
+        """The size of the file, and its last bytes."""
         size, tail = 0, bytearray()
 
         def take(address: int, n: int) -> None:
@@ -60,7 +60,7 @@ class Learned:
         return size, tail
 
     def _bytes(self, offset: int, length: int) -> bytes:
-        """A part of the bytes."""
+        """A part of the file."""
         at, parts = 0, []
 
         def take(address: int, n: int) -> None:
@@ -74,12 +74,12 @@ class Learned:
         return b"".join(parts)
 
     def array(self, tag: str, node: int, dtype: Any) -> Array | None:
-        """A section as an array; None if there is none, as where an index is not trained."""
+        """A section as an array; None if there is none, for example because the index is not trained."""
         at = self._sections.get((tag, node))
         return None if at is None else np.frombuffer(self._bytes(*at), dtype)
 
     def linear(self, node: int, direction: int, rows: int, columns: int) -> tuple[Floats, Floats] | None:
-        """Matrix [rows × columns] and shift [rows] of a linear transform; direction 0: there, 1: back."""
+        """Matrix [rows × columns] and shift [rows] of a linear transform; direction 0: forward, 1: inverse."""
         panels = self.array(f"MAP{direction}", node, np.float32)
         shift = self.array(f"SHI{direction}", node, np.float32)
         if panels is None or shift is None:
@@ -88,10 +88,10 @@ class Learned:
         return np.ascontiguousarray(matrix[:rows]), shift[:rows].copy()
 
     def ids(self, node: int) -> Ids:
-        """Ids in the order of adding."""
+        """The ids of all vectors, in the order in which they were added."""
         listed = self.array("IDS1", node, np.int64)
         if listed is not None:
             return listed
         head = self.array("IDS0", node, np.int64)
-        assert head is not None  # any index has it
+        assert head is not None  # every index has this section
         return np.arange(head[0])

@@ -1,7 +1,7 @@
-"""The shared library: where it is, its structs, its functions.
+"""The shared library: where it is found, its structs and its functions.
 
-FUNCTIONS is the one table of what the package calls. A function is bound when it is first used, so that the package
-works with a library that lacks some of them: calling one of those raises UnsupportedError.
+FUNCTIONS lists every function that the package calls. A function is bound when it is first used, so the package also
+works with an older library that lacks some of them; calling a missing function raises UnsupportedError.
 """
 # mypy: warn-return-any=False
 from __future__ import annotations
@@ -29,8 +29,9 @@ ReadBytes = CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p, c_size_t)
 
 
 class SearchStats(ctypes.Structure):
-    """What a search did: `pairs` of query and vector that it looked at, and how many of them `exact`ly; of inverted
-    files also `lists`, pairs of query and list; of filters how many vectors were `tested` and how many `passed`."""
+    """What a search did. pairs: pairs of query and vector that were compared; exact: how many of them were compared
+    exactly; lists: pairs of query and list that an inverted file scanned; tested, passed: how many vectors the filter
+    was asked about, and how many passed."""
 
     _fields_ = [("size", c_size_t), ("pairs", c_int64), ("exact", c_int64), ("lists", c_int64), ("tested", c_int64),
                 ("passed", c_int64)]
@@ -87,7 +88,7 @@ class KmeansOptions(ctypes.Structure):
 
 
 class KmeansStats(ctypes.Structure):
-    """An iteration of k-means."""
+    """Statistics of one iteration of k-means."""
 
     _fields_ = [("seconds", c_double), ("assign_seconds", c_double), ("imbalance", c_double), ("splits", c_int64)]
 
@@ -146,7 +147,7 @@ class TuneOptions(ctypes.Structure):
 
 
 class Preset(ctypes.Structure):
-    """What FAISS keeps in an index and the library beside it."""
+    """Settings that FAISS stores in an index; the library stores them in the index's file."""
 
     _fields_ = [("size", c_size_t), ("nprobe", c_int64), ("max_codes", c_int64), ("efSearch", c_int64),
                 ("efConstruction", c_int64), ("k_factor", c_float), ("idmap", c_int), ("idmap_depth", c_int),
@@ -172,7 +173,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
 
 _ptr, _out = c_void_p, POINTER(c_void_p)
 
-# name: (what it returns, its arguments). c_int is a kith_status where the name is not in PLAIN.
+# name without "kith_": (return type, argument types). A c_int is a kith_status unless the name is in PLAIN.
 FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "version": (c_char_p, []),
     "last_error": (c_char_p, []),
@@ -280,19 +281,19 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "vecs_formats": (c_char_p, []),
 }
 
-# Of those that return an int, the ones that return no status.
+# Functions whose c_int is a plain number and not a status.
 PLAIN = {"index_has", "index_metric", "index_type", "index_trained", "index_uses", "filter_test"}
 
 
 def _candidates() -> list[str]:
-    """Where the library may be, most wanted first: named by the user, in the build directory, in a wheel, where
-    Meson installed it, where the loader looks."""
+    """Where the library may be, in order of preference: named by KITH_LIBRARY, in the build directory, in the wheel,
+    where Meson installed it, and wherever the dynamic loader looks."""
     here = Path(__file__).resolve().parent
     name = "libkith.so.0"
     found = [os.environ["KITH_LIBRARY"]] if os.environ.get("KITH_LIBRARY") else []
     beside = [here.parent.parent / "lib", here]
     try:
-        installed = import_module("._installed", __package__)  # which a checkout does not have
+        installed = import_module("._installed", __package__)  # written at installation; absent from a checkout
         beside.append(Path(os.path.normpath(here / os.path.relpath(installed.LIBDIR, installed.PACKAGE))))
     except ImportError:
         pass
@@ -302,7 +303,7 @@ def _candidates() -> list[str]:
 
 
 class _Library:
-    """The functions of FUNCTIONS as attributes, bound at first use. Those that return a status raise."""
+    """The functions of FUNCTIONS as attributes, bound at first use. Those that return a status raise its exception."""
 
     def __init__(self) -> None:
         self.path = _candidates()[0]
@@ -339,7 +340,7 @@ class _Library:
 
 
 def _checked(function: Any) -> Any:
-    """errcheck would cost every call; a plain function around the call costs less."""
+    """The function, raising the exception of the status that it returns. (ctypes' errcheck is slower than this.)"""
 
     def call(*arguments: Any) -> None:
         status = function(*arguments)
@@ -351,7 +352,7 @@ def _checked(function: Any) -> Any:
 
 
 def error_of(status: int) -> Exception:
-    """The exception for a status that a call in this thread has just returned."""
+    """The exception for a status that a call of this thread has just returned."""
     message = lib.last_error().decode("utf-8", "replace")
     return BY_STATUS.get(status, InternalError)(message)
 
@@ -361,8 +362,8 @@ CALL_SIZES: dict[type[ctypes.Structure], int] = {}
 
 
 def _negotiate() -> None:
-    """How much of each struct this library knows. New members come at the end, and the library takes any struct that
-    is not longer than its own."""
+    """Find out how many members of each options struct this library knows, and store the sizes in CALL_SIZES. New
+    members are appended to structs, and the library accepts any struct that is not longer than its own."""
     index = c_void_p()
     lib.index_new(ctypes.byref(index), 1, L2, b"Flat")
 
@@ -391,7 +392,7 @@ _negotiate()
 
 
 def new_options(struct: type[ctypes.Structure], **values: Any) -> ctypes.Structure:
-    """An options struct with these members, the others at their defaults (0 is each one's default)."""
+    """An options struct with these members set. All others are 0, which stands for their defaults."""
     size = CALL_SIZES.get(struct, ctypes.sizeof(struct))
     for name, value in values.items():
         if value and getattr(struct, name).offset >= size:
@@ -403,5 +404,5 @@ def new_options(struct: type[ctypes.Structure], **values: Any) -> ctypes.Structu
 
 
 def text(name: str) -> str:
-    """What kith_NAME() says."""
+    """The string that kith_NAME() returns."""
     return getattr(lib, name)().decode()

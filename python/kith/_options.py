@@ -1,4 +1,4 @@
-"""Options of searches, and of training and adding, from keyword arguments."""
+"""Builds the options structs of searching, training and adding from keyword arguments."""
 from __future__ import annotations
 
 import ctypes
@@ -8,7 +8,7 @@ from typing import Any
 from . import _arrays
 from ._lib import CALL_SIZES, AddOptions, SearchOptions, SearchStats, new_options
 
-# Parameters of a search by name: integers, but for k_factor.
+# The parameters of a search. All are integers except k_factor.
 SEARCH_PARAMETERS = ("nprobe", "max_codes", "k_factor", "efSearch")
 
 _default_threads = 0
@@ -17,13 +17,13 @@ MAX_PREPARED = 256
 
 
 def set_threads(n: int) -> None:
-    """Threads of calls that do not say how many they want; 0: as many as OpenMP takes (OMP_NUM_THREADS)."""
+    """Set the number of threads of calls without a `threads` argument; 0: OpenMP's default (OMP_NUM_THREADS)."""
     global _default_threads
     _default_threads = _arrays.count(n, "threads", 0, 65536)
 
 
 def get_threads() -> int:
-    """Threads that a call takes if it does not say how many it wants."""
+    """The number of threads of calls without a `threads` argument."""
     if _default_threads:
         return _default_threads
     named = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
@@ -37,7 +37,8 @@ def threads_of(threads: int | None) -> int:
 
 
 def search_options(threads: int | None, parameters: dict[str, Any], stats: SearchStats | None = None) -> Any:
-    """A reference to options that nobody changes: made once for each set of values, but for statistics."""
+    """A reference to options, which the caller must not change: they are shared by all calls with the same values. With
+    stats the options are a copy of the call's own."""
     key = (threads, _default_threads, *parameters.items())
     try:
         found = _prepared.get(key)
@@ -56,11 +57,11 @@ def search_options(threads: int | None, parameters: dict[str, Any], stats: Searc
 
 
 def new_search_options(threads: int | None, parameters: dict[str, Any]) -> Any:
-    """Options of one call's own, into which more can be put."""
+    """Options for one call, which the caller may change."""
     checked: dict[str, Any] = {}
     for name, value in parameters.items():
         if name not in SEARCH_PARAMETERS:
-            raise TypeError(f"search: unknown option {name!r}; there are filter, threads, progress, stats, "
+            raise TypeError(f"search: unknown option {name!r}; the options are filter, threads, progress, stats, "
                             f"{', '.join(SEARCH_PARAMETERS)}")
         if value is not None:
             checked[name] = _arrays.real(value, name) if name == "k_factor" else _arrays.count(value, name)
@@ -68,7 +69,7 @@ def new_search_options(threads: int | None, parameters: dict[str, Any]) -> Any:
 
 
 def range_options(threads: int | None, exact: bool, parameters: dict[str, Any]) -> Any:
-    """The same for a range search."""
+    """Options for one range search."""
     options = new_search_options(threads, parameters)
     options.exact_range = 1 if exact else 0
     return options
@@ -83,7 +84,7 @@ def add_options(threads: int | None, seed: int = 1234, efConstruction: int | Non
 
 
 def stats_pointer(stats: Any) -> int:
-    """Where to write statistics: `stats` is a SearchStats of the caller's."""
+    """The address of the caller's SearchStats, to which the library writes."""
     if not isinstance(stats, SearchStats):
         raise TypeError(f"stats is a {type(stats).__name__}; it must be a kith.SearchStats")
     stats.size = CALL_SIZES[SearchStats]
@@ -91,7 +92,7 @@ def stats_pointer(stats: Any) -> int:
 
 
 def watch(options: Any) -> Any:
-    """For _calls.call: puts a progress callback into options."""
+    """The `watch` argument of _calls.call: a function that puts a progress callback into these options."""
 
     def put(callback: Any) -> None:
         options.progress = ctypes.cast(callback, ctypes.c_void_p).value

@@ -1,4 +1,4 @@
-"""Records of a collection on their way in and out: arguments checked, rows made of them, results made of rows."""
+"""Records of a collection: checks arguments, converts records to rows of the table, and rows to results."""
 from __future__ import annotations
 
 import json
@@ -14,7 +14,7 @@ from ._where import Fields, check_key, is_number
 EmbeddingFunction = Callable[[Sequence[str]], Any]
 Metadata = Mapping[str, Any]
 
-# What columns of declared fields hold, and the names that these cannot have.
+# The SQL types of declared fields' columns, the parts of a result, and the names that declared fields cannot have.
 FIELD_TYPES = {str: "TEXT", float: "NUMERIC", int: "NUMERIC"}
 _RESULTS = ("embeddings", "metadatas", "documents", "distances")
 _OWN_COLUMNS = {"key", "namespace", "embedding", "metadata", "document", "k", "distance", "similarity", "rank", "ef", "nprobe", "recall",
@@ -22,7 +22,7 @@ _OWN_COLUMNS = {"key", "namespace", "embedding", "metadata", "document", "k", "d
 
 
 class Batch:
-    """The arguments of a call that writes, checked."""
+    """The checked arguments of a call that writes records."""
 
     def __init__(self, dim: int | None, embed: EmbeddingFunction | None, ids: Sequence[str], embeddings: Any, metadatas: Sequence[Metadata | None] | None,
                  documents: Sequence[str | None] | None, namespace: str) -> None:
@@ -31,14 +31,14 @@ class Batch:
         self.keys = [record_key(namespace, id) for id in self.ids]
         if len(set(self.keys)) < len(self.keys):
             twice = next(id for i, id in enumerate(self.ids) if id in self.ids[:i])
-            raise InvalidError(f"ids: {twice!r} is there more than once")
+            raise InvalidError(f"ids: {twice!r} is given more than once")
         self.metadatas = _checked_length("metadatas", metadatas, self.ids)
         self.documents = _checked_length("documents", documents, self.ids)
         for metadata in self.metadatas or ():
             _check_metadata(metadata)
         for document in self.documents or ():
             if document is not None and not isinstance(document, str):
-                raise InvalidError(f"documents: {document!r} is no text")
+                raise InvalidError(f"documents: {document!r} is not text")
         if embeddings is None and documents is not None and embed is not None and None not in documents:
             embeddings = embed([text for text in documents if text is not None])
         self.vectors = None if embeddings is None else checked_vectors(embeddings, dim, "embeddings")
@@ -53,7 +53,7 @@ class Batch:
         return None if self.documents is None else self.documents[i]
 
     def merged(self, i: int, old: str | None) -> Metadata | None:
-        """Old metadata, JSON, with the new keys."""
+        """The metadata of record i: the old JSON object, with the new keys merged into it and None values removed."""
         new = None if self.metadatas is None else self.metadatas[i]
         before: Metadata | None = None if old is None else json.loads(old)
         if new is None:
@@ -72,7 +72,7 @@ def to_json(value: Any) -> str:
 
 
 def record_key(namespace: str, id: str) -> str:
-    """Unique in the table: an id in its namespace."""
+    """The primary key of a record: unique for each pair of namespace and id."""
     return f"{len(namespace)}:{namespace}{id}"
 
 
@@ -88,7 +88,7 @@ def checked_ids(ids: Sequence[str]) -> list[str]:
     checked = list(ids)
     for id in checked:
         if not isinstance(id, str) or not id or "\0" in id:
-            raise InvalidError(f"ids: {id!r}; an id is text, and not empty")
+            raise InvalidError(f"ids: {id!r}; an id must be text, not empty and without NUL")
     return checked
 
 
@@ -96,7 +96,7 @@ def _checked_length(name: str, values: Sequence[Any] | None, ids: Sequence[str])
     if values is None:
         return None
     if isinstance(values, (str, bytes, Mapping)):
-        raise InvalidError(f"{name} must be a list, one for each id")
+        raise InvalidError(f"{name} must be a list with one element for each id")
     checked = list(values)
     if len(checked) != len(ids):
         raise InvalidError(f"{name}: {len(checked)} for {len(ids)} ids")
@@ -107,7 +107,7 @@ def _check_metadata(metadata: Metadata | None) -> None:
     if metadata is None:
         return
     if not isinstance(metadata, Mapping):
-        raise InvalidError(f"metadatas: {metadata!r} is no dict")
+        raise InvalidError(f"metadatas: {metadata!r} is not a dict")
     for key, value in metadata.items():
         check_key(key)
         texts = isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
@@ -134,7 +134,7 @@ def checked_vectors(x: Any, dim: int | None, name: str) -> Floats:
     if array.size == 0 and array.ndim < 2:
         array = array.reshape(0, dim or 1)
     if array.ndim != 2:
-        raise InvalidError(f"{name} has {array.ndim} dimension(s); it must be a list of vectors")
+        raise InvalidError(f"{name} has shape {array.shape}; it must be a list of vectors")
     if dim is not None and array.shape[1] != dim:
         raise InvalidError(f"{name} has vectors of dimension {array.shape[1]}; the collection's have {dim}")
     if not np.isfinite(array).all():
@@ -148,7 +148,7 @@ def checked_vectors(x: Any, dim: int | None, name: str) -> Floats:
 def included(include: Sequence[str]) -> list[str]:
     for name in include:
         if name not in _RESULTS:
-            raise InvalidError(f"include: {name!r}; there are {', '.join(_RESULTS)}")
+            raise InvalidError(f"include: unknown name {name!r}; the names are {', '.join(_RESULTS)}")
     return [name for name in _RESULTS if name in include]
 
 
@@ -171,7 +171,7 @@ def to_result(rows: Iterable[Sequence[Any]], namespace: str, wanted: Sequence[st
 
 
 def of_doubles(metric: str, result: dict[str, Any], query: Floats) -> dict[str, Any]:
-    """The same records by their distances to a query that floats only come near."""
+    """The same records with distances to a query in double precision, whose float32 rounding was searched for."""
     if not result["ids"]:
         return result
     x = np.array(result["embeddings"], dtype="f8")

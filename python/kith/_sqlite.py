@@ -1,4 +1,4 @@
-"""Connections to SQLite with kith's extension: where the extension is, how it is loaded, one call as one transaction."""
+"""Connections to SQLite databases with kith's extension: finds and loads the extension, and runs transactions."""
 from __future__ import annotations
 
 import os
@@ -22,7 +22,7 @@ def _module() -> ModuleType:
 
 
 def _library_folder() -> Path | None:
-    """Where the libkith is that this process has loaded, as Linux tells."""
+    """The folder of the libkith that this process has loaded, from Linux's /proc."""
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
             paths = [line.split(maxsplit=5)[-1].strip() for line in maps if "/libkith.so" in line]
@@ -32,7 +32,8 @@ def _library_folder() -> Path | None:
 
 
 def extension_path() -> str:
-    """The file of the extension: KITH_SQLITE names it, or it lies where a build, a wheel or an installed libkith has it."""
+    """The file of the extension: the one that KITH_SQLITE names, or else the one in the build directory, in the wheel,
+    or in the folder kith beside the installed libkith."""
     if os.environ.get("KITH_SQLITE"):
         return os.environ["KITH_SQLITE"]
     here = Path(__file__).resolve().parent
@@ -50,7 +51,7 @@ def extension_path() -> str:
 
 
 def load(connection: sqlite3.Connection) -> None:
-    """Load the extension into a connection, unless it is there already."""
+    """Load the extension into a connection, unless it is already loaded."""
     module = _module()
     try:
         connection.execute("SELECT kith_version()").fetchone()
@@ -67,7 +68,7 @@ def load(connection: sqlite3.Connection) -> None:
 
 
 def connect(path: str | os.PathLike[str]) -> sqlite3.Connection:
-    """A connection with the extension, which threads may share as long as one at a time uses it."""
+    """A new connection with the extension. Several threads may use it, but only one at a time."""
     connection: sqlite3.Connection = _module().connect(os.fspath(path), isolation_level=None, check_same_thread=False, timeout=30)
     try:
         load(connection)
@@ -81,7 +82,8 @@ def connect(path: str | os.PathLike[str]) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, also within a transaction of the caller's."""
+    """A transaction around a block of code, which may itself be within a transaction of the caller's: if the block
+    raises, all of its changes are rolled back."""
     inner = connection.in_transaction
     begin, commit, rollback = (("SAVEPOINT kith_call", "RELEASE kith_call", "ROLLBACK TO kith_call") if inner
                                else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"))

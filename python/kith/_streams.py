@@ -1,4 +1,4 @@
-"""The bytes of an index's file, piece after piece, to and from Python."""
+"""Writes the bytes of an index's file to Python, and reads them from Python, piece by piece."""
 from __future__ import annotations
 
 import ctypes
@@ -11,11 +11,11 @@ from ._errors import FileError
 from ._handle import Handle
 from ._lib import ReadBytes, WriteBytes, lib
 
-PIECE = 1 << 24  # bytes that a file object gets or gives at a time
+PIECE = 1 << 24  # the most bytes that are written to a file object, or read from one, at a time
 
 
 class Piecewise:
-    """A function of ours in a callback of the library: what it raises stops the call and is raised after it."""
+    """Runs Python code in a callback of a library call. An exception stops the call, and is raised after it."""
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
@@ -32,7 +32,7 @@ class Piecewise:
 
     def call(self, function: Callable[..., None], *arguments: Any) -> None:
         try:
-            _calls.call(function, *arguments, watch=self.watch, away=True)
+            _calls.call(function, *arguments, watch=self.watch, calls_python=True)
         except FileError:
             if self.error is None:
                 raise
@@ -41,14 +41,14 @@ class Piecewise:
 
 
 def write_pieces(pointer: int, take: Callable[[int, int], None]) -> None:
-    """Have take(address, n) called for all parts of an index's file; what is at the address is gone afterwards."""
+    """Call take(address, n) for each piece of an index's file in turn. The memory is valid only during the call."""
     pieces = Piecewise()
     callback = WriteBytes(lambda _, address, n: pieces.step(take, address, n))
     pieces.call(lib.index_write, pointer, callback, None)
 
 
 def write_file(pointer: int, file: Any) -> None:
-    """Write an index to an object that has write(bytes)."""
+    """Write an index to an object that has a method write(bytes)."""
 
     def take(address: int, n: int) -> None:
         for at in range(0, n, PIECE):
@@ -61,7 +61,7 @@ def write_file(pointer: int, file: Any) -> None:
 
 
 def read_file(file: Any, flags: int) -> Handle:
-    """The index in an object that has read(n) and seek(), from where that stands to its end."""
+    """The index in a file object with read(n), seek() and tell(), from its current position to its end."""
     start = file.tell()
     size = file.seek(0, os.SEEK_END) - start
 
@@ -80,7 +80,7 @@ def read_file(file: Any, flags: int) -> Handle:
 
 
 def handle_of_faiss(data: bytes) -> Handle:
-    """Of the bytes of a file of FAISS's."""
+    """The index in the bytes of a FAISS file."""
     with tempfile.TemporaryDirectory(prefix="kith-") as folder:
         path = os.path.join(folder, "index")
         with open(path, "wb") as file:
@@ -89,7 +89,7 @@ def handle_of_faiss(data: bytes) -> Handle:
 
 
 def faiss_bytes(handle: Handle) -> bytes:
-    """The file of FAISS's that an index is written as."""
+    """The bytes of the FAISS file that an index is exported to."""
     with tempfile.TemporaryDirectory(prefix="kith-") as folder:
         path = os.path.join(folder, "index")
         with handle.reading() as pointer:

@@ -1,4 +1,4 @@
-"""Names of the arrays that come out."""
+"""Names for the types of arrays that functions return."""
 from __future__ import annotations
 
 from typing import Any
@@ -10,4 +10,4 @@ Array = NDArray[Any]
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 Codes = NDArray[np.uint8]
-Limits = NDArray[np.uint64]  # of range searches, as FAISS has them
+Limits = NDArray[np.uint64]  # the lims of range searches in FAISS's interface

@@ -1,4 +1,4 @@
-"""An index whose dimension is not known yet: the first vectors that come say what it is."""
+"""An index whose dimension is not known yet. The first vectors that are added or trained on determine it."""
 from __future__ import annotations
 
 import threading
@@ -12,7 +12,8 @@ from ._lib import MAX_DIM, lib
 
 
 class Unmade:
-    """Stands where an index's Handle will be. Every use of it but make() says that the dimension is missing."""
+    """Takes the place of an index's Handle until there is one. Every use except make() and close() raises an error
+    which says that the dimension is missing."""
 
     __slots__ = ("spec", "metric", "lock", "gate")
 
@@ -24,13 +25,13 @@ class Unmade:
         self.gate = Gate()
 
     def make(self, x: Any) -> Handle:
-        """The handle for vectors like x [n × dim]."""
+        """A handle of an index for vectors of the dimension of x [n × dim]."""
         if self.gate.closed:
             raise InvalidError("the index is closed")
         x = _arrays.numbers(x, "x")
         if x.ndim != 2 or not 1 <= x.shape[1] <= MAX_DIM:
             raise ValueError(f"x has shape {x.shape}; it must be (n, dim), one vector a row, with dim in 1 … {MAX_DIM}: "
-                             "the first vectors set the dimension of the index")
+                             "the first vectors determine the dimension of the index")
         return make_handle(self.spec, x.shape[1], self.metric)
 
     def close(self) -> None:
@@ -39,7 +40,7 @@ class Unmade:
     def __getattr__(self, name: str) -> Any:
         if self.gate.closed:
             raise InvalidError("the index is closed")
-        raise InvalidError(f"index {self.spec!r} has no dimension yet: add or train vectors first, or make it with dim=")
+        raise InvalidError(f"index {self.spec!r} has no dimension yet: add or train vectors first, or create it with dim=")
 
 
 def make_handle(spec: str, dim: int, metric: int) -> Handle:

@@ -1,9 +1,9 @@
-"""Conditions on metadata and documents, written as Chroma and Pinecone write them, as SQL expressions.
+"""Translates conditions on metadata and documents, in the syntax of Chroma and Pinecone, to SQL expressions.
 
-Metadata is one JSON object a row. A condition becomes an expression, which is NULL where a key is missing: WHERE takes that for
-false, as AND and OR do, and what is negated is made 0 first. Values keep their types: numbers compare with numbers (1 equals 1.0), text with text, booleans with booleans;
-a record without the key passes $ne, $nin and {"$exists": False}, and nothing else. Declared fields have columns of
-their own, which SQLite may find by an index.
+The metadata of a row is one JSON object. The expression for a condition is NULL where the key is missing. WHERE, AND
+and OR treat NULL as false; before a NOT it is replaced by 0. Values keep their types: numbers compare with numbers
+(1 equals 1.0), text with text, booleans with booleans. A record without the key passes $ne, $nin and
+{"$exists": False}, and no other condition. Declared fields have columns of their own, on which SQLite may have an index.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Callable, Mapping, Sequence
 from ._errors import InvalidError
 
 Where = Mapping[str, Any]
-Fields = Mapping[str, type]  # str or float: what columns hold
+Fields = Mapping[str, type]  # name of a declared field: str or float, the type of its column
 
 _ORDER = {"$lt": "<", "$lte": "<=", "$gt": ">", "$gte": ">="}
 _OPERATORS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$contains", "$not_contains")
@@ -25,7 +25,7 @@ def is_number(value: object) -> bool:
 
 
 def check_key(key: object) -> str:
-    """A key that a JSON path can name."""
+    """The key, if it can be written in a JSON path; raises otherwise."""
     if not isinstance(key, str) or not key:
         raise InvalidError(f"metadata key {key!r}: keys are text, and not empty")
     if key.startswith("$") or '"' in key or "\\" in key or any(ord(letter) < 32 for letter in key):
@@ -54,14 +54,14 @@ def column_name(name: str) -> str:
 
 
 class _Key:
-    """The expressions about one key."""
+    """Builds SQL expressions about one metadata key."""
 
     def __init__(self, key: str, fields: Fields) -> None:
         path = text_literal(f'$."{check_key(key)}"')
         self.key = key
         self.kind = f"json_type(metadata, {path})"
         self.value = f"json_extract(metadata, {path})"
-        self.json = f"(metadata -> {path})"  # keeps types apart: "1", 1, true
+        self.json = f"(metadata -> {path})"  # JSON text, in which "1", 1 and true differ
         self.column = column_name(key) if key in fields else None
         self.type = fields.get(key)
 
@@ -69,12 +69,12 @@ class _Key:
         return f"{self.kind} <> 'null'"
 
     def indexed(self, values: Sequence[Any]) -> bool:
-        """Whether the column answers for such values."""
+        """Whether the key has a column that can be compared with these values."""
         return self.column is not None and all(isinstance(value, str) and "\0" not in value if self.type is str else is_number(value)
                                                for value in values)
 
     def equals(self, values: Sequence[Any]) -> str:
-        """One of the values."""
+        """The key's value equals one of the values."""
         if values and self.indexed(values):
             return f"{self.column} IN ({', '.join(map(_literal, values))})"
         numbers = [number_literal(value) for value in values if is_number(value)]
@@ -100,7 +100,7 @@ class _Key:
         raise InvalidError(f"'{self.key}' is compared with {value!r}; values are text, numbers and booleans")
 
     def contains(self, value: Any) -> str:
-        """A part of a text, or an element of a list of texts."""
+        """The key's value is a text that contains the given text, or a list of texts with that element."""
         if not isinstance(value, str):
             raise InvalidError(f"'{self.key}': $contains takes text, not {value!r}")
         element = text_literal(json.dumps(value, ensure_ascii=False))
@@ -143,7 +143,8 @@ def _apply(key: _Key, operator: str, value: Any) -> str:
 
 
 def _junction(where: Where, leaf: Callable[[str, Any], str]) -> str:
-    """All conditions of a mapping, of which "$and" and "$or" hold lists of mappings."""
+    """The conjunction of all conditions of a mapping. The values of "$and" and "$or" are lists of such mappings; leaf
+    translates every other entry."""
     if not isinstance(where, Mapping):
         raise InvalidError(f"a condition is a dict, not {where!r}")
     parts = []
@@ -160,7 +161,8 @@ def _junction(where: Where, leaf: Callable[[str, Any], str]) -> str:
 
 
 def metadata_condition(where: Where | None, fields: Fields) -> str | None:
-    """{"price": {"$lt": 5}, "kind": "book"} as SQL over the columns metadata and those of fields; None: no condition."""
+    """A condition such as {"price": {"$lt": 5}, "kind": "book"} as SQL over the column metadata and the columns of
+    declared fields; None without a condition."""
 
     def leaf(name: str, value: Any) -> str:
         key = _Key(name, fields)
@@ -171,7 +173,7 @@ def metadata_condition(where: Where | None, fields: Fields) -> str | None:
 
 
 def document_condition(where_document: Where | None) -> str | None:
-    """{"$contains": "text"} as SQL over the column document; None: no condition."""
+    """A condition such as {"$contains": "text"} as SQL over the column document; None without a condition."""
 
     def leaf(name: str, value: Any) -> str:
         if name not in ("$contains", "$not_contains"):

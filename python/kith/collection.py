@@ -1,12 +1,12 @@
-"""Vectors with their documents and metadata, in a file of SQLite's.
+"""Vectors with their documents and metadata, in a SQLite database.
 
     docs = kith.Collection("docs.db", "docs", dim=384)
     docs.add(ids=["a", "b"], embeddings=vectors, metadatas=[{"year": 2024}, {"year": 1999}], documents=["…", "…"])
     docs.query(query_embeddings=[vector], n_results=5, where={"year": {"$gte": 2000}})
 
-A collection is a table of the extension (docs/sqlite.md), so the same rows can be read, joined and changed by SQL.
-Columns: `key` (namespace and id), `namespace` (a partition key), `embedding`, `metadata` (one JSON object), `document`,
-and one for each declared field.
+A collection is a table of kith's SQLite extension (docs/sqlite.md), so its rows can also be read, joined and changed by
+SQL. Its columns are `key` (made of namespace and id), `namespace` (a partition key), `embedding`, `metadata` (one JSON
+object), `document`, and one for each declared field.
 """
 from __future__ import annotations
 
@@ -34,17 +34,23 @@ _DECLARED = re.compile(r"embedding FLOAT\[(\d+)\] (\w+)")
 
 
 class Collection:
-    """A named set of records: an id (text), a vector, and if you like a document and metadata.
+    """A named set of records. A record has an id (text), a vector, and optionally a document and metadata.
 
-    path: the database's file, ":memory:", or a connection of sqlite3's. name: the table. dim: of the vectors; the first ones
-    that are added set it otherwise. metric: "cosine" (the default), "l2" (squared), "ip", "l1" or "linf"; an existing collection
-    has its own. index: a factory string, "HNSW32,SQ8,RFlat"; without one searches compare all vectors, exactly. fields: metadata
-    keys that get a column with an index, {"category": str, "price": float}: conditions on them are fast where few records pass.
-    full_text: the words of documents are indexed, too, so that hybrid() can search for both. embedding_function: makes vectors
-    of a list of texts, for calls that give documents or query_texts in their place.
+    path      the database: a file's name, ":memory:", or a connection of the module sqlite3
+    name      the name of the table
+    dim       the dimension of the vectors; without it, the first vectors that are added determine it
+    metric    "cosine" (the default), "l2", "ip", "l1" or "linf"; an existing collection keeps its own
+    index     a factory string such as "HNSW32,SQ8,RFlat"; without one, searches compare all vectors exactly
+    fields    metadata keys that get an indexed column, such as {"category": str, "price": float}; conditions on them are
+              fast if few records pass
+    full_text whether to index the words of documents as well, for hybrid()
+    embedding_function
+              a function that returns the vectors of a list of texts, for calls with documents or query_texts and
+              without vectors
 
-    Each call is one transaction. Threads may share a collection; they wait for one another. Results of get and query are dicts
-    of lists, as Chroma's; distances are squared for "l2", 1 − cos for "cosine", minus the product for "ip": smaller is nearer.
+    Each call is one transaction. Threads may share a collection; their calls wait for one another. get and query return
+    dicts of lists, as Chroma does. Smaller distances are nearer: they are squared for "l2", 1 − cos for "cosine", and
+    the negated inner product for "ip".
     """
 
     def __init__(self, path: str | os.PathLike[str] | sqlite3.Connection, name: str = "collection", dim: int | None = None,
@@ -84,7 +90,7 @@ class Collection:
             return
         declared = _DECLARED.search(row[0])
         if declared is None or '"metadata" TEXT' not in row[0]:
-            raise InvalidError(f"'{self.name}' is a table of the database already, and no collection")
+            raise InvalidError(f"'{self.name}' is already a table of the database, but not a collection")
         metric = declared.group(2).lower()
         if dim is not None and dim != int(declared.group(1)):
             raise InvalidError(f"dim is {dim}; the vectors of '{self.name}' have {declared.group(1)}")
@@ -110,7 +116,7 @@ class Collection:
 
     @property
     def dim(self) -> int | None:
-        """Dimension of the vectors; None until it is known."""
+        """The dimension of the vectors; None until it is known."""
         return self._dim
 
     @property
@@ -119,25 +125,25 @@ class Collection:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """For SQL of your own on the same table."""
+        """The connection to the database, for your own SQL."""
         return self._db
 
     # ---- writing ----
 
     def add(self, ids: Sequence[str], embeddings: Any = None, metadatas: Sequence[Metadata | None] | None = None,
             documents: Sequence[str | None] | None = None, namespace: str = "") -> None:
-        """Add records. ids that are there already, or twice in the call, are an error, and nothing is added then."""
+        """Add records. An id that is already in the collection, or twice in the call, is an error; nothing is added."""
         batch = Batch(self._dim, self._embed, ids, embeddings, metadatas, documents, namespace)
         with self._lock, self._changing(batch):
             known = self._rowids(batch.keys)
             for key, id in zip(batch.keys, batch.ids):
                 if key in known:
-                    raise InvalidError(f"id {id!r} is in the collection already; upsert replaces")
+                    raise InvalidError(f"id {id!r} is already in the collection; use upsert to replace it")
             self._insert(batch, range(len(batch.ids)))
 
     def upsert(self, ids: Sequence[str], embeddings: Any = None, metadatas: Sequence[Metadata | None] | None = None,
                documents: Sequence[str | None] | None = None, namespace: str = "") -> None:
-        """Add records, or replace what is given of those that are there. Metadata is merged key by key; a value of None
+        """Add records, and replace the given parts of records that exist. Metadata is merged key by key; a value of None
         removes its key."""
         batch = Batch(self._dim, self._embed, ids, embeddings, metadatas, documents, namespace)
         with self._lock, self._changing(batch):
@@ -147,7 +153,7 @@ class Collection:
 
     def update(self, ids: Sequence[str], embeddings: Any = None, metadatas: Sequence[Metadata | None] | None = None,
                documents: Sequence[str | None] | None = None, namespace: str = "") -> None:
-        """The same for records that are there; other ids are passed over."""
+        """Replace the given parts of existing records, as upsert does. Unknown ids are ignored."""
         batch = Batch(self._dim, self._embed, ids, embeddings, metadatas, documents, namespace)
         with self._lock, self._changing(batch):
             known = self._rowids(batch.keys)
@@ -155,8 +161,8 @@ class Collection:
 
     def delete(self, ids: Sequence[str] | None = None, where: Where | None = None, where_document: Where | None = None,
                namespace: str = "") -> None:
-        """Delete the records of these ids that meet the conditions. One of the three must be given: clear() deletes all of a
-        namespace."""
+        """Delete the records that have these ids and meet the conditions. At least one of ids, where and where_document
+        must be given; use clear() to delete all records of a namespace."""
         if ids is None and not where and not where_document:
             raise InvalidError("delete: give ids, where or where_document; clear() deletes all records of a namespace")
         with self._lock:
@@ -171,7 +177,7 @@ class Collection:
         if self._dim is not None:
             with _sqlite.transaction(self._db):
                 if self._text:
-                    self._text.take_away(conditions, values)
+                    self._text.remove(conditions, values)
                 self._db.execute(f"DELETE FROM {self._table} WHERE {conditions}", values)
 
     def drop(self) -> None:
@@ -188,7 +194,7 @@ class Collection:
         if self._dim is None and batch.vectors is not None and len(batch.vectors):
             self._create(batch.vectors.shape[1])
         if self._dim is None and batch.ids:
-            raise InvalidError("embeddings: the first records need them, for they set the dimension")
+            raise InvalidError("embeddings: the first records must have vectors, which determine the dimension")
         return _sqlite.transaction(self._db)
 
     def _rowids(self, keys: Sequence[str]) -> dict[str, int]:
@@ -200,7 +206,7 @@ class Collection:
     def _insert(self, batch: Batch, which: Iterable[int]) -> None:
         which = list(which)
         if which and batch.vectors is None:
-            raise InvalidError(f"embeddings: id {batch.ids[which[0]]!r} is new, and needs one")
+            raise InvalidError(f"embeddings: id {batch.ids[which[0]]!r} is new, so it needs a vector")
         fields = list(self._fields)
         names = ["key", "namespace", "embedding", '"metadata"', "document"] + [column_name(key) for key in fields]
         rows = ((batch.keys[i], batch.namespace, batch.vector(i), batch.metadata(i, None), batch.document(i),
@@ -220,7 +226,7 @@ class Collection:
         which = list(which)
         text = self._text if batch.documents is not None else None
         if text:
-            text.take_away("rowid IN (SELECT value FROM json_each(?))", [to_json([known[batch.keys[i]] for i in which])])
+            text.remove("rowid IN (SELECT value FROM json_each(?))", [to_json([known[batch.keys[i]] for i in which])])
         sql = f"UPDATE {self._table} SET {', '.join(name + ' = ?' for name in names)} WHERE rowid = ?"
         self._db.executemany(sql, ((*self._new_values(batch, i, known[batch.keys[i]]), known[batch.keys[i]]) for i in which))
         if text:
@@ -246,7 +252,7 @@ class Collection:
 
     def get(self, ids: Sequence[str] | None = None, where: Where | None = None, where_document: Where | None = None, namespace: str = "",
             limit: int | None = None, offset: int = 0, include: Sequence[str] = ("metadatas", "documents")) -> dict[str, Any]:
-        """The records of these ids, or all, that meet the conditions, in the order in which they were added."""
+        """The records with these ids (or all records) that meet the conditions, in the order in which they were added."""
         wanted = included(include)
         with self._lock:
             rows: list[Any] = []
@@ -260,13 +266,15 @@ class Collection:
               namespace: str = "", *, query_texts: Sequence[str] | None = None, ids: Sequence[str] | None = None,
               include: Sequence[str] = ("metadatas", "documents", "distances"), recall: float | None = None, ef: int | None = None,
               nprobe: int | None = None) -> dict[str, Any]:
-        """The n_results nearest records of each query that meet the conditions, nearest first; never fewer where there are as many.
+        """The n_results records nearest to each query that meet the conditions, nearest first. There are never fewer
+        results than min(n_results, number of such records).
 
-        recall, ef, nprobe: how thoroughly an index is searched (docs/sqlite.md). Equal distances: in the order of adding."""
+        recall, ef, nprobe: how thoroughly an index is searched (docs/sqlite.md). Records at equal distances are in the order
+        in which they were added."""
         if query_embeddings is None and query_texts is not None:
             query_embeddings = self._embedded(query_texts, "query_texts")
         if query_embeddings is None:
-            raise InvalidError("query_embeddings: give them, or query_texts with an embedding function")
+            raise InvalidError("query_embeddings: give vectors, or query_texts to a collection with an embedding function")
         wanted = included(include)
         with self._lock:
             queries = checked_vectors(query_embeddings, self._dim, "query_embeddings")
@@ -288,12 +296,16 @@ class Collection:
     def hybrid(self, text: str, query_embedding: Any = None, n_results: int = 10, where: Where | None = None,
                where_document: Where | None = None, namespace: str = "", *, alpha: float | None = None, fusion: str = "rrf",
                depth: int | None = None, syntax: bool = False, include: Sequence[str] = ("metadatas", "documents")) -> dict[str, Any]:
-        """Documents with any of the words of a text, and records near a vector, fused into one ranking, best first: ids,
-        "scores" and what is included. The collection must have full_text.
+        """Search for documents with any of the words of a text and for records near a vector, and fuse both results into
+        one ranking, best first. Returns ids, "scores" and what is included. The collection must have full_text.
 
-        query_embedding: one vector; None: that of the text, by the embedding function. fusion: "rrf" (reciprocal ranks),
-        "relative" or "dbsf"; alpha: the weight of the vectors, 0 … 1; depth: how many records each side looks at; syntax: the
-        text is a query of FTS5's, with its operators (docs/sqlite.md says more of all these)."""
+        query_embedding  one vector; None: the vector of the text, by the embedding function
+        fusion           "rrf" (reciprocal ranks), "relative" or "dbsf"
+        alpha            the weight of the vectors, 0 … 1
+        depth            how many records of each of the two results are fused
+        syntax           the text is an FTS5 query with operators
+
+        docs/sqlite.md describes these options in detail."""
         wanted = _checked_hybrid(self._text, text, include)
         if query_embedding is None:
             query_embedding = self._embedded([text], "text")[0]
@@ -310,9 +322,10 @@ class Collection:
 
     def evaluate(self, judgements: Sequence[tuple[str, Any, Gains]], n_results: int = 10, *, alphas: Sequence[float] = _ALPHAS,
                  fusions: Sequence[str] = ("rrf", "relative"), where: Where | None = None, namespace: str = "") -> list[Judged]:
-        """Which alpha and fusion hybrid() should be given, by your own judgements: the best (by nDCG) first.
+        """Try alphas and fusions of hybrid() on judged queries: the quality of each pair, best nDCG first.
 
-        judgements: (text, vector or None, {id: gain}) for each query; ids that are not named have gain 0. 30 queries are few."""
+        judgements: (text, vector or None, {id: gain}) for each query; ids that are not in the dict have gain 0. 30 queries
+        are few."""
         if not judgements:
             raise InvalidError("judgements: there must be at least one query")
         if n_results < 1:
@@ -339,7 +352,7 @@ class Collection:
         return self.get(limit=limit, namespace=namespace, include=("embeddings", "metadatas", "documents"))
 
     def namespaces(self) -> list[str]:
-        """Those with records in them."""
+        """The namespaces that have records."""
         with self._lock:
             if self._dim is None:
                 return []
@@ -367,7 +380,7 @@ class Collection:
             raise InvalidError(f"{name}: the collection has no embedding_function to make vectors of texts; give embeddings")
         return self._embed(list(texts))
 
-    # ---- the end ----
+    # ---- closing ----
 
     def close(self) -> None:
         """Close the database, unless the connection is the caller's."""
@@ -382,7 +395,7 @@ class Collection:
         self.close()
 
     def __len__(self) -> int:
-        """Records of all namespaces."""
+        """The number of records in all namespaces."""
         with self._lock:
             return 0 if self._dim is None else int(self._db.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0])
 
@@ -392,9 +405,9 @@ class Collection:
 
 def _checked_hybrid(index: FullText | None, text: object, include: Sequence[str]) -> list[str]:
     if index is None:
-        raise InvalidError("hybrid: the collection has no index of words; make it with full_text=True, and add records")
+        raise InvalidError("hybrid: the collection has no full-text index; create it with full_text=True, and add records")
     if not isinstance(text, str):
         raise InvalidError(f"text is {text!r}; it must be text")
     if "distances" in include:
-        raise InvalidError("include: hybrid gives 'scores', not 'distances'")
+        raise InvalidError("include: hybrid returns 'scores', not 'distances'")
     return included(include)

@@ -1,4 +1,4 @@
-"""Filters: which ids a search may return, or a removal takes."""
+"""Filters: which ids a search may return, or which are removed."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ._types import Array, Ids
 
 
 class Filter:
-    """A set of ids, given by a rule. Combine with & | ~ ; `id in filter` asks it. Filters never change.
+    """A set of ids. Combine filters with & | ~ and test an id with `id in filter`. Filters never change.
 
-    Where a filter is asked for, these do as well: a boolean array (ids whose element is set), an array or list of
-    ids, a range, a set, a function of an id.
+    A call that takes a filter also accepts a boolean array (the ids whose element is true), an array or list of ids, a
+    range, a set, or a function of an id.
     """
 
     __slots__ = ("_make", "_parts", "_pointer", "_lock", "_callbacks", "_passes", "__weakref__")
 
     def __init__(self, make: Callable[[Any], None], *parts: Filter,
                  passes: Callable[[Ids], Array] | None = None) -> None:
-        """make(out) makes the library's filter; passes(ids) says for each id of an array whether it passes, negative
-        ones too, which the library has no use for."""
+        """make(out) creates the library's filter. passes(ids) tells which ids of an array pass, as a boolean array;
+        unlike the library's filter it also accepts negative ids."""
         self._make = make
         self._passes = passes
         self._parts = parts
@@ -37,21 +37,21 @@ class Filter:
 
     @staticmethod
     def range(start: int, stop: int) -> Filter:
-        """Ids start … stop − 1."""
+        """The ids start … stop − 1."""
         start, stop = _arrays.count(start, "start", -2**63), _arrays.count(stop, "stop", -2**63)
         return Filter(lambda out: lib.filter_range(out, start, max(start, stop)),
                       passes=lambda ids: (ids >= start) & (ids < stop))
 
     @staticmethod
     def ids(ids: Any) -> Filter:
-        """The ids listed."""
+        """The given ids."""
         array = np.array(_arrays.ids(ids, None))
         return Filter(lambda out: lib.filter_ids(out, len(array), _arrays.address(array)),
                       passes=lambda ids: np.isin(ids, array))
 
     @staticmethod
     def mask(mask: Any) -> Filter:
-        """Ids whose element of a boolean array is set."""
+        """The ids i whose element mask[i] of a boolean array is true."""
         mask = np.asarray(mask)
         if mask.dtype != np.bool_ or mask.ndim != 1:
             raise TypeError(f"mask is {mask.dtype} of shape {mask.shape}; it must be a bool array of shape (n,)")
@@ -59,7 +59,7 @@ class Filter:
 
     @staticmethod
     def bitmap(bits: Any) -> Filter:
-        """Ids i with bit i % 8 of byte i // 8 set."""
+        """The ids i whose bit, bit i % 8 of byte i // 8, is set."""
         bits = np.asarray(bits)
         if bits.dtype != np.uint8 or bits.ndim != 1:
             raise TypeError(f"bits is {bits.dtype} of shape {bits.shape}; it must be a uint8 array of shape (n,)")
@@ -74,7 +74,7 @@ class Filter:
 
     @staticmethod
     def callback(function: Callable[[int], Any]) -> Filter:
-        """Ids for which function(id) is true. Calling into Python costs about a microsecond an id."""
+        """The ids for which function(id) is true. Each call of the function takes about a microsecond."""
         if not callable(function):
             raise TypeError(f"function is a {type(function).__name__}; it must be callable")
         callback = _Callback(function)
@@ -125,7 +125,7 @@ class Filter:
         return bool(self._callbacks)
 
     def raise_error(self) -> None:
-        """Raise what a callback raised during a call that has ended."""
+        """Raise the exception of a callback during the call that has just ended, if there was one."""
         for callback in self._callbacks:
             error, callback.error = callback.error, None
             if error is not None:
@@ -155,7 +155,7 @@ class _Callback:
 
 
 def _combine(name: str, out: Any, *parts: Filter) -> None:
-    """The library's operators take their operands: make a new one of each."""
+    """Create a filter by an operator of the library, which takes ownership of its operands: each is created anew."""
     made: list[ctypes.c_void_p] = []
     try:
         for part in parts:
@@ -169,7 +169,7 @@ def _combine(name: str, out: Any, *parts: Filter) -> None:
 
 
 def as_filter(value: Any) -> Filter | None:
-    """A Filter of anything that can stand for one; None stays None."""
+    """The Filter for any value that is accepted as one; None stays None."""
     if value is None or isinstance(value, Filter):
         return value
     if isinstance(value, range) and value.step == 1:

@@ -25,15 +25,15 @@ ELEMENTS = (np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.int8))
 
 
 class Neighbours(NamedTuple):
-    """What a search found, best first: [nq × k], or [k] for a query by itself. Where fewer than k were found, ids are
-    −1 and distances +∞ (L2, squared) or −∞ (similarities)."""
+    """The results of a search, best first: [nq × k], or [k] for a single query. Where fewer than k vectors were found,
+    ids are −1 and distances are +∞ (−∞ for inner product and cosine). L2 distances are squared."""
 
     distances: Floats
     ids: Ids
 
 
 class Ranges(NamedTuple):
-    """What a range search found: query i has distances and ids lims[i] … lims[i + 1] − 1, best first."""
+    """The results of a range search: those of query i are elements lims[i] … lims[i + 1] − 1, best first."""
 
     lims: Ids
     distances: Floats
@@ -42,10 +42,11 @@ class Ranges(NamedTuple):
 
 class Index:
     """An index from a factory string: ``Index("IVF1024,PQ16", dim=128, metric="cosine")``. metric is "l2", "ip",
-    "cosine", "l1" or "linf", in any case. Without dim the first vectors that are trained on or added set it.
+    "cosine", "l1" or "linf", in upper or lower case. Without dim, the first vectors that are trained on or added
+    determine it.
 
-    Searches may run in several threads at once; what changes the index waits for them, and they for it. Used as a
-    context manager it is closed at the end; a closed index raises InvalidError.
+    Several threads may search at once; calls that change the index wait for running searches, and searches wait for
+    them. The index is also a context manager, which closes it at the end; calls of a closed index raise InvalidError.
     """
 
     __slots__ = ("_handle", "__weakref__")
@@ -61,7 +62,8 @@ class Index:
 
     @contextmanager
     def _sized_by(self, x: Any) -> Iterator[None]:
-        """For what may be the first to bring vectors: their dimension becomes that of the index, unless it fails."""
+        """Used around calls that may bring the index its first vectors: the index takes their dimension, unless the
+        call fails."""
         unmade = self._handle
         if not isinstance(unmade, Unmade):
             yield
@@ -81,9 +83,10 @@ class Index:
 
     def train(self, x: ArrayLike, *, seed: int = 1234, threads: int | None = None,
               progress: ProgressFunction | None = None) -> None:
-        """Learn from the rows of x [n × dim] what the index needs. The same seed gives the same index.
+        """Train the index on the rows of x [n × dim]. The same seed gives the same index.
 
-        progress: a function of (stage, done, total), called now and then; it cancels by returning something true."""
+        progress: a function of (stage, done, total) that is called now and then; it cancels the call by returning a
+        true value."""
         with self._sized_by(x):
             x = _arrays.floats(x, self.dim, "x")
             options = _options.add_options(threads, seed)
@@ -95,10 +98,10 @@ class Index:
     def add(self, x: ArrayLike, ids: ArrayLike | None = None, *, threads: int | None = None,
             progress: ProgressFunction | None = None, efConstruction: int | None = None,
             projection: bool = True) -> None:
-        """Add the rows of x [n × dim] under ids [n], which count on from the largest one so far if none are given.
+        """Add the rows of x [n × dim] with ids [n]. Without ids, they continue from the largest id in the index.
 
-        projection=False: a flat index never keeps projections of its vectors, which make searches faster and take
-        up to a tenth of their memory (15% from 256 dimensions on)."""
+        projection=False: a flat index never keeps projections of its vectors. Projections make searches faster and take
+        up to a tenth of the memory of the vectors (15% from 256 dimensions on)."""
         with self._sized_by(x):
             x = _arrays.vectors(x, self.dim, "x")
             if ids is not None:
@@ -127,8 +130,8 @@ class Index:
 
     def upsert(self, ids: ArrayLike, x: ArrayLike, *, threads: int | None = None,
                progress: ProgressFunction | None = None) -> int:
-        """Add the rows of x under ids [n], in place of the vectors that some of the ids have already. Of an id that is
-        there twice the last row counts. All or nothing. Returns how many ids are new."""
+        """Add the rows of x with ids [n], or replace the vectors of ids that are already in the index. Of a repeated id
+        the last row counts. If the call fails, nothing is changed. Returns how many ids are new."""
         with self._sized_by(x):
             x = _arrays.vectors(x, self.dim, "x")
             ids = _arrays.ids(ids, len(x))
@@ -146,14 +149,14 @@ class Index:
         return len(added)
 
     def remove(self, which: OneFilter) -> int:
-        """Remove the vectors whose ids pass (see Filter: a list of ids will do). Returns how many there were; ids that
-        are not in the index are none."""
+        """Remove the vectors whose ids pass a filter (see Filter; a list of ids is one). Returns how many vectors were
+        removed; ids that are not in the index are ignored."""
         chosen = _filtered.one_filter(which, self._ids_end, "which")
         if chosen is None:
             raise TypeError("which is None; it must be ids or a Filter")
         removed = ctypes.c_int64()
         with self._handle.changing() as pointer:
-            _calls.call(lib.index_remove, pointer, chosen.pointer(), ctypes.byref(removed), away=chosen.calls_python)
+            _calls.call(lib.index_remove, pointer, chosen.pointer(), ctypes.byref(removed), calls_python=chosen.calls_python)
         chosen.raise_error()
         return removed.value
 
@@ -164,38 +167,38 @@ class Index:
         return int(self.ids().max(initial=-1)) + 1
 
     def reserve(self, n: int) -> None:
-        """Make room for n vectors in all."""
+        """Allocate memory for n vectors in total."""
         n = _arrays.count(n, "n")
         with self._handle.changing() as pointer:
             lib.index_reserve(pointer, n)
 
     def compact(self) -> None:
-        """Give back what removed vectors hold, and mend what their removal left."""
+        """Free the memory of removed vectors, and repair the links of graphs around them."""
         options = _options.add_options(None)
         with self._handle.changing() as pointer:
             _calls.call(lib.index_compact, pointer, ctypes.byref(options), work=_calls.LONG)
 
     def reorder(self, *, progress: ProgressFunction | None = None) -> None:
-        """Put neighbours of graphs near each other in memory, which makes searches of large ones faster. Ids and
-        results stay. Indexes without a graph stay as they are."""
+        """Store the neighbours in a graph close to each other in memory, which makes searches of large graphs faster.
+        Ids and results do not change. An index without a graph does not change."""
         options = _options.add_options(None)
         with self._handle.changing() as pointer:
             _calls.call(lib.index_reorder, pointer, ctypes.byref(options), work=_calls.LONG, progress=progress,
                         watch=_options.watch(options))
 
     def merge(self, other: Index, shift: int = 0) -> None:
-        """Move all vectors of another index, one that learnt the same, into this one; `shift` is added to their ids.
-        The other is empty afterwards."""
+        """Move all vectors of another index, which must have been trained the same, into this one; `shift` is added to
+        their ids. The other index is empty afterwards."""
         if not isinstance(other, Index):
             raise TypeError(f"other is a {type(other).__name__}; it must be a kith.Index")
         if other._handle is self._handle:
             raise ValueError("other is the index itself")
-        shift = _arrays.count(shift, "shift", -2**63)  # before the gates: a message may ask an index what it is
+        shift = _arrays.count(shift, "shift", -2**63)  # before the gates are entered: the error's text may call an index
         first, second = sorted((self._handle, other._handle), key=id)
         with first.changing(), second.changing():
             lib.index_merge(self._handle.pointer, other._handle.pointer, shift)
 
-    # ---- asking ----
+    # ---- searching and reading ----
 
     def search(self, q: ArrayLike, k: int = 10, *, filter: FilterLike | None = None, nprobe: int | None = None,
                max_codes: int | None = None, efSearch: int | None = None, k_factor: float | None = None,
@@ -203,11 +206,12 @@ class Index:
                stats: SearchStats | None = None) -> Neighbours:
         """Find the k nearest vectors of each row of q [nq × dim], or of one query [dim].
 
-        filter               a Filter, or what makes one: ids, a boolean array (one element for each id from 0 to the
-                             largest), a range, a set, a function of an id; or a list of those, one for each query
-        nprobe, max_codes    of inverted files: lists of a query, vectors of these at most
-        efSearch             of graphs: candidates of a search
-        k_factor             of refinement: candidates for each result
+        filter      which ids may be found: a Filter, or ids, a boolean array (one element for each id from 0 to the
+                    largest), a range, a set, a function of an id; or a list with one of these for each query
+        nprobe      inverted files: how many lists to search
+        max_codes   inverted files: the most vectors to compare in these lists
+        efSearch    graphs: the number of candidates that a search keeps
+        k_factor    refinement: candidates for each result
         """
         parameters = {"nprobe": nprobe, "max_codes": max_codes, "efSearch": efSearch, "k_factor": k_factor}
         queries, single = _arrays.queries(q, self._handle.dim)
@@ -227,10 +231,10 @@ class Index:
         return Neighbours(found.distances[0], found.ids[0]) if single else found
 
     def _search(self, q: Array, k: int, dist: Array, ids: Array, options: Any) -> None:
-        """The short way, with options that take no callback."""
+        """Search with options that have neither a callback nor a filter, with as little overhead as possible."""
         handle = self._handle
         nq = len(q)
-        if nq * handle.size * handle.dim >= _calls.LONG and _calls.would_wait():
+        if nq * handle.size * handle.dim >= _calls.LONG and _calls.delays_signals():
             copy = type(options._obj).from_buffer_copy(options._obj)
             with handle.reading() as pointer:
                 _calls.call(lib.index_search_as, pointer, _arrays.TYPES[q.dtype], nq, _arrays.address(q), k,
@@ -254,7 +258,7 @@ class Index:
             _calls.call(lib.index_search_as, pointer, _arrays.TYPES[q.dtype], len(q), _arrays.address(q), k,
                         _arrays.address(dist), _arrays.address(ids), ctypes.byref(options),
                         work=float(q.size) * self._handle.size, progress=progress, watch=_options.watch(options),
-                        away=chosen is not None and chosen.calls_python)
+                        calls_python=chosen is not None and chosen.calls_python)
         if chosen is not None:
             chosen.raise_error()
 
@@ -265,9 +269,9 @@ class Index:
                      nprobe: int | None = None, max_codes: int | None = None, efSearch: int | None = None,
                      k_factor: float | None = None, threads: int | None = None,
                      progress: ProgressFunction | None = None, stats: SearchStats | None = None) -> Ranges:
-        """Find all vectors within a radius of each query: squared L2 distances up to it, similarities from it on.
-        exact: miss none, for the price of comparing all; without it graphs and inverted files may miss some. The
-        other options are those of search()."""
+        """Find all vectors within a radius of each query: with distances (L2: squared) up to the radius, or with
+        similarities of at least the radius. exact=True compares all vectors and misses none; otherwise graphs and
+        inverted files may miss some. The other options are those of search()."""
         parameters = {"nprobe": nprobe, "max_codes": max_codes, "efSearch": efSearch, "k_factor": k_factor}
         queries, _ = _arrays.queries(q, self._handle.dim)
         radius = _arrays.real(radius, "radius")
@@ -285,7 +289,7 @@ class Index:
                 _calls.call(lib.index_range_as, pointer, _arrays.TYPES[queries.dtype], len(queries),
                             _arrays.address(queries), radius, ctypes.byref(ranges), ctypes.byref(options),
                             work=float(queries.size) * self._handle.size, progress=progress,
-                            watch=_options.watch(options), away=chosen is not None and chosen.calls_python)
+                            watch=_options.watch(options), calls_python=chosen is not None and chosen.calls_python)
             if chosen is not None:
                 chosen.raise_error()
             return _copy_ranges(ranges, len(queries))
@@ -293,7 +297,7 @@ class Index:
             lib.ranges_free(ranges)
 
     def get(self, ids: ArrayLike) -> Floats:
-        """The vectors of ids [n] as the index keeps them: [n × dim], or [dim] for one id."""
+        """The vectors of ids [n] as the index stores them: [n × dim], or [dim] for a single id."""
         single = np.ndim(ids) == 0
         wanted = _arrays.ids([ids] if single else ids, None)
         x = np.empty((len(wanted), self.dim), np.float32)
@@ -319,7 +323,7 @@ class Index:
     def __len__(self) -> int:
         return self.size
 
-    # ---- knowing ----
+    # ---- properties ----
 
     def _ask(self, name: str) -> Any:
         with self._handle.reading() as pointer:
@@ -327,27 +331,27 @@ class Index:
 
     @property
     def dim(self) -> int:
-        """Elements of a vector."""
+        """The dimension of the vectors."""
         return self._handle.dim
 
     @property
     def size(self) -> int:
-        """Vectors in the index."""
+        """The number of vectors in the index."""
         return 0 if isinstance(self._handle, Unmade) else self._ask("size")
 
     @property
     def metric(self) -> str:
-        """"l2", "ip", "cosine", "l1" or "linf"."""
+        """The metric: "l2", "ip", "cosine", "l1" or "linf"."""
         return _arrays.METRIC_NAMES[self._ask("metric")]
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the elements that are stored: float32, uint8 or int8."""
+        """The type of the stored vectors' elements: float32, uint8 or int8."""
         return ELEMENTS[self._ask("type")]
 
     @property
     def trained(self) -> bool:
-        """Whether vectors can be added."""
+        """Whether the index is trained, so that vectors can be added."""
         return bool(self._ask("trained"))
 
     @property
@@ -357,7 +361,7 @@ class Index:
 
     @property
     def memory(self) -> int:
-        """Bytes held, spare capacity included."""
+        """The bytes of memory that the index holds, spare capacity included."""
         return self._ask("memory")
 
     @property
@@ -366,18 +370,18 @@ class Index:
 
     def __repr__(self) -> str:
         if isinstance(self._handle, Unmade):
-            return f"<{_name(self)} {self._handle.spec!r} of no dimension yet>"
+            return f"<{_name(self)} {self._handle.spec!r} without a dimension yet>"
         try:
             state = "" if self.trained else " untrained"
             return f"<{_name(self)} {self.spec!r} dim={self.dim} metric={self.metric} size={self.size}{state}>"
         except KithError:
             return f"<{_name(self)} closed>"
 
-    # ---- watching ----
+    # ---- tuning and monitoring ----
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options that searches of this index depend on, of nprobe, max_codes, k_factor and efSearch."""
+        """Those of nprobe, max_codes, k_factor and efSearch that affect searches of this index."""
         with self._handle.reading() as pointer:
             return tuning.used_options(pointer)
 
@@ -387,22 +391,22 @@ class Index:
              threads: int | None = None, progress: ProgressFunction | None = None) -> tuning.Tuned:
         """Find the cheapest search options that reach a recall.
 
-        q          sample queries [nq × dim] like those to come, not vectors of the index
+        q          sample queries [nq × dim], similar to those to come but not vectors of the index
         truth      ids of their true neighbours [nq × k], as knn() finds them
-        batch      queries of a call, as they will come; 0: all together
-        certainty  standard errors by which the mean recall of the sample must be above the target
+        batch      queries per call, as they will come; 0: all in one call
+        certainty  by how many standard errors the sample's mean recall must exceed the target
 
-        Raises NotFoundError where no options do. ``index.search(q, k, **index.tune(…).options)``"""
+        Raises NotFoundError if no options reach it. Use: ``index.search(q, k, **index.tune(…).options)``"""
         parameters = {"nprobe": nprobe, "max_codes": max_codes, "efSearch": efSearch, "k_factor": k_factor}
         return tuning.tune(self, q, truth, recall, batch, runs, certainty, filter, threads, progress, parameters)
 
     def counters(self) -> monitor.Counters:
-        """What this index was asked, and how long that took."""
+        """Counts of the searches of this index, and how long they took."""
         with self._handle.reading() as pointer:
             return monitor.counters(pointer)
 
     def reset_counters(self) -> None:
-        """Count from zero."""
+        """Set all counters to zero."""
         with self._handle.reading() as pointer:
             lib.index_stats_reset(pointer)
 
@@ -418,28 +422,28 @@ class Index:
 
     @property
     def tags(self) -> monitor.Tags:
-        """Strings by name that are saved with the index: ``index.tags["model"] = "v2"``."""
+        """Named strings that are saved with the index: ``index.tags["model"] = "v2"``."""
         return monitor.Tags(self._handle)
 
     @property
     def note(self) -> str:
-        """What is to be said about the file that the index was opened from: that an append was not completed, or that so
-        much was appended that it should be saved; empty if nothing is."""
+        """A remark on the file that the index was opened from: that an append was not completed, or that so much was
+        appended that the index should be saved anew. Empty if there is none."""
         with self._handle.reading() as pointer:
             return lib.index_note(pointer).decode("utf-8", "replace")
 
     @property
     def file(self) -> monitor.FileState:
-        """What the index knows of its file; NotFoundError if it was not opened from one."""
+        """The state of the file that the index was opened from; NotFoundError if there is none."""
         with self._handle.reading() as pointer:
             return monitor.file_state(pointer)
 
-    # ---- keeping ----
+    # ---- files and copies ----
 
     def save(self, path: str | os.PathLike[str] | BinaryIO, *, overwrite: bool = False) -> None:
         """Save to a file, which appears complete or not at all; or write to an object that has write(bytes).
-        An index that was opened from this file is not saved over it (StaleError) if somebody has appended to it or
-        replaced it since, unless overwrite is true."""
+        If the index was opened from this file, and the file was appended to or replaced since, the call raises
+        StaleError unless overwrite is true."""
         if hasattr(path, "write"):
             with self._handle.reading() as pointer:
                 _streams.write_file(pointer, path)
@@ -451,13 +455,13 @@ class Index:
                         work=_calls.LONG if self._handle.size else 0)
 
     def export_faiss(self, path: str | os.PathLike[str]) -> None:
-        """Write a file for FAISS's read_index. (open() reads those of FAISS as well.)"""
+        """Write a file for FAISS's read_index. (open() also reads FAISS's files.)"""
         name = _arrays.path_of(path)
         with self._handle.reading() as pointer:
             _calls.call(lib.index_export_faiss, pointer, name, work=_calls.LONG if self._handle.size else 0)
 
     def append(self, path: str | os.PathLike[str]) -> None:
-        """Add to the file that the index was opened from (update=True) what has changed since."""
+        """Append all changes since the last append, or since opening with update=True, to the index's file."""
         name = _arrays.path_of(path)
         with self._handle.changing() as pointer:
             _calls.call(lib.index_append, pointer, name, work=_calls.LONG)
@@ -465,13 +469,18 @@ class Index:
     @classmethod
     def open(cls, path: str | os.PathLike[str] | BinaryIO, *, mmap: bool = False, verify: bool = False, readonly: bool = False,
              update: bool = False, generation: int = 0) -> Index:
-        """Open a saved index, or one of FAISS's; or read it from an object that has read(n), seek() and tell().
-        mmap: use the file where it is; verify: compare all checksums first; readonly: refuse changes; update: remember
-        them for append(); generation: of a FileState, all of which must be in the file (StaleError if not)."""
+        """Open a file of kith or of FAISS; or read an index from an object that has read(n), seek() and tell().
+
+        mmap        map the file into memory instead of reading it
+        verify      check all checksums first
+        readonly    refuse changes of the index
+        update      record changes, for append()
+        generation  the generation of an earlier FileState; StaleError if the file does not have all of its changes
+        """
         flags = mmap * MMAP | verify * VERIFY | readonly * READONLY | update * UPDATE
         if hasattr(path, "read"):
             if generation:
-                raise ValueError("generation: only a file that is opened by its name has one")
+                raise ValueError("generation: only a file that is opened by its name has a generation")
             return cls._of(_streams.read_file(path, flags))
         return cls._of(open_handle(path, flags, generation))
 
@@ -493,7 +502,7 @@ class Index:
 
     @classmethod
     def frombytes(cls, data: Any) -> Index:
-        """An index of what tobytes() gave."""
+        """The index whose tobytes() gave this data."""
         return cls._of(handle_of_bytes(data))
 
     def clone(self) -> Index:
@@ -511,7 +520,7 @@ class Index:
         return type(self).frombytes, (self.tobytes(),)
 
     def close(self) -> None:
-        """Free the memory now, once calls that run have ended. Later calls raise."""
+        """Free the memory as soon as all running calls have ended. Later calls raise InvalidError."""
         self._handle.close()
 
     def __enter__(self) -> Index:
@@ -522,7 +531,7 @@ class Index:
 
 
 def _join_ranges(parts: list[tuple[Array, Ranges]], nq: int) -> Ranges:
-    """Of ranges of some queries each, those of all in their order."""
+    """The results of all nq queries in order, from parts that are each about some of the queries."""
     counts = np.zeros(nq, np.int64)
     for rows, part in parts:
         counts[rows] = np.diff(part.lims)
@@ -573,11 +582,11 @@ def handle_of_bytes(data: Any) -> Handle:
 
 
 def shards(indexes: Iterable[Index]) -> Index:
-    """One index out of several of one dimension, metric and type, whose ids differ; they must not be used any more
-    afterwards, and are closed."""
+    """One index made of several, which must have the same dimension, metric and element type, and no ids in common.
+    The new index owns them: the given ones are closed."""
     handles = [index._handle for index in indexes]
     if len({id(handle) for handle in handles}) != len(handles):
-        raise ValueError("an index is there twice")
+        raise ValueError("an index is given twice")
     held: list[Handle] = []
     try:
         for handle in sorted(handles, key=id):

@@ -1,4 +1,4 @@
-"""What is useful without an index: exact neighbours, k-means, product quantizers."""
+"""Functions that need no index: exact neighbours, k-means, and product quantizers."""
 from __future__ import annotations
 
 import ctypes
@@ -33,7 +33,7 @@ def knn(xq: Any, xb: Any, k: int, metric: str = "l2", *, filter: Any = None, thr
     _calls.call(lib.knn, dim, _arrays.metric_named(metric), _arrays.TYPES[xb.dtype], len(xb), _arrays.address(xb),
                 len(xq), _arrays.address(xq), k, _arrays.address(found.distances), _arrays.address(found.ids),
                 ctypes.byref(options), work=float(xq.size) * len(xb), progress=progress,
-                watch=_options.watch(options), away=chosen is not None and chosen.calls_python)
+                watch=_options.watch(options), calls_python=chosen is not None and chosen.calls_python)
     if chosen is not None:
         chosen.raise_error()
     return found
@@ -41,16 +41,16 @@ def knn(xq: Any, xb: Any, k: int, metric: str = "l2", *, filter: Any = None, thr
 
 def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: str = "l2", *, filter: Any = None,
                threads: int | None = None, progress: Any = None) -> Neighbours:
-    """knn() over rows that come in blocks [n × dim], one after another, as from a file that is larger than memory.
-    Rows are numbered on from block to block."""
+    """knn() over rows that come in blocks [n × dim], for example from a file that is larger than memory. The numbering
+    of rows continues from block to block."""
     q = _arrays.numbers(q, "q")
     if q.ndim != 2 or not 1 <= q.shape[1] <= MAX_DIM:
         raise ValueError(f"q has shape {q.shape}; it must be (nq, dim), one vector a row")
     dim, k = q.shape[1], _arrays.k_of(k)
     options = _options.new_search_options(threads, {})
     chosen = _filtered.put_filter(options, _filtered.row_filter(filter, None, "knn_blocks"))
-    away = chosen is not None and chosen.calls_python
-    watched = _calls.Watch(progress)  # lasts as long as the stream
+    calls_python = chosen is not None and chosen.calls_python
+    watched = _calls.Watch(progress)  # must live as long as the stream
     _options.watch(options)(watched.callback)
     stream = ctypes.c_void_p()
     try:
@@ -61,10 +61,10 @@ def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: str = "l2", *, fil
             if block.dtype != q.dtype:
                 raise TypeError(f"a block has dtype {block.dtype}; q has {q.dtype}")
             _calls.call(lib.knn_stream_feed, stream, len(block), _arrays.address(block), 0,
-                        work=float(q.size) * len(block), watched=watched, away=away)
+                        work=float(q.size) * len(block), watched=watched, calls_python=calls_python)
         found = Neighbours(np.empty((len(q), k), np.float32), np.empty((len(q), k), np.int64))
         _calls.call(lib.knn_stream_get, stream, _arrays.address(found.distances), _arrays.address(found.ids),
-                    watched=watched, away=away)
+                    watched=watched, calls_python=calls_python)
     finally:
         lib.knn_stream_free(stream)
     if chosen is not None:
@@ -73,7 +73,8 @@ def knn_blocks(q: Any, blocks: Iterable[Any], k: int, metric: str = "l2", *, fil
 
 
 class Clusters(NamedTuple):
-    """Centroids [k × dim], the nearest one of each point [n], the final objective, and that of each iteration."""
+    """Centroids [k × dim], the number of each point's nearest centroid [n], the final objective, and the objective of
+    each iteration."""
 
     centroids: Floats
     labels: Array
@@ -87,9 +88,12 @@ def kmeans(x: Any, k: int, *, iterations: int = 25, restarts: int = 1, tolerance
            stats: Any = None) -> Clusters:
     """Find k centroids of the rows of x [n × dim] (Lloyd's k-means).
 
-    init: "random", "k-means++", or an array [k × dim] to start from. max_points: of more points than k · max_points
-    only a sample is trained on; 0: all. The same seed gives the same centroids, whatever the threads. stats: room for
-    how each iteration went, (KmeansStats * iterations)()."""
+    init        "random", "k-means++", or an array [k × dim] of initial centroids
+    max_points  if there are more than k · max_points rows, only a sample of that size is used; 0: always all rows
+    fewer       with fewer than k rows, return fewer centroids instead of raising
+    stats       an array (KmeansStats * iterations)() that receives the statistics of each iteration
+
+    The same seed gives the same centroids, whatever the number of threads."""
     x = _arrays.numbers(x, "x")
     if x.ndim != 2 or not 1 <= x.shape[1] <= MAX_DIM:
         raise ValueError(f"x has shape {x.shape}; it must be (n, dim), one vector a row")
@@ -117,7 +121,7 @@ def kmeans(x: Any, k: int, *, iterations: int = 25, restarts: int = 1, tolerance
 
 
 def _start(init: Any, k: int, dim: int) -> tuple[Floats, int]:
-    """Room for the centroids, and how they are found first."""
+    """The array of centroids, with initial values if they are given, and how they are initialised."""
     if isinstance(init, str):
         known = {"random": RANDOM, "k-means++": PLUSPLUS}
         if init not in known:
@@ -139,9 +143,9 @@ def _weights(weights: Any, n: int) -> Array | None:
 
 
 class ProductQuantizer:
-    """A product quantizer: a vector of d elements as M numbers of nbits bits.
+    """A product quantizer, which encodes a vector of d elements as M numbers of nbits bits.
 
-    Attributes: d, M, nbits, dsub (elements of a sub-vector), ksub (centroids of each), code_size (bytes)."""
+    Attributes: d, M, nbits, dsub (elements of a sub-vector), ksub (centroids of a codebook), code_size (bytes)."""
 
     __slots__ = ("d", "M", "nbits", "code_size", "is_trained", "verbose", "_pointer", "_lock", "__weakref__")
 
@@ -151,7 +155,7 @@ class ProductQuantizer:
         self.nbits = _arrays.count(nbits, "nbits", 0, 2**31 - 1)
         self.verbose = False
         self.is_trained = False
-        self._lock = threading.Lock()  # of training against use
+        self._lock = threading.Lock()  # keeps training and use apart
         out = ctypes.c_void_p()
         lib.pq_new(ctypes.byref(out), self.d, self.M, self.nbits)
         self._pointer = out.value
@@ -178,7 +182,7 @@ class ProductQuantizer:
 
     @property
     def centroids(self) -> Floats:
-        """The codebooks [M × ksub × dsub]. May be set."""
+        """The codebooks [M × ksub × dsub]. They may be set."""
         shape = self.M, self.ksub, self.dsub
         books = np.empty(shape, np.float32)
         with self._lock:
@@ -206,7 +210,7 @@ class ProductQuantizer:
         return codes
 
     def decode(self, codes: Any) -> Floats:
-        """The vectors [n × d] that codes [n × code_size] stand for."""
+        """The decoded vectors [n × d] of codes [n × code_size]."""
         codes = _arrays.codes_of(codes, self.code_size)
         x = np.empty((len(codes), self.d), np.float32)
         with self._lock:
@@ -214,7 +218,7 @@ class ProductQuantizer:
         return x
 
     def compute_distance_tables(self, q: Any, metric: str = "l2") -> Array:
-        """Of queries [nq × d]: squared distances, or inner products, to all centroids [nq × M × ksub]."""
+        """Squared distances, or inner products, between queries [nq × d] and all centroids: [nq × M × ksub]."""
         q = _arrays.floats(q, self.d, "q")
         tables = np.empty((len(q), self.M, self.ksub), np.float32)
         with self._lock:
@@ -223,7 +227,7 @@ class ProductQuantizer:
         return tables
 
     def distances(self, table: Any, codes: Any) -> Array:
-        """From one query's table [M × ksub] to codes [n × code_size]: what the table says, added up."""
+        """Distances [n] of codes [n × code_size]: the sums of their entries in the table [M × ksub] of one query."""
         table, codes = _arrays.numbers(table, "table"), _arrays.codes_of(codes, self.code_size)
         if table.shape != (self.M, self.ksub):
             raise ValueError(f"table has shape {table.shape}; it must be {(self.M, self.ksub)}")
@@ -234,10 +238,10 @@ class ProductQuantizer:
         return out
 
     def symmetric_distances(self, a: Any, b: Any) -> Array:
-        """Squared distances between what codes a and b [n × code_size] stand for, row by row."""
+        """Squared distances [n] between the decoded vectors of codes a and b [n × code_size], row by row."""
         a, b = _arrays.codes_of(a, self.code_size), _arrays.codes_of(b, self.code_size)
         if len(a) != len(b):
-            raise ValueError(f"a has {_arrays.counted(len(a), 'code')}, b has {len(b)}; they must be as many")
+            raise ValueError(f"a has {_arrays.counted(len(a), 'code')}, b has {len(b)}; both must have the same number")
         out = np.empty(len(a), np.float32)
         with self._lock:
             lib.pq_symmetric(self._pointer, len(a), _arrays.address(a), _arrays.address(b), _arrays.address(out))

@@ -1,4 +1,4 @@
-"""What an index was asked, how long that took, how its vectors lie; and strings that are kept with it."""
+"""Monitoring an index: counters of its searches, the sizes of its lists, the state of its file; and its tags."""
 from __future__ import annotations
 
 import ctypes
@@ -11,8 +11,8 @@ from ._lib import LATENCY_BUCKETS, FileInfo, IndexCounters, ListsInfo, lib
 
 
 class Lists(NamedTuple):
-    """How vectors are spread over the lists of an inverted file. imbalance: how many times longer a search takes
-    than with lists of one length; 1 at best."""
+    """How vectors are spread over the lists of an inverted file. imbalance: how many times longer a search takes than
+    with lists of equal length; at best 1."""
 
     lists: int
     empty: int
@@ -23,9 +23,10 @@ class Lists(NamedTuple):
 
 
 class FileState(NamedTuple):
-    """What an index knows of its file. generation: a number for all that was saved and appended, to be kept elsewhere
-    and given to kith.open; saved_bytes, appended_bytes (in so many appends); dropped_bytes: of an append that was not
-    completed; worth_saving: so much was appended that opening is slow for it."""
+    """The state of an index's file. generation: a number that identifies everything saved and appended so far; pass it
+    to kith.open later to make sure that the file still has all of it. saved_bytes: what save() wrote; appended_bytes:
+    what the appends (appends: how many) wrote; dropped_bytes: the rest of an append that was not completed, which was
+    ignored; worth_saving: so much was appended that opening has become slow."""
 
     generation: int
     saved_bytes: int
@@ -36,10 +37,11 @@ class FileState(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """What an index was asked since it was made or opened: calls (searches, failures), their queries, vectors looked
-    at (codes, and exact distances), what filters were asked and let pass, and the seconds of successful calls, added
-    up over threads. latency[i] calls took at most 2^i microseconds and longer than those before. Beside that, what it
-    holds now: vectors, and bytes of memory."""
+    """Counters of the searches since an index was created or opened: successful calls (searches) and failed ones
+    (failures), queries, compared vectors (codes, and exact for exact comparisons), vectors tested by filters
+    (filter_tests) and passed by them (filter_hits), and the seconds of successful calls, summed over threads. latency[i]
+    calls took at most 2^i microseconds, and more than 2^(i−1). Also what the index holds now: vectors, and bytes of
+    memory."""
 
     searches: int
     queries: int
@@ -54,7 +56,7 @@ class Counters(NamedTuple):
     memory: int
 
     def quantile(self, share: float) -> float:
-        """Seconds that this share of the calls did not exceed, within a factor of two; NaN where none were counted."""
+        """The seconds that this fraction of calls did not exceed, within a factor of two; NaN without any calls."""
         buckets = (ctypes.c_int64 * LATENCY_BUCKETS)(*self.latency)
         counted = IndexCounters(size=ctypes.sizeof(IndexCounters), searches=self.searches, latency=buckets)
         return float(lib.latency_quantile(ctypes.byref(counted), _arrays.real(share, "share")))
@@ -85,7 +87,7 @@ def counters(pointer: int) -> Counters:
 def prometheus(pointer: int, name: str) -> str:
     label, length = _arrays.text_of(name, "name"), ctypes.c_size_t()
     room = 4096
-    while True:  # numbers may grow longer between two calls
+    while True:  # the text may have become longer between two calls
         text = ctypes.create_string_buffer(room)
         try:
             lib.index_stats_text(pointer, label, ctypes.addressof(text), room, ctypes.byref(length))
@@ -97,7 +99,7 @@ def prometheus(pointer: int, name: str) -> str:
 
 
 class Tags(MutableMapping[str, str]):
-    """Strings by name that are saved with an index, like a dict. They mean nothing to kith."""
+    """Named strings that are saved with an index, like a dict. kith does not interpret them."""
 
     __slots__ = ("_handle",)
 
@@ -115,7 +117,7 @@ class Tags(MutableMapping[str, str]):
         self._set(_arrays.text_of(key, "key"), _arrays.text_of(value, "value"))
 
     def __delitem__(self, key: str) -> None:
-        self[key]  # raises where there is none
+        self[key]  # raises KeyError if there is none
         self._set(_arrays.text_of(key, "key"), None)
 
     def _set(self, key: bytes, value: bytes | None) -> None:

@@ -1,4 +1,4 @@
-"""Where FAISS has its C++ names: the same ones as in kith. (Programs that look for a build without AVX2 import it.)"""
+"""The names of kith, for programs that import faiss.swigfaiss (some do so to load a FAISS built without AVX2)."""
 from typing import Any
 
 import kith

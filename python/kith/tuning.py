@@ -1,4 +1,4 @@
-"""Finding the search options that reach a recall."""
+"""Finds the cheapest search options that reach a given recall."""
 from __future__ import annotations
 
 import ctypes
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class Tuned(NamedTuple):
-    """What tuning found: `options` are keyword arguments of search. recall of the sample with them, seconds of a
-    query, vectors that a query looks at, and how many settings were tried."""
+    """The result of tuning. options: keyword arguments of search; with these, recall: that of the sample, seconds: of
+    one query, codes: vectors that one query compares; settings: how many combinations were tried."""
 
     options: dict[str, Any]
     recall: float
@@ -25,7 +25,7 @@ class Tuned(NamedTuple):
 
 
 def used_options(pointer: int) -> tuple[str, ...]:
-    """The search parameters that an index has."""
+    """The search parameters that affect an index."""
     return tuple(name for name in _options.SEARCH_PARAMETERS if lib.index_uses(pointer, name.encode()))
 
 
@@ -47,7 +47,7 @@ def tune(index: Index, q: Any, truth: Any, recall: float, batch: int, runs: int,
         _calls.call(lib.index_tune, pointer, len(queries), _arrays.address(queries), ids.shape[1],
                     _arrays.address(ids), _arrays.real(recall, "recall"), ctypes.byref(options), ctypes.byref(how),
                     work=_calls.LONG, progress=progress, watch=_options.watch(how),
-                    away=chosen is not None and chosen.calls_python)
+                    calls_python=chosen is not None and chosen.calls_python)
     if chosen is not None:
         chosen.raise_error()
     found = {name: getattr(options, name) for name in used if getattr(options, name)}

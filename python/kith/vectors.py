@@ -1,4 +1,4 @@
-"""Vector files: fvecs, bvecs, ivecs, fbin, u8bin, i8bin, ibin, npy, and HDF5 where the library has it."""
+"""Vector files: fvecs, bvecs, ivecs, fbin, u8bin, i8bin, ibin, npy, and HDF5 if the library was built with it."""
 from __future__ import annotations
 
 import ctypes
@@ -18,7 +18,7 @@ _INTEGERS = {np.dtype(np.int32): I32, np.dtype(np.int64): I64}
 
 
 def read_vectors(path: str | os.PathLike[str], first: int = 0, n: int | None = None) -> Array:
-    """Vectors first … first + n − 1 of a file (n None: to its end) as [n × dim] of the file's own type."""
+    """Vectors first … first + n − 1 of a file, or all from `first` on if n is None: [n × dim] of the file's type."""
     vecs, info = ctypes.c_void_p(), VecsInfo(size=ctypes.sizeof(VecsInfo))
     with missing_files():
         lib.vecs_open(ctypes.byref(vecs), _arrays.path_of(path))
@@ -34,13 +34,13 @@ def read_vectors(path: str | os.PathLike[str], first: int = 0, n: int | None = N
 
 
 def _whole_numbers(path: str, x: Array) -> Array:
-    """Wide integers as the file can hold them: int64 in npy and HDF5, int32 in one of ids, else float32. ValueError: not
-    all of them are."""
+    """Integers of 32 bits or more, converted to the type that the file can hold: int64 in npy and HDF5, int32 in .ivecs
+    and .ibin, float32 in all others. Raises ValueError if a value would change."""
     wide, ids = re.search(r"\.(npy|hdf5|h5)(:[^/]*)?$", path, re.I), path.endswith((".ivecs", ".ibin"))
-    most = 2**63 - 1 if wide else 2**31 - 1 if ids else 2**24  # up to which every integer is one of them
-    wrong = x > most
+    maximum = 2**63 - 1 if wide else 2**31 - 1 if ids else 2**24  # all integers up to it are in the type's range
+    wrong = x > maximum
     if x.dtype.kind == "i" and not wide:
-        wrong |= x < -most - ids
+        wrong |= x < -maximum - ids
     if np.any(wrong):
         at = np.argwhere(wrong)[0]
         name = "int64" if wide else "int32" if ids else "the integers of float32"
@@ -51,10 +51,11 @@ def _whole_numbers(path: str, x: Array) -> Array:
 
 
 def write_vectors(path: str | os.PathLike[str], x: Any) -> None:
-    """Write the rows of x to a file, whose name says the format; it appears complete or not at all.
+    """Write the rows of x to a file in the format that its name's extension says. The file appears complete or not at
+    all.
 
-    Wider integers, such as ids, become int64 in npy and HDF5, int32 in .ivecs and .ibin and float32 elsewhere, if they keep
-    their values."""
+    Integers of 32 bits or more, such as ids, are converted to int64 in npy and HDF5, to int32 in .ivecs and .ibin, and to
+    float32 in all other formats; a value that would change is an error."""
     x = np.asarray(x)
     if x.dtype.kind in "iu" and x.dtype.itemsize > 2 and x.dtype != np.int32:
         x = _whole_numbers(os.fsdecode(path), x)

@@ -117,9 +117,9 @@ def test_documents():
 def test_writing():
     docs = kith.Collection(":memory:", dim=2, metric="l2")
     docs.add(["a", "b"], [[0, 0], [1, 0]], [{"n": 1, "m": "x"}, None], ["A", None])
-    with pytest.raises(ValueError, match="'b' is in the collection already"):
+    with pytest.raises(ValueError, match="'b' is already in the collection"):
         docs.add(["c", "b"], [[2, 0], [3, 0]])
-    with pytest.raises(ValueError, match="'c' is there more than once"):
+    with pytest.raises(ValueError, match="'c' is given more than once"):
         docs.upsert(["c", "c"], [[2, 0], [3, 0]])
     assert docs.get()["ids"] == ["a", "b"], "all or nothing"
     docs.upsert(["b", "c"], [[5, 0], [6, 0]], [{"n": 2}, {"n": 3}], ["B", "C"])
@@ -243,7 +243,7 @@ def test_a_connection_of_the_callers():
     docs.close()
     assert db.execute("SELECT key FROM docs").fetchall() == [("0:a",)]
     db.execute("CREATE TABLE plain(x)")
-    with pytest.raises(ValueError, match="no collection"):
+    with pytest.raises(ValueError, match="not a collection"):
         kith.Collection(db, "plain")
 
 

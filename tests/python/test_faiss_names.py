@@ -319,7 +319,7 @@ def test_shards(base, queries, threaded, successive):
         set(np.flatnonzero(((q.astype("f8") - base[:1800]) ** 2).sum(1) <= float(truth[:, 5].mean()))) for q in queries]
     assert (index.reconstruct_batch([5, 700, 1799]) == base[[5, 700, 1799]]).all()
     assert "size=1800" in repr(index) and not index.closed
-    with pytest.raises(AttributeError, match="ask its shards"):
+    with pytest.raises(AttributeError, match="use its shards"):
         index.counters()
 
 
@@ -432,7 +432,7 @@ def test_what_there_is_not():
         faiss.IndexNSGFlat(DIM, 3)
     with pytest.raises(AttributeError, match="no attribute 'IndexNonsense'"):
         faiss.IndexNonsense
-    with pytest.raises(NotImplementedError, match="quantizer: it must have the metric"):
+    with pytest.raises(NotImplementedError, match="quantizer: it must have the same metric"):
         faiss.IndexIVFFlat(faiss.IndexPQ(DIM, 4), DIM, 4, faiss.METRIC_INNER_PRODUCT)
     filled = faiss.IndexFlatL2(DIM)
     filled.add(np.eye(DIM, dtype="f4"))

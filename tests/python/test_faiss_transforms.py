@@ -293,6 +293,56 @@ def test_inside_a_graph(spec, base, queries):
         index.storage = faiss.IndexFlatL2(DIM)
 
 
+STORAGE = {"L1": lambda: faiss.IndexFlat(DIM, faiss.METRIC_L1), "IP": lambda: faiss.IndexFlatIP(DIM),
+           "fp16": lambda: faiss.IndexScalarQuantizer(DIM, faiss.ScalarQuantizer.QT_fp16),
+           "SQ8": lambda: faiss.IndexScalarQuantizer(DIM), "PQ": lambda: faiss.IndexPQ(DIM, 4, 4)}
+
+
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("kind", STORAGE)
+def test_a_graph_of_a_storage(kind, trained, base, queries):
+    storage, alone = STORAGE[kind](), STORAGE[kind]()
+    alone.train(base)
+    alone.add(base)
+    if trained:
+        storage.train(base)
+    index = faiss.IndexHNSW(storage, 8)
+    assert index.storage is storage and index.is_trained == storage.is_trained and index.hnsw.nb_neighbors(1) == 8
+    assert index.metric_type == storage.metric_type == alone.metric_type and index.ntotal == storage.ntotal == 0
+    index.train(base)
+    index.add(base[:100])
+    assert storage.ntotal == 100 and storage.is_trained
+    index.add(base[100:])
+    np.testing.assert_array_equal(storage.reconstruct_n(), index.reconstruct_n())
+    np.testing.assert_array_equal(index.reconstruct_n(), alone.reconstruct_n())
+    np.testing.assert_array_equal(storage.codes, alone.codes)
+    found = storage.search(queries, 5)
+    np.testing.assert_array_equal(found[0], alone.search(queries, 5)[0])
+    index.hnsw.efSearch = 200
+    assert np.isclose(index.search(queries, 5)[0], found[0], rtol=1e-4).mean() > 0.9
+    assert type(storage.clone()) is type(storage) and type(index.clone()) is faiss.IndexHNSW
+    with pytest.raises(RuntimeError, match="part of another index"):
+        storage.add(base)
+    named = faiss.IndexIDMap(index.clone())
+    assert named.index.ntotal == len(base) and named.index.storage.ntotal == len(base)
+
+
+def test_the_storage_of_a_graph_must_be_an_empty_flat_index(base):
+    with pytest.raises(TypeError, match="IndexHNSWFlat"):
+        faiss.IndexHNSW(DIM, 8)
+    with pytest.raises(RuntimeError, match="it must be an IndexFlat, IndexPQ or"):
+        faiss.IndexHNSW(faiss.IndexIVFFlat(faiss.IndexFlatL2(DIM), DIM, 4), 8)
+    with pytest.raises(RuntimeError, match="cosine"):
+        faiss.IndexHNSW(faiss.IndexFlat(DIM, "cosine"), 8)
+    filled = faiss.IndexFlatL2(DIM)
+    filled.add(base)
+    with pytest.raises(RuntimeError, match="it must be empty"):
+        faiss.IndexHNSW(filled, 8)
+    assert filled.ntotal == len(base)
+    with pytest.raises(RuntimeError, match="part of another index"):
+        faiss.IndexHNSW(faiss.IndexHNSW(faiss.IndexFlatL2(DIM)).storage, 8)
+
+
 @pytest.mark.parametrize("spec, fine", [("PQ4x4,RFlat", "IndexFlatL2"), ("IVF16,PQ4x4,Refine(SQ8)", "IndexScalarQuantizer")])
 def test_what_refines(spec, fine, base):
     index = faiss.index_factory(DIM, spec)

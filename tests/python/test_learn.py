@@ -132,7 +132,7 @@ def test_filters_of_rows(base, queries):
     assert (kith.knn(queries, base, 3, filter=range(5, 8)).ids >= 5).all()
     for function in (kith.knn, lambda q, x, k, filter: kith.knn_blocks(q, [x], k, filter=filter)):
         for each in ([[1], [2]], np.ones((len(queries), len(base)), bool), [kith.Filter.range(0, 3), None]):
-            with pytest.raises(ValueError, match="filter has one for each query; knn"):
+            with pytest.raises(ValueError, match="filter is a list with a filter for each query; knn"):
                 function(queries, base, 3, filter=each)
         for what in ("abc", 3, np.array([1.5])):
             with pytest.raises(TypeError, match="filter"):

@@ -22,7 +22,7 @@ def index(base):
 @pytest.mark.parametrize("metric, name", [("L2", "l2"), ("Ip", "ip"), ("COSINE", "cosine"), ("L1", "l1"), ("Linf", "linf")])
 def test_first_vectors_set_the_dimension(base, metric, name):
     made = kith.Index("IVF4,Flat", metric=metric)
-    assert len(made) == made.size == 0 and not made.closed and "no dimension" in repr(made)
+    assert len(made) == made.size == 0 and not made.closed and "without a dimension" in repr(made)
     with pytest.raises(kith.InvalidError, match="no dimension yet"):
         made.search(base[:1], 1)
     with pytest.raises(ValueError, match="shape"):

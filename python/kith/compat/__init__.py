@@ -1,4 +1,4 @@
-"""The names of FAISS's Python interface, over kith. They are all in `kith` itself: ``import kith as faiss``."""
+"""FAISS's Python interface, implemented by kith. The module `kith` has all of these names: ``import kith as faiss``."""
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L1, METRIC_L2, METRIC_Linf
 from .autotune import (AutoTuneCriterion, IntersectionCriterion, OneRecallAtRCriterion, OperatingPoint,
                        OperatingPoints, ParameterRange, ParameterSpace)
@@ -43,7 +43,7 @@ from .transform_files import read_ProductQuantizer, read_VectorTransform, write_
 from .transforms import (CenteringTransform, LinearTransform, NormalizationTransform, OPQMatrix, PCAMatrix,
                          RandomRotationMatrix, RemapDimensionsTransform, VectorTransform)
 from .wrappers import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
-from . import tree as _tree  # which says how indexes are made
+from . import tree as _tree  # registers in constructors.py how indexes are created
 
 __all__ = [
     "AutoTuneCriterion", "BufferedIOReader", "BufferedIOWriter", "ByteVector", "CenteringTransform", "CharVector",

@@ -1,4 +1,4 @@
-"""What FAISS has and kith does not, and what to use instead."""
+"""Names of FAISS that kith lacks, each with advice on what to use instead."""
 from __future__ import annotations
 
 import re
@@ -7,10 +7,11 @@ from typing import Any
 from .._errors import UnsupportedError
 from .metrics import OTHERS
 
-_BINARY = "kith has no binary vectors: IndexFlat over their bits as floats finds the same, as squared L2 distances"
+_BINARY = ("kith has no binary vectors: use IndexFlat with their bits as floats, whose squared L2 distances are the Hamming "
+           "distances")
 _ADDITIVE = "use IndexPQ, or IndexRefineFlat around one"
 
-# Names of the module.
+# Names of the module, with the advice in the error message.
 ABSENT = {
     "StandardGpuResources": "kith runs on CPUs: leave the GPU part out",
     "index_cpu_to_gpu": "kith runs on CPUs: use the index as it is",
@@ -71,7 +72,7 @@ ABSENT = {
 
 METRICS = {f"METRIC_{name}": number for number, name in OTHERS.items()}
 
-# Words of factory strings.
+# Words of factory strings (regular expressions), with the advice in the error message.
 _WORDS = (
     (r"IMI\w+|IVF\w+\((IMI|RCQ|ResQ|RQ|LSQ|NSG).*", "'IVF65536_HNSW32,…' finds one of many lists quickly"),
     (r"NSG.*|NNDescent.*", "use 'HNSW32'"),
@@ -85,8 +86,8 @@ _WORDS = (
     (r"HR\d*", "use 'RR'"),
     (r"SH[\d.]*", "use 'PQ16'"),
     (r"(Jaccard|Hamming|B).*", _BINARY),
-    # What is not a word, but what a newcomer writes.
-    (r"(Index)?Flat(L2|IP)|IndexFlat", "use 'Flat', with the metric beside it"),
+    # Mistakes that are easily made.
+    (r"(Index)?Flat(L2|IP)|IndexFlat", "use 'Flat', and give the metric as an argument"),
     (r"(Index)?IVF_?(Flat|PQ|SQ|ScalarQuantizer)", "use 'IVF1024,Flat', 'IVF1024,PQ16' or 'IVF1024,SQ8'"),
     (r"IVF\d+_?(Flat|PQ\d*|SQ\d*)", "a comma stands between the lists and the codec: 'IVF1024,Flat'"),
     (r"(Index)?HNSW_?(Flat|PQ|SQ)|HNSW", "use 'HNSW32', 'HNSW32,SQ8' or 'HNSW32,PQ16': 32 links a vector"),
@@ -97,9 +98,10 @@ _WORDS = (
 
 
 def refused(description: Any, error: Exception) -> Exception:
-    """What index_factory raises for a string that the library refuses: with what to use instead, where it is FAISS's."""
+    """The exception of index_factory for a string that the library refused with `error`. If a word of FAISS is the reason,
+    the message says what to use instead."""
     if description in ("IDMap", "IDMap2"):
-        return UnsupportedError(f"description: '{description}' is around an index; use '{description},Flat'")
+        return UnsupportedError(f"description: '{description}' wraps an index; use '{description},Flat'")
     for word in re.split(r",(?![^(]*\))", description) if isinstance(description, str) else ():
         for pattern, advice in _WORDS:
             if re.fullmatch(pattern, word):
@@ -108,11 +110,11 @@ def refused(description: Any, error: Exception) -> Exception:
 
 
 class AbsentError(AttributeError, UnsupportedError):
-    """hasattr(faiss, name) is how programs ask whether FAISS was built with something."""
+    """Also an AttributeError, because programs use hasattr(faiss, name) to find out whether FAISS was built with GPUs."""
 
 
 class _Refusing(type):
-    """The class of classes that kith has no instances of."""
+    """The metaclass of classes that kith lacks. They can be imported, but not instantiated."""
 
     def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
         raise UnsupportedError(f"kith has no {cls.__name__}: {ABSENT[cls.__name__]}")
@@ -133,8 +135,8 @@ _made: dict[str, Any] = {}
 
 
 def missing(name: str) -> Any:
-    """What the module has for a name that kith lacks. What is FAISS's on any machine is there for imports and for
-    isinstance(), and refuses to be used. Other names are not there, and GPUs among them."""
+    """The attribute of the module for a name that kith lacks. Names that every FAISS build has exist, for imports and for
+    isinstance(), and raise an error when they are used. All other names, those about GPUs included, do not exist."""
     if name in METRICS:
         return METRICS[name]
     if name not in ABSENT:

@@ -1,5 +1,5 @@
-"""Arguments of the FAISS-like interface. FAISS asserts shapes, its C++ raises RuntimeError, its wrapper TypeError:
-ArgumentError is all of these, and kith's InvalidError."""
+"""Checks of arguments for the FAISS-like interface. FAISS reports wrong arguments by AssertionError (shapes),
+RuntimeError (its C++) or TypeError (its wrapper); ArgumentError is all of these, and kith's InvalidError."""
 from __future__ import annotations
 
 from functools import wraps
@@ -16,7 +16,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def asserted(function: Function) -> Function:
-    """The function, with what it says of its arguments as ArgumentError."""
+    """The function, raising ArgumentError in place of ValueError and TypeError."""
 
     @wraps(function)
     def call(*arguments: Any, **keywords: Any) -> Any:
@@ -38,7 +38,7 @@ k_of = asserted(_arrays.k_of)
 
 
 def _numbers(x: Any) -> Any:
-    """Truth values and Python's own numbers as FAISS converts them, for arrays of such."""
+    """Arrays of booleans and of Python numbers become float32, as in FAISS."""
     if isinstance(x, np.ndarray) and x.dtype.kind in "bO":
         return x.astype(np.float32)
     return x
@@ -46,19 +46,19 @@ def _numbers(x: Any) -> Any:
 
 @asserted
 def vectors(x: Any, d: int, name: str) -> Array:
-    """x as rows of d elements."""
+    """x as vectors [n × d] of float32, uint8 or int8."""
     return _arrays.vectors(_numbers(x), d, name)
 
 
 @asserted
 def floats(x: Any, d: int, name: str) -> Floats:
-    """The same as float32."""
+    """x as vectors [n × d] of float32."""
     return _arrays.floats(_numbers(x), d, name)
 
 
 @asserted
 def ids(values: Any, n: int | None, name: str = "ids") -> Ids:
-    """A list of ids as int64 [n]; n None: of any length. Floats that are integers are taken for those."""
+    """ids as int64 [n]; of any length if n is None. Floats with integer values are accepted."""
     array = np.asarray(values)
     if array.dtype.kind == "f" and array.size and (array == np.rint(array)).all() and (np.abs(array) < 2**63).all():
         array = array.astype(np.int64)
@@ -67,7 +67,7 @@ def ids(values: Any, n: int | None, name: str = "ids") -> Ids:
 
 @asserted
 def chosen(values: Any, name: str) -> Filter:
-    """A filter of ids, or of anything else that says which."""
+    """The Filter for a selector, ids, or any other value that is accepted as a filter."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         values = ids(values, None, name)
     found = None if isinstance(values, (str, bytes, int, float)) else as_filter(values)
@@ -78,5 +78,5 @@ def chosen(values: Any, name: str) -> Filter:
 
 @asserted
 def codes_of(codes: Any, size: int) -> Codes:
-    """Codes [n × size]."""
+    """A caller's codes as uint8 [n × size]."""
     return _arrays.codes_of(codes, size)

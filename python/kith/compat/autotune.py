@@ -1,5 +1,5 @@
-"""FAISS's way of choosing parameters: try combinations, keep the ones that nothing beats in both speed and accuracy.
-(kith's own is Index.tune.)"""
+"""FAISS's way to choose parameters: try combinations, and keep those that are Pareto-optimal in speed and accuracy.
+(kith's own way is Index.tune.)"""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .wrappers import IndexRefine
 
 
 class AutoTuneCriterion:
-    """What a search is to be good at: evaluate(D, I) is between 0 and 1. nnn: neighbours to search for."""
+    """A measure of accuracy: evaluate(D, I) is between 0 and 1. nnn: how many neighbours are searched for."""
 
     def __init__(self, nq: int, R: int) -> None:
         self.nq, self.R = args.count(nq, "nq", 1), args.count(R, "R", 1)
@@ -31,15 +31,16 @@ class AutoTuneCriterion:
         self.gt_I: Array = np.empty((self.nq, 0), np.int64)
 
     def set_groundtruth(self, gt_D: Any, gt_I: Any) -> None:
-        """gt_I [nq × any]: ids of the true neighbours, nearest first; gt_D is not needed."""
+        """Set the ids of the true neighbours gt_I [nq × any number], nearest first. gt_D is not needed."""
         truth = np.asarray(gt_I)
         if truth.dtype.kind not in "iu" or truth.ndim != 2 or len(truth) != self.nq:
             raise ArgumentError(f"gt_I is {truth.dtype} of shape {truth.shape}; it must be ids of shape ({self.nq}, n)")
         self.gt_I, self.gt_nnn = truth, truth.shape[1]
 
-    def _rows(self, I: Any, least: int) -> Array:
+    def _rows(self, I: Any, minimum: int) -> Array:
+        """The first R ids of each row of I. The ground truth must have at least `minimum` neighbours."""
         found = np.asarray(I)
-        if self.gt_nnn < least or found.ndim != 2 or len(found) != self.nq or found.shape[1] < self.R:
+        if self.gt_nnn < minimum or found.ndim != 2 or len(found) != self.nq or found.shape[1] < self.R:
             raise ArgumentError(f"I has shape {found.shape}, the ground truth {self.gt_I.shape}; the criterion needs "
                              f"{self.nq} rows of {self.R}")
         return found[:, :self.R]
@@ -49,14 +50,14 @@ class AutoTuneCriterion:
 
 
 class OneRecallAtRCriterion(AutoTuneCriterion):
-    """How often the nearest neighbour is among the first R."""
+    """The fraction of queries whose nearest neighbour is among the first R results."""
 
     def evaluate(self, D: Any, I: Any) -> float:
         return float((self._rows(I, 1) == self.gt_I[:, :1]).any(axis=1).mean())
 
 
 class IntersectionCriterion(AutoTuneCriterion):
-    """The share of the R nearest neighbours among the first R."""
+    """The fraction of the R nearest neighbours that are among the first R results."""
 
     def evaluate(self, D: Any, I: Any) -> float:
         rows = self._rows(I, self.R)
@@ -64,7 +65,7 @@ class IntersectionCriterion(AutoTuneCriterion):
 
 
 class OperatingPoint(NamedTuple):
-    """An experiment: accuracy, seconds, the parameters as text and their number."""
+    """An experiment: its accuracy perf, its seconds t, and its parameters as text (key) and by number (cno)."""
 
     perf: float
     t: float
@@ -73,7 +74,7 @@ class OperatingPoint(NamedTuple):
 
 
 class OperatingPoints:
-    """Experiments: all_pts, and those of them that nothing beats, optimal_pts, by accuracy."""
+    """Experiments: all of them in all_pts, and the Pareto-optimal ones, ordered by accuracy, in optimal_pts."""
 
     def __init__(self) -> None:
         self.clear()
@@ -83,7 +84,7 @@ class OperatingPoints:
         self.optimal_pts = Chain([OperatingPoint(0.0, 0.0, "", -1)])  # doing nothing
 
     def add(self, perf: float, t: float, key: str, cno: int = 0) -> bool:
-        """Take an experiment; whether nothing before beats it."""
+        """Add an experiment. Returns whether it is Pareto-optimal so far."""
         point = OperatingPoint(float(perf), float(t), key, cno)
         self.all_pts.append(point)
         if point.perf <= 0 or any(p.perf >= point.perf and p.t <= point.t for p in self.optimal_pts):
@@ -93,15 +94,15 @@ class OperatingPoints:
         return True
 
     def merge_with(self, other: OperatingPoints, prefix: str = "") -> int:
-        """Take all of another's; how many of them were added to the optimal ones."""
+        """Add all experiments of another object. Returns how many were Pareto-optimal when they were added."""
         return sum(self.add(p.perf, p.t, prefix + p.key, p.cno) for p in other.all_pts)
 
     def t_for_perf(self, perf: float) -> float:
-        """The least seconds in which an accuracy is reached; 1e50: none does."""
+        """The smallest time in which an accuracy is reached; 1e50 if no experiment reaches it."""
         return min((p.t for p in self.optimal_pts if p.perf >= perf), default=1e50)
 
     def display(self, only_optimal: bool = True) -> None:
-        """Print them."""
+        """Print the experiments."""
         print(f"Tested {len(self.all_pts)} operating points, {len(self.optimal_pts)} of them optimal:")
         for p in self.optimal_pts if only_optimal else self.all_pts:
             star = "" if only_optimal or p not in self.optimal_pts else " *"
@@ -114,9 +115,8 @@ class ParameterRange(NamedTuple):
 
 
 class ParameterSpace:
-    """Sets parameters by name: nprobe, max_codes, efSearch, k_factor_rf (refinement), quantizer_efSearch, verbose; ht,
-    which leaves codes out in FAISS and none here.
-    Made for an index (initialize), it tries out combinations of them (explore)."""
+    """Sets parameters of an index by name: nprobe, max_codes, efSearch, k_factor_rf (refinement), quantizer_efSearch,
+    verbose, and ht (polysemous_ht). After initialize(index), explore() tries combinations of parameters."""
 
     _names = {"nprobe": "nprobe", "max_codes": "max_codes", "efSearch": "efSearch", "k_factor_rf": "k_factor",
               "k_factor": "k_factor", "quantizer_efSearch": "efSearch"}
@@ -158,7 +158,7 @@ class ParameterSpace:
             index._params.ht = int(value)
             return
         if name not in self._names:
-            raise UnsupportedError(f"parameter {name!r}: kith has {', '.join(self._names)} and efConstruction")
+            raise UnsupportedError(f"parameter {name!r}: the parameters are {', '.join(self._names)} and efConstruction")
         known = self._names[name]
         if known not in index._params.used:
             raise InvalidError(f"{index!r} has no parameter {name!r}")
@@ -167,7 +167,7 @@ class ParameterSpace:
     # ---- exploring ----
 
     def add_range(self, name: str, values: Iterable[float] = ()) -> ParameterRange:
-        """The values of a parameter that are tried, which may be changed."""
+        """The range of values that are tried for a parameter, which is added unless it exists. It may be changed."""
         for known in self.parameter_ranges:
             if known.name == name:
                 return known
@@ -175,7 +175,7 @@ class ParameterSpace:
         return self.parameter_ranges[-1]
 
     def initialize(self, index: Any) -> None:
-        """Ranges for the parameters that an index has, doubling."""
+        """Add ranges for the parameters of an index, with values that double."""
         for part in index._tree():
             if isinstance(part, IndexRefine):
                 self.add_range("k_factor_rf", (2.0**i for i in range(7)))
@@ -188,7 +188,7 @@ class ParameterSpace:
         return math.prod(len(each.values) for each in self.parameter_ranges)
 
     def _choice(self, cno: int) -> list[int]:
-        """Which value of each range a combination takes."""
+        """The position of the chosen value in each range, for a combination."""
         rest, chosen = args.count(cno, "cno", 0, self.n_combinations() - 1), []
         for each in self.parameter_ranges:
             rest, at = divmod(rest, len(each.values))
@@ -206,8 +206,9 @@ class ParameterSpace:
             print(f"   {each.name}: {each.values}")
 
     def explore(self, index: Any, xq: Any, crit: AutoTuneCriterion) -> OperatingPoints:
-        """Search xq [crit.nq × d] with combinations of parameters, at most n_experiments of them and none that one
-        before makes hopeless: each parameter, raised, costs time and gains accuracy."""
+        """Search xq [crit.nq × d] with combinations of parameters, at most n_experiments of them. Combinations that cannot
+        be Pareto-optimal any more are skipped, assuming that a larger value of any parameter is slower and more
+        accurate."""
         x = args.vectors(xq, index.d, "xq")
         if len(x) != crit.nq:
             raise ArgumentError(f"xq has {_arrays.counted(len(x), 'row')}; the criterion is for {crit.nq}")
@@ -215,9 +216,9 @@ class ParameterSpace:
         done: list[tuple[list[int], OperatingPoint]] = []
         for cno in self._order():
             choice = self._choice(cno)
-            most = min((p.perf for c, p in done if _above(c, choice)), default=1.0)
-            least = max((p.t for c, p in done if _above(choice, c)), default=0.0)
-            if self.n_experiments and any(p.perf >= most and p.t <= least for p in found.optimal_pts):
+            max_perf = min((p.perf for c, p in done if _above(c, choice)), default=1.0)
+            min_t = max((p.t for c, p in done if _above(choice, c)), default=0.0)
+            if self.n_experiments and any(p.perf >= max_perf and p.t <= min_t for p in found.optimal_pts):
                 continue
             self.set_index_parameters(index, cno)
             seconds, perf = self._experiment(index, x, crit)
@@ -229,7 +230,7 @@ class ParameterSpace:
         return found
 
     def _order(self) -> list[int]:
-        """The fastest and the slowest first, then as chance has it."""
+        """The numbers of the combinations to try: the fastest, the slowest, and then the others in random order."""
         n = self.n_combinations()
         if not self.n_experiments:
             return list(range(n))
@@ -237,7 +238,7 @@ class ParameterSpace:
         return ([0, n - 1] if n > 1 else [0])[:self.n_experiments] + between[:max(self.n_experiments - 2, 0)]
 
     def _experiment(self, index: Any, x: Array, crit: AutoTuneCriterion) -> tuple[float, float]:
-        """Seconds of a search of all queries, and how good it was."""
+        """The seconds of a search of all queries, and its accuracy."""
         start, runs = time.perf_counter(), 0
         while True:
             D, I = index.search(x, crit.nnn)
@@ -248,5 +249,5 @@ class ParameterSpace:
 
 
 def _above(a: list[int], b: list[int]) -> bool:
-    """Whether no parameter of a is lower than in b."""
+    """Whether no parameter of combination a is lower than in b."""
     return all(x >= y for x, y in zip(a, b))

@@ -1,5 +1,5 @@
-"""What all indexes of the FAISS-like interface have in common: which part of which of the library's indexes they
-stand for, how vectors come in, and how they are kept. What they are asked is in asking.py."""
+"""The base class of all indexes of the FAISS-like interface: which part of which library index an object stands for, how
+vectors are added and removed, and how indexes are saved and copied. Searches are in searchable.py."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .._types import Array, Ids
 from ..filter import Filter
 from ..index import Index, new_handle
 from . import arguments as args
-from . import image, making
-from .asking import Asking
+from . import image, constructors
+from .searchable import Searchable
 from .metrics import METRIC_L2, metric_of, name_of
 from .naming import Labels, Naming, Positions, ids_of
 from .parameters import Parameters
@@ -26,7 +26,7 @@ from .swig import Owned
 
 
 class Chain(List[Any]):
-    """A list that also answers as a C++ vector does."""
+    """A list that also has methods of a C++ vector."""
 
     def at(self, i: int) -> Any:
         return self[i]
@@ -36,7 +36,7 @@ class Chain(List[Any]):
 
 
 def fixed(name: str, only: Any) -> Any:
-    """A property of an index that FAISS offers and kith has one value for."""
+    """A property that FAISS lets programs set, and that has only one value in kith."""
 
     def put(self: Any, value: Any) -> None:
         if value != only:
@@ -45,9 +45,9 @@ def fixed(name: str, only: Any) -> Any:
     return property(lambda self: only, put, doc=f"Always {only!r}.")
 
 
-class FaissIndex(Owned, Asking):
-    """An index as FAISS presents it. It stands for the whole of one of kith's indexes or, as the `index` of an
-    IndexPreTransform does, for a part of one, which can be searched by itself, but changes with the whole only."""
+class FaissIndex(Owned, Searchable):
+    """An index as FAISS presents it. It stands for a whole kith index or for a part of one, such as the `index` of an
+    IndexPreTransform. A part can be searched on its own, but is changed only together with the whole."""
 
     __slots__ = ("own_fields", "_this")
 
@@ -55,7 +55,7 @@ class FaissIndex(Owned, Asking):
         self._adopt(args.asserted(new_handle)(spec, d, name_of(metric)), metric_of(metric))
 
     def _adopt(self, handle: Handle, metric: int, params: Parameters | None = None) -> None:
-        """Stand for the whole index in a handle."""
+        """Let this object stand for the whole index of a handle."""
         self._handle = handle
         with handle.reading() as pointer:
             spec = lib.index_describe(pointer).decode()
@@ -63,26 +63,26 @@ class FaissIndex(Owned, Asking):
 
     def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
                part: bool) -> None:
-        """Stand for node `node` of the index in a handle."""
+        """Let this object stand for node `node` of a handle's index."""
         self._handle, self._spec, self.d, self._metric = handle, spec, args.count(d, "d", 1), metric
-        self._params, self._node, self._part, self._ranks = params, node, part, False
+        self._params, self._node, self._part, self._is_fine = params, node, part, False
         self._view = None
-        self._inner: Positions | None = None  # of what an IndexIDMap is around
+        self._inner: Positions | None = None  # set in the index within an IndexIDMap
         self.verbose = False
         self.own_fields = False
         self._params.use(*self._uses)
 
     metric_arg = fixed("metric_arg", 0)
-    _uses: tuple[str, ...] = ()  # search parameters of this kind of index
-    _counts_through = False      # whether vectors are known by their numbers, so that removing one moves others
+    _uses: tuple[str, ...] = ()  # search parameters of this class of index
+    _counts_through = False      # whether ids are positions, so that removing a vector renumbers later ones
 
     @classmethod
     def _of(cls, handle: Handle) -> FaissIndex:
-        made: FaissIndex = making.index_of_handle(handle)
+        made: FaissIndex = constructors.index_of_handle(handle)
         return made
 
     def _children(self) -> Iterator[FaissIndex]:
-        """Parts of this index."""
+        """The indexes that this one wraps."""
         return iter(())
 
     def _tree(self) -> Iterator[FaissIndex]:
@@ -90,15 +90,15 @@ class FaissIndex(Owned, Asking):
         for child in self._children():
             yield from child._tree()
 
-    def _whole(self) -> None:
+    def _require_whole(self) -> None:
         if self._part:
-            raise UnsupportedError(f"{_name(self)} is a part of another index: change that one. (A part shares its "
-                                      "parameters, size and training, and can be searched; clone_index makes an "
-                                      "index of its own of it.)")
+            raise UnsupportedError(f"{_name(self)} is a part of another index: change the whole index instead. (A part "
+                                   "shares the parameters, size and training of the whole, and can be searched; "
+                                   "clone_index makes an independent index of a part.)")
 
     def _become_part(self, whole: FaissIndex, node: int, inner: bool = False) -> None:
-        """This index was wrapped by `whole`, which made an index of its own for both. inner: by an IndexIDMap, which
-        is another name of the same."""
+        """Make this index a part of `whole`, which has wrapped it and owns the library's index of both. inner: `whole` is
+        an IndexIDMap, which stands for the same node of the library's index."""
         self._handle, self._part, self._view = whole._handle, True, None
         self._node = node
         self._params = whole._params
@@ -109,29 +109,29 @@ class FaissIndex(Owned, Asking):
             child._become_part(whole, self._node_below(node), inner)
 
     def _become_fine(self, whole: FaissIndex) -> None:
-        """This index is what a refinement ranks candidates by. It knows vectors by their numbers."""
-        self._handle, self._node, self._part, self._ranks = whole._handle, whole._node, True, True
+        """Make this index the one by which the refinement `whole` reranks candidates. Its ids are positions."""
+        self._handle, self._node, self._part, self._is_fine = whole._handle, whole._node, True, True
         self._view, self._inner = None, Positions()
 
     def _node_below(self, node: int) -> int:
-        """The node of a child, if this one's is `node`."""
+        """The node of this index's child, if this index is at `node`."""
         return node + 1
 
     def _wrappable(self) -> FaissIndex:
-        """Whether this index can be made part of another."""
-        self._whole()
+        """This index, if it can become a part of another; raises otherwise."""
+        self._require_whole()
         return self
 
-    def _rename(self) -> Naming | None:
+    def _naming(self) -> Naming | None:
         return self._inner if self._inner is not None else self._params.labels
 
-    # ---- filling ----
+    # ---- training, adding and removing ----
 
     def train(self, x: Any, numeric_type: Any = None, *, seed: int | None = None, threads: int | None = None,
               progress: Any = None) -> None:
-        """Learn from the rows of x [n × d]. An index that needs no training ignores it."""
-        if self._node or self._ranks or self._inner is None:
-            self._whole()
+        """Train on the rows of x [n × d]. An index that needs no training ignores them."""
+        if self._node or self._is_fine or self._inner is None:
+            self._require_whole()
         x = args.vectors(x, self.d, "x")
         cp = getattr(self, "cp", None)
         for part in self._tree():
@@ -142,7 +142,7 @@ class FaissIndex(Owned, Asking):
 
     @property
     def is_trained(self) -> bool:
-        """Whether it has learnt what it needs. To be set only to what it is."""
+        """Whether the index is trained. It can only be set to its present value."""
         return bool(self._source()._ask("trained"))
 
     @is_trained.setter
@@ -152,15 +152,15 @@ class FaissIndex(Owned, Asking):
                 "train the index, or clone one that is" if value else "make a new index to train again"))
 
     def _prepare_training(self) -> None:
-        """Something is about to be learnt."""
+        """Called before the index is trained."""
 
     def _trained(self) -> None:
-        """Something was learnt."""
+        """Called after the index was trained."""
 
     def add(self, x: Any, ids: Any = None, *, numeric_type: Any = None, threads: int | None = None,
             progress: Any = None, efConstruction: int | None = None, projection: bool = True) -> None:
-        """Add the rows of x [n × d] under the ids ntotal, ntotal + 1, …"""
-        self._whole()
+        """Add the rows of x [n × d] with the ids ntotal, ntotal + 1, …"""
+        self._require_whole()
         x = args.vectors(x, self.d, "x")
         how = {"threads": threads, "progress": progress, "projection": projection,
                "efConstruction": self._params.efConstruction if efConstruction is None else efConstruction}
@@ -175,7 +175,7 @@ class FaissIndex(Owned, Asking):
             self._add_labelled(x, ids, how)
 
     def add_with_ids(self, x: Any, ids: Any) -> None:
-        """Add the rows of x [n × d] under ids [n]: any numbers but −1, also repeated ones."""
+        """Add the rows of x [n × d] with ids [n]: any numbers except −1, which may repeat."""
         self.add(x, ids)
 
     @staticmethod
@@ -186,7 +186,8 @@ class FaissIndex(Owned, Asking):
         return ids
 
     def _following(self, n: int) -> Ids | None:
-        """Ids of n vectors that come without: ntotal on, as FAISS counts. None: the library counts so, too."""
+        """The ids of n vectors that are added without ids: from ntotal on, as in FAISS. None if the library would choose
+        the same ids."""
         if self._params.labels is None and (self._numbered() or not self._counts_from_ntotal):
             return None
         first = self.ntotal
@@ -195,7 +196,7 @@ class FaissIndex(Owned, Asking):
             first = max(first, int(names.max()) + 1 if len(names) else 0)
         return np.arange(first, first + n)
 
-    _counts_from_ntotal = True  # else on from the largest
+    _counts_from_ntotal = True  # whether ids continue from ntotal, and not from the largest id
 
     def _numbered(self) -> bool:
         """Whether ids are 0 … ntotal − 1, in the order in which vectors are stored."""
@@ -206,7 +207,7 @@ class FaissIndex(Owned, Asking):
         return params.labels is None and bool(params.numbered)
 
     def _add_listed(self, x: Array, ids: Ids, how: dict[str, Any]) -> bool:
-        """Add under ids; False: the library does not take these."""
+        """Add vectors with ids of the library's. Returns False if the library does not accept these ids."""
         try:
             super().add(x, ids, **how)
         except InvalidError:
@@ -221,7 +222,7 @@ class FaissIndex(Owned, Asking):
         labels = self._params.labels
         assert labels is not None and ids is not None
         before = len(labels)
-        labels.append(ids)  # first: a search that finds a vector finds its label
+        labels.append(ids)  # before the vectors, so that every vector that a search finds has a label
         try:
             super().add(x, None, **how)
         except BaseException:
@@ -229,7 +230,7 @@ class FaissIndex(Owned, Asking):
             raise
 
     def _make_labels(self) -> None:
-        """From now on the library counts, and labels say what vectors are called."""
+        """Switch to labels: from now on the library numbers the vectors, and labels hold their ids."""
         if self._params.labels is not None:
             return
         with self._handle.changing() as pointer:
@@ -239,11 +240,12 @@ class FaissIndex(Owned, Asking):
         self._params.numbered = None
 
     def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
-        """Add vectors by their codes [n × sa_code_size()]. ids [n] or None: counted on."""
+        """Add vectors by their codes [n × sa_code_size()], with ids [n]. Without ids, numbering continues."""
         codes = args.codes_of(codes, self.sa_code_size())
-        self._take_codes(codes, self._counted_on(len(codes)) if ids is None else self._given(ids, len(codes)), None)
+        self._take_codes(codes, self._next_ids(len(codes)) if ids is None else self._given(ids, len(codes)), None)
 
-    def _counted_on(self, n: int) -> Ids:
+    def _next_ids(self, n: int) -> Ids:
+        """The ids of n vectors that are added without ids."""
         ids = self._following(n)
         if ids is not None:
             return ids
@@ -251,27 +253,28 @@ class FaissIndex(Owned, Asking):
         return np.arange(first, first + n)
 
     def _take_codes(self, codes: Any, ids: Ids, numbers: Ids | None) -> None:
-        """Add codes under ids, in lists of these numbers. They become an index, which is merged."""
-        self._whole()
+        """Add codes with ids, to the lists with these numbers. They become an index that is merged into this one."""
+        self._require_whole()
         if type(self)._children is not FaissIndex._children:
-            raise UnsupportedError(f"add_sa_codes: {_name(self)} is around another index; add codes before it is "
-                                      "wrapped, or vectors afterwards")
+            raise UnsupportedError(f"add_sa_codes: {_name(self)} wraps another index; add codes to that index before it "
+                                   "is wrapped, or add vectors afterwards")
         if len(codes):
             other = FaissIndex._of(image.filled(self, codes, ids, numbers))
             with self._params.lock:
                 self._merge(other, 0)
 
     def update_vectors(self, keys: Any, x: Any) -> None:
-        """Replace the vectors of ids `keys` [n] by the rows of x; of a repeated id that which was added last."""
-        self._whole()
+        """Replace the vectors with ids `keys` [n] by the rows of x. Of an id that several vectors have, the vector that was
+        added last is replaced."""
+        self._require_whole()
         keys = args.ids(keys, None, "keys")
-        naming = self._rename()
-        self.update(keys if naming is None else naming.inward(keys, self._handle, "keys"), args.vectors(x, self.d, "x"))
+        naming = self._naming()
+        self.update(keys if naming is None else naming.to_ids(keys, self._handle, "keys"), args.vectors(x, self.d, "x"))
 
     def remove_ids(self, x: Any) -> int:
-        """Remove ids of an array, or those that a selector takes. Returns how many there were. Where FAISS knows
-        vectors by their numbers (flat indexes), those behind move up; elsewhere ids stay."""
-        self._whole()
+        """Remove the vectors with the ids of an array, or with ids that a selector passes. Returns how many were removed.
+        As in FAISS, the ids of a flat index are positions, so later vectors get smaller ids; other indexes keep ids."""
+        self._require_whole()
         chosen = args.chosen(x, "x")
         with self._params.lock:
             naming = self._params.labels
@@ -283,7 +286,7 @@ class FaissIndex(Owned, Asking):
     def _remove(self, chosen: Filter, renumber: bool) -> int:
         removed = ctypes.c_int64()
         with self._handle.changing() as pointer:
-            _calls.call(lib.index_remove, pointer, chosen.pointer(), ctypes.byref(removed), away=chosen.calls_python)
+            _calls.call(lib.index_remove, pointer, chosen.pointer(), ctypes.byref(removed), calls_python=chosen.calls_python)
             if renumber and removed.value:
                 lib.index_renumber(pointer)
             if removed.value:
@@ -292,8 +295,8 @@ class FaissIndex(Owned, Asking):
         return removed.value
 
     def reset(self) -> None:
-        """Remove all vectors; what was learnt stays. Ids begin at 0 again."""
-        self._whole()
+        """Remove all vectors; the index stays trained. Ids start at 0 again."""
+        self._require_whole()
         with self._params.lock:
             self._remove(Filter.range(0, 2**63 - 1), False)
             self._renumber()
@@ -305,12 +308,13 @@ class FaissIndex(Owned, Asking):
         self._params.numbered = True
 
     def merge_from(self, other: FaissIndex, add_id: int = 0) -> None:
-        """Move the vectors of another index, which learnt the same, to the end of this one, add_id added to their
-        ids. The other is empty afterwards. A flat index numbers them on, as FAISS does."""
-        self._whole()
+        """Move the vectors of another index, which must have been trained the same, to the end of this one; add_id is
+        added to their ids. The other index is empty afterwards. In a flat index their numbering continues that of this
+        index, as in FAISS."""
+        self._require_whole()
         if not isinstance(other, FaissIndex):
             raise ArgumentError(f"otherIndex is a {type(other).__name__}; it must be one of kith's FAISS-like indexes")
-        other._whole()
+        other._require_whole()
         self.check_compatible_for_merge(other)
         add_id = args.count(add_id, "add_id", -2**63)
         with self._params.lock, other._params.lock:
@@ -325,7 +329,7 @@ class FaissIndex(Owned, Asking):
             if plain and self._merge_listed(other, add_id):
                 return
             self._make_labels()
-            names = other._rename().all(other._handle) if other._rename() else other._ids()  # type: ignore[union-attr]
+            names = other._naming().all(other._handle) if other._naming() else other._ids()  # type: ignore[union-attr]
             with other._handle.changing() as pointer:
                 lib.index_renumber(pointer)
             labels = self._params.labels
@@ -341,7 +345,7 @@ class FaissIndex(Owned, Asking):
             other._params.labels = None
 
     def _merge_listed(self, other: FaissIndex, add_id: int) -> bool:
-        """Merge under ids of the library's; False: it does not take them."""
+        """Merge by ids of the library's. Returns False if the library does not accept the ids."""
         try:
             self.merge(other, add_id)
         except InvalidError:
@@ -355,10 +359,10 @@ class FaissIndex(Owned, Asking):
         if (self._spec, self.d, self._metric) != (other._spec, other.d, other._metric):
             raise InvalidError(f"{other!r} cannot be merged into {self!r}")
 
-    # ---- keeping and copying ----
+    # ---- saving and copying ----
 
-    def _carry(self) -> None:
-        """Hand the library what its files are to have beside the index: search parameters and labels."""
+    def _store_settings(self) -> None:
+        """Give the library what is stored in files along with the index: search parameters and labels."""
         params, preset = self._params, new_options(Preset)
         for name in params.used:
             setattr(preset, name, params.values[name])
@@ -376,19 +380,20 @@ class FaissIndex(Owned, Asking):
             self._handle.gate.leave_alone()
 
     def _idmap(self) -> tuple[int, int]:
-        """Which kind of IndexIDMap there is in the tree, and around which node."""
+        """The kind of the IndexIDMap in the tree (1: IndexIDMap, 2: IndexIDMap2, 0: none), and the node that it is
+        around."""
         return next(((part._idmap_kind, part._node) for part in self._tree() if part._idmap_kind), (0, 0))
 
     _idmap_kind = 0
 
     def _own(self) -> FaissIndex:
-        """This index, ready to be written; of a part a copy."""
+        """This index, or a copy if it is a part, with all that files store."""
         index = self.clone() if self._part else self
-        index._carry()
+        index._store_settings()
         return index
 
     def save(self, path: Any, *, overwrite: bool = True) -> None:
-        """As write_index: whatever was in the file is gone."""
+        """Save to a file, as write_index does; an existing file is replaced."""
         Index.save(self._own(), path, overwrite=overwrite)
 
     def export_faiss(self, path: Any) -> None:
@@ -398,7 +403,7 @@ class FaissIndex(Owned, Asking):
         return Index.tobytes(self._own())
 
     def clone(self) -> FaissIndex:
-        """An independent copy, also of a part, with all that was set."""
+        """An independent copy, also of a part, with all settings."""
         made = self._copied()
         for one, other in zip(made._tree(), self._tree()):
             if isinstance(other, type(one)):
@@ -407,10 +412,10 @@ class FaissIndex(Owned, Asking):
 
     def _copied(self) -> FaissIndex:
         if not self._part:
-            self._carry()
+            self._store_settings()
             made: FaissIndex = Index.clone(self)  # type: ignore[assignment]
             made._params.take(self._params)
-            return self._like(made)
+            return self._as_own_class(made)
         with self._part_handle().reading() as pointer:
             handle = Handle(lib.index_clone, pointer)
         made = self._bare(handle)
@@ -420,23 +425,24 @@ class FaissIndex(Owned, Asking):
         elif self._params.labels is not None:
             made._params.labels = Labels(self._params.labels.values)
         made._params.take(self._params)
-        return self._like(made)
+        return self._as_own_class(made)
 
     def _bare(self, handle: Handle) -> FaissIndex:
-        """The index in a handle that is a copy of this part: what the whole carried along is not the part's."""
+        """The index of a handle that holds a copy of this part, without the settings and labels of the whole."""
         with handle.changing() as pointer:
             lib.index_set_preset(pointer, ctypes.byref(new_options(Preset)))
             lib.index_set_labels(pointer, 0, None)
         kind, node = self._idmap()
-        made: FaissIndex = making.index_of_handle(handle, (kind, node - self._node), self._params.kind)
+        made: FaissIndex = constructors.index_of_handle(handle, (kind, node - self._node), self._params.kind)
         return made
 
-    def _like(self, made: FaissIndex) -> FaissIndex:
-        """The same index as one of this class, which files do not say where it changes no result."""
+    def _as_own_class(self, made: FaissIndex) -> FaissIndex:
+        """A copy of this index as an object of this index's own class. The library does not record classes that differ
+        only in name, such as IndexFlatL2Panorama."""
         kind = type(self)
         if type(made) is kind or not kind.__module__.startswith("kith."):
             return made
-        if issubclass(type(made), kind):  # which has nothing that this has not
+        if issubclass(type(made), kind):  # the subclass has no further attributes
             made.__class__ = kind
             return made
         if not issubclass(kind, type(made)):
@@ -446,7 +452,7 @@ class FaissIndex(Owned, Asking):
         return again
 
     def _take_settings(self, other: FaissIndex) -> None:
-        """What was set in an index that this is a copy of, and files do not keep."""
+        """Copy the settings that files do not store from the index that this is a copy of."""
         for name in self._settings:
             setattr(self, name, copy.copy(getattr(other, name)))
 

@@ -1,8 +1,8 @@
 """FAISS's Kmeans and Clustering.
 
-The usual case, all centroids moving as floats under L2 or as unit vectors under inner products, is the library's
-k-means. Everything else (inner products of any length, another index that assigns, frozen or whole-number centroids) is
-Lloyd's algorithm here: the index finds the nearest centroid of each point, then centroids move to the means.
+The usual cases, float centroids under L2 and unit vectors under inner product, use the library's k-means. All others
+(inner products without normalisation, another index for the assignment, frozen or integer centroids) use Lloyd's
+algorithm in Python (_Lloyd): the index finds the nearest centroid of each point, and centroids move to the means.
 """
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from .flat import IndexFlat
 
 
 class ClusteringIterationStats(NamedTuple):
-    """An iteration: its objective (the sum of what the index found), seconds since the beginning, seconds of searching,
-    how uneven clusters are (1: not at all), and how many empty ones took half of another."""
+    """Statistics of an iteration. obj: the objective, which is the sum of all distances or products; time: seconds since
+    the start; time_search: seconds of assignment so far; imbalance_factor: how uneven clusters are, at best 1; nsplit:
+    how many empty clusters took half of another one."""
 
     obj: float
     time: float
@@ -35,10 +36,8 @@ class ClusteringIterationStats(NamedTuple):
 
 
 class Kmeans:
-    """k-means clustering. train(x) sets centroids [k × d] and obj, the objective of each iteration; index holds the
-    centroids, to search for the nearest.
-
-    Keywords are the fields of ClusteringParameters."""
+    """k-means clustering. train(x) sets centroids [k × d] and obj, the objective of each iteration. index holds the
+    centroids, for searches of the nearest one. Keywords are the attributes of ClusteringParameters."""
 
     def __init__(self, d: int, k: int, **keywords: Any) -> None:
         self.d = args.count(d, "d", 1)
@@ -46,7 +45,7 @@ class Kmeans:
         if keywords.pop("gpu", False):
             raise UnsupportedError("gpu: kith runs on CPUs; leave it out")
         if "progressive_dim_steps" in keywords:
-            raise UnsupportedError("progressive_dim_steps is not offered; leave it out")
+            raise UnsupportedError("progressive_dim_steps: kith does not have it; leave it out")
         for name, value in keywords.items():
             setattr(self.cp, name, value)
         metric = METRIC_INNER_PRODUCT if self.cp.spherical else METRIC_L2
@@ -54,7 +53,7 @@ class Kmeans:
         self.reset(k)
 
     def reset(self, k: int | None = None) -> None:
-        """Forget what was found; maybe look for another number of centroids next."""
+        """Forget the results. k: from now on find this number of centroids."""
         if k is not None:
             self.k = args.count(k, "k", 1)
         self.centroids: Floats | None = None
@@ -62,8 +61,8 @@ class Kmeans:
         self.iteration_stats: list[dict[str, float]] | None = None
 
     def train(self, x: Any, weights: Any = None, init_centroids: Any = None, **keywords: Any) -> float:
-        """Cluster the rows of x [n × d]; returns the final objective. init_centroids [at most k × d]: where to begin,
-        the rest at random."""
+        """Cluster the rows of x [n × d]. Returns the final objective. init_centroids: up to k initial centroids; the others
+        are random rows."""
         clustering = Clustering(self.d, self.k, self.cp)
         if init_centroids is not None:
             clustering.centroids = args.floats(init_centroids, self.d, "init_centroids").ravel()
@@ -74,9 +73,9 @@ class Kmeans:
         return float(self.obj[-1]) if len(self.obj) else 0.0
 
     def assign(self, x: Any) -> tuple[Floats, Ids]:
-        """Distance [n] to the nearest centroid, and its number [n], of each row of x."""
+        """The distance [n] of each row of x to its nearest centroid, and the number [n] of this centroid."""
         if self.centroids is None:
-            raise ArgumentError("assign: train first")
+            raise ArgumentError("assign: there are no centroids; call train first")
         self.index.reset()
         self.index.add(self.centroids)
         D, I = self.index.search(x, 1)
@@ -84,8 +83,8 @@ class Kmeans:
 
 
 class Clustering(ClusteringParameters):
-    """k-means as FAISS's C++ has it: train(x, index) leaves the centroids in `centroids` and in the index, which finds
-    the nearest centroid of each point by its own metric."""
+    """k-means as in FAISS's C++ interface. train(x, index) puts the centroids into `centroids` and into the index, which
+    finds the nearest centroid of each point by its metric."""
 
     _free = {**ClusteringParameters._free, "d": 0, "k": 0, "centroids": None, "iteration_stats": None}
 
@@ -97,7 +96,7 @@ class Clustering(ClusteringParameters):
         for name, value in vars(cp).items() if cp is not None else ():
             setattr(self, name, value)
         self.d, self.k = args.count(d, "d", 1), args.count(k, "k", 1)
-        self.centroids: Any = np.empty(0, np.float32)  # one after another; some of them may be given
+        self.centroids: Any = np.empty(0, np.float32)  # flat; before train(): up to k initial centroids
         self.iteration_stats = Chain()
 
     def train(self, x: Any, index: FaissIndex, weights: Any = None, **keywords: Any) -> None:
@@ -116,8 +115,8 @@ class Clustering(ClusteringParameters):
             raise InvalidError(f"x has {_arrays.counted(len(x), 'row')}; k-means needs at least k = {self.k}")
         if len(x) == self.k:
             centroids, stats = x.copy(), [ClusteringIterationStats(0.0, 0.0, 0.0, 1.0, 0)]
-        elif self._plain(index, -1 if not len(given) else len(given) == self.k):
-            centroids, stats = self._by_library(x, given, weights, keywords)
+        elif self._library_can(index) and len(given) in (0, self.k):
+            centroids, stats = self._train_by_library(x, given, weights, keywords)
         else:
             centroids, stats = _Lloyd(self, x, index, weights).run(given)
         self.centroids = centroids.ravel()
@@ -128,22 +127,24 @@ class Clustering(ClusteringParameters):
         index.add(centroids)
 
     def train_encoded(self, codes: Any, codec: Any, index: FaissIndex, weights: Any = None, **keywords: Any) -> None:
-        """Cluster the vectors that codes [n × code size] stand for. codec: an index that decodes them."""
+        """Cluster the decoded vectors of codes [n × code size]. codec: an index that decodes them."""
         self.train(codec.sa_decode(np.asarray(codes)), index, weights, **keywords)
 
-    def _by_library(self, x: Floats, given: Floats, weights: Any, keywords: dict[str, Any]
-                    ) -> tuple[Floats, list[ClusteringIterationStats]]:
-        told = (KmeansStats * max(self.niter, 1))()
+    def _train_by_library(self, x: Floats, given: Floats, weights: Any, keywords: dict[str, Any]
+                          ) -> tuple[Floats, list[ClusteringIterationStats]]:
+        """Centroids and statistics of the library's k-means. given: all initial centroids, or none."""
+        reported = (KmeansStats * max(self.niter, 1))()
         start: Any = given if len(given) else ("random", "k-means++")[self.init_method]
-        found = args.asserted(kmeans)(x, self.k, iterations=self.niter, restarts=self.nredo, tolerance=0, init=start,
-                       max_points=self.max_points_per_centroid, spherical=self.spherical, seed=self.seed,
-                       weights=weights, stats=told, **keywords)
+        found = args.asserted(kmeans)(
+            x, self.k, iterations=self.niter, restarts=self.nredo, tolerance=0, init=start,
+            max_points=self.max_points_per_centroid, spherical=self.spherical, seed=self.seed, weights=weights,
+            stats=reported, **keywords)
         sign = -1 if self.spherical else 1
         stats = []
-        for value, one in zip(found.objectives, told):
+        for value, one in zip(found.objectives, reported):
             objective = float(np.float32(sign * value))
             stats.append(ClusteringIterationStats(objective, one.seconds, one.assign_seconds, one.imbalance, one.splits))
-            if _stands_still(stats, self.early_stop_threshold):
+            if _converged(stats, self.early_stop_threshold):
                 break
         return found.centroids, stats
 
@@ -153,15 +154,15 @@ class Clustering(ClusteringParameters):
         return np.array([stats.obj for stats in self.iteration_stats], np.float32)
 
 
-def _stands_still(stats: list[ClusteringIterationStats], threshold: float) -> bool:
-    """Whether the last iteration changed the objective by no more than that share."""
+def _converged(stats: list[ClusteringIterationStats], threshold: float) -> bool:
+    """Whether the last iteration changed the objective by at most this fraction."""
     if len(stats) < 2 or stats[-2].obj == 0:
         return False
     return abs(stats[-2].obj - stats[-1].obj) <= threshold * abs(stats[-2].obj)
 
 
 class _Lloyd:
-    """Lloyd's algorithm with an index that finds the nearest centroids."""
+    """Lloyd's algorithm, with an index that finds the nearest centroids."""
 
     def __init__(self, cp: Clustering, x: Floats, index: FaissIndex, weights: Any) -> None:
         self.cp, self.k, self.d, self.index = cp, cp.k, cp.d, index
@@ -169,13 +170,13 @@ class _Lloyd:
         self.weights = None if weights is None else _arrays.numbers(weights, "weights").astype(np.float64)
         if self.weights is not None and self.weights.shape != (len(x),):
             raise InvalidError(f"weights has shape {self.weights.shape}; it must be ({len(x)},), one for each row of x")
-        most = cp.k * cp.max_points_per_centroid
-        if len(x) > most:
-            some = np.sort(self.random.permutation(len(x))[:most])
-            x = x[some]
-            self.weights = None if self.weights is None else self.weights[some]
+        max_points = cp.k * cp.max_points_per_centroid
+        if len(x) > max_points:
+            sample = np.sort(self.random.permutation(len(x))[:max_points])
+            x = x[sample]
+            self.weights = None if self.weights is None else self.weights[sample]
         self.x = x
-        self.best = index.metric_type != METRIC_INNER_PRODUCT
+        self.minimises = index.metric_type != METRIC_INNER_PRODUCT
 
     def run(self, given: Floats) -> tuple[Floats, list[ClusteringIterationStats]]:
         """The best of nredo runs."""
@@ -183,7 +184,7 @@ class _Lloyd:
         for _ in range(max(self.cp.nredo, 1)):
             one = self._run(given)
             last, best = (run[1][-1].obj if run and run[1] else 0.0 for run in (one, found))
-            if found is None or (last < best if self.best else last > best):
+            if found is None or (last < best if self.minimises else last > best):
                 found = one
         assert found is not None
         return found
@@ -191,39 +192,39 @@ class _Lloyd:
     def _run(self, given: Floats) -> tuple[Floats, list[ClusteringIterationStats]]:
         began, searching, stats = time.perf_counter(), 0.0, []
         others = self.random.permutation(len(self.x))[:self.k - len(given)]
-        centroids = self._fit(np.concatenate([given, self.x[others]]))
-        self._show(centroids, not self.index.is_trained)
+        centroids = self._constrain(np.concatenate([given, self.x[others]]))
+        self._load(centroids, not self.index.is_trained)
         for _ in range(self.cp.niter):
             before = time.perf_counter()
             D, I = self.index.search(self.x, 1)
             searching += time.perf_counter() - before
             points = np.bincount(I[:, 0][I[:, 0] >= 0], minlength=self.k)
-            centroids, splits = self._move(centroids, I[:, 0], len(given) if self.cp.frozen_centroids else 0)
+            centroids, splits = self._update(centroids, I[:, 0], len(given) if self.cp.frozen_centroids else 0)
             stats.append(ClusteringIterationStats(
                 float(np.float32(D.sum(dtype=np.float64))), time.perf_counter() - began, searching,
                 float(self.k * (points.astype(np.float64)**2).sum() / max(points.sum(), 1)**2), splits))
-            self._show(centroids, self.cp.update_index)
-            if _stands_still(stats, self.cp.early_stop_threshold):
+            self._load(centroids, self.cp.update_index)
+            if _converged(stats, self.cp.early_stop_threshold):
                 break
         return centroids, stats
 
-    def _fit(self, centroids: Floats) -> Floats:
-        """Centroids as they are wanted: of unit length, or whole numbers."""
+    def _constrain(self, centroids: Floats) -> Floats:
+        """The centroids, normalised if they are spherical and rounded if they are integers."""
         if self.cp.spherical:
             norms = np.linalg.norm(centroids.astype(np.float64), axis=1, keepdims=True)
             centroids = (centroids / np.where(norms > 0, norms, 1)).astype(np.float32)
         return np.rint(centroids) if self.cp.int_centroids else centroids
 
-    def _show(self, centroids: Floats, train: bool) -> None:
-        """Let the index hold the centroids."""
+    def _load(self, centroids: Floats, train: bool) -> None:
+        """Replace the vectors of the index by the centroids."""
         self.index.reset()
         if train:
             self.index.train(centroids)
         self.index.add(centroids)
 
-    def _move(self, centroids: Floats, labels: Ids, frozen: int) -> tuple[Floats, int]:
-        """Centroids at the means of their points, but for the first, which are frozen. One without points takes half of
-        the largest cluster."""
+    def _update(self, centroids: Floats, labels: Ids, frozen: int) -> tuple[Floats, int]:
+        """The means of each centroid's points, except for the first centroids, which are frozen; and the number of splits:
+        a centroid without points takes half of the largest cluster."""
         order = np.argsort(labels, kind="stable")
         order = order[int((labels < 0).sum()):]
         weights = np.ones(len(order)) if self.weights is None else self.weights[order]
@@ -244,4 +245,4 @@ class _Lloyd:
             made[empty], made[big] = made[big] * nudge, made[big] / nudge
             mass[empty] = mass[big] = mass[big] / 2
             splits += 1
-        return self._fit(made), splits
+        return self._constrain(made), splits

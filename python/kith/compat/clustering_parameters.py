@@ -1,4 +1,4 @@
-"""Parameters of k-means, as FAISS names them."""
+"""Parameters of k-means, by FAISS's names."""
 from __future__ import annotations
 
 from typing import Any
@@ -36,13 +36,13 @@ class ClusteringParameters:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._free:
-            raise AttributeError(f"k-means has no parameter {name!r}; there are {', '.join(self._free)}")
+            raise AttributeError(f"k-means has no parameter {name!r}; its parameters are {', '.join(self._free)}")
         if name == "init_method" and value not in (0, 1):
             raise UnsupportedError(f"init_method is {_arrays.short(value)}; kith has 0 (random) and 1 (k-means++)")
         super().__setattr__(name, value)
 
-    def _plain(self, index: Any, given: int) -> bool:
-        """Whether the library's k-means does it. given: centroids to begin with; k or none of them, then."""
+    def _library_can(self, index: Any) -> bool:
+        """Whether the library's k-means supports these parameters and gives the same as assignment by the index."""
         metric = METRIC_INNER_PRODUCT if self.spherical else METRIC_L2
         usual = type(index).__name__.startswith("IndexFlat") and index.metric_type == metric
-        return usual and given != 0 and not (self.int_centroids or self.update_index or self.frozen_centroids)
+        return usual and not (self.int_centroids or self.update_index or self.frozen_centroids)

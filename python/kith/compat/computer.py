@@ -1,4 +1,4 @@
-"""Distances one at a time."""
+"""DistanceComputer: distances between one query and vectors of an index, one at a time."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .swig import Owned
 
 
 class DistanceComputer(Owned):
-    """set_query(x), then computer(id) is the distance of x to that vector as searches compute it: of its code. Not for
-    several threads at once."""
+    """After set_query(x), computer(id) is the distance between x and the decoded vector of that id. An object must not be
+    used by several threads at once."""
 
     __slots__ = ("_index", "_chain", "_metric", "_query", "_this")
 
     def __init__(self, index: Any) -> None:
         self._chain, self._index = [], index
-        while hasattr(index, "apply_chain"):  # distances are those behind a transform
+        while hasattr(index, "apply_chain"):  # distances are computed after all transforms
             self._chain.append(index)
             index = index.index
         self._index = index
@@ -29,7 +29,7 @@ class DistanceComputer(Owned):
         self._query: Floats | None = None
 
     def set_query(self, x: Any) -> None:
-        """x [d], also as part of a longer array."""
+        """Set the query to the first d elements of x."""
         first = self._chain[0] if self._chain else self._index
         x = args.floats(np.asarray(x).reshape(-1)[None, :first.d], first.d, "x")
         for index in self._chain:
@@ -41,11 +41,11 @@ class DistanceComputer(Owned):
 
     def __call__(self, i: int) -> float:
         if self._query is None:
-            raise InvalidError("set_query first")
+            raise InvalidError("there is no query: call set_query first")
         return self._distance(self._query, self._vector(i))
 
     def symmetric_dis(self, i: int, j: int) -> float:
-        """Between two vectors of the index."""
+        """The distance between two vectors of the index."""
         return self._distance(self._vector(i), self._vector(j))
 
     def _distance(self, a: Floats, b: Floats) -> float:

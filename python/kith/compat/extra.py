@@ -1,4 +1,4 @@
-"""FAISS's functions on arrays and results."""
+"""FAISS's functions about arrays and results of searches."""
 from __future__ import annotations
 
 from typing import Any
@@ -23,7 +23,7 @@ def _matrix(values: Any, name: str) -> Floats:
 
 
 def pairwise_distances(xq: Any, xb: Any, metric: int = METRIC_L2, metric_arg: float = 0) -> Floats:
-    """Distances (of L2: squared), or inner products, of all rows of xq [nq × d] to all of xb [nb × d]: [nq × nb]."""
+    """Distances (L2: squared), or inner products, between all rows of xq [nq × d] and of xb [nb × d]: [nq × nb]."""
     q, x = _matrix(xq, "xq"), _matrix(xb, "xb")
     if q.shape[1] != x.shape[1]:
         raise ArgumentError(f"xq has shape {q.shape}, xb {x.shape}; both must have rows of one length")
@@ -52,17 +52,17 @@ def _best(array: Any, k: int, largest: bool) -> tuple[Floats, Ids]:
 
 
 def kmin(array: Any, k: int) -> tuple[Floats, Ids]:
-    """The k smallest values of each row, and where they are."""
+    """The k smallest values of each row, and their positions."""
     return _best(array, k, False)
 
 
 def kmax(array: Any, k: int) -> tuple[Floats, Ids]:
-    """The k largest values of each row, and where they are."""
+    """The k largest values of each row, and their positions."""
     return _best(array, k, True)
 
 
 def eval_intersection(I1: Any, I2: Any) -> int:
-    """How many ids the rows of two results have in common, row by row, all together."""
+    """How many ids two results have in common, row by row, summed over all rows."""
     one, two = np.asarray(I1), np.asarray(I2)
     if one.ndim != 2 or two.ndim != 2 or len(one) != len(two):
         raise ArgumentError(f"I1 has shape {one.shape}, I2 {two.shape}; both must have one row a query")
@@ -70,19 +70,19 @@ def eval_intersection(I1: Any, I2: Any) -> int:
 
 
 def merge_knn_results(Dall: Any, Iall: Any, keep_max: bool = False) -> tuple[Array, Array]:
-    """One result [nq × k] of the results of several shards [nshard × nq × k], each of them in order."""
+    """Merge the results of several shards [nshard × nq × k], each of them sorted, to one result [nq × k]."""
     D, I = np.asarray(Dall), np.asarray(Iall)
     if D.ndim != 3 or D.shape != I.shape:
         raise ArgumentError(f"Dall has shape {D.shape}, Iall {I.shape}; both must be (nshard, nq, k)")
     D, I = (np.concatenate(list(part), axis=1) if len(part) else part.reshape(part.shape[1:]) for part in (D, I))
-    # What is missing (id −1) comes last.
+    # Missing results (id −1) come last.
     keys = np.where(I < 0, np.inf, -D if keep_max else D)
     order = np.argsort(keys, axis=1, kind="stable")[:, :np.shape(Dall)[2]]
     return np.take_along_axis(D, order, 1), np.take_along_axis(I, order, 1)
 
 
 class ResultHeap:
-    """The best k of results that come in parts: add_result(D, I) each, finalize(), then D and I."""
+    """The best k of results that come in parts: add_result(D, I) for each part, finalize(), then D and I."""
 
     def __init__(self, nq: int, k: int, keep_max: bool = False) -> None:
         self.nq, self.k = args.count(nq, "nq"), args.count(k, "k", 1)
@@ -91,11 +91,11 @@ class ResultHeap:
         self.I: Ids = np.full((self.nq, self.k), -1, np.int64)
 
     def add_result(self, D: Any, I: Any) -> None:
-        """D and I [nq × any], in any order."""
+        """Add results D and I [nq × any number], in any order."""
         self.add_result_subset(slice(None), D, I)
 
     def add_result_subset(self, subset: Any, D: Any, I: Any) -> None:
-        """Results of some of the queries, by number; I may be one row for all of them."""
+        """Add results of the queries with the numbers `subset`. I may be a single row for all of them."""
         old_D, old_I = self.D[subset], self.I[subset]
         D, I = np.asarray(D, np.float32), np.asarray(I, np.int64)
         if D.ndim != 2 or len(D) != len(old_D) or I.shape not in (D.shape, D.shape[1:]):
@@ -105,12 +105,12 @@ class ResultHeap:
         self.D[subset], self.I[subset] = np.take_along_axis(D, order, 1), np.take_along_axis(I, order, 1)
 
     def finalize(self) -> None:
-        """Nothing is left to do: D and I are in order after each part."""
+        """Nothing to do: D and I are sorted after each part."""
 
 
 def search_with_parameters(index: FaissIndex, x: Any, k: int, params: SearchParameters | None = None,
                            output_stats: bool = False) -> Any:
-    """index.search(x, k, params=params), and with output_stats a dict of what was looked at."""
+    """index.search(x, k, params=params), and with output_stats also a dict of statistics."""
     if not output_stats:
         return index.search(x, k, params=params)
     before = index.counters()
@@ -120,7 +120,7 @@ def search_with_parameters(index: FaissIndex, x: Any, k: int, params: SearchPara
 
 def range_search_with_parameters(index: FaissIndex, x: Any, radius: float, params: SearchParameters | None = None,
                                  output_stats: bool = False) -> Any:
-    """index.range_search(x, radius, params=params), and with output_stats a dict of what was looked at."""
+    """index.range_search(x, radius, params=params), and with output_stats also a dict of statistics."""
     if not output_stats:
         return index.range_search(x, radius, params=params)
     before = index.counters()
@@ -135,24 +135,24 @@ def _stats(index: FaissIndex, before: Any) -> dict[str, float]:
 
 
 def imbalance_factor(assign: Any, k: int) -> float:
-    """How uneven an assignment [n] to k clusters is: 1 where all have as many points, k where one has them all."""
+    """How uneven an assignment [n] to k clusters is: 1 if all clusters have equally many points, k if one has all."""
     counts = np.bincount(args.ids(assign, None, "assign"), minlength=args.count(k, "k", 1)).astype(np.float64)
     total = counts.sum()
     return float(k * (counts**2).sum() / total**2) if total else 1.0
 
 
 def is_similarity_metric(metric: int) -> bool:
-    """Whether larger is nearer."""
+    """Whether larger values mean nearer vectors."""
     return metric_of(metric) == _arrays.METRICS["ip"] and metric == METRIC_INNER_PRODUCT
 
 
 def get_compile_options() -> str:
-    """The instruction sets that this library can use here, as FAISS's words: "OPTIMIZE AVX2 AVX512 "."""
+    """The instruction sets that the library can use on this CPU, in FAISS's form: "OPTIMIZE AVX2 AVX512 "."""
     return "OPTIMIZE " + "".join(f"{isa.upper()} " for isa in text("isa_available").split() if isa != "ref")
 
 
 def downcast_VectorTransform(vt: Any) -> Any:
-    """Transforms know their classes: the transform itself."""
+    """The transform itself, whose class is always known."""
     return vt
 
 

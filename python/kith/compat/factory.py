@@ -1,4 +1,4 @@
-"""index_factory: FAISS's words of factory strings, and those of the library."""
+"""index_factory: translates FAISS's factory strings to those of the library."""
 from __future__ import annotations
 
 import re
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from .._errors import InvalidError, UnsupportedError
 from ..index import new_handle
 from . import arguments as args
-from . import making
+from . import constructors
 from .absent import refused
 from .base import FaissIndex
 from .metrics import METRIC_L2, name_of
@@ -19,8 +19,8 @@ _IDMAP = ("IDMap", "IDMap2")
 
 
 class Plan(NamedTuple):
-    """What a factory string of FAISS's asks for: a string of the library's; which kind of IndexIDMap is around which
-    node of the tree; and what FAISS would say of the codes, which the library's string does not."""
+    """A translated factory string. spec: the library's string; idmap: the kind of IndexIDMap and the node that it is
+    around, as in FaissIndex._idmap; kind: properties of the codes that the library's string does not express."""
 
     spec: Any
     idmap: tuple[int, int]
@@ -28,7 +28,7 @@ class Plan(NamedTuple):
 
 
 def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissIndex:
-    """An index of a factory string, e.g. "IVF1024,PQ16"."""
+    """An index from a factory string, e.g. "IVF1024,PQ16"."""
     plan = read(description)
     try:
         handle = args.asserted(new_handle)(plan.spec, d, name_of(metric))
@@ -38,7 +38,7 @@ def index_factory(d: int, description: str, metric: Any = METRIC_L2) -> FaissInd
 
 
 def read(description: Any) -> Plan:
-    """The library's string for one of FAISS's."""
+    """Translate a factory string of FAISS."""
     if not isinstance(description, str):
         return Plan(description, (0, 0), Kind())
     words, idmap = _without_idmap(split(description))
@@ -48,8 +48,8 @@ def read(description: Any) -> Plan:
 
 
 def _without_idmap(words: list[str]) -> tuple[list[str], tuple[int, int]]:
-    """Words without "IDMap" and "IDMap2", which the library has no use for, and where they were: at the beginning or
-    the end around all, elsewhere around what follows but for a refinement."""
+    """The words without "IDMap" and "IDMap2", which the library's strings do not need, and their meaning: at the start
+    or end of a string they are around the whole index, elsewhere around everything that follows except a refinement."""
     at = next((i for i, word in enumerate(words) if word in _IDMAP), None)
     if at is None or len(words) == 1:
         return words, (0, 0)
@@ -59,7 +59,7 @@ def _without_idmap(words: list[str]) -> tuple[list[str], tuple[int, int]]:
 
 
 def _word(word: str, kinds: list[Kind]) -> str:
-    """A word of the library's for one of FAISS's. kinds: gets what is said of the codes, if it is."""
+    """Translate a word of FAISS. Properties of the codes, if the word says any, are appended to kinds."""
     inner = re.fullmatch(r"Refine\((.*)\)", word)
     if inner:
         return f"Refine({_word(inner[1], [])})"
@@ -77,4 +77,4 @@ def _word(word: str, kinds: list[Kind]) -> str:
     return "L2norm" if word == "L2Norm" else word
 
 
-making.index_factory = index_factory
+constructors.index_factory = index_factory

@@ -1,4 +1,4 @@
-"""FAISS's readers and writers; indexes to and from files and bytes."""
+"""FAISS's functions that write indexes to files and bytes and read them, and its readers and writers."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ from .product import ProductQuantizer
 from .swig import Bytes
 
 KITH_MAGIC = b"\x89KITH\r\n\x1a"
-NOTHING = b"null"  # is there in place of an index where None was written
-HEADER = 64  # bytes that a file of kith's begins with
-# FAISS's numbers, of which the two that map a file count.
+NOTHING = b"null"  # written in place of an index that is None
+HEADER = 64  # bytes of the header of a kith file
+# FAISS's flags. Only the two that map a file, IO_FLAG_MMAP and IO_FLAG_MMAP_IFC, have an effect.
 IO_FLAG_READ_ONLY, IO_FLAG_ONDISK_SAME_DIR, IO_FLAG_SKIP_IVF_DATA, IO_FLAG_SKIP_PRECOMPUTE_TABLE = 2, 4, 8, 16
 IO_FLAG_SKIP_STORAGE, IO_FLAG_PQ_SKIP_SDC_TABLE = 1, 32
 IO_FLAG_MMAP, IO_FLAG_MMAP_IFC = 8 | 0x646F0000, 1 << 9
 
 
 class IOWriter:
-    """Where an index is written to: write(bytes)."""
+    """The base class of writers, which have a method write(bytes)."""
 
     def write(self, data: bytes) -> int:
         raise UnsupportedError("use PyCallbackIOWriter, VectorIOWriter or FileIOWriter")
 
     def __call__(self, ptr: Any, size: int, nitems: int) -> int:
-        """Write nitems items of `size` bytes of an array; how many there were."""
+        """Write nitems items of `size` bytes from an array. Returns how many were written."""
         self.write(np.ascontiguousarray(ptr).reshape(-1).view(np.uint8)[:size * nitems].tobytes())
         return nitems
 
 
 class IOReader:
-    """Where indexes are read from, one after another: read(n) gives the next n bytes, fewer only at the end. Nothing is
-    taken beyond the index that is read."""
+    """The base class of readers, which have a method read(n) that returns the next n bytes, fewer only at the end. Reading
+    an index takes no bytes beyond it, so several can be read one after another."""
 
     def read(self, n: int) -> bytes:
         raise UnsupportedError("use PyCallbackIOReader, VectorIOReader or FileIOReader")
 
     def __call__(self, ptr: Any, size: int, nitems: int) -> int:
-        """Read nitems items of `size` bytes into an array; how many there were."""
+        """Read nitems items of `size` bytes to an array. Returns how many were read."""
         data = self.read(size * nitems)
         whole = len(data) // size if size else 0
         np.asarray(ptr).reshape(-1).view(np.uint8)[:whole * size] = np.frombuffer(data, np.uint8, whole * size)
@@ -61,7 +61,7 @@ class IOReader:
 
 
 class PyCallbackIOWriter(IOWriter):
-    """Gives what is written to a function of bytes, at most bs at a time."""
+    """Passes the bytes that are written to a function, at most bs at a time."""
 
     def __init__(self, callback: Callable[[bytes], Any], bs: int = 1024 * 1024) -> None:
         self._callback, self._size = callback, args.count(bs, "bs", 1)
@@ -79,7 +79,7 @@ def _callable(callback: Any, what: str) -> None:
 
 
 class PyCallbackIOReader(IOReader):
-    """Takes bytes from a function of how many, at most bs at a time. It may give fewer, and none at the end."""
+    """Reads bytes by a function callback(n), with n at most bs, which may return fewer bytes, and none at the end."""
 
     def __init__(self, callback: Callable[[int], Any], bs: int = 1024 * 1024) -> None:
         self._callback, self._size = callback, args.count(bs, "bs", 1)
@@ -89,14 +89,14 @@ class PyCallbackIOReader(IOReader):
         parts = []
         while n and (part := bytes(self._callback(min(n, self._size)))):
             if len(part) > n:
-                raise InvalidError(f"callback gave {len(part)} bytes when it was asked for {min(n, self._size)}")
+                raise InvalidError(f"callback returned {len(part)} bytes when it was asked for {min(n, self._size)}")
             parts.append(part)
             n -= len(part)
         return b"".join(parts)
 
 
 class BufferedIOWriter(IOWriter):
-    """Gives what is written to another writer, bsz bytes at a time. Each index arrives whole."""
+    """Passes the bytes that are written to another writer, at most bsz at a time. Nothing is held back."""
 
     def __init__(self, writer: Any, bsz: int = 1024 * 1024) -> None:
         self._writer, self._size = writer, args.count(bsz, "bsz", 1)
@@ -108,7 +108,7 @@ class BufferedIOWriter(IOWriter):
 
 
 class BufferedIOReader(IOReader):
-    """Takes bytes from another reader: kith reads in large pieces anyway, and this takes none ahead."""
+    """Reads bytes from another reader, without reading ahead: kith always reads large pieces."""
 
     def __init__(self, reader: Any, bsz: int = 1024 * 1024) -> None:
         self._reader, self._size = reader, args.count(bsz, "bsz", 1)
@@ -118,7 +118,7 @@ class BufferedIOReader(IOReader):
 
 
 class FileIOWriter(IOWriter):
-    """Writes to a file by its name."""
+    """Writes to the file with a given name."""
 
     def __init__(self, fname: Any) -> None:
         self.name = os.fsdecode(args.path_of(fname))
@@ -131,7 +131,7 @@ class FileIOWriter(IOWriter):
 
 
 class FileIOReader(IOReader):
-    """Reads a file by its name, from its beginning on."""
+    """Reads the file with a given name from its start."""
 
     def __init__(self, fname: Any) -> None:
         self.name = os.fsdecode(args.path_of(fname))
@@ -161,12 +161,12 @@ class ZeroCopyIOReader(IOReader):
         return part
 
     def reset(self) -> None:
-        """Begin again."""
+        """Start again at the first byte."""
         self._at = 0
 
 
 class VectorIOWriter(IOWriter):
-    """Keeps what is written in `data`."""
+    """Appends the bytes that are written to `data`."""
 
     def __init__(self) -> None:
         self.data = Bytes()
@@ -177,7 +177,7 @@ class VectorIOWriter(IOWriter):
 
 
 class VectorIOReader(IOReader):
-    """Takes what is put into `data` (copy_array_to_vector), from `rp` on."""
+    """Reads the bytes of `data` (set by copy_array_to_vector) from position `rp` on."""
 
     def __init__(self) -> None:
         self.data = Bytes()
@@ -190,7 +190,8 @@ class VectorIOReader(IOReader):
 
 
 def write_index(index: FaissIndex, f: Any, format: str = "kith") -> None:
-    """Save an index in kith's format, or with format="faiss" in FAISS's. f: a file's name, or what has write(bytes)."""
+    """Save an index in kith's format, or with format="faiss" in FAISS's. f: a file's name, or an object with
+    write(bytes)."""
     if index is None:
         if hasattr(f, "write"):
             f.write(NOTHING)
@@ -200,7 +201,7 @@ def write_index(index: FaissIndex, f: Any, format: str = "kith") -> None:
         return
     _an_index(index)
     if not isinstance(format, str) or format not in ("kith", "faiss"):
-        raise ArgumentError(f"format is {_arrays.short(format)}; there are 'kith' and 'faiss'")
+        raise ArgumentError(f"format is {_arrays.short(format)}; it must be 'kith' or 'faiss'")
     if format == "kith":
         index.save(f)
     elif not hasattr(f, "write"):
@@ -215,8 +216,8 @@ def write_index(index: FaissIndex, f: Any, format: str = "kith") -> None:
 
 
 def read_index(f: Any, io_flags: int = 0) -> FaissIndex:
-    """Open a file of kith's or of FAISS's, told apart by what is in it. f: its name, or what has read(n), from which
-    just one index is taken."""
+    """Open a file of kith or of FAISS, which are told apart by their contents. f: a file's name, or an object with
+    read(n), from which exactly one index is read."""
     flags = args.count(io_flags, "io_flags")
     if hasattr(f, "read"):
         return _of_stream(f)  # type: ignore[return-value]  # None where None was written
@@ -226,9 +227,9 @@ def read_index(f: Any, io_flags: int = 0) -> FaissIndex:
             with open(name, "rb") as file:
                 head = file.read(len(KITH_MAGIC))
         except FileNotFoundError as error:
-            raise NotFoundError(f"'{os.fsdecode(name)}' is not there: {error.strerror}") from None
+            raise NotFoundError(f"'{os.fsdecode(name)}' cannot be opened: {error.strerror}") from None
         except IsADirectoryError:
-            raise FileError(f"'{os.fsdecode(name)}' is a directory; expected the name of an index file in it") from None
+            raise FileError(f"'{os.fsdecode(name)}' is a directory; expected the name of an index file") from None
         except OSError as error:
             raise FileError(f"'{os.fsdecode(name)}' cannot be read: {error.strerror}") from None
     if head == NOTHING:
@@ -240,18 +241,18 @@ def read_index(f: Any, io_flags: int = 0) -> FaissIndex:
 
 
 def _import(name: bytes) -> FaissIndex:
-    """A file of FAISS's, with what FAISS keeps in an index."""
+    """The index in a FAISS file, with the settings and labels that FAISS stores in it."""
     return FaissIndex._of(Handle(lib.index_import_faiss_labels, name))
 
 
 class _Stream:
-    """A stream of which no more is taken than what is asked for, and what was taken, in a file."""
+    """A stream from which no more is read than requested. The bytes that were read are kept in a file."""
 
     def __init__(self, stream: Any, file: Any) -> None:
         self._stream, self._file, self.taken = stream, file, 0
 
     def take(self, n: int) -> bytes:
-        """The next n bytes."""
+        """Read the next n bytes."""
         parts = []
         while n:
             part = bytes(self._stream.read(min(n, PIECE)))[:n]
@@ -264,7 +265,7 @@ class _Stream:
         return b"".join(parts)
 
     def give(self, offset: int, address: int, n: int) -> None:
-        """Bytes offset … offset + n − 1 of the index."""
+        """Copy bytes offset … offset + n − 1 of the stream to an address, reading as far as needed."""
         while self.taken < offset + n:
             self.take(min(offset + n - self.taken, PIECE))
         self._file.seek(offset)
@@ -273,7 +274,7 @@ class _Stream:
 
 
 def _of_stream(stream: Any) -> FaissIndex | None:
-    """The index that a stream begins with."""
+    """Read the index at the start of a stream; None if None was written."""
     with tempfile.TemporaryDirectory(prefix="kith-") as folder:
         path = os.path.join(folder, "index")
         with open(path, "w+b") as file:
@@ -296,7 +297,7 @@ def _of_stream(stream: Any) -> FaissIndex | None:
 
 
 def _take_rest(source: _Stream, stream: Any, size: int) -> None:
-    """What is left of an index of `size` bytes; 0: all that comes."""
+    """Read the rest of an index of `size` bytes, or the rest of the stream if size is 0."""
     while source.taken < size:
         source.take(min(size - source.taken, PIECE))
     while not size and (part := bytes(stream.read(PIECE))):
@@ -304,7 +305,7 @@ def _take_rest(source: _Stream, stream: Any, size: int) -> None:
 
 
 def serialize_index(index: FaissIndex) -> Codes:
-    """The bytes of an index's file, as an array of uint8."""
+    """The bytes of an index's file, as a uint8 array."""
     if index is None:
         return np.frombuffer(NOTHING, np.uint8).copy()
     return np.frombuffer(_an_index(index).tobytes(), np.uint8).copy()
@@ -317,12 +318,12 @@ def _an_index(index: Any) -> FaissIndex:
 
 
 def deserialize_index(data: Any) -> FaissIndex:
-    """An index of what serialize_index gave, kith's or FAISS's."""
+    """The index in an array that serialize_index returned, in kith or in FAISS."""
     array = np.asarray(data) if not isinstance(data, (bytes, bytearray, memoryview)) else np.frombuffer(data, np.uint8)
     if array.dtype != np.uint8 or array.ndim != 1:
         raise ArgumentError(f"data is {array.dtype} of shape {array.shape}; it must be bytes, uint8 of shape (n,)")
     if len(array) < 4:
-        raise FormatError(f"data is no index: it has {len(array)} bytes")
+        raise FormatError(f"data is not an index: it has only {_arrays.counted(len(array), 'byte')}")
     if array[:len(KITH_MAGIC)].tobytes() == KITH_MAGIC:
         return FaissIndex.frombytes(array.tobytes())  # type: ignore[return-value]
     return _of_stream(io.BytesIO(array.tobytes()))  # type: ignore[return-value]

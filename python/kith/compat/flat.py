@@ -1,4 +1,4 @@
-"""Indexes that look at every vector: exact ones and compressed ones."""
+"""Flat indexes, which compare a query with every vector, exactly or by compressed codes."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .product import ProductQuantizer, ScalarCodec
 
 
 class IndexFlatCodes(FaissIndex):
-    """What the indexes here have in common: a code for each vector, one after another."""
+    """The base class of flat indexes: a sequence of codes, one for each vector."""
 
     __slots__ = ()
     _counts_through = True
 
     @property
     def codes(self) -> Codes:
-        """The codes of all vectors, one after another, as bytes. A copy."""
+        """A copy of the codes of all vectors, one after another, as bytes."""
         return image.codes_of(self).ravel()
 
     def get_FlatCodesDistanceComputer(self) -> DistanceComputer:
@@ -36,7 +36,7 @@ class IndexFlatCodes(FaissIndex):
 
 
 class IndexFlat(IndexFlatCodes):
-    """Exact search over floats."""
+    """Exact search of float vectors."""
 
     __slots__ = ()
 
@@ -49,20 +49,21 @@ class IndexFlat(IndexFlatCodes):
 
     def get_xb(self) -> Floats:
         """All vectors, in the order in which they are stored."""
-        return self._kept()
+        return self._stored_vectors()
 
     @property
     def xb(self) -> Floats:
         return self.get_xb().ravel()
 
     def sync_l2norms(self) -> None:
-        """Nothing to do: norms are kept where they make searches faster."""
+        """Nothing to do: kith stores norms where they make searches faster."""
 
     def clear_l2norms(self) -> None:
         """Nothing to do."""
 
     def compute_distance_subset(self, n: int, x: Any, k: int, distances: Any, labels: Any) -> None:
-        """Write distances of n queries to vectors labels [n × k] into an array [n × k]; −1 stays infinitely far."""
+        """Write the distances of n queries to the vectors labels [n × k] to an array [n × k]. For label −1 the distance is
+        +∞, or −∞ for inner products."""
         x, wanted = np.asarray(x).reshape(-1, self.d)[:n], np.asarray(labels).reshape(n, k)
         there = wanted >= 0
         stored = np.zeros((n, k, self.d))
@@ -88,7 +89,8 @@ class IndexFlatIP(IndexFlat):
 
 
 class IndexFlatL2Panorama(IndexFlatL2):
-    """IndexFlatL2, which in FAISS leaves out parts of what is far away. All of kith's indexes do."""
+    """IndexFlatL2. FAISS's class skips the remaining dimensions of vectors that are too far; kith's IndexFlatL2 has means
+    of its own to skip vectors."""
 
     __slots__ = ("n_levels", "batch_size")
     _settings = (*IndexFlatL2._settings, "n_levels", "batch_size")
@@ -105,7 +107,7 @@ def pq_word(M: int, nbits: int) -> str:
 
 
 class PQView:
-    """The product quantizer inside of an index: M, nbits, dsub, ksub, code_size, centroids."""
+    """The product quantizer of an index: M, nbits, dsub, ksub, code_size, centroids."""
 
     __slots__ = ("_index", "_books", "M", "nbits", "d", "dsub", "ksub", "code_size")
 
@@ -131,7 +133,7 @@ class PQView:
         return self._books[1]
 
     def copy(self) -> ProductQuantizer:
-        """The same as a quantizer by itself."""
+        """A standalone copy."""
         quantizer = ProductQuantizer(self.d, self.M, self.nbits)
         quantizer.centroids = self.centroids
         return quantizer
@@ -150,8 +152,8 @@ class PQView:
 
 
 def take_books(index: Any, pq: Any, centroids: Floats | None = None) -> None:
-    """Give an index without vectors the codebooks of a product quantizer. centroids: those of an inverted file."""
-    index._whole()
+    """Give an empty index the codebooks of a product quantizer. centroids: the centroids of an inverted file."""
+    index._require_whole()
     mine = index.pq
     if (pq.d, pq.M, pq.nbits) != (mine.d, mine.M, mine.nbits):
         raise InvalidError(f"pq has d={pq.d}, M={pq.M}, nbits={pq.nbits}; that of the index has d={mine.d}, M={mine.M}, "
@@ -167,7 +169,8 @@ def take_books(index: Any, pq: Any, centroids: Floats | None = None) -> None:
 
 
 def polysemous() -> Any:
-    """Whether FAISS is to train codes that serve as hashes as well. kith compares all codes by tables, as fast."""
+    """The property do_polysemous_training: whether FAISS would train codes whose Hamming distances can filter candidates.
+    kith does not filter codes this way; it stores the value for files."""
 
     def put(self: Any, value: bool) -> None:
         self._params.kind = self._params.kind._replace(polysemous=bool(value))
@@ -176,7 +179,8 @@ def polysemous() -> Any:
 
 
 def hamming_threshold() -> Any:
-    """The Hamming distance from which on FAISS leaves codes out; kith compares them all and leaves none out."""
+    """The property polysemous_ht: the Hamming distance from which FAISS skips codes. kith compares all codes; it stores the
+    value for files."""
 
     def put(self: Any, value: int) -> None:
         self._params.ht = args.count(value, "polysemous_ht")
@@ -192,14 +196,14 @@ def bbs_of(bbs: Any) -> int:
 
 
 class FastScan:
-    """What FAISS's fast scans have beside. They compute the same, and kith chooses for itself how."""
+    """Additional attributes of FAISS's FastScan classes. kith decides itself how to scan codes; results are the same."""
 
     __slots__ = ()
     _more = ("implem", "skip", "qbs")
 
     @property
     def bbs(self: Any) -> int:
-        """Vectors of a block."""
+        """The number of vectors in a block of FAISS's fast scan."""
         return self._params.kind.bbs
 
     def _place(self: Any, *arguments: Any) -> None:
@@ -209,7 +213,7 @@ class FastScan:
             self._params.kind = Kind(32)
 
     def _copy(self: Any, source: Any, bbs: Any) -> None:
-        """Stand for a copy of an index without fast scans."""
+        """Make this object a copy of an index of a class without fast scan."""
         four_bits(source.pq.nbits)
         made = source.clone()
         made._params.kind = Kind(bbs_of(bbs))
@@ -217,15 +221,15 @@ class FastScan:
 
 
 class PolysemousTraining:
-    """How FAISS trains codes that serve as hashes. kith does not, and takes the numbers for programs that set them."""
+    """Parameters of FAISS's polysemous training, which programs may set. kith has no such training."""
 
     def __init__(self) -> None:
         self.n_iter, self.n_redo = 500000, 2
 
 
 class IndexPQ(IndexFlatCodes):
-    """Vectors as M numbers of nbits bits each. All codes are compared, whatever search_type is; ST_SDC, which compares
-    with the query's own code, and the Hamming distances of ST_HE are not offered."""
+    """Vectors encoded by a product quantizer as M numbers of nbits bits. All codes are compared, whatever search_type is.
+    ST_SDC, which compares with the query's own code, and ST_HE, which compares by Hamming distance, are refused."""
 
     __slots__ = ("_pq", "polysemous_training")
     _settings = (*IndexFlatCodes._settings, "polysemous_training")
@@ -247,7 +251,7 @@ class IndexPQ(IndexFlatCodes):
     @search_type.setter
     def search_type(self, value: int) -> None:
         if value not in (self.ST_PQ, self.ST_polysemous, self.ST_polysemous_generalize):
-            raise UnsupportedError(f"search_type is {_arrays.short(value)}; kith has ST_PQ, which finds more than others")
+            raise UnsupportedError(f"search_type is {_arrays.short(value)}; kith has ST_PQ, which has a higher recall")
         self._params.search_type = int(value)
 
     @property
@@ -258,25 +262,24 @@ class IndexPQ(IndexFlatCodes):
 
     @pq.setter
     def pq(self, value: Any) -> None:
-        """The codebooks that it is to have, before it holds vectors."""
+        """Set the codebooks of an empty index."""
         take_books(self, value)
 
 
 def four_bits(nbits: int) -> None:
     if nbits != 4:
-        raise ArgumentError(f"nbits is {_arrays.short(nbits)}; a fast scan is over numbers of 4 bits")
+        raise ArgumentError(f"nbits is {_arrays.short(nbits)}; fast scan needs codes of 4 bits")
 
 
 class IndexPQFastScan(FastScan, IndexPQ):
-    """IndexPQ with numbers of 4 bits, which kith scans that way anyhow. Of an IndexPQ: IndexPQFastScan(index, bbs) is a
-    copy."""
+    """IndexPQ with 4 bits, for which kith always uses fast scan. IndexPQFastScan(index, bbs) copies an IndexPQ."""
 
     __slots__ = FastScan._more
     _settings = (*IndexPQ._settings, *FastScan._more)
 
     @property
     def nprobe(self) -> int:
-        """There are no lists. It may be set all the same, as FAISS's tutorial does, and means nothing."""
+        """The index has no lists. nprobe may be set, as FAISS's tutorial does, without effect."""
         raise AttributeError("an IndexPQFastScan has no lists, and no nprobe")
 
     @nprobe.setter
@@ -293,12 +296,12 @@ class IndexPQFastScan(FastScan, IndexPQ):
 
 
 class ScalarQuantizer(ScalarCodec):
-    """A scalar quantizer, by itself (train, compute_codes, decode) or that of an index: d, qtype, code_size, bits; and
-    the kinds that there are."""
+    """A scalar quantizer, standalone (train, compute_codes, decode) or of an index: d, qtype, code_size, bits. The class
+    also has the constants of all kinds."""
 
     QT_8bit, QT_4bit, QT_8bit_uniform, QT_4bit_uniform, QT_fp16, QT_8bit_direct, QT_6bit, QT_bf16, \
         QT_8bit_direct_signed = range(9)
-    # Kinds that kith has not. They are there for tables of kinds, and refused where one is used.
+    # Kinds that kith lacks. The names exist because programs list them in tables; using one raises an error.
     QT_0bit, QT_1bit_tqmse, QT_2bit_tqmse, QT_3bit_tqmse, QT_4bit_tqmse, QT_8bit_tqmse, QT_2bit_tq, QT_3bit_tq, \
         QT_4bit_tq, QT_5bit_tq = range(9, 19)
     QT_1bit_eden, QT_2bit_eden, QT_3bit_eden, QT_4bit_eden, QT_5bit_eden, QT_6bit_eden, QT_7bit_eden, \
@@ -324,7 +327,7 @@ class ScalarQuantizer(ScalarCodec):
 
     @classmethod
     def word(cls, qtype: int) -> str:
-        """The factory word of a kind."""
+        """The word of a kind in factory strings."""
         if qtype not in cls._WORDS:
             known = next((name for name, value in vars(cls).items() if name.startswith("QT_") and value == qtype), None)
             kind = ArgumentError if known is None else UnsupportedError
@@ -340,14 +343,14 @@ class ScalarQuantizer(ScalarCodec):
 
     @classmethod
     def of_index(cls, index: FaissIndex) -> ScalarQuantizer:
-        """That of an index, with what it learnt."""
+        """The scalar quantizer of an index, with its training."""
         made = cls.of_word(index._word, index.d)
         made._index = index
         return made
 
 
 class IndexScalarQuantizer(IndexFlatCodes):
-    """Each element of a vector by itself, in a few bits."""
+    """Vectors encoded by a scalar quantizer: each element separately, in a few bits."""
 
     __slots__ = ()
 

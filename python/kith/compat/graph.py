@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .._errors import UnsupportedError
+from .. import _arrays
+from .._errors import ArgumentError, InvalidError, UnsupportedError
 from .._handle import Handle
+from .._part import CopyHandle
 from .._streams import handle_of_faiss
 from . import arguments as args
-from . import image, making
+from . import image, constructors
 from .base import Chain, FaissIndex
-from .flat import PQView, ScalarQuantizer, pq_word
-from .metrics import METRIC_L2
+from .flat import IndexFlatCodes, PQView, ScalarQuantizer, pq_word
+from .metrics import METRIC_L2, name_of
 from .parameters import DEFAULTS, Parameters, checked
 from .swig import Owned
 
@@ -21,10 +23,10 @@ DEFAULT_EF = DEFAULTS["efSearch"]
 
 
 class HNSWView(Owned):
-    """`index.hnsw`: efConstruction, of building, and efSearch, of searches, which may be set; and the graph, of which
-    numbers are copies that are made when they are asked for: levels (of each vector, from 1), neighbors (−1: none),
-    offsets, cum_nneighbor_per_level, assign_probas, entry_point, max_level. kith's searches are bounded by efSearch, and
-    stop by comparing distances, whatever search_bounded_queue and check_relative_distance are."""
+    """`index.hnsw`: efConstruction and efSearch, which may be set; and copies of the graph's arrays: levels (the number of
+    levels of each vector), neighbors (−1: none), offsets, cum_nneighbor_per_level, assign_probas, entry_point, max_level.
+    search_bounded_queue and check_relative_distance have no effect: kith's queue of candidates is always bounded by
+    efSearch, and its searches always stop by comparing distances."""
 
     __slots__ = ("_index", "_params", "search_bounded_queue", "check_relative_distance", "_graph", "_this")
 
@@ -60,7 +62,7 @@ class HNSWView(Owned):
         return self._graph[1]
 
     def storage(self) -> FaissIndex:
-        """The vectors, as an index without the graph. A copy."""
+        """A copy of the vectors, as an index without the graph."""
         self._look()
         if not isinstance(self._graph[2], FaissIndex):
             self._graph = *self._graph[:2], FaissIndex._of(handle_of_faiss(self._graph[2]))
@@ -68,16 +70,16 @@ class HNSWView(Owned):
         return self._graph[2]
 
     def nb_neighbors(self, layer_no: int) -> int:
-        """Links of a vector on a level."""
+        """The number of links of a vector on a level."""
         M = self._index.M  # type: ignore[attr-defined]
         return 2 * M if args.count(layer_no, "layer_no") == 0 else M
 
     def cum_nb_neighbors(self, layer_no: int) -> int:
-        """Links of a vector on the levels below."""
+        """The number of links of a vector on all levels below."""
         return sum(self.nb_neighbors(level) for level in range(args.count(layer_no, "layer_no", 0, 1000)))
 
     def neighbor_range(self, no: int, layer_no: int) -> tuple[int, int]:
-        """Where in `neighbors` those of a vector on a level begin and end."""
+        """The range within `neighbors` of the links of vector `no` on a level."""
         begin = int(self.offsets[no])
         return begin + self.cum_nb_neighbors(layer_no), begin + self.cum_nb_neighbors(layer_no + 1)
 
@@ -90,30 +92,59 @@ class HNSWView(Owned):
 
     @property
     def max_level(self) -> int:
-        """The highest level, −1 without vectors."""
+        """The highest level; −1 if the index is empty."""
         return self._look()["max_level"] if self._index.ntotal else -1
 
     @property
     def entry_point(self) -> int:
-        """The vector that searches begin at, −1 without vectors."""
+        """The number of the vector at which searches start; −1 if the index is empty."""
         return self._look()["entry_point"] if self._index.ntotal else -1
 
 
 class IndexHNSW(FaissIndex):
-    """A hierarchical navigable small-world graph."""
+    """A hierarchical navigable small-world graph. IndexHNSW(storage, M) encodes vectors as `storage` does, which is an
+    empty flat index (IndexFlat, IndexPQ, IndexScalarQuantizer).
 
-    __slots__ = ("_hnsw",)
+    As in FAISS, `storage` can be searched without the graph afterwards. The graph stores the vectors itself, so `storage`
+    becomes a read-only copy of them, which is made when it is used after a change."""
+
+    __slots__ = ("_hnsw", "_storage", "_pq")
     _hnsw: HNSWView | None
+    _storage: FaissIndex | None  # the one that was given to the constructor
     _uses = ("efSearch",)
-    _counts_from_ntotal = False  # FAISS removes nothing from graphs, so there is no other way to follow
+    _counts_from_ntotal = False  # FAISS cannot remove vectors from graphs, so its rule for ids after that does not matter
 
-    def __init__(self, d: int, M: int, word: str, metric: Any) -> None:
-        super().__init__(f"HNSW{args.count(M, 'M', 1)},{word}", d, metric)
+    def __init__(self, storage: FaissIndex, M: int = 32) -> None:
+        if not isinstance(storage, FaissIndex):
+            raise ArgumentError(f"storage is {_arrays.short(storage)}; it must be an index such as IndexFlat(d, metric). "
+                                "IndexHNSWFlat(d, M, metric) needs no other index")
+        if not isinstance(storage, IndexFlatCodes):
+            raise UnsupportedError(f"storage is an {type(storage).__name__}; it must be an IndexFlat, IndexPQ or "
+                                   "IndexScalarQuantizer")
+        storage._wrappable()
+        image.metric_number(storage)
+        if storage.ntotal:
+            raise InvalidError(f"storage has {_arrays.counted(storage.ntotal, 'vector')}; it must be empty, and vectors are "
+                               "added to the IndexHNSW")
+        self._create(storage.d, M, storage._word, _arrays.METRIC_NAMES[storage._metric])
+        if storage.is_trained and not self.is_trained:
+            with self._handle.changing():
+                self._handle.replace(image.of_storage(self, storage))
+                self._handle.trainings += 1
+        self._params.take(storage._params)
+        self._params.efConstruction = EF_CONSTRUCTION
+        storage._place(CopyHandle(lambda: self._vectors()._handle), storage._spec, storage.d, storage._metric,
+                       storage._params, 0, True)
+        self._storage = storage
+
+    def _create(self, d: int, M: int, word: str, metric: Any) -> None:
+        """Make this the whole of a new graph whose vectors are encoded by the codec `word`."""
+        FaissIndex.__init__(self, f"HNSW{args.count(M, 'M', 1)},{word}", d, metric)
 
     def _place(self, handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int,
                part: bool) -> None:
         super()._place(handle, spec, d, metric, params, node, part)
-        self._hnsw = None
+        self._hnsw, self._storage = None, None
         if self._params.efConstruction is None:
             self._params.efConstruction = EF_CONSTRUCTION
 
@@ -131,21 +162,25 @@ class IndexHNSW(FaissIndex):
 
     @property
     def storage(self) -> FaissIndex:
-        """The vectors, as an index without the graph, for looking: a copy."""
-        if not self.ntotal:
-            empty: FaissIndex = making.index_factory(self.d, self._word, self.metric_type)
-            empty._params.kind = self._params.kind
-            return empty
-        return self.hnsw.storage()
+        """The vectors, as an index without the graph: the index that was given to the constructor, or a copy."""
+        return self._vectors() if self._storage is None else self._storage
 
     @storage.setter
     def storage(self, value: Any) -> None:
-        raise UnsupportedError("storage: a graph of kith's keeps its vectors itself; make an IndexHNSWSQ or IndexHNSWPQ "
-                               "for smaller ones")
+        raise UnsupportedError("storage cannot be set: kith's graphs store their vectors themselves; use "
+                               "IndexHNSW(storage, M), IndexHNSWSQ or IndexHNSWPQ for compressed vectors")
+
+    def _vectors(self) -> FaissIndex:
+        """A copy of the vectors, as an index without the graph."""
+        if self.is_trained:
+            return self.hnsw.storage()
+        untrained: FaissIndex = constructors.index_factory(self.d, self._word, name_of(self.metric_type))
+        untrained._params.kind = self._params.kind
+        return untrained
 
     @property
     def M(self) -> int:
-        """Links of a vector on each level; twice as many on the lowest."""
+        """The number of links of a vector on each level but the lowest, which has twice as many."""
         found = re.match(r"HNSW(\d+)", self._spec)
         return int(found[1]) if found else 32
 
@@ -159,14 +194,14 @@ class IndexHNSWFlat(IndexHNSW):
     __slots__ = ()
 
     def __init__(self, d: int, M: int = 32, metric: Any = METRIC_L2) -> None:
-        super().__init__(d, M, "Flat", metric)
+        self._create(d, M, "Flat", metric)
 
 
 class IndexHNSWSQ(IndexHNSW):
     __slots__ = ()
 
     def __init__(self, d: int, qtype: int = ScalarQuantizer.QT_8bit, M: int = 32, metric: Any = METRIC_L2) -> None:
-        super().__init__(d, M, ScalarQuantizer.word(qtype), metric)
+        self._create(d, M, ScalarQuantizer.word(qtype), metric)
 
     @property
     def sq(self) -> ScalarQuantizer:
@@ -174,10 +209,10 @@ class IndexHNSWSQ(IndexHNSW):
 
 
 class IndexHNSWPQ(IndexHNSW):
-    __slots__ = ("_pq",)
+    __slots__ = ()
 
     def __init__(self, d: int, pq_m: int, M: int = 32, pq_nbits: int = 8, metric: Any = METRIC_L2) -> None:
-        super().__init__(d, M, pq_word(pq_m, pq_nbits), metric)
+        self._create(d, M, pq_word(pq_m, pq_nbits), metric)
 
     @property
     def pq(self) -> PQView:

@@ -1,5 +1,5 @@
-"""Indexes out of components: what one learnt, and codes of the caller's. They are put together as a file of FAISS's in
-memory, which the library takes as it is: nothing is trained or encoded anew."""
+"""Builds indexes from components: the training of an existing index, and codes of the caller's. The components are
+assembled to a FAISS file in memory, which the library then reads; nothing is trained or encoded again."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from .._arrays import METRICS
+from .._arrays import METRIC_NAMES, METRICS
 from .._errors import UnsupportedError
 from .._learned import learned
 from .._streams import faiss_bytes, handle_of_faiss
 from .._types import Array, Codes, Floats, Ids
+from ..index import new_handle
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, number_of
 from .transforms import faiss_array
 
 
 def metric_number(index: Any) -> int:
     if index._metric == METRICS["cosine"]:
-        raise UnsupportedError("FAISS has no cosine index")
+        raise UnsupportedError("FAISS has no cosine metric, so this is possible only for other metrics; kith.Index has it")
     return number_of(index._metric)
 
 
 def header(letters: str, d: int, n: int, metric: int, trained: bool = True) -> bytes:
-    """What begins an index in a file of FAISS's."""
+    """The header of an index in a FAISS file."""
     argument = struct.pack("<f", 0) if metric > METRIC_L2 else b""
     return letters.encode() + struct.pack("<iqqq?i", d, n, 1 << 20, 1 << 20, trained, metric) + argument
 
@@ -39,7 +40,7 @@ def product(d: int, M: int, nbits: int, books: Floats) -> bytes:
 
 
 def lists(nlist: int, size: int, numbers: Ids, codes: Codes, ids: Ids) -> bytes:
-    """Inverted lists of codes [n × size] with ids [n], in lists of these numbers [n]."""
+    """Inverted lists with codes [n × size] and ids [n]; numbers [n]: the list of each vector."""
     order = np.argsort(numbers, kind="stable")
     counts = np.bincount(numbers, minlength=nlist)
     parts = [b"ilar", struct.pack("<QQ", nlist, size), b"full", faiss_array(counts, "<u8")]
@@ -57,13 +58,13 @@ def named(inner: bytes, d: int, metric: int, ids: Ids) -> bytes:
 
 
 def of_pq(index: Any, books: Floats, centroids: Floats | None) -> Any:
-    """An index like a given one, IndexPQ or IndexIVFPQ, without vectors, of these codebooks and centroids."""
+    """An empty index like a given IndexPQ or IndexIVFPQ, with these codebooks and centroids."""
     metric, pq = metric_number(index), index.pq
     inner = product(index.d, pq.M, pq.nbits, books)
     if centroids is None:
         return handle_of_faiss(header("IxPq", index.d, 0, metric) + inner + struct.pack("<Qi?i", 0, 0, False, 0))
     if "_HNSW" in index._spec or index._quantizer_spec:
-        raise UnsupportedError("pq: codebooks are given to inverted files whose quantizer is an IndexFlat")
+        raise UnsupportedError("pq: codebooks can be given only to inverted files whose quantizer is an IndexFlat")
     nlist = len(centroids)
     file = header("IwPQ", index.d, 0, metric) + struct.pack("<QQ", nlist, 1) + flat(centroids, metric)
     file += struct.pack("<bQ", 0, 0) + struct.pack("<?Q", index.by_residual, index.code_size) + inner
@@ -72,8 +73,8 @@ def of_pq(index: Any, books: Floats, centroids: Floats | None) -> Any:
 
 
 def filled(index: Any, codes: Codes, ids: Ids, numbers: Ids | None = None) -> Any:
-    """An index that learnt what a given one did, flat or an inverted file, of these codes [n × code_size] under these
-    ids, in lists of these numbers."""
+    """An index with the training of a given one, which is flat or an inverted file, that holds codes [n × code_size]
+    with these ids. numbers: the list of each code in an inverted file."""
     metric = metric_number(index)
     empty = index.clone()
     empty.reset()
@@ -89,9 +90,22 @@ def filled(index: Any, codes: Codes, ids: Ids, numbers: Ids | None = None) -> An
     return handle_of_faiss(named(flat_file, index.d, metric, ids))
 
 
+def of_storage(index: Any, storage: Any) -> Any:
+    """An empty index like a given IndexHNSW, with the training of an IndexPQ or IndexScalarQuantizer."""
+    file = faiss_bytes(new_handle(f"HNSW{index.M}", index.d, METRIC_NAMES[index._metric]))
+    _, vectors = parse_graph(file, index)
+    letters = b"IHNp" if index._word.startswith("PQ") else b"IHNs"
+    return handle_of_faiss(letters + file[4:len(file) - len(vectors)] + faiss_bytes(storage._handle))
+
+
 def graph(index: Any) -> tuple[dict[str, Array], bytes]:
-    """The graph of an IndexHNSW as FAISS keeps it, and the index of its vectors as a file of FAISS's."""
-    file = faiss_bytes(_numbered(index)._handle)
+    """The graph of an IndexHNSW as FAISS stores it, and the bytes of a FAISS file with the index of its vectors."""
+    metric_number(index)
+    return parse_graph(faiss_bytes(_numbered(index)._handle), index)
+
+
+def parse_graph(file: bytes, index: Any) -> tuple[dict[str, Array], bytes]:
+    """The same from the bytes of a FAISS file of the IndexHNSW."""
     at = len(header("IHNf", index.d, 0, index.metric_type))
     found: dict[str, Any] = {}
     for name, dtype in (("assign_probas", "<f8"), ("cum_nneighbor_per_level", "<i4"), ("levels", "<i4"),
@@ -104,7 +118,7 @@ def graph(index: Any) -> tuple[dict[str, Array], bytes]:
 
 
 def _numbered(index: Any) -> Any:
-    """A copy whose vectors have the ids 0, 1, 2, …"""
+    """A copy of an index in which vectors have the ids 0, 1, 2, …"""
     alone = index.clone()
     alone._renumber()
     alone._params.labels = None
@@ -117,11 +131,11 @@ def codes_of(index: Any) -> Codes:
     if not n:
         return np.empty((0, size), np.uint8)
     if index._word == "Flat":
-        return index._kept().view(np.uint8).reshape(n, size)
+        return index._stored_vectors().view(np.uint8).reshape(n, size)
     with learned(index._handle) as parts:
         stored = parts.array("COD0", index._node, np.uint8)
     assert stored is not None
     if not index._word.startswith("PQ"):
         return stored.reshape(n, size)
-    blocks = stored.reshape(-1, size, 64)  # byte after byte of 64 vectors
+    blocks = stored.reshape(-1, size, 64)  # a block holds byte 0 of 64 vectors, then byte 1, …
     return np.ascontiguousarray(blocks.transpose(0, 2, 1).reshape(-1, size)[:n])

@@ -15,7 +15,7 @@ from .._lib import lib
 from .._types import Floats
 from ..index import Index, new_handle
 from . import arguments as args
-from . import making
+from . import constructors
 from .base import FaissIndex, fixed
 from .clustering_parameters import ClusteringParameters
 from .flat import (FastScan, IndexFlat, PQView, ScalarQuantizer, bbs_of, four_bits, hamming_threshold, polysemous, pq_word,
@@ -27,13 +27,13 @@ from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, name_of
 from .parameters import Kind, Parameters, parameter
 
 
-class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which says so itself
-    """Vectors in nlist lists, by their nearest centroid; a search looks at nprobe of them."""
+class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Searchable, which says so itself
+    """An inverted file: vectors in nlist lists by their nearest centroid, of which a search scans nprobe."""
 
     __slots__ = ("_nlist", "_quantizer", "_quantizer_spec", "_quantizer_state", "cp", "invlists", "direct_map", "parallel_mode",
                  "clustering_index")
     _quantizer: Any
-    _quantizer_spec: str  # of a quantizer that is neither IndexFlat nor IndexHNSWFlat; else ""
+    _quantizer_spec: str  # the factory string of a quantizer other than IndexFlat and IndexHNSWFlat; "" for these
     _quantizer_state: Any
     cp: ClusteringParameters
     invlists: InvertedLists
@@ -48,14 +48,14 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
     def __init__(self, quantizer: Index, d: int, nlist: int, word: str, metric: Any) -> None:
         nlist = args.count(nlist, "nlist", 1)
         if not isinstance(quantizer, FaissIndex):
-            raise ArgumentError(f"quantizer is {_arrays.short(quantizer)}; it must be an index of FAISS's classes, such "
-                                "as IndexFlat or IndexHNSWFlat")
+            raise ArgumentError(f"quantizer is {_arrays.short(quantizer)}; it must be one of kith's FAISS-like indexes, "
+                                "such as IndexFlat or IndexHNSWFlat")
         if quantizer.d != d:
             raise ArgumentError(f"quantizer is for dimension {quantizer.d}; d is {d}")
         super().__init__(f"IVF{nlist}({quantizer._spec}),{word}", d, metric)
         if self._quantizer_spec and quantizer._metric != self._metric:
-            raise UnsupportedError("quantizer: it must have the metric of the inverted file, unless it is an IndexFlat or "
-                                   "IndexHNSWFlat")
+            raise UnsupportedError("quantizer: it must have the same metric as the inverted file, unless it is an "
+                                   "IndexFlat or IndexHNSWFlat")
         self._quantizer = quantizer
         self._share_efSearch()
         self._prepare_training()
@@ -65,7 +65,7 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
         super()._place(handle, spec, d, metric, params, node, part)
         if "HNSW" in self._spec and "efSearch" not in self._params.used:
             self._params.use("efSearch")
-            self._params.values["efSearch"] = 0  # by graph or by all centroids, whichever is quicker
+            self._params.values["efSearch"] = 0  # chosen automatically: the graph or all centroids, whichever is faster
         quantizer = re.match(r"IVF\d+\((.+)\)(?:_whole)?,", self._spec)
         self._quantizer_spec = quantizer[1] if quantizer else ""
         self._nlist = int(re.match(r"IVF(\d+)", self._spec)[1])  # type: ignore[index]
@@ -76,17 +76,17 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
         self.cp.spherical = self.metric_type == METRIC_INNER_PRODUCT
         self.invlists = InvertedLists(self)
         self.direct_map = DirectMap()
-        self.parallel_mode = 0  # of FAISS's; kith sees for itself how work is shared out
-        self.clustering_index: Any = None  # with which FAISS is to find centroids; kith compares all exactly
+        self.parallel_mode = 0  # has no effect: kith decides itself how threads share the work
+        self.clustering_index: Any = None  # has no effect: kith's training finds the nearest centroids exactly
 
     @property
     def quantizer(self) -> FaissIndex:
-        """The centroids as an index, for looking: ids are numbers of lists. Where the lists are found by a graph,
-        quantizer.hnsw.efSearch is that of this."""
+        """An index of the centroids, whose ids are the numbers of lists. If the lists are found by a graph,
+        quantizer.hnsw.efSearch is the efSearch of this index."""
         if self._quantizer is None:
             graph = re.match(r"IVF\d+_HNSW(\d+)", self._spec)
             if self._quantizer_spec:
-                self._quantizer = making.index_factory(self.d, self._quantizer_spec, self.metric_type)
+                self._quantizer = constructors.index_factory(self.d, self._quantizer_spec, self.metric_type)
             else:
                 self._quantizer = (IndexHNSWFlat(self.d, int(graph[1]), self.metric_type) if graph else
                                    IndexFlat(self.d, self.metric_type))
@@ -102,15 +102,15 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
         fits = given._spec == self._quantizer_spec if self._quantizer_spec and isinstance(given, FaissIndex) else (
             isinstance(given, kind))
         if not fits or given.d != self.d:
-            raise UnsupportedError(f"quantizer is {_arrays.short(value)}; it must be an {name} of dimension {self.d}")
-        if self.is_trained and (given.ntotal != self.nlist or (given._kept() != self.centroids()).any()):
-            raise UnsupportedError("quantizer: its vectors must be the centroids, by which the lists are filled; give "
-                                   "another one to a new index")
+            raise UnsupportedError(f"quantizer is {_arrays.short(value)}; it must be {name} of dimension {self.d}")
+        if self.is_trained and (given.ntotal != self.nlist or (given._stored_vectors() != self.centroids()).any()):
+            raise UnsupportedError("quantizer: its vectors must be the centroids of this index, which is trained; give "
+                                   "other centroids to a new index")
         self._quantizer, self._quantizer_state = value, None
         self._prepare_training()
 
     def _share_efSearch(self) -> None:
-        """One value for the graph over the centroids and for this index, which searches it."""
+        """Let the quantizer's graph share the parameters of this index, so that efSearch has one value."""
         if isinstance(self._quantizer, IndexHNSWFlat) and self._quantizer._params.values is not self._params.values:
             if not self._params.values["efSearch"] and self._quantizer._params.values["efSearch"] != DEFAULT_EF:
                 self._params.values["efSearch"] = self._quantizer._params.values["efSearch"]
@@ -118,10 +118,10 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
             self._quantizer._params.coarse = True
 
     def _prepare_training(self) -> None:
-        """A quantizer that holds as many vectors as there are lists has the centroids, wherever they come from."""
+        """Take the centroids from the quantizer if it holds as many vectors as there are lists."""
         if self._quantizer is None or self._quantizer.ntotal != self.nlist or len(self):
             return
-        centroids = self._quantizer._kept()
+        centroids = self._quantizer._stored_vectors()
         with self._handle.changing() as pointer:
             lib.index_set_centroids(pointer, self.nlist, _arrays.address(centroids))
             self._handle.trainings += 1
@@ -140,7 +140,7 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
             self._quantizer_state = state
             return
         centroids = self.centroids()
-        if self._quantizer.ntotal != self.nlist or (self._quantizer._kept() != centroids).any():
+        if self._quantizer.ntotal != self.nlist or (self._quantizer._stored_vectors() != centroids).any():
             self._quantizer.reset()
             self._quantizer.add(centroids)
         self._quantizer_state = state
@@ -155,7 +155,7 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
 
     @property
     def nlist(self) -> int:
-        """How many lists there are."""
+        """The number of lists."""
         return self._nlist
 
     def centroids(self) -> Floats:
@@ -170,11 +170,11 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
         return self.invlists.list_size(list_no)
 
     def make_direct_map(self, new_maintain_direct_map: bool = True) -> None:
-        """Nothing to do: any index reconstructs by id."""
+        """Nothing to do but remember it: every index can reconstruct vectors by id."""
         self.direct_map.set_type(DirectMap.Array if new_maintain_direct_map else DirectMap.NoMap)
 
     def set_direct_map_type(self, type: int) -> None:
-        """Nothing to do: any index reconstructs by id."""
+        """Nothing to do but remember it: every index can reconstruct vectors by id."""
         self.direct_map.set_type(type)
 
     @property
@@ -193,16 +193,16 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Asking, which 
 
     @own_invlists.setter
     def own_invlists(self, value: bool) -> None:
-        """Python frees what is not used any more, whatever is said here."""
+        """Has no effect: Python frees objects that are no longer used."""
 
     def replace_invlists(self, il: Any, own: bool = False) -> None:
         if il is not self.invlists:
-            raise UnsupportedError("replace_invlists: the lists of an index are its own. copy_subset_to makes a smaller "
-                                   "index, merge_from one of several; files are opened in place with IO_FLAG_MMAP")
+            raise UnsupportedError("replace_invlists: an index always has its own lists. Use copy_subset_to for a smaller "
+                                   "index, merge_from to join several, and IO_FLAG_MMAP to map a file")
 
     @property
     def by_residual(self) -> bool:
-        """Whether codes are of what a vector differs from its centroid by. May be set before training."""
+        """Whether residuals (the differences of vectors from their centroids) are encoded. May be set before training."""
         return self._can_differ and not self._spec.rpartition(",")[0].endswith("_whole")
 
     @by_residual.setter
@@ -233,7 +233,8 @@ class IndexIVFFlat(IndexIVF):
 
 
 class IndexIVFFlatPanorama(IndexIVFFlat):
-    """IndexIVFFlat, which in FAISS leaves out parts of what is far away. All of kith's indexes do."""
+    """IndexIVFFlat. FAISS's class skips the remaining dimensions of vectors that are too far; kith's IndexIVFFlat has
+    means of its own to skip vectors."""
 
     __slots__ = ("n_levels",)
     _settings = (*IndexIVFFlat._settings, "n_levels")
@@ -262,16 +263,16 @@ class IndexIVFPQ(IndexIVF):
 
     @pq.setter
     def pq(self, value: Any) -> None:
-        """The codebooks that it is to have, before it holds vectors; the quantizer has its centroids."""
-        centroids = self.centroids() if self.is_trained else self._quantizer._kept() if self._quantizer else None
+        """Set the codebooks of an empty index, whose quantizer must have its centroids."""
+        centroids = self.centroids() if self.is_trained else self._quantizer._stored_vectors() if self._quantizer else None
         take_books(self, value, centroids)
 
     def precompute_table(self) -> None:
-        """Nothing to do: kith has one way of computing distances."""
+        """Nothing to do: kith has only one way to compute these distances."""
 
     @property
     def use_precomputed_table(self) -> int:
-        """FAISS's choice between two ways of computing the same; kith has one way."""
+        """In FAISS, the choice between two ways to compute the same distances; kith has only one."""
         return 0
 
     @use_precomputed_table.setter
@@ -280,8 +281,7 @@ class IndexIVFPQ(IndexIVF):
 
 
 class IndexIVFPQFastScan(FastScan, IndexIVFPQ):  # type: ignore[misc]
-    """IndexIVFPQ with numbers of 4 bits, which kith scans that way anyhow. Of an IndexIVFPQ: IndexIVFPQFastScan(index,
-    bbs) is a copy."""
+    """IndexIVFPQ with 4 bits, for which kith always uses fast scan. IndexIVFPQFastScan(index, bbs) copies an IndexIVFPQ."""
 
     __slots__ = FastScan._more
     _settings = (*IndexIVFPQ._settings, *FastScan._more)

@@ -1,4 +1,4 @@
-"""How the vectors of an inverted file lie in its lists."""
+"""The contents of an inverted file's lists."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .swig import Owned
 
 
 class DirectMap:
-    """`index.direct_map`: how FAISS finds vectors by their ids. kith's inverted files always do: the type is only
-    remembered."""
+    """`index.direct_map`: how FAISS finds vectors by their ids. kith's inverted files always can, so the type has no
+    effect and is only remembered."""
 
     NoMap, Array, Hashtable = range(3)
 
@@ -30,19 +30,19 @@ class DirectMap:
 
 
 def list_codes(index: Any, sizes: Any) -> list[Codes]:
-    """The codes of each list, as FAISS has them."""
+    """The codes of each list, in FAISS's layout."""
     size, ends = index.code_size, np.cumsum(sizes)[:-1]
     if index._word == "Flat":
         with learned(index._handle) as parts:
             slots = parts.array("SLOT", index._node, np.uint32)
-        return np.split(index._kept()[slots].view(np.uint8).reshape(-1, size), ends)
+        return np.split(index._stored_vectors()[slots].view(np.uint8).reshape(-1, size), ends)
     with learned(index._handle) as parts:
         stored = parts.array("COD0", index._node, np.uint8)
     assert stored is not None
     if not index._word.startswith("PQ"):
         return np.split(stored.reshape(-1, size), ends)
     found, at = [], 0
-    for n in sizes.tolist():  # byte after byte of 64 vectors; each list ends with a whole block
+    for n in sizes.tolist():  # a block holds byte 0 of 64 vectors, then byte 1, …; each list is padded to whole blocks
         blocks = (n + 63) // 64
         part = stored[at:at + blocks * 64 * size].reshape(blocks, size, 64)
         found.append(np.ascontiguousarray(part.transpose(0, 2, 1).reshape(-1, size)[:n]))
@@ -51,7 +51,7 @@ def list_codes(index: Any, sizes: Any) -> list[Codes]:
 
 
 class InvertedLists(Owned):
-    """`index.invlists`: how the vectors lie in lists. Looking takes one pass over the index after each change."""
+    """`index.invlists`: the ids and codes of each list. They are copies, read anew after each change of the index."""
 
     __slots__ = ("_index", "_state", "_sizes", "_ids", "_codes", "_this")
     INVALID_CODE_SIZE = 2**64 - 1
@@ -71,9 +71,9 @@ class InvertedLists(Owned):
             if sizes is None:
                 raise UntrainedError("invlists: the index must be trained first")
             slots, ids = parts.array("SLOT", node, np.uint32), parts.ids(node)
-        naming = self._index._rename()
+        naming = self._index._naming()
         if naming is not None:
-            ids = naming.outward(ids, handle)
+            ids = naming.to_names(ids, handle)
         self._sizes = sizes
         self._ids = np.split(ids[slots], np.cumsum(sizes)[:-1])
         self._codes = None
@@ -88,17 +88,17 @@ class InvertedLists(Owned):
         return self._index.code_size
 
     def list_size(self, list_no: int) -> int:
-        """Vectors of a list."""
+        """The number of vectors in a list."""
         self._look()
         return int(self._sizes[args.count(list_no, "list_no", 0, self.nlist - 1)])
 
     def get_ids(self, list_no: int) -> Ids:
-        """Ids of a list's vectors."""
+        """The ids of a list's vectors."""
         self._look()
         return self._ids[args.count(list_no, "list_no", 0, self.nlist - 1)].copy()
 
     def get_codes(self, list_no: int) -> Codes:
-        """Codes [n × code_size] of a list's vectors."""
+        """The codes [n × code_size] of a list's vectors."""
         self._look()
         if self._codes is None:
             self._codes = list_codes(self._index, self._sizes)
@@ -111,23 +111,23 @@ class InvertedLists(Owned):
         return self.get_codes(list_no)[offset]
 
     def release_ids(self, list_no: int, ids: Any) -> None:
-        """Nothing to do: ids are a copy."""
+        """Nothing to do, because get_ids returns a copy."""
 
     def release_codes(self, list_no: int, codes: Any) -> None:
-        """Nothing to do: codes are a copy."""
+        """Nothing to do, because get_codes returns a copy."""
 
     def is_empty(self, list_no: int) -> bool:
         return self.list_size(list_no) == 0
 
     def print_stats(self) -> None:
-        """Print how many lists have how many vectors."""
+        """Print the number of lists for each size of lists."""
         self._look()
         lengths, counts = np.unique(self._sizes, return_counts=True)
         for length, count in zip(lengths.tolist(), counts.tolist()):
             print(f"{count} lists of {length}")
 
     def imbalance_factor(self) -> float:
-        """1 where all lists are of one length; how many times longer searches take because they are not."""
+        """How many times longer searches take than with lists of equal size; at best 1."""
         self._look()
         total = float(self._sizes.sum())
         return len(self._sizes) * float((self._sizes.astype(float) ** 2).sum()) / total**2 if total else 1.0

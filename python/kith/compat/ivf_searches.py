@@ -1,4 +1,4 @@
-"""What inverted files do with lists and codes of the caller's choice."""
+"""Methods of inverted files that take lists or codes of the caller's choice."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from .naming import by_name, owners
 
 
 class Searches:
-    """Of an IndexIVF: searches of given lists, codes from and to outside, and subsets."""
+    """Methods of IndexIVF: searches of given lists, encoding and adding codes, and copying subsets."""
 
     __slots__ = ()
 
     # ---- searches of given lists ----
 
     def _probes(self: Any, x: Any, Iq: Any, params: Any) -> tuple[Any, Any, Any]:
-        """(queries, options of a search of the lists Iq [nq × n], the array that they point to)."""
+        """(queries, options for a search of the lists Iq [nq × n], the objects that the options point to)."""
         x = args.vectors(x, self.d, "x")
         given = np.asarray(Iq)
         if given.ndim != 2 or len(given) != len(x) or given.dtype.kind not in "iu" or not given.shape[1]:
             raise ArgumentError(f"Iq is {given.dtype} of shape {given.shape}; it must be numbers of lists of shape "
                                 f"({len(x)}, nprobe)")
         if len(given) and not (-1 <= given.min() and given.max() < self.nlist):
-            raise InvalidError(f"Iq has numbers from {given.min()} to {given.max()}; lists are 0 … {self.nlist - 1}, -1: "
-                               "none")
+            raise InvalidError(f"Iq has numbers from {given.min()} to {given.max()}; the lists are 0 … {self.nlist - 1}, "
+                               "and -1 stands for none")
         if given.shape[1] > self.nlist:
-            given = np.sort(given, axis=1)  # repeated ones count once: −1 and those are in front
+            given = np.sort(given, axis=1)  # repeated lists become −1, and are then sorted to the front and cut off
             given = np.where(np.diff(given, axis=1, prepend=-2) == 0, -1, given)
             given = np.sort(given, axis=1)[:, -self.nlist:]
         given = _arrays.plain(given, np.int32)
@@ -46,7 +46,7 @@ class Searches:
         values["nprobe"] = given.shape[1]
         options = _options.new_search_options(None, values)
         options.probes = _arrays.address(given)
-        naming = self._rename()
+        naming = self._naming()
         if chosen is not None:
             chosen = chosen if naming is None else naming.filter(chosen, self._handle)
             options.filter = chosen.pointer()
@@ -54,7 +54,7 @@ class Searches:
 
     def search_preassigned(self: Any, x: Any, k: int, Iq: Any, Dq: Any = None, *, params: Any = None, D: Any = None,
                            I: Any = None) -> tuple[Floats, Ids]:
-        """Search the lists Iq [nq × n], −1 for none, and no others. Dq, distances to their centroids, are not needed."""
+        """Search only the lists Iq [nq × n] (−1: none). Dq, the distances to their centroids, is not needed."""
         x, options, kept = self._probes(x, Iq, params)
         k = args.k_of(k)
         D, I = args.output(D, (len(x), k), np.float32, "D"), args.output(I, (len(x), k), np.int64, "I")
@@ -62,15 +62,15 @@ class Searches:
             _calls.call(lib.index_search_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x), k,
                         _arrays.address(D), _arrays.address(I), ctypes.byref(options),
                         work=float(x.size) * self._handle.size, watch=_options.watch(options),
-                        away=kept[1] is not None and kept[1].calls_python)
-        naming = self._rename()
+                        calls_python=kept[1] is not None and kept[1].calls_python)
+        naming = self._naming()
         if naming is not None:
-            I[:] = naming.outward(I, self._handle)
+            I[:] = naming.to_names(I, self._handle)
         return D, I
 
     def range_search_preassigned(self: Any, x: Any, thresh: float, Iq: Any, Dq: Any = None, *, params: Any = None
                                  ) -> tuple[Limits, Floats, Ids]:
-        """range_search() of the lists Iq [nq × n]."""
+        """range_search() of only the lists Iq [nq × n]."""
         x, options, kept = self._probes(x, Iq, params)
         ranges = ctypes.c_void_p()
         try:
@@ -78,17 +78,17 @@ class Searches:
                 _calls.call(lib.index_range_as, pointer, _arrays.TYPES[x.dtype], len(x), _arrays.address(x),
                             args.real(thresh, "thresh"), ctypes.byref(ranges), ctypes.byref(options),
                             work=float(x.size) * self._handle.size, watch=_options.watch(options),
-                            away=kept[1] is not None and kept[1].calls_python)
+                            calls_python=kept[1] is not None and kept[1].calls_python)
             lims, D, I = _copy_ranges(ranges, len(x))
         finally:
             lib.ranges_free(ranges)
-        naming = self._rename()
-        return by_name(lims, D, I if naming is None else naming.outward(I, self._handle))
+        naming = self._naming()
+        return by_name(lims, D, I if naming is None else naming.to_names(I, self._handle))
 
     def search_and_return_codes(self: Any, x: Any, k: int, *, include_listnos: bool = False, params: Any = None,
                                 D: Any = None, I: Any = None, codes: Any = None) -> tuple[Floats, Ids, Codes]:
-        """search(), and the codes of what was found [nq × k × code_size], behind the numbers of their lists with
-        include_listnos; zeros where nothing was found."""
+        """search(), and the codes of the vectors found [nq × k × code_size], preceded by the numbers of their lists with
+        include_listnos. Codes are zero where no vector was found."""
         D, I = self.search(x, k, params=params, D=D, I=I)
         size = self.code_size + (self.coarse_code_size() if include_listnos else 0)
         codes = args.output(codes, (*I.shape, size), np.uint8, "codes")
@@ -100,12 +100,13 @@ class Searches:
             _, at, among = np.intersect1d(wanted, ids, return_indices=True)
             if len(at):
                 found = self.invlists.get_codes(number)[among]
-                rows[at] = np.hstack([self._number(np.full(len(at), number)), found]) if include_listnos else found
+                listnos = self._encoded_numbers(np.full(len(at), number))
+                rows[at] = np.hstack([listnos, found]) if include_listnos else found
         there = I >= 0
         codes[there] = rows[np.searchsorted(wanted, I[there])]
         return D, I, codes
 
-    # ---- more and less than nprobe lists ----
+    # ---- searches that depend on their own results: ensure_topk_full and max_empty_result_buckets ----
 
     def search(self: Any, x: Any, k: int, *, params: Any = None, D: Any = None, I: Any = None,
                numeric_type: Any = None) -> tuple[Floats, Ids]:
@@ -119,19 +120,20 @@ class Searches:
 
     def range_search(self: Any, x: Any, thresh: float, *, params: Any = None) -> tuple[Limits, Floats, Ids]:
         found = super().range_search(x, thresh, params=params)  # type: ignore[misc]
-        most = args.count(getattr(params, "max_empty_result_buckets", 0), "max_empty_result_buckets")
-        if not most:
+        max_empty = args.count(getattr(params, "max_empty_result_buckets", 0), "max_empty_result_buckets")
+        if not max_empty:
             return found
         if self.parallel_mode:
             raise InvalidError(f"max_empty_result_buckets: parallel_mode is {self.parallel_mode}; it must be 0")
         x = args.floats(x, self.d, "x")
         nprobe = self._params.options(params, self)["nprobe"]
         order = knn(x, self.centroids(), min(nprobe, self.nlist), name_of(self.metric_type)).ids
-        return self._stopped(found, order, most)
+        return self._stop_after_empty(found, order, max_empty)
 
-    def _stopped(self: Any, found: tuple[Limits, Floats, Ids], order: Ids, most: int) -> tuple[Limits, Floats, Ids]:
-        """Results of a range search without those behind so many lists in a row that have none. order [nq × nprobe]:
-        the lists as they are visited."""
+    def _stop_after_empty(self: Any, found: tuple[Limits, Floats, Ids], order: Ids, max_empty: int
+                          ) -> tuple[Limits, Floats, Ids]:
+        """The results of a range search without those of lists that come after max_empty consecutive lists without a
+        result. order [nq × nprobe]: the order in which lists are searched."""
         lims, D, I = found
         ids = [self.invlists.get_ids(number) for number in range(self.nlist)]
         every, numbers = np.concatenate(ids), np.repeat(np.arange(self.nlist), [len(each) for each in ids])
@@ -145,7 +147,7 @@ class Searches:
                 hits = of_result[mine] == number
                 keep[mine] |= hits
                 empty = 0 if hits.any() else empty + 1
-                if empty >= most:
+                if empty >= max_empty:
                     break
         counts = np.bincount(owners(lims)[keep], minlength=len(order))
         return np.concatenate([[0], np.cumsum(counts)]).astype(lims.dtype), D[keep], I[keep]
@@ -153,41 +155,41 @@ class Searches:
     # ---- codes ----
 
     def coarse_code_size(self: Any) -> int:
-        """Bytes that hold the number of a list."""
+        """The bytes of a list's number in a code."""
         return (max(self.nlist - 1, 0).bit_length() + 7) // 8
 
-    def _number(self: Any, numbers: Ids) -> Codes:
-        """Numbers of lists as they begin codes."""
+    def _encoded_numbers(self: Any, numbers: Ids) -> Codes:
+        """The numbers of lists, encoded as the first bytes of codes."""
         wide = np.ascontiguousarray(numbers, "<i8").view(np.uint8).reshape(len(numbers), 8)
         return wide[:, :self.coarse_code_size()]
 
     def _split(self: Any, codes: Any) -> tuple[Ids, Codes]:
-        """(number of the list, the rest) of codes [n × sa_code_size()]."""
+        """Split codes [n × sa_code_size()] to the numbers of their lists and the remaining bytes."""
         codes = args.codes_of(codes, self.sa_code_size())
         coarse = self.coarse_code_size()
         wide = np.zeros((len(codes), 8), np.uint8)
         wide[:, :coarse] = codes[:, :coarse]
         numbers = wide.view("<i8")[:, 0]
         if numbers.size and numbers.max() >= self.nlist:
-            raise ArgumentError(f"codes: list {numbers.max()}; there are {self.nlist}")
+            raise ArgumentError(f"codes: a code is of list {numbers.max()}; the index has {self.nlist} lists")
         return numbers, np.ascontiguousarray(codes[:, coarse:])
 
     def sa_code_size(self: Any) -> int:
         return self.coarse_code_size() + self.code_size
 
     def _assigned(self: Any, x: Floats) -> Ids:
-        """The list of each vector."""
+        """The number of each vector's list."""
         return knn(x, self.centroids(), 1, name_of(self.metric_type)).ids[:, 0]
 
     def _encode(self: Any, x: Floats, numbers: Ids) -> Codes:
-        """Codes of vectors in lists of these numbers."""
+        """The codes of vectors in the lists with these numbers."""
         return _codes.encode(self._part_handle(), x - self.centroids()[numbers] if self.by_residual else x)
 
     def encode_vectors(self: Any, x: Any, list_nos: Any, include_listnos: bool = False) -> Codes:
-        """Codes [n × code_size] of the rows of x in lists of these numbers [n]."""
+        """The codes [n × code_size] of the rows of x in the lists with the numbers list_nos [n]."""
         x, numbers = args.floats(x, self.d, "x"), args.ids(list_nos, len(x), "list_nos")
         codes = self._encode(x, numbers)
-        return np.hstack([self._number(numbers), codes]) if include_listnos else codes
+        return np.hstack([self._encoded_numbers(numbers), codes]) if include_listnos else codes
 
     def sa_encode(self: Any, x: Any) -> Codes:
         x = args.floats(x, self.d, "x")
@@ -199,38 +201,39 @@ class Searches:
         return x + self.centroids()[numbers] if self.by_residual else x
 
     def compute_residual_n(self: Any, x: Any, keys: Any) -> Floats:
-        """What the rows of x [n × d] differ from the centroids of lists `keys` [n] by."""
+        """The residuals [n × d]: the rows of x minus the centroids of the lists `keys` [n]."""
         x = args.floats(x, self.d, "x")
         return x - self.centroids()[args.ids(keys, len(x), "keys")]
 
-    # ---- filling ----
+    # ---- adding ----
 
     def add_core(self: Any, n: int, x: Any, ids: Any, list_nos: Any) -> None:
-        """Add n rows of x to lists of these numbers; −1: not at all. ids [n] or None: counted on."""
+        """Add n rows of x to the lists with the numbers list_nos; rows with −1 are not added. ids [n]; None: numbering
+        continues."""
         n = args.count(n, "n")
         x = args.floats(np.asarray(x).reshape(-1, self.d)[:n], self.d, "x")
         numbers = args.ids(np.asarray(list_nos).reshape(-1)[:n], n, "list_nos")
         if n and not (-1 <= numbers.min() and numbers.max() < self.nlist):
-            raise InvalidError(f"list_nos has numbers from {numbers.min()} to {numbers.max()}; lists are 0 … "
-                               f"{self.nlist - 1}, -1: none")
+            raise InvalidError(f"list_nos has numbers from {numbers.min()} to {numbers.max()}; the lists are 0 … "
+                               f"{self.nlist - 1}, and -1 stands for none")
         if not self.is_trained:
             raise UntrainedError("the index must be trained before vectors are added")
         there = numbers >= 0
-        wanted = self._counted_on(n) if ids is None else self._given(np.asarray(ids).reshape(-1)[:n], n)
+        wanted = self._next_ids(n) if ids is None else self._given(np.asarray(ids).reshape(-1)[:n], n)
         self._take_codes(self._encode(x[there], numbers[there]), wanted[there], numbers[there])
 
     def add_sa_codes(self: Any, codes: Any, ids: Any = None) -> None:
-        """Add vectors by their codes [n × sa_code_size()]. ids [n] or None: counted on."""
+        """Add vectors by their codes [n × sa_code_size()], with ids [n]. Without ids, numbering continues."""
         numbers, rest = self._split(codes)
-        wanted = self._counted_on(len(rest)) if ids is None else self._given(ids, len(rest))
+        wanted = self._next_ids(len(rest)) if ids is None else self._given(ids, len(rest))
         self._take_codes(rest, wanted, numbers)
 
     # ---- subsets ----
 
     def copy_subset_to(self: Any, other: Any, subset_type: int, a1: int, a2: int) -> None:
-        """Copy some vectors to another index, which learnt the same. subset_type 0: ids from a1 to a2 − 1; 1: those with
-        id % a1 == a2; 2: of all lists evenly, so that about a1 vectors are left before and ntotal − a2 after; 3: part a2
-        of a1 of each list; 4: lists a1 to a2 − 1."""
+        """Copy some of the vectors to another index, which must have been trained the same. subset_type 0: ids a1 …
+        a2 − 1; 1: ids with id % a1 == a2; 2: the part of each list from a1 / ntotal to a2 / ntotal of its length; 3: part
+        a2 of a1 equal parts of each list; 4: lists a1 … a2 − 1."""
         subset_type = args.count(subset_type, "subset_type", 0, 4)
         if not isinstance(other, Searches) or other is self:
             raise ArgumentError(f"other is {_arrays.short(other)}; it must be another inverted file")
@@ -243,8 +246,8 @@ class Searches:
         target.merge_from(part)
 
     def _subset(self: Any, kind: int, a1: int, a2: int) -> Ids:
-        """Ids of the library's."""
-        every, naming = self._ids(), self._rename()
+        """The ids of the library of the vectors in a subset (copy_subset_to)."""
+        every, naming = self._ids(), self._naming()
         if kind < 2:
             names = every if naming is None else naming.all(self._handle)
             return every[(names >= a1) & (names < a2) if kind == 0 else names % a1 == a2]
@@ -265,20 +268,20 @@ class Searches:
         return every[slots[np.concatenate(rows)]]
 
     def check_ids_sorted(self: Any) -> bool:
-        """Whether the ids in each list ascend."""
+        """Whether the ids within each list are in ascending order."""
         return all((np.diff(self.invlists.get_ids(i)) > 0).all() for i in range(self.nlist))
 
 
 def try_extract_index_ivf(index: Any) -> Any:
-    """The inverted file in an index, None if there is none."""
+    """The inverted file within an index; None if there is none."""
     return next((part for part in index._tree() if isinstance(part, Searches)), None)
 
 
 def extract_index_ivf(index: Any) -> Any:
-    """The inverted file in an index."""
+    """The inverted file within an index; raises if there is none."""
     found = try_extract_index_ivf(index)
     if found is None:
-        raise InvalidError(f"{index!r} has no inverted file in it")
+        raise InvalidError(f"{index!r} does not contain an inverted file")
     return found
 
 
@@ -288,13 +291,13 @@ def check_compatible_for_merge(index0: Any, index1: Any) -> None:
 
 
 def merge_into(index0: Any, index1: Any, shift_ids: bool) -> None:
-    """Move the vectors of the second index to the first; shift_ids: the number of those there is added to their ids."""
+    """Move the vectors of the second index to the first. shift_ids: add the first's ntotal to their ids."""
     extract_index_ivf(index0)
     index0.merge_from(index1, index0.ntotal if shift_ids else 0)
 
 
 def search_centroid(index: Any, x: Any) -> Ids:
-    """The list that each row of x belongs to, which may still have to go through transforms."""
+    """The number of the list of each row of x. If the inverted file is behind transforms, they are applied to x."""
     chain = getattr(index, "apply_chain", None)
     x = args.vectors(x, index.d, "x")
     ivf = extract_index_ivf(index)

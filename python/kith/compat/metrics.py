@@ -1,4 +1,4 @@
-"""FAISS's numbers of metrics. They live in this layer alone: everything else in kith takes metrics by name."""
+"""FAISS's numbers of metrics. Only kith.compat uses them; everywhere else in kith, metrics are given by name."""
 from __future__ import annotations
 
 from typing import Any
@@ -10,13 +10,13 @@ from . import arguments as args
 
 METRIC_INNER_PRODUCT, METRIC_L2, METRIC_L1, METRIC_Linf = 0, 1, 2, 3
 _NAMES = {METRIC_L2: "l2", METRIC_INNER_PRODUCT: "ip", METRIC_L1: "l1", METRIC_Linf: "linf"}
-# Those that kith has not. They are there for tables of metrics, and refused where one is used.
+# Metrics that kith lacks. The names exist because programs list them in tables; using one raises an error.
 OTHERS = {4: "Lp", 20: "Canberra", 21: "BrayCurtis", 22: "JensenShannon", 23: "Jaccard",
           24: "NaNEuclidean", 25: "GOWER"}
 
 
 def name_of(metric: Any) -> str:
-    """The name of a metric, which may have been given as FAISS numbers them."""
+    """The name of a metric that is given by its name or by FAISS's number."""
     if isinstance(metric, str):
         return metric
     try:
@@ -25,23 +25,23 @@ def name_of(metric: Any) -> str:
         if type(metric) is int and metric in OTHERS:
             raise UnsupportedError(f"metric is {metric}, which is METRIC_{OTHERS[metric]}; kith has METRIC_L2, "
                                    "METRIC_INNER_PRODUCT, METRIC_L1, METRIC_Linf and, in kith.Index, cosine") from None
-        raise ArgumentError(f"metric is {_arrays.short(metric)}; there are 'l2', 'ip', 'cosine', 'l1', 'linf' "
-                            "(METRIC_L2, METRIC_INNER_PRODUCT, METRIC_L1, METRIC_Linf)") from None
+        raise ArgumentError(f"metric is {_arrays.short(metric)}; it must be 'l2', 'ip', 'cosine', 'l1', 'linf', "
+                            "METRIC_L2, METRIC_INNER_PRODUCT, METRIC_L1 or METRIC_Linf") from None
 
 
 def metric_of(metric: Any) -> int:
-    """The library's number of a metric that was given by name or as FAISS numbers them."""
+    """The library's number of a metric that is given by its name or by FAISS's number."""
     return args.asserted(_arrays.metric_named)(name_of(metric))
 
 
 def number_of(metric: int) -> int:
-    """FAISS's number of a metric that the library numbers so; that of inner product for cosine, which FAISS has not."""
+    """FAISS's number for the library's number of a metric; inner product for cosine, which FAISS lacks."""
     name = _arrays.METRIC_NAMES[metric]
     return next((number for number, known in _NAMES.items() if known == name), METRIC_INNER_PRODUCT)
 
 
 def scores(metric: int, a: Any, b: Any) -> Any:
-    """What a metric of FAISS's number makes of pairs of vectors, along the last axis."""
+    """Distances or inner products of pairs of vectors along the last axis. metric: FAISS's number."""
     if metric == METRIC_INNER_PRODUCT:
         return (a * b).sum(-1)
     difference = a - b
@@ -53,7 +53,7 @@ def scores(metric: int, a: Any, b: Any) -> Any:
 def knn(xq: Any, xb: Any, k: int, metric: Any = "l2", *, filter: Any = None, threads: int | None = None,
         progress: Any = None) -> Neighbours:
     """The k nearest rows of xb [n × dim] for each row of xq [nq × dim]: exact, without an index. metric: "l2", "ip",
-    "cosine", "l1", "linf"; as FAISS's function of that name also METRIC_L2, METRIC_INNER_PRODUCT, …"""
+    "cosine", "l1" or "linf", or, as in FAISS's function of this name, METRIC_L2, METRIC_INNER_PRODUCT, …"""
     try:
         return learn.knn(xq, xb, k, name_of(metric), filter=filter, threads=threads, progress=progress)
     except KithError:

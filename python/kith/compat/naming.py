@@ -1,9 +1,9 @@
-"""What the vectors of an index are called, where that is not by the library's ids.
+"""Maps the names of vectors in the FAISS-like interface to ids of the library, where they differ.
 
-The library's ids are distinct and not negative. FAISS takes any number, and the same one twice. As long as a program
-gives ids that the library takes, they are the library's; from the first one on that it does not take, the library
-counts the vectors 0, 1, 2, … and an array of labels, which is saved with the index, says what each of those is called.
-The index inside of an IndexIDMap knows its vectors by their positions, whatever the ids of those are.
+Ids of the library are distinct and not negative; ids in FAISS are arbitrary numbers, and may repeat. As long as a
+program gives ids that the library accepts, both are the same. From the first other id on, the library numbers vectors
+0, 1, 2, … and an array of labels, which is saved with the index, holds the id of each vector. In the index within an
+IndexIDMap, vectors are named by their positions, whatever their ids are.
 """
 # mypy: warn-return-any=False
 from __future__ import annotations
@@ -20,32 +20,32 @@ from ..filter import Filter
 
 
 def ids_of(pointer: int) -> Ids:
-    """All ids of the library's, in the order in which vectors are stored."""
+    """All ids of the library, in the order in which vectors are stored."""
     ids = np.empty(lib.index_size(pointer), np.int64)
     lib.index_ids(pointer, ids.ctypes.data)
     return ids
 
 
 class Naming:
-    """Names of the vectors of an index, from and to ids of the library's."""
+    """Converts between the names of an index's vectors and ids of the library."""
 
     def __init__(self) -> None:
         self._known: Any = None
 
     def names(self, alive: Ids) -> Ids:
-        """Of all vectors, by their ids in the order in which they are stored."""
+        """The names of all vectors, whose ids are given in the order in which they are stored."""
         raise NotImplementedError
 
-    def outward(self, ids: Ids, handle: Handle) -> Ids:
-        """What ids are called; −1 stays."""
+    def to_names(self, ids: Ids, handle: Handle) -> Ids:
+        """The names of ids; −1 does not change."""
         raise NotImplementedError
 
     def all(self, handle: Handle) -> Ids:
-        """Names in the order in which vectors are stored."""
+        """All names, in the order in which vectors are stored."""
         return self._look(handle)[1]
 
     def _look(self, handle: Handle) -> tuple[Ids, Ids, Array]:
-        """(ids, names, the order in which names ascend), looked up once for each state of the index."""
+        """(ids, names, the permutation that sorts names), computed once for each state of the index."""
         state = handle.version, handle.size, len(self)
         if self._known is None or self._known[0] != state:
             with handle.reading() as pointer:
@@ -57,8 +57,8 @@ class Naming:
     def __len__(self) -> int:
         return 0
 
-    def inward(self, wanted: Ids, handle: Handle, name: str = "ids") -> Ids:
-        """The id of each name: of the vector that was added last, if several have it."""
+    def to_ids(self, wanted: Ids, handle: Handle, name: str = "ids") -> Ids:
+        """The ids of names. If several vectors have the same name, the id of the one that was added last."""
         alive, names, order = self._look(handle)
         at = np.searchsorted(names[order], wanted, side="right") - 1
         there = at >= 0
@@ -69,22 +69,22 @@ class Naming:
         return alive[order[at]]
 
     def chosen(self, filter: Filter, handle: Handle) -> Ids:
-        """Ids of the vectors whose names pass."""
+        """The ids of vectors whose names pass a filter."""
         alive, names, _ = self._look(handle)
         return alive[filter.passing(names)]
 
     def filter(self, filter: Filter, handle: Handle) -> Filter:
-        """A filter of ids that passes vectors whose names pass the other."""
+        """A filter of ids that passes the vectors whose names pass the given filter."""
         return Filter.ids(self.chosen(filter, handle))
 
 
 class Labels(Naming):
-    """Label number i is the name of the vector with id i. Ids count on from the last label."""
+    """Labels: label i is the name of the vector with id i. The next vector gets the id after the last label."""
 
     def __init__(self, values: Ids) -> None:
         super().__init__()
-        self.values = np.array(values, np.int64)  # a view of what there is room for, which grows by doubling
-        self._room = self.values
+        self.values = np.array(values, np.int64)  # a view of _room's first elements
+        self._room = self.values                  # grows by doubling
 
     def __len__(self) -> int:
         return len(self.values)
@@ -92,7 +92,7 @@ class Labels(Naming):
     def names(self, alive: Ids) -> Ids:
         return self.values[alive]
 
-    def outward(self, ids: Ids, handle: Handle) -> Ids:
+    def to_names(self, ids: Ids, handle: Handle) -> Ids:
         values = self.values
         if not len(values):
             return ids
@@ -112,12 +112,12 @@ class Labels(Naming):
 
 
 class Positions(Naming):
-    """Vectors by their numbers, in the order in which they are stored."""
+    """Positions: the name of a vector is its position in the order in which vectors are stored."""
 
     def names(self, alive: Ids) -> Ids:
         return np.arange(len(alive))
 
-    def outward(self, ids: Ids, handle: Handle) -> Ids:
+    def to_names(self, ids: Ids, handle: Handle) -> Ids:
         alive, _, _ = self._look(handle)
         order = np.argsort(alive)
         there = ids >= 0
@@ -132,7 +132,7 @@ def owners(lims: Ids | Limits) -> Ids:
 
 
 def by_name(lims: Ids | Limits, dist: Floats, ids: Ids) -> tuple[Limits, Floats, Ids]:
-    """Results of a range search as FAISS gives them: lims as uint64, and those of each query in the order of ids."""
+    """The results of a range search in FAISS's form: lims as uint64, and the results of each query ordered by id."""
     owner = owners(lims)
     order = np.lexsort((ids, owner))
     return lims.astype(np.uint64), dist[order], ids[order]

@@ -1,5 +1,5 @@
-"""Parameters of searches. FAISS keeps them as attributes of indexes; here they are kept beside an index, one set for
-the whole tree of indexes that it is made of, and handed over with each call. Files carry them (base.py)."""
+"""Search parameters. FAISS stores them as attributes of each index; here all indexes of a tree share one set, which is
+passed to the library with each call. They are saved in files (FaissIndex._store_settings)."""
 from __future__ import annotations
 
 import threading
@@ -11,35 +11,35 @@ from ..filter import Filter
 from . import arguments as args
 from .naming import Labels
 
-# Parameters, and their values in FAISS as long as nobody sets them.
+# The parameters with FAISS's default values, and their smallest allowed values.
 DEFAULTS: dict[str, Any] = {"nprobe": 1, "max_codes": 0, "efSearch": 16, "k_factor": 1.0}
-LEAST = {"nprobe": 1, "max_codes": 0, "efSearch": 0, "k_factor": 1.0}
+MINIMUM = {"nprobe": 1, "max_codes": 0, "efSearch": 0, "k_factor": 1.0}
 
 
 def checked(name: str, value: Any) -> Any:
-    """A value of a parameter that a search takes."""
+    """The value of a search parameter, if it is allowed; raises otherwise."""
     try:
         number = args.real(value, name) if name == "k_factor" else args.count(value, name, -2**63)
     except TypeError:
         if not isinstance(value, float) or value != int(value):
             raise
         number = int(value)
-    if not number >= LEAST[name]:
-        raise InvalidError(f"{name} is {number}; it must be {LEAST[name]} or more")
+    if not number >= MINIMUM[name]:
+        raise InvalidError(f"{name} is {number}; it must be {MINIMUM[name]} or more")
     return number
 
 
 class Kind(NamedTuple):
-    """What FAISS would say of an index's codes: the block size of its fast scans, 0 for others; whether it is to train
-    codes that serve as hashes as well (kith compares all codes by tables anyway)."""
+    """Properties of an index's codes that only FAISS distinguishes. bbs: the block size of a FastScan class, 0 for other
+    classes; polysemous: do_polysemous_training."""
 
     bbs: int = 0
     polysemous: bool = False
 
 
 class Parameters:
-    """What an index and its parts share: search parameters (`used`: those that it has), what vectors are called, where
-    that is not by their ids, and what FAISS would say of the codes."""
+    """Settings that an index and its parts share: search parameters (used: those that affect the index), labels, and
+    properties that only FAISS distinguishes."""
 
     __slots__ = ("used", "values", "efConstruction", "labels", "numbered", "lock", "kind", "ht", "search_type", "coarse")
 
@@ -48,24 +48,24 @@ class Parameters:
         self.values = dict(DEFAULTS)
         self.efConstruction: int | None = None
         self.labels: Labels | None = None
-        self.numbered: bool | None = None  # whether ids are 0, 1, 2, … as vectors are stored; None: not known
+        self.numbered: bool | None = None  # whether ids are 0, 1, 2, … in the order of vectors; None: not known
         self.kind = Kind()
-        self.ht = 0           # FAISS's threshold of Hamming distances
-        self.search_type = 0  # and its way of comparing codes
-        self.coarse = False   # these are of the quantizer of an inverted file, whose efSearch may be 0: as it sees fit
-        self.lock = threading.RLock()  # of adding, removing, merging: ids and vectors change together
+        self.ht = 0           # polysemous_ht
+        self.search_type = 0  # IndexPQ.search_type
+        self.coarse = False   # whether this is a coarse quantizer, whose efSearch may be 0 (chosen automatically)
+        self.lock = threading.RLock()  # held while adding, removing and merging change ids and vectors together
 
     def use(self, *names: str) -> None:
         self.used.update(names)
 
     def take(self, other: Parameters) -> None:
-        """The search parameters of another index, and what FAISS would say of its codes."""
+        """Copy the search parameters of another index, and the properties that only FAISS distinguishes."""
         self.values.update(other.values)
         self.efConstruction, self.kind = other.efConstruction, other.kind
         self.ht, self.search_type = other.ht, other.search_type
 
     def take_preset(self, preset: Preset) -> None:
-        """Those that a file carries."""
+        """Take the settings that are stored in a file."""
         for name in self.used:
             if getattr(preset, name):
                 self.values[name] = getattr(preset, name)
@@ -74,23 +74,24 @@ class Parameters:
         self.ht, self.search_type = preset.polysemous_ht, preset.search_type
 
     def options(self, given: SearchParameters | None = None, index: Any = None) -> dict[str, Any]:
-        """Keyword arguments of kith's search, `given` ones before the index's own."""
+        """Keyword arguments of kith's search: the index's parameters, replaced by those that are `given`."""
         values = {name: self.values[name] for name in self.used}
         if given is not None:
             if not isinstance(given, SearchParameters):
                 raise ArgumentError(f"params is a {type(given).__name__}; it must be SearchParameters")
             mine = given.options()
             if mine and self.used and not self.used.intersection(mine):
-                raise InvalidError(f"params is a {type(given).__name__}, which sets {', '.join(mine)}; {index!r} has "
-                                   f"{', '.join(sorted(self.used))}")
+                raise InvalidError(f"params is a {type(given).__name__}, which sets {', '.join(mine)}; the parameters of "
+                                   f"{index!r} are {', '.join(sorted(self.used))}")
             values.update({name: value for name, value in mine.items() if name in self.used})
         if values.get("efSearch") == 0 and "nprobe" not in values:
-            values["efSearch"] = DEFAULTS["efSearch"] if self.coarse else 1  # as many candidates as results; 0 is the library's word for its default
+            # FAISS's 0 means no more candidates than results, which is 1 here: the library's 0 stands for its default.
+            values["efSearch"] = DEFAULTS["efSearch"] if self.coarse else 1
         return values
 
 
 def parameter(name: str) -> Any:
-    """A property of an index that is one of its search parameters."""
+    """A property of an index that reads and sets one of its search parameters."""
 
     def get(self: Any) -> Any:
         return self._params.values[name]
@@ -102,13 +103,12 @@ def parameter(name: str) -> Any:
 
 
 class SearchParameters:
-    """Parameters of one search. sel: which ids it may return."""
+    """Parameters of one search. sel: a selector of the ids that may be found."""
 
-    # Attributes that are search parameters, and attributes that hold the parameters of an inner index.
-    _names: tuple[str, ...] = ()
-    _inner: tuple[str, ...] = ()
-    _more: dict[str, Any] = {}    # attributes that say how, and their values as long as nobody sets them
-    _others: dict[str, Any] = {}  # attributes that FAISS has and kith does not need, with their only value
+    _names: tuple[str, ...] = ()  # attributes that are parameters of the library's search
+    _inner: tuple[str, ...] = ()  # attributes that hold the SearchParameters of a wrapped index
+    _more: dict[str, Any] = {}    # further attributes, with their default values
+    _others: dict[str, Any] = {}  # attributes of FAISS that have only one value in kith, with this value
 
     def __init__(self, sel: Any = None, **values: Any) -> None:
         self.sel = sel
@@ -125,10 +125,10 @@ class SearchParameters:
         if name in self._others:
             if value != self._others[name]:
                 raise UnsupportedError(f"{type(self).__name__}: {name} is always {self._others[name]!r} in kith; "
-                                          "leave it out")
+                                       "leave it out")
         elif name != "sel" and name not in (*self._names, *self._inner, *self._more):
             known = ", ".join(("sel", *self._names, *self._inner, *self._more))
-            raise AttributeError(f"{type(self).__name__} has no parameter {name!r}; there are {known}")
+            raise AttributeError(f"{type(self).__name__} has no parameter {name!r}; its parameters are {known}")
         super().__setattr__(name, value)
 
     def options(self) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class SearchParameters:
         return found
 
     def filter(self) -> Filter | None:
-        """The selector, of these parameters or of inner ones."""
+        """The filter of these parameters' selector, or of the first inner parameters that have one."""
         if self.sel is not None:
             return args.chosen(self.sel, "sel")
         inner = (getattr(self, name) for name in self._inner)
@@ -149,8 +149,9 @@ class SearchParameters:
 
 
 class SearchParametersIVF(SearchParameters):
-    """max_lists_num: no more lists than that, 0: nprobe; ensure_topk_full: do not stop at max_codes before k vectors are
-    found; max_empty_result_buckets: a range search stops after so many lists without a result, 0: it does not."""
+    """Parameters of inverted files. max_lists_num: an upper bound of nprobe, 0: none; ensure_topk_full: ignore max_codes
+    for queries with fewer than k results; max_empty_result_buckets: a range search stops after so many consecutive lists
+    without a result, 0: never."""
 
     _names = ("nprobe", "max_codes")
     _inner = ("quantizer_params",)
@@ -158,9 +159,9 @@ class SearchParametersIVF(SearchParameters):
 
     def options(self) -> dict[str, Any]:
         found = super().options()
-        most = args.count(self.max_lists_num, "max_lists_num")  # type: ignore[attr-defined]
-        if most:
-            found["nprobe"] = min(found["nprobe"], most)
+        max_lists = args.count(self.max_lists_num, "max_lists_num")  # type: ignore[attr-defined]
+        if max_lists:
+            found["nprobe"] = min(found["nprobe"], max_lists)
         return found
 
 
@@ -170,7 +171,7 @@ class SearchParametersHNSW(SearchParameters):
 
 
 class SearchParametersPQ(SearchParameters):
-    """search_type and polysemous_ht are FAISS's ways of comparing fewer codes; kith compares all of them."""
+    """search_type and polysemous_ht, by which FAISS skips codes, have no effect: kith compares all codes."""
 
     _more = {"search_type": 0, "polysemous_ht": 0}
 

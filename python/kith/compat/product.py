@@ -1,4 +1,4 @@
-"""Quantizers by themselves, as FAISS's Python has them: over kith.ProductQuantizer and the codecs of indexes."""
+"""Standalone quantizers as in FAISS's Python interface: over learn.ProductQuantizer and the codecs of indexes."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .. import _arrays, learn
 from .._errors import ArgumentError
 from .._types import Array, Codes, Floats
 from . import arguments as args
-from . import making
+from . import constructors
 from .clustering_parameters import ClusteringParameters
 from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, name_of
 from .swig import Linked, Owned
 
 
 class ProductQuantizer(Owned, learn.ProductQuantizer):
-    """A product quantizer: a vector of d elements as M numbers of nbits bits.
+    """A product quantizer, which encodes a vector of d elements as M numbers of nbits bits.
 
-    Attributes: d, M, nbits, dsub (elements of a sub-vector), ksub (centroids of each), code_size (bytes), centroids; cp
-    says how train() is to find them."""
+    Attributes: d, M, nbits, dsub (elements of a sub-vector), ksub (centroids of a codebook), code_size (bytes),
+    centroids; cp: the ClusteringParameters of train()."""
 
     __slots__ = ("cp", "assign_index", "sdc_table", "_this")
 
@@ -41,12 +41,12 @@ class ProductQuantizer(Owned, learn.ProductQuantizer):
         return super().compute_codes(args.floats(x, self.d, "x"))
 
     def decode(self, codes: Any) -> Floats:
-        """The vectors [n × d] that codes [n × code_size] stand for."""
+        """The decoded vectors [n × d] of codes [n × code_size]."""
         return super().decode(args.codes_of(codes, self.code_size))
 
     @property
     def centroids(self) -> Floats:
-        """The codebooks [M × ksub × dsub]. May be set, or given by copy_array_to_vector."""
+        """The codebooks [M × ksub × dsub]. They may be set, also by copy_array_to_vector."""
         return Linked.of(learn.ProductQuantizer.centroids.fget(self), self._set)  # type: ignore[attr-defined]
 
     @centroids.setter
@@ -61,20 +61,20 @@ class ProductQuantizer(Owned, learn.ProductQuantizer):
         return np.array(self.centroids[args.count(m, "m", 0, self.M - 1), args.count(i, "i", 0, self.ksub - 1)])
 
     def compute_codes_with_assign_index(self, x: Any, codes: Array, n: int) -> None:
-        """Write the codes of n rows of x into an array [n × code_size]. The centroids are compared as always: what
-        assign_index would find is the same."""
+        """Write the codes of n rows of x to an array [n × code_size]. assign_index is not used: centroids are compared
+        exactly, as always."""
         codes.reshape(-1, self.code_size)[:n] = self.compute_codes(np.asarray(x).reshape(-1, self.d)[:n])
 
     def compute_distance_tables(  # type: ignore[override]  # FAISS's form as well
             self, q: Any, x: Any = METRIC_L2, tables: Any = None, *, metric: Any = None) -> Any:
-        """Of queries [nq × d]: squared distances, or inner products, to all centroids [nq × M × ksub]. FAISS's form is
-        (nq, queries, array that gets them)."""
+        """Squared distances, or inner products, between queries [nq × d] and all centroids: [nq × M × ksub]. FAISS's form
+        (nq, queries, array) writes them to the array."""
         if tables is None:
             return super().compute_distance_tables(q, name_of(x if metric is None else metric))
         return self._into(q, x, tables, METRIC_L2)
 
     def compute_inner_prod_tables(self, nq: int, x: Any, tables: Array) -> None:
-        """Inner products of nq queries with all centroids, into an array [nq × M × ksub]."""
+        """Write the inner products of nq queries with all centroids to an array [nq × M × ksub]."""
         self._into(nq, x, tables, METRIC_INNER_PRODUCT)
 
     def compute_distance_table(self, x: Any, table: Array) -> None:
@@ -92,25 +92,26 @@ class ProductQuantizer(Owned, learn.ProductQuantizer):
         tables.reshape(found.shape)[:] = found
 
     def compute_sdc_table(self) -> None:
-        """Set sdc_table: squared distances between the centroids of each codebook [M × ksub × ksub]."""
+        """Compute sdc_table: squared distances between the centroids of each codebook [M × ksub × ksub]."""
         books = np.asarray(self.centroids, np.float64)
         norms = np.einsum("mij,mij->mi", books, books)
         squares = norms[:, :, None] + norms[:, None, :] - 2 * (books @ books.transpose(0, 2, 1))
         self.sdc_table = np.maximum(squares, 0).astype(np.float32).ravel()
 
     def search_sdc(self, qcodes: Any, codes: Any, k: int) -> tuple[Floats, Array]:
-        """The k codes nearest to what each of qcodes stands for: squared distances and numbers [nq × k]."""
+        """The k codes whose decoded vectors are nearest to the decoded vector of each of qcodes: squared distances and
+        numbers [nq × k]."""
         return learn.knn(self.decode(qcodes), self.decode(codes), k)
 
     def sync_transposed_centroids(self) -> None:
-        """Nothing to do: encoding is as fast without."""
+        """Nothing to do: kith does not need transposed centroids."""
 
     def clear_transposed_centroids(self) -> None:
         """Nothing to do."""
 
 
 class ScalarCodec(Owned):
-    """What a standalone ScalarQuantizer does: train, compute_codes, decode. `_word` is the word of its kind."""
+    """The methods of a standalone ScalarQuantizer: train, compute_codes, decode. `_word` is its word in factory strings."""
 
     __slots__ = ()
     d: int
@@ -126,9 +127,9 @@ class ScalarCodec(Owned):
         self._made().train(args.floats(x, self.d, "x"))
 
     def _made(self) -> Any:
-        """An index of this kind, which holds what was learnt."""
+        """The index that holds the training of this quantizer."""
         if self._index is None:
-            self._index = making.index_factory(self.d, self._word)
+            self._index = constructors.index_factory(self.d, self._word)
         return self._index
 
     def compute_codes(self, x: Any) -> Codes:
@@ -136,5 +137,5 @@ class ScalarCodec(Owned):
         return self._made().sa_encode(x)
 
     def decode(self, codes: Any) -> Floats:
-        """The vectors [n × d] that codes stand for."""
+        """The decoded vectors [n × d] of codes."""
         return self._made().sa_decode(codes)

@@ -1,4 +1,4 @@
-"""Random numbers: the same ones that FAISS draws for a seed, so that programs see the same data.
+"""Random numbers: the same numbers as FAISS for the same seed, so that programs get the same data.
 
 FAISS cuts an array of 1,024 elements or more into 1,024 blocks, each with a Mersenne twister of its own.
 """
@@ -16,17 +16,18 @@ _WORD = float(2**32 - 1)
 
 
 def rand(n: Any, seed: int = 12345) -> Floats:
-    """Uniform between 0 and 1; n: how many, or a shape."""
+    """Uniform random numbers between 0 and 1. n: their number, or a shape."""
     out = np.empty(n, np.float32)
     flat = out.reshape(-1)
     for generator, part in _blocks(flat, seed):
-        # The divisor is the largest word as a float, which is 2^32.
+        # FAISS divides by the largest word, 2^32 − 1, which rounds to 2^32 as a float.
         part[:] = generator.words(len(part)).astype(np.float32) / np.float32(2**32)
     return out
 
 
 def randn(n: Any, seed: int = 12345) -> Floats:
-    """Normal with mean 0 and variance 1 (Marsaglia's polar method); n: how many, or a shape."""
+    """Normally distributed random numbers with mean 0 and variance 1 (Marsaglia's polar method). n: their number, or a
+    shape."""
     out = np.empty(n, np.float32)
     for generator, part in _blocks(out.reshape(-1), seed):
         pairs = (len(part) + 1) // 2
@@ -42,7 +43,7 @@ def randn(n: Any, seed: int = 12345) -> Floats:
 
 
 def randint(n: Any, seed: int = 12345, vmax: int | None = None) -> Ids:
-    """Integers from 0 up, below vmax or of 62 bits; n: how many, or a shape."""
+    """Random integers in 0 … vmax − 1, or of 62 bits without vmax. n: their number, or a shape."""
     if vmax is not None:
         vmax = args.count(vmax, "vmax", 1)
     out = np.empty(n, np.int64)
@@ -58,7 +59,7 @@ lrand = randint
 
 
 def _blocks(flat: Any, seed: int) -> Iterator[tuple[_Twister, Any]]:
-    """Each block's generator, and its part of the array."""
+    """The generator of each block, and the block's part of the array."""
     seed = args.count(seed, "seed", -2**63, 2**63 - 1)
     first, step = (int(word) & 0x7FFFFFFF for word in _Twister(seed).words(2))
     blocks = 1 if len(flat) < BLOCKS else BLOCKS
@@ -68,7 +69,7 @@ def _blocks(flat: Any, seed: int) -> Iterator[tuple[_Twister, Any]]:
 
 
 class _Twister:
-    """MT19937 as C++ has it: 32-bit words."""
+    """The Mersenne twister MT19937 of C++, which draws 32-bit words."""
 
     def __init__(self, seed: int) -> None:
         self._state = np.random.RandomState(seed & 0xFFFFFFFF)

@@ -1,4 +1,4 @@
-"""FAISS's ID selectors: kith's filters by other names."""
+"""FAISS's ID selectors, which are kith's filters."""
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -20,7 +20,7 @@ class IDSelector(Owned, Filter):
 
     def __init__(self, *arguments: Any) -> None:
         if type(self) is IDSelector:
-            raise ArgumentError("IDSelector is what selectors have in common: use one of them, as IDSelectorBatch(ids)")
+            raise ArgumentError("IDSelector is the base class of selectors: use one of them, such as IDSelectorBatch(ids)")
         made = args.asserted(self._filter)(*arguments)
         super().__init__(made._make, *made._parts, passes=made._passes)
         self._callbacks = made._callbacks
@@ -30,7 +30,7 @@ class IDSelector(Owned, Filter):
 
 
 class IDSelectorRange(IDSelector):
-    """imin <= id < imax. assume_sorted, of lists whose ids ascend, is FAISS's; kith needs no promise."""
+    """The ids with imin <= id < imax. assume_sorted has no effect: kith does not need sorted ids."""
 
     __slots__ = ("imin", "imax", "assume_sorted")
 
@@ -39,7 +39,8 @@ class IDSelectorRange(IDSelector):
         self.imin, self.imax, self.assume_sorted = int(imin), int(imax), bool(assume_sorted)
 
     def find_sorted_ids_bounds(self, list_size: int, ids: Any, jmin: Any, jmax: Any) -> None:
-        """Where in ids [list_size], which ascend, those that pass begin and end: into two arrays of one element."""
+        """Find the range jmin … jmax − 1 of the elements of ids [list_size], which must ascend, that pass. jmin and jmax
+        are arrays of one element."""
         listed = np.asarray(ids).reshape(-1)[:args.count(list_size, "list_size")]
         jmin[0] = np.searchsorted(listed, self.imin)
         jmax[0] = max(int(np.searchsorted(listed, self.imax)), int(jmin[0]))
@@ -50,7 +51,7 @@ class IDSelectorRange(IDSelector):
 
 
 class IDSelectorArray(IDSelector):
-    """Ids of an array. (FAISS's form with the count before it does as well.)"""
+    """The ids in an array. FAISS's form (count, array) is also accepted."""
 
     __slots__ = ()
 
@@ -64,7 +65,7 @@ class IDSelectorBatch(IDSelectorArray):
 
 
 class IDSelectorBitmap(IDSelector):
-    """Ids i with bit i % 8 of byte i // 8 of an array set."""
+    """The ids i whose bit, bit i % 8 of byte i // 8 of an array, is set."""
 
     __slots__ = ()
 
@@ -74,7 +75,7 @@ class IDSelectorBitmap(IDSelector):
 
 
 class PyCallbackIDSelector(IDSelector):
-    """Ids for which a function is true."""
+    """The ids for which a function is true."""
 
     __slots__ = ()
 
@@ -125,8 +126,8 @@ class IDSelectorXOr(IDSelector):
 
 
 class IDSelectorTranslated(IDSelector):
-    """Numbers of vectors whose ids pass: IDSelectorTranslated(ids of all vectors, or an IndexIDMap; selector). For a
-    search of that IndexIDMap itself the selector alone does."""
+    """The positions of vectors whose ids pass a selector: IDSelectorTranslated(ids of all vectors, or an IndexIDMap;
+    selector). A search of the IndexIDMap itself takes the selector directly."""
 
     __slots__ = ("index", "sel")
 
@@ -149,6 +150,6 @@ def _listed(arguments: tuple[Any, ...]) -> Any:
     if len(arguments) == 1:
         return arguments[0]
     if len(arguments) != 2:
-        raise ArgumentError(f"{len(arguments)} arguments; a selector takes an array")
+        raise ArgumentError(f"got {len(arguments)} arguments; a selector takes an array")
     n, array = args.count(arguments[0], "n"), np.asarray(arguments[1])
     return array[:n]

@@ -1,4 +1,4 @@
-"""Several indexes that answer as one."""
+"""IndexShards: searches several indexes as if they were one."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .parameters import SearchParameters
 
 
 class IndexShards(FaissIndex):
-    """One index out of several, which stay what they are. successive_ids: each shard counts its vectors from 0, and
-    results count them through, shard after shard; otherwise ids are the shards' own. threaded: all are searched at
-    once. (kith.shards makes one index of several that can be saved.)"""
+    """Searches several indexes, which remain independent objects. successive_ids: ids of a shard start at 0, and in
+    results the sizes of all earlier shards are added to them; otherwise ids of shards are not changed. threaded: all
+    shards are searched at the same time. (kith.shards makes one index of several, which can be saved.)"""
 
     __slots__ = ("threaded", "successive_ids", "_shards", "_only_metric")
 
     def __init__(self, d: int = 0, threaded: bool = False, successive_ids: bool = True) -> None:
-        if isinstance(d, bool):  # (threaded, successive_ids)
+        if isinstance(d, bool):  # FAISS's other form: (threaded, successive_ids)
             d, threaded, successive_ids = 0, bool(d), threaded
         self.d = args.count(d, "d")
         self.threaded, self.successive_ids = bool(threaded), bool(successive_ids)
@@ -39,11 +39,11 @@ class IndexShards(FaissIndex):
 
     @property
     def _handle(self) -> Any:  # type: ignore[override]
-        raise AbsentError("an IndexShards keeps no index of its own: ask its shards (at(i))")
+        raise AbsentError("an IndexShards has no index of its own: use its shards, at(i)")
 
     def __getattr__(self, name: str) -> Any:
-        if hasattr(FaissIndex, name):  # what any other index has
-            raise AbsentError("an IndexShards keeps no index of its own: ask its shards (at(i))")
+        if hasattr(FaissIndex, name):  # an attribute of all other indexes
+            raise AbsentError("an IndexShards has no index of its own: use its shards, at(i)")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
@@ -55,7 +55,7 @@ class IndexShards(FaissIndex):
             raise ArgumentError(f"shard is a {type(shard).__name__}; it must be one of kith's FAISS-like indexes")
         first = self._shards[0] if self._shards else shard
         if (self.d and shard.d != self.d) or shard.metric_type != first.metric_type:
-            raise ArgumentError(f"{shard!r} does not fit: shards have one dimension ({self.d}) and one metric")
+            raise ArgumentError(f"{shard!r} does not fit: all shards must have the same dimension ({self.d}) and metric")
         self.d = shard.d
         self._shards.append(shard)
 
@@ -63,7 +63,7 @@ class IndexShards(FaissIndex):
         self._shards.remove(shard)
 
     def count(self) -> int:
-        """How many shards there are."""
+        """The number of shards."""
         return len(self._shards)
 
     def at(self, i: int) -> FaissIndex:
@@ -98,7 +98,7 @@ class IndexShards(FaissIndex):
             return list(pool.map(function, self._shards))
 
     def _firsts(self) -> Ids:
-        """What is added to the ids of each shard."""
+        """The number that is added to the ids of each shard."""
         sizes = [shard.ntotal if self.successive_ids else 0 for shard in self._shards]
         return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
@@ -107,14 +107,14 @@ class IndexShards(FaissIndex):
         self._each(lambda shard: shard.train(x, *arguments, **keywords))
 
     def add(self, x: Any, ids: Any = None, **keywords: Any) -> None:
-        """Give each shard an equal part of the rows of x, in order."""
+        """Add an equal part of the rows of x to each shard, in order."""
         x = args.vectors(x, self.d, "x")
         self._spread(x, ids, lambda shard, rows, named: shard.add(x[rows], named, **keywords))
 
     def _spread(self, x: Any, ids: Any, add: Callable[[FaissIndex, slice, Any], None]) -> None:
         if ids is None and self.successive_ids and self.ntotal:
-            raise UnsupportedError("add: shards hold vectors, and successive ids would change: call it once, or "
-                                      "use successive_ids=False and add_with_ids")
+            raise UnsupportedError("add: the shards already hold vectors, whose successive ids would change; add all vectors "
+                                   "in one call, or use successive_ids=False and add_with_ids")
         if ids is None and not self.successive_ids:
             ids = np.arange(self.ntotal, self.ntotal + len(x))
         wanted = None if ids is None else args.ids(ids, len(x))
@@ -126,8 +126,8 @@ class IndexShards(FaissIndex):
 
     def remove_ids(self, x: Any) -> int:
         if self.successive_ids:
-            raise UnsupportedError("remove_ids: ids are successive in these shards; use successive_ids=False, or "
-                                      "remove from a shard itself")
+            raise UnsupportedError("remove_ids: ids are successive in these shards; use successive_ids=False, or remove "
+                                   "ids from a shard")
         return sum(self._each(lambda shard: shard.remove_ids(x)))
 
     def reset(self) -> None:
@@ -141,7 +141,7 @@ class IndexShards(FaissIndex):
         return self._together(self._each(lambda shard: shard.search(x, k, params=inner)), k, D, I)
 
     def _together(self, found: list[tuple[Floats, Ids]], k: int, D: Any, I: Any) -> tuple[Floats, Ids]:
-        """The best k of what the shards found."""
+        """The best k of all shards' results."""
         ids = [np.where(I >= 0, I + first, -1) for (_, I), first in zip(found, self._firsts())]
         all_d, all_i = np.hstack([d for d, _ in found]), np.hstack(ids)
         keys = all_d if self.metric_type == METRIC_L2 else -all_d
@@ -193,7 +193,7 @@ class IndexShards(FaissIndex):
         raise UnsupportedError("an IndexShards is not saved: save each shard, or make one index with kith.shards")
 
     def close(self) -> None:
-        """Forget the shards; they stay open."""
+        """Remove all shards from this object; they stay open."""
         self._shards = []
 
     def __repr__(self) -> str:
@@ -201,8 +201,8 @@ class IndexShards(FaissIndex):
 
 
 class IndexShardsIVF(IndexShards):
-    """Inverted files that share a quantizer: it finds the lists of a query once, and all shards search those. Centroids
-    that it learns, or has, become those of the shards."""
+    """Inverted files that share a quantizer, which finds the lists of a query once for all shards. The centroids of the
+    quantizer, given or trained, become the centroids of the shards."""
 
     __slots__ = ("quantizer", "nlist", "cp")
 
@@ -220,7 +220,7 @@ class IndexShardsIVF(IndexShards):
         super().add_shard(shard)
 
     def train(self, x: Any, *arguments: Any, **keywords: Any) -> None:
-        """Learn the centroids from the rows of x, unless the quantizer has them, and the rest in every shard."""
+        """Train the quantizer on the rows of x, unless it has its centroids, and then every shard."""
         x = args.vectors(x, self.d, "x")
         if self.quantizer.ntotal != self.nlist:
             clustering = Clustering(self.d, self.nlist, self.cp)
@@ -248,7 +248,7 @@ class IndexShardsIVF(IndexShards):
             x, k, lists, params=inner)), k, D, I)
 
     def add(self, x: Any, ids: Any = None, **keywords: Any) -> None:
-        """Give each shard an equal part of the rows of x, in order, in the lists that the quantizer finds."""
+        """Add an equal part of the rows of x to each shard, in order, to the lists that the quantizer finds."""
         x = args.floats(x, self.d, "x")
         lists = self.quantizer.search(x, 1)[1].ravel()
         self._spread(x, ids, lambda shard, rows, named: shard.add_core(  # type: ignore[attr-defined]

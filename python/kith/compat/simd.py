@@ -1,4 +1,4 @@
-"""FAISS's names for instruction sets. kith's own are in `kith.info()["isa_available"]`; results are the same on all."""
+"""FAISS's names for instruction sets. kith's own names are in `kith.info()["isa_available"]`."""
 from __future__ import annotations
 
 from typing import Any
@@ -19,7 +19,7 @@ _ISAS = {SIMDLevel_NONE: "ref", SIMDLevel_AVX2: "avx2", SIMDLevel_AVX512: "avx51
 
 
 class _Level(type):
-    """SIMDConfig.level, which reads and sets."""
+    """The metaclass of SIMDConfig, which makes `level` a property of the class."""
 
     @property
     def level(cls) -> int:
@@ -31,12 +31,12 @@ class _Level(type):
 
     @property
     def supported_simd_levels(cls) -> int:
-        """Bit i: level i is available."""
+        """A set of bits; bit i is set if level i is available."""
         return sum(1 << level for level in range(SIMDLevel_COUNT) if SIMDConfig.is_simd_level_available(level))
 
 
 class SIMDConfig(metaclass=_Level):
-    """The instruction set that the library uses, as FAISS names it; NONE is plain C. Set it while no call runs."""
+    """The instruction set that the library uses, by FAISS's names; NONE is plain C. It must not be set during a call."""
 
     @staticmethod
     def get_level() -> int:
@@ -51,24 +51,24 @@ class SIMDConfig(metaclass=_Level):
 
     @staticmethod
     def is_simd_level_available(level: Any) -> bool:
-        """Whether this CPU and this library have it."""
+        """Whether this CPU and this build of the library support a level."""
         return _ISAS.get(_level(level), "") in text("isa_available").split()
 
     @staticmethod
     def set_level(level: Any) -> None:
         if not SIMDConfig.is_simd_level_available(level):
-            raise UnsupportedError(f"level is {_NAMES[level]}, which is not to be had here; available: "
+            raise UnsupportedError(f"level is {_NAMES[level]}, which this CPU or build lacks; available: "
                                    f"{', '.join(SIMDConfig._available())}")
         lib.set_isa(_ISAS[level].encode())
 
     @staticmethod
     def auto_detect_simd_level() -> int:
-        """The best one."""
+        """The highest available level."""
         return max(level for level in _ISAS if SIMDConfig.is_simd_level_available(level))
 
     @staticmethod
     def has_dynamic_dispatch() -> bool:
-        """Whether it is chosen when a program starts: always."""
+        """Whether the level is chosen when a program starts; always true."""
         return True
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""`cvar`: FAISS's global variables: what searches did, and settings of its own."""
+"""`cvar`, FAISS's global variables: statistics of searches, and settings."""
 from __future__ import annotations
 
 import threading
@@ -12,7 +12,7 @@ _lock = threading.Lock()
 
 
 class _Counts:
-    """Numbers that are added up until reset()."""
+    """Counters, which add up until reset()."""
 
     _fields: tuple[str, ...] = ()
     _absent: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class _Counts:
 
     def __getattr__(self, name: str) -> Any:
         if name in self._absent:
-            raise AttributeError(f"{type(self).__name__}.{name} is not counted by kith; there are "
+            raise AttributeError(f"kith does not count {type(self).__name__}.{name}; it counts "
                                  f"{', '.join(self._fields)}")
         raise AttributeError(f"{type(self).__name__} has no {name!r}")
 
@@ -42,22 +42,22 @@ class _Counts:
 
 
 class IndexIVFStats(_Counts):
-    """Searches of inverted files: queries nq, lists visited nlist, vectors compared ndis, milliseconds search_time (with
-    those of finding the lists)."""
+    """Searches of inverted files. nq: queries; nlist: lists scanned; ndis: vectors compared; search_time: milliseconds,
+    including the time to find the lists."""
 
     _fields = ("nq", "nlist", "ndis", "search_time")
     _absent = ("nheap_updates", "quantization_time")
 
 
 class HNSWStats(_Counts):
-    """Searches of graphs: queries n1, those that found fewer than they were asked for n2, vectors compared ndis."""
+    """Searches of graphs. n1: queries; n2: queries with fewer than k results; ndis: vectors compared."""
 
     _fields = ("n1", "n2", "ndis")
     _absent = ("nhops",)
 
 
 class CVar:
-    """`faiss.cvar`. Numbers that tune how FAISS computes can be set; kith has no use for them, and results do not change."""
+    """`faiss.cvar`. The settings that tune FAISS's computations can be set, but have no effect."""
 
     _tuning = {
         "distance_compute_blas_threshold": 20, "distance_compute_blas_query_bs": 4096,
@@ -81,7 +81,7 @@ cvar = CVar()
 
 
 def count(kind: str, ids: Ids, stats: SearchStats, filtered: bool, seconds: float) -> None:
-    """Add a search that found ids [nq × k] to the statistics of inverted files ("ivf") or of graphs ("hnsw")."""
+    """Add a search with results ids [nq × k] to the statistics of inverted files ("ivf") or of graphs ("hnsw")."""
     compared = stats.passed if filtered else stats.pairs
     with _lock:
         if kind == "ivf":

@@ -1,5 +1,5 @@
-"""What FAISS's Python has because there is C++ below it: pointers, vectors, who owns what. kith takes and gives NumPy
-arrays, so a pointer is the array itself."""
+"""The names of FAISS's Python interface that come from its C++ implementation: pointers, vectors, ownership. kith takes
+and returns NumPy arrays, so a "pointer" is simply the array."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
@@ -18,7 +18,7 @@ __all__ = ["ByteVector", "CharVector", "DoubleVector", "Float32Vector", "Float64
 
 
 def swig_ptr(a: Any) -> Array:
-    """What is handed over where FAISS takes a pointer: the array, which must be C-contiguous."""
+    """The argument for a parameter that is a pointer in FAISS: the array, which must be C-contiguous."""
     if isinstance(a, Vector):
         return a.data()
     if not isinstance(a, np.ndarray):
@@ -29,7 +29,7 @@ def swig_ptr(a: Any) -> Array:
 
 
 def rev_swig_ptr(ptr: Any, n: int) -> Array:
-    """The first n elements of what kith gives where FAISS gives a pointer."""
+    """The first n elements of an array that is a pointer in FAISS."""
     array = np.asarray(ptr).reshape(-1)
     return array[:args.count(n, "n", 0, len(array))]
 
@@ -44,12 +44,12 @@ def memcpy(dest: Any, src: Any, n: int) -> None:
 
 
 class Vector:
-    """A growing array, as C++ has it. Functions of kith's that take an array take it as well."""
+    """A growing array with the methods of a C++ vector. All functions of kith that take an array accept it."""
 
     dtype: Any = np.dtype(np.float32)
 
     def __init__(self, values: Any = ()) -> None:
-        """values: their number, then all are 0, or the values themselves."""
+        """values: the elements, or their number, in which case all are 0."""
         if isinstance(values, (int, np.integer)):
             values = np.zeros(args.count(values, "n"), self.dtype)
         self._values = np.array(values, self.dtype).reshape(-1)
@@ -63,7 +63,7 @@ class Vector:
         return not len(self._values)
 
     def data(self) -> Array:
-        """The elements themselves, until the next that are added."""
+        """The elements, without a copy; valid until elements are added."""
         return self._values
 
     def at(self, i: int) -> Any:
@@ -94,7 +94,7 @@ class Vector:
         self._values, other._values = other._values, self._values
 
     def assign(self, values: Any) -> None:
-        """Hold these values and no others; of another type they are taken for its bytes."""
+        """Replace the elements. The bytes of values of another type of the same size are reinterpreted."""
         values = np.ascontiguousarray(values).reshape(-1)
         if values.dtype != self.dtype:
             if values.dtype.itemsize != self.dtype.itemsize:
@@ -119,13 +119,13 @@ Int8Vector, Int16Vector = _vector("Int8Vector", np.int8), _vector("Int16Vector",
 Int32Vector, Int64Vector = _vector("Int32Vector", np.int32), _vector("Int64Vector", np.int64)
 UInt8Vector, UInt16Vector = _vector("UInt8Vector", np.uint8), _vector("UInt16Vector", np.uint16)
 UInt32Vector, UInt64Vector = _vector("UInt32Vector", np.uint32), _vector("UInt64Vector", np.uint64)
-# Older names of the same.
+# Older names of the same classes.
 FloatVector, DoubleVector, ByteVector, CharVector = Float32Vector, Float64Vector, UInt8Vector, Int8Vector
 IntVector, LongVector, LongLongVector, Uint64Vector = Int32Vector, Int64Vector, Int64Vector, UInt64Vector
 
 
 class Bytes(bytearray):
-    """A bytearray that also answers as a C++ vector does."""
+    """A bytearray that also has methods of a C++ vector."""
 
     def size(self) -> int:
         return len(self)
@@ -137,7 +137,7 @@ class Bytes(bytearray):
 
 
 class PointerVector:
-    """A list of objects, as a C++ vector of pointers."""
+    """A list of objects with the methods of a C++ vector of pointers."""
 
     def __init__(self, items: Iterable[Any] = ()) -> None:
         self._items = list(items)
@@ -167,16 +167,16 @@ class PointerVector:
 
 if TYPE_CHECKING:
     _Base = np.ndarray[Any, Any]
-else:  # NumPy 1.21 has no such form
+else:  # NumPy 1.21 does not accept type arguments at run time
     _Base = np.ndarray
 
 
 class InvertedListsPtrVector(PointerVector):
-    """The lists of several inverted files."""
+    """The InvertedLists of several inverted files."""
 
 
 class Linked(_Base):
-    """A copy of numbers that an object has; copy_array_to_vector gives the object others."""
+    """A copy of an object's numbers. copy_array_to_vector(array, copy) sets the numbers of the object itself."""
 
     store: Callable[[Array], None] | None = None
 
@@ -187,11 +187,11 @@ class Linked(_Base):
         return made
 
     def __array_finalize__(self, source: Any) -> None:
-        self.store = None  # what is computed from it is an array like any other
+        self.store = None  # arrays that are computed from this one are not linked
 
 
 def vector_to_array(vector: Any) -> Array:
-    """An array of what FAISS has a C++ vector of; kith has arrays, lists and bytes there."""
+    """An array of the elements of what is a C++ vector in FAISS, and an array, list or bytes in kith."""
     if isinstance(vector, (bytes, bytearray)):
         return np.frombuffer(bytes(vector), np.uint8)
     return np.array(vector).reshape(-1)
@@ -201,7 +201,7 @@ vector_float_to_array = vector_to_array
 
 
 def copy_array_to_vector(array: Any, vector: Any) -> None:
-    """Put an array into what FAISS has a C++ vector of."""
+    """Copy an array to what is a C++ vector in FAISS."""
     array = np.asarray(array)
     if array.ndim != 1:
         raise ArgumentError(f"array has shape {array.shape}; it must be (n,)")
@@ -214,11 +214,11 @@ def copy_array_to_vector(array: Any, vector: Any) -> None:
     elif isinstance(vector, list):
         vector[:] = array.tolist()
     else:
-        raise ArgumentError(f"vector is {_arrays.short(vector)}; it must be a vector of kith's that can be set")
+        raise ArgumentError(f"vector is {_arrays.short(vector)}; it must be one of kith's vectors that can be set")
 
 
 class This:
-    """`object.this`: who frees an object. Python does, whatever is said here."""
+    """`object.this`: who frees an object. It has no effect, because Python does."""
 
     __slots__ = ("_owned",)
 
@@ -239,7 +239,7 @@ class This:
 
 
 class Owned:
-    """Objects with `this` and `thisown`. They have room for `_this`."""
+    """The attributes `this` and `thisown`. Subclasses must have a slot `_this`."""
 
     __slots__ = ()
     _this: This
@@ -247,7 +247,7 @@ class Owned:
     @property
     def this(self) -> This:
         if not hasattr(self, "_this"):
-            self._this = This()  # type: ignore[misc]  # subclasses have the slot
+            self._this = This()  # type: ignore[misc]  # the slot is in subclasses
         return self._this
 
     @property

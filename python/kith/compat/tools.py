@@ -1,4 +1,4 @@
-"""FAISS's functions."""
+"""Functions and constants of FAISS about threads, classes and versions."""
 from __future__ import annotations
 
 import numpy as np
@@ -10,26 +10,26 @@ from . import arguments as args
 from .base import FaissIndex
 
 
-# Types of elements that add() and search() may be told of; kith sees for itself what an array holds.
+# Values of `numeric_type` in add() and search(), which has no effect: kith uses the type of the array.
 Float32, Float16, UInt8, Int8 = range(4)
-# Whose names these are.
+# The FAISS release whose interface this is.
 FAISS_VERSION_MAJOR, FAISS_VERSION_MINOR, FAISS_VERSION_PATCH = 1, 15, 0
 
 
 def downcast_index(index: FaissIndex) -> FaissIndex:
-    """Indexes know their classes: the index itself."""
+    """The index itself, whose class is always known."""
     if index is not None and not isinstance(index, FaissIndex):
         raise ArgumentError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
     return index
 
 
 def normalize_L2(x: Array) -> None:
-    """Bring the rows of x, an array of float32, to unit length, in place. Zero rows stay."""
+    """Normalise the rows of x, a float32 array, to unit length, in place. Zero rows do not change."""
     if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim != 2:
         have = f"{x.dtype} of shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
         raise ArgumentError(f"x is {have}; it must be a float32 array of shape (n, d), which is changed in place")
     if not x.flags.writeable:
-        raise ArgumentError("x is read-only; it is to be changed in place")
+        raise ArgumentError("x is read-only; it must be writeable, because it is changed in place")
     step = max(1, (1 << 22) // max(1, x.shape[1]))
     for first in range(0, len(x), step):
         part = x[first:first + step]
@@ -39,15 +39,15 @@ def normalize_L2(x: Array) -> None:
 
 
 def omp_set_num_threads(n: int) -> None:
-    """Threads of calls from now on."""
+    """Set the number of threads of all later calls."""
     set_threads(args.count(n, "n", 1, 65536))
 
 
 def omp_get_max_threads() -> int:
-    """Threads that calls take."""
+    """The number of threads of calls."""
     return get_threads()
 
 
 def get_num_gpus() -> int:
-    """kith runs on CPUs: 0."""
+    """Always 0: kith runs on CPUs."""
     return 0

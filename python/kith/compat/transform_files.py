@@ -1,7 +1,7 @@
-"""Transforms and product quantizers by themselves, in files of FAISS's format, which FAISS reads as well.
+"""Reads and writes standalone transforms and product quantizers in FAISS's file format.
 
-A file begins with four letters that say what it is, then come what that holds and, for transforms, both dimensions and
-whether it is trained. A C++ vector is the number of its elements as 64 bits, then the elements.
+The file of a transform begins with four letters for its class. Its attributes follow, then both dimensions and whether it
+is trained. A C++ vector is written as the number of its elements (64 bits), followed by the elements.
 """
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .product import ProductQuantizer
 from .transforms import (CenteringTransform, LinearTransform, NormalizationTransform, PadTransform, PCAMatrix,
                          RandomRotationMatrix, RemapDimensionsTransform, VectorTransform, faiss_array)
 
-_MOST = 1 << 31  # elements of a vector: more are a damaged file
+_MAX_ELEMENTS = 1 << 31  # of a vector: a file with more is damaged
 
 
 def write_VectorTransform(vt: VectorTransform, f: Any) -> None:
-    """Write a trained transform. f: a file's name, or what has write(bytes)."""
+    """Write a trained transform. f: a file's name, or an object with write(bytes)."""
     if not isinstance(vt, VectorTransform):
         raise ArgumentError(f"vt is a {type(vt).__name__}; it must be a transform")
     _write(f, _body(vt) + struct.pack("<ii?", vt.d_in, vt.d_out, True))
@@ -40,11 +40,11 @@ def _body(vt: VectorTransform) -> bytes:
     if isinstance(vt, CenteringTransform):
         return b"VCnt" + faiss_array(vt.mean)
     if not isinstance(vt, LinearTransform):
-        raise UnsupportedError(f"{vt!r} has no format in files")
+        raise UnsupportedError(f"{vt!r} cannot be written: FAISS's format has no such transform")
     matrix, shift = vt._maps()[0]
     if isinstance(vt, PCAMatrix):
-        mean, values = vt._seen or ((), ())
-        # eigen_power, epsilon, random_rotation, balanced_bins; mean, eigenvalues, all components (not kept)
+        mean, values = vt._statistics or ((), ())
+        # eigen_power, epsilon, random_rotation, balanced_bins; mean, eigenvalues, all components (kith keeps only d_out)
         head = b"Pcam" + struct.pack("<ff?i", vt.eigen_power, 0, vt.random_rotation, 0)
         head += faiss_array(mean) + faiss_array(values) + faiss_array(())
     else:
@@ -54,7 +54,7 @@ def _body(vt: VectorTransform) -> bytes:
 
 
 def read_VectorTransform(f: Any) -> VectorTransform:
-    """The transform in a file. f: its name, or what has read(n), of which no more is taken."""
+    """Read a transform. f: a file's name, or an object with read(n), from which nothing beyond the transform is read."""
     with _reading(f) as r:
         kind = r.bytes(4)
         if kind not in _READERS:
@@ -67,30 +67,30 @@ def read_VectorTransform(f: Any) -> VectorTransform:
         try:
             return make(d_in, d_out)
         except (ValueError, TypeError) as error:
-            raise FormatError(f"the file holds a transform that is none: {error}") from None
+            raise FormatError(f"the file holds an invalid transform: {error}") from None
 
 
 def write_ProductQuantizer(pq: Any, f: Any) -> None:
-    """Write a product quantizer, that of an index as well. f: a file's name, or what has write(bytes)."""
+    """Write a product quantizer, standalone or of an index. f: a file's name, or an object with write(bytes)."""
     _write(f, struct.pack("<QQQ", pq.d, pq.M, pq.nbits) + faiss_array(np.asarray(pq.centroids).ravel()))
 
 
 def read_ProductQuantizer(f: Any) -> ProductQuantizer:
-    """The product quantizer in a file. f: its name, or what has read(n)."""
+    """Read a product quantizer. f: a file's name, or an object with read(n)."""
     with _reading(f) as r:
         d, M, nbits = r.numbers("<QQQ")
         if not 0 < d <= MAX_DIM or not 0 < M <= d or not 0 < nbits <= 16:
-            raise FormatError(f"the file holds no product quantizer: {d} dimensions, {M} numbers of {nbits} bits")
+            raise FormatError(f"the file does not hold a product quantizer: {d} dimensions, {M} numbers of {nbits} bits")
         pq = ProductQuantizer(d, M, nbits)
         books = r.array("<f4")
         if books.size and (books.size != d << nbits or not np.isfinite(books).all()):
-            raise FormatError(f"the file holds {books.size} finite or other numbers; codebooks have {d << nbits}")
+            raise FormatError(f"the file holds {books.size} numbers for codebooks; there must be {d << nbits}, all finite")
         if books.size:
             pq.centroids = books
         return pq
 
 
-# ---- what follows the four letters ----
+# ---- the attributes, which follow the four letters ----
 
 _Make = Callable[[int, int], VectorTransform]
 
@@ -102,7 +102,7 @@ def _matrix(r: _Reader, kind: Callable[[int, int], LinearTransform]) -> _Make:
     def make(d_in: int, d_out: int) -> LinearTransform:
         made = kind(d_in, d_out)
         if bias and shift.size != d_out:
-            raise ArgumentError(f"{shift.size} numbers are added")
+            raise ArgumentError(f"the bias has {shift.size} elements; it must have {d_out}")
         made.have_bias = bias
         made._hold(matrix, shift if bias else None)
         made.set_is_orthonormal()
@@ -119,7 +119,7 @@ def _pca(r: _Reader) -> _Make:
 
     def kind(d_in: int, d_out: int) -> PCAMatrix:
         made = PCAMatrix(d_in, d_out, power, rotated)
-        made._seen = (mean, values) if values.size else None
+        made._statistics = (mean, values) if values.size else None
         return made
 
     return _matrix(r, kind)
@@ -163,7 +163,7 @@ def _write(f: Any, data: bytes) -> None:
 
 
 class _Reader:
-    """Takes numbers and vectors from a stream."""
+    """Reads numbers and vectors from a stream."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -173,7 +173,7 @@ class _Reader:
         while n:
             part = bytes(self._stream.read(min(n, 1 << 24)))[:n]
             if not part:
-                raise FormatError("the file ends before what it holds does")
+                raise FormatError("the file is truncated")
             parts.append(part)
             n -= len(part)
         return b"".join(parts)
@@ -183,8 +183,8 @@ class _Reader:
 
     def array(self, dtype: Any) -> Array:
         size, = self.numbers("<Q")
-        if size > _MOST:
-            raise FormatError(f"the file holds a vector of {size} elements, which no transform has")
+        if size > _MAX_ELEMENTS:
+            raise FormatError(f"the file holds a vector of {size} elements; no transform has so many")
         return np.frombuffer(self.bytes(size * np.dtype(dtype).itemsize), dtype).copy()
 
 
@@ -196,6 +196,6 @@ def _reading(f: Any) -> Iterator[_Reader]:
     with missing_files():
         if not os.path.exists(name := args.path_of(f)):
             from .._errors import NotFoundError
-            raise NotFoundError(f"'{os.fsdecode(name)}' is not there")
+            raise NotFoundError(f"there is no file '{os.fsdecode(name)}'")
     with open(name, "rb") as file:
         yield _Reader(file)

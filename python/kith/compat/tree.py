@@ -1,5 +1,5 @@
-"""From an index of the library to the objects that FAISS would show for it: its factory string says what it is made
-of. An index behind a transform or under a refinement becomes a part of the whole."""
+"""Creates the objects of the FAISS-like interface for an index of the library, from its factory string. The index behind
+a transform, and the base index of a refinement, become parts of the whole index."""
 from __future__ import annotations
 
 import ctypes
@@ -12,7 +12,7 @@ from .. import _arrays
 from .._errors import InvalidError
 from .._handle import Handle
 from .._lib import Preset, lib
-from . import base, flat, graph, ivf, making, wrappers
+from . import base, flat, graph, ivf, constructors, wrappers
 from .naming import Labels, ids_of
 from .parameters import Kind, Parameters
 from .transforms import VectorTransform, transform_of
@@ -23,8 +23,8 @@ REFINE = re.compile(r"RFlat|Refine\((.*)\)")
 
 def index_of_handle(handle: Handle, idmap: tuple[int, int] = (0, 0),
                     kind: Kind = Kind()) -> base.FaissIndex:
-    """The index in a handle, with the search parameters and labels that it carries. idmap: which kind of IndexIDMap is
-    around which node of it, if the index does not say so itself; kind: what FAISS would say of its codes."""
+    """The index of a handle, with the search parameters and labels that the library stores for it. idmap: the kind of
+    IndexIDMap and the node that it is around, unless the library has stored them; kind: properties of its codes."""
     preset, count = Preset(size=ctypes.sizeof(Preset)), ctypes.c_int64()
     with handle.reading() as pointer:
         spec, metric = lib.index_describe(pointer).decode(), lib.index_metric(pointer)
@@ -37,8 +37,8 @@ def index_of_handle(handle: Handle, idmap: tuple[int, int] = (0, 0),
             bare = int((ids_of(pointer) >= count.value).sum())
             if bare:
                 raise InvalidError(
-                    f"{bare} of the index's vectors have no label: they were added outside of the FAISS layer, which "
-                    "keeps ids of an IndexIDMap that are repeated or negative; open it with kith.open, or write it anew")
+                    f"{bare} of the index's vectors have no label: they were added by kith.Index, which does not update "
+                    "the labels that hold repeated or negative ids; open the index with kith.open, or build it again")
     if preset.idmap:
         idmap = preset.idmap, preset.idmap_depth
     made = _build(handle, spec, handle.dim, metric, params, 0, False, idmap)[0]
@@ -47,7 +47,7 @@ def index_of_handle(handle: Handle, idmap: tuple[int, int] = (0, 0),
 
 
 def split(spec: str) -> list[str]:
-    """Words of a factory string: cut at the commas that are not in parentheses."""
+    """The words of a factory string, which is split at commas outside of parentheses."""
     words, depth = [""], 0
     for letter in spec:
         depth += (letter == "(") - (letter == ")")
@@ -60,7 +60,8 @@ def split(spec: str) -> list[str]:
 
 def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, node: int, part: bool,
            idmap: tuple[int, int]) -> tuple[base.FaissIndex, int]:
-    """The index that `spec` describes, as node `node` of the handle's index; and the node after all of its parts."""
+    """The index that `spec` describes, which is node `node` of the handle's index, and the number of the next node after
+    it and its parts."""
     if idmap[0] and idmap[1] == node:
         named, following = _build(handle, spec, d, metric, params, node, part, (0, 0))
         return wrappers.around(named, idmap[0], part), following
@@ -90,7 +91,7 @@ def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, n
         made = _new(wrappers.IndexPreTransform)
         made._chain, made.index = chain, child
         made._place(handle, spec, d, metric, params, node, part)
-        made._tie()
+        made._attach()
         return made, following
     made = _new(_core(words, metric, params.kind.bbs > 0))
     made._place(handle, spec, d, metric, params, node, part)
@@ -98,7 +99,7 @@ def _build(handle: Handle, spec: str, d: int, metric: int, params: Parameters, n
 
 
 def _core(words: list[str], metric: int, fast: bool) -> type[base.FaissIndex]:
-    """The class of an index that wraps no other. fast: FAISS's fast scans were asked for."""
+    """The class of an index that wraps no other one. fast: a FastScan class, where there is one."""
     codec = words[-1]
     kind = "PQ" if codec.startswith("PQ") else "SQ" if codec.startswith("SQ") else codec
     if words[0].startswith("IVF"):
@@ -128,4 +129,4 @@ class AnyIndex(base.FaissIndex):
     _uses = ("nprobe", "max_codes", "k_factor")
 
 
-making.index_of_handle = index_of_handle
+constructors.index_of_handle = index_of_handle

@@ -1,4 +1,4 @@
-"""Indexes around others: ids of the caller's, transforms, refinement, shards."""
+"""Indexes that wrap another index: IndexIDMap, IndexPreTransform, IndexRefine."""
 # mypy: warn-return-any=False
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .transforms import VectorTransform
 
 
 class IndexIDMap(FaissIndex):
-    """An index whose vectors have ids of the caller's: any numbers but −1, the same one several times. All of kith's
-    indexes have such ids, so this is another name of the index in it, which by itself counts 0, 1, 2, …"""
+    """An index whose vectors have ids of the caller's: any numbers except −1, which may repeat. Every kith index has such
+    ids, so this object stands for the same library index as the one within it, which names vectors 0, 1, 2, …"""
 
     __slots__ = ("index",)
     _counts_from_ntotal = False
@@ -34,9 +34,9 @@ class IndexIDMap(FaissIndex):
         if not isinstance(index, FaissIndex):
             raise ArgumentError(f"index is a {type(index).__name__}; it must be one of kith's FAISS-like indexes")
         index._wrappable()
-        self._surround(index, False)
+        self._wrap_named(index, False)
 
-    def _surround(self, index: FaissIndex, part: bool) -> None:
+    def _wrap_named(self, index: FaissIndex, part: bool) -> None:
         self.index = index
         self._place(index._handle, index._spec, index.d, index._metric, index._params, index._node, part)
         index._become_part(self, index._node, True)
@@ -46,7 +46,7 @@ class IndexIDMap(FaissIndex):
 
     def check_compatible_for_merge(self, other: FaissIndex) -> None:
         if not isinstance(other, IndexIDMap):
-            raise InvalidError(f"{other!r} cannot be merged into {self!r}: it is no IndexIDMap")
+            raise InvalidError(f"{other!r} cannot be merged into {self!r}: it is not an IndexIDMap")
         super().check_compatible_for_merge(other)
 
     def _node_below(self, node: int) -> int:
@@ -58,7 +58,7 @@ class IndexIDMap(FaissIndex):
 
     @property
     def id_map(self) -> Ids:
-        """Ids in the order in which vectors are stored."""
+        """All ids, in the order in which vectors are stored."""
         return self.ids()
 
     @property
@@ -70,7 +70,7 @@ class IndexIDMap(FaissIndex):
 
     def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
         codes = args.codes_of(codes, self.sa_code_size())
-        ids = self._counted_on(len(codes)) if ids is None else self._given(ids, len(codes))
+        ids = self._next_ids(len(codes)) if ids is None else self._given(ids, len(codes))
         numbers = None
         if hasattr(self.index, "_split"):
             numbers, codes = self.index._split(codes)
@@ -79,7 +79,7 @@ class IndexIDMap(FaissIndex):
                 self._merge(FaissIndex._of(image.filled(self.index, codes, ids, numbers)), 0)
 
     def check_consistency(self) -> None:
-        """Raise unless ids and vectors belong together: they always do."""
+        """Nothing to do: ids and vectors are always consistent."""
 
     def sa_encode(self, x: Any) -> Codes:
         return self.index.sa_encode(x)
@@ -94,16 +94,16 @@ class IndexIDMap2(IndexIDMap):
 
 
 def around(index: FaissIndex, kind: int, part: bool) -> IndexIDMap:
-    """An IndexIDMap (kind 1) or IndexIDMap2 (kind 2) around an index, or a part of one."""
+    """An IndexIDMap (kind 1) or IndexIDMap2 (kind 2) around an index. part: it is a part of another index."""
     made = (IndexIDMap if kind == 1 else IndexIDMap2).__new__(IndexIDMap if kind == 1 else IndexIDMap2)
-    made._surround(index, part)
+    made._wrap_named(index, part)
     return made
 
 
 class IndexPreTransform(FaissIndex):
-    """An index behind transforms: IndexPreTransform(transform, …, index). What is trained already stays as it is; the
-    rest is trained together. The index may hold vectors if the transforms are trained: they are taken to have gone
-    through them."""
+    """An index behind transforms: IndexPreTransform(transform, …, index). Transforms that are already trained do not
+    change; the others are trained together with the index. If all transforms are trained, the index may already hold
+    vectors, to which the transforms must have been applied."""
 
     __slots__ = ("_chain", "index")
     _chain: list[VectorTransform]
@@ -128,7 +128,7 @@ class IndexPreTransform(FaissIndex):
             handle = _transformed(handle, vt)
         self._adopt(handle, index._metric, index._params)
         index._become_part(self, self._node_below(0))
-        self._tie()
+        self._attach()
 
     def _node_below(self, node: int) -> int:
         return node + len(self._chain)
@@ -137,14 +137,14 @@ class IndexPreTransform(FaissIndex):
         super()._take_settings(other)
         assert isinstance(other, IndexPreTransform)
         self._chain = [copy.copy(vt) for vt in other._chain]
-        self._tie()
+        self._attach()
 
-    def _tie(self) -> None:
+    def _attach(self) -> None:
         for number, vt in enumerate(self._chain):
-            vt._tie(self._handle, self._node + number)
+            vt._attach(self._handle, self._node + number)
 
     def train(self, x: Any, numeric_type: Any = None, **keywords: Any) -> None:
-        """Learn from the rows of x [n × d] what is not trained yet."""
+        """Train what is not yet trained on the rows of x [n × d]."""
         if not self.is_trained or not self._chain:
             super().train(x, numeric_type, **keywords)
         else:
@@ -152,7 +152,7 @@ class IndexPreTransform(FaissIndex):
 
     def prepend_transform(self, vt: VectorTransform) -> None:
         """Put another transform before the others."""
-        self._whole()
+        self._require_whole()
         if vt.d_out != self.d:
             raise ArgumentError(f"{vt!r} is followed by something of dimension {self.d}")
         self._chain.insert(0, vt)
@@ -163,14 +163,14 @@ class IndexPreTransform(FaissIndex):
             raise
         self._adopt(handle, self._metric, self._params)
         self.index._become_part(self, self._node_below(0))
-        self._tie()
+        self._attach()
 
     def _children(self) -> Iterator[FaissIndex]:
         yield self.index
 
     def _become_part(self, whole: FaissIndex, node: int, inner: bool = False) -> None:
         super()._become_part(whole, node, inner)
-        self._tie()
+        self._attach()
 
     @property
     def _counts_through(self) -> bool:  # type: ignore[override]
@@ -182,7 +182,7 @@ class IndexPreTransform(FaissIndex):
 
     @property
     def chain(self) -> Chain:
-        """The transforms, in the order in which vectors meet them."""
+        """The transforms, in the order in which they are applied."""
         return Chain(self._chain)
 
     @property
@@ -190,7 +190,7 @@ class IndexPreTransform(FaissIndex):
         return self.index.code_size
 
     def apply_chain(self, x: Any) -> Floats:
-        """Vectors [n × d] as the inner index sees them."""
+        """Apply all transforms to vectors [n × d]."""
         for vt in self._chain:
             x = vt.apply(x)
         return x
@@ -211,23 +211,23 @@ class IndexPreTransform(FaissIndex):
 
 
 def _transformed(handle: Handle, vt: VectorTransform) -> Handle:
-    """A new index: the one in a handle, which is closed, behind a transform."""
+    """A new index: the index of a handle behind a transform. The given handle is closed."""
     with handle.reading() as pointer:
         metric = lib.index_metric(pointer)
     if not vt.is_trained:
         word = _arrays.text_of(vt.word, "transform")
         return handle.wrapped(lambda out, child: lib.index_wrap_transform(out, child, vt.d_in, metric, word))
-    like, node = vt._like()
+    like, node = vt._trained_index()
     if like is handle:
-        raise ArgumentError(f"{vt!r} is a part of the index that it is to be put before; clone that")
+        raise ArgumentError(f"{vt!r} is already a part of this index; clone the transform's index first")
     with like.reading() as pointer:
         part = lib.index_part(pointer, node)
         return handle.wrapped(lambda out, child: lib.index_wrap_like(out, child, metric, part))
 
 
 class IndexRefine(FaissIndex):
-    """Ranks what a base index finds again, by finer codes: k_factor · k candidates for k results. Both indexes are
-    empty, or hold the same vectors under the same ids."""
+    """Reranks the results of a base index by finer codes: k_factor · k candidates for k results. Both indexes must be
+    empty, or hold the same vectors with the same ids."""
 
     __slots__ = ("base_index", "refine_index")
     base_index: FaissIndex
@@ -243,12 +243,13 @@ class IndexRefine(FaissIndex):
         if refine_index is None:
             refine_index = IndexFlat(base_index.d, base_index.metric_type)
         if not isinstance(refine_index, (IndexFlat, IndexScalarQuantizer, IndexPQ)):
-            raise UnsupportedError(f"refine_index is a {type(refine_index).__name__}; kith refines by IndexFlat, "
-                                      "IndexScalarQuantizer or IndexPQ")
+            raise UnsupportedError(f"refine_index is a {type(refine_index).__name__}; it must be an IndexFlat, "
+                                   "IndexScalarQuantizer or IndexPQ")
         refine_index._wrappable()
         if base_index.ntotal != refine_index.ntotal:
             raise ArgumentError(f"base_index has {_arrays.counted(base_index.ntotal, 'vector')}, refine_index "
-                               f"{refine_index.ntotal}; they must be the same. IndexRefineFlat(base_index, xb) takes the vectors themselves")
+                                f"{refine_index.ntotal}; they must have the same vectors. IndexRefineFlat(base_index, xb) "
+                                "takes an array of vectors")
         handle = base_index._handle.wrapped(
             lambda out, child, other: lib.index_wrap_fine(out, child, other), refine_index._handle)
         self.base_index, self.refine_index = base_index, refine_index
@@ -266,7 +267,7 @@ class IndexRefine(FaissIndex):
     def _take_settings(self, other: FaissIndex) -> None:
         super()._take_settings(other)
         assert isinstance(other, IndexRefine)
-        self.refine_index = other.refine_index._like(self.refine_index)
+        self.refine_index = other.refine_index._as_own_class(self.refine_index)
         self.refine_index._params.take(other.refine_index._params)
         self.refine_index._become_fine(self)
         self.refine_index._take_settings(other.refine_index)
@@ -280,14 +281,14 @@ class IndexRefine(FaissIndex):
         return self.base_index._counts_from_ntotal
 
     def sa_code_size(self) -> int:
-        """Bytes of a code of both indexes, one after the other."""
+        """The bytes of a code: the code of the base index, followed by that of the refinement."""
         return self.base_index.sa_code_size() + self.refine_index.sa_code_size()
 
     def sa_encode(self, x: Any) -> Codes:
         return np.hstack([self.base_index.sa_encode(x), self.refine_index.sa_encode(x)])
 
     def sa_decode(self, codes: Any) -> Floats:
-        """What the finer codes stand for."""
+        """The vectors decoded from the finer codes."""
         codes = args.codes_of(codes, self.sa_code_size())
         return self.refine_index.sa_decode(codes[:, self.base_index.sa_code_size():])
 
@@ -298,7 +299,7 @@ class IndexRefine(FaissIndex):
 
 
 class IndexRefineFlat(IndexRefine):
-    """Refines by the vectors themselves. xb [ntotal × d]: those that base_index holds, under the ids 0, 1, 2, …"""
+    """Reranks by float vectors. xb [ntotal × d]: the vectors of base_index, which must have the ids 0, 1, 2, …"""
 
     __slots__ = ()
 

@@ -1,2 +1,2 @@
-"""What FAISS's `faiss.contrib` has and programs use: test data, comparing results, looking into indexes, vector files.
-Modules of that package that are not here need GPUs, PyTorch or other machines."""
+"""The parts of `faiss.contrib` that programs use: test data, comparison of results, inspection of indexes, vector files.
+The other modules of that package need GPUs, PyTorch or several machines."""

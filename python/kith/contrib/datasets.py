@@ -1,4 +1,4 @@
-"""Test data: vectors of one's own, made up or from the usual files."""
+"""Data sets for tests: synthetic vectors, and the usual public files."""
 from __future__ import annotations
 
 import os
@@ -12,7 +12,7 @@ from .vecs_io import bvecs_mmap, fvecs_mmap, fvecs_read, ivecs_read
 
 
 class Dataset:
-    """Vectors to train on, to store and to search for, of dimension d: nt, nb and nq of them. metric: "L2" or "IP"."""
+    """nt vectors to train on, nb vectors to store and nq queries, all of dimension d. metric: "L2" or "IP"."""
 
     def __init__(self) -> None:
         self.d = self.nt = self.nb = self.nq = -1
@@ -28,7 +28,7 @@ class Dataset:
         raise NotImplementedError
 
     def database_iterator(self, bs: int = 128, split: tuple[int, int] = (1, 0)) -> Iterator[Any]:
-        """The vectors to store, bs at a time; split: (parts, number of the one that is wanted)."""
+        """The vectors to store, bs at a time. split = (n, i): only part i of n equal parts."""
         parts, part = split
         stop = self.nb * (part + 1) // parts
         x = self.get_database()
@@ -36,7 +36,7 @@ class Dataset:
             yield x[first:min(first + bs, stop)]
 
     def get_groundtruth(self, k: int | None = None) -> Any:
-        """Ids of the true k nearest [nq × k]."""
+        """The ids of the true k nearest neighbours [nq × k]."""
         raise NotImplementedError
 
     def get_groundtruth_range(self, thresh: float | None = None) -> Any:
@@ -47,18 +47,18 @@ class Dataset:
                 f"size: Q {self.nq} B {self.nb} T {self.nt}")
 
     def check_sizes(self) -> None:
-        """Raise unless the arrays are of the shapes that they should be."""
+        """Raise unless all arrays have the right shapes."""
         shapes = [(self.get_queries().shape, (self.nq, self.d)), (self.get_database().shape, (self.nb, self.d)),
                   (self.get_groundtruth(k=13).shape, (self.nq, 13))]
         if self.nt > 0:
             shapes.append((self.get_train(maxtrain=123).shape, (123, self.d)))
         for found, expected in shapes:
             if found != expected:
-                raise AssertionError(f"{self} has an array of shape {found} in place of {expected}")
+                raise AssertionError(f"{self} has an array of shape {found}; it must be {expected}")
 
 
 class SyntheticDataset(Dataset):
-    """Vectors of about 10 intrinsic dimensions, bent into d: the same numbers as FAISS's class of this name."""
+    """Vectors on a curved surface of 10 dimensions in a space of d: the same numbers as FAISS's class of this name."""
 
     def __init__(self, d: int, nt: int, nb: int, nq: int, metric: str = "L2", seed: int = 1338) -> None:
         super().__init__()
@@ -85,13 +85,13 @@ dataset_basedir = "data/"
 
 
 def set_dataset_basedir(path: str) -> None:
-    """Where files of data sets are."""
+    """Set the folder in which the folders of data sets are."""
     global dataset_basedir
     dataset_basedir = path
 
 
 class _Files(Dataset):
-    """A data set in files in a folder of dataset_basedir."""
+    """A data set whose files are in a folder within dataset_basedir."""
 
     _folder = ""
     _names: dict[str, str] = {}
@@ -137,7 +137,7 @@ class DatasetSIFT1M(_Files):
 
 
 class DatasetGIST1M(_Files):
-    """GIST1M, of the same source, in the folder gist1M."""
+    """GIST1M, from the same source, in the folder gist1M."""
 
     _folder = "gist1M"
     _names = {"query": "gist_query.fvecs", "learn": "gist_learn.fvecs", "base": "gist_base.fvecs",
@@ -150,7 +150,7 @@ class DatasetGIST1M(_Files):
 
 
 class DatasetBigANN(_Files):
-    """The first nb_M million vectors of SIFT1B, of the same source, in the folder bigann."""
+    """The first nb_M million vectors of SIFT1B, from the same source, in the folder bigann."""
 
     _folder = "bigann"
     _read = staticmethod(bvecs_mmap)
@@ -166,9 +166,9 @@ class DatasetBigANN(_Files):
 
 
 def dataset_from_name(dataset: str = "sift1M", download: bool = False) -> Dataset:
-    """A data set by its name: sift1M, gist1M, bigann1M … bigann1B. Nothing is downloaded."""
+    """The data set with a given name: sift1M, gist1M, bigann1M … bigann1B. Nothing is downloaded."""
     if download:
-        raise NotImplementedError("download: get the files yourself, and name their folder with set_dataset_basedir")
+        raise NotImplementedError("download: download the files yourself, and set their folder by set_dataset_basedir")
     if dataset == "sift1M":
         return DatasetSIFT1M()
     if dataset == "gist1M":
@@ -176,4 +176,4 @@ def dataset_from_name(dataset: str = "sift1M", download: bool = False) -> Datase
     if dataset.startswith("bigann"):
         size = dataset[len("bigann"):]
         return DatasetBigANN(1000 if size == "1B" else int(size.rstrip("M")))
-    raise RuntimeError(f"unknown data set {dataset!r}; there are sift1M, gist1M and bigann1M … bigann1B")
+    raise RuntimeError(f"unknown data set {dataset!r}; the known ones are sift1M, gist1M and bigann1M … bigann1B")

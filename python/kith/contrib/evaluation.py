@@ -1,4 +1,4 @@
-"""Comparing the results of searches with each other, and timing them."""
+"""Compares results of searches with each other, and times searches."""
 from __future__ import annotations
 
 import time
@@ -10,7 +10,7 @@ import kith
 
 
 def knn_intersection_measure(I1: Any, I2: Any) -> float:
-    """The share of ids that two results [nq × k] have in common, row by row."""
+    """The fraction of ids that two results [nq × k] have in common, row by row."""
     one, two = np.asarray(I1), np.asarray(I2)
     if one.shape != two.shape:
         raise AssertionError(f"I1 has shape {one.shape}, I2 {two.shape}; they must be the same")
@@ -34,19 +34,19 @@ def _select(lims: Any, D: Any, I: Any, mask: Any) -> tuple[Any, Any, Any]:
 
 
 def filter_range_results(lims: Any, D: Any, I: Any, thresh: float) -> tuple[Any, Any, Any]:
-    """Results with distances below thresh."""
+    """The results with distances below thresh."""
     return _select(lims, D, I, D < thresh)
 
 
 def _pairs(lims: Any, I: Any) -> Any:
-    """(query, id), each once."""
+    """All pairs (query, id) of a result, each once."""
     found = np.empty(len(I), [("query", np.int64), ("id", np.int64)])
     found["query"], found["id"] = _owners(lims), I
     return np.unique(found)
 
 
 def range_PR(lims_ref: Any, Iref: Any, lims_new: Any, Inew: Any, mode: str = "overall") -> tuple[float, float]:
-    """Precision and recall of results "new" against "ref", whatever the distances."""
+    """Precision and recall of the results "new" if "ref" are the right ones. Distances are not compared."""
     if len(lims_ref) != len(lims_new):
         raise AssertionError(f"lims_ref has {len(lims_ref)} elements, lims_new {len(lims_new)}")
     common = np.intersect1d(_pairs(lims_ref, Iref), _pairs(lims_new, Inew))["query"]
@@ -55,8 +55,8 @@ def range_PR(lims_ref: Any, Iref: Any, lims_new: Any, Inew: Any, mode: str = "ov
 
 
 def counts_to_PR(ngt: Any, nres: Any, ninter: Any, mode: str = "overall") -> tuple[float, float]:
-    """Precision and recall from how many results each query should have, has, and has of the right ones. mode:
-    "overall", of all results together, or "average", of the queries."""
+    """Precision and recall from the number of each query's right results (ngt), of its results (nres), and of the right
+    ones among these (ninter). mode: "overall" for all results together, "average" for the mean over queries."""
     if mode == "overall":
         ngt, nres, ninter = np.sum(ngt), np.sum(nres), np.sum(ninter)
     elif mode != "average":
@@ -68,30 +68,30 @@ def counts_to_PR(ngt: Any, nres: Any, ninter: Any, mode: str = "overall") -> tup
 
 
 def sort_range_res_2(lims: Any, D: Any, I: Any) -> tuple[Any, Any]:
-    """Ids and distances, those of each query by distance."""
+    """Ids and distances, with those of each query ordered by distance."""
     order = np.lexsort((D, _owners(lims)))
     return I[order], D[order]
 
 
 def sort_range_res_1(lims: Any, I: Any) -> Any:
-    """Ids, those of each query in order."""
+    """Ids, with those of each query in ascending order."""
     return I[np.lexsort((I, _owners(lims)))]
 
 
 def range_PR_multiple_thresholds(lims_ref: Any, Iref: Any, lims_new: Any, Dnew: Any, Inew: Any, thresholds: Any,
                                  mode: str = "overall", do_sort: str = "ref,new") -> tuple[Any, Any]:
-    """Precisions and recalls of the results "new" that are nearer than each of some thresholds."""
+    """Precision and recall of those results "new" that are nearer than a threshold, for each of several thresholds."""
     found = [range_PR(lims_ref, Iref, *_select(lims_new, Dnew, Inew, Dnew < limit)[::2], mode=mode)
              for limit in thresholds]
     return np.array([p for p, _ in found]), np.array([r for _, r in found])
 
 
-# ---- results that must agree, but for ties ----
+# ---- results that must agree except for ties ----
 
 
 def check_ref_knn_with_draws(Dref: Any, Iref: Any, Dnew: Any, Inew: Any, rtol: float = 1e-5, atol: float = 0) -> None:
-    """Raise unless distances agree, and ids as far as distances tell them apart: ids whose distances lie within the
-    tolerance of each other may change places, and those of the last such group in a row may be others."""
+    """Raise unless distances agree, and ids as far as distances determine them: ids whose distances differ by less than
+    the tolerance form a group and may change places, and the last group of a row may have other ids."""
     np.testing.assert_allclose(Dref, Dnew, rtol=rtol, atol=atol)
     for row, (dr, ir, dn, i_n) in enumerate(zip(Dref, Iref, Dnew, Inew)):
         if np.array_equal(ir, i_n):
@@ -106,11 +106,11 @@ def check_ref_knn_with_draws(Dref: Any, Iref: Any, Dnew: Any, Inew: Any, rtol: f
             expected, found = set(ir[group_ref == group]), set(i_n[group_new == group])
             if expected != found:
                 raise AssertionError(f"query {row}: ids {sorted(expected - found)} are missing, "
-                                     f"{sorted(found - expected)} are too many")
+                                     f"{sorted(found - expected)} are wrong")
 
 
 def check_ref_range_results(Lref: Any, Dref: Any, Iref: Any, Lnew: Any, Dnew: Any, Inew: Any) -> None:
-    """Raise unless two range searches found the same ids, with distances that agree to 5 decimals, in any order."""
+    """Raise unless two range searches found the same ids, in any order, with distances that agree to 5 decimals."""
     np.testing.assert_array_equal(Lref, Lnew)
     by_id = [np.lexsort((I, _owners(Lref))) for I in (Iref, Inew)]
     np.testing.assert_array_equal(Iref[by_id[0]], Inew[by_id[1]])
@@ -121,14 +121,15 @@ def check_ref_range_results(Lref: Any, Dref: Any, Iref: Any, Lnew: Any, Dnew: An
 
 
 class OperatingPoints:
-    """Experiments (key, perf, t), of which those that nothing beats are kept apart."""
+    """Experiments (key, perf, t): a key, its quality and its time. Pareto-optimal ones are kept in operating_points, all
+    others in suboptimal_points."""
 
     def __init__(self) -> None:
         self.operating_points: list[tuple[Any, float, float]] = []
         self.suboptimal_points: list[tuple[Any, float, float]] = []
 
     def compare_keys(self, k1: Any, k2: Any) -> int:
-        """1 if k1 is slower and better than k2, −1 the other way, 0 if that is not known."""
+        """1 if k1 must be slower and better than k2, −1 if it must be faster and worse, 0 if neither is known."""
         raise NotImplementedError
 
     def do_nothing_key(self) -> Any:
@@ -138,7 +139,7 @@ class OperatingPoints:
         return not any(perf >= perf_new and t <= t_new for _, perf, t in self.operating_points)
 
     def predict_bounds(self, key: Any) -> tuple[float, float]:
-        """(perf at most, t at least), from what comparable experiments gave."""
+        """An upper bound of perf and a lower bound of t, from comparable experiments."""
         known = self.operating_points + self.suboptimal_points
         slowest = max((t for other, _, t in known if self.compare_keys(key, other) > 0), default=0.0)
         best = min((perf for other, perf, _ in known if self.compare_keys(key, other) < 0), default=1.0)
@@ -148,7 +149,7 @@ class OperatingPoints:
         return self.is_pareto_optimal(*self.predict_bounds(key))
 
     def add_operating_point(self, key: Any, perf: float, t: float) -> bool:
-        """Take an experiment; whether nothing before beats it."""
+        """Add an experiment. Returns whether it is Pareto-optimal so far."""
         if not self.is_pareto_optimal(perf, t):
             self.suboptimal_points.append((key, perf, t))
             return False
@@ -159,7 +160,8 @@ class OperatingPoints:
 
 
 class OperatingPointsWithRanges(OperatingPoints):
-    """Experiments with parameters of some values each, in rising order. A key says which value of each is taken."""
+    """Experiments with several parameters, each with a list of values in ascending order. A key holds the position of
+    the chosen value for each parameter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,7 +180,7 @@ class OperatingPointsWithRanges(OperatingPoints):
         return int(np.prod([len(values) for _, values in self.ranges]))
 
     def sample_experiments(self, n_autotune: int, rs: Any = None) -> list[int]:
-        """The first, the last, and others by chance: n_autotune in all, 0: all there are."""
+        """The numbers of the first experiment, the last one, and random others: n_autotune in total, or all if it is 0."""
         if n_autotune == 1 or n_autotune < 0:
             raise AssertionError(f"n_autotune is {n_autotune}; it must be 0, or 2 or more")
         total = self.num_experiments()
@@ -199,7 +201,7 @@ class OperatingPointsWithRanges(OperatingPoints):
         return {name: values[at] for at, (name, values) in zip(k, self.ranges)}
 
     def restrict_range(self, name: str, max_val: Any) -> None:
-        """Leave out the values of a parameter from max_val on."""
+        """Remove a parameter's values of max_val and more."""
         for known, values in self.ranges:
             if known == name:
                 values[:] = [value for value in values if value < max_val]
@@ -208,8 +210,9 @@ class OperatingPointsWithRanges(OperatingPoints):
 
 
 class RepeatTimer:
-    """Times what is done in a loop over it: ``for _ in timer: …``, then ms() and ms_std(). The first `warmup` of `runs`
-    do not count; with nt the loop runs on that many threads; it ends early after max_secs, and then all count."""
+    """Times the body of a loop ``for _ in timer: …``; then ms() and ms_std() are its time. The first `warmup` of `runs`
+    do not count. With nt, calls in the loop use that many threads. The loop ends early after max_secs, and then all runs
+    count."""
 
     def __init__(self, warmup: int = 0, nt: int = -1, runs: int = 1, max_secs: float = np.inf) -> None:
         if not warmup < runs:

@@ -1,4 +1,4 @@
-"""Exact results over data that comes in blocks, as from a file that is larger than memory."""
+"""Exact searches of vectors that come in blocks, for example from a file that is larger than memory."""
 from __future__ import annotations
 
 from typing import Any, Iterable, Iterator
@@ -14,7 +14,8 @@ knn = kith.knn
 
 def knn_ground_truth(xq: Any, db_iterator: Iterable[Any], k: int, metric_type: Any = kith.METRIC_L2,
                      shard: bool = False, ngpu: int = -1) -> tuple[Any, Any]:
-    """The k nearest of all rows of the blocks: distances and ids [nq × k]; rows are numbered on from block to block."""
+    """The k nearest of all rows of the blocks: distances and ids [nq × k]. The numbering of rows continues from block to
+    block."""
     found = kith.knn_blocks(np.asarray(xq, np.float32), (np.asarray(x, np.float32) for x in db_iterator), k,
                             kith.compat.metrics.name_of(metric_type))
     return found.distances, found.ids
@@ -22,7 +23,7 @@ def knn_ground_truth(xq: Any, db_iterator: Iterable[Any], k: int, metric_type: A
 
 def range_ground_truth(xq: Any, db_iterator: Iterable[Any], threshold: float, metric_type: Any = kith.METRIC_L2,
                        shard: bool = False, ngpu: int = -1) -> tuple[Any, Any, Any]:
-    """All rows of the blocks within a threshold: lims [nq + 1], distances, ids."""
+    """All rows of the blocks within a threshold of each query: lims [nq + 1], distances, ids."""
     xq = np.ascontiguousarray(xq, np.float32)
     index, first = kith.IndexFlat(xq.shape[1], metric_type), 0
     owners, dist, ids = [], [], []
@@ -43,20 +44,20 @@ def range_ground_truth(xq: Any, db_iterator: Iterable[Any], threshold: float, me
 
 
 def threshold_radius(lims: Any, dis: Any, ids: Any, thresh: float, keep_max: bool = False) -> tuple[Any, Any, Any]:
-    """Results of a range search within a smaller radius."""
+    """The results of a range search that are within a smaller radius."""
     return _select(lims, dis, ids, dis > thresh if keep_max else dis < thresh)
 
 
 def threshold_radius_nres(nres: Any, dis: Any, ids: Any, thresh: float, keep_max: bool = False) -> tuple[Any, Any, Any]:
-    """The same where queries say how many results they have."""
+    """threshold_radius for results that are described by the number of results of each query."""
     lims = np.concatenate([[0], np.cumsum(nres)]).astype(np.int64)
     kept, dis, ids = threshold_radius(lims, dis, ids, thresh, keep_max)
     return np.diff(kept).astype(np.asarray(nres).dtype), dis, ids
 
 
 def apply_maxres(res_batches: list[Any], target_nres: int, keep_max: bool = False) -> tuple[float, int]:
-    """Leave about target_nres results in batches of (results of each query, distances, ids): the radius for that, and
-    how many are left."""
+    """Reduce batches of (number of results of each query, distances, ids) to about target_nres results. Returns the
+    radius at which they were cut, and how many results are left."""
     every = np.sort(np.concatenate([dis for _, dis, _ in res_batches]))
     if not len(every) > target_nres:
         raise AssertionError(f"there are {len(every)} results; target_nres is {target_nres}")
@@ -68,8 +69,8 @@ def apply_maxres(res_batches: list[Any], target_nres: int, keep_max: bool = Fals
 def range_search_max_results(index: Any, query_iterator: Iterable[Any], radius: float, max_results: int | None = None,
                              min_results: int | None = None, shard: bool = False, ngpu: int = 0,
                              clip_to_min: bool = False) -> tuple[float, Any, Any, Any]:
-    """Range searches of batches of queries, whose radius shrinks so that there are never more than max_results results
-    and, after it shrank, about min_results: (radius in the end, lims, distances, ids)."""
+    """Range searches of batches of queries. Whenever there are more than max_results results, the radius is reduced to
+    one with about min_results. Returns the final radius, lims, distances and ids."""
     if max_results is None and min_results is None:
         raise AssertionError("give max_results or min_results")
     if min_results is None:
@@ -91,7 +92,7 @@ def range_search_max_results(index: Any, query_iterator: Iterable[Any], radius: 
 
 
 def exponential_query_iterator(xq: Any, start_bs: int = 32, max_bs: int = 20000) -> Iterator[Any]:
-    """Queries in batches that double, up to max_bs or a little more."""
+    """Queries in batches whose size doubles until it is at least max_bs."""
     at, size = 0, start_bs
     while at < len(xq):
         yield xq[at:at + size]

@@ -1,4 +1,4 @@
-"""Factory strings of indexes."""
+"""Functions about factory strings of indexes."""
 from __future__ import annotations
 
 from typing import Any
@@ -7,8 +7,8 @@ import kith
 
 
 def get_code_size(d: int, indexkey: str) -> int:
-    """Bytes of a vector in an index of a factory string: its codes, the finer ones of a refinement and the links of a
-    graph."""
+    """The bytes of a vector in an index with this factory string: its code, its finer code in a refinement, and its links
+    on the lowest level of a graph."""
     index = kith.index_factory(d, indexkey)
     return _size(index)
 
@@ -23,12 +23,12 @@ def _size(index: Any) -> int:
 
 
 def get_hnsw_M(index: Any) -> int:
-    """Links of a vector on each level above the lowest."""
+    """The number of links of a vector on each level above the lowest."""
     return int(index.M)
 
 
 def reverse_index_factory(index: Any) -> str:
-    """The factory string of an index, in FAISS's words."""
+    """The factory string of an index, as FAISS writes it."""
     if isinstance(index, kith.IndexIDMap):
         return f"IDMap{'2' if isinstance(index, kith.IndexIDMap2) else ''},{reverse_index_factory(index.index)}"
     return str(index.spec)

@@ -1,4 +1,4 @@
-"""Looking into indexes, as arrays."""
+"""The contents of indexes as arrays."""
 from __future__ import annotations
 
 from typing import Any
@@ -9,17 +9,17 @@ import kith
 
 
 def get_invlist(invlists: Any, l: int) -> tuple[Any, Any]:
-    """Ids [n] and codes [n × code_size] of the vectors of a list."""
+    """The ids [n] and codes [n × code_size] of the vectors in a list."""
     return invlists.get_ids(l), invlists.get_codes(l)
 
 
 def get_invlist_sizes(invlists: Any) -> Any:
-    """Vectors of each list."""
+    """The number of vectors in each list."""
     return np.array([invlists.list_size(i) for i in range(invlists.nlist)], np.int64)
 
 
 def print_object_fields(obj: Any) -> None:
-    """Print the values that an object has."""
+    """Print the values of an object's attributes."""
     for name in sorted(name for name in dir(type(obj)) if not name.startswith("_")):
         value = getattr(obj, name, None)
         if not callable(value):
@@ -32,12 +32,12 @@ def get_pq_centroids(pq: Any) -> Any:
 
 
 def get_LinearTransform_matrix(pca: Any) -> tuple[Any, Any]:
-    """The matrix [d_out × d_in] of a linear transform, and what is added after the product with it (may be empty)."""
+    """The matrix [d_out × d_in] of a linear transform, and its bias [d_out], which may be empty."""
     return kith.vector_to_array(pca.A).reshape(pca.d_out, pca.d_in), kith.vector_to_array(pca.b)
 
 
 def make_LinearTransform_matrix(A: Any, b: Any = None) -> kith.LinearTransform:
-    """A linear transform of a matrix [d_out × d_in], and of what is added after the product with it [d_out]."""
+    """A linear transform with a matrix [d_out × d_in] and a bias [d_out]."""
     A = np.asarray(A)
     if b is not None and np.shape(b) != (A.shape[0],):
         raise AssertionError(f"b has shape {np.shape(b)}; it must be ({A.shape[0]},)")

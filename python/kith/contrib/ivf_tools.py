@@ -1,4 +1,4 @@
-"""Inverted files whose lists the caller chooses."""
+"""Searches of inverted files in lists that the caller chooses."""
 from __future__ import annotations
 
 from typing import Any
@@ -7,14 +7,14 @@ import kith
 
 
 def _ivf(index: Any, x: Any) -> tuple[Any, Any]:
-    """The inverted file in an index, and x as it sees it."""
+    """The inverted file behind an index's transforms, and x after these transforms."""
     while isinstance(index, kith.IndexPreTransform):
         x, index = index.apply_chain(x), index.index
     return index, x
 
 
 def search_preassigned(index_ivf: Any, xq: Any, k: int, list_nos: Any, coarse_dis: Any = None) -> tuple[Any, Any]:
-    """Search the lists list_nos [nq × nprobe], −1 for none, of an inverted file, which may be behind transforms."""
+    """Search the lists list_nos [nq × nprobe] (−1: none) of an inverted file, which may be behind transforms."""
     index_ivf, xq = _ivf(index_ivf, xq)
     dist, ids = index_ivf.search_preassigned(xq, k, list_nos, coarse_dis)
     return dist, ids

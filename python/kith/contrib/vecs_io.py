@@ -1,5 +1,5 @@
-"""Vectors in .fvecs, .ivecs and .bvecs files (http://corpus-texmex.irisa.fr/): each has its dimension before it, as a
-little-endian 32-bit integer. kith.read_vectors reads these and more."""
+"""Reads and writes .fvecs, .ivecs and .bvecs files (http://corpus-texmex.irisa.fr/), in which each vector is preceded by
+its dimension as a little-endian 32-bit integer. kith.read_vectors reads these formats and others."""
 from __future__ import annotations
 
 import os
@@ -11,16 +11,16 @@ _WORD = np.dtype("<i4")
 
 
 def _rows(fname: Any, element: Any) -> Any:
-    """A map of the file's vectors."""
+    """The vectors of a file, mapped into memory."""
     size = os.path.getsize(fname)
     if size < _WORD.itemsize:
-        raise ValueError(f"'{os.fspath(fname)}' has {size} bytes, which are no vectors")
+        raise ValueError(f"'{os.fspath(fname)}' has only {size} bytes, too few for a vector")
     element = np.dtype(element)
     dim = int(np.fromfile(fname, _WORD, 1)[0])
     row = _WORD.itemsize + dim * element.itemsize
     if dim < 0 or size % row:
-        raise ValueError(f"'{os.fspath(fname)}' begins with the dimension {dim}; its {size} bytes are no multiple of "
-                         "such vectors")
+        raise ValueError(f"'{os.fspath(fname)}' begins with the dimension {dim}; its size of {size} bytes is not a multiple "
+                         "of such vectors")
     return np.memmap(fname, np.uint8, "r").reshape(-1, row)[:, _WORD.itemsize:].view(element)
 
 
@@ -65,7 +65,7 @@ def bvecs_write(fname: Any, m: Any) -> None:
 
 
 def bvecs_iter(filepath: Any, batch_size: int = 100_000) -> Iterator[Any]:
-    """The vectors of a .bvecs file, some at a time, from where they are."""
+    """The vectors of a .bvecs file, batch by batch, mapped into memory."""
     x = bvecs_mmap(filepath)
     for first in range(0, len(x), batch_size):
         yield x[first:first + batch_size]

@@ -1,5 +1,5 @@
-"""How indexes are made whose class their description decides. tree.py and factory.py know every class and say so here;
-classes ask here, and need not know them."""
+"""Functions that create an index whose class depends on its description. tree.py and factory.py, which know all classes,
+register them here; the classes call them through this module, and so need not import those two."""
 from __future__ import annotations
 
 from typing import Any, Callable
