@@ -1,16 +1,18 @@
-/* A part's vectors are read chunk by chunk. A graph is built in bulk, several times as fast as one by one. */
+/* Builds the index of a part from its rows, brings it up to date, and tunes it. Vectors are read chunk by
+ * chunk and added in one call, because a graph is built in bulk several times as fast as by single
+ * insertions. */
 #include "build.h"
 
 #include <string.h>
 
 #include "chunks.h"
-#include "kept.h"
+#include "cells_load.h"
 #include "rows.h"
 #include "snapshot.h"
 
 enum { TUNE_QUERIES = 64, TUNE_K = 10, APPLY_BLOCK = 1024, FEED_ROWS = 4096 };
 
-/* Vectors i … i + n − 1 of a part as floats, with their rowids. */
+/* Read vectors first … first + n − 1 of a part as floats, with their rowids. */
 static int read_part(struct table *t, const struct column *c, int64_t part, int64_t first, int64_t n,
     float *x, int64_t *rowids)
 {
@@ -70,7 +72,7 @@ int build_index(
 	return SQLITE_OK;
 }
 
-/* The vector of a row, if it is there. */
+/* Read the vector of a row. *found: whether the row exists and belongs to the part. */
 static int read_row(struct table *t, const struct column *c, struct chunk_blob *b, int64_t rowid,
     int64_t part, float *x, int *found)
 {
@@ -117,12 +119,13 @@ int build_apply(struct table *t, const struct column *c, struct live *l, int64_t
 	sqlite3_free(x);
 	sqlite3_free(rowids);
 	for (int64_t i = 0; i < d->n && rc == SQLITE_OK; i++) {
-		rc = kept_update(t, l, d->rowids[i]);
+		rc = cells_update(t, l, d->rowids[i]);
 	}
-	return rc == SQLITE_OK ? kept_extend(l) : rc;
+	return rc == SQLITE_OK ? cells_extend_all(l) : rc;
 }
 
-/* Queries near the data but none of it: four fifths of one vector and a fifth of another. */
+/* Make queries that resemble the data but are not part of it: four fifths of one vector plus a fifth of
+ * another. */
 static int make_queries(struct table *t, const struct column *c, const struct part_state *s, float *q)
 {
 	float *x = sqlite3_malloc64((sqlite3_uint64)c->dim * 2 * sizeof *x);
@@ -143,7 +146,7 @@ static int make_queries(struct table *t, const struct column *c, const struct pa
 	return rc;
 }
 
-/* The true neighbours of the queries, in one pass over the rows. */
+/* Find the true neighbours of the queries in one pass over the rows, as ids of the index. */
 static int find_truth(struct table *t, const struct column *c, const struct live *l,
     const struct part_state *s, const float *q, int64_t *truth)
 {

@@ -1,18 +1,20 @@
-/* A column begins as one of small integers and takes the next wider form when a value asks for it: integers
- * of 64 bits, doubles if no integer loses by it, texts if there were no numbers. */
+/* A column starts as 32-bit integers and changes to a wider type when a value requires it: to 64-bit
+ * integers, to doubles if they can represent all its integers exactly, or to texts if it has no numbers so
+ * far. */
 #include "cells.h"
 
 #include <math.h>
 #include <string.h>
 
-static const int64_t EXACT = (int64_t)1 << 53; /* integers up to here are doubles */
+static const int64_t EXACT = (int64_t)1 << 53; /* doubles represent all integers up to this exactly */
 
 static size_t width_of(enum cells_kind kind)
 {
 	return kind == CELLS_I32 ? 4 : kind == CELLS_TEXT ? 2 : 8;
 }
 
-/* " TEXT", or no type: then a text is compared with as it is. */
+/* Whether the column has type TEXT or none, so that SQLite compares it with a text without converting
+ * either. */
 static int changes_no_text(const char *declared)
 {
 	const char *rest = sqlite3_strnicmp(declared, " TEXT", 5) == 0 ? declared + 5 : declared;
@@ -30,7 +32,7 @@ struct cells *cells_new(int column, const struct column *c)
 	return out;
 }
 
-/* Let go of the values; the column is not kept any more. */
+/* Free the values and mark the column as not held in memory. */
 static void drop(struct cells *c)
 {
 	for (int i = 0; i < c->text_count; i++) {
@@ -98,7 +100,7 @@ static void put_null(struct cells *c, int64_t id)
 	}
 }
 
-/* Room for an id; those between are NULL. */
+/* Make room for the value of an id. Ids without a value so far become NULL. */
 static int reserve(struct cells *c, int64_t id)
 {
 	if (id >= c->room) {
@@ -128,7 +130,8 @@ int cells_extend(struct cells *c, int64_t n)
 	return 0;
 }
 
-/* The same values in a wider form. 0: out of memory; a form that would not hold them is CELLS_NONE. */
+/* Convert the values to a wider type. If it cannot hold one of them exactly, the column becomes
+ * CELLS_NONE. Returns 0 if out of memory. */
 static int widen(struct cells *c, enum cells_kind kind)
 {
 	struct cells old = *c;
@@ -200,7 +203,7 @@ static unsigned hash_of(const char *bytes, int length)
 	return h ^ h >> 15;
 }
 
-/* The slot of a text, or the free one where it belongs. */
+/* The slot of a text in the hash table, or the free slot where it would be put. */
 static int slot_of(const struct cells *c, const char *bytes, int length)
 {
 	unsigned mask = (unsigned)c->slot_count - 1;
@@ -219,7 +222,7 @@ int cells_text(const struct cells *c, const char *bytes, int length)
 	return c->slot_count > 0 ? c->slots[slot_of(c, bytes, length)] : 0;
 }
 
-/* Room for one text more, and a hash table that is half empty. */
+/* Make room for one more text, in a hash table that stays at least half empty. */
 static int reserve_text(struct cells *c)
 {
 	if (c->text_count < c->text_room) {
@@ -271,7 +274,7 @@ static int set_text(struct cells *c, int64_t id, sqlite3_value *value)
 		return 0;
 	}
 	if (c->kind == CELLS_I32 && c->numbers == 0 && c->takes_text) {
-		c->kind = CELLS_TEXT; /* narrower: the room suffices */
+		c->kind = CELLS_TEXT; /* its elements are smaller, so the allocated memory suffices */
 		memset(c->values, 0, (size_t)c->n * width_of(CELLS_TEXT));
 	}
 	int number = c->kind == CELLS_TEXT ? cells_text(c, bytes, length) : 0;

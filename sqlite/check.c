@@ -1,8 +1,6 @@
-/* Every slot that its part counts must lead to a row that leads back to it, and hold finite vectors; and
- * nothing else may be there. */
+/* Every slot that a part counts must hold a rowid whose row refers back to this slot, and finite vectors.
+ * The numbers of entries in all shadow tables must agree, so that there is nothing else. */
 #include "check.h"
-
-#include <string.h>
 
 #include "chunks.h"
 #include "rows.h"
@@ -13,7 +11,7 @@ int check_number(struct table *t, char *sql, int64_t wanted, const char *what)
 	int rc = table_number(t, sql, &n);
 	if (rc == SQLITE_OK && n != wanted) {
 		rc = table_corrupt(
-		    t, "%lld %s where there should be %lld", (long long)n, what, (long long)wanted);
+		    t, "there are %lld %s instead of %lld", (long long)n, what, (long long)wanted);
 	}
 	return rc;
 }
@@ -51,7 +49,8 @@ static int check_chunk(
 	for (int i = 0; i < rows && rc == SQLITE_OK; i++) {
 		rc = row_position(t, ids[i], &place);
 		if (rc == SQLITE_OK && place != position + i) {
-			rc = table_corrupt(t, "row %lld is not where its vector is", (long long)ids[i]);
+			rc = table_corrupt(
+			    t, "row %lld does not refer to its vector's slot", (long long)ids[i]);
 		}
 	}
 	return rc == SQLITE_OK ? check_vectors(t, blobs, position, rows) : rc;
@@ -59,11 +58,7 @@ static int check_chunk(
 
 static int check_part(struct table *t, struct chunk_blob *blobs, int64_t part, int64_t n)
 {
-	int rc = SQLITE_OK;
-	if (part < 0 || part >= (int64_t)1 << PART_BITS || n < 1 ||
-	    n / t->chunk_rows >= (int64_t)1 << SEQ_BITS) {
-		return table_corrupt(t, "part %lld has %lld rows", (long long)part, (long long)n);
-	}
+	int rc = part_check(t, part, n);
 	for (int64_t i = 0; i < n && rc == SQLITE_OK; i += t->chunk_rows) {
 		int rows = n - i < t->chunk_rows ? (int)(n - i) : t->chunk_rows;
 		rc = check_chunk(t, &blobs[0], blobs + 1, position_at(t, part, i), rows);
@@ -76,14 +71,13 @@ static int check_parts(struct table *t, int64_t *rows, int64_t *chunks)
 	sqlite3_stmt *parts;
 	int vectors = t->schema.count[COLUMN_VECTOR];
 	char *sql = sqlite3_mprintf("SELECT kith_part, kith_n FROM \"%w\".\"%w_parts\"", t->db_name, t->name);
-	struct chunk_blob *blobs = sqlite3_malloc64(sizeof *blobs * (sqlite3_uint64)(vectors + 1));
+	struct chunk_blob *blobs = zeroed(sizeof *blobs * (size_t)(vectors + 1));
 	int rc = blobs != NULL ? table_prepare(t, sql, &parts) : SQLITE_NOMEM;
 	sqlite3_free(sql);
 	if (rc != SQLITE_OK) {
 		sqlite3_free(blobs);
 		return rc;
 	}
-	memset(blobs, 0, sizeof *blobs * (size_t)(vectors + 1));
 	while (rc == SQLITE_OK && sqlite3_step(parts) == SQLITE_ROW) {
 		int64_t n = sqlite3_column_int64(parts, 1);
 		rc = check_part(t, blobs, sqlite3_column_int64(parts, 0), n);
@@ -101,7 +95,7 @@ static int check_parts(struct table *t, int64_t *rows, int64_t *chunks)
 	return rc != SQLITE_OK || end == SQLITE_OK ? rc : table_forward(t, end);
 }
 
-/* Rows stand in the part of their own partition keys. */
+/* Check that all rows are in the part of their partition keys. */
 static int check_partition_keys(struct table *t)
 {
 	sqlite3_str *sql = sqlite3_str_new(NULL);
@@ -116,7 +110,7 @@ static int check_partition_keys(struct table *t)
 			    sql, " OR r.\"%w\" COLLATE BINARY IS NOT p.\"%w\"", c->name, c->name);
 		}
 	}
-	return check_number(t, sqlite3_str_finish(sql), 0, "rows in another partition than their own");
+	return check_number(t, sqlite3_str_finish(sql), 0, "rows in a wrong partition");
 }
 
 int check_table(struct table *t)

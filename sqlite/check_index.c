@@ -1,12 +1,12 @@
-/* Of each snapshot: it can be read, and with the changes since then it shows all rows of its part and no
- * others. */
+/* Each snapshot must be readable, and together with the changes since then it must contain all rows of its
+ * part and no others. */
 #include "check.h"
 
 #include "chunks.h"
 #include "refresh.h"
 #include "snapshot.h"
 
-/* Every row of the part is in the index, or has changed. *changed counts those that have. */
+/* Check that every row of the part is in the index or has changed. *changed counts the rows that have. */
 static int check_rows(struct table *t, const struct part_state *p, const struct live *l,
     const struct delta *d, int64_t *changed)
 {
@@ -34,7 +34,7 @@ static int check_index(
 	struct live *l;
 	int64_t changed = 0;
 	int rc = snapshot_read(t, p->part, c, &l);
-	if (rc != SQLITE_OK || l == NULL) { /* there were too few rows to train it */
+	if (rc != SQLITE_OK || l == NULL) { /* no snapshot: there were too few rows to train an index */
 		return rc;
 	}
 	rc = check_rows(t, p, l, d, &changed);
@@ -42,8 +42,8 @@ static int check_index(
 		live_remove(l, d->rowids[i]);
 	}
 	if (rc == SQLITE_OK && l->n - l->dead_count != p->n - changed) {
-		rc = table_corrupt(
-		    t, "the index of part %lld shows rows that are not there", (long long)p->part);
+		rc =
+		    table_corrupt(t, "the index of part %lld has rows that do not exist", (long long)p->part);
 	}
 	live_free(l);
 	return rc;

@@ -1,6 +1,6 @@
-/* Chunks are blobs of fixed-width items, changed in place by SQLite's incremental blobs, so that a change
- * writes the pages that it touches and no more. The first chunk of a part grows by doubling, the others are
- * made in full: small parts stay small. */
+/* Chunks are blobs of fixed-width items. They are changed in place by SQLite's incremental blob I/O, so
+ * that only the pages with changed items are written. The first chunk of a part grows by doubling, so that
+ * small parts stay small; all others are created in full size. */
 #include "chunks.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ void chunk_close(struct chunk_blob *b)
 	}
 }
 
-/* The shadow table's suffix. */
+/* The suffix of the shadow table of a column's chunks. */
 static const char *suffix_of(int column, char buffer[16])
 {
 	if (column == CHUNK_IDS) {
@@ -48,7 +48,7 @@ static int open_blob(struct table *t, struct chunk_blob *b, int column, int64_t 
 		sqlite3_free(name);
 	}
 	b->chunk = chunk;
-	if (rc == SQLITE_ERROR) { /* there is no such row, or no blob in it */
+	if (rc == SQLITE_ERROR) { /* there is no such row, or its value is not a blob */
 		chunk_close(b);
 		return table_corrupt(t, "chunk %lld is missing", (long long)chunk);
 	}
@@ -99,7 +99,8 @@ int chunk_write(struct table *t, int column, int64_t position, const void *item)
 	return rc != SQLITE_OK || close == SQLITE_OK ? rc : table_forward(t, close);
 }
 
-/* INSERT, UPDATE or DELETE of a chunk; bytes NULL: a DELETE. */
+/* INSERT, UPDATE or DELETE a chunk, as the first letter of `how` says. An INSERT without bytes writes
+ * zeros. */
 static int change_chunk(
     struct table *t, int column, int64_t chunk, const char *how, void *bytes, int64_t size)
 {
@@ -152,7 +153,7 @@ static int drop_chunk(struct table *t, int column, int64_t chunk, int64_t rows)
 	return change_chunk(t, column, chunk, "DELETE", NULL, 0);
 }
 
-/* Give a chunk room for so many rows; what fits of the old ones stays. */
+/* Change the number of rows that a chunk has room for. */
 static int resize_chunk(struct table *t, int column, int64_t chunk, int64_t rows)
 {
 	struct chunk_blob b = {0};
@@ -162,12 +163,11 @@ static int resize_chunk(struct table *t, int column, int64_t chunk, int64_t rows
 		return rc;
 	}
 	int old = sqlite3_blob_bytes(b.blob);
-	unsigned char *bytes = sqlite3_malloc64((sqlite3_uint64)size);
+	unsigned char *bytes = zeroed((size_t)size);
 	if (bytes == NULL) {
 		chunk_close(&b);
 		return SQLITE_NOMEM;
 	}
-	memset(bytes, 0, (size_t)size);
 	rc = sqlite3_blob_read(b.blob, bytes, old < size ? old : (int)size, 0);
 	chunk_close(&b);
 	rc = rc == SQLITE_OK ? change_chunk(t, column, chunk, "UPDATE", bytes, size) : table_forward(t, rc);
@@ -175,7 +175,7 @@ static int resize_chunk(struct table *t, int column, int64_t chunk, int64_t rows
 	return rc;
 }
 
-/* Rows that a chunk has room for. */
+/* The number of rows that a chunk has room for. */
 static int room_of(struct table *t, int64_t chunk, int64_t *rows)
 {
 	struct chunk_blob b = {0};
@@ -200,7 +200,7 @@ int chunk_append(struct table *t, int64_t part, int64_t n, int64_t rowid)
 	if (slot == 0) {
 		rc = each_column(t, chunk, make_chunk, n == 0 ? 1 : t->chunk_rows);
 	} else if (n < t->chunk_rows &&
-	           (slot & (slot - 1)) == 0) { /* a power of two: the first chunk may be full */
+	           (slot & (slot - 1)) == 0) { /* the first chunk is full only at powers of two */
 		int64_t room;
 		rc = room_of(t, chunk, &room);
 		if (rc == SQLITE_OK && room <= slot) {
@@ -216,7 +216,7 @@ int chunk_append(struct table *t, int64_t part, int64_t n, int64_t rowid)
 	return rc;
 }
 
-/* Move all that is at `from` to the place `to`. */
+/* Move the rowid and vectors at position `from` to position `to`, and update the row's entry in T_rows. */
 static int move_items(struct table *t, int64_t from, int64_t to)
 {
 	int rc = SQLITE_OK;
@@ -266,7 +266,7 @@ int chunk_remove(struct table *t, int64_t position, int64_t n)
 		return each_column(t, position_chunk(last), drop_chunk, 0);
 	}
 	if (n <= t->chunk_rows &&
-	    (slot & (slot - 1)) == 0) { /* a power of two is left: is there room for four times as many? */
+	    (slot & (slot - 1)) == 0) { /* shrink the first chunk to a half when it is a quarter full */
 		int64_t room;
 		rc = room_of(t, position_chunk(last), &room);
 		if (rc == SQLITE_OK && room >= 4 * (int64_t)slot) {

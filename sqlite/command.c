@@ -1,4 +1,5 @@
-/* Commands, given as FTS5's are: a value for the column that is named like the table. */
+/* Commands, which are written as those of FTS5: INSERT with a value for the column that has the table's
+ * name. */
 #include "command.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "check.h"
 #include "refresh.h"
 
-/* "column=factory string", or the factory string alone where there is one vector column. */
+/* Parse "column=factory string", or a factory string alone if there is only one vector column. */
 static int parse_index(struct table *t, const char *text, const struct column **c, const char **spec)
 {
 	const char *equals = strchr(text, '=');
@@ -37,7 +38,7 @@ static int set_config(struct table *t, const char *key, const char *value)
 	                        t->db_name, t->name, key, value));
 }
 
-/* From how many rows on a part has an index. */
+/* Set the number of rows from which a part gets an index. */
 static int change_index_from(struct table *t, sqlite3_value *argument)
 {
 	char number[32];
@@ -50,7 +51,7 @@ static int change_index_from(struct table *t, sqlite3_value *argument)
 	return rc == SQLITE_OK ? index_rebuild(t) : rc;
 }
 
-/* How many bytes the table's indexes may take in a process; NULL: any number. */
+/* Set how many bytes the table's indexes may take in a process; NULL: no limit. */
 static int change_memory(struct table *t, sqlite3_value *argument)
 {
 	char number[32] = "NULL";
@@ -76,7 +77,7 @@ static int change_index(struct table *t, sqlite3_value *argument)
 	const char *text = (const char *)sqlite3_value_text(argument);
 	if (text == NULL) {
 		return table_error(t, SQLITE_ERROR,
-		    "index: rank must be a factory string, such as 'HNSW32', or 'Flat' for none");
+		    "index: rank must be a factory string, such as 'HNSW32', or 'Flat' for no index");
 	}
 	int rc = parse_index(t, text, &c, &spec);
 	if (rc != SQLITE_OK) {
@@ -125,7 +126,7 @@ int command_run(struct table *t, sqlite3_value *command, sqlite3_value *argument
 		return index_merge(t);
 	}
 	return table_error(t, SQLITE_ERROR,
-	    "unknown command '%s': index, index-from, memory, rebuild, optimize, merge and integrity-check "
-	    "are known",
+	    "unknown command '%s'; the commands are index, index-from, memory, rebuild, optimize, merge and "
+	    "integrity-check",
 	    name);
 }

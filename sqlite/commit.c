@@ -1,24 +1,25 @@
-/* Snapshots at the end of a transaction. A part gets one when it has grown to be worth an index, or when so
- * much has changed since the last one that reading the changes would take long. */
+/* Writes snapshots of indexes at the end of a transaction. A part gets a snapshot when it has grown large
+ * enough for an index, or when so much has changed since its last snapshot that reading the changes would
+ * take long. */
 #include <string.h>
 
 #include "build.h"
 #include "refresh.h"
 #include "snapshot.h"
 
-/* An index that was made by this transaction. */
-struct pending {
+/* An index whose snapshot was written by this transaction. */
+struct new_index {
 	int column;
 	int64_t part;
 	struct live *live;
-	struct pending *next;
+	struct new_index *next;
 };
 
 void index_rollback(struct table *t)
 {
-	while (t->pending != NULL) {
-		struct pending *p = t->pending;
-		t->pending = p->next;
+	while (t->new_indexes != NULL) {
+		struct new_index *p = t->new_indexes;
+		t->new_indexes = p->next;
 		live_free(p->live);
 		sqlite3_free(p);
 	}
@@ -27,7 +28,7 @@ void index_rollback(struct table *t)
 
 void index_commit(struct table *t)
 {
-	for (struct pending *p = t->pending; p != NULL; p = p->next) {
+	for (struct new_index *p = t->new_indexes; p != NULL; p = p->next) {
 		struct shared *s = registry_get(t, p->column, p->part);
 		if (s != NULL) {
 			pthread_rwlock_wrlock(&s->lock);
@@ -42,29 +43,30 @@ void index_commit(struct table *t)
 	index_rollback(t);
 }
 
-static int keep(struct table *t, int column, int64_t part, struct live *l)
+static int add_new_index(struct table *t, int column, int64_t part, struct live *l)
 {
-	struct pending *p = sqlite3_malloc64(sizeof *p);
+	struct new_index *p = sqlite3_malloc64(sizeof *p);
 	if (p == NULL) {
 		live_free(l);
 		return SQLITE_NOMEM;
 	}
-	*p = (struct pending){column, part, l, t->pending};
-	t->pending = p;
+	*p = (struct new_index){column, part, l, t->new_indexes};
+	t->new_indexes = p;
 	return SQLITE_OK;
 }
 
-/* What a shared index lacks of a part's state; its lock is held. */
-static int lacking(struct table *t, const struct part_state *p, const struct live *l, struct delta *d)
+/* The rows whose changes a shared index does not contain yet. The index's lock is held. */
+static int missing_changes(struct table *t, const struct part_state *p, const struct live *l, struct delta *d)
 {
 	struct delta all = {0};
 	*d = (struct delta){0};
 	int rc = delta_read(t, p->part, l->seq, p->seq - l->seq, &all, d);
 	delta_free(&all);
-	return rc == SQLITE_OK ? delta_join(d, &l->waiting) : rc;
+	return rc == SQLITE_OK ? delta_join(d, &l->pending) : rc;
 }
 
-/* The shared index with what has changed, where that is less work than a new one. *out NULL: it is not. */
+/* A copy of the shared index with all changes, if that is less work than a new index. Otherwise *out is
+ * NULL. */
 static int from_shared(struct table *t, const struct column *c, const struct part_state *p, struct live **out)
 {
 	struct shared *s;
@@ -75,7 +77,7 @@ static int from_shared(struct table *t, const struct column *c, const struct par
 		return rc;
 	}
 	delta_free(&d);
-	rc = lacking(t, p, s->live, &d);
+	rc = missing_changes(t, p, s->live, &d);
 	if (rc == SQLITE_OK && (s->live->dead_count + d.n) * 4 < s->live->n && d.n < p->n / 2) {
 		rc = table_status(t, live_clone(out, s->live));
 	}
@@ -124,17 +126,17 @@ static int make_snapshot(
 		return rc;
 	}
 	*made = 1;
-	return keep(t, c->number, p->part, l);
+	return add_new_index(t, c->number, p->part, l);
 }
 
-/* A statement about one row of T_parts. */
+/* Set values of a part's row in T_parts. */
 static int set_base(struct table *t, const struct part_state *p, const char *values)
 {
 	return table_run(t, sqlite3_mprintf("UPDATE \"%w\".\"%w_parts\" SET %s WHERE kith_part = %lld",
 	                        t->db_name, t->name, values, p->part));
 }
 
-/* Whether vectors have changed since the snapshots: if not, they are as good as new. */
+/* Whether vectors of a part have changed since its snapshots, which are otherwise up to date. */
 static int vectors_changed(struct table *t, const struct part_state *p, int *yes)
 {
 	int64_t n = 0;
@@ -147,7 +149,8 @@ static int vectors_changed(struct table *t, const struct part_state *p, int *yes
 	return rc;
 }
 
-/* New snapshots of all columns; without any, the part is exact from now on. */
+/* Write new snapshots for all vector columns of a part. If there is none, the part is searched exactly
+ * from now on. */
 static int renew(struct table *t, const struct part_state *p, int anew)
 {
 	int stale = 1;
@@ -173,7 +176,8 @@ static int renew(struct table *t, const struct part_state *p, int anew)
 	return rc == SQLITE_OK ? set_base(t, p, "kith_base = kith_seq, kith_base_mark = kith_mark") : rc;
 }
 
-/* The parts for which a condition holds. The list is complete before the first is worked on. */
+/* Renew the snapshots of all parts for which an SQL condition holds. The parts are listed before the first
+ * is changed. */
 static int renew_where(struct table *t, const char *condition, int anew)
 {
 	sqlite3_stmt *s;
@@ -210,14 +214,14 @@ int index_sync(struct table *t)
 	}
 	char condition[320];
 	char part[48] = "true";
-	/* A part without a snapshot that was too small to be trained is tried again when it has doubled. */
+	/* A part that had too few rows to train an index is tried again when it has doubled. */
 	if (t->changed_part >= 0) {
 		sqlite3_snprintf((int)sizeof part, part, "kith_part = %lld", t->changed_part);
 	}
 	sqlite3_snprintf((int)sizeof condition, condition,
 	    "%s AND ((kith_base IS NULL AND kith_n >= %lld AND kith_n >= coalesce(kith_base_mark, 0)) OR "
 	    "kith_seq - kith_base > max(%lld, min(kith_n / 5, %d)))",
-	    part, t->index_from, t->index_from, MAX_PENDING);
+	    part, t->index_from, t->index_from, MAX_CHANGES);
 	return renew_where(t, condition, 0);
 }
 
@@ -229,8 +233,8 @@ int index_merge(struct table *t)
 	return rc == SQLITE_OK && t->indexed ? renew_where(t, "kith_seq > kith_base", 0) : rc;
 }
 
-/* Forget all indexes, also what does not fit. */
-static int forget(struct table *t)
+/* Delete all snapshots and changes, including those of parts that no longer exist. */
+static int clear_indexes(struct table *t)
 {
 	char *sql = sqlite3_mprintf(
 	    "DELETE FROM \"%w\".\"%w_idx\"; DELETE FROM \"%w\".\"%w_changes\";"
@@ -249,7 +253,7 @@ int index_rebuild(struct table *t)
 	t->changed = 1;
 	t->changed_part = -1;
 	if (rc == SQLITE_OK) {
-		rc = forget(t);
+		rc = clear_indexes(t);
 	}
 	return rc == SQLITE_OK && t->indexed ? renew_where(t, "true", 1) : rc;
 }

@@ -1,6 +1,6 @@
-/* Conditions become SQL over T_rows, whose columns have the declared types and collations, so SQLite
- * compares there as it would in an ordinary table: affinity is applied to what a column is compared with,
- * the collation is the one that the query asked for, NULL is NULL. */
+/* Conditions become SQL over T_rows. Its columns have the declared types and collations, so SQLite
+ * compares as it would in an ordinary table, with the column's affinity, the collation of the query, and
+ * its rules for NULL. */
 #include "conditions.h"
 
 #include <string.h>
@@ -100,7 +100,7 @@ static void append_source(sqlite3_str *out, const struct table *t, int aux)
 	sqlite3_str_appendf(out, ") AS \"%w\"", t->name);
 }
 
-/* Conditions number their parameters from behind those of the filter. */
+/* Append one condition. The parameters of conditions have the numbers after those of the filter. */
 static void append_condition(sqlite3_str *out, const struct table *t, const struct term *term, int parameter)
 {
 	const char *name = term->column >= 0 ? t->schema.columns[term->column].name : "rowid";
@@ -143,7 +143,7 @@ static void append_source_and_filter(sqlite3_str *out, const struct table *t, co
 		}
 	}
 	append_source(out, t, needs_aux(t, p, f));
-	/* The expression was found to be one by itself; the line break ends a comment in it. */
+	/* filter.c has made sure that this is a single expression. The line break ends a comment in it. */
 	sqlite3_str_appendf(out, " WHERE (%s\n)", f->expression != NULL ? f->expression : "true");
 }
 
@@ -190,7 +190,8 @@ static int bind_conditions(const struct plan *p, struct query *q, int first, sql
 	return rc;
 }
 
-/* The last statement of each kind is kept: the next query often asks the same of other values. */
+/* Take the cached statement of this kind if it has the same text, as the next query often does, or prepare
+ * a new one. */
 static int prepare_or_take(struct table *t, enum selection what, const char *sql, sqlite3_stmt **out)
 {
 	sqlite3_stmt *last = t->conditions[what];

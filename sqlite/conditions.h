@@ -1,24 +1,24 @@
-/* The conditions of a query as a statement about shadow tables. */
+/* Translating the conditions of a query to a statement about shadow tables. */
 #ifndef KITH_SQLITE_CONDITIONS_H
 #define KITH_SQLITE_CONDITIONS_H
 
 #include "query.h"
 
-/* Whether nothing but partition keys is asked about. */
+/* Whether all conditions are on partition keys. */
 int conditions_on_parts(const struct table *t, const struct plan *p, const struct query *q);
 
-/* Whether rows are named, so that few can pass. */
+/* Whether conditions name single rows by rowid or key, so that few rows can pass. */
 int conditions_name_rows(const struct table *t, const struct plan *p);
 
-/* Prepare the statement and bind its values. The query must outlive it. To be given back with
- * conditions_finish, of SELECT_ROWS with sqlite3_finalize.
+/* Prepare the statement and bind its values. The query must outlive it. End it with conditions_finish, or
+ * with sqlite3_finalize for SELECT_ROWS.
  *
- *   part   only rows of it; −1: of all
- *   order  idxNum */
+ *   part   only rows of this part; −1: rows of all parts
+ *   order  ORDER_ROWID, ORDER_DESCENDING (idxNum) */
 int conditions_prepare(struct table *t, const struct plan *p, struct query *q, enum selection what,
     int64_t part, int order, sqlite3_stmt **out);
 
-/* The statement's result; it is kept for the next query. NULL is allowed. */
+/* Reset the statement, cache it for the next query, and return its result code. s may be NULL. */
 int conditions_finish(struct table *t, enum selection what, sqlite3_stmt *s);
 
 #endif

@@ -1,6 +1,6 @@
-/* With MATCH, xFilter finds all hits at once, and their rows are looked up when a column is asked for.
- * Without, rows come from a statement about T_rows, one after another. Auxiliary columns and vectors are
- * read only when they are asked for. */
+/* With MATCH, xFilter finds all hits at once, and a hit's row is read when a column of it is requested.
+ * Without MATCH, rows come one by one from a statement about T_rows. Auxiliary columns and vectors are
+ * read only when they are requested. */
 #include "cursor.h"
 
 #include "chunks.h"
@@ -18,12 +18,13 @@ struct cursor {
 	struct query query;
 	struct hits hits;
 	int64_t at;
-	int complete;         /* there are no hits behind those */
-	struct delta emitted; /* rows that came before them */
-	sqlite3_stmt *scan;   /* NULL: hits */
-	int scanning;         /* it stands on a row */
+	int complete;         /* there are no further hits after these */
+	struct delta emitted; /* rows of earlier batches of hits */
+	sqlite3_stmt *scan;   /* the statement without MATCH; NULL: the cursor is on hits */
+	int scanning;         /* the scan is at a row */
 	sqlite3_stmt *row, *aux;
-	int has_row, has_aux; /* they stand on the row of the cursor: 1, or there is none: −1 */
+	int has_row,
+	    has_aux; /* 1: the statement is at the cursor's row, −1: there is no such row, 0: not looked up */
 	struct chunk_blob blob;
 	int blob_column;
 };
@@ -88,7 +89,7 @@ static int step_scan(struct cursor *c)
 	return table_forward(table_of(c), rc);
 }
 
-/* Find k rows. */
+/* Find the k nearest rows. */
 static int search(struct cursor *c, int64_t k)
 {
 	c->hits.k = k;
@@ -102,8 +103,8 @@ static int search(struct cursor *c, int64_t k)
 	return rc;
 }
 
-/* Without k, rows come in batches, each larger than the one before. One that an index had overlooked comes
- * late. */
+/* Without k, rows come in batches, each larger than the previous one. A row that an index missed in one
+ * batch comes in a later one. */
 static int search_on(struct cursor *c)
 {
 	int rc = SQLITE_OK;
@@ -142,7 +143,7 @@ int cursor_filter(sqlite3_vtab_cursor *base, int order, const char *text, int ar
 	if (rc == SQLITE_OK) {
 		rc = query_begin(&c->query, t, &c->plan, argv);
 	}
-	if (rc != SQLITE_OK || c->query.nothing) {
+	if (rc != SQLITE_OK || c->query.no_rows) {
 		return rc;
 	}
 	if (c->query.column == NULL) {
@@ -176,7 +177,7 @@ int cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
 	return SQLITE_OK;
 }
 
-/* Put a statement on the cursor's row. *has: 1, or −1 where the row is gone. */
+/* Step a statement to the cursor's row. *has becomes 1, or −1 if the row no longer exists. */
 static int look_up(struct cursor *c, enum statement which, sqlite3_stmt **s, int *has)
 {
 	sqlite3_int64 rowid;
@@ -212,7 +213,8 @@ static int read_vector(struct cursor *c, const struct column *column, unsigned c
 	}
 	int open = c->blob.blob != NULL;
 	rc = chunk_read(t, &c->blob, column->number, position, 1, bytes);
-	if (rc == SQLITE_ABORT && open) { /* the blob was changed since it was opened */
+	if (rc == SQLITE_ABORT &&
+	    open) { /* the blob was changed after it was opened: chunk_read opens it again */
 		rc = chunk_read(t, &c->blob, column->number, position, 1, bytes);
 	}
 	if (rc == SQLITE_OK) {
@@ -274,7 +276,7 @@ int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int numbe
 		return SQLITE_OK;
 	}
 	if (sqlite3_vtab_nochange(context)) {
-		return SQLITE_OK; /* an UPDATE that leaves the column as it is */
+		return SQLITE_OK; /* an UPDATE does not change this column */
 	}
 	const struct column *column = &t->schema.columns[number];
 	switch (column->kind) {

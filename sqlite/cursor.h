@@ -1,4 +1,4 @@
-/* Cursors: a search's hits, or rows as a statement gives them. */
+/* Cursors over the hits of a search, or over the rows of a statement. */
 #ifndef KITH_SQLITE_CURSOR_H
 #define KITH_SQLITE_CURSOR_H
 

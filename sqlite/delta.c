@@ -1,3 +1,4 @@
+/* A growing array that is sorted after all insertions. */
 #include "delta.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Distances in double precision, in a fixed order of operations: four sums that are added at the end, which
- * compilers turn into vector instructions without changing a bit. */
+/* Distances in double precision. The order of operations is fixed: four partial sums are added at the end,
+ * so compilers can use vector instructions without changing a bit of the result. */
 #include "distance.h"
 
 #include <math.h>

@@ -1,9 +1,10 @@
-/* A filter comes from whoever wrote the query, who may not be trusted with the database. It is tried in a
- * database of its own, in memory, which has nothing but an empty table of the same columns, under an
- * authorizer that allows one SELECT, columns of that table, and functions of a list; the host's own
- * authorizer is left alone. It must compile twice: within parentheses as a WHERE clause, and as a result
- * column without them. What passes both is one expression: a closing parenthesis too many fails in one
- * place, a second clause or column in the other, and so does a comment that would swallow what follows. */
+/* A filter may come from a user who must not get access to the rest of the database. It is therefore
+ * compiled first in a database of its own, in memory, that contains only an empty table with the same
+ * columns. An authorizer there allows one SELECT, the columns of that table, and a list of functions; the
+ * authorizer of the host's connection is not touched. The filter must compile twice: within parentheses as
+ * a WHERE clause, and without them as a result column. Only a single expression passes both: a surplus
+ * closing parenthesis fails in the WHERE clause, and a second clause or column, or an unclosed comment,
+ * fails in the other. */
 #include "filter.h"
 
 #include <string.h>
@@ -15,8 +16,8 @@ struct validator {
 	const struct table *table;
 	int selects;
 	int reads_aux;
-	const char *refused; /* what kind of thing */
-	char name[64];       /* and its name */
+	const char *refused; /* what the authorizer refused; NULL: nothing */
+	char name[64];       /* the name of it */
 };
 
 static const char *const allowed[] = {"->", "->>", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2",
@@ -79,7 +80,7 @@ static int compare_bytes(void *data, int na, const void *a, int nb, const void *
 	return order != 0 ? order : na - nb;
 }
 
-/* Columns may have collations of the host's; here they only need names. */
+/* Columns may have collations that the host defined. Nothing is compared here, so any function will do. */
 static void make_collation(void *data, sqlite3 *db, int encoding, const char *name)
 {
 	(void)data;
@@ -121,7 +122,7 @@ static int make_validator(struct table *t, struct validator **out)
 	    ":memory:", &v->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY, NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_db_config(
-		    v->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL); /* "x" is a column, never a text */
+		    v->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL); /* "x" is always a column, never a string */
 		sqlite3_db_config(v->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 		rc = sqlite3_collation_needed(v->db, NULL, make_collation);
 	}
@@ -138,7 +139,7 @@ static int make_validator(struct table *t, struct validator **out)
 	}
 	if (rc != SQLITE_OK) {
 		validator_free(v);
-		return rc == SQLITE_NOMEM ? rc : table_error(t, rc, "filter: no database to try it in");
+		return rc == SQLITE_NOMEM ? rc : table_error(t, rc, "filter: no database to check it in");
 	}
 	*out = v;
 	return SQLITE_OK;
@@ -156,7 +157,7 @@ static int fail(struct table *t, struct validator *v)
 	return table_error(t, SQLITE_ERROR, "filter: %s", sqlite3_errmsg(v->db));
 }
 
-/* Compile a statement that contains the expression; frees its text. */
+/* Compile a statement that contains the expression, and count its parameters. Frees the statement's text. */
 static int try_one(struct table *t, struct validator *v, char *sql, int *parameters)
 {
 	sqlite3_stmt *s = NULL;

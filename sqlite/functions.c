@@ -1,5 +1,5 @@
 /* kith_distance, kith_normalize, kith_from_json, kith_to_json, kith_from_npy, kith_contains, kith_version:
- * all deterministic and innocuous. A vector that is none is an error, NULL gives NULL. */
+ * all are deterministic and innocuous. An invalid vector is an error; NULL gives NULL. */
 #include "functions.h"
 
 #include <math.h>
@@ -10,7 +10,8 @@
 #include "distance.h"
 #include "vector.h"
 
-/* Read an argument. 0: the result is set (an error, or NULL for NULL). */
+/* Read a vector from an argument. Returns 0 if the result is already set (to an error, or to NULL for
+ * NULL). */
 static int read_argument(
     sqlite3_context *context, const char *function, struct vector *v, sqlite3_value *value)
 {
@@ -60,7 +61,7 @@ static void call_distance(sqlite3_context *context, int argc, sqlite3_value **ar
 	vector_free(&b);
 }
 
-/* A zero vector has no direction: NULL. */
+/* Normalise a vector to unit length; a zero vector gives NULL. */
 static void call_normalize(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	struct vector v = {0};
@@ -87,7 +88,7 @@ static void call_to_floats(sqlite3_context *context, int argc, sqlite3_value **a
 	vector_free(&v);
 }
 
-/* A second argument says what a blob holds: the type of the column that it comes from. */
+/* The second argument is the type of a blob's elements, which is that of the column that it comes from. */
 static void call_to_json(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	struct vector v = {0};
@@ -128,7 +129,7 @@ static void call_to_json(sqlite3_context *context, int argc, sqlite3_value **arg
 	vector_free(&v);
 }
 
-/* 1 where the text x occurs in the first argument, byte by byte; NULL where one is NULL. */
+/* Whether the second text occurs in the first one, compared byte by byte; NULL if one of them is NULL. */
 static void call_contains(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	(void)argc;

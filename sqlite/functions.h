@@ -1,4 +1,4 @@
-/* SQL functions. */
+/* The SQL functions about vectors and texts. */
 #ifndef KITH_SQLITE_FUNCTIONS_H
 #define KITH_SQLITE_FUNCTIONS_H
 
@@ -6,7 +6,7 @@
 
 int functions_register(sqlite3 *db);
 
-/* xFindFunction: kith_contains(column, x) in WHERE is looked after by the table. */
+/* xFindFunction: the table itself evaluates kith_contains(column, x) in WHERE. */
 int functions_find(sqlite3_vtab *base, int argc, const char *name,
     void (**function)(sqlite3_context *, int, sqlite3_value **), void **data);
 

@@ -1,12 +1,12 @@
-/* Three rules, of which each gives a row of a side a value:
+/* There are three rules to normalise the scores of one side (one of the two rankings) to values:
  *
- *   rrf        1 / (k + rank): reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009). Ranks count
- *              from 1, equal scores have the rank of the first of them
- *   relative   (score − min) / (max − min); where all are equal, 1
- *   dbsf       (score − mean + 3σ) / 6σ within 0 … 1; where all are equal, 1/2
+ *   rrf        1 / (k + rank): reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009). Ranks start
+ *              at 1; rows with equal scores all have the rank of the first of them
+ *   relative   (score − min) / (max − min); 1 if all scores are equal
+ *   dbsf       (score − mean + 3σ) / 6σ, clipped to 0 … 1; 1/2 if all scores are equal
  *
- * A row that a side does not have gets nothing from it. The fused score is (1 − alpha) · text + alpha ·
- * vector. */
+ * The fused score of a row is (1 − alpha) · text + alpha · vector, where the value of a side without this
+ * row is 0. */
 #include "fusion.h"
 
 #include <math.h>
@@ -132,7 +132,7 @@ int fusion_run(enum fusion how, double alpha, double rrf_k, struct side *text, s
 		    vector->items[i].rowid, of_vector * vector->items[i].value, NAN, vector->items[i].score};
 	}
 	qsort(f, (size_t)all, sizeof *f, by_rowid);
-	for (int64_t i = 0; i < all; i++) { /* the two entries of a row become one */
+	for (int64_t i = 0; i < all; i++) { /* join the two entries of a row that both sides have */
 		struct fused row = f[i];
 		if (i + 1 < all && f[i + 1].rowid == row.rowid) {
 			i++;

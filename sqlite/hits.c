@@ -1,4 +1,4 @@
-/* A heap of hits, ordered by (distance, rowid). */
+/* A binary heap of hits, ordered by (distance, rowid), with the farthest at the top. */
 #include "scan.h"
 
 #include <math.h>
@@ -55,7 +55,7 @@ int hits_offer(struct hits *h, double distance, int64_t rowid, int64_t position)
 		h->items = items;
 		h->room = room;
 	}
-	if (h->k == INT64_MAX) { /* all of them: sorted once, at the end */
+	if (h->k == INT64_MAX) { /* all hits are wanted: they are only sorted at the end */
 		h->items[h->n++] = hit;
 	} else {
 		sift_up(h->items, h->n++, hit);

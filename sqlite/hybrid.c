@@ -1,8 +1,8 @@
-/* A table-valued function. Both searches are SQL on the host's connection: FTS5 for the text, kith's table
- * for the vector, each `depth` rows deep, under the same filter; what they give is fused (fusion.h).
+/* A table-valued function. It runs two searches as SQL on the host's connection, FTS5 for the text and kith's
+ * table for the vector, for `depth` rows each and with the same filter, and fuses their results (fusion.h).
  *
- * Only SQL that the application itself writes may call it, not a view or a trigger of a database file,
- * since it reads tables by their names. */
+ * As it reads tables by their names, only top-level SQL of the application may call it, not a view or a
+ * trigger in a database file (SQLITE_VTAB_DIRECTONLY). */
 #include "hybrid.h"
 
 #include <math.h>
@@ -69,8 +69,8 @@ static int fail(struct hybrid *h, int rc, char *message)
 	return rc;
 }
 
-/* Arguments come in the order of their columns, whatever the order of the constraints; idxNum has a bit for
- * each. */
+/* xFilter gets the arguments in the order of their columns. idxNum has a bit for each argument that is
+ * given. */
 static int hybrid_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
 	int at[ARGUMENTS];
@@ -126,7 +126,7 @@ static int hybrid_close(sqlite3_vtab_cursor *base)
 	return SQLITE_OK;
 }
 
-/* Run a search; its rows are rowid and score. Frees its text. */
+/* Run a search whose rows are (rowid, score). Frees the statement's text. */
 static int run_side(struct hybrid *h, char *sql, sqlite3_value *query, int64_t depth,
     const struct hybrid_options *o, struct side *out)
 {
@@ -233,7 +233,8 @@ static int search(struct cursor *c, sqlite3_value **argument)
 	const char *table = (const char *)sqlite3_value_text(argument[ARGUMENT_TABLE]);
 	const char *fts = (const char *)sqlite3_value_text(argument[ARGUMENT_FTS]);
 	if (table == NULL || fts == NULL) {
-		return fail(h, SQLITE_ERROR, sqlite3_mprintf("kith_hybrid: the tables must be named"));
+		return fail(
+		    h, SQLITE_ERROR, sqlite3_mprintf("kith_hybrid: the names of both tables are needed"));
 	}
 	int rc = read_k(h, argument[ARGUMENT_K], &k);
 	if (rc == SQLITE_OK) {

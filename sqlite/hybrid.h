@@ -1,4 +1,4 @@
-/* kith_hybrid(table, fts, text, vector, k, options): text and vectors searched together. */
+/* kith_hybrid(table, fts, text, vector, k, options): a search for both text and vectors. */
 #ifndef KITH_SQLITE_HYBRID_H
 #define KITH_SQLITE_HYBRID_H
 

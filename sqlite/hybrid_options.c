@@ -1,5 +1,5 @@
-/* Options are read by SQLite's own JSON functions. One that is unknown is an error: it would otherwise be a
- * typing mistake that nobody notices. */
+/* Options are parsed by SQLite's JSON functions. An unknown option is an error, because it is most likely
+ * misspelt. */
 #include "hybrid_options.h"
 
 #include <math.h>
@@ -34,7 +34,7 @@ static int read_fusion(struct hybrid_options *o, const char *name, char **error)
 	return fail(error, sqlite3_mprintf("kith_hybrid: fusion must be rrf, relative or dbsf"));
 }
 
-static int keep_text(char **to, sqlite3_stmt *s)
+static int copy_text(char **to, sqlite3_stmt *s)
 {
 	sqlite3_free(*to);
 	const char *text = (const char *)sqlite3_column_text(s, 1);
@@ -42,7 +42,7 @@ static int keep_text(char **to, sqlite3_stmt *s)
 	return *to != NULL ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-/* A row of json_each: key, value, type. */
+/* Read an option from a row of json_each: key, value. */
 static int read_option(struct hybrid_options *o, sqlite3_stmt *s, char **error)
 {
 	const char *key = (const char *)sqlite3_column_text(s, 0);
@@ -78,22 +78,22 @@ static int read_option(struct hybrid_options *o, sqlite3_stmt *s, char **error)
 		                 error, sqlite3_mprintf("kith_hybrid: depth must be an integer, at least 1"));
 	}
 	if (strcmp(key, "filter") == 0 || strcmp(key, "where") == 0) {
-		return keep_text(&o->filter, s);
+		return copy_text(&o->filter, s);
 	}
 	if (strcmp(key, "filter_args") == 0) {
-		return keep_text(&o->filter_args, s);
+		return copy_text(&o->filter_args, s);
 	}
 	if (strcmp(key, "column") == 0) {
-		return keep_text(&o->column, s);
+		return copy_text(&o->column, s);
 	}
 	if (strcmp(key, "fields") == 0) {
-		return keep_text(&o->fields, s);
+		return copy_text(&o->fields, s);
 	}
-	return fail(
-	    error, sqlite3_mprintf(
-	               "kith_hybrid: unknown option '%s': fusion, alpha, rrf_k, depth, filter, filter_args, "
-	               "column and fields are known",
-	               key));
+	return fail(error,
+	    sqlite3_mprintf(
+	        "kith_hybrid: unknown option '%s'; the options are fusion, alpha, rrf_k, depth, filter, "
+	        "filter_args, column and fields",
+	        key));
 }
 
 int hybrid_options_read(sqlite3 *db, sqlite3_value *json, struct hybrid_options *o, char **error)
@@ -118,7 +118,7 @@ int hybrid_options_read(sqlite3 *db, sqlite3_value *json, struct hybrid_options 
 	return rc;
 }
 
-/* The weight of a column in fields, "title^2"; 0: it is not there. */
+/* The weight of a column in `fields`, where it is written as "title^2"; 0 if it is not there. */
 static int weight_of(sqlite3 *db, const char *fields, const char *name, double *weight)
 {
 	sqlite3_stmt *s;

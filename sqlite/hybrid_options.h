@@ -11,15 +11,17 @@ struct hybrid_options {
 	double rrf_k;
 	int64_t depth;              /* 0: not given */
 	char *filter, *filter_args; /* NULL: none */
-	char *column;               /* of vectors; NULL: the first */
+	char *column;               /* the vector column; NULL: the first one */
 	char *fields; /* JSON array of text columns with weights, "title^2"; NULL: all, equally */
 };
 
-/* Read a JSON object; NULL: defaults. On failure *error is a message, to be freed with sqlite3_free. */
+/* Read options from a JSON object; NULL gives the defaults. On failure *error is a message; free it with
+ * sqlite3_free. */
 int hybrid_options_read(sqlite3 *db, sqlite3_value *json, struct hybrid_options *o, char **error);
 void hybrid_options_free(struct hybrid_options *o);
 
-/* "{title body} : (" for the text, and ", 2.0, 1.0" for bm25, of the columns of an FTS5 table. */
+/* Translate `fields` for an FTS5 table: *prefix is what precedes the query's text, "{title body} : (", and
+ * *weights are the arguments of bm25, ", 2.0, 1.0". Both are freed with sqlite3_free. */
 int hybrid_fields(
     sqlite3 *db, const char *fts, const char *fields, char **prefix, char **weights, char **error);
 

@@ -1,4 +1,5 @@
-/* Vectors as JSON arrays of numbers: "[1, -2.5, 3e-1]". Numbers are read exactly, whatever the locale. */
+/* Reads and writes vectors as JSON arrays of numbers: "[1, -2.5, 3e-1]". Numbers are correctly rounded, in
+ * every locale. */
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static const char *skip_digits(const char *p, const char *end)
 	return p;
 }
 
-/* Most numbers are short: both parts are exact then, and one multiplication or division rounds once. */
+/* Read a number with at most 15 digits, as most have. Mantissa and power of ten are exact doubles then, so
+ * that the only rounding is that of one multiplication or division. Returns 0 for longer numbers. */
 static int read_short(const char *p, const char *end, double *x)
 {
 	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
@@ -60,7 +62,7 @@ static int read_short(const char *p, const char *end, double *x)
 	return 1;
 }
 
-/* The others: the C library's reader under its "C" locale. */
+/* Read any other number by the C library's strtod in the "C" locale. */
 static int read_long(const char *p, size_t length, double *x)
 {
 	char text[MAX_NUMBER + 1];
@@ -141,7 +143,7 @@ int json_read(struct vector *v, const char *text, int length, char **error)
 	return SQLITE_OK;
 }
 
-/* The fewest of 6 to 9 digits that give the float back. */
+/* Each number is written with the fewest digits, from 6 to 9, from which the same float is read. */
 char *vector_to_json(const float *x, int64_t dim)
 {
 	sqlite3_str *out = sqlite3_str_new(NULL);

@@ -1,7 +1,7 @@
-/* Ids are given in the order in which vectors come, and never again, so what a row was is told from what it
- * is by its id. A row that changes leaves a dead id behind, which searches pass over: taking vectors out of
- * a graph one by one would cost more than that. A snapshot with many of them is made anew from the rows
- * (refresh.c). */
+/* Each vector that is added gets the next id, and ids are never used again, so the old and the new vector
+ * of a row have different ids. When a row changes, its old id becomes dead, and searches skip it by a
+ * filter: removing vectors from a graph one by one would take longer. An index with many dead ids is built
+ * again from the rows (commit.c). */
 #include "live.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ void live_free(struct live *l)
 	sqlite3_free(l->rowids);
 	sqlite3_free(l->dead);
 	sqlite3_free(l->slots);
-	delta_free(&l->waiting);
+	delta_free(&l->pending);
 	cells_free(l->cells);
 	sqlite3_free(l);
 }
@@ -38,8 +38,8 @@ static void note_options(struct live *l)
 	l->uses_nprobe = kith_index_uses(l->index, "nprobe");
 }
 
-/* "HNSW32", "HNSW32,Flat" or anything that is refined with floats. Under cosine floats are kept at unit
- * length. */
+/* True for graphs of floats ("HNSW32", "HNSW32,Flat") and for all indexes that are refined with floats
+ * (",RFlat"), but not for cosine, where the stored floats are normalised. */
 int live_is_exact(const char *spec, kith_metric metric)
 {
 	size_t length = strlen(spec);
@@ -83,7 +83,7 @@ static uint64_t mix(uint64_t x)
 	return x ^ (x >> 29);
 }
 
-/* The slot of a rowid, or the free one where it belongs. */
+/* The slot of a rowid in the hash table, or the free slot where it would be put. */
 static int64_t slot_of(const struct live *l, int64_t rowid)
 {
 	int64_t mask = l->slot_count - 1;
@@ -103,7 +103,7 @@ int64_t live_find(const struct live *l, int64_t rowid)
 	return id >= 0 && !live_is_dead(l, id) ? id : -1;
 }
 
-/* Room for n ids, and a table that is half empty. */
+/* Make room for n ids, in a hash table that stays at least half empty. */
 static kith_status reserve(struct live *l, int64_t n)
 {
 	if (n <= l->room) {
@@ -124,17 +124,17 @@ static kith_status reserve(struct live *l, int64_t n)
 	}
 	memset(dead + l->room / 8, 0, (size_t)(room - l->room) / 8);
 	l->dead = dead;
-	int64_t *slots = sqlite3_malloc64((sqlite3_uint64)room * 2 * sizeof *slots);
+	int64_t *slots = zeroed((size_t)room * 2 * sizeof *slots);
 	if (slots == NULL) {
 		return KITH_NOMEM;
 	}
-	memset(slots, 0, (size_t)room * 2 * sizeof *slots);
 	sqlite3_free(l->slots);
 	l->slots = slots;
 	l->slot_count = 2 * room;
 	l->room = room;
 	for (int64_t id = 0; id < l->n; id++) {
-		l->slots[slot_of(l, l->rowids[id])] = id + 1; /* the last one counts */
+		l->slots[slot_of(l, l->rowids[id])] =
+		    id + 1; /* of several ids of a row the last one counts */
 	}
 	return KITH_OK;
 }

@@ -1,9 +1,9 @@
-/* An index as bytes:
+/* The format of an index as bytes:
  *
- *   header   64 bytes: magic, ids, multiplier, points of the sweep
+ *   header   64 bytes: magic, number of ids, multiplier, number of points of the sweep
  *   sweep    MAX_SWEEP × (effort, recall)
- *   rowids   [n], dead [(n + 7) / 8], padded to 8 bytes
- *   index    as kith_index_write gives it
+ *   rowids   [n], then dead [(n + 7) / 8], padded to 8 bytes
+ *   index    the bytes that kith_index_write writes
  */
 #include <string.h>
 
@@ -39,13 +39,13 @@ kith_status live_write(const struct live *l, kith_write_fn write, void *data)
 	return kith_index_write(l->index, write, data);
 }
 
-static int read_behind(void *data, int64_t offset, void *bytes, size_t n)
+static int read_at_offset(void *data, int64_t offset, void *bytes, size_t n)
 {
 	struct offset_reader *r = data;
 	return r->read(r->data, r->offset + offset, bytes, n);
 }
 
-/* Number every id that the rowids name. */
+/* Set the ids, and check that the index has no others and the right dimension. */
 static kith_status take_ids(
     struct live *l, const int64_t *rowids, const uint8_t *dead, int64_t n, int64_t dim)
 {
@@ -97,9 +97,9 @@ kith_status live_read(
 			status = KITH_IO;
 		}
 	}
-	struct offset_reader behind = {read, data, begin};
+	struct offset_reader reader = {read, data, begin};
 	if (status == KITH_OK) {
-		status = kith_index_read(&l->index, read_behind, &behind, size - begin, 0);
+		status = kith_index_read(&l->index, read_at_offset, &reader, size - begin, 0);
 	}
 	if (status == KITH_OK) {
 		l->uses_ef = kith_index_uses(l->index, "efSearch");

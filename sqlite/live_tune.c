@@ -1,7 +1,7 @@
-/* How thoroughly an index must be searched is measured once, when it is made: for an effort that doubles,
- * how many of the true neighbours are among the candidates that are then compared exactly. Between two that
- * were tried the share of those missed is taken to fall as a power of the effort; each query takes the effort
- * that gives the recall it asks for. */
+/* How thoroughly an index must be searched is measured once, when it is built: for efforts that double,
+ * the fraction of true neighbours among the candidates, which are then compared exactly. Between two
+ * measured efforts, the fraction of missed neighbours is interpolated as a power of the effort. Each query
+ * uses the effort that gives the recall it asks for. */
 #include "live.h"
 
 #include <math.h>
@@ -11,7 +11,8 @@
 
 enum { MIN_EFFORT = 8, MAX_EFFORT = 4096 };
 
-/* Candidates for each neighbour: coarse codes need more, whatever the effort. */
+/* The numbers of candidates for each neighbour that are tried. Coarse codes need more, whatever the
+ * effort. */
 static const double multipliers[] = {1, 1.2, 1.5, 2, 3, 4, 8, 16, 32, 64};
 
 enum { MULTIPLIERS = sizeof multipliers / sizeof *multipliers };
@@ -25,7 +26,7 @@ static void set_effort(const struct live *l, int64_t effort, int64_t candidates,
 	}
 }
 
-/* The share of the truth among the candidates. */
+/* Measure the fraction of the true neighbours that are among the candidates. */
 static kith_status measure(const struct live *l, int64_t nq, const float *q, int64_t k, const int64_t *truth,
     int64_t effort, double *recall)
 {
@@ -87,7 +88,7 @@ int64_t live_candidates(const struct live *l, int64_t k)
 	return (int64_t)ceil((double)k * l->multiplier);
 }
 
-/* The effort for a recall between those of two points. */
+/* The interpolated effort for a recall between those of two points. */
 static int64_t between(const struct sweep_point *a, const struct sweep_point *b, double recall)
 {
 	double missed_a = 1 - a->recall;
@@ -104,7 +105,7 @@ void live_options(
     const struct live *l, double recall, int64_t k, int64_t ef, int64_t nprobe, kith_search_options *o)
 {
 	int64_t effort = l->uses_nprobe ? 8 : 64;
-	/* A little above the target, for other queries than those that were tried. */
+	/* Aim a little higher, because other queries may be harder than the measured ones. */
 	double target = recall + (1 - recall) * 0.25;
 	for (int i = 0; i < l->points; i++) {
 		effort = l->sweep[i].effort;

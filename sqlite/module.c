@@ -68,7 +68,7 @@ static void table_free(struct table *t)
 	sqlite3_free(t);
 }
 
-/* Room for one vector of each column. */
+/* Allocate t->given and t->bytes, for one vector of each column. */
 static int make_room(struct table *t)
 {
 	size_t vectors = (size_t)t->schema.count[COLUMN_VECTOR];
@@ -202,7 +202,7 @@ static int module_find(sqlite3_vtab *base, int argc, const char *name,
 	return functions_find(base, argc, name, function, data);
 }
 
-/* A transaction of this table's. What it is configured to is read when a row is first written. */
+/* Begin a transaction. Its configuration is read when the first row is written. */
 static int module_begin(sqlite3_vtab *base)
 {
 	((struct table *)base)->configured = 0;
@@ -230,7 +230,8 @@ static int module_rollback(sqlite3_vtab *base)
 	return SQLITE_OK;
 }
 
-/* PRAGMA integrity_check and quick_check of SQLite 3.44 and newer. A finding is a message, not an error. */
+/* PRAGMA integrity_check and quick_check, from SQLite 3.44 on. Damage is reported by a message, not by an
+ * error code. */
 static int module_integrity(sqlite3_vtab *base, const char *db, const char *name, int quick, char **message)
 {
 	struct table *t = (struct table *)base;
@@ -244,7 +245,8 @@ static int module_integrity(sqlite3_vtab *base, const char *db, const char *name
 	return rc;
 }
 
-/* An older header ends before the last member, which a newer SQLite looks for where iVersion says 4. */
+/* Headers before SQLite 3.44 lack the last member of sqlite3_module, xIntegrity. A newer SQLite that loads
+ * the extension still reads it, because iVersion is 4, so it is put right after the struct. */
 static const struct {
 	sqlite3_module module;
 #if SQLITE_VERSION_NUMBER < 3044000
@@ -286,7 +288,7 @@ static const struct {
 __attribute__((visibility("default"))) int sqlite3_kith_init(
     sqlite3 *db, char **error, const sqlite3_api_routines *api);
 
-/* The name that SQLite derives from the file's. */
+/* The entry point whose name SQLite derives from the file's name, kith_sqlite.so. */
 __attribute__((visibility("default"))) int sqlite3_kithsqlite_init(
     sqlite3 *db, char **error, const sqlite3_api_routines *api);
 
@@ -311,7 +313,7 @@ int sqlite3_kith_init(sqlite3 *db, char **error, const sqlite3_api_routines *api
 	}
 	connection->references = 1;
 	rc = stats_register(db, connection);
-	/* SQLite frees it, also where it fails. */
+	/* SQLite calls connection_release also if this fails. */
 	int module_rc = sqlite3_create_module_v2(db, "kith", &kith.module, connection, connection_release);
 	return rc != SQLITE_OK ? rc : module_rc;
 }

@@ -1,4 +1,4 @@
-/* npy files in blobs, as numpy.save writes them: one vector of shape (d,), (1, d) or (d, 1), of
+/* Reads blobs that are npy files, as written by numpy.save: one vector of shape (d,), (1, d) or (d, 1), of
  * little-endian numbers. */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static int refuse(char **error, const char *why)
 	return *error != NULL ? SQLITE_ERROR : SQLITE_NOMEM;
 }
 
-/* What follows 'key': in the header, which ends with a zero byte. */
+/* Find the value after 'key': in the header, which is terminated by a zero byte. */
 static const char *find_key(const char *header, const char *key)
 {
 	const char *p = strstr(header, key);
@@ -34,7 +34,7 @@ static const char *find_key(const char *header, const char *key)
 	return p;
 }
 
-/* The number of elements of the shape "(3,)" or "(1, 3)"; 0: not one vector. */
+/* The number of elements of a shape such as "(3,)" or "(1, 3)"; 0 if it is not one vector. */
 static int64_t parse_shape(const char *p)
 {
 	int64_t dim = 1;
@@ -101,7 +101,7 @@ int npy_read(struct vector *v, const unsigned char *bytes, int length, char **er
 		size |= (uint32_t)bytes[10] << 16 | (uint32_t)bytes[11] << 24;
 	}
 	if (size >= sizeof header || (int)size > length - begin) {
-		return refuse(error, "its header is cut off");
+		return refuse(error, "its header is incomplete");
 	}
 	memcpy(header, bytes + begin, size);
 	header[size] = '\0';
@@ -121,7 +121,7 @@ int npy_read(struct vector *v, const unsigned char *bytes, int length, char **er
 		return refuse(error, "it must hold one vector");
 	}
 	if (length - begin - (int)size != dim * width) {
-		return refuse(error, "its size is not what its header says");
+		return refuse(error, "its size differs from what its header says");
 	}
 	v->dim = 0;
 	const unsigned char *p = bytes + begin + size;

@@ -1,12 +1,12 @@
-/* xBestIndex: which conditions the table looks after, and what that costs.
+/* xBestIndex: which conditions the table evaluates, and the costs of a plan.
  *
- * Conditions on columns are handed to SQLite again, as a statement about T_rows (conditions.c), so all that
- * SQLite passes on is taken, but for what needs a function of the host's (REGEXP). SQLite checks them once
- * more on the rows that it gets.
+ * Conditions on columns become a statement about T_rows (conditions.c), so the table takes all conditions
+ * that SQLite offers, except those that need a function of the host (REGEXP). SQLite checks them once more on
+ * the resulting rows.
  *
- * MATCH is all or nothing: a plan in which the query vector is not known yet is no plan, and one that has
- * an equality with something that is not a constant is a bad one, since in a join it would ask for the k
- * nearest of each row of the other table. */
+ * A plan in which the query vector of MATCH is not known yet is refused. A plan that has an equality with
+ * something other than a constant gets a high cost, because in a join it would search for the k nearest
+ * for each row of the other table. */
 #include "plan.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct planning {
 	sqlite3_str *text;
 	int arguments;
 	int match, k, distance;
-	int unknown; /* equalities with something else than a constant */
+	int unknown; /* equalities with something other than a constant */
 	int rowid, key, partition, others;
 	int failed; /* an SQLite code */
 };
@@ -33,18 +33,18 @@ static void use(
     struct planning *p, int i, enum term_kind kind, int column, int op, const char *collation, int omit)
 {
 	if (p->arguments == MAX_TERMS) {
-		return; /* SQLite checks the rest */
+		return; /* SQLite checks further conditions by itself */
 	}
 	p->info->aConstraintUsage[i].argvIndex = ++p->arguments;
 	p->info->aConstraintUsage[i].omit = (unsigned char)omit;
 	sqlite3_str_appendf(p->text, "%c %d %d %s\n", kind, column, op, collation != NULL ? collation : "");
 }
 
-/* MATCH on a vector column, or a value for the column that is named like the table. */
+/* MATCH on a vector column, or a value for the column that has the table's name. */
 static void plan_match(struct planning *p, int i, int number)
 {
 	if (p->match > 0) {
-		p->failed = table_error(p->table, SQLITE_ERROR, "a query takes one MATCH");
+		p->failed = table_error(p->table, SQLITE_ERROR, "a query can have only one MATCH");
 		return;
 	}
 	p->match = 1;
@@ -118,7 +118,7 @@ static void plan_condition(struct planning *p, int i, int column, int op)
 		c = NULL;
 		column = -1;
 	}
-	/* SQLite does not say which collation <> and IS NOT are to use: the column's own, then. */
+	/* SQLite does not tell the collation of <> and IS NOT, so the column's own is used. */
 	int collated = op != SQLITE_INDEX_CONSTRAINT_NE && op != SQLITE_INDEX_CONSTRAINT_ISNOT;
 	const char *collation = c != NULL && collated ? sqlite3_vtab_collation(p->info, i) : NULL;
 	if (!is_condition(op) ||
@@ -148,7 +148,7 @@ static int is_rowid(const struct planning *p, int column)
 	return column < 0 || (column < s->n && s->columns[column].kind == COLUMN_ROWID);
 }
 
-/* The order in which rows come without anybody sorting them. */
+/* Tell SQLite when rows come in the order of ORDER BY, so that it need not sort them. */
 static void plan_order(struct planning *p)
 {
 	sqlite3_index_info *info = p->info;
@@ -162,7 +162,8 @@ static void plan_order(struct planning *p)
 		int by_distance = first == columns + HIDDEN_DISTANCE || first == columns + HIDDEN_RANK;
 		if (by_distance && descending && !p->k && !p->distance) {
 			p->failed = table_error(p->table, SQLITE_ERROR,
-			    "the farthest first (ORDER BY distance DESC) needs k = …");
+			    "ORDER BY distance DESC needs k = …, because there is no limit to the farthest "
+			    "rows");
 		}
 		int by_rowid =
 		    info->nOrderBy == 2 && is_rowid(p, info->aOrderBy[1].iColumn) && !info->aOrderBy[1].desc;
@@ -173,10 +174,10 @@ static void plan_order(struct planning *p)
 	}
 }
 
-/* Costs keep SQLite from plans that would give other rows. With MATCH a plan costs less than any without
- * it, for SQLite would try the branches of an OR by themselves, and then have nothing to evaluate MATCH
- * with. Equalities with what is not known yet make it dearer than starting with this table and looking up
- * the other one, yet not as dear as a plan without MATCH. */
+/* Costs keep SQLite from plans that would give other rows. A plan with MATCH costs less than any plan
+ * without it; otherwise SQLite might plan the branches of an OR separately, where it cannot evaluate
+ * MATCH. An equality with an unknown value makes a plan more expensive than to start with this table and
+ * to look up rows of the other one, but still cheaper than a plan without MATCH. */
 static void plan_cost(struct planning *p)
 {
 	sqlite3_index_info *info = p->info;
@@ -196,7 +197,7 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
 	struct planning p = {.table = (struct table *)base, .info = info, .text = sqlite3_str_new(NULL)};
 	int columns = p.table->schema.n;
-	int unusable = 0; /* MATCH, k or an option whose value is not there yet */
+	int unusable = 0; /* the value of MATCH, k or an option is not known yet in this plan */
 	for (int i = 0; i < info->nConstraint && p.failed == SQLITE_OK; i++) {
 		int column = info->aConstraint[i].iColumn;
 		int op = info->aConstraint[i].op;

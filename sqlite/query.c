@@ -1,17 +1,16 @@
-/* Reading a query's values: what k, bounds and options may be, and what is refused. */
+/* Reads and checks the values of a query: k, bounds, options, and values of conditions. */
 #include "query.h"
 
 #include <math.h>
-#include <string.h>
 
-/* An integer of at least min. A NULL leaves no rows; what is no integer is an error. */
+/* Read an integer of at least min. NULL means that the query has no rows; other values are an error. */
 static int read_integer(
     struct table *t, struct query *q, sqlite3_value *value, const char *name, int64_t min, int64_t *out)
 {
 	double real = sqlite3_value_double(value);
 	switch (sqlite3_value_type(value)) {
 	case SQLITE_NULL:
-		q->nothing = 1;
+		q->no_rows = 1;
 		return SQLITE_OK;
 	case SQLITE_INTEGER:
 		*out = sqlite3_value_int64(value);
@@ -48,12 +47,12 @@ static void upper_bound(double x, int strict, double *max, int *below)
 	}
 }
 
-/* A bound that is no number is left to SQLite, which compares once more. */
+/* Read a bound. One that is not a number is left to SQLite, which checks all bounds once more. */
 static void read_bound(struct query *q, const struct term *term, sqlite3_value *value)
 {
 	int type = sqlite3_value_numeric_type(value);
 	if (type == SQLITE_NULL) {
-		q->nothing = 1;
+		q->no_rows = 1;
 	}
 	if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) {
 		return;
@@ -99,14 +98,14 @@ static int read_option(struct query *q, struct table *t, const struct term *term
 	case HIDDEN_RECALL:
 		q->recall = sqlite3_value_double(value);
 		if (sqlite3_value_type(value) == SQLITE_NULL) {
-			q->nothing = 1;
+			q->no_rows = 1;
 		} else if (!(q->recall > 0 && q->recall <= 1)) {
 			return table_error(t, SQLITE_ERROR, "recall must be above 0 and at most 1");
 		}
 		return SQLITE_OK;
 	case HIDDEN_FILTER:
 		if (sqlite3_value_type(value) == SQLITE_NULL) {
-			q->nothing = 1;
+			q->no_rows = 1;
 			return SQLITE_OK;
 		}
 		if (sqlite3_value_type(value) != SQLITE_TEXT) {
@@ -127,7 +126,7 @@ static int read_match(struct query *q, struct table *t, const struct term *term,
 	char *why = NULL;
 	q->column = schema_column(&t->schema, COLUMN_VECTOR, term->column);
 	if (sqlite3_value_type(value) == SQLITE_NULL) {
-		q->nothing = 1;
+		q->no_rows = 1;
 		return SQLITE_OK;
 	}
 	int rc = vector_read_for(&q->vector, q->column, value, &why);
@@ -157,13 +156,11 @@ int query_begin(struct query *q, struct table *t, const struct plan *p, sqlite3_
 	*q = (struct query){.k = INT64_MAX,
 	    .bounds = {.min = -INFINITY, .max = INFINITY, .similar_min = -INFINITY, .similar_max = INFINITY}};
 	size_t terms = (size_t)p->n + 1;
-	q->in = sqlite3_malloc64(sizeof *q->in * terms);
-	q->values = sqlite3_malloc64(sizeof(sqlite3_value *) * terms);
+	q->in = zeroed(sizeof *q->in * terms);
+	q->values = zeroed(sizeof(sqlite3_value *) * terms);
 	if (q->in == NULL || q->values == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(q->in, 0, sizeof *q->in * terms);
-	memset(q->values, 0, sizeof(sqlite3_value *) * terms);
 	q->terms = p->n;
 	int rc = SQLITE_OK;
 	for (int i = 0; i < p->n && rc == SQLITE_OK; i++) {

@@ -1,13 +1,16 @@
-/* Readers bring the shared index up to date, as long as they see nothing but what was committed: a
- * connection that is writing sees more, and compares the rows that its index does not know one by one.
- * Snapshots are made by writers, just before they commit, so that they are part of the same transaction;
- * what was made is shared once it is committed. */
+/* Readers update the shared index, as long as they see only committed data. A connection within a write
+ * transaction also sees its own changes, which it does not put into the shared index; it compares the changed
+ * rows one by one. Writers write snapshots just before they commit, within the same transaction, and share
+ * the new indexes after the commit (commit.c).
+ *
+ * Locks: `live` of struct shared is read with its lock held for reading, and loaded and changed with it
+ * held for writing. */
 #include "refresh.h"
 
 #include <string.h>
 
 #include "build.h"
-#include "kept.h"
+#include "cells_load.h"
 #include "rows.h"
 #include "snapshot.h"
 
@@ -28,7 +31,7 @@ int index_spec(struct table *t, const struct column *c, char **spec)
 	sqlite3_bind_text(s, 1, key, -1, SQLITE_STATIC);
 	if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) == SQLITE_TEXT) {
 		const char *text = (const char *)sqlite3_column_text(s, 0);
-		/* Flat is what there is without an index. */
+		/* 'Flat' means no index. */
 		if (text != NULL && text[0] != '\0' && sqlite3_stricmp(text, "Flat") != 0) {
 			*spec = sqlite3_mprintf("%s", text);
 			rc = *spec != NULL ? SQLITE_OK : SQLITE_NOMEM;
@@ -39,11 +42,11 @@ int index_spec(struct table *t, const struct column *c, char **spec)
 	return rc != SQLITE_OK || end == SQLITE_OK ? rc : table_forward(t, end);
 }
 
-/* A number of at least min that a command has set; `other` where none has. */
-static int config_number(struct table *t, const char *key, int64_t min, int64_t other, int64_t *out)
+/* A number of at least min in T_config, or a default if there is none. */
+static int config_number(struct table *t, const char *key, int64_t min, int64_t by_default, int64_t *out)
 {
 	sqlite3_stmt *s;
-	*out = other;
+	*out = by_default;
 	int rc = statement_borrow(t, CONFIG_GET, &s);
 	if (rc != SQLITE_OK) {
 		return rc;
@@ -138,8 +141,8 @@ int delta_read(
 		rc = table_forward(t, end);
 	}
 	if (rc == SQLITE_OK && n != wanted) {
-		rc = table_corrupt(t, "part %lld has %lld changes where there should be %lld",
-		    (long long)part, (long long)n, (long long)wanted);
+		rc = table_corrupt(t, "part %lld has %lld changes instead of %lld", (long long)part,
+		    (long long)n, (long long)wanted);
 	}
 	delta_sort(d);
 	if (vectors != NULL) {
@@ -154,7 +157,8 @@ int delta_read(
 	return rc;
 }
 
-/* Whether a part has been in the state that an index shows, since its snapshot. */
+/* Whether the state that an index represents is the part's present state, or an earlier one since its
+ * snapshot. */
 static int is_ancestor(struct table *t, const struct part_state *p, const struct live *l, int *yes)
 {
 	sqlite3_stmt *s;
@@ -173,7 +177,7 @@ static int is_ancestor(struct table *t, const struct part_state *p, const struct
 	return rc == SQLITE_OK ? rc : table_forward(t, rc);
 }
 
-/* Load the snapshot if what is there is of no use. The lock is held for writing. */
+/* Load the snapshot, unless the index in memory can be used. The lock is held for writing. */
 static int load(struct table *t, const struct column *c, const struct part_state *p, struct shared *s)
 {
 	int usable = 0;
@@ -181,8 +185,9 @@ static int load(struct table *t, const struct column *c, const struct part_state
 	if (rc != SQLITE_OK || usable) {
 		return rc;
 	}
-	/* An index that is ahead of this transaction serves others; of another history it serves none for
-	 * long. */
+	/* An index that is newer than this transaction is still used by other transactions. But if it is
+	 * from another history of the file, no transaction can use it, so it is replaced after some
+	 * searches. */
 	if (s->live != NULL && s->live->seq > p->seq && ++s->misses < 8) {
 		return SQLITE_OK;
 	}
@@ -207,38 +212,38 @@ static int load(struct table *t, const struct column *c, const struct part_state
 	return SQLITE_OK;
 }
 
-/* Rows that have changed are taken out of the index and wait to be added; of the others only values of
- * columns have changed. */
-static int note_changes(struct table *t, struct live *l, const struct delta *all, const struct delta *vectors)
+/* Take changes into account: rows whose vectors have changed are removed from the index and become
+ * pending; for all changed rows, the columns in memory are updated. */
+static int take_changes(struct table *t, struct live *l, const struct delta *all, const struct delta *vectors)
 {
 	int rc = SQLITE_OK;
 	for (int64_t i = 0; i < vectors->n; i++) {
 		live_remove(l, vectors->rowids[i]);
 	}
 	for (int64_t i = 0; i < all->n && rc == SQLITE_OK; i++) {
-		rc = kept_update(t, l, all->rowids[i]);
+		rc = cells_update(t, l, all->rowids[i]);
 	}
-	return rc == SQLITE_OK ? delta_join(&l->waiting, vectors) : rc;
+	return rc == SQLITE_OK ? delta_join(&l->pending, vectors) : rc;
 }
 
-/* Add some of the rows that wait: adding takes far longer than comparing, and no search is to pay for many.
- * Until then searches compare them one by one. */
-static int add_waiting(struct table *t, const struct column *c, int64_t part, struct live *l)
+/* Add some of the pending rows. Adding a row takes far longer than comparing it, so each search adds only
+ * a few; searches compare the remaining ones one by one. */
+static int add_pending(struct table *t, const struct column *c, int64_t part, struct live *l)
 {
-	int64_t n = l->waiting.n / LAG_STEPS;
-	n = n < MIN_STEP ? MIN_STEP : n;
-	struct delta some = {.n = n < l->waiting.n ? n : l->waiting.n, .rowids = l->waiting.rowids};
+	int64_t n = l->pending.n / ADDED_SHARE;
+	n = n < MIN_ADDED ? MIN_ADDED : n;
+	struct delta some = {.n = n < l->pending.n ? n : l->pending.n, .rowids = l->pending.rowids};
 	int rc = build_apply(t, c, l, part, &some);
 	if (rc == SQLITE_OK) {
-		l->waiting.n -= some.n;
-		memmove(l->waiting.rowids, l->waiting.rowids + some.n,
-		    (size_t)l->waiting.n * sizeof *l->waiting.rowids);
+		l->pending.n -= some.n;
+		memmove(l->pending.rowids, l->pending.rowids + some.n,
+		    (size_t)l->pending.n * sizeof *l->pending.rowids);
 	}
 	return rc;
 }
 
-/* Apply what was committed. The lock is held for writing. What fails in the middle leaves nothing to
- * search. */
+/* Apply committed changes to the index. The lock is held for writing. If this fails, the index is dropped,
+ * because it may be incomplete. */
 static int catch_up(struct table *t, const struct column *c, const struct part_state *p, struct shared *s)
 {
 	struct delta all = {0};
@@ -246,7 +251,7 @@ static int catch_up(struct table *t, const struct column *c, const struct part_s
 	int usable = 0;
 	struct live *l = s->live;
 	int rc = l != NULL ? is_ancestor(t, p, l, &usable) : SQLITE_OK;
-	if (rc != SQLITE_OK || !usable || (l->seq == p->seq && l->waiting.n == 0)) {
+	if (rc != SQLITE_OK || !usable || (l->seq == p->seq && l->pending.n == 0)) {
 		return rc;
 	}
 	if (l->seq != p->seq) {
@@ -254,12 +259,12 @@ static int catch_up(struct table *t, const struct column *c, const struct part_s
 		if (rc != SQLITE_OK) {
 			return rc;
 		}
-		rc = note_changes(t, l, &all, &vectors);
+		rc = take_changes(t, l, &all, &vectors);
 		l->seq = p->seq;
 		l->mark = p->mark;
 	}
-	if (rc == SQLITE_OK && l->waiting.n > 0) {
-		rc = add_waiting(t, c, p->part, l);
+	if (rc == SQLITE_OK && l->pending.n > 0) {
+		rc = add_pending(t, c, p->part, l);
 	}
 	if (rc == SQLITE_OK) {
 		rc = table_status(t, live_prepare(l));
@@ -273,22 +278,22 @@ static int catch_up(struct table *t, const struct column *c, const struct part_s
 	return rc;
 }
 
-/* Columns that conditions ask about are read when they are asked about once more: for one search alone that
- * would not pay. */
+/* Read the columns on which a query has conditions. The first search with such conditions does not do so,
+ * because reading a column does not pay for a single search. */
 static int load_columns(
     struct table *t, const struct part_state *p, struct shared *s, const int *columns, int n)
 {
 	struct live *l = s->live;
-	if (l == NULL || n == 0 || l->seq != p->seq || l->mark != p->mark || s->asked++ == 0) {
+	if (l == NULL || n == 0 || l->seq != p->seq || l->mark != p->mark || s->column_searches++ == 0) {
 		return SQLITE_OK;
 	}
-	return kept_load(t, l, columns, n);
+	return cells_load(t, l, columns, n);
 }
 
-/* Bring the shared index up to date, as far as that is to be done now. Waits for other searches only where
- * much is to be done, or nothing can be searched before. */
-static int bring_up(struct table *t, const struct column *c, const struct part_state *p, struct shared *s,
-    int urgent, const int *columns, int n)
+/* Update the shared index. Running searches are waited for only if this is urgent: if there are many
+ * changes, or no usable index. */
+static int update_shared(struct table *t, const struct column *c, const struct part_state *p,
+    struct shared *s, int urgent, const int *columns, int n)
 {
 	if (pthread_rwlock_trywrlock(&s->lock) != 0) {
 		if (!urgent) {
@@ -309,8 +314,8 @@ static int bring_up(struct table *t, const struct column *c, const struct part_s
 	return rc;
 }
 
-/* What has been loaded may be too much beside the others. */
-static int keep_limit(struct table *t, const struct shared *s)
+/* Drop indexes of the table, except this one, until they comply with the memory limit. */
+static int apply_memory_limit(struct table *t, const struct shared *s)
 {
 	int64_t bytes;
 	int rc = index_memory_limit(t, &bytes);
@@ -320,11 +325,12 @@ static int keep_limit(struct table *t, const struct shared *s)
 	return rc;
 }
 
-/* Rows that the index does not show as they are. */
-static int read_lag(struct table *t, const struct part_state *p, const struct live *l, struct delta *delta)
+/* The rows whose present state is not in the index. */
+static int read_pending(
+    struct table *t, const struct part_state *p, const struct live *l, struct delta *delta)
 {
 	int rc = l->seq != p->seq ? delta_read(t, p->part, l->seq, p->seq - l->seq, delta, NULL) : SQLITE_OK;
-	return rc == SQLITE_OK && l->waiting.n > 0 ? delta_join(delta, &l->waiting) : rc;
+	return rc == SQLITE_OK && l->pending.n > 0 ? delta_join(delta, &l->pending) : rc;
 }
 
 int index_acquire(struct table *t, const struct column *c, int64_t part, const int *columns, int n,
@@ -344,13 +350,13 @@ int index_acquire(struct table *t, const struct column *c, int64_t part, const i
 	}
 	pthread_rwlock_rdlock(&s->lock);
 	rc = s->live != NULL ? is_ancestor(t, &p, s->live, &usable) : SQLITE_OK;
-	int64_t lag = usable ? p.seq - s->live->seq + s->live->waiting.n : 0;
-	int lacks = usable && kept_lacks(s->live, columns, n);
+	int64_t lag = usable ? p.seq - s->live->seq + s->live->pending.n : 0;
+	int lacks = usable && cells_are_missing(s->live, columns, n);
 	if (rc == SQLITE_OK && (!usable || lag > 0 || lacks)) {
 		pthread_rwlock_unlock(&s->lock);
-		rc = bring_up(t, c, &p, s, !usable || lag > MUCH, columns, n);
+		rc = update_shared(t, c, &p, s, !usable || lag > URGENT_LAG, columns, n);
 		if (rc == SQLITE_OK) {
-			rc = keep_limit(t, s);
+			rc = apply_memory_limit(t, s);
 		}
 		pthread_rwlock_rdlock(&s->lock);
 		usable = 0;
@@ -359,7 +365,7 @@ int index_acquire(struct table *t, const struct column *c, int64_t part, const i
 		}
 	}
 	if (rc == SQLITE_OK && usable) {
-		rc = read_lag(t, &p, s->live, delta);
+		rc = read_pending(t, &p, s->live, delta);
 	}
 	if (rc != SQLITE_OK || !usable) {
 		pthread_rwlock_unlock(&s->lock);

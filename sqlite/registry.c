@@ -1,6 +1,6 @@
-/* A list for the process, under a mutex that is held for look-ups only. A file is known by its path; a
- * database without one belongs to its connection, and so do its indexes. That what is in memory is of this
- * file, and of which state of it, is not told from the path (refresh.c). */
+/* A list of the process's shared indexes, protected by a mutex that is held only for look-ups. A database
+ * is identified by its path; a database without a file, and its indexes, belong to one connection. Whether
+ * an index in memory really represents a state of the file at this path is checked separately (refresh.c). */
 #include "registry.h"
 
 #include <string.h>
@@ -103,7 +103,7 @@ void registry_note(struct shared *s, int64_t bytes)
 	pthread_mutex_unlock(&mutex);
 }
 
-/* What the keys of a table's indexes begin with. NULL: out of memory. */
+/* The common prefix of the keys of a table's indexes; NULL: out of memory. */
 static char *prefix_of(const struct table *t)
 {
 	char *key = key_of(t, 0, 0);
@@ -140,8 +140,8 @@ int64_t registry_memory(struct table *t)
 	return bytes;
 }
 
-/* Drop the one of a table's that was searched the longest ago, but after `since`. *since becomes when that
- * was. 0: there is none. */
+/* Drop that index of a table that was not used for the longest time among those used after *since, and set
+ * *since to the time of its last use. Returns 0 if there is none. An index in use is skipped. */
 static int drop_oldest(const char *prefix, const struct shared *keep, int64_t *since)
 {
 	struct shared *oldest = NULL;

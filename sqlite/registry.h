@@ -1,4 +1,4 @@
-/* Indexes that the connections of a process share. */
+/* The indexes that all connections of a process share. */
 #ifndef KITH_SQLITE_REGISTRY_H
 #define KITH_SQLITE_REGISTRY_H
 
@@ -7,21 +7,22 @@
 #include "live.h"
 #include "table.h"
 
-/* A place for the index of one part and column of a table in one database file. Its lock guards `live`. */
+/* A place for the index of one part and vector column of a table in one database file. Its lock protects
+ * `live`. */
 struct shared {
 	pthread_rwlock_t lock;
-	struct live *live; /* NULL: not loaded */
-	int misses;        /* searches that could not use what is there */
-	int asked;         /* searches that asked about columns which it had not in memory */
-	/* Of the registry: */
+	struct live *live;   /* NULL: not loaded */
+	int misses;          /* searches that could not use `live` */
+	int column_searches; /* searches with conditions on columns that are not in memory */
+	/* Protected by the registry's mutex: */
 	char *key;
 	int references;
-	int64_t used;  /* counts searches: when this was last one's */
-	int64_t bytes; /* of `live`, when it was last measured */
+	int64_t used;  /* when it was last used, on a clock that counts uses */
+	int64_t bytes; /* the memory of `live`, when it was last measured */
 	struct shared *next;
 };
 
-/* A table's hold on it. */
+/* A table's reference to a shared index. */
 struct holding {
 	int column;
 	int64_t part;
@@ -29,20 +30,20 @@ struct holding {
 	struct holding *next;
 };
 
-/* The shared place, which stays the table's until registry_release. NULL: out of memory. */
+/* Get the shared place, to which the table holds a reference until registry_release. NULL: out of memory. */
 struct shared *registry_get(struct table *t, int column, int64_t part);
 
-/* Let go of all; the last table frees an index. */
+/* Drop all references of a table. An index without references is freed. */
 void registry_release(struct table *t);
 
-/* Note a search, and that `live` has so many bytes now; −1: as before. */
+/* Record a use, and the bytes of `live`; −1: unchanged. */
 void registry_note(struct shared *s, int64_t bytes);
 
-/* Bytes of a table's indexes, of whichever connections of the process have loaded them. */
+/* The bytes of a table's indexes that any connection of the process has loaded. */
 int64_t registry_memory(struct table *t);
 
-/* Drop those that were searched the longest ago until the table's indexes have at most so many bytes; `keep`
- * and those that are being searched stay. */
+/* Drop the least recently used indexes of a table until they have at most this number of bytes. `keep`,
+ * and indexes that are being searched, are not dropped. */
 void registry_limit(struct table *t, const struct shared *keep, int64_t bytes);
 
 #endif

@@ -1,10 +1,10 @@
-/* Looking up and removing rows and parts. */
+/* Finds, changes and removes single rows and parts. */
 #include "rows.h"
 
 #include "chunks.h"
 #include "snapshot.h"
 
-/* Step a statement that gives one row at most. *found says whether it did. */
+/* Step a statement that returns at most one row. *found: whether it returned one. */
 static int step_one(struct table *t, sqlite3_stmt *s, int *found)
 {
 	int rc = sqlite3_step(s);
@@ -30,7 +30,7 @@ int row_position(struct table *t, int64_t rowid, int64_t *position)
 	if (rc == SQLITE_OK && found) {
 		*position = sqlite3_column_int64(s, 0);
 		if (*position < 0) {
-			rc = table_corrupt(t, "row %lld has no place", (long long)rowid);
+			rc = table_corrupt(t, "row %lld has no position", (long long)rowid);
 		}
 	}
 	sqlite3_reset(s);

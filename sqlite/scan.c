@@ -1,7 +1,7 @@
 /* Rows are gathered into blocks of some hundred vectors. kith_knn ranks a block by distances that are
- * rounded to floats; those that may be among the k nearest are computed anew in double precision, and
- * decide. Its distances are computed in double precision and rounded once, so one that lies above the bound
- * by more than a rounding lies above it. */
+ * rounded to floats. The distances of rows that may be among the k nearest are computed again in double
+ * precision, and these decide. kith_knn computes in double precision and rounds once, so a float that
+ * exceeds the bound by more than its rounding error proves that the distance exceeds the bound. */
 #include "scan.h"
 
 #include <float.h>
@@ -60,8 +60,8 @@ static int scan_begin(struct scan *s, struct table *t, struct query *q, struct h
 	return SQLITE_OK;
 }
 
-/* Offer the block's rows, ranked from `first` to `end`, until none can be wanted any more. *all 0: that was
- * so. */
+/* Offer the rows with ranks first … end − 1 of the block, until the next one is too far. *all: whether all
+ * were offered. */
 static int offer_ranked(struct scan *s, int64_t first, int64_t end, int *all)
 {
 	const struct column *c = s->query->column;
@@ -69,7 +69,7 @@ static int offer_ranked(struct scan *s, int64_t first, int64_t end, int *all)
 	for (int64_t i = first; i < end; i++) {
 		double bound = fmin(hits_bound(s->hits), s->query->bounds.max);
 		double error = 4 * FLT_EPSILON * (fabs(bound) + (c->metric == KITH_COSINE));
-		/* A sum that is too large for a float says nothing. */
+		/* A sum that is too large for a float proves nothing. */
 		if (bound < INFINITY && isfinite(s->scores[i]) &&
 		    distance_from_score(c->metric, s->scores[i]) > bound + error) {
 			return SQLITE_OK;
@@ -86,7 +86,8 @@ static int offer_ranked(struct scan *s, int64_t first, int64_t end, int *all)
 	return SQLITE_OK;
 }
 
-/* Compare the block with the query. Few of its rows are wanted as a rule, so few are ranked at first. */
+/* Compare the block with the query. Usually few of its rows are among the k nearest, so only few are
+ * ranked at first. */
 static int flush(struct scan *s)
 {
 	const struct column *c = s->query->column;
@@ -111,7 +112,7 @@ static int flush(struct scan *s)
 	return rc;
 }
 
-/* Add `count` vectors of one chunk, which stand one behind another; ids are their rowids. */
+/* Add `count` consecutive vectors of one chunk, with the rowids ids. */
 static int add_run(struct scan *s, int64_t position, int count, const int64_t *ids)
 {
 	const struct column *c = s->query->column;
@@ -134,7 +135,7 @@ static int add_run(struct scan *s, int64_t position, int count, const int64_t *i
 	return SQLITE_OK;
 }
 
-/* The statement that gives the rowids of chunks, and notices an interrupt. */
+/* Prepare the statement that reads the rowids of chunks. Stepping it also makes sqlite3_interrupt work. */
 static int prepare_chunks(struct scan *s)
 {
 	struct table *t = s->table;
@@ -149,7 +150,7 @@ static int prepare_chunks(struct scan *s)
 	return rc;
 }
 
-/* All vectors of a part. */
+/* Add all vectors of a part. */
 static int scan_part(struct scan *s, int64_t part, int64_t n)
 {
 	struct table *t = s->table;
@@ -182,18 +183,15 @@ static int scan_part(struct scan *s, int64_t part, int64_t n)
 	return rc != SQLITE_OK || end == SQLITE_OK ? rc : table_forward(t, end);
 }
 
-/* The parts that a statement names. */
+/* Add all vectors of the parts that a statement lists. */
 static int scan_parts(struct scan *s, sqlite3_stmt *parts)
 {
 	int rc = SQLITE_OK;
 	while (rc == SQLITE_OK && sqlite3_step(parts) == SQLITE_ROW) {
 		int64_t part = sqlite3_column_int64(parts, 0);
 		int64_t n = sqlite3_column_int64(parts, 1);
-		if (part < 0 || part >= (int64_t)1 << PART_BITS || n < 1 ||
-		    n / s->table->chunk_rows >= (int64_t)1 << SEQ_BITS) {
-			rc =
-			    table_corrupt(s->table, "part %lld has %lld rows", (long long)part, (long long)n);
-		} else {
+		rc = part_check(s->table, part, n);
+		if (rc == SQLITE_OK) {
 			rc = scan_part(s, part, n);
 		}
 	}
@@ -207,7 +205,7 @@ static int by_position(const void *a, const void *b)
 	return (x->position > y->position) - (x->position < y->position);
 }
 
-/* Rows in the order of their positions; those that follow one another are read together. */
+/* Add rows in the order of their positions. Consecutive ones are read together. */
 static int scan_rows(struct scan *s, struct hits *rows)
 {
 	int64_t ids[MAX_CHUNK_ROWS];
@@ -227,13 +225,13 @@ static int scan_rows(struct scan *s, struct hits *rows)
 	return rc;
 }
 
-/* The rows that a statement gives, collected. */
+/* Collect the rows that a statement lists. */
 static int collect(struct table *t, sqlite3_stmt *rows, struct hits *out)
 {
 	while (sqlite3_step(rows) == SQLITE_ROW) {
 		int64_t position = sqlite3_column_int64(rows, 1);
 		if (position < 0 || position_slot(position) >= t->chunk_rows) {
-			return table_corrupt(t, "a row's place is %lld", (long long)position);
+			return table_corrupt(t, "a row has the position %lld", (long long)position);
 		}
 		if (!hits_offer(out, 0, sqlite3_column_int64(rows, 0), position)) {
 			return SQLITE_NOMEM;
@@ -258,7 +256,7 @@ int scan_compare(struct table *t, struct query *q, struct hits *rows, struct hit
 	return rc;
 }
 
-/* Parts as a whole: one, or those that a statement names. */
+/* Compare the query with all rows of one part, or of the parts that a statement lists. */
 static int scan_whole(
     struct table *t, struct query *q, sqlite3_stmt *parts, int64_t part, int64_t n, struct hits *h)
 {

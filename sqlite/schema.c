@@ -1,11 +1,11 @@
 /* Parsing of column declarations:
  *
  *   embedding FLOAT[384] COSINE INDEX 'HNSW32'    a vector: FLOAT, FLOAT16, INT8 or UINT8
- *   tenant TEXT PARTITION KEY                     rows of one tenant lie together
- *   id TEXT PRIMARY KEY                           a unique key beside the rowid
+ *   tenant TEXT PARTITION KEY                     rows with the same value are stored and searched together
+ *   id TEXT PRIMARY KEY                           a unique key in addition to the rowid
  *   id INTEGER PRIMARY KEY                        another name of the rowid
- *   price REAL NOT NULL INDEXED                   metadata, of any of SQLite's types
- *   +body TEXT                                    auxiliary: kept in a table of its own
+ *   price REAL NOT NULL INDEXED                   metadata, of any type that SQLite has
+ *   +body TEXT                                    auxiliary: stored in a table of its own
  */
 #include "schema.h"
 
@@ -76,7 +76,7 @@ static int fail(char **error, char *message)
 	return message != NULL ? SQLITE_ERROR : SQLITE_NOMEM;
 }
 
-/* The number in "[384]". */
+/* Parse the number in "[384]". */
 static int parse_dim(const struct word *w, int64_t *dim)
 {
 	*dim = 0;
@@ -87,7 +87,7 @@ static int parse_dim(const struct word *w, int64_t *dim)
 	return i > 1 && i + 1 == w->length && w->text[i] == ']' && *dim >= 1 && *dim <= KITH_MAX_DIM;
 }
 
-/* What follows "name FLOAT[384]". */
+/* Parse what follows "name FLOAT[384]". */
 static int parse_vector(struct column *c, const char *p, char **error)
 {
 	c->kind = COLUMN_VECTOR;
@@ -122,7 +122,7 @@ static int parse_vector(struct column *c, const char *p, char **error)
 	return SQLITE_OK;
 }
 
-/* Words of a scalar column: a type, then constraints. */
+/* Parse a scalar column: a type, then constraints. */
 static int parse_scalar(struct column *c, const char *p, char **error)
 {
 	sqlite3_str *declared = sqlite3_str_new(NULL);
@@ -135,7 +135,7 @@ static int parse_scalar(struct column *c, const char *p, char **error)
 			if (!word_is(&w, "KEY") || c->kind != COLUMN_METADATA) {
 				rc = fail(
 				    error, sqlite3_mprintf(
-				               "%s: expected KEY behind %s, once, and no + before the name",
+				               "%s: expected KEY after %s, once, and no + before the name",
 				               c->name, partition ? "PARTITION" : "PRIMARY"));
 			}
 			c->kind = partition ? COLUMN_PARTITION : COLUMN_KEY;
@@ -151,12 +151,12 @@ static int parse_scalar(struct column *c, const char *p, char **error)
 			w = word_next(&p);
 			sqlite3_str_appendall(declared, " NOT NULL");
 			if (!word_is(&w, "NULL")) {
-				rc = fail(error, sqlite3_mprintf("%s: expected NULL behind NOT", c->name));
+				rc = fail(error, sqlite3_mprintf("%s: expected NULL after NOT", c->name));
 			}
 		} else if (word_is(&w, "DEFAULT") || word_is(&w, "UNIQUE") || word_is(&w, "CHECK") ||
 		           word_is(&w, "REFERENCES") || word_is(&w, "GENERATED") || word_is(&w, "AS") ||
 		           word_is(&w, "INDEX") || (w.kind != WORD_NAME && w.kind != WORD_PARENTHESES)) {
-			rc = fail(error, sqlite3_mprintf("%s: '%.*s' is not supported in a column of kith",
+			rc = fail(error, sqlite3_mprintf("%s: '%.*s' is not supported in a kith table",
 			                     c->name, (int)w.length, w.text));
 		} else {
 			sqlite3_str_appendf(declared, " %.*s", (int)w.length, w.text);
@@ -173,7 +173,7 @@ static int parse_scalar(struct column *c, const char *p, char **error)
 	return rc != SQLITE_OK ? rc : c->declared != NULL ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-/* A key must be TEXT or INTEGER, for others compare in surprising ways. */
+/* A key must be TEXT or INTEGER, because other types compare in surprising ways. */
 static int check_key(struct column *c, char **error)
 {
 	if (c->kind != COLUMN_KEY || sqlite3_strnicmp(c->declared, " TEXT", 5) == 0) {
@@ -184,7 +184,8 @@ static int check_key(struct column *c, char **error)
 		c->kind = COLUMN_ROWID;
 		return SQLITE_OK;
 	}
-	return fail(error, sqlite3_mprintf("%s: a primary key must be TEXT, or INTEGER: the rowid", c->name));
+	return fail(error,
+	    sqlite3_mprintf("%s: a primary key must be TEXT, or INTEGER, which is the rowid", c->name));
 }
 
 static int parse_column(struct column *c, const char *text, char **error)
@@ -215,7 +216,7 @@ static int parse_column(struct column *c, const char *text, char **error)
 		}
 		c->element = elements[i].element;
 		if (!parse_dim(&brackets, &c->dim)) {
-			return fail(error, sqlite3_mprintf("%s: %.*s is no dimension: it must be 1 … %d",
+			return fail(error, sqlite3_mprintf("%s: %.*s is not a dimension; it must be 1 … %d",
 			                       c->name, (int)brackets.length, brackets.text, KITH_MAX_DIM));
 		}
 		if (c->kind == COLUMN_AUXILIARY) {
@@ -223,12 +224,13 @@ static int parse_column(struct column *c, const char *text, char **error)
 		}
 		return parse_vector(c, p, error);
 	}
-	return fail(
-	    error, sqlite3_mprintf("%s: unknown vector type %.*s: FLOAT, FLOAT16, INT8 and UINT8 are known",
-	               c->name, (int)type.length, type.text));
+	return fail(error,
+	    sqlite3_mprintf("%s: unknown vector type %.*s; the types are FLOAT, FLOAT16, INT8 and UINT8",
+	        c->name, (int)type.length, type.text));
 }
 
-/* Names that are taken: by SQLite, by hidden columns, by the columns of shadow tables. */
+/* Check that a name is not already used: by SQLite, by hidden columns, by columns of shadow tables, or by
+ * another column. */
 static int check_name(const struct schema *s, const char *table, int i, char **error)
 {
 	static const char *const taken[] = {"rowid", "oid", "_rowid_"};
@@ -243,7 +245,7 @@ static int check_name(const struct schema *s, const char *table, int i, char **e
 	}
 	if (bad) {
 		return fail(
-		    error, sqlite3_mprintf("a column cannot be called '%s': the name is taken", name));
+		    error, sqlite3_mprintf("a column cannot be called '%s': the name is reserved", name));
 	}
 	for (int j = 0; j < i; j++) {
 		if (sqlite3_stricmp(name, s->columns[j].name) == 0) {
@@ -253,7 +255,7 @@ static int check_name(const struct schema *s, const char *table, int i, char **e
 	return SQLITE_OK;
 }
 
-/* A factory string must make an index, and codes of floats alone take FLOAT16. */
+/* Check a factory string by creating an index with it. */
 static int check_index(const struct column *c, char **error)
 {
 	if (c->index == NULL) {
@@ -274,7 +276,7 @@ static int check_counts(const struct schema *s, char **error)
 		    error, sqlite3_mprintf("a table needs a vector column, such as embedding FLOAT[384]"));
 	}
 	if (s->count[COLUMN_KEY] + s->count[COLUMN_ROWID] > 1) {
-		return fail(error, sqlite3_mprintf("a table has one primary key at most"));
+		return fail(error, sqlite3_mprintf("a table can have only one primary key"));
 	}
 	return SQLITE_OK;
 }
@@ -285,11 +287,10 @@ int schema_parse(struct schema *s, const char *table, int argc, const char *cons
 	if (argc > MAX_COLUMNS) {
 		return fail(error, sqlite3_mprintf("%d columns are too many: at most %d", argc, MAX_COLUMNS));
 	}
-	s->columns = sqlite3_malloc64(sizeof *s->columns * (sqlite3_uint64)(argc + 1));
+	s->columns = zeroed(sizeof *s->columns * (size_t)(argc + 1));
 	if (s->columns == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(s->columns, 0, sizeof *s->columns * (size_t)(argc + 1));
 	int rc = SQLITE_OK;
 	int places = 0;
 	for (int i = 0; i < argc && rc == SQLITE_OK; i++) {

@@ -1,4 +1,4 @@
-/* What a table's declaration says: its columns, in the order in which they were written. */
+/* The parsed declaration of a table: its columns, in the order of the declaration. */
 #ifndef KITH_SQLITE_SCHEMA_H
 #define KITH_SQLITE_SCHEMA_H
 
@@ -14,20 +14,21 @@ enum column_kind {
 	COLUMN_PARTITION, /* tenant TEXT PARTITION KEY */
 	COLUMN_METADATA,  /* price REAL */
 	COLUMN_ROWID,     /* id INTEGER PRIMARY KEY: another name of the rowid */
-	COLUMN_AUXILIARY  /* +body TEXT: stored apart, read only when asked for */
+	COLUMN_AUXILIARY  /* +body TEXT: stored in T_aux, read only when it is requested */
 };
 
 struct column {
 	char *name;
-	char *declared; /* type, collation and NOT NULL as SQLite takes them; "" for none */
+	char *declared; /* type, collation and NOT NULL in SQLite's syntax; "" for none */
 	enum column_kind kind;
-	int number; /* among the columns of its kind */
-	int place;  /* among the columns of its shadow table: T_rows, or T_aux */
-	int indexed;
-	enum element element; /* of a vector column, as are the rest */
+	int number;  /* position among the columns of its kind */
+	int place;   /* position among the columns of its shadow table, T_rows or T_aux */
+	int indexed; /* it was declared INDEXED */
+	/* Of vector columns: */
+	enum element element;
 	kith_metric metric;
 	int64_t dim;
-	char *index; /* factory string; NULL: exact */
+	char *index; /* the factory string; NULL: no index */
 };
 
 struct schema {
@@ -36,14 +37,14 @@ struct schema {
 	int count[COLUMN_AUXILIARY + 1]; /* of each kind */
 };
 
-/* Parse the arguments of USING kith(…). On failure *error is a message to be freed with sqlite3_free, and
- * the result an SQLite code. `table` is the table's name, which no column may have. */
+/* Parse the arguments of USING kith(…). On failure the result is an SQLite code, and *error a message that
+ * must be freed with sqlite3_free. `table` is the table's name, which no column may have. */
 int schema_parse(struct schema *s, const char *table, int argc, const char *const *argv, char **error);
 void schema_free(struct schema *s);
 
-/* The hidden columns that follow those declared, in this order. */
+/* The hidden columns, which follow the declared ones in this order. */
 enum hidden {
-	HIDDEN_TABLE, /* named as the table is: commands, and MATCH on the first vector column */
+	HIDDEN_TABLE, /* has the table's name; for commands, and for MATCH on the first vector column */
 	HIDDEN_K,
 	HIDDEN_DISTANCE,
 	HIDDEN_SIMILARITY,
@@ -57,13 +58,13 @@ enum hidden {
 };
 extern const char *const hidden_names[HIDDEN_COUNT];
 
-/* The column number c of a kind, or NULL. */
+/* The column of a kind with a number; NULL if there is none. */
 const struct column *schema_column(const struct schema *s, enum column_kind kind, int number);
 
-/* CREATE TABLE for sqlite3_declare_vtab; NULL: out of memory. Freed with sqlite3_free. */
+/* The CREATE TABLE statement for sqlite3_declare_vtab; NULL: out of memory. Freed with sqlite3_free. */
 char *schema_declaration(const struct schema *s, const char *table);
 
-/* Bytes of one stored vector. */
+/* The bytes of one stored vector. */
 int64_t column_width(const struct column *c);
 
 const char *element_name(enum element element);

@@ -1,13 +1,13 @@
-/* How a query is carried out is decided part by part, when it runs:
+/* The strategy of a query is chosen for each part when it runs:
  *
- *   all        the part has no index, or so many neighbours are wanted that comparing all is no slower
- *   passing    conditions let so few rows pass that all of them are compared, listed by SQL or by what
- *              the index keeps of the columns
- *   index      the index gives candidates (search_part.c)
+ *   all        compare all rows, because the part has no index, or so many neighbours are wanted that this
+ *              is no slower
+ *   passing    compare all rows that pass the conditions, because they are few; they are found by SQL or by
+ *              the columns in memory
+ *   index      compare candidates from the index (search_part.c)
  *
- * Distances are always those of the stored vectors, in double precision, so an index decides which rows are
- * compared, never what their distances are. Where it finds fewer than are wanted, all rows that pass are
- * compared. */
+ * Distances are always those of the stored vectors, in double precision: an index determines which rows
+ * are compared, but never their distances. If it finds too few, all rows that pass are compared. */
 #include "search.h"
 
 #include <math.h>
@@ -17,13 +17,14 @@
 #include "refresh.h"
 #include "search_part.h"
 
-/* The parts that a query speaks of, and their rows. *indexed: one of them has an index. */
+/* List the parts that a query may have rows in: `parts` gets their numbers as positions and their sizes as
+ * rowids. *indexed: whether one of them has an index. */
 static int list_parts(
     struct table *t, const struct plan *p, struct query *q, struct hits *parts, int *indexed)
 {
 	sqlite3_stmt *s;
 	struct part_state state;
-	if (t->schema.count[COLUMN_PARTITION] == 0) { /* part 0, if there are rows */
+	if (t->schema.count[COLUMN_PARTITION] == 0) { /* the only part is 0, if there are rows */
 		int rc = part_state(t, 0, &state);
 		*indexed = state.base >= 0;
 		return rc != SQLITE_OK || state.n == 0 || hits_offer(parts, 0, state.n, 0) ? rc
@@ -33,10 +34,8 @@ static int list_parts(
 	while (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
 		int64_t part = sqlite3_column_int64(s, 0);
 		int64_t n = sqlite3_column_int64(s, 1);
-		if (part < 0 || part >= (int64_t)1 << PART_BITS || n < 1 ||
-		    n / t->chunk_rows >= (int64_t)1 << SEQ_BITS) {
-			rc = table_corrupt(t, "part %lld has %lld rows", (long long)part, (long long)n);
-		} else if (!hits_offer(parts, 0, n, part)) {
+		rc = part_check(t, part, n);
+		if (rc == SQLITE_OK && !hits_offer(parts, 0, n, part)) {
 			rc = SQLITE_NOMEM;
 		}
 		*indexed |= sqlite3_column_int(s, 2);
@@ -65,7 +64,7 @@ static int search_parts(struct table *t, const struct plan *p, struct query *q, 
 	int indexed = 0;
 	int rc = list_parts(t, p, q, &parts, &indexed);
 	if (rc == SQLITE_OK && !indexed) {
-		h->k = q->k; /* all together */
+		h->k = q->k; /* all parts are searched together */
 		rc = scan_search(t, p, q, -1, -1, h);
 	}
 	for (int64_t i = 0; indexed && i < parts.n && rc == SQLITE_OK; i++) {
@@ -89,7 +88,7 @@ int search_run(struct table *t, const struct plan *p, struct query *q, struct hi
 	t->stats.strategy = "all";
 	t->stats.rows = t->stats.candidates = t->stats.effort = t->stats.pending = 0;
 	t->stats.passing = -1;
-	/* A radius is about all rows within it. */
+	/* A search within a radius must find all rows, so it cannot use an index. */
 	int radius = q->k == INT64_MAX && q->bounds.max < INFINITY;
 	if (!indexed || radius || conditions_name_rows(t, p)) {
 		h->k = q->k;

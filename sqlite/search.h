@@ -1,10 +1,11 @@
-/* Searching: by comparing all, or by the indexes of the parts. */
+/* Running a query with MATCH, exactly or by indexes. */
 #ifndef KITH_SQLITE_SEARCH_H
 #define KITH_SQLITE_SEARCH_H
 
 #include "scan.h"
 
-/* The h->k nearest rows, or, where k is open, at least h->k of them. *complete: there are no others. */
+/* Find the h->k nearest rows; if the query has no k, maybe more. *complete: whether there are no further
+ * ones. */
 int search_run(struct table *t, const struct plan *p, struct query *q, struct hits *h, int *complete);
 
 #endif

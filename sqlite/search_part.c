@@ -1,11 +1,14 @@
-/* One part, with an index. How many rows pass is estimated by trying some, up to 256, from all over it:
+/* Searches one part that has an index. The fraction of rows that pass the conditions is estimated from a
+ * sample of up to 256 rows:
  *
- *   many    candidates are asked for without regard to conditions, the more the fewer pass, and tried
- *   fewer   those that pass are marked, by the columns that the index keeps; it searches among them
- *   few     all of them are compared
+ *   many    the index is searched without the conditions, for the more candidates the fewer rows pass;
+ *           candidates that do not pass are dropped
+ *   fewer   the ids that pass are marked, by the columns in memory, and the index is searched with this
+ *           filter
+ *   few     all rows that pass are compared
  *
- * Where columns cannot be tried in memory, SQL tries row by row, or lists those that pass. Of the candidates
- * so many are compared exactly as were found to be needed when the index was made. */
+ * If the columns are not in memory, SQL tests row by row, or lists the rows that pass. The number of
+ * candidates that are compared exactly is the one that was measured when the index was built. */
 #include "search_part.h"
 
 #include <math.h>
@@ -30,9 +33,10 @@ enum {
 	MAX_RANKED = 4000
 };
 
-/* What things take, in microseconds, about: to list a row by SQL, in a pass over all of them or by an index
- * of SQLite's; to read a stored vector and compare it; to compare one that the index has; to find and try a
- * candidate, by SQL or in memory; to try one condition on a row in a pass over all; a search among those. */
+/* Approximate times in microseconds: to list a row by SQL, in a pass over all rows or by an index of
+ * SQLite; to read a stored vector and compare it; to compare a vector that the index holds; to find a
+ * candidate and test it, by SQL or in memory; to test one condition on a row in a pass over all rows; to
+ * search the index with a filter, for the search itself and for each row of the part. */
 static const double list_all = 0.05, list_indexed = 0.5, compare_stored = 5, compare_kept = 0.3, try_sql = 3,
                     try_kept = 0.8, mark_one = 0.0006, search_marked = 200, search_row = 0.0025;
 
@@ -41,22 +45,23 @@ struct search {
 	const struct plan *plan;
 	struct query *query;
 	struct hits *hits;
-	int conditions;     /* there are some on rows */
-	sqlite3_stmt *test; /* prepared when it is first needed */
+	int conditions;     /* the query has conditions on rows */
+	sqlite3_stmt *test; /* SELECT_TEST, prepared when it is first needed */
 	int64_t part;
 	const struct live *live;
-	const struct delta *delta;
+	const struct delta *delta; /* rows whose present state is not in the index */
 	struct sieve sieve;
-	double share;  /* of the candidates that pass, about */
-	uint8_t *bits; /* of ids that pass the sieve; NULL: not marked */
+	double share;  /* the estimated fraction of candidates that pass */
+	uint8_t *bits; /* a bit for each id that passes the sieve; NULL: ids are not marked */
 	struct chunk_blob blob;
 	unsigned char *bytes; /* one stored vector */
-	float *x;             /* and as floats */
+	float *x;             /* the vector as floats */
 };
 
 /* ---- rows ---- */
 
-/* Whether a row passes, and where it is. One that has gone to another part is found there. */
+/* Whether a row passes the conditions and belongs to the part, and its position; −1 if it does not exist
+ * or pass. */
 static int try_row(struct search *s, int64_t rowid, int64_t *position, int *passes)
 {
 	int rc = SQLITE_OK;
@@ -79,8 +84,8 @@ static int try_row(struct search *s, int64_t rowid, int64_t *position, int *pass
 	return rc;
 }
 
-/* The same for an id of the index, whose row is as the index shows it. *position stays −1 where it was not
- * needed. */
+/* Whether an id of the index passes, whose row has not changed. The position is looked up only if it is
+ * needed; otherwise *position is −1. */
 static int try_id(struct search *s, int64_t id, int64_t *position, int *passes)
 {
 	*position = -1;
@@ -91,7 +96,8 @@ static int try_id(struct search *s, int64_t id, int64_t *position, int *passes)
 	return try_row(s, s->live->rowids[id], position, passes);
 }
 
-/* The vector of an id, from the index or from the table. *gone: there is no such row. */
+/* Read the vector of an id, from the index if it stores vectors bit by bit, otherwise from the table.
+ * *gone: whether the row no longer exists. */
 static int read_vector(struct search *s, int64_t id, int64_t position, int *gone)
 {
 	const struct column *c = s->query->column;
@@ -112,7 +118,8 @@ static int read_vector(struct search *s, int64_t id, int64_t position, int *gone
 	return rc;
 }
 
-/* Compare an id with the query. *distance: NaN if its row is gone. */
+/* Compare the vector of an id with the query, and offer it to `near`. *distance is NaN if the row no
+ * longer exists. */
 static int compare_id(struct search *s, int64_t id, int64_t position, struct hits *near, double *distance)
 {
 	const struct query *q = s->query;
@@ -130,7 +137,7 @@ static int compare_id(struct search *s, int64_t id, int64_t position, struct hit
 	           : SQLITE_NOMEM;
 }
 
-/* Compare rows that no index knows. */
+/* Compare the rows whose present state is not in the index. */
 static int compare_pending(struct search *s)
 {
 	struct hits rows = {.k = INT64_MAX};
@@ -153,8 +160,9 @@ static int compare_pending(struct search *s)
 
 /* ---- how many pass ---- */
 
-/* From rows all over the index: the more are tried the fewer of them pass. *sieved: the share that passes the
- * sieve; s->share: everything. */
+/* Estimate the fraction of rows that pass from rows spread over the index; more rows are tested if few of
+ * them pass. *sieved: the fraction that passes the sieve; s->share: the fraction that passes all
+ * conditions. */
 static int estimate(struct search *s, double *sieved)
 {
 	int64_t tried = 0;
@@ -163,7 +171,7 @@ static int estimate(struct search *s, double *sieved)
 	uint64_t at = 0;
 	int rc = SQLITE_OK;
 	for (int64_t i = 0; i < MAX_SAMPLE && (i < MIN_SAMPLE || passed < ENOUGH) && rc == SQLITE_OK; i++) {
-		at += 0x9e3779b97f4a7c15U; /* steps of the golden ratio fill a range evenly */
+		at += 0x9e3779b97f4a7c15U; /* multiples of the golden ratio are spread evenly */
 		int64_t id = (int64_t)((at >> 32) * (uint64_t)s->live->n >> 32);
 		int64_t position;
 		int passes = 0;
@@ -179,14 +187,14 @@ static int estimate(struct search *s, double *sieved)
 	return rc;
 }
 
-/* How many candidates make `want` neighbours. */
+/* How many candidates are needed for `want` neighbours. */
 static int64_t candidates_for(const struct search *s, int64_t want)
 {
 	double share = s->share < 1 ? fmax(s->share, 1e-6) / 1.25 : 1;
 	return (int64_t)((double)live_candidates(s->live, want) / share) + EXTRA;
 }
 
-/* Whether an index of SQLite's lists the rows that pass. */
+/* Whether SQLite can list the rows that pass by an index. */
 static int listed_by_index(const struct search *s)
 {
 	for (int i = 0; i < s->plan->n; i++) {
@@ -199,7 +207,7 @@ static int listed_by_index(const struct search *s)
 	return 0;
 }
 
-/* Whether it is less work to list the rows that pass by SQL, and to compare them. */
+/* Whether it is less work to list the rows that pass by SQL and compare all of them. */
 static int list_is_cheaper(const struct search *s, int64_t n)
 {
 	double rows = s->share * (double)n;
@@ -213,8 +221,8 @@ static int list_is_cheaper(const struct search *s, int64_t n)
 
 /* ---- candidates ---- */
 
-/* Try candidates, the nearest first, and compare those that pass until `enough` have. *tied: the last that
- * was compared is as far as the last that is wanted, so that more may be. */
+/* Test candidates, nearest first, and compare those that pass until `enough` are compared. *tied: the last
+ * one has the same distance as the k-th nearest, so further candidates may have this distance, too. */
 static int compare_candidates(
     struct search *s, const int64_t *ids, int64_t n, int64_t enough, struct hits *near, int *tied)
 {
@@ -237,7 +245,8 @@ static int compare_candidates(
 	return rc;
 }
 
-/* Ask the index for candidates. *found: how many it gave; *farthest: about how far the last one is. */
+/* Search the index for `want` candidates. *found: how many it returned; *farthest: the approximate
+ * distance of the last. */
 static int find_candidates(struct search *s, int64_t want, const kith_search_options *options, int64_t *ids,
     int64_t *found, double *farthest)
 {
@@ -256,7 +265,8 @@ static int find_candidates(struct search *s, int64_t want, const kith_search_opt
 	return rc;
 }
 
-/* One search of the index for `want` neighbours. *more: whether to ask for more. */
+/* Search the index once, for `want` neighbours. *more: whether a search for more of them may find further
+ * ones. */
 static int search_once(
     struct search *s, const kith_filter *filter, int64_t want, struct hits *near, int *more)
 {
@@ -274,11 +284,11 @@ static int search_once(
 	options.filter = filter;
 	live_options(s->live, q->recall > 0 ? q->recall : 0.95,
 	    (int64_t)ceil((double)candidates / s->live->multiplier), q->ef, q->nprobe, &options);
-	/* The fewer rows of a list pass, the more lists it takes. */
+	/* The fewer rows pass, the more lists must be searched. */
 	if (q->nprobe == 0 && s->bits == NULL) {
 		options.nprobe = (int64_t)((double)options.nprobe / s->share);
 	}
-	/* From one that passes to the next there is less choice of ways. */
+	/* A graph has fewer paths among the nodes that pass a filter, so it is searched more thoroughly. */
 	if (s->bits != NULL && q->ef == 0 && s->live->uses_ef && !s->live->uses_nprobe) {
 		options.efSearch *= 2;
 	}
@@ -294,8 +304,8 @@ static int search_once(
 	return rc;
 }
 
-/* Ask the index for more and more candidates until k of them are within the bounds. *enough 0: it has no
- * more. */
+/* Search the index for more and more candidates until k of them pass and are within the bounds. *enough:
+ * whether k were found. */
 static int search_index(struct search *s, const kith_filter *filter, int64_t n, int *enough)
 {
 	int more = 1;
@@ -318,9 +328,9 @@ static int search_index(struct search *s, const kith_filter *filter, int64_t n, 
 	return rc;
 }
 
-/* ---- rows that are marked ---- */
+/* ---- marked ids ---- */
 
-/* Compare all of them. */
+/* Compare all marked ids. */
 static int compare_marked(struct search *s)
 {
 	int rc = SQLITE_OK;
@@ -341,7 +351,7 @@ static int compare_marked(struct search *s)
 	return rc;
 }
 
-/* The ids that are marked and show rows as they are: ids [marked]; returns how many. */
+/* List the marked ids whose rows have not changed: ids [marked]. Returns their number. */
 static int64_t list_marked(const struct search *s, int64_t *ids)
 {
 	int64_t n = 0;
@@ -356,8 +366,8 @@ static int64_t list_marked(const struct search *s, int64_t *ids)
 	return n;
 }
 
-/* Rank ids by what the index has of their vectors: the best ones, in order, are left in `ids`. *n 0: it
- * cannot tell. */
+/* Rank ids by their decoded vectors in the index, and leave the best ones in `ids`, in order. *n becomes 0
+ * if the index cannot decode vectors. */
 static int rank_ids(struct search *s, int64_t *ids, int64_t *n, int64_t best)
 {
 	const struct query *q = s->query;
@@ -382,8 +392,8 @@ static int rank_ids(struct search *s, int64_t *ids, int64_t *n, int64_t best)
 	return rc;
 }
 
-/* Of some thousand marked rows, whose vectors would take long to read from the table: those are compared that
- * the index's codes say are the nearest. */
+/* Search some thousand marked ids, for which reading all vectors from the table would take too long: only
+ * those that are the nearest according to the index's codes are compared. */
 static int search_ranked(struct search *s, int64_t marked, int *done)
 {
 	struct hits near = {.k = s->hits->k};
@@ -446,7 +456,8 @@ static int search_marks(struct search *s, double sieved, int *done)
 
 /* ---- a part ---- */
 
-/* Whether marking those that pass is less work than to ask for so many candidates that enough of them do. */
+/* Whether marking the ids that pass is less work than searching for so many candidates that enough of them
+ * pass. */
 static int marking_is_cheaper(const struct search *s, int64_t n)
 {
 	double each = s->sieve.complete ? try_kept : try_sql;
@@ -454,7 +465,7 @@ static int marking_is_cheaper(const struct search *s, int64_t n)
 	                             each * (double)candidates_for(s, s->hits->k);
 }
 
-/* Search the index of a part. *done 0: compare all rows instead. */
+/* Search the index of a part. *done 0: the caller must compare all rows instead. */
 static int search_live(struct search *s, int64_t n, int *done)
 {
 	double sieved = 1;
@@ -482,7 +493,7 @@ static int search_live(struct search *s, int64_t n, int *done)
 	return rc == SQLITE_OK && *done ? compare_pending(s) : rc;
 }
 
-/* With the index that was acquired. */
+/* Allocate memory, and search the acquired index. */
 static int search_with(struct search *s, int64_t n, int *done)
 {
 	const struct column *c = s->query->column;
@@ -519,7 +530,7 @@ int search_part(
 		    .live = shared->live,
 		    .delta = &delta,
 		    .conditions = !conditions_on_parts(t, p, q)};
-		if (q->filter != NULL) { /* it is refused here, whatever is searched */
+		if (q->filter != NULL) { /* so that an invalid filter is an error under every strategy */
 			rc = conditions_prepare(t, p, q, SELECT_TEST, -1, 0, &s.test);
 		}
 		if (rc == SQLITE_OK && delta.n < n / 10 + 1) {

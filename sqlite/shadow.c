@@ -1,5 +1,5 @@
-/* Making, dropping and renaming shadow tables. Their indexes are those of UNIQUE constraints, which SQLite
- * names and renames by itself. */
+/* Creates, drops and renames shadow tables. Their indexes come from UNIQUE constraints, because SQLite
+ * names and renames these itself. */
 #include "table.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@ static const char *const shadow_tables[] = {"config", "rows", "aux", "parts", "c
 
 enum { SHADOW_TABLES = sizeof shadow_tables / sizeof *shadow_tables };
 
-/* "v0", "v1", … are those of vector columns. */
+/* xShadowName. The shadow tables of vector columns are "v0", "v1", … */
 int shadow_is_name(const char *suffix)
 {
 	for (int i = 0; i < SHADOW_TABLES; i++) {
@@ -36,7 +36,7 @@ static int aux_wanted(const struct table *t)
 	return t->schema.count[COLUMN_AUXILIARY] > 0;
 }
 
-/* Rows of a chunk: a power of two, so that a first chunk grows to it by doubling. */
+/* The number of rows of a chunk: a power of two, because a first chunk grows by doubling. */
 static int chunk_rows_for(const struct schema *s)
 {
 	int64_t width = 1;
@@ -115,7 +115,8 @@ static char *create_parts(const struct table *t)
 	return sqlite3_str_finish(out);
 }
 
-/* The factory strings of CREATE VIRTUAL TABLE are where commands can change them. */
+/* Create T_config, which also holds the factory strings of the declaration, so that commands can change
+ * them. */
 static int create_config(struct table *t)
 {
 	int rc = run(
@@ -169,7 +170,7 @@ int shadow_create(struct table *t)
 	return rc;
 }
 
-/* Call `each` with the text of a suffix of every shadow table that there is. */
+/* Call `each` with the suffix of every shadow table that the table has. */
 static int for_each(
     struct table *t, int (*each)(struct table *, const char *, const char *), const char *name)
 {

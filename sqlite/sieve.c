@@ -1,6 +1,7 @@
-/* A condition is compiled to a range of numbers, a list of them, or one byte for each text that the column
- * has. Only what SQLite would compare without changing it is compared here: numbers with numbers, texts with
- * texts. Texts that are not compared byte by byte are compared by SQLite, each once. */
+/* A condition is compiled to a range of numbers, a list of numbers, or one byte for each distinct text of
+ * the column. Only values that SQLite would compare without conversion are compared here: numbers with
+ * numbers, and texts with texts. If texts are not compared byte by byte, SQLite compares each distinct
+ * text once. */
 #include "sieve.h"
 
 #include <math.h>
@@ -48,7 +49,8 @@ int sieve_columns(const struct table *t, const struct plan *p, int *columns)
 
 /* ---- numbers ---- */
 
-static void nothing(struct sieve_test *s)
+/* Make the range empty. */
+static void make_empty(struct sieve_test *s)
 {
 	if (s->kind == CELLS_F64) {
 		s->range.f.lo = 1;
@@ -59,16 +61,16 @@ static void nothing(struct sieve_test *s)
 	}
 }
 
-/* The integers x for which `x op v` holds, of those that the cells can have. */
+/* The range of those integers x in the cells for which `x op v` is true. */
 static void range_of_integers(struct sieve_test *s, int op, int64_t v)
 {
-	int64_t least = s->kind == CELLS_I32 ? INT32_MIN + 1 : INT64_MIN + s->nullable;
-	int64_t most = s->kind == CELLS_I32 ? INT32_MAX : INT64_MAX;
+	int64_t min = s->kind == CELLS_I32 ? INT32_MIN + 1 : INT64_MIN + s->nullable;
+	int64_t max = s->kind == CELLS_I32 ? INT32_MAX : INT64_MAX;
 	int64_t lo = INT64_MIN;
 	int64_t hi = INT64_MAX;
 	if ((op == SQLITE_INDEX_CONSTRAINT_LT && v == INT64_MIN) ||
 	    (op == SQLITE_INDEX_CONSTRAINT_GT && v == INT64_MAX)) {
-		nothing(s);
+		make_empty(s);
 		return;
 	}
 	switch (op) {
@@ -87,14 +89,14 @@ static void range_of_integers(struct sieve_test *s, int op, int64_t v)
 	default:
 		lo = hi = v;
 	}
-	s->range.i.lo = lo > least ? lo : least;
-	s->range.i.hi = hi < most ? hi : most;
+	s->range.i.lo = lo > min ? lo : min;
+	s->range.i.hi = hi < max ? hi : max;
 	if (s->range.i.lo > s->range.i.hi) {
-		nothing(s);
+		make_empty(s);
 	}
 }
 
-/* The same for a v that may lie between integers or beyond all of them. */
+/* The same for a value v between integers or outside of their range. */
 static void range_around(struct sieve_test *s, int op, double v)
 {
 	int up = op == SQLITE_INDEX_CONSTRAINT_LT || op == SQLITE_INDEX_CONSTRAINT_GE;
@@ -105,7 +107,7 @@ static void range_around(struct sieve_test *s, int op, double v)
 	} else if (v < -0x1p63 && (op == SQLITE_INDEX_CONSTRAINT_GT || op == SQLITE_INDEX_CONSTRAINT_GE)) {
 		range_of_integers(s, SQLITE_INDEX_CONSTRAINT_GE, INT64_MIN);
 	} else {
-		nothing(s);
+		make_empty(s);
 	}
 }
 
@@ -131,11 +133,11 @@ static void range_of_reals(struct sieve_test *s, int op, double v)
 	}
 	if ((op == SQLITE_INDEX_CONSTRAINT_LT && v == -INFINITY) ||
 	    (op == SQLITE_INDEX_CONSTRAINT_GT && v == INFINITY)) {
-		nothing(s);
+		make_empty(s);
 	}
 }
 
-/* Whether numbers of this form are compared with that value exactly. */
+/* Whether comparing cells of this kind with a value is exact. */
 static int comparable(const struct sieve_test *s, sqlite3_value *value)
 {
 	int type = sqlite3_value_type(value);
@@ -173,7 +175,8 @@ int sieve_compare_reals(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* IN; a NULL in the list makes no row pass. 0: it cannot be tried here; −1: out of memory. */
+/* Compile IN for numbers; NULLs in the list are ignored, as they make no row pass. 0: it cannot be tested
+ * in memory; −1: out of memory. */
 static int compile_numbers(struct sieve_test *s, const struct values *in)
 {
 	int64_t n = 0;
@@ -226,7 +229,7 @@ static int holds(int op, int order)
 	}
 }
 
-/* Texts compared byte by byte. */
+/* Compare all texts of the column byte by byte. */
 static void compare_bytes(struct sieve_test *s, const struct cells *c, int op, sqlite3_value *value)
 {
 	const char *bytes = (const char *)sqlite3_value_text(value);
@@ -238,7 +241,7 @@ static void compare_bytes(struct sieve_test *s, const struct cells *c, int op, s
 	}
 }
 
-/* Texts compared by SQLite: another collation, LIKE, GLOB, a function. */
+/* Compare all texts of the column by SQL: for another collation, LIKE, GLOB or a function. */
 static int ask_sqlite(
     struct sieve_test *s, struct table *t, const struct cells *c, char *take_sql, sqlite3_value *value)
 {
@@ -272,7 +275,7 @@ static int is_order(int op)
 	       op == SQLITE_INDEX_CONSTRAINT_GT || op == SQLITE_INDEX_CONSTRAINT_GE;
 }
 
-/* One value; its op is as the query has it. 0: it cannot be tried here; < 0: an error, in *rc. */
+/* Compile a comparison with a text. 0: it cannot be tested in memory; −1: *rc is an error. */
 static int compile_text(struct sieve_test *s, struct table *t, const struct cells *c, const struct term *term,
     sqlite3_value *value, int *rc)
 {
@@ -328,7 +331,7 @@ static int compile_texts(
 
 /* ---- conditions ---- */
 
-/* Conditions about NULL: 1 if this is one. */
+/* Compile a condition about NULL. Returns 0 if this is not one. */
 static int compile_null(struct sieve_test *s, int op, sqlite3_value *value)
 {
 	int null = value == NULL || sqlite3_value_type(value) == SQLITE_NULL;
@@ -337,7 +340,7 @@ static int compile_null(struct sieve_test *s, int op, sqlite3_value *value)
 	if (!yes && !no && !null) {
 		return 0;
 	}
-	nothing(s);
+	make_empty(s);
 	s->null = yes;
 	s->outside = no;
 	if (s->pass != NULL) {
@@ -346,7 +349,7 @@ static int compile_null(struct sieve_test *s, int op, sqlite3_value *value)
 	return 1;
 }
 
-/* 1: compiled, 0: it cannot be tried here, −1: *rc is an error. */
+/* Compile a condition. 0: it cannot be tested in memory; −1: *rc is an error. */
 static int compile(struct sieve_test *s, struct table *t, const struct cells *c, const struct term *term,
     sqlite3_value *value, const struct values *in, int *rc)
 {
@@ -383,7 +386,8 @@ static int is_plain_range(const struct sieve_test *s)
 	       !s->null;
 }
 
-/* Two ranges of one column, as of `u >= 3 AND u < 5`, become one. 0: these are no such two. */
+/* Join two ranges of the same column, as in `u >= 3 AND u < 5`, to one. Returns 0 if there is no other
+ * range of it. */
 static int join_ranges(struct sieve *s, const struct sieve_test *test)
 {
 	for (int i = 0; i < s->n; i++) {
@@ -396,7 +400,7 @@ static int join_ranges(struct sieve *s, const struct sieve_test *test)
 		other->range.i.hi =
 		    other->range.i.hi < test->range.i.hi ? other->range.i.hi : test->range.i.hi;
 		if (other->range.i.lo > other->range.i.hi) {
-			nothing(other);
+			make_empty(other);
 		}
 		return 1;
 	}

@@ -1,4 +1,4 @@
-/* Rows are tried a block at a time, one condition after another, in loops that compilers turn into vector
+/* Tests rows block by block, one condition after another, in loops that compilers turn into vector
  * instructions. */
 #include "sieve.h"
 
@@ -16,7 +16,7 @@ static int listed(const struct sieve_test *s, int64_t integer, double real)
 	                 sieve_compare_integers) != NULL;
 }
 
-/* A list of numbers: pass[i] &= whether value first + i is in it. */
+/* Test a list of numbers: pass[i] &= whether value first + i is in the list. */
 static void try_list(const struct sieve_test *s, int64_t first, int n, uint8_t *pass)
 {
 	for (int i = 0; i < n; i++) {
@@ -37,7 +37,7 @@ static void try_list(const struct sieve_test *s, int64_t first, int n, uint8_t *
 	}
 }
 
-/* The plain range, of which there are most: NULL is below it. */
+/* Test the most frequent kind of condition, a range of 32-bit integers; NULL is never in the range. */
 static void try_range(const int32_t *restrict v, int32_t lo, int32_t hi, int n, uint8_t *restrict pass)
 {
 	uint32_t width = (uint32_t)hi - (uint32_t)lo;
@@ -131,7 +131,7 @@ int64_t sieve_bits(const struct sieve *s, const struct live *l, uint8_t *bits)
 		memset(pass + n, 0, (size_t)(BLOCK - n));
 		try_all(s, first, n, pass);
 		for (int i = 0; i < n; i += 8) {
-			/* The product gathers eight bytes of 0 or 1 in its top byte. */
+			/* The top byte of the product consists of the eight bytes' lowest bits. */
 			uint64_t eight;
 			memcpy(&eight, pass + i, sizeof eight);
 			uint8_t byte = (uint8_t)((eight * 0x0102040810204080U) >> 56);

@@ -1,4 +1,5 @@
-/* A piece is numbered by its part, its column and its place, so that all of a part follow one another. */
+/* The number of a piece consists of its part, its column and its position, so the pieces of a part are
+ * consecutive rows. */
 #include "snapshot.h"
 
 #include <string.h>
@@ -152,7 +153,7 @@ static int read_bytes(void *data, int64_t offset, void *bytes, size_t n)
 	return 0;
 }
 
-/* Bytes of the pieces, of which all but the last must be whole. */
+/* The total size of the pieces; checks that none is missing and that all but the last are full. */
 static int measure(struct table *t, int64_t first, int64_t end, int64_t *size)
 {
 	sqlite3_stmt *s;
@@ -195,7 +196,7 @@ int snapshot_read(struct table *t, int64_t part, const struct column *c, struct 
 	r.open = r.first;
 	if (rc != SQLITE_OK) {
 		sqlite3_blob_close(r.blob);
-		return rc == SQLITE_ERROR ? table_corrupt(t, "a piece of an index is no blob")
+		return rc == SQLITE_ERROR ? table_corrupt(t, "a piece of an index is not a blob")
 		                          : table_forward(t, rc);
 	}
 	kith_status status = live_read(out, c->dim, c->metric, read_bytes, &r, r.size);

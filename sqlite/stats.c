@@ -1,6 +1,6 @@
-/* kith_explain tells about a table's last search on this connection, as JSON; kith_stats counts its
- * searches since the connection opened it, as text for Prometheus; kith_tune tells what recall each effort
- * gave when the indexes that it has used were made, as JSON. */
+/* kith_explain describes a table's last search on this connection, as JSON. kith_stats returns counters of
+ * its searches since the connection opened it, as text for Prometheus. kith_tune returns the recall that
+ * was measured for each effort when the indexes used by this connection were built, as JSON. */
 #include "stats.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@ static struct table *find_table(sqlite3_context *context, sqlite3_value *value)
 			return t;
 		}
 	}
-	sqlite3_result_error(context, "no table of kith of that name has been used on this connection", -1);
+	sqlite3_result_error(context, "no kith table with that name has been used on this connection", -1);
 	return NULL;
 }
 
@@ -95,7 +95,7 @@ static void call_stats(sqlite3_context *context, int argc, sqlite3_value **argv)
 	return_text(context, out);
 }
 
-/* The measurements of one index, under its lock. */
+/* Append the measurements of one index, whose lock is held. */
 static void append_sweep(sqlite3_str *out, const struct table *t, const struct holding *h)
 {
 	const struct live *l = h->shared->live;

@@ -1,4 +1,4 @@
-/* What searches did: kith_explain(table), kith_stats(table). */
+/* SQL functions about searches: kith_explain(table), kith_stats(table), kith_tune(table). */
 #ifndef KITH_SQLITE_STATS_H
 #define KITH_SQLITE_STATS_H
 

@@ -1,5 +1,5 @@
-/* A table's messages and prepared statements. The text of a statement depends on the declared columns, so it
- * is put together when it is first prepared. */
+/* Error messages and prepared statements of a table. The text of a statement depends on the declared
+ * columns, so it is composed when the statement is first prepared. */
 #include "table.h"
 
 #include <stdarg.h>
@@ -39,6 +39,14 @@ int table_forward(struct table *t, int code)
 	return table_error(t, code, "%s", sqlite3_errmsg(t->db));
 }
 
+int part_check(struct table *t, int64_t part, int64_t n)
+{
+	return part >= 0 && part < (int64_t)1 << PART_BITS && n >= 1 &&
+	               n / t->chunk_rows < (int64_t)1 << SEQ_BITS
+	           ? SQLITE_OK
+	           : table_corrupt(t, "part %lld has %lld rows", (long long)part, (long long)n);
+}
+
 int column_in_rows(const struct column *c)
 {
 	return c->kind != COLUMN_VECTOR && c->kind != COLUMN_AUXILIARY && c->kind != COLUMN_ROWID;
@@ -74,7 +82,7 @@ static void append_insert(
 	sqlite3_str_appendall(out, ")");
 }
 
-/* A column that does not change is bound with a 0 before its value: it stays what it is. */
+/* Each column has two parameters: whether it changes, and its new value. */
 static void append_update(
     sqlite3_str *out, const struct table *t, const char *shadow, const char *first, int aux)
 {
@@ -136,9 +144,6 @@ static char *statement_text(const struct table *t, enum statement which)
 	    [CHANGE_LIST] = "SELECT id, vector FROM \"%w\".\"%w_changes\" WHERE part = ?1 AND seq > ?2",
 	    [CONFIG_GET] = "SELECT value FROM \"%w\".\"%w_config\" WHERE key = ?1",
 	    [PART_DELETE] = "DELETE FROM \"%w\".\"%w_parts\" WHERE kith_part = ?1",
-	    [CHUNK_INSERT] = "INSERT INTO \"%w\".\"%w_chunks\"(chunk, ids) VALUES(?1, ?2)",
-	    [CHUNK_UPDATE] = "UPDATE \"%w\".\"%w_chunks\" SET ids = ?2 WHERE chunk = ?1",
-	    [CHUNK_DELETE] = "DELETE FROM \"%w\".\"%w_chunks\" WHERE chunk = ?1",
 	};
 	if (simple[which] != NULL) {
 		return sqlite3_mprintf(simple[which], t->db_name, t->name);
@@ -217,7 +222,7 @@ int table_prepare(struct table *t, const char *sql, sqlite3_stmt **out)
 		return SQLITE_NOMEM;
 	}
 	int rc = sqlite3_prepare_v3(t->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
-	/* A table of another shape than the one that was created is a damaged one. */
+	/* The statement does not fit the shadow tables, so they are not as they were created. */
 	return rc == SQLITE_OK      ? rc
 	       : rc == SQLITE_ERROR ? table_corrupt(t, "%s", sqlite3_errmsg(t->db))
 	                            : table_forward(t, rc);
@@ -263,7 +268,7 @@ int statement_run(struct table *t, sqlite3_stmt *s)
 {
 	sqlite3_step(s);
 	int rc = sqlite3_reset(s);
-	if (rc == SQLITE_ERROR) { /* the shadow table has changed its shape */
+	if (rc == SQLITE_ERROR) { /* the shadow table is not as it was created */
 		return table_corrupt(t, "%s", sqlite3_errmsg(t->db));
 	}
 	return rc == SQLITE_OK ? rc : table_forward(t, rc);

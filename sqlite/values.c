@@ -1,6 +1,6 @@
-/* kith_values(p): the values of the struct that is bound as the pointer p. IN (SELECT value FROM
- * kith_values(?)) takes lists of any length, and values of any kind keep their bits. A pointer cannot be
- * made in SQL, so nobody else can use it. */
+/* kith_values(p): a table of the values of a struct values, which is bound as the pointer p. IN (SELECT
+ * value FROM kith_values(?)) allows lists of any length, and preserves values of all types exactly.
+ * Pointers cannot be created in SQL, so only the extension itself can use this table. */
 #include "values.h"
 
 struct cursor {

@@ -1,4 +1,4 @@
-/* A list of SQL values, as a table of one column that only the extension itself can fill. */
+/* A list of SQL values, which statements of the extension can read as a table of one column. */
 #ifndef KITH_SQLITE_VALUES_H
 #define KITH_SQLITE_VALUES_H
 

@@ -1,4 +1,4 @@
-/* Reading vectors that SQL gives, and the bytes in which columns keep them. */
+/* Reads vectors from SQL values, and encodes and decodes the bytes that columns store. */
 #include "vector.h"
 
 #include <limits.h>
@@ -58,7 +58,7 @@ static int read_blob(struct vector *v, const void *bytes, int length, char **err
 		return npy_read(v, bytes, length, error);
 	}
 	if (length == 0 || length % 4 != 0) {
-		return fail(error, sqlite3_mprintf("a blob of %d bytes is no vector of floats", length));
+		return fail(error, sqlite3_mprintf("a blob of %d bytes is not a vector of floats", length));
 	}
 	if (!vector_resize(v, length / 4)) {
 		return SQLITE_NOMEM;
@@ -85,9 +85,9 @@ int vector_read(struct vector *v, sqlite3_value *value, char **error)
 		break;
 	}
 	case SQLITE_NULL:
-		return fail(error, sqlite3_mprintf("NULL is no vector"));
+		return fail(error, sqlite3_mprintf("NULL is not a vector"));
 	default:
-		return fail(error, sqlite3_mprintf("a number is no vector: give a blob or JSON text"));
+		return fail(error, sqlite3_mprintf("a number is not a vector: give a blob or JSON text"));
 	}
 	return rc == SQLITE_OK ? check_finite(v, error) : rc;
 }
@@ -136,7 +136,7 @@ int vector_encode(const struct column *c, const float *x, void *bytes, char **er
 			}
 			((uint16_t *)bytes)[i] = h;
 		} else if (!(x[i] >= min && x[i] <= max) || x[i] != floorf(x[i])) {
-			return fail(error, sqlite3_mprintf("%s: element %lld is no integer of %d … %d",
+			return fail(error, sqlite3_mprintf("%s: element %lld is not an integer in %d … %d",
 			                       c->name, (long long)i, (int)min, (int)max));
 		} else {
 			((unsigned char *)bytes)[i] = (unsigned char)(int)x[i];

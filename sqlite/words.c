@@ -1,6 +1,6 @@
-/* Words of a column's declaration. SQLite has split the arguments at commas and checked that quotes are
- * closed; what is left are names, quoted in one of SQLite's four ways or not, strings, and what stands in
- * brackets. */
+/* Splits a column's declaration to words. SQLite has already split the arguments at commas and checked
+ * that quotes are closed. What remains are names, unquoted or quoted in one of SQLite's ways, strings, and
+ * text in brackets and parentheses. */
 #include "words.h"
 
 #include <string.h>
@@ -18,8 +18,8 @@ static int is_name(char c)
 	       c == '$' || (unsigned char)c >= 0x80;
 }
 
-/* The end of what opens at p and ends with `close`, a doubled one standing for itself unless it is ']' or
- * ')'. */
+/* Find the end of a word that starts at p and ends with `close`. A doubled `close` is part of the word,
+ * unless it is ']' or ')'. */
 static const char *find_close(const char *p, char close)
 {
 	for (p++; *p != '\0'; p++) {

@@ -1,4 +1,4 @@
-/* The words of one argument of CREATE VIRTUAL TABLE. */
+/* Splitting an argument of CREATE VIRTUAL TABLE to words. */
 #ifndef KITH_SQLITE_WORDS_H
 #define KITH_SQLITE_WORDS_H
 
@@ -12,13 +12,13 @@ struct word {
 	size_t length;
 };
 
-/* The word at *at, which is moved behind it. A WORD_SIGN is any other character. */
+/* Read the word at *at, and move *at to its end. A WORD_SIGN is any other single character. */
 struct word word_next(const char **at);
 
-/* Whether it is an unquoted name equal to `name`, whatever its case. */
+/* Whether a word is an unquoted name equal to `name`, in upper or lower case. */
 int word_is(const struct word *w, const char *name);
 
-/* What a word means, without quotes; NULL: out of memory. Freed with sqlite3_free. */
+/* The text of a word without its quotes; NULL: out of memory. Freed with sqlite3_free. */
 char *word_value(const struct word *w);
 
 #endif

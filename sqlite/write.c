@@ -1,21 +1,19 @@
-/* Writing rows. Everything that a statement may be refused for (a vector that is none, a key that is taken)
- * is looked at before anything is changed, for SQLite counts on that when it lets the table see conflicts
- * (SQLITE_VTAB_CONSTRAINT_SUPPORT). A failure behind that is one of the database itself; SQLite rolls back
- * then. */
+/* Writes rows. All reasons to refuse a statement (an invalid vector, an existing key) are checked before
+ * anything is changed, as SQLite requires of a table that resolves conflicts itself
+ * (SQLITE_VTAB_CONSTRAINT_SUPPORT). A later failure is one of the database, after which SQLite rolls the
+ * statement back. */
 #include "write.h"
-
-#include <string.h>
 
 #include "chunks.h"
 #include "refresh.h"
 #include "rows.h"
 
-/* The arguments of one xUpdate: values[i] is what column i is to be. */
+/* The arguments of one xUpdate; values[i] is the new value of column i. */
 struct change {
 	sqlite3_value **values;
-	int64_t rowid; /* afterwards */
+	int64_t rowid; /* the new rowid */
 	int has_rowid;
-	int update; /* 0: an INSERT, which sets everything */
+	int update; /* 1: an UPDATE, 0: an INSERT */
 };
 
 static int unchanged(const struct change *w, int column)
@@ -23,9 +21,9 @@ static int unchanged(const struct change *w, int column)
 	return w->update && sqlite3_value_nochange(w->values[column]);
 }
 
-/* ---- before anything is changed ---- */
+/* ---- checks before anything is changed ---- */
 
-/* Parse the vectors into t->bytes. */
+/* Read the vectors, and encode them to t->bytes. */
 static int read_vectors(struct table *t, const struct change *w)
 {
 	for (int i = 0; i < t->schema.n; i++) {
@@ -49,7 +47,8 @@ static int read_vectors(struct table *t, const struct change *w)
 	return SQLITE_OK;
 }
 
-/* A row stands where this one is to be. SQLite itself carries out IGNORE, FAIL and the rest. */
+/* Another row has the same rowid or key: remove it under REPLACE. Otherwise fail; SQLite itself handles
+ * IGNORE, FAIL and the other policies. */
 static int resolve_conflict(struct table *t, int64_t other, const char *column)
 {
 	if (sqlite3_vtab_on_conflict(t->db) == SQLITE_REPLACE) {
@@ -58,7 +57,7 @@ static int resolve_conflict(struct table *t, int64_t other, const char *column)
 	return table_error(t, SQLITE_CONSTRAINT, "UNIQUE constraint failed: %s.%s", t->name, column);
 }
 
-/* Make way for a row that was at `old` (INSERT: has_old 0). */
+/* Check a row, whose rowid was `old` before an UPDATE, for conflicts with other rows, and resolve them. */
 static int check_conflicts(struct table *t, const struct change *w, int64_t old)
 {
 	int64_t other;
@@ -97,10 +96,10 @@ static int check_conflicts(struct table *t, const struct change *w, int64_t old)
 	return rc;
 }
 
-/* ---- the parts of a row ---- */
+/* ---- writing to the shadow tables ---- */
 
-/* Bind the columns of T_rows (aux 0) or T_aux (1) from parameter `at` on; an update binds a flag before
- * each. */
+/* Bind the columns of T_rows (aux 0) or T_aux (aux 1) from parameter `at` on. For an UPDATE, each column
+ * is preceded by whether it changes. */
 static int bind_columns(struct table *t, const struct change *w, sqlite3_stmt *s, int at, int aux)
 {
 	int rc = SQLITE_OK;
@@ -201,7 +200,7 @@ static int update_in(
 	return rc;
 }
 
-/* Whether a column of a kind changes. */
+/* Whether any column of a kind changes. */
 static int changes_kind(const struct table *t, const struct change *w, enum column_kind kind)
 {
 	for (int i = 0; i < t->schema.n; i++) {
@@ -212,7 +211,7 @@ static int changes_kind(const struct table *t, const struct change *w, enum colu
 	return 0;
 }
 
-/* Write what changes where the row is. */
+/* Write the changes of a row that stays at its position. */
 static int write_in_place(struct table *t, const struct change *w, int64_t position, int64_t old)
 {
 	int64_t part = position_part(position);
@@ -237,13 +236,13 @@ static int write_in_place(struct table *t, const struct change *w, int64_t posit
 	if (vectors || w->rowid != old) {
 		return part_changed(t, part, -1, w->rowid, 1);
 	}
-	/* Indexes keep values of metadata, too. */
+	/* Indexes may also hold metadata and keys in memory (cells.h). */
 	return t->indexed && (changes_kind(t, w, COLUMN_METADATA) || changes_kind(t, w, COLUMN_KEY))
 	           ? part_changed(t, part, -1, w->rowid, 0)
 	           : SQLITE_OK;
 }
 
-/* Fetch the vectors that do not change, for a row that goes to another part. */
+/* Read the vectors that do not change to t->bytes, for a row that moves to another part. */
 static int fetch_vectors(struct table *t, const struct change *w, int64_t position)
 {
 	int rc = SQLITE_OK;
@@ -258,7 +257,7 @@ static int fetch_vectors(struct table *t, const struct change *w, int64_t positi
 	return rc;
 }
 
-/* Copies of the partition columns as they will be; the caller frees them. */
+/* Copy the new values of the partition columns to parts; the caller frees them. */
 static int new_partition(struct table *t, const struct change *w, int64_t old, sqlite3_value **parts)
 {
 	sqlite3_stmt *s;
@@ -285,15 +284,15 @@ static int new_partition(struct table *t, const struct change *w, int64_t old, s
 	return rc;
 }
 
-/* Where a row goes. */
+/* The new place of a row. */
 struct place {
-	int64_t part, n; /* of the part before */
-	int exists;      /* the part does */
+	int64_t part, n; /* the part, and its number of rows before */
+	int exists;      /* whether the part exists already */
 	int64_t position;
 };
 
-/* The place of a row that is at `from` and whose partition columns may change. parts are freed by the
- * caller. */
+/* Find the new place of a row at position `from` whose partition columns may change. The caller frees
+ * parts. */
 static int find_place(struct table *t, const struct change *w, int64_t old, int64_t from,
     sqlite3_value **parts, struct place *to)
 {
@@ -305,7 +304,7 @@ static int find_place(struct table *t, const struct change *w, int64_t old, int6
 	return rc;
 }
 
-/* Move the vectors of a row whose entry in T_rows has been changed. */
+/* Move the vectors of a row to another part, after its entry in T_rows has been changed. */
 static int move_row(struct table *t, const struct change *w, int64_t from, int64_t old, sqlite3_value **parts,
     const struct place *to)
 {
@@ -340,7 +339,7 @@ static int update_row(struct table *t, const struct change *w, int64_t old, sqli
 	if (changes_kind(t, w, COLUMN_PARTITION)) {
 		rc = find_place(t, w, old, from, parts, &to);
 	}
-	if (rc == SQLITE_OK) { /* may be refused, so it is the first change */
+	if (rc == SQLITE_OK) { /* the first change, because a constraint of T_rows may refuse it */
 		rc = update_in(t, w, ROW_UPDATE, old, to.position);
 	}
 	if (rc == SQLITE_OK && (w->rowid != old || changes_kind(t, w, COLUMN_AUXILIARY)) &&
@@ -359,7 +358,7 @@ static int update_row(struct table *t, const struct change *w, int64_t old, sqli
 	return rc;
 }
 
-/* What the statement makes the rowid: given as such, or as the column that is another name of it. */
+/* Read the new rowid, which is given as such or as the INTEGER PRIMARY KEY. */
 static int read_rowid(struct table *t, struct change *w, sqlite3_value *given, int64_t old)
 {
 	const struct column *id = schema_column(&t->schema, COLUMN_ROWID, 0);
@@ -401,11 +400,10 @@ int write_row(struct table *t, int argc, sqlite3_value **argv, sqlite3_int64 *ro
 		return rc;
 	}
 	int partitions = t->schema.count[COLUMN_PARTITION];
-	sqlite3_value **parts = sqlite3_malloc64(sizeof(sqlite3_value *) * (sqlite3_uint64)(partitions + 1));
+	sqlite3_value **parts = zeroed(sizeof(sqlite3_value *) * (size_t)(partitions + 1));
 	if (parts == NULL) {
 		return SQLITE_NOMEM;
 	}
-	memset(parts, 0, sizeof(sqlite3_value *) * (size_t)(partitions + 1));
 	rc = read_vectors(t, &w);
 	if (rc == SQLITE_OK) {
 		rc = check_conflicts(t, &w, old);

@@ -1,24 +1,25 @@
-/* RaBitQ (Gao & Long 2024; more bits: Gao, Gou, Xu, Yang, Long & Wong 2025). A vector less the
- * mean, turned at random, has components that are alike whatever the data are, so that one grid
- * serves all of them: bit 1 is the sign, each further bit halves the cells. Nothing is learnt but
- * the mean; in an inverted file, whose residuals have none to speak of, not even that.
+/* RaBitQ (Gao & Long 2024; more bits: Gao, Gou, Xu, Yang, Long & Wong 2025). After the mean is subtracted and
+ * the vector is rotated at random, all components have about the same distribution, whatever the data are, so
+ * one uniform grid serves for all of them. The highest bit of a component is its sign, and each further bit
+ * halves the cells of the grid. Training computes only the mean; it is 0 if it is negligible, as for the
+ * residuals of an inverted file.
  *
- * Numbers. The direction u of a code is to have as small an angle to the vector o as can be. The
- * width of a cell decides: WIDTHS of them are tried, from what suits normal components; then every
- * number goes to its neighbour where that makes the angle smaller, one component after another
- * (code adjustment: CAQ, of SAQ, 2025). Both work with sums in sixteen lanes, which is one order
- * everywhere: codes are the same on every CPU.
+ * Numbers. The direction u of a code should have the smallest possible angle to the vector o. It depends on
+ * the width of the grid's cells: WIDTHS of them are tried, around the best one for normally distributed
+ * components. Then one component after another is changed by one if that makes the angle smaller (code
+ * adjustment, from CAQ in SAQ, 2025). All sums are computed in sixteen lanes in a fixed order, so codes are
+ * the same on every CPU.
  *
- * Lengths. What a code stands for is f u, and there are two good f. ⟨u,o⟩ / ‖u‖² makes it the
- * nearest point in that direction: so it is for L2. ‖o‖² / ⟨u,o⟩ makes ⟨q, f u⟩ the inner product
- * ⟨q,o⟩ on average over rotations, without bias (RaBitQ's estimator): so it is for inner product
- * and cosine. In a model with a dense rotation, 256 lists over 200,000 of SIFT, 64 of them probed
- * by 300 queries, L2, recall@10 is .556 with the first and .440 with the second at 1 bit, .775 and
- * .759 at 2, .927 with both at 4. RaBitQ's estimate of a squared distance, ‖o‖² instead of ‖f u‖²
- * beside the second, gives .572 at 1 bit, .778 at 2, .926 at 4, but is no distance from any point,
- * so exact search could not rank by it.
+ * Factors. A code stands for the vector f u. There are two useful factors f. f = ⟨u,o⟩ / ‖u‖² gives the point
+ * of this direction that is nearest to o; it is used for L2. With f = ‖o‖² / ⟨u,o⟩, ⟨q, f u⟩ is an unbiased
+ * estimate of ⟨q,o⟩ over random rotations (RaBitQ's estimator); it is used for inner product and cosine. In a
+ * model with a dense rotation (200,000 SIFT vectors, 256 lists, nprobe 64, 300 queries, L2), recall@10 with
+ * the first and the second factor is .556 and .440 at 1 bit, .775 and .759 at 2 bits, and .927 for both at 4
+ * bits. RaBitQ's estimate of a squared distance, which uses the second factor and ‖o‖² in place of ‖f u‖²,
+ * gives .572 at 1 bit, .778 at 2 and .926 at 4; but it is not the distance from any point, so exact search
+ * could not rank by it.
  *
- * What is encoded is scaled by a power of two first, so that no square overflows or vanishes.
+ * Vectors are scaled by a power of two before encoding, so that no square overflows or underflows.
  */
 #include "lib/codec/rabitq.h"
 
@@ -34,15 +35,16 @@
 enum {
 	LANES = 16,
 	WIDTHS = 12,
-	ROTATIONS = 1 << 23, /* numbers of them that are floats */
-	LOOK = 4096          /* vectors between two looks whether to stop */
+	MAX_SEED = 1 << 23, /* of rotations; represented exactly by a float */
+	STOP_CHECK = 4096   /* vectors between two checks for cancellation */
 };
 
 /* Largest magnitude of an element that is encoded. */
 static const float LIMIT = 1e30F;
 
-/* A mean with a square below this share of the vectors' is none: residuals. */
-static const double NO_MEAN = 0.01;
+/* A mean whose square is below this fraction of the vectors' mean square is negligible, as that of
+ * residuals. */
+static const double NEGLIGIBLE_MEAN = 0.01;
 
 static const struct codec_ops rabitq_ops;
 
@@ -51,7 +53,7 @@ static struct codec_rabitq *rabitq_of(struct codec *codec)
 	return (struct codec_rabitq *)(void *)codec;
 }
 
-/* ---- making ---- */
+/* ---- creation ---- */
 
 kith_status codec_new_rabitq(struct codec **out, int64_t dim, bool cosine, int bits, bool unbiased)
 {
@@ -86,7 +88,7 @@ static kith_status rabitq_fresh(struct codec **out, const struct codec *codec)
 
 static void rabitq_release(struct codec *codec)
 {
-	hadamard_free(&rabitq_of(codec)->turn);
+	hadamard_free(&rabitq_of(codec)->rotation);
 }
 
 static const float *rabitq_learnt(const struct codec *codec, size_t *bytes)
@@ -99,31 +101,31 @@ static kith_status rabitq_take(struct codec *codec, const float *learnt)
 {
 	struct codec_rabitq *r = rabitq_of(codec);
 	int64_t dim = codec->dim;
-	struct hadamard turn = {0};
-	float number = learnt[0];
-	if (!(number >= 0 && number <= ROTATIONS) || number != floorf(number))
-		return fail(KITH_INVALID, "RaBitQ: %g is the number of no rotation", (double)number);
+	struct hadamard rotation = {0};
+	float seed = learnt[0];
+	if (!(seed >= 0 && seed <= MAX_SEED) || seed != floorf(seed))
+		return fail(KITH_INVALID, "RaBitQ: %g is not the seed of a rotation", (double)seed);
 	for (int64_t i = 1; i <= dim; i++)
 		if (!(fabsf(learnt[i]) <= LIMIT))
 			return fail(KITH_INVALID, "RaBitQ: component %lld of the mean is %g",
 			    (long long)(i - 1), (double)learnt[i]);
-	if (number > 0 && !hadamard_init(&turn, dim, (uint64_t)number))
+	if (seed > 0 && !hadamard_init(&rotation, dim, (uint64_t)seed))
 		return fail_nomem("a rotation", (size_t)dim * 2 * HADAMARD_ROUNDS * sizeof(float));
-	hadamard_free(&r->turn);
-	r->turn = turn;
+	hadamard_free(&r->rotation);
+	r->rotation = rotation;
 	memmove(r->learnt, learnt, ((size_t)dim + 1) * sizeof *learnt);
 	r->mean_norm = sqrt(kernels()->ip_exact(learnt + 1, learnt + 1, dim)) * (1 + 1e-12);
 	r->codec.trained = true;
-	r->codec.memory = sizeof *r + ((size_t)dim + 1) * sizeof(float) + hadamard_memory(&r->turn);
+	r->codec.memory = sizeof *r + ((size_t)dim + 1) * sizeof(float) + hadamard_memory(&r->rotation);
 	return KITH_OK;
 }
 
-static kith_status take_mean(struct codec *codec, uint64_t rotation, const double *mean)
+static kith_status take_mean(struct codec *codec, uint64_t seed, const double *mean)
 {
 	float *learnt = mem_alloc((size_t)codec->dim + 1, sizeof *learnt);
 	if (!learnt)
 		return fail_nomem("training", ((size_t)codec->dim + 1) * sizeof *learnt);
-	learnt[0] = (float)rotation;
+	learnt[0] = (float)seed;
 	for (int64_t i = 0; i < codec->dim; i++)
 		learnt[i + 1] = (float)mean[i];
 	kith_status status = rabitq_take(codec, learnt);
@@ -145,13 +147,13 @@ kith_status codec_rabitq_set(struct codec *codec, const float *mean)
 
 /* ---- training ---- */
 
-/* Their mean, or zero where it hardly matters. */
+/* Compute the mean of the vectors; zero if it is negligible. */
 static void find_mean(int64_t n, int64_t dim, const float *x, double *mean)
 {
-	double squares = 0, of_mean = 0;
+	double squares = 0, mean_square = 0;
 	memset(mean, 0, (size_t)dim * sizeof *mean);
 	for (int64_t i = 0; i < n; i++) {
-		if (i % LOOK == 0 && progress_stopped())
+		if (i % STOP_CHECK == 0 && progress_stopped())
 			return;
 		for (int64_t j = 0; j < dim; j++) {
 			double value = (double)fmaxf(-LIMIT, fminf(x[i * dim + j], LIMIT));
@@ -161,9 +163,9 @@ static void find_mean(int64_t n, int64_t dim, const float *x, double *mean)
 	}
 	for (int64_t j = 0; j < dim; j++) {
 		mean[j] /= (double)n;
-		of_mean += mean[j] * mean[j];
+		mean_square += mean[j] * mean[j];
 	}
-	if (of_mean < NO_MEAN * squares / (double)n)
+	if (mean_square < NEGLIGIBLE_MEAN * squares / (double)n)
 		memset(mean, 0, (size_t)dim * sizeof *mean);
 }
 
@@ -181,7 +183,7 @@ static kith_status rabitq_train(
 	find_mean(n, codec->dim, x, mean);
 	kith_status status = progress_end(&progress);
 	if (status == KITH_OK)
-		status = take_mean(codec, 1 + (options ? options->seed : 0) % ROTATIONS, mean);
+		status = take_mean(codec, 1 + (options ? options->seed : 0) % MAX_SEED, mean);
 	mem_free(mean);
 	return status;
 }
@@ -191,7 +193,7 @@ static kith_status rabitq_train(
 /* The best code so far of a vector o [dim]. */
 struct best {
 	double dot, square; /* ⟨u,o⟩, ‖u‖² */
-	float steps;        /* numbers per unit */
+	float steps;        /* the reciprocal of a cell's width */
 };
 
 static double lanes_sum(const float *lane)
@@ -202,7 +204,7 @@ static double lanes_sum(const float *lane)
 	return sum;
 }
 
-/* Number of a component, as a float. */
+/* The number of a component, as a float. */
 static inline float number_of(float o, float steps, float middle, float top)
 {
 	float c = o * steps + middle + 0.5F;
@@ -211,7 +213,8 @@ static inline float number_of(float o, float steps, float middle, float top)
 	return (float)(int)c;
 }
 
-/* How good cells of that width are: sums over dim components, whole lanes first. */
+/* Compute the angle for a width of cells, and update the best one. Sums are over whole groups of lanes
+ * first. */
 static void try_width(const float *o, int64_t dim, int bits, float steps, struct best *best)
 {
 	const float top = (float)((1 << bits) - 1), middle = top / 2;
@@ -233,7 +236,7 @@ static void try_width(const float *o, int64_t dim, int bits, float steps, struct
 		*best = (struct best){d, s, steps};
 }
 
-/* The range of numbers over the root mean square of components; normal ones: Max 1960. */
+/* The best range of the grid for normally distributed components of variance 1, by bits (Max 1960). */
 static const float RANGE[RABITQ_MAX_BITS + 1] = {0, 1, 1.99F, 2.34F, 2.68F, 3.01F, 3.33F, 3.64F, 3.94F};
 
 static struct best find_width(const float *o, int64_t dim, int bits, double rms)
@@ -247,13 +250,13 @@ static struct best find_width(const float *o, int64_t dim, int bits, double rms)
 	return best;
 }
 
-/* Eight numbers, or as many as are left: up or down by one where the angle gets smaller. */
+/* Change n numbers by one, up or down, where that makes the angle smaller. */
 static void improve(const float *o, int64_t n, int bits, uint8_t *number, struct best *best)
 {
 	const float top = (float)((1 << bits) - 1), middle = top / 2;
 	float dot = (float)best->dot, square = (float)best->square;
 	for (int64_t i = 0; i < n; i++) {
-		/* Towards where the multiple of u that is nearest to o lacks something. */
+		/* The direction in which the component of o exceeds that of the nearest multiple of u. */
 		float u = (float)number[i] - middle, to = o[i] * square > u * dot ? 1 : -1;
 		float d = dot + to * o[i], s = square + 2 * to * u + 1, next = (float)number[i] + to;
 		if (next >= 0 && next <= top && d * d * square > dot * dot * s) {
@@ -271,7 +274,7 @@ void rabitq_pack(const uint8_t number[8], int bits, uint8_t *code)
 	uint64_t eight = 0;
 	for (int j = 0; j < 8; j++)
 		eight |= (uint64_t)number[j] << 8 * j;
-	/* The lowest bits of eight bytes, next to one another. */
+	/* The product gathers the lowest bits of eight bytes in its top byte. */
 	for (int b = 0; b < bits; b++)
 		code[b] =
 		    (uint8_t)((eight >> b & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080) >>
@@ -287,8 +290,8 @@ void rabitq_finish(const struct codec_rabitq *r, float factor, double square, ui
 		memcpy(code + sizeof factor, &length, sizeof length);
 }
 
-/* Less the mean and halved, within the limit, then scaled so that its largest component is about 1, and
- * turned. Returns the exponent of what it was. */
+/* Subtract the mean, limit the components, scale x so that its largest component is about 1, and rotate it.
+ * Returns the exponent of the scale: the original vector was 2^exponent times as long. */
 static int prepare(const struct codec_rabitq *r, float *x)
 {
 	const float *mean = r->learnt + 1;
@@ -301,12 +304,12 @@ static int prepare(const struct codec_rabitq *r, float *x)
 		max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
 	}
 	frexpf(max, &exponent);
-	/* In two steps: 2^-exponent may be no float. */
+	/* Scale in two steps, because 2^-exponent may be too large for a float. */
 	float scale = ldexpf(1, -exponent / 2), rest = ldexpf(1, -exponent - -exponent / 2);
 	for (int64_t i = 0; i < dim; i++)
 		x[i] = x[i] * scale * rest;
-	if (r->turn.dim)
-		hadamard_forward(&r->turn, x);
+	if (r->rotation.dim)
+		hadamard_forward(&r->rotation, x);
 	return exponent + 1;
 }
 
@@ -345,7 +348,8 @@ static void rabitq_encode(const struct codec *codec, int64_t n, float *x, uint8_
 
 /* ---- decoding ---- */
 
-/* The bits of a group. They are read before the vector gets there: see load_blocked. */
+/* The bits of a group. A group is read before the components of the previous one are written, as the code and
+ * the vector may overlap (load_blocked). */
 static uint64_t group_bits(const struct codec_rabitq *r, const uint8_t *code, int64_t g)
 {
 	uint64_t bits = 0;
@@ -369,15 +373,15 @@ static void rabitq_decode(const struct codec *codec, const uint8_t *code, float 
 		for (int64_t j = 0; j < (left < 8 ? left : 8); j++)
 			x[8 * g + j] = ((float)(uint8_t)(number >> 8 * j) - middle) * factor;
 	}
-	if (r->turn.dim)
-		hadamard_inverse(&r->turn, x);
+	if (r->rotation.dim)
+		hadamard_inverse(&r->rotation, x);
 	for (int64_t i = 0; i < codec->dim; i++)
 		x[i] += mean[i];
 }
 
 /* ---- lengths ---- */
 
-/* The length of row i, wherever it lies. */
+/* The length of the decoded row i without the mean. */
 static float length_of(const struct codec_rabitq *r, const struct codes *codes, int64_t i)
 {
 	struct rows rows = codes_rows(codes);
@@ -390,7 +394,7 @@ static float length_of(const struct codec_rabitq *r, const struct codes *codes, 
 	return r->bits > 1 ? value : (float)(fabs((double)value) * sqrt((double)r->codec.dim) / 2);
 }
 
-/* The greatest length of each block. */
+/* Update the greatest length of each block. */
 static void rabitq_renew(struct codes *codes, int64_t from, int64_t to)
 {
 	const struct codec_rabitq *r = rabitq_of_const(codes->codec);
@@ -403,7 +407,7 @@ static void rabitq_renew(struct codes *codes, int64_t from, int64_t to)
 	}
 }
 
-/* Whether a row has a length that can be, and one that follows from its bits and its factor. */
+/* Whether the length of a row is possible, and agrees with its bits and its factor. */
 static bool row_is_good(const struct codec_rabitq *r, const struct codes *codes, int64_t i)
 {
 	struct rows rows = codes_rows(codes);

@@ -1,25 +1,23 @@
-/* Comparing codes of RaBitQ with a query, which is turned as they are.
+/* Comparing RaBitQ codes with a query, to which the same rotation is applied.
  *
- * Its components become integers q̂ = q / Δ, Δ such that those of four components never add up to
- * more than a byte holds. A table of sixteen for each four has the sum of those whose bits are set,
- * less the least such sum; all planes of bits are looked up in the same tables (kernels:
- * rabitq_find), so that
+ * The query's components are quantised to integers q̂ = q / Δ, with Δ chosen so that sums of four components
+ * fit into a byte. For each four components a table has 16 entries: the sum of the components whose bits are
+ * set, minus the smallest of these sums (min). All planes of bits use the same tables (kernel rabitq_find):
  *
  *   ⟨q, f u⟩ ≈ f (Δ S + offset),   S = Σ_b 2^b Σ (entries for plane b),
- *   offset = Δ (2^bits − 1) (Σ least − Σ q̂ / 2).
+ *   offset = Δ (2^bits − 1) (Σ min − Σ q̂ / 2).
  *
- * S is exact. Keys of inner product and of residuals are −⟨q, f u⟩ and what comes to it; for L2,
- * with c the mean, ‖q − c − f u‖² = ‖q − c‖² + ‖f u‖² − 2 ⟨q − c, f u⟩.
+ * S is exact. The keys of inner products and of residuals are −⟨q, f u⟩ plus a term of the row or the query.
+ * For L2, with c the mean, ‖q − c − f u‖² = ‖q − c‖² + ‖f u‖² − 2 ⟨q − c, f u⟩.
  *
- * Bounds, all certain. With L the greatest ‖f u‖ of some blocks, ⟨q, f u⟩ is off by at most ‖q − Δ
- * q̂‖ L: about 0.7 % of ‖q‖ L at any number of components. What tables do not exclude is therefore
- * summed again, by floats and the query as it was turned, whose error is some 2^-24. Rotations
- * round (hadamard_rounding), once for q and once for what is decoded. The sum in floats rounds four
- * terms of at most f Δ (2^bits − 1) Σ |q̂|, and f is at most 2 L / √d.
+ * Error bounds, all of them certain. If L is the greatest ‖f u‖ of some blocks, the error of ⟨q, f u⟩ by
+ * tables is at most ‖q − Δ q̂‖ L, about 0.7 % of ‖q‖ L for any number of components. The products of rows
+ * that the tables do not exclude are therefore computed again, from the rotated query in floats, with an
+ * error of some 2^-24. Rotations round (hadamard_rounding) once for q, and once for decoded vectors. The sum
+ * in floats rounds four terms of at most f Δ (2^bits − 1) Σ |q̂|, and f is at most 2 L / √d.
  *
- * RaBitQ's own bound, of what the signs alone say, holds with a probability: what it excludes would
- * depend on the order of the work, and with it the answer. So all bits are scanned, and no
- * neighbour is lost.
+ * RaBitQ's own bound for the signs alone holds only with a probability. What it excludes, and so the result,
+ * would depend on the order of the work. So all bits are scanned, and no neighbour is lost.
  */
 #include "lib/codec/rabitq.h"
 
@@ -35,26 +33,27 @@
 _Static_assert((int)PQ_BLOCK == (int)ROWS_BLOCK, "codes lie in blocks as kernels want them");
 
 enum {
-	TABLES = 32,     /* bytes of the two tables of a group */
-	MAX_ENTRY = 253, /* of a byte, and four roundings by a half */
+	TABLES = 32, /* bytes of the two tables of a group */
+	MAX_ENTRY =
+	    253, /* the largest sum before rounding: four roundings by 1/2 must still fit into a byte */
 	PART = 16 * ROWS_BLOCK
 };
 
-/* Beyond this nothing is worth a bound. */
+/* With larger values no error bound is of use. */
 static const double HUGE_SUM = 1e30;
 
 struct rabitq_query {
 	float scale, offset; /* Δ */
 	bool square;         /* L2 */
 	double constant;     /* L2: ‖q − c‖²; else ⟨q, c⟩ */
-	double norm;         /* of q, L2: of q − c */
-	double error;        /* of ⟨q, f u⟩ by floats, for ‖f u‖ = 1; ∞: it is good for nothing */
-	double rough;        /* by tables */
+	double norm;         /* ‖q‖; for L2 ‖q − c‖ */
+	double error; /* the error bound of ⟨q, f u⟩ by floats, for ‖f u‖ = 1; ∞: there is none */
+	double rough; /* the same by tables */
 	_Alignas(64) uint8_t tables[];
 };
 
-/* Behind the tables: the query as it was turned, whole groups. */
-static size_t turned_at(const struct codec_rabitq *r)
+/* The offset of the rotated query, which follows the tables and is padded to whole groups. */
+static size_t rotated_at(const struct codec_rabitq *r)
 {
 	return align64(sizeof(struct rabitq_query) + (size_t)r->groups * TABLES);
 }
@@ -62,26 +61,26 @@ static size_t turned_at(const struct codec_rabitq *r)
 static size_t query_bytes(const struct rows *rows)
 {
 	const struct codec_rabitq *r = rabitq_of_const(rows->codec);
-	return align64(turned_at(r) + (size_t)r->groups * 8 * sizeof(float));
+	return align64(rotated_at(r) + (size_t)r->groups * 8 * sizeof(float));
 }
 
-/* Two tables of four components each; returns the sum of their least entries. */
+/* Fill the two tables of a group, for four components each. Returns the sum of their minima. */
 static int fill_tables(const int *q, uint8_t *table)
 {
 	int all = 0;
 	for (int half = 0; half < 2; half++, q += 4, table += 16) {
-		int least = 0;
+		int min = 0;
 		for (int j = 0; j < 4; j++)
-			least += q[j] < 0 ? q[j] : 0;
-		table[0] = (uint8_t)-least;
+			min += q[j] < 0 ? q[j] : 0;
+		table[0] = (uint8_t)-min;
 		for (int b = 1; b < 16; b++)
 			table[b] = (uint8_t)(table[b & (b - 1)] + q[__builtin_ctz((unsigned)b)]);
-		all += least;
+		all += min;
 	}
 	return all;
 }
 
-/* The width of a step, so that four components fit; 0: all are zero. */
+/* The width Δ of a step, so that sums of four components fit into a byte; 0 if all components are zero. */
 static double find_step(const float *x, int64_t groups)
 {
 	float max = 0;
@@ -93,10 +92,10 @@ static double find_step(const float *x, int64_t groups)
 	return (double)max / MAX_ENTRY;
 }
 
-/* Integers, tables, and what is off by that; x [groups × 8]. */
+/* Quantise the rotated query x [groups × 8], fill its tables and compute their error bounds. */
 static void fill_query(const struct codec_rabitq *r, const float *x, struct rabitq_query *query)
 {
-	double step = find_step(x, r->groups), off = 0, size = 0, least = 0, sum = 0;
+	double step = find_step(x, r->groups), off = 0, size = 0, min = 0, sum = 0;
 	double top = (1 << r->bits) - 1, inverse = step > 0 ? 1 / step : 0;
 	if (!(step < HUGE_SUM && inverse < HUGE_SUM && query->norm < HUGE_SUM)) {
 		memset(query->tables, 0, (size_t)r->groups * TABLES);
@@ -112,13 +111,13 @@ static void fill_query(const struct codec_rabitq *r, const float *x, struct rabi
 			size += abs(q[j]);
 			sum += q[j];
 		}
-		least += fill_tables(q, query->tables + g * TABLES);
+		min += fill_tables(q, query->tables + g * TABLES);
 	}
-	double offset = step * top * (least - sum / 2), root = sqrt((double)r->codec.dim);
+	double offset = step * top * (min - sum / 2), root = sqrt((double)r->codec.dim);
 	query->scale = (float)step;
 	query->offset = (float)offset;
 	query->rough = step * sqrt(off) + 0x1p-20 * step * top * size / root;
-	query->error = query->norm * (2 * (r->turn.dim ? hadamard_rounding(&r->turn) : 0) + 0x1p-20);
+	query->error = query->norm * (2 * (r->rotation.dim ? hadamard_rounding(&r->rotation) : 0) + 0x1p-20);
 	query->error += query->norm * (double)(r->groups + 16) * 0x1p-24;
 	query->error *= 1 + 1e-6;
 	query->rough = query->rough * (1 + 1e-6) + query->error;
@@ -130,7 +129,7 @@ static void bind(const struct rows *rows, const float *q, const struct metric *m
 	const float *mean = r->learnt + 1;
 	struct rabitq_query *query = state;
 	int64_t dim = rows->dim;
-	float *x = (float *)(void *)((char *)state + turned_at(r));
+	float *x = (float *)(void *)((char *)state + rotated_at(r));
 	*query = (struct rabitq_query){.square = !metric->similarity};
 	for (int64_t i = 0; i < dim; i++)
 		x[i] = query->square ? q[i] - mean[i] : q[i];
@@ -138,12 +137,12 @@ static void bind(const struct rows *rows, const float *q, const struct metric *m
 	double square = kernels()->ip_exact(x, x, dim);
 	query->norm = sqrt(square) * (1 + 1e-12);
 	query->constant = query->square ? square : kernels()->ip_exact(q, mean, dim);
-	if (r->turn.dim)
-		hadamard_forward(&r->turn, x);
+	if (r->rotation.dim)
+		hadamard_forward(&r->rotation, x);
 	fill_query(r, x, query);
 }
 
-/* The greatest length in blocks of rows first … first + n − 1. */
+/* The greatest length in the blocks of rows first … first + n − 1. */
 static double greatest_length(const struct rows *rows, int64_t first, int64_t n)
 {
 	double length = 0;
@@ -157,9 +156,9 @@ static struct error_bound bound(const struct rows *rows, const void *state, int6
 	const struct codec_rabitq *r = rabitq_of_const(rows->codec);
 	const struct rabitq_query *query = state;
 	double length = greatest_length(rows, first, n);
-	/* What is decoded is rounded: by the rotation, and when the mean comes to it. */
+	/* Decoding rounds in the inverse rotation and when the mean is added. */
 	double decoded = 0x1p-23 * (length + r->mean_norm);
-	decoded += r->turn.dim ? length * hadamard_rounding(&r->turn) : 0;
+	decoded += r->rotation.dim ? length * hadamard_rounding(&r->rotation) : 0;
 	double abs = query->error * length + 0x1p-21 * fabs(query->constant);
 	if (!query->square)
 		return (struct error_bound){.abs = abs + query->norm * decoded, .rel = 0x1p-22};
@@ -167,21 +166,21 @@ static struct error_bound bound(const struct rows *rows, const void *state, int6
 	    .abs = 2 * abs + 0x1p-20 * length * length, .rel = 0x1p-22, .root = decoded};
 }
 
-/* The limit of the kernel's keys, which are −⟨q, f u⟩ + ‖f u‖² / 2 for L2 and off by `rough`: no row within
- * the other one is beyond it. */
+/* Convert the limit of keys to one for the kernel's keys, which for L2 are −⟨q, f u⟩ + ‖f u‖² / 2 and have an
+ * error of at most `rough`. No row within the limit of keys exceeds it. */
 static float inner_limit(const struct rabitq_query *query, float limit, double rough)
 {
-	double l = (double)limit, c = query->constant, slack = 0x1p-21 * (fabs(l) + fabs(c));
-	if (!(rough < HUGE_SUM) || !(l + slack < HUGE_SUM))
+	double l = (double)limit, c = query->constant, error = 0x1p-21 * (fabs(l) + fabs(c));
+	if (!(rough < HUGE_SUM) || !(l + error < HUGE_SUM))
 		return INFINITY;
-	return float_up((query->square ? (l - c + slack) / 2 : l + c + slack) + rough);
+	return float_up((query->square ? (l - c + error) / 2 : l + c + error) + rough);
 }
 
-/* ⟨q, f u⟩ of vector v of some blocks, by floats: eight sums side by side. */
+/* ⟨q, f u⟩ for vector v of some blocks, computed in floats as eight separate sums. */
 static float float_product(
     const struct codec_rabitq *r, const struct rabitq_query *query, const uint8_t *codes, int64_t v)
 {
-	const float *x = (const float *)(const void *)((const char *)query + turned_at(r));
+	const float *x = (const float *)(const void *)((const char *)query + rotated_at(r));
 	const float middle = (float)rabitq_middle(r);
 	const uint8_t *byte =
 	    codes + v / ROWS_BLOCK * ROWS_BLOCK * (int64_t)r->codec.row_bytes + v % ROWS_BLOCK;
@@ -201,7 +200,7 @@ static float float_product(
 	return factor * (((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])));
 }
 
-/* Floats at byte `at` of codes of a block. */
+/* Read the floats at byte `at` of n codes of a block. */
 static void block_floats(const uint8_t *block, size_t at, int64_t n, float *out)
 {
 	const uint8_t *byte = block + at * ROWS_BLOCK;
@@ -213,8 +212,8 @@ static void block_floats(const uint8_t *block, size_t at, int64_t n, float *out)
 	}
 }
 
-/* Lengths [n], within 2^-21 of themselves and without the mean, of codes from `block` on, a block's start,
- * n <= ROWS_BLOCK. */
+/* The lengths [n] of decoded vectors without the mean, with a relative error of 2^-21, for the first
+ * n <= ROWS_BLOCK codes of a block. */
 static void lengths_of(const struct codec_rabitq *r, const uint8_t *block, int64_t n, float *length)
 {
 	size_t at = rabitq_factor_at(r);
@@ -228,8 +227,8 @@ static void lengths_of(const struct codec_rabitq *r, const uint8_t *block, int64
 		length[i] = fabsf(length[i]) * half;
 }
 
-/* At most PART rows, whose codes begin with a block: those that tables do not exclude, with the keys that
- * these give. square: room for what comes to the keys of L2. */
+/* Find the rows that the tables do not exclude, with the tables' keys, among at most PART rows that start
+ * at a block. square: for L2 it gets the squares of lengths, which are terms of the keys. */
 static int64_t look_up(const struct codec_rabitq *r, const struct rabitq_query *query,
     const struct scan_part *part, double rough, float *square, uint32_t *hit, float *key)
 {
@@ -251,13 +250,13 @@ static int64_t look_up(const struct codec_rabitq *r, const struct rabitq_query *
 	return kernels()->rabitq_find(&find, hit, key);
 }
 
-/* The metric's key. */
+/* The metric's key for a key of the kernel. */
 static float outer_key(const struct rabitq_query *query, double key)
 {
 	return (float)(query->square ? query->constant + 2 * key : key - query->constant);
 }
 
-/* What tables may be off by for these rows. */
+/* The error bound of the tables' keys for these rows. */
 static double rough_error(
     const struct rows *rows, const struct rabitq_query *query, const struct scan_part *part)
 {
@@ -282,7 +281,7 @@ static int64_t scan_some(const struct rows *rows, const struct rabitq_query *que
 	return found;
 }
 
-/* Rows of a part from `first` on, at most PART. */
+/* The rows of a part from `first` on, at most PART. */
 static struct scan_part some_of(const struct rows *rows, const struct scan_part *part, int64_t first)
 {
 	struct scan_part some = *part;
@@ -306,7 +305,7 @@ static int64_t scan(
 	return found;
 }
 
-/* The k-th least key of the first rows, by tables, and what these may be off by. */
+/* An upper bound of the k-th smallest key of the first rows: the tables' key plus its error bound. */
 static float first_limit(const struct rows *rows, const void *state, const struct scan_part *part, int64_t k)
 {
 	const struct rabitq_query *query = state;
@@ -322,8 +321,8 @@ static float first_limit(const struct rows *rows, const void *state, const struc
 		key[i] = key[i] == key[i] ? key[i] : INFINITY;
 	if (k > found)
 		return INFINITY;
-	double kth = (double)select_kth(key, found, k - 1) + rough, slack = 0x1p-20 * fabs(query->constant);
-	return float_up((double)outer_key(query, kth) + slack);
+	double kth = (double)select_kth(key, found, k - 1) + rough, error = 0x1p-20 * fabs(query->constant);
+	return float_up((double)outer_key(query, kth) + error);
 }
 
 const struct comparison rabitq_in_scan = {.bytes = query_bytes,

@@ -1,14 +1,15 @@
-/* Codes of RaBitQ as FAISS keeps them, one after another: a row is
+/* RaBitQ codes in FAISS's files. A row consists of
  *
- *   the bits above 0, one a component, from the lowest bit of the first byte on;
- *   ‖r‖² (inner product: less ‖x‖²), a float m, and, with more bits than one, a float that only prunes;
- *   with more bits: these, packed from the lowest on, then two floats, of which the second is f:
+ *   the highest bits (signs), one for each component, starting at the lowest bit of the first byte;
+ *   the floats ‖r‖² (for inner product minus ‖x‖²) and m, and with several bits one used only for pruning;
+ *   with several bits: the lower bits, packed, and two floats, of which the second is f.
  *
- * r is the vector less its mean or centroid, u what the numbers of kith stand for
- * (lib/codec/rabitq.h), and the estimate of ⟨q, r⟩ is a ⟨q, u⟩, a = 2 m / √d for one bit, else f
- * or, for L2, −f / 2. Inner product takes that for the factor of a code. For L2 FAISS adds ‖r‖² − 2
- * a ⟨q, r⟩ to ‖q − c‖²; kith's codes are points, and the nearest one in that direction is ‖r‖² / (a
- * ‖u‖²) u. Nothing is turned: FAISS leaves that to an IndexPreTransform, which is read, too.
+ * Here r is the vector minus its mean or centroid, and u are the values of kith's numbers
+ * (lib/codec/rabitq.h). FAISS's estimate of ⟨q, r⟩ is a ⟨q, u⟩, where a = 2 m / √d for one bit; for several
+ * bits a = f, or −f / 2 under L2. For inner product, a is also the factor of kith's code. Under L2 FAISS
+ * computes ‖q − c‖² + ‖r‖² − 2 a ⟨q, u⟩, but kith's codes stand for points, and the point of this direction
+ * that is nearest to r is ‖r‖² / (a ‖u‖²) u. There is no rotation: in FAISS it is a separate
+ * IndexPreTransform, which is also read.
  */
 #include "lib/faiss/format.h"
 
@@ -21,7 +22,7 @@
 
 enum { MAX_BITS = 9 };
 
-/* Bytes of what lies behind the signs and, with more bits, at the end. */
+/* The bytes of the floats after the signs. */
 static size_t middle_bytes(int bits)
 {
 	return (bits > 1 ? 3 : 2) * sizeof(float);
@@ -51,7 +52,7 @@ kith_status faiss_take_rabitq(struct faiss_reader *r, struct faiss_node *node)
 		    node->fourcc, (unsigned long long)bits, (unsigned long long)sizes[0], metric,
 		    (unsigned long long)sizes[1]);
 	if (bits > RABITQ_MAX_BITS)
-		return fail(KITH_UNSUPPORTED, "%s: '%s' is of RaBitQ of %llu bits; kith's has 1 to %d",
+		return fail(KITH_UNSUPPORTED, "%s: '%s' has RaBitQ codes of %llu bits; kith has 1 to %d bits",
 		    r->source->name, node->fourcc, (unsigned long long)bits, RABITQ_MAX_BITS);
 	node->codec = (struct faiss_codec){
 	    .coding = FAISS_RABITQ, .bits = (int)bits, .code_size = row_bytes(node->dim, (int)bits)};
@@ -86,7 +87,7 @@ static float float_at(const uint8_t *byte)
 	return value;
 }
 
-/* Number of component i. */
+/* The number of component i. */
 static unsigned number_at(const uint8_t *row, int64_t dim, int bits, int64_t i)
 {
 	unsigned number = row[i / 8] >> i % 8 & 1;
@@ -97,7 +98,7 @@ static unsigned number_at(const uint8_t *row, int64_t dim, int bits, int64_t i)
 	return number;
 }
 
-/* The factor of a code, square: ‖u‖². */
+/* The factor of a code; square: ‖u‖². */
 static double factor_of(const uint8_t *row, size_t size, int64_t dim, int bits, bool l2, double square)
 {
 	const uint8_t *own = row + (dim + 7) / 8, *end = row + size;
@@ -113,7 +114,7 @@ static double factor_of(const uint8_t *row, size_t size, int64_t dim, int bits, 
 	return length / (estimate * square);
 }
 
-/* One row to kith's code; false: its factor is not finite or too large. */
+/* Convert a row to kith's code. Returns false if its factor is not finite or too large. */
 static bool convert(const struct codec_rabitq *r, const uint8_t *row, size_t size, bool l2, uint8_t *code)
 {
 	int64_t dim = r->codec.dim;
@@ -143,11 +144,11 @@ kith_status faiss_convert_rabitq(const struct blob_source *source, const struct 
 	if (!row)
 		return fail_nomem("a code", size);
 	kith_status status = KITH_OK;
-	/* A code is no longer than a row. */
+	/* In place: a code is not longer than a row. */
 	for (int64_t i = 0; status == KITH_OK && i < n; i++) {
 		memcpy(row, rows + (size_t)i * size, size);
 		if (!convert(r, row, size, node->metric == FAISS_L2, rows + (size_t)i * codec->row_bytes))
-			status = faiss_fail(source, "vector %lld of '%s' has a length that is none",
+			status = faiss_fail(source, "vector %lld of '%s' has an invalid length",
 			    (long long)(first + i), node->fourcc);
 	}
 	mem_free(row);

@@ -1,13 +1,12 @@
 /* Random rotations by Hadamard transforms (Ailon & Chazelle 2009), for any number of components.
  *
- * A round turns signs at random and transforms the first 2^k components, 2^k the largest power of
- * two that is not above d. Where d is no such power the last 2^k are given signs and transformed,
- * too, and the halves of the vector are mixed, component i with i + ⌈d / 2⌉ (Kac's walk), since the
- * two ranges may have little in common. Each step is orthogonal and, signs aside, its own inverse.
- * After three rounds components of a single axis are as large, on average, as those of a vector
- * drawn at random.
+ * A round changes signs at random and transforms the first 2^k components, where 2^k is the largest power of
+ * two <= d. If d is not a power of two, the last 2^k components are also given random signs and transformed,
+ * and then the halves of the vector are mixed, component i with i + ⌈d / 2⌉ (Kac's walk), because the two
+ * ranges may have few components in common. Each step is orthogonal and, except for signs, its own inverse.
+ * After three rounds the image of a single axis has components of the same average size as a random vector.
  *
- * Nothing but additions and products with constants, in one order: the bits depend on no
+ * All steps are additions and products with constants in a fixed order, so the result does not depend on the
  * instruction set.
  */
 #include "lib/learn/hadamard.h"
@@ -18,7 +17,8 @@
 
 #include <math.h>
 
-/* Factors of a round: [dim] for all components, then, where a second range is transformed, [part] for it. */
+/* The number of factors of a round: [dim] for all components, then [part] for the second range, if there is
+ * one. */
 static int64_t round_size(const struct hadamard *map)
 {
 	return map->part == map->dim ? map->dim : map->dim + map->part;
@@ -61,7 +61,7 @@ static void scale(float *restrict x, int64_t n, const float *restrict factor)
 		x[i] *= factor[i];
 }
 
-/* The steps of a round for the components behind the first 2^k. */
+/* Mix each component of the first half with one of the second half. */
 static void mix_halves(float *x, int64_t dim)
 {
 	const float root = (float)sqrt(0.5);
@@ -105,7 +105,7 @@ void hadamard_inverse(const struct hadamard *map, float *x)
 	}
 }
 
-/* Each sum is rounded once, each product twice, its constant being rounded, too. */
+/* Each sum adds one rounding, each product two, because its constant is also rounded. */
 double hadamard_rounding(const struct hadamard *map)
 {
 	double steps = log2((double)map->part);

@@ -1,4 +1,4 @@
-/* A random rotation that takes d log d additions, not d² products. */
+/* A random rotation that takes d log d additions instead of d² products. */
 #ifndef KITH_LEARN_HADAMARD_H
 #define KITH_LEARN_HADAMARD_H
 
@@ -6,24 +6,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zero-initialise. */
+/* All zero: no rotation. */
 struct hadamard {
-	int64_t dim, part; /* components; the largest power of two that is not above */
-	float *factor;     /* signs and 1 / √part, round after round */
+	int64_t dim;
+	int64_t part;  /* the largest power of two <= dim: how many components a transform takes */
+	float *factor; /* for each round the signs, with the transforms' scale of 1 / √part */
 };
 
 enum { HADAMARD_ROUNDS = 3 };
 
-/* The rotation of a seed. False: no memory. */
+/* Create the rotation of a seed. Returns false if out of memory. */
 bool hadamard_init(struct hadamard *map, int64_t dim, uint64_t seed);
 void hadamard_free(struct hadamard *map);
 size_t hadamard_memory(const struct hadamard *map);
 
-/* x [dim] to its image and back, in place: the same bits on every CPU. Threads: safe. */
+/* Rotate x [dim] in place, and rotate it back. Results have the same bits on every CPU. Threads: safe. */
 void hadamard_forward(const struct hadamard *map, float *x);
 void hadamard_inverse(const struct hadamard *map, float *x);
 
-/* How long what rounding adds to a vector of length 1 may be, either way. */
+/* An upper bound of the rounding error of a rotation, forward or inverse, of a vector of length 1. */
 double hadamard_rounding(const struct hadamard *map);
 
 #endif

@@ -289,7 +289,7 @@ print([r[0] for r in c.execute(near, (q,))])
         text = self.rows("SELECT kith_stats('docs')")[0][0]
         self.assertRegex(text, 'kith_sql_searches_total{table="docs"} 61\n')
         self.assertRegex(text, 'kith_sql_index_memory_bytes{table="docs"} [1-9]')
-        self.refused("no table", "SELECT kith_stats('nosuch')")
+        self.refused("no kith table", "SELECT kith_stats('nosuch')")
         sweep = json.loads(self.rows("SELECT kith_tune('docs')")[0][0])
         self.assertTrue(sweep)
         self.assertEqual({one["column"] for one in sweep}, {"e"})

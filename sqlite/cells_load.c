@@ -1,10 +1,10 @@
-/* Columns in memory: read from T_rows when a second search asks about them, and kept in step with the index
- * that they belong to. */
-#include "kept.h"
+/* Reads columns from T_rows when a second search has conditions on them, and updates them together with
+ * the index that they belong to. */
+#include "cells_load.h"
 
 #include "rows.h"
 
-int kept_lacks(const struct live *l, const int *columns, int n)
+int cells_are_missing(const struct live *l, const int *columns, int n)
 {
 	for (int i = 0; i < n; i++) {
 		const struct cells *c = cells_find(l->cells, columns[i]);
@@ -15,8 +15,9 @@ int kept_lacks(const struct live *l, const int *columns, int n)
 	return 0;
 }
 
-/* The values of a statement's rows (rowid, value). Rows mostly come in the order of ids. */
-static int take_rows(struct live *l, struct cells *c, sqlite3_stmt *s)
+/* Set the values of a statement's rows (rowid, value). Rows mostly come in the order of ids, so the next
+ * id is tried before the hash table. */
+static int read_values(struct live *l, struct cells *c, sqlite3_stmt *s)
 {
 	int64_t next = 0;
 	int rc = SQLITE_OK;
@@ -32,7 +33,8 @@ static int take_rows(struct live *l, struct cells *c, sqlite3_stmt *s)
 	return rc;
 }
 
-/* All rows of the part: in a table with several, by the rowids that the index has. */
+/* Read a column for all rows of the part: in one pass if the table has only one part, otherwise row by
+ * row. */
 static int read_column(struct table *t, struct live *l, struct cells *c)
 {
 	sqlite3_stmt *s;
@@ -44,13 +46,13 @@ static int read_column(struct table *t, struct live *l, struct cells *c)
 	for (int64_t id = 0; each && id < l->n && rc == SQLITE_OK; id++) {
 		if (!live_is_dead(l, id)) {
 			sqlite3_bind_int64(s, 1, l->rowids[id]);
-			rc = take_rows(l, c, s);
+			rc = read_values(l, c, s);
 			int end = sqlite3_reset(s);
 			rc = rc == SQLITE_OK && end != SQLITE_OK ? table_forward(t, end) : rc;
 		}
 	}
 	if (rc == SQLITE_OK && !each) {
-		rc = take_rows(l, c, s);
+		rc = read_values(l, c, s);
 	}
 	int end = sqlite3_finalize(s);
 	return rc != SQLITE_OK || end == SQLITE_OK ? rc : table_forward(t, end);
@@ -75,7 +77,7 @@ static int read_new(struct table *t, struct live *l, int column)
 	return SQLITE_OK;
 }
 
-int kept_load(struct table *t, struct live *l, const int *columns, int n)
+int cells_load(struct table *t, struct live *l, const int *columns, int n)
 {
 	int rc = SQLITE_OK;
 	for (int i = 0; i < n && rc == SQLITE_OK; i++) {
@@ -86,7 +88,7 @@ int kept_load(struct table *t, struct live *l, const int *columns, int n)
 	return rc;
 }
 
-int kept_update(struct table *t, struct live *l, int64_t rowid)
+int cells_update(struct table *t, struct live *l, int64_t rowid)
 {
 	sqlite3_stmt *s;
 	int64_t id = live_find(l, rowid);
@@ -107,7 +109,7 @@ int kept_update(struct table *t, struct live *l, int64_t rowid)
 	return rc != SQLITE_OK || end == SQLITE_OK ? rc : table_forward(t, end);
 }
 
-int kept_extend(struct live *l)
+int cells_extend_all(struct live *l)
 {
 	int rc = SQLITE_OK;
 	for (struct cells *c = l->cells; c != NULL && rc == SQLITE_OK; c = c->next) {
