@@ -8,7 +8,7 @@
 enum { REPAIR_MAX = 256, REPAIR_NODES = 256 };
 
 /* If edges follow the inner product, one place in NEAR_SHARE of a list may be used for near vectors: one in
- * NEAR_KEPT in any case, the others if there is room. */
+ * NEAR_KEPT in any case if they are close, the others if there is room. */
 enum { NEAR_SHARE = 4, NEAR_KEPT = 16 };
 
 /* The memory of one thread. */
@@ -31,8 +31,7 @@ struct builder {
 	const uint32_t *seeds; /* [seed_count] nodes where searches begin as well */
 	int64_t seed_count;
 	const uint64_t *far; /* a bit per node, set for those that are far from all others; NULL: none is */
-	/* Under inner product (hnsw_keys.c): edges to near vectors are added later, by the caller, and their
-	 * share of a list stays free until then. */
+	/* Under inner product (hnsw_keys.c): edges to near vectors are added later, by the caller. */
 	bool near_later;
 
 	struct graph_scratch_pool *scratch_pool;
@@ -80,6 +79,12 @@ bool builder_repair(struct builder *b);
  * worker[number].candidates + stride. degree, keep: as for graph_prune. */
 void builder_choose(
     struct builder *b, int number, uint32_t node, int level, int64_t extra, int64_t degree, bool keep);
+
+/* near.c: append near nodes to a node's list, which has `n` nodes and room for `width`: at most `max` of the
+ * `count` in `near`, the nearest first, without those that it has. If it is full, some that are close replace
+ * the last in it. Returns how many nodes there are then. scratch [2 × dim]. */
+int64_t graph_append_near(const struct graph_space *space, uint32_t node, uint32_t *list, int64_t n,
+    int64_t width, const uint32_t *near, int64_t count, int64_t max, float *scratch);
 
 /* Sort in the order of candidate_before. */
 void candidates_sort(struct candidate *candidates, int64_t n);

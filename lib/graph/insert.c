@@ -194,12 +194,6 @@ static void take_own_copies(struct graph_scratch *w, const struct builder *b, ui
 		candidate_insert(w->pool, &w->n, b->how.ef, (struct candidate){key, w->copy[i].node});
 }
 
-/* How many of the places in a list are for neighbours that are selected by the rule. */
-static int64_t ruled(const struct builder *b, int64_t degree)
-{
-	return b->space->edges->similarity ? degree - degree / NEAR_KEPT : degree;
-}
-
 /* Remove zero vectors from the n candidates of a node that is not one; returns how many are left. *null: the
  * first of them, if there are any. Their key is 1 except for rounding, so few other vectors have to be
  * loaded.
@@ -282,7 +276,7 @@ static int64_t append_near(struct builder *b, struct worker *worker, uint32_t no
 {
 	struct graph_scratch *w = worker->scratch;
 	struct graph_space near = graph_space_l2(b->space);
-	int64_t width = graph_width(b->graph, level), ef = b->how.ef / 2, own = n;
+	int64_t width = graph_width(b->graph, level), ef = b->how.ef / 2;
 	w->space = &near;
 	w->seed_count = w->n = w->copies = 0;
 	w->max_copies = 0;
@@ -297,11 +291,12 @@ static int64_t append_near(struct builder *b, struct worker *worker, uint32_t no
 	int64_t found =
 	    graph_prune(&near, &b->how.rule, node, w->pool, w->n, width / NEAR_SHARE, worker->prune);
 	w->space = b->space;
-	for (int64_t i = 0; i < found && n < width; i++)
-		if (!graph_list_has(list, own, w->pool[i].node))
-			list[n++] = w->pool[i].node;
+	for (int64_t i = 0; i < found; i++)
+		w->batch[i] = w->pool[i].node;
+	n = graph_append_near(
+	    b->space, node, list, n, width, w->batch, found, width / NEAR_SHARE, worker->prune);
 	graph_origin_node(b->space, node, w->origin);
-	graph_keys(b->space, w->origin, list + own, n - own, key + own);
+	graph_keys(b->space, w->origin, list, n, key);
 	return n;
 }
 
@@ -318,7 +313,7 @@ static void find_candidates(
 		drop_dead(w, b->live);
 	}
 	add_mates(w, b->round, level, node, b->how.ef);
-	take_own_copies(w, b, node, ruled(b, graph_width(b->graph, level)));
+	take_own_copies(w, b, node, graph_width(b->graph, level));
 }
 
 static void link_node(struct builder *b, struct worker *worker, int64_t i)
@@ -344,8 +339,7 @@ static void link_node(struct builder *b, struct worker *worker, int64_t i)
 		find_candidates(b, w, node, level, &from);
 		int64_t n = w->n;
 		if (n >= graph->M)
-			n = prune(
-			    b, worker, &b->how.rule, node, w->pool, n, ruled(b, graph_width(graph, level)));
+			n = prune(b, worker, &b->how.rule, node, w->pool, n, graph_width(graph, level));
 		uint32_t *list = graph_links(graph, node, level);
 		float *key = r->key + r->slot[i] + (level ? graph->stride + (level - 1) * graph->M : 0);
 		if (comes_later(b, node, w->pool, n))
@@ -448,29 +442,28 @@ void candidates_sort(struct candidate *candidates, int64_t n)
 	}
 }
 
-/* Fill up a list of n nodes that were selected by the rule with near ones of the `all` nodes in
- * worker->others, which include the selected ones; returns how many there are then. */
-static int64_t fill_near(struct builder *b, struct worker *worker, uint32_t node, struct candidate *c,
+/* Append near nodes to the list of n nodes that were selected among the `all` ones in worker->others; returns
+ * how many there are then. */
+static int64_t append_near_others(struct builder *b, struct worker *worker, uint32_t node, uint32_t *list,
     int64_t n, int64_t all, int64_t degree)
 {
 	struct graph_scratch *w = worker->scratch;
 	struct graph_space near = graph_space_l2(b->space);
 	struct candidate *others = worker->others;
-	int64_t rest = 0;
+	uint32_t more[2 * GRAPH_MAX_M];
+	int64_t rest = 0, max = degree - n > degree / NEAR_KEPT ? degree - n : degree / NEAR_KEPT;
 	graph_origin_node(&near, node, w->origin);
 	for (int64_t i = 0; i < all; i++) {
-		bool selected = false;
-		for (int64_t j = 0; j < n && !selected; j++)
-			selected = c[j].node == others[i].node;
-		if (selected)
+		if (graph_list_has(list, n, others[i].node))
 			continue;
 		graph_keys(&near, w->origin, &others[i].node, 1, &others[i].key);
 		others[rest++] = others[i];
 	}
 	candidates_sort(others, rest);
-	rest = graph_prune(&near, &b->how.rule, node, others, rest, degree - n, worker->prune);
-	memcpy(c + n, others, (size_t)rest * sizeof *c);
-	return n + rest;
+	rest = graph_prune(&near, &b->how.rule, node, others, rest, max, worker->prune);
+	for (int64_t i = 0; i < rest; i++)
+		more[i] = others[i].node;
+	return graph_append_near(b->space, node, list, n, degree, more, rest, max, worker->prune);
 }
 
 void builder_choose(
@@ -492,11 +485,13 @@ void builder_choose(
 	int64_t all = n + extra;
 	bool nears = b->space->edges->similarity && !b->near_later;
 	memcpy(worker->others, c, (size_t)all * sizeof *c);
-	n = prune(b, worker, &rule, node, c, all, nears ? ruled(b, degree) : degree);
+	n = prune(b, worker, &rule, node, c, all, degree);
+	for (int64_t i = 0; i < n; i++)
+		list[i] = c[i].node;
 	if (nears)
-		n = fill_near(b, worker, node, c, n, all, degree);
-	for (int64_t i = 0; i < width; i++)
-		list[i] = i < n ? c[i].node : GRAPH_NONE;
+		n = append_near_others(b, worker, node, list, n, all, degree);
+	for (; n < width; n++)
+		list[n] = GRAPH_NONE;
 }
 
 static void link_back(struct builder *b, int number, const struct edge *edge, int64_t count)
@@ -509,9 +504,8 @@ static void link_back(struct builder *b, int number, const struct edge *edge, in
 	for (int64_t i = 0; i < count; i++)
 		if (!graph_list_has(list, n, edge[i].to))
 			more[extra++] = (struct candidate){edge[i].key, edge[i].to};
-	int64_t max = b->near_later ? ruled(b, width) : width;
-	if (n + extra > max) {
-		builder_choose(b, number, edge->from, level, extra, max, b->how.rule.keep);
+	if (n + extra > width) {
+		builder_choose(b, number, edge->from, level, extra, width, b->how.rule.keep);
 		return;
 	}
 	for (int64_t i = 0; i < extra; i++)

@@ -15,11 +15,12 @@
  * query, may be reachable only through a few long vectors whose lists are full. The points on one side of a
  * hyperplane, which is what searches for large products look for, are connected by their edges to near points
  * (fully so in the Delaunay graph). So up to a quarter of every list is for such edges, from a graph by
- * squared L2 that is built in bulk; nodes that are inserted later search for near ones as well. Only a
- * sixteenth is kept free for them, since the few long vectors need the rest for edges by the rule (8,000
- * vectors uniform in 128 dimensions, efSearch 16: .90 with a quarter kept free, .93 so). Recall@10 at
- * efSearch 16 / 64 without and with them: 20,000 vectors uniform in two dimensions .881 .883 and .994 1.000,
- * with queries of any sign .243 .249 and .981 .999; the first 50,000 of SIFT .939 .995 and .977 1.000.
+ * squared L2 that is built in bulk; nodes that are inserted later search for near ones as well. In full
+ * lists they replace a sixteenth at most, and only if they are close (graph/near.c), since the few long
+ * vectors need the rest for edges by the rule (8,000 vectors uniform in 128 dimensions, efSearch 16: .90 with
+ * a quarter, .93 so). Recall@10 at efSearch 16 / 64 without and with them: 20,000 vectors uniform in two
+ * dimensions .881 .883 and .994 1.000, with queries of any sign .243 .249 and .981 .999; the first 50,000 of
+ * SIFT .939 .995 and .977 1.000.
  *
  * Files. The decision is in an optional section. For a file of the first release, which has none, it is made
  * at opening, by the neighbours in the graph's lists. If the edges of such a file were chosen by keys that
@@ -69,17 +70,15 @@ static int compare_nodes(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Append edges of another graph of the same nodes to the lists of this one, as far as there is room. */
-static void append_edges(struct graph *graph, const struct graph *from, int64_t node, int level)
+/* Append edges of another graph of the same nodes to the lists of this one. scratch [2 × dim]. */
+static void append_edges(struct graph *graph, const struct graph *from, const struct graph_space *space,
+    int64_t node, int level, float *scratch)
 {
-	int64_t width = graph_width(graph, level), max = width / NEAR_SHARE;
+	int64_t width = graph_width(graph, level);
 	uint32_t *list = graph_links(graph, node, level);
-	const uint32_t *more = graph_links(from, node, level);
-	int64_t n = graph_list_length(list, width);
-	max = n + max < width ? n + max : width;
-	for (int64_t i = 0; i < width && more[i] != GRAPH_NONE && n < max; i++)
-		if (!graph_list_has(list, n, more[i]))
-			list[n++] = more[i];
+	const uint32_t *near = graph_links(from, node, level);
+	graph_append_near(space, (uint32_t)node, list, graph_list_length(list, width), width, near,
+	    graph_list_length(near, width), width / NEAR_SHARE, scratch);
 }
 
 /* Build a graph by squared L2. UNSUPPORTED: the vectors are too far apart to be linked in bulk. */
@@ -134,7 +133,7 @@ static kith_status insert_all(struct hnsw *hnsw, struct graph *graph, const stru
 		status = KITH_CANCELLED;
 	for (int64_t i = 0; status == KITH_OK && near && i < n; i++)
 		for (int level = 0; level <= graph_level(graph, i); level++)
-			append_edges(graph, near, i, level);
+			append_edges(graph, near, space, i, level, builder.worker[0].prune);
 	if (status == KITH_OK && !builder_connect(&builder))
 		status = KITH_CANCELLED;
 	builder_end(&builder);

@@ -3,7 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/sort.h"
 #include "lib/codec/codec.h"
-#include "lib/graph/graph.h"
+#include "lib/graph/build.h"
 #include "tests/support/support.h"
 
 #include <stdlib.h>
@@ -29,19 +29,25 @@ static float key_of(const struct world *w, int64_t a, int64_t b)
 	return sum;
 }
 
-static void begin(struct world *w, struct rng *rng, int64_t n, int64_t dim, int64_t range)
+/* Make a space of the n vectors in w->x. */
+static void store(struct world *w, int64_t n, int64_t dim)
 {
 	float scratch[CODES_SCRATCH(MAX_DIM)];
 	w->n = n;
 	w->dim = dim;
-	for (int64_t i = 0; i < n * dim; i++)
-		w->x[i] = (float)rng_below(rng, range);
 	OK(codec_new_fp32(&w->codec, dim, false));
 	codes_init(&w->codes, w->codec);
 	OK(codes_reserve(&w->codes, n, 0));
 	codes_append(&w->codes, KITH_F32, n, w->x, scratch);
 	w->space =
 	    (struct graph_space){.rows = codes_rows(&w->codes), .metric = &metric_l2, .edges = &metric_l2};
+}
+
+static void begin(struct world *w, struct rng *rng, int64_t n, int64_t dim, int64_t range)
+{
+	for (int64_t i = 0; i < n * dim; i++)
+		w->x[i] = (float)rng_below(rng, range);
+	store(w, n, dim);
 }
 
 static void end(struct world *w)
@@ -148,6 +154,44 @@ START_TEST(sorts)
 }
 END_TEST
 
+/* The list of node 0, (4, 0), has nodes 1 … n. Its nearest, 16 … 19, are at (1, 1), or at (4, 1), which is
+ * close. */
+static void check_near(struct world *w, int64_t n, bool close, const uint32_t *expected)
+{
+	enum { WIDTH = 16, DIM = 2 };
+	static const uint32_t near[] = {16, 17, 18, 19};
+	uint32_t list[WIDTH];
+	float scratch[2 * DIM];
+	memset(w->x, 0, sizeof w->x);
+	w->x[0] = 4;
+	for (int64_t i = 16; i < 20; i++) {
+		w->x[i * DIM] = close ? 4 : 1;
+		w->x[i * DIM + 1] = 1;
+	}
+	store(w, 20, DIM);
+	for (int64_t i = 0; i < n; i++)
+		list[i] = (uint32_t)i + 1;
+	REQUIRE(graph_append_near(&w->space, 0, list, n, WIDTH, near, 4, 3, scratch) ==
+	        (n + 3 < WIDTH ? n + 3 : WIDTH));
+	for (int64_t i = 0; i < 3 && n - 1 + i < WIDTH; i++)
+		REQUIRE(list[n - 1 + i] == expected[i]);
+	end(w);
+}
+
+/* Near nodes get free places; of a full list a sixteenth, if they are close; and none twice. */
+START_TEST(near_nodes)
+{
+	struct world *w = calloc(1, sizeof *w);
+	for (int close = 0; close < 2; close++) {
+		check_near(w, 10, close, (const uint32_t[]){10, 16, 17});
+		check_near(w, 14, close, (const uint32_t[]){14, 16, 17});
+		check_near(w, 15, close, (const uint32_t[]){15, 16});
+		check_near(w, 16, close, (const uint32_t[]){close ? 17 : 16});
+	}
+	free(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("graph_prune");
@@ -155,6 +199,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, follows_the_rule, 0, 12);
 	tcase_add_test(t, sorts);
+	tcase_add_test(t, near_nodes);
 	suite_add_tcase(suite, t);
 	return run_suite(suite);
 }
