@@ -30,7 +30,8 @@ enum {
 	SMALL = 20000,
 	FEW = 1000,
 	MIN_RANKED = 60,
-	MAX_RANKED = 4000
+	MAX_RANKED = 20000,
+	AT_ONCE = 32 /* vectors that are got from the index */
 };
 
 /* Approximate times in microseconds: to list a row by SQL, in a pass over all rows or by an index of
@@ -358,7 +359,7 @@ static int64_t list_marked(const struct search *s, int64_t *ids)
 	for (int64_t byte = 0; byte < (s->live->n + 7) / 8; byte++) {
 		for (unsigned rest = s->bits[byte]; rest != 0; rest &= rest - 1) {
 			int64_t id = 8 * byte + __builtin_ctz(rest);
-			if (!delta_has(s->delta, s->live->rowids[id])) {
+			if (s->delta->n == 0 || !delta_has(s->delta, s->live->rowids[id])) {
 				ids[n++] = id;
 			}
 		}
@@ -366,26 +367,40 @@ static int64_t list_marked(const struct search *s, int64_t *ids)
 	return n;
 }
 
+/* Compare the decoded vectors of ids. *told becomes 0 if the index cannot decode vectors. */
+static int offer_coded(
+    struct search *s, const int64_t *ids, int64_t n, float *x, struct hits *ranked, int *told)
+{
+	const struct query *q = s->query;
+	int rc = SQLITE_OK;
+	kith_status status = kith_index_get(s->live->index, n, ids, x);
+	*told = status == KITH_OK;
+	if (status != KITH_OK) {
+		return status == KITH_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
+	}
+	for (int64_t i = 0; i < n && rc == SQLITE_OK; i++) {
+		double d =
+		    distance_between(q->column->metric, q->column->dim, q->vector.x, x + i * q->column->dim);
+		rc = hits_offer(ranked, d, ids[i], -1) ? SQLITE_OK : SQLITE_NOMEM;
+	}
+	return rc;
+}
+
 /* Rank ids by their decoded vectors in the index, and leave the best ones in `ids`, in order. *n becomes 0
  * if the index cannot decode vectors. */
 static int rank_ids(struct search *s, int64_t *ids, int64_t *n, int64_t best)
 {
-	const struct query *q = s->query;
 	struct hits ranked = {.k = best};
-	int rc = SQLITE_OK;
-	for (int64_t i = 0; i < *n && rc == SQLITE_OK; i++) {
-		kith_status status = kith_index_get(s->live->index, 1, &ids[i], s->x);
-		if (status != KITH_OK) {
-			hits_free(&ranked);
-			*n = 0;
-			return status == KITH_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
-		}
-		double d = distance_between(q->column->metric, q->column->dim, q->vector.x, s->x);
-		rc = hits_offer(&ranked, d, ids[i], -1) ? SQLITE_OK : SQLITE_NOMEM;
+	int told = 1;
+	float *x = sqlite3_malloc64(AT_ONCE * (sqlite3_uint64)s->query->column->dim * sizeof *x);
+	int rc = x == NULL ? SQLITE_NOMEM : SQLITE_OK;
+	for (int64_t i = 0; i < *n && rc == SQLITE_OK && told; i += AT_ONCE) {
+		rc = offer_coded(s, ids + i, *n - i < AT_ONCE ? *n - i : AT_ONCE, x, &ranked, &told);
 	}
+	sqlite3_free(x);
 	hits_sort(&ranked);
-	*n = ranked.n;
-	for (int64_t i = 0; i < ranked.n; i++) {
+	*n = told ? ranked.n : 0;
+	for (int64_t i = 0; i < *n; i++) {
 		ids[i] = ranked.items[i].rowid;
 	}
 	hits_free(&ranked);
@@ -431,8 +446,7 @@ static int search_marks(struct search *s, double sieved, int *done)
 	double each = s->live->exact ? compare_kept : compare_stored;
 	int rc = SQLITE_OK;
 	int unbounded = s->query->bounds.min == -INFINITY && s->query->bounds.similar_max == INFINITY;
-	if (!s->live->exact && s->sieve.complete && unbounded && marked > MIN_RANKED &&
-	    marked <= MAX_RANKED) {
+	if (s->sieve.complete && unbounded && marked > MIN_RANKED && marked <= MAX_RANKED) {
 		s->table->stats.strategy = "passing";
 		rc = search_ranked(s, marked, done);
 	} else if (want < marked / 4 &&

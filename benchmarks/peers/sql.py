@@ -5,8 +5,9 @@
 One thread. The same rows, vectors and five columns of integers, go into each in one transaction, each in a process of its
 own; 100 queries ask for 10 neighbours, without and with a condition `u >= ? AND u < ?` that 50, 10, 1, 0.1 and 0.01% of the rows
 pass, with other constants for every query. Systems with an index get the least effort that reaches the recall. Then, of kith's
-first index, --trickle transactions of one row each (WAL, synchronous = NORMAL), while another process asks from time to time
-after what they have changed. What is not given is not measured, and says so. FOLDER is where `npm install @zvec/zvec` was run.
+first index, --trickle transactions of one row each (WAL, synchronous = NORMAL), while another process asks after one of them, and
+after hundreds. With --cpu inserts and queries are timed by the processor time of the process that does them, which is fair
+where other work runs beside. What is not given is not measured, and says so. FOLDER is where `npm install @zvec/zvec` was run.
 """
 import argparse
 import json
@@ -109,12 +110,12 @@ def recall(x, q, found, far):
     return hits / max(1, total)
 
 
-def measure(system, path, x, u, q, windows, limits, wanted):
+def measure(system, path, x, u, q, windows, limits, wanted, clock):
     """In a process of its own: insert rate, size, time to open, and per condition time and recall."""
     db = system.connect(path)
-    begin = time.perf_counter()
+    begin = clock()
     system.fill(db, x, u)
-    result = {"name": system.name, "insert": len(x) / (time.perf_counter() - begin), "bytes": os.path.getsize(path), "queries": {}}
+    result = {"name": system.name, "insert": len(x) / (clock() - begin), "bytes": os.path.getsize(path), "queries": {}}
     if not isinstance(system, Vectorlite):
         db.close()
         begin = time.perf_counter()
@@ -127,9 +128,9 @@ def measure(system, path, x, u, q, windows, limits, wanted):
             system.ask(db, q[0], window and window[0], ef)
             times, found = [], []
             for i, one in enumerate(q):
-                begin = time.perf_counter()
+                begin = clock()
                 found.append([id for (id,) in system.ask(db, one, window and window[i], ef)])
-                times.append(time.perf_counter() - begin)
+                times.append(clock() - begin)
             got = recall(x, q, found, limits[name])
             if got >= wanted:
                 break
@@ -138,9 +139,10 @@ def measure(system, path, x, u, q, windows, limits, wanted):
     return result
 
 
-def trickle(system, path, x, u, q, n):
-    """One-row transactions behind the rows that are there: their rate, bytes of the log, and what another process waits for."""
-    asks, steps = os.pipe(), 20
+def trickle(system, path, x, u, q, n, clock):
+    """One-row transactions behind the rows that are there: their rate, bytes of the log, and how long another process's query
+    takes after one of them, after n / 20, and after none, when it has seen them all."""
+    asks, steps, waits = os.pipe(), 20, {"none": [], "one": [], "many": []}
     answers = os.pipe()
     child = os.fork()
     if child == 0:
@@ -148,18 +150,18 @@ def trickle(system, path, x, u, q, n):
         for _ in range(2):
             system.ask(db, q[0], None, 0)
         os.write(answers[1], b"%20.9f" % 0)
-        for i in range(steps):
+        for i in range(len(waits) * steps):
             os.read(asks[0], 1)
-            begin = time.perf_counter()
+            begin = clock()
             system.ask(db, q[i % len(q)], None, 0)
-            os.write(answers[1], b"%20.9f" % (time.perf_counter() - begin))
+            os.write(answers[1], b"%20.9f" % (clock() - begin))
         os._exit(0)
     db = system.connect(path)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA wal_autocheckpoint = 0")
     os.read(answers[0], 20)
-    insert, waits, spent, slowest = "INSERT INTO docs(rowid, embedding, u, a, b, c, d) VALUES(?, ?, ?, ?, ?, ?, ?)", [], 0.0, 0.0
+    insert, spent, slowest = "INSERT INTO docs(rowid, embedding, u, a, b, c, d) VALUES(?, ?, ?, ?, ?, ?, ?)", 0.0, 0.0
     first = db.execute("SELECT max(rowid) + 1 FROM docs").fetchone()[0]
     for i in range(n):
         begin = time.perf_counter()
@@ -167,13 +169,22 @@ def trickle(system, path, x, u, q, n):
         one = time.perf_counter() - begin
         spent += one
         slowest = max(slowest, one)
-        if (i + 1) % (n // steps) == 0:
+        place = i % (n // steps)  # in a batch: its last but one, and then its last
+        for after in {n // steps - 2: ["many"], n // steps - 1: ["one", "none"]}.get(place, []):
             os.write(asks[1], b"?")
-            waits.append(float(os.read(answers[0], 20)))
+            waits[after].append(float(os.read(answers[0], 20)))
     log = os.path.getsize(path + "-wal")
     db.close()
     os.waitpid(child, 0)
-    return {"rate": n / spent, "slowest": slowest, "log": log / n, "batch": n // steps, "wait": float(np.mean(waits)), "longest": max(waits)}
+    return {"rate": n / spent, "slowest": slowest, "log": log / n, "batch": n // steps,
+            "waits": {name: {"mean": float(np.mean(some)), "longest": max(some)} for name, some in waits.items()}}
+
+
+def told(n, trickled):
+    waits = {name: f"{1e3 * one['mean']:.1f} ms (at most {1e3 * one['longest']:.1f})" for name, one in trickled["waits"].items()}
+    return (f"{n:,} transactions of one row: {trickled['rate']:,.0f}/s, the slowest {1e3 * trickled['slowest']:.0f} ms, "
+            f"{trickled['log'] / 1e3:.1f} KB of log each; another process's query takes {waits['none']}, after one of them {waits['one']}, "
+            f"after {trickled['batch'] - 1} {waits['many']}")
 
 
 def in_child(work):
@@ -241,13 +252,17 @@ def main():
     parser.add_argument("--zvec", metavar="FOLDER")
     parser.add_argument("--only", metavar="REGEX", help="only systems whose names it, a regular expression, is found in")
     parser.add_argument("--trickle", type=int, default=10_000, metavar="N", help="one-row transactions (default %(default)s; 0: none)")
+    parser.add_argument("--cpu", action="store_true", help="count processor time (kith, sqlite-vec and vectorlite)")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
+    if 0 < args.trickle < 40:
+        parser.error("--trickle: at least 40, or 0")
     if not hasattr(sqlite3.Connection, "enable_load_extension"):
         raise SystemExit(f"the sqlite3 of {sys.executable} cannot load extensions; Debian's can: /usr/bin/python3 {sys.argv[0]} …")
     if not os.path.exists(os.path.join(args.build, "sqlite", "kith_sqlite.so")):
         raise SystemExit(f"{args.build} has no SQLite extension (Debian, Ubuntu: apt install libsqlite3-dev, then build anew)")
     os.environ["OMP_NUM_THREADS"] = "1"
+    clock = time.process_time if args.cpu else time.perf_counter
     x, q = data.from_folder(args.data, args.rows) if args.data else data.synthetic(args.rows, NQ, 128)
     x, q = np.ascontiguousarray(x, np.float32), np.ascontiguousarray(q[:NQ], np.float32)
     random = np.random.default_rng(1)
@@ -262,12 +277,10 @@ def main():
             continue
         with tempfile.TemporaryDirectory(prefix="kith-sql-") as work:
             path = os.path.join(work, "t.db")
-            done = in_child(lambda: measure(system, path, x, u, q, windows, limits, args.recall))
+            done = in_child(lambda: measure(system, path, x, u, q, windows, limits, args.recall, clock))
             if done and args.trickle and system.indexed and trickled is None and system.name.startswith("kith"):
-                trickled = in_child(lambda: trickle(system, path, x, u, q, args.trickle))
-                print(f"{system.name}: {args.trickle:,} transactions of one row: {trickled['rate']:,.0f}/s, the slowest {1e3 * trickled['slowest']:.0f} ms, "
-                      f"{trickled['log'] / 1e3:.1f} KB of log each; after each {trickled['batch']} another process's query takes "
-                      f"{1e3 * trickled['wait']:.1f} ms, at most {1e3 * trickled['longest']:.1f}", flush=True)
+                trickled = in_child(lambda: trickle(system, path, x, u, q, args.trickle, clock))
+                print(f"{system.name}: {told(args.trickle, trickled)}", flush=True)
         if done:
             results.append(done)
             print(table([done]).split("\n")[-1], flush=True)
@@ -278,7 +291,8 @@ def main():
     for name, given in (("sqlite-vec", args.sqlite_vec), ("vectorlite", args.vectorlite), ("zvec", args.zvec)):
         if not given:
             print(f"{name} was not given, and is not measured")
-    print(f"\n{len(x):,} rows of {x.shape[1]} dimensions, {len(q)} queries one at a time, one thread, k = {K}\n\n{table(results)}")
+    print(f"\n{len(x):,} rows of {x.shape[1]} dimensions, {len(q)} queries one at a time, one thread, k = {K}"
+          f"{', processor time' if args.cpu else ''}\n\n{table(results)}")
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
             json.dump({"systems": results, "trickle": trickled}, file, indent=1)

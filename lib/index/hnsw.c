@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { READ_AHEAD = 12 }; /* vectors in random places that are prefetched before they are read */
+
 /* ---- structure_ops ---- */
 
 static kith_status hnsw_check(const kith_index *index, kith_type type, int64_t n, const void *x)
@@ -56,14 +58,22 @@ static int64_t hnsw_id_at(const kith_index *index, int64_t position)
 	return ids_at(&hnsw_of_const(index)->ids, position);
 }
 
+static int64_t node_at(const struct hnsw_maps *maps, int64_t slot)
+{
+	return maps->node_of ? maps->node_of[slot] : slot;
+}
+
 static kith_status hnsw_read(const kith_index *index, int64_t n, const int64_t *positions, float *x)
 {
 	const struct hnsw *hnsw = hnsw_of_const(index);
+	struct rows rows = codes_rows(&hnsw->codes);
 	struct hnsw_maps maps;
 	kith_status status = hnsw_find_maps(hnsw, &maps);
-	for (int64_t i = 0; status == KITH_OK && i < n; i++)
-		codes_read(&hnsw->codes, maps.node_of ? maps.node_of[positions[i]] : positions[i],
-		    x + i * index->dim);
+	for (int64_t i = 0, asked = 0; status == KITH_OK && i < n; i++) {
+		for (; asked < n && asked < i + READ_AHEAD; asked++)
+			rows_prefetch(&rows, node_at(&maps, positions[asked]));
+		codes_read(&hnsw->codes, node_at(&maps, positions[i]), x + i * index->dim);
+	}
 	return status;
 }
 

@@ -124,18 +124,27 @@ static void add_rough(struct call *c, const struct graph_scratch *w, int64_t num
 	}
 }
 
+/* Which of the 64 nodes from `from` on pass. */
+static uint64_t passing_word(const struct call *c, int64_t from)
+{
+	int64_t left = c->space.rows.n - from;
+	uint64_t all = left < 64 ? (UINT64_C(1) << left) - 1 : UINT64_MAX;
+	return c->pass ? c->pass[from / 64] & all : all;
+}
+
 /* Compare all nodes that pass. */
 static void scan(struct call *c, struct thread *thread, const void *q, int64_t number)
 {
 	struct candidate part[PART];
 	int64_t n = 0, count = c->space.rows.n;
-	for (int64_t i = 0; i < count; i++) {
-		if (!graph_is_live(c->pass, (uint32_t)i))
-			continue;
-		part[n++].node = (uint32_t)i;
-		if (n == PART) {
-			rerank_candidates(c, thread, q, number, part, n);
-			n = 0;
+	for (int64_t from = 0; from < count; from += 64) {
+		uint64_t word = passing_word(c, from);
+		for (; word; word &= word - 1) {
+			part[n++].node = (uint32_t)(from + __builtin_ctzll(word));
+			if (n == PART) {
+				rerank_candidates(c, thread, q, number, part, n);
+				n = 0;
+			}
 		}
 	}
 	rerank_candidates(c, thread, q, number, part, n);
@@ -379,10 +388,11 @@ static kith_status apply_filter(struct call *c, const kith_filter *filter, int t
 		if (!by_slot)
 			return fail_nomem("a filter's bits", words * sizeof *bits);
 		c->passing = filter_rows(filter, &slots, threads, by_slot);
-		for (int64_t slot = 0; slot < slots.n; slot++) {
-			uint32_t node = c->maps.node_of[slot];
-			bits[node / 64] |= (by_slot[slot / 64] >> (slot % 64) & 1) << (node % 64);
-		}
+		for (int64_t from = 0; from < slots.n; from += 64)
+			for (uint64_t word = by_slot[from / 64]; word; word &= word - 1) {
+				uint32_t node = c->maps.node_of[from + __builtin_ctzll(word)];
+				bits[node / 64] |= UINT64_C(1) << (node % 64);
+			}
 		mem_free(by_slot);
 	}
 	c->pass = bits;

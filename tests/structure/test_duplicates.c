@@ -148,7 +148,7 @@ START_TEST(copies_crowd_nobody_out)
 	static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
 	static const int64_t copies[] = {2, 5, 40, 250, 1000, N};
 	for (size_t i = 0; i < sizeof copies / sizeof *copies; i++)
-		for (int way = 0; way < WAYS; way++)
+		for (int way = sanitized ? (int)i % 2 : 0; way < WAYS; way += sanitized ? 2 : 1)
 			check(metrics[_i], "HNSW16", copies[i], (enum order)((i + (size_t)way) % ORDERS),
 			    (enum way)way);
 }

@@ -353,7 +353,7 @@ class Sweeps(Case):
         build = os.path.dirname(os.path.dirname(os.path.abspath(BIN)))
         if not python or not os.path.exists(os.path.join(build, "sqlite", "kith_sqlite.so")):
             self.skipTest("no SQLite extension, or no python3 that loads it")
-        done = subprocess.run([python, os.path.join(PEERS, "sql.py"), "--build", build, "--rows", "1500", "--trickle", "20", "--json", self.path("r.json")],
+        done = subprocess.run([python, os.path.join(PEERS, "sql.py"), "--build", build, "--rows", "1500", "--trickle", "40", "--json", self.path("r.json")],
                               capture_output=True, text=True, timeout=100, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("sqlite-vec was not given, and is not measured", done.stdout)
