@@ -1,9 +1,9 @@
 /* Lloyd's algorithm: assign every point to its nearest centroid, move the centroids, and repeat.
  *
- * Points are assigned by nearest_find, with the previous labels as hints, and centroids are moved by
- * update.c. Both give the same bits for every number of threads and every CPU, and so does the whole. The
- * objective of an iteration is that of its assignment, before its centroids move; its sum is taken in the
- * order of the points.
+ * Points are assigned by nearest_find, with the previous labels as hints and the lower bounds of lower.c
+ * where these pay, and centroids are moved by update.c. Both give the same bits for every number of threads
+ * and every CPU, and so does the whole. The objective of an iteration is that of its assignment, before its
+ * centroids move; its sum is taken in the order of the points.
  */
 #include "lib/learn/lloyd.h"
 
@@ -40,6 +40,7 @@ void lloyd_end(struct lloyd *l)
 	mem_free(l->clusters);
 	mem_free(l->heap);
 	mem_free(l->sums);
+	lower_end(&l->lower);
 }
 
 static double seconds_now(void)
@@ -47,20 +48,45 @@ static double seconds_now(void)
 	return 1e-9 * (double)clock_ns();
 }
 
+/* The search for the nearest of the present centroids. */
+static struct nearest nearest_of(const struct lloyd *l)
+{
+	struct nearest what = {.rows = l->centroids, .k = l->k, .dim = l->points.dim};
+	what.metric = lloyd_metric(l);
+	what.threads = l->threads;
+	what.progress = l->progress;
+	what.step = l->step;
+	return what;
+}
+
+static struct rows rows_of_points(const struct lloyd *l)
+{
+	return rows_of_array(KITH_F32, l->points.n, l->points.dim, l->points.x, 0);
+}
+
 kith_status lloyd_assign(struct lloyd *l, double *objective)
 {
 	double began = seconds_now();
 	const struct points *p = &l->points;
-	struct nearest what = {.rows = l->centroids, .k = l->k, .dim = p->dim, .metric = lloyd_metric(l)};
-	what.threads = l->threads;
-	what.progress = l->progress;
-	what.step = l->step;
-	struct rows rows = rows_of_array(KITH_F32, p->n, p->dim, p->x, 0);
-	kith_status status = nearest_find(&what, &rows, l->labels, l->labels, l->keys);
+	struct nearest what = nearest_of(l);
+	struct rows rows = rows_of_points(l);
+	kith_status status = l->labels[0] >= 0 ? lower_use(&l->lower, &what) : KITH_OK;
+	if (status == KITH_OK)
+		status = nearest_find(&what, &rows, l->labels, l->labels, l->keys);
 	l->assigning += seconds_now() - began;
 	*objective = 0;
 	for (int64_t i = 0; status == KITH_OK && i < p->n; i++)
 		*objective += weight_at(p, i) * l->keys[i];
+	return status;
+}
+
+static kith_status begin_lower(struct lloyd *l, int64_t rounds)
+{
+	double began = seconds_now();
+	struct nearest what = nearest_of(l);
+	struct rows rows = rows_of_points(l);
+	kith_status status = lower_begin(&l->lower, &what, &rows, l->labels, rounds);
+	l->assigning += seconds_now() - began;
 	return status;
 }
 
@@ -100,6 +126,8 @@ kith_status lloyd_run(struct lloyd *l, const kith_kmeans_options *options, struc
 		if (status)
 			break;
 		lloyd_update(l);
+		if (!l->lower.tried)
+			status = begin_lower(l, options->iterations - 1);
 		if (objectives)
 			objectives[done] = objective;
 		if (stats)

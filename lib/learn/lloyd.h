@@ -10,6 +10,7 @@
 
 #include "lib/base/progress.h"
 #include "lib/base/random.h"
+#include "lib/learn/lower.h"
 #include "lib/metric/metric.h"
 
 /* Training points. */
@@ -45,6 +46,7 @@ struct lloyd {
 	struct progress *progress;
 	int64_t step; /* steps of progress for each point of an assignment */
 
+	struct lower lower;       /* helps with all assignments but the first of a start */
 	int32_t *labels;          /* [n] of the last assignment; −1: there was none */
 	double *keys;             /* [n] of the last assignment: squared distances, or minus inner products */
 	int64_t *order;           /* [n] numbers of points, cluster by cluster */

@@ -228,7 +228,7 @@ static bool pays(struct task *t)
 	struct outlook outlook = sample_outlook(t);
 	if (s->query.n < PROJECTION_FEW)
 		return outlook.look < 0.2;
-	return projection_cost(s->projection->p, s->base.dim, outlook.product, outlook.look) <
+	return projection_cost(s->projection->axes.p, s->base.dim, outlook.product, outlook.look) <
 	       projection_plain_cost(s->base.dim);
 }
 

@@ -41,7 +41,7 @@ static void carve(const struct search *s, struct projected *w, struct arena *c)
 	slots->radius = arena_take(c, s->block, sizeof *slots->radius);
 	slots->add = arena_take(c, s->block, sizeof *slots->add);
 	slots->add_err = arena_take(c, s->block, sizeof *slots->add_err);
-	w->z = arena_take(c, s->block * (p->p + 1), sizeof *w->z);
+	w->z = arena_take(c, s->block * (p->axes.p + 1), sizeof *w->z);
 	w->zerr = arena_take(c, s->block, sizeof *w->zerr);
 	w->znorm = arena_take(c, s->block, sizeof *w->znorm);
 	w->near = arena_take(c, s->block * (p->clusters + 1), sizeof *w->near);
@@ -79,7 +79,7 @@ static void find_near(const struct task *t, int64_t q)
 	const struct search *s = t->s;
 	const struct projection *p = s->projection;
 	struct projected *w = t->scratch->projected;
-	int64_t wide = p->p + 1;
+	int64_t wide = p->axes.p + 1;
 	const float *z = w->z + q * wide;
 	(p->product ? s->kern->ip_f32 : s->kern->l2sq_f32)(
 	    z, p->centroids, (size_t)wide * sizeof *z, p->clusters + 1, wide, w->own);
@@ -188,7 +188,7 @@ bool projected_begin(struct task *t)
 {
 	struct search *s = t->s;
 	struct projected *w = t->scratch->projected;
-	kith_status status = projection_apply(s->projection, &s->query, t->q0, NULL, t->nq, w->z, w->zerr);
+	kith_status status = axes_apply(&s->projection->axes, &s->query, t->q0, NULL, t->nq, w->z, w->zerr);
 	if (status) {
 		search_fail(s, status);
 		return false;

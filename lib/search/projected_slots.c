@@ -35,9 +35,9 @@ void projected_fill_slot(const struct task *t, int64_t c, int64_t i, int64_t q)
 	struct projected *w = t->scratch->projected;
 	struct slots *slots = &w->slots;
 	struct tile_form form = p->form;
-	const float *z = w->z + q * (p->p + 1);
+	const float *z = w->z + q * (p->axes.p + 1);
 	char *row = slots->v.data + (size_t)i * form.bytes;
-	form.center = p->product ? NULL : p->centroids + c * (p->p + 1);
+	form.center = p->product ? NULL : p->centroids + c * (p->axes.p + 1);
 	slots->query[i] = (uint32_t)q;
 	tile_put(&form, z, p->product ? -1 : -2, row, &slots->v, i);
 	slots->v.err[i] = float_up((double)slots->v.err[i] + (double)w->zerr[q]);
@@ -46,7 +46,8 @@ void projected_fill_slot(const struct task *t, int64_t c, int64_t i, int64_t q)
 	slots->unit[i] = 1;
 	if (p->product) {
 		/* The error of the sum in floats, and that of z_q. */
-		double rounding = (double)(p->p + 9) * 0x1p-24 * (double)w->znorm[q] + (double)w->zerr[q];
+		double rounding =
+		    (double)(p->axes.p + 9) * 0x1p-24 * (double)w->znorm[q] + (double)w->zerr[q];
 		slots->add[i] = (double)w->near[c * t->s->block + q];
 		slots->add_err[i] = (double)p->length[c] * rounding;
 		if (slots->v.norm[i] > 0) {

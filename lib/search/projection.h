@@ -1,20 +1,14 @@
 /* Projections: a few numbers of each row from which a lower bound of its distance follows.
  *
- * Let W have p orthonormal columns, and let c = x − m (m is the rows' mean, or 0 for inner products), y =
- * Wᵀc, and r = ‖c − Wy‖, the length of the rest. Of two vectors, z = (y, r) is never farther apart than c,
- * and ⟨c, c'⟩ <= ⟨z, z'⟩, by the inequality of Cauchy and Schwarz for the rests. So in p + 1 dimensions
+ * z = (y, r) of a vector is its coordinates along p axes and the length of the rest (lib/learn/axes.h). In
+ * these p + 1 dimensions
  *
- *   L2:  ‖x − q‖ >= ‖z_x − z_q‖;      IP (m = 0):  −⟨x, q⟩ >= −⟨z_x, z_q⟩,
+ *   L2:  ‖x − q‖ >= ‖z_x − z_q‖;      IP:  −⟨x, q⟩ >= −⟨z_x, z_q⟩,
  *
- * and a row whose bound is above the bound of a query's pool is not a candidate. If W holds the leading
+ * and a row whose bound is above the bound of a query's pool is not a candidate. If the axes are the leading
  * principal components, this excludes most rows. z is kept as int8, packed for the tile kernels, together
- * with an upper bound of its error, so that no neighbour is lost and answers are the same to the bit.
- *
- * The error. V is W in floats, with ‖VᵀV − I‖ <= ω (computed in double), so that ‖V − W‖ <= ω for W = V
- * (VᵀV)^−½. The float sums of Vᵀc have an error of at most γ √p ‖c‖, γ = (d + 8) 2^-24, and c itself one of
- * 2^-24 ‖c‖; together ‖y − ŷ‖ <= a ‖c‖. Then the error of r̂² = ‖c‖² − ‖ŷ‖² is at most e₂ = (2a + a² + 2^-22)
- * ‖c‖², and that of r̂ the smaller of √e₂ and e₂ / r̂. The error of rounding to int8 is computed for each row
- * and added.
+ * with an upper bound of its error, rounding included, so that no neighbour is lost and answers are the same
+ * to the bit.
  *
  * Rows are listed by clusters of z, and within a cluster by their distance from its centroid μ; the rows
  * themselves are not moved. A query begins with its nearest clusters, which gives it a good threshold for all
@@ -24,7 +18,7 @@
 #ifndef KITH_SEARCH_PROJECTION_H
 #define KITH_SEARCH_PROJECTION_H
 
-#include "lib/learn/linear.h"
+#include "lib/learn/axes.h"
 #include "lib/metric/metric.h"
 #include "lib/tile/form.h"
 #include "lib/tile/rows.h"
@@ -42,13 +36,10 @@ struct projection_block {
 };
 
 struct projection {
-	int64_t n;             /* the first n rows are projected */
-	int64_t dim, p;        /* components of a row, and of y */
+	int64_t n; /* the first n rows are projected */
+	struct axes axes;
 	bool product;          /* the metric is an inner product */
 	struct tile_form form; /* of z */
-	float *mean;           /* [dim] */
-	struct linear map;     /* c → y */
-	double map_error;      /* a: >= ‖y − ŷ‖ / ‖c‖ */
 	int64_t clusters;      /* there is one more, with centroid 0, for rows whose z is unknown */
 	float *centroids;      /* [clusters + 1 × (p + 1)] of z */
 	float *length;         /* [clusters + 1] >= their norms */
@@ -102,11 +93,6 @@ static inline int64_t projection_blocks(const struct projection *p)
 {
 	return p->first[p->clusters + 1];
 }
-
-/* z [n × (p + 1)] of n rows of any kind, numbers which[i], or first + i if which is NULL; and an upper bound
- * of the error of each, err [n]: ∞ if none is known, and z is 0 then. Errors: NOMEM, CANCELLED. */
-kith_status projection_apply(const struct projection *projection, const struct rows *rows, int64_t first,
-    const uint32_t *which, int64_t n, float *z, float *err);
 
 /* ---- between projection_build.c and projection_axes.c ---- */
 

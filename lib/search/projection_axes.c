@@ -11,8 +11,6 @@
 #include "lib/base/random.h"
 #include "lib/base/rounding.h"
 #include "lib/base/status.h"
-#include "lib/learn/sample.h"
-#include "lib/learn/subspace.h"
 #include "lib/search/search.h"
 
 #include <math.h>
@@ -63,40 +61,6 @@ bool projection_can_pay(const struct rows *rows, const struct metric *metric)
 	       rows->dim <= MAX_DIM && rows->n >= ROWS_PER_DIM * rows->dim && max_axes(rows->dim) >= AXES[0];
 }
 
-/* ---- the map ---- */
-
-/* ‖VᵀV − I‖ of the axes V, at least. */
-static double departure(const struct projection *p, const float *axes)
-{
-	double sum = 0;
-	for (int64_t i = 0; i < p->p; i++)
-		for (int64_t j = 0; j <= i; j++) {
-			double product = kernels()->ip_exact(axes + i * p->dim, axes + j * p->dim, p->dim);
-			double off = product - (i == j);
-			sum += (i == j ? 1 : 2) * off * off;
-		}
-	return sqrt(sum) + 1e-12 * (double)p->p;
-}
-
-/* Make the map of the first `count` axes, in place of the one before. */
-static kith_status set_map(struct projection *p, const double *axes, int64_t count)
-{
-	size_t floats = (size_t)(count * p->dim);
-	float *rounded = mem_alloc(floats, sizeof *rounded);
-	if (!rounded)
-		return fail_nomem("a projection", floats * sizeof *rounded);
-	for (size_t i = 0; i < floats; i++)
-		rounded[i] = (float)axes[i];
-	linear_free(&p->map);
-	p->p = count;
-	double omega = departure(p, rounded);
-	double gamma = (double)(p->dim + 8) * 0x1p-24 * sqrt((double)count) + 0x1p-23;
-	p->map_error = (omega + gamma) * (1 + omega);
-	p->form = tile_form_of(count + 1, NULL, true);
-	mem_free(rounded);
-	return linear_init(&p->map, p->dim, count, axes, NULL);
-}
-
 /* ---- how many axes ---- */
 
 struct trial {
@@ -119,7 +83,7 @@ static bool passes(const struct projection *p, const float *q, const float *x, i
 		max_q = greater(max_q, fabs(a));
 		max_x = greater(max_x, fabs(b));
 	}
-	for (int64_t i = count; i <= p->p; i++) {
+	for (int64_t i = count; i <= p->axes.p; i++) {
 		rest_q += (double)q[i] * (double)q[i];
 		rest_x += (double)x[i] * (double)x[i];
 	}
@@ -136,8 +100,8 @@ static double share_that_passes(const struct projection *p, const struct trial *
 	int64_t passed = 0;
 	for (int64_t q = 0; q < TRIAL_QUERIES; q++)
 		for (int64_t i = 0; i < TRIAL_ROWS; i++)
-			passed +=
-			    passes(p, t->zq + q * (p->p + 1), t->zx + i * (p->p + 1), count, t->bound[q]);
+			passed += passes(
+			    p, t->zq + q * (p->axes.p + 1), t->zx + i * (p->axes.p + 1), count, t->bound[q]);
 	return (double)passed / (double)(TRIAL_QUERIES * TRIAL_ROWS);
 }
 
@@ -202,7 +166,7 @@ static kith_status draw_and_project(const struct projection *p, const struct row
 		if (row != x + i * rows->dim)
 			memcpy(x + i * rows->dim, row, (size_t)rows->dim * sizeof *x);
 	}
-	status = projection_apply(p, rows, 0, which, n, z, err);
+	status = axes_apply(&p->axes, rows, 0, which, n, z, err);
 	mem_free(which);
 	return status;
 }
@@ -219,7 +183,7 @@ static kith_status run_trial(const struct projection *p, struct trial *t, const 
 		return status;
 	double least = 0.9 * projection_plain_cost(rows->dim);
 	*best = 0;
-	for (size_t i = 0; i < sizeof AXES / sizeof *AXES && AXES[i] <= p->p; i++) {
+	for (size_t i = 0; i < sizeof AXES / sizeof *AXES && AXES[i] <= p->axes.p; i++) {
 		double cost = projection_cost(AXES[i], rows->dim, 1, share_that_passes(p, t, AXES[i]));
 		if (cost < least) {
 			least = cost;
@@ -233,8 +197,8 @@ static kith_status choose_axes(
     struct projection *p, const struct rows *rows, const struct metric *metric, int threads, int64_t *best)
 {
 	struct trial t;
-	if (!trial_init(&t, p->dim, p->p + 1))
-		return fail_nomem("a trial of projections", (size_t)(TRIAL_ROWS * p->p) * sizeof *t.zx);
+	if (!trial_init(&t, p->axes.dim, p->axes.p + 1))
+		return fail_nomem("a trial of projections", (size_t)(TRIAL_ROWS * p->axes.p) * sizeof *t.zx);
 	kith_status status = run_trial(p, &t, rows, metric, threads, best);
 	mem_free(t.queries);
 	return status;
@@ -243,31 +207,22 @@ static kith_status choose_axes(
 kith_status projection_learn(
     struct projection *p, const struct rows *rows, const struct metric *metric, int threads)
 {
-	struct sample sample;
-	int64_t max = max_axes(p->dim), count = 0, best = 0;
+	int64_t max = max_axes(p->axes.dim), count = 0, best = 0;
 	for (size_t i = 0; i < sizeof AXES / sizeof *AXES && AXES[i] <= max; i++)
 		count = AXES[i];
 	if (forced_axes)
-		count = forced_axes < p->dim ? forced_axes : p->dim - 1;
-	int64_t n = AXES_SAMPLE * p->dim > MIN_AXES_SAMPLE ? AXES_SAMPLE * p->dim : MIN_AXES_SAMPLE;
-	kith_status status = sample_init(&sample, rows, n, SEED, !p->product);
-	if (status)
-		return status;
-	double *axes = mem_alloc((size_t)(count * p->dim), sizeof *axes);
-	status = axes ? leading_axes(&sample, count, threads, axes)
-	              : fail_nomem("a projection", (size_t)(count * p->dim) * sizeof *axes);
-	for (int64_t j = 0; j < p->dim && status == KITH_OK; j++)
-		p->mean[j] = isfinite((float)sample.mean[j]) ? (float)sample.mean[j] : 0;
-	if (status == KITH_OK)
-		status = set_map(p, axes, count);
+		count = forced_axes < p->axes.dim ? forced_axes : p->axes.dim - 1;
+	int64_t n = AXES_SAMPLE * p->axes.dim > MIN_AXES_SAMPLE ? AXES_SAMPLE * p->axes.dim : MIN_AXES_SAMPLE;
+	double *w = NULL;
+	kith_status status = axes_learn(&p->axes, rows, n, !p->product, count, threads, &w);
 	if (status == KITH_OK && forced_axes)
 		best = count;
 	else if (status == KITH_OK)
 		status = choose_axes(p, rows, metric, threads, &best);
 	if (status == KITH_OK && best > 0)
-		status = set_map(p, axes, best);
-	p->p = best;
-	mem_free(axes);
-	sample_free(&sample);
+		status = axes_set(&p->axes, w, best);
+	p->axes.p = best;
+	p->form = tile_form_of(best + 1, NULL, true);
+	mem_free(w);
 	return status;
 }

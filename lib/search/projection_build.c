@@ -28,11 +28,26 @@ enum {
 	SERIAL_WORK = 1 << 20, /* components below which threads cost more than they save */
 };
 
+void projection_free(struct projection *projection)
+{
+	if (!projection)
+		return;
+	axes_free(&projection->axes);
+	mem_free(projection->memory);
+	mem_free(projection->heads);
+	mem_free(projection);
+}
+
+size_t projection_memory(const struct projection *p)
+{
+	return p ? sizeof *p + p->bytes + axes_memory(&p->axes) : 0;
+}
+
 /* ---- clusters ---- */
 
 static kith_status find_centroids(struct projection *p, const struct rows *rows, int threads)
 {
-	int64_t n = p->clusters * CLUSTER_SAMPLE, wide = p->p + 1;
+	int64_t n = p->clusters * CLUSTER_SAMPLE, wide = p->axes.p + 1;
 	n = n < rows->n ? n : rows->n;
 	kith_kmeans_options options = {.size = sizeof options,
 	    .threads = threads,
@@ -47,7 +62,7 @@ static kith_status find_centroids(struct projection *p, const struct rows *rows,
 	if (status)
 		return status;
 	float *z = mem_alloc((size_t)n * (size_t)(wide + 1), sizeof *z);
-	status = z ? projection_apply(p, rows, 0, which, n, z, z + n * wide)
+	status = z ? axes_apply(&p->axes, rows, 0, which, n, z, z + n * wide)
 	           : fail_nomem("a projection", (size_t)(n * wide) * sizeof *z);
 	if (status == KITH_OK)
 		status =
@@ -85,7 +100,7 @@ struct build {
 
 static void take_packer(const struct projection *p, struct packer *w, struct arena *arena)
 {
-	int64_t wide = p->p + 1;
+	int64_t wide = p->axes.p + 1;
 	w->z = arena_take(arena, TASK_ROWS * wide, sizeof *w->z);
 	w->err = arena_take(arena, TASK_ROWS, sizeof *w->err);
 	w->key = arena_take(arena, TASK_ROWS, sizeof *w->key);
@@ -95,7 +110,7 @@ static void take_packer(const struct projection *p, struct packer *w, struct are
 /* Project n rows, given as to projection_apply, into the memory of the worker. */
 static bool project_rows(struct build *b, struct packer *w, int64_t first, const uint32_t *which, int64_t n)
 {
-	kith_status status = projection_apply(b->p, b->rows, first, which, n, w->z, w->err);
+	kith_status status = axes_apply(&b->p->axes, b->rows, first, which, n, w->z, w->err);
 	if (status)
 		atomic_store(&b->status, (int)status);
 	return status == KITH_OK;
@@ -110,10 +125,10 @@ static void label_task(void *arg, int64_t task, int worker)
 		return;
 	struct nearest what = {.rows = b->p->centroids,
 	    .k = b->p->clusters,
-	    .dim = b->p->p + 1,
+	    .dim = b->p->axes.p + 1,
 	    .metric = &metric_l2,
 	    .threads = 1};
-	struct rows z = rows_of_array(KITH_F32, n, b->p->p + 1, w->z, 0);
+	struct rows z = rows_of_array(KITH_F32, n, b->p->axes.p + 1, w->z, 0);
 	kith_status status = nearest_find(&what, &z, NULL, b->label + first, w->key);
 	if (status)
 		atomic_store(&b->status, (int)status);
@@ -147,7 +162,7 @@ static void pack_block(struct projection *p, struct packer *w, const float *cent
     const float *err, int64_t n, int64_t at)
 {
 	struct projection_block *block = &p->block[at];
-	int64_t wide = p->p + 1;
+	int64_t wide = p->axes.p + 1;
 	double max = 0, worst = 0, longest = 0, far = 0;
 	for (int64_t i = 0; i < n * wide; i++)
 		max = greater(max, fabs((double)z[i] - (double)center[i % wide]));
@@ -189,7 +204,7 @@ static void pack_task(void *arg, int64_t c, int worker)
 	struct projection *p = b->p;
 	struct packer *w = &b->packers[worker];
 	struct place *place = b->places + b->begin[c];
-	int64_t n = b->begin[c + 1] - b->begin[c], wide = p->p + 1;
+	int64_t n = b->begin[c + 1] - b->begin[c], wide = p->axes.p + 1;
 	const float *center = p->centroids + c * wide;
 	p->radius[c] = 0;
 	qsort(place, (size_t)n, sizeof *place, by_distance);
@@ -226,7 +241,7 @@ static void find_bounds(struct projection *p, const struct rows *rows)
 
 static void take_heads(struct projection *p, bool bounds, struct arena *arena)
 {
-	p->centroids = arena_take(arena, (p->clusters + 1) * (p->p + 1), sizeof *p->centroids);
+	p->centroids = arena_take(arena, (p->clusters + 1) * (p->axes.p + 1), sizeof *p->centroids);
 	p->length = arena_take(arena, p->clusters + 1, sizeof *p->length);
 	p->radius = arena_take(arena, p->clusters + 1, sizeof *p->radius);
 	p->first = arena_take(arena, p->clusters + 2, sizeof *p->first);
@@ -332,10 +347,8 @@ static kith_status build(
     struct projection *p, const struct rows *rows, const struct metric *metric, int threads)
 {
 	struct build b = {.p = p, .rows = rows};
-	p->mean = mem_zalloc((size_t)p->dim, sizeof *p->mean);
-	kith_status status = p->mean ? projection_learn(p, rows, metric, threads)
-	                             : fail_nomem("a projection", (size_t)p->dim * sizeof *p->mean);
-	if (status || p->p == 0)
+	kith_status status = projection_learn(p, rows, metric, threads);
+	if (status || p->axes.p == 0)
 		return status;
 	p->clusters = p->n / (projection_forced_axes() ? FORCED_ROWS : CLUSTER_ROWS) + 1;
 	p->clusters = p->clusters < MAX_CLUSTERS ? p->clusters : MAX_CLUSTERS;
@@ -354,11 +367,11 @@ kith_status projection_build(
 		return fail_nomem("a projection", sizeof *p);
 	struct rows whole = *rows; /* whole blocks only, so that the rows after them begin with a block */
 	whole.n = p->n = rows->n / ROWS_BLOCK * ROWS_BLOCK;
-	p->dim = rows->dim;
+	p->axes.dim = rows->dim;
 	p->product = metric->product == PRODUCT_IP;
-	bool small = (double)p->n * (double)p->dim < SERIAL_WORK;
+	bool small = (double)p->n * (double)p->axes.dim < SERIAL_WORK;
 	kith_status status = build(p, &whole, metric, small ? 1 : threads_resolve(threads));
-	if (status || p->p == 0) {
+	if (status || p->axes.p == 0) {
 		projection_free(p);
 		return status;
 	}

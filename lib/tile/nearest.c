@@ -18,8 +18,12 @@
  * The rows that are left are compared in floats, whose relative errors are about 10^-5, and those that these
  * cannot separate in double precision. So the result is that of exact distances.
  *
+ * If the caller gives shorter vectors z whose distances are lower bounds (nearest_lower), tiles multiply
+ * these instead, and δ and ε include the errors of z. A hit says nothing then of how near a row is, so that
+ * only hints and exact distances lower t.
+ *
  * If int8 leaves too many rows, as when one component is much larger than the others, floats are used
- * instead.
+ * instead, and instead of z the vectors themselves.
  */
 #include "lib/tile/nearest.h"
 
@@ -34,7 +38,8 @@
 
 enum {
 	MIN_I8_DIM = 16,       /* with a smaller dimension, quantizing a point costs more than it saves */
-	CROWDED = 8,           /* floats are used if int8 leaves more than one pair in so many */
+	CROWDED = 8,           /* floats are used if int8 leaves more than one pair in so many, */
+	CROWDED_LOWER = 24,    /* and the vectors themselves if their z do */
 	SERIAL_WORK = 1 << 20, /* multiplications below which threads cost more than they save */
 };
 
@@ -133,7 +138,7 @@ static void nearest_exact(const struct near *s, struct near_scratch *scratch, in
 	if (n == 0)
 		return;
 	const float *x = rows_load(s->points, point, scratch->x);
-	if (n > 1)
+	if (n > 1 || s->lower)
 		n = compare_floats(s, p, j, x, row, n);
 	compare_exactly(s, p, j, x, row, n);
 }
@@ -209,8 +214,10 @@ static void take_hits(const struct near *s, struct near_scratch *scratch, int64_
 		mask &= ~(UINT64_C(1) << own);
 	if (!mask)
 		return;
-	int64_t min = ~mask ? find_min(mask, keys) : find_min_of_all(keys);
-	tighten(s, p, j, upper(s, p, j, first + min, keys[min]));
+	if (!s->lower) {
+		int64_t min = ~mask ? find_min(mask, keys) : find_min_of_all(keys);
+		tighten(s, p, j, upper(s, p, j, first + min, keys[min]));
+	}
 	float max = limit(s->ip, p, j, err, size);
 	if (!~mask)
 		mask = narrow(s, mask, keys, max);
@@ -309,14 +316,19 @@ kith_status nearest_find(const struct nearest *what, const struct rows *points, 
 	s.ip = what->metric->product == PRODUCT_IP;
 	s.float_err = 2 * (double)(s.dim + 8) * 0x1p-24;
 	s.workers = (double)points->n * (double)s.k * (double)s.dim < SERIAL_WORK ? 1 : what->threads;
-	bool ready = near_pack(&s, s.kern->i8_is_fast && s.dim >= MIN_I8_DIM);
+	s.lower = what->lower;
+	bool ready = near_pack(&s, s.lower || (s.kern->i8_is_fast && s.dim >= MIN_I8_DIM));
 	if (ready) {
 		find_block(&s, 0, 0);
 		s.begin = s.block < points->n ? s.block : points->n;
 	}
-	if (ready && s.form.i8 && s.scratch[0].checked > s.begin * s.k / CROWDED) {
+	int64_t most = s.begin * s.k / (s.lower ? CROWDED_LOWER : CROWDED);
+	bool always = s.lower && s.lower->always;
+	if (ready && s.form.i8 && !always && s.scratch[0].checked > most) {
 		near_pack_free(&s);
-		ready = near_pack(&s, false);
+		bool i8 = s.lower && s.kern->i8_is_fast;
+		s.lower = NULL;
+		ready = near_pack(&s, i8);
 	}
 	if (ready)
 		threads_run(s.workers, (points->n - s.begin + s.block - 1) / s.block, find_block, &s);

@@ -20,6 +20,20 @@ enum {
 	SAMPLE = 256,    /* number of rows, and of points, from which the centre is chosen */
 };
 
+/* Bring row i into the form of tiles. */
+static void set_row(struct near *s, int64_t i, char *out)
+{
+	const struct nearest_lower *lower = s->lower;
+	const struct tile_vectors *v = &s->rows.v;
+	const float *x = lower ? lower->rows + i * lower->dim : s->what->rows + i * s->dim;
+	tile_set(&s->form, x, 1, out, v, i);
+	if (!lower)
+		return;
+	v->err[i] = float_up((double)v->err[i] + (double)lower->row_err[i]);
+	if (!(v->err[i] < TILE_HUGE))
+		tile_blank(&s->form, out, v, i);
+}
+
 static void pack_group(void *arg, int64_t group, int worker)
 {
 	struct near *s = arg;
@@ -32,8 +46,7 @@ static void pack_group(void *arg, int64_t group, int worker)
 			rows->v.normsq[i] = rows->v.norm[i] = rows->v.err[i] = rows->v.scale[i] = 0;
 			continue;
 		}
-		tile_set(&s->form, s->what->rows + i * s->dim, 1, temp + (size_t)(i - first) * s->form.bytes,
-		    &rows->v, i);
+		set_row(s, i, temp + (size_t)(i - first) * s->form.bytes);
 		err = fmaxf(err, rows->v.err[i]);
 		size = fmaxf(size, rows->size[i]);
 	}
@@ -93,7 +106,10 @@ static void carve_scratch(const struct near *s, struct near_scratch *scratch, st
 	scratch->x = arena_take(c, s->dim + 16, sizeof *scratch->x);
 	scratch->temp = arena_take(c, TILE_ROWS, s->form.bytes);
 	scratch->keys = arena_take(c, TILE_QUERIES * TILE_ROWS, sizeof *scratch->keys);
-	p->v = tile_vectors_take(&s->point_form, s->block, true, true, c);
+	if (s->lower)
+		p->v.norm = arena_take(c, s->block, sizeof *p->v.norm);
+	else
+		p->v = tile_vectors_take(&s->point_form, s->block, true, true, c);
 	float **per_point[] = {&p->base, &p->per_size, &p->radius};
 	for (size_t i = 0; i < sizeof per_point / sizeof *per_point; i++)
 		*per_point[i] = arena_take(c, s->block, sizeof(float));
@@ -107,7 +123,7 @@ static void carve_scratch(const struct near *s, struct near_scratch *scratch, st
 
 static void choose_sizes(struct near *s, bool i8)
 {
-	s->form = s->point_form = tile_form_of(s->dim, NULL, i8);
+	s->form = s->point_form = tile_form_of(s->lower ? s->lower->dim : s->dim, NULL, i8);
 	s->point_form.rough_norms = true;
 	int64_t point = (int64_t)s->form.bytes, group = point * TILE_ROWS;
 	s->block = s->kern->block_bytes / point / TILE_QUERIES * TILE_QUERIES;
@@ -138,9 +154,13 @@ bool near_pack(struct near *s, bool i8)
 		return false;
 	rows.used = 0;
 	carve_rows(s, &rows);
-	s->form.center = s->mean;
-	s->point_form.center = s->ip ? NULL : s->mean;
-	choose_mean(s);
+	if (s->lower) {
+		memset(s->mean, 0, (size_t)s->dim * sizeof *s->mean);
+	} else {
+		s->form.center = s->mean;
+		s->point_form.center = s->ip ? NULL : s->mean;
+		choose_mean(s);
+	}
 	threads_run(s->workers, s->rows.groups, pack_group, s);
 	s->norms = s->ip ? find_norms(s) : 0;
 	return true;
@@ -160,23 +180,47 @@ static void fill_ip(const struct near *s, struct near_scratch *scratch, int64_t 
 	struct near_points *p = &scratch->points;
 	for (int64_t j = 0; j < n; j++) {
 		double norm = (double)p->v.norm[j], err = p->v.err[j] < TILE_HUGE ? (double)p->v.err[j] : 0;
-		p->offset[j] =
-		    s->kern->ip_exact(s->mean, rows_load(s->points, first + j, scratch->x), s->dim);
+		p->offset[j] = 0;
+		if (!s->lower)
+			p->offset[j] =
+			    s->kern->ip_exact(s->mean, rows_load(s->points, first + j, scratch->x), s->dim);
 		/* Never zero, so that its product with an infinite error is infinite. */
 		p->v.norm[j] = float_above(norm * (1 + TILE_EPS) + TILE_TINY);
 		p->per_size[j] = float_above((err + s->error_bound * norm) * (1 + TILE_EPS));
 	}
 }
 
-void near_fill(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
+static void put_points(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
 {
 	struct near_points *p = &scratch->points;
-	float error_bound = (float)s->error_bound, factor = s->ip ? -1 : -2;
+	float factor = s->ip ? -1 : -2;
 	for (int64_t j = 0; j < n; j++) {
 		void *out = p->v.data + (size_t)j * s->form.bytes;
 		tile_put(&s->point_form, rows_load(s->points, first + j, scratch->x), factor, out, &p->v, j);
 	}
 	tile_finish(&s->point_form, p->v.data, n, factor, &p->v, 0);
+}
+
+/* Take the z of points where they are. Only their norms are copied, as those are changed. */
+static void take_points(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
+{
+	const struct tile_vectors *from = &s->lower->points;
+	float *norm = scratch->points.v.norm;
+	memcpy(norm, from->norm + first, (size_t)n * sizeof *norm);
+	scratch->points.v = (struct tile_vectors){.data = from->data + (size_t)first * s->form.bytes,
+	    .normsq = from->normsq + first,
+	    .scale = from->scale + first,
+	    .factor = from->factor + first,
+	    .bias = from->bias + first,
+	    .norm = norm,
+	    .err = from->err + first};
+}
+
+void near_fill(const struct near *s, struct near_scratch *scratch, int64_t first, int64_t n)
+{
+	struct near_points *p = &scratch->points;
+	float error_bound = (float)s->error_bound;
+	(s->lower ? take_points : put_points)(s, scratch, first, n);
 	for (int64_t j = 0; j < n; j++)
 		p->v.norm[j] = (p->v.norm[j] + (p->v.err[j] < TILE_HUGE ? p->v.err[j] : 0)) * (1 + 0x1p-22f);
 	for (int64_t j = 0; j < n; j++) {

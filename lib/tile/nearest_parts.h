@@ -51,6 +51,7 @@ struct near {
 	const struct kernels *kern;
 	struct metric_kernels score;
 	const struct nearest *what;
+	const struct nearest_lower *lower; /* NULL: tiles compare the vectors themselves */
 	const struct rows *points;
 	const int32_t *hints;
 	int32_t *labels;
