@@ -110,6 +110,16 @@ static void divide(struct levels *v)
 		v->shares[c].first = first;
 }
 
+/* Give the points of a coarse cluster, from place `begin` on, the numbers of their centroids, which are hints
+ * for the next assignment. */
+static void pass_labels(const struct lloyd *share, int64_t first, struct lloyd *all, int64_t begin)
+{
+	for (int64_t i = 0; i < share->points.n; i++) {
+		int32_t label = share->labels[i];
+		all->labels[all->order[begin + i]] = label < 0 ? -1 : (int32_t)first + label;
+	}
+}
+
 /* Train the centroids of one coarse cluster. */
 static void train_share(void *arg, int64_t number, int worker)
 {
@@ -133,6 +143,7 @@ static void train_share(void *arg, int64_t number, int worker)
 		gather(&all->points, all->order + begin, n, x, weights);
 		status = lloyd_run(
 		    &l, v->options, random_begin(v->random.state[0], (uint64_t)number + 1), NULL, NULL);
+		pass_labels(&l, share.first, all, begin);
 	}
 	lloyd_end(&l);
 	mem_free(x);
@@ -160,6 +171,7 @@ static bool levels_begin(struct levels *v)
 	}
 	mem_free(chosen);
 	v->coarse = *v->l;
+	v->coarse.lower = (struct lower){0};
 	v->coarse.points =
 	    (struct points){.n = n, .dim = p->dim, .x = v->sample, .weights = v->sample_weights};
 	v->coarse.k = v->coarse.step = k;
@@ -209,9 +221,6 @@ kith_status levels_run(struct lloyd *l, const kith_kmeans_options *options, stru
 		status = (kith_status)atomic_load(&v.status);
 	}
 	levels_end(&v);
-	/* Labels are still numbers of coarse clusters, and no hints for the next assignment. */
-	for (int64_t i = 0; i < l->points.n; i++)
-		l->labels[i] = -1;
 	kith_kmeans_options polish = *options;
 	polish.init = KITH_KMEANS_GIVEN;
 	polish.iterations = polish_count(options);

@@ -122,12 +122,13 @@ kith_status lloyd_run(struct lloyd *l, const kith_kmeans_options *options, struc
 	double before = INFINITY, objective = NAN;
 	int done = 0;
 	for (bool stop = false; status == KITH_OK && !stop && done < options->iterations;) {
-		status = lloyd_assign(l, &objective);
+		if (!l->lower.tried && l->labels[0] >= 0)
+			status = begin_lower(l, options->iterations - done);
+		if (status == KITH_OK)
+			status = lloyd_assign(l, &objective);
 		if (status)
 			break;
 		lloyd_update(l);
-		if (!l->lower.tried)
-			status = begin_lower(l, options->iterations - 1);
 		if (objectives)
 			objectives[done] = objective;
 		if (stats)

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { PLAIN, SPHERICAL, TWO_LEVELS, RUNS };
+
 enum { DIM = 33, K = 150, ROUNDS = 3 };
 
 struct result {
@@ -14,14 +16,15 @@ struct result {
 	double objective;
 };
 
-static void run(int64_t n, const float *x, bool spherical, int64_t axes, struct result *r)
+static void run(int64_t n, const float *x, int kind, int64_t axes, struct result *r)
 {
 	kith_kmeans_options options = KITH_KMEANS_OPTIONS;
 	options.iterations = ROUNDS;
 	options.tolerance = 0;
 	options.threads = 2;
 	options.restarts = 2;
-	options.spherical = spherical;
+	options.spherical = kind == SPHERICAL;
+	options.hierarchical = kind == TWO_LEVELS;
 	lower_force_axes(axes);
 	memset(r, 0, sizeof *r);
 	r->status = kith_kmeans(DIM, n, x, K, r->centroids, r->labels, NULL, &r->objective, &options);
@@ -32,19 +35,18 @@ static struct result want, got;
 
 START_TEST(same_bits_with_bounds)
 {
-	const int64_t n = sanitized ? 450 : 900;
+	const int64_t n = sanitized ? 450 : 700;
 	float *x = make(n * DIM, sizeof *x);
 	struct isa_list isas = isa_list();
 	data_floats((enum data_kind)_i, 5, false, n, n, DIM, x);
-	for (int spherical = 0; spherical < 2; spherical++) {
-		run(n, x, spherical, 0, &want);
+	for (int kind = PLAIN; kind < RUNS; kind++) {
+		run(n, x, kind, 0, &want);
 		for (int i = 0; i < isas.n; i++) {
 			OK(kith_set_isa(isas.name[i]));
 			for (int64_t axes = 1; axes <= 21; axes += 20) {
-				run(n, x, spherical, axes, &got);
-				ck_assert_msg(same_bits(&got, &want, sizeof got),
-				    "%s, %s, %lld axes, spherical %d", data_names[_i], isas.name[i],
-				    (long long)axes, spherical);
+				run(n, x, kind, axes, &got);
+				ck_assert_msg(same_bits(&got, &want, sizeof got), "%s, %s, %lld axes, run %d",
+				    data_names[_i], isas.name[i], (long long)axes, kind);
 			}
 		}
 		OK(kith_set_isa(NULL));
