@@ -55,13 +55,17 @@ static void cut(struct run *run, int threads)
 }
 
 /* Search for the queries of a block without the projection. */
-static kith_status search_plainly(const struct search *s, int64_t block, const kith_search_options *options)
+static kith_status search_plainly(struct search *s, int64_t block, const kith_search_options *options)
 {
 	int64_t from = block * s->block, n = s->query.n - from < s->block ? s->query.n - from : s->block;
 	struct rows query = rows_part(&s->query, from, n);
 	struct sink part;
 	sink_part(&part, s->sink, from, n);
-	return search_exact(&s->base, &query, s->metric, false, &part, options);
+	kith_search_options quiet = options ? *options : (kith_search_options){.size = sizeof quiet};
+	quiet.progress = NULL; /* that of s is told, and asked for a cancel */
+	kith_status status = search_exact(&s->base, &query, s->metric, false, &part, &quiet);
+	search_advance(s, n * s->base.n);
+	return status;
 }
 
 /* Run all tasks, and then search for the declined blocks. */
@@ -97,6 +101,35 @@ static kith_status run_blocks(struct search *s, int threads, const kith_search_o
 	return status;
 }
 
+/* A search in two parts, whose progress is told as that of one. */
+struct parts {
+	kith_progress fn;
+	void *data;
+	int64_t before, total; /* pairs of the parts before this one, and of all */
+};
+
+static int tell_part(void *data, const char *stage, int64_t done, int64_t total)
+{
+	const struct parts *parts = data;
+	(void)total;
+	return parts->fn(parts->data, stage, parts->before + done, parts->total);
+}
+
+/* Search in the projected rows, and then in those that were added since. */
+static kith_status search_parts(struct search *s, const struct rows *rest, const kith_search_options *options)
+{
+	kith_search_options part = options ? *options : (kith_search_options){.size = sizeof part};
+	struct parts parts = {.fn = part.progress, .data = part.progress_data};
+	parts.total = s->query.n * (s->base.n + rest->n);
+	if (parts.fn && rest->n > 0) {
+		part.progress = tell_part;
+		part.progress_data = &parts;
+	}
+	kith_status status = search_run(s, false, &part);
+	parts.before = s->query.n * s->base.n;
+	return status ? status : search_exact(rest, &s->query, s->metric, false, s->sink, &part);
+}
+
 kith_status search_projected(const struct rows *base, const struct projection *projection,
     const struct rows *query, const struct metric *metric, struct sink *sink,
     const kith_search_options *options)
@@ -113,6 +146,5 @@ kith_status search_projected(const struct rows *base, const struct projection *p
 	    .run = run_blocks,
 	    .projection = projection};
 	s.base.n = projection->n;
-	kith_status status = search_run(&s, false, options);
-	return status ? status : search_exact(&rest, query, metric, false, sink, options);
+	return search_parts(&s, &rest, options);
 }

@@ -171,6 +171,46 @@ START_TEST(cancelled)
 }
 END_TEST
 
+/* What a callback was told of a search. */
+struct told {
+	int64_t total, last;
+	int ends; /* calls with all done */
+};
+
+static int note_search(void *data, const char *stage, int64_t done, int64_t total)
+{
+	struct told *told = data;
+	if (strcmp(stage, "search") != 0)
+		return 0;
+	ck_assert_int_eq(total, told->total);
+	ck_assert_int_ge(done, told->last);
+	told->last = done;
+	told->ends += done == total;
+	return 0;
+}
+
+/* Rows that are not projected yet are searched beside the others: one search for the caller. */
+START_TEST(progress_of_parts)
+{
+	float *x = falling(9, N), *q = falling(10, NQ);
+	kith_index *index = make_index(DIM, KITH_L2, "Flat", N, x);
+	struct answer *a = make(1, sizeof *a);
+	ask(index, q, NQ, NULL, a);
+	OK(kith_index_add(index, 100, q, NULL, NULL));
+	struct told told = {.total = (int64_t)NQ * (N + 100)};
+	kith_search_options options = KITH_SEARCH_OPTIONS;
+	options.progress = note_search;
+	options.progress_data = &told;
+	OK(kith_index_search(index, NQ, q, K, a->dist, a->ids, &options));
+	ck_assert_int_eq(told.last, told.total);
+	ck_assert_int_eq(told.ends, 1);
+	kith_index_free(index);
+	free(a);
+	free(x);
+	free(q);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("projection");
@@ -180,6 +220,7 @@ int main(void)
 	tcase_add_test(tc, changes);
 	tcase_add_test(tc, unwanted);
 	tcase_add_test(tc, cancelled);
+	tcase_add_test(tc, progress_of_parts);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
