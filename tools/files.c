@@ -192,7 +192,7 @@ bool same_file(const char *a, const char *b)
 int output_check(const char *path, const struct input *inputs, int n)
 {
 	struct stat st;
-	if (is_stream(path))
+	if (!path || is_stream(path))
 		return EXIT_OK;
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return cli_error(EXIT_FAILED, "'%s' is a directory; give the name of a file", path);

@@ -51,7 +51,8 @@ kith_status index_read(kith_index **index, const char *file, int flags);
 /* Whether two paths name one file, which need not exist. Sets of one HDF5 file are one file. */
 bool same_file(const char *a, const char *b);
 
-/* An error if an output is one of the inputs, or a directory. Returns an exit code. */
+/* An error if an output is one of the inputs, or a directory. path NULL: there is no output. Returns an exit
+ * code. */
 int output_check(const char *path, const struct input *inputs, int n);
 
 /* Before work that takes long: an error if a file of this name cannot be made. Returns an exit code. */

@@ -97,11 +97,10 @@ static int open_files(struct knn *knn, struct cli *cli)
 		    base->path, base->info.n);
 	s->base = base;
 	s->query = query;
-	if (knn->ids_path && (code = output_check(knn->ids_path, knn->inputs, 2)) != EXIT_OK)
-		return code;
-	if (knn->dist_path && (code = output_check(knn->dist_path, knn->inputs, 2)) != EXIT_OK)
-		return code;
-	if (knn->ids_path)
+	code = output_check(knn->ids_path, knn->inputs, 2);
+	if (code == EXIT_OK)
+		code = output_check(knn->dist_path, knn->inputs, 2);
+	if (code == EXIT_OK && knn->ids_path)
 		code = output_open(&s->ids_out, "--ids", knn->ids_path, KITH_I32, s->k);
 	if (code == EXIT_OK && knn->dist_path)
 		code = output_open(&s->dist_out, "--distances", knn->dist_path, KITH_F32, s->k);

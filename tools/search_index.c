@@ -141,12 +141,8 @@ static int check_outputs(const struct search_index *s)
 	int n = 3;
 	if (!s->truth_path)
 		read[1] = read[--n];
-	int code = EXIT_OK;
-	if (s->ids_path && (code = output_check(s->ids_path, read, n)) != EXIT_OK)
-		return code;
-	if (s->dist_path)
-		code = output_check(s->dist_path, read, n);
-	return code;
+	int code = output_check(s->ids_path, read, n);
+	return code == EXIT_OK ? output_check(s->dist_path, read, n) : code;
 }
 
 static int open_outputs(struct search_index *s)

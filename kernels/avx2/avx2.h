@@ -13,6 +13,8 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+#include "kernels/group.h"
+
 /* For a short loop over an array of sums that must be kept in registers. gcc must be told to unroll it, or it
  * keeps copies in memory. clang unrolls it anyway; if told to, it does so too late. */
 #ifdef __clang__
@@ -71,28 +73,6 @@ ALWAYS_INLINE __m128i sum_4x8_i32(__m256i a, __m256i b, __m256i c, __m256i d)
 {
 	__m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
 	return _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
-}
-
-/* Row kernels add the lanes of four rows at a time. */
-enum { GROUP = 4 };
-
-ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t *pos, int64_t i)
-{
-	return (const char *)rows + (size_t)(pos ? pos[i] : i) * stride;
-}
-
-/* Prefetch the beginnings of the rows in the group after that of row i, and for i = 0 also in the first
- * group. The hardware does not foresee where gathered rows are, but it does foresee the rest of a long
- * row. */
-ALWAYS_INLINE void group_prefetch(
-    const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, int64_t bytes)
-{
-	enum { LINE = 64, MAX = 512 };
-	int64_t end = i + 2 * GROUP < n ? i + 2 * GROUP : n;
-	for (int64_t r = i ? i + GROUP : 0; r < end; r++) {
-		for (int64_t b = 0; b < bytes && b < MAX; b += LINE)
-			_mm_prefetch(row_at(rows, stride, pos, r) + b, _MM_HINT_T0);
-	}
 }
 
 #endif

@@ -4,6 +4,7 @@
  * adds pairs into int32: at most 2 · 255² in a step, so that no lane can overflow before the sum itself
  * would. vpmaddubsw cannot be used, since it saturates. Rows are read one after another, as in rows.c. */
 #include "kernels/avx2/avx2.h"
+#include "kernels/row_functions.h"
 
 enum op { L2SQ, IP, NORMSQ };
 enum type { U8, I8 };
@@ -81,29 +82,12 @@ ALWAYS_INLINE void rows_i32(enum op op, enum type type, const void *q, const voi
 	}
 }
 
-#define ROWS(op, OP, type, TYPE)                                                                             \
-	void op##_##type##_avx2(                                                                             \
-	    const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)              \
-	{                                                                                                    \
-		rows_i32(OP, TYPE, q, rows, stride, NULL, n, d, out);                                        \
-	}                                                                                                    \
-	void op##_##type##_gather_avx2(const void *q, const void *rows, size_t stride, const uint32_t *pos,  \
-	    int64_t n, int64_t d, int32_t *out)                                                              \
-	{                                                                                                    \
-		rows_i32(OP, TYPE, q, rows, stride, pos, n, d, out);                                         \
-	}
+#define ROWS(name, op, type) ROW_FUNCTIONS(name, avx2, void, int32_t, rows_i32, op, type)
 
-ROWS(l2sq, L2SQ, u8, U8)
-ROWS(ip, IP, u8, U8)
-ROWS(l2sq, L2SQ, i8, I8)
-ROWS(ip, IP, i8, I8)
+ROWS(l2sq_u8, L2SQ, U8)
+ROWS(ip_u8, IP, U8)
+ROWS(l2sq_i8, L2SQ, I8)
+ROWS(ip_i8, IP, I8)
 
-void normsq_u8_avx2(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(NORMSQ, U8, NULL, rows, stride, NULL, n, d, out);
-}
-
-void normsq_i8_avx2(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(NORMSQ, I8, NULL, rows, stride, NULL, n, d, out);
-}
+NORMS_FUNCTION(normsq_u8, avx2, int32_t, rows_i32, NORMSQ, U8)
+NORMS_FUNCTION(normsq_i8, avx2, int32_t, rows_i32, NORMSQ, I8)

@@ -12,6 +12,7 @@
  * result fits.
  */
 #include "kernels/avx512/avx512.h"
+#include "kernels/row_functions.h"
 
 enum op { L2SQ, IP, NORMSQ };
 enum elem { U8, I8 };
@@ -94,29 +95,12 @@ ALWAYS_INLINE void scan(enum op op, enum elem elem, const void *query, const voi
 	}
 }
 
-#define ROWS(name, op, elem)                                                                                 \
-	void name##_avx512(                                                                                  \
-	    const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)              \
-	{                                                                                                    \
-		scan(op, elem, q, rows, stride, NULL, n, d, out);                                            \
-	}                                                                                                    \
-	void name##_gather_avx512(const void *q, const void *rows, size_t stride, const uint32_t *pos,       \
-	    int64_t n, int64_t d, int32_t *out)                                                              \
-	{                                                                                                    \
-		scan(op, elem, q, rows, stride, pos, n, d, out);                                             \
-	}
+#define ROWS(name, op, type) ROW_FUNCTIONS(name, avx512, void, int32_t, scan, op, type)
 
 ROWS(l2sq_u8, L2SQ, U8)
 ROWS(ip_u8, IP, U8)
 ROWS(l2sq_i8, L2SQ, I8)
 ROWS(ip_i8, IP, I8)
 
-void normsq_u8_avx512(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	scan(NORMSQ, U8, NULL, rows, stride, NULL, n, d, out);
-}
-
-void normsq_i8_avx512(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	scan(NORMSQ, I8, NULL, rows, stride, NULL, n, d, out);
-}
+NORMS_FUNCTION(normsq_u8, avx512, int32_t, scan, NORMSQ, U8)
+NORMS_FUNCTION(normsq_i8, avx512, int32_t, scan, NORMSQ, I8)

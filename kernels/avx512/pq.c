@@ -346,53 +346,36 @@ ALWAYS_INLINE void sum_codes4(const int groups, const struct pq_find *find, int6
 	}
 }
 
-__attribute__((target("avx512vbmi"))) int64_t pq_find8_avx512(const struct pq_find *find, uint32_t *hit)
-{
-	int64_t found = 0, first = 0;
-	__m512 total[4 * GROUPS];
-	for (; first + GROUPS * PQ_BLOCK <= find->n; first += GROUPS * PQ_BLOCK) {
-		sum_codes8(GROUPS, find, first, total);
-		for (int64_t g = 0; g < GROUPS; g++)
-			found = take_hits(find, first + g * PQ_BLOCK, total + 4 * g, hit, found);
+/* Define a scan of all blocks, in which `sum` adds up the tables for some groups of blocks. */
+#define PQ_FIND(name, sum)                                                                                   \
+	int64_t name(const struct pq_find *find, uint32_t *hit)                                              \
+	{                                                                                                    \
+		int64_t found = 0, first = 0;                                                                \
+		__m512 total[4 * GROUPS];                                                                    \
+		for (; first + GROUPS * PQ_BLOCK <= find->n; first += GROUPS * PQ_BLOCK) {                   \
+			sum(GROUPS, find, first, total);                                                     \
+			for (int64_t g = 0; g < GROUPS; g++)                                                 \
+				found = take_hits(find, first + g * PQ_BLOCK, total + 4 * g, hit, found);    \
+		}                                                                                            \
+		if (first + PQ_BLOCK < find->n) {                                                            \
+			sum(2, find, first, total);                                                          \
+			found = take_hits(find, first, total, hit, found);                                   \
+			found = take_hits(find, first + PQ_BLOCK, total + 4, hit, found);                    \
+			first += 2 * PQ_BLOCK;                                                               \
+		}                                                                                            \
+		for (; first < find->n; first += PQ_BLOCK) {                                                 \
+			sum(1, find, first, total);                                                          \
+			found = take_hits(find, first, total, hit, found);                                   \
+		}                                                                                            \
+		return found;                                                                                \
 	}
-	if (first + PQ_BLOCK < find->n) {
-		sum_codes8(2, find, first, total);
-		found = take_hits(find, first, total, hit, found);
-		found = take_hits(find, first + PQ_BLOCK, total + 4, hit, found);
-		first += 2 * PQ_BLOCK;
-	}
-	for (; first < find->n; first += PQ_BLOCK) {
-		sum_codes8(1, find, first, total);
-		found = take_hits(find, first, total, hit, found);
-	}
-	return found;
-}
 
-int64_t pq_find4_avx512(const struct pq_find *find, uint32_t *hit)
-{
-	int64_t found = 0, first = 0;
-	__m512 total[4 * GROUPS];
-	for (; first + GROUPS * PQ_BLOCK <= find->n; first += GROUPS * PQ_BLOCK) {
-		sum_codes4(GROUPS, find, first, total);
-		for (int64_t g = 0; g < GROUPS; g++)
-			found = take_hits(find, first + g * PQ_BLOCK, total + 4 * g, hit, found);
-	}
-	if (first + PQ_BLOCK < find->n) {
-		sum_codes4(2, find, first, total);
-		found = take_hits(find, first, total, hit, found);
-		found = take_hits(find, first + PQ_BLOCK, total + 4, hit, found);
-		first += 2 * PQ_BLOCK;
-	}
-	for (; first < find->n; first += PQ_BLOCK) {
-		sum_codes4(1, find, first, total);
-		found = take_hits(find, first, total, hit, found);
-	}
-	return found;
-}
+__attribute__((target("avx512vbmi"))) PQ_FIND(pq_find8_avx512, sum_codes8)
+    PQ_FIND(pq_find4_avx512, sum_codes4)
 
-/* Sums of all planes of one block, total [4] of 16 integers each. A group's tables are loaded once. */
-ALWAYS_INLINE void sum_planes(
-    const int bits, const struct rabitq_find *find, const uint8_t *codes, __m512i *total)
+    /* Sums of all planes of one block, total [4] of 16 integers each. A group's tables are loaded once. */
+    ALWAYS_INLINE
+    void sum_planes(const int bits, const struct rabitq_find *find, const uint8_t *codes, __m512i *total)
 {
 	const __m512i low4 = _mm512_set1_epi8(15);
 	for (int v = 0; v < 4; v++)

@@ -6,6 +6,7 @@
  * vcvtph2ps. The core is inlined once for each operation, element type and addressing, which are constants.
  */
 #include "kernels/avx512/avx512.h"
+#include "kernels/row_functions.h"
 
 enum op { L2SQ, IP, NORMSQ, L1, LINF };
 enum elem { F32, BF16, F16 };
@@ -81,17 +82,7 @@ ALWAYS_INLINE void scan(enum op op, enum elem elem, const float *q, const void *
 	}
 }
 
-#define ROWS(name, op, elem)                                                                                 \
-	void name##_avx512(                                                                                  \
-	    const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)               \
-	{                                                                                                    \
-		scan(op, elem, q, rows, stride, NULL, n, d, out);                                            \
-	}                                                                                                    \
-	void name##_gather_avx512(const float *q, const void *rows, size_t stride, const uint32_t *pos,      \
-	    int64_t n, int64_t d, float *out)                                                                \
-	{                                                                                                    \
-		scan(op, elem, q, rows, stride, pos, n, d, out);                                             \
-	}
+#define ROWS(name, op, type) ROW_FUNCTIONS(name, avx512, float, float, scan, op, type)
 
 ROWS(l2sq_f32, L2SQ, F32)
 ROWS(ip_f32, IP, F32)
@@ -154,29 +145,11 @@ ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, cons
 	}
 }
 
-#define SPLIT_GATHER(name, op)                                                                               \
-	void name##_split_gather_avx512(const float *q, const void *hi, const void *lo, size_t stride,       \
-	    const uint32_t *pos, int64_t n, int64_t d, float *out)                                           \
-	{                                                                                                    \
-		gather_split(op, q, hi, lo, stride, pos, n, d, out);                                         \
-	}
+SPLIT_FUNCTION(l2sq, avx512, L2SQ)
+SPLIT_FUNCTION(ip, avx512, IP)
+SPLIT_FUNCTION(l1, avx512, L1)
+SPLIT_FUNCTION(linf, avx512, LINF)
 
-SPLIT_GATHER(l2sq, L2SQ)
-SPLIT_GATHER(ip, IP)
-SPLIT_GATHER(l1, L1)
-SPLIT_GATHER(linf, LINF)
-
-void normsq_f32_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	scan(NORMSQ, F32, NULL, rows, stride, NULL, n, d, out);
-}
-
-void normsq_bf16_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	scan(NORMSQ, BF16, NULL, rows, stride, NULL, n, d, out);
-}
-
-void normsq_f16_avx512(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	scan(NORMSQ, F16, NULL, rows, stride, NULL, n, d, out);
-}
+NORMS_FUNCTION(normsq_f32, avx512, float, scan, NORMSQ, F32)
+NORMS_FUNCTION(normsq_bf16, avx512, float, scan, NORMSQ, BF16)
+NORMS_FUNCTION(normsq_f16, avx512, float, scan, NORMSQ, F16)

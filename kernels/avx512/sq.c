@@ -4,6 +4,7 @@
  * the end of a row have low and step 0; 0 / 0 is encoded as 0. A step of a scan handles a group of codes;
  * beyond the end of a row a and b are 0. */
 #include "kernels/avx512/avx512.h"
+#include "kernels/row_functions.h"
 
 enum op { L2SQ, IP };
 
@@ -160,38 +161,6 @@ ALWAYS_INLINE void scan(enum op op, int bits, const int16_t *a, const uint16_t *
 	}
 }
 
-#define SQ(bits)                                                                                             \
-	void encode_sq##bits##_avx512(                                                                       \
-	    const float *x, const float *low, const float *step, int64_t d, uint8_t *code)                   \
-	{                                                                                                    \
-		encode(bits, x, low, step, d, code);                                                         \
-	}                                                                                                    \
-	void decode_sq##bits##_avx512(                                                                       \
-	    const uint8_t *code, const float *low, const float *step, int64_t d, float *x)                   \
-	{                                                                                                    \
-		decode(bits, code, low, step, d, x);                                                         \
-	}                                                                                                    \
-	void l2sq_sq##bits##_avx512(const int16_t *a, const uint16_t *b, const void *rows, size_t stride,    \
-	    int64_t n, int64_t d, int32_t *out)                                                              \
-	{                                                                                                    \
-		scan(L2SQ, bits, a, b, rows, stride, NULL, n, d, out);                                       \
-	}                                                                                                    \
-	void ip_sq##bits##_avx512(                                                                           \
-	    const int16_t *a, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)           \
-	{                                                                                                    \
-		scan(IP, bits, a, (const uint16_t *)a, rows, stride, NULL, n, d, out);                       \
-	}                                                                                                    \
-	void l2sq_sq##bits##_gather_avx512(const int16_t *a, const uint16_t *b, const void *rows,            \
-	    size_t stride, const uint32_t *pos, int64_t n, int64_t d, int32_t *out)                          \
-	{                                                                                                    \
-		scan(L2SQ, bits, a, b, rows, stride, pos, n, d, out);                                        \
-	}                                                                                                    \
-	void ip_sq##bits##_gather_avx512(const int16_t *a, const void *rows, size_t stride,                  \
-	    const uint32_t *pos, int64_t n, int64_t d, int32_t *out)                                         \
-	{                                                                                                    \
-		scan(IP, bits, a, (const uint16_t *)a, rows, stride, pos, n, d, out);                        \
-	}
-
-SQ(8)
-SQ(6)
-SQ(4)
+SQ_FUNCTIONS(8, avx512)
+SQ_FUNCTIONS(6, avx512)
+SQ_FUNCTIONS(4, avx512)

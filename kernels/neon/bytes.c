@@ -4,6 +4,7 @@
  * for both: the square of the absolute difference (at most 255², a uint16) is added in pairs into uint32.
  * Inner products add signed or unsigned products in the same way. */
 #include "kernels/neon/neon.h"
+#include "kernels/row_functions.h"
 
 enum op { L2SQ, IP };
 enum type { U8, I8 };
@@ -72,29 +73,12 @@ ALWAYS_INLINE void rows_i32(enum op op, enum type type, const void *q, const voi
 	}
 }
 
-#define ROWS(op, OP, type, TYPE)                                                                             \
-	void op##_##type##_neon(                                                                             \
-	    const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)              \
-	{                                                                                                    \
-		rows_i32(OP, TYPE, q, rows, stride, NULL, n, d, out);                                        \
-	}                                                                                                    \
-	void op##_##type##_gather_neon(const void *q, const void *rows, size_t stride, const uint32_t *pos,  \
-	    int64_t n, int64_t d, int32_t *out)                                                              \
-	{                                                                                                    \
-		rows_i32(OP, TYPE, q, rows, stride, pos, n, d, out);                                         \
-	}
+#define ROWS(name, op, type) ROW_FUNCTIONS(name, neon, void, int32_t, rows_i32, op, type)
 
-ROWS(l2sq, L2SQ, u8, U8)
-ROWS(ip, IP, u8, U8)
-ROWS(l2sq, L2SQ, i8, I8)
-ROWS(ip, IP, i8, I8)
+ROWS(l2sq_u8, L2SQ, U8)
+ROWS(ip_u8, IP, U8)
+ROWS(l2sq_i8, L2SQ, I8)
+ROWS(ip_i8, IP, I8)
 
-void normsq_u8_neon(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(IP, U8, NULL, rows, stride, NULL, n, d, out);
-}
-
-void normsq_i8_neon(const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out)
-{
-	rows_i32(IP, I8, NULL, rows, stride, NULL, n, d, out);
-}
+NORMS_FUNCTION(normsq_u8, neon, int32_t, rows_i32, IP, U8)
+NORMS_FUNCTION(normsq_i8, neon, int32_t, rows_i32, IP, I8)

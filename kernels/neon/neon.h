@@ -14,6 +14,8 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+#include "kernels/group.h"
+
 /* For a short loop over an array of sums that must be kept in registers. gcc must be told to unroll it. clang
  * unrolls it anyway; if told to, it does so too late. */
 #ifdef __clang__
@@ -43,28 +45,6 @@ ALWAYS_INLINE uint8x16_t load_part(const void *p, int64_t n)
 		a = c[0] | (uint64_t)c[n / 2] << (8 * (n / 2)) | (uint64_t)c[n - 1] << (8 * (n - 1));
 	}
 	return vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(a), vcreate_u64(b)));
-}
-
-/* Row kernels add the lanes of four rows at a time. */
-enum { GROUP = 4 };
-
-ALWAYS_INLINE const char *row_at(const void *rows, size_t stride, const uint32_t *pos, int64_t i)
-{
-	return (const char *)rows + (size_t)(pos ? pos[i] : i) * stride;
-}
-
-/* Prefetch the beginnings of the rows in the group after that of row i, and for i = 0 also in the first
- * group. The hardware does not foresee where gathered rows are, but it does foresee the rest of a long
- * row. */
-ALWAYS_INLINE void group_prefetch(
-    const void *rows, size_t stride, const uint32_t *pos, int64_t i, int64_t n, int64_t bytes)
-{
-	enum { LINE = 64, MAX = 512 };
-	int64_t end = i + 2 * GROUP < n ? i + 2 * GROUP : n;
-	for (int64_t r = i ? i + GROUP : 0; r < end; r++) {
-		for (int64_t b = 0; b < bytes && b < MAX; b += LINE)
-			__builtin_prefetch(row_at(rows, stride, pos, r) + b);
-	}
 }
 
 #endif

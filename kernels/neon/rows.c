@@ -4,6 +4,7 @@
  * Four chains of multiply-adds hide the latency within a row, and four rows share one tree of pairwise
  * additions. A bf16 is widened by a shift, an f16 by fcvtl. */
 #include "kernels/neon/neon.h"
+#include "kernels/row_functions.h"
 
 enum op { L2SQ, IP, NORMSQ, L1, LINF };
 enum type { F32, BF16, F16 };
@@ -97,28 +98,18 @@ ALWAYS_INLINE void rows_f32(enum op op, enum type type, const float *q, const vo
 	}
 }
 
-#define ROWS(op, OP, type, TYPE)                                                                             \
-	void op##_##type##_neon(                                                                             \
-	    const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float *out)               \
-	{                                                                                                    \
-		rows_f32(OP, TYPE, q, rows, stride, NULL, n, d, out);                                        \
-	}                                                                                                    \
-	void op##_##type##_gather_neon(const float *q, const void *rows, size_t stride, const uint32_t *pos, \
-	    int64_t n, int64_t d, float *out)                                                                \
-	{                                                                                                    \
-		rows_f32(OP, TYPE, q, rows, stride, pos, n, d, out);                                         \
-	}
+#define ROWS(name, op, type) ROW_FUNCTIONS(name, neon, float, float, rows_f32, op, type)
 
-ROWS(l2sq, L2SQ, f32, F32)
-ROWS(ip, IP, f32, F32)
-ROWS(l1, L1, f32, F32)
-ROWS(linf, LINF, f32, F32)
-ROWS(l2sq, L2SQ, bf16, BF16)
-ROWS(ip, IP, bf16, BF16)
-ROWS(l1, L1, bf16, BF16)
-ROWS(linf, LINF, bf16, BF16)
-ROWS(l2sq, L2SQ, f16, F16)
-ROWS(ip, IP, f16, F16)
+ROWS(l2sq_f32, L2SQ, F32)
+ROWS(ip_f32, IP, F32)
+ROWS(l1_f32, L1, F32)
+ROWS(linf_f32, LINF, F32)
+ROWS(l2sq_bf16, L2SQ, BF16)
+ROWS(ip_bf16, IP, BF16)
+ROWS(l1_bf16, L1, BF16)
+ROWS(linf_bf16, LINF, BF16)
+ROWS(l2sq_f16, L2SQ, F16)
+ROWS(ip_f16, IP, F16)
 
 /* Join the upper and lower parts of 4 floats. */
 ALWAYS_INLINE float32x4_t join4(uint8x8_t hi, uint8x8_t lo)
@@ -175,29 +166,11 @@ ALWAYS_INLINE void gather_split(enum op op, const float *q, const void *hi, cons
 	}
 }
 
-#define SPLIT_GATHER(name, op)                                                                               \
-	void name##_split_gather_neon(const float *q, const void *hi, const void *lo, size_t stride,         \
-	    const uint32_t *pos, int64_t n, int64_t d, float *out)                                           \
-	{                                                                                                    \
-		gather_split(op, q, hi, lo, stride, pos, n, d, out);                                         \
-	}
+SPLIT_FUNCTION(l2sq, neon, L2SQ)
+SPLIT_FUNCTION(ip, neon, IP)
+SPLIT_FUNCTION(l1, neon, L1)
+SPLIT_FUNCTION(linf, neon, LINF)
 
-SPLIT_GATHER(l2sq, L2SQ)
-SPLIT_GATHER(ip, IP)
-SPLIT_GATHER(l1, L1)
-SPLIT_GATHER(linf, LINF)
-
-void normsq_f32_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	rows_f32(NORMSQ, F32, NULL, rows, stride, NULL, n, d, out);
-}
-
-void normsq_bf16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	rows_f32(NORMSQ, BF16, NULL, rows, stride, NULL, n, d, out);
-}
-
-void normsq_f16_neon(const void *rows, size_t stride, int64_t n, int64_t d, float *out)
-{
-	rows_f32(NORMSQ, F16, NULL, rows, stride, NULL, n, d, out);
-}
+NORMS_FUNCTION(normsq_f32, neon, float, rows_f32, NORMSQ, F32)
+NORMS_FUNCTION(normsq_bf16, neon, float, rows_f32, NORMSQ, BF16)
+NORMS_FUNCTION(normsq_f16, neon, float, rows_f32, NORMSQ, F16)
