@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Two builds of kith beside each other: is the new one as fast as the old one?
+"""Compare the speed of two builds of kith: is the new one as fast as the old one?
 
-Every workload runs the programs `kith` of both build directories in turn, old, new, new, old, several times. What counts
-is the user CPU time of the process, which other processes on the machine disturb least; wall-clock time is shown beside
-it. A round gives the ratio (new + new) / (old + old); the table shows the median of the rounds and half the distance
-between the lowest and the highest. Exit status 1: some workload is slower by more than --limit beyond that spread. One
-that takes less than 0.5 s is shown and not judged: there the clock's ticks are what differs.
+Every workload runs the programs `kith` of both build directories in turn, old, new, new, old, several times. The measure
+is the user CPU time of the process, which other processes on the machine disturb least; wall-clock time is also shown.
+A round gives the ratio (new + new) / (old + old). The table shows the median of the rounds, and half the difference of
+the largest and the smallest ratio (the spread). The exit status is 1 if a workload is slower by more than --limit plus
+its spread. Workloads of less than 0.5 s are shown but not judged, because the clock is too coarse for them.
 
     paired.py OLD NEW                         build directories; generated data
     paired.py OLD NEW --data DIR              base.fvecs and query.fvecs of DIR (or *_base.fvecs, *_query.fvecs)
     paired.py OLD NEW --only graph --rounds 9
 
-One thread, so that no thread waits for another. Build both with the same compiler and options. On a busy machine a
-build beside itself differs by 1 or 2%, too.
+All runs use one thread, so that no thread waits for another. Build both with the same compiler and options. On a busy
+machine, a build compared with itself also differs by 1 or 2%.
 """
 import argparse
 import glob
@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 
-# Name, arguments of kith. {old} and {new} builds each have a folder {own} of their own; {base} and {query} are shared.
+# Name, and arguments of kith. {own} is a folder of each build's own; all other files are shared.
 SEARCHED = {"flat": "Flat", "ivf": "IVF256,Flat", "pq": "IVF64,PQ16", "graph": "HNSW16", "bytes": "HNSW16,SQ8"}
 WORKLOADS = [
     ("exact batch", "knn {base} {query} -k 10"),
@@ -54,14 +54,15 @@ def parse_arguments():
     parser.add_argument("--dim", type=int, default=96, help="their dimension (default 96)")
     parser.add_argument("--queries", type=int, default=10000, help="queries to generate (default 10000)")
     parser.add_argument("--rounds", type=int, default=5, help="of old, new, new, old (default 5)")
-    parser.add_argument("--only", help="workloads whose name has this in it")
-    parser.add_argument("--limit", type=float, default=0.02, help="slower by how much is a failure (default 0.02)")
+    parser.add_argument("--only", metavar="TEXT", help="only workloads whose name contains TEXT")
+    parser.add_argument("--limit", type=float, default=0.02,
+                        help="a workload that is slower by more than this fails (default 0.02)")
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
     for build in (arguments.old, arguments.new):
         if not os.access(kith(build), os.X_OK):
-            parser.error(f"{kith(build)} is not there: is {build} a build directory that was built?")
+            parser.error(f"{kith(build)} does not exist: is {build} a build directory, and has it been built?")
     return arguments
 
 
@@ -70,7 +71,7 @@ def kith(build):
 
 
 def run(build, words):
-    """User CPU seconds and wall-clock seconds of one run."""
+    """The user CPU seconds and wall-clock seconds of one run."""
     command = [kith(build), *words, "--threads", "1"]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -91,7 +92,7 @@ def find_data(folder):
 
 
 def make_data(arguments, folder):
-    """Paths: base and query, a tenth as many of each as `small` and `few`."""
+    """The paths of base and query, of the first fifth of base (small), and of the first tenth of query (few)."""
     generated = os.path.join(folder, "data")
     small = os.path.join(folder, "small")
     base, query = (os.path.join(generated, f"{kind}.fvecs") for kind in ("base", "query"))
@@ -106,7 +107,7 @@ def make_data(arguments, folder):
 
 
 def head(path, out, part):
-    """The first 1 / part of the vectors of an fvecs file, as a file of its own."""
+    """Write the first 1 / part of the vectors of an fvecs file to another file."""
     with open(path, "rb") as source, open(out, "wb") as target:
         row = 4 + 4 * int.from_bytes(source.read(4), "little")
         source.seek(0)
@@ -137,11 +138,11 @@ def spread(ratios):
 
 
 def compare(arguments, folder):
-    """The names of workloads that are slower."""
+    """Run all workloads and print the table. Returns the names of those that are slower."""
     paths, slower = make_data(arguments, folder), []
     chosen = [w for w in WORKLOADS if not arguments.only or arguments.only in w[0]]
     if not chosen:
-        sys.exit(f"paired.py: no workload has '{arguments.only}' in its name: {', '.join(w[0] for w in WORKLOADS)}")
+        sys.exit(f"paired.py: no workload's name contains '{arguments.only}': {', '.join(w[0] for w in WORKLOADS)}")
     own = {side: os.path.join(folder, side) for side in ("old", "new")}
     for side in own:
         os.mkdir(own[side])
@@ -173,7 +174,7 @@ def main():
     finally:
         shutil.rmtree(folder)
     if slower:
-        print(f"slower by more than {arguments.limit:.0%} beyond the spread: {', '.join(slower)}")
+        print(f"slower by more than {arguments.limit:.0%} plus the spread: {', '.join(slower)}")
     return 1 if slower else 0
 
 

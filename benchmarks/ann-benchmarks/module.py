@@ -1,6 +1,6 @@
-"""kith as ann-benchmarks runs it: copy this folder to ann_benchmarks/algorithms/kith there.
+"""The module by which ann-benchmarks runs kith: copy this folder to ann_benchmarks/algorithms/kith.
 
-An index is a factory string of config.yml; its query arguments are settings of a search, by name.
+The arguments in config.yml are factory strings; the query arguments are options of searches, by name.
 """
 import kith
 import numpy as np

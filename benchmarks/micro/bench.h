@@ -1,4 +1,4 @@
-/* What the parts of bench_micro share: settings, buffers, a stopwatch and the table of results. */
+/* Declarations shared by the files of bench_micro: settings, buffers, timing, and the table of results. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -8,7 +8,8 @@
 
 #include "kernels/kernels.h"
 
-/* What bounds a kernel: a memory level's read bandwidth, or the arithmetic of an instruction set. */
+/* What limits the speed of a kernel: the read bandwidth of a level of memory, or the peak arithmetic rate of
+ * an instruction set. */
 enum limit { LIMIT_DRAM, LIMIT_L2, LIMIT_F32, LIMIT_F64, LIMIT_I8, LIMITS };
 
 struct limits {
@@ -17,23 +18,24 @@ struct limits {
 };
 
 struct settings {
-	const char *only;  /* part of a kernel's name; NULL: all */
-	double repetition; /* seconds that one repetition takes at least */
+	const char *only;  /* measure only kernels whose name contains this; NULL: all */
+	double repetition; /* the minimum seconds of a repetition */
 	int repetitions;
-	int threads; /* for the bandwidth of all threads */
+	int threads; /* for the bandwidth of several threads */
 };
 
 struct buffers {
-	char *big; /* every 16 bits of it are a bf16 in [0.5, 2), every 32 bits a float in [0.5, 2) */
+	char *big; /* all 16-bit words are bf16 numbers in [0.5, 2), all 32-bit words floats in [0.5, 2) */
 	size_t big_bytes;
-	size_t l2_bytes; /* so much of `big` stays in the L2 cache */
+	size_t l2_bytes; /* how much of `big` fits into the L2 cache */
 };
 
 struct result {
-	const char *kernel, *isa, *data, *per; /* data: where the input lies; per: what `seconds` is for */
+	const char *kernel, *isa, *data,
+	    *per; /* data: where the input is; per: the unit of work of `seconds` */
 	int64_t d;
 	double seconds;
-	double amount; /* bytes or operations in that time */
+	double amount; /* the bytes or operations of a unit of work */
 	enum limit limit;
 };
 
@@ -41,19 +43,20 @@ struct bench {
 	struct settings settings;
 	struct buffers buffers;
 	struct limits limits; /* of the instruction set that is being measured */
-	FILE *json;           /* NULL: none */
+	FILE *json;           /* the report; NULL: none */
 	int json_rows;
 };
 
-/* One call does a fixed amount of work; `round` counts all calls, so that a large buffer can be walked. */
+/* A call that does a fixed amount of work. `round` counts calls, so that they can use successive parts of a
+ * large buffer. */
 typedef void work_fn(void *context, int64_t round);
 
 double now(void);
 
-/* Seconds of one call: the median over the repetitions, after a warm-up. */
+/* The seconds of one call: the median of the repetitions, after a warm-up. */
 double measure(const struct settings *settings, work_fn *work, void *context);
 
-/* The least of more repetitions: for limits, which nothing but disturbance can make look worse. */
+/* The minimum of more repetitions, for limits: disturbances can only make them appear lower. */
 double measure_best(const struct settings *settings, work_fn *work, void *context);
 
 /* Whether the settings ask for this kernel. */
@@ -61,7 +64,7 @@ int wanted(const struct bench *bench, const char *kernel);
 
 void report(struct bench *bench, const struct result *result);
 
-/* Bandwidths (threads = 1 or more) and arithmetic peaks, measured. */
+/* Measure the read bandwidth of some threads, and the peak arithmetic rates of an instruction set. */
 double read_bandwidth(const struct settings *settings, const void *data, size_t bytes, int threads);
 void measure_peaks(const struct settings *settings, const char *isa, struct limits *limits);
 

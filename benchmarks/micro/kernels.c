@@ -1,15 +1,16 @@
-/* The kernels: each line of kernels.def becomes a function that calls its kernel once and a case that says on
- * what data. What the line names as its benchmark, rows(32) say, is made of two macros: RUN_rows, the call,
- * and CASE_rows, the way of measuring with the bits that an element has in what is read and what is written.
+/* The benchmarks of kernels. Each line of kernels.def becomes a function that calls its kernel once, and a
+ * case that describes the data. The benchmark that the line names, for example rows(32), is defined by two
+ * macros: RUN_rows is the call, and CASE_rows the kind of measurement and the bits of an element that are
+ * read and written.
  *
- *   stream    one query against rows from DRAM, in chunks of a buffer much larger than any cache, no chunk
- *             met again before it was driven out; then against rows in the L2 cache
- *   gather    one query against rows that lie at random in that buffer
- *   plane     an array to another one, both in the L2 cache
- *   others    say it themselves
+ *   stream    one query and rows from DRAM, in chunks of a buffer much larger than any cache, so that each
+ *             chunk has left the caches before it is used again; then rows in the L2 cache
+ *   gather    one query and rows at random positions in that buffer
+ *   plane     from one array to another, both in the L2 cache
+ *   others    are described beside their macros
  *
- * What moves data is held against the read bandwidth of where the data lies, by the bytes that it reads and
- * writes; the rest against arithmetic, two operations for a multiplication and an addition.
+ * A kernel that moves data is compared with the read bandwidth of the level of memory, by the bytes that it
+ * reads and writes; all others with the peak arithmetic rate, where a multiply-add counts as two operations.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -23,17 +24,17 @@ enum {
 	CHUNK = 1 << 20,
 	BOOK = 256, /* centroids of a sub-space, whose dimension is SUB */
 	SUB = 4,
-	VECTORS = 64 /* that are encoded at once */
+	VECTORS = 64 /* vectors that are encoded at once */
 };
 
-/* What kernels are called with. */
+/* The arguments with which kernels are called. */
 struct work {
 	const struct kernels *k;
 	const void *in;    /* the big buffer: numbers in [0.5, 2) */
 	const void *rows;  /* this round's rows in it */
-	const void *lower; /* of split rows the second plane */
+	const void *lower; /* the lower halves of split rows */
 	size_t chunk, chunks, stride;
-	int64_t n, d;             /* n rows of d elements, or what else `measure` says */
+	int64_t n, d;             /* n rows of d elements, unless a case says something else */
 	const uint32_t *pos;      /* this round's positions */
 	uint32_t *positions;      /* [POSITIONS] */
 	uint32_t *list;           /* [d] 0, 1, 2, … */
@@ -142,10 +143,10 @@ struct bench_case {
 	const char *name;
 	work_fn *run;
 	void (*measure)(struct bench *bench, const struct bench_case *c, struct work *w);
-	int in, out; /* bits read and written for an element */
+	int in, out; /* the bits read and written for each element */
 };
 
-/* Measure the work w, which does `per` so many times, and report `amount` for each. */
+/* Measure work that consists of `times` units, and report the time and the amount of one unit. */
 static void measure_case(struct bench *bench, const struct bench_case *c, struct work *w, const char *data,
     const char *per, int64_t times, double amount, enum limit limit)
 {
@@ -173,7 +174,7 @@ static void stream(struct bench *bench, const struct bench_case *c, struct work 
 	}
 }
 
-/* Rows in one plane, or split into two that share the buffer. */
+/* Rows in one plane, or in two planes that share the buffer. */
 static void gather_planes(struct bench *bench, const struct bench_case *c, struct work *w, size_t planes)
 {
 	const size_t plane = bench->buffers.big_bytes / planes, bytes = (size_t)(w->d * c->in + 7) / 8;
@@ -198,8 +199,8 @@ static void gather_split(struct bench *bench, const struct bench_case *c, struct
 	gather_planes(bench, c, w, 2);
 }
 
-/* Rows that fit into L2, with what is made of them. Whole tiles of 64 rows, as pack wants them; one tile at
- * least, even where it leaves the cache. */
+/* Rows that fit into L2 together with the results. They are whole tiles of 64 rows, as pack requires, and at
+ * least one tile, even if it does not fit. */
 static void fit_rows(struct bench *bench, const struct bench_case *c, struct work *w)
 {
 	const int64_t rows = (int64_t)bench->buffers.l2_bytes * 8 / (w->d * (c->in + c->out));
@@ -218,7 +219,7 @@ static void pairs(struct bench *bench, const struct bench_case *c, struct work *
 	measure_case(bench, c, w, "L2", "pair", w->n, 2 * (double)w->d, LIMIT_F64);
 }
 
-/* Twice: rows of floats and of bytes. */
+/* Measure rows of floats, and rows of bytes. */
 static void packs(struct bench *bench, const struct bench_case *c, struct work *w)
 {
 	struct bench_case each[] = {{"pack_f32", c->run, plane, 32, 32}, {"pack_i8", c->run, plane, 8, 8}};
@@ -230,8 +231,8 @@ static void packs(struct bench *bench, const struct bench_case *c, struct work *
 	}
 }
 
-/* Panels of 64 rows in L2 against a block of queries in L1, as a batch search runs them. No key passes its
- * threshold, so this is the arithmetic alone. */
+/* Panels of 64 rows in L2 and a block of queries in L1, as in a batch search. No key passes its threshold, so
+ * only the arithmetic is measured. */
 static void tiles(struct bench *bench, const struct bench_case *c, struct work *w)
 {
 	w->stride = (size_t)(w->d * c->in / 8 + 3) / 4 * 4;
@@ -241,7 +242,7 @@ static void tiles(struct bench *bench, const struct bench_case *c, struct work *
 	    c->in == 32 ? LIMIT_F32 : LIMIT_I8);
 }
 
-/* The tables of a query, or the codes of some vectors, for all sub-spaces: vectors × centroids. */
+/* The tables of a query, or the codes of some vectors, for all sub-spaces: pairs of vector and centroid. */
 static void tables(struct bench *bench, const struct bench_case *c, struct work *w)
 {
 	measure_case(bench, c, w, "L2", "query", 1, 2.0 * BOOK * (double)w->d, LIMIT_F32);
@@ -259,7 +260,7 @@ static void entries(struct bench *bench, const struct bench_case *c, struct work
 	measure_case(bench, c, w, "L2", "table", w->n, BOOK * (c->in + c->out) / 8.0, LIMIT_L2);
 }
 
-/* Codes of a byte for each sub-space. */
+/* Codes with a byte for each sub-space. */
 static void codes(struct bench *bench, const struct bench_case *c, struct work *w)
 {
 	const int64_t bytes = (w->d + SUB - 1) / SUB, n = (int64_t)bench->buffers.l2_bytes / bytes;
@@ -301,7 +302,8 @@ static const struct bench_case CASES[] = {
 #include "kernels/kernels.def"
 };
 
-/* Room for all that a kernel reads and writes beside the big buffer, in one piece; 0: no memory. */
+/* Allocate everything that a kernel reads and writes apart from the big buffer, in one piece. Returns 0 if
+ * out of memory. */
 static int make_work(const struct buffers *b, struct work *w)
 {
 	const size_t d = (size_t)w->d + 4 * SQ_LANES;

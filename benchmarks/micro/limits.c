@@ -1,11 +1,11 @@
-/* The machine's limits, measured in the same run as the kernels that are held against them.
+/* The machine's limits, measured in the same run as the kernels that are compared with them.
  *
- * Arithmetic: twelve independent chains of the instruction set's own multiply-add, more than latency times
- * throughput of any core so far, on registers only. Memory: a plain sum over an array with the widest
- * loads that the CPU has; the better of two variants, with and without software prefetch.
+ * Arithmetic: twelve independent chains of the instruction set's multiply-add, on registers only. That is
+ * more than latency times throughput of any core so far. Memory: a sum over an array with the widest loads of
+ * the CPU; the better of two variants, with and without software prefetch.
  *
- * Functions carry their instruction set as an attribute, so that this file needs no flags of its own and
- * a CPU without it never runs them.
+ * Functions have their instruction set as an attribute, so this file needs no compiler flags of its own, and
+ * a CPU without the instruction set never runs them.
  */
 #include <omp.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static volatile float sink_f32;
 static volatile int32_t sink_i32;
 static volatile uint64_t sink_u64;
 
-/* A peak loop runs `STEPS` times over all chains; `ops` operations in one instruction group of one chain. */
+/* A peak loop runs STEPS times over all chains; a step of a chain has `ops` operations. */
 struct peak {
 	const char *isa;
 	void (*f32)(void);
@@ -33,8 +33,9 @@ struct peak {
 	double i8_ops;
 };
 
-/* Chains are variables of their own: of an array the compiler may think that it belongs in memory. To it x is
- * another one at every step, so that no part of a step can be done once for all. */
+/* Each chain is a variable of its own, because the compiler may keep an array in memory. The empty assembly
+ * statement makes it believe that x changes in every step, so that no part of a step can be moved out of the
+ * loop. */
 #define CHAIN(c, step)                                                                                       \
 	acc##c = step(acc##c, x, y);                                                                         \
 	__asm__ volatile("" : KEEP(acc##c), KEEP(x));
@@ -113,7 +114,7 @@ static void run_peak(void *context, int64_t round)
 	(*(void (**)(void))context)();
 }
 
-/* Unknown instruction sets are held against the last one that is known here. */
+/* An instruction set that is not in the table is compared with the last one in it. */
 void measure_peaks(const struct settings *settings, const char *isa, struct limits *limits)
 {
 	const size_t count = sizeof(PEAKS) / sizeof(PEAKS[0]);
@@ -129,7 +130,8 @@ void measure_peaks(const struct settings *settings, const char *isa, struct limi
 	limits->rate[LIMIT_I8] = groups * peak->i8_ops / measure_best(settings, run_peak, &i8);
 }
 
-/* Sum of `bytes` bytes (a multiple of 512) in eight chains; PREFETCH bytes ahead where `ahead` is set. */
+/* Sum `bytes` bytes (a multiple of 512) in eight chains, with a prefetch PREFETCH bytes ahead if `ahead` is
+ * set. */
 #define READ_LOOP(name, target_, vector, zero, width, load, add, take)                                       \
 	target_ static void name(const char *p, size_t bytes, int ahead)                                     \
 	{                                                                                                    \
@@ -203,7 +205,7 @@ double read_bandwidth(const struct settings *settings, const void *data, size_t 
 {
 	struct reading reading = {.data = data, .bytes = bytes, .chunk = bytes, .threads = threads};
 	double best = 0;
-	/* So much for a call that the threads' meeting at its end does not count. */
+	/* A call reads enough that the time to synchronise threads at its end does not matter. */
 	if (reading.chunk > (size_t)1 << 26)
 		reading.chunk = (size_t)1 << 26;
 	for (reading.ahead = 0; reading.ahead < 2; reading.ahead++) {

@@ -1,4 +1,4 @@
-/* bench_micro: every kernel beside the limit that the machine sets it, both measured in this run.
+/* bench_micro: measures the speed of every kernel and the machine's limit for it, in the same run.
  *
  * Each figure is the median of several repetitions after a warm-up, on one thread. A kernel at 100% of its
  * limit cannot be made faster without moving less data or doing less arithmetic.
@@ -32,10 +32,11 @@ static int compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Seconds of one call, for every repetition, in ascending order. */
+/* Measure the seconds of one call in every repetition, in ascending order. */
 static void repeat(const struct settings *settings, work_fn *work, void *context, double *seconds)
 {
-	/* Never begins anew: what one case left in the caches is far behind when the next one starts. */
+	/* It is never reset, so that a case does not find its data in the caches because of the case
+	 * before. */
 	static int64_t round;
 	int64_t calls = 1;
 
@@ -123,8 +124,8 @@ static long cache_size(int name, long otherwise)
 	return size > 0 ? size : otherwise;
 }
 
-/* A buffer four times the last-level cache (256 MiB … 2 GiB), on huge pages where the system has them, of
- * words that are ordinary numbers whatever type a kernel reads them as. Returns 0, or −1 without memory. */
+/* Make a buffer of four times the last-level cache (256 MiB … 2 GiB), on huge pages if possible, of words
+ * that are ordinary numbers of every type that kernels read. Returns 0, or −1 if out of memory. */
 static int make_buffers(struct buffers *buffers)
 {
 	const size_t page = (size_t)2 << 20;
@@ -147,7 +148,7 @@ static int make_buffers(struct buffers *buffers)
 	return 0;
 }
 
-/* Bandwidths do not depend on the instruction set that kernels are measured on: once for all. */
+/* Measure the bandwidths once for all instruction sets, because they do not depend on the kernels'. */
 static void measure_memory(struct bench *bench)
 {
 	const struct buffers *b = &bench->buffers;
@@ -174,7 +175,7 @@ static void measure_memory(struct bench *bench)
 static int bench_isa(struct bench *bench, const char *isa, const int64_t *dims, int ndims)
 {
 	if (kernels_force(isa) != 0) {
-		fprintf(stderr, "bench_micro: cannot run instruction set %s here; there are: %s\n", isa,
+		fprintf(stderr, "bench_micro: cannot run instruction set %s here; available: %s\n", isa,
 		    kernels_available());
 		return -1;
 	}
@@ -192,7 +193,7 @@ static int bench_isa(struct bench *bench, const char *isa, const int64_t *dims, 
 static int usage(FILE *out)
 {
 	fprintf(out, "Usage: bench_micro [OPTIONS]\n"
-	             "Measure every kernel beside the limit that this machine sets it.\n\n"
+	             "Measure the speed of every kernel, and the limit of this machine for it.\n\n"
 	             "  --isa LIST     instruction sets, comma-separated (default: all that run here)\n"
 	             "  --dim LIST     dimensions, comma-separated (default: 128,768)\n"
 	             "  --only TEXT    kernels with TEXT in their names\n"
@@ -203,7 +204,7 @@ static int usage(FILE *out)
 	return out == stdout ? 0 : 2;
 }
 
-/* Parse "128,768" into dims; returns how many, 0: not a list of dimensions. */
+/* Parse a list such as "128,768" to dims. Returns how many there are; 0 if it is not a list of dimensions. */
 static int parse_dims(const char *text, int64_t *dims)
 {
 	int n = 0;
@@ -229,7 +230,7 @@ struct arguments {
 	int ndims, limits_only;
 };
 
-/* Take one option and its value; returns whether they are understood. */
+/* Read one option and its value. Returns whether both are valid. */
 static int take(const char *option, const char *value, struct arguments *a, struct settings *settings)
 {
 	if (strcmp(option, "--isa") == 0)
@@ -247,7 +248,7 @@ static int take(const char *option, const char *value, struct arguments *a, stru
 	return 1;
 }
 
-/* Returns −1 to go on, else the exit status. */
+/* Read the command line. Returns −1 to continue, else the exit status. */
 static int parse(int argc, char **argv, struct arguments *a, struct settings *settings)
 {
 	for (int i = 1; i < argc; i++) {

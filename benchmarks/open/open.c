@@ -1,11 +1,11 @@
-/* Opening an index file that lies in the page cache, beside what the system needs to read it:
+/* The time to open an index file from the page cache, compared with the time to read it:
  *
  *   bench_open [--threads N] [--rounds N] FILE…
  *
- * For each file the best of some rounds of: reading it into memory that is there already, reading it into
- * fresh memory (on huge pages where the system gives them, as the library asks for them), opening it with
- * all of it read and checked, and opening it as a mapping. Every one of them is a process of its own, so that
- * none finds memory that another one has left; all use the same number of threads.
+ * For each file, it takes the best of several rounds of: reading the file into memory that is already mapped,
+ * reading it into fresh memory (on huge pages if possible, which the library also requests), opening it with
+ * everything read and checked, and opening it as a mapping. Each of these runs in a process of its own, so
+ * that none can reuse another one's memory; all use the same number of threads.
  */
 #include <kith/kith.h>
 
@@ -35,7 +35,7 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Seconds; negative: it failed. */
+/* Read the file into memory. Returns the seconds; negative if it failed. */
 static double read_into(const struct job *job, char *out)
 {
 	const double start = now();
@@ -104,7 +104,7 @@ static double open_mapped(const struct job *job)
 
 typedef double work_fn(const struct job *job);
 
-/* Seconds that the work takes in a process of its own; negative: it failed. */
+/* Run some work in a process of its own. Returns its seconds; negative if it failed. */
 static double in_child(work_fn *work, const struct job *job)
 {
 	int ends[2];
@@ -133,7 +133,7 @@ static const struct {
 } works[WORKS] = {{"read, memory is there", read_warm}, {"read, fresh memory", read_fresh},
     {"open, all checked", open_read}, {"open, mapped", open_mapped}};
 
-/* Works take turns, so that what disturbs one round disturbs all of them. */
+/* All works take turns, so that a disturbance of the machine affects all of them. */
 static int bench_file(const char *path, int rounds)
 {
 	double best[WORKS] = {0};

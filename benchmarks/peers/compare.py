@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""kith beside FAISS, hnswlib and pyglass over whole sweeps: one picture, one table.
+"""Compare kith with FAISS, hnswlib and pyglass over whole sweeps: one picture and one table.
 
-Runs `kith bench` and sweep.py, one after the other, over the same files with the same protocol; then draws
-OUT/recall.svg and writes OUT/ratios.md. What was measured stays in OUT: an interrupted comparison goes on.
-Indexes that a library does not have are left out of its part, and libraries that this Python does not have.
+Runs `kith bench`, and sweep.py for each other library, over the same files with the same protocol. Then it draws
+OUT/recall.svg and writes OUT/ratios.md. Measurements are stored in OUT, so an interrupted comparison can be continued.
+Libraries that this Python cannot import are left out, and so are indexes that a library does not have.
 
---graphs and --lists say what is measured; --index, --sweep and --set override them part by part.
+--graphs and --lists choose what is measured; --index, --sweep and --set override parts of that.
 """
 import argparse
 import os
@@ -56,7 +56,7 @@ def arguments():
     args = parser.parse_args()
     unknown = set(filter(None, args.without.split(","))) - set(LIBRARIES)
     if unknown:
-        parser.error(f"--without: no library is called {', '.join(sorted(unknown))}; there are {', '.join(LIBRARIES)}")
+        parser.error(f"--without: unknown library {', '.join(sorted(unknown))}; the libraries are {', '.join(LIBRARIES)}")
     for part, value in args.preset.items():
         if getattr(args, part) is None:
             setattr(args, part, value)
@@ -72,7 +72,7 @@ def find(folder, stem):
 
 
 def has_setting(kith, sweep):
-    """A kith without graphs does not know efSearch; its peers are swept over it all the same."""
+    """Whether this build of kith has the setting of a sweep. (A build without graphs has no efSearch.)"""
     text = subprocess.run([kith, "help", "search"], stdout=subprocess.PIPE, check=True).stdout.decode()
     return sweep.partition("=")[0] in text
 
@@ -97,7 +97,7 @@ def common_options(args):
 
 
 def measure_all(args, kith):
-    """Paths of the reports, kith's first."""
+    """Measure all libraries. Returns the paths of their reports, kith's first."""
     common, reports = common_options(args), []
 
     def measure(library, command, sweeps):
@@ -118,7 +118,7 @@ def measure_all(args, kith):
 def main():
     args = arguments()
     for page in args.into:
-        ratios.around(page, args.name)  # before the long work
+        ratios.around(page, args.name)  # fails early if the page lacks the markers
     os.makedirs(args.out, exist_ok=True)
     kith = os.path.join(args.build, "tools", "kith")
     reports = measure_all(args, kith)

@@ -1,11 +1,11 @@
-"""Vectors for the side-by-side benchmark: from files, or made up."""
+"""Vectors for the benchmarks: from files, or synthetic."""
 import os
 
 import numpy as np
 
 
 def read_vecs(path, limit=None):
-    """fvecs, bvecs or ivecs as an array of their own element type."""
+    """Read fvecs, bvecs or ivecs as an array of the file's element type."""
     element = {"f": np.float32, "b": np.uint8, "i": np.int32}[os.path.splitext(path)[1][1]]
     raw = np.memmap(path, np.uint8, "r")
     dim = int(raw[:4].view(np.int32)[0])
@@ -14,7 +14,7 @@ def read_vecs(path, limit=None):
 
 
 def read(path):
-    """Any vector file as an array: TexMex's (fvecs …), big-ann-benchmarks' (fbin …), NumPy's."""
+    """Read any vector file as an array: fvecs, bvecs, ivecs, fbin, u8bin, i8bin, ibin, npy."""
     extension = path.rsplit(".", 1)[-1]
     if extension == "npy":
         return np.load(path)
@@ -38,7 +38,8 @@ def from_folder(folder, limit):
 
 
 def synthetic(n, nq, dim, seed=1):
-    """Byte vectors in clusters, as image descriptors are: exact as floats too, so answers can be compared."""
+    """Byte vectors in clusters, similar to image descriptors. Floats represent them exactly, so results of searches over
+    bytes and over floats can be compared."""
     random = np.random.default_rng(seed)
     centres = random.uniform(20, 120, (1000, dim)).astype(np.float32)
 
@@ -55,10 +56,10 @@ def synthetic(n, nq, dim, seed=1):
 
 
 def agreement(ids, expected, dist, expected_dist):
-    """Share of result rows with the same distances, and recall of the ids.
+    """The fraction of result rows with the same distances, and the recall of the ids.
 
-    Equal distances may be reported in another order: rows are the same if their distances are, to the
-    rounding of a float.
+    Rows are compared by their distances, up to float rounding, because neighbours at equal distances may come in any
+    order.
     """
     same = np.all(np.isclose(dist, expected_dist, rtol=1e-5, atol=1e-3), axis=1).mean()
     recall = np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(ids, expected)])

@@ -1,8 +1,8 @@
-"""FAISS, hnswlib and pyglass as sweep.py measures them: made from a factory string, built, kept, set, searched.
+"""A common interface to FAISS, hnswlib and pyglass for sweep.py.
 
-Making one raises Unknown where the library has no such index; `uses` says which settings it has. An index is
-either trained, added to and saved, or loaded; `prepare` follows, then `set` and `search`. ImportError of
-`version`: the library is not there. Nothing heavy is imported before it is needed.
+The constructor takes a factory string, and raises Unknown if the library has no such index. An index is either trained,
+filled and saved, or loaded; then `prepare`, `set` and `search` are called. `uses` tells which settings affect it.
+`version` raises ImportError if the library is not installed. Libraries are imported only when they are needed.
 """
 import contextlib
 import ctypes
@@ -17,7 +17,7 @@ class Unknown(Exception):
 
 
 def version_of(name):
-    """Of the module that is really imported: another one of that name may be installed."""
+    """The version of the module that is imported, which may differ from an installed package of the same name."""
     module = importlib.import_module(name)
     if name == "kith":
         return module.version
@@ -32,7 +32,7 @@ def version_of(name):
 
 @contextlib.contextmanager
 def silence():
-    """Nothing reaches standard output, not even what C code prints to it."""
+    """Discard standard output, including what C code prints."""
     kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     try:
@@ -45,16 +45,16 @@ def silence():
 
 
 class Library:
-    """What the libraries have in common: nothing to train, no more memory than what is saved."""
+    """Defaults for all libraries: no training, and no more memory than the saved index takes."""
 
     def train(self, x):
         pass
 
     def prepare(self, x):
-        """What searching needs besides the index as it is kept."""
+        """Prepare what searches need in addition to the saved index."""
 
     def more_bytes(self, n, dim):
-        """Memory that searching takes besides the index as it is kept."""
+        """The memory that searches need in addition to the saved index."""
         return 0
 
 
@@ -114,7 +114,7 @@ class Faiss(Library):
 
 
 class GraphLibrary(Library):
-    """A library that has nothing but graphs."""
+    """A library that has only graphs."""
 
     construction = 40
 
@@ -161,9 +161,9 @@ class Hnswlib(GraphLibrary):
 
 
 class Pyglass(GraphLibrary):
-    """Its graph of 2 * M edges, walked over bytes (SQ8U) and re-ranked by floats: its own recommendation.
+    """pyglass's graph with 2 * M edges, searched over bytes (SQ8U) and reranked by floats, as pyglass recommends.
 
-    How many candidates are re-ranked is fixed in the library, at 1.5 for each result.
+    The library always reranks 1.5 candidates for each result.
     """
     name = "pyglass"
 
@@ -171,7 +171,7 @@ class Pyglass(GraphLibrary):
         self.glass = importlib.import_module("glass")
         match = re.fullmatch(r"HNSW(\d+),SQ8,(RFlat|Refine\(Flat\))", spec)
         if not match:
-            raise Unknown(f"pyglass stands beside HNSW<M>,SQ8,RFlat only, not '{spec}'")
+            raise Unknown(f"pyglass is compared only with HNSW<M>,SQ8,RFlat, not with '{spec}'")
         self.edges, self.threads = 2 * int(match[1]), threads
         self.metric, self.normalize = ("L2" if metric == "l2" else "IP"), metric == "cosine"
         self.glass.set_num_threads(threads)
@@ -196,7 +196,7 @@ class Pyglass(GraphLibrary):
             self.graph = self.glass.Graph(path)
 
     def prepare(self, x):
-        """Both copies of the vectors, and the prefetching that suits this machine, as its own benchmark does."""
+        """Make both copies of the vectors, and tune prefetching for this machine, as pyglass's own benchmark does."""
         with silence():
             self.searcher = self.glass.Searcher(self.graph, self._prepared(x), self.metric, "SQ8U", "FP32")
             self.searcher.optimize(self.threads)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""kith beside FAISS and hnswlib: the same vectors, the same threads, one run.
+"""Compare exact search of kith, FAISS and hnswlib: the same vectors and threads, in one run.
 
-Every case is timed in rounds. In each round every library takes its turn, so that whatever slows the
-machine down meets all of them; the median over the rounds counts, after one round that does not. kith's
-answers are compared with FAISS's. hnswlib takes part by its own brute-force index.
+Every case is timed in rounds. In each round all libraries take turns, so that anything that slows the machine down
+affects all of them. The result is the median of the rounds after a first one that does not count. kith's answers are
+compared with FAISS's. hnswlib is measured with its brute-force index.
 
-Peers that cannot be imported are left out. PYTHONPATH may lead to other builds of them. FAISS gains a lot
-on several threads from an OpenBLAS that uses OpenMP (Debian: libopenblas0-openmp and LD_LIBRARY_PATH).
+Libraries that cannot be imported are left out; PYTHONPATH may name other builds of them. On several threads, FAISS is
+much faster with an OpenBLAS that uses OpenMP (Debian: libopenblas0-openmp and LD_LIBRARY_PATH).
 """
 import argparse
 import json
@@ -34,9 +34,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", help="kith's build directory (default: build)")
     parser.add_argument("--data", metavar="DIR",
-                        help="folder with …base.bvecs|fvecs and …query.bvecs|fvecs (default: made-up bytes)")
-    parser.add_argument("--n", type=int, default=None, help="use this many base vectors (made-up data: 1,000,000)")
-    parser.add_argument("--dim", type=int, default=128, help="dimension of made-up data (default 128)")
+                        help="folder with …base.bvecs|fvecs and …query.bvecs|fvecs (default: synthetic bytes)")
+    parser.add_argument("--n", type=int, default=None, help="use this many base vectors (synthetic data: 1,000,000)")
+    parser.add_argument("--dim", type=int, default=128, help="dimension of synthetic data (default 128)")
     parser.add_argument("--threads", type=int, default=1, help="threads of every library (default 1)")
     parser.add_argument("--cases", default=",".join(CASES), help="comma-separated; all: " + " ".join(CASES))
     parser.add_argument("--isa", help="force kith's instruction set")
@@ -46,7 +46,7 @@ def arguments():
     args = parser.parse_args()
     unknown = set(args.cases.split(",")) - set(CASES)
     if unknown:
-        parser.error(f"unknown cases: {' '.join(sorted(unknown))}; there are: {' '.join(CASES)}")
+        parser.error(f"unknown cases: {' '.join(sorted(unknown))}; the cases are: {' '.join(CASES)}")
     return args
 
 
@@ -77,7 +77,7 @@ def load(name):
 
 
 def package_version(module, name):
-    """Of the module that was really imported: another one of that name may be installed."""
+    """The version of the module that was imported, which may differ from an installed package of the same name."""
     if hasattr(module, "__version__"):
         return module.__version__
     try:
@@ -85,12 +85,12 @@ def package_version(module, name):
         package = distribution(name)
         here = os.path.realpath(package.locate_file(""))
         return package.version if os.path.realpath(module.__file__).startswith(here) else "a build of its own"
-    except Exception:  # whatever the packaging lacks, a benchmark need not fail for it
+    except Exception:  # a benchmark must not fail because of a package's metadata
         return "unknown"
 
 
 def environment(faiss, hnswlib):
-    """What a reader needs to make sense of the figures."""
+    """The machine, versions and options, which are needed to interpret the figures."""
     cpu = platform.processor()
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as file:
@@ -110,7 +110,7 @@ def environment(faiss, hnswlib):
 
 
 class Bench:
-    """Indexes are made on first use and kept for one metric and type at a time."""
+    """Runs the cases. Indexes are built at first use, and the most recent ones are cached."""
 
     def __init__(self, faiss, hnswlib, base, queries):
         self.faiss, self.hnswlib = faiss, hnswlib
@@ -127,7 +127,7 @@ class Bench:
             self.cache[key] = make()
         return self.cache[key]
 
-    # Each of these returns a function queries -> (dist, ids), or None where the library has no such search.
+    # Each of these returns a function queries -> (dist, ids), or None if the library has no such search.
 
     def kith_search(self, spec, metric, k, mask=None):
         base = self.base if spec == "Flat" else self.base_own
@@ -160,7 +160,7 @@ class Bench:
         if not hasattr(faiss, "SearchParameters"):
             return None
         if hasattr(faiss, "IDSelectorBitmap"):
-            self.bits = np.packbits(mask, bitorder="little")  # FAISS keeps a bare pointer to it
+            self.bits = np.packbits(mask, bitorder="little")  # an attribute, because FAISS stores only a pointer to it
             selector = faiss.IDSelectorBitmap(self.bits)
         else:
             selector = faiss.IDSelectorBatch(np.flatnonzero(mask))
@@ -188,7 +188,7 @@ class Bench:
         return search
 
     def rounds(self, searches, queries, at_once):
-        """Times of each library: a list over the rounds of seconds for all queries; and the answers."""
+        """The seconds of each library for all queries, in each round, and its answers."""
         times = {name: [] for name in searches}
         answers = {}
         pieces = [queries[i:i + at_once] for i in range(0, len(queries), at_once)]
@@ -226,13 +226,13 @@ class Bench:
         self.case(name, searches, self.queries[:nq], at_once, k)
 
     def byte_vectors(self, name, nq, at_once):
-        """kith on bytes beside FAISS on the same values: as floats and, one at a time, its codec for bytes."""
+        """kith on bytes, and FAISS on the same values as floats and, for single queries, with its codec for bytes."""
         if not self.bytes:
-            print(f"{name}: these vectors are not bytes, left out")
+            print(f"{name}: left out, because these vectors are not bytes")
             return
         own = self.kith_search("SQ8_direct", "l2", 10)
         queries = self.queries[:nq]
-        # FAISS's codec for bytes looks at one pair at a time: in batches it only burns minutes.
+        # FAISS's codec for bytes compares one pair at a time, so it would take minutes for a batch.
         direct = at_once == 1 and self.faiss_has_direct()
         searches = {"kith": lambda q: own(q.astype(np.uint8)),
                     "faiss floats": self.faiss_search("Flat", "l2", 10),
@@ -269,7 +269,7 @@ class Bench:
         elif name == "sweep":
             for power in range(13):
                 nq = 1 << power
-                # Small batches are repeated over different queries, so that a round is long enough to time.
+                # Several small batches of different queries make a round long enough to be timed.
                 self.case(name, {"kith": self.kith_search("Flat", "l2", 10),
                                  "faiss": self.faiss_search("Flat", "l2", 10) if nq <= 64 else None},
                           self.queries[:max(nq, min(16, len(self.queries)))], nq, 10)
@@ -283,7 +283,7 @@ def show(row):
 
 
 def bandwidth():
-    """Read bandwidth of this machine in GB/s, as bench_micro measures it: one query cannot beat it."""
+    """The machine's read bandwidth in GB/s, measured by bench_micro. It bounds the speed of single queries."""
     tool = os.path.join(ARGS.build, "benchmarks", "bench_micro")
     if not os.path.exists(tool):
         return {}
@@ -297,7 +297,7 @@ def bandwidth():
 
 def main():
     if ARGS.isa and kith.info()["isa"] != ARGS.isa:
-        raise SystemExit(f"--isa: kith cannot use '{ARGS.isa}' here; there are: {kith.info()['isa_available']}")
+        raise SystemExit(f"--isa: kith cannot use '{ARGS.isa}' here; available: {kith.info()['isa_available']}")
     faiss, hnswlib = load("faiss"), load("hnswlib")
     if faiss:
         faiss.omp_set_num_threads(ARGS.threads)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The picture at the top of README: recall against queries per second, drawn by `kith plot`.
+"""Draw the picture at the top of README by `kith plot`: recall against queries per second.
 
-    picture.py --data DIR --results DIR     measure kith, FAISS and hnswlib, as far as they are there, and draw all points
+    picture.py --data DIR --results DIR     measure kith, FAISS and hnswlib, if installed, and draw all points
     picture.py                              draw the figures of README's tables, which `./run bench tables` measures
 
-What was measured stays in the folder of results, with a table, and is not measured again. Arguments that are not known
-here go to compare.py, for example --cache, --threads, --runs, --without.
+Measurements are stored in the folder of results, with a table, and are not repeated. Other arguments, for example
+--cache, --threads, --runs and --without, are passed to compare.py.
 """
 import argparse
 import json
@@ -18,10 +18,10 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-# What is measured: pyglass has no graphs over floats.
+# Arguments of compare.py. pyglass is left out, as it has no graphs of floats.
 MEASURED = ["--sweep", "nprobe=1:256", "--sweep", "efSearch=16:512", "--set", "efConstruction=200", "--without", "pyglass"]
 
-# Table, index, the libraries that are drawn.
+# For each curve: the table, the index, and the libraries that are drawn.
 CURVES = (("graphs", "HNSW32", ("kith", "hnswlib")), ("lists", "IVF1024,Flat", ("kith", "faiss")))
 
 
@@ -30,13 +30,13 @@ def cells(line):
 
 
 def number(cell):
-    """18.7 k, or 681 (13.81×): queries per second."""
+    """The queries per second in a cell such as "18.7 k" or "681 (13.81×)"."""
     match = re.match(r"([\d.]+)( k)?", cell)
     return float(match[1]) * (1000 if match[2] else 1) if match else None
 
 
 def table(text, name):
-    """{(library, index): [(recall, queries per second)]} between the markers of that name."""
+    """The table between the markers with a name: {(library, index): [(recall, queries per second)]}."""
     part = re.search(rf"<!-- begin: {name} -->(.*?)<!-- end: {name} -->", text, re.S)
     if not part:
         sys.exit(f"picture.py: there is no table between the markers '{name}'")
@@ -50,7 +50,7 @@ def table(text, name):
 
 
 def report(library, curves, text):
-    """What `kith plot` takes of a report (docs/bench-json.md)."""
+    """A report (docs/bench-json.md) with the parts that `kith plot` needs."""
     n, dim, queries = (int(digits.replace(",", "")) for digits in re.search(
         r"begin: graphs -->\s+([\d,]+) vectors of dimension (\d+) .*?, ([\d,]+) queries", text).groups())
     base = {"file": "SIFT", "format": "fvecs", "type": "f32", "n": n, "dim": dim, "bytes": n * (4 + 4 * dim)}
@@ -62,7 +62,7 @@ def report(library, curves, text):
 
 
 def measure(args, others):
-    """compare.py draws what it measured; its picture is the one."""
+    """Run compare.py, and copy the picture that it draws."""
     indexes = [word for _, index, _ in CURVES for word in ("--index", index)]
     if any(other.split("=")[0] == "--index" for other in others):
         indexes = []

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""Tables from reports of `kith bench`, sweep.py and peers.py: speed at equal recall, build time, memory.
+"""Make tables from reports of `kith bench`, sweep.py and peers.py: speed at equal recall, build time, memory.
 
-Queries per second at a recall are read off the Pareto front of an index, between two of its points on a straight
-line in log(queries per second). Where even the lowest point lies above the recall, that point counts: it reaches
-it. Latency is that of the fastest point with a recall of 0.95. A library without an index of codes stands beside it
-with the plain one of the same structure: hnswlib's `HNSW16` beside `HNSW16,SQ8,RFlat`. Nothing is measured here;
-the same reports give the same table.
+The queries per second at a recall are interpolated on the Pareto front of an index, linearly in log(queries per
+second). If even its lowest point has a higher recall, this point is used. Latency is that of the fastest point with
+recall 0.95. If a library lacks an index of codes, its plain index of the same structure is used: `HNSW16` of hnswlib
+is compared with `HNSW16,SQ8,RFlat`. Nothing is measured here, and the same reports give the same table.
 
     ratios.py kith.json faiss.json                  the table, as Markdown
-    ratios.py peers.json                            that of exact search, from what peers.py --json wrote
+    ratios.py peers.json                            the table of exact search, from a report of peers.py --json
     ratios.py --into README.md --name graphs kith.json faiss.json
-                                                    replaces what is between the file's two markers of that name
+                                                    replace the text between the two markers of this name in a file
 """
 import argparse
 import json
@@ -22,7 +21,7 @@ RECALLS, LATENCY_RECALL = (0.9, 0.95, 0.99), 0.95
 
 
 def front(points):
-    """Points that no other beats in both recall and speed, by rising recall."""
+    """The Pareto-optimal points in recall and speed, by ascending recall."""
     best, kept = 0.0, []
     for point in sorted(points, key=lambda p: (-p["recall"], -p["qps"])):
         if point["qps"] > best:
@@ -32,7 +31,7 @@ def front(points):
 
 
 def qps_at(points, recall):
-    """Queries per second at a recall; None: it is not reached."""
+    """The queries per second at a recall; None if it is not reached."""
     before = None
     for point in front(points):
         if point["recall"] >= recall:
@@ -77,12 +76,12 @@ def comparable(reports):
 
 
 def multiple(own, other, text):
-    """text, and in parentheses own / other: by how much the first library is ahead."""
+    """text, and in parentheses own / other: how many times as fast the first library is."""
     return text + (f" ({own / other:.2f}×)" if own and other else "")
 
 
 def latency(points):
-    """p50 and p99 in microseconds of the fastest point that reaches LATENCY_RECALL."""
+    """The latencies p50 and p99, in microseconds, of the fastest point that reaches LATENCY_RECALL."""
     for point in front(points):
         times = point.get("latency_seconds")
         if point["recall"] >= LATENCY_RECALL and times:
@@ -91,7 +90,7 @@ def latency(points):
 
 
 def row(name, library, entry, first):
-    """A library's index beside the first library's, if that is another one and has it."""
+    """The row of a library's index, compared with the first library's entry, if given."""
     cells = [f"`{name}`", library if plain(entry["index"]) == name else f"{library} `{entry['index']}`"]
     for recall in RECALLS:
         qps = qps_at(entry["points"], recall)
@@ -109,7 +108,7 @@ def plain(name):
 
 
 def entry_of(report, name):
-    """A report's entry of an index, or the plain one of the same structure."""
+    """A report's entry for an index, or for the plain index of the same structure."""
     measured = {plain(entry["index"]): entry for entry in report["indexes"] if entry["points"]}
     if name in measured:
         return measured[name]
@@ -118,7 +117,7 @@ def entry_of(report, name):
 
 
 def table(reports):
-    """Rows grouped by index. Beside the others' figures is by how much the first library is ahead."""
+    """The rows, grouped by index. Figures of other libraries have the first library's advantage in parentheses."""
     names = []
     for report in reports:
         found = [plain(entry["index"]) for entry in report["indexes"] if entry["points"]]
@@ -146,7 +145,7 @@ def swept_text(reports):
 
 
 def exact_text(report):
-    """Exact search, from peers.py: a row for each case."""
+    """The table of exact search from a report of peers.py, with a row for each case."""
     rows, libraries, about = {}, [], report["environment"]
     for result in report["results"]:
         rows.setdefault((result["case"], result["queries"], result["at_once"], result["k"]), {})[
@@ -166,7 +165,7 @@ def exact_text(report):
 
 
 def around(path, name):
-    """What is before the text between a page's markers and what is behind it, both with the marker."""
+    """The parts of a page before and after the text between its markers, both with the marker."""
     begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
     try:
         with open(path, encoding="utf-8") as file:
@@ -195,7 +194,7 @@ def read(path):
     if isinstance(report, dict) and {"environment", "cases", "results"} <= set(report):
         return report
     if not isinstance(report, dict) or report.get("format") != "kith-bench" or report.get("version") != 1:
-        sys.exit(f"ratios.py: '{path}' is no report of 'kith bench', version 1, nor of peers.py")
+        sys.exit(f"ratios.py: '{path}' is neither a report of 'kith bench', version 1, nor one of peers.py")
     return report
 
 
@@ -208,7 +207,7 @@ def main():
     reports = [read(path) for path in args.reports]
     exact = ["results" in report for report in reports]
     if any(exact) and len(reports) > 1:
-        sys.exit("ratios.py: a report of peers.py stands alone: it holds all libraries")
+        sys.exit("ratios.py: a report of peers.py cannot be combined with others: it has all libraries")
     if not any(exact) and not comparable(reports):
         sys.exit("ratios.py: the reports are of different data, protocols or machines: they cannot be compared")
     text = exact_text(reports[0]) if any(exact) else swept_text(reports)

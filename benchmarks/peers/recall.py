@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Recall of kith's graphs beside hnswlib's at equal M, efConstruction and efSearch, on generated data of many kinds.
+"""Compare the recall of kith's graphs and hnswlib's at equal M, efConstruction and efSearch, on many kinds of data.
 
-Prints a line for each kind and metric: the recall of both at every efSearch, and the largest lag of kith's; it is marked
-where kith is more than --margin below. Neighbours are counted against exact distances in double precision, ties as
-found. Speed is no concern here, but the processor's time of building is shown. Exit status 1: something is marked.
+Prints a line for each kind and metric: the recall of both at every efSearch, and the largest lag of kith. The line is
+marked if kith is more than --margin below. Neighbours are judged by exact distances in double precision, so that any of
+several at equal distances counts. Speed is not compared, but the CPU time of building is shown. The exit status is 1 if
+a line is marked.
 """
 import argparse
 import os
@@ -17,8 +18,9 @@ KINDS = {}
 
 
 def kind(name, metrics="l2"):
-    """Register a generator: called with a random generator, a number of vectors and their dimension, it gives base and
-    queries together, or a pair of them where they differ. The name ends with the dimensions it is tried with."""
+    """Register a generator of data. It is called with a random number generator, the number of vectors and their
+    dimension, and returns base and queries in one array, or a pair of arrays if queries differ. The name ends with the
+    dimensions that are tried."""
     title, dims = re.fullmatch(r"(.*?)(?:, d = (.*))?", name).groups()
 
     def register(make):
@@ -146,14 +148,14 @@ def data_of(name, n, queries, seed):
 
 
 def keys_of(metric, x, q):
-    """Exact keys of all of x for one query, smaller is nearer."""
+    """The exact keys of the rows of x for one query; smaller is nearer."""
     if metric == "l2":
         return ((x - q) ** 2).sum(1)
     return -(x @ q)
 
 
 class Truth:
-    """The distance of the k-th neighbour of each query."""
+    """The true k-th distance of each query, by which results are judged."""
 
     def __init__(self, x, q, k, metric):
         self.x, self.q, self.k, self.metric = x.astype(np.float64), q.astype(np.float64), k, metric
@@ -163,8 +165,8 @@ class Truth:
 
     def recall(self, ids):
         found = 0
-        slack = 3e-7 if self.metric == "cosine" else 1e-9 * np.abs(self.last)
-        for one, last, row in zip(self.q, self.last + slack, ids):
+        tolerance = 3e-7 if self.metric == "cosine" else 1e-9 * np.abs(self.last)
+        for one, last, row in zip(self.q, self.last + tolerance, ids):
             row = np.unique(row[row >= 0])
             found += (keys_of(self.metric, self.x[row], one) <= last).sum()
         return found / (len(ids) * self.k)

@@ -1,13 +1,14 @@
-"""Vectors with metadata: kith's SQLite extension beside sqlite-vec, vectorlite and zvec.
+"""Compare vectors with metadata in kith's SQLite extension, sqlite-vec, vectorlite and zvec.
 
     ./run bench sql --data ../sift1m --rows 1000000 --sqlite-vec vec0.so --vectorlite vectorlite.so --zvec FOLDER
 
-One thread. The same rows, vectors and five columns of integers, go into each in one transaction, each in a process of its
-own; 100 queries ask for 10 neighbours, without and with a condition `u >= ? AND u < ?` that 50, 10, 1, 0.1 and 0.01% of the rows
-pass, with other constants for every query. Systems with an index get the least effort that reaches the recall. Then, of kith's
-first index, --trickle transactions of one row each (WAL, synchronous = NORMAL), while another process asks after one of them, and
-after hundreds. With --cpu inserts and queries are timed by the processor time of the process that does them, which is fair
-where other work runs beside. What is not given is not measured, and says so. FOLDER is where `npm install @zvec/zvec` was run.
+Everything runs on one thread, and each system in a process of its own. The same rows, a vector and five integers each,
+are inserted in one transaction. Then 100 queries search for 10 neighbours, without and with a condition
+`u >= ? AND u < ?` that 50, 10, 1, 0.1 and 0.01% of the rows pass, with different constants for every query. Systems with
+an index use the smallest effort that reaches the recall. Finally, kith's first index gets --trickle transactions of one
+row each (WAL, synchronous = NORMAL), while another process searches from time to time. With --cpu, inserts and queries are
+timed by the processor time of their process, which is fair on a machine that does other work. Systems that are not given
+are not measured, and are listed. FOLDER is where `npm install @zvec/zvec` was run.
 """
 import argparse
 import json
@@ -30,7 +31,7 @@ EFS = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024]
 
 
 class Table:
-    """A system of SQLite's: how its table is made, filled and asked."""
+    """A SQLite extension: how its table is created, filled and searched."""
 
     def __init__(self, name, extension, create, filled=(), indexed=False):
         self.name, self.extension, self.create, self.filled, self.indexed = name, extension, create, filled, indexed
@@ -57,7 +58,7 @@ class Table:
 
 
 class Vectorlite(Table):
-    """It has vectors alone: metadata lies in a table beside it, and conditions become lists of rowids."""
+    """It stores only vectors: metadata is in another table, and conditions become lists of rowids."""
 
     def fill(self, db, x, u):
         for sql in self.create:
@@ -91,7 +92,7 @@ def systems(args, dim, rows):
 
 
 def truth(x, u, q, windows):
-    """The distance of the tenth neighbour that passes, for each query, and how many there are."""
+    """For each query, the key of the K-th neighbour that passes, and how many of the K there are."""
     norms = (x * x).sum(1)
     far = []
     for i, one in enumerate(q):
@@ -111,7 +112,7 @@ def recall(x, q, found, far):
 
 
 def measure(system, path, x, u, q, windows, limits, wanted, clock):
-    """In a process of its own: insert rate, size, time to open, and per condition time and recall."""
+    """Measure a system: insert rate, size, time to open, and time and recall for each condition."""
     db = system.connect(path)
     begin = clock()
     system.fill(db, x, u)
@@ -140,8 +141,8 @@ def measure(system, path, x, u, q, windows, limits, wanted, clock):
 
 
 def trickle(system, path, x, u, q, n, clock):
-    """One-row transactions behind the rows that are there: their rate, bytes of the log, and how long another process's query
-    takes after one of them, after n / 20, and after none, when it has seen them all."""
+    """Add rows in transactions of one row: their rate, the bytes of the log, and the time of another process's searches after
+    one transaction, after n / 20, and after none since its last search."""
     asks, steps, waits = os.pipe(), 20, {"none": [], "one": [], "many": []}
     answers = os.pipe()
     child = os.fork()
@@ -243,14 +244,14 @@ def table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build")
-    parser.add_argument("--data", help="a folder with base and query as fvecs or bvecs (default: made up)")
+    parser.add_argument("--data", help="a folder with base and query as fvecs or bvecs (default: synthetic vectors)")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--index", default="HNSW16,SQ8", help="kith's index (default %(default)s)")
     parser.add_argument("--recall", type=float, default=0.95)
     parser.add_argument("--sqlite-vec", metavar="FILE")
     parser.add_argument("--vectorlite", metavar="FILE")
     parser.add_argument("--zvec", metavar="FOLDER")
-    parser.add_argument("--only", metavar="REGEX", help="only systems whose names it, a regular expression, is found in")
+    parser.add_argument("--only", metavar="REGEX", help="only systems whose names match this regular expression")
     parser.add_argument("--trickle", type=int, default=10_000, metavar="N", help="one-row transactions (default %(default)s; 0: none)")
     parser.add_argument("--cpu", action="store_true", help="count processor time (kith, sqlite-vec and vectorlite)")
     parser.add_argument("--json", metavar="FILE")
@@ -290,7 +291,7 @@ def main():
         results += [done] if done else []
     for name, given in (("sqlite-vec", args.sqlite_vec), ("vectorlite", args.vectorlite), ("zvec", args.zvec)):
         if not given:
-            print(f"{name} was not given, and is not measured")
+            print(f"{name} was not given, so it was not measured")
     print(f"\n{len(x):,} rows of {x.shape[1]} dimensions, {len(q)} queries one at a time, one thread, k = {K}"
           f"{', processor time' if args.cpu else ''}\n\n{table(results)}")
     if args.json:

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Sweep indexes of another library as `kith bench` sweeps kith's, into a report of the same format.
+"""Sweep indexes of another library as `kith bench` sweeps kith's, and write a report of the same format.
 
-The same protocol: all queries are searched --runs times in calls of --batch, the median counts, one run before
-them warms the caches; latency is that of single queries, evenly spread. Only the search calls are timed. An
-unfinished report is finished. docs/bench-json.md describes the file, `kith plot` draws it.
+The protocol is the same: all queries are searched --runs times in calls of --batch queries, after a run that warms the
+caches, and the median counts. Latency is that of single queries, which are spread evenly over all queries. Only the
+search calls are timed. An unfinished report is continued. docs/bench-json.md describes the file; `kith plot` draws it.
 
---cache keeps the indexes that were built, and what building took: a later run over the same vectors, with the
-same library, settings and threads, loads them.
+--cache stores the indexes that were built, with the time and memory that this took. A later run over the same vectors,
+with the same library, settings and threads, loads them.
 """
 import argparse
 import ctypes
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-LONG_RUN = 5.0  # seconds: a warming run that took longer counts
+LONG_RUN = 5.0  # seconds; if the warm-up run takes longer, it counts as the first run
 
 
 def arguments():
@@ -43,7 +43,7 @@ def arguments():
 
 
 def sweep_values(text):
-    """ "1:256" doubles, "4,8" lists: the values of kith bench --sweep."""
+    """The values of kith bench --sweep: "1:256" doubles, "4,8" lists values."""
     values = []
     for part in text.split(","):
         first, colon, last = part.partition(":")
@@ -61,7 +61,7 @@ def memory(key):
 
 
 def reset_peak():
-    """Give free memory back, and let the peak begin anew where the system can do that."""
+    """Return free memory to the system, and reset the peak of memory, where the system supports this."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
         with open("/proc/self/clear_refs", "w") as file:
@@ -71,7 +71,7 @@ def reset_peak():
 
 
 def machine():
-    """As kith's reports describe it; isa and blas are the library's own business."""
+    """The machine, as in kith's reports, but without isa and blas, which depend on the library."""
     cpu = "unknown"
     with open("/proc/cpuinfo") as file:
         cpu = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), cpu)
@@ -86,7 +86,7 @@ def described(path, rows, dim, kind):
 
 
 def same(a, b):
-    """Is it one benchmark, whatever the files are called?"""
+    """Whether two reports are about the same benchmark, whatever the names of the files are."""
     def bare(report):
         copy = json.loads(json.dumps({part: report.get(part) for part in
                                       ("library", "library_version", "machine", "data", "protocol")}))
@@ -105,7 +105,7 @@ def write_json(value, path):
 
 
 class Cache:
-    """Index files, each with a .json beside it: which index it is, and what building it took."""
+    """A folder of index files, each with a .json file that says which index it is, and what building it took."""
 
     def __init__(self, folder, base, **common):
         os.makedirs(folder, exist_ok=True)
@@ -124,7 +124,7 @@ class Cache:
         return os.path.join(self.folder, f"{name}-{digest}.index")
 
     def find(self, key):
-        """(path, what building took); None: it is not there, or not whole."""
+        """(path, what building took) of an index; None if it is missing or incomplete."""
         path = self.path(key)
         try:
             with open(path + ".json") as file:
@@ -136,7 +136,7 @@ class Cache:
         return None
 
     def keep(self, key, index, took):
-        """Under its name only once it is complete."""
+        """Save an index, under its final name only when it is complete. Returns the path."""
         path = self.path(key)
         temporary = f"{path}.{os.getpid()}.tmp"
         try:
@@ -159,7 +159,7 @@ class Sweep:
         self.base, self.queries = raw.astype(np.float32), queries.astype(np.float32)
         self.truth = np.sort(data.read(args.truth)[:, :args.k].astype(np.int64), axis=1)
         if len(self.truth) != len(queries) or self.truth.shape[1] < args.k:
-            sys.exit(f"sweep.py: '{args.truth}' holds no {args.k} neighbours of each of {len(queries)} queries")
+            sys.exit(f"sweep.py: '{args.truth}' must hold {args.k} neighbours for each of {len(queries)} queries")
         self.batch = 0 if args.batch == "all" else int(args.batch)
         self.report = {
             "format": "kith-bench", "version": 1, "library": args.library, "library_version": library.version(),
@@ -190,7 +190,7 @@ class Sweep:
         return self.report["indexes"][-1]
 
     def build(self, index, entry):
-        """Build it, or load it from the cache; and weigh it."""
+        """Build the index, or load it from the cache, and record its memory."""
         for name, value in entry["build"].items():
             index.build_option(name, value)
         reset_peak()
@@ -226,7 +226,7 @@ class Sweep:
                 "peak_rss_bytes": memory("VmHWM:")}
 
     def run(self, index):
-        """Seconds for all queries, and the ids found."""
+        """The seconds for all queries, and the ids found."""
         step, seconds, found = self.batch or len(self.queries), 0.0, []
         for first in range(0, len(self.queries), step):
             piece = self.queries[first:first + step]

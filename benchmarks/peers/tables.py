@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measure what README.md and docs/choosing-an-index.md say about speed, and write their tables anew.
+"""Measure the tables about speed in README.md and docs/choosing-an-index.md, and write them anew.
 
-Exact search by peers.py, inverted files and graphs by compare.py, beside every library that this Python has. All
-reports stay in OUT: what was interrupted goes on, and what is there is not measured again. On a million vectors the graphs of the peers take hours to
-build; --cache keeps them. The machine must be idle.
+peers.py measures exact search, and compare.py inverted files and graphs, with all libraries that this Python can import.
+Reports are stored in OUT: interrupted measurements are continued, and complete ones are not repeated. For a million
+vectors, building the other libraries' graphs takes hours; --cache stores them. The machine must be idle.
 """
 import argparse
 import os
@@ -34,7 +34,7 @@ def arguments():
     args.only = args.only.split(",")
     unknown = set(args.only) - set(TABLES)
     if unknown:
-        parser.error(f"--only: no table is called {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
+        parser.error(f"--only: unknown table {', '.join(sorted(unknown))}; the tables are {', '.join(TABLES)}")
     return args
 
 
@@ -47,7 +47,7 @@ def main():
     pages = {name: [os.path.join(args.pages, page) for page in TABLES[name]] for name in args.only}
     for name, paths in pages.items():
         for path in paths:
-            ratios.around(path, name)  # before the long work
+            ratios.around(path, name)  # fails early if the page lacks the markers
     os.makedirs(args.out, exist_ok=True)
     common = ["--build", args.build, "--data", args.data, "--runs", args.runs]
     if "exact" in pages:

@@ -1,9 +1,9 @@
-/* Searches of a saved index from C, timed for overhead.py to compare with the same from Python:
+/* Timed searches of a saved index from C, which overhead.py compares with the same searches from Python:
  *
  *   bench_call INDEX QUERIES K BATCH CALLS ROUNDS
  *
- * makes CALLS calls of BATCH queries each, one after another through the file of queries, ROUNDS times, and
- * prints the seconds of a call in each round: by the processor's clock, which other programs do not disturb.
+ * makes CALLS calls with BATCH queries each, which are taken in order from the file of queries, ROUNDS times.
+ * It prints the CPU seconds of a call in each round.
  */
 #include <kith/kith.h>
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What a call from Python costs over the same call from C: searches of one index file, by kith.Index, by its FAISS
-names and by a C program, in turns, one thread. Times are of the processor's clock, the best of all rounds.
+"""Measure how much longer a call from Python takes than the same call from C: searches of one index file by kith.Index,
+by the FAISS-like interface and by a C program, in turns, on one thread. Times are CPU times, the best of all rounds.
 
   usage: PYTHONPATH=BUILD/python overhead.py BUILD
 """
@@ -40,7 +40,7 @@ def in_python(search, queries, batch, calls, rounds):
 
 
 def measure(program, folder, n, dim, batch, calls):
-    """Seconds of a call: in C, by kith.Index, by kith.IndexFlatL2."""
+    """The seconds of a call in C, by kith.Index, and by kith.IndexFlatL2."""
     random = np.random.default_rng(0)
     native, queries = kith.Index("Flat", dim), random.random((max(batch, 100), dim), dtype=np.float32)
     native.add(random.random((n, dim), dtype=np.float32))

@@ -1,4 +1,4 @@
-/* See golden.h: the table of specs, the life of an index, and the cases without one. */
+/* See golden.h. The factory strings, the operations on each index, and the cases without an index. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,19 +11,19 @@
 
 enum { DIM = 24, N = 900, NQ = 36, SINGLE = 6, K = 10 };
 
-/* Every codec in every of the plain structures, under every metric. */
+/* Every codec in each of the plain structures, with every metric. */
 static const char *const structures[] = {"", "IVF16,", "HNSW8,"};
 static const char *const codecs[] = {"Flat", "U8", "I8", "SQfp16", "SQbf16", "SQ8", "SQ6", "SQ4",
     "SQ8_uniform", "SQ8_quantile", "PQ8", "PQ8x4fs", "PQ12x6", "RaBitQ", "RaBitQ4"};
 static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
 
-/* What is put together otherwise, under every metric. */
+/* Other combinations, with every metric. */
 static const char *const more[] = {"IVF16_whole,PQ8", "IVF16_whole,SQ8", "IVF48_HNSW8,Flat",
     "IVF48_HNSW8,PQ8x4fs", "PQ8,RFlat", "IVF16,PQ8x4fs,Refine(SQ8)", "HNSW8,SQ8,RFlat", "PCA12,Flat",
     "PCAWR12,IVF16,SQ8", "OPQ8,PQ8", "OPQ4_16,IVF16,PQ4", "RR16,PQ8,RFlat", "L2norm,Flat", "Pad32,HNSW8",
     "Shards3(IVF16,SQ8)", "Shards2(HNSW8)", "PCA12,(PQ6,RFlat)"};
 
-/* Larger ones, where work is cut into pieces. */
+/* Larger indexes, whose work is divided into pieces. */
 static const struct {
 	const char *spec;
 	kith_metric metric;
@@ -63,7 +63,7 @@ enum {
 
 /* ---- data ---- */
 
-/* Clusters, with some vectors twice and some zero, as floats or as bytes. */
+/* Clusters, with some repeated and some zero vectors, as floats or as bytes. */
 static void *make_data(uint64_t seed, kith_type type, int64_t n, int64_t dim)
 {
 	enum { CLUSTERS = 20, TWICE = 50, ZERO = 300 };
@@ -88,7 +88,7 @@ static void *make_data(uint64_t seed, kith_type type, int64_t n, int64_t dim)
 	return bytes;
 }
 
-/* ---- the life of an index ---- */
+/* ---- operations on an index ---- */
 
 struct life {
 	struct row *row;
@@ -153,7 +153,7 @@ static void add_saved(struct life *life, const char *column)
 	free(saved.data);
 }
 
-/* What FAISS would be given, where it has something for it. */
+/* The file that is exported for FAISS, if its format can represent the index. */
 static void add_exported(struct life *life)
 {
 	char folder[SCRATCH_FOLDER], file[SCRATCH_PATH];
@@ -185,7 +185,7 @@ static void add_vectors(struct life *life)
 	free(x);
 }
 
-/* All queries at once, and the radius for range searches: that of some middling answer. */
+/* Search all queries at once, and choose the radius for range searches from the results. */
 static void add_batch(struct life *life, const char *column)
 {
 	int64_t nq = life->nq;
@@ -198,7 +198,7 @@ static void add_batch(struct life *life, const char *column)
 	free(ids);
 }
 
-/* A few queries one after another, which are to get what they got in the batch. */
+/* Search a few queries one by one, which must give the same as in the batch. */
 static void add_single(struct life *life)
 {
 	float dist[SINGLE * K], *many = make(life->nq * K, sizeof *many);
@@ -215,7 +215,7 @@ static void add_single(struct life *life)
 	free(many_ids);
 }
 
-/* A filter that lets a range through, and one that lets few ids through. */
+/* Search with a filter that passes a range, and with one that passes few ids. */
 static void add_filtered(struct life *life)
 {
 	int64_t nq = life->nq, few = life->n / 30;
@@ -256,7 +256,7 @@ static void add_range(struct life *life, const char *column, int exact)
 		memcpy(ids + total, one, (size_t)n * sizeof *ids);
 		memcpy(dist + total, one_dist, (size_t)n * sizeof *dist);
 		total += n;
-		ids[total++] = -1 - i; /* where one list ends */
+		ids[total++] = -1 - i; /* marks the end of a list */
 	}
 	row_add_found(life->row, column, total, ids, dist);
 	kith_ranges_free(ranges);
@@ -264,7 +264,7 @@ static void add_range(struct life *life, const char *column, int exact)
 	free(dist);
 }
 
-/* Remove some, replace some, and put the index in order. */
+/* Remove some vectors, replace some, and compact and reorder the index. */
 static void change(struct life *life)
 {
 	enum { UPDATED = 20 };

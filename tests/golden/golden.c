@@ -1,16 +1,16 @@
-/* Golden results: what every structure × codec × metric answers and saves, to the bit, as digests.
+/* Golden results: digests of the results and files of every structure × codec × metric, to the bit.
  *
- * A refactoring must leave all of them as they are. Each case builds an index over small seeded data, asks it
- * for batches, single queries, filtered and range searches, saves it, changes it and asks again; k-means, the
- * product quantizer and exact search without an index have cases of their own. What is equal on all
- * instruction sets, which is most, is kept in table.txt beside this file; the suite compares with it. What
- * is not ("differs" there) is only compared between numbers of threads, and with tables that an earlier build
- * wrote on the same machine:
+ * A refactoring must not change any of them. Each case builds an index of small seeded data, runs batches,
+ * single queries, filtered and range searches, saves it, changes it and searches again. k-means, the product
+ * quantizer and exact search without an index have cases of their own. Results that are equal on all
+ * instruction sets, which most are, are stored in table.txt beside this file, with which the suite compares.
+ * The others ("differs" in the table) are only compared between numbers of threads, and with tables that an
+ * earlier build wrote on the same machine:
  *
  *   golden                  the suite
  *   golden --write FILE     all digests, of every instruction set
  *   golden --compare FILE   with a table that --write wrote
- *   golden --renew FILE     write table.txt anew, for changes of answers that are meant
+ *   golden --renew FILE     write table.txt anew, after intended changes of results
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,8 @@ static enum { CHECK, WRITE, COMPARE, RENEW } mode;
 static const char *path;
 static struct table all;
 
-/* Every case on one instruction set, with two threads and, where it is wanted, with one; of builds with a
- * sanitizer, some of them. */
+/* Run every case on one instruction set with two threads and, if `also_alone`, with one. Builds with a
+ * sanitizer run only some of them. */
 static void run_isa(struct table *table, const char *isa, bool also_alone)
 {
 	enum { SKIP = 9 };

@@ -4,10 +4,10 @@
 
 #include "tests/golden/table.h"
 
-/* How many there are; the numbers are only good for one build. */
+/* The number of cases. The number of a case may change from build to build. */
 int golden_cases(void);
 
-/* Name and digests of case i, computed with so many threads. */
+/* Run case i with some threads: its name and digests. */
 void golden_run(struct row *row, int i, int threads);
 
 #endif

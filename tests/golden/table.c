@@ -1,7 +1,7 @@
 /* See table.h.
  *
- * The file has one line a row: the instruction set, the case, and `column=digest` words, all separated by
- * blanks. Digests are XXH3's low 32 bits: what is looked for are changes, not attacks.
+ * The file has one line for each row: the instruction set, the case, and words `column=digest`, separated by
+ * blanks. Digests are the low 32 bits of XXH3, which is enough to find changes.
  */
 #include "tests/golden/table.h"
 
@@ -128,7 +128,7 @@ static const char *find_column(const struct row *row, const char *name)
 	return NULL;
 }
 
-/* Two digests of "ids/distances": which of them differ? */
+/* Which parts of two digests "ids/distances" differ. */
 static const char *what_differs(const char *a, const char *b)
 {
 	const char *slash = strchr(a, '/');
@@ -180,7 +180,7 @@ int table_missing(const struct table *table, const struct table *golden)
 		}
 		if (known && !there) {
 			missing++;
-			fprintf(stderr, "%s, %s: the table has a case that the program has not\n", row->name,
+			fprintf(stderr, "%s, %s: the table has a case that the program lacks\n", row->name,
 			    row->isa);
 		}
 	}

@@ -1,4 +1,4 @@
-/* Rows of digests: written to a file, and compared with one. */
+/* Tables of digests, which are written to files and compared with them. */
 #ifndef KITH_TESTS_TABLE_H
 #define KITH_TESTS_TABLE_H
 
@@ -9,7 +9,7 @@
 
 enum { MAX_COLUMNS = 12, NAME_SIZE = 64 };
 
-/* What one case gave: columns of a name and one or two digests. */
+/* The results of one case: columns with a name and one or two digests. */
 struct row {
 	char isa[16]; /* or "any" */
 	char name[NAME_SIZE];
@@ -25,26 +25,27 @@ struct table {
 	int n;
 };
 
-/* Add a column: the digest of a bytes, of two arrays as "ids/distances", or a word in place of digests. */
+/* Add a column: the digest of some bytes, the digests of two arrays as "ids/distances", or a word. */
 void row_add(struct row *row, const char *name, const void *x, size_t bytes);
 void row_add_found(struct row *row, const char *name, int64_t n, const int64_t *ids, const float *dist);
 void row_add_word(struct row *row, const char *name, const char *word);
 
 void table_append(struct table *table, const struct row *row);
 
-/* False: the file cannot be read or written, or is no table. */
+/* Return false if the file cannot be read or written, or is not a table. */
 bool table_read(struct table *table, const char *path);
 bool table_write(const struct table *table, const char *path);
 
-/* Say on stderr which columns differ from those of `golden`, which are of the same instruction set or of any.
- * Gives the number of differences. */
+/* Print which columns differ from those of `golden` for the same instruction set or for "any". Returns the
+ * number of differences. */
 int row_compare(const struct row *row, const struct table *golden);
 
-/* Say which rows `golden` has that `table` has not, of the instruction sets that are in `table`. */
+/* Print the rows of `golden` that `table` lacks, for the instruction sets in `table`. Returns their
+ * number. */
 int table_missing(const struct table *table, const struct table *golden);
 
-/* Put one row "any" in the place of the rows that each case has; a column that is not the same in all of them
- * becomes "differs". */
+/* Replace the rows of each case by one row "any", in which columns that are not the same in all of them
+ * become "differs". */
 void table_unite(struct table *table);
 
 #endif

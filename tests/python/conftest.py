@@ -1,4 +1,4 @@
-"""What the tests share: data, and what this library and this machine have."""
+"""Fixtures and helpers of the Python tests: data, brute force, and what this build and this machine offer."""
 import importlib
 import os
 import pathlib
@@ -14,7 +14,7 @@ DIM = 16
 
 
 def clusters(n, dim, seed):
-    """Vectors with some structure: around 50 centers."""
+    """Vectors in 50 clusters, which are the same for every seed."""
     random = np.random.default_rng(seed)
     centers = np.random.default_rng(4242).normal(size=(50, dim))
     return (centers[random.integers(0, 50, n)] + 0.3 * random.normal(size=(n, dim))).astype(np.float32)
@@ -32,7 +32,7 @@ def queries():
 
 @pytest.fixture
 def spec_available():
-    """Skips a test of an index that this library does not build yet."""
+    """A function that skips the test if this build of the library lacks an index."""
 
     def check(spec, dim=DIM):
         try:
@@ -45,7 +45,7 @@ def spec_available():
 
 @pytest.fixture
 def function_available():
-    """Skips a test of a function that this library lacks."""
+    """A function that skips the test if this build of the library lacks a function."""
 
     def check(name):
         if not lib.has(name):
@@ -56,7 +56,7 @@ def function_available():
 
 @pytest.fixture(scope="session")
 def faiss():
-    """FAISS itself, for comparison."""
+    """The module of FAISS, for comparison; without it the test is skipped."""
     try:
         return importlib.import_module("faiss")
     except ImportError:
@@ -76,5 +76,5 @@ def exact(base, queries, k, metric="l2"):
 
 
 def recall(found, truth):
-    """Mean share of the true neighbours that were found."""
+    """The mean fraction of the true neighbours that were found."""
     return np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(found, truth)])

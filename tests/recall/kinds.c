@@ -1,7 +1,7 @@
-/* One generator for each kind, then the table of kinds, then the exact recall.
+/* A generator for each kind, the table of kinds, and the exact recall.
  *
- * What a set shares with its queries (centres of clusters, vectors that have copies, directions) is drawn
- * from seeds of its own by pool_vector, everything else from the stream of the set or of the queries.
+ * Vectors that a set shares with its queries (centres of clusters, vectors with copies, directions) are drawn
+ * from separate seeds by pool_vector; all others come from the random numbers of the set or of the queries.
  */
 #include "tests/recall/kinds.h"
 
@@ -33,7 +33,7 @@ static void gauss(const struct kind *kind, struct rng *rng, int64_t set, int64_t
 		x[i] = (float)(kind->a + kind->b * (double)rng_gauss(rng));
 }
 
-/* Gaussian whose spread falls from component to component, as j^-a. */
+/* Gaussian with a standard deviation that decreases from component to component, as j^-a. */
 static void anisotropic(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	(void)set;
@@ -41,7 +41,7 @@ static void anisotropic(const struct kind *kind, struct rng *rng, int64_t set, i
 		x[i] = rng_gauss(rng) * (float)pow((double)(i % kind->dim + 1), -kind->a);
 }
 
-/* Gaussian with lengths of all sizes: times e^(a · N(0, 1)). */
+/* Gaussian, with lengths multiplied by e^(a · N(0, 1)). */
 static void lengths(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	(void)set;
@@ -52,7 +52,7 @@ static void lengths(const struct kind *kind, struct rng *rng, int64_t set, int64
 	}
 }
 
-/* `a` clusters of spread b, whose centres have spread c. */
+/* `a` clusters with standard deviation b, whose centres have standard deviation c. */
 static void clusters(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	(void)set;
@@ -63,7 +63,7 @@ static void clusters(const struct kind *kind, struct rng *rng, int64_t set, int6
 	}
 }
 
-/* The same, cluster after cluster. */
+/* The same, ordered by clusters. */
 static void sorted_clusters(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	(void)set;
@@ -74,7 +74,7 @@ static void sorted_clusters(const struct kind *kind, struct rng *rng, int64_t se
 	}
 }
 
-/* Every vector `a` times, up to a difference of spread b. Side by side, in any order, round after round. */
+/* Every vector `a` times, with noise of standard deviation b: adjacent, in random order, or in rounds. */
 static void copy_of(const struct kind *kind, struct rng *rng, int64_t number, float *x)
 {
 	pool_vector(number, kind->dim, x);
@@ -109,8 +109,8 @@ static void binary(const struct kind *kind, struct rng *rng, int64_t set, int64_
 		x[i] = rng_uniform(rng) < kind->a;
 }
 
-/* Mostly 0; with probability a 1, 2, 3 … each half as often as the one before. Component j is rarer by
- * (1 + j)^-b, as words are. */
+/* Counts, mostly 0: with probability a 1, 2, 3 …, each half as often as the previous one. Component j is
+ * rarer by (1 + j)^-b, like words in texts. */
 static void counts(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	(void)set;
@@ -121,8 +121,8 @@ static void counts(const struct kind *kind, struct rng *rng, int64_t set, int64_
 	}
 }
 
-/* What embeddings of words are like: a direction in common (a), spreads that fall (j^-b), lengths that differ
- * (c). */
+/* Similar to embeddings of words: a common direction (a), decreasing standard deviations (j^-b), and
+ * different lengths (c). */
 static void words(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	float mean[1024];
@@ -154,7 +154,7 @@ static void places(const struct kind *kind, struct rng *rng, int64_t set, int64_
 	}
 }
 
-/* `a` gaussian numbers, mixed to all components, with noise b. */
+/* Random linear combinations of `a` directions, with noise b. */
 static void low_rank(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	float axis[1024];
@@ -184,7 +184,7 @@ static void curve(const struct kind *kind, struct rng *rng, int64_t set, int64_t
 	}
 }
 
-/* Gaussian, but a share `a` of the vectors is b times as long. */
+/* Gaussian, but a fraction `a` of the vectors is b times as long. */
 static void outliers(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	(void)set;
@@ -204,7 +204,7 @@ static void constants(const struct kind *kind, struct rng *rng, int64_t set, int
 			x[j] = j < kind->dim / 4 ? rng_gauss(rng) : (float)kind->a;
 }
 
-/* Queries from elsewhere: other directions in common than `words` has. */
+/* Queries of another distribution: their common direction is not that of `words`. */
 static void other_words(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	float mean[1024];
@@ -215,7 +215,7 @@ static void other_words(const struct kind *kind, struct rng *rng, int64_t set, i
 			x[j] = (float)kind->a * mean[j] + rng_gauss(rng);
 }
 
-/* A share `a` of zero vectors among gaussian ones. */
+/* Gaussian, with a fraction `a` of zero vectors. */
 static void with_zeros(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	gauss(&(struct kind){.dim = kind->dim, .b = 1}, rng, set, n, x);
@@ -229,8 +229,8 @@ static void plain_gauss(const struct kind *kind, struct rng *rng, int64_t set, i
 	gauss(&(struct kind){.dim = kind->dim, .b = 1}, rng, set, n, x);
 }
 
-/* All in one corner, but for a share `a` of zero vectors; queries from the corner opposite, to which a zero
- * vector is the most similar one. */
+/* All vectors are in one corner, except a fraction `a` of zero vectors. Queries are in the opposite
+ * corner, so a zero vector is the most similar one. */
 static void corner(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x)
 {
 	with_zeros(kind, rng, set, n, x);
@@ -396,7 +396,7 @@ double data_recall(const struct data *data, kith_metric metric, int64_t k, const
 		for (int64_t i = 0; i < data->n; i++)
 			key[i] =
 			    exact_key(metric, data->q + q * data->dim, data->x + i * data->dim, data->dim);
-		/* Unit vectors are kept as floats. */
+		/* An index stores unit vectors as floats. */
 		double last = smallest(key, data->n, wanted);
 		last += metric == KITH_COSINE ? 3e-7 : fabs(last) * 1e-12;
 		for (int64_t i = 0; i < wanted; i++)

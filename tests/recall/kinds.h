@@ -1,5 +1,5 @@
-/* Made-up data of the kinds that people index, each with what makes it hard: test_kinds.c says how well each
- * index must do on them. */
+/* Synthetic data similar to the kinds of data that are indexed in practice, each with its own difficulty.
+ * test_kinds.c has the recall that indexes must reach on them. */
 #ifndef KITH_TESTS_RECALL_KINDS_H
 #define KITH_TESTS_RECALL_KINDS_H
 
@@ -8,11 +8,11 @@
 struct kind {
 	const char *name;
 	int64_t dim;
-	/* Draw vectors x [n × dim] of a set that has `set` in all. */
+	/* Draw vectors x [n × dim] of a set with `set` vectors in total. */
 	void (*draw)(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x);
-	double a, b, c; /* what the generator makes of them stands beside it */
-	bool unit;      /* every vector is divided by its length */
-	/* Draws queries; NULL: as the set. */
+	double a, b, c; /* parameters of the generator, which describes them */
+	bool unit;      /* normalise every vector to unit length */
+	/* Draw queries; NULL: they are drawn like the set. */
 	void (*draw_queries)(const struct kind *kind, struct rng *rng, int64_t set, int64_t n, float *x);
 };
 
@@ -21,14 +21,14 @@ struct data {
 	float *x, *q; /* [n × dim], [nq × dim] */
 };
 
-/* The kind of a name, which there must be. */
+/* The kind with a name, which must exist. */
 const struct kind *kind_of(const char *name);
 
 struct data data_make(const char *name, int64_t n, int64_t nq);
 void data_free(struct data *data);
 
-/* Share of the k nearest of each query that ids [nq × k] has, as exact keys in double say: what is as near as
- * the k-th is one of them, every id counts once. */
+/* The fraction of the k nearest neighbours of each query that are in ids [nq × k], by exact keys in double
+ * precision. Every vector as near as the k-th counts as a neighbour; repeated ids count once. */
 double data_recall(const struct data *data, kith_metric metric, int64_t k, const int64_t *ids);
 
 #endif

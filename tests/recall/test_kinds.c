@@ -1,8 +1,8 @@
-/* Recall@10 of indexes on data of many kinds, against exact distances in double.
+/* Recall@10 of indexes on data of many kinds, compared with exact distances in double precision.
  *
- * The table says what each must reach. Floors of graphs are those of a plain HNSW over floats at the same
- * efSearch, less half a point, or a little below what is found where that is less than what is possible.
- * `./run test --long` takes larger sets and more queries.
+ * The table has the recall that each must reach. The floor of a graph is the recall of a plain HNSW of floats
+ * at the same efSearch minus half a point; where no graph reaches 1, it may be a little below the measured
+ * recall. `./run test --long` uses larger sets and more queries.
  */
 #include "tests/recall/kinds.h"
 
@@ -41,7 +41,7 @@ static const struct row {
 	kith_metric metric;
 	int64_t setting; /* efSearch, nprobe */
 	double floor;
-	double long_floor; /* of the long form, where more vectors make it harder; 0: the same */
+	double long_floor; /* the floor of the long form, in which more vectors are harder; 0: the same */
 } rows[] = {
     {"uniform, d = 2", "HNSW32", KITH_L2, 64, 0.995, 0},
     {"uniform, d = 8", "HNSW32", KITH_L2, 64, 0.995, 0},
@@ -173,7 +173,7 @@ static const struct pair {
 };
 enum { PAIRS = sizeof pairs / sizeof *pairs };
 
-/* L2 and cosine ask for the same neighbours, and find as many of them. */
+/* L2 and cosine have the same true neighbours, and must find as many of them. */
 START_TEST(cosine_as_l2)
 {
 	const struct pair *pair = &pairs[_i];

@@ -1,6 +1,6 @@
-/* Recall@10 of every kind of factory string on SIFT descriptors, where they are at hand ($KITH_DATA, or
- * shared/data beside the source tree; else the suite is skipped). Floors lie some points below what was
- * measured, so that they fall to mistakes and not to another seed. */
+/* Recall@10 of every kind of factory string on SIFT descriptors, if they are available (in $KITH_DATA, or in
+ * shared/data beside the source tree; otherwise the suite is skipped). The floors are some points below the
+ * measured recall, so that mistakes fall below them, but other seeds do not. */
 #include "tests/support/support.h"
 
 #include <stdio.h>

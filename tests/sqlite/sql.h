@@ -1,4 +1,4 @@
-/* What the tests of the SQLite extension in C share. */
+/* Helpers of the SQLite extension's tests in C. */
 #ifndef KITH_TESTS_SQLITE_SQL_H
 #define KITH_TESTS_SQLITE_SQL_H
 
@@ -8,7 +8,7 @@
 
 #include <sqlite3.h>
 
-/* The extension that the environment names, into a connection. */
+/* Load the extension that KITH_SQLITE names into a connection. */
 static inline void load_extension(sqlite3 *db)
 {
 	char *error = NULL;
@@ -17,7 +17,7 @@ static inline void load_extension(sqlite3 *db)
 	ck_assert_msg(rc == SQLITE_OK, "%s", error);
 }
 
-/* A statement that works. */
+/* Run a statement, which must succeed. */
 static inline void must(sqlite3 *db, const char *sql)
 {
 	char *error = NULL;

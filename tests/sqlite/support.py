@@ -1,4 +1,4 @@
-"""What the tests of the SQLite extension share: connections, vectors, brute force over a plain table."""
+"""Helpers of the SQLite extension's tests: connections, vectors, distances by brute force, and a base class."""
 import math
 import os
 import shutil
@@ -26,7 +26,7 @@ def floats(b):
 
 
 def distance(metric, a, b):
-    """Both are sequences of numbers that floats hold exactly; the sums are as good as doubles get."""
+    """The distance of two sequences of numbers, by exactly rounded sums in double precision."""
     if metric == "L2":
         return math.fsum((x - y) ** 2 for x, y in zip(a, b))
     dot = math.fsum(x * y for x, y in zip(a, b))

@@ -119,7 +119,7 @@ static void remove_range(kith_index *index, int64_t from, int64_t to, int64_t wa
 	kith_filter_free(filter);
 }
 
-/* Both know the same ids. */
+/* Check that both indexes have the same ids. */
 static void check_ids(const kith_index *a, const kith_index *b)
 {
 	int64_t n = kith_index_size(a), *ids = make(n, sizeof *ids);
@@ -224,7 +224,7 @@ static kith_status fault_update(struct world *w)
 {
 	int64_t ids[] = {3, 7, 100};
 	float same[3 * 64];
-	/* To what they are, so that nothing is seen of an update that was made in part. */
+	/* To the same vectors, so that an update of some of them does not matter. */
 	for (int64_t i = 0; i < 3; i++)
 		memcpy(same + i * kith_index_dim(w->index), w->x + ids[i] * kith_index_dim(w->index),
 		    (size_t)kith_index_dim(w->index) * sizeof *same);
@@ -255,7 +255,7 @@ static kith_status fault_reserve(struct world *w)
 
 static kith_status fault_remove(struct world *w)
 {
-	/* Nothing passes before the filter is there, and then it is all or nothing. */
+	/* If the filter cannot be created, nothing is removed; otherwise all or nothing is. */
 	kith_filter *filter;
 	int64_t removed;
 	kith_status status = kith_filter_range(&filter, 190, 195);
@@ -269,7 +269,7 @@ static kith_status fault_remove(struct world *w)
 static kith_status (*const fault_calls[])(struct world *w) = {fault_clone, fault_add, fault_add_ids,
     fault_update, fault_search, fault_range, fault_get, fault_reserve, fault_remove};
 
-/* One call with allocation `at` failing; false: it did not come to that. */
+/* Make a call in which allocation `at` fails. Returns false if it made fewer allocations. */
 static bool fault_once(
     const kith_index *whole, kith_status (*call)(struct world *w), const float *x, int64_t at, bool sticky)
 {
@@ -283,8 +283,7 @@ static bool fault_once(
 	if (status) {
 		REQUIRE(status == KITH_NOMEM && reached);
 		REQUIRE(!w.made && !w.ranges);
-		/* Sharded removals may be made in part, and adding cannot be taken back without any memory.
-		 */
+		/* Removals from shards may be incomplete, and additions cannot be undone without memory. */
 		bool shards = strstr(kith_index_describe(whole), "Shards") != NULL;
 		if (!shards || (call != fault_remove && !sticky))
 			check_same(whole, w.index, FAULT_NQ, x, NULL);
@@ -298,7 +297,7 @@ static bool fault_once(
 	return reached;
 }
 
-/* Making and training, from nothing. */
+/* Create and train an index. */
 static bool fault_train(
     int64_t dim, kith_metric metric, const char *spec, const float *x, int64_t at, bool sticky)
 {
@@ -328,7 +327,7 @@ static int64_t after(int64_t at, int64_t step)
 
 void check_faults_of(const kith_index *whole, const float *x, int64_t step)
 {
-	/* What an index keeps for its searches is there from here on. */
+	/* Searches have allocated what an index keeps for them from here on. */
 	check_same(whole, whole, FAULT_NQ, x, NULL);
 	for (int sticky = 0; sticky < 2; sticky++)
 		for (size_t c = 0; c < sizeof fault_calls / sizeof *fault_calls; c++)

@@ -1,4 +1,4 @@
-/* Bytes in memory, where suites of files write to and read from. */
+/* Files in memory, for suites about writing and reading. */
 #ifndef KITH_TESTS_BYTES_H
 #define KITH_TESTS_BYTES_H
 
@@ -12,11 +12,11 @@ struct bytes {
 	size_t n;
 };
 
-/* Of a struct bytes, as a blob's sink and source want them (lib/base/blob.h). */
+/* The functions of a blob's sink and source (lib/base/blob.h); owner: a struct bytes. */
 kith_status bytes_append(void *owner, const void *from, size_t n);
 kith_status bytes_fetch(void *owner, uint64_t offset, void *out, size_t n);
 
-/* What an index is saved as. */
+/* The bytes of an index's file. */
 struct bytes saved_bytes(const kith_index *index);
 
 #endif

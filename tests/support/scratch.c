@@ -21,8 +21,8 @@ void scratch_path(char *path, const char *folder, const char *name)
 	REQUIRE(snprintf(path, SCRATCH_PATH, "%s/%s", folder, name) < SCRATCH_PATH);
 }
 
-/* Goes through the files, and removes them where that is wanted. */
-static int go_through(const char *folder, bool removing)
+/* Count the files in a folder, and remove them if `removing`. */
+static int visit_files(const char *folder, bool removing)
 {
 	int n = 0;
 	DIR *d = opendir(folder);
@@ -40,11 +40,11 @@ static int go_through(const char *folder, bool removing)
 
 int scratch_count(const char *folder)
 {
-	return go_through(folder, false);
+	return visit_files(folder, false);
 }
 
 void scratch_remove(const char *folder)
 {
-	go_through(folder, true);
+	visit_files(folder, true);
 	REQUIRE(rmdir(folder) == 0);
 }

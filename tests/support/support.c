@@ -63,8 +63,8 @@ double rng_uniform(struct rng *rng)
 
 float rng_gauss(struct rng *rng)
 {
-	/* Twelve uniform numbers: no logarithm, so the same bits everywhere, which matters more here than the
-	 * tails beyond six sigma. */
+	/* The sum of twelve uniform numbers needs no logarithm, so its bits are the same everywhere, which
+	 * is more important here than tails beyond six sigma. */
 	uint64_t sum = 0;
 	for (int i = 0; i < 3; i++) {
 		uint64_t u = rng_next(rng);

@@ -1,7 +1,7 @@
-/* What the suites share: checks that name the call they are about, random numbers that are the same on
- * every machine, the list of instruction sets, memory that never fails.
+/* Helpers of all suites: checks that name the failing call, random numbers that are the same on every
+ * machine, the list of instruction sets, memory that is never NULL.
  *
- * Every assertion of Check is a system call, so these macros speak up only when something is wrong.
+ * Every assertion of Check makes a system call, so these macros call Check only on failure.
  */
 #ifndef KITH_TESTS_SUPPORT_H
 #define KITH_TESTS_SUPPORT_H
@@ -13,17 +13,17 @@
 
 #include <kith/kith.h>
 
-/* The call succeeds. */
+/* Check that a call succeeds. */
 #define OK(call) support_ok(call, #call, __FILE__, __LINE__)
 
-/* The call fails with this status, and its message, one line, contains `word`. */
+/* Check that a call fails with this status, and that its message is one line that contains `word`. */
 #define FAILS(call, status, word) support_fails(call, status, word, #call, __FILE__, __LINE__)
 
-/* A condition, checked silently. */
+/* Check a condition. */
 #define REQUIRE(condition)                                                                                   \
 	do {                                                                                                 \
 		if (!(condition))                                                                            \
-			ck_abort_msg("%s:%d: not so: %s", __FILE__, __LINE__, #condition);                   \
+			ck_abort_msg("%s:%d: failed: %s", __FILE__, __LINE__, #condition);                   \
 	} while (0)
 
 void support_ok(kith_status got, const char *call, const char *file, int line);
@@ -44,10 +44,10 @@ double rng_uniform(struct rng *rng);           /* [0, 1) */
 float rng_gauss(struct rng *rng);              /* mean 0, variance 1 */
 void rng_shuffle(struct rng *rng, int64_t *x, int64_t n);
 
-/* n vectors of dimension dim, gaussian; free() them. */
+/* n Gaussian vectors of dimension dim; free() them. */
 float *make_gauss(uint64_t seed, int64_t n, int64_t dim);
 
-/* Instruction sets of this machine, slowest first. */
+/* The instruction sets that this machine can run, slowest first. */
 struct isa_list {
 	int n;
 	char name[8][16];
@@ -55,16 +55,16 @@ struct isa_list {
 
 struct isa_list isa_list(void);
 
-/* 1 in builds with a sanitizer, which are slow: the suites then try less. */
+/* Whether this is a build with a sanitizer. These are slow, so suites test less. */
 extern const bool sanitized;
 
 /* Whether `./run test --long` asked for the long form of a suite; tests in Python read KITH_TEST_LONG. */
 bool test_long(void);
 
-/* A number from the environment, for runs that look further than usual. */
+/* A number from the environment, for runs that test more than usual. */
 int64_t test_setting(const char *name, int64_t usual);
 
-/* An index with vectors; never NULL. */
+/* A new index with the vectors x; never NULL. */
 kith_index *make_index(int64_t dim, kith_metric metric, const char *spec, int64_t n, const float *x);
 
 /* End of main(): runs the suite. */

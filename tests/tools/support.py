@@ -1,4 +1,4 @@
-"""What the tests of the command line share: running the program, vector files by struct, brute force."""
+"""Helpers of the command line's tests: running the program, writing and reading vector files, brute force."""
 import os
 import re
 import struct
@@ -24,7 +24,7 @@ class Run:
 
 
 def stop(process, number, first=0.2):
-    """Send a running program a signal, once it is prepared for it and at work: what it printed."""
+    """Send a signal to a running program after it has installed a handler. Returns its output."""
     deadline = time.monotonic() + 60
     while process.poll() is None and not catches(process.pid, number) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -40,7 +40,7 @@ def catches(pid, number):
 
 
 class Case(unittest.TestCase):
-    """A test with a folder of its own."""
+    """A test case with a folder of its own."""
 
     def setUp(self):
         import tempfile
@@ -91,7 +91,7 @@ DTYPES = {"f": "<f4", "B": "|u1", "b": "|i1", "i": "<i4", "q": "<i8"}
 
 
 def pack(name, rows, cell=None):
-    """The bytes of a vector file; the format follows from the name. cell: of an npy file."""
+    """The bytes of a vector file, in the format that the name says. cell: the element type of an npy file."""
     extension = name.rsplit(".", 1)[1]
     cell = CELLS.get(extension, cell)
     body = [struct.pack(f"<{len(r)}{cell}", *r) for r in rows]
@@ -105,7 +105,7 @@ def pack(name, rows, cell=None):
 
 
 def read_vecs(path):
-    """Rows of an fvecs, bvecs or ivecs file, or of an npy file as kith writes it."""
+    """The rows of an fvecs, bvecs or ivecs file, or of an npy file that kith wrote."""
     with open(path, "rb") as file:
         data = file.read()
     if path.endswith(".npy"):
@@ -126,7 +126,7 @@ def float32(x):
 
 
 def score(metric, q, x):
-    """Distance or similarity in double precision."""
+    """The distance or similarity of two vectors in double precision."""
     if metric == "l2":
         return sum((a - b) * (a - b) for a, b in zip(q, x))
     if metric in ("l1", "linf"):
@@ -139,7 +139,7 @@ def score(metric, q, x):
 
 
 def brute_force(metric, base, queries, k, keep=lambda i: True):
-    """Per query the k best (score, id), padded with (None, -1)."""
+    """The k best (score, id) of each query, padded with (None, -1)."""
     sign = -1 if metric in ("ip", "cosine") else 1
     result = []
     for q in queries:
@@ -149,10 +149,10 @@ def brute_force(metric, base, queries, k, keep=lambda i: True):
 
 
 def peak_kilobytes(args):
-    """Run to a good end; peak resident memory in kB, as the system counts it.
+    """Run the program: its exit code, and its peak of resident memory in kB, from the system.
 
-    A build with AddressSanitizer holds back what was freed (256 MB of it unless told otherwise), which is not the
-    program's use of memory: it is told to hold back little."""
+    AddressSanitizer keeps up to 256 MB of freed memory, which would be counted as the program's, so it is told to keep
+    less."""
     sanitizer = ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "quarantine_size_mb=8"]))
     process = subprocess.Popen([BIN] + [str(a) for a in args], stdout=subprocess.DEVNULL,
                                env={**os.environ, "ASAN_OPTIONS": sanitizer})

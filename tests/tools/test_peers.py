@@ -145,7 +145,7 @@ class Peers(Case):
         self.assertIn("1,000 vectors of dimension 4 (uint8), 1 thread; a CPU; kith 1, faiss 2.", text)
         self.assertIn("| `single`: 30 one by one, k = 10 | 90 | 45 (2.00×) |", text)
         self.assertIn("| `batch10`: 10,000 in one call, k = 10 | 1.5 k | – |", text)
-        self.assertIn("stands alone", self.ratios(path, path, code=1))
+        self.assertIn("cannot be combined", self.ratios(path, path, code=1))
 
     def test_every_page_has_its_markers(self):
         for page, names in (("README.md", ("exact", "lists", "graphs")),
@@ -160,8 +160,8 @@ class Peers(Case):
         mine = self.report("kith", {"A": [(1, 1)]})
         self.assertIn("cannot be compared", self.ratios(
             mine, self.report("faiss", {"A": [(1, 1)]}, protocol={"k": 5, "threads": 1, "batch": 0}), code=1))
-        self.assertIn("no report", self.ratios(self.write("x.json", b"{}"), code=1))
-        self.assertIn("no report", self.ratios(self.write("y.json", b"[]"), code=1))
+        self.assertIn("neither a report", self.ratios(self.write("x.json", b"{}"), code=1))
+        self.assertIn("neither a report", self.ratios(self.write("y.json", b"[]"), code=1))
         self.assertIn("none.json", self.ratios(self.path("none.json"), code=1))
         self.assertIn("lacks the lines", self.ratios("--into", self.write("p.md", b"text"), mine, code=1))
 
@@ -291,7 +291,7 @@ class Sweeps(Case):
         shutil.rmtree(self.cache)
         self.call("compare.py", *args, env=env)
         self.assertEqual(self.notes(), [])
-        self.assertIn("no library is called faissx", self.call("compare.py", *args, "--without", "faissx", code=2))
+        self.assertIn("unknown library faissx", self.call("compare.py", *args, "--without", "faissx", code=2))
 
     def test_picture(self):
         """One command measures and draws; without data the figures are those of the README's tables."""
@@ -344,7 +344,7 @@ class Sweeps(Case):
             self.assertIn("lacks the lines <!-- begin: lists -->", self.call(
                 script, "--build", self.folder, "--data", self.folder, "--out", self.path("out"), *options, code=1))
         self.assertEqual(os.listdir(self.path("out")), before)
-        self.assertIn("no table is called graph;", self.call("tables.py", "--data", "x", "--out", "x", "--only",
+        self.assertIn("unknown table graph;", self.call("tables.py", "--data", "x", "--out", "x", "--only",
                                                              "graph", code=2))
 
     def test_sql(self):
@@ -356,7 +356,7 @@ class Sweeps(Case):
         done = subprocess.run([python, os.path.join(PEERS, "sql.py"), "--build", build, "--rows", "1500", "--trickle", "40", "--json", self.path("r.json")],
                               capture_output=True, text=True, timeout=100, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("sqlite-vec was not given, and is not measured", done.stdout)
+        self.assertIn("sqlite-vec was not given, so it was not measured", done.stdout)
         with open(self.path("r.json"), encoding="utf-8") as file:
             results = json.load(file)["systems"]
         self.assertEqual([one["name"] for one in results],
