@@ -43,6 +43,20 @@ typedef void kernel_f32_gather_fn(
 typedef void kernel_split_gather_fn(const float *q, const void *hi, const void *lo, size_t stride,
     const uint32_t *pos, int64_t n, int64_t d, float *out);
 
+/* Scores of rows of whole floats by other metrics: for them, types kernel_f32_fn and kernel_exact_fn mean
+ *
+ *   canberra        Σ |x − y| / (|x| + |y|), where 0 / 0 is 0
+ *   bray_curtis     Σ |x − y| / Σ |x + y|, where 0 / 0 is 0 and the rest of n / 0 is infinite
+ *   jensen_shannon  ½ Σ (x ln (x / m) + y ln (y / m)), m = (x + y) / 2; elements are not negative
+ *   jaccard         1 − Σ min(x, y) / Σ max(x, y); elements are not negative; 0 / 0 is 1
+ *   nan_euclidean   d / m · Σ (x − y)², over the m elements that are NaN in neither; infinite for m = 0
+ *
+ * and lp is Σ |x − y|^p, p > 0. The float kernels are off by what lib/metric says; where something overflows
+ * they may give NaN or infinity. The exact ones are good to 1e-13 of themselves. */
+typedef void kernel_lp_fn(
+    const float *q, const void *rows, size_t stride, int64_t n, int64_t d, float p, float *out);
+typedef double kernel_lp_exact_fn(const float *x, const float *y, int64_t d, float p);
+
 /* One byte query × n rows of bytes of the same type: exact integers. */
 typedef void kernel_i32_fn(
     const void *q, const void *rows, size_t stride, int64_t n, int64_t d, int32_t *out);

@@ -485,6 +485,12 @@ bool cli_choice(const struct cli *cli, int option, int *choice)
 bool cli_metric(const struct cli *cli, int option, kith_metric *metric)
 {
 	int choice = 0;
+	char *end = NULL;
+	if (strncasecmp(cli->value, "lp", 2) == 0) {
+		*metric = kith_metric_lp(strtof(cli->value + 2, &end));
+		if (cli->value[2] && !*end && kith_metric_p(*metric) > 0)
+			return true;
+	}
 	if (!cli_choice(cli, option, &choice))
 		return false;
 	*metric = (kith_metric)choice; /* the names in CLI_METRICS are in the order of the enum */
@@ -493,7 +499,7 @@ bool cli_metric(const struct cli *cli, int option, kith_metric *metric)
 
 bool cli_similarity(kith_metric metric)
 {
-	return metric == KITH_IP || metric == KITH_COSINE;
+	return metric == KITH_IP || metric == KITH_COSINE || metric == KITH_JACCARD;
 }
 
 const char *cli_score(kith_metric metric)

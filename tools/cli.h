@@ -23,8 +23,10 @@ struct cli_option {
 	const char *old_letter; /* a letter it had once, for which an error names the option; NULL: none */
 };
 
-/* The words that --metric takes in every command. */
-#define CLI_METRICS "l2|ip|cosine|l1|linf"
+/* The words that --metric takes, in the order of the numbers of kith_metric; the last stands for Lp with any
+ * exponent. Tables (kith import) have the first five. */
+#define CLI_METRICS       "l2|ip|cosine|l1|linf|canberra|braycurtis|jensenshannon|jaccard|naneuclidean|lp3"
+#define CLI_TABLE_METRICS "l2|ip|cosine|l1|linf"
 
 /* One sub-command. Every command understands -h and --help. */
 struct command {
@@ -98,7 +100,7 @@ bool cli_batch(const struct cli *cli, int option, int64_t *batch); /* 0: all */
 /* *choice: which of the option's words it is. */
 bool cli_choice(const struct cli *cli, int option, int *choice);
 
-#define CLI_HELP_METRIC  "l2, ip, cosine, l1 or linf (default l2)"
+#define CLI_HELP_METRIC  "l2, ip, cosine, l1, linf, lp3, … (default l2)"
 #define CLI_HELP_THREADS "number of threads (default: all that OpenMP offers)"
 #define CLI_HELP_BATCH   "queries of one call, 1 … or all (default all)"
 #define CLI_HELP_JSON    "print one JSON object instead of text"

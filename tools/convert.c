@@ -48,8 +48,8 @@ static const struct cli_option options[] = {
     [OPT_TEST] = {"test", 0, "FILE", "the queries (required with --train)"},
     [OPT_NEIGHBORS] = {"neighbors", 0, "FILE", "their true neighbours (default: computed)"},
     [OPT_DISTANCES] = {"distances", 'd', "FILE", "of those, as 'kith knn' writes them (default: computed)"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip, cosine, l1 or linf (default l2)",
-        CLI_METRICS},
+    [OPT_METRIC] = {"metric", 'm', "METRIC",
+        "of the distances: l2, ip, cosine, l1, linf, lp3, … (default l2)", CLI_METRICS},
     [OPT_K] = {"k", 'k', "K", "neighbours of each query to compute (default 100)"},
     {0},
 };

@@ -37,7 +37,7 @@ static void to_theirs(kith_metric metric, int64_t n, float *dist)
 		if (metric == KITH_L2)
 			dist[i] = sqrtf(fmaxf(dist[i], 0));
 		else if (cli_similarity(metric))
-			dist[i] = metric == KITH_COSINE ? 1 - dist[i] : -dist[i];
+			dist[i] = metric == KITH_IP ? -dist[i] : 1 - dist[i];
 	}
 }
 
@@ -169,13 +169,16 @@ static int begin_file(const struct assembly *a, kith_type type)
 	    [KITH_L1] = "manhattan",
 	    [KITH_LINF] = "chebyshev",
 	};
+	enum { NAMED = sizeof distances / sizeof *distances }; /* others by kith's own name */
 	struct convert *c = a->c;
 	char *name = NULL;
 	if (asprintf(&name, "%s:train", c->out_path) < 0)
 		return cli_error(EXIT_FAILED, "out of memory");
 	kith_status status = kith_vecs_create(&c->out, name, type, a->in[TRAIN].info.dim);
 	if (status == KITH_OK)
-		status = kith_vecs_set_attribute(c->out, "distance", distances[c->metric]);
+		status = kith_vecs_set_attribute(c->out, "distance",
+		    (int)c->metric >= 0 && (int)c->metric < NAMED ? distances[c->metric]
+		                                                  : kith_metric_name(c->metric));
 	free(name);
 	return status == KITH_OK ? EXIT_OK : fail_status(status, c->out_path, NULL);
 }

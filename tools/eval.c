@@ -27,6 +27,7 @@
 
 #include "bar.h"
 #include "cli.h"
+#include "distance.h"
 #include "files.h"
 #include "report.h"
 
@@ -54,8 +55,8 @@ static const struct cli_option options[] = {
         "approximate ones are not used (default: ids alone count)"},
     [OPT_TRUTH_DISTANCES] = {"truth-distances", 'D', "FILE",
         "distances of the true neighbours (default: none)"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the distances: l2, ip, cosine, l1 or linf (default l2)",
-        CLI_METRICS},
+    [OPT_METRIC] = {"metric", 'm', "METRIC",
+        "of the distances: l2, ip, cosine, l1, linf, lp3, … (default l2)", CLI_METRICS},
     [OPT_JSON] = {"json", 0, NULL, CLI_HELP_JSON},
     {0},
 };
@@ -379,23 +380,6 @@ static int check_order(const struct eval *e, int64_t row, int64_t first)
 			    kith_metric_name(e->metric), j);
 	}
 	return EXIT_OK;
-}
-
-static double distance(kith_metric metric, const float *q, const float *x, int64_t dim)
-{
-	double sum = 0, l1 = 0, max = 0, l2sq = 0, qq = 0, xx = 0;
-	for (int64_t i = 0; i < dim; i++) {
-		double a = (double)q[i], b = (double)x[i];
-		sum += a * b;
-		l1 += fabs(a - b);
-		max = fmax(max, fabs(a - b));
-		l2sq += (a - b) * (a - b);
-		qq += a * a;
-		xx += b * b;
-	}
-	if (metric != KITH_COSINE)
-		return metric == KITH_IP ? sum : metric == KITH_L1 ? l1 : metric == KITH_LINF ? max : l2sq;
-	return qq > 0 && xx > 0 ? sum / sqrt(qq * xx) : 0;
 }
 
 /* Compute the distances of a row's ids from its query, which is in vectors[1]; file: RESULT or TRUTH. */

@@ -23,7 +23,7 @@ static const struct cli_option options[] = {
     [OPT_COLUMN] = {"column", 0, "NAME", "column of the vectors (default embedding)"},
     [OPT_TYPE] = {"type", 0, "TYPE", "what vectors are stored as (default: as in VECTORS)",
         "float|float16|int8|uint8"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC", CLI_HELP_METRIC, CLI_METRICS},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", "l2, ip, cosine, l1 or linf (default l2)", CLI_TABLE_METRICS},
     [OPT_INDEX] = {"index", 'i', "SPEC", "index of the vectors, made at the end (default: none)"},
     [OPT_PARTITION] = {"partition", 0, "COLUMN",
         "column of the metadata whose values part the table; may be\n"

@@ -82,19 +82,6 @@ static bool add_given(struct tune *t, const char *spec)
 	return hint_spec("--index", spec, false) == EXIT_OK;
 }
 
-static bool take_metric(struct tune *t, const struct cli *cli, int option)
-{
-	if (!cli_metric(cli, option, &t->metric))
-		return false;
-	if (t->metric != KITH_L1 && t->metric != KITH_LINF)
-		return true;
-	cli_error(EXIT_USAGE,
-	    "codecs, which tune compares, are for l2, ip and cosine; for --metric %s build an"
-	    " index that keeps floats: 'Flat', 'IVF1024,Flat', 'HNSW32'",
-	    kith_metric_name(t->metric));
-	return false;
-}
-
 static bool parse_option(struct tune *t, struct cli *cli, int option)
 {
 	switch (option) {
@@ -113,7 +100,7 @@ static bool parse_option(struct tune *t, struct cli *cli, int option)
 	case OPT_SECONDS:
 		return cli_number(cli, option, 1, INT64_MAX, &t->max_seconds);
 	case OPT_METRIC:
-		return take_metric(t, cli, option);
+		return cli_metric(cli, option, &t->metric);
 	case OPT_INDEX:
 		return add_given(t, cli->value);
 	case OPT_THREADS:

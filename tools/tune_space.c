@@ -65,7 +65,12 @@ static int codecs_for_lists(int64_t dim, const char *whole, char out[][64])
 
 int tune_space(struct candidate *all, int64_t dim, kith_type type, kith_metric metric)
 {
-	const char *whole = type == KITH_U8 ? "SQ8_direct" : type == KITH_I8 ? "SQ8_direct_signed" : "Flat";
+	/* Other metrics than these are for floats. */
+	bool codes = metric == KITH_L2 || metric == KITH_IP || metric == KITH_COSINE;
+	const char *whole = !codes            ? "Flat"
+	                    : type == KITH_U8 ? "SQ8_direct"
+	                    : type == KITH_I8 ? "SQ8_direct_signed"
+	                                      : "Flat";
 	const struct candidate flat = {.growth = GROW_LINEAR};
 	char codecs[16][64];
 	int n = 0, count = codecs_for_lists(dim, whole, codecs);

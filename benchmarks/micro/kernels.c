@@ -65,6 +65,8 @@ static volatile double sink;
 #define CODES               w->query, (const uint16_t *)w->query
 
 #define RUN_rows(bits)      kernel(w->in, ROWS)
+#define RUN_lp()            kernel(w->in, w->rows, w->stride, w->n, w->d, 1.75F, w->out)
+#define RUN_lp_exact()      EACH sink = kernel(FLOATS(0), FLOATS(i), w->d, 1.75F)
 #define RUN_norms(bits)     kernel(ROWS)
 #define RUN_gather(bits)    kernel(w->in, w->in, GATHERED)
 #define RUN_split_gather()  kernel(w->in, w->in, w->lower, GATHERED)
@@ -273,6 +275,8 @@ static void codes(struct bench *bench, const struct bench_case *c, struct work *
 #define CASE_gather(bits)         gather, bits, 0
 #define CASE_split_gather()       gather_split, 32, 0
 #define CASE_exact()              pairs, 32, 0
+#define CASE_lp()                 stream, 32, 0
+#define CASE_lp_exact()           pairs, 32, 0
 #define CASE_find()               plane, 32, 0
 #define CASE_list()               plane, 32, 0
 #define CASE_select()             plane, 32, 0

@@ -17,8 +17,8 @@ extern "C" {
 /* Make an index of a file that FAISS's write_index wrote: IndexFlat, IndexPQ, IndexScalarQuantizer (8, 6 and
  * 4 bits, fp16, bf16, 8bit_direct), IndexHNSW over these, IndexIVFFlat, IndexIVFPQ and
  * IndexIVFScalarQuantizer, IndexPQFastScan and IndexIVFPQFastScan, in any of IndexIDMap, IndexPreTransform
- * (linear, L2 normalisation, padding) and IndexRefine, with L2 or inner product; of floats also with L1 and
- * Linf. The index is independent of the file.
+ * (linear, L2 normalisation, padding) and IndexRefine, with L2 or inner product; of floats also with all
+ * other metrics that kith has. The index is independent of the file.
  *
  *   options  NULL, or what KITH_SEARCH_OPTIONS gives: gets the parameters of search that FAISS keeps in the
  *            index and kith takes with each call (nprobe, efSearch, k_factor), as far as the file has them.

@@ -121,8 +121,9 @@ typedef struct kith_add_options {
  * In its place, kith's own: "Shards4(…)" is four of an index (kith_index_wrap_shards), "PCA64,(PQ16,RFlat)"
  *           refines below the transform
  *
- * KITH_L1 and KITH_LINF are for vectors that are kept as floats ("Flat", "IVF1024,Flat", "HNSW32", and what
- * is around them). They are compared one by one, where the other metrics compare many at once.
+ * KITH_L1, KITH_LINF and all metrics after them are for vectors that are kept as floats ("Flat",
+ * "IVF1024,Flat", "HNSW32", and what is around them). They are compared one by one, where the other metrics
+ * compare many at once.
  *
  * Errors: INVALID (dim, metric, a word of spec that is unknown or impossible: the message names it),
  * UNSUPPORTED (a word that kith does not build yet, or not for this metric), NOMEM. */
@@ -227,8 +228,8 @@ KITH_API kith_status kith_index_search(const kith_index *index, int64_t nq, cons
 KITH_API kith_status kith_index_search_as(const kith_index *index, kith_type type, int64_t nq, const void *q,
     int64_t k, float *dist, int64_t *ids, const kith_search_options *options);
 
-/* Find all stored vectors within a radius of each query: distance <= radius for L2 (squared!), L1 and Linf,
- * similarity >= radius for inner product and cosine.
+/* Find all stored vectors within a radius of each query: distance <= radius for L2 (squared!), L1 and other
+ * distances, similarity >= radius for inner product, cosine and Jaccard.
  *
  *   out  the lists; free with kith_ranges_free
  *

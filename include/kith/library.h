@@ -20,14 +20,31 @@ extern "C" {
 /* KITH_COSINE is the inner product of the vectors at unit length, rounded to floats: each component is off by
  * up to 2^-25, and so cosines of near vectors by about 1e-7. Vectors that differ by less than 3e-4 of their
  * length may come in any order, the query's own copy behind them; where that matters, search unit vectors by
- * KITH_L2. */
+ * KITH_L2. Two zero vectors have Jaccard similarity 1. Jensen–Shannon compares vectors as they are, whether
+ * their elements add up to 1 or not. */
 typedef enum kith_metric {
 	KITH_L2 = 0,     /* squared Euclidean distance, smaller is nearer */
 	KITH_IP = 1,     /* inner product, larger is nearer */
 	KITH_COSINE = 2, /* cosine of the angle, larger is nearer; a zero vector has cosine 0 with all */
 	KITH_L1 = 3,     /* sum of the differences' magnitudes (Manhattan), smaller is nearer */
-	KITH_LINF = 4    /* largest of the differences' magnitudes (Chebyshev), smaller is nearer */
+	KITH_LINF = 4,   /* largest of the differences' magnitudes (Chebyshev), smaller is nearer */
+
+	/* For rows of whole floats, as are L1 and Linf; 0 / 0 is 0, and m = (x + y) / 2. */
+	KITH_CANBERRA = 5,       /* Σ |x − y| / (|x| + |y|), smaller is nearer */
+	KITH_BRAY_CURTIS = 6,    /* Σ |x − y| / Σ |x + y|, smaller is nearer */
+	KITH_JENSEN_SHANNON = 7, /* ½ Σ (x ln (x / m) + y ln (y / m)), smaller is nearer; nothing negative */
+	KITH_JACCARD = 8,        /* Σ min(x, y) / Σ max(x, y), larger is nearer; nothing negative */
+	KITH_NAN_EUCLIDEAN = 9,  /* squared Euclidean distance over what is NaN in neither vector, times d and
+	                            divided by the number of such elements, smaller is nearer; ∞ for none */
+
+	KITH_LP = -0x7fffffff - 1 /* no metric by itself: kith_metric_lp(p) is one */
 } kith_metric;
+
+/* The metric Σ |x − y|^p, smaller is nearer; and its exponent, 0 for all other metrics. p: positive and
+ * finite; of other numbers, and of more than 256 different ones in a process, functions say that there is no
+ * such metric. */
+KITH_API kith_metric kith_metric_lp(float p);
+KITH_API float kith_metric_p(kith_metric metric);
 
 /* Element type of caller's vectors. Vectors are row-major and dense. KITH_I32 and KITH_I64 are of vector
  * files (vecs.h), which may hold ids: no index keeps them. */
@@ -41,7 +58,8 @@ typedef int (*kith_progress)(void *data, const char *stage, int64_t done, int64_
 /* "1.2.3". */
 KITH_API const char *kith_version(void);
 
-/* Names, never NULL: "l2" "ip" "cosine" "l1" "linf" ("?": no metric);
+/* Names, never NULL: "l2" "ip" "cosine" "l1" "linf" "canberra" "braycurtis" "jensenshannon" "jaccard"
+ * "naneuclidean", and of Lp "lp" with its exponent, "lp3" ("?": no metric);
  * "f32" "u8" "i8" "i32" "i64". */
 KITH_API const char *kith_metric_name(kith_metric metric);
 KITH_API const char *kith_type_name(kith_type type);

@@ -53,15 +53,24 @@ kith_status check_vectors(const char *name, int64_t n, int64_t dim, kith_type ty
 	return KITH_OK;
 }
 
-kith_status check_queries(int64_t nq, int64_t dim, kith_type type, const void *q)
+static kith_status fail_query(enum metric_domain domain, int64_t query, int64_t component, double value)
 {
+	return fail(KITH_INVALID, "q: query %lld, component %lld is %g; queries must be %s", (long long)query,
+	    (long long)component, value, metric_wanted(domain));
+}
+
+kith_status check_queries(int64_t nq, int64_t dim, kith_type type, const void *q, const struct metric *metric)
+{
+	const int8_t *bytes = q;
 	kith_status status = check_vectors("q", nq, dim, type, q);
-	if (status || type != KITH_F32 || nq == 0)
+	if (status || nq == 0)
 		return status;
-	int64_t bad = kernels()->find_nonfinite(q, nq * dim);
+	for (int64_t i = 0; type == KITH_I8 && metric->domain == DOMAIN_NOT_NEGATIVE && i < nq * dim; i++)
+		if (bytes[i] < 0)
+			return fail_query(metric->domain, i / dim, i % dim, bytes[i]);
+	int64_t bad = type == KITH_F32 ? metric_find_bad(metric->domain, q, nq * dim) : -1;
 	if (bad >= 0)
-		return fail(KITH_INVALID, "q: query %lld, component %lld is %g; queries must be finite",
-		    (long long)(bad / dim), (long long)(bad % dim), (double)((const float *)q)[bad]);
+		return fail_query(metric->domain, bad / dim, bad % dim, (double)((const float *)q)[bad]);
 	return KITH_OK;
 }
 

@@ -15,7 +15,9 @@ kith_status check_vector_type(kith_type type);
 kith_status check_vectors(const char *name, int64_t n, int64_t dim, kith_type type, const void *x);
 
 /* Queries: as check_vectors, and finite. */
-kith_status check_queries(int64_t nq, int64_t dim, kith_type type, const void *q);
+struct metric;
+kith_status check_queries(
+    int64_t nq, int64_t dim, kith_type type, const void *q, const struct metric *metric);
 
 kith_status check_k(int64_t k);
 

@@ -385,7 +385,7 @@ static kith_status check_search(const kith_index *index, kith_type type, int64_t
 	if (!index)
 		return fail(KITH_INVALID, "index is NULL");
 	kith_status status = check_vector_type(type);
-	return status ? status : check_queries(nq, index->dim, type, q);
+	return status ? status : check_queries(nq, index->dim, type, q, index->metric);
 }
 
 /* read_begin, and UNTRAINED. */
@@ -412,7 +412,7 @@ static kith_status search_topk(const kith_index *index, kith_type type, int64_t 
 	if (status == KITH_OK) {
 		status = index->ops->search(index, &query, &sink, options);
 		if (status == KITH_OK)
-			sink_write_topk(&sink, k, index->metric->similarity, dist, ids);
+			sink_write_topk(&sink, k, index->metric, dist, ids);
 		sink_free(&sink);
 	}
 	read_end(index);
@@ -470,16 +470,15 @@ kith_status kith_index_search(const kith_index *index, int64_t nq, const float *
 static kith_status search_range(const kith_index *index, const struct rows *query, float radius,
     kith_ranges **out, const kith_search_options *options)
 {
-	bool similarity = index->metric->similarity;
 	struct sink sink;
 	kith_status status = search_begin(index);
 	if (status)
 		return status;
-	status = sink_init_range(&sink, query->n, similarity ? -(double)radius : (double)radius);
+	status = sink_init_scores(&sink, query->n, index->metric, radius);
 	if (status == KITH_OK) {
 		status = index->ops->search(index, query, &sink, options);
 		if (status == KITH_OK)
-			status = sink_take_ranges(&sink, similarity, out);
+			status = sink_take_ranges(&sink, index->metric, radius, out);
 		sink_free(&sink);
 	}
 	read_end(index);

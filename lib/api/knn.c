@@ -50,7 +50,7 @@ static kith_status check_call(int64_t dim, kith_metric metric, kith_type type, i
 	if (status == KITH_OK)
 		status = check_vector_type(type);
 	if (status == KITH_OK)
-		status = check_queries(nq, dim, type, q);
+		status = check_queries(nq, dim, type, q, metric_of(metric));
 	if (status == KITH_OK)
 		status = check_k(k);
 	return status ? status : check_search_options(options, full);
@@ -77,7 +77,7 @@ kith_status kith_knn(int64_t dim, kith_metric metric, kith_type type, int64_t n,
 	query.normalize = by->unit;
 	status = search_pieces(rows_of_array(type, n, dim, x, 0), &query, by, &sink, &full);
 	if (status == KITH_OK)
-		sink_write_topk(&sink, k, by->similarity, dist, ids);
+		sink_write_topk(&sink, k, by, dist, ids);
 	sink_free(&sink);
 	return status;
 }
@@ -155,7 +155,7 @@ static kith_status get(const kith_knn_stream *stream, float *dist, int64_t *ids)
 	if (stream->sink.nq > 0 && (!dist || !ids))
 		return fail(KITH_INVALID, "%s is NULL, with results of %lld %s to write",
 		    dist ? "ids" : "dist", (long long)stream->sink.nq, QUERIES(stream->sink.nq));
-	sink_write_topk(&stream->sink, stream->sink.k, stream->metric->similarity, dist, ids);
+	sink_write_topk(&stream->sink, stream->sink.k, stream->metric, dist, ids);
 	return KITH_OK;
 }
 

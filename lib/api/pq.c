@@ -97,7 +97,7 @@ static kith_status train(struct kith_pq *pq, int64_t n, const float *x, const ki
 	if (full.init == KITH_KMEANS_GIVEN && !pq->pq.centroids)
 		return fail(KITH_INVALID,
 		    "options: init is KITH_KMEANS_GIVEN, and pq has no codebooks yet to begin with");
-	status = codec_check_finite(pq->pq.dim, KITH_F32, n, x);
+	status = codec_check_domain(DOMAIN_FINITE, pq->pq.dim, KITH_F32, n, x);
 	return status ? status : pq_train(&pq->pq, n, x, &full);
 }
 
@@ -181,7 +181,7 @@ static kith_status encode(const kith_pq *pq, int64_t n, const float *x, uint8_t 
 	if (status == KITH_OK)
 		status = check_out("codes", n, codes);
 	if (status == KITH_OK)
-		status = codec_check_finite(pq->pq.dim, KITH_F32, n, x);
+		status = codec_check_domain(DOMAIN_FINITE, pq->pq.dim, KITH_F32, n, x);
 	if (status)
 		return status;
 	if (threads < 0 || threads > 65536)
@@ -228,7 +228,7 @@ static kith_status look_up(const kith_pq *pq, kith_metric metric, int64_t nq, co
 	if (metric != KITH_L2 && metric != KITH_IP)
 		return fail(KITH_INVALID, "metric is %d (%s); tables are for l2 and ip", (int)metric,
 		    kith_metric_name(metric));
-	kith_status status = check_queries(nq, pq->pq.dim, KITH_F32, q);
+	kith_status status = check_queries(nq, pq->pq.dim, KITH_F32, q, metric_of(metric));
 	if (status == KITH_OK)
 		status = check_out("tables", nq, tables);
 	for (int64_t i = 0; status == KITH_OK && i < nq; i++)

@@ -159,7 +159,7 @@ static kith_status spec_codec(struct codec **out, int64_t dim, const struct metr
 		return fail(KITH_INVALID, "spec: '%s' is no codec; did you mean '%s'?", word, guess);
 	kith_status status = codec_of_word(out, dim, metric, word);
 	if (status == KITH_OK) {
-		status = codec_check_metric(*out, metric);
+		status = codec_take_metric(*out, metric);
 		if (status)
 			codec_free(*out);
 	}

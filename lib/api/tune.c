@@ -302,7 +302,7 @@ static kith_status check_tuning(const struct tuning *t, const kith_search_option
 		return fail(KITH_INVALID, "search is NULL");
 	if (t->nq < 1)
 		return fail(KITH_INVALID, "nq is %lld; tuning needs queries", (long long)t->nq);
-	kith_status status = check_queries(t->nq, t->index->dim, KITH_F32, t->q);
+	kith_status status = check_queries(t->nq, t->index->dim, KITH_F32, t->q, t->index->metric);
 	if (status == KITH_OK)
 		status = check_k(t->k);
 	if (status)

@@ -129,20 +129,31 @@ kith_status codec_fail_beyond(const struct codec *codec, const char *what, doubl
 	    what, value, codec->word, -(double)codec->ops->limit, (double)codec->ops->limit);
 }
 
-static kith_status fail_component(int64_t i, int64_t j, double value)
+static kith_status fail_component(enum metric_domain domain, int64_t i, int64_t j, double value)
 {
-	return fail(KITH_INVALID, "x: vector %lld, component %lld is %g; vectors must be finite",
-	    (long long)i, (long long)j, value);
+	return fail(KITH_INVALID, "x: vector %lld, component %lld is %g; vectors must be %s", (long long)i,
+	    (long long)j, value, metric_wanted(domain));
 }
 
-kith_status codec_check_finite(int64_t dim, kith_type type, int64_t n, const void *x)
+static kith_status check_bytes(enum metric_domain domain, int64_t dim, int64_t n, const int8_t *x)
 {
+	for (int64_t i = 0; domain == DOMAIN_NOT_NEGATIVE && i < n * dim; i++)
+		if (x[i] < 0)
+			return fail_component(domain, i / dim, i % dim, x[i]);
+	return KITH_OK;
+}
+
+kith_status codec_check_domain(
+    enum metric_domain domain, int64_t dim, kith_type type, int64_t n, const void *x)
+{
+	if (type == KITH_I8)
+		return check_bytes(domain, dim, n, x);
 	/* One row at a time, so that n · dim cannot overflow. */
 	for (int64_t i = 0; type == KITH_F32 && i < n; i++) {
 		const float *row = (const float *)x + (size_t)i * (size_t)dim;
-		int64_t bad = kernels()->find_nonfinite(row, dim);
+		int64_t bad = metric_find_bad(domain, row, dim);
 		if (bad >= 0)
-			return fail_component(i, bad, (double)row[bad]);
+			return fail_component(domain, i, bad, (double)row[bad]);
 	}
 	return KITH_OK;
 }
@@ -169,7 +180,7 @@ kith_status codec_check(const struct codec *codec, kith_type type, int64_t n, co
 	if (codec->ops->type != KITH_F32)
 		return type == codec->ops->type ? KITH_OK : check_integers(codec, type, n, x);
 	if (codec->ops->limit == 0 || codec->cosine)
-		return codec_check_finite(codec->dim, type, n, x);
+		return codec_check_domain(codec->domain, codec->dim, type, n, x);
 	for (int64_t i = 0; type == KITH_F32 && i < n; i++) {
 		const float *row = (const float *)x + (size_t)i * (size_t)codec->dim;
 		int64_t bad = codec_find_beyond(codec, row, codec->dim);
@@ -182,8 +193,9 @@ kith_status codec_check(const struct codec *codec, kith_type type, int64_t n, co
 	return KITH_OK;
 }
 
-kith_status codec_check_metric(const struct codec *codec, const struct metric *metric)
+kith_status codec_take_metric(struct codec *codec, const struct metric *metric)
 {
+	codec->domain = metric->domain;
 	if (metric->product != PRODUCT_NONE || codec->ops->any_metric)
 		return KITH_OK;
 	return fail(KITH_UNSUPPORTED,

@@ -27,9 +27,10 @@ struct codec {
 	int64_t dim;
 	bool cosine; /* vectors are stored at unit length or, if not ops->normalizes, read at unit length */
 	bool trained;
-	char word[32];    /* its factory word: "SQ8", "PQ16x4" */
-	size_t row_bytes; /* bytes of a vector in each plane: the code size */
-	size_t memory;    /* bytes of the codec itself */
+	enum metric_domain domain; /* which vectors are stored: codec_take_metric */
+	char word[32];             /* its factory word: "SQ8", "PQ16x4" */
+	size_t row_bytes;          /* bytes of a vector in each plane: the code size */
+	size_t memory;             /* bytes of the codec itself */
 };
 
 struct codec_ops {
@@ -107,8 +108,8 @@ static inline bool rows_are_codes(const struct rows *rows)
 	return rows->codec && codec_encodes(rows->codec);
 }
 
-/* UNSUPPORTED if the codec does not support the metric. */
-kith_status codec_check_metric(const struct codec *codec, const struct metric *metric);
+/* Note which vectors a metric compares. UNSUPPORTED if the codec does not support the metric. */
+kith_status codec_take_metric(struct codec *codec, const struct metric *metric);
 
 /* Make an exact codec, which learns nothing. Errors: NOMEM. */
 kith_status codec_new_fp32(struct codec **out, int64_t dim, bool cosine);
@@ -140,7 +141,8 @@ kith_status codec_new_rabitq(struct codec **out, int64_t dim, bool cosine, int b
 /* Check whether n vectors of `type` can be stored; INVALID names the first that cannot. The second function
  * checks only whether they are finite. */
 kith_status codec_check(const struct codec *codec, kith_type type, int64_t n, const void *x);
-kith_status codec_check_finite(int64_t dim, kith_type type, int64_t n, const void *x);
+kith_status codec_check_domain(
+    enum metric_domain domain, int64_t dim, kith_type type, int64_t n, const void *x);
 
 kith_status codec_clone(struct codec **out, const struct codec *codec);
 void codec_free(struct codec *codec);

@@ -9,6 +9,7 @@
  * float. */
 #include "lib/codec/codec.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -158,7 +159,7 @@ static void decoding_gather(const struct rows *rows, void *state, const uint32_t
 	struct float_query *query = state;
 	float *room = decoding_room(rows, query);
 	for (int64_t i = 0; i < n; i++)
-		query->score.f32(query->q, rows_load(rows, pos[i], room), 0, 1, rows->dim, &key[i]);
+		metric_f32(&query->score, query->q, rows_load(rows, pos[i], room), 0, 1, rows->dim, &key[i]);
 	metric_keys(&query->score, key, n);
 }
 
@@ -166,6 +167,19 @@ const struct comparison compare_decoding = {.bytes = decoding_bytes,
     .bind = float_query_bind,
     .bind_row = float_query_bind_row,
     .gather = decoding_gather};
+
+/* Metrics that are compared in whole floats only. Keys that have overflowed are infinite. */
+static void whole_gather(const struct rows *rows, void *state, const uint32_t *pos, int64_t n, float *key)
+{
+	decoding_gather(rows, state, pos, n, key);
+	for (int64_t i = 0; i < n; i++)
+		key[i] = key[i] <= FLT_MAX ? key[i] : INFINITY;
+}
+
+static const struct comparison compare_whole = {.bytes = decoding_bytes,
+    .bind = float_query_bind,
+    .bind_row = float_query_bind_row,
+    .gather = whole_gather};
 
 static void wide_gather(const struct rows *rows, void *state, const uint32_t *pos, int64_t n, float *key)
 {
@@ -194,7 +208,7 @@ const struct comparison *compare_in_scan(
 {
 	if (compare_as_bytes(rows, query, metric))
 		return &compare_bytes;
-	if ((rows->normalize && !rows_are_codes(rows)) || rows->form->type != KITH_F32)
+	if (metric->whole || (rows->normalize && !rows_are_codes(rows)) || rows->form->type != KITH_F32)
 		return NULL;
 	if (!rows->codec)
 		return &compare_floats;
@@ -203,11 +217,14 @@ const struct comparison *compare_in_scan(
 	return own && rows->form->blocked == rows->codec->ops->blocked ? own : NULL;
 }
 
-const struct comparison *compare_in_graph(const struct rows *rows, enum key_precision precision)
+const struct comparison *compare_in_graph(
+    const struct rows *rows, const struct metric *metric, enum key_precision precision)
 {
 	const struct codec_ops *ops = rows->codec->ops;
 	if (precision == KEYS_WIDE)
 		return &compare_wide;
+	if (metric->whole)
+		return &compare_whole;
 	if (precision == KEYS_FLOAT && ops->in_graph_float)
 		return ops->in_graph_float;
 	return ops->in_graph ? ops->in_graph : &compare_decoding;

@@ -77,7 +77,8 @@ const struct comparison *compare_in_scan(
     const struct rows *rows, const struct rows *query, const struct metric *metric);
 
 /* The comparison with rows of a codec in a graph search; the rows must not be in blocks. */
-const struct comparison *compare_in_graph(const struct rows *rows, enum key_precision precision);
+const struct comparison *compare_in_graph(
+    const struct rows *rows, const struct metric *metric, enum key_precision precision);
 
 /* Whether rows and queries are bytes of one type that the metric compares as integers. */
 bool compare_as_bytes(const struct rows *rows, const struct rows *query, const struct metric *metric);

@@ -110,9 +110,30 @@ static void fp32_renew(struct codes *codes, int64_t from, int64_t to)
 		block_bound(codes, block, from > block * ROWS_BLOCK ? from : block * ROWS_BLOCK);
 }
 
+/* Whether all vectors are of a domain that takes more than the upper halves to tell. */
+static bool within_domain(const struct codes *codes, int64_t from, int64_t to)
+{
+	float part[CHUNK];
+	int64_t dim = codes->codec->dim;
+	for (int64_t i = from; i < to; i++) {
+		size_t offset = (size_t)i * codes->codec->row_bytes;
+		const uint16_t *upper = (const uint16_t *)(const void *)(codes->plane[0].data + offset);
+		const uint16_t *lower = (const uint16_t *)(const void *)(codes->plane[1].data + offset);
+		for (int64_t at = 0; at < dim; at += CHUNK) {
+			int64_t n = part_size(dim, at);
+			kernels()->join(upper + at, lower + at, n, part);
+			if (metric_find_bad(codes->codec->domain, part, n) >= 0)
+				return false;
+		}
+	}
+	return true;
+}
+
 /* The upper 16 bits of a float decide whether it is finite; see join in kernels.h. */
 static bool fp32_finite(const struct codes *codes, int64_t from, int64_t to)
 {
+	if (codes->codec->domain != DOMAIN_FINITE)
+		return within_domain(codes, from, to);
 	enum { EXPONENT = 0x7f80 };
 	int64_t dim = codes->codec->dim;
 	for (int64_t i = from; i < to; i++) {

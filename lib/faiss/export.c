@@ -53,7 +53,7 @@ static const char *flat_letters(const kith_index *index)
 
 static void put_header(struct export *e, const char *fourcc, const kith_index *index)
 {
-	faiss_put_index(&e->w, fourcc, index->dim, index->ops->size(index), index->metric->faiss);
+	faiss_put_index_of(&e->w, fourcc, index->dim, index->ops->size(index), index->metric);
 }
 
 /* What FAISS is to call the vector of an id: its label, if it has one. */
@@ -251,10 +251,10 @@ static void put_centroids(struct export *e, const kith_index *index)
 		return;
 	}
 	if (graph) {
-		faiss_put_index(&e->w, "IHNf", index->dim, ivf->nlist, index->metric->faiss);
+		faiss_put_index_of(&e->w, "IHNf", index->dim, ivf->nlist, index->metric);
 		faiss_put_graph(&e->w, graph, NULL, NULL, &e->preset);
 	}
-	faiss_put_index(&e->w, flat_letters(index), index->dim, ivf->nlist, index->metric->faiss);
+	faiss_put_index_of(&e->w, flat_letters(index), index->dim, ivf->nlist, index->metric);
 	faiss_put_array(&e->w, ivf->centroids, ivf->nlist * index->dim, sizeof(float));
 }
 

@@ -15,6 +15,7 @@
 #include <kith/status.h>
 
 #include "lib/base/blob.h"
+#include "lib/metric/metric.h"
 #include "lib/store/vecs.h"
 
 /* Objects may lie so deep in one another. */
@@ -93,7 +94,8 @@ struct faiss_node {
 	char fourcc[5];
 	enum faiss_kind kind;
 	int64_t dim, n;
-	int metric; /* FAISS's number of it: lib/metric */
+	int metric;     /* FAISS's number of it: lib/metric */
+	float argument; /* of Lp: its exponent */
 
 	struct faiss_codec codec;           /* FLAT, IVF */
 	uint64_t codes;                     /* FLAT: offset of [n × code_size] */
@@ -120,6 +122,11 @@ struct faiss_node {
 	struct faiss_node *child; /* HNSW: the vectors; IVF: the coarse quantizer; others: what they wrap */
 	struct faiss_node *fine;  /* REFINE: the vectors that decide */
 };
+
+static inline const struct metric *faiss_node_metric(const struct faiss_node *node)
+{
+	return metric_of_faiss(node->metric, node->argument);
+}
 
 /* ---- reading ---- */
 
@@ -221,6 +228,8 @@ void faiss_put_array(struct faiss_writer *w, const void *elements, int64_t n, si
 
 /* The members that every index begins with, of a trained one. */
 void faiss_put_index(struct faiss_writer *w, const char *fourcc, int64_t dim, int64_t n, int metric);
+void faiss_put_index_of(
+    struct faiss_writer *w, const char *fourcc, int64_t dim, int64_t n, const struct metric *metric);
 
 /* ---- files ---- */
 

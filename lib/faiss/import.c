@@ -32,7 +32,7 @@ static kith_status build_hnsw(
 	if (status == KITH_OK)
 		status = faiss_import_graph(im->source, node, &graph);
 	if (status == KITH_OK)
-		status = hnsw_from_components(out, metric_of_faiss(node->metric), &stored, &graph);
+		status = hnsw_from_components(out, faiss_node_metric(node), &stored, &graph);
 	import_stored_free(&stored);
 	graph_free(&graph);
 	return status;
@@ -89,8 +89,8 @@ static kith_status build_pretransform(
 		status = faiss_import_map(im->source, &node->transform[i], m, &mapping, &forward, &inverse);
 		if (status)
 			return status;
-		status = import_refit(im, transform_from_components(out, metric_of_faiss(node->metric),
-		                              &mapping, &forward, &inverse, false, *out));
+		status = import_refit(im, transform_from_components(out, faiss_node_metric(node), &mapping,
+		                              &forward, &inverse, false, *out));
 		if (status) {
 			linear_free(&forward);
 			linear_free(&inverse);

@@ -103,7 +103,7 @@ static kith_status make_rabitq(const struct import *im, const struct faiss_node 
 		status = fail_nomem("a mean", (size_t)node->dim * sizeof *mean);
 	if (status == KITH_OK)
 		status = codec_new_rabitq(
-		    out, node->dim, false, node->codec.bits, metric_of_faiss(node->metric)->similarity);
+		    out, node->dim, false, node->codec.bits, faiss_node_metric(node)->similarity);
 	if (status == KITH_OK && codec_rabitq_set(*out, mean) != KITH_OK)
 		status = faiss_fail(im->source, "'%s' has a mean that is too large", node->fourcc);
 	mem_free(mean);
@@ -121,7 +121,7 @@ kith_status import_codec(const struct import *im, const struct faiss_node *node,
 		          : node->codec.coding == FAISS_RABITQ ? make_rabitq
 		                                               : make_product)(im, node, out);
 	if (status == KITH_OK)
-		status = codec_check_metric(*out, metric_of_faiss(node->metric));
+		status = codec_take_metric(*out, faiss_node_metric(node));
 	if (status) {
 		codec_free(*out);
 		*out = NULL;
@@ -143,7 +143,7 @@ static int64_t find_bad(const struct codec *codec, int64_t n, const uint8_t *pla
 			memcpy(x, plain + (size_t)i * bytes, bytes);
 		else
 			codec->ops->decode(codec, plain + (size_t)i * bytes, x);
-		if (kernels()->find_nonfinite(x, codec->dim) >= 0)
+		if (metric_find_bad(codec->domain, x, codec->dim) >= 0)
 			return i;
 	}
 	return -1;
@@ -231,7 +231,7 @@ kith_status import_flat(
 	kith_status status = import_stored(im, node, ids, false, &stored);
 	if (status)
 		return status;
-	status = flat_from_components(out, metric_of_faiss(node->metric), &stored);
+	status = flat_from_components(out, faiss_node_metric(node), &stored);
 	if (status)
 		import_stored_free(&stored);
 	return status;

@@ -131,7 +131,7 @@ static kith_status make_ivf(const struct import *im, const struct faiss_node *no
 		status = fail(KITH_UNSUPPORTED, "%s: '%s' keeps residuals as whole bytes; kith only vectors",
 		    im->source->name, node->fourcc);
 	if (status == KITH_OK)
-		status = ivf_new(out, metric_of_faiss(node->metric), node->nlist, M, codec);
+		status = ivf_new(out, faiss_node_metric(node), node->nlist, M, codec);
 	if (status)
 		codec_free(codec);
 	else if (!node->residual)

@@ -22,26 +22,21 @@ static kith_status take_index(struct faiss_reader *r, int depth, struct faiss_no
 static kith_status check_header(
     const struct faiss_reader *r, const struct faiss_node *node, bool trained, int32_t metric)
 {
-	static const char *const metrics[] = {[4] = "Lp",
-	    [20] = "Canberra",
-	    [21] = "BrayCurtis",
-	    [22] = "JensenShannon",
-	    [23] = "Jaccard",
-	    [24] = "NaNEuclidean",
-	    [25] = "Gower"};
-	enum { METRICS = sizeof metrics / sizeof *metrics };
+	enum { LP = 4, GOWER = 25 };
 	if (node->dim < 1 || node->n < 0 || metric < 0)
 		return faiss_fail(r->source, "'%s' has dimension %lld, %lld vector%s, metric %d",
 		    node->fourcc, (long long)node->dim, (long long)node->n, PLURAL(node->n), metric);
 	if (node->dim > KITH_MAX_DIM)
 		return fail(KITH_UNSUPPORTED, "%s: '%s' has dimension %lld; kith's go to %d", r->source->name,
 		    node->fourcc, (long long)node->dim, KITH_MAX_DIM);
-	if (!metric_of_faiss(metric)) {
+	if (metric == LP && !faiss_node_metric(node))
+		return fail(KITH_UNSUPPORTED, "%s: '%s' has metric Lp with p = %g, which must be positive",
+		    r->source->name, node->fourcc, (double)node->argument);
+	if (!faiss_node_metric(node)) {
 		char known[METRIC_NAMES];
 		metric_names(known);
 		return fail(KITH_UNSUPPORTED, "%s: '%s' has metric %d (%s); kith has %s", r->source->name,
-		    node->fourcc, metric, metric < METRICS && metrics[metric] ? metrics[metric] : "unknown",
-		    known);
+		    node->fourcc, metric, metric == GOWER ? "Gower" : "unknown", known);
 	}
 	if (!trained)
 		return fail(KITH_UNSUPPORTED,
@@ -54,7 +49,6 @@ static kith_status take_header(struct faiss_reader *r, struct faiss_node *node)
 {
 	int32_t dim = 0, metric = 0;
 	int64_t unused[2];
-	float argument; /* of Lp */
 	bool trained = false;
 	kith_status status = faiss_take(r, &dim, sizeof dim);
 	if (status == KITH_OK)
@@ -66,7 +60,7 @@ static kith_status take_header(struct faiss_reader *r, struct faiss_node *node)
 	if (status == KITH_OK)
 		status = faiss_take(r, &metric, sizeof metric);
 	if (status == KITH_OK && faiss_metric_has_argument(metric))
-		status = faiss_take(r, &argument, sizeof argument);
+		status = faiss_take(r, &node->argument, sizeof node->argument);
 	node->dim = dim;
 	node->metric = metric;
 	return status ? status : check_header(r, node, trained, metric);
@@ -162,7 +156,7 @@ static kith_status take_ivf(
 		    "'%s' has %llu lists of dimension %lld, and %lld centroids of %lld", node->fourcc,
 		    (unsigned long long)counts[0], (long long)node->dim, (long long)node->child->n,
 		    (long long)node->child->dim);
-	if (node->child->metric != node->metric)
+	if (faiss_node_metric(node->child) != faiss_node_metric(node))
 		return fail(KITH_UNSUPPORTED,
 		    "%s: '%s' has another metric than its coarse quantizer '%s'; kith's lists have that of "
 		    "the index",

@@ -84,7 +84,8 @@ void faiss_put_array(struct faiss_writer *w, const void *elements, int64_t n, si
 	faiss_put(w, elements, (size_t)n * size);
 }
 
-void faiss_put_index(struct faiss_writer *w, const char *fourcc, int64_t dim, int64_t n, int metric)
+static void put_index(
+    struct faiss_writer *w, const char *fourcc, int64_t dim, int64_t n, int metric, float argument)
 {
 	enum { UNUSED = 1 << 20 };
 	faiss_put_fourcc(w, fourcc);
@@ -95,7 +96,18 @@ void faiss_put_index(struct faiss_writer *w, const char *fourcc, int64_t dim, in
 	faiss_put_bool(w, true);
 	faiss_put_i32(w, metric);
 	if (faiss_metric_has_argument(metric))
-		faiss_put(w, &(float){0}, sizeof(float));
+		faiss_put(w, &argument, sizeof argument);
+}
+
+void faiss_put_index(struct faiss_writer *w, const char *fourcc, int64_t dim, int64_t n, int metric)
+{
+	put_index(w, fourcc, dim, n, metric, 0);
+}
+
+void faiss_put_index_of(
+    struct faiss_writer *w, const char *fourcc, int64_t dim, int64_t n, const struct metric *metric)
+{
+	put_index(w, fourcc, dim, n, metric->faiss, metric->p);
 }
 
 /* ---- files ---- */

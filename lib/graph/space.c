@@ -28,7 +28,7 @@ bool graph_space_is_null(const struct graph_space *space, int64_t node, float *x
 
 static const struct comparison *comparison(const struct graph_space *space)
 {
-	return compare_in_graph(&space->rows, space->precision);
+	return compare_in_graph(&space->rows, space->metric, space->precision);
 }
 
 /* Whether rows that are normalized when loaded are compared as they are stored, by inner products, from which

@@ -209,7 +209,7 @@ static kith_status ivf_check(const kith_index *index, kith_type type, int64_t n,
 {
 	/* Whether a residual can be kept is known only with its list: see ivf_add.c. */
 	const struct ivf *ivf = ivf_of_const(index);
-	return ivf->residual ? codec_check_finite(index->dim, type, n, x)
+	return ivf->residual ? codec_check_domain(index->metric->domain, index->dim, type, n, x)
 	                     : codec_check(ivf->codec, type, n, x);
 }
 

@@ -4,7 +4,26 @@
 #include "lib/base/progress.h"
 #include "lib/base/status.h"
 
+#include <math.h>
 #include <string.h>
+
+/* Replace missing values by the mean of those that the component has, 0 if it has none. */
+static void fill_missing(float *x, int64_t n, int64_t dim)
+{
+	for (int64_t j = 0; j < dim; j++) {
+		double total = 0;
+		int64_t there = 0;
+		for (int64_t i = 0; i < n; i++) {
+			bool missing = isnan(x[i * dim + j]);
+			total += missing ? 0 : (double)x[i * dim + j];
+			there += !missing;
+		}
+		float mean = there ? (float)(total / (double)there) : 0;
+		for (int64_t i = 0; i < n; i++)
+			if (isnan(x[i * dim + j]))
+				x[i * dim + j] = mean;
+	}
+}
 
 kith_status training_sample(struct training_sample *sample, const kith_index *index, int64_t n,
     const float *x, int64_t max, const kith_add_options *options)
@@ -12,7 +31,8 @@ kith_status training_sample(struct training_sample *sample, const kith_index *in
 	enum { LOOK = 1024 };
 	int64_t dim = index->dim, count = n < max ? n : max;
 	*sample = (struct training_sample){.n = count, .x = x};
-	if (n <= max && !index->metric->unit)
+	bool missing = index->metric->domain == DOMAIN_MISSING;
+	if (n <= max && !index->metric->unit && !missing)
 		return KITH_OK;
 	float *copy = mem_alloc((size_t)count * (size_t)dim, sizeof *copy);
 	if (!copy)
@@ -29,7 +49,10 @@ kith_status training_sample(struct training_sample *sample, const kith_index *in
 		if (index->metric->unit)
 			vector_normalize(copy + i * dim, dim);
 	}
-	return progress_end(&progress);
+	kith_status status = progress_end(&progress);
+	if (status == KITH_OK && missing)
+		fill_missing(copy, count, dim);
+	return status;
 }
 
 kith_status train_whole(

@@ -225,7 +225,7 @@ static kith_status transform_train(
 
 static kith_status transform_check(const kith_index *index, kith_type type, int64_t n, const void *x)
 {
-	return codec_check_finite(index->dim, type, n, x);
+	return codec_check_domain(index->metric->domain, index->dim, type, n, x);
 }
 
 /* INVALID if the child cannot keep one of n mapped vectors. */
@@ -449,6 +449,10 @@ static kith_status check_child(
 	if (child->type != KITH_F32)
 		return fail(KITH_INVALID, "'%s' gives floats, but '%s' keeps %s", word, child->spec,
 		    kith_type_name(child->type));
+	if (metric->domain == DOMAIN_MISSING)
+		return fail(KITH_UNSUPPORTED,
+		    "'%s' would change vectors, of which under %s elements may be missing", word,
+		    metric->name);
 	if (child->metric != metric_of_unit(metric))
 		return fail(KITH_INVALID, "metric is %s; the index '%s' below '%s' must have metric %s",
 		    metric->name, child->spec, word, metric_of_unit(metric)->name);

@@ -4,6 +4,9 @@
  * floats only the upper halves are read, which are half of the bytes. With ‖x − x̂‖ <= δ (x̂ is the upper
  * half, δ the largest error of the block), the metric says how large the errors of keys are.
  *
+ * Rows that no kernel reads in their form, and all for metrics that are compared in whole floats only, are
+ * loaded a few at a time and then scored for all queries.
+ *
  * Codes are scored by their codec, which states the error itself: scan_codes.c.
  *
  * With a filter, a block of which no row passes is skipped. If few rows pass, only these are scored, unless
@@ -27,18 +30,50 @@ bool scan_can(const struct search *s)
 	return s->compare || s->metric->product == PRODUCT_NONE;
 }
 
-/* Score n rows of a block for all queries by loading each of them, as no kernel reads rows in this form. This
- * is for metrics without product form, for which there are no tiles. */
-static void score_loaded(struct task *t, struct scan *scans, int64_t row, int64_t n)
+/* Load some rows of the task's base as floats, one behind the other. */
+static const float *load_rows(struct task *t, int64_t row, const uint32_t *pos, int64_t n)
+{
+	int64_t dim = t->base->dim;
+	float *room = t->scratch->loaded;
+	for (int64_t i = 0; i < n; i++) {
+		const float *x = rows_load(t->base, row + pos[i], room + i * dim);
+		if (x != room + i * dim)
+			memcpy(room + i * dim, x, (size_t)dim * sizeof *x);
+	}
+	return room;
+}
+
+/* A key of a whole metric that has overflowed says nothing: its row is a candidate. */
+static void mark_overflow(float *key, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		key[i] = key[i] < 1e37f ? key[i] : -INFINITY;
+}
+
+/* Score those rows of a block whose bits are set for all queries by loading them. This is for metrics without
+ * product form, for which there are no tiles. */
+static void score_loaded(struct task *t, struct scan *scans, int64_t row, uint64_t mask)
 {
 	const struct search *s = t->s;
-	for (int64_t i = 0; i < n; i++) {
-		const float *x = rows_load(t->base, row + i, t->scratch->x);
-		for (int64_t q = 0; q < t->nq; q++)
-			s->score.f32(scans[q].state, x, 0, 1, s->base.dim, &scans[q].key[i]);
-	}
+	int64_t dim = s->base.dim;
+	do {
+		uint32_t pos[SCAN_LOADED];
+		float key[SCAN_LOADED];
+		int64_t n = 0;
+		for (; mask && n < SCAN_LOADED; mask &= mask - 1)
+			pos[n++] = (uint32_t)__builtin_ctzll(mask);
+		const float *x = load_rows(t, row, pos, n);
+		for (int64_t q = 0; q < t->nq; q++) {
+			metric_f32(&s->score, scans[q].state, x, (size_t)dim * sizeof *x, n, dim, key);
+			if (s->metric->whole)
+				mark_overflow(key, n);
+			for (int64_t i = 0; i < n; i++)
+				scans[q].key[pos[i]] = key[i];
+		}
+	} while (mask);
 	for (int64_t q = 0; q < t->nq; q++)
-		scan_limit(&scans[q], s->metric->error_bound(s->base.dim, scans[q].qnorm, 0, 0));
+		scan_limit(&scans[q], s->metric->whole ? s->metric->whole_bound(s->metric, dim)
+		                                       : s->metric->error_bound(dim, scans[q].qnorm, 0, 0));
 }
 
 /* Score n rows of a block for all queries, and find the limits. With several queries, a few rows are taken at
@@ -231,7 +266,10 @@ static void pass_rows(struct task *t, struct scan *scans, int64_t row, int64_t n
 		pick_rows(t, scans, row, mask);
 		return;
 	}
-	(compare ? score_rows : score_loaded)(t, scans, row, n);
+	if (compare)
+		score_rows(t, scans, row, n);
+	else
+		score_loaded(t, scans, row, mask);
 	for (int64_t q = 0; q < t->nq; q++)
 		take_rows(&scans[q], row, n, mask);
 }
@@ -250,7 +288,7 @@ bool scan_pass(struct task *t, struct scan *scans)
 			mask = task_mask(t, row, n) & mask >> (ROWS_BLOCK - n);
 		if (!mask)
 			continue;
-		if (s->check && rows_find_nonfinite(t->base, row, row + n, t->scratch->x) >= 0) {
+		if (s->check && rows_find_bad(t->base, s->metric, row, row + n, t->scratch->x) >= 0) {
 			search_fail(s, KITH_INVALID);
 			return false;
 		}

@@ -139,7 +139,9 @@ static void take_scratch(
 	scratch->pools = arena_take(arena, npools, sizeof(struct pool) + pool_bytes(s->capacity));
 	if (scan)
 		scratch->queries = arena_take(arena, SCAN_QUERIES, scan_query_bytes(s));
-	else
+	if (scan && !s->compare)
+		scratch->loaded = arena_take(arena, SCAN_LOADED * s->base.dim, sizeof(float));
+	if (!scan)
 		scratch->tile = arena_take(arena, 1, tile_scratch_bytes(s));
 	if (s->projection)
 		scratch->projected = arena_take(arena, 1, projected_scratch_bytes(s));
@@ -189,8 +191,11 @@ static kith_status explain(struct search *s, kith_status status)
 	if (status != KITH_INVALID)
 		return status;
 	float *scratch = mem_alloc((size_t)s->base.dim, sizeof *scratch);
-	int64_t row = scratch ? rows_find_nonfinite(&s->base, 0, s->base.n, scratch) : -1;
+	int64_t row = scratch ? rows_find_bad(&s->base, s->metric, 0, s->base.n, scratch) : -1;
 	mem_free(scratch);
+	if (s->metric->domain != DOMAIN_FINITE)
+		return fail(KITH_INVALID, "x: row %lld: elements must be %s",
+		    (long long)(s->base.first_id + row), metric_wanted(s->metric->domain));
 	return fail(KITH_INVALID, "x: row %lld holds a NaN or an infinity; vectors must be finite",
 	    (long long)(s->base.first_id + row));
 }
@@ -242,7 +247,7 @@ kith_status search_run(struct search *s, bool check, const kith_search_options *
 		return fail(
 		    KITH_INVALID, "%lld rows in one search; at most 4294967295", (long long)s->base.n);
 	search_setup(s);
-	s->check = check && rows_are_floats(&s->base);
+	s->check = check && (rows_are_floats(&s->base) || s->metric->domain == DOMAIN_NOT_NEGATIVE);
 	kith_status status = search_rows(s, threads_resolve(options ? options->threads : 0), options);
 	search_count(options, &(kith_search_stats){.pairs = s->pairs, .exact = s->exact});
 	return status;

@@ -47,6 +47,9 @@ enum tile_kind {
 /* The largest number of queries in a scan. */
 enum { SCAN_QUERIES = 16 };
 
+/* The rows that a scan loads at once, if no kernel reads them as they are. */
+enum { SCAN_LOADED = 8 };
+
 /* What an inverted file keeps beside the codes of a list if they are residuals, else all zero. */
 struct residuals {
 	const float *code_norms; /* L2: [n] ‖r‖² + 2⟨center, r⟩ for a code that decodes to r; NULL: none */
@@ -95,6 +98,7 @@ struct scratch {
 	void *memory;
 	float *x, *y;                /* [dim] each, and padding */
 	char *queries;               /* [SCAN_QUERIES × scan_query_bytes], for scans */
+	float *loaded;               /* [SCAN_LOADED × dim], for scans */
 	float *select;               /* [capacity] for pool_tighten */
 	struct pool *pools;          /* [block] and their arrays */
 	struct tile *tile;           /* NULL: for a scan */

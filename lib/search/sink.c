@@ -138,30 +138,50 @@ bool sink_merge(struct sink *sink, int64_t q, struct found *items, int64_t n)
 	return true;
 }
 
-static float score(double key, bool similarity)
+static float score(double key, const struct metric *metric)
 {
 	/* Adding zero turns −0 into 0. */
-	return (float)(similarity ? -key : key) + 0.0f;
+	return (float)metric_convert(metric, key) + 0.0f;
 }
 
-void sink_write_topk(const struct sink *sink, int64_t k, bool similarity, float *dist, int64_t *ids)
+void sink_write_topk(
+    const struct sink *sink, int64_t k, const struct metric *metric, float *dist, int64_t *ids)
 {
-	float none = similarity ? -INFINITY : INFINITY;
+	float none = metric_favours_large(metric) ? -INFINITY : INFINITY;
 	for (int64_t q = 0; q < sink->nq; q++) {
 		const struct found *best = sink->best + q * sink->k;
 		for (int64_t j = 0; j < k; j++) {
 			bool have = j < sink->count[q];
 			ids[q * k + j] = have ? best[j].id : -1;
-			dist[q * k + j] = have ? score(best[j].key, similarity) : none;
+			dist[q * k + j] = have ? score(best[j].key, metric) : none;
 		}
 	}
 }
 
-kith_status sink_take_ranges(struct sink *sink, bool similarity, kith_ranges **out)
+/* 1 − key and key round differently. The sink takes some more keys, and what is beyond the radius as a score
+ * is dropped at the end. */
+kith_status sink_init_scores(struct sink *sink, int64_t nq, const struct metric *metric, float radius)
+{
+	double slack = metric->one_minus ? 0x1p-22 * (1 + fabs((double)radius)) : 0;
+	return sink_init_range(sink, nq, metric_convert(metric, (double)radius) + slack);
+}
+
+static void drop_beyond(struct found_list *list, const struct metric *metric, float radius)
+{
+	int64_t kept = 0;
+	for (int64_t i = 0; i < list->n; i++)
+		if (!metric->one_minus || score(list->items[i].key, metric) >= radius)
+			list->items[kept++] = list->items[i];
+	list->n = kept;
+}
+
+kith_status sink_take_ranges(struct sink *sink, const struct metric *metric, float radius, kith_ranges **out)
 {
 	int64_t total = 0;
-	for (int64_t q = 0; q < sink->nq; q++)
+	for (int64_t q = 0; q < sink->nq; q++) {
+		drop_beyond(&sink->lists[q], metric, radius);
 		total += sink->lists[q].n;
+	}
 	kith_ranges *r = ranges_new(sink->nq, total);
 	if (!r)
 		return fail_nomem("range results", (size_t)total * (sizeof(float) + sizeof(int64_t)));
@@ -172,7 +192,7 @@ kith_status sink_take_ranges(struct sink *sink, bool similarity, kith_ranges **o
 			qsort(list->items, (size_t)list->n, sizeof *list->items, compare_found);
 		r->begin[q] = at;
 		for (int64_t j = 0; j < list->n; j++, at++) {
-			r->dist[at] = score(list->items[j].key, similarity);
+			r->dist[at] = score(list->items[j].key, metric);
 			r->ids[at] = list->items[j].id;
 		}
 	}

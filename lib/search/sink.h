@@ -12,6 +12,8 @@
 #include <kith/library.h>
 #include <kith/ranges.h>
 
+#include "lib/metric/metric.h"
+
 struct found {
 	double key;
 	int64_t id;
@@ -48,11 +50,14 @@ double sink_bound(const struct sink *sink, int64_t q);
  * must hold the lock if others may merge into the same query. */
 bool sink_merge(struct sink *sink, int64_t q, struct found *items, int64_t n);
 
-/* Write a top-k sink as kith_index_search documents it, padded to k >= sink->k columns. similarity: the
- * score is −key. */
-void sink_write_topk(const struct sink *sink, int64_t k, bool similarity, float *dist, int64_t *ids);
+/* Write a top-k sink as kith_index_search documents it, with scores of the metric, padded to k >= sink->k
+ * columns. */
+void sink_write_topk(
+    const struct sink *sink, int64_t k, const struct metric *metric, float *dist, int64_t *ids);
 
-/* Copy the results of a range sink to a result object, sorted. */
-kith_status sink_take_ranges(struct sink *sink, bool similarity, kith_ranges **out);
+/* Make a range sink for scores within a radius of the metric; and copy its results to a result object,
+ * sorted. */
+kith_status sink_init_scores(struct sink *sink, int64_t nq, const struct metric *metric, float radius);
+kith_status sink_take_ranges(struct sink *sink, const struct metric *metric, float radius, kith_ranges **out);
 
 #endif

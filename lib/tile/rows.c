@@ -113,14 +113,16 @@ void *rows_as_bytes(struct rows *rows, kith_type wanted)
 	return bytes;
 }
 
-int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, float *scratch)
+int64_t rows_find_bad(
+    const struct rows *rows, const struct metric *metric, int64_t from, int64_t to, float *scratch)
 {
-	if (!rows_are_floats(rows))
+	bool can_be = rows_are_floats(rows) || metric->domain == DOMAIN_NOT_NEGATIVE;
+	if (rows->codec || !can_be)
 		return -1;
 	struct rows raw = *rows;
 	raw.normalize = false;
 	for (int64_t i = from; i < to; i++)
-		if (kernels()->find_nonfinite(rows_load(&raw, i, scratch), rows->dim) >= 0)
+		if (metric_find_bad(metric->domain, rows_load(&raw, i, scratch), rows->dim) >= 0)
 			return i;
 	return -1;
 }

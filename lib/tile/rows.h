@@ -10,6 +10,7 @@
 #include <kith/library.h>
 
 #include "lib/base/prefetch.h"
+#include "lib/metric/metric.h"
 
 struct codec;
 struct rows;
@@ -106,8 +107,9 @@ static inline bool rows_are_floats(const struct rows *rows)
  * returned and which the caller frees. NULL: they are not, or memory was short; rows stay as they were. */
 void *rows_as_bytes(struct rows *rows, kith_type wanted);
 
-/* The first row in [from, to) with a NaN or an infinity; −1: none. Only arrays of floats can have one. */
-int64_t rows_find_nonfinite(const struct rows *rows, int64_t from, int64_t to, float *scratch);
+/* The first row in [from, to) of an array with an element that the metric does not allow; −1: none. */
+int64_t rows_find_bad(
+    const struct rows *rows, const struct metric *metric, int64_t from, int64_t to, float *scratch);
 
 /* Prefetch row i for rows_load. */
 void rows_prefetch(const struct rows *rows, int64_t i);

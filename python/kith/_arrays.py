@@ -6,8 +6,11 @@ memory and the shape that the call assumes. So no argument can make the library 
 # mypy: warn-return-any=False
 from __future__ import annotations
 
+import math
 import operator
 import os
+import re
+import struct
 from typing import Any
 
 import numpy as np
@@ -151,15 +154,41 @@ def counted(n: int, word: str) -> str:
     return f"{n} {word}" + ("" if n == 1 else "s")
 
 
-METRICS = {"l2": 0, "ip": 1, "cosine": 2, "l1": 3, "linf": 4}
-METRIC_NAMES = tuple(METRICS)
+METRICS = {"l2": 0, "ip": 1, "cosine": 2, "l1": 3, "linf": 4, "canberra": 5, "braycurtis": 6, "jensenshannon": 7, "jaccard": 8,
+           "naneuclidean": 9}
+_NAMES = tuple(METRICS)
+
+
+def lp(p: float) -> int | None:
+    """The library's number of Lp with this exponent: the bits of the float −p. None: it is no exponent."""
+    try:
+        number: int = struct.unpack("<i", struct.pack("<f", -p))[0]
+    except OverflowError:
+        return None
+    return number if exponent(number) > 0 and math.isfinite(exponent(number)) else None
+
+
+def exponent(metric: int) -> float:
+    """That of Lp, by the library's number of it; 0 for other metrics."""
+    return -float(struct.unpack("<f", struct.pack("<i", metric))[0]) if metric < 0 else 0.0
+
+
+def metric_name(metric: int) -> str:
+    """By the library's number."""
+    return _NAMES[metric] if metric >= 0 else f"lp{exponent(metric):.9g}"
 
 
 def metric_named(metric: Any) -> int:
     """The library's number for the name of a metric, in upper or lower case."""
     found = METRICS.get(metric.lower()) if isinstance(metric, str) else None
+    if found is None and isinstance(metric, str) and re.fullmatch(r"lp[0-9.]+(e[-+]?[0-9]+)?", metric.lower()):
+        try:
+            found = lp(float(metric[2:]))
+        except ValueError:
+            pass
     if found is None:
-        raise ValueError(f"metric is {short(metric)}; it must be 'l2', 'ip' (inner product), 'cosine', 'l1' or 'linf'"
+        raise ValueError(f"metric is {short(metric)}; it must be 'l2', 'ip' (inner product), {', '.join(map(repr, _NAMES[2:]))} "
+                         "or 'lp…', as 'lp3'"
                          + ("" if isinstance(metric, str) else ". Only FAISS's classes and functions take FAISS's numbers"))
     return found
 

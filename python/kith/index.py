@@ -42,8 +42,8 @@ class Ranges(NamedTuple):
 
 class Index:
     """An index from a factory string: ``Index("IVF1024,PQ16", dim=128, metric="cosine")``. metric is "l2", "ip",
-    "cosine", "l1" or "linf", in upper or lower case. Without dim, the first vectors that are trained on or added
-    determine it.
+    "cosine", "l1", "linf", "canberra", "braycurtis", "jensenshannon", "jaccard", "naneuclidean" or "lp" with an exponent
+    ("lp3"), in upper or lower case. Without dim, the first vectors that are trained on or added determine it.
 
     Several threads may search at once; calls that change the index wait for running searches, and searches wait for
     them. The index is also a context manager, which closes it at the end; calls of a closed index raise InvalidError.
@@ -341,8 +341,8 @@ class Index:
 
     @property
     def metric(self) -> str:
-        """The metric: "l2", "ip", "cosine", "l1" or "linf"."""
-        return _arrays.METRIC_NAMES[self._ask("metric")]
+        """The metric: "l2", "ip", "cosine", …; "lp3" for Lp with that exponent."""
+        return _arrays.metric_name(self._ask("metric"))
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -1,4 +1,5 @@
 /* See golden.h. The factory strings, the operations on each index, and the cases without an index. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,10 @@ static const char *const more[] = {"IVF16_whole,PQ8", "IVF16_whole,SQ8", "IVF48_
     "IVF48_HNSW8,PQ8x4fs", "PQ8,RFlat", "IVF16,PQ8x4fs,Refine(SQ8)", "HNSW8,SQ8,RFlat", "PCA12,Flat",
     "PCAWR12,IVF16,SQ8", "OPQ8,PQ8", "OPQ4_16,IVF16,PQ4", "RR16,PQ8,RFlat", "L2norm,Flat", "Pad32,HNSW8",
     "Shards3(IVF16,SQ8)", "Shards2(HNSW8)", "PCA12,(PQ6,RFlat)"};
+
+/* The numbers of Lp with p = 3 and 1.75: the bits of −3 and −1.75. */
+#define LP3    ((kith_metric)-0x3fc00000)
+#define LP1_75 ((kith_metric)-0x40200000)
 
 /* Larger indexes, whose work is divided into pieces. */
 static const struct {
@@ -49,6 +54,15 @@ static const struct {
     {"IVF16,Flat", KITH_LINF, 2000, 60, 32},
     {"HNSW8", KITH_L1, 900, 40, 24},
     {"HNSW8", KITH_LINF, 900, 40, 24},
+    {"Flat", KITH_CANBERRA, 2000, 60, 40},
+    {"Flat", KITH_BRAY_CURTIS, 2000, 60, 40},
+    {"Flat", KITH_JENSEN_SHANNON, 2000, 60, 40},
+    {"Flat", KITH_JACCARD, 2000, 60, 40},
+    {"Flat", KITH_NAN_EUCLIDEAN, 2000, 60, 40},
+    {"Flat", LP3, 2000, 60, 40},
+    {"Flat", LP1_75, 2000, 60, 40},
+    {"IVF16,Flat", KITH_JACCARD, 2000, 60, 32},
+    {"IVF16,Flat", LP3, 2000, 60, 32},
 };
 
 enum {
@@ -86,6 +100,18 @@ static void *make_data(uint64_t seed, kith_type type, int64_t n, int64_t dim)
 	}
 	free(x);
 	return bytes;
+}
+
+/* Floats as a metric compares them: without negative elements, or with missing ones. */
+static void suit_metric(kith_metric metric, kith_type type, int64_t n, void *x)
+{
+	float *floats = x;
+	for (int64_t i = 0; type == KITH_F32 && i < n; i++) {
+		if (metric == KITH_JENSEN_SHANNON || metric == KITH_JACCARD)
+			floats[i] = fabsf(floats[i]);
+		if (metric == KITH_NAN_EUCLIDEAN && i % 31 == 0)
+			floats[i] = NAN;
+	}
 }
 
 /* ---- operations on an index ---- */
@@ -135,6 +161,7 @@ static void build(struct life *life)
 	for (int64_t i = 0; i < life->n; i++)
 		ids[i] = 3 * i + 5;
 	float *train = make_data(1, KITH_F32, life->n, life->dim);
+	suit_metric(life->metric, KITH_F32, life->n * life->dim, train);
 	for (int64_t i = 0; life->type != KITH_F32 && i < life->n * life->dim; i++)
 		train[i] =
 		    life->type == KITH_U8 ? ((const uint8_t *)life->x)[i] : ((const int8_t *)life->x)[i];
@@ -298,6 +325,8 @@ static void run_life(struct row *row, int i, int threads)
 	life.search.nprobe = 5;
 	life.search.efSearch = 30;
 	char *x = make_data(1, life.type, life.n, life.dim), *q = make_data(2, life.type, life.nq, life.dim);
+	suit_metric(life.metric, life.type, life.n * life.dim, x);
+	suit_metric(life.metric, life.type, life.nq * life.dim, q);
 	life.x = x;
 	life.q = q;
 	build(&life);

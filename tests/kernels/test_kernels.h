@@ -34,7 +34,7 @@ extern struct kernels ref_kernels;
  *
  * What a line of kernels.def names as its test, rows(L2SQ, F32) say, becomes TEST_rows(L2SQ, F32): it tries
  * `kernel`, the function of the instruction set in use, and fails if that is wrong anywhere. */
-enum op { L2SQ, IP, NORMSQ, L1, LINF };
+enum op { L2SQ, IP, NORMSQ, L1, LINF, CANBERRA, BRAY_CURTIS, JENSEN_SHANNON, JACCARD, NAN_EUCLIDEAN, LP };
 enum elem { F32, BF16, F16, U8, I8 };
 
 /* test_rows.c. A kernel over rows: one of these types. */
@@ -60,6 +60,14 @@ void check_rows(const struct row_kernel *kernel);
 
 void check_exact(kernel_exact_fn *kernel, enum op op);
 #define TEST_exact(op) check_exact(kernel, op)
+
+/* test_metrics.c */
+void check_metric(kernel_f32_fn *kernel, kernel_lp_fn *lp, enum op op);
+void check_metric_exact(kernel_exact_fn *kernel, kernel_lp_exact_fn *lp, enum op op);
+#define TEST_metric(op)       check_metric(kernel, NULL, op)
+#define TEST_lp()             check_metric(NULL, kernel, LP)
+#define TEST_metric_exact(op) check_metric_exact(kernel, NULL, op)
+#define TEST_lp_exact()       check_metric_exact(NULL, kernel, LP)
 
 /* test_plane.c */
 void check_find_nonfinite(kernel_find_fn *kernel);

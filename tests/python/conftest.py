@@ -69,7 +69,10 @@ def exact(base, queries, k, metric="l2"):
     if metric == "cosine":
         x, q = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, q))
     keys = {"l2": lambda: ((q[:, None] - x[None])**2).sum(2), "l1": lambda: abs(q[:, None] - x[None]).sum(2),
-            "linf": lambda: abs(q[:, None] - x[None]).max(2)}.get(metric, lambda: -(q @ x.T))()
+            "linf": lambda: abs(q[:, None] - x[None]).max(2), "lp3": lambda: (abs(q[:, None] - x[None])**3).sum(2),
+            "lp0.5": lambda: (abs(q[:, None] - x[None])**0.5).sum(2),
+            "canberra": lambda: (abs(q[:, None] - x[None]) / (abs(q[:, None]) + abs(x[None]))).sum(2),
+            "braycurtis": lambda: abs(q[:, None] - x[None]).sum(2) / abs(q[:, None] + x[None]).sum(2)}.get(metric, lambda: -(q @ x.T))()
     order = np.argsort(keys, axis=1, kind="stable")[:, :k]
     found = np.take_along_axis(keys, order, 1)
     return (-found if metric in ("ip", "cosine") else found), order

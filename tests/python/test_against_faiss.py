@@ -45,6 +45,27 @@ def score(f, index, x, q, **search):
 
 # ---- flat ----
 
+@case("METRIC_Lp METRIC_Canberra METRIC_BrayCurtis METRIC_JensenShannon METRIC_Jaccard METRIC_NaNEuclidean metric_arg", "close")
+def metrics_of_whole_floats(f, x, q):
+    found = []
+    x, q = abs(x), abs(q)
+    for metric, p in ((f.METRIC_Lp, 3), (f.METRIC_Lp, 1.75), (f.METRIC_Canberra, 0), (f.METRIC_BrayCurtis, 0),
+                      (f.METRIC_JensenShannon, 0), (f.METRIC_Jaccard, 0), (f.METRIC_NaNEuclidean, 0)):
+        index = f.IndexFlat(DIM, metric)
+        if p:
+            index.metric_arg = p
+        index.add(x)
+        D, I = index.search(q, K)
+        again = f.deserialize_index(f.serialize_index(index))
+        radius = float(np.median(D))
+        found += [D, I, index.metric_type, again.metric_arg, again.search(q, K)[0], f.is_similarity_metric(metric),
+                  f.pairwise_distances(q, x[:20], metric, p), np.diff(index.range_search(q[:5], radius)[0])]
+    q[:, 3] = x[::7, 5] = np.nan
+    index = f.IndexFlat(DIM, f.METRIC_NaNEuclidean)
+    index.add(x)
+    return found + list(index.search(q, K))
+
+
 @case("IndexFlatL2 IndexFlatIP IndexFlat METRIC_L2 METRIC_INNER_PRODUCT d ntotal is_trained metric_type")
 def flat(f, x, q):
     found = []

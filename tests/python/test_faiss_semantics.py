@@ -41,8 +41,11 @@ def copies(index, folder):
 # ---- what an index keeps ----
 
 @pytest.mark.parametrize("spec", ["Flat", "IVF16,Flat", "HNSW8", "PCA8,Flat", "IDMap2,Flat", "Flat,RFlat"])
-@pytest.mark.parametrize("metric", [faiss.METRIC_L1, faiss.METRIC_Linf])
+@pytest.mark.parametrize("metric", [faiss.METRIC_L1, faiss.METRIC_Linf, faiss.METRIC_Lp, faiss.METRIC_Canberra,
+                                    faiss.METRIC_BrayCurtis, faiss.METRIC_NaNEuclidean])
 def test_metrics_travel(spec, metric, base, queries, tmp_path):
+    if metric == faiss.METRIC_NaNEuclidean and "PCA" in spec:
+        pytest.skip("a transform would have to know what is missing")
     index = faiss.index_factory(DIM, spec, metric)
     index.train(base)
     index.add_with_ids(base, np.arange(len(base)) + 3) if "IDMap" in spec else index.add(base)

@@ -13,7 +13,7 @@ def index(base):
         yield made
 
 
-@pytest.mark.parametrize("metric", ["l2", "ip", "cosine", "l1", "linf"])
+@pytest.mark.parametrize("metric", ["l2", "ip", "cosine", "l1", "linf", "lp3", "lp0.5", "canberra", "braycurtis"])
 def test_search_is_exact(base, queries, metric):
     index = kith.Index("Flat", dim=DIM, metric=metric)
     index.add(base)

@@ -19,7 +19,8 @@ def index(base):
 
 # ---- dimension and metric ----
 
-@pytest.mark.parametrize("metric, name", [("L2", "l2"), ("Ip", "ip"), ("COSINE", "cosine"), ("L1", "l1"), ("Linf", "linf")])
+@pytest.mark.parametrize("metric, name", [("L2", "l2"), ("Ip", "ip"), ("COSINE", "cosine"), ("L1", "l1"), ("Linf", "linf"),
+                                          ("LP1.50", "lp1.5"), ("Canberra", "canberra")])
 def test_first_vectors_set_the_dimension(base, metric, name):
     made = kith.Index("IVF4,Flat", metric=metric)
     assert len(made) == made.size == 0 and not made.closed and "without a dimension" in repr(made)

@@ -14,7 +14,9 @@ static const int64_t dims[] = {1, 2, 3, 5, 31, 64, 65, 100, 128, 257, 960};
 static const int64_t ns[] = {0, 1, 2, 63, 64, 65, 1000, 5000, 5000};
 static const int64_t nqs[] = {1, 2, 5, 6, 7, 15, 16, 47, 48, 49, 100, 300};
 static const int64_t ks[] = {1, 3, 10, 100, 6000};
-static const int64_t metrics[] = {KITH_L2, KITH_IP, KITH_COSINE, KITH_L1, KITH_LINF};
+/* −4p for Lp. */
+static const int64_t metrics[] = {KITH_L2, KITH_IP, KITH_COSINE, KITH_L1, KITH_LINF, KITH_CANBERRA,
+    KITH_BRAY_CURTIS, KITH_JENSEN_SHANNON, KITH_JACCARD, KITH_NAN_EUCLIDEAN, -7, -12};
 enum { ALL, NONE, ONE, PERCENT, HALF, ALL_BUT_ONE };
 static const int64_t filters[] = {ALL, ALL, ALL, NONE, ONE, PERCENT, HALF, HALF, ALL_BUT_ONE};
 static const int64_t ids[] = {0, 0, 1};
@@ -83,7 +85,8 @@ static void choose_sizes(struct problem *p, struct decks *decks, int64_t work)
 	p->n = deal(decks, DECK_N);
 	p->nq = deal(decks, DECK_NQ);
 	p->k = deal(decks, DECK_K);
-	p->metric = (kith_metric)deal(decks, DECK_METRIC);
+	int64_t metric = deal(decks, DECK_METRIC);
+	p->metric = metric < 0 ? kith_metric_lp((float)-metric / 4) : (kith_metric)metric;
 	/* Too much work: drop a quarter of one or the other, so that odd sizes come up as well. */
 	while (p->n * p->nq * p->dim > work) {
 		if (rng_below(&decks->rng, 2) && p->nq > 1)
@@ -108,12 +111,29 @@ static void float_queries(struct problem *p, struct rng *rng)
 	p->integral = p->integral && !fractions;
 }
 
+/* Make what the metric compares of vectors: without negative elements, or with missing ones. */
+static void suit_metric(const struct problem *p, kith_type type, int64_t n, void *x)
+{
+	bool signs = p->metric != KITH_JENSEN_SHANNON && p->metric != KITH_JACCARD;
+	float *floats = x;
+	int8_t *bytes = x;
+	for (int64_t i = 0; i < n * p->dim; i++) {
+		if (type == KITH_F32 && !signs)
+			floats[i] = fabsf(floats[i]);
+		if (type == KITH_F32 && p->metric == KITH_NAN_EUCLIDEAN && (i * 7 + n) % 11 == 0)
+			floats[i] = NAN;
+		if (type == KITH_I8 && !signs)
+			bytes[i] = bytes[i] == -128 ? 127 : (int8_t)abs(bytes[i]);
+	}
+}
+
 static void make_vectors(struct problem *p, struct rng *rng)
 {
 	uint64_t seed = rng_next(rng);
 	p->x = make(p->n * p->dim, kith_type_size(p->base_type));
 	p->q = make(p->nq * p->dim, kith_type_size(p->query_type));
-	p->integral = data_integral(p->kind) && p->metric != KITH_COSINE;
+	bool sums = p->metric != KITH_COSINE && p->metric >= KITH_L2 && p->metric <= KITH_LINF;
+	p->integral = data_integral(p->kind) && sums;
 	if (p->base_type == KITH_F32)
 		data_floats(p->kind, seed, false, p->n, p->n, p->dim, p->x);
 	else
@@ -124,6 +144,8 @@ static void make_vectors(struct problem *p, struct rng *rng)
 		data_floats(p->kind, seed, true, p->n, p->nq, p->dim, p->q);
 	else
 		float_queries(p, rng);
+	suit_metric(p, p->base_type, p->n, p->x);
+	suit_metric(p, p->query_type, p->nq, p->q);
 }
 
 static int compare_pairs(const void *a, const void *b)
@@ -280,7 +302,7 @@ void problem_free(struct problem *p)
 kith_index *problem_index(const struct problem *p)
 {
 	kith_index *index;
-	bool floats = p->base_type == KITH_F32 || p->metric == KITH_L1 || p->metric == KITH_LINF;
+	bool floats = p->base_type == KITH_F32 || p->metric > KITH_COSINE || p->metric < 0;
 	const char *spec = floats ? "Flat" : p->base_type == KITH_U8 ? "SQ8_direct" : "SQ8_direct_signed";
 	OK(kith_index_new(&index, p->dim, p->metric, spec));
 	int64_t first = p->n / 3;

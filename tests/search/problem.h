@@ -76,10 +76,16 @@ kith_index *problem_index(const struct problem *p);
 /* Whether larger is nearer. */
 static inline bool problem_similarity(const struct problem *p)
 {
-	return p->metric == KITH_IP || p->metric == KITH_COSINE;
+	return p->metric == KITH_IP || p->metric == KITH_COSINE || p->metric == KITH_JACCARD;
 }
 
-/* Key of a row, smaller is nearer: the distance or minus the similarity, in double. */
+/* The key of a score, and the score of a key. */
+static inline double problem_convert(const struct problem *p, double key)
+{
+	return p->metric == KITH_JACCARD ? 1 - key : problem_similarity(p) ? -key : key;
+}
+
+/* Key of a row, smaller is nearer, in double: the distance, minus the similarity, or 1 minus it (Jaccard). */
 double problem_key(const struct problem *p, int64_t query, int64_t row);
 
 /* How far two correct double-precision sums of this key can lie apart. */

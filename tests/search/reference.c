@@ -28,9 +28,47 @@ static double add_term(kith_metric metric, double sum, double a, double b)
 	}
 }
 
+/* (1 + r) ln (1 + r) + (1 − r) ln (1 − r); by the beginning of its series where that would cancel. */
+static double entropy(double r)
+{
+	double s = r * r;
+	if (r < 1e-3)
+		return s * (1 + s / 6 + s * s / 15);
+	return (1 + r) * log1p(r) + (r < 1 ? (1 - r) * log1p(-r) : 0);
+}
+
+/* The metrics that are no plain sums. */
+static double other_key(const struct problem *p, const float *q, const float *x)
+{
+	double num = 0, den = 0, exponent = (double)kith_metric_p(p->metric);
+	for (int64_t j = 0; j < p->dim; j++) {
+		double a = (double)q[j], b = (double)x[j], apart = fabs(a - b), size = fabs(a) + fabs(b);
+		if (isnan(apart))
+			continue;
+		den += p->metric == KITH_BRAY_CURTIS ? fabs(a + b)
+		       : p->metric == KITH_JACCARD   ? fmax(a, b)
+		                                     : 1;
+		if (p->metric == KITH_CANBERRA)
+			num += size > 0 ? apart / size : 0;
+		else if (p->metric == KITH_JENSEN_SHANNON)
+			num += size > 0 ? size / 4 * entropy(apart / size) : 0;
+		else if (p->metric == KITH_NAN_EUCLIDEAN)
+			num += apart * apart;
+		else
+			num += exponent > 0 ? pow(apart, exponent) : apart;
+	}
+	if (p->metric == KITH_NAN_EUCLIDEAN)
+		return den > 0 ? num * (double)p->dim / den : INFINITY;
+	if (p->metric == KITH_BRAY_CURTIS || p->metric == KITH_JACCARD)
+		return num > 0 ? num / den : 0;
+	return num;
+}
+
 double problem_key(const struct problem *p, int64_t query, int64_t row)
 {
 	const float *q = p->qf + query * p->dim, *x = p->xf + row * p->dim;
+	if (p->metric < 0 || p->metric > KITH_LINF)
+		return other_key(p, q, x);
 	double sum[4] = {0};
 	int64_t j = 0;
 	for (; j + 4 <= p->dim; j += 4)
@@ -48,7 +86,9 @@ double problem_tolerance(const struct problem *p, int64_t query, int64_t row, do
 {
 	if (p->integral)
 		return 0;
-	return 1e-12 * (problem_similarity(p) ? p->xnorm[row] * p->qnorm[query] : key);
+	bool product = p->metric == KITH_IP || p->metric == KITH_COSINE;
+	double off = 1e-12 * (product ? p->xnorm[row] * p->qnorm[query] : key);
+	return isinf(key) ? 0 : off;
 }
 
 static int64_t row_of(const struct problem *p, int64_t id)
@@ -146,13 +186,13 @@ static float toward(double x, double by, float end)
 static void check_dist(const struct problem *p, int64_t query, int64_t row, float dist)
 {
 	double key = problem_key(p, query, row), off = problem_tolerance(p, query, row, key);
-	float score = problem_similarity(p) ? -dist : dist;
+	double score = problem_convert(p, key);
 	bool fits = p->integral
-	                ? score == (float)key
-	                : score >= toward(key, -off, -INFINITY) && score <= toward(key, off, INFINITY);
+	                ? dist == (float)score
+	                : dist >= toward(score, -off, -INFINITY) && dist <= toward(score, off, INFINITY);
 	if (!fits)
 		ck_abort_msg("%s: query %lld, row %lld: distance %.9g, not %.17g", p->text, (long long)query,
-		    (long long)row, (double)dist, problem_similarity(p) ? -key : key);
+		    (long long)row, (double)dist, score);
 }
 
 static bool same_row(const struct problem *p, int64_t a, int64_t b)
@@ -227,6 +267,13 @@ void problem_check_topk(const struct problem *p, const float *dist, const int64_
 	free(seen);
 }
 
+/* Whether a key is beyond the limit, a score. */
+static bool beyond(const struct problem *p, double key, double limit)
+{
+	double score = (double)(float)problem_convert(p, key);
+	return problem_similarity(p) ? score < limit : score > limit;
+}
+
 /* One list: sorted, everything in it within the radius, nothing left out. */
 static void check_list(const struct problem *p, int64_t query, double limit, int64_t n, const float *dist,
     const int64_t *ids, uint8_t *listed)
@@ -248,8 +295,8 @@ static void check_list(const struct problem *p, int64_t query, double limit, int
 		double key = problem_key(p, query, row), off = problem_tolerance(p, query, row, key);
 		bool passes = !p->pass || p->pass[row];
 		/* Keys compare as the floats that are reported. */
-		if ((listed[row] && (double)(float)(key - off) > limit) ||
-		    (!listed[row] && passes && (double)(float)(key + off) <= limit))
+		if ((listed[row] && beyond(p, key - off, limit)) ||
+		    (!listed[row] && passes && !beyond(p, key + off, limit)))
 			ck_abort_msg("%s: query %lld: row %lld with key %.17g is %s, the limit is %.17g",
 			    p->text, (long long)query, (long long)row, key,
 			    listed[row] ? "listed" : "missing", limit);
@@ -266,8 +313,7 @@ void problem_check_range(const struct problem *p, float radius, const kith_range
 		const float *dist;
 		const int64_t *ids;
 		OK(kith_ranges_get(ranges, query, &n, &dist, &ids));
-		check_list(
-		    p, query, problem_similarity(p) ? -(double)radius : (double)radius, n, dist, ids, listed);
+		check_list(p, query, (double)radius, n, dist, ids, listed);
 		total += n;
 	}
 	REQUIRE(kith_ranges_total(ranges) == total);

@@ -110,11 +110,11 @@ START_TEST(writing)
 	struct sink sink;
 	OK(sink_init_topk(&sink, 2, 3));
 	REQUIRE(sink_merge(&sink, 0, items, 3));
-	sink_write_topk(&sink, 4, false, dist, ids);
+	sink_write_topk(&sink, 4, &metric_l2, dist, ids);
 	REQUIRE(ids[0] == 4 && ids[1] == 1 && ids[2] == 7 && ids[3] == -1 && ids[4] == -1);
 	REQUIRE(dist[0] == 0 && !signbit(dist[0]) && dist[1] == 2.5f && dist[2] == INFINITY);
 	REQUIRE(dist[3] == INFINITY && dist[4] == INFINITY);
-	sink_write_topk(&sink, 4, true, dist, ids);
+	sink_write_topk(&sink, 4, &metric_ip, dist, ids);
 	REQUIRE(dist[0] == 0 && !signbit(dist[0]) && dist[1] == -2.5f && dist[3] == -INFINITY);
 	sink_free(&sink);
 }
@@ -142,7 +142,7 @@ START_TEST(ranging)
 		}
 		REQUIRE(sink_merge(&sink, 2, piece, 40));
 	}
-	OK(sink_take_ranges(&sink, false, &ranges));
+	OK(sink_take_ranges(&sink, &metric_l2, 0, &ranges));
 	REQUIRE(kith_ranges_total(ranges) == within && kith_ranges_queries(ranges) == 4);
 	OK(kith_ranges_get(ranges, 2, &n, &dist, &ids));
 	REQUIRE(n == within - 1);

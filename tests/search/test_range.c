@@ -49,7 +49,7 @@ static void try_radius(const struct problem *p, const kith_index *index, float r
 static float radius_at(const struct problem *p, struct rng *rng)
 {
 	double key = problem_key(p, rng_below(rng, p->nq), rng_below(rng, p->n));
-	return (float)(problem_similarity(p) ? -key : key);
+	return (float)problem_convert(p, key);
 }
 
 START_TEST(range)

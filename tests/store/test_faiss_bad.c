@@ -99,8 +99,8 @@ START_TEST(others)
 	check_letters(&b, "Ix\1\2", KITH_FORMAT, "'Ix\?\?'");
 	check_letters(&b, "IxFI", KITH_FORMAT, "metric");
 	memcpy(b.data + FOURCC, "IxF2", 4);
-	b.data[METRIC] = 4;
-	FAILS(import_bytes(&opened, &b, NULL), KITH_UNSUPPORTED, "Lp");
+	b.data[METRIC] = 25;
+	FAILS(import_bytes(&opened, &b, NULL), KITH_UNSUPPORTED, "Gower");
 	b.data[METRIC] = 99;
 	FAILS(import_bytes(&opened, &b, NULL), KITH_UNSUPPORTED, "99");
 	b.data[METRIC] = 1;

@@ -338,6 +338,9 @@ void check_faults_of(const kith_index *whole, const float *x, int64_t step)
 void check_faults(int64_t dim, kith_metric metric, const char *spec, int64_t step)
 {
 	float *x = make_cloud(5, FAULT_N, dim, dim);
+	bool signs = metric != KITH_JENSEN_SHANNON && metric != KITH_JACCARD;
+	for (int64_t i = 0; !signs && i < FAULT_N * dim; i++)
+		x[i] = fabsf(x[i]);
 	kith_index *whole = make_filled(dim, metric, spec, FAULT_N, x);
 	check_faults_of(whole, x, step);
 	kith_index_free(whole);

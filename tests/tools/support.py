@@ -131,6 +131,15 @@ def score(metric, q, x):
         return sum((a - b) * (a - b) for a, b in zip(q, x))
     if metric in ("l1", "linf"):
         return (sum if metric == "l1" else max)(abs(a - b) for a, b in zip(q, x))
+    if metric.startswith("lp"):
+        return sum(abs(a - b)**float(metric[2:]) for a, b in zip(q, x))
+    if metric == "canberra":
+        return sum(abs(a - b) / (abs(a) + abs(b)) for a, b in zip(q, x) if a or b)
+    if metric in ("braycurtis", "jaccard"):
+        num = sum(abs(a - b) for a, b in zip(q, x))
+        den = sum(max(a, b) if metric == "jaccard" else abs(a + b) for a, b in zip(q, x))
+        ratio = num / den if num and den else float("inf") if num else 0.0
+        return 1 - ratio if metric == "jaccard" else ratio
     dot = sum(a * b for a, b in zip(q, x))
     if metric == "ip":
         return dot
@@ -140,7 +149,7 @@ def score(metric, q, x):
 
 def brute_force(metric, base, queries, k, keep=lambda i: True):
     """The k best (score, id) of each query, padded with (None, -1)."""
-    sign = -1 if metric in ("ip", "cosine") else 1
+    sign = -1 if metric in ("ip", "cosine", "jaccard") else 1
     result = []
     for q in queries:
         found = sorted((sign * score(metric, q, x), i) for i, x in enumerate(base) if keep(i))[:k]

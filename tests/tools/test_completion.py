@@ -72,7 +72,7 @@ class Completion(Case):
             return self.run_shell(["bash", "--norc"], f"compopt() {{ :; }}\n. ./kith.bash\nCOMP_WORDS=({quoted})\n"
                                   f"COMP_CWORD={len(words) - 1}\n_kith\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n")
         self.check(complete)
-        self.assertEqual(complete(["kith", "knn", "--metric", "=", "c"]), ["cosine"])
+        self.assertEqual(complete(["kith", "knn", "--metric", "=", "co"]), ["cosine"])
         # As bash cuts it.
         self.assertEqual(complete(["kith", "search", "-s", "nprobe", "=", "4,max"]), ["4,max_codes="])
         self.assertEqual(complete(["kith", "search", "--set", "=", "nprobe", "=", "4,k_factor", "=", "2,ef"]), ["2,efSearch="])

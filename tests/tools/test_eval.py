@@ -98,7 +98,7 @@ class Eval(Case):
         tied = json.loads(self.ok("eval", r, t, "-k", "1,2,4", "--json", "-b", base, "-q", query).out)
         self.assertEqual([m["recall"] for m in tied["at"]], [1, 1, 0.5])
         self.assertTrue(tied["ties"])
-        for metric in ("l1", "linf"):
+        for metric in ("l1", "linf", "lp3"):
             out = self.ok("eval", r, t, "-k", "1,2,4", "--json", "-b", base, "-q", query, "-m", metric).out
             self.assertEqual(json.loads(out)["at"], tied["at"])
         self.assertIn("distances computed", self.ok("eval", r, t, "-k", "2", "-b", base, "-q", query).out)

@@ -31,7 +31,7 @@ class Exact(Case):
         got_ids, got_dist = read_vecs(ids), read_vecs(dist)
         want = brute_force(metric, base, queries, k, keep)
         self.assertEqual(len(got_ids), len(queries))
-        pad = -math.inf if metric in ("ip", "cosine") else math.inf
+        pad = -math.inf if metric in ("ip", "cosine", "jaccard") else math.inf
         for row_ids, row_dist, row in zip(got_ids, got_dist, want):
             # Two sums in double precision may order a near-tie differently: compare such by distance.
             for i, d, (w, j) in zip(row_ids, row_dist, row):
@@ -48,8 +48,10 @@ class Exact(Case):
         rng = random.Random(1)
         for dim in (1, 3, 17, 64):
             base, queries = floats(rng, 300, dim), floats(rng, 7, dim)
-            for metric in ("l2", "ip", "cosine", "l1", "linf"):
-                self.check(metric, base, queries, 10, ("b.fvecs", "q.fvecs"))
+            for metric in ("l2", "ip", "cosine", "l1", "linf", "lp3", "LP1.75", "canberra", "braycurtis"):
+                self.check(metric.lower(), base, queries, 10, ("b.fvecs", "q.fvecs"))
+            base, queries = ([[abs(v) for v in x] for x in rows] for rows in (base, queries))
+            self.check("jaccard", base, queries, 10, ("b.fvecs", "q.fvecs"))
 
     def test_bytes(self):
         rng = random.Random(2)
@@ -189,8 +191,8 @@ class Bad(Case):
                            ((self.base, self.query, "-k", " 7"), "' 7'"),
                            ((self.base, self.query, "-k", "99999999999999999999"), "-k"),
                            ((self.base, self.query, "--threads", "0"), "--threads"),
-                           ((self.base, self.query, "--metric", "hamming"), "l2|ip|cosine|l1|linf"),
-                           ((self.base, self.query, "--metric", "l"), "l2|ip|cosine|l1|linf"),
+                           ((self.base, self.query, "--metric", "hamming"), "l2|ip|cosine|l1|linf|canberra|"),
+                           ((self.base, self.query, "--metric", "l"), "l2|ip|cosine|l1|linf|canberra|"),
                            ((self.base, self.query, "--filter", "5"), "MIN:MAX"),
                            ((self.base, self.query, "--filter", "5:2"), "MIN:MAX"),
                            ((self.base, self.query, "--filter", "-1:2"), "MIN:MAX"),

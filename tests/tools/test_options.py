@@ -89,7 +89,7 @@ class Meant(Case):
         b = self.vectors("b.fvecs", [[1, 2], [3, 4]])
         self.fails(2, "knn", b, b, "-m", "cosin", says="did you mean 'cosine'?")
         self.fails(2, "convert", b, self.path("x.npy"), "--type", "f23", says="did you mean 'f32'?")
-        self.fails(2, "knn", b, b, "-m", "hamming", says="must be one of l2|ip|cosine|l1|linf, not 'hamming'\n")
+        self.fails(2, "knn", b, b, "-m", "hamming", says="must be one of l2|ip|cosine|l1|linf|canberra|braycurtis|jensenshannon|jaccard|naneuclidean|lp3, not 'hamming'\n")
 
     def test_files_that_were_meant(self):
         b = self.vectors("base.fvecs", [[1, 2], [3, 4]])
@@ -138,10 +138,11 @@ class Meant(Case):
             self.assertEqual(report["metric"], metric.lower())
         self.fails(2, "knn", b, b, "-m", "L3", says=["-m must be one of", "'L3'"])
 
-    def test_tune_wants_a_metric_of_codecs(self):
+    def test_exponents(self):
         b = self.vectors("b.fvecs", [[1, 2], [3, 4]])
-        for metric in ("l1", "linf"):
-            self.fails(2, "tune", b, b, "-m", metric, says=["are for l2, ip and cosine", "'Flat'"])
+        for metric in ("lp", "lp0", "lp-1", "lpx", "lp3x", "lpinf", "lpnan"):
+            self.fails(2, "knn", b, b, "-m", metric, says=["-m must be one of", repr(metric)])
+        self.assertEqual(json.loads(self.ok("knn", b, b, "-m", "lp2.5", "--json").out)["metric"], "lp2.5")
 
     def test_factory_words(self):
         b = self.vectors("b.fvecs", [[1, 2], [3, 4]])

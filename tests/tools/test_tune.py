@@ -44,6 +44,11 @@ class Tune(Case):
             found = run.out
         self.assertGreaterEqual(json.loads(found)["recall"]["10"], 0.89)
 
+    def test_metrics_of_floats(self):
+        for metric in ("l1", "canberra", "lp3"):
+            report = self.tune("--recall", 0.9, "-m", metric, "-i", "IVF32,Flat", "-i", "Flat")
+            self.assertEqual((report["metric"], report["best"]["reaches"]), (metric, True))
+
     def test_limits(self):
         report = self.tune("--recall", 0.5, "--max-bytes-per-vector", 30, "-i", "Flat", "-i", "SQ8", "-i", "SQ4")
         self.assertLessEqual(report["best"]["bytes_per_vector"], 30)

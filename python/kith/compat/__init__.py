@@ -1,5 +1,6 @@
 """FAISS's Python interface, implemented by kith. The module `kith` has all of these names: ``import kith as faiss``."""
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L1, METRIC_L2, METRIC_Linf
+from .metrics import (METRIC_BrayCurtis, METRIC_Canberra, METRIC_INNER_PRODUCT, METRIC_Jaccard, METRIC_JensenShannon,
+                      METRIC_L1, METRIC_L2, METRIC_Linf, METRIC_Lp, METRIC_NaNEuclidean)
 from .autotune import (AutoTuneCriterion, IntersectionCriterion, OneRecallAtRCriterion, OperatingPoint,
                        OperatingPoints, ParameterRange, ParameterSpace)
 from .base import FaissIndex
@@ -61,7 +62,9 @@ __all__ = [
     "IndexPreTransform", "IndexRefine", "IndexRefineFlat", "IndexRefineSearchParameters", "IndexScalarQuantizer",
     "IndexShards", "IndexShardsIVF", "Int16Vector", "Int32Vector", "Int64Vector", "Int8", "Int8Vector",
     "IntVector", "IntersectionCriterion", "InvertedLists", "InvertedListsPtrVector", "Kmeans", "LinearTransform",
-    "LongLongVector", "LongVector", "METRIC_INNER_PRODUCT", "METRIC_L1", "METRIC_L2", "METRIC_Linf", "NormalizationTransform", "OPQMatrix",
+    "LongLongVector", "LongVector", "METRIC_BrayCurtis", "METRIC_Canberra", "METRIC_INNER_PRODUCT",
+    "METRIC_Jaccard", "METRIC_JensenShannon", "METRIC_L1", "METRIC_L2", "METRIC_Linf", "METRIC_Lp",
+    "METRIC_NaNEuclidean", "NormalizationTransform", "OPQMatrix",
     "OneRecallAtRCriterion", "OperatingPoint", "OperatingPoints", "PCAMatrix", "ParameterRange", "ParameterSpace",
     "ProductQuantizer", "PyCallbackIDSelector", "PyCallbackIOReader", "PyCallbackIOWriter",
     "RandomRotationMatrix", "RemapDimensionsTransform", "ResultHeap", "SIMDConfig", "SIMDLevel_ARM_NEON",

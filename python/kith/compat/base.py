@@ -19,7 +19,7 @@ from ..index import Index, new_handle
 from . import arguments as args
 from . import image, constructors
 from .searchable import Searchable
-from .metrics import METRIC_L2, metric_of, name_of
+from .metrics import METRIC_L2, METRIC_Lp, metric_of, name_of
 from .naming import Labels, Naming, Positions, ids_of
 from .parameters import Parameters
 from .swig import Owned
@@ -72,7 +72,24 @@ class FaissIndex(Owned, Searchable):
         self.own_fields = False
         self._params.use(*self._uses)
 
-    metric_arg = fixed("metric_arg", 0)
+    @property
+    def metric_arg(self) -> float:
+        """The exponent of METRIC_Lp, 1 until it is set; 0 for other metrics. It is set before the index is trained
+        and filled."""
+        return _arrays.exponent(self._metric)
+
+    @metric_arg.setter
+    def metric_arg(self, p: Any) -> None:
+        if p == self.metric_arg:
+            return
+        if self._metric >= 0:
+            raise UnsupportedError("metric_arg is for METRIC_Lp, and always 0 for other metrics")
+        self._require_whole()
+        if self.ntotal or ("IVF" in self._spec and self.is_trained):
+            raise UnsupportedError("metric_arg: set it before the index is trained and filled")
+        name = name_of(METRIC_Lp, p)
+        self._adopt(args.asserted(new_handle)(self._spec, self.d, name), metric_of(name), self._params)
+
     _uses: tuple[str, ...] = ()  # search parameters of this class of index
     _counts_through = False      # whether ids are positions, so that removing a vector renumbers later ones
 

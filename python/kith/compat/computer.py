@@ -9,7 +9,7 @@ import numpy as np
 from .._errors import InvalidError
 from .._types import Floats
 from . import arguments as args
-from .metrics import scores
+from .metrics import METRIC_Lp, scores
 from .swig import Owned
 
 
@@ -17,7 +17,7 @@ class DistanceComputer(Owned):
     """After set_query(x), computer(id) is the distance between x and the decoded vector of that id. An object must not be
     used by several threads at once."""
 
-    __slots__ = ("_index", "_chain", "_metric", "_query", "_this")
+    __slots__ = ("_index", "_chain", "_metric", "_argument", "_query", "_this")
 
     def __init__(self, index: Any) -> None:
         self._chain, self._index = [], index
@@ -26,6 +26,7 @@ class DistanceComputer(Owned):
             index = index.index
         self._index = index
         self._metric = index.metric_type
+        self._argument = index.metric_arg if self._metric == METRIC_Lp else 0
         self._query: Floats | None = None
 
     def set_query(self, x: Any) -> None:
@@ -49,4 +50,4 @@ class DistanceComputer(Owned):
         return self._distance(self._vector(i), self._vector(j))
 
     def _distance(self, a: Floats, b: Floats) -> float:
-        return float(np.float32(scores(self._metric, a, b)))
+        return float(np.float32(scores(self._metric, a, b, self._argument)))

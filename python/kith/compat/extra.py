@@ -8,7 +8,7 @@ import numpy as np
 from .. import _arrays
 from .._errors import ArgumentError
 from . import arguments as args
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, metric_of, number_of, scores
+from .metrics import METRIC_L2, favours_large, metric_of, number_of, scores
 from .._lib import MAX_DIM, text
 from .._types import Array, Floats, Ids
 from .base import FaissIndex
@@ -32,9 +32,9 @@ def pairwise_distances(xq: Any, xb: Any, metric: int = METRIC_L2, metric_arg: fl
     out = np.empty((len(q), len(x)), np.float32)
     wide = x.astype(np.float64)
     if metric_of(metric) != _arrays.METRICS["l2"]:
-        number = number_of(metric_of(metric))
+        number = number_of(metric_of(metric, metric_arg))
         for i, row in enumerate(q.astype(np.float64)):
-            out[i] = scores(number, row, wide)
+            out[i] = scores(number, row, wide, metric_arg)
         return out
     norms = np.einsum("ij,ij->i", wide, wide)
     for first in range(0, len(q), 256):  # a few rows at a time, in double precision
@@ -143,7 +143,7 @@ def imbalance_factor(assign: Any, k: int) -> float:
 
 def is_similarity_metric(metric: int) -> bool:
     """Whether larger values mean nearer vectors."""
-    return metric_of(metric) == _arrays.METRICS["ip"] and metric == METRIC_INNER_PRODUCT
+    return favours_large(number_of(metric_of(metric)))
 
 
 def get_compile_options() -> str:

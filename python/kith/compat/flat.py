@@ -15,7 +15,7 @@ from . import arguments as args
 from . import image
 from .base import FaissIndex
 from .computer import DistanceComputer
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, scores
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, favours_large, scores
 from .parameters import Kind
 from .product import ProductQuantizer, ScalarCodec
 
@@ -69,8 +69,8 @@ class IndexFlat(IndexFlatCodes):
         stored = np.zeros((n, k, self.d))
         stored[there] = self.reconstruct_batch(wanted[there])
         wide = x.astype(np.float64)[:, None]
-        far = -np.inf if self.metric_type == METRIC_INNER_PRODUCT else np.inf
-        found = scores(self.metric_type, stored, wide)
+        far = -np.inf if favours_large(self.metric_type) else np.inf
+        found = scores(self.metric_type, stored, wide, self.metric_arg)
         np.asarray(distances).reshape(n, k)[:] = np.where(there, found, far)
 
 

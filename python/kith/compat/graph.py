@@ -14,7 +14,7 @@ from . import arguments as args
 from . import image, constructors
 from .base import Chain, FaissIndex
 from .flat import IndexFlatCodes, PQView, ScalarQuantizer, pq_word
-from .metrics import METRIC_L2, name_of
+from .metrics import METRIC_L2, name_of, same_metric
 from .parameters import DEFAULTS, Parameters, checked
 from .swig import Owned
 
@@ -126,7 +126,7 @@ class IndexHNSW(FaissIndex):
         if storage.ntotal:
             raise InvalidError(f"storage has {_arrays.counted(storage.ntotal, 'vector')}; it must be empty, and vectors are "
                                "added to the IndexHNSW")
-        self._create(storage.d, M, storage._word, _arrays.METRIC_NAMES[storage._metric])
+        self._create(storage.d, M, storage._word, _arrays.metric_name(storage._metric))
         if storage.is_trained and not self.is_trained:
             with self._handle.changing():
                 self._handle.replace(image.of_storage(self, storage))
@@ -174,7 +174,7 @@ class IndexHNSW(FaissIndex):
         """A copy of the vectors, as an index without the graph."""
         if self.is_trained:
             return self.hnsw.storage()
-        untrained: FaissIndex = constructors.index_factory(self.d, self._word, name_of(self.metric_type))
+        untrained: FaissIndex = constructors.index_factory(self.d, self._word, name_of(same_metric(self._metric)))
         untrained._params.kind = self._params.kind
         return untrained
 

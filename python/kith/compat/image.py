@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._arrays import METRIC_NAMES, METRICS
+from .._arrays import METRICS, metric_name
 from .._errors import UnsupportedError
 from .._learned import learned
 from .._streams import faiss_bytes, handle_of_faiss
@@ -24,10 +24,10 @@ def metric_number(index: Any) -> int:
     return number_of(index._metric)
 
 
-def header(letters: str, d: int, n: int, metric: int, trained: bool = True) -> bytes:
+def header(letters: str, d: int, n: int, metric: int, trained: bool = True, argument: float = 0) -> bytes:
     """The header of an index in a FAISS file."""
-    argument = struct.pack("<f", 0) if metric > METRIC_L2 else b""
-    return letters.encode() + struct.pack("<iqqq?i", d, n, 1 << 20, 1 << 20, trained, metric) + argument
+    tail = struct.pack("<f", argument) if metric > METRIC_L2 else b""
+    return letters.encode() + struct.pack("<iqqq?i", d, n, 1 << 20, 1 << 20, trained, metric) + tail
 
 
 def flat(x: Floats, metric: int) -> bytes:
@@ -52,9 +52,9 @@ def lists(nlist: int, size: int, numbers: Ids, codes: Codes, ids: Ids) -> bytes:
     return b"".join(parts)
 
 
-def named(inner: bytes, d: int, metric: int, ids: Ids) -> bytes:
+def named(inner: bytes, d: int, metric: int, argument: float, ids: Ids) -> bytes:
     """An IndexIDMap around an index."""
-    return header("IxMp", d, len(ids), metric) + inner + faiss_array(ids, "<i8")
+    return header("IxMp", d, len(ids), metric, argument=argument) + inner + faiss_array(ids, "<i8")
 
 
 def of_pq(index: Any, books: Floats, centroids: Floats | None) -> Any:
@@ -87,12 +87,12 @@ def filled(index: Any, codes: Codes, ids: Ids, numbers: Ids | None = None) -> An
     end = len(file) - tail
     count = len(codes) * index.code_size // (4 if file[:4] in (b"IxF2", b"IxFI", b"IxFl") else 1)
     flat_file = file[:8] + n + file[16:end - 8] + struct.pack("<Q", count) + codes.tobytes() + file[end:]
-    return handle_of_faiss(named(flat_file, index.d, metric, ids))
+    return handle_of_faiss(named(flat_file, index.d, metric, index.metric_arg, ids))
 
 
 def of_storage(index: Any, storage: Any) -> Any:
     """An empty index like a given IndexHNSW, with the training of an IndexPQ or IndexScalarQuantizer."""
-    file = faiss_bytes(new_handle(f"HNSW{index.M}", index.d, METRIC_NAMES[index._metric]))
+    file = faiss_bytes(new_handle(f"HNSW{index.M}", index.d, metric_name(index._metric)))
     _, vectors = parse_graph(file, index)
     letters = b"IHNp" if index._word.startswith("PQ") else b"IHNs"
     return handle_of_faiss(letters + file[4:len(file) - len(vectors)] + faiss_bytes(storage._handle))

@@ -23,7 +23,7 @@ from .flat import (FastScan, IndexFlat, PQView, ScalarQuantizer, bbs_of, four_bi
 from .graph import DEFAULT_EF, IndexHNSWFlat
 from .ivf_lists import DirectMap, InvertedLists
 from .ivf_searches import Searches
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, name_of
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, name_of, same_metric
 from .parameters import Kind, Parameters, parameter
 
 
@@ -86,10 +86,10 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Searchable, wh
         if self._quantizer is None:
             graph = re.match(r"IVF\d+_HNSW(\d+)", self._spec)
             if self._quantizer_spec:
-                self._quantizer = constructors.index_factory(self.d, self._quantizer_spec, self.metric_type)
+                self._quantizer = constructors.index_factory(self.d, self._quantizer_spec, same_metric(self._metric))
             else:
-                self._quantizer = (IndexHNSWFlat(self.d, int(graph[1]), self.metric_type) if graph else
-                                   IndexFlat(self.d, self.metric_type))
+                self._quantizer = (IndexHNSWFlat(self.d, int(graph[1]), same_metric(self._metric)) if graph else
+                                   IndexFlat(self.d, same_metric(self._metric)))
         self._share_efSearch()
         self._trained()
         return self._quantizer
@@ -215,7 +215,7 @@ class IndexIVF(Searches, FaissIndex):  # type: ignore[misc]  # as Searchable, wh
             raise UnsupportedError("by_residual: set it before the index is trained or wrapped")
         rest = self._spec.rpartition(",")[2]
         spec = f"IVF{self.nlist}{'' if value else '_whole'},{rest}"
-        made = new_handle(spec, self.d, name_of(self.metric_type))
+        made = new_handle(spec, self.d, name_of(same_metric(self._metric)))
         with self._handle.changing():
             self._handle.replace(made)
         self._spec = spec

@@ -16,7 +16,7 @@ from ..filter import Filter
 from ..index import _copy_ranges
 from ..learn import knn
 from . import arguments as args
-from .metrics import name_of
+from .metrics import name_of, same_metric
 from .naming import by_name, owners
 
 
@@ -127,7 +127,7 @@ class Searches:
             raise InvalidError(f"max_empty_result_buckets: parallel_mode is {self.parallel_mode}; it must be 0")
         x = args.floats(x, self.d, "x")
         nprobe = self._params.options(params, self)["nprobe"]
-        order = knn(x, self.centroids(), min(nprobe, self.nlist), name_of(self.metric_type)).ids
+        order = knn(x, self.centroids(), min(nprobe, self.nlist), name_of(same_metric(self._metric))).ids
         return self._stop_after_empty(found, order, max_empty)
 
     def _stop_after_empty(self: Any, found: tuple[Limits, Floats, Ids], order: Ids, max_empty: int
@@ -179,7 +179,7 @@ class Searches:
 
     def _assigned(self: Any, x: Floats) -> Ids:
         """The number of each vector's list."""
-        return knn(x, self.centroids(), 1, name_of(self.metric_type)).ids[:, 0]
+        return knn(x, self.centroids(), 1, name_of(same_metric(self._metric))).ids[:, 0]
 
     def _encode(self: Any, x: Floats, numbers: Ids) -> Codes:
         """The codes of vectors in the lists with these numbers."""

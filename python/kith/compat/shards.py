@@ -17,7 +17,7 @@ from .clustering import Clustering
 from .clustering_parameters import ClusteringParameters
 from .flat import IndexFlat
 from .ivf import IndexIVF
-from .metrics import METRIC_INNER_PRODUCT, METRIC_L2
+from .metrics import METRIC_INNER_PRODUCT, METRIC_L2, favours_large
 from .naming import by_name, owners
 from .parameters import SearchParameters
 
@@ -144,7 +144,7 @@ class IndexShards(FaissIndex):
         """The best k of all shards' results."""
         ids = [np.where(I >= 0, I + first, -1) for (_, I), first in zip(found, self._firsts())]
         all_d, all_i = np.hstack([d for d, _ in found]), np.hstack(ids)
-        keys = all_d if self.metric_type == METRIC_L2 else -all_d
+        keys = -all_d if favours_large(self.metric_type) else all_d
         order = np.lexsort((all_i, keys), axis=1)[:, :k]
         D = args.output(D, order.shape, np.float32, "D")
         I = args.output(I, order.shape, np.int64, "I")
