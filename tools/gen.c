@@ -48,8 +48,8 @@ static const struct cli_option options[] = {
         "fvecs|fbin|npy"},
     [OPT_TRUTH] = {"truth", 0, "K", "also write the K nearest of each query (default: do not)",
         .old_letter = "k"},
-    [OPT_METRIC] = {"metric", 'm', "METRIC",
-        "of the ground truth: l2, ip, cosine, l1, linf, lp3, … (default l2)", CLI_METRICS},
+    [OPT_METRIC] = {"metric", 'm', "METRIC", "of the ground truth: l2, ip, cosine, l1, … (default l2)",
+        CLI_METRICS},
     [OPT_THREADS] = {"threads", 't', "N", CLI_HELP_THREADS},
     {0},
 };

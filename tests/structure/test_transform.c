@@ -326,7 +326,7 @@ START_TEST(wrap_by_hand)
 	FAILS(kith_index_wrap_transform(&index, child, DIM, KITH_IP, "PCA17"), KITH_INVALID, "17");
 	FAILS(kith_index_wrap_transform(&index, child, DIM, KITH_IP, "Flat"), KITH_INVALID, "Flat");
 	FAILS(kith_index_wrap_transform(&index, child, 0, KITH_IP, "PCA16"), KITH_INVALID, "dim");
-	FAILS(kith_index_wrap_transform(&index, child, DIM, 9, "PCA16"), KITH_INVALID, "metric");
+	FAILS(kith_index_wrap_transform(&index, child, DIM, 99, "PCA16"), KITH_INVALID, "metric");
 	FAILS(kith_index_wrap_transform(&index, NULL, DIM, KITH_IP, "PCA16"), KITH_INVALID, "NULL");
 	FAILS(kith_index_wrap_transform(&index, child, DIM, KITH_IP, NULL), KITH_INVALID, "NULL");
 	FAILS(kith_index_wrap_transform(NULL, child, DIM, KITH_IP, "PCA16"), KITH_INVALID, "NULL");
