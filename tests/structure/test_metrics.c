@@ -283,7 +283,8 @@ END_TEST
 START_TEST(faults)
 {
 	static const char *const specs[] = {"Flat", "IVF4,Flat", "HNSW8"};
-	check_faults(DIM, CASE(specs), 7);
+	if (!sanitized || _i % 3 == _i / METRICS) /* else a third of the metrics with each */
+		check_faults(DIM, CASE(specs), 7);
 }
 END_TEST
 
