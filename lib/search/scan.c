@@ -204,13 +204,14 @@ static void pick_rows(struct task *t, struct scan *scans, int64_t row, uint64_t 
 	int64_t n = 0;
 	for (; mask; mask &= mask - 1)
 		pos[n++] = (uint32_t)__builtin_ctzll(mask);
+	int64_t count = n > 0 ? (int64_t)pos[n - 1] + 1 : 0;
 	for (int64_t i = 0; i < n; i++) {
 		at[i] = (uint32_t)(row + pos[i]);
 		rows_prefetch_plane(t->base, t->base->a, at[i]);
 	}
 	for (int64_t q = 0; q < t->nq; q++) {
 		t->s->compare->gather(t->base, scans[q].state, at, n, scans[q].key);
-		scan_finish_keys(&scans[q], row, pos[n - 1] + 1, pos, n);
+		scan_finish_keys(&scans[q], row, count, pos, n);
 		take_picked(&scans[q], row, pos, n);
 	}
 }
